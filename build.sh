@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# One entry for everything: ./build.sh setup | quickstart | test | bench | pack
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
+export CONFIGURATION="${CONFIGURATION:-Release}"
+
+die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+
+# TorchSharp's native library is built with GCC 13 and needs this symbol version of libstdc++.
+needed_symbol=GLIBCXX_3.4.32
+
+libstdcpp_is_new_enough() {
+    local file
+    for file in $(ldconfig -p 2>/dev/null | awk '/libstdc\+\+\.so\.6 .*=>/ {print $NF}') /usr/lib/*/libstdc++.so.6 /usr/lib64/libstdc++.so.6; do
+        if [ -e "$file" ] && grep -qa "$needed_symbol" "$file"; then return 0; fi
+    done
+    return 1
+}
+
+install_libstdcpp_on_debian_12() {
+    # Debian 13's libstdc++6 runs on Debian 12. Its suite gets a low priority, so that nothing else is ever taken from it.
+    local uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    uri=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)
+    [ -n "$uri" ] || uri=$(awk '$1 == "deb" {for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; exit}}' /etc/apt/sources.list 2>/dev/null || true)
+    [ -n "$uri" ] || uri=http://deb.debian.org/debian
+    printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$uri" > /etc/apt/sources.list.d/peft-trixie.list
+    printf 'Package: *\nPin: release n=trixie\nPin-Priority: 100\n' > /etc/apt/preferences.d/peft-trixie
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -t trixie \
+        -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef libstdc++6 >/dev/null
+}
+
+setup() {
+    command -v dotnet >/dev/null || die "the .NET SDK 10 is missing: install it from https://dot.net and run this again."
+    if [ "$(uname -s)" = Linux ] && ! libstdcpp_is_new_enough; then
+        local name=unknown
+        # shellcheck disable=SC1091
+        [ -r /etc/os-release ] && name=$(. /etc/os-release; printf '%s %s' "${ID:-?}" "${VERSION_ID:-?}")
+        if [ "$name" = "debian 12" ] && [ "$(id -u)" = 0 ]; then
+            echo "Installing a libstdc++ with $needed_symbol (from Debian 13) …"
+            install_libstdcpp_on_debian_12
+            libstdcpp_is_new_enough || die "libstdc++6 was installed, but $needed_symbol is still missing."
+        else
+            die "this system ($name) has a libstdc++ older than GCC 13's, which TorchSharp needs ($needed_symbol).
+  Debian 12:     run './build.sh setup' as root (it takes libstdc++6 from Debian 13, nothing else), or upgrade to Debian 13.
+  Ubuntu 22.04:  sudo add-apt-repository ppa:ubuntu-toolchain-r/test && sudo apt-get install libstdc++6
+  elsewhere:     install libstdc++ of GCC 13 or newer (Ubuntu 24.04, Fedora 38 and later have it)."
+        fi
+    fi
+}
+
+build() {
+    dotnet build Peft.sln -c "$CONFIGURATION" --nologo -v quiet
+}
+
+case "${1:-help}" in
+    setup)
+        setup
+        echo "Ready." ;;
+    *)
+        sed -n '2p' "$0" | cut -c3- ;;
+esac
