@@ -1,0 +1,63 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Modules;
+
+/// <summary>
+/// A module of one weight and an optional bias that adapters enter through <see cref="Site"/>, without a hook: an adapter that
+/// replaces the weight then saves the base product. Modules of other kinds are adapted through hooks.
+/// </summary>
+/// <remarks>Parameters are allocated uninitialised: a checkpoint or <see cref="nn.init"/> fills them.</remarks>
+public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
+{
+    /// <summary>Registers the parameters under Hugging Face's names, <c>weight</c> and <c>bias</c>.</summary>
+    /// <param name="weight">Shape of the weight.</param>
+    /// <param name="bias">Length of the bias; null for none.</param>
+    /// <param name="dtype">Type of the numbers; the default type if null.</param>
+    /// <param name="device">Where the parameters live; the default device if null.</param>
+    protected AdaptableModule(ReadOnlySpan<long> weight, long? bias, ScalarType? dtype, Device? device) : base("")
+    {
+        this.weight = Owned(empty(weight, dtype, device));
+        if (bias is { } length) this.bias = Owned(empty(length, dtype, device));
+        RegisterComponents();
+    }
+
+    private static Parameter Owned(Tensor value)
+    {
+        var parameter = new Parameter(value);
+        parameter.DetachFromDisposeScope();
+        return parameter;
+    }
+
+    // Fields of the registered names, since that is where TorchSharp puts the new parameter when a module changes type or device.
+#pragma warning disable IDE1006, IDE0044
+    private Parameter weight;
+    private Parameter? bias;
+#pragma warning restore IDE1006, IDE0044
+
+    /// <summary>The weight in the shape that the checkpoint has.</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The bias, or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>Where adapters are attached; null while there are none.</summary>
+    internal AdapterSite? Site { get; set; }
+
+    /// <summary>The module's operation with another weight and bias of the same shapes.</summary>
+    public abstract Tensor Apply(Tensor input, Tensor weight, Tensor? bias);
+
+    /// <inheritdoc/>
+    public sealed override Tensor forward(Tensor input) => Site is { } site ? site.Forward(input) : Apply(input, Weight, Bias);
+
+    /// <summary>Lets another parameter stand for the weight (tied embeddings). The previous one is disposed.</summary>
+    public void TieWeight(Parameter shared)
+    {
+        ArgumentNullException.ThrowIfNull(shared);
+        if (ReferenceEquals(shared, weight)) return;
+        weight.Dispose();
+        weight = shared;
+        ModuleInternals.Parameters(this)["weight"] = shared;   // a second registration would be refused
+    }
+}

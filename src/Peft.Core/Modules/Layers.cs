@@ -1,0 +1,75 @@
+using static TorchSharp.torch;
+
+namespace Peft.Modules;
+
+/// <summary>y = x·Wᵀ + b, with W [out, in]: <c>[…, in]</c> to <c>[…, out]</c>.</summary>
+public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([outputs, inputs], bias ? outputs : null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
+}
+
+/// <summary>y = x·W + b, with W [in, out] (GPT-2's Conv1D): <c>[…, in]</c> to <c>[…, out]</c>.</summary>
+public sealed class TransposedLinear(long inputs, long outputs, bool bias = true, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([inputs, outputs], bias ? outputs : null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight.t(), bias);
+}
+
+/// <summary>Row lookup in a table [rows, size]: <c>[…]</c> of ids to <c>[…, size]</c>.</summary>
+public sealed class Embedding(long rows, long size, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([rows, size], null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => Lookup(input, weight);
+
+    /// <summary>The rows of a table [rows, size] that ids <c>[…]</c> name: <c>[…, size]</c>. Differentiable in the table.</summary>
+    public static Tensor Lookup(Tensor ids, Tensor table)
+    {
+        using var flat = ids.reshape(-1);
+        using var rows = table.index_select(0, flat);
+        return rows.view([.. ids.shape, table.shape[1]]);
+    }
+}
+
+/// <summary>y = x / √(mean(x²) + ε) ∘ w over the last dimension (Zhang and Sennrich 2019, arXiv:1910.07467).</summary>
+/// <param name="size">Length of the last dimension.</param>
+/// <param name="epsilon">Added to the mean square.</param>
+/// <param name="offset">Added to the weight: 1 for Gemma, which stores w − 1.</param>
+/// <param name="dtype">Type of the weight.</param>
+/// <param name="device">Device of the weight.</param>
+public sealed class RmsNorm(long size, double epsilon, double offset = 0, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([size], null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+    {
+        // In float32 whatever the input, as all published models do.
+        using var x = input.to_type(ScalarType.Float32);
+        using var square = x.square();
+        using var mean = square.mean([-1], keepdim: true);
+        using var shifted = mean.add(epsilon);
+        using var scale = shifted.rsqrt();
+        using var normal = x.mul(scale);
+        if (offset == 0)
+        {
+            using var cast = normal.to_type(input.dtype);
+            return cast.mul(weight);
+        }
+        using var wide = weight.to_type(ScalarType.Float32);
+        using var gain = wide.add(offset);
+        using var y = normal.mul(gain);
+        return y.to_type(input.dtype);
+    }
+}
+
+/// <summary>y = (x − mean) / √(var + ε) ∘ w + b over the last dimension.</summary>
+public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([size], bias ? size : null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+        => nn.functional.layer_norm(input, [size], weight, bias, epsilon);
+}
