@@ -1,8 +1,134 @@
+using Peft.Modules;
+using TorchSharp;
 using static TorchSharp.torch;
+
 namespace Peft;
-/// <summary>One adapted module.</summary>
-public sealed class AdapterSite
+
+/// <summary>One adapted module: its adapters by name, which are active, and how they attach.</summary>
+internal sealed class AdapterSite : IDisposable
 {
-    /// <summary>Runs the module and its adapters.</summary>
-    public Tensor Forward(Tensor input) => throw new NotSupportedException();
+    private readonly Dictionary<string, AdapterLayer[]> layers = [];
+    private Action? detach;
+    private AdapterLayer[] active = [];
+    private RowGroups? rows;
+
+    public AdapterSite(Target target)
+    {
+        Target = target;
+        detach = Attach();
+    }
+
+    public Target Target { get; }
+
+    /// <summary>Whether any forward pass has come by.</summary>
+    public bool Reached { get; private set; }
+
+    /// <summary>Called with each input of the module while initialisation from data looks on.</summary>
+    public Action<Tensor>? Observer { get; set; }
+
+    /// <summary>The base weight and bias while adapters are merged into the module.</summary>
+    public (Tensor Weight, Tensor? Bias)? Kept { get; set; }
+
+    public IReadOnlyDictionary<string, AdapterLayer[]> Layers => layers;
+
+    public ReadOnlySpan<AdapterLayer> Active => active;
+
+    public void Add(string adapter, AdapterLayer[] added) => layers.Add(adapter, added);
+
+    public void Remove(string adapter) => layers.Remove(adapter);
+
+    public void Rename(string from, string to)
+    {
+        if (layers.Remove(from, out var moved)) layers.Add(to, moved);
+    }
+
+    /// <summary>Makes adapters active, the first innermost.</summary>
+    public void Activate(IEnumerable<string> adapters)
+    {
+        active = Stack(adapters);
+        rows = null;
+    }
+
+    /// <summary>Gives each row of the batch an adapter of its own; null ends that.</summary>
+    public void ActivatePerRow(IReadOnlyList<string?>? adapters)
+        => rows = adapters is null ? null : new RowGroups(Target.Path, adapters, name => name is null ? [] : Stack([name]));
+
+    public AdapterLayer[] Stack(IEnumerable<string> adapters) => [.. adapters.SelectMany(name => layers.GetValueOrDefault(name) ?? [])];
+
+    /// <summary>The module's output with its adapters.</summary>
+    /// <param name="input">The module's input.</param>
+    /// <param name="output">Its own output, where that is known already (behind a hook).</param>
+    public Tensor Forward(Tensor input, Tensor? output = null)
+    {
+        Reached = true;
+        Observer?.Invoke(input);
+        if (rows is not null && Kept is null) return rows.Forward(this, input);
+        return Forward(Kept is null ? active : [], input, output);
+    }
+
+    /// <summary>The output with the given layers around the module, the first innermost.</summary>
+    public Tensor Forward(ReadOnlySpan<AdapterLayer> stack, Tensor input, Tensor? output)
+    {
+        if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
+        using var scope = NewDisposeScope();
+        if (!FoldingIsCheaper(stack, input)) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
+        var weights = Fold(stack);
+        return Target.Apply(input, weights.Weight, weights.Bias).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The weights of the module with the given layers around it, in float32 where the module's are half as wide.</summary>
+    public Weights Fold(ReadOnlySpan<AdapterLayer> stack)
+    {
+        var weights = new Weights(Target.ToMatrix(Wide(Target.Weight)), Target.Bias is { } bias ? Wide(bias) : null);
+        foreach (var layer in stack)
+            weights = layer.Merge(weights) ?? throw NotMergeableException.For(Target, layer);
+        return weights;
+    }
+
+    private static Tensor Wide(Tensor tensor)
+        => tensor.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? tensor.to_type(ScalarType.Float32) : tensor.alias();
+
+    // In training, folding costs the gradient of a whole weight matrix per position where factors cost their own three times
+    // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients it costs
+    // forming the matrix, some 16 multiplications per element, against the factors for all positions. Half-width weights are
+    // never folded: a small update would be rounded away.
+    private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
+    {
+        if (stack.IsEmpty || Target.Weight.dtype is ScalarType.Float16 or ScalarType.BFloat16) return false;
+        var cost = 0.0;
+        foreach (var layer in stack)
+        {
+            if (layer.CostPerPosition == 0) return false;
+            cost += layer.CostPerPosition;
+        }
+        var size = (double)Target.In * Target.Out;
+        return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
+    }
+
+    private Action Attach()
+    {
+        switch (Target.Module)
+        {
+            case AdaptableModule own:
+                own.Site = this;
+                return () => own.Site = null;
+            case nn.Module<Tensor, Tensor> module:
+                var hook = module.register_forward_hook((_, input, output) =>
+                {
+                    var adapted = Forward(input, output);
+                    output.Dispose();   // nobody else sees what the hook replaces
+                    return adapted;
+                });
+                return () => hook.remove();
+            default:
+                throw new PeftException($"{Target} does not map one tensor to one tensor: adapters cannot enter it.");
+        }
+    }
+
+    /// <summary>Detaches from the module, which is then as it was.</summary>
+    public void Dispose()
+    {
+        detach?.Invoke();
+        detach = null;
+    }
 }

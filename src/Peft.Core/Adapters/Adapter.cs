@@ -1,0 +1,47 @@
+namespace Peft;
+
+/// <summary>One adapter of a model: its options and its layers.</summary>
+public sealed class Adapter : IDisposable
+{
+    // In the base model's file "base_model.model." stands for the wrapper that Hugging Face PEFT puts around it.
+    private const string ModulePrefix = "base_model.model.";
+    private const string SharedPrefix = "base_model.";
+
+    internal Adapter(string name, AdapterPlan plan)
+    {
+        Name = name;
+        Options = plan.Options;
+        Layers = plan.Layers;
+        Shared = plan.Shared;
+    }
+
+    /// <summary>The name that it goes by in its model.</summary>
+    public string Name { get; internal set; }
+
+    /// <summary>Its options, as they are saved.</summary>
+    public AdapterOptions Options { get; internal set; }
+
+    /// <summary>Its layers; those of one module from the innermost outwards.</summary>
+    public IReadOnlyList<AdapterLayer> Layers { get; internal set; }
+
+    /// <summary>Tensors that the layers share, or null.</summary>
+    public SharedTensors? Shared { get; }
+
+    /// <summary>Keys of the adapter's own base weights that its file holds (embeddings that were resized or adapted); written back as they came.</summary>
+    internal HashSet<string> BaseKeys { get; } = [];
+
+    /// <summary>All tensors with their keys in <c>adapter_model.safetensors</c>.</summary>
+    public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors
+        => (Shared?.Tensors ?? []).Select(tensor => (SharedPrefix + tensor.Name, tensor))
+            .Concat(Layers.SelectMany(layer => layer.Tensors.Select(tensor => (KeyOf(layer.Target, tensor.Name), tensor))));
+
+    internal static string KeyOf(Target target, string name)
+        => target.Path.Length == 0 ? ModulePrefix + name : $"{ModulePrefix}{target.Path}.{name}";
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var layer in Layers) layer.Dispose();
+        Shared?.Dispose();
+    }
+}

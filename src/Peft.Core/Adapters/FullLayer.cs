@@ -1,0 +1,32 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A module trained whole: a copy of its weight and bias stands for them (<c>modules_to_save</c>).</summary>
+internal sealed class FullLayer : ReweightLayer
+{
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
+
+    public FullLayer(Target target) : base(target)
+    {
+        weight = Trainable("weight", Copy(target.Weight));
+        if (target.Bias is { } own) bias = Trainable("bias", Copy(own));
+    }
+
+    /// <summary>The layer of a module whose weight is tied to another's: it follows that one's training, and is saved too.</summary>
+    public FullLayer(Target target, FullLayer owner) : base(target)
+    {
+        weight = Shared("weight", owner.weight, saved: true);
+        if (target.Bias is { } own) bias = Trainable("bias", Copy(own));
+    }
+
+    protected override Weights Reweight(Weights inner) => new(Target.ToMatrix(weight), bias);
+
+    private static Tensor Copy(Tensor value)
+    {
+        using var _ = no_grad();
+        return value.detach().clone();
+    }
+}

@@ -1,0 +1,37 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A mixed batch at one site: the rows of each adapter go through that adapter, and come back in their order.</summary>
+internal sealed class RowGroups
+{
+    private readonly string path;
+    private readonly int count;
+    private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
+    private readonly long[] order;   // where each row lies once the groups are put one after another
+
+    public RowGroups(string path, IReadOnlyList<string?> adapters, Func<string?, AdapterLayer[]> stack)
+    {
+        this.path = path;
+        count = adapters.Count;
+        groups = [.. adapters.Select((name, row) => (name, row)).GroupBy(pair => pair.name)
+            .Select(group => (group.Select(pair => (long)pair.row).ToArray(), stack(group.Key)))];
+        order = new long[count];
+        long position = 0;
+        foreach (var row in groups.SelectMany(group => group.Rows)) order[row] = position++;
+    }
+
+    public Tensor Forward(AdapterSite site, Tensor input)
+    {
+        if (input.shape[0] != count)
+            throw new PeftException($"{path} got a batch of {input.shape[0]} rows, but adapters were named for {count} rows. Name one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
+        if (groups.Length == 1) return site.Forward(groups[0].Layers, input, null);
+        using var scope = NewDisposeScope();
+        var parts = groups.Select(group =>
+        {
+            var x = input.index_select(0, tensor(group.Rows, device: input.device));
+            return site.Forward(group.Layers, x, null);
+        }).ToList();
+        return cat(parts, 0).index_select(0, tensor(order, device: input.device)).MoveToOuterDisposeScope();
+    }
+}

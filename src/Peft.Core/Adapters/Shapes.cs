@@ -1,0 +1,75 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A layer that adds to the weight: y = f(x, W) + f(x, ΔW).</summary>
+/// <param name="target">The adapted module.</param>
+public abstract class DeltaLayer(Target target) : AdapterLayer(target)
+{
+    /// <summary>ΔW, <c>[out, in]</c>, a new tensor.</summary>
+    public abstract Tensor Delta();
+
+    /// <summary>What the layer adds to the bias, <c>[out]</c>, a new tensor; null for nothing.</summary>
+    protected virtual Tensor? DeltaBias() => null;
+
+    /// <summary>f(x, ΔW) + Δb for an input, by a way that never forms ΔW where there is one.</summary>
+    protected virtual Tensor Apply(Tensor input) => Target.Apply(input, Delta(), DeltaBias());
+
+    /// <inheritdoc/>
+    protected internal override double CostPerPosition => double.PositiveInfinity;
+
+    /// <inheritdoc/>
+    protected internal sealed override Tensor Forward(Tensor input, Inner inner)
+    {
+        var output = inner.Forward(input);
+        var added = Apply(Target.IsLookup || input.dtype == TensorType ? input : input.to_type(TensorType));
+        return output.add(added.dtype == output.dtype ? added : added.to_type(output.dtype));
+    }
+
+    /// <inheritdoc/>
+    protected internal sealed override Weights? Merge(Weights inner)
+    {
+        var bias = DeltaBias();
+        if (bias is not null && inner.Bias is null) return null;
+        return new Weights(inner.Weight.add(Delta()), bias is null ? inner.Bias : inner.Bias!.add(bias));
+    }
+}
+
+/// <summary>A layer that makes a new weight and bias from the old: y = f(x, W′) + b′.</summary>
+/// <param name="target">The adapted module.</param>
+public abstract class ReweightLayer(Target target) : AdapterLayer(target)
+{
+    /// <summary>The new weight and bias from those enclosed, in at least float32.</summary>
+    protected abstract Weights Reweight(Weights inner);
+
+    /// <inheritdoc/>
+    protected internal override double CostPerPosition => double.PositiveInfinity;
+
+    /// <inheritdoc/>
+    protected internal override Tensor Forward(Tensor input, Inner inner)
+    {
+        var (weight, bias) = Reweight(inner.Weights);
+        var type = Target.Weight.dtype;
+        return Target.Apply(input, weight.to_type(type), bias?.to_type(type));
+    }
+
+    /// <inheritdoc/>
+    protected internal sealed override Weights? Merge(Weights inner) => Reweight(inner);
+}
+
+/// <summary>A layer that changes what goes in or comes out: y = TransformOutput(x, f(TransformInput(x))).</summary>
+/// <param name="target">The adapted module.</param>
+public abstract class TransformLayer(Target target) : AdapterLayer(target)
+{
+    /// <summary>The input that the enclosed module gets.</summary>
+    protected virtual Tensor TransformInput(Tensor input) => input;
+
+    /// <summary>The layer's output.</summary>
+    /// <param name="input">The layer's own input.</param>
+    /// <param name="output">The enclosed module's output.</param>
+    protected virtual Tensor TransformOutput(Tensor input, Tensor output) => output;
+
+    /// <inheritdoc/>
+    protected internal sealed override Tensor Forward(Tensor input, Inner inner)
+        => TransformOutput(input, inner.Forward(TransformInput(input)));
+}

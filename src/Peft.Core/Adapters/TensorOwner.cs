@@ -1,0 +1,105 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A tensor that an adapter owns or shares.</summary>
+/// <param name="Name">Name in the saved file, after the module's path: <c>lora_A.weight</c>.</param>
+/// <param name="Value">The tensor.</param>
+/// <param name="IsTrainable">Whether training changes it.</param>
+/// <param name="IsSaved">Whether it is written to the adapter's file.</param>
+/// <param name="IsShared">Whether another layer owns it (tied weights).</param>
+public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared);
+
+/// <summary>Holds the tensors of an adapter under their saved names: what saving, freezing and counting follow from.</summary>
+public abstract class TensorOwner : IDisposable
+{
+    private readonly List<AdapterTensor> tensors = [];
+
+    /// <summary>Tensors of the given type are created on the given device.</summary>
+    private protected TensorOwner(ScalarType type, Device device)
+    {
+        TensorType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;
+        Device = device;
+    }
+
+    /// <summary>All tensors, in the order of their registration.</summary>
+    public IReadOnlyList<AdapterTensor> Tensors => tensors;
+
+    /// <summary>Type of the tensors: the model's, but float32 for half-width ones, in which small updates would be lost.</summary>
+    protected ScalarType TensorType { get; }
+
+    /// <summary>Device of the tensors when they are created.</summary>
+    protected Device Device { get; }
+
+    /// <summary>Registers a trainable tensor: name, shape and initial value in one expression.</summary>
+    /// <param name="name">Its name in the saved file.</param>
+    /// <param name="initial">Its initial value; the owner takes it over.</param>
+    /// <param name="saved">Whether the adapter's file holds it.</param>
+    protected Parameter Trainable(string name, Tensor initial, bool saved = true) => Register(name, initial, trainable: true, saved);
+
+    /// <summary>Registers a tensor that training leaves alone.</summary>
+    /// <param name="name">Its name in the saved file.</param>
+    /// <param name="value">Its value; the owner takes it over.</param>
+    /// <param name="saved">Whether the adapter's file holds it.</param>
+    protected Parameter Frozen(string name, Tensor value, bool saved = true) => Register(name, value, trainable: false, saved);
+
+    /// <summary>Registers a tensor of another owner as also this one's (tied weights).</summary>
+    protected Parameter Shared(string name, Parameter value, bool saved)
+    {
+        tensors.Add(new AdapterTensor(name, value, IsTrainable: false, saved, IsShared: true));
+        return value;
+    }
+
+    /// <summary>A new tensor of zeros.</summary>
+    protected Tensor Zeros(params long[] shape) => zeros(shape, TensorType, Device);
+
+    /// <summary>A new tensor of ones.</summary>
+    protected Tensor Ones(params long[] shape) => ones(shape, TensorType, Device);
+
+    /// <summary>A new tensor of normal numbers with the given standard deviation.</summary>
+    protected Tensor Normal(double deviation, params long[] shape) => empty(shape, TensorType, Device).normal_(0, deviation);
+
+    /// <summary>Uniform on ±1/√fan-in, what Kaiming's rule with a = √5 comes to (a Linear's default). Fan-in is the product of all dimensions but the first.</summary>
+    protected Tensor KaimingUniform(params long[] shape)
+    {
+        var bound = 1 / Math.Sqrt(shape[1..].Aggregate(1L, (a, b) => a * b));
+        return empty(shape, TensorType, Device).uniform_(-bound, bound);
+    }
+
+    /// <summary>Puts another value into a tensor, which may have another shape (a rank that changed).</summary>
+    internal static void Replace(Parameter parameter, Tensor value)
+    {
+        using var _ = NewDisposeScope();
+        using var __ = no_grad();
+        parameter.set_(value.detach().to(parameter.dtype, parameter.device, copy: true).contiguous());
+    }
+
+    private Parameter Register(string name, Tensor value, bool trainable, bool saved)
+    {
+        if (value.is_floating_point() && value.dtype != TensorType)
+        {
+            var cast = value.to_type(TensorType);
+            value.Dispose();
+            value = cast;
+        }
+        var parameter = new Parameter(value, requires_grad: trainable);
+        parameter.DetachFromDisposeScope();   // adapters outlive the scope that they are made in
+        tensors.Add(new AdapterTensor(name, parameter, trainable, saved, IsShared: false));
+        return parameter;
+    }
+
+    /// <summary>Releases the tensors that this owns.</summary>
+    public void Dispose()
+    {
+        foreach (var tensor in tensors.Where(t => !t.IsShared)) tensor.Value.Dispose();
+        tensors.Clear();
+        GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>Tensors that all layers of an adapter share, such as VeRA's projections. Saved right under <c>base_model.</c></summary>
+/// <param name="type">Type of the model's weights.</param>
+/// <param name="device">Where the tensors are created.</param>
+public abstract class SharedTensors(ScalarType type, Device device) : TensorOwner(type, device);

@@ -1,0 +1,62 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Trains chosen rows of an embedding (Hugging Face's trainable tokens): they are replaced, not changed, by the rows of a tensor
+/// <c>[tokens, size]</c> that starts as their copy.
+/// </summary>
+public sealed class TokensLayer : ReweightLayer
+{
+    private readonly Parameter rows;
+    private readonly Parameter indices;   // [tokens]
+
+    /// <summary>Enters an embedding.</summary>
+    /// <param name="target">The embedding.</param>
+    /// <param name="tokens">Ids of the tokens to train.</param>
+    /// <param name="name">Saved name of the rows.</param>
+    /// <param name="fresh">Whether to start from random rows instead of the embedding's.</param>
+    public TokensLayer(Target target, IReadOnlyList<int> tokens, string name, bool fresh = false) : base(target)
+    {
+        var size = target.IsLookup ? target.In : target.Out;
+        if (tokens.Where(token => token < 0 || token >= size).ToList() is { Count: > 0 } missing)
+            throw new AdapterOptionsException($"{target.Path} has {size} rows, so it has no token {string.Join(", ", missing)} to train. Resize the embedding first, or name tokens that exist.");
+        indices = Frozen("token_indices", tensor(tokens.Select(token => (long)token).ToArray(), device: Device), saved: false);
+        using var _ = no_grad();
+        using var table = Table();
+        rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.shape[1]) : table.index_select(0, indices));
+    }
+
+    /// <summary>The layer of a head that is tied to the embedding: it uses the same rows.</summary>
+    public TokensLayer(Target target, TokensLayer owner, string name, bool saved) : base(target)
+    {
+        indices = Shared("token_indices", owner.indices, saved: false);
+        rows = Shared(name, owner.rows, saved);
+    }
+
+    /// <inheritdoc/>
+    protected override Weights Reweight(Weights inner)
+    {
+        // The matrix of a lookup is [size, tokens], that of a head [tokens, size].
+        var narrow = rows.to_type(inner.Weight.dtype);
+        return inner with { Weight = Target.IsLookup ? inner.Weight.index_copy(1, indices, narrow.t()) : inner.Weight.index_copy(0, indices, narrow) };
+    }
+
+    /// <inheritdoc/>
+    protected internal override Tensor Forward(Tensor input, Inner inner)
+    {
+        if (!Target.IsLookup) return base.Forward(input, inner);
+        // Only the rows that were looked up: never a copy of the whole table.
+        var output = inner.Forward(input);
+        var flat = input.reshape(-1);
+        var hit = flat.unsqueeze(1).eq(indices.unsqueeze(0));          // [positions, tokens]
+        var places = hit.any(1).nonzero().reshape(-1);
+        if (places.numel() == 0) return output.add(rows.sum().mul(0).to_type(output.dtype));   // keeps the rows in the graph
+        var which = hit.to_type(ScalarType.Int64).argmax(1).index_select(0, places);
+        var size = output.shape[^1];
+        return output.reshape(-1, size).index_copy(0, places, rows.index_select(0, which).to_type(output.dtype)).view(output.shape);
+    }
+
+    private Tensor Table() => Target.IsLookup ? Target.ToMatrix(Target.Weight).t() : Target.ToMatrix(Target.Weight);
+}

@@ -1,0 +1,95 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Writes the folded weights of a model's sites into their modules and takes them out again. Nothing is ever inverted: a merge that
+/// can be undone keeps the base weights.
+/// </summary>
+internal sealed class WeightMerging(PeftModel model)
+{
+    public bool IsMerged { get; private set; }
+
+    public void Merge(bool keep, bool safe)
+    {
+        if (IsMerged) throw new PeftException("The adapters are merged already.");
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var sites = model.Sites.Where(site => !site.Active.IsEmpty).ToList();
+        foreach (var site in sites) RequireWholeWeight(site);
+        // A safe merge computes all before it changes anything; otherwise one weight at a time is in memory.
+        if (safe) foreach (var site in sites) RequireFinite(site, site.Fold(site.Active));
+        else foreach (var site in sites) DryRun(site);
+        foreach (var site in sites)
+        {
+            using var each = NewDisposeScope();
+            Write(site, site.Fold(site.Active), keep);
+        }
+        IsMerged = keep;
+    }
+
+    public void Unmerge()
+    {
+        if (!IsMerged) throw new PeftException("No adapters are merged.");
+        using var _ = no_grad();
+        foreach (var site in model.Sites.Where(site => site.Kept is not null))
+        {
+            var (weight, bias) = site.Kept!.Value;
+            site.Target.Weight.copy_(weight);
+            if (bias is not null) site.Target.Bias!.copy_(bias);
+        }
+        Forget();
+    }
+
+    /// <summary>Lets the base weights go: the merge is final.</summary>
+    public void Forget()
+    {
+        foreach (var site in model.Sites)
+        {
+            site.Kept?.Weight.Dispose();
+            site.Kept?.Bias?.Dispose();
+            site.Kept = null;
+        }
+        IsMerged = false;
+    }
+
+    private static void Write(AdapterSite site, Weights folded, bool keep)
+    {
+        var target = site.Target;
+        if (keep) site.Kept = (Copy(target.Weight), target.Bias is { } own ? Copy(own) : null);
+        target.Weight.copy_(target.ToStored(folded.Weight));
+        if (folded.Bias is { } bias && target.Bias is { } place) place.copy_(bias);
+    }
+
+    private static Tensor Copy(Tensor value) => value.detach().clone().DetachFromDisposeScope();
+
+    // Raises what cannot be merged before any weight is changed. A tiny cost: layers that cannot merge say so at once.
+    private static void DryRun(AdapterSite site)
+    {
+        using var scope = NewDisposeScope();
+        site.Fold(site.Active);
+    }
+
+    private static void RequireFinite(AdapterSite site, Weights folded)
+    {
+        if (!folded.Weight.isfinite().all().item<bool>() || folded.Bias?.isfinite().all().item<bool>() == false)
+            throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds numbers that are not finite. The model is unchanged.");
+    }
+
+    // Writing into a weight that another module uses too changes that module, unless it is adapted in the same way.
+    private void RequireWholeWeight(AdapterSite site)
+    {
+        foreach (var other in model.Tree.TiedWith(site.Target))
+        {
+            var twin = model.SiteOf(other);
+            if (twin is not null && twin.Active.Length == site.Active.Length && site.Active.ToArray().Zip(twin.Active.ToArray()).All(pair => AreOne(pair.First, pair.Second))) continue;
+            throw new NotMergeableException(
+                $"{site.Target.Path} cannot be merged: its weight is also that of {other.Path}, which would change too. " +
+                $"Use the adapter unmerged, or give {other.Path} a weight of its own before adding adapters.");
+        }
+    }
+
+    private static bool AreOne(AdapterLayer a, AdapterLayer b)
+        => a.Tensors.Select(tensor => tensor.Value).SequenceEqual(b.Tensors.Select(tensor => tensor.Value), ReferenceEqualityComparer.Instance);
+}

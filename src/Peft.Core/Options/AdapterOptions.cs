@@ -1,0 +1,53 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>
+/// Options of a method: the <c>adapter_config.json</c> of its kind. Names and defaults are Hugging Face PEFT's; fields of a file
+/// that this version does not know are kept and written back.
+/// </summary>
+public abstract record AdapterOptions
+{
+    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>.</summary>
+    [JsonPropertyName("peft_type")] public abstract string PeftType { get; }
+
+    /// <summary>What the model is for: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if it knows.</summary>
+    [JsonPropertyName("task_type")] public string? TaskType { get; init; }
+
+    /// <summary>Name or path of the pretrained model; filled in from the model if it knows.</summary>
+    [JsonPropertyName("base_model_name_or_path")] public string? BaseModelNameOrPath { get; init; }
+
+    /// <summary>Revision of the pretrained model.</summary>
+    [JsonPropertyName("revision")] public string? Revision { get; init; }
+
+    /// <summary>Written as true, as Hugging Face does: a reader then loads the adapter frozen.</summary>
+    [JsonPropertyName("inference_mode")] public bool InferenceMode { get; init; }
+
+    /// <summary>Class of the base model, for models that Hugging Face has no task for.</summary>
+    [JsonPropertyName("auto_mapping")] public JsonNode? AutoMapping { get; init; }
+
+    /// <summary>Version of the PEFT format that wrote the file.</summary>
+    [JsonPropertyName("peft_version")] public string? PeftVersion { get; init; }
+
+    /// <summary>Fields of a file that this version does not know.</summary>
+    [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
+
+    /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
+    protected internal virtual IEnumerable<string> Errors() => [];
+
+    /// <summary>The layers of the adapter for a model, and the options as they are to be saved (with names resolved).</summary>
+    protected internal abstract AdapterPlan Plan(ModelTree model);
+
+    internal void Validate()
+    {
+        var errors = Errors().ToList();
+        if (errors.Count > 0) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
+    }
+}
+
+/// <summary>An adapter laid out for one model.</summary>
+/// <param name="Options">The options as saved, with defaults resolved for the model.</param>
+/// <param name="Layers">The layers; those of one module from the innermost outwards.</param>
+/// <param name="Shared">Tensors that the layers share.</param>
+public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null);

@@ -1,0 +1,62 @@
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>Options of the methods that enter modules chosen by name.</summary>
+public abstract record TargetedOptions : AdapterOptions
+{
+    /// <summary>Modules that get an adapter; null for the method's usual ones of the model's architecture.</summary>
+    [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
+
+    /// <summary>Modules that get none although they match.</summary>
+    [JsonPropertyName("exclude_modules")] public ModuleSelector? ExcludeModules { get; init; }
+
+    /// <summary>Modules that are trained whole and saved with the adapter, such as a new classifier. By name, as in a list of targets.</summary>
+    [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
+
+    /// <summary>Numbers of the layers to adapt; null for all. Only with a list of targets.</summary>
+    [JsonPropertyName("layers_to_transform"), JsonConverter(typeof(OneOrMany<int>))] public IReadOnlyList<int>? LayersToTransform { get; init; }
+
+    /// <summary>Name of the list that holds the layers (<c>layers</c>, <c>h</c>), where the first numbered one of a path is not meant.</summary>
+    [JsonPropertyName("layers_pattern"), JsonConverter(typeof(OneOrMany<string>))] public IReadOnlyList<string>? LayersPattern { get; init; }
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Errors()
+    {
+        if (TargetModules?.Pattern is { } pattern && LayersToTransform is { Count: > 0 })
+            yield return $"LayersToTransform goes with a list of TargetModules, but those are the pattern '{pattern}': put the layer numbers into the pattern.";
+        if (LayersPattern is { Count: > 0 } && LayersToTransform is not { Count: > 0 })
+            yield return $"LayersPattern [{string.Join(", ", LayersPattern)}] has a meaning only with LayersToTransform.";
+        if (LayersToTransform?.Any(layer => layer < 0) == true)
+            yield return $"LayersToTransform must not be negative, but was [{string.Join(", ", LayersToTransform)}].";
+    }
+
+    /// <summary>The usual targets for an architecture (<c>model_type</c> of its configuration); null if the method knows none.</summary>
+    protected internal virtual IReadOnlyList<string>? DefaultTargets(string modelType) => Peft.DefaultTargets.For(modelType);
+
+    /// <summary>Whether saved modules that are tied to others stay tied (<c>ensure_weight_tying</c>).</summary>
+    [JsonIgnore] protected internal virtual bool TiesWeights => false;
+
+    /// <summary>Whether the options can do without target modules, since they name something else to adapt.</summary>
+    [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
+
+    /// <summary>The layers for the chosen targets, and tensors that they share.</summary>
+    protected abstract (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model);
+
+    /// <inheritdoc/>
+    protected internal sealed override AdapterPlan Plan(ModelTree model)
+    {
+        var (targets, resolved) = TargetMatcher.Resolve(this, model);
+        var saved = resolved.WithClassifier(model);
+        var (layers, shared) = saved.Plan(targets, model);
+        return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
+    }
+
+    // A classifier on a pretrained model is new: it must be trained with the adapter. Hugging Face names both that its models use.
+    private TargetedOptions WithClassifier(ModelTree model)
+    {
+        if ((TaskType ?? model.TaskType) is not ("SEQ_CLS" or "TOKEN_CLS")) return this;
+        string[] missing = [.. ModelTree.ClassifierNames.Except(ModulesToSave ?? [])];
+        return missing.Length == 0 ? this : this with { ModulesToSave = [.. ModulesToSave ?? [], .. missing] };
+    }
+}

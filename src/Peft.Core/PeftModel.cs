@@ -1,0 +1,288 @@
+using System.Runtime.CompilerServices;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// A model with adapters. The model itself is adapted in place and used as before; its own weights are frozen. Disposing this
+/// unloads the adapters and leaves the model as it was, bit for bit.
+/// </summary>
+/// <remarks>Not safe for concurrent use while adapters are added, activated or merged; concurrent forward passes are.</remarks>
+public sealed class PeftModel : ITrainable, IDisposable
+{
+    /// <summary>The name of an adapter that was given none.</summary>
+    public const string DefaultName = "default";
+
+    /// <summary>In <see cref="Rows"/>, a row that goes through the model without adapters.</summary>
+    public const string Base = "__base__";
+
+    private static readonly ConditionalWeakTable<nn.Module, PeftModel> Adapted = [];
+
+    private readonly Dictionary<nn.Module, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, Adapter> adapters = [];
+    private readonly List<TorchSharp.Modules.Parameter> frozen;
+    private readonly WeightMerging merging;
+    private List<string> active = [];
+    private bool enabled = true;
+
+    /// <summary>Freezes a model and makes it ready for adapters.</summary>
+    /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
+    public PeftModel(nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (Of(model) is { } existing)
+            throw new AdapterExistsException(
+                $"This {model.GetName()} has adapters already ({string.Join(", ", existing.adapters.Keys)}). " +
+                $"Add another to the same {nameof(PeftModel)} with Add(name, options), or dispose that one first.");
+        Module = model;
+        Tree = new ModelTree(model);
+        frozen = [.. model.parameters().Where(parameter => parameter.requires_grad)];
+        foreach (var parameter in frozen) parameter.requires_grad = false;
+        merging = new WeightMerging(this);
+        Adapted.Add(model, this);
+    }
+
+    /// <summary>The adapted model.</summary>
+    public nn.Module Module { get; }
+
+    /// <summary>Its modules by path.</summary>
+    public ModelTree Tree { get; }
+
+    /// <summary>All adapters by name.</summary>
+    public IReadOnlyDictionary<string, Adapter> Adapters => adapters;
+
+    /// <summary>Names of the active adapters, the innermost first.</summary>
+    public IReadOnlyList<string> Active => active;
+
+    /// <summary>The adapters of a model, or null if it has none.</summary>
+    public static PeftModel? Of(nn.Module model) => Adapted.TryGetValue(model, out var peft) ? peft : null;
+
+    /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate"/> names them.</summary>
+    /// <returns>This model.</returns>
+    /// <exception cref="AdapterExistsException">The name is taken.</exception>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
+    public PeftModel Add(string name, AdapterOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        RequireFree(name);
+        RequireUnmerged();
+        options.Validate();
+        Attach(new Adapter(name, options.Plan(Tree)));
+        if (active.Count == 0) Activate(name);
+        return this;
+    }
+
+    /// <summary>Makes adapters active, and them alone trainable. The first is innermost: it sees the module itself.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
+    public void Activate(params string[] names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        foreach (var name in names) Find(name);
+        RequireUnmerged();
+        active = [.. names];
+        Refresh();
+    }
+
+    /// <summary>Switches all adapters off until the result is disposed: the model is then the base model.</summary>
+    public IDisposable WithoutAdapters()
+    {
+        // Merged weights come off for the time, from the copy that was kept: bit for bit.
+        var merged = IsMerged;
+        if (merged) Unmerge();
+        var before = enabled;
+        enabled = false;
+        Refresh();
+        return new Scope(() =>
+        {
+            enabled = before;
+            Refresh();
+            if (merged) Merge();
+        });
+    }
+
+    /// <summary>
+    /// Gives each row of the batch an adapter of its own until the result is disposed. All inputs must then have that many rows.
+    /// </summary>
+    /// <param name="adapterPerRow">Names, or <see cref="Base"/> for none.</param>
+    public IDisposable Rows(params string[] adapterPerRow)
+    {
+        ArgumentNullException.ThrowIfNull(adapterPerRow);
+        RequireUnmerged();
+        string?[] names = [.. adapterPerRow.Select(name => name == Base ? null : Find(name).Name)];
+        foreach (var site in sites.Values) site.ActivatePerRow(names);
+        return new Scope(() => { foreach (var site in sites.Values) site.ActivatePerRow(null); });
+    }
+
+    /// <summary>Removes an adapter. If it was active, no other takes its place.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    public void Delete(string name)
+    {
+        RequireUnmerged();
+        var adapter = Find(name);
+        adapters.Remove(name);
+        active.Remove(name);
+        foreach (var (module, site) in sites.ToList())
+        {
+            site.Remove(name);
+            if (site.Layers.Count > 0) continue;
+            site.Dispose();
+            sites.Remove(module);
+        }
+        adapter.Dispose();
+        Refresh();
+    }
+
+    /// <summary>Gives an adapter another name.</summary>
+    /// <exception cref="AdapterExistsException">The new name is taken.</exception>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of the old name.</exception>
+    public void Rename(string name, string newName)
+    {
+        if (name == newName) return;
+        var adapter = Find(name);
+        RequireFree(newName);
+        foreach (var site in sites.Values) site.Rename(name, newName);
+        adapters.Remove(name);
+        adapter.Name = newName;
+        adapters.Add(newName, adapter);
+        active = [.. active.Select(each => each == name ? newName : each)];
+    }
+
+    /// <summary>The adapter of a name.</summary>
+    /// <exception cref="AdapterNotFoundException">There is none.</exception>
+    public Adapter Find(string name)
+        => adapters.GetValueOrDefault(name) ?? throw new AdapterNotFoundException(
+            $"There is no adapter '{name}'. The adapters of this model are: {(adapters.Count == 0 ? "none" : string.Join(", ", adapters.Keys))}.");
+
+    /// <summary>Whether adapters are merged into the weights.</summary>
+    public bool IsMerged => merging.IsMerged;
+
+    /// <summary>
+    /// Folds the active adapters into the weights, so that the model runs at the base model's speed. The base weights are kept.
+    /// </summary>
+    /// <param name="safe">Whether to refuse weights that are not finite. The model is then unchanged.</param>
+    /// <exception cref="NotMergeableException">An active adapter cannot be expressed as weights, a weight is shared with a module that is not adapted alike, or a merged weight is not finite.</exception>
+    public void Merge(bool safe = false) => merging.Merge(keep: true, safe);
+
+    /// <summary>Puts the base weights back, bit for bit.</summary>
+    public void Unmerge() => merging.Unmerge();
+
+    /// <summary>Folds the active adapters into the weights for good, takes all adapters off, and gives back the plain model.</summary>
+    /// <param name="safe">Whether to refuse weights that are not finite. The model is then unchanged.</param>
+    /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>
+    public nn.Module MergeAndUnload(bool safe = false)
+    {
+        if (IsMerged) merging.Forget();
+        else merging.Merge(keep: false, safe);
+        Detach();
+        return Module;
+    }
+
+    /// <summary>Takes all adapters off and gives the model back as it was before, its parameters trainable again where they were.</summary>
+    public nn.Module Unload()
+    {
+        if (IsMerged) Unmerge();
+        Detach();
+        return Module;
+    }
+
+    /// <summary>Unloads the adapters; the model lives on.</summary>
+    public void Dispose()
+    {
+        if (Of(Module) == this) Unload();
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TrainableTensor> Trainables
+        => [.. active.Select(Find).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)
+            .Select(pair => new TrainableTensor(active.Count == 1 ? pair.Key : $"{adapter.Name}/{pair.Key}", pair.Tensor.Value)))];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Unreached
+        => [.. sites.Values.Where(site => !site.Reached && !site.Active.IsEmpty).Select(site => site.Target.Path)];
+
+    /// <summary>Saves the active adapters, each as <see cref="AdapterCheckpoint.SaveAdapter"/> does.</summary>
+    public void Save(string folder)
+    {
+        foreach (var name in active) this.SaveAdapter(folder, name);
+    }
+
+    /// <inheritdoc/>
+    public Tensor? Penalty()
+    {
+        Tensor? sum = null;
+        foreach (var part in Parts<IPenalty>())
+            sum = part.Penalty() is { } penalty ? (sum is null ? penalty : sum.add(penalty)) : sum;
+        return sum;
+    }
+
+    /// <inheritdoc/>
+    public void AfterStep(int step, int totalSteps)
+    {
+        foreach (var part in Parts<ITrainingSchedule>()) part.AfterStep(step, totalSteps);
+    }
+
+    private IEnumerable<T> Parts<T>()
+        => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object>().Append(adapter.Shared!).OfType<T>());
+
+    internal IEnumerable<AdapterSite> Sites => sites.Values;
+
+    internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Module);
+
+    private void Attach(Adapter adapter)
+    {
+        adapters.Add(adapter.Name, adapter);
+        foreach (var group in adapter.Layers.GroupBy(layer => layer.Target))
+        {
+            if (!sites.TryGetValue(group.Key.Module, out var site)) sites.Add(group.Key.Module, site = new AdapterSite(group.Key));
+            site.Add(adapter.Name, [.. group]);
+        }
+        Refresh();
+    }
+
+    private void Detach()
+    {
+        foreach (var site in sites.Values) site.Dispose();
+        foreach (var adapter in adapters.Values) adapter.Dispose();
+        sites.Clear();
+        adapters.Clear();
+        active = [];
+        foreach (var parameter in frozen) parameter.requires_grad = true;
+        Adapted.Remove(Module);
+    }
+
+    private void Refresh()
+    {
+        var names = enabled ? active : [];
+        foreach (var site in sites.Values) site.Activate(names);
+        foreach (var adapter in adapters.Values)
+        {
+            var on = active.Contains(adapter.Name);
+            foreach (var (_, tensor) in adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)) tensor.Value.requires_grad = on;
+        }
+    }
+
+    private void RequireFree(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (name == Base) throw new ArgumentException($"'{Base}' stands for the model without adapters: choose another name.", nameof(name));
+        if (adapters.ContainsKey(name))
+            throw new AdapterExistsException($"There is an adapter '{name}' already. Choose another name, or Delete('{name}') first.");
+    }
+
+    private void RequireUnmerged([CallerMemberName] string operation = "")
+    {
+        if (IsMerged) throw new PeftException($"{operation} is not possible while adapters are merged into the weights: Unmerge() first.");
+    }
+
+    private sealed class Scope(Action end) : IDisposable
+    {
+        private Action? end = end;
+
+        public void Dispose()
+        {
+            end?.Invoke();
+            end = null;
+        }
+    }
+}

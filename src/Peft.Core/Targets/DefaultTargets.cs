@@ -1,0 +1,23 @@
+namespace Peft;
+
+/// <summary>The modules that weight-update methods adapt by default, per architecture (Hugging Face PEFT's table).</summary>
+internal static class DefaultTargets
+{
+    private static readonly Dictionary<string, string[]> Table = new()
+    {
+        ["t5"] = ["q", "v"], ["mt5"] = ["q", "v"], ["bart"] = ["q_proj", "v_proj"],
+        ["gpt2"] = ["c_attn"], ["gpt_bigcode"] = ["c_attn"], ["gpt_neo"] = ["q_proj", "v_proj"], ["gptj"] = ["q_proj", "v_proj"],
+        ["gpt_neox"] = ["query_key_value"], ["bloom"] = ["query_key_value"], ["falcon"] = ["query_key_value"],
+        ["opt"] = ["q_proj", "v_proj"], ["blip-2"] = ["q", "v", "q_proj", "v_proj"],
+        ["bert"] = ["query", "value"], ["roberta"] = ["query", "value"], ["xlm-roberta"] = ["query", "value"], ["electra"] = ["query", "value"],
+        ["deberta"] = ["in_proj"], ["deberta-v2"] = ["query_proj", "value_proj"], ["layoutlm"] = ["query", "value"],
+        ["distilbert"] = ["q_lin", "v_lin"],
+        ["llama"] = ["q_proj", "v_proj"], ["mistral"] = ["q_proj", "v_proj"], ["mixtral"] = ["q_proj", "v_proj"],
+        ["qwen2"] = ["q_proj", "v_proj"], ["qwen3"] = ["q_proj", "v_proj"], ["stablelm"] = ["q_proj", "v_proj"],
+        ["gemma"] = ["q_proj", "v_proj"], ["gemma2"] = ["q_proj", "v_proj"], ["gemma3"] = ["q_proj", "v_proj"], ["gemma3_text"] = ["q_proj", "v_proj"],
+        ["phi"] = ["q_proj", "v_proj", "fc1", "fc2"], ["phi3"] = ["qkv_proj"],
+        ["btlm"] = ["c_proj", "c_attn"], ["codegen"] = ["qkv_proj"], ["mpt"] = ["Wqkv"], ["cohere"] = ["q_proj", "v_proj"],
+    };
+
+    public static IReadOnlyList<string>? For(string modelType) => Table.GetValueOrDefault(modelType);
+}

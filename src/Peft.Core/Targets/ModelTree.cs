@@ -1,0 +1,81 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A model as the planner of an adapter sees it: its modules by path, and which of them adapters can enter.</summary>
+public sealed class ModelTree
+{
+    internal static readonly string[] ClassifierNames = ["classifier", "score"];
+
+    private readonly Dictionary<nn.Module, Target> byModule = new(ReferenceEqualityComparer.Instance);
+
+    internal ModelTree(nn.Module model)
+    {
+        Model = model;
+        foreach (var (path, module) in Walk(model))
+        {
+            Paths.Add(path);
+            if (byModule.ContainsKey(module) || Target.From(path, module) is not { } target) continue;   // a shared module is one target
+            byModule.Add(module, target);
+            All.Add(target);
+        }
+    }
+
+    /// <summary>The model.</summary>
+    public nn.Module Model { get; }
+
+    /// <summary>Every module that an adapter can enter, in the order of the model; a module that the model uses twice stands here once.</summary>
+    public IReadOnlyList<Target> Targets => All;
+
+    /// <summary>Architecture, if the model is a pretrained transformer.</summary>
+    public string? ModelType => (Model as IPretrainedModel)?.ModelType;
+
+    /// <summary>What the model is for, if it knows.</summary>
+    public string? TaskType => (Model as IPretrainedModel)?.TaskType;
+
+    internal List<string> Paths { get; } = [];
+
+    private List<Target> All { get; } = [];
+
+    /// <summary>The token embedding, if the model is a pretrained transformer.</summary>
+    public Target? InputEmbeddings => Find((Model as IPretrainedModel)?.InputEmbeddings);
+
+    /// <summary>The head, if the model is a pretrained transformer and has one.</summary>
+    public Target? Head => Find((Model as IPretrainedModel)?.Head);
+
+    /// <summary>Other targets that use the same weight as this one: a head tied to the embedding.</summary>
+    public IEnumerable<Target> TiedWith(Target target)
+        => All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+
+    /// <summary>The targets that a list of names means, as Hugging Face matches them (a path or its last parts).</summary>
+    public IReadOnlyList<Target> Named(IEnumerable<string> names)
+        => [.. All.Where(target => names.Any(name => ModuleSelector.Means(name, target.Path)))];
+
+    internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
+
+    /// <summary>Full copies of the modules that options save, and of those tied to them if they say so.</summary>
+    internal IEnumerable<AdapterLayer> SavedModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
+    {
+        if (options.ModulesToSave is not { Count: > 0 } names) return [];
+        var unmatched = names.Except(ClassifierNames).Where(name => !Paths.Any(path => ModuleSelector.Means(name, path))).ToList();
+        if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(options.ModulesToSave), unmatched);
+
+        var layers = new List<AdapterLayer>();
+        var leaves = All.Where(target => Paths.Any(path => names.Any(name => ModuleSelector.Means(name, path)) && IsUnder(target.Path, path)));
+        foreach (var target in leaves.Where(leaf => adapted.All(layer => layer.Target != leaf)))
+        {
+            var full = new FullLayer(target);
+            layers.Add(full);
+            if (options.TiesWeights) layers.AddRange(TiedWith(target).Select(other => new FullLayer(other, full)));
+        }
+        return layers;
+    }
+
+    private static bool IsUnder(string path, string root) => path == root || path.StartsWith(root + ".", StringComparison.Ordinal);
+
+    private Target? Find(nn.Module? module) => module is not null && byModule.TryGetValue(module, out var target) ? target : null;
+
+    // TorchSharp's named_modules leaves the module itself out: a model may be a single Linear.
+    private static IEnumerable<(string Path, nn.Module Module)> Walk(nn.Module model)
+        => model.named_modules().Select(pair => (pair.name, pair.module)).Prepend(("", model));
+}

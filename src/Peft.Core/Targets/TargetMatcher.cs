@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Peft;
+
+/// <summary>The one matcher of module names, by Hugging Face PEFT's rules.</summary>
+internal static class TargetMatcher
+{
+    /// <summary>The targets that options mean, and the options with default names resolved.</summary>
+    public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Resolve(TargetedOptions options, ModelTree model)
+    {
+        var selector = options.TargetModules ?? Default(options, model);
+        if (selector is null) return ([], options);
+        var matches = model.Targets.Where(target => Selects(selector, options, target.Path, model, target)).ToList();
+        RequireMatches(selector, options, matches, model);
+
+        // A file names what was adapted: "all-linear" and defaults depend on the reader's version.
+        ModuleSelector resolved = selector.IsAllLinear ? matches.Select(target => target.Path).ToArray() : selector;
+        return (matches, options with { TargetModules = resolved });
+    }
+
+    public static TargetNotFoundException NotFound(ModelTree model, string field, IReadOnlyCollection<string> names)
+    {
+        var nearest = names.SelectMany(name => Nearest(name, model)).Distinct().Take(4);
+        return new TargetNotFoundException(
+            $"No module of {model.Model.GetName()} matches {field} [{string.Join(", ", names)}]. " +
+            $"Nearest: {string.Join(", ", nearest)}. The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
+    }
+
+    private static ModuleSelector? Default(TargetedOptions options, ModelTree model)
+    {
+        if (model.ModelType is { } type && options.DefaultTargets(type) is { } names) return ModuleSelector.Create([.. names]);
+        if (options.MayTargetNothing) return null;
+        throw new TargetNotFoundException(
+            $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetName()}, which is no pretrained transformer")}. " +
+            $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
+    }
+
+    private static bool Selects(ModuleSelector selector, TargetedOptions options, string path, ModelTree model, Target target)
+    {
+        if (options.ExcludeModules?.Matches(path) == true) return false;
+        if (selector.IsAllLinear) return target is { IsMatrix: true, IsLookup: false } and not ConvolutionTarget && !model.IsHead(target);
+        return selector.Matches(path) && InChosenLayers(options, path);
+    }
+
+    private static bool InChosenLayers(TargetedOptions options, string path)
+    {
+        if (options.LayersToTransform is not { Count: > 0 } layers) return true;
+        return LayerNumber(path, options.LayersPattern) is { } number && layers.Contains(number);
+    }
+
+    /// <summary>Number of the layer that a path lies in: of the first numbered part, or of the one after a named list.</summary>
+    public static int? LayerNumber(string path, IReadOnlyList<string>? lists)
+    {
+        if (lists is not { Count: > 0 }) lists = ["[^.]+"];
+        foreach (var list in lists)
+            if (Regex.Match(path, $@"(?:^|\.){list}\.(\d+)\.", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)) is { Success: true } match)
+                return int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+        return null;
+    }
+
+    private static void RequireMatches(ModuleSelector selector, TargetedOptions options, List<Target> matches, ModelTree model)
+    {
+        // A name that matches nothing while others match is a slip that would go unseen: half of the adapter would be missing.
+        var idle = selector.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))).ToList();
+        if (idle.Count > 0) throw NotFound(model, nameof(options.TargetModules), idle);
+        if (matches.Count == 0)
+            throw selector.Pattern is null
+                ? new TargetNotFoundException($"All modules that TargetModules {selector} matches are left out by ExcludeModules {options.ExcludeModules} or LayersToTransform [{string.Join(", ", options.LayersToTransform ?? [])}].")
+                : NotFound(model, nameof(options.TargetModules), [selector.Pattern]);
+    }
+
+    private static IEnumerable<string> Nearest(string name, ModelTree model)
+        => model.Targets.GroupBy(target => target.Path[(target.Path.LastIndexOf('.') + 1)..])
+            .OrderBy(group => Distance(name[(name.LastIndexOf('.') + 1)..], group.Key))
+            .Select(group => $"{group.Key} ({group.Count()} module{(group.Count() == 1 ? "" : "s")})").Take(2);
+
+    // The module tree with runs of layers folded: model.layers.{0-21}.self_attn.q_proj.
+    private static string Outline(ModelTree model)
+        => string.Join(Environment.NewLine, model.Targets
+            .GroupBy(target => Regex.Replace(target.Path, @"(?<=\.|^)\d+(?=\.|$)", "*"))
+            .Select(group => group.Count() == 1
+                ? $"  {group.First()}"
+                : $"  {group.Key}  ({group.Count()} × {group.First().Module.GetName()} {group.First().Out}×{group.First().In})"));
+
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
+        }
+        return row[^1];
+    }
+}
