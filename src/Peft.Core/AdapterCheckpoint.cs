@@ -1,7 +1,126 @@
+using Peft.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Peft;
-/// <summary>Saved adapters.</summary>
+
+/// <summary>Saved adapters: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, in Hugging Face PEFT's keys, shapes and types.</summary>
 public static class AdapterCheckpoint
 {
-    /// <summary>Saves.</summary>
-    public static void SaveAdapter(this PeftModel model, string folder, string? name = null) => throw new NotSupportedException();
+    /// <summary>Name of the file with the tensors.</summary>
+    public const string FileName = "adapter_model.safetensors";
+
+    private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
+
+    /// <summary>
+    /// Saves an adapter: the one named <c>default</c> into the folder itself, others into a subfolder of their name. Each file is
+    /// replaced whole or not at all.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <param name="name">Name of the adapter; the only active one if null.</param>
+    /// <exception cref="AdapterNotFoundException">There is no such adapter, or no single active one.</exception>
+    public static void SaveAdapter(this PeftModel model, string folder, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var adapter = model.Find(name ?? (model.Active.Count == 1 ? model.Active[0]
+            : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
+        using var scope = NewDisposeScope();
+        var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
+        Write(into, adapter.Options, model.StateOf(adapter));
+    }
+
+    /// <summary>Writes the two files of an adapter.</summary>
+    internal static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        Directory.CreateDirectory(folder);
+        // The tensors first: a folder with a configuration is a whole adapter.
+        SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);
+        AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName),
+            AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
+    }
+
+    /// <summary>The tensors of an adapter by their keys in the file. Views: they change with the adapter.</summary>
+    public static IReadOnlyDictionary<string, Tensor> StateOf(this PeftModel model, Adapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(adapter);
+        var state = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value.detach());
+        foreach (var (key, target) in EmbeddingKeys(model, adapter)) state.TryAdd(key, (model.SiteOf(target)?.Kept?.Weight ?? target.Weight).detach());
+        return state;
+    }
+
+    /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate"/> names them.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="folder">A folder with the two files.</param>
+    /// <param name="name">Its name in this model.</param>
+    /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ: all are listed. The model is unchanged.</exception>
+    /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
+    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = true)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var options = AdapterConfig.Read(folder);
+        using var scope = NewDisposeScope();
+        using var file = SafetensorsFile.Open(Path.Combine(folder, FileName));
+        model.Add(name, options);
+        try
+        {
+            var adapter = model.Find(name);
+            adapter.Options = options;   // written back as it came
+            Load(model, adapter, file, folder);
+            if (!trainable) model.Freeze(name);
+        }
+        catch
+        {
+            model.Delete(name);
+            throw;
+        }
+        return model;
+    }
+
+    private static void Load(PeftModel model, Adapter adapter, SafetensorsFile file, string folder)
+    {
+        using var _ = no_grad();
+        var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
+        var embeddings = EmbeddingKeys(model, adapter).Where(pair => file.Tensors.ContainsKey(pair.Key)).ToList();
+        Compare(model, folder,
+            missing: [.. expected.Keys.Where(key => !file.Tensors.ContainsKey(key))],
+            unexpected: [.. file.Tensors.Keys.Where(key => !expected.ContainsKey(key) && embeddings.All(pair => pair.Key != key))],
+            shapes: [.. expected.Where(pair => file.Tensors.TryGetValue(pair.Key, out var info) && !info.Shape.SequenceEqual(pair.Value.shape))
+                .Select(pair => $"{pair.Key} is [{string.Join(", ", file.Tensors[pair.Key].Shape)}] in the file and [{string.Join(", ", pair.Value.shape)}] in the model")]);
+        foreach (var (key, value) in expected) value.copy_(file.Read(key));
+        foreach (var (key, target) in embeddings) RequireSameBase(folder, key, target, file.Read(key));
+    }
+
+    // Where an embedding or the head is adapted, Hugging Face's file holds the base weight too.
+    private static IEnumerable<(string Key, Target Target)> EmbeddingKeys(PeftModel model, Adapter adapter)
+        => adapter.Layers.Select(layer => layer.Target).Distinct()
+            .Where(target => EmbeddingNames.Any(each => ModuleSelector.Means(each, target.Path)) && !adapter.Layers.Any(layer => layer.Target == target && layer is FullLayer or TokensLayer)
+                             && (target == model.Tree.InputEmbeddings || target == model.Tree.Head))
+            .Select(target => (Adapter.KeyOf(target, "base_layer.weight"), target));
+
+    private static readonly string[] EmbeddingNames = ["embed_tokens", "lm_head"];
+
+    private static void RequireSameBase(string folder, string key, Target target, Tensor saved)
+    {
+        if (!saved.shape.SequenceEqual(target.Weight.shape))
+            throw new AdapterMismatchException($"{folder}: {key} is [{string.Join(", ", saved.shape)}], but {target.Path} of this model is [{string.Join(", ", target.Weight.shape)}]: the adapter was trained on a resized embedding. Resize this model's first.");
+        if (!saved.to(target.Weight.dtype, target.Weight.device).allclose(target.Weight, 1e-3, 1e-5))
+            throw new AdapterMismatchException($"{folder}: {key} differs from {target.Path} of this model: the adapter belongs to another base model.");
+    }
+
+    private static void Compare(PeftModel model, string folder, List<string> missing, List<string> unexpected, List<string> shapes)
+    {
+        if (missing.Count + unexpected.Count + shapes.Count == 0) return;
+        var problems = new List<string>();
+        if (missing.Count > 0) problems.Add($"{missing.Count} missing ({Some(missing)})");
+        if (unexpected.Count > 0) problems.Add($"{unexpected.Count} unexpected ({Some(unexpected)})");
+        if (shapes.Count > 0) problems.Add($"{shapes.Count} of another shape ({Some(shapes)})");
+        throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetName()}: {string.Join("; ", problems)}. Its base model must be the one that it was trained on.");
+
+        static string Some(List<string> all) => string.Join(", ", all.Take(5)) + (all.Count > 5 ? ", …" : "");
+    }
 }

@@ -84,6 +84,14 @@ public sealed class PeftModel : ITrainable, IDisposable
         Refresh();
     }
 
+    /// <summary>Keeps an adapter from being trained, active or not.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    public void Freeze(string name) => SetTrainable(name, false);
+
+    /// <summary>Lets a frozen adapter be trained again.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    public void Unfreeze(string name) => SetTrainable(name, true);
+
     /// <summary>Switches all adapters off until the result is disposed: the model is then the base model.</summary>
     public IDisposable WithoutAdapters()
     {
@@ -194,7 +202,7 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     /// <inheritdoc/>
     public IReadOnlyList<TrainableTensor> Trainables
-        => [.. active.Select(Find).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)
+        => [.. active.Select(Find).Where(adapter => !adapter.IsFrozen).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)
             .Select(pair => new TrainableTensor(active.Count == 1 ? pair.Key : $"{adapter.Name}/{pair.Key}", pair.Tensor.Value)))];
 
     /// <inheritdoc/>
@@ -257,9 +265,15 @@ public sealed class PeftModel : ITrainable, IDisposable
         foreach (var site in sites.Values) site.Activate(names);
         foreach (var adapter in adapters.Values)
         {
-            var on = active.Contains(adapter.Name);
+            var on = active.Contains(adapter.Name) && !adapter.IsFrozen;
             foreach (var (_, tensor) in adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)) tensor.Value.requires_grad = on;
         }
+    }
+
+    private void SetTrainable(string name, bool trainable)
+    {
+        Find(name).IsFrozen = !trainable;
+        Refresh();
     }
 
     private void RequireFree(string name)

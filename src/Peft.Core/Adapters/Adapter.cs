@@ -27,8 +27,8 @@ public sealed class Adapter : IDisposable
     /// <summary>Tensors that the layers share, or null.</summary>
     public SharedTensors? Shared { get; }
 
-    /// <summary>Keys of the adapter's own base weights that its file holds (embeddings that were resized or adapted); written back as they came.</summary>
-    internal HashSet<string> BaseKeys { get; } = [];
+    /// <summary>Whether training leaves it alone.</summary>
+    public bool IsFrozen { get; internal set; }
 
     /// <summary>All tensors with their keys in <c>adapter_model.safetensors</c>.</summary>
     public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors

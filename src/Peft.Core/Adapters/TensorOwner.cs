@@ -69,7 +69,7 @@ public abstract class TensorOwner : IDisposable
     }
 
     /// <summary>Puts another value into a tensor, which may have another shape (a rank that changed).</summary>
-    internal static void Replace(Parameter parameter, Tensor value)
+    protected static void Replace(Parameter parameter, Tensor value)
     {
         using var _ = NewDisposeScope();
         using var __ = no_grad();

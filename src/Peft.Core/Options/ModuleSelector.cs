@@ -49,7 +49,7 @@ public sealed class ModuleSelector : IEnumerable<string>
     public bool Matches(string path) => regex?.IsMatch(path) ?? names.Any(name => Means(name, path));
 
     /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
-    internal static bool Means(string name, string path)
+    public static bool Means(string name, string path)
         => path.EndsWith(name, StringComparison.Ordinal)
            && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
 

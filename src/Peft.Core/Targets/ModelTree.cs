@@ -51,6 +51,11 @@ public sealed class ModelTree
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
         => [.. All.Where(target => names.Any(name => ModuleSelector.Means(name, target.Path)))];
 
+    /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
+    /// <param name="field">The option that names them.</param>
+    /// <param name="names">The names.</param>
+    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names) => TargetMatcher.NotFound(this, field, names);
+
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 
     /// <summary>Full copies of the modules that options save, and of those tied to them if they say so.</summary>

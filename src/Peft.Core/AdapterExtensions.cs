@@ -1,0 +1,43 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Any method on any model.</summary>
+public static class AdapterExtensions
+{
+    /// <summary>Freezes a model and adds an adapter to it.</summary>
+    /// <param name="model">The model; it is adapted in place.</param>
+    /// <param name="options">Options of the adapter's method.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
+    public static PeftModel ApplyAdapter(this nn.Module model, AdapterOptions options, string name = PeftModel.DefaultName)
+        => Start(model, peft => peft.Add(name, options));
+
+    /// <summary>Freezes a model and adds the adapter that a folder holds, of whatever method.</summary>
+    /// <param name="model">The model; it is adapted in place.</param>
+    /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <param name="trainable">Whether training may go on.</param>
+    /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>
+    public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = true)
+        => Start(model, peft => peft.LoadAdapter(folder, name, trainable));
+
+    // A model that could not get its first adapter is left as it was.
+    private static PeftModel Start(nn.Module model, Action<PeftModel> first)
+    {
+        var peft = new PeftModel(model);
+        try
+        {
+            first(peft);
+            return peft;
+        }
+        catch
+        {
+            peft.Dispose();
+            throw;
+        }
+    }
+}

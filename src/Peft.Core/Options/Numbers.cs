@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>A number that files write whole where it is: <c>16</c>, not <c>16.0</c>.</summary>
+public sealed class WholeOrFraction : JsonConverter<double>
+{
+    /// <inheritdoc/>
+    public override double Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDouble();
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteRawValue(double.IsInteger(value) && Math.Abs(value) < 1e15 ? value.ToString("F0", CultureInfo.InvariantCulture) : PythonNumber.Format(value));
+    }
+}
+
+/// <summary>Numbers by name, each written whole where it is.</summary>
+public sealed class WholeOrFractionMap : JsonConverter<IReadOnlyDictionary<string, double>>
+{
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, double>? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        => JsonSerializer.Deserialize<Dictionary<string, double>>(ref reader, options);
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, IReadOnlyDictionary<string, double> value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(value);
+        writer.WriteStartObject();
+        foreach (var (name, number) in value)
+        {
+            writer.WritePropertyName(name);
+            new WholeOrFraction().Write(writer, number, options);
+        }
+        writer.WriteEndObject();
+    }
+}
+
+/// <summary>Writes floating-point numbers as Python does (<c>0.0</c>, <c>1e-05</c>), which is how Hugging Face's files have them.</summary>
+internal sealed class PythonNumber : JsonConverter<double>
+{
+    public override double Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDouble();
+
+    public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options) => writer.WriteRawValue(Format(value));
+
+    // Python's repr: shortest digits, an exponent of at least two digits below 1e-4 and from 1e16 on.
+    public static string Format(double value)
+    {
+        var magnitude = Math.Abs(value);
+        if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16))
+        {
+            var text = value.ToString("E16", CultureInfo.InvariantCulture);
+            var shortest = value.ToString("R", CultureInfo.InvariantCulture);
+            var exponent = int.Parse(text.AsSpan(text.IndexOf('E') + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+            var digits = new string([.. shortest.TakeWhile(c => c != 'E').Where(char.IsAsciiDigit)]).TrimStart('0').TrimEnd('0');
+            var mantissa = digits.Length > 1 ? $"{digits[0]}.{digits[1..]}" : digits;
+            return $"{(value < 0 ? "-" : "")}{mantissa}e{(exponent < 0 ? "-" : "+")}{Math.Abs(exponent):00}";
+        }
+        var plain = value.ToString("0.0################", CultureInfo.InvariantCulture);
+        return double.Parse(plain, CultureInfo.InvariantCulture) == value ? plain : value.ToString("R", CultureInfo.InvariantCulture);
+    }
+}

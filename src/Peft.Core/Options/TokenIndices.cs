@@ -1,0 +1,50 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>Tokens whose embedding rows are trained: ids for the model's embedding, or ids by the name of an embedding.</summary>
+[JsonConverter(typeof(Converter))]
+public sealed class TokenIndices
+{
+    private readonly IReadOnlyList<int>? ids;
+    private readonly IReadOnlyDictionary<string, IReadOnlyList<int>>? named;
+
+    /// <summary>Tokens of the model's own embedding.</summary>
+    public TokenIndices(IReadOnlyList<int> ids) => this.ids = ids;
+
+    /// <summary>Tokens of embeddings by name.</summary>
+    public TokenIndices(IReadOnlyDictionary<string, IReadOnlyList<int>> named) => this.named = named;
+
+    /// <summary>Tokens of the model's own embedding.</summary>
+    public static implicit operator TokenIndices(int[] ids) => new(ids);
+
+    /// <summary>The embeddings of a model with their tokens.</summary>
+    /// <exception cref="TargetNotFoundException">The model has no such embedding.</exception>
+    public IEnumerable<(Target Embedding, IReadOnlyList<int> Ids)> Resolve(ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (ids is not null)
+        {
+            yield return (model.InputEmbeddings ?? model.Targets.FirstOrDefault(target => target.IsLookup && ModuleSelector.Means("embed_tokens", target.Path))
+                ?? throw TargetMatcher.NotFound(model, "trainable_token_indices", ["embed_tokens"]), ids);
+            yield break;
+        }
+        foreach (var (name, tokens) in named!)
+            yield return (model.Targets.FirstOrDefault(target => ModuleSelector.Means(name, target.Path)) ?? throw TargetMatcher.NotFound(model, "trainable_token_indices", [name]), tokens);
+    }
+
+    private sealed class Converter : JsonConverter<TokenIndices>
+    {
+        public override TokenIndices Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+            => reader.TokenType == JsonTokenType.StartArray
+                ? new TokenIndices(JsonSerializer.Deserialize<int[]>(ref reader, options)!)
+                : new TokenIndices(JsonSerializer.Deserialize<Dictionary<string, int[]>>(ref reader, options)!.ToDictionary(pair => pair.Key, pair => (IReadOnlyList<int>)pair.Value));
+
+        public override void Write(Utf8JsonWriter writer, TokenIndices value, JsonSerializerOptions options)
+        {
+            if (value.ids is not null) JsonSerializer.Serialize(writer, value.ids, options);
+            else JsonSerializer.Serialize(writer, value.named, options);
+        }
+    }
+}

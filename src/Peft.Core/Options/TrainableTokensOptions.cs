@@ -1,0 +1,47 @@
+using System.Text.Json.Serialization;
+
+[assembly: Peft.AdapterMethod("TRAINABLE_TOKENS", typeof(Peft.TrainableTokensOptions))]
+
+namespace Peft;
+
+/// <summary>Trains chosen rows of an embedding and nothing else, as Hugging Face PEFT's trainable tokens: for words that a model does not know. Merges.</summary>
+public sealed record TrainableTokensOptions : AdapterOptions
+{
+    /// <inheritdoc/>
+    public override string PeftType => "TRAINABLE_TOKENS";
+
+    /// <summary>Names of the embeddings; the model's own if null.</summary>
+    [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
+
+    /// <summary>Ids of the tokens to train.</summary>
+    [JsonPropertyName("token_indices")] public IReadOnlyList<int> TokenIndices { get; init; } = [];
+
+    /// <summary>Whether the rows start as the embedding's; random otherwise.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Errors()
+    {
+        if (TokenIndices.Count == 0) yield return "TokenIndices must name at least one token, but is empty.";
+        if (TokenIndices.Distinct().Count() != TokenIndices.Count) yield return $"TokenIndices must not name a token twice, but was [{string.Join(", ", TokenIndices)}].";
+    }
+
+    /// <inheritdoc/>
+    protected internal override AdapterPlan Plan(ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        IReadOnlyList<Target> targets = TargetModules is null && model.InputEmbeddings is { } embedding
+            ? [embedding]
+            : [.. model.Targets.Where(target => (TargetModules ?? ["embed_tokens"]).Matches(target.Path))];
+        if (targets.Count == 0) throw model.NotFound(nameof(TargetModules), [TargetModules?.ToString() ?? "embed_tokens"]);
+        const string name = "trainable_tokens_delta";
+        var layers = new List<AdapterLayer>();
+        foreach (var target in targets)
+        {
+            var owner = new TokensLayer(target, TokenIndices, name, fresh: !InitWeights);
+            layers.Add(owner);
+            layers.AddRange(model.TiedWith(target).Except(targets).Select(tied => new TokensLayer(tied, owner, name, saved: true)));
+        }
+        return new AdapterPlan(this with { TargetModules = TargetModules ?? targets.Select(target => target.Path[(target.Path.LastIndexOf('.') + 1)..]).ToArray() }, layers);
+    }
+}

@@ -1,0 +1,48 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>Initial values of LoRA's factors A <c>[rank, in]</c> and B <c>[out, rank]</c>.</summary>
+internal static class LoraFactors
+{
+    /// <summary>The factors as an initialisation asks; null for those that Kaiming's rule fills.</summary>
+    public static (Tensor? A, Tensor? B) Initial(LoraInitialization kind, Target target, int rank, double scaling)
+    {
+        var zero = zeros(target.Out, rank, device: target.Weight.device);
+        if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
+        if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);
+        // An embedding starts the other way round: its A is a table, and a table of zeros reads nothing at the start.
+        if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Weight.device) : zeros(rank, target.In, device: target.Weight.device),
+                                     randn(target.Out, rank, device: target.Weight.device));
+        if (kind == LoraInitialization.Random) return (null, null);
+        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Weight.device).div(rank), zero);
+        return (null, zero);
+    }
+
+    // Factors whose product times the scaling is the part of the weight that is trained.
+    private static (Tensor A, Tensor B) FromWeight(LoraInitialization kind, Target target, int rank, double scaling)
+    {
+        if (rank > Math.Min(target.In, target.Out))
+            throw new AdapterOptionsException($"Initialization '{kind}' takes rank {rank} out of {target}, which has rank {Math.Min(target.In, target.Out)} at most. Lower the rank there by RankPattern.");
+        var weight = target.ToMatrix(target.Weight).to_type(ScalarType.Float32);
+        if (kind == LoraInitialization.Olora)
+        {
+            var (q, r) = linalg.qr(weight);
+            return (r.narrow(0, 0, rank), q.narrow(1, 0, rank));
+        }
+        var (u, s, vt) = kind.Iterations is { } count ? LowRank.Svd(weight, rank, count) : linalg.svd(weight, fullMatrices: false);
+        var root = s.narrow(0, 0, rank).div(scaling).sqrt();
+        return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));
+    }
+
+    // Rows of one orthogonal matrix, in turns: B·A is zero, A and B are not.
+    private static (Tensor A, Tensor B) Orthogonal(Target target, int rank)
+    {
+        if (rank % 2 != 0) throw new AdapterOptionsException($"Initialization 'orthogonal' needs an even rank, but {target.Path} has rank {rank}.");
+        var device = target.Weight.device;
+        var (q, _) = linalg.qr(randn(rank, rank, device: device));
+        var pairs = q.view(rank / 2, 2, rank);
+        return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(10), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(10));
+    }
+}

@@ -1,0 +1,40 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// What makes LoRA DoRA (Liu et al. 2024, arXiv:2402.09353): around the LoRA layer, so that V = W + s·B·A is the weight it encloses,
+/// W′ = m·V/‖V‖ with m <c>[out]</c> and the norm of each row taken as a constant in training.
+/// </summary>
+internal sealed class MagnitudeLayer : ReweightLayer
+{
+    private readonly Parameter magnitude;
+
+    public MagnitudeLayer(Target target, LoraLayer lora) : base(target)
+        => magnitude = Trainable("lora_magnitude_vector",
+            RowNorms(target.ToMatrix(target.Weight).to_type(TensorType).add(lora.Delta())).reshape(target.OutputVectorShape));
+
+    protected override double CostPerPosition => Target.Out;
+
+    protected override Weights Reweight(Weights inner) => inner with { Weight = inner.Weight.mul(Gain(inner.Weight).unsqueeze(1)) };
+
+    // The rows are scaled in the output, where that is fewer numbers; the bias is not scaled.
+    protected override Tensor Forward(Tensor input, Inner inner)
+    {
+        var (weight, bias) = inner.Weights;
+        var output = inner.Forward(input);
+        var gain = Target.AlongOutput(Gain(weight).to_type(output.dtype));
+        if (bias is null) return output.mul(gain);
+        var offset = Target.AlongOutput(bias.to_type(output.dtype));
+        return output.sub(offset).mul(gain).add(offset);
+    }
+
+    private Tensor Gain(Tensor weight) => magnitude.reshape(-1).div(RowNorms(weight));   // [out]
+
+    private static Tensor RowNorms(Tensor weight)
+    {
+        using var _ = no_grad();
+        return linalg.vector_norm(weight.detach(), 2, [1], false);
+    }
+}

@@ -1,0 +1,3 @@
+using Peft;
+
+[assembly: AdapterMethod("LORA", typeof(LoraOptions))]
