@@ -45,6 +45,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>Where adapters are attached; null while there are none.</summary>
     internal AdapterSite? Site { get; set; }
 
+    /// <summary>Whether adapters are attached: the output is then not that of the weight alone.</summary>
+    public bool IsAdapted => Site is not null;
+
     /// <summary>The module's operation with another weight and bias of the same shapes.</summary>
     public abstract Tensor Apply(Tensor input, Tensor weight, Tensor? bias);
 

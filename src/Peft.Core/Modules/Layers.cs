@@ -15,7 +15,11 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
     : AdaptableModule([inputs, outputs], bias ? outputs : null, dtype, device)
 {
     /// <inheritdoc/>
-    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight.t(), bias);
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+    {
+        using var turned = weight.t();
+        return nn.functional.linear(input, turned, bias);
+    }
 }
 
 /// <summary>Row lookup in a table [rows, size]: <c>[…]</c> of ids to <c>[…, size]</c>.</summary>

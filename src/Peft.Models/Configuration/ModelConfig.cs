@@ -1,0 +1,149 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Peft.Models;
+
+/// <summary>A model's <c>config.json</c>: typed access to its fields, by Hugging Face's names.</summary>
+public sealed class ModelConfig
+{
+    private readonly JsonObject fields;
+
+    /// <summary>Wraps the fields of a configuration; <paramref name="source"/> names it in errors.</summary>
+    public ModelConfig(JsonObject fields, string source = "config.json")
+    {
+        ArgumentNullException.ThrowIfNull(fields);
+        this.fields = (JsonObject)fields.DeepClone();
+        Source = source;
+    }
+
+    /// <summary>Reads <c>config.json</c> of a model folder.</summary>
+    /// <exception cref="ModelFolderException">The folder or the file is missing, or the file is not a JSON object.</exception>
+    public static ModelConfig FromFolder(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new ModelFolderException($"There is no model folder '{folder}'.");
+        var path = Path.Combine(folder, "config.json");
+        if (!File.Exists(path))
+            throw new ModelFolderException($"'{folder}' holds no config.json, so it is not a model in Hugging Face's layout.");
+        return Parse(File.ReadAllText(path), path);
+    }
+
+    /// <summary>Parses the text of a <c>config.json</c>.</summary>
+    /// <exception cref="ModelFolderException">The text is not a JSON object.</exception>
+    public static ModelConfig Parse(string json, string source = "config.json")
+    {
+        try
+        {
+            return JsonNode.Parse(json) is JsonObject fields
+                ? new ModelConfig(fields, source)
+                : throw new ModelFolderException($"{source} is not a JSON object.");
+        }
+        catch (JsonException exception)
+        {
+            throw new ModelFolderException($"{source} is not valid JSON: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Where the configuration came from, for messages.</summary>
+    public string Source { get; }
+
+    /// <summary>Name of the architecture, such as <c>llama</c>.</summary>
+    public string ModelType => Text("model_type", null) ?? throw Missing("model_type");
+
+    /// <summary>Number of classes of a classification head: <c>num_labels</c>, or the size of <c>id2label</c>, or 2.</summary>
+    public int LabelCount => (int)(Integer("num_labels", null) ?? Object("id2label")?.Count ?? 2);
+
+    /// <summary>Standard deviation of a fresh weight.</summary>
+    public double InitializerRange => Number("initializer_range", Number("init_std", 0.02));
+
+    /// <summary>Id of the padding token, or null.</summary>
+    public int? PadTokenId => (int?)Integer("pad_token_id", null);
+
+    /// <summary>A copy with a field set, for instance <c>num_labels</c>.</summary>
+    public ModelConfig With(string name, JsonNode? value)
+    {
+        var copy = new ModelConfig(fields, Source);
+        copy.fields[name] = value?.DeepClone();
+        return copy;
+    }
+
+    /// <summary>Whether the field is there and not null.</summary>
+    public bool Has(string name) => fields[name] is not null;
+
+    /// <summary>A field as it stands in the file; null if absent.</summary>
+    public JsonNode? this[string name] => fields[name];
+
+    /// <summary>The configuration as JSON.</summary>
+    public override string ToString() => fields.ToJsonString(Indented);
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    internal int Size(string name)
+    {
+        var value = Integer(name, null) ?? throw Missing(name);
+        return value is > 0 and <= int.MaxValue
+            ? (int)value
+            : throw new ModelFolderException($"{Source}: {name} must be a positive number, but is {value}.");
+    }
+
+    internal int Size(string name, int fallback) => Has(name) ? Size(name) : fallback;
+
+    internal long? Integer(string name, long? fallback)
+    {
+        var number = Value<double?>(name, null, "a number");
+        if (number is { } value && value != Math.Floor(value)) throw Wrong(name, "a whole number");
+        return number is { } whole ? (long)whole : fallback;
+    }
+
+    internal double Number(string name, double fallback) => Value<double>(name, fallback, "a number");
+
+    internal bool Flag(string name, bool fallback) => Value(name, fallback, "true or false");
+
+    internal string? Text(string name, string? fallback) => Value(name, fallback, "a text");
+
+    internal JsonObject? Object(string name) => fields[name] switch
+    {
+        null => null,
+        JsonObject value => value,
+        _ => throw Wrong(name, "an object"),
+    };
+
+    internal IReadOnlyList<string>? Texts(string name) => fields[name] switch
+    {
+        null => null,
+        JsonArray values => [.. values.Select(v => v?.ToString() ?? "")],
+        _ => throw Wrong(name, "a list"),
+    };
+
+    internal IReadOnlyList<int> Ids(string name) => fields[name] switch
+    {
+        null => [],
+        JsonArray values => [.. values.Select(v => v!.GetValue<int>())],
+        JsonValue value when value.TryGetValue<int>(out var id) => [id],
+        _ => throw Wrong(name, "a token id or a list of them"),
+    };
+
+    /// <summary>Refuses a configuration whose field is neither absent nor the one value that is implemented.</summary>
+    internal void Only(string name, bool value) => Refuse(Flag(name, value) != value, name);
+
+    internal void OnlyAbsentOr(string name, double value) => Refuse(Number(name, value) != value, name);
+
+    internal void Refuse(bool condition, string name)
+    {
+        if (!condition) return;
+        throw new UnsupportedModelException(
+            $"{Source}: {name} = {fields[name]?.ToJsonString()} asks for something that is not implemented for model_type '{ModelType}'. "
+            + "Running the model without it would give wrong numbers.");
+    }
+
+    private T Value<T>(string name, T fallback, string kind)
+    {
+        if (fields[name] is not { } node) return fallback;
+        return node is JsonValue value && value.TryGetValue<T>(out var result) ? result : throw Wrong(name, kind);
+    }
+
+    private ModelFolderException Missing(string name) => new($"{Source} has no field {name}, which the model needs.");
+
+    private ModelFolderException Wrong(string name, string kind)
+        => new(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} must be {kind}, but is {fields[name]?.ToJsonString()}."));
+}

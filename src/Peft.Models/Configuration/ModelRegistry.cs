@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+
+namespace Peft.Models;
+
+/// <summary>
+/// The architectures that can be loaded, by <c>model_type</c> of <c>config.json</c>. A new registry holds the built-in ones;
+/// <see cref="Register"/> adds or replaces one.
+/// </summary>
+public sealed class ModelRegistry
+{
+    private readonly ConcurrentDictionary<string, Func<ModelConfig, DecoderSpec>> decoders = new(StringComparer.Ordinal)
+    {
+        ["llama"] = Architectures.Llama.Describe,
+        ["gpt2"] = Architectures.Gpt2.Describe,
+    };
+
+    /// <summary>The known values of <c>model_type</c>, sorted.</summary>
+    public IReadOnlyList<string> ModelTypes => [.. decoders.Keys.Order(StringComparer.Ordinal)];
+
+    /// <summary>Adds a decoder architecture: a function from its configuration to its description.</summary>
+    public void Register(string modelType, Func<ModelConfig, DecoderSpec> describe)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelType);
+        ArgumentNullException.ThrowIfNull(describe);
+        decoders[modelType] = describe;
+    }
+
+    /// <summary>The description of the decoder that a configuration asks for.</summary>
+    /// <exception cref="UnsupportedModelException">The architecture, or something that the configuration asks of it, is not known.</exception>
+    public DecoderSpec Describe(ModelConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return decoders.TryGetValue(config.ModelType, out var describe)
+            ? describe(config)
+            : throw new UnsupportedModelException(
+                $"{config.Source}: model_type '{config.ModelType}' is not known. Known are {string.Join(", ", ModelTypes)}; "
+                + "another decoder can be added with ModelRegistry.Register.");
+    }
+}

@@ -1,0 +1,83 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Keys and values of the tokens so far, layer by layer, written in place and grown by doubling. For inference only: run the model under
+/// <see cref="no_grad"/> or <see cref="inference_mode"/>.
+/// </summary>
+/// <param name="capacity">Positions to allocate at first.</param>
+public sealed class KeyValueCache(int capacity = 64) : IDisposable
+{
+    private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
+    private readonly List<long> room = [];
+
+    /// <summary>Positions held.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Adds a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
+    internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values, int count)
+    {
+        if (layer == layers.Count) Allocate(keys, values, count);
+        if (room[layer] < Length + count) Grow(layer, Length + count);
+        var (allKeys, allValues) = layers[layer];
+        using (var slot = allKeys.narrow(2, Length, count)) slot.copy_(keys);
+        using (var slot = allValues.narrow(2, Length, count)) slot.copy_(values);
+        return (allKeys.narrow(2, 0, Length + count), allValues.narrow(2, 0, Length + count));
+    }
+
+    /// <summary>Counts the new positions, once all layers have them.</summary>
+    internal void Advance(int count) => Length += count;
+
+    /// <summary>Keeps the first positions only.</summary>
+    /// <param name="length">How many.</param>
+    public void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        Length = length;
+    }
+
+    private void Allocate(Tensor keys, Tensor values, int count)
+    {
+        var size = Math.Max(capacity, Length + count);
+        layers.Add((Empty(keys, size), Empty(values, size)));
+        room.Add(size);
+    }
+
+    private void Grow(int layer, int needed)
+    {
+        var size = Math.Max(room[layer] * 2, needed);
+        layers[layer] = (Grown(layers[layer].Keys, size), Grown(layers[layer].Values, size));
+        room[layer] = size;
+    }
+
+    private Tensor Grown(Tensor old, long size)
+    {
+        var larger = Empty(old, size);
+        using (var source = old.narrow(2, 0, Length))
+        using (var target = larger.narrow(2, 0, Length))
+            target.copy_(source);
+        old.Dispose();
+        return larger;
+    }
+
+    private static Tensor Empty(Tensor like, long size)
+    {
+        var shape = like.shape;
+        return empty([shape[0], shape[1], size, shape[3]], like.dtype, like.device).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var (keys, values) in layers)
+        {
+            keys.Dispose();
+            values.Dispose();
+        }
+        layers.Clear();
+        room.Clear();
+        Length = 0;
+    }
+}

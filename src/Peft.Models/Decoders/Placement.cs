@@ -1,0 +1,6 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Type and device of a model's parameters.</summary>
+internal readonly record struct Placement(ScalarType Type, Device Device);

@@ -1,0 +1,143 @@
+using Peft.Modules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Causal self-attention with its projections: <c>[batch, sequence, hidden]</c> to the same.</summary>
+internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
+{
+    private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
+    private readonly AdaptableModule output;
+    private readonly ScaledDotProduct attention;
+    private readonly int heads, keyValueHeads, size, rotated;
+    private readonly int? window;
+    private readonly bool perHead, windowAngles;
+    private readonly double dropout;
+
+    public SelfAttention(DecoderSpec spec, int layer, Placement at) : base("")
+    {
+        (heads, keyValueHeads, size) = (spec.HeadCount, spec.KeyValueHeadCount, spec.HeadSize);
+        window = spec.Window(layer);
+        dropout = spec.AttentionDropout;
+        attention = new(spec);
+        windowAngles = window is not null && spec.WindowRotary is not null;
+        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = (int)(size * rotary.Partial);
+
+        var names = spec.Names;
+        if (spec.AttentionProjections == ProjectionLayout.Separate)
+        {
+            register_module(names.Query, query = DecoderParts.Projection(spec, spec.HiddenSize, heads * size, spec.AttentionBias, at));
+            register_module(names.Key, key = DecoderParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+            register_module(names.Value, value = DecoderParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+        }
+        else
+        {
+            perHead = spec.AttentionProjections == ProjectionLayout.JoinedPerHead;
+            joined = DecoderParts.Projection(spec, spec.HiddenSize, (heads + 2 * keyValueHeads) * size, spec.AttentionBias, at);
+            register_module(names.QueryKeyValue, joined);
+        }
+        register_module(names.AttentionOutput,
+            output = DecoderParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at));
+        if (spec.QueryKeyNorm)
+        {
+            register_module(names.QueryNorm, queryNorm = DecoderParts.Norm(spec, size, at));
+            register_module(names.KeyNorm, keyNorm = DecoderParts.Norm(spec, size, at));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, ForwardContext context)
+    {
+        var (q, k, v) = joined is null ? ProjectApart(input, context) : ProjectJoined(joined, input, context);
+        if (queryNorm is not null)
+        {
+            q = Replace(q, queryNorm.call(q));
+            k = Replace(k, keyNorm!.call(k));
+        }
+        if (rotated > 0)
+        {
+            var angles = windowAngles ? context.WindowAngles! : context.Angles!;
+            q = Replace(q, RotaryTable.Rotate(q, angles, rotated, size));
+            k = Replace(k, RotaryTable.Rotate(k, angles, rotated, size));
+        }
+        q = Replace(q, q.transpose(1, 2));   // [batch, heads, sequence, size]
+        k = Replace(k, k.transpose(1, 2));
+        v = Replace(v, v.transpose(1, 2));
+        using var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
+        q.Dispose();
+        k.Dispose();
+        v.Dispose();
+        return output.call(mixed);
+    }
+
+    private Tensor Mix(Tensor q, Tensor k, Tensor v, ForwardContext context)
+    {
+        var p = training ? dropout : 0;
+        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, p);
+
+        var (batch, length, keys) = (context.Batch, context.Length, context.Past + context.Length);
+        var pattern = context.Pattern(window);
+        Tensor allKeys = k, allValues = v;
+        if (context.Prefix is { } prefix)
+        {
+            allKeys = cat([prefix[context.Layer].Keys, k], 2);
+            allValues = cat([prefix[context.Layer].Values, v], 2);
+        }
+        if (context.Cache is { } cache)
+        {
+            var added = context.Prefix is null ? length : keys;
+            var (newKeys, newValues) = (allKeys, allValues);
+            (allKeys, allValues) = cache.Append(context.Layer, newKeys, newValues, added);
+            if (!ReferenceEquals(newKeys, k)) newKeys.Dispose();
+            if (!ReferenceEquals(newValues, v)) newValues.Dispose();
+        }
+        var mixed = attention.Run(q, allKeys, allValues, pattern, p, batch, length, keys);
+        if (!ReferenceEquals(allKeys, k)) allKeys.Dispose();
+        if (!ReferenceEquals(allValues, v)) allValues.Dispose();
+        return mixed;
+    }
+
+    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, double p)
+    {
+        using var scope = NewDisposeScope();
+        var parts = new Tensor[lengths.Count];
+        long start = 0;
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var length = lengths[i];
+            var pattern = AttentionPattern.Create(length, length, window, null, q.dtype, q.device);
+            parts[i] = attention.Run(q.narrow(2, start, length), k.narrow(2, start, length), v.narrow(2, start, length), pattern, p, 1, length, length);
+            start += length;
+        }
+        return (parts.Length == 1 ? parts[0] : cat(parts, 1)).MoveToOuterDisposeScope();
+    }
+
+    private (Tensor Query, Tensor Key, Tensor Value) ProjectApart(Tensor input, ForwardContext context)
+    {
+        using var q = query!.call(input);
+        using var k = key!.call(input);
+        using var v = value!.call(input);
+        return (q.view(context.Batch, context.Length, heads, size),
+                k.view(context.Batch, context.Length, keyValueHeads, size),
+                v.view(context.Batch, context.Length, keyValueHeads, size));
+    }
+
+    private (Tensor Query, Tensor Key, Tensor Value) ProjectJoined(AdaptableModule projection, Tensor input, ForwardContext context)
+    {
+        using var all = projection.call(input);
+        if (perHead)
+        {
+            using var apart = all.view(context.Batch, context.Length, heads, 3 * size);
+            return (apart.narrow(-1, 0, size), apart.narrow(-1, size, size), apart.narrow(-1, 2 * size, size));
+        }
+        using var rows = all.view(context.Batch, context.Length, heads + 2 * keyValueHeads, size);
+        return (rows.narrow(2, 0, heads), rows.narrow(2, heads, keyValueHeads), rows.narrow(2, heads + keyValueHeads, keyValueHeads));
+    }
+
+    private static Tensor Replace(Tensor old, Tensor replacement)
+    {
+        old.Dispose();
+        return replacement;
+    }
+}

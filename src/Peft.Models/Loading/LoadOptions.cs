@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>How to load a model.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>Type of the parameters, whatever the file's; float32 by default.</summary>
+    public ScalarType Type { get; init; } = ScalarType.Float32;
+
+    /// <summary>Where the parameters go; the CPU if null.</summary>
+    public Device? Device { get; init; }
+
+    /// <summary>The known architectures; the built-in ones if null.</summary>
+    public ModelRegistry? Registry { get; init; }
+
+    /// <summary>Number of classes of a classification head, if not the configuration's.</summary>
+    public int? LabelCount { get; init; }
+
+    /// <summary>Seed of weights that the checkpoint lacks.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>Told about weights that the checkpoint lacks.</summary>
+    public ILogger? Logger { get; init; }
+
+    internal Placement Placement => new(Type, Device ?? CPU);
+}
