@@ -1,0 +1,203 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Trainable tensors as slices of one flat tensor per type and device, and their gradients likewise, so that a step of the optimizer,
+/// clipping or zeroing is a handful of operations whatever the number of tensors. The parameters stay the objects they were.
+/// </summary>
+/// <remarks>
+/// Make it after the model has its final type and device: <c>Module.to</c> makes new parameters. Slices are ordered by group, then as
+/// given. Not safe for use from several threads at once.
+/// </remarks>
+public sealed class FlatParameters : IDisposable
+{
+    private bool released;
+
+    /// <summary>Moves the tensors into flat buffers. Values are kept; gradients start at 0.</summary>
+    /// <param name="tensors">Leaf tensors of floating point that require a gradient, each once, in the order that is to be kept.</param>
+    /// <param name="groups">Groups; what matches none forms a last group with the optimizer's settings. Null for that group alone.</param>
+    /// <exception cref="ArgumentException">There is no tensor, or some tensor or name comes twice, is no leaf, requires no gradient or is not of floating point.</exception>
+    public FlatParameters(IEnumerable<TrainableTensor> tensors, IReadOnlyList<ParameterGroup>? groups = null)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        Tensors = [.. tensors];
+        Groups = [.. groups ?? [], new ParameterGroup("other", _ => true)];
+        Validate(Tensors);
+        Buffers =
+        [
+            .. Tensors
+                .GroupBy(tensor => (tensor.Value.dtype, tensor.Value.device_type, tensor.Value.device_index))
+                .Select(alike => new FlatBuffer([.. alike.GroupBy(GroupOf).OrderBy(group => group.Key)], alike.Key.dtype, alike.First().Value.device)),
+        ];
+        using var _ = no_grad();
+        foreach (var buffer in Buffers)
+        {
+            foreach (var slice in buffer.Slices)
+            {
+                using var view = slice.Of(buffer.Values);
+                view.copy_(slice.Tensor.Value);
+                slice.Tensor.Value.set_(view);
+                BindGradient(buffer, slice);
+            }
+        }
+    }
+
+    /// <summary>The tensors in the order given.</summary>
+    public IReadOnlyList<TrainableTensor> Tensors { get; }
+
+    /// <summary>The groups; the last is that of the tensors that no given group matched.</summary>
+    public IReadOnlyList<ParameterGroup> Groups { get; }
+
+    internal IReadOnlyList<FlatBuffer> Buffers { get; }
+
+    /// <summary>Sets all gradients to 0 in place.</summary>
+    public void ZeroGradients()
+    {
+        using var _ = no_grad();
+        foreach (var buffer in Buffers) buffer.Gradients.zero_();
+    }
+
+    /// <summary>Takes the gradients off the parameters, so that <see cref="BindGradients"/> can tell who received one.</summary>
+    internal void UnbindGradients()
+    {
+        foreach (var tensor in Tensors) tensor.Value.grad = null;
+    }
+
+    /// <summary>
+    /// Makes every gradient a slice of the flat gradient again. A gradient that somebody put elsewhere is copied into its slice; one that
+    /// was removed counts as 0. To be called between backward and the optimizer's step.
+    /// </summary>
+    /// <returns>Names of the tensors that had no gradient.</returns>
+    /// <exception cref="TrainingException">A parameter was disposed or moved to other memory, so that the optimizer would no longer change it.</exception>
+    public IReadOnlyList<string> BindGradients()
+    {
+        ObjectDisposedException.ThrowIf(released, this);
+        var missing = new List<string>();
+        using var _ = no_grad();
+        foreach (var buffer in Buffers)
+        {
+            foreach (var slice in buffer.Slices)
+            {
+                if (slice.Tensor.Value.IsInvalid || !buffer.HoldsValue(slice, slice.Tensor.Value)) throw Moved(slice.Tensor.Name);
+                using var gradient = slice.Tensor.Value.grad;
+                if (gradient is not null && buffer.HoldsGradient(slice, gradient)) continue;
+                using (var view = slice.Of(buffer.Gradients))
+                {
+                    if (gradient is null) view.zero_();
+                    else view.copy_(gradient);
+                }
+                if (gradient is null) missing.Add(slice.Tensor.Name);
+                BindGradient(buffer, slice);
+            }
+        }
+        return missing;
+    }
+
+    /// <summary>Euclidean norm of all gradients together, a float32 scalar on the first tensor's device. The caller disposes it.</summary>
+    public Tensor GradientNorm()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var norms = Buffers.Select(buffer => Norm(buffer.Gradients)).ToArray();
+        if (norms.Length == 1) return norms[0].MoveToOuterDisposeScope();
+        var first = Buffers[0].Values.device;
+        return linalg.vector_norm(stack([.. norms.Select(norm => norm.to(first))]), 2).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Scales all gradients so that their norm is at most a maximum, as <c>clip_grad_norm_</c> of PyTorch does.</summary>
+    /// <param name="norm">The norm they have, from <see cref="GradientNorm"/>.</param>
+    /// <param name="maximum">The largest norm to leave.</param>
+    public void ClipGradients(double norm, double maximum)
+    {
+        var factor = (float)maximum / ((float)norm + 1e-6f);
+        if (!(factor < 1)) return;
+        using var _ = no_grad();
+        using Scalar scalar = factor;
+        foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
+    }
+
+    /// <summary>Name of the first tensor whose gradient or value is NaN or infinite; null if there is none.</summary>
+    internal string? FirstNonFinite()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var slices = Buffers.SelectMany(buffer => buffer.Slices.Select(slice => (slice, buffer)))
+            .ToDictionary(pair => pair.slice.Tensor.Name);
+        return Tensors.FirstOrDefault(tensor =>
+        {
+            var (slice, buffer) = slices[tensor.Name];
+            return !IsFinite(slice.Of(buffer.Gradients)) || !IsFinite(slice.Of(buffer.Values));
+        })?.Name;
+    }
+
+    /// <summary>Gives every parameter memory of its own again and frees the buffers. The parameters stay usable; their gradients are removed.</summary>
+    public void Release()
+    {
+        if (released) return;
+        released = true;
+        using var _ = no_grad();
+        foreach (var buffer in Buffers)
+        {
+            foreach (var slice in buffer.Slices)
+            {
+                if (slice.Tensor.Value.IsInvalid) continue;   // disposed with its model: nothing to give back
+                slice.Tensor.Value.grad = null;
+                if (!buffer.HoldsValue(slice, slice.Tensor.Value)) continue;
+                using var own = slice.Tensor.Value.detach().clone();
+                slice.Tensor.Value.set_(own);
+            }
+            buffer.Dispose();
+        }
+    }
+
+    /// <summary>Same as <see cref="Release"/>.</summary>
+    public void Dispose() => Release();
+
+    private int GroupOf(TrainableTensor tensor)
+    {
+        for (var i = 0; ; i++)
+        {
+            if (Groups[i].Matches(tensor)) return i;
+        }
+    }
+
+    private static void BindGradient(FlatBuffer buffer, FlatSlice slice)
+    {
+        using var view = slice.Of(buffer.Gradients);
+        slice.Tensor.Value.grad = view;
+    }
+
+    // In float32 also for 16-bit gradients: float16 overflows at 65504, which would pass for an infinite gradient.
+    private static Tensor Norm(Tensor gradients)
+        => gradients.ElementSize >= 4
+            ? linalg.vector_norm(gradients, 2).to_type(ScalarType.Float32)
+            : linalg.vector_norm(gradients.to_type(ScalarType.Float32), 2);
+
+    private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();
+
+    private static TrainingException Moved(string name)
+        => new($"Parameter {name} no longer lies in the optimizer's memory: it was disposed or moved, as Module.to(dtype or device) does. "
+            + "Move the model before you make the trainer.");
+
+    private static void Validate(IReadOnlyList<TrainableTensor> tensors)
+    {
+        var errors = new List<string>();
+        if (tensors.Count == 0) errors.Add("There is no trainable tensor: all parameters are frozen.");
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var places = new Dictionary<IntPtr, string>();
+        foreach (var (name, value) in tensors)
+        {
+            if (!names.Add(name)) errors.Add($"Two tensors are called {name}.");
+            if (!value.requires_grad) errors.Add($"{name} requires no gradient.");
+            if (!value.is_leaf) errors.Add($"{name} is no leaf: it was computed from other tensors.");
+            if (!value.is_floating_point()) errors.Add($"{name} is of type {value.dtype}, which has no gradient.");
+            if (value.numel() == 0) continue;   // tensors without numbers share the null address
+            var place = TensorAddress.Of(value);
+            if (!places.TryAdd(place, name)) errors.Add($"{name} is the same tensor as {places[place]}.");
+        }
+        if (errors.Count > 0) throw new ArgumentException(string.Join(' ', errors), nameof(tensors));
+    }
+}

@@ -1,0 +1,54 @@
+namespace Peft;
+
+/// <summary>Trainable tensors that are optimized with settings of their own.</summary>
+/// <param name="Name">What the group is called in errors and logs.</param>
+/// <param name="Matches">Whether a tensor belongs to the group. A tensor joins the first group that matches it.</param>
+public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool> Matches)
+{
+    /// <summary>Factor on the optimizer's learning rate. 1 by default.</summary>
+    public double LearningRateScale { get; init; } = 1;
+
+    /// <summary>Learning rate of the group instead of the optimizer's, still multiplied by <see cref="LearningRateScale"/> and the schedule.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary>Decoupled weight decay of the group; the optimizer's if null.</summary>
+    public double? WeightDecay { get; init; }
+}
+
+/// <summary>The usual ways to split trainable tensors into groups.</summary>
+public static class ParameterGroups
+{
+    /// <summary>Biases, normalisation weights and every other tensor of one dimension are not decayed.</summary>
+    public static IReadOnlyList<ParameterGroup> NoDecayForVectors { get; } =
+        [new("no decay", tensor => tensor.Value.dim() <= 1) { WeightDecay = 0 }];
+
+    /// <summary>
+    /// LoRA+ (Hayou et al. 2024, arXiv:2402.12354): matrices B, and tensors of one dimension, learn <paramref name="ratio"/> times faster
+    /// than matrices A; biases and normalisation weights among the fast ones are not decayed; adapters of embeddings have a rate of their own.
+    /// The same four groups as <c>create_loraplus_optimizer</c> of Hugging Face PEFT.
+    /// </summary>
+    /// <param name="ratio">Learning rate of B over that of A. At least 1; the paper recommends 16.</param>
+    /// <param name="embeddingLearningRate">Learning rate of <c>lora_embedding_A</c> and <c>lora_embedding_B</c>.</param>
+    /// <param name="weightDecay">Weight decay of all groups that are decayed; the optimizer's if null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The ratio is not a positive number, or the rate or decay is negative.</exception>
+    public static IReadOnlyList<ParameterGroup> LoraPlus(double ratio, double embeddingLearningRate = 1e-6, double? weightDecay = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ratio);
+        ArgumentOutOfRangeException.ThrowIfNegative(embeddingLearningRate);
+        ArgumentOutOfRangeException.ThrowIfNegative(weightDecay ?? 0);
+        return
+        [
+            new("embedding", tensor => Has(tensor, "lora_embedding_")) { LearningRate = embeddingLearningRate, WeightDecay = weightDecay },
+            new("B without decay", tensor => IsFast(tensor) && IsBiasOrNorm(tensor)) { LearningRateScale = ratio, WeightDecay = 0 },
+            new("B", IsFast) { LearningRateScale = ratio, WeightDecay = weightDecay },
+            new("A", _ => true) { WeightDecay = weightDecay },
+        ];
+    }
+
+    private static bool IsFast(TrainableTensor tensor) => Has(tensor, "lora_B") || tensor.Value.dim() == 1;
+
+    private static bool IsBiasOrNorm(TrainableTensor tensor)
+        => Has(tensor, "bias") || (tensor.Value.dim() == 1 && tensor.Name.Contains("norm", StringComparison.OrdinalIgnoreCase));
+
+    private static bool Has(TrainableTensor tensor, string part) => tensor.Name.Contains(part, StringComparison.Ordinal);
+}

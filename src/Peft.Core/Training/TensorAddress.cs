@@ -1,0 +1,23 @@
+using System.Reflection;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Where a tensor's first number lies, on any device. TorchSharp has the function but does not show it for all types.</summary>
+internal static class TensorAddress
+{
+    private static readonly Func<IntPtr, IntPtr> Native = Find();
+
+    public static IntPtr Of(Tensor tensor)
+    {
+        var address = Native(tensor.Handle);
+        GC.KeepAlive(tensor);
+        return address;
+    }
+
+    private static Func<IntPtr, IntPtr> Find()
+        => typeof(Tensor).Assembly.GetType("TorchSharp.PInvoke.NativeMethods")?
+               .GetMethod("THSTensor_data", BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public, [typeof(IntPtr)])?
+               .CreateDelegate<Func<IntPtr, IntPtr>>()
+           ?? throw new PeftException("This version of TorchSharp has no function THSTensor_data: use the version that Peft was built with.");
+}
