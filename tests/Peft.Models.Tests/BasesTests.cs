@@ -12,6 +12,15 @@ public class BasesTests
     [InlineData("llama")]
     [InlineData("llama3")]
     [InlineData("gpt2")]
+    [InlineData("mistral")]
+    [InlineData("qwen2")]
+    [InlineData("qwen3")]
+    [InlineData("gemma")]
+    [InlineData("gemma2")]
+    [InlineData("gemma3")]
+    [InlineData("phi3")]
+    [InlineData("gpt-neox")]
+    [InlineData("opt")]
     public void Logits_and_loss_are_those_of_transformers(string name)
     {
         using var scope = NewDisposeScope();

@@ -1,11 +1,22 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>Llama 1 to 3 (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783).</summary>
+/// <summary>Llama 1 to 3 (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783), and what its relatives share.</summary>
 internal static class Llama
 {
     public static DecoderSpec Describe(ModelConfig config)
     {
         config.OnlyAbsentOr("pretraining_tp", 1);
+        return Common(config) with
+        {
+            AttentionBias = config.Flag("attention_bias", false),
+            AttentionOutputBias = config.Flag("attention_bias", false),
+            FeedForwardBias = config.Flag("mlp_bias", false),
+        };
+    }
+
+    /// <summary>A pre-norm decoder with rotary positions, grouped queries and a gated feed-forward network, without biases.</summary>
+    public static DecoderSpec Common(ModelConfig config)
+    {
         var hidden = config.Size("hidden_size");
         var heads = config.Size("num_attention_heads");
         return new DecoderSpec
@@ -21,13 +32,21 @@ internal static class Llama
             MaxPositions = config.Size("max_position_embeddings", 2048),
             Activation = Activation.Read(config, "hidden_act", "silu"),
             NormEpsilon = config.Number("rms_norm_eps", 1e-6),
-            AttentionBias = config.Flag("attention_bias", false),
-            AttentionOutputBias = config.Flag("attention_bias", false),
             GatedFeedForward = true,
-            FeedForwardBias = config.Flag("mlp_bias", false),
             Rotary = RotarySettings.Read(config),
             TiedHead = config.Flag("tie_word_embeddings", false),
             AttentionDropout = config.Number("attention_dropout", 0),
         };
+    }
+
+    /// <summary>The window of each layer: of those that <c>layer_types</c> calls sliding, or of those that <paramref name="fallback"/> picks.</summary>
+    public static int?[] Windows(ModelConfig config, int layers, int? window, Func<int, bool> fallback)
+    {
+        var result = new int?[layers];
+        var types = config.Texts("layer_types");
+        config.Refuse(types is not null && (types.Count != layers || types.Any(type => type is not ("sliding_attention" or "full_attention"))), "layer_types");
+        for (var i = 0; i < layers; i++)
+            if (types is null ? fallback(i) : types[i] == "sliding_attention") result[i] = window;
+        return result;
     }
 }

@@ -70,6 +70,9 @@ public sealed class ModelConfig
     /// <summary>Whether the field is there and not null.</summary>
     public bool Has(string name) => fields[name] is not null;
 
+    /// <summary>Whether the field is there, be it null.</summary>
+    internal bool Names(string name) => fields.ContainsKey(name);
+
     /// <summary>A field as it stands in the file; null if absent.</summary>
     public JsonNode? this[string name] => fields[name];
 

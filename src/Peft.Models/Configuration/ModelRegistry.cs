@@ -11,7 +11,16 @@ public sealed class ModelRegistry
     private readonly ConcurrentDictionary<string, Func<ModelConfig, DecoderSpec>> decoders = new(StringComparer.Ordinal)
     {
         ["llama"] = Architectures.Llama.Describe,
+        ["mistral"] = Architectures.Mistral.Describe,
+        ["qwen2"] = Architectures.Qwen.Describe2,
+        ["qwen3"] = Architectures.Qwen.Describe3,
+        ["gemma"] = Architectures.Gemma.Describe,
+        ["gemma2"] = Architectures.Gemma.Describe2,
+        ["gemma3_text"] = Architectures.Gemma.Describe3,
+        ["phi3"] = Architectures.Phi3.Describe,
         ["gpt2"] = Architectures.Gpt2.Describe,
+        ["gpt_neox"] = Architectures.GptNeoX.Describe,
+        ["opt"] = Architectures.Opt.Describe,
     };
 
     /// <summary>The known values of <c>model_type</c>, sorted.</summary>

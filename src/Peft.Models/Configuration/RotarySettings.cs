@@ -25,8 +25,9 @@ public sealed record RotarySettings(double Base)
     /// <param name="config">The configuration.</param>
     /// <param name="layerType">Key of the nested form, such as <c>sliding_attention</c>; null if the model has one kind only.</param>
     /// <param name="defaultBase">θ if the file gives none.</param>
+    /// <param name="defaultPartial">Share of rotating dimensions if the file gives none.</param>
     /// <exception cref="UnsupportedModelException">The scaling is of a kind that is not implemented.</exception>
-    internal static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000)
+    internal static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000, double defaultPartial = 1)
     {
         var source = config.Object("rope_parameters") is not null ? "rope_parameters" : "rope_scaling";
         var rope = config.Object(source);
@@ -39,7 +40,7 @@ public sealed record RotarySettings(double Base)
 
         var settings = new RotarySettings(Get("rope_theta", config.Number("rope_theta", config.Number("rotary_emb_base", defaultBase))))
         {
-            Partial = Get("partial_rotary_factor", config.Number("partial_rotary_factor", config.Number("rotary_pct", 1))),
+            Partial = Get("partial_rotary_factor", config.Number("partial_rotary_factor", config.Number("rotary_pct", defaultPartial))),
         };
         var kind = (rope?["rope_type"] ?? rope?["type"])?.ToString() ?? "default";
         switch (kind)

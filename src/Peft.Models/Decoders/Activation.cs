@@ -26,6 +26,8 @@ public sealed class Activation
         new("gelu_fast", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
     ];
 
+    internal static Activation Named(string name) => Array.Find(Known, known => known.Name == name)!;
+
     /// <summary>The activation that a field of a configuration names.</summary>
     /// <exception cref="UnsupportedModelException">The name is not known.</exception>
     internal static Activation Read(ModelConfig config, string field, string fallback)

@@ -1,0 +1,25 @@
+namespace Peft.Models.Architectures;
+
+/// <summary>Qwen 2 and 2.5 (Yang et al. 2024, arXiv:2407.10671) and Qwen 3 (arXiv:2505.09388).</summary>
+internal static class Qwen
+{
+    /// <summary>Llama with biases on query, key and value.</summary>
+    public static DecoderSpec Describe2(ModelConfig config) => Common(config) with { AttentionBias = true };
+
+    /// <summary>Llama with a norm over each head's query and key.</summary>
+    public static DecoderSpec Describe3(ModelConfig config) => Common(config) with
+    {
+        QueryKeyNorm = true,
+        HeadSize = config.Size("head_dim", 128),
+        AttentionBias = config.Flag("attention_bias", false),
+        AttentionOutputBias = config.Flag("attention_bias", false),
+    };
+
+    private static DecoderSpec Common(ModelConfig config)
+    {
+        var spec = Llama.Common(config);
+        int? window = config.Flag("use_sliding_window", false) ? config.Size("sliding_window", 4096) : null;
+        var first = config.Integer("max_window_layers", 28);
+        return spec with { Windows = Llama.Windows(config, spec.LayerCount, window, layer => layer >= first) };
+    }
+}
