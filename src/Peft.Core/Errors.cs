@@ -19,5 +19,5 @@ public sealed class AdapterMismatchException(string message) : PeftException(mes
 public sealed class NotMergeableException(string message) : PeftException(message)
 {
     internal static NotMergeableException For(Target target, AdapterLayer layer)
-        => new($"{layer.GetType().Name} at {target.Path} cannot be merged: it changes more than the module's weight{(target.Bias is null ? " (the module has no bias that could hold its bias)" : "")}. Use the adapter unmerged.");
+        => new($"{layer.GetType().Name} at {target.Path} cannot be merged: it changes more than the module's weight. Use the adapter unmerged.");
 }

@@ -48,6 +48,11 @@ public sealed class CausalLM : PretrainedModel
         return model;
     }
 
+    /// <inheritdoc/>
+    public override string TaskType => "CAUSAL_LM";
+
+    private protected override AdaptableModule HeadModule => head;
+
     /// <summary>The head: hidden states to logits.</summary>
     public AdaptableModule Head => head;
 

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPretrainedModel
 {
     private protected PretrainedModel(ModelConfig config, DecoderSpec spec, Placement at) : base("")
     {
@@ -31,6 +31,21 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     /// <summary>The architecture.</summary>
     public DecoderSpec Spec { get; }
+
+    /// <inheritdoc/>
+    public string ModelType => Config.ModelType;
+
+    /// <inheritdoc/>
+    public abstract string TaskType { get; }
+
+    /// <inheritdoc/>
+    public string? NameOrPath { get; private set; }
+
+    nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
+
+    nn.Module? IPretrainedModel.Head => HeadModule;
+
+    private protected abstract AdaptableModule HeadModule { get; }
 
     /// <summary>Parameters that the checkpoint lacked and that were drawn at random: they need training.</summary>
     public IReadOnlyList<string> InitializedParameters { get; private set; } = [];
@@ -70,6 +85,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     {
         try
         {
+            model.NameOrPath = folder;
             model.InitializedParameters = WeightLoader.Load(model, folder);
             if (model.InitializedParameters.Count > 0)
             {

@@ -30,8 +30,7 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     protected internal sealed override Weights? Merge(Weights inner)
     {
         var bias = DeltaBias();
-        if (bias is not null && inner.Bias is null) return null;
-        return new Weights(inner.Weight.add(Delta()), bias is null ? inner.Bias : inner.Bias!.add(bias));
+        return new Weights(inner.Weight.add(Delta()), bias is null ? inner.Bias : inner.Bias?.add(bias) ?? bias);
     }
 }
 

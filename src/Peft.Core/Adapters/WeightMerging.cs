@@ -18,9 +18,7 @@ internal sealed class WeightMerging(PeftModel model)
         using var _ = no_grad();
         var sites = model.Sites.Where(site => !site.Active.IsEmpty).ToList();
         foreach (var site in sites) RequireWholeWeight(site);
-        // A safe merge computes all before it changes anything; otherwise one weight at a time is in memory.
-        if (safe) foreach (var site in sites) RequireFinite(site, site.Fold(site.Active));
-        else foreach (var site in sites) DryRun(site);
+        foreach (var site in sites) Rehearse(site, safe);
         foreach (var site in sites)
         {
             using var each = NewDisposeScope();
@@ -64,16 +62,14 @@ internal sealed class WeightMerging(PeftModel model)
 
     private static Tensor Copy(Tensor value) => value.detach().clone().DetachFromDisposeScope();
 
-    // Raises what cannot be merged before any weight is changed. A tiny cost: layers that cannot merge say so at once.
-    private static void DryRun(AdapterSite site)
+    // Raises what cannot be merged before any weight is changed.
+    private static void Rehearse(AdapterSite site, bool safe)
     {
         using var scope = NewDisposeScope();
-        site.Fold(site.Active);
-    }
-
-    private static void RequireFinite(AdapterSite site, Weights folded)
-    {
-        if (!folded.Weight.isfinite().all().item<bool>() || folded.Bias?.isfinite().all().item<bool>() == false)
+        var (weight, bias) = site.Fold(site.Active);
+        if (bias is not null && site.Target.Bias is null)
+            throw new NotMergeableException($"{site.Target.Path} has no bias, so the bias of its adapter cannot be merged into it. Use the adapter unmerged.");
+        if (safe && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
             throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds numbers that are not finite. The model is unchanged.");
     }
 

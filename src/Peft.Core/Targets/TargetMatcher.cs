@@ -10,7 +10,7 @@ internal static class TargetMatcher
     public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Resolve(TargetedOptions options, ModelTree model)
     {
         var selector = options.TargetModules ?? Default(options, model);
-        if (selector is null) return ([], options);
+        if (selector is null || (selector is { Pattern: null, Names.Count: 0 } && options.MayTargetNothing)) return ([], options);
         var matches = model.Targets.Where(target => Selects(selector, options, target.Path, model, target)).ToList();
         RequireMatches(selector, options, matches, model);
 

@@ -38,7 +38,8 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             if (bent is not null) slope.mul_(bent.pow_(2).neg_().add_(1));
             gradient.narrow(0, start, count).copy_(slope.to_type(head.dtype).mm(head));
         }
-        if (gradient is not null) ctx.save_for_backward([gradient]);
+        // TorchSharp saves after this returns: the tensor must outlive the scope.
+        if (gradient is not null) ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
         return sum.div_(total).squeeze(0).MoveToOuterDisposeScope();
     }
 

@@ -1,0 +1,83 @@
+using Peft.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Conformance.Tests;
+
+/// <summary>A case loaded from its files: the base model, its adapter and the expected tensors.</summary>
+public sealed class AdaptedCase : IDisposable
+{
+    private readonly DisposeScope scope = NewDisposeScope();
+
+    public AdaptedCase(string id) : this(Oracle.Case(id)) { }
+
+    private AdaptedCase(OracleCase info)
+    {
+        Info = info;
+        Expected = new Expected(info.Folder);
+        Model = LoadBase(info.Base);
+        Peft = Model.ApplyAdapter(info.Adapter);
+    }
+
+    public OracleCase Info { get; }
+
+    public PretrainedModel Model { get; }
+
+    public PeftModel Peft { get; }
+
+    public Expected Expected { get; }
+
+    public static PretrainedModel LoadBase(string name) => CausalLM.FromPretrained(Path.Combine(Oracle.Folder, "bases", name));
+
+    private static Batch Batch(Expected expected) => new()
+    {
+        InputIds = expected.Read("input_ids"),
+        AttentionMask = expected.Has("attention_mask") ? expected.Read("attention_mask") : null,
+        Labels = expected.Has("labels") ? expected.Read("labels") : null,
+    };
+
+    public Tensor Logits() => Logits(Model, Expected);
+
+    public static Tensor Logits(PretrainedModel model, Expected expected)
+    {
+        using var _ = no_grad();
+        return model.forward(new ModelInput { InputIds = expected.Read("input_ids"), AttentionMask = expected.Read("attention_mask") });
+    }
+
+    public Tensor Loss() => Model.Loss(Batch(Expected));
+
+    /// <summary>Trains as the oracle did, on its one batch in evaluation mode; gives the loss before each step and after the last.</summary>
+    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null)
+    {
+        using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
+        using var optimizer = new AdamW(parameters, learningRate, options);
+        var losses = new List<float>();
+        for (var step = 0; step <= steps; step++)
+        {
+            using var each = NewDisposeScope();
+            var loss = Loss();
+            losses.Add(loss.item<float>());
+            if (step == steps) break;
+            parameters.ZeroGradients();
+            loss.backward();
+            parameters.BindGradients();
+            transform?.Invoke();
+            optimizer.Step();
+        }
+        return tensor(losses.ToArray());
+    }
+
+    /// <summary>A tensor of the adapter by its key in the file.</summary>
+    public Tensor? Find(string key) => Peft.StateOf(Peft.Find(PeftModel.DefaultName)).GetValueOrDefault(key);
+
+    /// <summary>Its gradient.</summary>
+    public Tensor? Gradient(string key) => Peft.Trainables.SingleOrDefault(each => each.Name == key)?.Value.grad;
+
+    public void Dispose()
+    {
+        Peft.Dispose();
+        Model.Dispose();
+        Expected.Dispose();
+        scope.Dispose();
+    }
+}

@@ -1,0 +1,115 @@
+using System.Text.Json.Nodes;
+using Peft.Checkpoints;
+using Peft.Models;
+using static TorchSharp.torch;
+
+namespace Peft.Conformance.Tests;
+
+/// <summary>Every supported case of the oracle, a test per group of tensors.</summary>
+public class CaseTests
+{
+    public static TheoryData<string> Cases => Oracle.Supported();
+
+    public static TheoryData<string> Merging => Oracle.Supported(each => each.Json.GetProperty("supports").GetProperty("merge").GetBoolean());
+
+    public static TheoryData<string> Training => Oracle.Supported(each => each.Json.GetProperty("supports").GetProperty("train").GetBoolean());
+
+    public static TheoryData<string> Generating => Oracle.Supported(each => Has(each, "adapted_generated_ids"));
+
+    public static TheoryData<string> Optimizing => Oracle.Supported(each => each.Json.TryGetProperty("loraplus", out _));
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Logits_without_adapters_are_the_base_models(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        using var off = @case.Peft.WithoutAdapters();
+        @case.Expected.ShouldEqual("base_logits", @case.Logits());
+    }
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Logits_with_the_adapter(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        @case.Expected.ShouldEqual("adapted_logits", @case.Logits());
+    }
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Loss(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        @case.Expected.ShouldEqual("loss", @case.Loss().reshape(1));
+    }
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Gradients(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        @case.Loss().backward();
+        @case.Expected.ShouldEqual("grad.", key => @case.Gradient(key));
+    }
+
+    [Theory, MemberData(nameof(Merging))]
+    public void Logits_of_the_merged_model_and_the_base_model_after_unmerging(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        var before = @case.Model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.clone());
+        @case.Peft.Merge(safe: true);
+        @case.Expected.ShouldEqual("merged_logits", @case.Logits());
+        @case.Peft.Unmerge();
+        @case.Model.state_dict().Where(pair => !pair.Value.bytes.SequenceEqual(before[pair.Key].bytes)).Select(pair => pair.Key).ShouldBeEmpty();
+        @case.Peft.MergeAndUnload();
+        @case.Expected.ShouldEqual("merged_logits", @case.Logits());
+    }
+
+    [Theory, MemberData(nameof(Training))]
+    public void Losses_and_tensors_of_five_training_steps(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        var settings = @case.Info.Json.GetProperty("training");
+        var losses = @case.Train(settings.GetProperty("steps").GetInt32(), new OptimizerOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() }, settings.GetProperty("lr").GetDouble());
+        @case.Expected.ShouldEqual("loss_trajectory", losses);
+        @case.Expected.ShouldEqual("trained.", @case.Find);
+        @case.Expected.ShouldEqual("trained_logits", @case.Logits());
+    }
+
+    [Theory, MemberData(nameof(Generating))]
+    public void Greedy_generation_with_the_adapter(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        Generate(@case.Model, @case.Expected).ShouldBe(@case.Expected.Read("adapted_generated_ids").data<long>().ToArray());
+    }
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Files_come_back_byte_for_byte(string id)
+    {
+        using var @case = new AdaptedCase(id);
+        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
+        try
+        {
+            @case.Peft.SaveAdapter(folder);
+            File.ReadAllBytes(Path.Combine(folder, AdapterCheckpoint.FileName)).ShouldBe(File.ReadAllBytes(Path.Combine(@case.Info.Adapter, AdapterCheckpoint.FileName)));
+            File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName)).ShouldBe(File.ReadAllText(Path.Combine(@case.Info.Adapter, AdapterConfig.FileName)));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Every_case_is_supported_or_named_by_the_list_of_what_is_not()
+    {
+        Oracle.Cases.ShouldNotBeEmpty();
+        var supported = Oracle.Cases.Count(each => Unsupported.Reason(each) is null);
+        supported.ShouldBeGreaterThan(0);
+        Oracle.Cases.Where(each => Unsupported.Reason(each) is null).Select(each => each.Method).Distinct().ShouldBeSubsetOf(AdapterMethods.Known.Keys);
+    }
+
+    internal static long[] Generate(PretrainedModel model, Expected expected) => throw new NotSupportedException($"{model} {expected}");
+
+    private static bool Has(OracleCase each, string name)
+    {
+        using var file = SafetensorsFile.Open(Path.Combine(each.Folder, "io.safetensors"));
+        return file.Tensors.ContainsKey(name);
+    }
+}
