@@ -28,6 +28,9 @@ internal sealed class FlatBuffer : IDisposable
     // A cache line, and the widest vector of today's processors: slices then start where aligned loads can.
     private const int AlignmentInBytes = 64;
 
+    /// <summary>The buffer's length is a multiple of it.</summary>
+    public const int NormBlock = 1024;
+
     private readonly int elementSize;
     private readonly IntPtr valuesAddress;
     private readonly IntPtr gradientsAddress;
@@ -50,6 +53,7 @@ internal sealed class FlatBuffer : IDisposable
             }
             ranges.Add(new(group.Key, start, end - start));
         }
+        end = (end + NormBlock - 1) / NormBlock * NormBlock;
         Slices = slices;
         Ranges = ranges;
         using var _ = no_grad();
@@ -62,10 +66,10 @@ internal sealed class FlatBuffer : IDisposable
 
     public IReadOnlyList<FlatRange> Ranges { get; }
 
-    /// <summary>All values, <c>[total]</c>. Gaps between slices stay 0.</summary>
+    /// <summary>All values, <c>[total]</c>. Gaps between and after the slices stay 0.</summary>
     public Tensor Values { get; }
 
-    /// <summary>All gradients, <c>[total]</c>. Gaps between slices stay 0.</summary>
+    /// <summary>All gradients, <c>[total]</c>. Gaps between and after the slices stay 0.</summary>
     public Tensor Gradients { get; }
 
     /// <summary>Whether a tensor is the slice of <see cref="Values"/> that it should be.</summary>

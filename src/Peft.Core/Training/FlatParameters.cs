@@ -170,11 +170,13 @@ public sealed class FlatParameters : IDisposable
         slice.Tensor.Value.grad = view;
     }
 
-    // In float32 also for 16-bit gradients: float16 overflows at 65504, which would pass for an infinite gradient.
+    // In float32 also for 16-bit gradients: float16 overflows at 65504, which would pass for an infinite gradient. In blocks, because a
+    // float32 sum over 20 million squares at once is off by a thousandth.
     private static Tensor Norm(Tensor gradients)
-        => gradients.ElementSize >= 4
-            ? linalg.vector_norm(gradients, 2).to_type(ScalarType.Float32)
-            : linalg.vector_norm(gradients.to_type(ScalarType.Float32), 2);
+    {
+        var wide = gradients.ElementSize >= 4 ? gradients : gradients.to_type(ScalarType.Float32);
+        return linalg.vector_norm(linalg.vector_norm(wide.view(-1, FlatBuffer.NormBlock), 2, [1L]), 2).to_type(ScalarType.Float32);
+    }
 
     private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();
 

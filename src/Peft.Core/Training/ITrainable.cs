@@ -30,4 +30,13 @@ public interface ITrainable
 
     /// <summary>Paths of adapted modules that no forward pass has reached so far: their owner calls <c>forward</c> instead of <c>call</c>.</summary>
     IReadOnlyList<string> Unreached { get; }
+
+    /// <summary>Learning rate to use when the options give none.</summary>
+    double RecommendedLearningRate => 1e-4;
+
+    /// <summary>
+    /// Further tensors that training changes, by name and live: a method's statistics, running means. Checkpoints hold them, and resuming
+    /// copies them back in place.
+    /// </summary>
+    IReadOnlyDictionary<string, Tensor> TrainingState => new Dictionary<string, Tensor>();
 }

@@ -1,0 +1,34 @@
+namespace Peft;
+
+/// <summary>A small random generator whose numbers are the same everywhere (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").</summary>
+internal struct SplitMix64(ulong state)
+{
+    private const ulong Increment = 0x9E3779B97F4A7C15;
+
+    /// <summary>A seed of its own for each pair of numbers.</summary>
+    public static ulong Mix(long seed, long index)
+    {
+        var first = new SplitMix64((ulong)seed);
+        return new SplitMix64(first.Next() + (ulong)index * Increment).Next();
+    }
+
+    public ulong Next()
+    {
+        state += Increment;
+        var z = state;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
+    }
+
+    /// <summary>Puts items into a random order (Fisher and Yates).</summary>
+    public void Shuffle<T>(Span<T> items)
+    {
+        for (var i = items.Length - 1; i > 0; i--)
+        {
+            // The high half of a 128-bit product: uniform but for a bias below 2⁻³².
+            var j = (int)Math.BigMul(Next(), (ulong)i + 1, out _);
+            (items[i], items[j]) = (items[j], items[i]);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A text cut into blocks of equal length, for causal language models. What is left at the end is dropped.</summary>
+public sealed class TextDataset : TrainingDataset
+{
+    private readonly long[] ids;
+
+    private TextDataset(IReadOnlyList<int> ids, int blockSize, string name)
+    {
+        BlockSize = blockSize;
+        Name = name;
+        Count = ids.Count / blockSize;
+        if (Count == 0)
+            throw new DatasetException($"{name} has {ids.Count} tokens, fewer than one block of {blockSize}: use a smaller blockSize or more text.");
+        this.ids = [.. ids.Take(Count * blockSize).Select(id => (long)id)];
+    }
+
+    /// <summary>Tokens of a block.</summary>
+    public int BlockSize { get; }
+
+    /// <inheritdoc/>
+    public override int Count { get; }
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <summary>The blocks of a UTF-8 text file, tokenised without special tokens.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="blockSize">Tokens of a block, at least 2.</param>
+    /// <exception cref="DatasetException">The file is missing or unreadable, or has less text than one block.</exception>
+    public static TextDataset FromFile(string path, ITokenizer tokenizer, int blockSize)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        try
+        {
+            return From(File.ReadAllText(path), tokenizer, blockSize, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DatasetException($"The text file {path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The blocks of a text, tokenised without special tokens.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="blockSize">Tokens of a block, at least 2.</param>
+    /// <exception cref="DatasetException">There is less text than one block.</exception>
+    public static TextDataset FromText(string text, ITokenizer tokenizer, int blockSize) => From(text, tokenizer, blockSize, "The text");
+
+    /// <inheritdoc/>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var block = new long[rows.Count * BlockSize];
+        for (var i = 0; i < rows.Count; i++) ids.AsSpan(rows[i] * BlockSize, BlockSize).CopyTo(block.AsSpan(i * BlockSize));
+        return new()
+        {
+            InputIds = tensor(block, [rows.Count, BlockSize]),
+            Labels = tensor(block, [rows.Count, BlockSize]),
+            Weight = rows.Count * (BlockSize - 1),   // nothing comes before the first token of a block that could predict it
+            Tokens = block.Length,
+        };
+    }
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row) => BlockSize;
+
+    private static TextDataset From(string text, ITokenizer tokenizer, int blockSize, string name)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(blockSize, 2);
+        return new(tokenizer.Encode(text, addSpecialTokens: false), blockSize, name);
+    }
+}

@@ -1,0 +1,81 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Rows that batches are made of.</summary>
+public abstract class TrainingDataset
+{
+    /// <summary>Number of rows.</summary>
+    public abstract int Count { get; }
+
+    /// <summary>What errors call the dataset.</summary>
+    public virtual string Name => GetType().Name;
+
+    /// <summary>The batch of some rows, on the CPU. The caller disposes it.</summary>
+    /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
+    public abstract Batch GetBatch(IReadOnlyList<int> rows);
+
+    /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>). 1 unless the dataset says otherwise.</summary>
+    public virtual int LengthOf(int row) => 1;
+
+    /// <summary>A dataset whose batches a function makes.</summary>
+    /// <param name="count">Number of rows.</param>
+    /// <param name="getBatch">Makes the batch of some rows.</param>
+    /// <param name="name">What errors call it.</param>
+    public static TrainingDataset From(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name = "dataset")
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentNullException.ThrowIfNull(getBatch);
+        return new DelegateDataset(count, getBatch, name);
+    }
+
+    /// <summary>A dataset of tensors whose first dimension is the row.</summary>
+    /// <param name="inputs">Inputs, <c>[rows, …]</c>; they become <see cref="Batch.InputIds"/>. The caller keeps and disposes them.</param>
+    /// <param name="labels">Labels, <c>[rows, …]</c>, or null.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ.</exception>
+    public static TrainingDataset From(Tensor inputs, Tensor? labels = null)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        if (labels is not null && labels.shape[0] != inputs.shape[0])
+            throw new ArgumentException($"There are {inputs.shape[0]} rows of inputs, but {labels.shape[0]} rows of labels.", nameof(labels));
+        return new DelegateDataset(checked((int)inputs.shape[0]), rows =>
+        {
+            using var index = tensor(rows.Select(row => (long)row).ToArray(), device: inputs.device);
+            return new()
+            {
+                InputIds = inputs.index_select(0, index),
+                Labels = labels?.index_select(0, index),
+                Weight = rows.Count,
+                Tokens = rows.Count,
+            };
+        }, "tensor dataset");
+    }
+
+    /// <summary>The rows of each batch of an epoch, the same for the same seed and epoch.</summary>
+    /// <param name="batchSize">Rows of a batch; the last one may have fewer.</param>
+    /// <param name="shuffleSeed">Seed of the order; null for the order of the rows.</param>
+    /// <param name="epoch">Epoch, from 0.</param>
+    /// <param name="groupByLength">Whether rows of similar length share a batch.</param>
+    public IReadOnlyList<int[]> Batches(int batchSize, int? shuffleSeed = null, int epoch = 0, bool groupByLength = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        var order = Enumerable.Range(0, Count).ToArray();
+        var random = new SplitMix64(SplitMix64.Mix(shuffleSeed ?? 0, epoch));
+        if (shuffleSeed is not null) random.Shuffle(order);
+        if (!groupByLength) return [.. order.Chunk(batchSize)];
+
+        // Sorting only within large chunks of the random order keeps batches different from epoch to epoch.
+        var batches = order.Chunk(batchSize * 50).SelectMany(chunk => chunk.OrderByDescending(LengthOf).Chunk(batchSize)).ToArray();
+        if (shuffleSeed is not null) random.Shuffle(batches.AsSpan());
+        return batches;
+    }
+
+    private sealed class DelegateDataset(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name) : TrainingDataset
+    {
+        public override int Count => count;
+
+        public override string Name => name;
+
+        public override Batch GetBatch(IReadOnlyList<int> rows) => getBatch(rows);
+    }
+}

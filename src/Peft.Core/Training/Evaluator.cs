@@ -1,0 +1,45 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Means over an evaluation dataset.</summary>
+internal static class Evaluator
+{
+    /// <summary>Evaluates, in evaluation mode and without gradients; null if it was cancelled.</summary>
+    public static EvaluationResult? Evaluate(Trainer trainer, int step, CancellationToken cancellationToken)
+    {
+        var data = trainer.Evaluation!;
+        var device = trainer.Model.Trainables[0].Value.device;
+        var functions = trainer.Metrics.Prepend(new("loss", trainer.LossOf)).ToList();
+        var sums = new double[functions.Count];
+        var weight = 0.0;
+        trainer.Model.Module.eval();
+        try
+        {
+            using var _ = no_grad();
+            foreach (var rows in data.Batches(trainer.Options.EvaluationBatchSize, groupByLength: trainer.Options.GroupByLength))
+            {
+                if (cancellationToken.IsCancellationRequested) return null;
+                using var scope = NewDisposeScope();
+                using var batch = data.GetBatch(rows).To(device);
+                if (batch.Weight <= 0) continue;   // nothing to measure: all labels are ignored
+                for (var i = 0; i < functions.Count; i++) sums[i] += functions[i].Value(batch).to_type(ScalarType.Float64).item<double>() * batch.Weight;
+                weight += batch.Weight;
+            }
+            if (weight == 0)
+                throw new DatasetException($"There is nothing to evaluate in {data.Name}: all labels of its {data.Count} rows are ignored.");
+            var metrics = new Dictionary<string, double>(StringComparer.Ordinal);
+            for (var i = 1; i < functions.Count; i++) metrics[functions[i].Key] = sums[i] / weight;
+            foreach (var (name, value) in trainer.EvaluationMetrics?.Invoke(cancellationToken) ?? new Dictionary<string, double>()) metrics[name] = value;
+            return new(step, sums[0] / weight, metrics);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+        finally
+        {
+            trainer.Model.Module.train();
+        }
+    }
+}

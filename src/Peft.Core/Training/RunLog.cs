@@ -1,0 +1,80 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Peft;
+
+/// <summary>Writes steps and evaluations to the logger, TensorBoard and a JSON Lines file.</summary>
+internal sealed class RunLog : IDisposable
+{
+    private readonly ILogger logger;
+    private readonly SummaryWriter? board;
+    private readonly StreamWriter? lines;
+
+    /// <param name="options">Where to write.</param>
+    /// <param name="logger">Where to log.</param>
+    /// <param name="resumedStep">Step that the run goes on from, null for a new one: lines of later steps are dropped, since those steps come again.</param>
+    public RunLog(TrainingOptions options, ILogger logger, int? resumedStep)
+    {
+        this.logger = logger;
+        if (options.TensorBoardFolder is { } folder) board = torch.utils.tensorboard.SummaryWriter(Directory.CreateDirectory(folder).FullName);
+        if (options.JsonLogFile is not { } file) return;
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
+        if (resumedStep is { } step && File.Exists(file)) KeepUntil(file, step);
+        lines = new StreamWriter(file, append: true) { AutoFlush = true };
+    }
+
+    public void Step(TrainingProgress step)
+    {
+        TrainingLog.Step(logger, step.Step, step.TotalSteps, step.Loss, step.GradientNorm, step.LearningRate);
+        Write(step.Step, new Dictionary<string, double>
+        {
+            ["train/loss"] = step.Loss,
+            ["train/gradient_norm"] = step.GradientNorm,
+            ["train/learning_rate"] = step.LearningRate,
+            ["train/epoch"] = step.Epoch,
+        });
+    }
+
+    public void Evaluated(EvaluationResult evaluation)
+    {
+        if (logger.IsEnabled(LogLevel.Information))
+            TrainingLog.Evaluated(logger, evaluation.Step, evaluation.Loss, string.Join(", ", evaluation.Metrics.Select(metric => $"{metric.Key} {metric.Value:G6}")));
+        Write(evaluation.Step, evaluation.Metrics.ToDictionary(metric => "evaluation/" + metric.Key, metric => metric.Value).Append(new("evaluation/loss", evaluation.Loss)));
+    }
+
+    public void Dispose() => lines?.Dispose();
+
+    private void Write(int step, IEnumerable<KeyValuePair<string, double>> values)
+    {
+        var line = new JsonObject { ["step"] = step };
+        foreach (var (name, value) in values)
+        {
+            board?.add_scalar(name, (float)value, step);
+            line[name] = double.IsFinite(value) ? value : value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        }
+        lines?.WriteLine(line.ToJsonString());
+    }
+
+    private static void KeepUntil(string file, int step)
+    {
+        var kept = File.ReadLines(file).Where(line => StepOf(line) <= step).ToList();
+        File.WriteAllLines(file + ".tmp", kept);
+        File.Move(file + ".tmp", file, overwrite: true);
+    }
+
+    // A killed run may have left half a line.
+    private static int StepOf(string line)
+    {
+        try
+        {
+            return (int?)JsonNode.Parse(line)?["step"] ?? int.MaxValue;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        {
+            return int.MaxValue;
+        }
+    }
+}

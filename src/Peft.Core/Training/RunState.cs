@@ -1,0 +1,85 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// What a checkpoint holds besides parameters and moments. Data order and random state follow from seed and step, so they need no place.
+/// </summary>
+internal sealed class RunState
+{
+    public const string FileName = "trainer_state.json";
+    public const string TensorFileName = "training_state.safetensors";
+    private const string ParameterPrefix = "parameter.";
+    private const string ModelPrefix = "model.";
+
+    public int Step { get; set; }
+
+    public int SkippedSteps { get; set; }
+
+    public List<double> Losses { get; set; } = [];
+
+    public List<EvaluationResult> Evaluations { get; set; } = [];
+
+    public EvaluationResult? Best { get; set; }
+
+    /// <summary>Evaluations since the metric last improved.</summary>
+    public int Stalled { get; set; }
+
+    /// <summary>Whether the run was cancelled between a step and the evaluation due after it.</summary>
+    public bool EvaluationDue { get; set; }
+
+    /// <summary>The settings that data order follows from.</summary>
+    public required DataOrder Order { get; set; }
+
+    public void Save(string folder, ITrainable model, AdamW optimizer)
+    {
+        using var scope = NewDisposeScope();
+        var tensors = new Dictionary<string, Tensor>(optimizer.GetState(), StringComparer.Ordinal);
+        foreach (var (name, value) in ModelTensors(model)) tensors[name] = value;
+        TensorFile.Write(Path.Combine(folder, TensorFileName), tensors);
+        using var file = File.Create(Path.Combine(folder, FileName));
+        JsonSerializer.Serialize(file, this, RunStateJson.Default.RunState);
+        file.Flush(flushToDisk: true);
+    }
+
+    /// <summary>Reads a checkpoint's state and puts its parameters, and its moments if an optimizer is given, in place.</summary>
+    public static RunState Load(string folder, ITrainable model, AdamW? optimizer)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var state = Read(folder);
+        var tensors = TensorFile.Read(Path.Combine(folder, TensorFileName));
+        var copies = ModelTensors(model).Select(own => (own.Value, From: NamedTensors.Get(tensors, own.Key, own.Value.shape))).ToList();
+        optimizer?.SetState(tensors);
+        foreach (var (to, from) in copies) to.copy_(from);   // only now that all were found to fit
+        return state;
+    }
+
+    /// <summary>Everything of the model that training changes, by its name in a checkpoint.</summary>
+    public static IEnumerable<KeyValuePair<string, Tensor>> ModelTensors(ITrainable model)
+        => model.Trainables.Select(tensor => KeyValuePair.Create(ParameterPrefix + tensor.Name, (Tensor)tensor.Value))
+            .Concat(model.TrainingState.Select(pair => KeyValuePair.Create(ModelPrefix + pair.Key, pair.Value)));
+
+    private static RunState Read(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        try
+        {
+            using var file = File.OpenRead(path);
+            return JsonSerializer.Deserialize(file, RunStateJson.Default.RunState) ?? throw new JsonException("the file holds null.");
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException($"{folder} is no checkpoint that can be resumed from: {e.Message} Use a folder checkpoint-STEP that a trainer wrote.", e);
+        }
+    }
+}
+
+/// <summary>All that the order of the training rows depends on.</summary>
+internal sealed record DataOrder(int Rows, int BatchSize, int GradientAccumulation, int Seed, bool Shuffle, bool GroupByLength);
+
+[JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, WriteIndented = true)]
+[JsonSerializable(typeof(RunState))]
+internal sealed partial class RunStateJson : JsonSerializerContext;

@@ -1,0 +1,276 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>One run of a trainer, from its first step or a checkpoint to its end.</summary>
+internal sealed class TrainingRun : IDisposable
+{
+    private readonly Trainer trainer;
+    private readonly TrainingOptions options;
+    private readonly IProgress<TrainingProgress>? progress;
+    private readonly CancellationToken cancellationToken;
+    private readonly List<(nn.Module Module, bool Training)> modes;
+    private readonly FlatParameters parameters;
+    private readonly AdamW optimizer;
+    private readonly TrainingMeter meter;
+    private readonly RunLog? log;
+    private readonly TrainerControl control;
+    private readonly RunState state;
+    private readonly int stepsPerEpoch;
+    private readonly int totalSteps;
+    private readonly int warmupSteps;
+    private readonly long started;
+    private IReadOnlyList<int[]> epochBatches = [];
+    private int loadedEpoch = -1;
+    private readonly Dictionary<string, Tensor> bestTensors = [];
+    private string? lastCheckpoint;
+    private TimeSpan stepTime;
+    private long tokens;
+
+    public TrainingRun(Trainer trainer, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        this.trainer = trainer;
+        this.progress = progress;
+        this.cancellationToken = cancellationToken;
+        options = trainer.Options;
+        started = trainer.Time.GetTimestamp();
+        var module = trainer.Model.Module;
+        modes = [.. module.modules().Prepend(module).Select(each => (each, each.training))];
+        parameters = new(trainer.Model.Trainables, options.Optimizer.Groups);
+        optimizer = new(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate, options.Optimizer);
+        meter = new(trainer.MeterFactory);
+        try
+        {
+            var batchesPerEpoch = DivideUp(trainer.Data.Count, options.BatchSize);
+            stepsPerEpoch = DivideUp(batchesPerEpoch, options.GradientAccumulation);
+            totalSteps = options.MaxSteps ?? checked(options.Epochs * stepsPerEpoch);
+            warmupSteps = options.WarmupSteps > 0 ? options.WarmupSteps : (int)Math.Ceiling(options.WarmupRatio * totalSteps);
+            control = new(totalSteps);
+            if (options.OutputFolder is { } folder) CheckpointFolder.Recover(folder);
+            state = Start();
+            log = new(options, trainer.Logger, options.ResumeFrom is null ? null : state.Step);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public TrainingResult Run()
+    {
+        trainer.Model.Module.train();
+        TrainingLog.Started(trainer.Logger, parameters.Tensors.Count, parameters.Buffers.Sum(buffer => buffer.Slices.Sum(slice => slice.Length)),
+            totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
+        foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
+        var step = new TrainingStep(trainer, parameters, optimizer);
+        if (state.EvaluationDue) Evaluate();
+        StopReason? reason = Reason();
+        while (reason is null && state.Step < totalSteps)
+        {
+            var improved = AfterStep(Step(step));
+            reason = Reason();
+            SaveIfDue(improved, reason);
+        }
+        var ended = reason ?? StopReason.Completed;
+        if (options.LoadBestAtEnd && ended != StopReason.Cancelled) LoadBest();
+        TrainingLog.Ended(trainer.Logger, state.Step, ended);
+        var result = Result(ended);
+        if (ended == StopReason.Cancelled) throw new TrainingCanceledException(result, cancellationToken);
+        foreach (var callback in trainer.Callbacks) callback.OnTrainEnd(result);
+        return result;
+    }
+
+    public void Dispose()
+    {
+        foreach (var (module, training) in modes) module.train(training);   // parents come before their children
+        optimizer.Dispose();
+        parameters.Dispose();
+        meter.Dispose();
+        log?.Dispose();
+        ForgetBest();
+    }
+
+    private RunState Start()
+    {
+        var order = new DataOrder(trainer.Data.Count, options.BatchSize, options.GradientAccumulation, options.Seed, options.Shuffle, options.GroupByLength);
+        if (options.ResumeFrom is not { } folder) return new() { Order = order };
+        var loaded = RunState.Load(folder, trainer.Model, optimizer);
+        lastCheckpoint = folder;
+        return loaded.Order == order
+            ? loaded
+            : throw new TrainingException($"The run of {folder} cannot go on with other data or settings. It was made with {loaded.Order}, but now there is {order}.");
+    }
+
+    private TrainingProgress Step(TrainingStep step)
+    {
+        var start = trainer.Time.GetTimestamp();
+        var rows = RowsOf(state.Step);
+        var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps);
+        var outcome = step.Run(state.Step, rows, factor);
+        if (outcome.Skipped && ++state.SkippedSteps > options.MaxSkippedSteps)
+            throw new TrainingException($"{state.SkippedSteps} steps were not finite, more than MaxSkippedSteps allows ({options.MaxSkippedSteps}).", step.NotFinite(state.Step, rows, outcome));
+        state.Step++;
+        state.Losses.Add(outcome.Loss);
+        if (outcome.Skipped) TrainingLog.Warning(trainer.Logger, $"Step {state.Step} was skipped: loss {outcome.Loss}, gradient norm {outcome.GradientNorm}.");
+        else AfterUpdate();
+        parameters.ZeroGradients();
+        var elapsed = trainer.Time.GetElapsedTime(start);
+        stepTime += elapsed;
+        tokens += outcome.Tokens;
+        return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,
+            outcome.Tokens, elapsed, state.Evaluations is [.., var last] ? last : null);
+    }
+
+    // Before the gradients are zeroed: methods that rank their parts by importance read them.
+    private void AfterUpdate()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        trainer.Model.AfterStep(state.Step, totalSteps);
+    }
+
+    private IReadOnlyList<int[]> RowsOf(int step)
+    {
+        var (epoch, position) = Math.DivRem(step, stepsPerEpoch);
+        if (epoch != loadedEpoch)
+        {
+            epochBatches = trainer.Data.Batches(options.BatchSize, options.Shuffle ? options.Seed : null, epoch, options.GroupByLength);
+            loadedEpoch = epoch;
+        }
+        var start = position * options.GradientAccumulation;
+        return [.. epochBatches.Skip(start).Take(options.GradientAccumulation)];
+    }
+
+    /// <summary>Reports a step and evaluates if that is due.</summary>
+    /// <returns>Whether the evaluation was the best so far.</returns>
+    private bool AfterStep(TrainingProgress step)
+    {
+        meter.Record(step);
+        if (step.Step == 1 || step.Step == totalSteps || step.Step % options.LogEverySteps == 0) log!.Step(step);
+        progress?.Report(step);
+        foreach (var callback in trainer.Callbacks) callback.OnStepEnd(step, control);
+        if (EndsEpoch)
+        {
+            foreach (var callback in trainer.Callbacks) callback.OnEpochEnd(state.Step / stepsPerEpoch, control);
+        }
+        if (control.EvaluationAsked && trainer.Evaluation is null)
+            throw new TrainingException("A callback asked for an evaluation, but the trainer's Evaluation dataset is not set.");
+        var regular = options.EvaluateEverySteps is { } steps ? state.Step % steps == 0 : EndsEpoch;
+        if (trainer.Evaluation is null || !(regular || control.EvaluationAsked || state.Step == totalSteps)) return false;
+        control.EvaluationAsked = false;
+        return Evaluate();
+    }
+
+    private bool Evaluate()
+    {
+        var evaluation = Evaluator.Evaluate(trainer, state.Step, cancellationToken);
+        state.EvaluationDue = evaluation is null;
+        if (evaluation is null) return false;
+        log!.Evaluated(evaluation);
+        state.Evaluations.Add(evaluation);
+        var improved = Judge(evaluation);
+        foreach (var callback in trainer.Callbacks) callback.OnEvaluated(evaluation, control);
+        return improved;
+    }
+
+    private bool Judge(EvaluationResult evaluation)
+    {
+        var gain = state.Best is null ? double.PositiveInfinity : Gain(Metric(evaluation), Metric(state.Best));
+        state.Stalled = gain > options.EarlyStoppingThreshold ? 0 : state.Stalled + 1;
+        if (!(gain > 0)) return false;
+        state.Best = evaluation;
+        if (options is { LoadBestAtEnd: true, OutputFolder: null }) RememberBest();
+        return true;
+    }
+
+    // A NaN is never better, and anything is better than NaN.
+    private double Gain(double value, double best)
+        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : options.GreaterIsBetter ? value - best : best - value;
+
+    private double Metric(EvaluationResult evaluation)
+        => options.BestMetric == "loss" ? evaluation.Loss
+            : evaluation.Metrics.TryGetValue(options.BestMetric, out var value) ? value
+            : throw new TrainingException($"BestMetric is '{options.BestMetric}', but the evaluation gave only {string.Join(", ", evaluation.Metrics.Keys.Prepend("loss"))}.");
+
+    private StopReason? Reason()
+        => cancellationToken.IsCancellationRequested && (state.Step < totalSteps || state.EvaluationDue) ? StopReason.Cancelled
+            : control.StopAsked ? StopReason.Callback
+            : state.Stalled >= (options.EarlyStoppingPatience ?? int.MaxValue) ? StopReason.EarlyStopping
+            : null;
+
+    private void SaveIfDue(bool improved, StopReason? reason)
+    {
+        if (options.OutputFolder is not { } folder)
+        {
+            if (control.SaveAsked) throw new TrainingException("A callback asked for a checkpoint, but OutputFolder is not set.");
+            return;
+        }
+        var regular = options.SaveEverySteps is { } steps ? state.Step % steps == 0 : EndsEpoch;
+        var last = reason is null ? state.Step == totalSteps : reason != StopReason.Cancelled || options.SaveOnCancel;
+        if (!(regular || last || improved || control.SaveAsked)) return;
+        control.SaveAsked = false;
+        Directory.CreateDirectory(folder);
+        lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
+        {
+            trainer.Model.Save(path);
+            state.Save(path, trainer.Model, optimizer);
+        });
+        if (options.KeepCheckpoints is { } keep) CheckpointFolder.Prune(folder, keep, BestCheckpoint());
+        TrainingLog.Saved(trainer.Logger, lastCheckpoint);
+        foreach (var callback in trainer.Callbacks) callback.OnSaved(lastCheckpoint, control);
+    }
+
+    private bool EndsEpoch => state.Step % stepsPerEpoch == 0;
+
+    // A resumed run's best checkpoint may lie beside the one it was resumed from.
+    private string? BestCheckpoint()
+        => state.Best is not { Step: var step }
+            ? null
+            : new[] { options.OutputFolder, Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(options.ResumeFrom ?? "")) }
+                .Where(folder => !string.IsNullOrEmpty(folder))
+                .Select(folder => CheckpointFolder.PathOf(folder!, step))
+                .FirstOrDefault(Directory.Exists);
+
+    private void RememberBest()
+    {
+        using var _ = no_grad();
+        ForgetBest();
+        foreach (var (name, value) in RunState.ModelTensors(trainer.Model)) bestTensors[name] = value.detach().clone().DetachFromDisposeScope();
+    }
+
+    private void ForgetBest()
+    {
+        foreach (var tensor in bestTensors.Values) tensor.Dispose();
+        bestTensors.Clear();
+    }
+
+    private void LoadBest()
+    {
+        if (bestTensors.Count > 0)
+        {
+            using var _ = no_grad();
+            foreach (var (name, value) in RunState.ModelTensors(trainer.Model)) value.copy_(bestTensors[name]);
+        }
+        else if (BestCheckpoint() is { } folder) RunState.Load(folder, trainer.Model, optimizer: null);
+        else TrainingLog.Warning(trainer.Logger, $"The parameters stay those of step {state.Step}: the checkpoint of the best evaluation, of step {state.Best?.Step}, is not there.");
+    }
+
+    private TrainingResult Result(StopReason reason) => new()
+    {
+        StopReason = reason,
+        Steps = state.Step,
+        SkippedSteps = state.SkippedSteps,
+        Losses = state.Losses,
+        Evaluations = state.Evaluations,
+        Best = state.Best,
+        BestCheckpoint = BestCheckpoint(),
+        LastCheckpoint = lastCheckpoint,
+        Elapsed = trainer.Time.GetElapsedTime(started),
+        Tokens = tokens,
+        TokensPerSecond = stepTime > TimeSpan.Zero ? tokens / stepTime.TotalSeconds : 0,
+    };
+
+    private static int DivideUp(int value, int divisor) => (value + divisor - 1) / divisor;
+}

@@ -1,0 +1,142 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>One optimizer step: forward and backward over its batches, checks, clipping, update.</summary>
+internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, AdamW optimizer)
+{
+    private readonly TrainingOptions options = trainer.Options;
+    private readonly Device device = trainer.Model.Trainables[0].Value.device;
+    private bool first = true;
+
+    /// <summary>What a step found.</summary>
+    /// <param name="Loss">Loss over all batches.</param>
+    /// <param name="GradientNorm">Norm before clipping.</param>
+    /// <param name="Tokens">Real tokens.</param>
+    /// <param name="Skipped">Whether the parameters were left alone because a number was not finite.</param>
+    public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, bool Skipped);
+
+    /// <param name="step">Steps done before.</param>
+    /// <param name="rows">Rows of each batch.</param>
+    /// <param name="scheduleFactor">Factor on the learning rate.</param>
+    public Outcome Run(int step, IReadOnlyList<int[]> rows, double scheduleFactor)
+    {
+        manual_seed((long)SplitMix64.Mix(options.Seed, step));
+        using var scope = NewDisposeScope();
+        var batches = new List<Batch>();
+        try
+        {
+            foreach (var batchRows in rows) batches.Add(Load(batchRows));
+            if (first) parameters.UnbindGradients();   // only then does a missing gradient show
+            var loss = Backward(batches);
+            if (first) CheckReached();
+            var missing = parameters.BindGradients();
+            if (first) CheckGradients(missing);
+            first = false;
+            if (trainer.GradientTransform is { } transform)
+            {
+                using (no_grad()) transform(parameters.Tensors);
+                parameters.BindGradients();
+            }
+            var outcome = Measure(loss) with { Tokens = batches.Sum(batch => batch.Tokens) };
+            if (outcome.Skipped)
+            {
+                if (options.NonFinite == NonFinitePolicy.Throw) throw NotFinite(step, rows, outcome);
+            }
+            else
+            {
+                if (options.MaxGradientNorm is { } maximum) parameters.ClipGradients(outcome.GradientNorm, maximum);
+                optimizer.Step(scheduleFactor);
+            }
+            return outcome;
+        }
+        finally
+        {
+            foreach (var batch in batches) batch.Dispose();
+        }
+    }
+
+    /// <summary>Error of a step whose loss or gradient is not finite.</summary>
+    public TrainingException NotFinite(int step, IReadOnlyList<int[]> rows, Outcome outcome)
+        => new($"Step {step + 1}: the loss is {outcome.Loss} and the gradient norm {outcome.GradientNorm}. First tensor with a bad gradient or value: "
+            + $"{parameters.FirstNonFinite() ?? "none"}. Batch: {Describe([.. rows.SelectMany(row => row)])}. Lower the learning rate, add warmup, "
+            + "look at these rows, or set NonFinite to SkipStep.");
+
+    private Batch Load(int[] rows)
+    {
+        var batch = trainer.Data.GetBatch(rows);
+        if (batch.Weight > 0) return batch.To(device);
+        batch.Dispose();
+        throw new DatasetException($"There is nothing to learn from in {Describe(rows)}: all labels are ignored (the batch's Weight is 0). "
+            + "Raise the maximal length so that the labels are not cut off, or leave these rows out.");
+    }
+
+    private Tensor Backward(List<Batch> batches)
+    {
+        var weight = batches.Sum(batch => batch.Weight);
+        Tensor? total = null;
+        foreach (var batch in batches)
+        {
+            using var scope = NewDisposeScope();
+            var loss = Checked(trainer.LossOf(batch));
+            var part = batches.Count == 1 ? loss : loss * (batch.Weight / weight);
+            if (total is null && trainer.Model.Penalty() is { } penalty) part += penalty;   // once per step, not per batch
+            part.backward();
+            var value = part.detach();
+            total = (total is null ? value : total + value).MoveToOuterDisposeScope();
+        }
+        return total!;
+    }
+
+    // One transfer from the device for both numbers.
+    private Outcome Measure(Tensor loss)
+    {
+        using var _ = no_grad();
+        var norm = parameters.GradientNorm();
+        var numbers = stack([loss.reshape([]).to(norm.device).to_type(norm.dtype), norm]).cpu().data<float>();
+        var (lossValue, normValue) = ((double)numbers[0], (double)numbers[1]);
+        return new(lossValue, normValue, 0, !double.IsFinite(lossValue) || !double.IsFinite(normValue));
+    }
+
+    private Tensor Checked(Tensor loss)
+    {
+        if (!first) return loss;
+        if (loss.numel() != 1)
+            throw new TrainingException($"The loss has shape [{string.Join(", ", loss.shape)}], but must be one number: take the mean over the positions or rows of the batch.");
+        return loss.requires_grad
+            ? loss
+            : throw new TrainingException("The loss depends on no trainable tensor, so there is nothing to train. Check that the model's forward pass reaches the adapted modules"
+                + Unreached(" (not reached so far: ", ")") + " and runs without no_grad.");
+    }
+
+    private void CheckReached()
+    {
+        if (trainer.Model.Unreached.Count == 0) return;
+        throw new TrainingException("The forward pass did not reach the adapted modules " + Unreached("", "")
+            + ". Their owner calls module.forward(x), which skips hooks: call module.call(x) there, or leave these modules out of the targets.");
+    }
+
+    private string Unreached(string before, string after)
+        => trainer.Model.Unreached is { Count: > 0 } paths ? before + Shorten(paths) + after : "";
+
+    private void CheckGradients(IReadOnlyList<string> missing)
+    {
+        if (missing.Count == 0 || options.MissingGradients == MissingGradientPolicy.Ignore) return;
+        var message = $"{missing.Count} of {parameters.Tensors.Count} trainable tensors got no gradient in the first step, so they would never learn: {Shorten(missing)}. "
+            + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model uses its parts by turns.";
+        if (options.MissingGradients == MissingGradientPolicy.Throw) throw new TrainingException(message);
+        TrainingLog.Warning(trainer.Logger, message);
+    }
+
+    private static string Shorten(IReadOnlyList<string> names)
+        => string.Join(", ", names.Take(8)) + (names.Count > 8 ? $" and {names.Count - 8} more" : "");
+
+    private string Describe(int[] rows)
+    {
+        var consecutive = rows[^1] - rows[0] == rows.Length - 1 && rows.Zip(rows.Skip(1)).All(pair => pair.Second == pair.First + 1);
+        var which = rows.Length == 1 ? $"row {rows[0]}"
+            : consecutive ? $"rows {rows[0]} to {rows[^1]}"
+            : $"rows {Shorten([.. rows.Select(row => row.ToString(System.Globalization.CultureInfo.InvariantCulture))])}";
+        return $"{which} of {trainer.Data.Name} (counted from 0)";
+    }
+}

@@ -1,0 +1,37 @@
+// Trains a small network and says on standard output what it is doing, so that a test can kill it at a chosen moment.
+// Arguments: the output folder. Goes on from the last checkpoint there, if any. At the end writes result.txt into the folder.
+using System.Globalization;
+using Peft;
+using Peft.Training.TestHost;
+using static TorchSharp.torch;
+
+set_num_threads(1);
+var folder = args[0];
+manual_seed(7);
+using var network = new TinyNetwork();
+var inputs = randn(40, 4);
+var model = new SlowlySaved(new ModuleTrainable(network));
+var trainer = new Trainer(model, TrainingDataset.From(inputs, inputs.sum(1, keepdim: true)), new()
+{
+    Epochs = 7,
+    BatchSize = 3,
+    GradientAccumulation = 2,
+    LearningRate = 0.01,
+    Schedule = LearningRateSchedule.Cosine(),
+    WarmupSteps = 4,
+    OutputFolder = folder,
+    ResumeFrom = Trainer.FindLastCheckpoint(folder),
+    SaveEverySteps = 4,
+    EvaluateEverySteps = 5,
+    LoadBestAtEnd = true,
+})
+{
+    Evaluation = TrainingDataset.From(inputs.mul(0.5), inputs.mul(0.5).sum(1, keepdim: true)),
+    Callbacks = [new Narrator()],
+};
+var result = trainer.Train();
+var numbers = model.Trainables.SelectMany(tensor => tensor.Value.detach().data<float>().ToArray())
+    .Concat(result.Losses.Select(loss => (float)loss))
+    .Concat(result.Evaluations.Select(evaluation => (float)evaluation.Loss))
+    .Select(number => BitConverter.SingleToInt32Bits(number).ToString("x8", CultureInfo.InvariantCulture));
+File.WriteAllText(Path.Combine(folder, "result.txt"), $"{result.Steps} steps, best {result.Best?.Step}: {string.Join(' ', numbers)}");
