@@ -31,8 +31,11 @@ public static class AdapterCheckpoint
         Write(into, adapter.Options, model.StateOf(adapter));
     }
 
-    /// <summary>Writes the two files of an adapter.</summary>
-    internal static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
+    /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
+    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <param name="options">The configuration.</param>
+    /// <param name="tensors">The tensors by their keys.</param>
+    public static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
     {
         Directory.CreateDirectory(folder);
         // The tensors first: a folder with a configuration is a whole adapter.
@@ -47,7 +50,7 @@ public static class AdapterCheckpoint
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(adapter);
         var state = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value.detach());
-        foreach (var (key, target) in EmbeddingKeys(model, adapter)) state.TryAdd(key, (model.SiteOf(target)?.Kept?.Weight ?? target.Weight).detach());
+        foreach (var (key, target) in EmbeddingKeys(model, adapter)) state.TryAdd(key, model.BaseOf(target.Weight).detach());
         return state;
     }
 

@@ -122,6 +122,14 @@ public sealed class PeftModel : ITrainable, IDisposable
         return new Scope(() => { foreach (var site in sites.Values) site.ActivatePerRow(null); });
     }
 
+    /// <summary>Shows the inputs of adapted modules as the model runs, until the result is disposed: for starts that depend on data.</summary>
+    /// <param name="observer">Called with the module and its input, which it must not keep.</param>
+    public IDisposable Observe(Action<Target, Tensor> observer)
+    {
+        foreach (var site in sites.Values) site.Observer = input => observer(site.Target, input);
+        return new Scope(() => { foreach (var site in sites.Values) site.Observer = null; });
+    }
+
     /// <summary>Removes an adapter. If it was active, no other takes its place.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     public void Delete(string name)
@@ -234,6 +242,8 @@ public sealed class PeftModel : ITrainable, IDisposable
         => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object>().Append(adapter.Shared!).OfType<T>());
 
     internal IEnumerable<AdapterSite> Sites => sites.Values;
+
+    internal Tensor BaseOf(TorchSharp.Modules.Parameter parameter) => merging.BaseOf(parameter);
 
     internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Module);
 

@@ -19,7 +19,7 @@ public sealed class Adapter : IDisposable
     public string Name { get; internal set; }
 
     /// <summary>Its options, as they are saved.</summary>
-    public AdapterOptions Options { get; internal set; }
+    public AdapterOptions Options { get; set; }
 
     /// <summary>Its layers; those of one module from the innermost outwards.</summary>
     public IReadOnlyList<AdapterLayer> Layers { get; internal set; }
@@ -35,7 +35,8 @@ public sealed class Adapter : IDisposable
         => (Shared?.Tensors ?? []).Select(tensor => (SharedPrefix + tensor.Name, tensor))
             .Concat(Layers.SelectMany(layer => layer.Tensors.Select(tensor => (KeyOf(layer.Target, tensor.Name), tensor))));
 
-    internal static string KeyOf(Target target, string name)
+    /// <summary>Key of a layer's tensor in the file.</summary>
+    public static string KeyOf(Target target, string name)
         => target.Path.Length == 0 ? ModulePrefix + name : $"{ModulePrefix}{target.Path}.{name}";
 
     /// <inheritdoc/>

@@ -50,7 +50,7 @@ public static class AdapterReport
                    let adapter = model.Find(entry.Key)
                    let tensors = entry.Value.SelectMany(layer => layer.Tensors).ToList()
                    let isActive = model.Active.Contains(entry.Key)
-                   select new LayerStatus(site.Target.Path, entry.Key, adapter.Options.PeftType, isActive, isActive && site.Kept is not null,
+                   select new LayerStatus(site.Target.Path, entry.Key, adapter.Options.PeftType, isActive, isActive && site.IsMerged,
                        tensors.Any(tensor => tensor.Value.requires_grad), site.Reached, tensors.Sum(tensor => tensor.Value.numel()))];
     }
 }

@@ -26,8 +26,8 @@ internal sealed class AdapterSite : IDisposable
     /// <summary>Called with each input of the module while initialisation from data looks on.</summary>
     public Action<Tensor>? Observer { get; set; }
 
-    /// <summary>The base weight and bias while adapters are merged into the module.</summary>
-    public (Tensor Weight, Tensor? Bias)? Kept { get; set; }
+    /// <summary>Whether the active adapters are in the module's weight at present.</summary>
+    public bool IsMerged { get; set; }
 
     public IReadOnlyDictionary<string, AdapterLayer[]> Layers => layers;
 
@@ -62,8 +62,8 @@ internal sealed class AdapterSite : IDisposable
     {
         Reached = true;
         Observer?.Invoke(input);
-        if (rows is not null && Kept is null) return rows.Forward(this, input);
-        return Forward(Kept is null ? active : [], input, output);
+        if (rows is not null) return rows.Forward(this, input);
+        return Forward(IsMerged ? [] : active, input, output);
     }
 
     /// <summary>The output with the given layers around the module, the first innermost.</summary>

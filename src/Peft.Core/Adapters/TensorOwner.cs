@@ -68,6 +68,15 @@ public abstract class TensorOwner : IDisposable
         return empty(shape, TensorType, Device).uniform_(-bound, bound);
     }
 
+    /// <summary>Says whether training changes a tensor from now on.</summary>
+    protected void SetTrainable(Parameter parameter, bool trainable)
+    {
+        var index = tensors.FindIndex(tensor => ReferenceEquals(tensor.Value, parameter));
+        tensors[index] = tensors[index] with { IsTrainable = trainable };
+        parameter.requires_grad = trainable;
+        if (!trainable) parameter.grad = null;
+    }
+
     /// <summary>Puts another value into a tensor, which may have another shape (a rank that changed).</summary>
     protected static void Replace(Parameter parameter, Tensor value)
     {

@@ -1,4 +1,4 @@
-using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -9,7 +9,12 @@ namespace Peft;
 /// </summary>
 internal sealed class WeightMerging(PeftModel model)
 {
+    private readonly Dictionary<Parameter, Tensor> kept = new(ReferenceEqualityComparer.Instance);
+
     public bool IsMerged { get; private set; }
+
+    /// <summary>The base value of a weight, also while adapters are merged into it.</summary>
+    public Tensor BaseOf(Parameter parameter) => kept.GetValueOrDefault(parameter, parameter);
 
     public void Merge(bool keep, bool safe)
     {
@@ -19,11 +24,15 @@ internal sealed class WeightMerging(PeftModel model)
         var sites = model.Sites.Where(site => !site.Active.IsEmpty).ToList();
         foreach (var site in sites) RequireWholeWeight(site);
         foreach (var site in sites) Rehearse(site, safe);
-        foreach (var site in sites)
+        // A weight that two modules share is adapted alike in both, and written once.
+        foreach (var site in sites.DistinctBy(site => site.Target.Weight, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
-            Write(site, site.Fold(site.Active), keep);
+            var (weight, bias) = site.Fold(site.Active);
+            Write(site.Target.Weight, site.Target.ToStored(weight), keep);
+            if (bias is not null) Write(site.Target.Bias!, bias, keep);
         }
+        foreach (var site in sites) site.IsMerged = keep;
         IsMerged = keep;
     }
 
@@ -31,36 +40,24 @@ internal sealed class WeightMerging(PeftModel model)
     {
         if (!IsMerged) throw new PeftException("No adapters are merged.");
         using var _ = no_grad();
-        foreach (var site in model.Sites.Where(site => site.Kept is not null))
-        {
-            var (weight, bias) = site.Kept!.Value;
-            site.Target.Weight.copy_(weight);
-            if (bias is not null) site.Target.Bias!.copy_(bias);
-        }
+        foreach (var (parameter, value) in kept) parameter.copy_(value);
         Forget();
     }
 
-    /// <summary>Lets the base weights go: the merge is final.</summary>
+    /// <summary>Lets the base weights go: what is in the modules stays.</summary>
     public void Forget()
     {
-        foreach (var site in model.Sites)
-        {
-            site.Kept?.Weight.Dispose();
-            site.Kept?.Bias?.Dispose();
-            site.Kept = null;
-        }
+        foreach (var value in kept.Values) value.Dispose();
+        kept.Clear();
+        foreach (var site in model.Sites) site.IsMerged = false;
         IsMerged = false;
     }
 
-    private static void Write(AdapterSite site, Weights folded, bool keep)
+    private void Write(Parameter parameter, Tensor value, bool keep)
     {
-        var target = site.Target;
-        if (keep) site.Kept = (Copy(target.Weight), target.Bias is { } own ? Copy(own) : null);
-        target.Weight.copy_(target.ToStored(folded.Weight));
-        if (folded.Bias is { } bias && target.Bias is { } place) place.copy_(bias);
+        if (keep) kept.Add(parameter, parameter.detach().clone().DetachFromDisposeScope());
+        parameter.copy_(value);
     }
-
-    private static Tensor Copy(Tensor value) => value.detach().clone().DetachFromDisposeScope();
 
     // Raises what cannot be merged before any weight is changed.
     private static void Rehearse(AdapterSite site, bool safe)

@@ -44,10 +44,11 @@ public sealed class AdamW : IDisposable
     {
         Steps++;
         var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);
-        using Scalar rootCorrection = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
+        var root = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
+        using Scalar rootCorrection = root;
         using Scalar beta2 = options.Beta2;
         using Scalar rest2 = 1 - options.Beta2;
-        using Scalar epsilon = options.Epsilon;
+        using Scalar epsilon = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (buffer, mean, square, rest1) in moments)

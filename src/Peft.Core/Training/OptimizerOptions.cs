@@ -12,6 +12,9 @@ public sealed record OptimizerOptions
     /// <summary>Added to the denominator. 1e-8.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
+    /// <summary>Whether epsilon is added before the bias correction, as LoRA-FA's published optimizer does, and not after it as torch does.</summary>
+    public bool EpsilonBeforeCorrection { get; init; }
+
     /// <summary>Decoupled weight decay per step and unit of learning rate. 0 (PyTorch's own default is 0.01).</summary>
     public double WeightDecay { get; init; }
 

@@ -11,14 +11,13 @@ internal sealed class LoraLayer : DeltaLayer
 {
     private readonly Parameter? bias;
     private readonly double dropout;
-    private readonly bool useRslora;
+    private Parameter? inverse;
 
     public LoraLayer(Target target, LoraOptions options) : base(target)
     {
         var rank = options.RankAt(target.Path);
         Scaling = options.ScalingAt(target.Path);
         dropout = options.Dropout;
-        useRslora = options.UseRslora;
         var (a, b) = LoraFactors.Initial(options.Initialization, target, rank, Scaling);
         A = Trainable(target.FactorName("lora", "A", ".weight"), a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
         B = Trainable(target.FactorName("lora", "B", ".weight"), b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));
@@ -70,18 +69,51 @@ internal sealed class LoraLayer : DeltaLayer
         return Target.Expand(Scaling == 1 ? hidden : hidden.mul(Scaling), b);
     }
 
-    /// <summary>Gives the layer other factors, of any rank: A <c>[rank, in]</c>, B <c>[out, rank]</c>, which may start as a part of the weight.</summary>
-    public void Refactor(Tensor a, Tensor b, double alpha, bool replacesBase = false)
+    /// <summary>A of the plain LoRA that has the same update: <c>[rank or twice that, in]</c>.</summary>
+    public Tensor PlainA => Start is { } start ? cat([MatrixA, start.A]) : MatrixA;
+
+    /// <summary>B of the plain LoRA that has the same update: <c>[out, rank or twice that]</c>.</summary>
+    public Tensor PlainB => Start is { } start ? cat([MatrixB, start.B.neg()], 1) : MatrixB;
+
+    /// <summary>Gives the layer other factors, of any rank, with a scaling of their own.</summary>
+    public void Refactor(Tensor a, Tensor b, double scaling, bool replacesBase = false)
     {
         var rank = a.shape[0];
         Replace(A, a.reshape(Target.InputFactorShape(rank)));
         Replace(B, b.reshape(Target.OutputFactorShape(rank)));
-        Scaling = alpha / (useRslora ? Math.Sqrt(rank) : rank);
-        if (replacesBase && Start is { } start)
-        {
-            Replace(start.A, a);
-            Replace(start.B, b);
-        }
+        Scaling = scaling;
+        if (!replacesBase || Start is not { } start) return;
+        Replace(start.A, a.reshape(rank, -1));
+        Replace(start.B, b.reshape(-1, rank));
+    }
+
+    /// <summary>Takes the update away.</summary>
+    public void Clear()
+    {
+        using var _ = no_grad();
+        B.zero_();
+        bias?.zero_();
+    }
+
+    /// <summary>Puts another bias on B.</summary>
+    public void SetBias(Tensor value) => Replace(bias!, value);
+
+    /// <summary>Leaves A as it is in training (LoRA-FA), and with it the inverse of A·Aᵀ.</summary>
+    public void FreezeA()
+    {
+        SetTrainable(A, false);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var a = MatrixA.to_type(ScalarType.Float64);   // a Gram matrix has the square of the condition
+        var gram = a.mm(a.t());
+        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(1e-8)), hermitian: true), saved: false);
+    }
+
+    /// <summary>Projects the gradient of B as LoRA-FA does.</summary>
+    public void CorrectGradient()
+    {
+        if (inverse is not null && B.grad is { } gradient)
+            gradient.copy_(gradient.view(-1, Rank).mm(inverse).div(Scaling * Scaling).view(gradient.shape));
     }
 
     private static Tensor Copy(Tensor value) => value.detach().clone();

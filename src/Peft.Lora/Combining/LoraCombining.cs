@@ -1,0 +1,102 @@
+using Peft.Lora;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Makes new LoRA adapters of those that a model has.</summary>
+public static class LoraCombining
+{
+    /// <summary>Adds an adapter that combines others. It is not made active.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="name">Name of the new adapter.</param>
+    /// <param name="parts">Adapters and their weights; weights may be negative.</param>
+    /// <param name="options">Kind and settings.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="AdapterOptionsException">The settings make no sense, an adapter is not LoRA, or ranks differ where they must not.</exception>
+    public static PeftModel Combine(this PeftModel model, string name, IReadOnlyList<(string Name, double Weight)> parts, CombinationOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(options);
+        return Build(model, name, parts, options, (here, target) => Factors(here, options, options.Rank ?? here.Max(each => each.Layer.Rank), target));
+    }
+
+    private static PeftModel Build(PeftModel model, string name, IReadOnlyList<(string Name, double Weight)> parts, CombinationOptions options,
+        Func<List<(LoraLayer Layer, double Weight)>, Target, (Tensor A, Tensor B)> factors)
+    {
+        options.Validate();
+        if (parts.Count == 0) throw new AdapterOptionsException("Name at least one adapter to combine.");
+        var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
+        var rank = Rank(sources.ConvertAll(source => source.Options.Rank), options);
+
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var first = sources[0].Options;
+        string[] targets = [.. sources.SelectMany(source => source.Layers.Keys).Select(target => target.Path).Distinct()];
+        model.Add(name, first with
+        {
+            Rank = rank, Alpha = rank, UseRslora = false, RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>(),
+            Initialization = LoraInitialization.Default, ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
+            TargetModules = Union(sources.ConvertAll(source => source.Options), targets),
+        });
+        var ranks = new Dictionary<string, int>();
+        foreach (var (target, layer) in LayersOf(model, name))
+        {
+            var here = sources.Where(source => source.Layers.ContainsKey(target)).Select(source => (source.Layers[target], source.Weight)).ToList();
+            if (here.Count == 0) continue;
+            var (a, b) = factors(here, target);
+            layer.Refactor(a, b, scaling: 1);
+            if (layer.Rank != rank) ranks.Add(target.Path, layer.Rank);
+        }
+        var adapter = model.Find(name);
+        adapter.Options = (LoraOptions)adapter.Options with { RankPattern = ranks, AlphaPattern = ranks.ToDictionary(pair => pair.Key, pair => (double)pair.Value) };
+        return model;
+    }
+
+    /// <summary>Adds an adapter that is another one cut to a lower rank, keeping the largest singular values of its updates.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="source">The adapter to cut.</param>
+    /// <param name="name">Name of the new adapter.</param>
+    /// <param name="rank">Its rank.</param>
+    public static PeftModel ReduceRank(this PeftModel model, string source, string name, int rank)
+        => Build(model, name, [(source, 1)], new CombinationOptions { Kind = Combination.Svd, Rank = rank }, (parts, target) => Decompose(parts[0].Layer.Delta(), rank));
+
+    private static (Tensor A, Tensor B) Factors(List<(LoraLayer Layer, double Weight)> parts, CombinationOptions options, int rank, Target target)
+    {
+        if (options.Kind == Combination.Cat)
+            return (cat(parts.Select(part => part.Layer.PlainA.mul(part.Weight * part.Layer.Scaling)).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
+        // Hugging Face PEFT weighs whole updates, scaling included, by weight times scaling: files it made and files made here are to agree.
+        if (options.OnUpdates)
+            return Decompose(TensorMixing.Mix(parts.Select(part => part.Layer.Delta()), [.. parts.Select(part => part.Weight * part.Layer.Scaling)], options), rank, options.Clamp);
+        if (parts.Select(part => part.Layer.Rank).Distinct().Count() > 1)
+            throw new AdapterOptionsException($"Kind {options.Kind} needs equal ranks, but at {target.Path} they are {string.Join(", ", parts.Select(part => part.Layer.Rank))}. Use Cat or an Svd kind.");
+        // Half of each weight goes to either factor, and the sign to A.
+        double[] roots = [.. parts.Select(part => Math.Sqrt(Math.Abs(part.Weight * part.Layer.Scaling)))];
+        double[] signed = [.. parts.Zip(roots, (part, root) => Math.Sign(part.Weight * part.Layer.Scaling) * root)];
+        return (TensorMixing.Mix(parts.Select(part => part.Layer.PlainA), signed, options), TensorMixing.Mix(parts.Select(part => part.Layer.PlainB), roots, options));
+    }
+
+    /// <summary>Factors of the best approximation of an update <c>[out, in]</c> in a rank.</summary>
+    internal static (Tensor A, Tensor B) Decompose(Tensor delta, int rank, double? clamp = null)
+    {
+        var (u, s, vt) = linalg.svd(delta, fullMatrices: false);
+        var kept = (int)Math.Min(rank, s.numel());
+        var (a, b) = (vt.narrow(0, 0, kept), u.narrow(1, 0, kept).mul(s.narrow(0, 0, kept)));
+        if (clamp is not { } quantile) return (a, b);
+        var limit = cat([a.reshape(-1), b.reshape(-1)]).quantile(tensor(quantile, a.dtype, a.device)).item<float>();
+        return (a.clamp(-limit, limit), b.clamp(-limit, limit));
+    }
+
+    private static int Rank(List<int> ranks, CombinationOptions options) => options.Kind == Combination.Cat ? ranks.Sum() : options.Rank ?? ranks.Max();
+
+    private static ModuleSelector Union(List<LoraOptions> options, string[] targets)
+        => options.All(each => each is { TargetModules.Pattern: null, ExcludeModules: null, LayersToTransform: null })
+            ? options.SelectMany(each => each.TargetModules!).Distinct().ToArray()
+            : targets;
+
+    internal static LoraOptions LoraOf(PeftModel model, string name) => model.Find(name).Options as LoraOptions
+        ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {model.Find(name).Options.PeftType}: this works on LoRA adapters.");
+
+    internal static Dictionary<Target, LoraLayer> LayersOf(PeftModel model, string name)
+        => model.Find(name).Layers.OfType<LoraLayer>().ToDictionary(layer => layer.Target);
+}

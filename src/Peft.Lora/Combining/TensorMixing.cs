@@ -1,0 +1,41 @@
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>The arithmetic of combinations: tensors of one shape, stacked <c>[adapters, …]</c>, become one.</summary>
+internal static class TensorMixing
+{
+    public static Tensor Mix(IEnumerable<Tensor> tensors, IReadOnlyList<double> weights, CombinationOptions options)
+    {
+        var stack = TorchSharp.torch.stack(tensors.Select(tensor => Prune(tensor, options)).ToList());
+        var shape = stack.shape.Select((_, dimension) => dimension == 0 ? -1L : 1L).ToArray();
+        var weighted = stack.mul(tensor(weights.ToArray(), stack.dtype, stack.device).reshape(shape));
+        return options.Kind is Combination.Ties or Combination.TiesSvd or Combination.DareTies or Combination.DareTiesSvd
+            ? Agreeing(stack, weighted, options.MajorityByCount)
+            : weighted.sum(dim: 0);
+    }
+
+    // The mean of those numbers whose sign is the majority's.
+    private static Tensor Agreeing(Tensor stack, Tensor weighted, bool byCount)
+    {
+        var sign = stack.sign();
+        var majority = (byCount ? sign : stack).sum(dim: 0).ge(0).to_type(stack.dtype).mul(2).sub(1);
+        var agrees = sign.eq(majority);
+        return weighted.mul(agrees).sum(dim: 0).div(agrees.sum(dim: 0).clamp(min: 1));
+    }
+
+    private static Tensor Prune(Tensor tensor, CombinationOptions options) => options.Kind switch
+    {
+        Combination.Ties or Combination.TiesSvd or Combination.MagnitudePrune or Combination.MagnitudePruneSvd => KeepLargest(tensor, options.Density!.Value),
+        Combination.DareLinear or Combination.DareLinearSvd or Combination.DareTies or Combination.DareTiesSvd
+            => tensor.mul(rand_like(tensor).lt(options.Density!.Value)).div(options.Density!.Value),
+        _ => tensor,
+    };
+
+    private static Tensor KeepLargest(Tensor tensor, double density)
+    {
+        var flat = tensor.reshape(-1);
+        var (_, places) = flat.abs().topk((int)(density * flat.numel()));
+        return zeros_like(flat).index_copy(0, places, flat.index_select(0, places)).view(tensor.shape);
+    }
+}

@@ -1,0 +1,64 @@
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// Principal components of rows that come in batches, without keeping them (Ross et al. 2008, "Incremental Learning for Robust Visual
+/// Tracking", section 2.2: the mean is followed too).
+/// </summary>
+internal sealed class IncrementalPca(int components) : IDisposable
+{
+    private Tensor? mean;       // [size]
+    private Tensor? square;     // [size], sum of squared distances from the mean
+    private Tensor? scaled;     // [components, size], diag(S)·Vᵀ
+    private long count;
+
+    /// <summary>Whether the last batch turned no component by more than the tolerance.</summary>
+    public bool HasConverged { get; private set; }
+
+    /// <summary>Orthonormal rows <c>[components, size]</c>, the first that of the largest variance.</summary>
+    public Tensor Components { get; private set; } = null!;
+
+    /// <summary>Each component's share of the whole variance, <c>[components]</c>.</summary>
+    public Tensor Shares { get; private set; } = null!;
+
+    /// <summary>Standard deviation along each component, <c>[components]</c>.</summary>
+    public Tensor Deviations { get; private set; } = null!;
+
+    /// <summary>Takes in rows <c>[rows, size]</c>.</summary>
+    /// <param name="rows">The rows; too few for the components are refused.</param>
+    /// <param name="tolerance">Least cosine between a component before and after for it to count as settled.</param>
+    public void Add(Tensor rows, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        var added = rows.shape[0];
+        var total = count + added;
+        var batchMean = rows.mean([0]);
+        var centred = rows - batchMean;
+        var shift = mean is null ? zeros_like(batchMean) : mean - batchMean;
+        var correction = shift * Math.Sqrt((double)count * added / total);
+        var stack = scaled is null ? centred : cat([scaled, centred, correction.unsqueeze(0)]);
+        var (_, s, vt) = linalg.svd(stack, fullMatrices: false);
+        var kept = (int)Math.Min(components, s.numel());
+        var (vectors, values) = (vt.narrow(0, 0, kept), s.narrow(0, 0, kept));
+
+        var newSquare = centred.square().sum(dim: 0) + correction.square() + (square ?? zeros_like(batchMean));
+        var newMean = mean is null ? batchMean : (mean * count + batchMean * added) / total;
+        HasConverged = scaled is not null && Components.shape[0] == kept
+            && (Components * vectors).sum(dim: 1).abs().ge(tolerance).all().item<bool>();
+        Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values / Math.Sqrt(Math.Max(1, total - 1)));
+        count = total;
+    }
+
+    private void Keep(params ReadOnlySpan<Tensor> state)
+    {
+        Dispose();
+        foreach (var tensor in state) tensor.DetachFromDisposeScope();
+        (mean, square, scaled, Components, Shares, Deviations) = (state[0], state[1], state[2], state[3], state[4], state[5]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in new[] { mean, square, scaled, Components, Shares, Deviations }) tensor?.Dispose();
+    }
+}

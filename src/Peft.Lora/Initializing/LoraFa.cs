@@ -1,0 +1,29 @@
+using Peft.Lora;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>LoRA-FA (Zhang et al. 2023, arXiv:2308.03303): A is frozen, which saves its gradient and the activations that it needs.</summary>
+public static class LoraFa
+{
+    /// <summary>The settings of Adam that go with it, as Hugging Face PEFT's <c>create_lorafa_optimizer</c> has them.</summary>
+    public static OptimizerOptions Optimizer { get; } = new() { Epsilon = 1e-6, EpsilonBeforeCorrection = true };
+
+    /// <summary>
+    /// Freezes A of the active LoRA adapters and gives the correction of B's gradient that makes its step the best low-rank
+    /// approximation of the full one: g ← g·(A·Aᵀ)⁻¹/s². It is the trainer's <see cref="Trainer.GradientTransform"/>.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    public static Action<IReadOnlyList<TrainableTensor>> FreezeA(this PeftModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var layers = model.Active.SelectMany(name => model.Find(name).Layers).OfType<LoraLayer>().ToList();
+        foreach (var layer in layers) layer.FreezeA();
+        return _ =>
+        {
+            using var step = NewDisposeScope();
+            using var none = no_grad();
+            foreach (var layer in layers) layer.CorrectGradient();
+        };
+    }
+}
