@@ -1,0 +1,24 @@
+using System.Text;
+
+namespace Peft.Checkpoints;
+
+/// <summary>Says what a file really is when it is not the weights that its name promises: the usual accidents of downloading.</summary>
+internal static class ForeignFile
+{
+    /// <summary>Bytes at the start of a file that <see cref="Recognise"/> looks at.</summary>
+    public const int Looked = 64;
+
+    /// <summary>What the file is and what to do; null if it is not one of the known kinds.</summary>
+    public static string? Recognise(ReadOnlySpan<byte> start)
+    {
+        if (start.StartsWith("version https://git-lfs"u8))
+            return "is a Git LFS pointer, not the weights. Run 'git lfs pull' in its repository, or download the file itself.";
+        if (start.StartsWith("PK\x3\x4"u8)) return "is a PyTorch (zip) file, not safetensors. Convert it, or open it as PyTorch weights.";
+        if (start.StartsWith("GGUF"u8)) return "is a GGUF file, not safetensors. Use the safetensors weights of the model.";
+        string text = Encoding.ASCII.GetString(start).TrimStart('?', ' ', '\r', '\n', '\t'); // a byte order mark reads as '?'
+        if (text.StartsWith("<!doctype", StringComparison.OrdinalIgnoreCase) || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("<?xml", StringComparison.OrdinalIgnoreCase))
+            return "is a web page, not the weights: the download was answered by an error or login page. Download the file again.";
+        return null;
+    }
+}

@@ -1,0 +1,51 @@
+using static TorchSharp.torch;
+
+namespace Peft.Checkpoints;
+
+/// <summary>
+/// Writes safetensors files byte for byte as Hugging Face's library does: <c>__metadata__</c> first, tensors by type (widest first) and then by
+/// name, header padded with spaces to a multiple of eight bytes.
+/// </summary>
+public static class SafetensorsWriter
+{
+    /// <summary>
+    /// Writes a file whole or not at all: into a temporary file in the same folder, flushed to the disk and renamed. Tensors may be on any device
+    /// and need not be contiguous; those that share memory are written in full. Needs a few megabytes, and a copy of a tensor that is not contiguous.
+    /// </summary>
+    /// <param name="path">The file; its folder is created if needed, and an existing file is replaced.</param>
+    /// <param name="tensors">Tensors by name.</param>
+    /// <param name="metadata">Text for <c>__metadata__</c>; <c>format = pt</c> is what Hugging Face expects of model weights. Null for none.</param>
+    /// <exception cref="ArgumentException">A tensor is disposed, sparse, without data or of a type that the format lacks, or a name is not valid text.</exception>
+    /// <exception cref="CheckpointException">The file could not be written. One that was there before is unchanged.</exception>
+    public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var staged = Stage(path, tensors, metadata);
+        staged.Commit();
+    }
+
+    /// <summary>As <see cref="Write"/>, up to the renaming.</summary>
+    internal static StagedFile Stage(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        var layout = SafetensorsLayout.Of(tensors, metadata);
+        return StagedFile.Create(path, stream =>
+        {
+            stream.Write(layout.Header);
+            foreach (var (tensor, size) in layout.Tensors) WriteBytes(stream, tensor, size);
+        }, layout.FileLength);
+    }
+
+    static void WriteBytes(Stream stream, Tensor tensor, int size)
+    {
+        using var detached = tensor.detach();
+        using var straight = detached.resolve_conj();
+        using var positive = straight.resolve_neg();
+        using var dense = positive.contiguous();
+        using var flat = dense.view(-1);
+        TensorChunks.ForEach(flat, size, (part, _) =>
+        {
+            using var host = part.cpu();
+            stream.Write(host.bytes);
+        });
+    }
+}

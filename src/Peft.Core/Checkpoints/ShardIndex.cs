@@ -1,0 +1,60 @@
+using System.Text.Json;
+
+namespace Peft.Checkpoints;
+
+/// <summary>The <c>…index.json</c> beside the shards of a model: which file holds which tensor.</summary>
+internal static class ShardIndex
+{
+    public const string Suffix = ".index.json";
+
+    const int MostBytes = SafetensorsFile.MostHeaderBytes;
+
+    /// <summary>Reads <c>weight_map</c>: file name by tensor name, in the order of the index.</summary>
+    public static OrderedDictionary<string, string> Read(string path)
+    {
+        try
+        {
+            if (new FileInfo(path).Length > MostBytes) throw new CheckpointException(path, $"has more than {MostBytes} bytes, too many for an index.");
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            if (document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+                throw new CheckpointException(path, "has no object weight_map, so it is not an index of shards.");
+            var files = new OrderedDictionary<string, string>();
+            foreach (var property in map.EnumerateObject()) files.Add(property.Name, FileName(path, property));
+            return files;
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            throw new CheckpointException(path, $"is not a valid index of shards ({error.Message})", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException(path, $"cannot be read ({error.Message})", error);
+        }
+    }
+
+    /// <summary>Writes the index as transformers does: names sorted, indented by two spaces.</summary>
+    public static void Write(Stream stream, IEnumerable<KeyValuePair<string, string>> weightMap, long totalSize)
+    {
+        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("metadata");
+            json.WriteNumber("total_size", totalSize);
+            json.WriteEndObject();
+            json.WriteStartObject("weight_map");
+            foreach (var (name, file) in weightMap.OrderBy(pair => pair.Key, StringComparer.Ordinal)) json.WriteString(name, file);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        stream.WriteByte((byte)'\n');
+    }
+
+    static string FileName(string path, JsonProperty property)
+    {
+        string? file = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
+        // An index comes from strangers: it may name files beside it and nothing else. The colon is Windows' drive and stream mark.
+        bool plain = !string.IsNullOrEmpty(file) && file is not ("." or "..") && file.IndexOfAny(['/', '\\', ':', '\0']) < 0;
+        return plain ? file! : throw new CheckpointException(path, $"names {property.Value.GetRawText()} as the file of tensor '{property.Name}'. Only a file in the same folder is allowed.");
+    }
+}

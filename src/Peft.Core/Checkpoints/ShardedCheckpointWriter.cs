@@ -1,0 +1,99 @@
+using System.Text.RegularExpressions;
+using static TorchSharp.torch;
+
+namespace Peft.Checkpoints;
+
+/// <summary>Writes the weights of a model into a folder, split into shards as Hugging Face's transformers splits them.</summary>
+public static partial class ShardedCheckpointWriter
+{
+    static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
+
+    /// <summary>
+    /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors
+    /// exceed one shard. All files are complete on the disk before the first takes its name; then files of an earlier save are removed.
+    /// </summary>
+    /// <param name="folder">The model folder, created if needed.</param>
+    /// <param name="tensors">Tensors by name; shards are filled in this order.</param>
+    /// <param name="maxShardBytes">Most bytes of tensors in a shard; a larger tensor gets a shard of its own.</param>
+    /// <exception cref="ArgumentException">As for <see cref="SafetensorsWriter.Write"/>.</exception>
+    /// <exception cref="CheckpointException">A file could not be written.</exception>
+    public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxShardBytes, 1);
+        var shards = Split(tensors, maxShardBytes, out long totalSize);
+        var weightMap = new Dictionary<string, string>();
+        var staged = new List<StagedFile>();
+        var written = new HashSet<string>();
+        try
+        {
+            for (int i = 0; i < shards.Count; i++)
+            {
+                string file = shards.Count == 1 ? ShardedCheckpoint.DefaultName : $"model-{i + 1:D5}-of-{shards.Count:D5}.safetensors";
+                staged.Add(SafetensorsWriter.Stage(Path.Combine(folder, file), shards[i], Metadata));
+                written.Add(file);
+                foreach (string name in shards[i].Keys) weightMap.Add(name, file);
+            }
+            if (shards.Count > 1)
+            {
+                // Last, so that the index never names a shard that is not there.
+                const string Index = ShardedCheckpoint.DefaultName + ShardIndex.Suffix;
+                staged.Add(StagedFile.Create(Path.Combine(folder, Index), stream => ShardIndex.Write(stream, weightMap, totalSize)));
+                written.Add(Index);
+            }
+            foreach (var file in staged) file.Commit();
+        }
+        finally
+        {
+            foreach (var file in staged) file.Dispose();
+        }
+        RemoveEarlierSave(folder, written);
+    }
+
+    static List<Dictionary<string, Tensor>> Split(IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, out long totalSize)
+    {
+        var shards = new List<Dictionary<string, Tensor>>();
+        var current = new Dictionary<string, Tensor>();
+        long size = 0;
+        totalSize = 0;
+        foreach (var (name, tensor) in tensors)
+        {
+            long bytes = SafetensorsLayout.TypeOf(name, tensor).ByteLength(tensor.shape)!.Value;
+            totalSize += bytes;
+            if (bytes > maxShardBytes)
+            {
+                shards.Add(new() { [name] = tensor });
+                continue;
+            }
+            if (size + bytes > maxShardBytes)
+            {
+                shards.Add(current);
+                (current, size) = ([], 0);
+            }
+            current.Add(name, tensor);
+            size += bytes;
+        }
+        if (current.Count > 0 || shards.Count == 0) shards.Add(current);
+        return shards;
+    }
+
+    // A single file left beside new shards would be read in their place.
+    static void RemoveEarlierSave(string folder, HashSet<string> written)
+    {
+        foreach (string path in Directory.EnumerateFiles(folder, "model*").Where(path => SavedFile().IsMatch(Path.GetFileName(path))))
+        {
+            try
+            {
+                if (!written.Contains(Path.GetFileName(path))) File.Delete(path);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw new CheckpointException(path, $"is from an earlier save and could not be removed ({error.Message}) Remove it: it does not belong to the new weights.", error);
+            }
+        }
+    }
+
+    [GeneratedRegex(@"^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$")]
+    private static partial Regex SavedFile();
+}
