@@ -1,1 +1,0 @@
-namespace Peft.Models.Tests; public class Probe { [Fact] public void Runs() => TorchSharp.torch.ones(2).sum().item<float>().ShouldBe(2f); }
