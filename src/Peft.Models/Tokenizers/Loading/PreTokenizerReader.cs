@@ -20,11 +20,11 @@ internal static class PreTokenizerReader
             "BertPreTokenizer" => new SequencePreTokenizer(
             [
                 new SplitPreTokenizer(TextPattern.Characters(Rune.IsWhiteSpace), SplitBehavior.Removed),
-                new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.IsPunctuation), SplitBehavior.Isolated),
+                new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.Punctuation()), SplitBehavior.Isolated),
             ]),
             "Metaspace" => Metaspace(part),
             "Digits" => new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.IsNumeric), part["individual_digits"].AsBool() ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
-            "Punctuation" => new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.IsPunctuation), part["behavior"].IsNull ? SplitBehavior.Isolated : part["behavior"].AsEnum<SplitBehavior>()),
+            "Punctuation" => new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.Punctuation()), part["behavior"].IsNull ? SplitBehavior.Isolated : part["behavior"].AsEnum<SplitBehavior>()),
             "CharDelimiterSplit" => new SplitPreTokenizer(TextPattern.Literal(part["delimiter"].AsCharacter().ToString()), SplitBehavior.Removed),
             "FixedLength" => new FixedLengthPreTokenizer(part["length"].AsInt(5) is > 0 and var length ? length : throw part["length"].Wrong("at least 1")),
             _ => throw part.Unsupported($"the pre-tokenizer \"{type}\""),

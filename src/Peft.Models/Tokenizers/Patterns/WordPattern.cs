@@ -11,7 +11,7 @@ internal sealed class WordPattern : TextPattern
         var before = Kind.Space;
         foreach (var rune in text.EnumerateRunes())
         {
-            var kind = UnicodeClasses.IsWord(rune) || rune.Value is 0x200C or 0x200D ? Kind.Word : System.Text.Rune.IsWhiteSpace(rune) ? Kind.Space : Kind.Other;
+            var kind = UnicodeClasses.IsWord(rune) ? Kind.Word : System.Text.Rune.IsWhiteSpace(rune) ? Kind.Space : Kind.Other;
             if (kind != before && position > start)
             {
                 result.Add(new(start, position, before == Kind.Space));

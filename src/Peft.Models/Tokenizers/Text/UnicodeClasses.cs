@@ -11,11 +11,9 @@ internal static class UnicodeClasses
         is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
 
     /// <summary>All of ASCII's punctuation, with its symbols, and Unicode's (P).</summary>
-    public static bool IsPunctuation(Rune rune) => rune.IsAscii
-        ? rune.Value is (>= '!' and <= '/') or (>= ':' and <= '@') or (>= '[' and <= '`') or (>= '{' and <= '~')
-        : Rune.IsPunctuation(rune);
+    public static Func<Rune, bool> Punctuation() => UnicodeData.Instance.Class("punctuation");
 
-    /// <summary>What expressions call \w: alphabetic characters, marks, decimal digits and connectors.</summary>
+    /// <summary>What expressions call \w: alphabetic characters, marks, decimal digits, connectors and joiners.</summary>
     public static bool IsWord(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {
         UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
@@ -23,7 +21,7 @@ internal static class UnicodeClasses
             or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark
             or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation => true,
         UnicodeCategory.OtherSymbol => rune.Value is (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189),
-        _ => false,
+        _ => rune.Value is 0x200C or 0x200D,
     };
 
     /// <summary>Chinese characters beyond the first 65,536 code points.</summary>
