@@ -36,6 +36,8 @@ internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer?
             Truncation.Cut(sequences, length - added, options.Truncation, truncationSide);
         }
         var parts = PostProcessor?.Process(sequences, options.AddSpecialTokens) ?? sequences;
-        return parts.Count == 1 ? parts[0] : [.. parts.SelectMany(part => part)];
+        var result = new List<TokenEntry>(parts.Sum(part => part.Count));
+        parts.ForEach(result.AddRange);
+        return result;
     }
 }

@@ -39,7 +39,7 @@ internal sealed class AddedTokenFinder
             last = end;
         }
         if (result.Count == 0)
-            return [new(text, null)];
+            return [new(text.Slice(0, content.Length), null)];
         if (last < content.Length)
             result.Add(new(text.Slice(last, content.Length), null));
         return result;

@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>Which pairs of tokens merge to which token, and in what order of preference.</summary>
 internal sealed class BpeMerges
 {
-    readonly Dictionary<(int Left, int Right), (int Rank, int Id)> merges = [];
-    readonly HashSet<(int Left, int Right)>? joints;
+    readonly Dictionary<long, (int Rank, int Id)> merges = [];
+    readonly HashSet<(char Left, char Right)>? joints;
 
     public BpeMerges(IReadOnlyList<(string Left, string Right)> pairs, Vocabulary vocabulary, string continuingPrefix)
     {
@@ -12,44 +12,27 @@ internal sealed class BpeMerges
         {
             var (left, right) = pairs[rank];
             var rest = continuingPrefix.Length > 0 && right.StartsWith(continuingPrefix, StringComparison.Ordinal) ? right[continuingPrefix.Length..] : right;
-            merges[(IdOf(left), IdOf(right))] = (rank, IdOf(left + rest));
+            merges[Key(IdOf(left), IdOf(right))] = (rank, IdOf(left + rest));
 
             int IdOf(string token) => vocabulary.IdOf(token)
                 ?? throw new TokenizerException($"Merge {rank} (\"{left}\" + \"{right}\") needs the token \"{token}\", which the vocabulary lacks: the file is damaged, or vocabulary and merges do not belong together.");
         }
-        joints = Joints();
+        // Byte tokens are not spelled as what they stand for: where they merge, characters say nothing.
+        if (pairs.Any(pair => IsByte(pair.Left) || IsByte(pair.Right)))
+            return;
+        joints = [.. pairs.Where(pair => pair.Left.Length > 0 && pair.Right.Length > 0).Select(pair => (pair.Left[^1], pair.Right[0]))];
     }
 
-    public bool TryGet(int left, int right, out (int Rank, int Id) merge) => merges.TryGetValue((left, right), out merge);
+    public bool TryGet(int left, int right, out (int Rank, int Id) merge) => merges.TryGetValue(Key(left, right), out merge);
 
-    /// <summary>Whether any merge, now or later, can reach across the border between two neighbouring initial tokens.</summary>
-    public bool CanJoin(int left, int right) => joints is null || joints.Contains((left, right));
+    /// <summary>
+    /// Whether a merge can reach across the border between two characters. A border inside a token is where some merge joined its two parts, so
+    /// where no merge joins these two, the text can be cut without any change to the result.
+    /// </summary>
+    public bool CanJoin(char left, char right) => joints is null || joints.Contains((left, right));
 
-    // A border inside a token is where some merge joined its last initial token on the left with its first on the right. With each token's
-    // first and last initial token known, these pairs say where a text can be cut without any change to the result.
-    HashSet<(int, int)>? Joints()
-    {
-        var ends = new Dictionary<int, (int First, int Last)>();
-        var initial = new HashSet<int>();
-        var result = new HashSet<(int, int)>();
-        foreach (var ((left, right), (_, id)) in merges.OrderBy(merge => merge.Value.Rank))
-        {
-            var (first, before) = Ends(left);
-            var (after, last) = Ends(right);
-            result.Add((before, after));
-            // A token taken for an initial one that is a merge after all, or made in two ways with different ends: no simple rule then.
-            if (initial.Contains(id) || (ends.TryGetValue(id, out var known) && known != (first, last)))
-                return null;
-            ends[id] = (first, last);
-        }
-        return result;
+    static bool IsByte(string token) => ByteFallbackDecoder.TryGetByte(token, out _);
 
-        (int First, int Last) Ends(int id)
-        {
-            if (ends.TryGetValue(id, out var known))
-                return known;
-            initial.Add(id);
-            return (id, id);
-        }
-    }
+    // A number hashes faster than a pair.
+    static long Key(int left, int right) => ((long)left << 32) | (uint)right;
 }

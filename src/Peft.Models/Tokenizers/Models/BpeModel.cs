@@ -56,30 +56,25 @@ internal sealed class BpeModel : ITokenModel
     List<int> Cuts(string text)
     {
         var cuts = new List<int>();
-        var previous = -1;
         for (var i = 0; i < text.Length && !affixes;)
         {
             var length = char.IsHighSurrogate(text[i]) ? 2 : 1;
-            int first, last;
-            if (Vocabulary.TryGetId(text.AsSpan(i, length), out first))
-                last = first;
-            else if (!TryGetBytes(text.AsSpan(i, length), out first, out last))
+            var character = text.AsSpan(i, length);
+            if (!Vocabulary.TryGetId(character, out _) && !HasBytes(character))
                 return [text.Length];
-            if (i > 0 && !merges.CanJoin(previous, first))
+            if (i > 0 && !merges.CanJoin(text[i - 1], text[i]))
                 cuts.Add(i);
-            previous = last;
             i += length;
         }
         cuts.Add(text.Length);
         return cuts;
     }
 
-    bool TryGetBytes(ReadOnlySpan<char> character, out int first, out int last)
+    bool HasBytes(ReadOnlySpan<char> characters)
     {
-        var bytes = System.Text.Encoding.UTF8.GetBytes(character.ToArray());
-        first = byteIds[bytes[0]] ?? -1;
-        last = byteIds[bytes[^1]] ?? -1;
-        foreach (var value in bytes)
+        if (!options.ByteFallback)
+            return false;
+        foreach (var value in System.Text.Encoding.UTF8.GetBytes(characters.ToArray()))
         {
             if (byteIds[value] is null)
                 return false;
@@ -115,7 +110,7 @@ internal sealed class BpeModel : ITokenModel
                 Flush(ref pending);
                 word.Add(id, count);
             }
-            else if (options.ByteFallback && TryGetBytes(token, out _, out _))
+            else if (HasBytes(token))
             {
                 // An unknown character before it stays pending, as in the reference.
                 foreach (var value in System.Text.Encoding.UTF8.GetBytes(token.ToArray()))

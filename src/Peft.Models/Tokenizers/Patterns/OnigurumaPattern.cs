@@ -12,7 +12,8 @@ internal sealed class OnigurumaPattern
     /// <summary>Stands for all Chinese characters beyond the first 65,536 code points (see <see cref="RegexPattern"/>).</summary>
     public const char HanStandIn = '\uFA0E';
 
-    const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9";
+    // Oniguruma counts the Latin-1 superscripts and fractions as well.
+    const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9\u00B2\u00B3\u00B9\u00BC-\u00BE";
     const string Han = @"\u2E80-\u2E99\u2E9B-\u2EF3\u2F00-\u2FD5\u3005\u3007\u3021-\u3029\u3038-\u303B\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFA6D\uFA70-\uFAD9";
 
     readonly string pattern;

@@ -33,8 +33,7 @@ internal sealed class NormalizedText
     /// <summary>The piece between two positions, not within a surrogate pair.</summary>
     public NormalizedText Slice(int start, int end)
     {
-        if (start == 0 && end == Text.Length)
-            return this;
+        // A piece begins where its first character came from, also the piece that is the whole text.
         var original = start < end ? Source(start).Start : OriginalStart + start;
         return new(Text[start..end], sources, firstSource + start, original);
     }
