@@ -1,0 +1,48 @@
+namespace Peft.Models;
+
+/// <summary>Reads <c>normalizer</c>.</summary>
+internal static class NormalizerReader
+{
+    public static INormalizer? ReadOptional(JsonPart part) => part.IsNull ? null : Read(part);
+
+    static INormalizer Read(JsonPart part)
+    {
+        var type = part["type"].AsString();
+        return type switch
+        {
+            "Sequence" => new SequenceNormalizer([.. part["normalizers"].Items().Select(Read)]),
+            "NFC" => new FormNormalizer(compatibility: false, compose: true),
+            "NFD" => new FormNormalizer(compatibility: false, compose: false),
+            "NFKC" => new FormNormalizer(compatibility: true, compose: true),
+            "NFKD" => new FormNormalizer(compatibility: true, compose: false),
+            "Lowercase" => new LowercaseNormalizer(),
+            "StripAccents" => new StripAccentsNormalizer(),
+            "Nmt" => new NmtNormalizer(),
+            "BertNormalizer" => Bert(part),
+            "Precompiled" => new PrecompiledNormalizer(Bytes(part["precompiled_charsmap"])),
+            "Prepend" => new PrependNormalizer(part["prepend"].AsString()),
+            "Replace" => new ReplaceNormalizer(PatternReader.Read(part["pattern"]), part["content"].AsString()),
+            "Strip" => new StripNormalizer(part["strip_left"].AsBool(), part["strip_right"].AsBool()),
+            "ByteLevel" => new ByteLevelNormalizer(),
+            _ => throw part.Unsupported($"the normalizer \"{type}\""),
+        };
+    }
+
+    static BertNormalizer Bert(JsonPart part)
+    {
+        var lowercase = part["lowercase"].AsBool();
+        return new(part["clean_text"].AsBool(), part["handle_chinese_chars"].AsBool(), part["strip_accents"].AsBool(absent: lowercase), lowercase);
+    }
+
+    static byte[] Bytes(JsonPart part)
+    {
+        try
+        {
+            return Convert.FromBase64String(part.AsString());
+        }
+        catch (FormatException)
+        {
+            throw part.Wrong("bytes in base 64");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+namespace Peft.Models;
+
+/// <summary>Reads <c>post_processor</c>.</summary>
+internal static class PostProcessorReader
+{
+    public static IPostProcessor? ReadOptional(JsonPart part) => part.IsNull ? null : Read(part);
+
+    static IPostProcessor Read(JsonPart part)
+    {
+        var type = part["type"].AsString();
+        return type switch
+        {
+            "Sequence" => new SequencePostProcessor([.. part["processors"].Items().Select(Read)]),
+            "TemplateProcessing" => Template(part),
+            "ByteLevel" => new ByteLevelPostProcessor(part["trim_offsets"].AsBool(), part["add_prefix_space"].AsBool()),
+            "BertProcessing" => new BertPostProcessor(Token(part["cls"]), Token(part["sep"])),
+            "RobertaProcessing" => new RobertaPostProcessor(Token(part["cls"]), Token(part["sep"]), part["trim_offsets"].AsBool(), part["add_prefix_space"].AsBool()),
+            _ => throw part.Unsupported($"the post-processor \"{type}\""),
+        };
+    }
+
+    static (int Id, string Token) Token(JsonPart part)
+    {
+        var items = part.Items().ToArray();
+        return items.Length == 2 ? (items[1].AsInt(), items[0].AsString()) : throw part.Wrong("a token and its id");
+    }
+
+    static TemplatePostProcessor Template(JsonPart part)
+    {
+        var special = part["special_tokens"].Properties().ToDictionary(entry => entry.Name, entry => Tokens(entry.Value));
+        return new(Pieces(part["single"], special, 1), Pieces(part["pair"], special, 2));
+    }
+
+    static (int, string)[] Tokens(JsonPart part)
+    {
+        var ids = part["ids"].Items().Select(id => id.AsInt()).ToArray();
+        var tokens = part["tokens"].Items().Select(token => token.AsString()).ToArray();
+        return ids.Length == tokens.Length ? [.. ids.Zip(tokens)] : throw part.Wrong("as many ids as tokens");
+    }
+
+    static TemplatePiece[] Pieces(JsonPart part, Dictionary<string, (int, string)[]> special, int sequences)
+        => [.. part.Items().Select(piece =>
+        {
+            if (!piece["Sequence"].IsNull)
+            {
+                var sequence = piece["Sequence"]["id"].AsString() switch { "A" => 0, "B" => 1, _ => throw piece["Sequence"]["id"].Wrong("\"A\" or \"B\"") };
+                if (sequence >= sequences)
+                    throw piece.Wrong("sequence \"A\", as there is no other in a template for one text");
+                return new TemplatePiece(sequence, piece["Sequence"]["type_id"].AsInt(), []);
+            }
+            var token = piece["SpecialToken"];
+            if (token.IsNull)
+                throw piece.Wrong("a \"Sequence\" or a \"SpecialToken\"");
+            return special.TryGetValue(token["id"].AsString(), out var tokens)
+                ? new TemplatePiece(null, token["type_id"].AsInt(), tokens)
+                : throw token["id"].Wrong("one of special_tokens");
+        })];
+}

@@ -1,0 +1,51 @@
+using System.Text;
+
+namespace Peft.Models;
+
+/// <summary>Reads <c>pre_tokenizer</c>.</summary>
+internal static class PreTokenizerReader
+{
+    public static IPreTokenizer? ReadOptional(JsonPart part) => part.IsNull ? null : Read(part);
+
+    static IPreTokenizer Read(JsonPart part)
+    {
+        var type = part["type"].AsString();
+        return type switch
+        {
+            "Sequence" => new SequencePreTokenizer([.. part["pretokenizers"].Items().Select(Read)]),
+            "ByteLevel" => new ByteLevelPreTokenizer(part["add_prefix_space"].AsBool(), part["use_regex"].AsBool(true)),
+            "Split" => Split(part),
+            "Whitespace" => new SplitPreTokenizer(new WordPattern(), SplitBehavior.Removed),
+            "WhitespaceSplit" => new SplitPreTokenizer(TextPattern.Characters(Rune.IsWhiteSpace), SplitBehavior.Removed),
+            "BertPreTokenizer" => new SequencePreTokenizer(
+            [
+                new SplitPreTokenizer(TextPattern.Characters(Rune.IsWhiteSpace), SplitBehavior.Removed),
+                new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.Punctuation()), SplitBehavior.Isolated),
+            ]),
+            "Metaspace" => Metaspace(part),
+            "Digits" => new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.IsNumeric), part["individual_digits"].AsBool() ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
+            "Punctuation" => new SplitPreTokenizer(TextPattern.Characters(UnicodeClasses.Punctuation()), part["behavior"].IsNull ? SplitBehavior.Isolated : part["behavior"].AsEnum<SplitBehavior>()),
+            "CharDelimiterSplit" => new SplitPreTokenizer(TextPattern.Literal(part["delimiter"].AsCharacter().ToString()), SplitBehavior.Removed),
+            "FixedLength" => new FixedLengthPreTokenizer(part["length"].AsInt(5) is > 0 and var length ? length : throw part["length"].Wrong("at least 1")),
+            _ => throw part.Unsupported($"the pre-tokenizer \"{type}\""),
+        };
+    }
+
+    static SplitPreTokenizer Split(JsonPart part)
+    {
+        var pattern = PatternReader.Read(part["pattern"]);
+        return new(part["invert"].AsBool(false) ? pattern.Inverted() : pattern, part["behavior"].AsEnum<SplitBehavior>());
+    }
+
+    static MetaspacePreTokenizer Metaspace(JsonPart part)
+        => new(part["replacement"].AsCharacter().ToString(), Scheme(part), part["split"].AsBool(true));
+
+    /// <summary>The scheme of a Metaspace component; files before 2024 say it with <c>add_prefix_space</c>.</summary>
+    public static PrependScheme Scheme(JsonPart part)
+    {
+        var scheme = part["prepend_scheme"].IsNull ? (PrependScheme?)null : part["prepend_scheme"].AsEnum<PrependScheme>();
+        if (part["add_prefix_space"].AsBool(true))
+            return scheme ?? PrependScheme.Always;
+        return scheme is null or PrependScheme.Never ? PrependScheme.Never : throw part["add_prefix_space"].Wrong("true where prepend_scheme is not \"never\"");
+    }
+}

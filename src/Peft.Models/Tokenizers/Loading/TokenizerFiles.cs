@@ -1,0 +1,58 @@
+using System.Text.Json;
+
+namespace Peft.Models;
+
+/// <summary>A tokenizer's files, read and checked.</summary>
+internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabulary Added, TokenizerSettings Settings)
+{
+    // tokenizer.json of the largest vocabularies has 35 MB; what is far larger is no tokenizer.
+    const long LargestFile = 1L << 30;
+
+    public static TokenizerFiles Read(string file)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
+        using var main = Parse(file);
+        var root = new JsonPart(main.RootElement, file);
+        using var config = ParseOptional(Path.Combine(folder, "tokenizer_config.json"));
+        using var map = ParseOptional(Path.Combine(folder, "special_tokens_map.json"));
+
+        var pipeline = new TokenizerPipeline(
+            NormalizerReader.ReadOptional(root["normalizer"]),
+            PreTokenizerReader.ReadOptional(root["pre_tokenizer"]),
+            ModelReader.Read(root["model"]),
+            PostProcessorReader.ReadOptional(root["post_processor"]),
+            DecoderReader.ReadOptional(root["decoder"]));
+        var settings = TokenizerSettings.Read(
+            config is null ? null : new(config.RootElement, "tokenizer_config.json"),
+            map is null ? null : new(map.RootElement, "special_tokens_map.json"));
+        var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer);
+        if (!root["added_tokens"].IsNull)
+        {
+            // Their ids in the file are only informative: like the reference, the model's own id counts, or the next free one in order.
+            added = added.With(root["added_tokens"].Items().Select(token => TokenizerSettings.Token(token, absentNormalized: true)));
+        }
+        // What the other files name and tokenizer.json does not is added behind, as transformers does.
+        return new(pipeline, added.With(settings.Tokens.Where(token => !added.Contains(token.Content))), settings);
+    }
+
+    static JsonDocument? ParseOptional(string file) => File.Exists(file) ? Parse(file) : null;
+
+    static JsonDocument Parse(string file)
+    {
+        try
+        {
+            if (new FileInfo(file).Length > LargestFile)
+                throw new TokenizerException($"{file} has more than {LargestFile >> 20} MB: it is not a tokenizer's file.");
+            using var stream = File.OpenRead(file);
+            return JsonDocument.Parse(stream);
+        }
+        catch (JsonException exception)
+        {
+            throw new TokenizerException($"{file} is not valid JSON, perhaps truncated: {exception.Message}", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new TokenizerException($"{file} cannot be read: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+namespace Peft.Models;
+
+/// <summary>The tokens added to a model's vocabulary. Immutable.</summary>
+internal sealed class AddedVocabulary
+{
+    readonly Dictionary<string, int> ids = [];
+    readonly SortedDictionary<int, AddedToken> tokens = [];
+    readonly HashSet<string> special = [];
+    readonly AddedTokenFinder asGiven;
+    readonly AddedTokenFinder normalized;
+    readonly ITokenModel model;
+    readonly INormalizer? normalizer;
+
+    public AddedVocabulary(ITokenModel model, INormalizer? normalizer) : this(model, normalizer, []) { }
+
+    AddedVocabulary(ITokenModel model, INormalizer? normalizer, IEnumerable<(int Id, AddedToken Token)> entries)
+    {
+        this.model = model;
+        this.normalizer = normalizer;
+        foreach (var (id, token) in entries)
+        {
+            ids[token.Content] = id;
+            tokens[id] = token;
+            if (token.Special)
+                special.Add(token.Content);
+        }
+        asGiven = new(tokens.Where(entry => !entry.Value.Normalized).Select(entry => (entry.Value.Content, entry.Key, entry.Value)));
+        normalized = new(tokens.Where(entry => entry.Value.Normalized).Select(entry => (NormalForm(entry.Value.Content), entry.Key, entry.Value)));
+    }
+
+    /// <summary>How many tokens are here that the model does not have.</summary>
+    public int NewTokens => ids.Keys.Count(token => model.Vocabulary.IdOf(token) is null);
+
+    /// <summary>The vocabulary with further tokens, each under the model's id for it or the next free one.</summary>
+    public AddedVocabulary With(IEnumerable<AddedToken> more)
+    {
+        var entries = tokens.Select(entry => (entry.Key, entry.Value)).ToList();
+        var known = new Dictionary<string, int>(ids);
+        var next = Math.Max(model.Vocabulary.Count, tokens.Count > 0 ? tokens.Keys.Max() + 1 : 0);
+        foreach (var token in more.Where(token => token.Content.Length > 0))
+        {
+            if (!known.TryGetValue(token.Content, out var id))
+                id = known[token.Content] = model.Vocabulary.IdOf(token.Content) ?? next++;
+            entries.Add((id, token));
+        }
+        return new(model, normalizer, entries);
+    }
+
+    public bool Contains(string token) => ids.ContainsKey(token);
+
+    public bool IsSpecial(string token) => special.Contains(token);
+
+    public int? IdOf(string token) => ids.TryGetValue(token, out var id) ? id : null;
+
+    public string? TokenOf(int id) => tokens.TryGetValue(id, out var token) ? token.Content : null;
+
+    /// <summary>Cuts a text at the added tokens and normalizes what is between them.</summary>
+    public PreTokenizedText Extract(string text)
+    {
+        var result = new PreTokenizedText(text);
+        result.Split(asGiven.Split);
+        result.Split(piece =>
+        {
+            normalizer?.Normalize(piece);
+            return normalized.Split(piece);
+        });
+        return result;
+    }
+
+    string NormalForm(string content)
+    {
+        var text = new NormalizedText(content);
+        normalizer?.Normalize(text);
+        return text.Text;
+    }
+}

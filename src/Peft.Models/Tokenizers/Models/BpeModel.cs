@@ -1,0 +1,154 @@
+using System.Collections.Concurrent;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) with the settings of <c>tokenizer.json</c>.
+/// Microsoft.ML.Tokenizers has one, but its merges cannot hold a token with a space, and it knows neither byte fallback nor
+/// <c>ignore_merges</c> nor offsets in code points, so not one published Llama file would come out the same.
+/// </summary>
+internal sealed class BpeModel : ITokenModel
+{
+    // Enough for the words of a language; beyond, words are computed anew, so that memory stays bounded whatever is read.
+    const int CacheCapacity = 32768;
+    const int CachedLength = 64;
+
+    readonly BpeMerges merges;
+    readonly BpeOptions options;
+    readonly int? unknownId;
+    readonly int?[] byteIds;
+    readonly bool affixes;
+    readonly ConcurrentDictionary<string, TextToken[]> cache = new();
+    readonly ConcurrentDictionary<string, TextToken[]>.AlternateLookup<ReadOnlySpan<char>> cacheBySpan;
+    int cached;
+
+    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> pairs, BpeOptions options)
+    {
+        Vocabulary = vocabulary;
+        this.options = options;
+        merges = new(pairs, vocabulary, options.ContinuingSubwordPrefix);
+        unknownId = options.UnknownToken is { } unknown ? vocabulary.IdOf(unknown) : null;
+        byteIds = options.ByteFallback ? vocabulary.ByteIds() : new int?[256];
+        affixes = options.ContinuingSubwordPrefix.Length + options.EndOfWordSuffix.Length > 0;
+        cacheBySpan = cache.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    public Vocabulary Vocabulary { get; }
+
+    public IReadOnlyList<TextToken> Tokenize(string text)
+    {
+        if (options.IgnoreMerges && Vocabulary.TryGetId(text, out var whole))
+            return [new(whole, text, 0, text.Length)];
+        if (text.Length <= CachedLength && cacheBySpan.TryGetValue(text, out var known))
+            return known;
+        var result = new List<TextToken>();
+        var start = 0;
+        foreach (var end in Cuts(text))
+        {
+            foreach (var token in Merged(text.AsSpan(start, end - start)))
+                result.Add(token with { Start = token.Start + start, End = token.End + start });
+            start = end;
+        }
+        return result;
+    }
+
+    // Ends of the parts of a text that no merge can reach across. A text of which every character has its token can be cut so; others are rare.
+    List<int> Cuts(string text)
+    {
+        var cuts = new List<int>();
+        for (var i = 0; i < text.Length && !affixes;)
+        {
+            var length = char.IsHighSurrogate(text[i]) ? 2 : 1;
+            var character = text.AsSpan(i, length);
+            if (!Vocabulary.TryGetId(character, out _) && !HasBytes(character))
+                return [text.Length];
+            if (i > 0 && !merges.CanJoin(text[i - 1], text[i]))
+                cuts.Add(i);
+            i += length;
+        }
+        cuts.Add(text.Length);
+        return cuts;
+    }
+
+    bool HasBytes(ReadOnlySpan<char> characters)
+    {
+        if (!options.ByteFallback)
+            return false;
+        foreach (var value in System.Text.Encoding.UTF8.GetBytes(characters.ToArray()))
+        {
+            if (byteIds[value] is null)
+                return false;
+        }
+        return true;
+    }
+
+    TextToken[] Merged(ReadOnlySpan<char> text)
+    {
+        if (text.Length <= CachedLength && cacheBySpan.TryGetValue(text, out var known))
+            return known;
+        var word = Initial(text);
+        word.Merge(merges);
+        var result = Locate(word, text);
+        if (text.Length <= CachedLength && Volatile.Read(ref cached) < CacheCapacity && cache.TryAdd(text.ToString(), result))
+            Interlocked.Increment(ref cached);
+        return result;
+    }
+
+    BpeWord Initial(ReadOnlySpan<char> text)
+    {
+        var word = new BpeWord();
+        var pending = 0;
+        for (var i = 0; i < text.Length;)
+        {
+            var length = char.IsHighSurrogate(text[i]) ? 2 : 1;
+            var character = text.Slice(i, length);
+            var count = System.Text.Encoding.UTF8.GetByteCount(character);
+            var token = affixes ? Affixed(character, i == 0, i + length == text.Length) : character;
+            i += length;
+            if (Vocabulary.TryGetId(token, out var id))
+            {
+                Flush(ref pending);
+                word.Add(id, count);
+            }
+            else if (HasBytes(token))
+            {
+                // An unknown character before it stays pending, as in the reference.
+                foreach (var value in System.Text.Encoding.UTF8.GetBytes(token.ToArray()))
+                    word.Add(byteIds[value]!.Value, 1);
+            }
+            else if (options.UnknownToken is not null)
+            {
+                if (!options.FuseUnknown)
+                    Flush(ref pending);
+                pending += count;
+            }
+        }
+        Flush(ref pending);
+        return word;
+
+        void Flush(ref int length)
+        {
+            if (length > 0)
+                word.Add(unknownId ?? throw new TokenizerException($"The text needs the unknown token \"{options.UnknownToken}\", which the vocabulary lacks."), length);
+            length = 0;
+        }
+    }
+
+    string Affixed(ReadOnlySpan<char> character, bool first, bool last)
+        => string.Concat(first ? "" : options.ContinuingSubwordPrefix, character, last ? options.EndOfWordSuffix : "");
+
+    // Offsets add up the tokens' bytes, as in the reference, so that a dropped character moves them there and here alike.
+    TextToken[] Locate(BpeWord word, ReadOnlySpan<char> text)
+    {
+        var positions = new Utf8Positions(text);
+        var result = new List<TextToken>(word.Count);
+        var start = 0;
+        foreach (var (id, bytes) in word.Tokens)
+        {
+            Vocabulary.TryGetToken(id, out var value);
+            result.Add(new(id, value!, positions.StartOf(start), positions.EndOf(start + bytes)));
+            start += bytes;
+        }
+        return [.. result];
+    }
+}

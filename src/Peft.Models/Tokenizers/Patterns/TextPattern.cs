@@ -1,0 +1,77 @@
+using System.Text;
+
+namespace Peft.Models;
+
+/// <summary>What a text is cut at or what is replaced in it.</summary>
+internal abstract class TextPattern
+{
+    /// <summary>Cuts a text into matches and what lies between them, in order and without gaps.</summary>
+    public abstract List<TextMatch> FindMatches(string text);
+
+    /// <summary>The pattern that matches every character that passes.</summary>
+    public static TextPattern Characters(Func<Rune, bool> matches) => new CharacterPattern(matches);
+
+    /// <summary>The pattern that matches an exact text.</summary>
+    public static TextPattern Literal(string text) => new LiteralPattern(text);
+
+    /// <summary>The pattern that matches what another leaves.</summary>
+    public TextPattern Inverted() => new InvertedPattern(this);
+
+    sealed class CharacterPattern(Func<Rune, bool> matches) : TextPattern
+    {
+        public override List<TextMatch> FindMatches(string text)
+        {
+            var result = new List<TextMatch>();
+            int position = 0, last = 0;
+            foreach (var rune in text.EnumerateRunes())
+            {
+                var next = position + rune.Utf16SequenceLength;
+                if (matches(rune))
+                {
+                    if (last < position)
+                        result.Add(new(last, position, false));
+                    result.Add(new(position, next, true));
+                    last = next;
+                }
+                position = next;
+            }
+            if (last < text.Length)
+                result.Add(new(last, text.Length, false));
+            return result;
+        }
+    }
+
+    sealed class LiteralPattern(string literal) : TextPattern
+    {
+        public override List<TextMatch> FindMatches(string text)
+        {
+            var result = new List<TextMatch>();
+            var last = 0;
+            // An empty pattern matches nothing here: published files do not have one, and cutting everywhere helps nobody.
+            while (literal.Length > 0 && text.IndexOf(literal, last, StringComparison.Ordinal) is >= 0 and var found)
+            {
+                if (last < found)
+                    result.Add(new(last, found, false));
+                last = found + literal.Length;
+                result.Add(new(found, last, true));
+            }
+            if (last < text.Length)
+                result.Add(new(last, text.Length, false));
+            return result;
+        }
+    }
+
+    sealed class InvertedPattern(TextPattern pattern) : TextPattern
+    {
+        public override List<TextMatch> FindMatches(string text)
+        {
+            var result = pattern.FindMatches(text);
+            for (var i = 0; i < result.Count; i++)
+                result[i] = result[i] with { IsMatch = !result[i].IsMatch };
+            return result;
+        }
+    }
+}
+
+/// <summary>A part of a text that a pattern matched, or that lies between matches.</summary>
+internal readonly record struct TextMatch(int Start, int End, bool IsMatch);

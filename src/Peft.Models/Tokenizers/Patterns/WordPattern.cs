@@ -1,0 +1,34 @@
+namespace Peft.Models;
+
+/// <summary>Matches what is between words and runs of punctuation: white space, and nothing where the two touch.</summary>
+internal sealed class WordPattern : TextPattern
+{
+    public override List<TextMatch> FindMatches(string text)
+    {
+        var result = new List<TextMatch>();
+        var start = 0;
+        var position = 0;
+        var before = Kind.Space;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            var kind = UnicodeClasses.IsWord(rune) ? Kind.Word : System.Text.Rune.IsWhiteSpace(rune) ? Kind.Space : Kind.Other;
+            if (kind != before && position > start)
+            {
+                result.Add(new(start, position, before == Kind.Space));
+                start = position;
+            }
+            before = kind;
+            position += rune.Utf16SequenceLength;
+        }
+        if (position > start)
+            result.Add(new(start, position, before == Kind.Space));
+        return result;
+    }
+
+    enum Kind
+    {
+        Space,
+        Word,
+        Other,
+    }
+}

@@ -1,0 +1,32 @@
+namespace Peft.Models;
+
+/// <summary>Leaves the spaces of byte-level tokens out of their offsets.</summary>
+internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpace) : IPostProcessor
+{
+    public int AddedTokens(bool isPair) => 0;
+
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
+        => trimOffsets ? [.. sequences.Select(Trim)] : sequences;
+
+    List<TokenEntry> Trim(List<TokenEntry> tokens)
+    {
+        var result = new List<TokenEntry>(tokens.Count);
+        foreach (var token in tokens)
+            result.Add(Trim(token, result.Count == 0));
+        return result;
+    }
+
+    TokenEntry Trim(TokenEntry token, bool first)
+    {
+        var leading = token.Token.TakeWhile(IsSpace).Count();
+        var trailing = token.Token.Reverse().TakeWhile(IsSpace).Count();
+        // The space that was put before the text is in no offset to begin with.
+        if (leading == 1 && addPrefixSpace && (first || token.Start == 0))
+            leading = 0;
+        var start = leading > 0 ? Math.Min(token.Start + leading, token.End) : token.Start;
+        var end = trailing > 0 && token.End >= trailing ? Math.Max(token.End - trailing, start) : token.End;
+        return token with { Start = start, End = end };
+    }
+
+    static bool IsSpace(char c) => c == ByteAlphabet.Space || char.IsWhiteSpace(c);
+}

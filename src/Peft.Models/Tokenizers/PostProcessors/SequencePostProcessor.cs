@@ -1,0 +1,10 @@
+namespace Peft.Models;
+
+/// <summary>Several post-processors, one after another.</summary>
+internal sealed class SequencePostProcessor(IReadOnlyList<IPostProcessor> parts) : IPostProcessor
+{
+    public int AddedTokens(bool isPair) => parts.Sum(part => part.AddedTokens(isPair));
+
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
+        => parts.Aggregate(sequences, (current, part) => part.Process(current, addSpecialTokens));
+}

@@ -1,0 +1,21 @@
+namespace Peft.Models;
+
+/// <summary>GPT-2's: cuts at words, keeps the space before each with it, and spells the pieces in <see cref="ByteAlphabet"/>.</summary>
+internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) : IPreTokenizer
+{
+    // Language models are trained on this very cut (Radford et al. 2019, github.com/openai/gpt-2).
+    readonly RegexPattern? words = useRegex
+        ? new(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+        : null;
+
+    public void PreTokenize(PreTokenizedText text)
+    {
+        text.Split(piece =>
+        {
+            if (addPrefixSpace && !piece.Text.StartsWith(' '))
+                piece.Prepend(" ");
+            return words is null ? [new(piece, null)] : Splitter.Split(piece, words, SplitBehavior.Isolated);
+        });
+        text.Normalize(ByteAlphabet.Spell);
+    }
+}

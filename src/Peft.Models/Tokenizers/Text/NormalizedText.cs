@@ -1,0 +1,165 @@
+using System.Text;
+
+namespace Peft.Models;
+
+/// <summary>
+/// A piece of text as normalizers change it, which knows for each of its UTF-16 units the range of the original text that it came from.
+/// </summary>
+internal sealed class NormalizedText
+{
+    // Null while the text is a piece of the original as it was: most text is, and the array would be the largest thing here.
+    TextRange[]? sources;
+    int firstSource;
+
+    public NormalizedText(string text) : this(text, null, 0, 0) { }
+
+    NormalizedText(string text, TextRange[]? sources, int firstSource, int originalStart)
+    {
+        Text = text;
+        this.sources = sources;
+        this.firstSource = firstSource;
+        OriginalStart = originalStart;
+    }
+
+    /// <summary>The text as it is now.</summary>
+    public string Text { get; private set; }
+
+    /// <summary>Where the piece begins in the original text, in UTF-16 units.</summary>
+    public int OriginalStart { get; }
+
+    /// <summary>The range of the original text behind a range, not empty, of this one.</summary>
+    public TextRange OriginalRange(int start, int end) => new(Source(start).Start, Source(end - 1).End);
+
+    /// <summary>The piece between two positions, not within a surrogate pair.</summary>
+    public NormalizedText Slice(int start, int end)
+    {
+        // A piece begins where its first character came from, also the piece that is the whole text.
+        var original = start < end ? Source(start).Start : OriginalStart + start;
+        return new(Text[start..end], sources, firstSource + start, original);
+    }
+
+    /// <summary>Rewrites the text, character by character.</summary>
+    /// <param name="edits">All characters of the new text.</param>
+    /// <param name="removedFirst">Characters of the old text that are dropped before the first edit.</param>
+    public void Transform(IReadOnlyCollection<CharEdit> edits, int removedFirst = 0)
+    {
+        if (Text.Length == 0)
+            return;
+        var text = new StringBuilder(edits.Count);
+        var ranges = new List<TextRange>(edits.Count);
+        Span<char> units = stackalloc char[2];
+        var position = Skip(0, removedFirst);
+        foreach (var (character, change) in edits)
+        {
+            TextRange range;
+            if (change > 0)
+            {
+                range = position == 0 ? new(OriginalStart, OriginalStart) : Source(position - 1);
+            }
+            else
+            {
+                range = Source(Math.Min(position, Text.Length - 1));
+                position = Skip(position, 1 - change);
+            }
+            var count = character.EncodeToUtf16(units);
+            text.Append(units[..count]);
+            for (var i = 0; i < count; i++)
+                ranges.Add(range);
+        }
+        Become(text.ToString(), [.. ranges]);
+    }
+
+    /// <summary>Maps characters that keep their length, so that what they came from does not change.</summary>
+    public void ReplaceUnits(string sameLength)
+    {
+        if (sameLength.Length != Text.Length)
+            throw new ArgumentException("The text must keep its length.", nameof(sameLength));
+        if (sources is null && Text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))
+            Become(sameLength, [.. Enumerable.Range(0, Text.Length).Select(Source)]);
+        else
+            Text = sameLength;
+    }
+
+    /// <summary>Keeps the characters that pass.</summary>
+    public void Filter(Func<Rune, bool> keep)
+    {
+        var text = new StringBuilder(Text.Length);
+        var ranges = new List<TextRange>(Text.Length);
+        var position = 0;
+        foreach (var character in Text.EnumerateRunes())
+        {
+            if (keep(character))
+            {
+                text.Append(Text, position, character.Utf16SequenceLength);
+                for (var i = 0; i < character.Utf16SequenceLength; i++)
+                    ranges.Add(Source(position + i));
+            }
+            position += character.Utf16SequenceLength;
+        }
+        if (text.Length != Text.Length)
+            Become(text.ToString(), [.. ranges]);
+    }
+
+    /// <summary>Puts a text in front; it counts as coming from the first character. An empty text stays empty.</summary>
+    public void Prepend(string prefix)
+    {
+        if (Text.Length == 0)
+            return;
+        var ranges = new TextRange[prefix.Length + Text.Length];
+        Array.Fill(ranges, Source(0), 0, prefix.Length);
+        for (var i = 0; i < Text.Length; i++)
+            ranges[prefix.Length + i] = Source(i);
+        Become(prefix + Text, ranges);
+    }
+
+    /// <summary>Replaces what a pattern matches; the replacement counts as coming from the last character of the match.</summary>
+    public void Replace(TextPattern pattern, string content)
+    {
+        var matches = pattern.FindMatches(Text);
+        if (!matches.Exists(match => match.IsMatch))
+            return;
+        var text = new StringBuilder(Text.Length);
+        var ranges = new List<TextRange>(Text.Length);
+        foreach (var (start, end, isMatch) in matches)
+        {
+            if (isMatch)
+            {
+                text.Append(content);
+                var range = end == 0 ? new(OriginalStart, OriginalStart) : Source(end - 1);
+                for (var i = 0; i < content.Length; i++)
+                    ranges.Add(range);
+            }
+            else
+            {
+                text.Append(Text, start, end - start);
+                for (var i = start; i < end; i++)
+                    ranges.Add(Source(i));
+            }
+        }
+        Become(text.ToString(), [.. ranges]);
+    }
+
+    TextRange Source(int index)
+    {
+        if (sources is not null)
+            return sources[firstSource + index];
+        var start = OriginalStart + index;
+        if (char.IsLowSurrogate(Text[index]))
+            return new(start - 1, start + 1);
+        return new(start, start + (char.IsHighSurrogate(Text[index]) ? 2 : 1));
+    }
+
+    void Become(string text, TextRange[] ranges)
+    {
+        Text = text;
+        sources = ranges;
+        firstSource = 0;
+    }
+
+    int Skip(int position, int characters)
+    {
+        while (characters-- > 0 && position < Text.Length)
+            position += char.IsHighSurrogate(Text[position]) ? 2 : 1;
+        return position;
+    }
+}

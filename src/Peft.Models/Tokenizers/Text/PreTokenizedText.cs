@@ -1,0 +1,40 @@
+namespace Peft.Models;
+
+/// <summary>A text cut into pieces; an added token is a piece that already has its token and is cut no further.</summary>
+internal sealed class PreTokenizedText(string original)
+{
+    List<Piece> pieces = [new(new(original), null)];
+
+    /// <summary>The pieces in order.</summary>
+    public IReadOnlyList<Piece> Pieces => pieces;
+
+    /// <summary>Cuts every piece that has no tokens yet, and drops what is empty.</summary>
+    public void Split(Func<NormalizedText, IEnumerable<Piece>> split)
+    {
+        var result = new List<Piece>(pieces.Count);
+        foreach (var piece in pieces)
+        {
+            if (piece.Tokens is not null)
+                result.Add(piece);
+            else
+                result.AddRange(split(piece.Text).Where(part => part.Text.Text.Length > 0));
+        }
+        pieces = result;
+    }
+
+    /// <summary>Cuts every piece that has no tokens yet by a pattern.</summary>
+    public void Split(TextPattern pattern, SplitBehavior behavior)
+        => Split(text => Splitter.Split(text, pattern, behavior));
+
+    /// <summary>Changes every piece that has no tokens yet.</summary>
+    public void Normalize(Action<NormalizedText> normalize)
+    {
+        foreach (var piece in pieces)
+        {
+            if (piece.Tokens is null)
+                normalize(piece.Text);
+        }
+    }
+
+    internal readonly record struct Piece(NormalizedText Text, IReadOnlyList<TextToken>? Tokens);
+}

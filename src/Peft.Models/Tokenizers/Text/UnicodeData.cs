@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text;
+
+namespace Peft.Models;
+
+/// <summary>
+/// The character data of unicode.txt. The runtime's own differs by version and operating system, and in invariant globalization it
+/// normalizes nothing; a tokenizer must give the same tokens everywhere.
+/// </summary>
+internal sealed class UnicodeData
+{
+    static readonly Lazy<UnicodeData> Loaded = new(() => new());
+
+    readonly Dictionary<string, List<(int First, int Last)>> classes = [];
+    readonly Dictionary<int, int> order = [];
+    readonly Dictionary<int, Rune[]> canonical = [];
+    readonly Dictionary<int, Rune[]> compatible = [];
+    readonly Dictionary<(int, int), Rune> composites = [];
+
+    UnicodeData()
+    {
+        using var stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("Peft.Models.Tokenizers.Text.unicode.txt")!;
+        using var reader = new StreamReader(stream);
+        while (reader.ReadLine() is { } line)
+        {
+            var fields = line.Split(' ');
+            switch (fields[0])
+            {
+                case "class":
+                    classes[fields[1]] = [.. fields[2..].Select(Range)];
+                    break;
+                case "order":
+                    foreach (var (first, last) in fields[2..].Select(Range))
+                    {
+                        for (var value = first; value <= last; value++)
+                            order[value] = int.Parse(fields[1], CultureInfo.InvariantCulture);
+                    }
+                    break;
+                case "canonical":
+                    canonical[Hex(fields[1])] = [.. fields[2..].Select(field => new Rune(Hex(field)))];
+                    break;
+                case "compatible":
+                    compatible[Hex(fields[1])] = [.. fields[2..].Select(field => new Rune(Hex(field)))];
+                    break;
+                case "compose":
+                    composites[(Hex(fields[1]), Hex(fields[2]))] = new(Hex(fields[3]));
+                    break;
+            }
+        }
+    }
+
+    public static UnicodeData Instance => Loaded.Value;
+
+    /// <summary>A class of characters by its name in the file.</summary>
+    public Func<Rune, bool> Class(string name)
+    {
+        var ranges = classes[name];
+        return rune =>
+        {
+            var index = ranges.BinarySearch((rune.Value, int.MaxValue));
+            index = index >= 0 ? index : ~index - 1;
+            return index >= 0 && ranges[index].Last >= rune.Value;
+        };
+    }
+
+    /// <summary>The canonical combining class.</summary>
+    public int Order(Rune rune) => order.GetValueOrDefault(rune.Value);
+
+    /// <summary>What a character decomposes to, in full; null for itself.</summary>
+    public Rune[]? Decomposition(Rune rune, bool compatibility)
+        => compatibility && compatible.TryGetValue(rune.Value, out var result) ? result : canonical.GetValueOrDefault(rune.Value);
+
+    /// <summary>The character that two compose to, if any.</summary>
+    public bool TryCompose(Rune first, Rune second, out Rune result) => composites.TryGetValue((first.Value, second.Value), out result);
+
+    static (int, int) Range(string field)
+    {
+        var dash = field.IndexOf('-', StringComparison.Ordinal);
+        return dash < 0 ? (Hex(field), Hex(field)) : (Hex(field[..dash]), Hex(field[(dash + 1)..]));
+    }
+
+    static int Hex(string field) => int.Parse(field, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+}

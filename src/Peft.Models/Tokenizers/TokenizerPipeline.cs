@@ -1,0 +1,43 @@
+namespace Peft.Models;
+
+/// <summary>The parts of a tokenizer in the order in which they work.</summary>
+internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer? PreTokenizer, ITokenModel Model, IPostProcessor? PostProcessor, IDecoder? Decoder)
+{
+    /// <summary>The tokens of one text, without template.</summary>
+    public List<TokenEntry> Tokenize(string text, int sequence, AddedVocabulary added)
+    {
+        text = Utf16.WellFormed(text);
+        var pieces = added.Extract(text);
+        PreTokenizer?.PreTokenize(pieces);
+        var positions = Utf16.CodePointPositions(text);
+        var result = new List<TokenEntry>();
+        for (var word = 0; word < pieces.Pieces.Count; word++)
+        {
+            var (piece, known) = pieces.Pieces[word];
+            foreach (var token in known ?? Model.Tokenize(piece.Text))
+            {
+                var range = token.Start < token.End ? piece.OriginalRange(token.Start, token.End) : new(token.Start, token.End);
+                if (positions is not null)
+                    range = new(positions[range.Start], positions[range.End]);
+                result.Add(new(token.Id, token.Value, range.Start, range.End, sequence, word, sequence, false));
+            }
+        }
+        return result;
+    }
+
+    /// <summary>Cuts the sequences, one or two, to a length and puts the template around them.</summary>
+    public List<TokenEntry> Finish(List<List<TokenEntry>> sequences, EncodeOptions options, Side truncationSide)
+    {
+        if (options.MaxLength is { } length)
+        {
+            var added = options.AddSpecialTokens ? PostProcessor?.AddedTokens(sequences.Count == 2) ?? 0 : 0;
+            if (added > length)
+                throw new ArgumentException($"MaxLength is {length}, but the special tokens alone are {added}.");
+            Truncation.Cut(sequences, length - added, options.Truncation, truncationSide);
+        }
+        var parts = PostProcessor?.Process(sequences, options.AddSpecialTokens) ?? sequences;
+        var result = new List<TokenEntry>(parts.Sum(part => part.Count));
+        parts.ForEach(result.AddRange);
+        return result;
+    }
+}
