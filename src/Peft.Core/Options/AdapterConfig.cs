@@ -38,7 +38,7 @@ public static class AdapterConfig
     {
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
-            throw new CheckpointException($"{path} does not exist: a saved adapter is a folder with {FileName} and {AdapterCheckpoint.FileName}.{(Directory.Exists(folder) ? $" The folder holds: {string.Join(", ", Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Take(10))}." : " The folder does not exist either.")}");
+            throw new CheckpointException(path, $"does not exist: a saved adapter is a folder with {FileName} and {AdapterCheckpoint.FileName}.{(Directory.Exists(folder) ? $" The folder holds: {string.Join(", ", Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Take(10))}." : " The folder does not exist either.")}");
         return Parse(File.ReadAllText(path), path);
     }
 
@@ -50,14 +50,14 @@ public static class AdapterConfig
         try
         {
             if (JsonNode.Parse(json) is not JsonObject fields || fields["peft_type"]?.GetValue<string>() is not { } type)
-                throw new CheckpointException($"{source} has no field 'peft_type', so it is no adapter's configuration.");
+                throw new CheckpointException(source, $"has no field 'peft_type', so it is no adapter's configuration.");
             if (!AdapterMethods.Known.TryGetValue(type, out var options))
                 throw new AdapterOptionsException($"{source} is of method '{type}', which this program does not know. It knows: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
             return (AdapterOptions)fields.Deserialize(options, Json)!;
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {
-            throw new CheckpointException($"{source} cannot be read: {error.Message}", error);
+            throw new CheckpointException(source, $"cannot be read: {error.Message}", error);
         }
     }
 }
