@@ -17,6 +17,9 @@ public sealed class SafetensorsFile : ITensorSource
     internal const string MetadataKey = "__metadata__";
     internal const int MostHeaderBytes = 100_000_000; // the limit of the reference implementation
 
+    // Stays in the cache of a core, and below the size from which libtorch spreads a copy over threads: the chunks are spread already.
+    const int ConvertedAtOnce = 16_384;
+
     readonly SafeFileHandle handle;
     readonly OrderedDictionary<string, TensorEntry> tensors;
 
@@ -108,17 +111,20 @@ public sealed class SafetensorsFile : ITensorSource
         using var detached = destination.detach();
         using var flat = detached.view(-1);
         int size = entry.Format.Bits / 8;
-        if (flat.device_type == TorchSharp.DeviceType.CPU && flat.dtype == type)
-        {
-            TensorChunks.ForEachInParallel(flat, size, (part, start) => ReadInto(entry, start, part.bytes));
-            return;
-        }
-        // libtorch converts with threads of its own, so one staging buffer and one reader are enough.
-        using var staging = empty(Math.Min(flat.numel(), TensorChunks.Bytes / size), type, CPU);
-        TensorChunks.ForEach(flat, size, (part, start) =>
+        bool onCpu = flat.device_type == TorchSharp.DeviceType.CPU;
+        if (onCpu && flat.dtype == type) TensorChunks.ForEachInParallel(flat, size, (part, start) => ReadInto(entry, start, part.bytes));
+        else if (onCpu) TensorChunks.ForEachInParallel(flat, size, (part, start) => Convert(entry, start, part, ConvertedAtOnce));
+        else Convert(entry, 0, flat, TensorChunks.Bytes / size);
+    }
+
+    /// <summary>Reads through a staging buffer of the stored type, <paramref name="count"/> elements at a time.</summary>
+    void Convert(TensorEntry entry, long start, Tensor destination, int count)
+    {
+        using var staging = empty(Math.Min(destination.numel(), count), Readable(entry), CPU);
+        TensorChunks.ForEach(destination, entry.Format.Bits / 8, count, (part, offset) =>
         {
             using var staged = staging.narrow(0, 0, part.numel());
-            ReadInto(entry, start, staged.bytes);
+            ReadInto(entry, start + offset, staged.bytes);
             part.copy_(staged).Dispose();
         });
     }

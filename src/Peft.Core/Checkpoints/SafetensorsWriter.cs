@@ -42,7 +42,7 @@ public static class SafetensorsWriter
         using var positive = straight.resolve_neg();
         using var dense = positive.contiguous();
         using var flat = dense.view(-1);
-        TensorChunks.ForEach(flat, size, (part, _) =>
+        TensorChunks.ForEach(flat, size, TensorChunks.Bytes / size, (part, _) =>
         {
             using var host = part.cpu();
             stream.Write(host.bytes);

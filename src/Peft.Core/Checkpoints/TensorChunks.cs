@@ -10,15 +10,16 @@ internal static class TensorChunks
 
     /// <summary>Calls <paramref name="use"/> with each part and its first byte's offset, in order.</summary>
     /// <param name="flat">A contiguous tensor of one dimension.</param>
-    /// <param name="size">Bytes of an element.</param>
+    /// <param name="size">Bytes of an element in the file.</param>
+    /// <param name="most">Most elements of a part.</param>
     /// <param name="use">Receives a view that is disposed after the call.</param>
-    public static void ForEach(Tensor flat, int size, Action<Tensor, long> use)
+    public static void ForEach(Tensor flat, int size, long most, Action<Tensor, long> use)
     {
-        long total = flat.numel(), most = Bytes / size;
+        long total = flat.numel();
         for (long start = 0; start < total; start += most) Use(flat, start, Math.Min(most, total - start), size, use);
     }
 
-    /// <summary>As <see cref="ForEach"/>, in any order and from several threads.</summary>
+    /// <summary>As <see cref="ForEach"/>, in parts of <see cref="Bytes"/>, in any order and from several threads.</summary>
     public static void ForEachInParallel(Tensor flat, int size, Action<Tensor, long> use)
     {
         long total = flat.numel(), most = Bytes / size;

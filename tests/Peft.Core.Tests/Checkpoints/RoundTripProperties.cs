@@ -48,7 +48,7 @@ public class RoundTripProperties
         from values in Text.ListOf(keys.Count)
         select keys.Zip(values).DistinctBy(pair => pair.First).ToDictionary(pair => pair.First, pair => pair.Second));
 
-    [Property(MaxTest = 300)]
+    [Property(MaxTest = 100)]
     public void What_is_written_is_read_and_written_again_the_same(Plan[] plans, Dictionary<string, string> metadata)
     {
         using var scope = NewDisposeScope();
