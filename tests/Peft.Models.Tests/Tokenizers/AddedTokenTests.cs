@@ -29,7 +29,6 @@ public class AddedTokenTests
         tokenizer.Decode(ids, skipSpecialTokens: false).ShouldBe("a<tool>b<word>c");
     }
 
-    // Expected tokens as Hugging Face's tokenizers 0.22 cut them.
     [Fact]
     public void The_rules_of_a_token_decide_where_it_is_found()
     {

@@ -4,8 +4,8 @@ namespace Peft.Models;
 
 /// <summary>
 /// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) with the settings of <c>tokenizer.json</c>.
-/// Microsoft.ML.Tokenizers has one, but its merges cannot hold a token with a space, and it knows neither byte fallback nor
-/// <c>ignore_merges</c> nor offsets in code points, so not one published Llama file would come out the same.
+/// Microsoft.ML.Tokenizers 2.0.1 has one that gives GPT-2's ids, but its merges cannot hold a token with a space, it knows neither byte fallback
+/// (Llama 2) nor <c>ignore_merges</c> (Llama 3), and its offsets count UTF-16 units.
 /// </summary>
 internal sealed class BpeModel : ITokenModel
 {
