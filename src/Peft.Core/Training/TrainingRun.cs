@@ -250,6 +250,7 @@ internal sealed class TrainingRun : IDisposable
     {
         if (bestTensors.Count > 0)
         {
+            using var scope = NewDisposeScope();
             using var _ = no_grad();
             foreach (var (name, value) in RunState.ModelTensors(trainer.Model)) value.copy_(bestTensors[name]);
         }
