@@ -13,6 +13,7 @@ internal static class Evaluator
         var functions = trainer.Metrics.Prepend(new("loss", trainer.LossOf)).ToList();
         var sums = new double[functions.Count];
         var weight = 0.0;
+        using var modes = new ModuleModes(trainer.Model.Module);
         trainer.Model.Module.eval();
         try
         {
@@ -36,10 +37,6 @@ internal static class Evaluator
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return null;
-        }
-        finally
-        {
-            trainer.Model.Module.train();
         }
     }
 }

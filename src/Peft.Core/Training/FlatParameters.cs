@@ -26,6 +26,7 @@ public sealed class FlatParameters : IDisposable
         Tensors = [.. tensors];
         Groups = [.. groups ?? [], new ParameterGroup("other", _ => true)];
         Validate(Tensors);
+        using var scope = NewDisposeScope();
         Buffers =
         [
             .. Tensors
@@ -56,6 +57,7 @@ public sealed class FlatParameters : IDisposable
     /// <summary>Sets all gradients to 0 in place.</summary>
     public void ZeroGradients()
     {
+        using var scope = NewDisposeScope();   // in-place operations, too, return a tensor that wants to be disposed
         using var _ = no_grad();
         foreach (var buffer in Buffers) buffer.Gradients.zero_();
     }
@@ -75,6 +77,7 @@ public sealed class FlatParameters : IDisposable
     public IReadOnlyList<string> BindGradients()
     {
         ObjectDisposedException.ThrowIf(released, this);
+        using var scope = NewDisposeScope();
         var missing = new List<string>();
         using var _ = no_grad();
         foreach (var buffer in Buffers)
@@ -114,6 +117,7 @@ public sealed class FlatParameters : IDisposable
     {
         var factor = (float)maximum / ((float)norm + 1e-6f);
         if (!(factor < 1)) return;
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
         using Scalar scalar = factor;
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
@@ -138,6 +142,7 @@ public sealed class FlatParameters : IDisposable
     {
         if (released) return;
         released = true;
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var buffer in Buffers)
         {

@@ -68,14 +68,19 @@ internal static class TensorFile
             foreach (var (name, entry) in JsonNode.Parse(json)!.AsObject())
             {
                 var type = Types.First(pair => pair.Value == (string?)entry!["dtype"]).Key;
-                var value = empty(entry!["shape"]!.AsArray().Select(dimension => (long)dimension!).ToArray(), dtype: type);
+                var shape = entry!["shape"]!.AsArray().Select(dimension => (long)dimension!).ToArray();
+                var (start, end) = ((long)entry["data_offsets"]![0]!, (long)entry["data_offsets"]![1]!);
+                if (start < 0 || end < start || end > file.Length - 8 - size || shape.Any(dimension => dimension < 0 || dimension > file.Length))
+                    throw new InvalidDataException($"tensor {name} lies outside the file.");
+                var value = empty(shape, dtype: type);
                 tensors[name] = value;
-                file.Position = 8 + size + (long)entry["data_offsets"]![0]!;
+                if (value.numel() * value.ElementSize != end - start) throw new InvalidDataException($"tensor {name} has another size than its shape says.");
+                file.Position = 8 + size + start;
                 file.ReadExactly(value.bytes);
             }
             return tensors;
         }
-        catch (Exception e) when (e is IOException or InvalidDataException or JsonException or InvalidOperationException or UnauthorizedAccessException or FormatException or NullReferenceException)
+        catch (Exception e) when (e is not OutOfMemoryException)   // a damaged header fails in many ways
         {
             foreach (var value in tensors.Values) value.Dispose();
             throw new TrainingException($"The training state {path} cannot be read: {e.Message} Resume from another checkpoint.", e);

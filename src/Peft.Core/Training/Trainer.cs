@@ -69,6 +69,17 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         return run.Run();
     }
 
+    /// <summary>Evaluates the model as it is.</summary>
+    /// <param name="cancellationToken">Ends the evaluation after the current batch.</param>
+    /// <exception cref="TrainingException">The options are wrong, or <see cref="Evaluation"/> is not set.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public EvaluationResult Evaluate(CancellationToken cancellationToken = default)
+    {
+        if (Evaluation is null) throw new TrainingException("There is nothing to evaluate on: set the trainer's Evaluation dataset.");
+        Validate(evaluateOnly: true);
+        return Evaluator.Evaluate(this, step: 0, cancellationToken) ?? throw new OperationCanceledException(cancellationToken);
+    }
+
     /// <summary>The last complete checkpoint in an output folder; null if there is none.</summary>
     /// <param name="outputFolder">The <see cref="TrainingOptions.OutputFolder"/> of an earlier run; it need not exist.</param>
     public static string? FindLastCheckpoint(string outputFolder)
@@ -80,9 +91,10 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>The loss that training minimises, without the method's penalty.</summary>
     internal Tensor LossOf(Batch batch) => Loss is { } loss ? loss(batch) : ((ILossModel)Model.Module).Loss(batch);
 
-    private void Validate()
+    private void Validate(bool evaluateOnly = false)
     {
         var errors = Options.Errors().ToList();
+        if (Model.Trainables.Count == 0) errors.Add("The model has no trainable tensor: add an adapter, or unfreeze what shall learn.");
         if (Data.Count == 0) errors.Add($"The dataset {Data.Name} has no rows.");
         if (Evaluation?.Count == 0) errors.Add($"The evaluation dataset {Evaluation.Name} has no rows.");
         if (Loss is null && Model.Module is not ILossModel)
@@ -95,8 +107,8 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         }
         if (Options.BestMetric != "loss" && EvaluationMetrics is null && !Metrics.ContainsKey(Options.BestMetric))
             errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", Metrics.Keys.Prepend("loss"))}.");
-        if (Options is { ResumeFrom: null, OutputFolder: { } folder } && FindLastCheckpoint(folder) is { } last)
+        if (!evaluateOnly && Options is { ResumeFrom: null, OutputFolder: { } folder } && FindLastCheckpoint(folder) is { } last)
             errors.Add($"OutputFolder {folder} holds checkpoints of another run, the last being {last}: set ResumeFrom to go on from it, or choose another folder.");
-        if (errors.Count > 0) throw new TrainingException("The training cannot start. " + string.Join(' ', errors));
+        if (errors.Count > 0) throw new TrainingException($"The {(evaluateOnly ? "evaluation" : "training")} cannot start. " + string.Join(' ', errors));
     }
 }

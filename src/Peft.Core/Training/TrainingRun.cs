@@ -10,7 +10,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainingOptions options;
     private readonly IProgress<TrainingProgress>? progress;
     private readonly CancellationToken cancellationToken;
-    private readonly List<(nn.Module Module, bool Training)> modes;
+    private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
     private readonly AdamW optimizer;
     private readonly TrainingMeter meter;
@@ -35,11 +35,10 @@ internal sealed class TrainingRun : IDisposable
         this.cancellationToken = cancellationToken;
         options = trainer.Options;
         started = trainer.Time.GetTimestamp();
-        var module = trainer.Model.Module;
-        modes = [.. module.modules().Prepend(module).Select(each => (each, each.training))];
         parameters = new(trainer.Model.Trainables, options.Optimizer.Groups);
         optimizer = new(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate, options.Optimizer);
         meter = new(trainer.MeterFactory);
+        modes = new(trainer.Model.Module);
         try
         {
             var batchesPerEpoch = DivideUp(trainer.Data.Count, options.BatchSize);
@@ -84,7 +83,7 @@ internal sealed class TrainingRun : IDisposable
 
     public void Dispose()
     {
-        foreach (var (module, training) in modes) module.train(training);   // parents come before their children
+        modes.Dispose();
         optimizer.Dispose();
         parameters.Dispose();
         meter.Dispose();
@@ -250,6 +249,7 @@ internal sealed class TrainingRun : IDisposable
     {
         if (bestTensors.Count > 0)
         {
+            using var scope = NewDisposeScope();
             using var _ = no_grad();
             foreach (var (name, value) in RunState.ModelTensors(trainer.Model)) value.copy_(bestTensors[name]);
         }

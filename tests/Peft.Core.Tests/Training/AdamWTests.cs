@@ -167,4 +167,35 @@ public class AdamWTests
         }
         Created(200).ShouldBe(Created(2));
     }
+
+    [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float16)]
+    public void Sixteen_bit_parameters_learn_and_keep_their_type(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Tensors.Trainable("p", ones(8, 8, dtype: dtype));
+        using var flat = new FlatParameters([parameter, Tensors.Trainable("q", ones(3, dtype: dtype))]);
+        using var optimizer = new AdamW(flat, 0.1, new() { Epsilon = 1e-6 });   // 1e-8 is 0 in float16
+        for (var step = 0; step < 5; step++)
+        {
+            flat.ZeroGradients();
+            parameter.Value.square().sum().backward();
+            flat.BindGradients().ShouldBeEmpty();
+            optimizer.Step();
+        }
+        parameter.Value.dtype.ShouldBe(dtype);
+        parameter.Value.to_type(ScalarType.Float32).mean().item<float>().ShouldBe(0.5f, 0.02f);   // five steps of length 0.1, eight bits of precision
+        flat.GradientNorm().dtype.ShouldBe(ScalarType.Float32);
+    }
+
+    [Fact]
+    public void A_large_float16_gradient_has_a_finite_norm()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Tensors.Trainable("p", zeros(100, dtype: ScalarType.Float16));
+        using var flat = new FlatParameters([parameter]);
+        parameter.SetGradient(full(100, 60_000f, dtype: ScalarType.Float16));
+        flat.GradientNorm().item<float>().ShouldBe(600_000f, 500f);   // 60,000 is 59,968 or 60,000 in float16
+    }
 }

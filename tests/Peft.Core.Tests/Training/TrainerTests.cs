@@ -112,6 +112,17 @@ public class TrainerTests
     }
 
     [Fact]
+    public void A_model_can_be_evaluated_without_training()
+    {
+        var model = Runs.Network();
+        var trainer = new Trainer(model, Runs.Rows(16)) { Evaluation = Runs.Rows(8) };
+        trainer.Evaluate().Loss.ShouldBe(trainer.Evaluate().Loss);
+        model.Module.training.ShouldBeTrue();
+        Should.Throw<OperationCanceledException>(() => trainer.Evaluate(new(canceled: true)));
+        Should.Throw<TrainingException>(() => new Trainer(model, Runs.Rows(16)).Evaluate()).Message.ShouldContain("set the trainer's Evaluation");
+    }
+
+    [Fact]
     public void Modes_of_all_modules_are_restored()
     {
         var model = Runs.Network();
