@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Modules;
@@ -50,6 +51,7 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
+        if (RootMeanSquare.Takes(input, weight)) return RootMeanSquare.Run(input, weight, epsilon, offset);
         // In float32 whatever the input, as all published models do.
         using var x = input.to_type(ScalarType.Float32);
         using var square = x.square();

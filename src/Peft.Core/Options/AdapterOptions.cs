@@ -9,8 +9,12 @@ namespace Peft;
 /// </summary>
 public abstract record AdapterOptions
 {
+    /// <summary>Options of a method.</summary>
+    /// <param name="peftType">The method, in Hugging Face's spelling.</param>
+    protected AdapterOptions(string peftType) => PeftType = peftType;
+
     /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>.</summary>
-    [JsonPropertyName("peft_type")] public abstract string PeftType { get; }
+    [JsonPropertyName("peft_type")] public string PeftType { get; }
 
     /// <summary>What the model is for: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if it knows.</summary>
     [JsonPropertyName("task_type")] public string? TaskType { get; init; }

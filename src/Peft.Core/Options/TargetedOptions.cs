@@ -5,6 +5,9 @@ namespace Peft;
 /// <summary>Options of the methods that enter modules chosen by name.</summary>
 public abstract record TargetedOptions : AdapterOptions
 {
+    /// <inheritdoc/>
+    protected TargetedOptions(string peftType) : base(peftType) { }
+
     /// <summary>Modules that get an adapter; null for the method's usual ones of the model's architecture.</summary>
     [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
 

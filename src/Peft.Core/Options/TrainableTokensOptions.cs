@@ -7,8 +7,8 @@ namespace Peft;
 /// <summary>Trains chosen rows of an embedding and nothing else, as Hugging Face PEFT's trainable tokens: for words that a model does not know. Merges.</summary>
 public sealed record TrainableTokensOptions : AdapterOptions
 {
-    /// <inheritdoc/>
-    public override string PeftType => "TRAINABLE_TOKENS";
+    /// <summary>The defaults.</summary>
+    public TrainableTokensOptions() : base("TRAINABLE_TOKENS") { }
 
     /// <summary>Names of the embeddings; the model's own if null.</summary>
     [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }

@@ -1,3 +1,4 @@
+using Peft.Checkpoints;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -33,8 +34,7 @@ public sealed class ModuleTrainable(nn.Module module) : ITrainable
     {
         Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, FileName);
-        TensorFile.Write(path + ".tmp", Trainables.ToDictionary(tensor => tensor.Name, Tensor (tensor) => tensor.Value));
-        File.Move(path + ".tmp", path, overwrite: true);
+        SafetensorsWriter.Write(path, Trainables.ToDictionary(tensor => tensor.Name, Tensor (tensor) => tensor.Value));
     }
 
     /// <inheritdoc/>

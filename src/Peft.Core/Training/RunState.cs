@@ -1,5 +1,6 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
+using Peft.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -38,7 +39,7 @@ internal sealed class RunState
         using var scope = NewDisposeScope();
         var tensors = new Dictionary<string, Tensor>(optimizer.GetState(), StringComparer.Ordinal);
         foreach (var (name, value) in ModelTensors(model)) tensors[name] = value;
-        TensorFile.Write(Path.Combine(folder, TensorFileName), tensors);
+        SafetensorsWriter.Write(Path.Combine(folder, TensorFileName), tensors);
         using var file = File.Create(Path.Combine(folder, FileName));
         JsonSerializer.Serialize(file, this, RunStateJson.Default.RunState);
         file.Flush(flushToDisk: true);
@@ -50,11 +51,24 @@ internal sealed class RunState
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var state = Read(folder);
-        var tensors = TensorFile.Read(Path.Combine(folder, TensorFileName));
+        var tensors = ReadTensors(Path.Combine(folder, TensorFileName));
         var copies = ModelTensors(model).Select(own => (own.Value, From: NamedTensors.Get(tensors, own.Key, own.Value.shape))).ToList();
         optimizer?.SetState(tensors);
         foreach (var (to, from) in copies) to.copy_(from);   // only now that all were found to fit
         return state;
+    }
+
+    private static Dictionary<string, Tensor> ReadTensors(string path)
+    {
+        try
+        {
+            using var file = SafetensorsFile.Open(path);
+            return file.Keys.ToDictionary(name => name, name => file.Read(name), StringComparer.Ordinal);
+        }
+        catch (CheckpointException error)
+        {
+            throw new TrainingException($"The training state cannot be read: {error.Message} Resume from another checkpoint.", error);
+        }
     }
 
     /// <summary>Everything of the model that training changes, by its name in a checkpoint.</summary>

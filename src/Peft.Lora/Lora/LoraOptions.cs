@@ -10,8 +10,8 @@ namespace Peft;
 /// </summary>
 public sealed record LoraOptions : TargetedOptions
 {
-    /// <inheritdoc/>
-    public override string PeftType => "LORA";
+    /// <summary>The defaults.</summary>
+    public LoraOptions() : base("LORA") { }
 
     /// <summary>Rank of the update. At least 1; memory and time grow linearly with it.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;

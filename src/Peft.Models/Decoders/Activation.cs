@@ -12,6 +12,8 @@ public sealed class Activation
     /// <summary>Name in <c>config.json</c>.</summary>
     public string Name { get; }
 
+    internal bool IsSilu => Name is "silu" or "swish";
+
     /// <summary>Applies it to every element.</summary>
     public Tensor Apply(Tensor input) => apply(input);
 

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Modules;
 using static TorchSharp.torch;
 
@@ -61,6 +62,11 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
             return activation.Apply(wide);
         }
         using var gateOut = gate.call(input);
+        if (activation.IsSilu && GatedSilu.Takes(gateOut, gateOut))
+        {
+            using var wide = up!.call(input);
+            return GatedSilu.Run(gateOut, wide);
+        }
         using var active = activation.Apply(gateOut);
         using var beside = up!.call(input);
         return active.mul(beside);

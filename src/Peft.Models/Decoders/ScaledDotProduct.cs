@@ -14,6 +14,9 @@ internal sealed class ScaledDotProduct(DecoderSpec spec)
     // torch's kernel divides by √size: what is left is multiplied into the queries.
     private readonly double queryFactor = (spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize)) * Math.Sqrt(spec.HeadSize);
 
+    /// <summary>Whether the scores are bent before the softmax.</summary>
+    public bool IsCapped => softCap is not null;
+
     /// <param name="query"><c>[batch, heads, queries, size]</c></param>
     /// <param name="key"><c>[batch, key/value heads, keys, size]</c></param>
     /// <param name="value"><c>[batch, key/value heads, keys, size]</c></param>

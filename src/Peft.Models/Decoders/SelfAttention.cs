@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Modules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -10,6 +11,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
     private readonly AdaptableModule output;
     private readonly ScaledDotProduct attention;
+    private readonly AttentionShape kernel;
     private readonly int heads, keyValueHeads, size, rotated;
     private readonly int? window;
     private readonly bool perHead, windowAngles;
@@ -23,6 +25,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         attention = new(spec);
         windowAngles = window is not null && spec.WindowRotary is not null;
         if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = (int)(size * rotary.Partial);
+        kernel = new(heads, keyValueHeads, size, rotated, (float)(spec.AttentionScale ?? 1 / Math.Sqrt(size)), window);
 
         var names = spec.Names;
         if (spec.AttentionProjections == ProjectionLayout.Separate)
@@ -55,6 +58,15 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             q = Replace(q, queryNorm.call(q));
             k = Replace(k, keyNorm!.call(k));
         }
+        if (FitsKernel(q, k, v, context))
+        {
+            var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
+            using var fused = CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine);
+            q.Dispose();
+            k.Dispose();
+            v.Dispose();
+            return output.call(fused);
+        }
         if (rotated > 0)
         {
             var angles = windowAngles ? context.WindowAngles! : context.Angles!;
@@ -70,6 +82,10 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         v.Dispose();
         return output.call(mixed);
     }
+
+    // The library's own kernel is for whole sequences on the CPU: nothing cached, nothing padded.
+    private bool FitsKernel(Tensor q, Tensor k, Tensor v, ForwardContext context)
+        => context is { Cache: null, Prefix: null, KeyMask: null } && !attention.IsCapped && (dropout == 0 || !training) && CausalAttention.Takes(q, k, v, size);
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {

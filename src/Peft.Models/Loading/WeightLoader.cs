@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Peft.Checkpoints;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -10,10 +11,10 @@ internal static partial class WeightLoader
     /// <exception cref="CheckpointMismatchException">A parameter is missing, unknown, or of another shape.</exception>
     public static IReadOnlyList<string> Load(PretrainedModel model, string folder)
     {
-        using var files = new WeightFiles(folder);
+        using var files = ShardedCheckpoint.Open(folder);
         using var scope = NewDisposeScope();
         using var grad = no_grad();
-        var keys = files.Keys.ToHashSet(StringComparer.Ordinal);
+        var keys = files.Tensors.Keys.ToHashSet(StringComparer.Ordinal);
         var prefix = model.Spec.Names.Base + ".";
         // A checkpoint of the bare base model leaves the prefix out.
         var bare = !keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
@@ -29,8 +30,8 @@ internal static partial class WeightLoader
             if (model.TiedParameters.Contains(name)) keys.Remove(key);
             else if (keys.Remove(key))
             {
-                if (files.Shape(key).SequenceEqual(parameter.shape)) found.Add((key, parameter));
-                else mismatched.Add($"{key} is [{string.Join(", ", files.Shape(key))}] in the file, [{string.Join(", ", parameter.shape)}] in the model");
+                if (files.Tensors[key].Shape.SequenceEqual(parameter.shape)) found.Add((key, parameter));
+                else mismatched.Add($"{key} is [{string.Join(", ", files.Tensors[key].Shape)}] in the file, [{string.Join(", ", parameter.shape)}] in the model");
             }
             else if (model.MayInitialize(name)) fresh.Add(name);
             else missing.Add(name);

@@ -1,0 +1,96 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// softmax(s·R(q)·R(k)ᵀ)·v over earlier positions, with the rotary embedding R, in one node of the graph: no scores, rotated or
+/// transposed tensors are kept. On the CPU in float32; elsewhere torch's own kernels are the better choice.
+/// </summary>
+internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAttention>
+{
+    private sealed record Job(AttentionShape Shape, AttentionSpan[] Spans);
+
+    public override string Name => nameof(CausalAttention);
+
+    /// <summary>Whether the kernel takes such heads.</summary>
+    public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v);
+
+    /// <summary>The attended values.</summary>
+    /// <param name="q">Queries <c>[batch, sequence, heads, size]</c>.</param>
+    /// <param name="k">Keys <c>[batch, sequence, key/value heads, size]</c>.</param>
+    /// <param name="v">Values <c>[batch, sequence, key/value heads, size]</c>.</param>
+    /// <param name="shape">Sizes and settings.</param>
+    /// <param name="lengths">Lengths of packed sequences in the single row; null if rows are sequences.</param>
+    /// <param name="cosine">cos of each angle, twice over: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null if nothing turns.</param>
+    /// <param name="sine">Likewise −sin for the first half, sin for the second.</param>
+    /// <returns><c>[batch, sequence, heads · size]</c></returns>
+    public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, Tensor? cosine, Tensor? sine)
+    {
+        var (batch, length) = ((int)q.shape[0], (int)q.shape[1]);
+        var perRow = cosine is { } angles && angles.dim() == 4;
+        using var none = cosine is null ? empty(0) : null;
+        using var c = (cosine ?? none!).contiguous();
+        using var s = (sine ?? none!).contiguous();
+        using var queries = q.contiguous();
+        using var keys = k.contiguous();
+        using var values = v.contiguous();
+        return apply(queries, keys, values, c, s, new Job(shape, Spans(batch, length, lengths, perRow)));
+    }
+
+    public override unsafe Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (q, k, v, cosine, sine, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
+        var shape = job.Shape;
+        var keeps = q.requires_grad || k.requires_grad || v.requires_grad;
+        var (batch, length) = (q.shape[0], q.shape[1]);
+        var output = empty([batch, length, shape.Heads * shape.Size], ScalarType.Float32);
+        var logSums = keeps ? empty([batch, length, shape.Heads], ScalarType.Float32) : null;
+        fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = logSums is null ? [] : logSums.Floats())
+        {
+            var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
+            Each(job, (span, group) =>
+            {
+                using var kernel = new AttentionKernel(shape, span, group, (float*)cp, (float*)sp);
+                kernel.Forward((float*)qp, (float*)kp, (float*)vp, (float*)op, (float*)lp);
+            });
+        }
+        if (logSums is not null)
+        {
+            ctx.save_data(nameof(Job), job);
+            ctx.save_for_backward([q, k, v, cosine, sine, logSums]);
+        }
+        return output;
+    }
+
+    public override unsafe List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        using var scope = NewDisposeScope();
+        var saved = ctx.get_saved_variables();
+        var (q, k, v) = (saved[0], saved[1], saved[2]);
+        var job = (Job)ctx.get_data(nameof(Job));
+        var (qGradient, kGradient, vGradient) = (empty_like(q), empty_like(k), empty_like(v));
+        var gradient = grad_output.contiguous();
+        fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = saved[3].Floats(), ss = saved[4].Floats(), ls = saved[5].Floats(),
+               gs = gradient.Floats(), gq = qGradient.Floats(), gk = kGradient.Floats(), gv = vGradient.Floats())
+        {
+            var (qp, kp, vp, cp, sp, lp, gp, gqp, gkp, gvp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)ls, (nint)gs, (nint)gq, (nint)gk, (nint)gv);
+            Each(job, (span, group) =>
+            {
+                using var kernel = new AttentionKernel(job.Shape, span, group, (float*)cp, (float*)sp);
+                kernel.Backward((float*)qp, (float*)kp, (float*)vp, (float*)lp, (float*)gp, (float*)gqp, (float*)gkp, (float*)gvp);
+            });
+        }
+        return [qGradient.MoveToOuterDisposeScope(), kGradient.MoveToOuterDisposeScope(), vGradient.MoveToOuterDisposeScope(), null!, null!, null!];
+    }
+
+    private static void Each(Job job, Action<AttentionSpan, int> part)
+        => TensorMemory.Parallel(job.Spans.Length * job.Shape.KeyValueHeads, i => part(job.Spans[i / job.Shape.KeyValueHeads], i % job.Shape.KeyValueHeads));
+
+    private static AttentionSpan[] Spans(int batch, int length, IReadOnlyList<int>? lengths, bool perRow)
+    {
+        if (lengths is null) return [.. Enumerable.Range(0, batch).Select(row => new AttentionSpan(row * length, length, perRow ? row * length : 0))];
+        var start = 0;
+        return [.. lengths.Select(each => new AttentionSpan((start += each) - each, each, perRow ? start - each : 0))];
+    }
+}

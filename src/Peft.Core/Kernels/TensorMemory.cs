@@ -1,0 +1,30 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>Access to the numbers of tensors that kernels of this library read and write.</summary>
+internal static class TensorMemory
+{
+    /// <summary>Whether the kernels take all tensors: float32 on the CPU.</summary>
+    public static bool Takes(params ReadOnlySpan<Tensor> tensors)
+    {
+        foreach (var tensor in tensors)
+            if (tensor.device_type != DeviceType.CPU || tensor.dtype != ScalarType.Float32) return false;
+        return true;
+    }
+
+    /// <summary>The numbers of a contiguous tensor in their order. The tensor must live as long as the span is used.</summary>
+    public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
+
+    /// <summary>Runs parts of a job on as many threads as torch may use.</summary>
+    public static void Parallel(int count, Action<int> part)
+    {
+        var threads = get_num_threads();
+        if (threads == 1 || count == 1)
+            for (var i = 0; i < count; i++) part(i);
+        else
+            System.Threading.Tasks.Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
+    }
+}
