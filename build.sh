@@ -54,10 +54,55 @@ build() {
     dotnet build Peft.sln -c "$CONFIGURATION" --nologo -v quiet
 }
 
-case "${1:-help}" in
+# Runs every test project, also after one has failed; the last line is the sum.
+run_tests() {
+    local results=artifacts/tests project name status passed=0 failed=0 found_passed found_failed
+    rm -rf "$results"
+    for project in tests/*.Tests; do
+        name=$(basename "$project") status=0
+        dotnet test "$project" -c "$CONFIGURATION" --no-build --nologo --logger "trx;LogFileName=$name.trx" --results-directory "$results" || status=$?
+        found_passed=$(counter "$results/$name.trx" passed) found_failed=$(counter "$results/$name.trx" failed)
+        # A runner that crashed has reported less than the truth.
+        [ "$status" = 0 ] || [ "$found_failed" -gt 0 ] || { echo "$name ended with status $status." >&2; found_failed=1; }
+        passed=$((passed + found_passed)) failed=$((failed + found_failed))
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+# One of the numbers of <Counters …> in a TRX file; 0 if there is none.
+counter() {
+    local number=
+    if [ -e "$1" ]; then number=$(sed -n "s/.*<Counters .*\b$2=\"\([0-9]*\)\".*/\1/p" "$1"); fi
+    echo "${number:-0}"
+}
+
+pack() {
+    local project
+    for project in src/*/; do
+        dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:Version="${VERSION:-0.1.0-dev}"
+    done
+    ls artifacts/packages
+}
+
+command=${1:-help}
+shift || true
+case "$command" in
     setup)
         setup
         echo "Ready." ;;
+    quickstart)
+        setup
+        dotnet run -c "$CONFIGURATION" --project examples/Quickstart -- "$@" ;;
+    test)
+        setup
+        build || die "the build failed: no test was run."
+        run_tests ;;
+    bench)
+        setup
+        dotnet run -c "$CONFIGURATION" --project benchmarks/Peft.Benchmarks -- "$@" ;;
+    pack)
+        pack ;;
     *)
         sed -n '2p' "$0" | cut -c3- ;;
 esac

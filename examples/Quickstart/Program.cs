@@ -9,6 +9,7 @@ using TorchSharp;
 using static TorchSharp.torch;
 
 var total = Stopwatch.StartNew();
+TorchRuntime.Require();
 var root = args.ElementAtOrDefault(0) ?? ".";
 var output = args.ElementAtOrDefault(1) ?? Path.Combine(root, "artifacts", "quickstart");
 var device = cuda.is_available() ? CUDA : CPU;

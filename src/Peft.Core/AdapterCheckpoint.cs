@@ -122,7 +122,7 @@ public static class AdapterCheckpoint
         if (missing.Count > 0) problems.Add($"{missing.Count} missing ({Some(missing)})");
         if (unexpected.Count > 0) problems.Add($"{unexpected.Count} unexpected ({Some(unexpected)})");
         if (shapes.Count > 0) problems.Add($"{shapes.Count} of another shape ({Some(shapes)})");
-        throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetName()}: {string.Join("; ", problems)}. Its base model must be the one that it was trained on.");
+        throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {string.Join("; ", problems)}. Its base model must be the one that it was trained on.");
 
         static string Some(List<string> all) => string.Join(", ", all.Take(5)) + (all.Count > 5 ? ", …" : "");
     }

@@ -32,7 +32,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         ArgumentNullException.ThrowIfNull(model);
         if (Of(model) is { } existing)
             throw new AdapterExistsException(
-                $"This {model.GetName()} has adapters already ({string.Join(", ", existing.adapters.Keys)}). " +
+                $"This {model.GetType().Name} has adapters already ({string.Join(", ", existing.adapters.Keys)}). " +
                 $"Add another to the same {nameof(PeftModel)} with Add(name, options), or dispose that one first.");
         Module = model;
         Tree = new ModelTree(model);

@@ -39,7 +39,9 @@ public static class AdapterReport
     /// <param name="model">The model.</param>
     /// <param name="output">Where to; the console if null.</param>
     public static void PrintTrainableParameters(this PeftModel model, TextWriter? output = null)
+#pragma warning disable RS0030 // printing is what this method is for
         => (output ?? Console.Out).WriteLine(model.CountParameters());
+#pragma warning restore RS0030
 
     /// <summary>One row per module and adapter.</summary>
     public static IReadOnlyList<LayerStatus> Status(this PeftModel model)

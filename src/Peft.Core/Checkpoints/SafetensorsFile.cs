@@ -44,9 +44,11 @@ public sealed class SafetensorsFile : ITensorSource
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="CheckpointException">The file is missing, is something else, is damaged, or has a header that contradicts it.</exception>
+    /// <exception cref="NativeLibraryException">TorchSharp's native libraries cannot be loaded.</exception>
     public static SafetensorsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        TorchRuntime.Require();
         if (Directory.Exists(path)) throw new CheckpointException(path, "is a folder. Name the safetensors file inside it.");
         SafeFileHandle? handle = null;
         try

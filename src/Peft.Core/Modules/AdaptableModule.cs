@@ -16,11 +16,18 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <param name="bias">Length of the bias; null for none.</param>
     /// <param name="dtype">Type of the numbers; the default type if null.</param>
     /// <param name="device">Where the parameters live; the default device if null.</param>
-    protected AdaptableModule(ReadOnlySpan<long> weight, long? bias, ScalarType? dtype, Device? device) : base("")
+    protected AdaptableModule(ReadOnlySpan<long> weight, long? bias, ScalarType? dtype, Device? device) : base(Name())
     {
         this.weight = Owned(empty(weight, dtype, device));
         if (bias is { } length) this.bias = Owned(empty(length, dtype, device));
         RegisterComponents();
+    }
+
+    // The first tensor of a program is often made here, and TorchSharp's own error would not name the cause.
+    private static string Name()
+    {
+        TorchRuntime.Require();
+        return "";
     }
 
     private static Parameter Owned(Tensor value)

@@ -75,7 +75,7 @@ public abstract class Target
         => IsLookup ? $"{prefix}_embedding_{letter}" : $"{prefix}_{letter}{suffix}";
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Path} ({Module.GetName()}, {Out}×{In})";
+    public override string ToString() => $"{Path} ({Module.GetType().Name}, {Out}×{In})";
 
     /// <summary>The target that a module is, or null if adapters cannot enter modules of its kind.</summary>
     internal static Target? From(string path, nn.Module module) => module switch

@@ -23,7 +23,7 @@ internal static class TargetMatcher
     {
         var nearest = names.SelectMany(name => Nearest(name, model)).Distinct().Take(4);
         return new TargetNotFoundException(
-            $"No module of {model.Model.GetName()} matches {field} [{string.Join(", ", names)}]. " +
+            $"No module of {model.Model.GetType().Name} matches {field} [{string.Join(", ", names)}]. " +
             $"Nearest: {string.Join(", ", nearest)}. The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
     }
 
@@ -32,7 +32,7 @@ internal static class TargetMatcher
         if (model.ModelType is { } type && options.DefaultTargets(type) is { } names) return ModuleSelector.Create([.. names]);
         if (options.MayTargetNothing) return null;
         throw new TargetNotFoundException(
-            $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetName()}, which is no pretrained transformer")}. " +
+            $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is no pretrained transformer")}. " +
             $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
     }
 
@@ -81,7 +81,7 @@ internal static class TargetMatcher
             .GroupBy(target => Regex.Replace(target.Path, @"(?<=\.|^)\d+(?=\.|$)", "*"))
             .Select(group => group.Count() == 1
                 ? $"  {group.First()}"
-                : $"  {group.Key}  ({group.Count()} × {group.First().Module.GetName()} {group.First().Out}×{group.First().In})"));
+                : $"  {group.Key}  ({group.Count()} × {group.First().Module.GetType().Name} {group.First().Out}×{group.First().In})"));
 
     private static int Distance(string a, string b)
     {

@@ -24,5 +24,12 @@ public sealed record LoadOptions
     /// <summary>Told about weights that the checkpoint lacks.</summary>
     public ILogger? Logger { get; init; }
 
-    internal Placement Placement => new(Type, Device ?? CPU);
+    internal Placement Placement
+    {
+        get
+        {
+            TorchRuntime.Require();
+            return new(Type, Device ?? CPU);
+        }
+    }
 }

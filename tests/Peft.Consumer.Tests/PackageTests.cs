@@ -1,0 +1,55 @@
+using System.Reflection;
+
+namespace Peft.Consumer.Tests;
+
+/// <summary>What somebody meets who knows only the packages.</summary>
+public sealed class PackageTests : IDisposable
+{
+    private const string Version = "0.0.0-consumer";
+
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-consumer-").FullName;
+
+    private string Feed => Path.Combine(folder, "feed");
+
+    private string App => Path.Combine(folder, "App");
+
+    [Fact]
+    public void A_new_program_that_adds_the_package_trains_saves_and_loads_a_model_of_its_own()
+    {
+        foreach (var project in Directory.EnumerateDirectories(Setting("SourceFolder")))
+            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:Version={Version}");
+
+        Run(folder, "new", "console", "-o", App, "--no-restore");
+        File.WriteAllText(Path.Combine(folder, "nuget.config"), NuGetConfiguration());
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "Data", "Program.cs"), Path.Combine(App, "Program.cs"), overwrite: true);
+        Run(App, "add", "package", "Peft.Lora", "--version", Version);
+        Run(App, "add", "package", $"libtorch-cpu-{Platform}", "--version", Setting("LibtorchVersion"));
+        var output = Run(App, "run", "-c", "Release");
+
+        output.ShouldContain("trainable: ");
+        output.ShouldContain("The loss fell: True");
+        output.ShouldContain("Outputs are equal: True");
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string Run(string workingFolder, params string[] arguments)
+        // Packages of this version go to a folder of this run alone, so that none of an earlier run is ever used.
+        => Dotnet.Run(workingFolder, new() { ["NUGET_PACKAGES"] = Path.Combine(folder, "packages") }, arguments);
+
+    // Only libraries built here come from the feed; what is installed already (libtorch above all) is read where it lies.
+    private string NuGetConfiguration() => $"""
+        <configuration>
+          <packageSources><add key="built-here" value="{Feed}" /></packageSources>
+          <fallbackPackageFolders><add key="installed" value="{InstalledPackages}" /></fallbackPackageFolders>
+        </configuration>
+        """;
+
+    private static string InstalledPackages => Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } own
+        ? own : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+
+    private static string Platform => OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
+
+    private static string Setting(string key)
+        => typeof(PackageTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(each => each.Key == key).Value!;
+}

@@ -1,0 +1,69 @@
+using Peft.Models;
+using static TorchSharp.torch;
+
+namespace Peft.Docs.Tests.Snippets;
+
+public class Readme : InFolder
+{
+    [Fact]
+    public async Task Train_save_load_and_serve()
+    {
+        var console = Console.Out;
+        using var printed = new StringWriter();
+        Console.SetOut(printed);
+        try
+        {
+            await Train();
+        }
+        finally
+        {
+            Console.SetOut(console);
+        }
+        printed.ToString().Trim().ShouldBe("trainable: 8,960 || all: 268,992 || 3.331%");   // as the page says
+        using (var other = CausalLM.FromPretrained("models/stories260K"))
+        using (var french = other.ApplyLora(new LoraOptions { Rank = 4, Initialization = LoraInitialization.Random }, "french"))
+            french.SaveAdapter("out");
+        Serve();
+    }
+
+    private static async Task Train()
+    {
+        // snippet: train
+        using var model = CausalLM.FromPretrained("models/stories260K");   // a folder in Hugging Face's layout
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+
+        using var peft = model.ApplyLora(rank: 8, alpha: 16);              // any nn.Module: yours too
+        peft.PrintTrainableParameters();                                   // trainable: 8,960 || all: 268,992 || 3.331%
+
+        var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 64);
+        var trainer = new Trainer(peft, text, new TrainingOptions { Epochs = 1, LearningRate = 1e-3 });
+        TrainingResult result = await trainer.TrainAsync();
+
+        peft.SaveAdapter("out/shakespeare");                               // the two files that Hugging Face PEFT writes
+        peft.MergeAndUnload();                                             // a plain model again, at full speed
+        // end
+        double.IsFinite(result.Losses[^1]).ShouldBeTrue();
+        PeftModel.Of(model).ShouldBeNull();
+    }
+
+    private static void Serve()
+    {
+        using var scope = NewDisposeScope();
+        // snippet: serve
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyAdapter("out/shakespeare");            // written here or by Hugging Face PEFT
+        peft.LoadAdapter("out/french", name: "french");                    // a second one beside it
+
+        using var tokens = tensor(new long[,] { { 1, 403, 407 }, { 1, 403, 407 }, { 1, 403, 407 } });
+        using (peft.Rows("default", "french", PeftModel.Base))             // one batch, an adapter for each row
+            using (var logits = model.call(tokens)) { /* … */ }
+
+        peft.Activate("french");                                           // one, or several that enclose each other
+        using (peft.WithoutAdapters())                                     // the base model, for a moment
+            using (var logits = model.call(tokens)) { /* … */ }
+
+        peft.HotSwap("french", "out/shakespeare");                         // other weights in the same tensors
+        // end
+        peft.Active.ShouldBe(["french"]);
+    }
+}
