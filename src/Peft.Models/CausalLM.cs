@@ -32,7 +32,10 @@ public sealed class CausalLM : PretrainedModel
         options ??= new();
         var config = ModelConfig.FromFolder(folder);
         var spec = (options.Registry ?? new()).Describe(config);
-        return Load(new CausalLM(config, spec, options.Placement), folder, options);
+        var model = new CausalLM(config, spec, options.Placement);
+        var defaults = Path.Combine(folder, "generation_config.json");
+        if (File.Exists(defaults)) model.GenerationDefaults = ModelConfig.Parse(File.ReadAllText(defaults), defaults);
+        return Load(model, folder, options);
     }
 
     /// <summary>A model with random weights.</summary>
@@ -52,6 +55,9 @@ public sealed class CausalLM : PretrainedModel
     public override string TaskType => "CAUSAL_LM";
 
     private protected override AdaptableModule HeadModule => head;
+
+    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
+    internal ModelConfig? GenerationDefaults { get; private set; }
 
     /// <summary>The head: hidden states to logits.</summary>
     public AdaptableModule Head => head;

@@ -27,7 +27,11 @@ public sealed class AdaptedCase : IDisposable
 
     public Expected Expected { get; }
 
-    public static PretrainedModel LoadBase(string name) => CausalLM.FromPretrained(Path.Combine(Oracle.Folder, "bases", name));
+    public static PretrainedModel LoadBase(string name)
+    {
+        var folder = Path.Combine(Oracle.Folder, "bases", name);
+        return name.EndsWith("-seqcls", StringComparison.Ordinal) ? SequenceClassifier.FromPretrained(folder) : CausalLM.FromPretrained(folder);
+    }
 
     private static Batch Batch(Expected expected) => new()
     {

@@ -6,7 +6,6 @@ public static class Unsupported
     private static readonly string[] Architectures =
     [
         "bert-mlm", "bert-qa", "bert-seqcls", "bert-tokcls", "distilbert-seqcls", "roberta-seqcls", "t5", "t5-gated",
-        "gemma", "gemma2", "gemma3", "gpt-neox", "mistral", "opt", "phi3", "qwen2", "qwen3", "gpt2-seqcls", "llama-seqcls",
     ];
 
     private static readonly string[] Methods =

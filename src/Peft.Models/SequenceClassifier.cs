@@ -1,0 +1,101 @@
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>A decoder that classifies its input by the hidden state of the last real token: logits <c>[batch, classes]</c>.</summary>
+public sealed class SequenceClassifier : PretrainedModel
+{
+    private const string ScoreName = "score";
+    private readonly Linear score;
+
+    private SequenceClassifier(ModelConfig config, DecoderSpec spec, Placement at) : base(config, spec, at)
+    {
+        LabelCount = config.LabelCount;
+        score = new Linear(spec.HiddenSize, LabelCount, bias: false, at.Type, at.Device);
+        register_module(ScoreName, score);
+    }
+
+    /// <summary>Loads a model from a folder in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">Type, device, number of classes and further choices.</param>
+    /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    public static SequenceClassifier FromPretrained(string folder, LoadOptions? options = null)
+    {
+        options ??= new();
+        var config = WithLabels(ModelConfig.FromFolder(folder), options);
+        var spec = (options.Registry ?? new()).Describe(config);
+        return Load(new SequenceClassifier(config, spec, options.Placement), folder, options);
+    }
+
+    /// <summary>A model with random weights.</summary>
+    public static SequenceClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        options ??= new();
+        config = WithLabels(config, options);
+        var model = new SequenceClassifier(config, (options.Registry ?? new()).Describe(config), options.Placement);
+        WeightInitializer.Fill(model, seed);
+        model.eval();
+        return model;
+    }
+
+    private static ModelConfig WithLabels(ModelConfig config, LoadOptions options)
+        => options.LabelCount is { } count ? config.With("num_labels", count) : config;
+
+    /// <summary>Number of classes.</summary>
+    public int LabelCount { get; }
+
+    /// <summary>The head: the last hidden state to a score per class.</summary>
+    public AdaptableModule Score => score;
+
+    internal override bool MayInitialize(string name) => name == ScoreName + ".weight";
+
+    /// <inheritdoc/>
+    public override string TaskType => "SEQ_CLS";
+
+    private protected override AdaptableModule HeadModule => score;
+
+    /// <inheritdoc/>
+    /// <returns>Logits <c>[batch, classes]</c>.</returns>
+    /// <exception cref="ArgumentException">Several rows, and no way to tell which token is a row's last.</exception>
+    public override Tensor forward(ModelInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var scope = NewDisposeScope();
+        var hidden = Decoder.call(input);
+        var shape = hidden.shape;
+        var last = LastPositions(input, shape[0], shape[1]);
+        var rows = last is null
+            ? hidden.narrow(1, -1, 1).squeeze(1)
+            : hidden.reshape(-1, shape[2]).index_select(0, last.add(arange(shape[0], ScalarType.Int64, hidden.device).mul(shape[1])));
+        return score.call(rows).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The position of each row's last real token; null if it is the last one of all rows.</summary>
+    private Tensor? LastPositions(ModelInput input, long batch, long length)
+    {
+        // As in transformers, the padding id decides; the mask, where the configuration names no such id.
+        Tensor real;
+        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) real = ids.ne(pad);
+        else if (input.AttentionMask is { } mask) real = mask.narrow(1, mask.shape[1] - length, length).ne(0);
+        else if (batch == 1 || input.InputIds is null) return null;
+        else throw new ArgumentException(
+            $"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));
+        return real.to_type(ScalarType.Int64).mul(arange(length, ScalarType.Int64, real.device)).argmax(1);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// By <c>problem_type</c>, or by the labels if the file names none: mean square error for one class, cross-entropy for
+    /// integer labels <c>[batch]</c>, binary cross-entropy for labels <c>[batch, classes]</c>.
+    /// </remarks>
+    public override Tensor Loss(ModelInput input, Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        using var logits = forward(input);
+        return ClassificationLoss.Of(logits, labels, Config.Text("problem_type", null), Config.Source);
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text.Json.Nodes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models.Tests;
+
+public class LossTests
+{
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gemma2")]
+    [InlineData("gpt2")]
+    public void The_loss_in_chunks_has_the_gradient_of_the_plain_one(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromPretrained(Reference.Folder(name));
+        var values = Reference.Values(name);
+        using var grad = no_grad();
+        var embeddings = model.InputEmbeddings.call(values["input_ids"]);
+        using var again = enable_grad();
+
+        (Tensor Loss, Tensor Gradient) Run(bool frozen)
+        {
+            model.Head.Weight.requires_grad = !frozen;
+            var leaf = embeddings.clone().requires_grad_();
+            var loss = model.Loss(new ModelInput { Embeddings = leaf, AttentionMask = values["attention_mask"] }, values["labels"]);
+            loss.backward();
+            return (loss.detach(), leaf.grad!.clone());
+        }
+
+        var (chunked, plain) = (Run(frozen: true), Run(frozen: false));
+        chunked.Loss.Difference(plain.Loss).ShouldBeLessThan(1e-6);
+        chunked.Gradient.Difference(plain.Gradient).ShouldBeLessThan(1e-6);
+        plain.Gradient.abs().max().item<float>().ShouldBeGreaterThan(1e-4f);
+    }
+
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(5.0)]
+    public void Any_number_of_rows_per_chunk_gives_the_same(double cap)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(0);
+        var (rows, head, targets) = (randn(10, 6), randn(17, 6), randint(0, 17, [10], dtype: ScalarType.Int64));
+        var results = new long[] { 1, 3, 10, 100 }.Select(chunk =>
+        {
+            var leaf = rows.clone().requires_grad_();
+            var loss = ChunkedCrossEntropy.apply(leaf, head, targets, cap, chunk);
+            loss.mul(2).backward();
+            return (Loss: loss.detach(), Gradient: leaf.grad!.clone());
+        }).ToList();
+        var reference = rows.clone().requires_grad_();
+        var logits = reference.mm(head.t());
+        if (cap > 0) logits = logits.div(cap).tanh().mul(cap);
+        var expected = nn.functional.cross_entropy(logits, targets);
+        expected.mul(2).backward();
+        foreach (var (loss, gradient) in results)
+        {
+            loss.Difference(expected.detach()).ShouldBeLessThan(1e-6);
+            gradient.Difference(reference.grad!).ShouldBeLessThan(1e-6);
+        }
+    }
+
+    [Fact]
+    public void A_batch_without_labels_to_learn_has_loss_zero()
+    {
+        using var scope = NewDisposeScope();
+        using var model = CausalLM.FromPretrained(Reference.Folder("llama"));
+        using var batch = new Batch { InputIds = tensor(new long[,] { { 5, 6, 7 } }), Labels = full(1, 3, Batch.IgnoredLabel, ScalarType.Int64) };
+        model.Loss(batch).item<float>().ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData("llama-seqcls")]
+    [InlineData("gpt2-seqcls")]
+    public void Classification_is_that_of_transformers(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = SequenceClassifier.FromPretrained(Reference.Folder(name));
+        var values = Reference.Values(name);
+        var input = new ModelInput { InputIds = values["input_ids"], AttentionMask = values["attention_mask"] };
+        model.forward(input).Difference(values["base_logits"]).ShouldBeLessThan(1e-5);
+        model.Loss(input, values["labels"]).reshape(1).Difference(values["base_loss"]).ShouldBeLessThan(1e-5);
+    }
+
+    [Theory]
+    [InlineData("regression", new[] { 0.5f, -1f, 2f, 0f })]
+    [InlineData("multi_label_classification", new[] { 1f, 0f, 1f, 1f })]
+    public void Other_problem_types_have_their_own_loss(string problem, float[] labels)
+    {
+        using var scope = NewDisposeScope();
+        var target = tensor(labels).view(2, 2);
+        var logits = tensor(new[,] { { 0.3f, -0.7f }, { 1.5f, 0.2f } });
+        var expected = labels.Zip(logits.data<float>()).Average(pair => problem == "regression"
+            ? Math.Pow(pair.Second - pair.First, 2)
+            : Math.Log(1 + Math.Exp(pair.Second)) - pair.First * pair.Second);
+        ClassificationLoss.Of(logits, target, problem, "").item<float>().ShouldBe((float)expected, 1e-6);
+    }
+
+    [Fact]
+    public void The_stories_model_is_as_surprised_as_in_transformers()
+    {
+        using var scope = NewDisposeScope();
+        using var grad = no_grad();
+        using var model = CausalLM.FromPretrained(Reference.Stories);
+        var expected = JsonNode.Parse(File.ReadAllText(Path.Combine(Reference.Stories, "expected.json")))!;
+        var ids = expected["tokens"]!.AsArray().ToDictionary(each => each!["text"]!.GetValue<string>(), each => each!["ids"]!.AsArray());
+        var compared = 0;
+        foreach (var each in expected["nll"]!.AsArray())
+        {
+            if (!ids.TryGetValue(each!["text"]!.GetValue<string>(), out var known)) continue;
+            var row = tensor(known.Select(id => (long)id!.GetValue<int>()).ToArray()).unsqueeze(0);
+            model.Loss(new ModelInput { InputIds = row }, row).item<float>().ShouldBe(each["mean_nll"]!.GetValue<float>(), 1e-4);
+            compared++;
+        }
+        compared.ShouldBeGreaterThan(0);
+    }
+}
