@@ -109,11 +109,12 @@ internal sealed class LoraLayer : DeltaLayer
         inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(1e-8)), hermitian: true), saved: false);
     }
 
-    /// <summary>Projects the gradient of B as LoRA-FA does.</summary>
+    /// <summary>Projects the gradient of B as LoRA-FA does; in bfloat16, as Hugging Face PEFT does, which Adam's normalisation forgives.</summary>
     public void CorrectGradient()
     {
-        if (inverse is not null && B.grad is { } gradient)
-            gradient.copy_(gradient.view(-1, Rank).mm(inverse).div(Scaling * Scaling).view(gradient.shape));
+        if (inverse is null || B.grad is not { } gradient) return;
+        var product = gradient.view(-1, Rank).to_type(ScalarType.BFloat16).mm(inverse.to_type(ScalarType.BFloat16));
+        gradient.copy_(product.mul(1 / (Scaling * Scaling)).view(gradient.shape));
     }
 
     private static Tensor Copy(Tensor value) => value.detach().clone();
