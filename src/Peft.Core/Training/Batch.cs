@@ -35,6 +35,26 @@ public sealed class Batch : IDisposable
     /// <summary>Real tokens, padding left out: what speeds are reported in.</summary>
     public long Tokens { get; init; }
 
+    /// <summary>The batch on a device: itself if it is there, else a copy, and this one is disposed.</summary>
+    public Batch To(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (InputIds.device_type == device.type && (device.type == TorchSharp.DeviceType.CPU || InputIds.device_index == device.index)) return this;
+        using (this)
+        {
+            return new()
+            {
+                InputIds = InputIds.to(device),
+                AttentionMask = AttentionMask?.to(device),
+                Labels = Labels?.to(device),
+                Extra = Extra.ToDictionary(pair => pair.Key, pair => pair.Value.to(device)),
+                PackedLengths = PackedLengths,
+                Weight = Weight,
+                Tokens = Tokens,
+            };
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
