@@ -15,7 +15,7 @@ public sealed class CausalLM : PretrainedModel
         register_module(spec.Names.Head, head);
         if (spec.TiedHead)
         {
-            head.TieWeight(InputEmbeddings.Weight);
+            head.TieWeight(InputEmbeddings);
             TiedParameters = new HashSet<string> { spec.Names.Head + ".weight" };
         }
         loss = new CausalLoss(head, spec.LogitSoftCap);

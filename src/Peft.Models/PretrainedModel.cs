@@ -53,6 +53,12 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>Parameters that are another one under a second name; they are not saved.</summary>
     public IReadOnlySet<string> TiedParameters { get; private protected set; } = new HashSet<string>();
 
+    /// <summary>
+    /// Whether layers keep their inputs alone in training and run again in the backward pass: memory for one layer's activations instead
+    /// of all, for about a third more time. Has no effect where nothing takes gradients.
+    /// </summary>
+    public bool CheckpointActivations { get => Decoder.CheckpointActivations; set => Decoder.CheckpointActivations = value; }
+
     /// <summary>The token embedding, <c>[vocabulary, hidden]</c>.</summary>
     public Embedding InputEmbeddings => Decoder.Embedding;
 

@@ -25,9 +25,9 @@ public sealed class LoadingTests : IDisposable
         foreach (var name in GenerationTests.Bases)
         {
             using var model = CausalLM.FromPretrained(Reference.Folder(name));
-            using var files = new WeightFiles(Reference.Folder(name));
+            using var files = Peft.Checkpoints.ShardedCheckpoint.Open(Reference.Folder(name));
             model.named_parameters().Select(each => each.name).Where(each => !model.TiedParameters.Contains(each)).Order()
-                .ShouldBe(files.Keys.Order());
+                .ShouldBe(files.Tensors.Keys.Order());
         }
     }
 
@@ -84,7 +84,7 @@ public sealed class LoadingTests : IDisposable
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained("no/such/folder")).Message.ShouldContain("no/such/folder");
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained(folder)).Message.ShouldContain("config.json");
         File.Copy(Path.Combine(Reference.Folder("llama"), "config.json"), Path.Combine(folder, "config.json"));
-        Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained(folder)).Message.ShouldContain("model.safetensors");
+        Should.Throw<Peft.Checkpoints.CheckpointException>(() => CausalLM.FromPretrained(folder)).Message.ShouldContain("model.safetensors");
         File.WriteAllText(Path.Combine(folder, "config.json"), "[1]");
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained(folder));
     }

@@ -104,15 +104,11 @@ public class LossTests
         using var grad = no_grad();
         using var model = CausalLM.FromPretrained(Reference.Stories);
         var expected = JsonNode.Parse(File.ReadAllText(Path.Combine(Reference.Stories, "expected.json")))!;
-        var ids = expected["tokens"]!.AsArray().ToDictionary(each => each!["text"]!.GetValue<string>(), each => each!["ids"]!.AsArray());
-        var compared = 0;
+        var tokenizer = Tokenizer.FromPretrained(Reference.Stories);
         foreach (var each in expected["nll"]!.AsArray())
         {
-            if (!ids.TryGetValue(each!["text"]!.GetValue<string>(), out var known)) continue;
-            var row = tensor(known.Select(id => (long)id!.GetValue<int>()).ToArray()).unsqueeze(0);
+            var row = tensor(tokenizer.Encode(each!["text"]!.GetValue<string>(), addSpecialTokens: true).Select(id => (long)id).ToArray()).unsqueeze(0);
             model.Loss(new ModelInput { InputIds = row }, row).item<float>().ShouldBe(each["mean_nll"]!.GetValue<float>(), 1e-4);
-            compared++;
         }
-        compared.ShouldBeGreaterThan(0);
     }
 }

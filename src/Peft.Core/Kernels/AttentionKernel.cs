@@ -190,35 +190,49 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     }
 
     // x → x·cos + swap(x)·sin over the turned dimensions; the sine carries the sign of its half.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void LoadRow(float* from, int position, float* to, bool rotate, float scale)
     {
         var turned = rotate ? shape.Rotated : 0;
-        var c = Angle(cosine, position);
-        var s = Angle(sine, position);
         var half = turned / 2;
-        for (var d = 0; d < half; d++)
-        {
-            to[d] = (from[d] * c[d] + from[d + half] * s[d]) * scale;
-            to[d + half] = (from[d + half] * c[d + half] + from[d] * s[d + half]) * scale;
-        }
-        for (var d = turned; d < size; d++) to[d] = from[d] * scale;
+        var s = Angle(sine, position);
+        Turn(from, Angle(cosine, position), s, s + half, to, half, scale);
+        Scale(from + turned, to + turned, size - turned, scale);
     }
 
     // The transpose of that.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void StoreRow(float* from, int position, float* to, float scale, bool rotated)
     {
         var turned = rotated ? shape.Rotated : 0;
-        var c = Angle(cosine, position);
-        var s = Angle(sine, position);
         var half = turned / 2;
-        for (var d = 0; d < half; d++)
+        var s = Angle(sine, position);
+        Turn(from, Angle(cosine, position), s + half, s, to, half, scale);
+        Scale(from + turned, to + turned, size - turned, scale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Turn(float* from, float* cosine, float* firstSine, float* secondSine, float* to, int half, float scale)
+    {
+        var d = 0;
+        for (var factor = Vector128.Create(scale); d + 4 <= half; d += 4)
         {
-            to[d] = (from[d] * c[d] + from[d + half] * s[d + half]) * scale;
-            to[d + half] = (from[d + half] * c[d + half] + from[d] * s[d]) * scale;
+            var first = Vector128.Load(from + d);
+            var second = Vector128.Load(from + half + d);
+            ((first * Vector128.Load(cosine + d) + second * Vector128.Load(firstSine + d)) * factor).Store(to + d);
+            ((second * Vector128.Load(cosine + half + d) + first * Vector128.Load(secondSine + d)) * factor).Store(to + half + d);
         }
-        for (var d = turned; d < size; d++) to[d] = from[d] * scale;
+        for (; d < half; d++)
+        {
+            var (first, second) = (from[d], from[half + d]);
+            to[d] = (first * cosine[d] + second * firstSine[d]) * scale;
+            to[half + d] = (second * cosine[half + d] + first * secondSine[d]) * scale;
+        }
+    }
+
+    private static void Scale(float* from, float* to, int count, float scale)
+    {
+        var d = 0;
+        for (var factor = Vector128.Create(scale); d + 4 <= count; d += 4) (Vector128.Load(from + d) * factor).Store(to + d);
+        for (; d < count; d++) to[d] = from[d] * scale;
     }
 
     private float* Angle(float* table, int position) => table + (long)(span.Angle + position) * shape.Rotated;

@@ -81,7 +81,7 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
                 kernel.Backward((float*)qp, (float*)kp, (float*)vp, (float*)lp, (float*)gp, (float*)gqp, (float*)gkp, (float*)gvp);
             });
         }
-        return [qGradient.MoveToOuterDisposeScope(), kGradient.MoveToOuterDisposeScope(), vGradient.MoveToOuterDisposeScope(), null!, null!, null!];
+        return BackwardResult.Give(qGradient, kGradient, vGradient, null, null, null);
     }
 
     private static void Each(Job job, Action<AttentionSpan, int> part)

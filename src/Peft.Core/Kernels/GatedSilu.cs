@@ -46,7 +46,7 @@ internal sealed class GatedSilu : autograd.SingleTensorFunction<GatedSilu>
             var (g, u, d, ggp, gup) = ((nint)gs, (nint)us, (nint)ds, (nint)gg, (nint)gu);
             Each(gate.numel(), (start, count) => Slope((float*)g + start, (float*)u + start, (float*)d + start, (float*)ggp + start, (float*)gup + start, count));
         }
-        return [gateGradient.MoveToOuterDisposeScope(), upGradient.MoveToOuterDisposeScope()];
+        return BackwardResult.Give(gateGradient, upGradient);
     }
 
     private static void Each(long count, Action<long, int> part)

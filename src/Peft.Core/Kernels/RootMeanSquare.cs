@@ -64,7 +64,7 @@ internal sealed class RootMeanSquare : autograd.SingleTensorFunction<RootMeanSqu
                     Slope((float*)x + (long)row * size, (float*)w, (float*)g + (long)row * size, (float*)r + (long)row * size, size, epsilon, offset);
             });
         }
-        return [result.MoveToOuterDisposeScope(), learns ? WeightGradient(input, gradient, size, epsilon).MoveToOuterDisposeScope() : null!, null!, null!];
+        return BackwardResult.Give(result, learns ? WeightGradient(input, gradient, size, epsilon) : null, null, null);
     }
 
     private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)

@@ -41,10 +41,11 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
 #pragma warning disable IDE1006, IDE0044
     private Parameter weight;
     private Parameter? bias;
+    private AdaptableModule? tiedTo;
 #pragma warning restore IDE1006, IDE0044
 
     /// <summary>The weight in the shape that the checkpoint has.</summary>
-    public Parameter Weight => weight;
+    public Parameter Weight => tiedTo?.Weight ?? weight;
 
     /// <summary>The bias, or null.</summary>
     public Parameter? Bias => bias;
@@ -61,13 +62,30 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <inheritdoc/>
     public sealed override Tensor forward(Tensor input) => Site is { } site ? site.Forward(input) : Apply(input, Weight, Bias);
 
-    /// <summary>Lets another parameter stand for the weight (tied embeddings). The previous one is disposed.</summary>
-    public void TieWeight(Parameter shared)
+    /// <summary>
+    /// Lets another module's weight stand for this one's (tied embeddings), also after the model changes type or device. The module's
+    /// own weight is disposed. In the model, the other module must come first.
+    /// </summary>
+    public void TieWeight(AdaptableModule owner)
     {
-        ArgumentNullException.ThrowIfNull(shared);
-        if (ReferenceEquals(shared, weight)) return;
-        weight.Dispose();
-        weight = shared;
-        ModuleInternals.Parameters(this)["weight"] = shared;   // a second registration would be refused
+        ArgumentNullException.ThrowIfNull(owner);
+        if (tiedTo is null) weight.Dispose();
+        tiedTo = owner;
+        ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // a second registration would be refused
+    }
+
+    /// <inheritdoc/>
+    protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+    {
+        if (tiedTo is null)
+        {
+            base._toEpilog(dtype, device, non_blocking);
+            return;
+        }
+        // The owner converts the weight, and the old one is gone by now.
+        var parameters = ModuleInternals.Parameters(this);
+        parameters.Remove("weight");
+        base._toEpilog(dtype, device, non_blocking);
+        parameters["weight"] = tiedTo.Weight;
     }
 }

@@ -63,7 +63,7 @@ public sealed class ModelConfig
     public ModelConfig With(string name, JsonNode? value)
     {
         var copy = new ModelConfig(fields, Source);
-        copy.fields[name] = value?.DeepClone();
+        copy.fields[name] = value is null ? null : JsonNode.Parse(value.ToJsonString());   // read like a file's, whatever it was made from
         return copy;
     }
 

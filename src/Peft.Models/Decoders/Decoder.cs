@@ -35,18 +35,23 @@ internal sealed class Decoder : nn.Module<ModelInput, Tensor>
     /// <summary>The token embedding.</summary>
     public Embedding Embedding => embedding;
 
+    /// <summary>Whether layers are run again in the backward pass instead of keeping what they computed.</summary>
+    public bool CheckpointActivations { get; set; }
+
     /// <inheritdoc/>
     public override Tensor forward(ModelInput input)
     {
         using var scope = NewDisposeScope();
         var embeddings = Embed(input);
         var shape = embeddings.shape;
-        using var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
+        var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
+        using var held = context.Hold();
         var hidden = AddPositions(embeddings, input, context);
+        var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null;
         for (var i = 0; i < layers.Count; i++)
         {
             context.Layer = i;
-            var next = layers[i].call(hidden, context);
+            var next = checkpoints ? CheckpointedLayer.Run(layers[i], hidden, context) : layers[i].call(hidden, context);
             hidden.Dispose();
             hidden = next;
         }

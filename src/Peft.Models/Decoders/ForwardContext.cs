@@ -3,9 +3,10 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>What all layers share in one forward pass: sizes, positions, what is visible, and the cache. Built once per pass.</summary>
-internal sealed class ForwardContext : IDisposable
+internal sealed class ForwardContext
 {
     private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
+    private int holders;
 
     /// <summary>Rows.</summary>
     public required int Batch { get; init; }
@@ -23,7 +24,7 @@ internal sealed class ForwardContext : IDisposable
     public required Device Device { get; init; }
 
     /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
-    public Tensor? KeyMask { get; init; }
+    public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
     /// <summary>The cache, if there is one.</summary>
     public KeyValueCache? Cache { get; init; }
@@ -35,10 +36,10 @@ internal sealed class ForwardContext : IDisposable
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
     /// <summary>Angles of layers that see everything.</summary>
-    public RotaryAngles? Angles { get; set; }
+    public RotaryAngles? Angles { get; set => field = value?.Detach(); }
 
     /// <summary>Angles of layers with a window, where they differ.</summary>
-    public RotaryAngles? WindowAngles { get; set; }
+    public RotaryAngles? WindowAngles { get; set => field = value?.Detach(); }
 
     /// <summary>The layer that runs, counted as it runs.</summary>
     public int Layer { get; set; }
@@ -48,16 +49,37 @@ internal sealed class ForwardContext : IDisposable
     {
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
+        // Outside any scope: the context may outlive the pass.
         var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device);
+        made.Mask?.DetachFromDisposeScope();
         patterns.Add((window, made));
         return made;
     }
 
-    public void Dispose()
+    /// <summary>Keeps the context until the result is disposed: layers that run again in the backward pass hold it longer than the forward pass.</summary>
+    public IDisposable Hold()
     {
+        holders++;
+        return new Holder(this);
+    }
+
+    private void Release()
+    {
+        if (--holders > 0) return;
         foreach (var (_, pattern) in patterns) pattern.Dispose();
         Angles?.Dispose();
         WindowAngles?.Dispose();
         KeyMask?.Dispose();
+    }
+
+    private sealed class Holder(ForwardContext context) : IDisposable
+    {
+        private ForwardContext? context = context;
+
+        public void Dispose()
+        {
+            context?.Release();
+            context = null;
+        }
     }
 }

@@ -7,6 +7,14 @@ namespace Peft.Models;
 /// <param name="SignedSine">−sin for the first half of the dimensions, sin for the second.</param>
 internal sealed record RotaryAngles(Tensor Cosine, Tensor SignedSine) : IDisposable
 {
+    /// <summary>Takes the tensors out of the current scope: whoever holds them disposes them.</summary>
+    public RotaryAngles Detach()
+    {
+        Cosine.DetachFromDisposeScope();
+        SignedSine.DetachFromDisposeScope();
+        return this;
+    }
+
     public void Dispose()
     {
         Cosine.Dispose();

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -47,6 +48,6 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
     {
         using var scope = NewDisposeScope();
         var gradient = ctx.get_saved_variables()[0];
-        return [gradient.mul(grad_output).MoveToOuterDisposeScope(), null!, null!, null!, null!];
+        return BackwardResult.Give(gradient.mul(grad_output), null, null, null, null);
     }
 }
