@@ -122,6 +122,21 @@ public sealed class PeftModel : ITrainable, IDisposable
         return new Scope(() => { foreach (var site in sites.Values) site.ActivatePerRow(null); });
     }
 
+    /// <summary>
+    /// Lets passes without gradients use the active adapters folded into copies of the weights until the result is disposed, where those
+    /// copies are small: for generation, which runs many passes over the same weights. Adapters must not change meanwhile.
+    /// </summary>
+    /// <param name="maximumBytes">How large all copies together may be; beyond that, or where an adapter cannot be folded, nothing happens.</param>
+    public IDisposable ForInference(long maximumBytes = 128L << 20)
+    {
+        var used = sites.Values.Where(site => !site.Active.IsEmpty).ToList();
+        var fits = used.Sum(site => site.Target.Weight.numel() * site.Target.Weight.ElementSize) <= maximumBytes
+                   && used.All(site => site.Target.Weight.dtype is not (ScalarType.Float16 or ScalarType.BFloat16) && site.Active.ToArray().All(layer => layer.CostPerPosition > 0));
+        if (!fits) used.Clear();
+        foreach (var site in used) site.KeepFolded();
+        return new Scope(() => { foreach (var site in used) site.ReleaseFolded(); });
+    }
+
     /// <summary>Shows the inputs of adapted modules as the model runs, until the result is disposed: for starts that depend on data.</summary>
     /// <param name="observer">Called with the module and its input, which it must not keep.</param>
     public IDisposable Observe(Action<Target, Tensor> observer)

@@ -11,6 +11,8 @@ internal sealed class AdapterSite : IDisposable
     private Action? detach;
     private AdapterLayer[] active = [];
     private RowGroups? rows;
+    private Weights? folded;
+    private int keepers;
 
     public AdapterSite(Target target)
     {
@@ -47,6 +49,7 @@ internal sealed class AdapterSite : IDisposable
     {
         active = Stack(adapters);
         rows = null;
+        ForgetFolded();
     }
 
     /// <summary>Gives each row of the batch an adapter of its own; null ends that.</summary>
@@ -63,7 +66,43 @@ internal sealed class AdapterSite : IDisposable
         Reached = true;
         Observer?.Invoke(input);
         if (rows is not null) return rows.Forward(this, input);
+        if (keepers > 0 && !IsMerged && active.Length > 0 && !is_grad_enabled())
+        {
+            var (weight, bias) = KeptFold();
+            return Target.Apply(input, weight, bias);
+        }
         return Forward(IsMerged ? [] : active, input, output);
+    }
+
+    /// <summary>Keeps the folded weights from the first pass without gradients on, until as many calls of <see cref="ReleaseFolded"/>.</summary>
+    public void KeepFolded() => Interlocked.Increment(ref keepers);
+
+    public void ReleaseFolded()
+    {
+        if (Interlocked.Decrement(ref keepers) == 0) ForgetFolded();
+    }
+
+    private Weights KeptFold()
+    {
+        lock (layers)
+        {
+            if (folded is not null) return folded;
+            using var scope = NewDisposeScope();
+            var (weight, bias) = Fold(active);
+            // What is the module's own stays the module's.
+            folded = new Weights(weight.clone().DetachFromDisposeScope(), bias?.clone().DetachFromDisposeScope());
+            return folded;
+        }
+    }
+
+    private void ForgetFolded()
+    {
+        lock (layers)
+        {
+            folded?.Weight.Dispose();
+            folded?.Bias?.Dispose();
+            folded = null;
+        }
     }
 
     /// <summary>The output with the given layers around the module, the first innermost.</summary>
@@ -130,5 +169,6 @@ internal sealed class AdapterSite : IDisposable
     {
         detach?.Invoke();
         detach = null;
+        ForgetFolded();
     }
 }

@@ -35,17 +35,23 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
         using var queries = q.contiguous();
         using var keys = k.contiguous();
         using var values = v.contiguous();
-        return apply(queries, keys, values, c, s, new Job(shape, Spans(batch, length, lengths, perRow)));
+        var job = new Job(shape, Spans(batch, length, lengths, perRow));
+        return TensorMemory.Learns(queries, keys, values) ? apply(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
     }
 
-    public override unsafe Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var (q, k, v, cosine, sine, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
+        var logSums = empty([q.shape[0], q.shape[1], job.Shape.Heads], ScalarType.Float32);
+        ctx.save_data(nameof(Job), job);
+        ctx.save_for_backward([q, k, v, cosine, sine, logSums]);
+        return Compute(q, k, v, cosine, sine, job, logSums);
+    }
+
+    private static unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine, Job job, Tensor? logSums)
+    {
         var shape = job.Shape;
-        var keeps = q.requires_grad || k.requires_grad || v.requires_grad;
-        var (batch, length) = (q.shape[0], q.shape[1]);
-        var output = empty([batch, length, shape.Heads * shape.Size], ScalarType.Float32);
-        var logSums = keeps ? empty([batch, length, shape.Heads], ScalarType.Float32) : null;
+        var output = empty([q.shape[0], q.shape[1], shape.Heads * shape.Size], ScalarType.Float32);
         fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = logSums is null ? [] : logSums.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
@@ -54,11 +60,6 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
                 using var kernel = new AttentionKernel(shape, span, group, (float*)cp, (float*)sp);
                 kernel.Forward((float*)qp, (float*)kp, (float*)vp, (float*)op, (float*)lp);
             });
-        }
-        if (logSums is not null)
-        {
-            ctx.save_data(nameof(Job), job);
-            ctx.save_for_backward([q, k, v, cosine, sine, logSums]);
         }
         return output;
     }

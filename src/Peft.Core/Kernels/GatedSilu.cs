@@ -19,19 +19,24 @@ internal sealed class GatedSilu : autograd.SingleTensorFunction<GatedSilu>
     {
         using var g = gate.contiguous();
         using var u = up.contiguous();
-        return apply(g, u);
+        return TensorMemory.Learns(g, u) ? apply(g, u) : Compute(g, u);
     }
 
-    public override unsafe Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var (gate, up) = ((Tensor)vars[0], (Tensor)vars[1]);
+        ctx.save_for_backward([gate, up]);
+        return Compute(gate, up);
+    }
+
+    private static unsafe Tensor Compute(Tensor gate, Tensor up)
+    {
         var output = empty_like(gate);
         fixed (float* gs = gate.Floats(), us = up.Floats(), ys = output.Floats())
         {
             var (g, u, y) = ((nint)gs, (nint)us, (nint)ys);
             Each(gate.numel(), (start, count) => Gate((float*)g + start, (float*)u + start, (float*)y + start, count));
         }
-        if (gate.requires_grad || up.requires_grad) ctx.save_for_backward([gate, up]);
         return output;
     }
 

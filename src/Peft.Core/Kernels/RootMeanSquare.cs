@@ -19,12 +19,19 @@ internal sealed class RootMeanSquare : autograd.SingleTensorFunction<RootMeanSqu
     {
         using var x = input.contiguous();
         using var w = weight.contiguous();
-        return apply(x, w, (float)epsilon, (float)offset);
+        return TensorMemory.Learns(x, w) ? apply(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
     }
 
-    public override unsafe Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var (input, weight, epsilon, offset) = ((Tensor)vars[0], (Tensor)vars[1], (float)vars[2], (float)vars[3]);
+        ctx.save_data("settings", (epsilon, offset, weight.requires_grad));
+        ctx.save_for_backward([input, weight]);
+        return Compute(input, weight, epsilon, offset);
+    }
+
+    private static unsafe Tensor Compute(Tensor input, Tensor weight, float epsilon, float offset)
+    {
         var output = empty_like(input);
         var size = (int)weight.numel();
         var rows = (int)(input.numel() / size);
@@ -36,11 +43,6 @@ internal sealed class RootMeanSquare : autograd.SingleTensorFunction<RootMeanSqu
                 for (var row = part * Chunk; row < Math.Min(rows, (part + 1) * Chunk); row++)
                     Normalise((float*)x + (long)row * size, (float*)w, (float*)y + (long)row * size, size, epsilon, offset);
             });
-        }
-        if (input.requires_grad || weight.requires_grad)
-        {
-            ctx.save_data("settings", (epsilon, offset, weight.requires_grad));
-            ctx.save_for_backward([input, weight]);
         }
         return output;
     }

@@ -15,6 +15,15 @@ internal static class TensorMemory
         return true;
     }
 
+    /// <summary>Whether a node of the graph is needed: without gradients the bare kernel is much cheaper to call.</summary>
+    public static bool Learns(params ReadOnlySpan<Tensor> tensors)
+    {
+        if (!is_grad_enabled()) return false;
+        foreach (var tensor in tensors)
+            if (tensor.requires_grad) return true;
+        return false;
+    }
+
     /// <summary>The numbers of a contiguous tensor in their order. The tensor must live as long as the span is used.</summary>
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 

@@ -175,21 +175,24 @@ public static class CausalLMGeneration
     private static GenerationSettings Settings(CausalLM model, GenerationOptions? options)
         => GenerationSettings.Resolve(options, model.GenerationDefaults, model.Config);
 
-    /// <summary>Dropout is off while generating; afterwards the model is in its former mode again.</summary>
+    /// <summary>Dropout is off and small adapters are folded while generating; afterwards the model is in its former mode again.</summary>
     private sealed class EvaluationMode : IDisposable
     {
         private readonly CausalLM model;
         private readonly bool wasTraining;
+        private readonly IDisposable? folded;
 
         public EvaluationMode(CausalLM model)
         {
             this.model = model;
             wasTraining = model.training;
             if (wasTraining) model.eval();
+            folded = PeftModel.Of(model)?.ForInference();
         }
 
         public void Dispose()
         {
+            folded?.Dispose();
             if (wasTraining) model.train();
         }
     }
