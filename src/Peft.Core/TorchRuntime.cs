@@ -32,11 +32,11 @@ public static partial class TorchRuntime
         isLoaded = true;
     }
 
-    // Threads of torch that spin while they wait for work would take the cores from this library's own kernels: a training step of a
-    // small model takes a quarter longer. The setting is read once, when the library is loaded; a user's own goes first.
+    // Threads of torch that spin for long while they wait for work would take the cores from this library's own kernels: a training
+    // step of a small model takes a quarter longer. The setting is read once, when the library is loaded; a user's own goes first.
     private static void LetThreadsSleep()
     {
-        if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) SetEnvironment("OMP_WAIT_POLICY", "PASSIVE", 0);
+        if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) SetEnvironment("GOMP_SPINCOUNT", "5000", 0);
     }
 
     // .NET keeps variables to itself: native code sees only those set by the C library.

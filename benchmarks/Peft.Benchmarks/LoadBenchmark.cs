@@ -1,0 +1,46 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Peft.Checkpoints;
+using Peft.Models;
+
+namespace Peft.Benchmarks;
+
+/// <summary>Loading a model of GPT-2's kind from one safetensors file that was just written (and so lies in the system's cache).</summary>
+internal static class LoadBenchmark
+{
+    public static Command Command()
+    {
+        var megabytes = Measure.Number("--megabytes", 500);
+        var command = new Command("load", "Seconds and memory of loading a model.") { megabytes };
+        command.SetAction(at =>
+        {
+            var folder = Directory.CreateTempSubdirectory("peft-load-").FullName;
+            try
+            {
+                // The embedding of GPT-2 takes 150 MB, each layer 28.
+                var layers = Math.Max(1, (at.GetValue(megabytes) - 150) / 28);
+                var config = ModelConfig.Parse(Shapes.Config("gpt2")).With("n_layer", layers);
+                File.WriteAllText(Path.Combine(folder, "config.json"), config.ToString());
+                var path = Path.Combine(folder, "model.safetensors");
+                using (var model = CausalLM.FromConfig(config))
+                    SafetensorsWriter.Write(path, model.named_parameters().Where(pair => !model.TiedParameters.Contains(pair.name)).ToDictionary(pair => pair.name, pair => (TorchSharp.torch.Tensor)pair.parameter));
+                GC.Collect();
+                var before = Process.GetCurrentProcess().WorkingSet64;
+                var watch = Stopwatch.StartNew();
+                using var loaded = CausalLM.FromPretrained(folder);
+                var seconds = watch.Elapsed.TotalSeconds;
+                var size = new FileInfo(path).Length / 1048576.0;
+                Measure.Print(new
+                {
+                    benchmark = "load", file_mb = Math.Round(size, 1), seconds = Math.Round(seconds, 3), mb_per_s = Math.Round(size / seconds, 1),
+                    rss_growth_mb = Math.Round((Process.GetCurrentProcess().WorkingSet64 - before) / 1048576.0, 1), peak_rss_mb = Measure.PeakMegabytes,
+                });
+            }
+            finally
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        });
+        return command;
+    }
+}

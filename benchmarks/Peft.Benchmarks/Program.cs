@@ -1,0 +1,11 @@
+// Each command prints one line of JSON. docs/performance.md says what was measured.
+using System.CommandLine;
+using Peft;
+using Peft.Benchmarks;
+
+TorchRuntime.Require();
+var root = new RootCommand("Measures the speed and memory of training, generation, loading and the optimizer.")
+{
+    TrainBenchmark.Command(), SftBenchmark.Command(), GenerateBenchmark.Command(), LoadBenchmark.Command(), OptimizerBenchmark.Command(),
+};
+return root.Parse(args).Invoke();

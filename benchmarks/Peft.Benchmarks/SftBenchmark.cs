@@ -1,0 +1,53 @@
+using System.CommandLine;
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace Peft.Benchmarks;
+
+/// <summary>Supervised fine-tuning on rows of unequal lengths: packed end to end, with a loss on completions only.</summary>
+internal static class SftBenchmark
+{
+    public static Command Command()
+    {
+        var (shape, batch, rank) = (Measure.Shape(), Measure.Number("--batch", 4), Measure.Number("--rank", 8));
+        var (steps, warmup, threads) = (Measure.Number("--steps", 10), Measure.Number("--warmup", 2), Measure.Number("--threads", 2));
+        var lengths = new Option<FileInfo?>("--lengths") { Description = "JSON list of [prompt, completion] lengths in tokens; 64 drawn ones if left out." };
+        var command = new Command("sft", "Real tokens per second of supervised fine-tuning.") { shape, batch, rank, steps, warmup, threads, lengths };
+        command.SetAction(at =>
+        {
+            set_num_threads(at.GetValue(threads));
+            var rows = at.GetValue(lengths) is { } file ? JsonSerializer.Deserialize<int[][]>(File.ReadAllText(file.FullName))! : Drawn();
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
+            var batches = rows.Chunk(at.GetValue(batch)).Select(chunk => Pack(chunk, model.Config["vocab_size"]!.GetValue<int>())).ToList();
+            var measured = at.GetValue(steps);
+            var seconds = Measure.TrainingStep(model, peft, batches, at.GetValue(warmup), measured) * measured;
+            var tokens = Enumerable.Range(at.GetValue(warmup), measured).Sum(step => batches[step % batches.Count].Tokens);
+            Measure.Print(new
+            {
+                benchmark = "sft", shape = at.GetValue(shape), batch = at.GetValue(batch), rank = at.GetValue(rank), rows = rows.Length, threads = at.GetValue(threads),
+                step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
+            });
+        });
+        return command;
+    }
+
+    private static Batch Pack(int[][] rows, int vocabulary)
+    {
+        var total = rows.Sum(row => row[0] + row[1]);
+        var ids = randint(0, vocabulary, [1, total]);
+        var labels = ids.clone();
+        var start = 0;
+        foreach (var row in rows)
+        {
+            labels.narrow(1, start, row[0]).fill_(Batch.IgnoredLabel);
+            start += row[0] + row[1];
+        }
+        return new Batch { InputIds = ids, Labels = labels, PackedLengths = [.. rows.Select(row => row[0] + row[1])], Tokens = total, Weight = rows.Sum(row => row[1]) };
+    }
+
+    private static int[][] Drawn()
+    {
+        var random = new Random(1);
+        return [.. Enumerable.Range(0, 64).Select(_ => new[] { random.Next(10, 80), random.Next(20, 160) })];
+    }
+}

@@ -1,0 +1,33 @@
+using Peft.Models;
+
+namespace Peft.Benchmarks;
+
+/// <summary>The models that are measured: real architectures and sizes, random weights.</summary>
+internal static class Shapes
+{
+    public static readonly string[] Names = ["gpt2", "smollm135m", "stories260k"];
+
+    /// <summary>A model with LoRA as its users put it on: c_attn for GPT-2, all linear layers for Llamas.</summary>
+    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank)
+    {
+        var model = CausalLM.FromConfig(ModelConfig.Parse(Config(shape)));
+        return (model, model.ApplyLora(rank, targets: shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear));
+    }
+
+    public static string Config(string shape) => shape switch
+    {
+        "gpt2" => """
+            {"model_type":"gpt2","vocab_size":50257,"n_positions":1024,"n_embd":768,"n_layer":12,"n_head":12,"activation_function":"gelu_new",
+             "layer_norm_epsilon":1e-5,"resid_pdrop":0.0,"embd_pdrop":0.0,"attn_pdrop":0.0,"tie_word_embeddings":true}
+            """,
+        "smollm135m" => Llama(576, 30, 9, 3, 1536, 49152, 2048),
+        "stories260k" => Llama(64, 5, 8, 4, 172, 512, 512),
+        _ => throw new ArgumentException($"There is no shape '{shape}': use {string.Join(", ", Names)}."),
+    };
+
+    private static string Llama(int hidden, int layers, int heads, int keyValueHeads, int width, int vocabulary, int positions) => $$"""
+        {"model_type":"llama","hidden_size":{{hidden}},"num_hidden_layers":{{layers}},"num_attention_heads":{{heads}},"num_key_value_heads":{{keyValueHeads}},
+         "intermediate_size":{{width}},"vocab_size":{{vocabulary}},"max_position_embeddings":{{positions}},"rms_norm_eps":1e-5,"rope_theta":10000.0,
+         "hidden_act":"silu","tie_word_embeddings":true}
+        """;
+}

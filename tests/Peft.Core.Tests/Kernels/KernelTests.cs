@@ -1,0 +1,95 @@
+using System.Runtime.Intrinsics;
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Core.Tests.Kernels;
+
+/// <summary>The kernels against the same formula in torch's operations: values and gradients.</summary>
+public class KernelTests
+{
+    [Theory]
+    [InlineData(2, 4, 2, 8, 8, 19, null)]
+    [InlineData(1, 6, 6, 16, 4, 33, null)]
+    [InlineData(3, 4, 1, 64, 64, 37, 5)]
+    [InlineData(1, 2, 2, 8, 0, 1, null)]
+    public void Attention(int batch, int heads, int keyValueHeads, int size, int rotated, int length, int? window)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        Tensor[] inputs = [.. new[] { heads, keyValueHeads, keyValueHeads }.Select(count => randn(batch, length, count, size).requires_grad_())];
+        var angles = randn(length, rotated / 2);
+        var cosine = cat([angles, angles], 1).cos().unsqueeze(1);
+        var sine = cat([angles.sin().neg(), angles.sin()], 1).unsqueeze(1);
+        var positions = arange(length);
+        var hidden = positions.unsqueeze(0).gt(positions.unsqueeze(1));
+        if (window is { } width) hidden = hidden.logical_or(positions.unsqueeze(0).le(positions.unsqueeze(1) - width));
+
+        Tensor Turn(Tensor x)
+        {
+            if (rotated == 0) return x;
+            var turning = x.narrow(-1, 0, rotated);
+            return cat([turning * cosine + turning.roll(rotated / 2, -1) * sine, x.narrow(-1, rotated, size - rotated)], -1);
+        }
+        Tensor Expected()
+        {
+            Tensor Wide(Tensor x) => x.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
+            var scores = Turn(inputs[0]).transpose(1, 2).matmul(Wide(Turn(inputs[1])).transpose(2, 3)) / Math.Sqrt(size);
+            return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).matmul(Wide(inputs[2])).transpose(1, 2).reshape(batch, length, heads * size);
+        }
+        var shape = new AttentionShape(heads, keyValueHeads, size, rotated, (float)(1 / Math.Sqrt(size)), window);
+        ShouldAgree(inputs, Expected, () => CausalAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
+    }
+
+    [Fact]
+    public void Packed_sequences_do_not_see_each_other()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(2);
+        var (q, k, v) = (randn(1, 12, 2, 8), randn(1, 12, 2, 8), randn(1, 12, 2, 8));
+        var shape = new AttentionShape(2, 2, 8, 0, 0.3f, null);
+        Tensor Part(int start, int length) => CausalAttention.Run(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null);
+        var packed = CausalAttention.Run(q, k, v, shape, [5, 7], null, null);
+        (packed - cat([Part(0, 5), Part(5, 7)], 1)).abs().max().item<float>().ShouldBe(0);
+    }
+
+    [Fact]
+    public void Root_mean_square_norm_with_a_weight_that_learns()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(3);
+        Tensor[] inputs = [randn(3, 70, 24).requires_grad_(), randn(24).requires_grad_()];
+        ShouldAgree(inputs, () => inputs[0] * (inputs[0].square().mean([-1], keepdim: true) + 1e-3).rsqrt() * (inputs[1] + 1), () => RootMeanSquare.Run(inputs[0], inputs[1], 1e-3, 1));
+    }
+
+    [Fact]
+    public void Gated_silu_over_a_wide_range()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(4);
+        Tensor[] inputs = [(randn(5, 1000) * 40).requires_grad_(), randn(5, 1000).requires_grad_()];
+        ShouldAgree(inputs, () => nn.functional.silu(inputs[0]) * inputs[1], () => GatedSilu.Run(inputs[0], inputs[1]));
+    }
+
+    [Fact]
+    public void Exponential_is_right_to_two_units_in_the_last_place()
+    {
+        for (var x = -87.0f; x < 88; x += 0.0137f)
+            Exponential.Of(Vector256.Create(x))[0].ShouldBe((float)Math.Exp(x), Math.Exp(x) * 2.4e-7);
+        Exponential.Of(Vector256.Create(float.NegativeInfinity))[0].ShouldBe(0);
+    }
+
+    // Relative to the largest number: sums of float32 in another order.
+    private static void ShouldAgree(Tensor[] inputs, Func<Tensor> expected, Func<Tensor> actual)
+    {
+        var (e, a) = (expected(), actual());
+        var weights = randn_like(e);
+        List<Tensor> Gradients(Tensor output)
+        {
+            foreach (var input in inputs) input.grad = null;
+            (output * weights).sum().backward();
+            return [.. inputs.Select(input => input.grad!.clone())];
+        }
+        foreach (var (left, right) in Gradients(e).Zip(Gradients(a)).Prepend((e, a)))
+            ((left - right).abs().max() / left.abs().max()).item<float>().ShouldBeLessThan(1e-5f);
+    }
+}

@@ -1,0 +1,196 @@
+using Peft.Lora;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Lora.Tests;
+
+public sealed class LoraTests : IDisposable
+{
+    private readonly DisposeScope scope = NewDisposeScope();
+    private readonly UserModel model = new();
+    private readonly Tensor x;
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+
+    public LoraTests()
+    {
+        manual_seed(5);
+        x = randn(64, 6);
+    }
+
+    public void Dispose()
+    {
+        model.Dispose();
+        scope.Dispose();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private static LoraOptions On(LoraInitialization initialization, int rank = 2) => new() { Rank = rank, Alpha = 3, Initialization = initialization, TargetModules = ["enter", "0", "2", "leave"] };
+
+    public static TheoryData<string> QuietStarts => ["true", "gaussian", "orthogonal", "pissa", "pissa_niter_4", "olora", "corda"];
+
+    [Theory, MemberData(nameof(QuietStarts))]
+    public void A_start_leaves_the_model_as_it_is(string name)
+    {
+        var before = model.call(x);
+        using var peft = model.ApplyLora(On(Named(name)));
+        if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
+        Run.Difference(model.call(x), before).ShouldBeLessThan(1e-5f);   // float32
+    }
+
+    [Theory]
+    [InlineData("pissa")]
+    [InlineData("olora")]
+    [InlineData("corda")]
+    public void An_adapter_that_began_as_a_part_of_the_weight_is_saved_as_a_plain_one_of_twice_the_rank(string name)
+    {
+        using var peft = model.ApplyLora(On(Named(name)));
+        if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
+        peft.Shake();
+        var trained = model.call(x);
+        peft.SaveAsPlainLora(folder);
+        peft.Unload();
+        using var plain = model.ApplyAdapter(folder);
+        ((LoraOptions)plain.Find("default").Options).Rank.ShouldBe(4);
+        ((LoraOptions)plain.Find("default").Options).Initialization.ShouldBe(LoraInitialization.Default);
+        Run.Difference(model.call(x), trained).ShouldBeLessThan(1e-4f);   // float32
+    }
+
+    [Fact]
+    public void Orthogonal_factors_are_not_zero_and_need_an_even_rank()
+    {
+        using var peft = model.ApplyLora(On(LoraInitialization.Orthogonal));
+        peft.Trainables.ShouldAllBe(tensor => tensor.Value.abs().max().item<float>() > 1e-3f);
+        peft.Dispose();
+        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(On(LoraInitialization.Orthogonal, rank: 3))).Message.ShouldContain("even");
+    }
+
+    [Fact]
+    public void EVA_takes_the_principal_directions_of_the_inputs_and_shares_out_the_ranks()
+    {
+        var before = model.call(x);
+        using var peft = model.ApplyLora(On(LoraInitialization.Default));
+        peft.InitializeEva([x], sample => model.call(sample));
+        var layers = peft.Find("default").Layers.OfType<LoraLayer>().ToList();
+        layers.Sum(layer => layer.Rank).ShouldBe(2 * layers.Count);
+
+        // The first module sees x itself: its rows are the leading eigenvectors of the covariance, up to sign.
+        var centred = x - x.mean([0]);
+        var (_, vectors) = linalg.eigh(centred.t().mm(centred));
+        var enter = layers.Single(layer => layer.Target.Path == "enter");
+        for (var i = 0; i < enter.Rank; i++)
+            enter.A[i].dot(vectors[TensorIndex.Colon, 5 - i]).abs().item<float>().ShouldBe(1, 1e-3);
+        Run.Difference(model.call(x), before).ShouldBe(0);
+
+        peft.Shake();
+        var trained = model.call(x);
+        peft.SaveAdapter(folder);
+        peft.Unload();
+        using var loaded = model.ApplyAdapter(folder);   // ranks and alphas of the pattern
+        Run.Difference(model.call(x), trained).ShouldBeLessThan(1e-5f);
+    }
+
+    [Fact]
+    public void CorDA_can_learn_the_samples_or_keep_them()
+    {
+        using var peft = model.ApplyLora(On(LoraInitialization.Corda));
+        float Explained(bool preserve)
+        {
+            peft.InitializeCorda([x], sample => model.call(sample), preserve);
+            var layer = peft.Find("default").Layers.OfType<LoraLayer>().Single(each => each.Target.Path == "enter");
+            return x.mm(layer.MatrixB.mm(layer.MatrixA).t()).norm().item<float>();
+        }
+        Explained(preserve: false).ShouldBeGreaterThan(2 * Explained(preserve: true));
+    }
+
+    [Fact]
+    public void Dropout_acts_in_training_only()
+    {
+        using var peft = model.ApplyLora(new LoraOptions { Rank = 2, Dropout = 0.5, TargetModules = ["enter"] });
+        peft.Shake();
+        model.train();
+        Run.Difference(model.call(x), model.call(x)).ShouldBeGreaterThan(1e-4f);
+        model.eval();
+        Run.Difference(model.call(x), model.call(x)).ShouldBe(0);
+    }
+
+    [Fact]
+    public void Adapters_of_a_bfloat16_model_are_float32()
+    {
+        using var half = new UserModel();
+        half.to(ScalarType.BFloat16);
+        var input = x.to_type(ScalarType.BFloat16);
+        using var peft = half.ApplyLora(rank: 2);
+        peft.Trainables.ShouldAllBe(tensor => tensor.Value.dtype == ScalarType.Float32);
+        peft.Shake();
+        var output = half.call(input);
+        output.dtype.ShouldBe(ScalarType.BFloat16);
+        output.to_type(ScalarType.Float32).sum().backward();
+        peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.dtype == ScalarType.Float32);
+        peft.Merge();
+        Run.Difference(half.call(input).to_type(ScalarType.Float32), output.to_type(ScalarType.Float32)).ShouldBeLessThan(0.1f);   // 8 bits of mantissa
+    }
+
+    [Fact]
+    public void A_saved_adapter_replaces_one_that_serves_without_touching_the_model()
+    {
+        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 8, TargetModules = ["enter"] });
+        peft.Shake();
+        var other = model.call(x);
+        peft.SaveAdapter(folder);
+        peft.Unload();
+        using var serving = model.ApplyLora(rank: 2, targets: new[] { "enter", "leave" });
+        serving.Shake();
+        serving.HotSwap("default", folder);
+        Run.Difference(model.call(x), other).ShouldBeLessThan(1e-5f);
+        using var narrow = new UserModel();
+        using var few = narrow.ApplyLora(rank: 2, targets: new[] { "leave" });
+        Should.Throw<AdapterMismatchException>(() => few.HotSwap("default", folder)).Message.ShouldContain("enter");
+    }
+
+    [Fact]
+    public void A_rank_is_reduced_to_the_best_approximation()
+    {
+        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 8, TargetModules = ["0"] });
+        peft.Shake();
+        peft.ReduceRank("default", "small", 2);
+        var (full, small) = (Delta(peft, "default"), Delta(peft, "small"));
+        var (_, s, _) = linalg.svd(full, fullMatrices: false);
+        (full - small).norm().item<float>().ShouldBe(s.narrow(0, 2, s.numel() - 2).norm().item<float>(), 1e-4);   // Eckart and Young
+        Should.Throw<AdapterOptionsException>(() => peft.Combine("mix", [("default", 1), ("small", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("4, 2");
+        Should.Throw<AdapterOptionsException>(() => peft.Combine("mix", [("default", 1)], new CombinationOptions { Kind = Combination.Ties })).Message.ShouldContain("Density");
+    }
+
+    [Fact]
+    public void Files_that_do_not_fit_are_refused_with_all_that_is_wrong_and_the_model_is_unchanged()
+    {
+        using (var peft = model.ApplyLora(rank: 2, targets: new[] { "enter" })) peft.SaveAdapter(folder);
+        var config = Path.Combine(folder, AdapterConfig.FileName);
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"enter\"", "\"leave\"", StringComparison.Ordinal));
+        var error = Should.Throw<AdapterMismatchException>(() => model.ApplyAdapter(folder));
+        error.Message.ShouldContain("missing (base_model.model.leave.lora_A.weight");
+        error.Message.ShouldContain("unexpected (base_model.model.enter.lora_A.weight");
+        PeftModel.Of(model).ShouldBeNull();
+
+        File.WriteAllText(config, """{"peft_type":"NO_SUCH"}""");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("LORA");
+        File.WriteAllText(config, "{");
+        Should.Throw<Peft.Checkpoints.CheckpointException>(() => model.ApplyAdapter(folder)).Message.ShouldContain(config);
+    }
+
+    [Fact]
+    public void A_configuration_of_the_method_alone_has_every_default_and_unknown_fields_are_kept()
+    {
+        var options = (LoraOptions)AdapterConfig.Parse("""{"peft_type":"LORA","new_field":{"a":1}}""");
+        (options.Rank, options.Alpha, options.Bias, options.Initialization).ShouldBe((8, 8.0, "none", LoraInitialization.Default));
+        AdapterConfig.Write(options).ShouldContain("\"new_field\": {");
+        Should.Throw<AdapterOptionsException>(() => ((LoraOptions)AdapterConfig.Parse("""{"peft_type":"LORA","use_qalora":true}""")).Validate()).Message.ShouldContain("use_qalora");
+    }
+
+    private static Tensor Delta(PeftModel peft, string name) => peft.Find(name).Layers.OfType<LoraLayer>().First().Delta();
+
+    private static LoraInitialization Named(string name) => name switch
+    {
+        "true" => LoraInitialization.Default, "gaussian" => LoraInitialization.Gaussian, "orthogonal" => LoraInitialization.Orthogonal, "pissa" => LoraInitialization.Pissa,
+        "pissa_niter_4" => LoraInitialization.PissaByIterations(4), "olora" => LoraInitialization.Olora, _ => LoraInitialization.Corda,
+    };
+}
