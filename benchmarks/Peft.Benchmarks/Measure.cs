@@ -16,23 +16,27 @@ internal static class Measure
 
     public static void Print(object line) => Console.WriteLine(JsonSerializer.Serialize(line));
 
-    /// <summary>Trains on batches in turn and gives the mean seconds of a step after the warm-up.</summary>
-    public static double TrainingStep(ILossModel model, PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps)
+    /// <summary>The middle one of some numbers: on a machine that others use as well, the mean says more about them.</summary>
+    public static double Median(IEnumerable<double> numbers) => numbers.Order().ElementAt(numbers.Count() / 2);
+
+    /// <summary>Trains on batches in turn and gives the seconds of each step after the warm-up.</summary>
+    public static IReadOnlyList<double> TrainingSteps(ILossModel model, PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps)
     {
         peft.Module.train();
         using var parameters = new FlatParameters(peft.Trainables);
         using var optimizer = new AdamW(parameters, 1e-4);
-        var watch = new Stopwatch();
+        var seconds = new List<double>();
         for (var step = 0; step < warmup + steps; step++)
         {
-            if (step == warmup) watch.Start();
+            var watch = Stopwatch.StartNew();
             using var scope = NewDisposeScope();
             parameters.ZeroGradients();
             model.Loss(batches[step % batches.Count]).backward();
             parameters.BindGradients();
             parameters.ClipGradients(parameters.GradientNorm().item<float>(), 1);
             optimizer.Step();
+            if (step >= warmup) seconds.Add(watch.Elapsed.TotalSeconds);
         }
-        return watch.Elapsed.TotalSeconds / steps;
+        return seconds;
     }
 }

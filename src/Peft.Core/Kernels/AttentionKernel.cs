@@ -1,5 +1,5 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
@@ -20,15 +20,14 @@ internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, in
 internal readonly record struct AttentionSpan(int Start, int Length, int Angle);
 
 /// <summary>
-/// Causal attention of one sequence and one key/value head on the CPU, the rotary embedding included, row by row: the scores of four
-/// queries exist at a time (Dao et al. 2022, arXiv:2205.14135, without its tiling of keys: a row of scores fits the cache).
+/// Causal attention of one sequence and one key/value head on the CPU, the rotary embedding included: the scores of sixteen queries
+/// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its tiling of keys). A vector holds one key's scores for eight queries,
+/// so that maxima and sums over keys never leave their lane.
 /// </summary>
-internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan span, int group, float* cosine, float* sine) : IDisposable
+internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan span, int group, float* cosine, float* sine)
 {
+    private const int Queries = 16;   // a block: two vectors
     private readonly int size = shape.Size;
-    private readonly int stride = (span.Length + ThinProducts.Columns - 1) / ThinProducts.Columns * ThinProducts.Columns;
-    private readonly List<float[]> rented = [];
-    private readonly List<MemoryHandle> pins = [];
 
     /// <summary>Fills the outputs and, if they are wanted, the logarithms of the sums that the weights were divided by.</summary>
     /// <param name="q">[rows, heads, size]</param>
@@ -36,81 +35,72 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     /// <param name="v">[rows, key/value heads, size]</param>
     /// <param name="output">[rows, heads, size]</param>
     /// <param name="logSums">[rows, heads], or null.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Forward(float* q, float* k, float* v, float* output, float* logSums)
     {
-        var keys = Transposed(k, rotate: true);
-        var values = Rows(v, rotate: false);
-        var scores = Rent(ThinProducts.Rows * stride);
-        var queries = Rent(ThinProducts.Rows * size);
-        var result = Rent(ThinProducts.Rows * size);
-        var inverse = stackalloc float[ThinProducts.Rows];
+        using var memory = new Scratch(2 * span.Length * size + span.Length * Queries + 3 * Queries * size + 2 * Queries);
+        var keys = Rows(k, memory.Take(span.Length * size), rotate: true);
+        var values = Rows(v, memory.Take(span.Length * size), rotate: false);
+        var scores = memory.Take(span.Length * Queries);
+        var rows = memory.Take(Queries * size);
+        var queries = memory.Take(Queries * size);
+        var result = memory.Take(Queries * size);
+        var maxima = memory.Take(Queries);
+        var sums = memory.Take(Queries);
         for (var head = 0; head < HeadsPerGroup; head++)
         {
-            for (var first = 0; first < span.Length; first += ThinProducts.Rows)
+            for (var first = 0; first < span.Length; first += Queries)
             {
-                var (low, columns) = Visible(first);
-                LoadRows(q, first, head, queries, rotate: true, shape.Scale);
-                ThinProducts.Multiply(queries, size, keys + low, stride, columns, scores + low);
-                for (var r = 0; r < ThinProducts.Rows && first + r < span.Length; r++)
+                var (low, seen, count) = Visible(first);
+                LoadBlock(q, first, head, count, rows, queries, rotate: true, shape.Scale);
+                TileProducts.Run(keys + low * size, size, 1, queries, Queries, scores, Queries, seen, size, Queries);
+                Hide(scores, low, seen, first, count);
+                Exponentiate(scores, seen, maxima, sums);
+                TileProducts.Run(values + low * size, 1, size, scores, Queries, result, Queries, size, seen, Queries);
+                TileProducts.Transpose(result, size, Queries, rows);
+                for (var r = 0; r < count; r++)
                 {
-                    var row = scores + r * stride;
-                    Hide(row, low, columns, first + r, float.NegativeInfinity);
-                    var (maximum, sum) = Exponentiate(row + low, columns);
-                    inverse[r] = 1 / sum;
-                    if (logSums is not null) logSums[At(first + r, head) / size] = maximum + MathF.Log(sum);
-                }
-                ThinProducts.Combine(scores + low, stride, columns, values + low * size, size, result);
-                for (var r = 0; r < ThinProducts.Rows && first + r < span.Length; r++)
-                {
-                    var to = output + At(first + r, head);
-                    for (var d = 0; d < size; d += 8) (Vector256.Load(result + r * size + d) * inverse[r]).Store(to + d);
+                    Scale(rows + r * size, output + At(first + r, head), size, 1 / sums[r]);
+                    if (logSums is not null) logSums[At(first + r, head) / size] = maxima[r] + MathF.Log(sums[r]);
                 }
             }
         }
     }
 
     /// <summary>Fills the gradients from that of the outputs. The weights are computed again, not kept.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Backward(float* q, float* k, float* v, float* logSums, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
-        var keys = Rows(k, rotate: true);
-        var keysTransposed = Transposed(k, rotate: true);
-        var valuesTransposed = Transposed(v, rotate: false);
-        var keySums = Rent(stride * size);
-        var valueSums = Rent(stride * size);
-        var weights = Rent(ThinProducts.Rows * stride);
-        var slopes = Rent(ThinProducts.Rows * stride);
-        var queries = Rent(ThinProducts.Rows * size);
-        var gradients = Rent(ThinProducts.Rows * size);
-        var result = Rent(ThinProducts.Rows * size);
+        using var memory = new Scratch(4 * span.Length * size + 2 * span.Length * Queries + 5 * Queries * size + Queries);
+        var keys = Rows(k, memory.Take(span.Length * size), rotate: true);
+        var values = Rows(v, memory.Take(span.Length * size), rotate: false);
+        var keySums = memory.Zeros(span.Length * size);
+        var valueSums = memory.Zeros(span.Length * size);
+        var weights = memory.Take(span.Length * Queries);
+        var slopes = memory.Take(span.Length * Queries);
+        var queryRows = memory.Take(Queries * size);
+        var queries = memory.Take(Queries * size);
+        var gradientRows = memory.Take(Queries * size);
+        var gradients = memory.Take(Queries * size);
+        var result = memory.Take(Queries * size);
+        var logs = memory.Take(Queries);
         for (var head = 0; head < HeadsPerGroup; head++)
         {
-            for (var first = 0; first < span.Length; first += ThinProducts.Rows)
+            for (var first = 0; first < span.Length; first += Queries)
             {
-                var (low, columns) = Visible(first);
-                LoadRows(q, first, head, queries, rotate: true, shape.Scale);
-                LoadRows(outputGradient, first, head, gradients, rotate: false, 1);
-                ThinProducts.Multiply(queries, size, keysTransposed + low, stride, columns, weights + low);
-                ThinProducts.Multiply(gradients, size, valuesTransposed + low, stride, columns, slopes + low);
-                for (var r = 0; r < ThinProducts.Rows; r++)
-                {
-                    var weight = weights + r * stride + low;
-                    var slope = slopes + r * stride + low;
-                    if (first + r >= span.Length)
-                    {
-                        new Span<float>(weight, columns).Clear();
-                        new Span<float>(slope, columns).Clear();
-                        continue;
-                    }
-                    Hide(weights + r * stride, low, columns, first + r, float.NegativeInfinity);
-                    Slope(weight, slope, columns, logSums[At(first + r, head) / size]);
-                }
-                ThinProducts.Scatter(weights + low, stride, columns, gradients, size, valueSums + low * size);
-                ThinProducts.Scatter(slopes + low, stride, columns, queries, size, keySums + low * size);
-                ThinProducts.Combine(slopes + low, stride, columns, keys + low * size, size, result);
-                for (var r = 0; r < ThinProducts.Rows && first + r < span.Length; r++)
-                    StoreRow(result + r * size, first + r, qGradient + At(first + r, head), shape.Scale, rotated: true);
+                var (low, seen, count) = Visible(first);
+                LoadBlock(q, first, head, count, queryRows, queries, rotate: true, shape.Scale);
+                LoadBlock(outputGradient, first, head, count, gradientRows, gradients, rotate: false, 1);
+                TileProducts.Run(keys + low * size, size, 1, queries, Queries, weights, Queries, seen, size, Queries);
+                TileProducts.Run(values + low * size, size, 1, gradients, Queries, slopes, Queries, seen, size, Queries);
+                Hide(weights, low, seen, first, count);
+                // What is divided by an infinite sum has no weight: lanes without a query.
+                for (var r = 0; r < Queries; r++) logs[r] = r < count ? logSums[At(first + r, head) / size] : float.PositiveInfinity;
+                Slope(weights, slopes, seen, logs);
+                TileProducts.Run(weights, Queries, 1, gradientRows, size, valueSums + low * size, size, seen, count, size, add: true);
+                TileProducts.Run(slopes, Queries, 1, queryRows, size, keySums + low * size, size, seen, count, size, add: true);
+                TileProducts.Run(keys + low * size, 1, size, slopes, Queries, result, Queries, size, seen, Queries);
+                TileProducts.Transpose(result, size, Queries, queryRows);
+                for (var r = 0; r < count; r++)
+                    StoreRow(queryRows + r * size, first + r, qGradient + At(first + r, head), shape.Scale, rotated: true);
             }
         }
         for (var i = 0; i < span.Length; i++)
@@ -126,67 +116,82 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     private long KeyAt(int position) => ((long)(span.Start + position) * shape.KeyValueHeads + group) * size;
 
-    // What four queries from a first one on see, in whole vectors.
-    private (int Low, int Columns) Visible(int first)
+    // The keys that a block of queries sees: the first one and how many; and the queries that there are.
+    private (int Low, int Seen, int Count) Visible(int first)
     {
-        var low = shape.Window is { } window ? Math.Max(0, first - window + 1) / ThinProducts.Columns * ThinProducts.Columns : 0;
-        var high = Math.Min(span.Length, first + ThinProducts.Rows);
-        return (low, (high - low + ThinProducts.Columns - 1) / ThinProducts.Columns * ThinProducts.Columns);
+        var count = Math.Min(Queries, span.Length - first);
+        var low = shape.Window is { } window ? Math.Max(0, first - window + 1) : 0;
+        return (low, first + count - low, count);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Hide(float* row, int low, int columns, int query, float value)
+    // scores [keys, queries]
+    private void Hide(float* scores, int low, int seen, int first, int count)
     {
-        for (var j = query + 1; j < low + columns; j++) row[j] = value;
+        for (var key = first + 1; key < low + seen; key++)
+            new Span<float>(scores + (key - low) * Queries, Math.Min(Queries, key - first)).Fill(float.NegativeInfinity);
         if (shape.Window is not { } window) return;
-        for (var j = low; j <= query - window; j++) row[j] = value;
+        for (var key = low; key < first + count - window; key++)
+        {
+            var gone = Math.Max(0, key + window - first);
+            new Span<float>(scores + (key - low) * Queries + gone, Queries - gone).Fill(float.NegativeInfinity);
+        }
     }
 
+    // scores [keys, queries] → exp(score − maximum of its query), and the sums of that.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (float Maximum, float Sum) Exponentiate(float* row, int columns)
+    private static void Exponentiate(float* scores, int keys, float* maxima, float* sums)
     {
-        var (left, right) = (Vector256.Load(row), Vector256.Load(row + 8));
-        for (var j = 16; j < columns; j += 16)
+        var (left, right) = (Vector256.Load(scores), Vector256.Load(scores + 8));
+        var end = scores + keys * Queries;
+        for (var at = scores + Queries; at < end; at += Queries)
         {
-            left = Vector256.MaxNative(left, Vector256.Load(row + j));
-            right = Vector256.MaxNative(right, Vector256.Load(row + j + 8));
+            left = Vector256.MaxNative(left, Vector256.Load(at));
+            right = Vector256.MaxNative(right, Vector256.Load(at + 8));
         }
-        left = Vector256.MaxNative(left, right);
-        var most = Vector128.MaxNative(left.GetLower(), left.GetUpper());
-        most = Vector128.MaxNative(most, Vector128.Shuffle(most, Vector128.Create(2, 3, 0, 1)));
-        var maximum = MathF.Max(most[0], most[1]);
-        var (offset, sums) = (Vector256.Create(maximum), Vector256<float>.Zero);
-        for (var j = 0; j < columns; j += 8)
+        var (leftSum, rightSum) = (Vector256<float>.Zero, Vector256<float>.Zero);
+        for (var at = scores; at < end; at += Queries)
         {
-            var e = Exponential.Of(Vector256.Load(row + j) - offset);
-            e.Store(row + j);
-            sums += e;
+            var one = Exponential.Of(Vector256.Load(at) - left);
+            var two = Exponential.Of(Vector256.Load(at + 8) - right);
+            one.Store(at);
+            two.Store(at + 8);
+            leftSum += one;
+            rightSum += two;
         }
-        return (maximum, Vector256.Sum(sums));
+        left.Store(maxima);
+        right.Store(maxima + 8);
+        leftSum.Store(sums);
+        rightSum.Store(sums + 8);
     }
 
-    // From scores s and dL/dp: p = exp(s − log sum), then dL/ds = p·(dL/dp − Σ p·dL/dp).
+    // From scores s and dL/dp, [keys, queries]: p = exp(s − log sum), then dL/ds = p·(dL/dp − Σ p·dL/dp).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Slope(float* weight, float* slope, int columns, float logSum)
+    private static void Slope(float* weights, float* slopes, int keys, float* logs)
     {
-        var (offset, sums) = (Vector256.Create(logSum), Vector256<float>.Zero);
-        for (var j = 0; j < columns; j += 8)
+        var (left, right) = (Vector256.Load(logs), Vector256.Load(logs + 8));
+        var (leftSum, rightSum) = (Vector256<float>.Zero, Vector256<float>.Zero);
+        for (var i = 0; i < keys * Queries; i += Queries)
         {
-            var p = Exponential.Of(Vector256.Load(weight + j) - offset);
-            p.Store(weight + j);
-            sums = Vector256.FusedMultiplyAdd(p, Vector256.Load(slope + j), sums);
+            var one = Exponential.Of(Vector256.Load(weights + i) - left);
+            var two = Exponential.Of(Vector256.Load(weights + i + 8) - right);
+            one.Store(weights + i);
+            two.Store(weights + i + 8);
+            leftSum = Vector256.FusedMultiplyAdd(one, Vector256.Load(slopes + i), leftSum);
+            rightSum = Vector256.FusedMultiplyAdd(two, Vector256.Load(slopes + i + 8), rightSum);
         }
-        var mean = Vector256.Create(Vector256.Sum(sums));
-        for (var j = 0; j < columns; j += 8) (Vector256.Load(weight + j) * (Vector256.Load(slope + j) - mean)).Store(slope + j);
+        for (var i = 0; i < keys * Queries; i += Queries)
+        {
+            (Vector256.Load(weights + i) * (Vector256.Load(slopes + i) - leftSum)).Store(slopes + i);
+            (Vector256.Load(weights + i + 8) * (Vector256.Load(slopes + i + 8) - rightSum)).Store(slopes + i + 8);
+        }
     }
 
-    private void LoadRows(float* from, int first, int head, float* to, bool rotate, float scale)
+    // The rows of a block's queries [queries, size], and their transpose [size, queries].
+    private void LoadBlock(float* from, int first, int head, int count, float* rows, float* turned, bool rotate, float scale)
     {
-        for (var r = 0; r < ThinProducts.Rows; r++)
-        {
-            if (first + r < span.Length) LoadRow(from + At(first + r, head), first + r, to + r * size, rotate, scale);
-            else new Span<float>(to + r * size, size).Clear();
-        }
+        for (var r = 0; r < count; r++) LoadRow(from + At(first + r, head), first + r, rows + r * size, rotate, scale);
+        if (count < Queries) new Span<float>(rows + count * size, (Queries - count) * size).Clear();
+        TileProducts.Transpose(rows, Queries, size, turned);
     }
 
     // x → x·cos + swap(x)·sin over the turned dimensions; the sine carries the sign of its half.
@@ -237,39 +242,32 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     private float* Angle(float* table, int position) => table + (long)(span.Angle + position) * shape.Rotated;
 
-    private float* Rows(float* from, bool rotate)
+    private float* Rows(float* from, float* to, bool rotate)
     {
-        var to = Rent(stride * size);
         for (var i = 0; i < span.Length; i++) LoadRow(from + KeyAt(i), i, to + i * size, rotate, 1);
         return to;
     }
 
-    private float* Transposed(float* from, bool rotate)
+    // One piece of memory, handed out from its start.
+    private ref struct Scratch(int floats)
     {
-        var to = Rent(stride * size);
-        var row = Rent(size);
-        for (var i = 0; i < span.Length; i++)
+        private readonly float* memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
+        private int taken;
+
+        public float* Take(int count)
         {
-            LoadRow(from + KeyAt(i), i, row, rotate, 1);
-            for (var d = 0; d < size; d++) to[d * stride + i] = row[d];
+            var at = memory + taken;
+            taken += count;
+            return at;
         }
-        return to;
-    }
 
-    // Zeros, so that padded rows and columns count for nothing.
-    private float* Rent(int length)
-    {
-        var array = ArrayPool<float>.Shared.Rent(length);
-        Array.Clear(array, 0, length);
-        rented.Add(array);
-        var pin = array.AsMemory().Pin();
-        pins.Add(pin);
-        return (float*)pin.Pointer;
-    }
+        public float* Zeros(int count)
+        {
+            var at = Take(count);
+            new Span<float>(at, count).Clear();
+            return at;
+        }
 
-    public void Dispose()
-    {
-        foreach (var pin in pins) pin.Dispose();
-        foreach (var array in rented) ArrayPool<float>.Shared.Return(array);
+        public readonly void Dispose() => NativeMemory.AlignedFree(memory);
     }
 }

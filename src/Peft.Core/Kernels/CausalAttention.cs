@@ -57,7 +57,7 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
             Each(job, (span, group) =>
             {
-                using var kernel = new AttentionKernel(shape, span, group, (float*)cp, (float*)sp);
+                var kernel = new AttentionKernel(shape, span, group, (float*)cp, (float*)sp);
                 kernel.Forward((float*)qp, (float*)kp, (float*)vp, (float*)op, (float*)lp);
             });
         }
@@ -78,7 +78,7 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
             var (qp, kp, vp, cp, sp, lp, gp, gqp, gkp, gvp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)ls, (nint)gs, (nint)gq, (nint)gk, (nint)gv);
             Each(job, (span, group) =>
             {
-                using var kernel = new AttentionKernel(job.Shape, span, group, (float*)cp, (float*)sp);
+                var kernel = new AttentionKernel(job.Shape, span, group, (float*)cp, (float*)sp);
                 kernel.Backward((float*)qp, (float*)kp, (float*)vp, (float*)lp, (float*)gp, (float*)gqp, (float*)gkp, (float*)gvp);
             });
         }

@@ -81,12 +81,8 @@ internal sealed class GatedSilu : autograd.SingleTensorFunction<GatedSilu>
         }
     }
 
-    // e^−|z| never overflows: σ(z) = 1 / (1 + e^−z).
+    // 1 / (1 + e^−z); e^88 is the largest power that float32 holds.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Sigmoid(Vector256<float> z)
-    {
-        var e = Exponential.Of(-Vector256.Abs(z));
-        var high = Vector256<float>.One / (Vector256<float>.One + e);
-        return Vector256.ConditionalSelect(Vector256.LessThan(z, Vector256<float>.Zero), e * high, high);
-    }
+        => Vector256<float>.One / (Vector256<float>.One + Exponential.Of(Vector256.MinNative(-z, Vector256.Create(88f))));
 }

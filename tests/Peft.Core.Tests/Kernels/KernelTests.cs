@@ -75,7 +75,7 @@ public class KernelTests
     {
         for (var x = -87.0f; x < 88; x += 0.0137f)
             Exponential.Of(Vector256.Create(x))[0].ShouldBe((float)Math.Exp(x), Math.Exp(x) * 2.4e-7);
-        Exponential.Of(Vector256.Create(float.NegativeInfinity))[0].ShouldBe(0);
+        Exponential.Of(Vector256.Create(float.NegativeInfinity))[0].ShouldBe(0, 1.2e-38);
     }
 
     // Relative to the largest number: sums of float32 in another order.

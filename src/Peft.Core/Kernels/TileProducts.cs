@@ -1,0 +1,162 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Peft.Kernels;
+
+/// <summary>Products of small matrices whose sides are too short for BLAS to run at speed, in float32.</summary>
+internal static unsafe class TileProducts
+{
+    /// <summary>C = A·B, or C + A·B, for a number of columns that 8 divides.</summary>
+    /// <param name="a">A [rows, depth].</param>
+    /// <param name="aRow">Distance of A's rows.</param>
+    /// <param name="aStep">Distance of the elements of a row of A.</param>
+    /// <param name="b">B [depth, columns].</param>
+    /// <param name="bRow">Distance of B's rows.</param>
+    /// <param name="c">C [rows, columns].</param>
+    /// <param name="cRow">Distance of C's rows.</param>
+    /// <param name="rows">Rows of A and C.</param>
+    /// <param name="depth">Length of the sums.</param>
+    /// <param name="columns">Columns of B and C.</param>
+    /// <param name="add">Whether C is added to.</param>
+    public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add = false)
+    {
+        var column = 0;
+        for (; column + 16 <= columns; column += 16) FourBySixteen(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
+        if (column < columns) EightByEight(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
+    }
+
+    // Eight sums at a time, so that none waits for the one before.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FourBySixteen(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, bool add)
+    {
+        var row = 0;
+        for (; row + 4 <= rows; row += 4, a += 4 * aRow, c += 4 * cRow)
+        {
+            Vector256<float> s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default, s30 = default, s31 = default;
+            float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, at = b;
+            for (nint k = 0, step = 0; k < depth; k++, step += aStep, at += bRow)
+            {
+                var (left, right) = (Vector256.Load(at), Vector256.Load(at + 8));
+                var x = Vector256.Create(a[step]);
+                s00 = Vector256.FusedMultiplyAdd(x, left, s00);
+                s01 = Vector256.FusedMultiplyAdd(x, right, s01);
+                x = Vector256.Create(a1[step]);
+                s10 = Vector256.FusedMultiplyAdd(x, left, s10);
+                s11 = Vector256.FusedMultiplyAdd(x, right, s11);
+                x = Vector256.Create(a2[step]);
+                s20 = Vector256.FusedMultiplyAdd(x, left, s20);
+                s21 = Vector256.FusedMultiplyAdd(x, right, s21);
+                x = Vector256.Create(a3[step]);
+                s30 = Vector256.FusedMultiplyAdd(x, left, s30);
+                s31 = Vector256.FusedMultiplyAdd(x, right, s31);
+            }
+            Store(s00, c, add);
+            Store(s01, c + 8, add);
+            Store(s10, c + cRow, add);
+            Store(s11, c + cRow + 8, add);
+            Store(s20, c + 2 * cRow, add);
+            Store(s21, c + 2 * cRow + 8, add);
+            Store(s30, c + 3 * cRow, add);
+            Store(s31, c + 3 * cRow + 8, add);
+        }
+        for (; row < rows; row++, a += aRow, c += cRow)
+        {
+            One(a, aStep, b, bRow, c, depth, add);
+            One(a, aStep, b + 8, bRow, c + 8, depth, add);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EightByEight(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, bool add)
+    {
+        var row = 0;
+        for (; row + 8 <= rows; row += 8, a += 8 * aRow, c += 8 * cRow)
+        {
+            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
+            float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, at = b;
+            var below = 4 * aRow;
+            for (nint k = 0, step = 0; k < depth; k++, step += aStep, at += bRow)
+            {
+                var line = Vector256.Load(at);
+                s0 = Vector256.FusedMultiplyAdd(Vector256.Create(a[step]), line, s0);
+                s1 = Vector256.FusedMultiplyAdd(Vector256.Create(a1[step]), line, s1);
+                s2 = Vector256.FusedMultiplyAdd(Vector256.Create(a2[step]), line, s2);
+                s3 = Vector256.FusedMultiplyAdd(Vector256.Create(a3[step]), line, s3);
+                s4 = Vector256.FusedMultiplyAdd(Vector256.Create(a[below + step]), line, s4);
+                s5 = Vector256.FusedMultiplyAdd(Vector256.Create(a1[below + step]), line, s5);
+                s6 = Vector256.FusedMultiplyAdd(Vector256.Create(a2[below + step]), line, s6);
+                s7 = Vector256.FusedMultiplyAdd(Vector256.Create(a3[below + step]), line, s7);
+            }
+            Store(s0, c, add);
+            Store(s1, c + cRow, add);
+            Store(s2, c + 2 * cRow, add);
+            Store(s3, c + 3 * cRow, add);
+            Store(s4, c + 4 * cRow, add);
+            Store(s5, c + 5 * cRow, add);
+            Store(s6, c + 6 * cRow, add);
+            Store(s7, c + 7 * cRow, add);
+        }
+        for (; row < rows; row++, a += aRow, c += cRow) One(a, aStep, b, bRow, c, depth, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void One(float* a, int aStep, float* b, int bRow, float* c, int depth, bool add)
+    {
+        Vector256<float> even = default, odd = default;
+        var k = 0;
+        for (; k + 2 <= depth; k += 2)
+        {
+            even = Vector256.FusedMultiplyAdd(Vector256.Create(a[k * aStep]), Vector256.Load(b + k * bRow), even);
+            odd = Vector256.FusedMultiplyAdd(Vector256.Create(a[(k + 1) * aStep]), Vector256.Load(b + (k + 1) * bRow), odd);
+        }
+        if (k < depth) even = Vector256.FusedMultiplyAdd(Vector256.Create(a[k * aStep]), Vector256.Load(b + k * bRow), even);
+        Store(even + odd, c, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector256<float> sum, float* c, bool add) => (add ? sum + Vector256.Load(c) : sum).Store(c);
+
+    /// <summary>The transpose of [rows, columns], for numbers of rows and columns that 8 divides.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Transpose(float* from, int rows, int columns, float* to)
+    {
+        if (!Avx.IsSupported)
+        {
+            for (var r = 0; r < rows; r++)
+                for (var c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+            return;
+        }
+        for (var c = 0; c < columns; c += 8)
+        {
+            for (var r = 0; r < rows; r += 8)
+            {
+                var at = from + r * columns + c;
+                // Pairs of rows, pairs of pairs, then the halves of the vectors.
+                Vector256<float> r0 = Vector256.Load(at), r1 = Vector256.Load(at + columns), r2 = Vector256.Load(at + 2 * columns), r3 = Vector256.Load(at + 3 * columns);
+                at += 4 * columns;
+                Vector256<float> r4 = Vector256.Load(at), r5 = Vector256.Load(at + columns), r6 = Vector256.Load(at + 2 * columns), r7 = Vector256.Load(at + 3 * columns);
+                Vector256<float> p0 = Avx.UnpackLow(r0, r1), p1 = Avx.UnpackHigh(r0, r1), p2 = Avx.UnpackLow(r2, r3), p3 = Avx.UnpackHigh(r2, r3);
+                Vector256<float> p4 = Avx.UnpackLow(r4, r5), p5 = Avx.UnpackHigh(r4, r5), p6 = Avx.UnpackLow(r6, r7), p7 = Avx.UnpackHigh(r6, r7);
+                r0 = Avx.Shuffle(p0, p2, 0x44);
+                r1 = Avx.Shuffle(p0, p2, 0xEE);
+                r2 = Avx.Shuffle(p1, p3, 0x44);
+                r3 = Avx.Shuffle(p1, p3, 0xEE);
+                r4 = Avx.Shuffle(p4, p6, 0x44);
+                r5 = Avx.Shuffle(p4, p6, 0xEE);
+                r6 = Avx.Shuffle(p5, p7, 0x44);
+                r7 = Avx.Shuffle(p5, p7, 0xEE);
+                var line = to + c * rows + r;
+                Avx.Permute2x128(r0, r4, 0x20).Store(line);
+                Avx.Permute2x128(r1, r5, 0x20).Store(line + rows);
+                Avx.Permute2x128(r2, r6, 0x20).Store(line + 2 * rows);
+                Avx.Permute2x128(r3, r7, 0x20).Store(line + 3 * rows);
+                line += 4 * rows;
+                Avx.Permute2x128(r0, r4, 0x31).Store(line);
+                Avx.Permute2x128(r1, r5, 0x31).Store(line + rows);
+                Avx.Permute2x128(r2, r6, 0x31).Store(line + 2 * rows);
+                Avx.Permute2x128(r3, r7, 0x31).Store(line + 3 * rows);
+            }
+        }
+    }
+}
