@@ -5,15 +5,16 @@ using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
-/// <summary>Greedy generation with a LoRA adapter, active or merged: the median of three runs.</summary>
+/// <summary>Greedy generation with a LoRA adapter, active or merged: the median of several runs, once the code is compiled.</summary>
 internal static class GenerateBenchmark
 {
     public static Command Command()
     {
         var (shape, batch, prompt, added) = (Measure.Shape(), Measure.Number("--batch", 1), Measure.Number("--prompt", 32), Measure.Number("--new", 64));
         var threads = Measure.Number("--threads", 2);
+        var (warmups, measured) = (Measure.Number("--warmup", 1), Measure.Number("--runs", 3));
         var merged = new Option<bool>("--merged");
-        var command = new Command("generate", "New tokens per second.") { shape, batch, prompt, added, threads, merged };
+        var command = new Command("generate", "New tokens per second.") { shape, batch, prompt, added, threads, warmups, measured, merged };
         command.SetAction(at =>
         {
             set_num_threads(at.GetValue(threads));
@@ -21,13 +22,13 @@ internal static class GenerateBenchmark
             if (at.GetValue(merged)) peft.MergeAndUnload();
             var options = new GenerationOptions { MaxNewTokens = at.GetValue(added), MinNewTokens = at.GetValue(added) };
             IReadOnlyList<int>[] prompts = [.. Enumerable.Range(0, at.GetValue(batch)).Select(row => Enumerable.Range(3 + row, at.GetValue(prompt)).ToArray())];
-            model.Generate(prompts, options);
-            var seconds = Enumerable.Range(0, 3).Select(_ =>
+            var (warmup, runs) = (at.GetValue(warmups), at.GetValue(measured));
+            var seconds = Measure.Median([.. Enumerable.Range(0, warmup + runs).Select(_ =>
             {
                 var watch = Stopwatch.StartNew();
                 model.Generate(prompts, options);
                 return watch.Elapsed.TotalSeconds;
-            }).Order().ElementAt(1);
+            }).Skip(warmup)]);
             Measure.Print(new
             {
                 benchmark = "generate", shape = at.GetValue(shape), batch = at.GetValue(batch), prompt = at.GetValue(prompt), @new = at.GetValue(added), threads = at.GetValue(threads), merged = at.GetValue(merged),

@@ -29,13 +29,16 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     private const int Queries = 16;   // a block: two vectors
     private readonly int size = shape.Size;
 
-    /// <summary>Fills the outputs and, if they are wanted, the logarithms of the sums that the weights were divided by.</summary>
+    /// <summary>
+    /// Fills the outputs and, if they are wanted, what makes weights of scores again: each row's largest score and 1 / Σ exp(score − largest).
+    /// The logarithm of both together would be one number, but loses the sum where scores are in the thousands.
+    /// </summary>
     /// <param name="q">[rows, heads, size]</param>
     /// <param name="k">[rows, key/value heads, size]</param>
     /// <param name="v">[rows, key/value heads, size]</param>
     /// <param name="output">[rows, heads, size]</param>
-    /// <param name="logSums">[rows, heads], or null.</param>
-    public void Forward(float* q, float* k, float* v, float* output, float* logSums)
+    /// <param name="norms">[rows, heads, 2], or null.</param>
+    public void Forward(float* q, float* k, float* v, float* output, float* norms)
     {
         using var memory = new Scratch(2 * span.Length * size + span.Length * Queries + 3 * Queries * size + 2 * Queries);
         var keys = Rows(k, memory.Take(span.Length * size), rotate: true);
@@ -59,17 +62,20 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                 TileProducts.Transpose(result, size, Queries, rows);
                 for (var r = 0; r < count; r++)
                 {
-                    Scale(rows + r * size, output + At(first + r, head), size, 1 / sums[r]);
-                    if (logSums is not null) logSums[At(first + r, head) / size] = maxima[r] + MathF.Log(sums[r]);
+                    var at = At(first + r, head);
+                    Scale(rows + r * size, output + at, size, 1 / sums[r]);
+                    if (norms is null) continue;
+                    norms[at / size * 2] = maxima[r];
+                    norms[at / size * 2 + 1] = 1 / sums[r];
                 }
             }
         }
     }
 
     /// <summary>Fills the gradients from that of the outputs. The weights are computed again, not kept.</summary>
-    public void Backward(float* q, float* k, float* v, float* logSums, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
+    public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
-        using var memory = new Scratch(4 * span.Length * size + 2 * span.Length * Queries + 5 * Queries * size + Queries);
+        using var memory = new Scratch(4 * span.Length * size + 2 * span.Length * Queries + 5 * Queries * size + 2 * Queries);
         var keys = Rows(k, memory.Take(span.Length * size), rotate: true);
         var values = Rows(v, memory.Take(span.Length * size), rotate: false);
         var keySums = memory.Zeros(span.Length * size);
@@ -81,7 +87,8 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var gradientRows = memory.Take(Queries * size);
         var gradients = memory.Take(Queries * size);
         var result = memory.Take(Queries * size);
-        var logs = memory.Take(Queries);
+        var maxima = memory.Take(Queries);
+        var inverses = memory.Take(Queries);
         for (var head = 0; head < HeadsPerGroup; head++)
         {
             for (var first = 0; first < span.Length; first += Queries)
@@ -92,9 +99,14 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                 TileProducts.Run(keys + low * size, size, 1, queries, Queries, weights, Queries, seen, size, Queries);
                 TileProducts.Run(values + low * size, size, 1, gradients, Queries, slopes, Queries, seen, size, Queries);
                 Hide(weights, low, seen, first, count);
-                // What is divided by an infinite sum has no weight: lanes without a query.
-                for (var r = 0; r < Queries; r++) logs[r] = r < count ? logSums[At(first + r, head) / size] : float.PositiveInfinity;
-                Slope(weights, slopes, seen, logs);
+                for (var r = 0; r < Queries; r++)
+                {
+                    // A lane without a query weighs nothing.
+                    var norm = norms + At(first + r, head) / size * 2;
+                    maxima[r] = r < count ? norm[0] : 0;
+                    inverses[r] = r < count ? norm[1] : 0;
+                }
+                Slope(weights, slopes, seen, maxima, inverses);
                 TileProducts.Run(weights, Queries, 1, gradientRows, size, valueSums + low * size, size, seen, count, size, add: true);
                 TileProducts.Run(slopes, Queries, 1, queryRows, size, keySums + low * size, size, seen, count, size, add: true);
                 TileProducts.Run(keys + low * size, 1, size, slopes, Queries, result, Queries, size, seen, Queries);
@@ -164,16 +176,17 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         rightSum.Store(sums + 8);
     }
 
-    // From scores s and dL/dp, [keys, queries]: p = exp(s − log sum), then dL/ds = p·(dL/dp − Σ p·dL/dp).
+    // From scores s and dL/dp, [keys, queries]: p = exp(s − largest)/sum, then dL/ds = p·(dL/dp − Σ p·dL/dp).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Slope(float* weights, float* slopes, int keys, float* logs)
+    private static void Slope(float* weights, float* slopes, int keys, float* maxima, float* inverses)
     {
-        var (left, right) = (Vector256.Load(logs), Vector256.Load(logs + 8));
+        Vector256<float> left = Vector256.Load(maxima), right = Vector256.Load(maxima + 8);
+        Vector256<float> leftFactor = Vector256.Load(inverses), rightFactor = Vector256.Load(inverses + 8);
         var (leftSum, rightSum) = (Vector256<float>.Zero, Vector256<float>.Zero);
         for (var i = 0; i < keys * Queries; i += Queries)
         {
-            var one = Exponential.Of(Vector256.Load(weights + i) - left);
-            var two = Exponential.Of(Vector256.Load(weights + i + 8) - right);
+            var one = Exponential.Of(Vector256.Load(weights + i) - left) * leftFactor;
+            var two = Exponential.Of(Vector256.Load(weights + i + 8) - right) * rightFactor;
             one.Store(weights + i);
             two.Store(weights + i + 8);
             leftSum = Vector256.FusedMultiplyAdd(one, Vector256.Load(slopes + i), leftSum);

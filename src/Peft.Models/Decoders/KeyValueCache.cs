@@ -18,12 +18,25 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
     /// <summary>Adds a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values, int count)
     {
-        if (layer == layers.Count) Allocate(keys, values, count);
-        if (room[layer] < Length + count) Grow(layer, Length + count);
-        var (allKeys, allValues) = layers[layer];
+        var (allKeys, allValues) = Room(layer, keys.shape[0], keys.shape[1], keys.shape[3], count, keys.dtype, keys.device);
         using (var slot = allKeys.narrow(2, Length, count)) slot.copy_(keys);
         using (var slot = allValues.narrow(2, Length, count)) slot.copy_(values);
         return (allKeys.narrow(2, 0, Length + count), allValues.narrow(2, 0, Length + count));
+    }
+
+    /// <summary>A layer's memory <c>[batch, heads, room, size]</c>, with room for new positions after those held; the cache's own.</summary>
+    internal (Tensor Keys, Tensor Values) Room(int layer, long batch, long heads, long size, int count, ScalarType type, Device device)
+    {
+        if (layer == layers.Count)
+        {
+            var positions = Math.Max(capacity, Length + count);
+            layers.Add((Empty(), Empty()));
+            room.Add(positions);
+
+            Tensor Empty() => empty([batch, heads, positions, size], type, device).DetachFromDisposeScope();
+        }
+        if (room[layer] < Length + count) Grow(layer, Length + count);
+        return layers[layer];
     }
 
     /// <summary>Counts the new positions, once all layers have them.</summary>
@@ -38,13 +51,6 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         Length = length;
     }
 
-    private void Allocate(Tensor keys, Tensor values, int count)
-    {
-        var size = Math.Max(capacity, Length + count);
-        layers.Add((Empty(keys, size), Empty(values, size)));
-        room.Add(size);
-    }
-
     private void Grow(int layer, int needed)
     {
         var size = Math.Max(room[layer] * 2, needed);
@@ -54,18 +60,13 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
 
     private Tensor Grown(Tensor old, long size)
     {
-        var larger = Empty(old, size);
+        var shape = old.shape;
+        var larger = empty([shape[0], shape[1], size, shape[3]], old.dtype, old.device).DetachFromDisposeScope();
         using (var source = old.narrow(2, 0, Length))
         using (var target = larger.narrow(2, 0, Length))
             target.copy_(source);
         old.Dispose();
         return larger;
-    }
-
-    private static Tensor Empty(Tensor like, long size)
-    {
-        var shape = like.shape;
-        return empty([shape[0], shape[1], size, shape[3]], like.dtype, like.device).DetachFromDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -58,10 +58,9 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             q = Replace(q, queryNorm.call(q));
             k = Replace(k, keyNorm!.call(k));
         }
-        if (FitsKernel(q, k, v, context))
+        if (Fused(q, k, v, context) is { } result)
         {
-            var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
-            using var fused = CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine);
+            using var fused = result;
             q.Dispose();
             k.Dispose();
             v.Dispose();
@@ -83,9 +82,17 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return output.call(mixed);
     }
 
-    // The library's own kernel is for whole sequences on the CPU: nothing cached, nothing padded.
-    private bool FitsKernel(Tensor q, Tensor k, Tensor v, ForwardContext context)
-        => context is { Cache: null, Prefix: null, KeyMask: null } && !attention.IsCapped && (dropout == 0 || !training) && CausalAttention.Takes(q, k, v, size);
+    // The library's own kernels are for the CPU, and for rows without padding: whole sequences, or one new position after the cached ones.
+    private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
+    {
+        if (context is not { Prefix: null, KeyMask: null } || attention.IsCapped || (dropout > 0 && training)) return null;
+        var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
+        if (context.Cache is null)
+            return CausalAttention.Takes(q, k, v, size) ? CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine) : null;
+        if (context.Length != 1 || !StepAttention.Takes(q, k, v, size)) return null;
+        var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
+        return StepAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
+    }
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
