@@ -1,3 +1,15 @@
 using Peft;
 
+[assembly: AdapterMethod("C3A", typeof(C3aOptions))]
+[assembly: AdapterMethod("DELORA", typeof(DeloraOptions))]
+[assembly: AdapterMethod("FOURIERFT", typeof(FourierFtOptions))]
+[assembly: AdapterMethod("GRALORA", typeof(GraloraOptions))]
+[assembly: AdapterMethod("HIRA", typeof(HiraOptions))]
+[assembly: AdapterMethod("LOHA", typeof(LohaOptions))]
+[assembly: AdapterMethod("LOKR", typeof(LokrOptions))]
 [assembly: AdapterMethod("LORA", typeof(LoraOptions))]
+[assembly: AdapterMethod("MISS", typeof(MissOptions))]
+[assembly: AdapterMethod("RANDLORA", typeof(RandloraOptions))]
+[assembly: AdapterMethod("SHIRA", typeof(ShiraOptions))]
+[assembly: AdapterMethod("VBLORA", typeof(VbloraOptions))]
+[assembly: AdapterMethod("VERA", typeof(VeraOptions))]
