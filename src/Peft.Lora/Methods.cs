@@ -1,5 +1,6 @@
 using Peft;
 
+[assembly: AdapterMethod("ADALORA", typeof(AdaloraOptions))]
 [assembly: AdapterMethod("C3A", typeof(C3aOptions))]
 [assembly: AdapterMethod("DELORA", typeof(DeloraOptions))]
 [assembly: AdapterMethod("FOURIERFT", typeof(FourierFtOptions))]

@@ -48,10 +48,14 @@ public sealed class AdaptedCase : IDisposable
         return model.forward(new ModelInput { InputIds = expected.Read("input_ids"), AttentionMask = expected.Read("attention_mask") });
     }
 
-    public Tensor Loss() => Model.Loss(Batch(Expected));
+    public Tensor Loss()
+    {
+        var loss = Model.Loss(Batch(Expected));
+        return Peft.Penalty() is { } penalty ? loss.add(penalty) : loss;
+    }
 
     /// <summary>Trains as the oracle did, on its one batch in evaluation mode; gives the loss before each step and after the last.</summary>
-    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null)
+    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
     {
         using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
         using var optimizer = new AdamW(parameters, learningRate, options);
@@ -67,6 +71,7 @@ public sealed class AdaptedCase : IDisposable
             parameters.BindGradients();
             transform?.Invoke();
             optimizer.Step();
+            afterStep?.Invoke(step + 1);
         }
         return tensor(losses.ToArray());
     }

@@ -10,7 +10,7 @@ public static class Unsupported
 
     private static readonly string[] Methods =
     [
-        "ADALORA", "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "DEFT", "FROD", "GLORA",
+        "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "DEFT", "FROD", "GLORA",
         "HRA", "IA3", "LILY", "LN_TUNING", "MULTITASK_PROMPT_TUNING", "OFT", "OSF", "PEANUT", "POLY", "PREFIX_TUNING",
         "PROMPT_TUNING", "PSOFT", "PVERA", "P_TUNING", "ROAD", "SUPERTUNING", "TINYLORA", "UNILORA", "WAVEFT", "XLORA",
     ];

@@ -43,6 +43,12 @@ public sealed record C3aOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>How the kernels start.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<C3aInitialization>))] public C3aInitialization Initialization { get; init; }
 
+    /// <summary>
+    /// Whether the gradient that a layer passes on to its input is the exact one. Hugging Face PEFT's reads the kernels backwards there;
+    /// false (the default) trains as it does.
+    /// </summary>
+    [JsonIgnore] public bool ExactGradient { get; init; }
+
     /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => 3e-1;
 

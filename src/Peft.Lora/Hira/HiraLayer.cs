@@ -15,7 +15,7 @@ internal sealed class HiraLayer : DeltaLayer
     public HiraLayer(Target target, HiraOptions options) : base(target)
     {
         Dropout = options.Dropout;
-        rank = options.RankPattern.At(target.Path, options.Rank);
+        rank = options.Rank;
         var (random, gaussian) = (options.Initialization == HiraInitialization.Random, options.Initialization == HiraInitialization.Gaussian);
         var (shapeA, shapeB) = (target.InputFactorShape(rank), target.OutputFactorShape(rank));
         // A lookup starts the other way round: a table of zeros reads nothing at the start.

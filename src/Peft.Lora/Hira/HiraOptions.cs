@@ -31,14 +31,14 @@ public sealed record HiraOptions : WeightUpdateOptions
     /// <summary>How A and B start.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<HiraInitialization>))] public HiraInitialization Initialization { get; init; }
 
-    /// <summary>Ranks that differ from <see cref="Rank"/>, by the last parts of a module's path or a regular expression for them.</summary>
-    [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
+    // A field of Hugging Face's file that has no effect there either.
+    [JsonInclude, JsonPropertyName("rank_pattern")] internal IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
 
     /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => 4.5e-3;
 
     /// <inheritdoc/>
-    protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout, RankPattern));
+    protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));
 
     private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
         => (targets.Select(target => new HiraLayer(target, this)), null);

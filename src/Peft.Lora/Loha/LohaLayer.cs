@@ -7,14 +7,16 @@ namespace Peft.Lora;
 internal sealed class LohaLayer : LycorisLayer
 {
     private readonly Factor first, second;
+    private readonly bool exact;
 
     public LohaLayer(Target target, LohaOptions options) : base(target, options)
     {
+        exact = options.ExactGradient;
         first = Make("hada_w1_a", "hada_w1_b", "hada_t1", zero: false);
         second = Make("hada_w2_a", "hada_w2_b", "hada_t2", zero: options.InitWeights);
     }
 
-    public override Tensor Delta() => Product(first).mul(Product(second)).mul(Scaling);
+    public override Tensor Delta() => Product(first, second).mul(Product(second, first)).mul(Scaling);
 
     private Factor Make(string a, string b, string core, bool zero)
     {
@@ -26,8 +28,13 @@ internal sealed class LohaLayer : LycorisLayer
             CoreShape is null ? null : Trainable(core, KaimingUniform(CoreShape)));
     }
 
-    private Tensor Product(Factor factor)
-        => factor.Core is null ? factor.A.mm(factor.B) : Tucker(factor.Core, factor.A, factor.B).reshape(Target.Out, Target.In);
+    private Tensor Product(Factor factor, Factor other)
+    {
+        if (factor.Core is null) return factor.A.mm(factor.B);
+        var product = exact ? Tucker(factor.Core, factor.A, factor.B)
+            : Tucker(factor.Core, factor.A.detach(), factor.B).add(GradientOnly.Of(Tucker(other.Core!.detach(), factor.A, other.B.detach())));
+        return product.reshape(Target.Out, Target.In);
+    }
 
     private sealed record Factor(Parameter A, Parameter B, Parameter? Core);
 }

@@ -12,6 +12,12 @@ public sealed record LohaOptions : LycorisOptions
     /// <summary>Whether the adapter starts as none (a factor is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
+    /// <summary>
+    /// Whether the gradients of the factors with <see cref="LycorisOptions.UseEffectiveConv2d"/> are the exact ones. In LyCORIS and Hugging
+    /// Face PEFT those of w1_a and w2_a are computed with the other one's kernel; false (the default) trains as they do.
+    /// </summary>
+    [JsonIgnore] public bool ExactGradient { get; init; }
+
     /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 

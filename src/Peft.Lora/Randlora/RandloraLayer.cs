@@ -31,6 +31,6 @@ internal sealed class RandloraLayer : FactoredLayer
         var (rank, count, small) = (lambda.shape[0], lambda.shape[1], gamma.shape[1]);
         var a = lambda.mul(scaling).unsqueeze(2).mul(baseA.narrow(2, 0, small)).mul(gamma).reshape(rank * count, small);
         var b = baseB.narrow(0, 0, Math.Max(Target.In, Target.Out)).narrow(1, 0, count).reshape(-1, rank * count);
-        return (a, b);
+        return small == Target.In ? (a, b) : (b.t(), a.t());
     }
 }
