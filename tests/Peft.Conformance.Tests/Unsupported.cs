@@ -10,9 +10,9 @@ public static class Unsupported
 
     private static readonly string[] Methods =
     [
-        "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "DEFT", "FROD", "GLORA",
-        "HRA", "IA3", "LILY", "LN_TUNING", "MULTITASK_PROMPT_TUNING", "OFT", "OSF", "PEANUT", "POLY", "PREFIX_TUNING",
-        "PROMPT_TUNING", "PSOFT", "PVERA", "P_TUNING", "ROAD", "SUPERTUNING", "TINYLORA", "UNILORA", "WAVEFT", "XLORA",
+        "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "FROD",
+        "HRA", "IA3", "LN_TUNING", "MULTITASK_PROMPT_TUNING", "OFT", "POLY", "PREFIX_TUNING",
+        "PROMPT_TUNING", "P_TUNING", "ROAD", "UNILORA", "XLORA",
     ];
 
     // Variants of LoRA, by the field of adapter_config.json that asks for them.

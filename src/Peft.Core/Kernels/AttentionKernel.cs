@@ -30,14 +30,17 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     private readonly List<float[]> rented = [];
     private readonly List<MemoryHandle> pins = [];
 
-    /// <summary>Fills the outputs and, if they are wanted, the logarithms of the sums that the weights were divided by.</summary>
+    /// <summary>
+    /// Fills the outputs and, if they are wanted, what makes weights of scores again: each row's largest score and 1 / Σ exp(score − largest). The
+    /// logarithm of both together would be one number, but loses the sum where scores are in the thousands.
+    /// </summary>
     /// <param name="q">[rows, heads, size]</param>
     /// <param name="k">[rows, key/value heads, size]</param>
     /// <param name="v">[rows, key/value heads, size]</param>
     /// <param name="output">[rows, heads, size]</param>
-    /// <param name="logSums">[rows, heads], or null.</param>
+    /// <param name="norms">[rows, heads, 2], or null.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Forward(float* q, float* k, float* v, float* output, float* logSums)
+    public void Forward(float* q, float* k, float* v, float* output, float* norms)
     {
         var keys = Transposed(k, rotate: true);
         var values = Rows(v, rotate: false);
@@ -58,7 +61,9 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                     Hide(row, low, columns, first + r, float.NegativeInfinity);
                     var (maximum, sum) = Exponentiate(row + low, columns);
                     inverse[r] = 1 / sum;
-                    if (logSums is not null) logSums[At(first + r, head) / size] = maximum + MathF.Log(sum);
+                    if (norms is null) continue;
+                    var norm = norms + At(first + r, head) / size * 2;
+                    (norm[0], norm[1]) = (maximum, inverse[r]);
                 }
                 ThinProducts.Combine(scores + low, stride, columns, values + low * size, size, result);
                 for (var r = 0; r < ThinProducts.Rows && first + r < span.Length; r++)
@@ -72,7 +77,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     /// <summary>Fills the gradients from that of the outputs. The weights are computed again, not kept.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Backward(float* q, float* k, float* v, float* logSums, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
+    public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
         var keys = Rows(k, rotate: true);
         var keysTransposed = Transposed(k, rotate: true);
@@ -104,7 +109,8 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                         continue;
                     }
                     Hide(weights + r * stride, low, columns, first + r, float.NegativeInfinity);
-                    Slope(weight, slope, columns, logSums[At(first + r, head) / size]);
+                    var norm = norms + At(first + r, head) / size * 2;
+                    Slope(weight, slope, columns, norm[0], norm[1]);
                 }
                 ThinProducts.Scatter(weights + low, stride, columns, gradients, size, valueSums + low * size);
                 ThinProducts.Scatter(slopes + low, stride, columns, queries, size, keySums + low * size);
@@ -165,14 +171,14 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         return (maximum, Vector256.Sum(sums));
     }
 
-    // From scores s and dL/dp: p = exp(s − log sum), then dL/ds = p·(dL/dp − Σ p·dL/dp).
+    // From scores s and dL/dp: p = exp(s − largest)/sum, then dL/ds = p·(dL/dp − Σ p·dL/dp).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Slope(float* weight, float* slope, int columns, float logSum)
+    private static void Slope(float* weight, float* slope, int columns, float maximum, float inverse)
     {
-        var (offset, sums) = (Vector256.Create(logSum), Vector256<float>.Zero);
+        var (offset, factor, sums) = (Vector256.Create(maximum), Vector256.Create(inverse), Vector256<float>.Zero);
         for (var j = 0; j < columns; j += 8)
         {
-            var p = Exponential.Of(Vector256.Load(weight + j) - offset);
+            var p = Exponential.Of(Vector256.Load(weight + j) - offset) * factor;
             p.Store(weight + j);
             sums = Vector256.FusedMultiplyAdd(p, Vector256.Load(slope + j), sums);
         }

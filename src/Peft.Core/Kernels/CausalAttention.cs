@@ -42,17 +42,17 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var (q, k, v, cosine, sine, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
-        var logSums = empty([q.shape[0], q.shape[1], job.Shape.Heads], ScalarType.Float32);
+        var norms = empty([q.shape[0], q.shape[1], job.Shape.Heads, 2], ScalarType.Float32);
         ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward([q, k, v, cosine, sine, logSums]);
-        return Compute(q, k, v, cosine, sine, job, logSums);
+        ctx.save_for_backward([q, k, v, cosine, sine, norms]);
+        return Compute(q, k, v, cosine, sine, job, norms);
     }
 
-    private static unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine, Job job, Tensor? logSums)
+    private static unsafe Tensor Compute(Tensor q, Tensor k, Tensor v, Tensor cosine, Tensor sine, Job job, Tensor? norms)
     {
         var shape = job.Shape;
         var output = empty([q.shape[0], q.shape[1], shape.Heads * shape.Size], ScalarType.Float32);
-        fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = logSums is null ? [] : logSums.Floats())
+        fixed (float* qs = q.Floats(), ks = k.Floats(), vs = v.Floats(), cs = cosine.Floats(), ss = sine.Floats(), os = output.Floats(), ls = norms is null ? [] : norms.Floats())
         {
             var (qp, kp, vp, cp, sp, op, lp) = ((nint)qs, (nint)ks, (nint)vs, (nint)cs, (nint)ss, (nint)os, (nint)ls);
             Each(job, (span, group) =>

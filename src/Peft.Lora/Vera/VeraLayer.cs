@@ -7,9 +7,9 @@ namespace Peft.Lora;
 internal sealed class VeraLayer : FactoredLayer
 {
     private readonly Parameter b, d;
-    private readonly VeraProjections shared;
+    private readonly SharedProjections shared;
 
-    public VeraLayer(Target target, VeraOptions options, VeraProjections shared) : base(target)
+    public VeraLayer(Target target, VeraOptions options, SharedProjections shared) : base(target)
     {
         this.shared = shared;
         Dropout = options.Dropout;

@@ -45,7 +45,7 @@ public sealed record VeraOptions : WeightUpdateOptions, ITrainsBiases
     private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
     {
         if (targets.Count == 0) return ([], null);
-        var shared = new VeraProjections(this, targets);
+        var shared = new SharedProjections("vera", Rank, Rank, ProjectionKey, SaveProjection, targets);
         return (targets.Select(target => new VeraLayer(target, this, shared)), shared);
     }
 }
