@@ -21,6 +21,7 @@ using Peft;
 [assembly: AdapterMethod("SHIRA", typeof(ShiraOptions))]
 [assembly: AdapterMethod("SUPERTUNING", typeof(SupertuningOptions))]
 [assembly: AdapterMethod("TINYLORA", typeof(TinyloraOptions))]
+[assembly: AdapterMethod("UNILORA", typeof(UniloraOptions))]
 [assembly: AdapterMethod("VBLORA", typeof(VbloraOptions))]
 [assembly: AdapterMethod("VERA", typeof(VeraOptions))]
 [assembly: AdapterMethod("WAVEFT", typeof(WaveFtOptions))]

@@ -17,6 +17,18 @@ public sealed class AdaptedCase : IDisposable
         Expected = new Expected(info.Folder);
         Model = LoadBase(info.Base);
         Peft = Model.ApplyAdapter(info.Adapter);
+        TakeSigns();
+    }
+
+    // Singular vectors that a method does not save come with the signs of whatever LAPACK found them; what is trained goes with the oracle's.
+    private void TakeSigns()
+    {
+        using var _ = no_grad();
+        foreach (var (key, tensor) in Peft.Find(PeftModel.DefaultName).Tensors.Where(pair => !pair.Tensor.IsSaved && Expected.Has("derived." + pair.Key) && pair.Tensor.Value.is_floating_point()))
+        {
+            tensor.Value.copy_(WithSignsOf(Expected.Read("derived." + key), tensor.Value));
+            Expected.ShouldEqual("derived." + key, tensor.Value);
+        }
     }
 
     public OracleCase Info { get; }
@@ -81,6 +93,14 @@ public sealed class AdaptedCase : IDisposable
 
     /// <summary>Its gradient.</summary>
     public Tensor? Gradient(string key) => Peft.Trainables.SingleOrDefault(each => each.Name == key)?.Value.grad;
+
+    // A singular vector and its opposite are equally right: which one comes out depends on the build of LAPACK. Rows of A and columns of B
+    // are turned to the expected side; that both turn together is what the residual shows.
+    public static Tensor WithSignsOf(Tensor expected, Tensor actual)
+    {
+        var dimension = actual.shape[0] < actual.shape[1] ? 1 : 0;
+        return actual * (expected * actual).sum(dim: dimension, keepdim: true).sign();
+    }
 
     public void Dispose()
     {

@@ -12,7 +12,7 @@ public static class Unsupported
     [
         "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "FROD",
         "HRA", "IA3", "LN_TUNING", "MULTITASK_PROMPT_TUNING", "OFT", "POLY", "PREFIX_TUNING",
-        "PROMPT_TUNING", "P_TUNING", "ROAD", "UNILORA", "XLORA",
+        "PROMPT_TUNING", "P_TUNING", "ROAD", "XLORA",
     ];
 
     // Variants of LoRA, by the field of adapter_config.json that asks for them.

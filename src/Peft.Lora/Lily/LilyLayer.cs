@@ -26,6 +26,8 @@ internal sealed class LilyLayer : TransformLayer
         router = Trainable("lily_router.weight", KaimingUniform(options.Experts, options.Rank));
     }
 
+    protected override bool MixesPositions => true;
+
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
         var (rank, experts) = (a.shape[0], router.shape[0]);

@@ -12,6 +12,7 @@ internal sealed class PsoftLayer : FactoredLayer
 {
     private readonly PsoftOptions options;
     private readonly Parameter a, b, weight;
+    private readonly double scaling;
     private readonly Parameter? places, outputMagnitude, inputMagnitude;
 
     public PsoftLayer(Target target, PsoftOptions options) : base(target)
@@ -31,15 +32,15 @@ internal sealed class PsoftLayer : FactoredLayer
             places = Frozen("psoft_places", upper.select(0, 0).mul(Rank).add(upper.select(0, 1)), saved: false);
         }
         var (u, s, vt) = Svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32));
-        // The scaling s of the update is in B throughout, so that it is not taken out first: s·(S/s) = S.
-        var left = options.Split == "psoft_init" ? s : s.mul(options.Alpha / Rank).sqrt();
-        a = Frozen("psoft_A", options.Split == "psoft_init" ? vt : s.div(options.Alpha / Rank).sqrt().unsqueeze(1).mul(vt), saved: false);
-        b = Frozen("psoft_B", u.mul(left), saved: false);
+        s = s.div(scaling = options.Alpha / Rank);
+        var (left, right) = options.Split == "psoft_init" ? (s, ones_like(s)) : (s.sqrt(), s.sqrt());
+        a = Frozen("_psoft_A_cache", right.unsqueeze(1).mul(vt), saved: false);
+        b = Frozen("_psoft_B_cache", u.mul(left), saved: false);
     }
 
     protected override long Rank { get; }
 
-    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device))));
+    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(scaling)));
 
     private Tensor Rotation()
     {
