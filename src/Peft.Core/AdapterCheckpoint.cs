@@ -28,7 +28,7 @@ public static class AdapterCheckpoint
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
-        Write(into, adapter.Options, model.StateOf(adapter));
+        Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter));
     }
 
     /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
@@ -44,12 +44,13 @@ public static class AdapterCheckpoint
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
 
-    /// <summary>The tensors of an adapter by their keys in the file. Views: they change with the adapter.</summary>
+    /// <summary>The tensors of an adapter by their keys in the file. Views, which change with the adapter, unless its method saves another form.</summary>
     public static IReadOnlyDictionary<string, Tensor> StateOf(this PeftModel model, Adapter adapter)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(adapter);
-        var state = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value.detach());
+        using var _ = no_grad();
+        var state = adapter.SavedTensors.ToDictionary(pair => pair.Key, pair => pair.Value);
         foreach (var (key, target) in EmbeddingKeys(model, adapter)) state.TryAdd(key, model.BaseOf(target.Weight).detach());
         return state;
     }
@@ -95,6 +96,7 @@ public static class AdapterCheckpoint
             shapes: [.. expected.Where(pair => file.Tensors.TryGetValue(pair.Key, out var info) && !info.Shape.SequenceEqual(pair.Value.shape))
                 .Select(pair => $"{pair.Key} is [{string.Join(", ", file.Tensors[pair.Key].Shape)}] in the file and [{string.Join(", ", pair.Value.shape)}] in the model")]);
         foreach (var (key, value) in expected) value.copy_(file.Read(key));
+        adapter.Loaded();
         foreach (var (key, target) in embeddings) RequireSameBase(folder, key, target, file.Read(key));
     }
 

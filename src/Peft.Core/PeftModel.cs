@@ -256,6 +256,17 @@ public sealed class PeftModel : ITrainable, IDisposable
     private IEnumerable<T> Parts<T>()
         => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object>().Append(adapter.Shared!).OfType<T>());
 
+    /// <summary>Whether an active adapter lets positions see each other (<see cref="AdapterLayer.MixesPositions"/>).</summary>
+    public bool MixesPositions => active.SelectMany(name => Find(name).Layers).Any(layer => layer.MixesPositions);
+
+    /// <inheritdoc/>
+    public double RecommendedLearningRate => active.Select(name => Find(name).Options.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, Tensor> TrainingState
+        => active.Select(Find).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsState).Select(pair => (Key: $"{adapter.Name}/{pair.Key}", Value: (Tensor)pair.Tensor.Value)))
+            .ToDictionary(pair => pair.Key, pair => pair.Value);
+
     internal IEnumerable<AdapterSite> Sites => sites.Values;
 
     internal Tensor BaseOf(TorchSharp.Modules.Parameter parameter) => merging.BaseOf(parameter);

@@ -102,7 +102,7 @@ public sealed class CausalLM : PretrainedModel
     // What stands after the last real token cannot be seen from it: without a mask attention runs faster, and labels there are ignored.
     private bool PadsOnTheRight(Tensor mask)
     {
-        if (Spec.PositionsFromMask) return false;
+        if (Spec.PositionsFromMask || PeftModel.Of(this)?.MixesPositions == true) return false;
         var width = mask.shape[1];
         if (width < 2) return false;
         using var before = mask.narrow(1, 0, width - 1);

@@ -17,6 +17,18 @@ public sealed class AdaptedCase : IDisposable
         Expected = new Expected(info.Folder);
         Model = LoadBase(info.Base);
         Peft = Model.ApplyAdapter(info.Adapter);
+        TakeSigns();
+    }
+
+    // Singular vectors that a method does not save come with the signs of whatever LAPACK found them; what is trained goes with the oracle's.
+    private void TakeSigns()
+    {
+        using var _ = no_grad();
+        foreach (var (key, tensor) in Peft.Find(PeftModel.DefaultName).Tensors.Where(pair => !pair.Tensor.IsSaved && Expected.Has("derived." + pair.Key) && pair.Tensor.Value.is_floating_point()))
+        {
+            tensor.Value.copy_(WithSignsOf(Expected.Read("derived." + key), tensor.Value));
+            Expected.ShouldEqual("derived." + key, tensor.Value);
+        }
     }
 
     public OracleCase Info { get; }
@@ -48,10 +60,14 @@ public sealed class AdaptedCase : IDisposable
         return model.forward(new ModelInput { InputIds = expected.Read("input_ids"), AttentionMask = expected.Read("attention_mask") });
     }
 
-    public Tensor Loss() => Model.Loss(Batch(Expected));
+    public Tensor Loss()
+    {
+        var loss = Model.Loss(Batch(Expected));
+        return Peft.Penalty() is { } penalty ? loss.add(penalty) : loss;
+    }
 
     /// <summary>Trains as the oracle did, on its one batch in evaluation mode; gives the loss before each step and after the last.</summary>
-    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null)
+    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
     {
         using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
         using var optimizer = new AdamW(parameters, learningRate, options);
@@ -67,6 +83,7 @@ public sealed class AdaptedCase : IDisposable
             parameters.BindGradients();
             transform?.Invoke();
             optimizer.Step();
+            afterStep?.Invoke(step + 1);
         }
         return tensor(losses.ToArray());
     }
@@ -76,6 +93,14 @@ public sealed class AdaptedCase : IDisposable
 
     /// <summary>Its gradient.</summary>
     public Tensor? Gradient(string key) => Peft.Trainables.SingleOrDefault(each => each.Name == key)?.Value.grad;
+
+    // A singular vector and its opposite are equally right: which one comes out depends on the build of LAPACK. Rows of A and columns of B
+    // are turned to the expected side; that both turn together is what the residual shows.
+    public static Tensor WithSignsOf(Tensor expected, Tensor actual)
+    {
+        var dimension = actual.shape[0] < actual.shape[1] ? 1 : 0;
+        return actual * (expected * actual).sum(dim: dimension, keepdim: true).sign();
+    }
 
     public void Dispose()
     {

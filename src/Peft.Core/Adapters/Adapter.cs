@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Peft;
 
 /// <summary>One adapter of a model: its options and its layers.</summary>
@@ -34,6 +36,17 @@ public sealed class Adapter : IDisposable
     public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors
         => (Shared?.Tensors ?? []).Select(tensor => (SharedPrefix + tensor.Name, tensor))
             .Concat(Layers.SelectMany(layer => layer.Tensors.Select(tensor => (KeyOf(layer.Target, tensor.Name), tensor))));
+
+    /// <summary>The form of each saved tensor in the file. Views where that is the tensor itself.</summary>
+    internal IEnumerable<(string Key, Tensor Value)> SavedTensors
+        => (Shared?.Tensors ?? []).Where(tensor => tensor.IsSaved).Select(tensor => (SharedPrefix + tensor.Name, Shared!.ToSaved(tensor)))
+            .Concat(Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => (KeyOf(layer.Target, tensor.Name), layer.ToSaved(tensor)))));
+
+    internal void Loaded()
+    {
+        Shared?.Loaded();
+        foreach (var layer in Layers) layer.Loaded();
+    }
 
     /// <summary>Key of a layer's tensor in the file.</summary>
     public static string KeyOf(Target target, string name)

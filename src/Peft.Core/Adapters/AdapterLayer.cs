@@ -26,6 +26,9 @@ public abstract class AdapterLayer(Target target) : TensorOwner(target.Weight.dt
     /// <param name="inner">The weights of what this layer encloses.</param>
     protected internal virtual Weights? Merge(Weights inner) => null;
 
+    /// <summary>Whether the output at one position depends on the input at others, so that a model must compute padding as its mask says.</summary>
+    protected internal virtual bool MixesPositions => false;
+
     /// <summary>
     /// Multiplications that <see cref="Forward"/> adds per position. Where folding the layer into the weight costs less, the site does
     /// that instead. Infinite where forward forms the whole weight anyway; 0 (the default) where folding is no choice, as with dropout.

@@ -12,11 +12,30 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     /// <summary>What the layer adds to the bias, <c>[out]</c>, a new tensor; null for nothing.</summary>
     protected virtual Tensor? DeltaBias() => null;
 
+    /// <summary>Share of the input's elements that the layer leaves out in training.</summary>
+    protected double Dropout { get; init; }
+
+    /// <summary>Whether dropout acts: on the input of this layer alone, so that no folded weight can express it. A lookup has no input to drop.</summary>
+    protected bool Drops => Dropout > 0 && Training && !Target.IsLookup;
+
+    /// <summary>The input with dropout where that acts.</summary>
+    protected Tensor Drop(Tensor input) => Drops ? nn.functional.dropout(input, Dropout, training: true) : input;
+
+    /// <summary>x·ΔWᵀ for the vectors along the last dimension, by a way that never forms ΔW; null (the default) where there is none.</summary>
+    protected virtual Tensor? Multiply(Tensor input) => null;
+
+    /// <summary>Multiplications of <see cref="Multiply"/> per vector.</summary>
+    protected virtual double MultiplyCost => double.PositiveInfinity;
+
     /// <summary>f(x, ΔW) + Δb for an input, by a way that never forms ΔW where there is one.</summary>
-    protected virtual Tensor Apply(Tensor input) => Target.Apply(input, Delta(), DeltaBias());
+    protected virtual Tensor Apply(Tensor input)
+    {
+        var x = Drop(input);
+        return (Target.IsProduct ? Multiply(x) : null) ?? Target.Apply(x, Delta(), DeltaBias());
+    }
 
     /// <inheritdoc/>
-    protected internal override double CostPerPosition => double.PositiveInfinity;
+    protected internal override double CostPerPosition => Drops ? 0 : Target.IsProduct ? MultiplyCost : double.PositiveInfinity;
 
     /// <inheritdoc/>
     protected internal sealed override Tensor Forward(Tensor input, Inner inner)

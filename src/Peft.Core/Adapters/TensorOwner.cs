@@ -10,7 +10,8 @@ namespace Peft;
 /// <param name="IsTrainable">Whether training changes it.</param>
 /// <param name="IsSaved">Whether it is written to the adapter's file.</param>
 /// <param name="IsShared">Whether another layer owns it (tied weights).</param>
-public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared);
+/// <param name="IsState">Whether it is state of the training, which checkpoints hold but the adapter's file does not.</param>
+public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared, bool IsState = false);
 
 /// <summary>Holds the tensors of an adapter under their saved names: what saving, freezing and counting follow from.</summary>
 public abstract class TensorOwner : IDisposable
@@ -45,6 +46,26 @@ public abstract class TensorOwner : IDisposable
     /// <param name="saved">Whether the adapter's file holds it.</param>
     protected Parameter Frozen(string name, Tensor value, bool saved = true) => Register(name, value, trainable: false, saved);
 
+    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic: checkpoints hold it, the adapter's file does not.</summary>
+    /// <param name="name">A name that no other tensor of this has.</param>
+    /// <param name="initial">Its initial value; the owner takes it over.</param>
+    protected Parameter State(string name, Tensor initial)
+    {
+        var parameter = Register(name, initial, trainable: false, saved: false);
+        tensors[^1] = tensors[^1] with { IsState = true };
+        return parameter;
+    }
+
+    /// <summary>What the file holds of a saved tensor: its value, unless a method saves another form.</summary>
+    protected internal virtual Tensor ToSaved(AdapterTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return tensor.Value.detach();
+    }
+
+    /// <summary>Called once the saved tensors have been read from a file, to renew what follows from them.</summary>
+    protected internal virtual void Loaded() { }
+
     /// <summary>Registers a tensor of another owner as also this one's (tied weights).</summary>
     protected Parameter Shared(string name, Parameter value, bool saved)
     {
@@ -61,12 +82,12 @@ public abstract class TensorOwner : IDisposable
     /// <summary>A new tensor of normal numbers with the given standard deviation.</summary>
     protected Tensor Normal(double deviation, params long[] shape) => empty(shape, TensorType, Device).normal_(0, deviation);
 
+    /// <summary>A new tensor of uniform numbers between ±bound.</summary>
+    protected Tensor Uniform(double bound, params long[] shape) => empty(shape, TensorType, Device).uniform_(-bound, bound);
+
     /// <summary>Uniform on ±1/√fan-in, what Kaiming's rule with a = √5 comes to (a Linear's default). Fan-in is the product of all dimensions but the first.</summary>
     protected Tensor KaimingUniform(params long[] shape)
-    {
-        var bound = 1 / Math.Sqrt(shape[1..].Aggregate(1L, (a, b) => a * b));
-        return empty(shape, TensorType, Device).uniform_(-bound, bound);
-    }
+        => Uniform(1 / Math.Sqrt(shape[1..].Aggregate(1L, (a, b) => a * b)), shape);
 
     /// <summary>Says whether training changes a tensor from now on.</summary>
     protected void SetTrainable(Parameter parameter, bool trainable)

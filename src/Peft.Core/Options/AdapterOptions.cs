@@ -37,6 +37,16 @@ public abstract record AdapterOptions
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
+    /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none.</summary>
+    [JsonIgnore] public virtual double RecommendedLearningRate => 1e-4;
+
+    /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
+    [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
+
+    /// <summary>The options as they are to be saved with what training made of the layers; the options themselves unless a method says otherwise.</summary>
+    /// <param name="layers">The adapter's layers.</param>
+    protected internal virtual AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers) => this;
+
     /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
 

@@ -43,6 +43,9 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>Whether the options can do without target modules, since they name something else to adapt.</summary>
     [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
 
+    /// <summary>The options with what follows from the chosen targets, such as how they store their weights.</summary>
+    protected virtual TargetedOptions For(IReadOnlyList<Target> targets) => this;
+
     /// <summary>The layers for the chosen targets, and tensors that they share.</summary>
     protected abstract (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model);
 
@@ -50,7 +53,7 @@ public abstract record TargetedOptions : AdapterOptions
     protected internal sealed override AdapterPlan Plan(ModelTree model)
     {
         var (targets, resolved) = TargetMatcher.Resolve(this, model);
-        var saved = resolved.WithClassifier(model);
+        var saved = resolved.WithClassifier(model).For(targets);
         var (layers, shared) = saved.Plan(targets, model);
         return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
     }

@@ -40,6 +40,12 @@ public abstract class Target
     /// <summary>Whether the weight is a matrix, so that a low-rank update has a meaning; false for norms.</summary>
     public virtual bool IsMatrix => true;
 
+    /// <summary>Whether the module multiplies the vectors along its input's last dimension by the matrix, so that a method may regroup that dimension.</summary>
+    public virtual bool IsProduct => false;
+
+    /// <summary>Whether a linear module stores the matrix as <c>[in, out]</c>: what Hugging Face calls <c>fan_in_fan_out</c>.</summary>
+    public virtual bool IsStoredTransposed => false;
+
     /// <summary>Shape in which a factor <c>[rank, in]</c> is saved: <c>[rank, in/groups, kernel…]</c> for a convolution.</summary>
     public virtual long[] InputFactorShape(long rank) => [rank, In];
 

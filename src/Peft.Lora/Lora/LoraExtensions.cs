@@ -1,3 +1,4 @@
+using Peft.Lora;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -16,7 +17,7 @@ public static class LoraExtensions
         {
             Rank = rank,
             Alpha = alpha ?? rank,
-            TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear),
+            TargetModules = targets.Or(model),
         });
 
     /// <summary>Freezes a model and adds a LoRA adapter to it.</summary>

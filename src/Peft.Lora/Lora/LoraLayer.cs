@@ -10,14 +10,13 @@ namespace Peft.Lora;
 internal sealed class LoraLayer : DeltaLayer
 {
     private readonly Parameter? bias;
-    private readonly double dropout;
     private Parameter? inverse;
 
     public LoraLayer(Target target, LoraOptions options) : base(target)
     {
         var rank = options.RankAt(target.Path);
         Scaling = options.ScalingAt(target.Path);
-        dropout = options.Dropout;
+        Dropout = options.Dropout;
         var (a, b) = LoraFactors.Initial(options.Initialization, target, rank, Scaling);
         A = Trainable(target.FactorName("lora", "A", ".weight"), a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
         B = Trainable(target.FactorName("lora", "B", ".weight"), b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));
@@ -49,15 +48,11 @@ internal sealed class LoraLayer : DeltaLayer
 
     protected override Tensor? DeltaBias() => bias?.mul(Scaling);
 
-    // Dropout acts on the input of A alone, so no folded weight can express it. A lookup has no input to drop.
-    private bool Drops => dropout > 0 && Training && !Target.IsLookup;
-
     protected override double CostPerPosition => Drops ? 0 : Rank * (double)(Target.In + Target.Out);
 
     protected override Tensor Apply(Tensor input)
     {
-        var x = Drops ? nn.functional.dropout(input, dropout, training: true) : input;
-        var added = Map(x, MatrixA, MatrixB);
+        var added = Map(Drop(input), MatrixA, MatrixB);
         if (Start is { } start) added = added.sub(Map(input, start.A, start.B));
         return DeltaBias() is { } b ? added.add(Target.AlongOutput(b)) : added;
     }

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 using Peft.Lora;
 
 namespace Peft;
@@ -8,7 +7,7 @@ namespace Peft;
 /// <summary>
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): W + s·B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> and s = alpha/rank. Merges.
 /// </summary>
-public sealed record LoraOptions : TargetedOptions
+public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>
     public LoraOptions() : base("LORA") { }
@@ -52,9 +51,6 @@ public sealed record LoraOptions : TargetedOptions
     /// <summary>Whether modules that share a weight stay tied when they are adapted or saved.</summary>
     [JsonPropertyName("ensure_weight_tying")] public bool EnsureWeightTying { get; init; }
 
-    /// <summary>Written as the storage of the targets asks: true where it is <c>[in, out]</c>. What is set here has no effect.</summary>
-    [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
-
     // What Hugging Face writes beside these, so that its readers find every field. EVA's and CorDA's settings are kept as they are.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
@@ -84,11 +80,7 @@ public sealed record LoraOptions : TargetedOptions
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
-        if (RankPattern.FirstOrDefault(pair => pair.Value < 1) is { Key: not null } pair) yield return $"RankPattern['{pair.Key}'] must be at least 1, but was {pair.Value}.";
-        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
-        if (!double.IsFinite(Alpha)) yield return $"Alpha must be a number, but was {Alpha}.";
-        if (Bias is not ("none" or "all" or "lora_only")) yield return $"Bias must be 'none', 'all' or 'lora_only', but was '{Bias}'.";
+        foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
         if (UseDora && UseLoraBias) yield return "UseLoraBias has no meaning with UseDora: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
@@ -102,27 +94,14 @@ public sealed record LoraOptions : TargetedOptions
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
         => (LoraPlan.Layers(this, targets, model), null);
 
-    internal int RankAt(string path) => At(RankPattern, path, out var rank) ? rank : Rank;
+    internal int RankAt(string path) => RankPattern.At(path, Rank);
 
     internal double ScalingAt(string path)
     {
-        var alpha = At(AlphaPattern, path, out var own) ? own : Alpha;
+        var alpha = AlphaPattern.At(path, Alpha);
         return UseRslora ? alpha / Math.Sqrt(RankAt(path)) : alpha / RankAt(path);
-    }
-
-    // The first key that matches the end of the path, as in Hugging Face's get_pattern_key.
-    private static bool At<T>(IReadOnlyDictionary<string, T> pattern, string path, out T value)
-    {
-        foreach (var (key, found) in pattern)
-            if (Regex.IsMatch(path, $@"\A(?:.*\.)?(?:{key})\z", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
-            {
-                value = found;
-                return true;
-            }
-        value = default!;
-        return false;
     }
 }

@@ -1,27 +1,17 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>The layers of a LoRA adapter: factors for each target, then what its options train beside them.</summary>
 internal static class LoraPlan
 {
-    public static IReadOnlyList<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
+    public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
     {
-        using var _ = no_grad();
-        IReadOnlyList<Target> all = [.. targets.Union(ParameterTargets(options, model))];
-        if (all.FirstOrDefault(target => !target.IsMatrix) is { } vector)
-            throw new AdapterOptionsException($"{vector} has no weight matrix: LoRA cannot adapt it. Exclude it from TargetModules, or train it whole by ModulesToSave.");
-        var layers = new List<AdapterLayer>();
-        layers.AddRange(Biases(options, all, model));
-        foreach (var target in all)
+        foreach (var target in targets.Union(ParameterTargets(options, model)))
         {
-            using var scope = NewDisposeScope();
             var lora = new LoraLayer(target, options);
-            layers.Add(lora);
-            if (options.UseDora) layers.Add(new MagnitudeLayer(target, lora));
+            yield return lora;
+            if (options.UseDora) yield return new MagnitudeLayer(target, lora);
         }
-        layers.AddRange(Tokens(options, model));
-        return layers;
+        foreach (var layer in Tokens(options, model)) yield return layer;
     }
 
     // A parameter is adapted through the module that owns it.
@@ -33,15 +23,9 @@ internal static class LoraPlan
         if (idle.Count > 0) throw model.NotFound(nameof(options.TargetParameters), idle);
         if (options.Dropout > 0 || options.UseDora || options.UseLoraBias)
             throw new AdapterOptionsException("TargetParameters goes without Dropout, UseDora and UseLoraBias: these need the module's input.");
+        options.RequireMatrices(matches);
         return matches;
     }
-
-    private static IEnumerable<AdapterLayer> Biases(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model) => options.Bias switch
-    {
-        "none" => [],
-        "all" => model.Targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias")),
-        _ => targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, "base_layer.bias")),
-    };
 
     private static IEnumerable<AdapterLayer> Tokens(LoraOptions options, ModelTree model)
     {

@@ -11,8 +11,12 @@ internal static class LowRank
     /// </summary>
     /// <returns>U <c>[rows, rank]</c>, S <c>[rank]</c>, Vᵀ <c>[rank, columns]</c>.</returns>
     public static (Tensor U, Tensor S, Tensor Vt) Svd(Tensor matrix, int rank, int iterations)
+        => Svd(matrix, randn(matrix.shape[1], rank, matrix.dtype, matrix.device), iterations);
+
+    /// <summary>The same from a given start <c>[columns, rank]</c>.</summary>
+    public static (Tensor U, Tensor S, Tensor Vt) Svd(Tensor matrix, Tensor start, int iterations)
     {
-        var (q, _) = linalg.qr(matrix.mm(randn(matrix.shape[1], rank, matrix.dtype, matrix.device)));
+        var (q, _) = linalg.qr(matrix.mm(start));
         for (var i = 0; i < iterations; i++)
         {
             (var p, _) = linalg.qr(matrix.t().mm(q));

@@ -1,0 +1,113 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): ΔW = s·B·diag(E)·A with A <c>[rank, in]</c>, E <c>[rank, 1]</c> and B <c>[out, rank]</c>,
+/// s = alpha/(initial rank). A singular value that is pruned is zero, and is left out of the file with its row and column.
+/// </summary>
+internal sealed class AdaloraLayer : FactoredLayer
+{
+    private readonly Factor[] factors;   // A, E, B
+    private readonly Parameter kept;     // [rank], 1 or 0
+    private readonly double scaling;
+
+    public AdaloraLayer(Target target, AdaloraOptions options) : base(target)
+    {
+        var rank = options.RankAt(target);
+        Rank = rank;
+        Dropout = options.Dropout;
+        scaling = (options.Alpha > 0 ? options.Alpha : rank) / (options.InitialRank + 1e-5);
+        var deviation = options.InitWeights ? 0.02 : 1;
+        factors =
+        [
+            Make("lora_A", Normal(deviation, rank, target.In)),
+            Make("lora_E", options.InitWeights ? Zeros(rank, 1) : Normal(1, rank, 1)),
+            Make("lora_B", Normal(deviation, target.Out, rank)),
+        ];
+        kept = State("lora_kept", Ones(rank));
+    }
+
+    protected override long Rank { get; }
+
+    private Parameter A => factors[0].Value;
+
+    private Parameter E => factors[1].Value;
+
+    private Parameter B => factors[2].Value;
+
+    protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(scaling));
+
+    /// <summary>Whether singular values have been taken away.</summary>
+    public bool IsPruned => Kept().Contains(false);
+
+    /// <summary>Which singular values are left.</summary>
+    public IReadOnlyList<bool> Kept()
+    {
+        using var flags = kept.gt(0).cpu();
+        return [.. flags.data<bool>()];
+    }
+
+    /// <summary>Distances ‖A·Aᵀ − I‖ and ‖Bᵀ·B − I‖ from orthonormal rows and columns.</summary>
+    public IEnumerable<Tensor> Distances()
+    {
+        var unit = eye(Rank, dtype: A.dtype, device: A.device);
+        yield return A.mm(A.t()).sub(unit).norm();
+        yield return B.t().mm(B).sub(unit).norm();
+    }
+
+    /// <summary>Smooths the sensitivity |w·∂w| of each element and its uncertainty, after a step.</summary>
+    public void Observe(double sensitivitySmoothing, double uncertaintySmoothing)
+    {
+        foreach (var factor in factors)
+        {
+            if (factor.Value.grad is not { } gradient) continue;
+            var now = factor.Value.mul(gradient).abs();
+            factor.Sensitivity.mul_(sensitivitySmoothing).add_(now, alpha: 1 - sensitivitySmoothing);
+            factor.Uncertainty.mul_(uncertaintySmoothing).add_(now.sub(factor.Sensitivity).abs(), alpha: 1 - uncertaintySmoothing);
+        }
+    }
+
+    /// <summary>Importance of each singular value with its vectors <c>[rank]</c>.</summary>
+    public Tensor Importance()
+        => factors[1].Score.view(-1).add(factors[0].Score.mean([1])).add(factors[2].Score.mean([0]));
+
+    /// <summary>Takes the singular values away whose importance is not above a limit.</summary>
+    public void Prune(Tensor limit)
+    {
+        kept.copy_(Importance().gt(limit).to_type(kept.dtype));
+        Mask();
+    }
+
+    /// <summary>Keeps what was taken away at zero.</summary>
+    public void Mask() => E.mul_(kept.unsqueeze(1));
+
+    /// <summary>Forgets the statistics.</summary>
+    public void Forget()
+    {
+        foreach (var factor in factors)
+        {
+            factor.Sensitivity.zero_();
+            factor.Uncertainty.zero_();
+        }
+    }
+
+    protected override Tensor ToSaved(AdapterTensor tensor)
+    {
+        if (!IsPruned) return base.ToSaved(tensor);
+        var left = kept.nonzero().view(-1);
+        return tensor.Value.detach().index_select(ReferenceEquals(tensor.Value, B) ? 1 : 0, left);
+    }
+
+    private Factor Make(string name, Tensor initial)
+    {
+        var value = Trainable(name, initial);
+        return new Factor(value, State(name + "_sensitivity", zeros_like(value)), State(name + "_uncertainty", zeros_like(value)));
+    }
+
+    private sealed record Factor(Parameter Value, Parameter Sensitivity, Parameter Uncertainty)
+    {
+        public Tensor Score => Sensitivity.mul(Uncertainty);
+    }
+}

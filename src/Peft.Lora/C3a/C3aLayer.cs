@@ -1,0 +1,57 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// C3A (Chen et al. 2024, arXiv:2407.19342): ΔW[m·b + k, n·b + j] = w[m, n, (j − k) mod b]/in, with the kernels w <c>[out/b, in/b, b]</c>:
+/// circulant blocks, so that a product with ΔW is one by element between Fourier transforms.
+/// </summary>
+internal sealed class C3aLayer : DeltaLayer
+{
+    private readonly Parameter kernel, places;
+    private readonly long size;
+    private readonly bool exact;
+
+    public C3aLayer(Target target, C3aOptions options) : base(target)
+    {
+        exact = options.ExactGradient;
+        size = options.BlockSizePattern.At(target.Path, options.BlockSize);
+        if (size < 1 || target.In % size != 0 || target.Out % size != 0)
+            throw new AdapterOptionsException($"BlockSize must divide the inputs and outputs of each target, but was {size} for {target}. Set another for it by BlockSizePattern.");
+        long[] shape = [target.Out / size, target.In / size, size];
+        kernel = Trainable("c3a_kernel", options.Initialization switch
+        {
+            C3aInitialization.Zero => Zeros(shape),
+            C3aInitialization.Gaussian => Normal(1, shape),
+            C3aInitialization.KaimingUniform => Uniform(1 / Math.Sqrt(target.In), shape),
+            _ => Uniform(Math.Sqrt(6.0 / (target.In + target.Out)), shape),
+        });
+        var line = arange(size, dtype: ScalarType.Int64, device: Device);
+        places = Frozen("c3a_places", line.unsqueeze(0).sub(line.unsqueeze(1)).remainder(size).reshape(-1), saved: false);   // [k, j] → (j − k) mod b
+    }
+
+    public override Tensor Delta()
+        => kernel.index_select(2, places).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Target.In);
+
+    // A folded weight would have the exact gradient.
+    protected override double CostPerPosition => !exact && is_grad_enabled() ? 0 : base.CostPerPosition;
+
+    // Four multiplications for each complex one, for half of the frequencies; the transforms take some 5·log₂ b per number.
+    protected override double MultiplyCost => 2.0 * Target.In * Target.Out / size + 5 * Math.Log2(size) * (Target.In + Target.Out);
+
+    protected override Tensor? Multiply(Tensor input)
+    {
+        var x = input.reshape(-1, Target.In / size, size);
+        var w = kernel.div(Target.In);
+        if (exact || !is_grad_enabled() || !input.requires_grad) return Product(fft.rfft(x), fft.rfft(w).conj(), input);
+        var output = Product(fft.rfft(x.detach()), fft.rfft(w).conj(), input);
+        return output.add(GradientOnly.Of(Product(fft.rfft(x).conj(), fft.rfft(w.detach()), input)));
+    }
+
+    private Tensor Product(Tensor x, Tensor w, Tensor input)   // [positions, n, b/2 + 1], [m, n, b/2 + 1]
+    {
+        var y = x.permute(2, 0, 1).matmul(w.permute(2, 1, 0)).permute(1, 2, 0);   // [positions, m, b/2 + 1]
+        return fft.irfft(y, size).reshape([.. input.shape[..^1], Target.Out]);
+    }
+}

@@ -1,0 +1,51 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// DEFT (Hugging Face PEFT 0.20): ΔW = Q·(s·R − Pᵀ·W) with the module's own weight W, R <c>[rank, in]</c>, and from the trained matrix D <c>[out, rank]</c>
+/// either Q = D, P = relu(D), or Q = P, the orthonormal columns of D.
+/// </summary>
+internal sealed class DeftLayer : FactoredLayer
+{
+    private readonly Parameter directions;
+    private readonly Parameter? injection;
+    private readonly bool orthonormal;
+    private readonly double scaling;
+
+    public DeftLayer(Target target, DeftOptions options) : base(target)
+    {
+        Dropout = options.Dropout;
+        Rank = Math.Min(options.Rank, target.Out);
+        orthonormal = options.Decomposition == "qr";
+        scaling = options.Alpha is { } alpha ? (double)alpha / Rank : 1;
+        directions = Trainable("deft_P", Normal(0.02, target.Out, Rank));
+        if (options.OnlyRemoves) return;
+        injection = Trainable("deft_R", options.InitWeights ? Removed(Project().P).div(scaling) : Normal(0.02 * options.InitialScale, Rank, target.In));
+    }
+
+    protected override long Rank { get; }
+
+    protected override (Tensor A, Tensor B) Factors()
+    {
+        var (q, p) = Project();
+        return (injection is null ? Removed(p).neg() : injection.mul(scaling).sub(Removed(p)), q);
+    }
+
+    protected override Tensor Apply(Tensor input)
+    {
+        if (!Drops || injection is null) return base.Apply(input);
+        var (q, p) = Project();
+        return Target.Expand(Target.Apply(Drop(input), injection.mul(scaling)).sub(Target.Apply(input, Removed(p))), q);
+    }
+
+    private (Tensor Q, Tensor P) Project()
+    {
+        if (!orthonormal) return (directions, nn.functional.relu(directions));
+        var (q, _) = linalg.qr(directions);
+        return (q, q);
+    }
+
+    private Tensor Removed(Tensor p) => p.t().mm(Target.ToMatrix(Target.Weight).to_type(TensorType));
+}

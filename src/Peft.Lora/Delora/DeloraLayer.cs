@@ -1,0 +1,34 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// DeLoRA (Bini et al. 2025, arXiv:2503.18225): ΔW = (λ/r)·Σᵢ bᵢ·aᵢ/(‖aᵢ‖·‖bᵢ‖)·diag(n), with aᵢ the rows of A <c>[rank, in]</c>, bᵢ the
+/// columns of B <c>[out, rank]</c>, and n <c>[in]</c> the norms of the weight's columns.
+/// </summary>
+internal sealed class DeloraLayer : FactoredLayer
+{
+    private readonly Parameter a, b, lambda, norms;
+
+    public DeloraLayer(Target target, DeloraOptions options) : base(target)
+    {
+        Dropout = options.Dropout;
+        Rank = options.RankPattern.At(target.Path, options.Rank);
+        a = Trainable("delora_A", KaimingUniform(Rank, target.In));
+        b = Trainable("delora_B", options.InitWeights ? Zeros(target.Out, Rank) : KaimingUniform(target.Out, Rank));
+        lambda = Trainable("delora_lambda", Ones(1).mul(options.LambdaPattern.At(target.Path, options.Lambda)));
+        norms = Frozen("delora_w_norm", Norm(target.ToMatrix(target.Weight).to_type(TensorType), 0));
+    }
+
+    protected override long Rank { get; }
+
+    protected override (Tensor A, Tensor B) Factors()
+    {
+        // B starts at zero: its norm must not divide by that.
+        var scale = lambda.div(Rank).div(Norm(a, 1).clamp_min(1e-4).mul(Norm(b, 0).clamp_min(1e-4)));   // [rank]
+        return (a.mul(norms), b.mul(scale));
+    }
+
+    private static Tensor Norm(Tensor matrix, long dimension) => linalg.vector_norm(matrix, 2, [dimension], false);
+}

@@ -1,0 +1,28 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>FourierFT (Gao et al. 2024, arXiv:2405.03003): ΔW = s·Re(F⁻¹(S)) with the two-dimensional Fourier transform F and S zero but for the trained spectrum.</summary>
+internal sealed class FourierFtLayer : DeltaLayer
+{
+    private readonly Parameter spectrum, places;
+    private readonly double scaling;
+
+    public FourierFtLayer(Target target, FourierFtOptions options) : base(target)
+    {
+        var (count, size) = (options.FrequenciesPattern.At(target.Path, options.Frequencies), target.In * target.Out);
+        if (count > size) throw new AdapterOptionsException($"Frequencies must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by FrequenciesPattern.");
+        scaling = options.Scaling;
+        spectrum = Trainable("fourierft_spectrum", options.InitWeights ? Zeros(count) : Normal(1, count));
+        using var random = new SeededRandom(options.Seed ?? 777);
+        places = Frozen("fourierft_places", random.Choose(count, size).to(Device), saved: false);
+    }
+
+    public override Tensor Delta()
+    {
+        var dense = zeros(Target.Out * Target.In, spectrum.dtype, spectrum.device).scatter(0, places, spectrum).view(Target.Out, Target.In);
+        return fft.ifft2(dense).real.mul(scaling);
+    }
+}

@@ -1,0 +1,50 @@
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// GLoRA (Chavan et al. 2023, arXiv:2306.07967): W′ = W + W∘A + B, b′ = b + b∘D + E + W·C, with A and B like <c>[out, in]</c>, C <c>[in, 1]</c>,
+/// D and E like <c>[out]</c>.
+/// </summary>
+internal sealed class GloraLayer : ReweightLayer
+{
+    private readonly Func<Tensor> a, b, c, d, e;
+    private readonly bool random;
+
+    public GloraLayer(Target target, GloraOptions options) : base(target)
+    {
+        random = !options.InitWeights;
+        var (input, bias) = target.Bias is null ? ("none", "none") : (options.InputPath, options.BiasPaths);
+        a = Path("glora_A", options.WeightPaths, options.Rank, target.Out, target.In);
+        b = Path("glora_B", options.WeightPaths, options.Rank, target.Out, target.In);
+        c = Path("glora_C", input, options.Rank, target.In, 1);
+        d = Path("glora_D", bias, options.Rank, target.Out);
+        e = Path("glora_E", bias, options.Rank, target.Out);
+    }
+
+    protected override Weights Reweight(Weights inner)
+    {
+        var weight = inner.Weight.add(inner.Weight.mul(a())).add(b());
+        if (inner.Bias is not { } bias) return inner with { Weight = weight };
+        return new Weights(weight, bias.add(bias.mul(d())).add(e()).add(inner.Weight.mm(c()).squeeze(-1)));
+    }
+
+    // The form "vector" is a column, or a plain vector where there are no columns.
+    private Func<Tensor> Path(string name, string form, int rank, params long[] shape)
+    {
+        switch (form)
+        {
+            case "lora":
+                var down = Trainable(name + ".Xd", random ? KaimingUniform(shape[0], rank) : Zeros(shape[0], rank));
+                var up = Trainable(name + ".Xu", KaimingUniform(rank, shape[1]));
+                return () => down.mm(up);
+            case "none":
+                var zeros = Frozen(name + ".zeros", Zeros(shape));
+                return () => zeros;
+            default:
+                long[] size = form == "constant" ? [1] : shape.Length == 1 ? shape : [shape[0], 1];
+                var x = Trainable(name + ".X", random ? Normal(0.02, size) : Zeros(size));
+                return () => x;
+        }
+    }
+}

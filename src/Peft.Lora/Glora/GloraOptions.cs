@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// GLoRA (Chavan et al. 2023, arXiv:2306.07967): W + W∘A + B for the weight and b + b∘D + E + W·C for the bias, each of A to E of a form that can
+/// be chosen. Merges.
+/// </summary>
+public sealed record GloraOptions : WeightUpdateOptions, ITrainsBiases
+{
+    /// <summary>The defaults.</summary>
+    public GloraOptions() : base("GLORA") { }
+
+    /// <summary>Rank of the paths of the form <c>lora</c>. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+
+    /// <summary>Form of A and B: <c>lora</c>, <c>vector</c>, <c>constant</c> or <c>none</c>.</summary>
+    [JsonPropertyName("config_A_B")] public string WeightPaths { get; init; } = "lora";
+
+    /// <summary>Form of C, where the module has a bias: <c>lora</c>, <c>vector</c> or <c>none</c>.</summary>
+    [JsonPropertyName("config_C")] public string InputPath { get; init; } = "lora";
+
+    /// <summary>Form of D and E, where the module has a bias: <c>vector</c>, <c>constant</c> or <c>none</c>.</summary>
+    [JsonPropertyName("config_D_E")] public string BiasPaths { get; init; } = "constant";
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>glora_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 2e-4;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];
+
+    private protected override bool WritesStorage => false;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
+        if (WeightPaths is not ("lora" or "vector" or "constant" or "none")) yield return $"WeightPaths must be 'lora', 'vector', 'constant' or 'none', but was '{WeightPaths}'.";
+        if (InputPath is not ("lora" or "vector" or "none")) yield return $"InputPath must be 'lora', 'vector' or 'none', but was '{InputPath}'.";
+        if (BiasPaths is not ("vector" or "constant" or "none")) yield return $"BiasPaths must be 'vector', 'constant' or 'none', but was '{BiasPaths}'.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+        => (targets.Select(target => new GloraLayer(target, this)), null);
+}

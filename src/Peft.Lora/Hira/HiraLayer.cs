@@ -1,0 +1,30 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// HiRA (Huang et al. 2025, openreview TwJrTz9cRS): ΔW = W∘(B·A), with W the module's own weight, A <c>[rank, in]</c> and B
+/// <c>[out, rank]</c>.
+/// </summary>
+internal sealed class HiraLayer : DeltaLayer
+{
+    private readonly Parameter a, b;
+    private readonly int rank;
+
+    public HiraLayer(Target target, HiraOptions options) : base(target)
+    {
+        Dropout = options.Dropout;
+        rank = options.Rank;
+        var (random, gaussian) = (options.Initialization == HiraInitialization.Random, options.Initialization == HiraInitialization.Gaussian);
+        var (shapeA, shapeB) = (target.InputFactorShape(rank), target.OutputFactorShape(rank));
+        // A lookup starts the other way round: a table of zeros reads nothing at the start.
+        var (startA, startB) = random ? (Normal(1, shapeA), Normal(1, shapeB))
+            : target.IsLookup ? (Zeros(shapeA), Normal(1, shapeB))
+            : (gaussian ? Normal(1.0 / rank, shapeA) : KaimingUniform(shapeA), Zeros(shapeB));
+        a = Trainable(target.FactorName("hira", "A"), startA);
+        b = Trainable(target.FactorName("hira", "B"), startB);
+    }
+
+    public override Tensor Delta() => Target.ToMatrix(Target.Weight).to_type(TensorType).mul(b.view(-1, rank).mm(a.view(rank, -1)));
+}

@@ -1,0 +1,39 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// Lily (Zhong et al. 2024, arXiv:2407.09946): y = W·x + s·(Σₑ pₑ·Bₑ)ᵀ·A·x with A <c>[rank, in]</c>, experts B <c>[experts·rank, out]</c> and
+/// p the router's softmax of A·x, averaged over all positions.
+/// </summary>
+internal sealed class LilyLayer : TransformLayer
+{
+    private readonly Parameter a, b, router;
+    private readonly double scaling;
+
+    /// <param name="target">The adapted module.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="ownerOfA">The layer whose A this one shares; null for an A of its own.</param>
+    /// <param name="ownerOfB">The layer whose experts this one shares; null for experts of its own.</param>
+    public LilyLayer(Target target, LilyOptions options, LilyLayer? ownerOfA, LilyLayer? ownerOfB) : base(target)
+    {
+        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module: LILY cannot adapt it. Exclude it from TargetModules.");
+        scaling = options.Scaling;
+        a = ownerOfA is null ? Trainable("lily_A.weight", KaimingUniform(options.Rank, target.In)) : Shared("lily_A.weight", ownerOfA.a, saved: true);
+        long[] shape = [options.Experts * options.Rank, target.Out];
+        b = ownerOfB is null ? Trainable("lily_B.weight", options.InitWeights ? Zeros(shape) : KaimingUniform(shape)) : Shared("lily_B.weight", ownerOfB.b, saved: true);
+        router = Trainable("lily_router.weight", KaimingUniform(options.Experts, options.Rank));
+    }
+
+    protected override bool MixesPositions => true;
+
+    protected override Tensor TransformOutput(Tensor input, Tensor output)
+    {
+        var (rank, experts) = (a.shape[0], router.shape[0]);
+        var hidden = nn.functional.linear(input.to_type(a.dtype), a);
+        var shares = nn.functional.linear(hidden, router).softmax(-1).reshape(-1, experts).mean([0]);
+        var mixed = shares.unsqueeze(0).mm(b.view(experts, -1)).view(rank, -1).mul(scaling);   // [rank, out]
+        return output.add(hidden.matmul(mixed).to_type(output.dtype));
+    }
+}

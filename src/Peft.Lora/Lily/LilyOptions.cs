@@ -1,0 +1,54 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// Lily (Zhong et al. 2024, arXiv:2407.09946): W·x + s·Bₓ·A·x, where the modules of one name share A with their neighbours and a few experts Bₑ with
+/// all, which a router mixes anew for each input. Does not merge.
+/// </summary>
+public sealed record LilyOptions : WeightUpdateOptions
+{
+    /// <summary>The defaults.</summary>
+    public LilyOptions() : base("LILY") { }
+
+    /// <summary>Rank of the update. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+
+    /// <summary>How many layers in a row share A.</summary>
+    [JsonPropertyName("stride_A")] public int Stride { get; init; } = 1;
+
+    /// <summary>Number of experts.</summary>
+    [JsonPropertyName("num_B")] public int Experts { get; init; } = 2;
+
+    /// <summary>Strength s of the update.</summary>
+    [JsonPropertyName("scaling")] public double Scaling { get; init; } = 1;
+
+    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    private protected override bool WritesStorage => false;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
+        if (Stride < 1) yield return $"Stride must be at least 1, but was {Stride}.";
+        if (Experts < 1) yield return $"Experts must be at least 1, but was {Experts}.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        var groups = new Dictionary<(string?, long, long), List<LilyLayer>>();
+        return (targets.Select(target =>
+        {
+            var name = TargetModules?.Names.LastOrDefault(each => target.Path.EndsWith(each, StringComparison.Ordinal));
+            if (!groups.TryGetValue((name, target.In, target.Out), out var group)) groups.Add((name, target.In, target.Out), group = []);
+            group.Add(new LilyLayer(target, this, group.Count % Stride == 0 ? null : group[^1], group.FirstOrDefault()));
+            return group[^1];
+        }), null);
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>How LoKr's factors start.</summary>
+public enum LokrInitialization
+{
+    /// <summary>w1 zero, w2 random: the adapter changes nothing until it is trained.</summary>
+    [JsonStringEnumMemberName("true")] Default,
+
+    /// <summary>Both random: for tests.</summary>
+    [JsonStringEnumMemberName("false")] Random,
+
+    /// <summary>w1 random, w2 zero, as LyCORIS has it.</summary>
+    [JsonStringEnumMemberName("lycoris")] Lycoris,
+}
+
+/// <summary>
+/// LoKr (Edalati et al. 2022, arXiv:2212.10650; Yeh et al. 2023, arXiv:2309.14859): W + s·(w1 ⊗ w2), a Kronecker product of a small
+/// matrix and a larger one, which is itself of low rank where that is smaller; s = alpha/r. Merges.
+/// </summary>
+public sealed record LokrOptions : LycorisOptions
+{
+    /// <summary>The defaults.</summary>
+    public LokrOptions() : base("LOKR") { }
+
+    /// <summary>Whether the smaller factor w1 is decomposed too.</summary>
+    [JsonPropertyName("decompose_both")] public bool DecomposeBoth { get; init; }
+
+    /// <summary>Size of w1, where it divides the weight's; -1 for factors as equal as they can be.</summary>
+    [JsonPropertyName("decompose_factor")] public int DecomposeFactor { get; init; } = -1;
+
+    /// <summary>Whether kept rows make up for those that <see cref="LycorisOptions.RankDropout"/> leaves out.</summary>
+    [JsonPropertyName("rank_dropout_scale")] public bool RankDropoutScale { get; init; }
+
+    /// <summary>How the factors start.</summary>
+    [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<LokrInitialization>))] public LokrInitialization Initialization { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (DecomposeFactor is < 1 and not -1) yield return $"DecomposeFactor must be at least 1, or -1 for equal factors, but was {DecomposeFactor}.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+        => (targets.Select(target => new LokrLayer(target, this)), null);
+}

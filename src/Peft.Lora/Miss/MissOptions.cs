@@ -1,0 +1,60 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>The forms of MiSS, and how they start.</summary>
+public enum MissForm
+{
+    /// <summary>One shard for the whole input, which starts at zero.</summary>
+    [JsonStringEnumMemberName("true")] Default,
+
+    /// <summary>As <see cref="Default"/>, with a random shard: for tests.</summary>
+    [JsonStringEnumMemberName("false")] Random,
+
+    /// <summary>A square block for each block of rows, which also multiplies the weight.</summary>
+    [JsonStringEnumMemberName("bat")] Bat,
+
+    /// <summary>A shard for a few outputs, repeated for all: fewer parameters.</summary>
+    [JsonStringEnumMemberName("mini")] Mini,
+}
+
+/// <summary>
+/// MiSS (Kang and Yin 2024, arXiv:2409.15371): W + ΔW, where ΔW repeats one trained shard <c>[r, out]</c> along the input: x·ΔWᵀ is the
+/// sum of x's pieces of length r, times the shard. Merges.
+/// </summary>
+public sealed record MissOptions : WeightUpdateOptions, ITrainsBiases
+{
+    /// <summary>The defaults.</summary>
+    public MissOptions() : base("MISS") { }
+
+    /// <summary>Rows of the shard: the length of the input's pieces. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 64;
+
+    /// <summary>Outputs of the shard of <see cref="MissForm.Mini"/>; a divisor of the weight's.</summary>
+    [JsonPropertyName("mini_r")] public int MiniRank { get; init; } = 1;
+
+    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    [JsonPropertyName("miss_dropout")] public double Dropout { get; init; }
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>miss_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>The form, and how it starts.</summary>
+    [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<MissForm>))] public MissForm Form { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 2e-4;
+
+    private protected override bool WritesStorage => false;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
+        if (MiniRank < 1) yield return $"MiniRank must be at least 1, but was {MiniRank}.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+        => (targets.Select(target => Form == MissForm.Bat ? (AdapterLayer)new BatLayer(target, this) : new MissLayer(target, this)), null);
+}

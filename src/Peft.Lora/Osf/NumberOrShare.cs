@@ -1,0 +1,16 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Peft.Lora;
+
+/// <summary>A whole number or a share: <c>8</c> is eight, <c>0.5</c> half.</summary>
+internal sealed class NumberOrShare : JsonConverter<double?>
+{
+    public override double? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType == JsonTokenType.Null ? null : reader.GetDouble();
+
+    public override void Write(Utf8JsonWriter writer, double? value, JsonSerializerOptions options)
+    {
+        if (value is { } number) new WholeOrFraction().Write(writer, number, options);
+        else writer.WriteNullValue();
+    }
+}

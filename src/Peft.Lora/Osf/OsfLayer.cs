@@ -1,0 +1,34 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// OSF (Nayak et al. 2025, arXiv:2504.07097): W′ = U·diag(S)·V, of which the leading part is frozen and the rest, U_low <c>[out, k]</c>, S_low <c>[k]</c>
+/// and V_low <c>[k, in]</c>, is trained. Gradients of U_low and V_low are projected away from the frozen vectors. As an update,
+/// ΔW = U_low·S_low·V_low + U_high·S_high·V_high − W.
+/// </summary>
+internal sealed class OsfLayer : DeltaLayer
+{
+    private readonly Parameter uLow, sLow, vLow, uHigh, sHigh, vHigh;
+
+    public OsfLayer(Target target, OsfOptions options) : base(target)
+    {
+        var kept = options.KeptAt(target);
+        var (u, s, v) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
+        var rest = s.shape[0] - kept;
+        sLow = Trainable("osf_svd_params.S_low", s.narrow(0, kept, rest).contiguous());
+        uLow = Trainable("osf_svd_params.U_low", u.narrow(1, kept, rest).contiguous());
+        vLow = Trainable("osf_svd_params.V_low", v.narrow(0, kept, rest).contiguous());
+        sHigh = Frozen("osf_S_high", s.narrow(0, 0, kept).contiguous(), saved: false);
+        uHigh = Frozen("osf_U_high", u.narrow(1, 0, kept).contiguous(), saved: false);
+        vHigh = Frozen("osf_V_high", v.narrow(0, 0, kept).contiguous(), saved: false);
+    }
+
+    public override Tensor Delta()
+    {
+        var u = uLow.sub(uHigh.mm(uHigh.t().mm(GradientOnly.Of(uLow))));
+        var v = vLow.sub(GradientOnly.Of(vLow).mm(vHigh.t()).mm(vHigh));
+        return u.mul(sLow).mm(v).add(uHigh.mul(sHigh).mm(vHigh)).sub(Target.ToMatrix(Target.Weight).to_type(TensorType));
+    }
+}

@@ -1,0 +1,56 @@
+using System.Globalization;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// PEANuT (Zhong et al. 2024, arXiv:2410.01870): ΔWᵀ = s·φ(Wᵀ·Aᵀ)·Bᵀ with A <c>[rank, out]</c>, B <c>[out, rank]</c>, an activation φ, and
+/// between the two encoders and decoders <c>[rank, rank]</c> like those of an auto-encoder with residual connections.
+/// </summary>
+internal sealed class PeanutLayer : DeltaLayer
+{
+    private readonly Parameter a, b;
+    private readonly Parameter[] encoders, decoders;
+    private readonly Func<Tensor, Tensor> activation;
+    private readonly double scaling;
+
+    public PeanutLayer(Target target, PeanutOptions options) : base(target)
+    {
+        var rank = options.Rank;
+        (activation, scaling) = (ActivationOf(options.Activation)!, options.Scaling);
+        a = Trainable("peanut_A.weight", KaimingUniform(rank, target.Out));
+        encoders = Inner("peanut_encoders", options);
+        decoders = Inner("peanut_decoders", options);
+        b = Trainable("peanut_B.weight", options.InitWeights ? Zeros(target.Out, rank) : KaimingUniform(target.Out, rank));
+    }
+
+    public override Tensor Delta()
+    {
+        var hidden = activation(Target.ToMatrix(Target.Weight).to_type(TensorType).t().mm(a.t()));   // [in, rank]
+        var residuals = new Stack<Tensor>();
+        foreach (var encoder in encoders)
+        {
+            residuals.Push(hidden);
+            hidden = activation(hidden.mm(encoder.t()));
+        }
+        foreach (var decoder in decoders) hidden = activation(hidden.mm(decoder.t())).add(residuals.Pop());
+        return b.mul(scaling).mm(hidden.t());
+    }
+
+    /// <summary>The activation of a name; null if it is not known.</summary>
+    public static Func<Tensor, Tensor>? ActivationOf(string name) => name switch
+    {
+        "relu" => x => nn.functional.relu(x),
+        "gelu" => x => nn.functional.gelu(x),
+        "silu" or "swish" => x => nn.functional.silu(x),
+        "tanh" => tanh,
+        "sigmoid" => sigmoid,
+        "leaky_relu" => x => nn.functional.leaky_relu(x, 0.01),
+        "linear" => x => x,
+        _ => null,
+    };
+
+    private Parameter[] Inner(string name, PeanutOptions options)
+        => [.. Enumerable.Range(0, options.Depth).Select(i => Trainable(string.Create(CultureInfo.InvariantCulture, $"{name}.{i}.weight"), KaimingUniform(options.Rank, options.Rank)))];
+}

@@ -1,0 +1,44 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// PEANuT (Zhong et al. 2024, arXiv:2410.01870): W + s·f(W), where f is a small trained network that reads the weight itself. Merges.
+/// </summary>
+public sealed record PeanutOptions : WeightUpdateOptions
+{
+    /// <summary>The defaults.</summary>
+    public PeanutOptions() : base("PEANUT") { }
+
+    /// <summary>Width of the network. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+
+    /// <summary>Pairs of inner layers, with a residual connection around each.</summary>
+    [JsonPropertyName("depth")] public int Depth { get; init; }
+
+    /// <summary>Activation: <c>relu</c>, <c>gelu</c>, <c>silu</c>, <c>tanh</c>, <c>sigmoid</c>, <c>leaky_relu</c> or <c>linear</c>.</summary>
+    [JsonPropertyName("act_fn")] public string Activation { get; init; } = "relu";
+
+    /// <summary>Strength s of the update.</summary>
+    [JsonPropertyName("scaling")] public double Scaling { get; init; } = 1;
+
+    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    private protected override bool WritesStorage => false;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
+        if (Depth < 0) yield return $"Depth must not be negative, but was {Depth}.";
+        if (PeanutLayer.ActivationOf(Activation) is null) yield return $"Activation '{Activation}' is not known. Known are relu, gelu, silu, tanh, sigmoid, leaky_relu and linear.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+        => (targets.Select(target => new PeanutLayer(target, this)), null);
+}

@@ -1,0 +1,43 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// PVeRA (arXiv:2512.07703): y = W·x + diag(b)·B·z with z normal, mean and logarithm of the variance being the halves of diag(d)·A·x.
+/// ΔW is that of the mean.
+/// </summary>
+internal sealed class PveraLayer : FactoredLayer
+{
+    private readonly Parameter b, d;
+    private readonly SharedProjections shared;
+    private readonly bool always;
+
+    public PveraLayer(Target target, PveraOptions options, SharedProjections shared) : base(target)
+    {
+        (this.shared, always, Rank) = (shared, options.SampleAtInference, options.Rank);
+        Dropout = options.Dropout;
+        b = Trainable("pvera_lambda_b", options.InitWeights ? Zeros(target.Out) : Ones(target.Out));
+        d = Trainable("pvera_lambda_d", options.InitWeights ? Ones(options.Rank * 2).mul(options.InitialD) : Normal(1, options.Rank * 2));
+    }
+
+    protected override long Rank { get; }
+
+    private bool Samples => Training || always;
+
+    protected override (Tensor A, Tensor B) Factors() => (Half(0), b.unsqueeze(1).mul(shared.B.narrow(0, 0, Target.Out)));
+
+    protected override double CostPerPosition => Samples ? 0 : base.CostPerPosition;
+
+    protected override Tensor Apply(Tensor input)
+    {
+        if (!Samples) return base.Apply(input);
+        var x = Drop(input);
+        var (a, output) = Factors();
+        var mean = Target.Apply(x, a);
+        var deviation = Target.Apply(x, Half(Rank)).mul(0.5).exp();
+        return Target.Expand(mean.add(deviation.mul(randn_like(deviation))), output);
+    }
+
+    private Tensor Half(long from) => d.narrow(0, from, Rank).unsqueeze(1).mul(shared.A.narrow(0, from, Rank).narrow(1, 0, Target.In));
+}

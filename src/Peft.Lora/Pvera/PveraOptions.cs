@@ -1,0 +1,57 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// PVeRA (arXiv:2512.07703): VeRA whose inner state is drawn from a normal distribution in training, with mean and deviation by shared random
+/// projections; afterwards the mean counts. Merges.
+/// </summary>
+public sealed record PveraOptions : WeightUpdateOptions, ITrainsBiases
+{
+    /// <summary>The defaults.</summary>
+    public PveraOptions() : base("PVERA") { }
+
+    /// <summary>Rank of the shared projections. They are not trained, so that it may be large.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 256;
+
+    /// <summary>Seed of the shared projections.</summary>
+    [JsonPropertyName("projection_prng_key")] public int ProjectionKey { get; init; }
+
+    /// <summary>Whether the file holds the projections; without them a reader draws them again from the seed.</summary>
+    [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
+
+    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    [JsonPropertyName("pvera_dropout")] public double Dropout { get; init; }
+
+    /// <summary>What d starts from.</summary>
+    [JsonPropertyName("d_initial")] public double InitialD { get; init; } = 0.1;
+
+    /// <summary>Whether the inner state is drawn outside of training too. The adapter's merge is its mean all the same.</summary>
+    [JsonPropertyName("sample_at_inference")] public bool SampleAtInference { get; init; }
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>pvera_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    // A seed of its own for the draws; here they follow the trainer's, so that a resumed run repeats them.
+    [JsonInclude, JsonPropertyName("generator_seed")] internal int? GeneratorSeed { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 4e-3;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        if (targets.Count == 0) return ([], null);
+        var shared = new SharedProjections("pvera", Rank * 2, Rank, ProjectionKey, SaveProjection, targets);
+        return (targets.Select(target => new PveraLayer(target, this, shared)), shared);
+    }
+}

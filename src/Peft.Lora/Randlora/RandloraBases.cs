@@ -1,0 +1,41 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>RandLoRA's random bases A <c>[rank, 1, smaller]</c> and B <c>[larger, bases, rank]</c> for the largest of the targets, with deviation 1.</summary>
+internal sealed class RandloraBases : SharedTensors
+{
+    public RandloraBases(RandloraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        var (rows, columns) = (targets.Max(target => target.Out), targets.Max(target => target.In));
+        var (small, large) = (Math.Min(rows, columns), Math.Max(rows, columns));
+        var (rank, count) = (options.Rank, Count(small, options.Rank));
+        using var random = new SeededRandom(options.ProjectionKey);
+        Tensor a, b;
+        if (options.Sparse || options.VerySparse)
+        {
+            var sparsity = options.VerySparse ? Math.Sqrt(small) : 3;
+            a = Signs(random.Uniform(rank, 1, small), sparsity);
+            b = Signs(random.Uniform(large, count, rank), sparsity);
+        }
+        else
+        {
+            a = random.KaimingUniform(rank, 1, small);
+            b = cat([.. Enumerable.Range(0, count).Select(_ => random.KaimingUniform(large, 1, rank))], 1);
+        }
+        A = Frozen("randlora_A", a.div(a.std()).to(Device), options.SaveProjection);
+        B = Frozen("randlora_B", b.div(b.std()).to(Device), options.SaveProjection);
+    }
+
+    public Parameter A { get; }
+
+    public Parameter B { get; }
+
+    /// <summary>Bases that it takes to reach full rank.</summary>
+    public static int Count(long smaller, int rank) => (int)((smaller + rank - 1) / rank);
+
+    // ±1 for the outer parts of uniform numbers, 0 between (Li, Hastie and Church 2006).
+    private static Tensor Signs(Tensor uniform, double sparsity)
+        => uniform.gt(1 - 1 / (2 * sparsity)).to_type(ScalarType.Float32).sub(uniform.lt(1 / (2 * sparsity)).to_type(ScalarType.Float32));
+}

@@ -1,0 +1,30 @@
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>Random numbers that a seed in a file stands for: drawn on the CPU as Hugging Face PEFT draws them, so that both get the same.</summary>
+internal sealed class SeededRandom(long seed) : IDisposable
+{
+    private readonly Generator generator = new((ulong)seed);
+
+    /// <summary>Uniform on ±√(6/fan-in), Kaiming's rule for rectified units. Fan-in is the product of all dimensions but the first.</summary>
+    public Tensor KaimingUniform(params long[] shape)
+    {
+        var bound = Math.Sqrt(6.0 / shape[1..].Aggregate(1L, (a, b) => a * b));
+        return empty(shape).uniform_(-bound, bound, generator);
+    }
+
+    /// <summary>Uniform between 0 and 1.</summary>
+    public Tensor Uniform(params long[] shape) => rand(shape, generator: generator);
+
+    /// <summary>Normal with mean 0 and deviation 1.</summary>
+    public Tensor Normal(params long[] shape) => randn(shape, generator: generator);
+
+    /// <summary>Different numbers below a limit, in no order.</summary>
+    public Tensor Choose(long count, long below) => randperm(below, generator: generator).narrow(0, 0, count);
+
+    /// <summary>Numbers from 0 up to but not including a limit.</summary>
+    public Tensor Integers(long below, params long[] shape) => randint(0, below, shape, generator: generator);
+
+    public void Dispose() => generator.Dispose();
+}

@@ -1,0 +1,21 @@
+using TorchSharp.Modules;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// Random projections A <c>[rows, largest in]</c> and B <c>[largest out, rank]</c> that all layers share (VeRA's idea); each layer uses
+/// as much of them as it has inputs and outputs.
+/// </summary>
+internal sealed class SharedProjections : SharedTensors
+{
+    public SharedProjections(string prefix, int rows, int rank, int seed, bool saved, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        using var random = new SeededRandom(seed);
+        A = Frozen(prefix + "_A", random.KaimingUniform(rows, targets.Max(target => target.In)).to(Device), saved);
+        B = Frozen(prefix + "_B", random.KaimingUniform(targets.Max(target => target.Out), rank).to(Device), saved);
+    }
+
+    public Parameter A { get; }
+
+    public Parameter B { get; }
+}

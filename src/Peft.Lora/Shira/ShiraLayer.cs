@@ -1,0 +1,27 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): ΔW is zero but for trained values at fixed places <c>[2, count]</c>, rows and columns.</summary>
+internal sealed class ShiraLayer : DeltaLayer
+{
+    private readonly Parameter values, places;
+
+    public ShiraLayer(Target target, ShiraOptions options) : base(target)
+    {
+        var (count, size) = (options.Rank * (target.In + target.Out), target.In * target.Out);
+        if (count > size) throw new AdapterOptionsException($"Rank {options.Rank} asks for {count} elements of {target}, which has {size}.");
+        values = Trainable("shira_weight", options.InitWeights ? Zeros(count) : Normal(1, count));
+        using var random = options.Seed is { } seed ? new SeededRandom(seed) : null;
+        var chosen = (random is null ? randperm(size).narrow(0, 0, count) : random.Choose(count, size)).sort().Values;
+        places = Frozen("shira_indices", stack([chosen.div(target.In, RoundingMode.floor), chosen.remainder(target.In)]).to(ScalarType.Int32, Device));
+    }
+
+    public override Tensor Delta()
+    {
+        var flat = places.select(0, 0).to_type(ScalarType.Int64).mul(Target.In).add(places.select(0, 1));
+        return zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, flat, values).view(Target.Out, Target.In);
+    }
+}

@@ -1,0 +1,39 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S; as many elements are trained as a LoRA of the rank has. Merges.</summary>
+public sealed record ShiraOptions : WeightUpdateOptions
+{
+    /// <summary>The defaults.</summary>
+    public ShiraOptions() : base("SHIRA") { }
+
+    /// <summary>r·(in + out) elements of each weight are trained. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+
+    /// <summary>How the elements are chosen: <c>random</c>.</summary>
+    [JsonPropertyName("mask_type")] public string MaskType { get; init; } = "random";
+
+    /// <summary>Seed of the choice, the same for all targets; null for another choice each time. The file holds the chosen places.</summary>
+    [JsonPropertyName("random_seed")] public int? Seed { get; init; }
+
+    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 3e-4;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
+        if (MaskType != "random") yield return $"MaskType must be 'random', but was '{MaskType}'.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+        => (targets.Select(target => new ShiraLayer(target, this)), null);
+}

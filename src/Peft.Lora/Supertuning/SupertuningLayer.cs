@@ -1,0 +1,38 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// Super-tuning (arXiv:2607.09287): ΔW is zero but for trained values at fixed places, those of the weight's largest elements, plus (α/r)·B·A
+/// where a LoRA goes with it.
+/// </summary>
+internal sealed class SupertuningLayer : DeltaLayer
+{
+    private readonly Parameter values, places;
+    private readonly Parameter? a, b;
+    private readonly double scaling;
+
+    public SupertuningLayer(Target target, SupertuningOptions options) : base(target)
+    {
+        var count = (long)(target.In * target.Out * (1 - options.Sparsity));
+        if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves nothing to train of {target}. Lower it.");
+        Dropout = options.Rank is null ? 0 : options.Dropout;
+        values = Trainable("supertuning_values", options.InitWeights ? Zeros(count) : Normal(1, count));
+        var (_, largest) = target.ToMatrix(target.Weight).abs().reshape(-1).topk((int)count, largest: options.TrainsLargest);
+        places = Frozen("supertuning_indices", largest.to_type(ScalarType.Int32), options.SaveIndices);
+        if (options.Rank is not { } rank) return;
+        scaling = (options.Alpha ?? 2 * rank) / rank;
+        a = Trainable("supertuning_lora_A.weight", KaimingUniform(rank, target.In));
+        b = Trainable("supertuning_lora_B.weight", options.InitWeights ? Zeros(target.Out, rank) : KaimingUniform(target.Out, rank));
+    }
+
+    public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(scaling));
+
+    // Dropout is the LoRA's alone.
+    protected override Tensor Apply(Tensor input)
+        => Drops ? Target.Apply(input, Sparse()).add(Target.Expand(Target.Apply(Drop(input), a!).mul(scaling), b!)) : base.Apply(input);
+
+    private Tensor Sparse()
+        => zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, places.to_type(ScalarType.Int64), values).view(Target.Out, Target.In);
+}

@@ -1,0 +1,106 @@
+using System.Numerics;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// The random numbers of NumPy's <c>default_rng(seed)</c>, where a seed in a file stands for them: PCG64 (O'Neill 2014), seeded by a hash of the
+/// seed (O'Neill 2015, "Developing a seed_seq alternative").
+/// </summary>
+internal sealed class NumpyRandom
+{
+    private static readonly UInt128 Multiplier = new(2549297995355413924, 4865540595714422341);
+
+    private readonly UInt128 increment;
+    private UInt128 state;
+    private uint? half;
+
+    public NumpyRandom(uint seed)
+    {
+        var words = Expand(seed);
+        ulong Word(int i) => words[2 * i] | (ulong)words[2 * i + 1] << 32;
+        increment = new UInt128(Word(2), Word(3)) << 1 | 1;
+        state = increment + new UInt128(Word(0), Word(1));
+        state = state * Multiplier + increment;
+    }
+
+    /// <summary>Different numbers below a limit of at most 10,000, in random order (Floyd's algorithm, as in Bentley 1987).</summary>
+    public long[] Choose(int limit, int count)
+    {
+        var seen = new HashSet<long>();
+        var chosen = new long[count];
+        for (var j = limit - count; j < limit; j++)
+        {
+            long value = Below(j);
+            chosen[j - (limit - count)] = seen.Add(value) ? value : j;
+            seen.Add(j);
+        }
+        Shuffle(chosen, count);
+        return chosen;
+    }
+
+    /// <summary>Puts numbers into random order.</summary>
+    public void Shuffle(long[] values, int count)
+    {
+        for (var i = count - 1; i >= 1; i--)
+        {
+            var j = Below(i);
+            (values[i], values[j]) = (values[j], values[i]);
+        }
+    }
+
+    // A number from 0 to a largest one (Lemire 2018, arXiv:1805.10941).
+    private long Below(long largest)
+    {
+        if (largest == 0) return 0;
+        var count = (uint)largest + 1;
+        var product = (ulong)Next() * count;
+        if ((uint)product < count)
+            for (var threshold = (uint)(uint.MaxValue - largest) % count; (uint)product < threshold;) product = (ulong)Next() * count;
+        return (long)(product >> 32);
+    }
+
+    // Halves of 64 bits, the lower first.
+    private uint Next()
+    {
+        if (half is { } kept)
+        {
+            half = null;
+            return kept;
+        }
+        state = state * Multiplier + increment;
+        var (high, low) = ((ulong)(state >> 64), (ulong)state);
+        var word = BitOperations.RotateRight(high ^ low, (int)(high >> 58));
+        half = (uint)(word >> 32);
+        return (uint)word;
+    }
+
+    private static uint[] Expand(uint seed)
+    {
+        var hash = 0x43b0d7e5u;
+        uint Hash(uint value)
+        {
+            value ^= hash;
+            hash *= 0x931e8875;
+            value *= hash;
+            return value ^ value >> 16;
+        }
+
+        uint[] pool = [Hash(seed), Hash(0), Hash(0), Hash(0)];
+        for (var source = 0; source < 4; source++)
+            for (var to = 0; to < 4; to++)
+            {
+                if (source == to) continue;
+                var mixed = 0xca01f9dd * pool[to] - 0x4973f715 * Hash(pool[source]);
+                pool[to] = mixed ^ mixed >> 16;
+            }
+
+        hash = 0x8b51f9dd;
+        return [.. Enumerable.Range(0, 8).Select(i =>
+        {
+            var value = pool[i % 4] ^ hash;
+            hash *= 0x58f38ded;
+            value *= hash;
+            return value ^ value >> 16;
+        })];
+    }
+}

@@ -1,0 +1,59 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// Uni-LoRA (Li et al. 2025, arXiv:2506.00799): LoRA whose factors, of all layers together, are one trained vector of a few hundred numbers, each of which
+/// stands at many random places. Merges.
+/// </summary>
+public sealed record UniloraOptions : WeightUpdateOptions, ITrainsBiases
+{
+    /// <summary>The defaults.</summary>
+    public UniloraOptions() : base("UNILORA") { }
+
+    /// <summary>Rank of the update. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 4;
+
+    /// <summary>Length of the trained vector.</summary>
+    [JsonPropertyName("theta_d_length")] public int Parameters { get; init; } = 256;
+
+    /// <summary>Seed of the places.</summary>
+    [JsonPropertyName("proj_seed")] public int Seed { get; init; } = 42;
+
+    /// <summary>Whether the file holds the places; without them a reader draws them again from the seed.</summary>
+    [JsonPropertyName("save_indices")] public bool SaveIndices { get; init; }
+
+    /// <summary>The vector starts uniform between ± this.</summary>
+    [JsonPropertyName("init_theta_d_bound")] public double Bound { get; init; } = 0.02;
+
+    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    [JsonPropertyName("unilora_dropout")] public double Dropout { get; init; }
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>unilora_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>Whether the vector starts within <see cref="Bound"/>; false for a normal one with deviation 1. The adapter changes the model at once either way.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
+        if (Parameters < 1) yield return $"Parameters must be at least 1, but was {Parameters}.";
+        if (Seed < 0) yield return $"Seed must not be negative, but was {Seed}.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        if (targets.Count == 0) return ([], null);
+        var shared = new UniloraVector(this, targets);
+        return (targets.Select(target => new UniloraLayer(target, this, shared)), shared);
+    }
+}

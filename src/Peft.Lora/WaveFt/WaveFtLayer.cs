@@ -1,0 +1,56 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// WaveFT (Bilican et al. 2025, arXiv:2505.12532): ΔW = s·D⁻¹(S), with one level of a two-dimensional discrete wavelet transform D and S
+/// zero but for the trained spectrum. S is a little larger than the weight, by what the filter reaches over its edges.
+/// </summary>
+internal sealed class WaveFtLayer : DeltaLayer
+{
+    private readonly Parameter spectrum, places;
+    private readonly Parameter? filters;
+    private readonly double scaling;
+    private readonly long rows, columns;
+
+    public WaveFtLayer(Target target, WaveFtOptions options, int count) : base(target)
+    {
+        var size = target.In * target.Out;
+        if (count > size) throw new AdapterOptionsException($"Coefficients must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by CoefficientsPattern.");
+        scaling = options.Scaling;
+        spectrum = Trainable("waveft_spectrum", options.InitWeights ? Zeros(count) : Normal(0.01, count));
+        using var random = new SeededRandom(options.Seed);
+        var chosen = random.Choose(count, size);
+        (rows, columns) = (target.Out, target.In);
+        if (options.Transforms)
+        {
+            var order = Wavelet.Order(options.Wavelet)!.Value;
+            var low = Wavelet.LowPass(order);
+            var high = Wavelet.HighPass(low);
+            filters = Frozen("waveft_filters", stack([Outer(low, low), Outer(high, low), Outer(low, high), Outer(high, high)]).unsqueeze(1).to(Device), saved: false);
+            (rows, columns) = (Padded(target.Out, order), Padded(target.In, order));
+            var (row, column) = (chosen.div(target.In, RoundingMode.floor), chosen.remainder(target.In));
+            chosen = row.add((rows - target.Out) / 2).mul(columns).add(column).add((columns - target.In) / 2);
+        }
+        places = Frozen("waveft_places", chosen.to(Device), saved: false);
+    }
+
+    public override Tensor Delta()
+    {
+        var dense = zeros(rows * columns, spectrum.dtype, spectrum.device).scatter(0, places, spectrum.mul(scaling)).view(rows, columns);
+        if (filters is null) return dense;
+        // The four quarters are bands: [low low, high low; low high, high high] of the rows and columns.
+        var bands = dense.view(2, rows / 2, 2, columns / 2).transpose(1, 2).reshape(1, 4, rows / 2, columns / 2);
+        var cut = filters.shape[2] - 2;
+        var whole = nn.functional.conv_transpose2d(bands, filters, strides: [2, 2]).reshape(rows + cut, columns + cut);
+        return whole.narrow(0, cut, rows - cut).narrow(1, cut, columns - cut) is var inner && inner.shape[0] == Target.Out && inner.shape[1] == Target.In ? inner
+            : inner.narrow(0, (inner.shape[0] - Target.Out) / 2, Target.Out).narrow(1, (inner.shape[1] - Target.In) / 2, Target.In);
+    }
+
+    // Even, and larger by the reach of the filter.
+    private static long Padded(long size, int order) => (size + 2 * (order - 1) + 1) / 2 * 2;
+
+    private static Tensor Outer(double[] down, double[] along) => tensor(down).unsqueeze(1).mul(tensor(along).unsqueeze(0));
+}

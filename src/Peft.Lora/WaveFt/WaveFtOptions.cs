@@ -1,0 +1,60 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// WaveFT (Bilican et al. 2025, arXiv:2505.12532): W + s·ΔW, where ΔW is the inverse wavelet transform of a matrix that is zero but for some
+/// trained coefficients. Merges.
+/// </summary>
+public sealed record WaveFtOptions : WeightUpdateOptions, ITrainsBiases
+{
+    /// <summary>The defaults.</summary>
+    public WaveFtOptions() : base("WAVEFT") { }
+
+    /// <summary>Trained coefficients per weight, at places that the seed gives.</summary>
+    [JsonPropertyName("n_frequency")] public int Coefficients { get; init; } = 2592;
+
+    /// <summary>Numbers that differ from <see cref="Coefficients"/>, by the last parts of a module's path or a regular expression for them.</summary>
+    [JsonPropertyName("n_frequency_pattern")] public IReadOnlyDictionary<string, int>? CoefficientsPattern { get; init; } = new Dictionary<string, int>();
+
+    /// <summary>Whether larger weights get more coefficients: as many together as <see cref="Coefficients"/> for each would be.</summary>
+    [JsonPropertyName("proportional_parameters")] public bool IsProportional { get; init; }
+
+    /// <summary>Strength s of the update.</summary>
+    [JsonPropertyName("scaling")] public double Scaling { get; init; } = 25;
+
+    /// <summary>The wavelet: Daubechies' <c>db1</c> (Haar's) to <c>db10</c>.</summary>
+    [JsonPropertyName("wavelet_family")] public string Wavelet { get; init; } = "db1";
+
+    /// <summary>Whether the coefficients are transformed; false puts them into the weight as they are.</summary>
+    [JsonPropertyName("use_idwt")] public bool Transforms { get; init; } = true;
+
+    /// <summary>Seed of the places. The file does not hold them.</summary>
+    [JsonPropertyName("random_loc_seed")] public int Seed { get; init; } = 777;
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>waveft_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (Coefficients < 1) yield return $"Coefficients must be at least 1, but was {Coefficients}.";
+        if (Peft.Lora.Wavelet.Order(Wavelet) is null) yield return $"Wavelet must be 'db1' to 'db10', but was '{Wavelet}'.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        var all = targets.Sum(target => target.In * target.Out);
+        return (targets.Select(target => new WaveFtLayer(target, this, IsProportional
+            ? (int)Math.Max(1, (long)Math.Round((double)Coefficients * targets.Count * target.In * target.Out / all))
+            : CoefficientsPattern.At(target.Path, Coefficients))), null);
+    }
+}
