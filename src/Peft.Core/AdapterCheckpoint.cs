@@ -88,6 +88,9 @@ public static class AdapterCheckpoint
     {
         using var _ = no_grad();
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
+        foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
+            if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
+                TensorOwner.Replace(tensor.Value, file.Read(key));
         var embeddings = EmbeddingKeys(model, adapter).Where(pair => file.Tensors.ContainsKey(pair.Key)).ToList();
         Compare(model, folder,
             missing: [.. expected.Keys.Where(key => !file.Tensors.ContainsKey(key))],

@@ -10,9 +10,9 @@ public static class Unsupported
 
     private static readonly string[] Methods =
     [
-        "ADALORA", "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "C3A", "CARTRIDGE", "CPT", "DEFT", "DELORA", "FOURIERFT", "FROD", "GLORA", "GRALORA",
-        "HIRA", "HRA", "IA3", "LILY", "LN_TUNING", "LOHA", "LOKR", "MISS", "MULTITASK_PROMPT_TUNING", "OFT", "OSF", "PEANUT", "POLY", "PREFIX_TUNING",
-        "PROMPT_TUNING", "PSOFT", "PVERA", "P_TUNING", "RANDLORA", "ROAD", "SHIRA", "SUPERTUNING", "TINYLORA", "UNILORA", "VBLORA", "VERA", "WAVEFT", "XLORA",
+        "ADALORA", "ADAMSS", "ADAPTION_PROMPT", "C3A", "CARTRIDGE", "CPT", "DEFT", "DELORA", "FOURIERFT", "FROD", "GLORA", "GRALORA",
+        "HIRA", "LILY", "LOHA", "LOKR", "MISS", "MULTITASK_PROMPT_TUNING", "OSF", "PEANUT", "POLY", "PREFIX_TUNING",
+        "PROMPT_TUNING", "PSOFT", "PVERA", "P_TUNING", "RANDLORA", "SHIRA", "SUPERTUNING", "TINYLORA", "UNILORA", "VBLORA", "VERA", "WAVEFT", "XLORA",
     ];
 
     // Variants of LoRA, by the field of adapter_config.json that asks for them.

@@ -37,6 +37,12 @@ public abstract record AdapterOptions
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
+    /// <summary>Fields that Hugging Face's file of this method does not have: written only where they are set.</summary>
+    protected internal virtual IReadOnlyList<string> OptionalFields => [];
+
+    /// <summary>Learning rate of AdamW that suits the method, for training that names none.</summary>
+    protected internal virtual double RecommendedLearningRate => 1e-4;
+
     /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
 

@@ -40,6 +40,12 @@ public abstract class Target
     /// <summary>Whether the weight is a matrix, so that a low-rank update has a meaning; false for norms.</summary>
     public virtual bool IsMatrix => true;
 
+    /// <summary>Whether the operation is the product of the matrix with the last dimension of the input: neither lookup, convolution nor norm.</summary>
+    public virtual bool MapsVectors => IsMatrix && !IsLookup;
+
+    /// <summary>Channels of the input: <see cref="In"/>, but for a convolution what the kernel runs over.</summary>
+    public virtual long InputChannels => In;
+
     /// <summary>Shape in which a factor <c>[rank, in]</c> is saved: <c>[rank, in/groups, kernel…]</c> for a convolution.</summary>
     public virtual long[] InputFactorShape(long rank) => [rank, In];
 
@@ -63,6 +69,12 @@ public abstract class Target
 
     /// <summary>A vector <c>[out]</c> shaped to broadcast over the module's output: <c>[out, 1…]</c> for a convolution.</summary>
     public virtual Tensor AlongOutput(Tensor vector) => vector.reshape(-1);
+
+    /// <summary>A vector of the <see cref="InputChannels"/> shaped to broadcast over the module's input: <c>[channels, 1…]</c> for a convolution.</summary>
+    public virtual Tensor AlongInput(Tensor vector) => vector.reshape(-1);
+
+    /// <summary>The matrix <c>[out, in]</c> that does to an input what the given one does to the input with its channels scaled by a vector.</summary>
+    public virtual Tensor ScaleColumns(Tensor matrix, Tensor vector) => matrix.mul(vector.reshape(1, -1));
 
     /// <summary>How many columns of the matrix one forward pass uses: positions for a linear map, ids for a lookup.</summary>
     internal virtual long Positions(Tensor input) => input.numel() / In;
