@@ -229,11 +229,6 @@ public sealed class PeftModel : ITrainable, IDisposable
             .Select(pair => new TrainableTensor(active.Count == 1 ? pair.Key : $"{adapter.Name}/{pair.Key}", pair.Tensor.Value)))];
 
     /// <inheritdoc/>
-    /// <remarks>The smallest of those that the methods of the active adapters recommend.</remarks>
-    public double RecommendedLearningRate
-        => active.Select(name => Find(name).Options.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
-
-    /// <inheritdoc/>
     public IReadOnlyList<string> Unreached
         => [.. sites.Values.Where(site => !site.Reached && !site.Active.IsEmpty).Select(site => site.Target.Path)];
 
@@ -260,6 +255,9 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     private IEnumerable<T> Parts<T>()
         => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object>().Append(adapter.Shared!).OfType<T>());
+
+    /// <inheritdoc/>
+    public double RecommendedLearningRate => active.Select(name => Find(name).Options.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
 
     internal IEnumerable<AdapterSite> Sites => sites.Values;
 

@@ -24,10 +24,10 @@ public sealed record BeftOptions : TargetedOptions
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<string> OptionalFields => ["exclude_modules", "layers_to_transform", "layers_pattern"];
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    protected override double RecommendedLearningRate => 1e-3;
+    public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);

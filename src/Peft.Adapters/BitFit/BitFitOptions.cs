@@ -13,7 +13,7 @@ public sealed record BitFitOptions : TargetedOptions
     public BitFitOptions() : base("BITFIT") { }
 
     /// <inheritdoc/>
-    protected override double RecommendedLearningRate => 1e-3;
+    public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override ModuleSelector? UsualTargets(ModelTree model)

@@ -24,7 +24,7 @@ internal sealed class BoftLayer : ReweightLayer
         if (options.ButterflyFactors > 1 && (size % 2 != 0 || count % (1L << (options.ButterflyFactors - 1)) != 0))
             throw new AdapterOptionsException($"{options.ButterflyFactors} butterfly factors need blocks of even size in a number that 2^{options.ButterflyFactors - 1} divides, but {target.Path} has {count} of size {size}. Lower ButterflyFactors or change BlockSize.");
         long[] shape = [options.ButterflyFactors, count, size, size];
-        long[] outputs = target.MapsVectors ? [target.Out, 1] : [1, target.Out];
+        long[] outputs = target.IsProduct ? [target.Out, 1] : [1, target.Out];
         blocks = Trainable("boft_R", options.InitWeights ? Zeros(shape) : Normal(0.1, shape));
         scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(1));
     }

@@ -25,7 +25,7 @@ public sealed record HraOptions : TargetedOptions
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override double RecommendedLearningRate => 1e-3;
+    public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -22,10 +22,10 @@ public sealed record Ia3Options : TargetedOptions
     [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<string> OptionalFields => ["layers_to_transform", "layers_pattern"];
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    protected override double RecommendedLearningRate => 3e-3;
+    public override double RecommendedLearningRate => 3e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Ia3Targets.For(modelType)?.Targets;

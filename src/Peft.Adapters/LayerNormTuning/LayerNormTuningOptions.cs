@@ -22,10 +22,10 @@ public sealed record LayerNormTuningOptions : TargetedOptions
     public LayerNormTuningOptions() : base("LN_TUNING") { }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<string> OptionalFields => ["layers_to_transform", "layers_pattern"];
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    protected override double RecommendedLearningRate => 1e-3;
+    public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);

@@ -33,10 +33,10 @@ public sealed record RoadOptions : TargetedOptions
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<string> OptionalFields => ["exclude_modules", "layers_to_transform", "layers_pattern"];
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    protected override double RecommendedLearningRate => 3e-3;
+    public override double RecommendedLearningRate => 3e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

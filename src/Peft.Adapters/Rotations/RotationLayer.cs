@@ -26,7 +26,7 @@ internal abstract class RotationLayer(Target target) : ReweightLayer(target)
     // The kernel of a convolution overlaps itself in the input, so there only the weight can be turned.
     protected override Tensor Forward(Tensor input, Inner inner)
     {
-        if (Target.MapsVectors) return inner.Forward(RotateLast(input));
+        if (Target.IsProduct) return inner.Forward(RotateLast(input));
         return Target.IsLookup ? RotateLast(inner.Forward(input)) : base.Forward(input, inner);
     }
 

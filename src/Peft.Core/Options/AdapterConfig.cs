@@ -27,8 +27,7 @@ public static class AdapterConfig
     {
         ArgumentNullException.ThrowIfNull(options);
         var fields = JsonSerializer.SerializeToNode(options, options.GetType(), Json)!.AsObject();
-        foreach (var optional in options.OptionalFields.Where(name => fields[name] is null)) fields.Remove(optional);
-        var sorted = new JsonObject(fields.OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
+        var sorted = new JsonObject(fields.Where(field => field.Value is not null || !options.FieldsWrittenIfSet.Contains(field.Key)).OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
         return sorted.ToJsonString(Json);
     }
 

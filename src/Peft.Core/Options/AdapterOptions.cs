@@ -37,11 +37,11 @@ public abstract record AdapterOptions
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
-    /// <summary>Fields that Hugging Face's file of this method does not have: written only where they are set.</summary>
-    protected internal virtual IReadOnlyList<string> OptionalFields => [];
+    /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none.</summary>
+    [JsonIgnore] public virtual double RecommendedLearningRate => 1e-4;
 
-    /// <summary>Learning rate of AdamW that suits the method, for training that names none.</summary>
-    protected internal virtual double RecommendedLearningRate => 1e-4;
+    /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
+    [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
 
     /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];

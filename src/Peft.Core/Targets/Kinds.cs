@@ -16,6 +16,7 @@ internal sealed class OwnTarget(string path, AdaptableModule module) : Target(pa
     public override long In { get; } = module.Weight.dim() == 1 ? 1 : module.Weight.shape[module is TransposedLinear or Modules.Embedding ? 0 : 1];
     public override bool IsLookup => module is Modules.Embedding;
     public override bool IsMatrix { get; } = module.Weight.dim() == 2;
+    public override bool IsProduct => IsMatrix && !IsLookup;
     public override Tensor ToMatrix(Tensor stored) => transposed ? stored.t() : stored.alias();
     public override Tensor ToStored(Tensor matrix) => transposed ? matrix.t() : matrix.alias();
     internal override long Positions(Tensor input) => IsLookup ? input.numel() : input.numel() / In;
@@ -35,6 +36,7 @@ internal sealed class LinearTarget(string path, TorchSharp.Modules.Linear module
     public override Parameter? Bias => module.bias;
     public override long Out => module.out_features;
     public override long In => module.in_features;
+    public override bool IsProduct => true;
     public override Tensor ToMatrix(Tensor stored) => stored.alias();
     public override Tensor ToStored(Tensor matrix) => matrix.alias();
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null) => nn.functional.linear(input, matrix, bias);
@@ -79,7 +81,6 @@ internal sealed class ConvolutionTarget : Target
     public override Parameter? Bias => module.bias;
     public override long Out { get; }
     public override long In { get; }
-    public override bool MapsVectors => false;
     public override long InputChannels => module.in_channels;
     private long[] Ones => [.. inner[1..].Select(_ => 1L)];
     public override long[] InputFactorShape(long rank) => [rank, .. inner];

@@ -40,8 +40,8 @@ public abstract class Target
     /// <summary>Whether the weight is a matrix, so that a low-rank update has a meaning; false for norms.</summary>
     public virtual bool IsMatrix => true;
 
-    /// <summary>Whether the operation is the product of the matrix with the last dimension of the input: neither lookup, convolution nor norm.</summary>
-    public virtual bool MapsVectors => IsMatrix && !IsLookup;
+    /// <summary>Whether the module multiplies the vectors along its input's last dimension by the matrix, so that a method may regroup that dimension.</summary>
+    public virtual bool IsProduct => false;
 
     /// <summary>Channels of the input: <see cref="In"/>, but for a convolution what the kernel runs over.</summary>
     public virtual long InputChannels => In;

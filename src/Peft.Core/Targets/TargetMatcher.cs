@@ -39,7 +39,7 @@ internal static class TargetMatcher
     private static bool Selects(ModuleSelector selector, TargetedOptions options, string path, ModelTree model, Target target)
     {
         if (options.ExcludeModules?.Matches(path) == true) return false;
-        if (selector.IsAllLinear) return target.MapsVectors && !model.IsHead(target);
+        if (selector.IsAllLinear) return target.IsProduct && !model.IsHead(target);
         return selector.Matches(path) && InChosenLayers(options, path);
     }
 

@@ -12,7 +12,7 @@ internal static class LoraPlan
         if (all.FirstOrDefault(target => !target.IsMatrix) is { } vector)
             throw new AdapterOptionsException($"{vector} has no weight matrix: LoRA cannot adapt it. Exclude it from TargetModules, or train it whole by ModulesToSave.");
         var layers = new List<AdapterLayer>();
-        layers.AddRange(BiasLayer.For(options.Bias, all, model));
+        layers.AddRange(Biases(options, all, model));
         foreach (var target in all)
         {
             using var scope = NewDisposeScope();
@@ -35,6 +35,13 @@ internal static class LoraPlan
             throw new AdapterOptionsException("TargetParameters goes without Dropout, UseDora and UseLoraBias: these need the module's input.");
         return matches;
     }
+
+    private static IEnumerable<AdapterLayer> Biases(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model) => options.Bias switch
+    {
+        "none" => [],
+        "all" => model.Targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias")),
+        _ => targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, "base_layer.bias")),
+    };
 
     private static IEnumerable<AdapterLayer> Tokens(LoraOptions options, ModelTree model)
     {
