@@ -27,7 +27,7 @@ public sealed record BeftOptions : TargetedOptions
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 1e-3;
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);

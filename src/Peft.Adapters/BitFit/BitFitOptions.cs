@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Peft;
 
 /// <summary>
@@ -13,7 +15,7 @@ public sealed record BitFitOptions : TargetedOptions
     public BitFitOptions() : base("BITFIT") { }
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 1e-3;
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override ModuleSelector? UsualTargets(ModelTree model)

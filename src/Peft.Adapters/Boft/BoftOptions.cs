@@ -37,7 +37,7 @@ public sealed record BoftOptions : TargetedOptions
     [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 4e-4;
+    [JsonIgnore] public override double RecommendedLearningRate => 4e-4;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -25,7 +25,7 @@ public sealed record HraOptions : TargetedOptions
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 1e-3;
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -25,7 +25,7 @@ public sealed record Ia3Options : TargetedOptions
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 3e-3;
+    [JsonIgnore] public override double RecommendedLearningRate => 3e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Ia3Targets.For(modelType)?.Targets;

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Peft;
 
 /// <summary>
@@ -25,7 +27,7 @@ public sealed record LayerNormTuningOptions : TargetedOptions
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 1e-3;
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);

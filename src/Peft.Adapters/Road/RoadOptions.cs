@@ -36,7 +36,7 @@ public sealed record RoadOptions : TargetedOptions
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
 
     /// <inheritdoc/>
-    public override double RecommendedLearningRate => 3e-3;
+    [JsonIgnore] public override double RecommendedLearningRate => 3e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
