@@ -8,3 +8,5 @@ using Peft;
 [assembly: AdapterMethod("BOFT", typeof(BoftOptions))]
 [assembly: AdapterMethod("HRA", typeof(HraOptions))]
 [assembly: AdapterMethod("ROAD", typeof(RoadOptions))]
+[assembly: AdapterMethod("BOTTLENECK", typeof(BottleneckOptions))]
+[assembly: AdapterMethod("ADAPTER_FUSION", typeof(FusionOptions))]

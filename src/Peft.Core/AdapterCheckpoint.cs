@@ -54,7 +54,7 @@ public static class AdapterCheckpoint
         return state;
     }
 
-    /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate"/> names them.</summary>
+    /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate(string[])"/> names them.</summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">A folder with the two files.</param>
     /// <param name="name">Its name in this model.</param>
@@ -104,7 +104,7 @@ public static class AdapterCheckpoint
     // Where an embedding or the head is adapted, Hugging Face's file holds the base weight too.
     private static IEnumerable<(string Key, Target Target)> EmbeddingKeys(PeftModel model, Adapter adapter)
         => adapter.Layers.Select(layer => layer.Target).Distinct()
-            .Where(target => EmbeddingNames.Any(each => ModuleSelector.Means(each, target.Path)) && !adapter.Layers.Any(layer => layer.Target == target && layer is FullLayer or TokensLayer)
+            .Where(target => EmbeddingNames.Any(each => ModuleSelector.Means(each, target.Path)) && !adapter.Layers.Any(layer => layer.Target == target && (layer is FullLayer or TokensLayer || !layer.SavesEmbedding))
                              && (target == model.Tree.InputEmbeddings || target == model.Tree.Head))
             .Select(target => (Adapter.KeyOf(target, "base_layer.weight"), target));
 

@@ -22,6 +22,9 @@ public abstract class Target
     /// <summary>The adapted module.</summary>
     public nn.Module Module { get; }
 
+    /// <summary>Number of the transformer layer that the module lies in, the first number in its path; null if it lies in none.</summary>
+    public int? Layer => TargetMatcher.LayerNumber(Path, null);
+
     /// <summary>The module's own weight, in the shape that it stores.</summary>
     public abstract Parameter Weight { get; }
 
