@@ -29,14 +29,17 @@ internal sealed class InvertibleLayer : TransformLayer
 
     protected override bool SavesEmbedding => false;
 
-    protected override Tensor TransformOutput(Tensor input, Tensor output)
+    protected override Tensor TransformOutput(Tensor input, Tensor output) => Couple(output);
+
+    /// <summary>y of x.</summary>
+    public Tensor Couple(Tensor x)
     {
-        var (x1, x2) = Halves(output);
+        var (x1, x2) = Halves(x);
         var y1 = Couple(x1, fromSecond(x2), first);
         return cat([y1, Couple(x2, fromFirst(y1), second)], -1);
     }
 
-    /// <summary>x from what <see cref="TransformOutput"/> made of it.</summary>
+    /// <summary>x from what <see cref="Couple(Tensor)"/> made of it.</summary>
     public Tensor Invert(Tensor y)
     {
         var (y1, y2) = Halves(y);
