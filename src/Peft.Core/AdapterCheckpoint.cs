@@ -55,7 +55,7 @@ public static class AdapterCheckpoint
         return state;
     }
 
-    /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate"/> names them.</summary>
+    /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate(string[])"/> names them.</summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">A folder with the two files.</param>
     /// <param name="name">Its name in this model.</param>
@@ -89,6 +89,9 @@ public static class AdapterCheckpoint
     {
         using var _ = no_grad();
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
+        foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
+            if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
+                TensorOwner.Replace(tensor.Value, file.Read(key));
         var embeddings = EmbeddingKeys(model, adapter).Where(pair => file.Tensors.ContainsKey(pair.Key)).ToList();
         Compare(model, folder,
             missing: [.. expected.Keys.Where(key => !file.Tensors.ContainsKey(key))],
@@ -103,7 +106,7 @@ public static class AdapterCheckpoint
     // Where an embedding or the head is adapted, Hugging Face's file holds the base weight too.
     private static IEnumerable<(string Key, Target Target)> EmbeddingKeys(PeftModel model, Adapter adapter)
         => adapter.Layers.Select(layer => layer.Target).Distinct()
-            .Where(target => EmbeddingNames.Any(each => ModuleSelector.Means(each, target.Path)) && !adapter.Layers.Any(layer => layer.Target == target && layer is FullLayer or TokensLayer)
+            .Where(target => EmbeddingNames.Any(each => ModuleSelector.Means(each, target.Path)) && !adapter.Layers.Any(layer => layer.Target == target && (layer is FullLayer or TokensLayer || !layer.SavesEmbedding))
                              && (target == model.Tree.InputEmbeddings || target == model.Tree.Head))
             .Select(target => (Adapter.KeyOf(target, "base_layer.weight"), target));
 

@@ -23,6 +23,8 @@ public sealed class PeftModel : ITrainable, IDisposable
     private readonly List<TorchSharp.Modules.Parameter> frozen;
     private readonly WeightMerging merging;
     private List<string> active = [];
+    private Composition? composition;
+    private Func<Target, bool>? dropped;
     private bool enabled = true;
 
     /// <summary>Freezes a model and makes it ready for adapters.</summary>
@@ -57,7 +59,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     /// <summary>The adapters of a model, or null if it has none.</summary>
     public static PeftModel? Of(nn.Module model) => Adapted.TryGetValue(model, out var peft) ? peft : null;
 
-    /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate"/> names them.</summary>
+    /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate(string[])"/> names them.</summary>
     /// <returns>This model.</returns>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
@@ -78,10 +80,39 @@ public sealed class PeftModel : ITrainable, IDisposable
     public void Activate(params string[] names)
     {
         ArgumentNullException.ThrowIfNull(names);
+        Activate(names.Length == 0 ? null : Composition.Stack([.. names.Select(name => (Composition)name)]));
+    }
+
+    /// <summary>Makes a composition of adapters active, and them alone trainable; none if null.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
+    /// <exception cref="ArgumentException">An adapter stands in it twice.</exception>
+    public void Activate(Composition? adapters)
+    {
+        List<string> names = [.. adapters?.Names ?? []];
         foreach (var name in names) Find(name);
+        if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active once, but these are {string.Join(", ", names)}.", nameof(adapters));
         RequireUnmerged();
-        active = [.. names];
+        (active, composition) = (names, adapters);
         Refresh();
+    }
+
+    /// <summary>
+    /// Leaves the adapters out of some layers until the result is disposed, which saves their time there (AdapterDrop, Rücklé et al. 2020,
+    /// arXiv:2010.11918).
+    /// </summary>
+    /// <param name="layers">Numbers of the layers: the first numbers in the paths of their modules.</param>
+    public IDisposable WithoutAdaptersIn(params IReadOnlyCollection<int> layers)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        RequireUnmerged();
+        var before = dropped;
+        dropped = target => before?.Invoke(target) == true || (target.Layer is { } number && layers.Contains(number));
+        Refresh();
+        return new Scope(() =>
+        {
+            dropped = before;
+            Refresh();
+        });
     }
 
     /// <summary>Keeps an adapter from being trained, active or not.</summary>
@@ -153,6 +184,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         var adapter = Find(name);
         adapters.Remove(name);
         active.Remove(name);
+        composition = composition?.Without(name);
         foreach (var (module, site) in sites.ToList())
         {
             site.Remove(name);
@@ -177,6 +209,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         adapter.Name = newName;
         adapters.Add(newName, adapter);
         active = [.. active.Select(each => each == name ? newName : each)];
+        composition = composition?.Rename(name, newName);
     }
 
     /// <summary>The adapter of a name.</summary>
@@ -290,15 +323,14 @@ public sealed class PeftModel : ITrainable, IDisposable
         foreach (var adapter in adapters.Values) adapter.Dispose();
         sites.Clear();
         adapters.Clear();
-        active = [];
+        (active, composition) = ([], null);
         foreach (var parameter in frozen) parameter.requires_grad = true;
         Adapted.Remove(Module);
     }
 
     private void Refresh()
     {
-        var names = enabled ? active : [];
-        foreach (var site in sites.Values) site.Activate(names);
+        foreach (var site in sites.Values) site.Activate(enabled && dropped?.Invoke(site.Target) != true ? composition : null);
         foreach (var adapter in adapters.Values)
         {
             var on = active.Contains(adapter.Name) && !adapter.IsFrozen;

@@ -10,9 +10,7 @@ public static class Unsupported
 
     private static readonly string[] Methods =
     [
-        "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "FROD",
-        "HRA", "IA3", "LN_TUNING", "MULTITASK_PROMPT_TUNING", "OFT", "POLY", "PREFIX_TUNING",
-        "PROMPT_TUNING", "P_TUNING", "ROAD", "XLORA",
+        "ADAMSS", "ADAPTION_PROMPT", "CARTRIDGE", "CPT", "FROD", "MULTITASK_PROMPT_TUNING", "POLY", "PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "XLORA",
     ];
 
     // Variants of LoRA, by the field of adapter_config.json that asks for them.

@@ -33,9 +33,11 @@ public sealed class Adapter : IDisposable
     public bool IsFrozen { get; internal set; }
 
     /// <summary>All tensors with their keys in <c>adapter_model.safetensors</c>.</summary>
-    public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors
-        => (Shared?.Tensors ?? []).Select(tensor => (SharedPrefix + tensor.Name, tensor))
-            .Concat(Layers.SelectMany(layer => layer.Tensors.Select(tensor => (KeyOf(layer.Target, tensor.Name), tensor))));
+    public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors => Owned.Select(each => (each.Key, each.Tensor));
+
+    internal IEnumerable<(string Key, AdapterTensor Tensor, TensorOwner Owner)> Owned
+        => (Shared?.Tensors ?? []).Select(tensor => (SharedPrefix + tensor.Name, tensor, (TensorOwner)Shared!))
+            .Concat(Layers.SelectMany(layer => layer.Tensors.Select(tensor => (KeyOf(layer.Target, tensor.Name), tensor, (TensorOwner)layer))));
 
     /// <summary>The form of each saved tensor in the file. Views where that is the tensor itself.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedTensors

@@ -30,6 +30,12 @@ public abstract class AdapterLayer(Target target) : TensorOwner(target.Weight.dt
     protected internal virtual bool MixesPositions => false;
 
     /// <summary>
+    /// Whether the adapter's file holds the base weight too where this layer enters the token embedding or the head, as Hugging Face
+    /// PEFT's files do.
+    /// </summary>
+    protected internal virtual bool SavesEmbedding => true;
+
+    /// <summary>
     /// Multiplications that <see cref="Forward"/> adds per position. Where folding the layer into the weight costs less, the site does
     /// that instead. Infinite where forward forms the whole weight anyway; 0 (the default) where folding is no choice, as with dropout.
     /// </summary>
@@ -51,6 +57,10 @@ public readonly ref struct Inner
         this.siteInput = siteInput;
         this.siteOutput = siteOutput;
     }
+
+    /// <summary>The same with further layers around it.</summary>
+    internal Inner Enclosed(ReadOnlySpan<AdapterLayer> outer)
+        => outer.IsEmpty ? this : new Inner(site, layers.IsEmpty ? outer : (AdapterLayer[])[.. layers, .. outer], siteInput, siteOutput);
 
     /// <summary>The output of what is enclosed, for an input: a new tensor.</summary>
     public Tensor Forward(Tensor input)

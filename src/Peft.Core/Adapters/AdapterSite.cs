@@ -45,9 +45,9 @@ internal sealed class AdapterSite : IDisposable
     }
 
     /// <summary>Makes adapters active, the first innermost.</summary>
-    public void Activate(IEnumerable<string> adapters)
+    public void Activate(Composition? adapters)
     {
-        active = Stack(adapters);
+        active = [.. adapters?.At(Target, name => layers.GetValueOrDefault(name) ?? []) ?? []];
         rows = null;
         ForgetFolded();
     }
@@ -118,9 +118,13 @@ internal sealed class AdapterSite : IDisposable
     /// <summary>The weights of the module with the given layers around it, in float32 where the module's are half as wide.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)
     {
-        var weights = new Weights(Target.ToMatrix(Wide(Target.Weight)), Target.Bias is { } bias ? Wide(bias) : null);
-        foreach (var layer in stack)
-            weights = layer.Merge(weights) ?? throw NotMergeableException.For(Target, layer);
+        return Fold(Target, stack, new Weights(Target.ToMatrix(Wide(Target.Weight)), Target.Bias is { } bias ? Wide(bias) : null));
+    }
+
+    /// <summary>The weights with the given layers around them, the first innermost.</summary>
+    public static Weights Fold(Target target, ReadOnlySpan<AdapterLayer> stack, Weights weights)
+    {
+        foreach (var layer in stack) weights = layer.Merge(weights) ?? throw NotMergeableException.For(target, layer);
         return weights;
     }
 

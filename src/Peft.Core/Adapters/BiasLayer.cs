@@ -13,6 +13,17 @@ public sealed class BiasLayer : ReweightLayer
     public BiasLayer(Target target, string name) : base(target)
         => bias = Trainable(name, target.Bias?.detach().clone() ?? throw new ArgumentException($"{target} has no bias.", nameof(target)));
 
+    /// <summary>The biases that a method's option <c>bias</c> trains beside its own tensors.</summary>
+    /// <param name="option"><c>none</c>, <c>all</c> for every bias of the model, or else (<c>lora_only</c>, …) those of the adapted modules.</param>
+    /// <param name="targets">The adapted modules.</param>
+    /// <param name="model">The model.</param>
+    public static IEnumerable<AdapterLayer> For(string option, IReadOnlyList<Target> targets, ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return (option switch { "none" => [], "all" => model.Targets, _ => targets })
+            .Where(target => target.Bias is not null).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
+    }
+
     /// <inheritdoc/>
     protected override Weights Reweight(Weights inner) => inner with { Bias = bias };
 }

@@ -4,24 +4,29 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>A module trained whole: a copy of its weight and bias stands for them (<c>modules_to_save</c>).</summary>
-internal sealed class FullLayer : ReweightLayer
+public sealed class FullLayer : ReweightLayer
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    public FullLayer(Target target) : base(target)
+    /// <summary>Enters a module.</summary>
+    /// <param name="target">The module.</param>
+    /// <param name="prefix">What stands before <c>weight</c> and <c>bias</c> in the saved names.</param>
+    public FullLayer(Target target, string prefix = "") : base(target)
     {
-        weight = Trainable("weight", Copy(target.Weight));
-        if (target.Bias is { } own) bias = Trainable("bias", Copy(own));
+        ArgumentNullException.ThrowIfNull(target);
+        weight = Trainable(prefix + "weight", Copy(target.Weight));
+        if (target.Bias is { } own) bias = Trainable(prefix + "bias", Copy(own));
     }
 
     /// <summary>The layer of a module whose weight is tied to another's: it follows that one's training, and is saved too.</summary>
-    public FullLayer(Target target, FullLayer owner) : base(target)
+    internal FullLayer(Target target, FullLayer owner) : base(target)
     {
         weight = Shared("weight", owner.weight, saved: true);
         if (target.Bias is { } own) bias = Trainable("bias", Copy(own));
     }
 
+    /// <inheritdoc/>
     protected override Weights Reweight(Weights inner) => new(Target.ToMatrix(weight), bias);
 
     private static Tensor Copy(Tensor value)

@@ -79,7 +79,7 @@ public abstract class ReweightLayer(Target target) : AdapterLayer(target)
 /// <param name="target">The adapted module.</param>
 public abstract class TransformLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>The input that the enclosed module gets.</summary>
+    /// <summary>The input that the enclosed module gets: the same object to leave it as it is.</summary>
     protected virtual Tensor TransformInput(Tensor input) => input;
 
     /// <summary>The layer's output.</summary>
@@ -89,5 +89,13 @@ public abstract class TransformLayer(Target target) : AdapterLayer(target)
 
     /// <inheritdoc/>
     protected internal sealed override Tensor Forward(Tensor input, Inner inner)
-        => TransformOutput(input, inner.Forward(TransformInput(input)));
+    {
+        // The transformations see numbers of the layer's type, which is wider than a half-width model's; the module sees its own.
+        var wide = Target.IsLookup ? input : As(input, TensorType);
+        var changed = TransformInput(wide);
+        var output = inner.Forward(ReferenceEquals(changed, wide) ? input : As(changed, input.dtype));
+        return As(TransformOutput(wide, As(output, TensorType)), output.dtype);
+    }
+
+    private static Tensor As(Tensor value, ScalarType type) => value.dtype == type ? value : value.to_type(type);
 }

@@ -98,8 +98,11 @@ public abstract class TensorOwner : IDisposable
         if (!trainable) parameter.grad = null;
     }
 
+    /// <summary>Whether a tensor may take the shape that it has in a file where that is another than its own. The owner must then compute with what it finds.</summary>
+    protected internal virtual bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape) => false;
+
     /// <summary>Puts another value into a tensor, which may have another shape (a rank that changed).</summary>
-    protected static void Replace(Parameter parameter, Tensor value)
+    protected internal static void Replace(Parameter parameter, Tensor value)
     {
         using var _ = NewDisposeScope();
         using var __ = no_grad();

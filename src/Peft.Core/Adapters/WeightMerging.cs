@@ -84,5 +84,5 @@ internal sealed class WeightMerging(PeftModel model)
     }
 
     private static bool AreOne(AdapterLayer a, AdapterLayer b)
-        => a.Tensors.Select(tensor => tensor.Value).SequenceEqual(b.Tensors.Select(tensor => tensor.Value), ReferenceEqualityComparer.Instance);
+        => a.Tensors.Count > 0 && a.Tensors.Select(tensor => tensor.Value).SequenceEqual(b.Tensors.Select(tensor => tensor.Value), ReferenceEqualityComparer.Instance);
 }

@@ -37,6 +37,13 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>The usual targets for an architecture (<c>model_type</c> of its configuration); null if the method knows none.</summary>
     protected internal virtual IReadOnlyList<string>? DefaultTargets(string modelType) => Peft.DefaultTargets.For(modelType);
 
+    /// <summary>The modules to adapt where <see cref="TargetModules"/> names none; null if the method knows none for the model.</summary>
+    protected internal virtual ModuleSelector? UsualTargets(ModelTree model)
+        => model?.ModelType is { } type && DefaultTargets(type) is { } names ? ModuleSelector.Create([.. names]) : null;
+
+    /// <summary>These options as they are to be saved for a model, with further defaults resolved.</summary>
+    protected virtual TargetedOptions Resolve(ModelTree model) => this;
+
     /// <summary>Whether saved modules that are tied to others stay tied (<c>ensure_weight_tying</c>).</summary>
     [JsonIgnore] protected internal virtual bool TiesWeights => false;
 
@@ -52,9 +59,10 @@ public abstract record TargetedOptions : AdapterOptions
     /// <inheritdoc/>
     protected internal sealed override AdapterPlan Plan(ModelTree model)
     {
-        var (targets, resolved) = TargetMatcher.Resolve(this, model);
+        var (targets, resolved) = TargetMatcher.Resolve(Resolve(model), model);
         var saved = resolved.WithClassifier(model).For(targets);
-        var (layers, shared) = saved.Plan(targets, model);
+        // A module that is trained whole has no use for an adapter.
+        var (layers, shared) = saved.Plan([.. targets.Where(target => !model.IsSaved(saved, target))], model);
         return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
     }
 

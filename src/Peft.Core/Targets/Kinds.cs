@@ -82,6 +82,7 @@ internal sealed class ConvolutionTarget : Target
     public override Parameter? Bias => module.bias;
     public override long Out { get; }
     public override long In { get; }
+    public override long InputChannels => module.in_channels;
     private long[] Ones => [.. inner[1..].Select(_ => 1L)];
     public override long[] InputFactorShape(long rank) => [rank, .. inner];
     public override long[] OutputFactorShape(long rank) => [Out, rank, .. Ones];
@@ -89,6 +90,12 @@ internal sealed class ConvolutionTarget : Target
     public override Tensor ToMatrix(Tensor stored) => stored.reshape(Out, In);
     public override Tensor ToStored(Tensor matrix) => matrix.reshape([Out, .. inner]);
     public override Tensor AlongOutput(Tensor vector) => vector.reshape([-1, .. Ones]);
+    public override Tensor AlongInput(Tensor vector) => vector.reshape([-1, .. Ones]);
+
+    // Each row of the matrix sees the channels of its group, each under every place of the kernel.
+    public override Tensor ScaleColumns(Tensor matrix, Tensor vector)
+        => matrix.view(module.groups, -1, inner[0], In / inner[0]).mul(vector.reshape(module.groups, 1, inner[0], 1)).view(Out, In);
+
     internal override long Positions(Tensor input) => input.numel() / module.in_channels;   // at stride 1; enough for a cost
 
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)

@@ -66,8 +66,7 @@ public sealed class ModelTree
         if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(options.ModulesToSave), unmatched);
 
         var layers = new List<AdapterLayer>();
-        var leaves = All.Where(target => Paths.Any(path => names.Any(name => ModuleSelector.Means(name, path)) && IsUnder(target.Path, path)));
-        foreach (var target in leaves.Where(leaf => adapted.All(layer => layer.Target != leaf)))
+        foreach (var target in All.Where(each => IsSaved(options, each)).Where(leaf => adapted.All(layer => layer.Target != leaf)))
         {
             var full = new FullLayer(target);
             layers.Add(full);
@@ -75,6 +74,11 @@ public sealed class ModelTree
         }
         return layers;
     }
+
+    /// <summary>Whether options train a module whole, or one that it is a part of.</summary>
+    internal bool IsSaved(TargetedOptions options, Target target)
+        => options.ModulesToSave is { Count: > 0 } names
+           && Paths.Any(path => IsUnder(target.Path, path) && names.Any(name => ModuleSelector.Means(name, path)));
 
     private static bool IsUnder(string path, string root) => path == root || path.StartsWith(root + ".", StringComparison.Ordinal);
 

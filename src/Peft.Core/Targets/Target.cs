@@ -22,6 +22,9 @@ public abstract class Target
     /// <summary>The adapted module.</summary>
     public nn.Module Module { get; }
 
+    /// <summary>Number of the transformer layer that the module lies in, the first number in its path; null if it lies in none.</summary>
+    public int? Layer => TargetMatcher.LayerNumber(Path, null);
+
     /// <summary>The module's own weight, in the shape that it stores.</summary>
     public abstract Parameter Weight { get; }
 
@@ -46,6 +49,9 @@ public abstract class Target
     /// <summary>Whether a linear module stores the matrix as <c>[in, out]</c>: what Hugging Face calls <c>fan_in_fan_out</c>.</summary>
     public virtual bool IsStoredTransposed => false;
 
+    /// <summary>Channels of the input: <see cref="In"/>, but for a convolution what the kernel runs over.</summary>
+    public virtual long InputChannels => In;
+
     /// <summary>Shape in which a factor <c>[rank, in]</c> is saved: <c>[rank, in/groups, kernel…]</c> for a convolution.</summary>
     public virtual long[] InputFactorShape(long rank) => [rank, In];
 
@@ -69,6 +75,12 @@ public abstract class Target
 
     /// <summary>A vector <c>[out]</c> shaped to broadcast over the module's output: <c>[out, 1…]</c> for a convolution.</summary>
     public virtual Tensor AlongOutput(Tensor vector) => vector.reshape(-1);
+
+    /// <summary>A vector of the <see cref="InputChannels"/> shaped to broadcast over the module's input: <c>[channels, 1…]</c> for a convolution.</summary>
+    public virtual Tensor AlongInput(Tensor vector) => vector.reshape(-1);
+
+    /// <summary>The matrix <c>[out, in]</c> that does to an input what the given one does to the input with its channels scaled by a vector.</summary>
+    public virtual Tensor ScaleColumns(Tensor matrix, Tensor vector) => matrix.mul(vector.reshape(1, -1));
 
     /// <summary>How many columns of the matrix one forward pass uses: positions for a linear map, ids for a lookup.</summary>
     internal virtual long Positions(Tensor input) => input.numel() / In;

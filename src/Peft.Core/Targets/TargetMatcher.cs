@@ -29,7 +29,7 @@ internal static class TargetMatcher
 
     private static ModuleSelector? Default(TargetedOptions options, ModelTree model)
     {
-        if (model.ModelType is { } type && options.DefaultTargets(type) is { } names) return ModuleSelector.Create([.. names]);
+        if (options.UsualTargets(model) is { } usual) return usual;
         if (options.MayTargetNothing) return null;
         throw new TargetNotFoundException(
             $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is no pretrained transformer")}. " +
@@ -39,7 +39,7 @@ internal static class TargetMatcher
     private static bool Selects(ModuleSelector selector, TargetedOptions options, string path, ModelTree model, Target target)
     {
         if (options.ExcludeModules?.Matches(path) == true) return false;
-        if (selector.IsAllLinear) return target is { IsMatrix: true, IsLookup: false } and not ConvolutionTarget && !model.IsHead(target);
+        if (selector.IsAllLinear) return target.IsProduct && !model.IsHead(target);
         return selector.Matches(path) && InChosenLayers(options, path);
     }
 

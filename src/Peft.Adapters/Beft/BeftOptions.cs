@@ -1,0 +1,38 @@
+using System.Text.Json.Serialization;
+using Peft.Adapters;
+
+namespace Peft;
+
+/// <summary>
+/// BEFT, bias-efficient fine-tuning (2025, arXiv:2509.15974): a trained vector is added to the outputs of chosen modules, the value
+/// projections by default. Merges where the modules have a bias of their own.
+/// </summary>
+public sealed record BeftOptions : TargetedOptions
+{
+    private static readonly Dictionary<string, string[]> Usual = new()
+    {
+        ["t5"] = ["v"], ["mt5"] = ["v"], ["bert"] = ["value"], ["roberta"] = ["value"], ["deberta-v2"] = ["value_proj"], ["distilbert"] = ["v_lin"],
+        ["opt"] = ["v_proj"], ["gptj"] = ["v_proj"], ["gpt_neo"] = ["v_proj"], ["bart"] = ["v_proj"], ["phi"] = ["v_proj"],
+        ["llama"] = ["v_proj"], ["mistral"] = ["v_proj"], ["mixtral"] = ["v_proj"], ["gemma"] = ["v_proj"], ["gemma2"] = ["v_proj"],
+        ["gemma3_text"] = ["v_proj"], ["qwen2"] = ["v_proj"], ["qwen3"] = ["v_proj"],
+    };
+
+    /// <summary>The defaults.</summary>
+    public BeftOptions() : base("BEFT") { }
+
+    /// <summary>Whether the vectors start at 0, so that the adapter changes nothing; random for tests otherwise.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);
+
+    /// <inheritdoc/>
+    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+        => ([.. targets.Select(target => new BeftLayer(target, InitWeights))], null);
+}

@@ -1,0 +1,65 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Adapters;
+
+/// <summary>
+/// BOFT (Liu et al. 2023, arXiv:2311.06243): W′ = s ∘ (W·M₁ᵀ·…·Mₖᵀ), with s per output and each Mᵢ = Pᵢ·B·Pᵢᵀ of orthogonal blocks B,
+/// Cayley's transform of the skew parts of <c>boft_R</c> <c>[factors, blocks, size, size]</c>, between permutations that pair halves of
+/// blocks ever farther apart.
+/// </summary>
+internal sealed class BoftLayer : ReweightLayer
+{
+    private readonly double dropout;
+    private readonly Parameter blocks, scale;
+
+    public BoftLayer(Target target, BoftOptions options) : base(target)
+    {
+        if (!target.IsMatrix || target.IsLookup) throw new AdapterOptionsException($"{target} has no inputs for BOFT to rotate: exclude it from TargetModules.");
+        dropout = options.Dropout;
+        var asked = options.BlockSize > 0 ? options.BlockSize : options.BlockCount;
+        if (target.In % asked != 0)
+            throw new AdapterOptionsException($"{target.Path} has {target.In} inputs, which {(options.BlockSize > 0 ? $"blocks of {asked} do" : $"{asked} blocks do")} not divide. Choose a BlockSize or BlockCount that does, or exclude the module.");
+        var (size, count) = options.BlockSize > 0 ? ((long)asked, target.In / asked) : (target.In / asked, asked);
+        if (options.ButterflyFactors > 1 && (size % 2 != 0 || count % (1L << (options.ButterflyFactors - 1)) != 0))
+            throw new AdapterOptionsException($"{options.ButterflyFactors} butterfly factors need blocks of even size in a number that 2^{options.ButterflyFactors - 1} divides, but {target.Path} has {count} of size {size}. Lower ButterflyFactors or change BlockSize.");
+        long[] shape = [options.ButterflyFactors, count, size, size];
+        long[] outputs = target.IsProduct ? [target.Out, 1] : [1, target.Out];
+        blocks = Trainable("boft_R", options.InitWeights ? Zeros(shape) : Normal(0.1, shape));
+        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(1));
+    }
+
+    private bool Drops => dropout > 0 && Training;
+
+    protected override double CostPerPosition => Drops ? 0 : double.PositiveInfinity;
+
+    // The number of factors is what the file says: see BoftOptions.ButterflyFactors.
+    protected override bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape)
+        => ReferenceEquals(tensor.Value, blocks) && shape.Length == 4 && shape[0] == 1 && shape[1..].SequenceEqual(blocks.shape.AsSpan(1));
+
+    protected override Weights Reweight(Weights inner)
+    {
+        var weight = inner.Weight;
+        var factors = blocks.shape[0];
+        var dropping = Drops ? (int)randint(factors, [1]).item<long>() : -1;
+        for (var factor = 0; factor < factors; factor++)
+        {
+            var free = blocks.select(0, factor);
+            var rotation = Blocks.Cayley(free.sub(free.transpose(1, 2)).div(2));
+            if (factor == dropping) rotation = Blocks.Drop(rotation, dropout);
+            if (factor == 0)
+            {
+                weight = Blocks.Apply(weight, rotation, transposed: true);
+                continue;
+            }
+            var order = Butterfly(factor);
+            var turned = Blocks.Apply(weight.index_select(1, order.argsort()), rotation, transposed: true);
+            weight = turned.index_select(1, order);
+        }
+        return inner with { Weight = weight.mul(scale.reshape(-1, 1)) };
+    }
+
+    // Within runs of 2^factor blocks, the even halves of blocks first and then the odd ones.
+    private Tensor Butterfly(int factor)
+        => arange(Target.In, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
+}

@@ -1,0 +1,56 @@
+using System.Text.Json.Serialization;
+using Peft.Adapters;
+
+namespace Peft;
+
+/// <summary>
+/// BOFT (Liu et al. 2023, arXiv:2311.06243): OFT with butterfly factors, whose blocks interleave so that small ones reach far, and a
+/// trained scale per output. Merges.
+/// </summary>
+public sealed record BoftOptions : TargetedOptions
+{
+    /// <summary>The defaults.</summary>
+    public BoftOptions() : base("BOFT") { }
+
+    /// <summary>Size of the blocks; 0 to give their number instead.</summary>
+    [JsonPropertyName("boft_block_size")] public int BlockSize { get; init; } = 4;
+
+    /// <summary>Number of blocks; 0 to give their size instead.</summary>
+    [JsonPropertyName("boft_block_num")] public int BlockCount { get; init; }
+
+    /// <summary>
+    /// Butterfly factors, at least 1. Where Hugging Face PEFT lacks its CUDA extension it uses one whatever this says: what a file
+    /// holds decides.
+    /// </summary>
+    [JsonPropertyName("boft_n_butterfly_factor")] public int ButterflyFactors { get; init; } = 1;
+
+    /// <summary>Share of the blocks of one factor that each training step leaves unrotated.</summary>
+    [JsonPropertyName("boft_dropout")] public double Dropout { get; init; }
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>boft_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>Whether rotations start at none and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
+    [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 4e-4;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (BlockCount < 0 || BlockSize < 0 || (BlockCount == 0) == (BlockSize == 0))
+            yield return $"Give either BlockCount or BlockSize and leave the other at 0: they were {BlockCount} and {BlockSize}.";
+        if (ButterflyFactors < 1) yield return $"ButterflyFactors must be at least 1, but was {ButterflyFactors}.";
+        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
+        if (Bias is not ("none" or "all" or "boft_only")) yield return $"Bias must be 'none', 'all' or 'boft_only', but was '{Bias}'.";
+    }
+
+    /// <inheritdoc/>
+    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+        => ([.. BiasLayer.For(Bias, targets, model), .. targets.Select(target => new BoftLayer(target, this))], null);
+}

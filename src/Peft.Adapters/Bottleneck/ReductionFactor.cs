@@ -1,0 +1,43 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>How many times narrower than the model a bottleneck is, the same for all layers or by layer.</summary>
+[JsonConverter(typeof(FactorConverter))]
+public sealed class ReductionFactor
+{
+    private readonly IReadOnlyDictionary<string, double>? byLayer;
+    private readonly double factor;
+
+    /// <summary>A factor per layer, by its number as text, and for the others under <c>default</c>.</summary>
+    public ReductionFactor(IReadOnlyDictionary<string, double> byLayer) => this.byLayer = byLayer;
+
+    private ReductionFactor(double factor) => this.factor = factor;
+
+    /// <summary>One factor for all layers.</summary>
+    public static implicit operator ReductionFactor(double factor) => new(factor);
+
+    /// <summary>All factors.</summary>
+    public IEnumerable<double> All => byLayer?.Values ?? [factor];
+
+    /// <summary>The factor of a layer; null if the mapping names neither it nor a default.</summary>
+    public double? At(int? layer) => byLayer is null ? factor
+        : layer is { } number && byLayer.TryGetValue(number.ToString(System.Globalization.CultureInfo.InvariantCulture), out var own) ? own
+        : byLayer.TryGetValue("default", out var common) ? common : null;
+
+    /// <inheritdoc/>
+    public override string ToString() => byLayer is null ? factor.ToString(System.Globalization.CultureInfo.InvariantCulture) : $"[{string.Join(", ", byLayer.Select(pair => $"{pair.Key}: {pair.Value}"))}]";
+
+    private sealed class FactorConverter : JsonConverter<ReductionFactor>
+    {
+        public override ReductionFactor Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+            => reader.TokenType == JsonTokenType.Number ? reader.GetDouble() : new ReductionFactor(JsonSerializer.Deserialize<Dictionary<string, double>>(ref reader, options)!);
+
+        public override void Write(Utf8JsonWriter writer, ReductionFactor value, JsonSerializerOptions options)
+        {
+            if (value.byLayer is null) new WholeOrFraction().Write(writer, value.factor, options);
+            else new WholeOrFractionMap().Write(writer, value.byLayer, options);
+        }
+    }
+}

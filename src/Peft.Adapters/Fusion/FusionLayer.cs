@@ -1,0 +1,70 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Adapters;
+
+/// <summary>
+/// AdapterFusion (Pfeiffer et al. 2020, arXiv:2005.00247) on a module's output h: y = h + Σᵢ pᵢ·V·zᵢ with the outputs zᵢ of the fused
+/// bottlenecks and p = softmax((Q·x)ᵀ(K·zᵢ)), where x is what the bottlenecks see.
+/// </summary>
+internal sealed class FusionLayer : TransformLayer, IPenalty
+{
+    private const double Regularization = 0.01;
+
+    private readonly FusionOptions options;
+    private readonly BottleneckLayer[] fused;
+    private readonly ResidualTap? tap;
+    private readonly (Parameter Weight, Parameter Bias)? query, key;
+    private readonly Parameter? value;
+    private double temperature = 1;
+
+    /// <param name="target">The module.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="fused">The bottlenecks at the module. How they are wired up is what the last of them says.</param>
+    /// <param name="tap">What remembers the residual stream, if they need it.</param>
+    public FusionLayer(Target target, FusionOptions options, BottleneckLayer[] fused, ResidualTap? tap) : base(target)
+    {
+        (this.options, this.fused, this.tap) = (options, fused, tap);
+        var size = target.Out;
+        if (options.UseTemperature) temperature = 50;
+        if (options.Query) query = (Trainable("query.weight", Normal(0.02, size, size)), Trainable("query.bias", Zeros(size)));
+        if (options.Key) key = (Trainable("key.weight", Normal(0.02, size, size)), Trainable("key.bias", Zeros(size)));
+        if (options.Value) value = Trainable("value.weight", options.ValueIsIdentity ? eye(size, device: Device).mul(1 - 1e-6).add(1e-6) : Normal(0.02, size, size));
+    }
+
+    protected override Tensor TransformOutput(Tensor input, Tensor output)
+    {
+        if (fused.Any(each => each.Tensors.Count == 0)) throw new PeftException($"An adapter that is fused at {Target.Path} has been deleted. Delete the fusion too, or add the adapter again before it.");
+        using var stream = tap?.Take();
+        var r = stream is null || stream.dtype == output.dtype ? stream : stream.to_type(output.dtype);
+        var (x, residual) = fused[^1].IsParallel ? (r ?? input, output) : fused[^1].Enter(output, r);
+        var outputs = stack(fused.Select(each => each.Bottleneck(x)), -2);   // […, adapters, size]
+        if (options.ResidualBefore) outputs = outputs.add(residual.unsqueeze(-2));
+
+        var q = Map(options.QueryBeforeNorm ? output : x, query).unsqueeze(-2);
+        var scores = q.matmul(Map(outputs, key).transpose(-2, -1)).squeeze(-2);   // […, adapters]
+        if (Training && options.Dropout is { } dropout) scores = nn.functional.dropout(scores, dropout, training: true);
+        var weights = scores.div(Temperature()).softmax(-1).unsqueeze(-2);
+        var mixed = value is null || !options.ValueBeforeSoftmax ? weights.matmul(outputs) : weights.matmul(nn.functional.linear(outputs, value));
+        if (value is not null && !options.ValueBeforeSoftmax) mixed = nn.functional.linear(mixed, value);
+        mixed = mixed.squeeze(-2);
+        return fused[^1].Leave(options.ResidualBefore ? mixed : mixed.add(residual), r);
+    }
+
+    public Tensor? Penalty()
+    {
+        if (value is null || !options.Regularize) return null;
+        return value.sub(eye(Target.Out, dtype: value.dtype, device: value.device)).square().sum().mul(Regularization);
+    }
+
+    // From 50 down to 1 in training.
+    private double Temperature()
+    {
+        var current = temperature;
+        if (Training) temperature = Math.Max(1, temperature - 0.05);
+        return current;
+    }
+
+    private static Tensor Map(Tensor x, (Parameter Weight, Parameter Bias)? projection)
+        => projection is { } p ? nn.functional.linear(x, p.Weight, p.Bias) : x;
+}

@@ -1,0 +1,41 @@
+using System.Text.Json.Serialization;
+using Peft.Adapters;
+
+namespace Peft;
+
+/// <summary>HRA (Yuan et al. 2024, arXiv:2405.17484): the inputs go through a chain of trained reflections. Merges.</summary>
+public sealed record HraOptions : TargetedOptions
+{
+    /// <summary>The defaults.</summary>
+    public HraOptions() : base("HRA") { }
+
+    /// <summary>Number of reflections. Even, so that they start as pairs that undo each other; with an odd number the adapter changes the model at once.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+
+    /// <summary>
+    /// Whether the vectors are made orthogonal first (Gram-Schmidt), so that the reflections commute. Pairs cannot be orthogonal: the
+    /// adapter then starts at random and changes the model at once.
+    /// </summary>
+    [JsonPropertyName("apply_GS")] public bool Orthogonalize { get; init; }
+
+    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>hra_only</c>.</summary>
+    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+
+    /// <summary>Whether the vectors start as pairs; at random otherwise.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
+        if (Bias is not ("none" or "all" or "hra_only")) yield return $"Bias must be 'none', 'all' or 'hra_only', but was '{Bias}'.";
+    }
+
+    /// <inheritdoc/>
+    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+        => ([.. BiasLayer.For(Bias, targets, model), .. targets.Select(target => new HraLayer(target, this))], null);
+}

@@ -1,0 +1,35 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Adapters;
+
+/// <summary>
+/// (IA)³ (Liu et al. 2022, arXiv:2205.05638): y = l ∘ f(x) with l <c>[out]</c>, or in the feed-forward network y = f(l ∘ x) with
+/// l <c>[in]</c>.
+/// </summary>
+internal sealed class Ia3Layer : TransformLayer
+{
+    private readonly bool atInput;
+    private readonly Parameter scale;
+
+    public Ia3Layer(Target target, bool atInput, bool neutral) : base(target)
+    {
+        if (!target.IsMatrix || (atInput && target.IsLookup))
+            throw new AdapterOptionsException($"{target} {(target.IsMatrix ? "takes ids, which (IA)³ cannot scale: take it out of FeedForwardModules" : "has no weight matrix for (IA)³ to scale: exclude it from TargetModules")}.");
+        this.atInput = atInput;
+        // Hugging Face's shapes: [1, in] and [out, 1], and [1, channels, 1…] for both at a convolution.
+        long[] spatial = target.IsProduct || target.IsLookup ? [] : target.OutputVectorShape[2..];
+        long[] shape = atInput ? [1, target.InputChannels, .. spatial] : spatial.Length > 0 ? [1, target.Out, .. spatial] : [target.Out, 1];
+        scale = Trainable("ia3_l", neutral ? Ones(shape) : Normal(1, shape));
+    }
+
+    protected override double CostPerPosition => Target.Out;
+
+    protected override Tensor TransformInput(Tensor input) => atInput ? input.mul(Target.AlongInput(scale)) : input;
+
+    protected override Tensor TransformOutput(Tensor input, Tensor output) => atInput ? output : output.mul(Target.AlongOutput(scale));
+
+    protected override Weights Merge(Weights inner)
+        => atInput ? inner with { Weight = Target.ScaleColumns(inner.Weight, scale) }
+            : new Weights(inner.Weight.mul(scale.reshape(-1, 1)), inner.Bias?.mul(scale.reshape(-1)));
+}

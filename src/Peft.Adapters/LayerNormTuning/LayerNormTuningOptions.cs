@@ -1,0 +1,48 @@
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>
+/// LayerNorm tuning (Zhao et al. 2023, arXiv:2312.11420): weight and bias of the norms are trained, on a copy, and nothing else. Merges.
+/// </summary>
+public sealed record LayerNormTuningOptions : TargetedOptions
+{
+    private static readonly Dictionary<string, string[]> Usual = new()
+    {
+        ["llama"] = ["input_layernorm", "post_attention_layernorm", "norm"], ["mistral"] = ["input_layernorm", "post_attention_layernorm", "norm"],
+        ["gemma"] = ["input_layernorm", "post_attention_layernorm", "norm"],
+        ["gemma2"] = ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm", "norm"],
+        ["gemma3_text"] = ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm", "norm"],
+        ["qwen2"] = ["post_attention_layernorm"], ["qwen3"] = ["post_attention_layernorm"],
+        ["gpt2"] = ["ln_1", "ln_2", "ln_f"], ["gptj"] = ["ln_1", "ln_f"], ["phi"] = ["input_layernorm", "final_layernorm"],
+        ["bloom"] = ["input_layernorm", "post_attention_layernorm", "ln_f"], ["falcon"] = ["input_layernorm", "post_attention_layernorm", "ln_f"],
+        ["t5"] = ["layer_norm", "final_layer_norm"], ["mt5"] = ["layer_norm", "final_layer_norm"],
+        ["bart"] = ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"],
+    };
+
+    /// <summary>The defaults.</summary>
+    public LayerNormTuningOptions() : base("LN_TUNING") { }
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);
+
+    // Where Hugging Face's table ends, a norm is what is no matrix.
+    /// <inheritdoc/>
+    protected override ModuleSelector? UsualTargets(ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (base.UsualTargets(model) is { } usual) return usual;
+        string[] norms = [.. model.Targets.Where(target => !target.IsMatrix).Select(target => target.Path)];
+        return norms.Length == 0 ? null : ModuleSelector.Create(norms);
+    }
+
+    /// <inheritdoc/>
+    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+        => ([.. targets.Select(target => new FullLayer(target, "ln_tuning_layers."))], null);
+}

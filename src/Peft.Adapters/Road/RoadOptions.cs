@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization;
+using Peft.Adapters;
+
+namespace Peft;
+
+/// <summary>How freely RoAd turns and scales each pair of outputs.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<RoadVariant>))]
+public enum RoadVariant
+{
+    /// <summary>One angle and one scale per pair.</summary>
+    [JsonStringEnumMemberName("road_1")] Road1,
+
+    /// <summary>An angle and a scale for each of the two.</summary>
+    [JsonStringEnumMemberName("road_2")] Road2,
+
+    /// <summary>An angle and a scale for each of the four entries of the pair's matrix.</summary>
+    [JsonStringEnumMemberName("road_4")] Road4,
+}
+
+/// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): pairs of outputs are turned and scaled. Merges.</summary>
+public sealed record RoadOptions : TargetedOptions
+{
+    /// <summary>The defaults.</summary>
+    public RoadOptions() : base("ROAD") { }
+
+    /// <summary>How freely each pair is turned and scaled.</summary>
+    [JsonPropertyName("variant")] public RoadVariant Variant { get; init; }
+
+    /// <summary>Size of the groups in which outputs are paired, the first half with the second. Even, and a divisor of each module's outputs.</summary>
+    [JsonPropertyName("group_size")] public int GroupSize { get; init; } = 64;
+
+    /// <summary>Whether angles start at 0 and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 3e-3;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (GroupSize < 2 || GroupSize % 2 != 0) yield return $"GroupSize must be even and at least 2, but was {GroupSize}.";
+        if (!Enum.IsDefined(Variant)) yield return $"Variant must be Road1, Road2 or Road4, but was {Variant}.";
+    }
+
+    /// <inheritdoc/>
+    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+        => ([.. targets.Select(target => new RoadLayer(target, this))], null);
+}

@@ -1,0 +1,35 @@
+using static TorchSharp.torch;
+
+namespace Peft.Adapters;
+
+/// <summary>Orthogonal blocks on the diagonal of a matrix.</summary>
+internal static class Blocks
+{
+    /// <summary>The orthogonal matrices (I + Q)⁻¹(I − Q) of skew-symmetric ones <c>[blocks, size, size]</c> (Cayley's transform).</summary>
+    public static Tensor Cayley(Tensor skew)
+    {
+        var identity = eye(skew.shape[^1], dtype: skew.dtype, device: skew.device);
+        return linalg.solve(identity.add(skew), identity.sub(skew));
+    }
+
+    /// <summary>Rows <c>[n, blocks·size]</c> times the matrix with these blocks <c>[blocks, size, size]</c>, or its transpose; one block serves for all.</summary>
+    public static Tensor Apply(Tensor rows, Tensor blocks, bool transposed)
+    {
+        var size = blocks.shape[^1];
+        var oriented = transposed ? blocks.transpose(1, 2) : blocks;
+        if (blocks.shape[0] == 1) return rows.reshape(-1, size).mm(oriented.squeeze(0)).view(rows.shape);
+        var parts = rows.view(rows.shape[0], -1, size).transpose(0, 1);   // [blocks, n, size]
+        return parts.bmm(oriented).transpose(0, 1).reshape(rows.shape);
+    }
+
+    /// <summary>Blocks of which a share, in whole blocks chosen at random, is the identity: multiplicative dropout.</summary>
+    public static Tensor Drop(Tensor blocks, double share)
+    {
+        var count = blocks.shape[0];
+        var dropped = (long)(share * count);
+        if (count == 1 || dropped == 0) return blocks;
+        var chosen = randperm(count, device: blocks.device).narrow(0, 0, dropped);
+        var identity = eye(blocks.shape[^1], dtype: blocks.dtype, device: blocks.device).expand(dropped, -1, -1);
+        return blocks.index_copy(0, chosen, identity);
+    }
+}

@@ -1,0 +1,32 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>y = Σ wᵢ·yᵢ over stacks of layers that each enclose the same module. Operations are linear in their weights, so the weights average alike.</summary>
+internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double Weight)[] stacks) : AdapterLayer(target)
+{
+    protected internal override Tensor Forward(Tensor input, Inner inner)
+    {
+        Tensor? sum = null;
+        foreach (var (layers, weight) in stacks)
+        {
+            var part = inner.Enclosed(layers).Forward(input).mul(weight);
+            sum = sum is null ? part : sum.add(part);
+        }
+        return sum!;
+    }
+
+    protected internal override Weights? Merge(Weights inner)
+    {
+        Tensor? weight = null, bias = null;
+        foreach (var (layers, share) in stacks)
+        {
+            var part = AdapterSite.Fold(Target, layers, inner);
+            weight = Add(weight, part.Weight.mul(share));
+            if (part.Bias is { } own) bias = Add(bias, own.mul(share));
+        }
+        return new Weights(weight!, bias);
+    }
+
+    private static Tensor Add(Tensor? sum, Tensor part) => sum is null ? part : sum.add(part);
+}

@@ -1,0 +1,118 @@
+namespace Peft;
+
+/// <summary>
+/// How several adapters act together (Pfeiffer et al. 2020, arXiv:2007.07779). The name of an adapter stands for it alone, and blocks
+/// nest freely; each adapter may stand in a composition once.
+/// </summary>
+public abstract class Composition
+{
+    private protected Composition() { }
+
+    /// <summary>One adapter.</summary>
+    public static implicit operator Composition(string adapter) => new Single(adapter);
+
+    /// <summary>One after another: the first is innermost, the next sees its outputs.</summary>
+    public static Composition Stack(params Composition[] parts) => new Stacked(Required(parts));
+
+    /// <summary>All on the same input; the outputs are averaged with equal weights.</summary>
+    public static Composition Average(params Composition[] parts) => Average([.. Required(parts).Select(part => (part, 1.0))]);
+
+    /// <summary>All on the same input; the outputs are averaged with weights, which are divided by their sum.</summary>
+    /// <exception cref="ArgumentException">There are no parts, or the weights sum to 0.</exception>
+    public static Composition Average(params (Composition Part, double Weight)[] parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        var sum = parts.Sum(part => part.Weight);
+        if (parts.Length == 0 || sum == 0) throw new ArgumentException($"The weights of an average must not sum to 0, but were [{string.Join(", ", parts.Select(part => part.Weight))}].", nameof(parts));
+        return new Averaged([.. parts.Select(part => (part.Part, part.Weight / sum))]);
+    }
+
+    /// <summary>Each on a run of positions of the sequence, in order; the lengths must sum to the sequence's.</summary>
+    public static Composition Split(params (Composition Part, int Length)[] parts) => Slice(parts, dimension: 1);
+
+    /// <summary>Each on a run of rows of the batch, in order; the numbers must sum to the batch's.</summary>
+    public static Composition BatchSplit(params (Composition Part, int Rows)[] parts) => Slice(parts, dimension: 0);
+
+    /// <summary>
+    /// Each on an equal part of the batch. With the same inputs repeated as often as there are parts, that is every adapter's answer
+    /// to them in one pass (Rücklé et al. 2020, arXiv:2010.11918).
+    /// </summary>
+    public static Composition Parallel(params Composition[] parts) => new Sliced([.. Required(parts).Select(part => (part, (int?)null))], 0);
+
+    /// <summary>Names of all adapters in it, the innermost first.</summary>
+    internal abstract IEnumerable<string> Names { get; }
+
+    /// <summary>The layers that it comes to at one module, the innermost first.</summary>
+    /// <param name="target">The module.</param>
+    /// <param name="layers">The layers of an adapter there.</param>
+    internal abstract IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers);
+
+    /// <summary>The same with another name for an adapter.</summary>
+    internal abstract Composition Rename(string from, string to);
+
+    /// <summary>The same without an adapter; null if nothing is left.</summary>
+    internal abstract Composition? Without(string adapter);
+
+    private static Sliced Slice((Composition Part, int Length)[] parts, int dimension)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        if (parts.Length == 0 || parts.Any(part => part.Length < 1)) throw new ArgumentException($"Each part must get at least 1, but they were [{string.Join(", ", parts.Select(part => part.Length))}].", nameof(parts));
+        return new Sliced([.. parts.Select(part => (part.Part, (int?)part.Length))], dimension);
+    }
+
+    private static Composition[] Required(Composition[] parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return parts.Length > 0 ? parts : throw new ArgumentException("A composition needs at least one part.", nameof(parts));
+    }
+
+    private sealed class Single(string name) : Composition
+    {
+        internal override IEnumerable<string> Names => [name];
+        internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers) => layers(name);
+        internal override Composition Rename(string from, string to) => name == from ? to : this;
+        internal override Composition? Without(string adapter) => name == adapter ? null : this;
+    }
+
+    private sealed class Stacked(Composition[] parts) : Composition
+    {
+        internal override IEnumerable<string> Names => parts.SelectMany(part => part.Names);
+        internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers) => parts.SelectMany(part => part.At(target, layers));
+        internal override Composition Rename(string from, string to) => new Stacked([.. parts.Select(part => part.Rename(from, to))]);
+        internal override Composition? Without(string adapter) => parts.Select(part => part.Without(adapter)).OfType<Composition>().ToArray() is { Length: > 0 } left ? new Stacked(left) : null;
+    }
+
+    private sealed class Averaged((Composition Part, double Weight)[] parts) : Composition
+    {
+        internal override IEnumerable<string> Names => parts.SelectMany(part => part.Part.Names);
+
+        internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers)
+        {
+            var stacks = parts.Select(part => (part.Part.At(target, layers).ToArray(), part.Weight)).ToArray();
+            return stacks.All(stack => stack.Item1.Length == 0) ? [] : [new AverageLayer(target, stacks)];
+        }
+
+        internal override Composition Rename(string from, string to) => new Averaged([.. parts.Select(part => (part.Part.Rename(from, to), part.Weight))]);
+
+        internal override Composition? Without(string adapter)
+            => parts.Select(part => (Part: part.Part.Without(adapter), part.Weight)).Where(part => part.Part is not null).ToArray() is { Length: > 0 } left ? Average([.. left.Select(part => (part.Part!, part.Weight))]) : null;
+    }
+
+    // A length of null stands for an equal part.
+    private sealed class Sliced((Composition Part, int? Length)[] parts, int dimension) : Composition
+    {
+        internal override IEnumerable<string> Names => parts.SelectMany(part => part.Part.Names);
+
+        internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers)
+        {
+            var stacks = parts.Select(part => (part.Part.At(target, layers).ToArray(), part.Length)).ToArray();
+            return stacks.All(stack => stack.Item1.Length == 0) ? [] : [new SliceLayer(target, stacks, dimension)];
+        }
+
+        internal override Composition Rename(string from, string to) => new Sliced([.. parts.Select(part => (part.Part.Rename(from, to), part.Length))], dimension);
+
+        // Its slice stays, and goes through the model as it is.
+        internal override Composition? Without(string adapter)
+            => parts.All(part => part.Part.Without(adapter) is null) ? null : new Sliced([.. parts.Select(part => (part.Part.Without(adapter) ?? new Stacked([]), part.Length))], dimension);
+    }
+}

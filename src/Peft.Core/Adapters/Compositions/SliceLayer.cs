@@ -1,0 +1,33 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Slices of the input along a dimension, each through a stack of layers of its own. A length of null stands for an equal part.</summary>
+internal sealed class SliceLayer : AdapterLayer
+{
+    private readonly (AdapterLayer[] Layers, int? Length)[] stacks;
+    private readonly int dimension;
+
+    public SliceLayer(Target target, (AdapterLayer[] Layers, int? Length)[] stacks, int dimension) : base(target)
+    {
+        (this.stacks, this.dimension) = (stacks, dimension);
+        if (dimension > 0 && target is { IsMatrix: true, IsProduct: false, IsLookup: false })
+            throw new PeftException($"{target} does not map each position by itself, so a sequence cannot be split there. Use BatchSplit.");
+    }
+
+    protected internal override Tensor Forward(Tensor input, Inner inner)
+    {
+        var size = dimension < input.dim() ? input.shape[dimension] : 0;
+        long[] lengths = [.. stacks.Select(stack => stack.Length ?? size / stacks.Length)];
+        if (lengths.Sum() != size)
+            throw new PeftException($"{Target.Path} got an input [{string.Join(", ", input.shape)}], whose {(dimension == 0 ? "rows" : "positions")} the composition's parts ({string.Join(" + ", lengths)}) do not add up to.");
+        var outputs = new Tensor[stacks.Length];
+        long start = 0;
+        for (var i = 0; i < outputs.Length; i++)
+        {
+            outputs[i] = inner.Enclosed(stacks[i].Layers).Forward(input.narrow(dimension, start, lengths[i]));
+            start += lengths[i];
+        }
+        return cat(outputs, dimension);
+    }
+}
