@@ -26,7 +26,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
 
     public string FileAt(string commit, string file) => Path.Combine([Snapshot(commit), .. file.Split('/')]);
 
-    public bool Has(string commit, string file) => File.Exists(FileAt(commit, file));
+    public bool Has(string commit, string file) => IsThere(FileAt(commit, file));
 
     /// <summary>The commit that a revision was when it was last fetched; null if it never was.</summary>
     public string? CommitOf(string revision)
@@ -84,6 +84,9 @@ internal sealed class RepoCache(HubSettings settings, string repository)
         File.Move(copy, path, overwrite: true);
     }
 
+    // A link without its blob exists too.
+    private static bool IsThere(string path) => File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is not { Exists: false };
+
     private static bool TryLink(string path, string target)
     {
         try
@@ -93,7 +96,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return File.Exists(path);   // another process was faster; otherwise links are not allowed here
+            return IsThere(path);   // another process was faster; otherwise links are not allowed here
         }
     }
 
