@@ -3,6 +3,8 @@ namespace Peft.Models;
 /// <summary>Brings one file of a commit into the cache.</summary>
 internal sealed class FileDownload(HubSettings settings, HubConnection connection, RepoCache cache, ProgressMeter meter)
 {
+    private const int MostChanges = 5;
+
     /// <summary>Downloads the file unless it is there; returns its commit.</summary>
     /// <param name="revision">The revision.</param>
     /// <param name="file">The file.</param>
@@ -11,7 +13,7 @@ internal sealed class FileDownload(HubSettings settings, HubConnection connectio
     public async Task<string> RunAsync(string revision, string file, bool isCached, CancellationToken stop)
     {
         var subject = new HubSubject(cache.Repository, revision, file);
-        for (var tries = 0; tries <= settings.Options.Retries; tries++)
+        for (var changes = 0; changes <= MostChanges; changes++)
         {
             var facts = await new Retry(settings, isCached).RunAsync(subject, () => connection.AskAsync(subject, stop), stop).ConfigureAwait(false);
             var commit = HubNames.IsCommit(revision) ? revision : facts.Commit;
