@@ -21,21 +21,23 @@ public sealed class CausalLM : PretrainedModel
         loss = new CausalLoss(head, spec.LogitSoftCap);
     }
 
-    /// <summary>Loads a model from a folder in Hugging Face's layout: <c>config.json</c> and safetensors.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Loads a model in Hugging Face's layout: <c>config.json</c> and safetensors.</summary>
+    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
     /// <param name="options">Type, device and further choices.</param>
+    /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
-    public static CausalLM FromPretrained(string folder, LoadOptions? options = null)
+    public static CausalLM FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         options ??= new();
-        var config = ModelConfig.FromFolder(folder);
+        var source = ModelSource.Resolve(nameOrPath, options);
+        var config = ModelConfig.FromFolder(source.Folder);
         var spec = (options.Registry ?? new()).Describe(config);
         var model = new CausalLM(config, spec, options.Placement);
-        var defaults = Path.Combine(folder, "generation_config.json");
+        var defaults = Path.Combine(source.Folder, "generation_config.json");
         if (File.Exists(defaults)) model.GenerationDefaults = ModelConfig.Parse(File.ReadAllText(defaults), defaults);
-        return Load(model, folder, options);
+        return Load(model, source, options);
     }
 
     /// <summary>A model with random weights.</summary>

@@ -87,12 +87,12 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <param name="labels">What to learn, as <see cref="Batch.Labels"/>.</param>
     public abstract Tensor Loss(ModelInput input, Tensor labels);
 
-    private protected static T Load<T>(T model, string folder, LoadOptions options) where T : PretrainedModel
+    private protected static T Load<T>(T model, ModelSource source, LoadOptions options) where T : PretrainedModel
     {
         try
         {
-            model.NameOrPath = folder;
-            model.InitializedParameters = WeightLoader.Load(model, folder);
+            model.NameOrPath = source.Name;
+            model.InitializedParameters = WeightLoader.Load(model, source.Folder);
             if (model.InitializedParameters.Count > 0)
             {
                 var fresh = model.InitializedParameters.ToHashSet(StringComparer.Ordinal);

@@ -16,18 +16,20 @@ public sealed class SequenceClassifier : PretrainedModel
         register_module(ScoreName, score);
     }
 
-    /// <summary>Loads a model from a folder in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
+    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
     /// <param name="options">Type, device, number of classes and further choices.</param>
+    /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
-    public static SequenceClassifier FromPretrained(string folder, LoadOptions? options = null)
+    public static SequenceClassifier FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         options ??= new();
-        var config = WithLabels(ModelConfig.FromFolder(folder), options);
+        var source = ModelSource.Resolve(nameOrPath, options);
+        var config = WithLabels(ModelConfig.FromFolder(source.Folder), options);
         var spec = (options.Registry ?? new()).Describe(config);
-        return Load(new SequenceClassifier(config, spec, options.Placement), folder, options);
+        return Load(new SequenceClassifier(config, spec, options.Placement), source, options);
     }
 
     /// <summary>A model with random weights.</summary>

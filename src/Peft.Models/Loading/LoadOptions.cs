@@ -24,6 +24,12 @@ public sealed record LoadOptions
     /// <summary>Told about weights that the checkpoint lacks.</summary>
     public ILogger? Logger { get; init; }
 
+    /// <summary>Branch, tag or commit of a model from the hub; <c>main</c> if null. Has no meaning for a folder.</summary>
+    public string? Revision { get; init; }
+
+    /// <summary>How to reach the hub, for a model that is named by its hub id.</summary>
+    public HubOptions? Hub { get; init; }
+
     internal Placement Placement
     {
         get

@@ -19,12 +19,14 @@ public sealed class Tokenizer : ITokenizer
 
     Tokenizer(TokenizerFiles files) => (pipeline, added, settings) = files;
 
-    /// <summary>Reads a pretrained model's folder: <c>tokenizer.json</c>, and <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Reads a pretrained model's <c>tokenizer.json</c>, and <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.</summary>
+    /// <param name="nameOrPath">A folder, or the id of a model on the hub, of which only the tokenizer's files are fetched. A folder of that name wins.</param>
+    /// <param name="options">Revision and hub options; the same that the model is loaded with will do.</param>
+    /// <exception cref="HubException">The files could not be downloaded.</exception>
     /// <exception cref="TokenizerException">A file is missing, damaged, or uses a component that is not supported.</exception>
-    public static Tokenizer FromPretrained(string folder)
+    public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
         var file = Path.Combine(folder, "tokenizer.json");
         if (!File.Exists(file))
             throw new TokenizerException($"{Path.GetFullPath(folder)} has no tokenizer.json. Give the folder of a model that has one; transformers writes it when it saves a fast tokenizer.");

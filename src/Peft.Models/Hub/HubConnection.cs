@@ -1,0 +1,115 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Reflection;
+
+namespace Peft.Models;
+
+/// <summary>Sends single requests: follows redirects, keeps the token from other hosts, notices silence, and names failures.</summary>
+internal sealed class HubConnection : IDisposable
+{
+    private const int MostRedirects = 10;
+    private static readonly ProductInfoHeaderValue Agent = new("Peft", typeof(HubConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0");
+    private readonly HubSettings settings;
+    private readonly HttpClient http;
+
+    public HubConnection(HubSettings settings)
+    {
+        this.settings = settings;
+        if (settings.Options.Handler is SocketsHttpHandler { AllowAutoRedirect: true } or HttpClientHandler { AllowAutoRedirect: true })
+            throw new HubException(HubError.InvalidSetting, "HubOptions.Handler follows redirects, and would hide what the hub says in them. Set its AllowAutoRedirect to false.");
+        http = new(settings.Options.Handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }, disposeHandler: settings.Options.Handler is null)
+        {
+            Timeout = Timeout.InfiniteTimeSpan,   // silence ends a request, not length
+        };
+    }
+
+    public void Dispose() => http.Dispose();
+
+    /// <summary>The hub's list of files.</summary>
+    public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken stop)
+    {
+        using var answer = await SendAsync(HttpMethod.Get, subject, null, stop).ConfigureAwait(false);
+        return RepoListing.Parse(subject.Repository, await WithinAsync(each => answer.Content.ReadAsStringAsync(each), stop).ConfigureAwait(false));
+    }
+
+    /// <summary>What the hub says about a file, without the file.</summary>
+    public async Task<FileFacts> AskAsync(HubSubject subject, CancellationToken stop)
+    {
+        using var answer = await SendAsync(HttpMethod.Head, subject, null, stop).ConfigureAwait(false);
+        return answer.Facts;
+    }
+
+    /// <summary>The file, from a position on; the server may send all of it, or say (416) that there is nothing there.</summary>
+    public Task<HubAnswer> GetAsync(HubSubject subject, long from, CancellationToken stop)
+        => SendAsync(HttpMethod.Get, subject, from > 0 ? new RangeHeaderValue(from, null) : null, stop);
+
+    /// <summary>Does something on the network, with a limit for silence.</summary>
+    /// <exception cref="TransientException">The connection was cut, or nothing came.</exception>
+    public async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken stop)
+    {
+        using var silence = new CancellationTokenSource(settings.Options.Timeout, settings.Options.TimeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, silence.Token);
+        try
+        {
+            return await work(either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException error) when (!stop.IsCancellationRequested)
+        {
+            throw new TransientException($"the server was silent for {settings.Options.Timeout}.", null, error);
+        }
+        catch (HttpRequestException error) when (error.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
+        {
+            throw new HubException(HubError.Unreachable, $"{settings.Base} cannot be reached ({error.InnerException?.Message ?? error.Message}). Check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses what the cache holds.", error);
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException)
+        {
+            throw new TransientException($"the connection failed ({error.Message}).", null, error);
+        }
+    }
+
+    private async Task<HubAnswer> SendAsync(HttpMethod method, HubSubject subject, RangeHeaderValue? range, CancellationToken stop)
+    {
+        var address = new Uri(subject.Address(settings.Base));
+        var facts = FileFacts.None;
+        for (var hop = 0; hop <= MostRedirects; hop++)
+        {
+            var response = await WithinAsync(each => SendOnceAsync(method, address, range, each), stop).ConfigureAwait(false);
+            try
+            {
+                var target = response.StatusCode is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
+                    ? response.Headers.Location : null;
+                if (target is null && !response.IsSuccessStatusCode && !(range is not null && response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable))
+                    throw HubFailure.Of(response, subject, settings);
+                facts = facts.With(response, isLast: target is null);
+                // Where the file lies is not asked before it is fetched: such addresses expire.
+                if (target is null || (method == HttpMethod.Head && facts.Etag is not null)) return new(response, facts);
+                address = Next(address, target, subject);
+            }
+            catch
+            {
+                response.Dispose();
+                throw;
+            }
+            response.Dispose();
+        }
+        throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a circle. Check HF_ENDPOINT.");
+    }
+
+    private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken stop)
+    {
+        var request = new HttpRequestMessage(method, address);
+        request.Headers.UserAgent.Add(Agent);
+        request.Headers.AcceptEncoding.Add(new("identity"));   // sizes and ranges are those of the file
+        request.Headers.Range = range;
+        if (settings.Token is { } token && settings.IsOwn(address)) request.Headers.Authorization = new("Bearer", token);
+        return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);
+    }
+
+    private static Uri Next(Uri from, Uri target, HubSubject subject)
+    {
+        var next = new Uri(from, target);
+        return next.Scheme == "https" || (next.Scheme == "http" && from.Scheme == "http")
+            ? next
+            : throw new HubException(HubError.InvalidAnswer, $"{subject}: {from.Host} redirects to {next.GetLeftPart(UriPartial.Authority)}, which is not secure. Check HF_ENDPOINT.");
+    }
+}

@@ -1,0 +1,118 @@
+using Peft.Checkpoints;
+
+namespace Peft.Models;
+
+/// <summary>
+/// A repository's part of the cache, in the layout of Hugging Face's own client: <c>blobs/{etag}</c>, <c>snapshots/{commit}/{file}</c>, which are
+/// relative links to them, <c>refs/{revision}</c>, which hold a commit, and <c>trees/{commit}.json</c>, the list of all files.
+/// </summary>
+internal sealed class RepoCache(HubSettings settings, string repository)
+{
+    private readonly string name = "models--" + repository.Replace("/", "--", StringComparison.Ordinal);
+
+    public string Repository => repository;
+
+    private string Folder => Path.Combine(settings.CacheFolder, name);
+
+    public string Blobs => Path.Combine(Folder, "blobs");
+
+    public string Snapshot(string commit) => Path.Combine(Folder, "snapshots", commit);
+
+    public string Blob(string etag) => Path.Combine(Blobs, etag);
+
+    public string Incomplete(string etag) => Blob(etag) + ".incomplete";
+
+    public string Lock(string etag) => Path.Combine(settings.CacheFolder, ".locks", name, etag + ".lock");
+
+    public string FileAt(string commit, string file) => Path.Combine([Snapshot(commit), .. file.Split('/')]);
+
+    public bool Has(string commit, string file) => IsThere(FileAt(commit, file));
+
+    /// <summary>The commit that a revision was when it was last fetched; null if it never was.</summary>
+    public string? CommitOf(string revision)
+    {
+        if (HubNames.IsCommit(revision)) return revision;
+        var path = RefOf(revision);
+        return File.Exists(path) && File.ReadAllText(path).Trim() is var commit && HubNames.IsCommit(commit) ? commit : null;
+    }
+
+    /// <summary>Notes which commit a revision is now.</summary>
+    public void KeepCommit(string revision, string commit)
+    {
+        if (CommitOf(revision) != commit) Keep(RefOf(revision), commit);
+    }
+
+    /// <summary>The files of a commit, if they were listed before.</summary>
+    public RepoListing? ListingOf(string commit)
+    {
+        var path = TreeOf(commit);
+        return File.Exists(path) ? RepoListing.ParseKept(commit, File.ReadAllText(path)) : null;
+    }
+
+    /// <summary>Notes the files of a commit, so that a snapshot that lacks some is known as such.</summary>
+    public void KeepListing(RepoListing listing)
+    {
+        if (ListingOf(listing.Commit) is null && listing.Keep() is { } text) Keep(TreeOf(listing.Commit), text);
+    }
+
+    /// <summary>Marks the cache as one, so that backups leave it out (bford.info/cachedir).</summary>
+    public void Mark()
+    {
+        var tag = Path.Combine(settings.CacheFolder, "CACHEDIR.TAG");
+        if (!File.Exists(tag)) Keep(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by Peft.\n# For information about cache directory tags see https://bford.info/cachedir/\n");
+    }
+
+    /// <summary>Puts a blob into a snapshot: a relative link, or where there can be none the file itself.</summary>
+    /// <param name="commit">The snapshot.</param>
+    /// <param name="file">The file's name in it.</param>
+    /// <param name="etag">The blob.</param>
+    /// <param name="isNew">Whether no other snapshot can have the blob, so that it may be moved.</param>
+    public void Place(string commit, string file, string etag, bool isNew)
+    {
+        string path = FileAt(commit, file), blob = Blob(etag);
+        var folder = Path.GetDirectoryName(path)!;
+        Directory.CreateDirectory(folder);
+        File.Delete(path);   // a link whose blob is gone
+        if (settings.Links && TryLink(path, Path.GetRelativePath(folder, blob))) return;
+        if (isNew)
+        {
+            File.Move(blob, path, overwrite: true);
+            return;
+        }
+        var copy = blob + $".{Guid.NewGuid():N}.incomplete";
+        File.Copy(blob, copy);
+        File.Move(copy, path, overwrite: true);
+    }
+
+    // A link without its blob exists too.
+    private static bool IsThere(string path) => File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is not { Exists: false };
+
+    private static bool TryLink(string path, string target)
+    {
+        try
+        {
+            File.CreateSymbolicLink(path, target);
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return IsThere(path);   // another process was faster; otherwise links are not allowed here
+        }
+    }
+
+    // The files are there already: that a cache cannot be written is no reason not to use it.
+    private static void Keep(string path, string text)
+    {
+        try
+        {
+            AtomicFile.WriteText(path, text);
+        }
+        catch (CheckpointException)
+        {
+        }
+    }
+
+    private string RefOf(string revision) => Path.Combine([Folder, "refs", .. revision.Split('/')]);
+
+    private string TreeOf(string commit) => Path.Combine(Folder, "trees", commit + ".json");
+}
