@@ -1,0 +1,52 @@
+namespace Peft.Models.Jinja;
+
+internal sealed class ForStatement(int line) : Statement(line)
+{
+    public required Target Target { get; init; }
+    public required Expression Items { get; init; }
+    public required Expression? Condition { get; init; }
+    public required Block Body { get; init; }
+    public required Block? Else { get; init; }
+    public required bool Recursive { get; init; }
+
+    protected override Flow Run(Frame frame)
+    {
+        Loop(frame, Items.Evaluate(frame), 0);
+        return Flow.Next;
+    }
+
+    void Loop(Frame frame, object? items, int depth)
+    {
+        var state = new LoopState(frame.Run, Chosen(frame, items), depth, Recursive ? Again : null);
+        var any = false;
+        while (state.MoveNext())
+        {
+            any = true;
+            var inner = frame.Child();
+            inner.Set("loop", state);
+            Target.Assign(inner, state.Current);
+            if (Body.Execute(inner) == Flow.Break) break;
+        }
+        if (!any) Else?.Execute(frame.Child());
+
+        object? Again(object? more)
+        {
+            var inner = frame.Capturing();
+            using (frame.Run.Deeper()) Loop(inner, more, depth + 1);
+            return inner.Output.ToString();
+        }
+    }
+
+    object? Chosen(Frame frame, object? items)
+    {
+        if (Condition is null) return items;
+        var chosen = new List<object?>();
+        foreach (var item in frame.Run.Iterate(items))
+        {
+            var inner = frame.Child();
+            Target.Assign(inner, item);
+            if (Truth.Of(Condition.Evaluate(inner))) chosen.Add(item);
+        }
+        return new PyList(chosen);
+    }
+}
