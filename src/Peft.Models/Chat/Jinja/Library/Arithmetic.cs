@@ -32,7 +32,7 @@ internal static class Arithmetic
 
     public static object Sign(object? value, bool negative) => value switch
     {
-        double number => negative ? -number : number,
+        double number => (object)(negative ? -number : number),
         bool or long => negative ? -Math.Max(Integer(value), -long.MaxValue) : Integer(value),
         Undefined undefined => throw undefined.Error(),
         _ => throw new ChatTemplateException($"A sign cannot stand before '{TypeName.Of(value)}'."),
@@ -70,12 +70,12 @@ internal static class Arithmetic
         {
             return operation switch
             {
-                "+" => a + b,
+                "+" => (object)(a + b),
                 "-" => a - b,
                 "*" => a * b,
                 "//" => a / b - (a % b != 0 && a < 0 != b < 0 ? 1 : 0),
                 "%" => b == -1 ? 0 : a % b + (a % b != 0 && a < 0 != b < 0 ? b : 0),
-                _ => b < 0 ? Math.Pow(a, b) : Power(a, b),
+                _ => b < 0 ? (object)Math.Pow(a, b) : Power(a, b),
             };
         }
     }

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Peft.Models.Jinja;
 
 /// <summary>Python's comparisons.</summary>
@@ -54,6 +56,22 @@ internal static class Comparisons
             default:
                 if ((left as Undefined ?? right as Undefined) is { } undefined) throw undefined.Error();
                 throw new ChatTemplateException($"'{operation}' is not supported between '{TypeName.Of(left)}' and '{TypeName.Of(right)}'.");
+        }
+    }
+
+    /// <summary>Items in order; equal ones keep theirs, in both directions.</summary>
+    public static List<T> Sorted<T>(RenderRun run, IEnumerable<T> items, Func<T, object?> key, bool descending)
+    {
+        var comparer = Comparer<object?>.Create((a, b) => Compare(run, a, b) ?? 0);
+        try
+        {
+            return [.. descending ? items.OrderByDescending(key, comparer) : items.OrderBy(key, comparer)];
+        }
+        catch (InvalidOperationException exception) when (exception.InnerException is { } inner)
+        {
+            // Sorting wraps what comparing throws.
+            ExceptionDispatchInfo.Throw(inner);
+            throw;
         }
     }
 

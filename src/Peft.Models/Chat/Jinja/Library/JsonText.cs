@@ -52,7 +52,7 @@ internal sealed class JsonText
             case long number: result.Append(number.ToString(CultureInfo.InvariantCulture)); break;
             case double number: result.Append(Float(number)); break;
             case PyDict dict:
-                var pairs = sorted ? dict.OrderBy(pair => pair.Key, Comparer<object?>.Create((a, b) => Comparisons.Compare(run, a, b) ?? 0)) : dict.AsEnumerable();
+                var pairs = sorted ? Comparisons.Sorted(run, dict, pair => pair.Key, descending: false) : dict.AsEnumerable();
                 WriteItems('{', '}', pairs, depth, pair =>
                 {
                     Quote(Key(pair.Key));

@@ -9,6 +9,9 @@ internal static class Members
     public static object? Item(object? target, object? key)
         => TryItem(target, key, out var value) || (key is string name && TryOwn(target, name, out value)) ? value : Missing(target, key);
 
+    /// <summary>What the filter <c>attr</c> finds: no items.</summary>
+    public static object? Own(object? target, string name) => TryOwn(target, name, out var value) ? value : Missing(target, name);
+
     static bool TryOwn(object? target, string name, out object? value)
     {
         if (target is Undefined undefined) throw undefined.Error();

@@ -14,7 +14,7 @@ internal static class TextSplitter
             var end = most == 0 ? -1 : separator is null ? NextSpace(text, at) : text.IndexOf(separator, at, StringComparison.Ordinal);
             if (end < 0)
             {
-                yield return separator is null && most == 0 ? PythonText.Strip(text[at..], null, false, true) : text[at..];
+                yield return text[at..];
                 yield break;
             }
             yield return text[at..end];
@@ -35,7 +35,7 @@ internal static class TextSplitter
             rest = separator is null ? PythonText.Strip(rest[..at], null, false, true) : rest[..at];
             most--;
         }
-        if (separator is not null || PythonText.Strip(rest, null, true, false).Length > 0) parts.Add(separator is null ? PythonText.Strip(rest, null, true, false) : rest);
+        if (separator is not null || PythonText.Strip(rest, null, true, false).Length > 0) parts.Add(rest);
         parts.Reverse();
         return parts;
     }

@@ -18,16 +18,18 @@ internal sealed class ForStatement(int line) : Statement(line)
     void Loop(Frame frame, object? items, int depth)
     {
         var state = new LoopState(frame.Run, Chosen(frame, items), depth, Recursive ? Again : null);
-        var any = false;
+        var finished = false;
         while (state.MoveNext())
         {
-            any = true;
             var inner = frame.Child();
             inner.Set("loop", state);
             Target.Assign(inner, state.Current);
-            if (Body.Execute(inner) == Flow.Break) break;
+            var flow = Body.Execute(inner);
+            if (flow == Flow.Break) break;
+            finished |= flow == Flow.Next;
         }
-        if (!any) Else?.Execute(frame.Child());
+        // As in Jinja, a round that was left early does not count.
+        if (!finished) Else?.Execute(frame.Child());
 
         object? Again(object? more)
         {

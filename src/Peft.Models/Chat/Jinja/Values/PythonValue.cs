@@ -40,7 +40,7 @@ internal static class PythonValue
         JsonValueKind.True => true,
         JsonValueKind.False => false,
         // 1.0 stays a float, as in Python; an integer beyond 64 bits becomes one.
-        JsonValueKind.Number => element.TryGetInt64(out var number) && !element.GetRawText().AsSpan().ContainsAny(".eE") ? number : element.GetDouble(),
+        JsonValueKind.Number => element.TryGetInt64(out var number) && !element.GetRawText().AsSpan().ContainsAny(".eE") ? number : (object)element.GetDouble(),
         _ => null,
     };
 }

@@ -12,7 +12,7 @@ internal static class ItemFilters
         ["first"] = (frame, value, _) => frame.Run.Iterate(value).Take(1).ToList() is [var first] ? first : new Undefined("no first item, the sequence was empty"),
         ["last"] = (frame, value, _) => Reversible(frame.Run, value) is [.., var last] ? last : new Undefined("no last item, the sequence was empty"),
         ["reverse"] = (frame, value, _) => Reverse(frame.Run, value),
-        ["attr"] = (_, value, arguments) => Members.Attribute(value, arguments.Bind("attr", 1, "name").Text(0)),
+        ["attr"] = (_, value, arguments) => Members.Own(value, arguments.Bind("attr", 1, "name").Text(0)),
         ["batch"] = (frame, value, arguments) => new PyGenerator(Batches(frame.Run, value, arguments.Bind("batch", 1, "linecount", "fill_with"))),
         ["sort"] = (frame, value, arguments) => Sort(frame.Run, value, arguments.Bind("sort", 0, "reverse", "case_sensitive", "attribute")),
         ["dictsort"] = (frame, value, arguments) => DictSort(frame.Run, value, arguments.Bind("dictsort", 0, "case_sensitive", "by", "reverse")),
@@ -62,7 +62,7 @@ internal static class ItemFilters
         Func<object?, object?> key = paths.Length == 0
             ? item => Folded(item, arguments.Flag(1))
             : item => new PyList([.. paths.Select(path => Folded(path.Of(item), arguments.Flag(1)))]);
-        return new(Ordered(run, run.Items(value), key, arguments.Flag(0)));
+        return new(Comparisons.Sorted(run, run.Items(value), key, arguments.Flag(0)));
     }
 
     static PyList DictSort(RenderRun run, object? value, BoundArguments arguments)
@@ -74,14 +74,7 @@ internal static class ItemFilters
             _ => throw new ChatTemplateException("dictsort: 'by' must be 'key' or 'value'."),
         };
         if (value is Undefined undefined) throw undefined.Error();
-        return new(Ordered(run, [.. Pairs(value)], pair => Folded(((PyTuple)pair!)[position], arguments.Flag(0)), arguments.Flag(2)));
-    }
-
-    // Stable in both directions, as Python's sort is.
-    static List<object?> Ordered(RenderRun run, List<object?> items, Func<object?, object?> key, bool descending)
-    {
-        var comparer = Comparer<object?>.Create((a, b) => Comparisons.Compare(run, a, b) ?? 0);
-        return [.. descending ? items.OrderByDescending(key, comparer) : items.OrderBy(key, comparer)];
+        return new(Comparisons.Sorted(run, [.. Pairs(value)], pair => Folded(((PyTuple)pair!)[position], arguments.Flag(0)), arguments.Flag(2)));
     }
 
     static IEnumerable<object?> Unique(RenderRun run, object? value, BoundArguments arguments)

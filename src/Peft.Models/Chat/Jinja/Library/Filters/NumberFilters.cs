@@ -44,7 +44,7 @@ internal static class NumberFilters
 
     static object Absolute(object? value) => value switch
     {
-        double number => Math.Abs(number),
+        double number => (object)Math.Abs(number),
         bool or long => Math.Abs(Math.Max(Arithmetic.Integer(value), -long.MaxValue)),
         Undefined undefined => throw undefined.Error(),
         _ => throw new ChatTemplateException($"abs needs a number, not '{TypeName.Of(value)}'."),
@@ -60,7 +60,7 @@ internal static class NumberFilters
         var scale = Math.Pow(10, precision);
         return method switch
         {
-            "common" when value is not double => precision >= 0 ? Arithmetic.Integer(value) : RoundInteger(Arithmetic.Integer(value), -precision),
+            "common" when value is not double => (object)(precision >= 0 ? Arithmetic.Integer(value) : RoundInteger(Arithmetic.Integer(value), -precision)),
             "common" when !double.IsFinite(number) => number,
             "common" when precision < 0 => (double)RoundInteger((long)Math.Clamp(Math.Round(number), -9.2e18, 9.2e18), -precision),
             "common" => double.Parse(NumberText.Fixed(number, precision), CultureInfo.InvariantCulture),
