@@ -27,7 +27,8 @@ public static class ChatTokenizing
     static ChatEncoding Encode(Tokenizer tokenizer, ChatRendering rendering, EncodeOptions? encoding)
         => new(rendering, tokenizer.Encode(rendering.Text, (encoding ?? new()) with { AddSpecialTokens = false }));
 
-    static ChatTemplate Template(Tokenizer tokenizer)
+    /// <summary>The tokenizer's template, which must be there.</summary>
+    internal static ChatTemplate Template(Tokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         return tokenizer.ChatTemplate ?? throw new ChatTemplateException(
