@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using Peft.Models.Jinja;
@@ -57,6 +58,7 @@ public sealed class ChatTemplate
     /// <param name="messages">The conversation.</param>
     /// <param name="options">Tools, the prompt for an answer, and further variables.</param>
     /// <exception cref="ChatTemplateException">The template fails, refuses the conversation, or does more than its limits allow.</exception>
+    [OverloadResolutionPriority(1)]   // a list in brackets could be JSON, too
     public string Render(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null)
         => Rendering(messages, options).Text;
 
@@ -67,6 +69,7 @@ public sealed class ChatTemplate
     public string Render(JsonArray messages, ChatTemplateOptions? options = null)
         => Rendering(messages, options).Text;
 
+    [OverloadResolutionPriority(1)]
     internal ChatRendering Rendering(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null)
     {
         ArgumentNullException.ThrowIfNull(messages);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
@@ -12,6 +13,7 @@ public static class ChatTokenizing
     /// <param name="options">Tools, the prompt for an answer, and further variables.</param>
     /// <param name="encoding">Truncation and padding.</param>
     /// <exception cref="ChatTemplateException">There is no template, it fails, or it refuses the conversation.</exception>
+    [OverloadResolutionPriority(1)]   // a list in brackets could be JSON, too
     public static ChatEncoding ApplyChatTemplate(this Tokenizer tokenizer, IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null, EncodeOptions? encoding = null)
         => Encode(tokenizer, Template(tokenizer).Rendering(messages, options, tokenizer.SpecialTokens), encoding);
 

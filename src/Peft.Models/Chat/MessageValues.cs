@@ -7,6 +7,8 @@ namespace Peft.Models;
 /// <summary>Messages and tools in the form that templates expect.</summary>
 internal static class MessageValues
 {
+    static readonly JsonSerializerOptions OnOneLine = new(AIJsonUtilities.DefaultOptions) { WriteIndented = false };
+
     public static PyList Of(IEnumerable<ChatMessage> messages)
     {
         var result = new List<object?>();
@@ -51,7 +53,7 @@ internal static class MessageValues
         var value = new PyDict
         {
             ["role"] = "tool",
-            ["content"] = content as string ?? JsonSerializer.Serialize(result.Result, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
+            ["content"] = content as string ?? JsonSerializer.Serialize(result.Result, OnOneLine),
             ["tool_call_id"] = result.CallId,
         };
         if (functions.TryGetValue(result.CallId, out var name)) value["name"] = name;

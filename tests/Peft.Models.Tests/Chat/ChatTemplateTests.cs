@@ -170,7 +170,7 @@ public class ChatTemplateTests
         {
             var (text, other) = (sources[random.Next(sources.Length)], sources[random.Next(sources.Length)]);
             var (from, to, at) = (random.Next(other.Length), random.Next(1, 12), random.Next(text.Length));
-            text = text[..at] + other.Substring(from, Math.Min(to, other.Length - from)) + text[Math.Min(text.Length, at + random.Next(4))..];
+            text = string.Concat(text.AsSpan(0, at), other.AsSpan(from, Math.Min(to, other.Length - from)), text.AsSpan(Math.Min(text.Length, at + random.Next(4))));
             try
             {
                 ChatTemplate.Parse(text).Render(Nothing, options);
