@@ -16,8 +16,13 @@ public sealed class Tokenizer : ITokenizer
     readonly TokenizerSettings settings;
     readonly Lock adding = new();
     volatile AddedVocabulary added;
+    volatile Lazy<ChatTemplate?> chatTemplate;
 
-    Tokenizer(TokenizerFiles files) => (pipeline, added, settings) = files;
+    Tokenizer(string file)
+    {
+        (pipeline, added, settings) = TokenizerFiles.Read(file);
+        chatTemplate = new(() => ChatTemplateFiles.Find(Path.GetDirectoryName(Path.GetFullPath(file))!));
+    }
 
     /// <summary>Reads a pretrained model's <c>tokenizer.json</c>, and <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.</summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub, of which only the tokenizer's files are fetched. A folder of that name wins.</param>
@@ -30,7 +35,7 @@ public sealed class Tokenizer : ITokenizer
         var file = Path.Combine(folder, "tokenizer.json");
         if (!File.Exists(file))
             throw new TokenizerException($"{Path.GetFullPath(folder)} has no tokenizer.json. Give the folder of a model that has one; transformers writes it when it saves a fast tokenizer.");
-        return new(TokenizerFiles.Read(file));
+        return new(file);
     }
 
     /// <summary>Reads a <c>tokenizer.json</c>, and the two other files where they lie beside it.</summary>
@@ -39,7 +44,7 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromFile(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
-        return new(TokenizerFiles.Read(file));
+        return new(file);
     }
 
     /// <summary>Number of different tokens, added ones included.</summary>
@@ -47,6 +52,17 @@ public sealed class Tokenizer : ITokenizer
 
     /// <summary>The model's longest input in tokens, if the files name a limit. Nothing is cut to it unless asked.</summary>
     public int? MaxLength => settings.MaxLength;
+
+    /// <summary>How conversations become text, as the files beside <c>tokenizer.json</c> say; null if none does. Another one can be set.</summary>
+    /// <exception cref="ChatTemplateException">The files have a template that cannot be read.</exception>
+    public ChatTemplate? ChatTemplate
+    {
+        get => chatTemplate.Value;
+        set => chatTemplate = new(value);
+    }
+
+    /// <summary>The texts of the special tokens by role, such as <c>eos_token</c>.</summary>
+    internal IReadOnlyDictionary<string, string> SpecialTokens => settings.Named;
 
     /// <inheritdoc/>
     public int? BeginOfSequenceId => IdOfRole("bos_token");

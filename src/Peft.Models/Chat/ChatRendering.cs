@@ -1,0 +1,95 @@
+using Peft.Models.Jinja;
+
+namespace Peft.Models;
+
+/// <summary>A conversation's text, and where in it the assistant speaks.</summary>
+internal sealed class ChatRendering
+{
+    // Content that no message has; the space behind it shows whether the template trims messages.
+    const string Marker = "\uE0F1final-message\uE0F2";
+
+    readonly JinjaTemplate template;
+    readonly Func<PyList> messages;
+    readonly Dictionary<string, object?> specialTokens;
+    readonly ChatTemplateOptions options;
+    readonly RenderRun run;
+
+    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options)
+    {
+        if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
+            throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and go on with the last one (ContinueFinalMessage).", nameof(options));
+        (this.template, this.messages, this.specialTokens, this.options) = (template, messages, specialTokens, options);
+        (Text, run) = Render(messages(), options.AddGenerationPrompt, options.ContinueFinalMessage);
+    }
+
+    public string Text { get; }
+
+    /// <summary>Where the assistant's words lie, in UTF-16 units of the text: as the template's generation blocks say, or where it has none as the text grows from message to message.</summary>
+    /// <exception cref="ChatTemplateException">The template does not tell.</exception>
+    public IReadOnlyList<(int Start, int End)> AssistantSpans()
+    {
+        if (!template.HasGeneration) return GrownSpans();
+        if (run.GenerationInCapture is { } line)
+            throw new ChatTemplateException("A generation block within a macro or captured text does not tell where the assistant's words end up: mark them in the template's main part.", line);
+        return [.. run.Generated.Select(span => (span.Start, Math.Min(span.End, Text.Length))).Where(span => span.Start < span.Item2)];
+    }
+
+    // What a message of the assistant adds to the text that asks for it is what the assistant writes.
+    List<(int Start, int End)> GrownSpans()
+    {
+        var all = messages();
+        var spans = new List<(int, int)>();
+        for (var i = 0; i < all.Count; i++)
+        {
+            if (all[i] is not PyDict message || !message.TryGet("role", out var role) || role is not "assistant") continue;
+            var before = Render(First(i), addGenerationPrompt: true, continueFinal: false).Text;
+            var through = options.ContinueFinalMessage && i == all.Count - 1 ? Text : Render(First(i + 1), addGenerationPrompt: false, continueFinal: false).Text;
+            if (!through.StartsWith(before, StringComparison.Ordinal) || !Text.StartsWith(through, StringComparison.Ordinal))
+                throw new ChatTemplateException(
+                    $"The template has no generation block, and renders message {i + 1} in another way once more follow, so that it is not known which words are the assistant's. Put {{% generation %}} and {{% endgeneration %}} around them in the template.");
+            spans.Add((before.Length, through.Length));
+        }
+        return spans;
+
+        PyList First(int count) => new([.. messages().Take(count)]);
+    }
+
+    (string Text, RenderRun Run) Render(PyList conversation, bool addGenerationPrompt, bool continueFinal)
+    {
+        if (continueFinal) Mark(conversation);
+        var variables = new Dictionary<string, object?>(specialTokens)
+        {
+            ["messages"] = conversation,
+            ["tools"] = options.Tools is null ? null : MessageValues.OfTools(options.Tools),
+            ["documents"] = null,
+            ["add_generation_prompt"] = addGenerationPrompt,
+        };
+        foreach (var (name, value) in options.Variables) variables[name] = PythonValue.Of(value);
+        var (text, finished) = template.Render(variables, options.Limits, options.Clock);
+        return (continueFinal ? Cut(text) : text, finished);
+    }
+
+    static void Mark(PyList conversation)
+    {
+        if (conversation is not [.., PyDict last]) throw new ChatTemplateException("There is no final message to continue.");
+        last.TryGet("content", out var content);
+        if (content is PyList parts && parts.Items.OfType<PyDict>().LastOrDefault(part => part.Contains("text")) is { } textPart)
+        {
+            textPart.TryGet("text", out content);
+            last = textPart;
+            last["text"] = content + Marker + " ";
+            return;
+        }
+        if (content is not string text) throw new ChatTemplateException("The final message has no text to continue.");
+        last["content"] = text + Marker + " ";
+    }
+
+    static string Cut(string text)
+    {
+        var at = text.LastIndexOf(Marker, StringComparison.Ordinal);
+        if (at < 0) throw new ChatTemplateException("The final message cannot be continued: the template leaves it out, or a part of it.");
+        // Where the template trims messages, the message alone would have lost its last space, too.
+        var trims = at + Marker.Length >= text.Length || text[at + Marker.Length] != ' ';
+        return trims ? text[..at].TrimEnd() : text[..at];
+    }
+}

@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.AI;
+
+namespace Peft.Models;
+
+/// <summary>
+/// A language model as an <see cref="IChatClient"/>: messages become a prompt by the tokenizer's chat template, and the answer comes token by token.
+/// Safe for use from several threads: one answer at a time is computed for a model, the others wait.
+/// </summary>
+/// <remarks>
+/// Of <see cref="ChatOptions"/> the limits, temperature, top k and p, seed, stop sequences, instructions and tools are heeded;
+/// <see cref="ChatOptions.AdditionalProperties"/> are variables of the template. An answer that calls a tool comes as the text that the model writes.
+/// The client does not own the model: disposing it does nothing.
+/// </remarks>
+public sealed class CausalLMChatClient : IChatClient
+{
+    readonly CausalLM model;
+    readonly Tokenizer tokenizer;
+    readonly GenerationOptions generation;
+    readonly ChatTemplateOptions template;
+    readonly ChatClientMetadata metadata;
+
+    /// <summary>Makes a client.</summary>
+    /// <param name="model">The model, with or without adapters.</param>
+    /// <param name="tokenizer">Its tokenizer, with a chat template.</param>
+    /// <param name="generation">How to generate where a request does not say.</param>
+    /// <param name="template">What the template is told besides the messages.</param>
+    /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or one that cannot be read.</exception>
+    public CausalLMChatClient(CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
+        _ = ChatTokenizing.Template(tokenizer);
+        this.generation = (generation ?? new()) with { EndTokenIds = generation?.EndTokenIds ?? EndTokens(model, tokenizer) };
+        metadata = new("peft", defaultModelId: model.NameOrPath is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : null);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ChatTemplateException">The template fails or refuses the conversation.</exception>
+    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="NotSupportedException">An option asks for what a local model cannot promise.</exception>
+    public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+        => GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="ChatTemplateException">The template fails or refuses the conversation.</exception>
+    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="NotSupportedException">An option asks for what a local model cannot promise.</exception>
+    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        if (options?.Instructions is { Length: > 0 } instructions) messages = messages.Prepend(new(ChatRole.System, instructions));
+        var settings = ChatOptionsMapping.Generation(options, generation);
+        var prompt = tokenizer.ApplyChatTemplate(messages, ChatOptionsMapping.Template(options, template)).Ids;
+        return Answer(prompt, settings, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null) return null;
+        return new object[] { metadata, model, tokenizer, this }.FirstOrDefault(serviceType.IsInstanceOfType);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() { }
+
+    async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> prompt, GenerationOptions settings, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
+        var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings);
+        var id = Guid.NewGuid().ToString("N");
+        var (count, last) = (0, -1);
+        await foreach (var token in model.GenerateTokensAsync(prompt, settings, cancellationToken).ConfigureAwait(false))
+        {
+            (count, last) = (count + 1, token);
+            if (text.Push(token) is { Length: > 0 } piece) yield return Update(new TextContent(piece));
+            if (text.Stopped) break;
+        }
+        if (text.Flush() is { Length: > 0 } rest) yield return Update(new TextContent(rest));
+        var usage = Update(new UsageContent(new() { InputTokenCount = prompt.Count, OutputTokenCount = count, TotalTokenCount = prompt.Count + count }));
+        usage.FinishReason = text.Stopped || settings.EndTokenIds!.Contains(last) ? ChatFinishReason.Stop : ChatFinishReason.Length;
+        yield return usage;
+
+        ChatResponseUpdate Update(AIContent content) => new(ChatRole.Assistant, [content])
+        {
+            ResponseId = id,
+            MessageId = id,
+            ModelId = metadata.DefaultModelId,
+            CreatedAt = template.Clock.GetUtcNow(),
+        };
+    }
+
+    // Chat models end a message with the tokenizer's end of sequence, which their config.json does not always name.
+    static List<int> EndTokens(CausalLM model, Tokenizer tokenizer)
+    {
+        var ends = GenerationSettings.Resolve(null, model.GenerationDefaults, model.Config).EndTokenIds.ToList();
+        if (tokenizer.EndOfSequenceId is { } end && !ends.Contains(end)) ends.Add(end);
+        return ends;
+    }
+}

@@ -1,0 +1,89 @@
+using Microsoft.Extensions.AI;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Embeddings of texts: the mean of a model's last hidden states over a text's tokens, special ones included, in float32 and not normalized.
+/// Safe for use from several threads: one batch at a time is computed for a model.
+/// </summary>
+/// <remarks>The generator does not own the model: disposing it does nothing.</remarks>
+public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
+{
+    readonly nn.Module model;
+    readonly Func<ModelInput, Tensor> hiddenStates;
+    readonly Tokenizer tokenizer;
+    readonly Device device;
+    readonly EmbeddingGeneratorMetadata metadata;
+    readonly EncodeOptions encoding;
+
+    /// <param name="model">What is computed with.</param>
+    /// <param name="hiddenStates">Hidden states <c>[batch, sequence, hidden]</c> of ids and mask <c>[batch, sequence]</c>, on the device.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="device">Where the model lies.</param>
+    /// <param name="metadata">What is said of the model.</param>
+    internal MeanEmbeddingGenerator(nn.Module model, Func<ModelInput, Tensor> hiddenStates, Tokenizer tokenizer, Device device, EmbeddingGeneratorMetadata metadata)
+    {
+        (this.model, this.hiddenStates, this.tokenizer, this.device, this.metadata) = (model, hiddenStates, tokenizer, device, metadata);
+        encoding = new() { Padding = Padding.Longest, PaddingSide = Side.Right, PadId = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0, MaxLength = tokenizer.MaxLength };
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">A text has no tokens.</exception>
+    public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
+        IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        var texts = tokenizer.EncodeBatch(values, encoding);
+        if (texts.Count == 0) return [];
+        if (texts.Any(text => !text.AttentionMask.Contains(1))) throw new ArgumentException("A text without tokens has no embedding.", nameof(values));
+        using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
+        // Tensors' scopes belong to a thread, so that the batch runs on one from begin to end.
+        return await Task.Run(() => Generate(texts), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null) return null;
+        return new object[] { metadata, model, tokenizer, this }.FirstOrDefault(serviceType.IsInstanceOfType);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() { }
+
+    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<Encoding> texts)
+    {
+        var wasTraining = model.training;
+        if (wasTraining) model.eval();
+        try
+        {
+            return Means(texts);
+        }
+        finally
+        {
+            if (wasTraining) model.train();
+        }
+    }
+
+    GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<Encoding> texts)
+    {
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        var shape = new long[] { texts.Count, texts[0].Length };
+        var ids = tensor(texts.SelectMany(text => text.Ids.Select(id => (long)id)).ToArray(), shape, device: device);
+        var mask = tensor(texts.SelectMany(text => text.AttentionMask.Select(real => (long)real)).ToArray(), shape, device: device);
+        var hidden = hiddenStates(new ModelInput { InputIds = ids, AttentionMask = mask }).to_type(ScalarType.Float32);
+        var weights = mask.unsqueeze(-1).to_type(ScalarType.Float32);
+        var means = hidden.mul(weights).sum(dim: 1).div(weights.sum(dim: 1)).cpu().contiguous();
+        var width = (int)means.shape[1];
+        var values = means.data<float>().ToArray();
+        var tokens = texts.Sum(text => text.AttentionMask.Sum());
+        return new(Enumerable.Range(0, texts.Count).Select(row => new Embedding<float>(values.AsMemory(row * width, width)) { ModelId = metadata.DefaultModelId }))
+        {
+            Usage = new() { InputTokenCount = tokens, TotalTokenCount = tokens },
+        };
+    }
+}

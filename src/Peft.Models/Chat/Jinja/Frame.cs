@@ -1,0 +1,40 @@
+using System.Text;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>Variables of a part of the template, on top of those around it, and where that part writes to.</summary>
+internal sealed class Frame
+{
+    readonly Frame? outer;
+    Dictionary<string, object?>? variables;
+
+    public Frame(RenderRun run, Dictionary<string, object?> variables) => (Run, Output, this.variables) = (run, new(), variables);
+
+    Frame(Frame outer, StringBuilder output, bool captured) => (this.outer, Run, Output, IsCaptured) = (outer, outer.Run, output, captured);
+
+    public RenderRun Run { get; }
+
+    public StringBuilder Output { get; }
+
+    /// <summary>Whether what is written becomes a value first.</summary>
+    public bool IsCaptured { get; }
+
+    public Frame Child() => new(this, Output, IsCaptured);
+
+    public Frame Capturing() => new(this, new(), captured: true);
+
+    public void Write(string text)
+    {
+        Run.Charge(text.Length);
+        Output.Append(text);
+    }
+
+    public void Set(string name, object? value) => (variables ??= [])[name] = value;
+
+    public bool TryGet(string name, out object? value)
+    {
+        for (var frame = this; frame is not null; frame = frame.outer)
+            if (frame.variables is { } own && own.TryGetValue(name, out value)) return true;
+        return Globals.TryGet(name, out value);
+    }
+}

@@ -1,0 +1,42 @@
+namespace Peft.Models.Jinja;
+
+/// <summary>
+/// A template in the part of Jinja 3.1 that chat templates use, with the settings of transformers: <c>trim_blocks</c>, <c>lstrip_blocks</c>, loop
+/// controls, the generation tag, no escaping of HTML, Python's values and their printing. Immutable.
+/// </summary>
+internal sealed class JinjaTemplate
+{
+    readonly Block body;
+
+    JinjaTemplate(Block body, bool hasGeneration) => (this.body, HasGeneration) = (body, hasGeneration);
+
+    /// <summary>Whether the template marks what the assistant writes.</summary>
+    public bool HasGeneration { get; }
+
+    public static JinjaTemplate Parse(string text)
+    {
+        var (body, hasGeneration) = StatementParser.Parse(text);
+        return new(body, hasGeneration);
+    }
+
+    /// <summary>Renders with variables, whose values are those of <see cref="PythonValue"/>.</summary>
+    public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ChatTemplateLimits limits, TimeProvider clock)
+    {
+        var run = new RenderRun(limits, clock);
+        var frame = new Frame(run, variables);
+        try
+        {
+            body.Execute(frame);
+            return (frame.Output.ToString(), run);
+        }
+        catch (ChatTemplateException exception)
+        {
+            exception.Locate(run.Line);
+            throw;
+        }
+        catch (InsufficientExecutionStackException)
+        {
+            throw new ChatTemplateException("Expressions, values or calls are nested too deeply.", run.Line);
+        }
+    }
+}

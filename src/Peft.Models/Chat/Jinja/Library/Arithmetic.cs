@@ -1,0 +1,122 @@
+namespace Peft.Models.Jinja;
+
+/// <summary>Python's arithmetic, with integers of 64 bits.</summary>
+internal static class Arithmetic
+{
+    public static object? Apply(RenderRun run, string operation, object? left, object? right)
+    {
+        if (operation == "%" && left is string format) return run.Made(PercentFormat.Apply(run, format, right));
+        if (left is Undefined a) throw a.Error();
+        if (right is Undefined b) throw b.Error();
+        if (left is bool or long or double && right is bool or long or double)
+        {
+            try
+            {
+                return left is double || right is double || operation == "/"
+                    ? Floats(operation, Float(left), Float(right))
+                    : Integers(operation, Integer(left), Integer(right));
+            }
+            catch (OverflowException exception)
+            {
+                throw new ChatTemplateException("The result does not fit into 64 bits.", exception);
+            }
+        }
+        return operation switch
+        {
+            "+" => Add(run, left, right),
+            "*" when right is bool or long => Repeat(run, left, Integer(right)),
+            "*" when left is bool or long => Repeat(run, right, Integer(left)),
+            _ => null,
+        } ?? throw new ChatTemplateException($"'{operation}' is not supported between '{TypeName.Of(left)}' and '{TypeName.Of(right)}'.");
+    }
+
+    public static object Sign(object? value, bool negative) => value switch
+    {
+        double number => (object)(negative ? -number : number),
+        bool or long => negative ? -Math.Max(Integer(value), -long.MaxValue) : Integer(value),
+        Undefined undefined => throw undefined.Error(),
+        _ => throw new ChatTemplateException($"A sign cannot stand before '{TypeName.Of(value)}'."),
+    };
+
+    public static double Float(object? value) => value switch { double number => number, long number => number, _ => value is true ? 1 : 0 };
+
+    public static long Integer(object? value) => value switch { long number => number, _ => value is true ? 1 : 0 };
+
+    static object Floats(string operation, double a, double b)
+    {
+        if (b == 0 && operation is ("/" or "//" or "%")) throw new ChatTemplateException("Division by zero.");
+        return operation switch
+        {
+            "+" => a + b,
+            "-" => a - b,
+            "*" => a * b,
+            "/" => a / b,
+            "//" => Math.Floor((a - Modulo(a, b)) / b + 0.5),
+            "%" => Modulo(a, b),
+            _ => Math.Pow(a, b),
+        };
+    }
+
+    static double Modulo(double a, double b)
+    {
+        var rest = a % b;
+        return rest != 0 && rest < 0 != b < 0 ? rest + b : rest;
+    }
+
+    static object Integers(string operation, long a, long b)
+    {
+        if (b == 0 && operation is ("//" or "%")) throw new ChatTemplateException("Division by zero.");
+        checked
+        {
+            return operation switch
+            {
+                "+" => (object)(a + b),
+                "-" => a - b,
+                "*" => a * b,
+                "//" => a / b - (a % b != 0 && a < 0 != b < 0 ? 1 : 0),
+                "%" => b == -1 ? 0 : a % b + (a % b != 0 && a < 0 != b < 0 ? b : 0),
+                _ => b < 0 ? (object)Math.Pow(a, b) : Power(a, b),
+            };
+        }
+    }
+
+    static long Power(long a, long b)
+    {
+        if (b == 0 || a == 1) return 1;
+        if (a is 0) return 0;
+        if (a == -1) return b % 2 == 0 ? 1 : -1;
+        var result = 1L;
+        for (; b > 0; b--) result = checked(result * a);
+        return result;
+    }
+
+    static object? Add(RenderRun run, object? left, object? right) => (left, right) switch
+    {
+        (string a, string b) => run.Made(a + b),
+        (PyList a, PyList b) => new PyList(Joined(run, a, b)),
+        (PyTuple a, PyTuple b) => new PyTuple(Joined(run, a, b)),
+        _ => null,
+    };
+
+    static List<object?> Joined(RenderRun run, PySequence a, PySequence b)
+    {
+        run.Charge(a.Count + b.Count);
+        return [.. a, .. b];
+    }
+
+    static object? Repeat(RenderRun run, object? value, long times)
+    {
+        times = Math.Max(0, times);
+        var length = value is string whole ? whole.Length : value is PySequence sequence ? sequence.Count : 0;
+        if (length == 0) times = 0;
+        // Clamped before it is multiplied: both numbers come from the template.
+        run.Charge(Math.Min(times, int.MaxValue) * length);
+        return value switch
+        {
+            string text => new System.Text.StringBuilder().Insert(0, text, (int)times).ToString(),
+            PyList list => new PyList([.. Enumerable.Repeat(list.Items, (int)times).SelectMany(items => items)]),
+            PyTuple tuple => new PyTuple([.. Enumerable.Repeat(tuple, (int)times).SelectMany(items => items)]),
+            _ => null,
+        };
+    }
+}

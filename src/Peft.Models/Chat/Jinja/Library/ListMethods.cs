@@ -1,0 +1,55 @@
+namespace Peft.Models.Jinja;
+
+/// <summary>The methods of Python's lists and tuples. transformers refuses those that change one; here they change the rendering's own copy.</summary>
+internal static class ListMethods
+{
+    public static Function? Find(PySequence sequence, string name) => name switch
+    {
+        "index" => new Function(name, (frame, arguments) => Index(frame.Run, sequence, arguments.Bind(name, 1, "value")[0])),
+        "count" => new Function(name, (frame, arguments) => (long)sequence.Count(item => Comparisons.AreEqual(frame.Run, item, arguments.Bind(name, 1, "value")[0]))),
+        _ => sequence is PyList list ? Changing(list.Items, name) : null,
+    };
+
+    static Function? Changing(List<object?> items, string name) => name switch
+    {
+        "append" => Of(name, arguments => items.Add(arguments[0]), 1, "object"),
+        "insert" => Of(name, arguments => items.Insert((int)Math.Clamp(FromEnd(items, arguments.Integer(0, 0)), 0, items.Count), arguments[1]), 2, "index", "object"),
+        "reverse" => Of(name, arguments => items.Reverse(), 0),
+        "clear" => Of(name, arguments => items.Clear(), 0),
+        "extend" => new Function(name, (frame, arguments) =>
+        {
+            items.AddRange(frame.Run.Items(arguments.Bind(name, 1, "iterable")[0]));
+            return null;
+        }),
+        "remove" => new Function(name, (frame, arguments) =>
+        {
+            items.RemoveAt((int)Index(frame.Run, new PyList(items), arguments.Bind(name, 1, "value")[0]));
+            return null;
+        }),
+        "pop" => new Function(name, (_, arguments) =>
+        {
+            var at = FromEnd(items, arguments.Bind(name, 0, "index").Integer(0, -1));
+            if (at < 0 || at >= items.Count) throw new ChatTemplateException("pop(): there is no such item.");
+            var item = items[(int)at];
+            items.RemoveAt((int)at);
+            return item;
+        }),
+        "copy" => new Function(name, (frame, _) => new PyList(frame.Run.Items(new PyList(items)))),
+        _ => null,
+    };
+
+    static long FromEnd(List<object?> items, long index) => index < 0 ? index + items.Count : index;
+
+    static Function Of(string name, Action<BoundArguments> body, int required, params string[] parameters) => new(name, (_, arguments) =>
+    {
+        body(arguments.Bind(name, required, parameters));
+        return null;
+    });
+
+    static long Index(RenderRun run, PySequence sequence, object? value)
+    {
+        for (var i = 0; i < sequence.Count; i++)
+            if (Comparisons.AreEqual(run, sequence[i], value)) return i;
+        throw new ChatTemplateException("The list has no such item.");
+    }
+}

@@ -1,0 +1,60 @@
+namespace Peft.Models.Jinja;
+
+/// <summary>Attributes and items as Jinja finds them: <c>a.b</c> asks for a method first and for the item <c>'b'</c> after it, <c>a['b']</c> the other way round.</summary>
+internal static class Members
+{
+    public static object? Attribute(object? target, string name)
+        => TryOwn(target, name, out var value) || TryItem(target, name, out value) ? value : Missing(target, name);
+
+    public static object? Item(object? target, object? key)
+        => TryItem(target, key, out var value) || (key is string name && TryOwn(target, name, out value)) ? value : Missing(target, key);
+
+    /// <summary>What the filter <c>attr</c> finds: no items.</summary>
+    public static object? Own(object? target, string name) => TryOwn(target, name, out var value) ? value : Missing(target, name);
+
+    static bool TryOwn(object? target, string name, out object? value)
+    {
+        if (target is Undefined undefined) throw undefined.Error();
+        value = target switch
+        {
+            string text => StringMethods.Find(text, name),
+            PyDict dict => DictMethods.Find(dict, name),
+            PySequence sequence => ListMethods.Find(sequence, name),
+            Macro macro when name == "name" => macro.Name,
+            _ => null,
+        };
+        if (value is not null) return true;
+        return target switch
+        {
+            Namespace attributes => attributes.Values.TryGetValue(name, out value),
+            LoopState loop => loop.TryGet(name, out value),
+            _ => false,
+        };
+    }
+
+    static bool TryItem(object? target, object? key, out object? value)
+    {
+        value = null;
+        switch (target)
+        {
+            case Undefined undefined:
+                throw undefined.Error();
+            case PyDict dict:
+                return PyDict.IsKey(key) && dict.TryGet(key, out value);
+            case PySequence or string when key is long or bool:
+                var (index, count) = (Arithmetic.Integer(key), Iteration.Length(target));
+                if (index < 0) index += count;
+                if (index < 0 || index >= count) return false;
+                value = target is PySequence sequence ? sequence[(int)index] : PythonText.Characters(((string)target)[PythonText.Utf16Index((string)target, index)..]).First();
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    static Undefined Missing(object? target, object? key)
+    {
+        var type = target is null ? "None" : $"{TypeName.Of(target)} object";
+        return new(key is string name ? $"'{type}' has no attribute '{name}'" : $"'{type}' has no element {(key is PySequence or PyDict ? TypeName.Of(key) : key ?? "None")}");
+    }
+}

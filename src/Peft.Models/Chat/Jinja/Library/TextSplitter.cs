@@ -1,0 +1,73 @@
+namespace Peft.Models.Jinja;
+
+/// <summary>Python's ways to split a string.</summary>
+internal static class TextSplitter
+{
+    /// <summary>As <c>str.split</c>: at white space if there is no separator; at most so many times unless negative.</summary>
+    public static IEnumerable<string> FromLeft(string text, string? separator, long most)
+    {
+        var at = 0;
+        if (separator is null) at = SkipSpace(text, 0);
+        else if (separator.Length == 0) throw new ArgumentException("Empty separator.", nameof(separator));
+        for (; separator is not null || at < text.Length; most--)
+        {
+            var end = most == 0 ? -1 : separator is null ? NextSpace(text, at) : text.IndexOf(separator, at, StringComparison.Ordinal);
+            if (end < 0)
+            {
+                yield return text[at..];
+                yield break;
+            }
+            yield return text[at..end];
+            at = separator is null ? SkipSpace(text, end) : end + separator.Length;
+        }
+    }
+
+    /// <summary>As <c>str.rsplit</c>.</summary>
+    public static IEnumerable<string> FromRight(string text, string? separator, long most)
+    {
+        var parts = new List<string>();
+        var rest = separator is null ? PythonText.Strip(text, null, false, true) : text;
+        while (true)
+        {
+            var at = most == 0 || (separator is null && rest.Length == 0) ? -1 : separator is null ? LastSpace(rest) : rest.LastIndexOf(separator, StringComparison.Ordinal);
+            if (at < 0) break;
+            parts.Add(rest[(at + (separator?.Length ?? 1))..]);
+            rest = separator is null ? PythonText.Strip(rest[..at], null, false, true) : rest[..at];
+            most--;
+        }
+        if (separator is not null || PythonText.Strip(rest, null, true, false).Length > 0) parts.Add(rest);
+        parts.Reverse();
+        return parts;
+    }
+
+    public static IEnumerable<string> Lines(string text, bool keepEnds)
+    {
+        for (var start = 0; start < text.Length;)
+        {
+            var end = start;
+            while (end < text.Length && text[end] is not ('\n' or '\r' or '\v' or '\f' or '\u001c' or '\u001d' or '\u001e' or '\u0085' or '\u2028' or '\u2029')) end++;
+            var next = end + (end >= text.Length ? 0 : text[end] == '\r' && end + 1 < text.Length && text[end + 1] == '\n' ? 2 : 1);
+            yield return keepEnds ? text[start..next] : text[start..end];
+            start = next;
+        }
+    }
+
+    static int SkipSpace(string text, int at)
+    {
+        while (at < text.Length && PythonText.IsSpace(text[at])) at++;
+        return at;
+    }
+
+    static int NextSpace(string text, int at)
+    {
+        while (at < text.Length && !PythonText.IsSpace(text[at])) at++;
+        return at < text.Length ? at : -1;
+    }
+
+    static int LastSpace(string text)
+    {
+        var at = text.Length - 1;
+        while (at >= 0 && !PythonText.IsSpace(text[at])) at--;
+        return at;
+    }
+}

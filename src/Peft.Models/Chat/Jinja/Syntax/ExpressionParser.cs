@@ -1,0 +1,174 @@
+using System.Runtime.CompilerServices;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>Reads expressions, with Jinja's precedences: conditional, or, and, not, comparison, + -, ~, * / // %, **, sign, then filters and tests.</summary>
+internal sealed class ExpressionParser
+{
+    // Far more than any template nests, and far less than a stack holds.
+    const int MostNested = 200;
+
+    readonly TokenStream stream;
+    int nested;
+
+    public ExpressionParser(TokenStream stream)
+    {
+        this.stream = stream;
+        Operands = new(stream, this);
+    }
+
+    public OperandParser Operands { get; }
+
+    public Expression Parse(bool conditional = true)
+    {
+        if (++nested > MostNested || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw new ChatTemplateException("Expressions are nested too deeply.", stream.Line);
+        var expression = conditional ? ParseConditional() : ParseOr();
+        nested--;
+        return expression;
+    }
+
+    /// <summary>One expression, or several with commas between them, which are a tuple.</summary>
+    public Expression ParseTuple(bool conditional = true, string? endName = null, bool inParentheses = false)
+    {
+        var line = stream.Line;
+        var items = new List<Expression>();
+        var isTuple = false;
+        while (true)
+        {
+            if (items.Count > 0) stream.ExpectOperator(",");
+            if (stream.Current.Kind is TokenKind.PrintEnd or TokenKind.BlockEnd || stream.Current.IsOperator(")") || (endName is not null && stream.Current.IsName(endName))) break;
+            items.Add(Parse(conditional));
+            if (!stream.Current.IsOperator(",")) break;
+            isTuple = true;
+        }
+        if (isTuple) return new TupleExpression(line, items);
+        if (items.Count > 0) return items[0];
+        return inParentheses ? new TupleExpression(line, items) : throw stream.Unexpected("an expression");
+    }
+
+    /// <summary>The filters of a filter block or a set block, after its first word or the bar.</summary>
+    public List<FilterCall> ParseFilters(bool startsInline)
+    {
+        var filters = new List<FilterCall>();
+        while (startsInline || stream.SkipOperator("|"))
+        {
+            startsInline = false;
+            filters.Add(Operands.ParseFilter());
+        }
+        return filters;
+    }
+
+    Expression ParseConditional()
+    {
+        var line = stream.Line;
+        var value = ParseOr();
+        while (stream.SkipName("if"))
+        {
+            var condition = ParseOr();
+            // Right to left, and so as deep as there are branches.
+            var otherwise = stream.SkipName("else") ? Parse() : null;
+            value = new ConditionalExpression(line, condition, value, otherwise);
+            line = stream.Line;
+        }
+        return value;
+    }
+
+    Expression ParseOr()
+    {
+        var left = ParseAnd();
+        while (stream.Current.IsName("or")) left = new LogicalExpression(stream.Next().Line, left, ParseAnd(), isOr: true);
+        return left;
+    }
+
+    Expression ParseAnd()
+    {
+        var left = ParseNot();
+        while (stream.Current.IsName("and")) left = new LogicalExpression(stream.Next().Line, left, ParseNot(), isOr: false);
+        return left;
+    }
+
+    Expression ParseNot()
+    {
+        var negations = 0;
+        var line = stream.Line;
+        while (stream.SkipName("not")) negations++;
+        var value = ParseComparison();
+        return negations == 0 ? value : new NotExpression(line, negations % 2 == 1 ? value : new NotExpression(line, value));
+    }
+
+    Expression ParseComparison()
+    {
+        var line = stream.Line;
+        var first = ParseSum();
+        var rest = new List<(string, Expression)>();
+        while (true)
+        {
+            var token = stream.Current;
+            if (token.Kind == TokenKind.Operator && token.Text is "==" or "!=" or "<" or "<=" or ">" or ">=")
+            {
+                stream.Next();
+                rest.Add((token.Text, ParseSum()));
+            }
+            else if (stream.SkipName("in"))
+            {
+                rest.Add(("in", ParseSum()));
+            }
+            else if (token.IsName("not") && stream.Following.IsName("in"))
+            {
+                stream.Next();
+                stream.Next();
+                rest.Add(("not in", ParseSum()));
+            }
+            else
+            {
+                return rest.Count == 0 ? first : new ComparisonExpression(line, first, rest);
+            }
+        }
+    }
+
+    Expression ParseSum() => ParseBinary(ParseConcatenation, "+", "-");
+
+    Expression ParseConcatenation()
+    {
+        var line = stream.Line;
+        List<Expression> parts = [ParseProduct()];
+        while (stream.SkipOperator("~")) parts.Add(ParseProduct());
+        return parts.Count == 1 ? parts[0] : new ConcatenationExpression(line, parts);
+    }
+
+    Expression ParseProduct() => ParseBinary(ParsePower, "*", "/", "//", "%");
+
+    // Unlike Python's, from left to right: 2 ** 3 ** 2 is 64.
+    Expression ParsePower() => ParseBinary(() => ParseSign(), "**");
+
+    Expression ParseBinary(Func<Expression> operand, params ReadOnlySpan<string> operators)
+    {
+        var left = operand();
+        while (stream.Current.Kind == TokenKind.Operator && operators.Contains(stream.Current.Text))
+        {
+            var token = stream.Next();
+            left = new BinaryExpression(token.Line, token.Text, left, operand());
+        }
+        return left;
+    }
+
+    Expression ParseSign(bool filters = true)
+    {
+        var token = stream.Current;
+        Expression value;
+        if (token.IsOperator("-") || token.IsOperator("+"))
+        {
+            if (++nested > MostNested) throw new ChatTemplateException("Expressions are nested too deeply.", stream.Line);
+            stream.Next();
+            value = new SignExpression(token.Line, ParseSign(false), token.Text == "-");
+            nested--;
+        }
+        else
+        {
+            value = Operands.ParsePrimary();
+        }
+        value = Operands.ParsePostfix(value);
+        return filters ? Operands.ParseFiltersAndTests(value) : value;
+    }
+}

@@ -1,0 +1,199 @@
+using System.Runtime.CompilerServices;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>Reads statements.</summary>
+internal sealed class StatementParser
+{
+    readonly TokenStream stream;
+    readonly ExpressionParser expressions;
+    readonly TargetParser targets;
+    int loops;
+    int nested;
+
+    StatementParser(TokenStream stream)
+    {
+        this.stream = stream;
+        expressions = new(stream);
+        targets = new(stream, expressions);
+    }
+
+    /// <summary>Whether there was a generation block.</summary>
+    public bool HasGeneration { get; private set; }
+
+    public static (Block Body, bool HasGeneration) Parse(string template)
+    {
+        var parser = new StatementParser(new TokenStream(TemplateLexer.Read(template)));
+        var body = parser.ParseUntil();
+        return (body, parser.HasGeneration);
+    }
+
+    // Stops behind "{%", before one of the words.
+    Block ParseUntil(params ReadOnlySpan<string> ends)
+    {
+        if (++nested > 200 || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw new ChatTemplateException("Blocks are nested too deeply.", stream.Line);
+        var statements = new List<Statement>();
+        while (true)
+        {
+            var token = stream.Next();
+            switch (token.Kind)
+            {
+                case TokenKind.Text:
+                    statements.Add(new TextStatement(token.Line, token.Text));
+                    break;
+                case TokenKind.PrintBegin:
+                    statements.Add(new PrintStatement(token.Line, expressions.ParseTuple()));
+                    stream.Expect(TokenKind.PrintEnd, "'}}'");
+                    break;
+                case TokenKind.BlockBegin when stream.Current.Kind == TokenKind.Name && ends.Contains(stream.Current.Text):
+                    nested--;
+                    return new(statements);
+                case TokenKind.BlockBegin:
+                    statements.Add(ParseStatement());
+                    stream.Expect(TokenKind.BlockEnd, "'%}'");
+                    break;
+                case TokenKind.End when ends.IsEmpty:
+                    return new(statements);
+                default:
+                    throw new ChatTemplateException($"The template ends where '{string.Join("' or '", ends)}' is still to come.", token.Line);
+            }
+        }
+    }
+
+    Block ParseBody(params ReadOnlySpan<string> ends)
+    {
+        stream.SkipOperator(":");
+        stream.Expect(TokenKind.BlockEnd, "'%}'");
+        return ParseUntil(ends);
+    }
+
+    Block ParseWhole(string end)
+    {
+        var body = ParseBody(end);
+        stream.Next();
+        return body;
+    }
+
+    // Break and continue cannot leave what is called or captured.
+    Block ParseApart(string end)
+    {
+        var outer = loops;
+        loops = 0;
+        var body = ParseWhole(end);
+        loops = outer;
+        return body;
+    }
+
+    Statement ParseStatement()
+    {
+        var token = stream.Expect(TokenKind.Name, "a tag's name");
+        return token.Text switch
+        {
+            "if" => ParseIf(token.Line),
+            "for" => ParseFor(token.Line),
+            "set" => ParseSet(token.Line),
+            "macro" => ParseMacro(token.Line),
+            "call" => ParseCall(token.Line),
+            "filter" => new FilterStatement(token.Line, expressions.ParseFilters(startsInline: true), ParseWhole("endfilter")),
+            "with" => ParseWith(token.Line),
+            "generation" => ParseGeneration(token.Line),
+            "break" => new LeaveStatement(token.Line, InLoop(token, Flow.Break)),
+            "continue" => new LeaveStatement(token.Line, InLoop(token, Flow.Continue)),
+            "print" => new PrintStatement(token.Line, expressions.ParseTuple()),
+            "include" or "import" or "from" or "extends" or "block" => throw new ChatTemplateException($"'{token.Text}' needs other templates, and a chat template has none.", token.Line),
+            var name => throw new ChatTemplateException($"Unknown tag '{name}'.", token.Line),
+        };
+    }
+
+    Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' stands outside of a loop.", token.Line);
+
+    IfStatement ParseIf(int line)
+    {
+        var branches = new List<(Expression, Block)>();
+        while (true)
+        {
+            var condition = expressions.ParseTuple(conditional: false);
+            branches.Add((condition, ParseBody("elif", "else", "endif")));
+            var next = stream.Next().Text;
+            if (next == "elif") continue;
+            return new(line, branches, next == "else" ? ParseWhole("endif") : null);
+        }
+    }
+
+    ForStatement ParseFor(int line)
+    {
+        var target = targets.Parse(endName: "in");
+        stream.ExpectName("in");
+        var items = expressions.ParseTuple(conditional: false, endName: "recursive");
+        var condition = stream.SkipName("if") ? expressions.Parse() : null;
+        var recursive = stream.SkipName("recursive");
+        loops++;
+        var body = ParseBody("endfor", "else");
+        loops--;
+        var otherwise = stream.Next().Text == "else" ? ParseWhole("endfor") : null;
+        return new(line) { Target = target, Items = items, Condition = condition, Body = body, Else = otherwise, Recursive = recursive };
+    }
+
+    Statement ParseSet(int line)
+    {
+        var target = targets.Parse(attributes: true);
+        if (stream.SkipOperator("=")) return new SetStatement(line, target, expressions.ParseTuple());
+        var filters = expressions.ParseFilters(startsInline: false);
+        return new SetBlockStatement(line, target, filters, ParseWhole("endset"));
+    }
+
+    MacroStatement ParseMacro(int line)
+    {
+        var name = stream.Expect(TokenKind.Name, "the macro's name").Text;
+        return new(line, name, ParseDefinition(name, "endmacro"));
+    }
+
+    CallStatement ParseCall(int line)
+    {
+        var outer = BeginNames();
+        var parameters = stream.Current.IsOperator("(") ? targets.ParseParameters() : [];
+        var call = expressions.Parse() as CallExpression ?? throw new ChatTemplateException("Expected a call.", line);
+        return new(line, call, EndDefinition("caller", parameters, ParseApart("endcall"), outer));
+    }
+
+    MacroDefinition ParseDefinition(string name, string end)
+    {
+        var outer = BeginNames();
+        return EndDefinition(name, targets.ParseParameters(), ParseApart(end), outer);
+    }
+
+    HashSet<string> BeginNames()
+    {
+        var outer = expressions.Operands.SeenNames;
+        expressions.Operands.SeenNames = [];
+        return outer;
+    }
+
+    MacroDefinition EndDefinition(string name, IReadOnlyList<(string, Expression?)> parameters, Block body, HashSet<string> outer)
+    {
+        var seen = expressions.Operands.SeenNames;
+        outer.UnionWith(seen);
+        expressions.Operands.SeenNames = outer;
+        return new(name, parameters, body, TakesMore: seen.Contains("varargs"), TakesMoreNamed: seen.Contains("kwargs"), TakesCaller: seen.Contains("caller"));
+    }
+
+    WithStatement ParseWith(int line)
+    {
+        var values = new List<(Target, Expression)>();
+        while (stream.Current.Kind != TokenKind.BlockEnd)
+        {
+            if (values.Count > 0) stream.ExpectOperator(",");
+            var target = targets.Parse();
+            stream.ExpectOperator("=");
+            values.Add((target, expressions.Parse()));
+        }
+        return new(line, values, ParseWhole("endwith"));
+    }
+
+    GenerationStatement ParseGeneration(int line)
+    {
+        HasGeneration = true;
+        return new(line, ParseApart("endgeneration"));
+    }
+}

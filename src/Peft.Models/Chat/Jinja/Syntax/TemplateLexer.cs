@@ -1,0 +1,130 @@
+using System.Text.RegularExpressions;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>
+/// Splits a template into text and tokens as Jinja 3.1 does with <c>trim_blocks</c> and <c>lstrip_blocks</c>: a line break behind a tag or comment
+/// goes, and so does white space before it on its line; <c>-</c> takes all white space, <c>+</c> none. One line break at the template's end goes, too.
+/// </summary>
+internal sealed partial class TemplateLexer
+{
+    readonly string source;
+    readonly List<Token> tokens = [];
+    int position;
+    int counted;
+    int line = 1;
+
+    TemplateLexer(string source) => this.source = source;
+
+    public static List<Token> Read(string template)
+    {
+        var source = template.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
+        var lexer = new TemplateLexer(source.EndsWith('\n') ? source[..^1] : source);
+        lexer.Read();
+        return lexer.tokens;
+    }
+
+    void Read()
+    {
+        while (position < source.Length)
+        {
+            var tag = NextTag();
+            if (tag < 0)
+            {
+                Add(TokenKind.Text, source[position..], position);
+                position = source.Length;
+                break;
+            }
+            var kind = source[tag + 1];
+            var sign = tag + 2 < source.Length && source[tag + 2] is '-' or '+' ? source[tag + 2] : ' ';
+            AddText(position, tag, sign, strips: kind != '{');
+            position = tag + (sign == ' ' ? 2 : 3);
+            if (kind == '#') SkipComment(tag);
+            else if (kind == '%' && RawBegin().Match(source, tag) is { Success: true } raw) ReadRaw(raw);
+            else ReadTag(tag, kind == '%');
+        }
+        tokens.Add(new(TokenKind.End, "", LineAt(source.Length)));
+    }
+
+    int NextTag()
+    {
+        for (var at = source.IndexOf('{', position); at >= 0 && at + 1 < source.Length; at = source.IndexOf('{', at + 1))
+            if (source[at + 1] is '{' or '%' or '#') return at;
+        return -1;
+    }
+
+    void AddText(int start, int end, char sign, bool strips)
+    {
+        if (sign == '-')
+        {
+            while (end > start && PythonText.IsSpace(source[end - 1])) end--;
+        }
+        else if (sign != '+' && strips)
+        {
+            var at = end;
+            while (at > start && source[at - 1] != '\n' && PythonText.IsSpace(source[at - 1])) at--;
+            if (at == 0 || source[at - 1] == '\n') end = at;
+        }
+        if (end > start) Add(TokenKind.Text, source[start..end], start);
+    }
+
+    void SkipComment(int tag)
+    {
+        var end = CommentEnd().Match(source, position);
+        if (!end.Success) throw new ChatTemplateException("A comment that begins here never ends: '#}' is missing.", LineAt(tag));
+        position = end.Index + end.Length;
+    }
+
+    void ReadRaw(Match begin)
+    {
+        var start = begin.Index + begin.Length;
+        var end = RawEnd().Match(source, start);
+        if (!end.Success) throw new ChatTemplateException("A raw block that begins here never ends: '{% endraw %}' is missing.", LineAt(begin.Index));
+        AddText(start, end.Index, end.Groups["sign"].Value is [var sign] ? sign : ' ', strips: true);
+        position = end.Index + end.Length;
+    }
+
+    void ReadTag(int tag, bool block)
+    {
+        Add(block ? TokenKind.BlockBegin : TokenKind.PrintBegin, block ? "{%" : "{{", tag);
+        var inside = new ExpressionLexer(source, position);
+        while (true)
+        {
+            position = inside.SkipSpace();
+            if (position >= source.Length)
+                throw new ChatTemplateException($"A tag that begins here never ends: '{(block ? "%}" : "}}")}' is missing.", LineAt(tag));
+            if (inside.IsBalanced && (block ? BlockEnd() : PrintEnd()).Match(source, position) is { Success: true } end)
+            {
+                Add(block ? TokenKind.BlockEnd : TokenKind.PrintEnd, end.Value, position);
+                position += end.Length;
+                return;
+            }
+            tokens.Add(inside.Next(LineAt(position)));
+        }
+    }
+
+    void Add(TokenKind kind, string text, int at) => tokens.Add(new(kind, text, LineAt(at)));
+
+    // Asked for in rising order, so that a template is gone through once.
+    int LineAt(int at)
+    {
+        for (; counted < at; counted++)
+            if (source[counted] == '\n') line++;
+        return line;
+    }
+
+    [GeneratedRegex(@"\G\{%[-+]?\s*raw\s*(?:-%\}\s*|%\})")]
+    private static partial Regex RawBegin();
+
+    [GeneratedRegex(@"\{%(?<sign>[-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)")]
+    private static partial Regex RawEnd();
+
+    [GeneratedRegex(@"\+#\}|-#\}\s*|#\}\n?")]
+    private static partial Regex CommentEnd();
+
+    [GeneratedRegex(@"\G(?:\+%\}|-%\}\s*|%\}\n?)")]
+    private static partial Regex BlockEnd();
+
+    [GeneratedRegex(@"\G(?:-\}\}\s*|\}\})")]
+    private static partial Regex PrintEnd();
+}

@@ -1,0 +1,38 @@
+namespace Peft.Models.Jinja;
+
+/// <summary>Tokens, one after the other.</summary>
+internal sealed class TokenStream(List<Token> tokens)
+{
+    int position;
+
+    public Token Current => tokens[position];
+
+    public Token Following => tokens[Math.Min(position + 1, tokens.Count - 1)];
+
+    public int Line => Current.Line;
+
+    public Token Next()
+    {
+        var token = tokens[position];
+        if (position < tokens.Count - 1) position++;
+        return token;
+    }
+
+    public bool SkipOperator(string text) => Skip(Current.IsOperator(text));
+
+    public bool SkipName(string name) => Skip(Current.IsName(name));
+
+    public Token ExpectOperator(string text) => Current.IsOperator(text) ? Next() : throw Unexpected($"'{text}'");
+
+    public Token ExpectName(string name) => Current.IsName(name) ? Next() : throw Unexpected($"'{name}'");
+
+    public Token Expect(TokenKind kind, string what) => Current.Kind == kind ? Next() : throw Unexpected(what);
+
+    public ChatTemplateException Unexpected(string expected) => new($"Expected {expected}, but found {Current}.", Line);
+
+    bool Skip(bool matches)
+    {
+        if (matches) Next();
+        return matches;
+    }
+}

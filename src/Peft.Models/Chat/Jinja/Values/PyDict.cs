@@ -1,0 +1,76 @@
+using System.Collections;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>A dict: keys in the order in which they came, equal as Python's are (1, 1.0 and True are one key).</summary>
+internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
+{
+    static readonly object NoneKey = new();
+
+    readonly OrderedDictionary<object, object?> items = new(KeyComparer.Instance);
+
+    public static PyDict From(IEnumerable<KeyValuePair<string, object?>> items)
+    {
+        var dict = new PyDict();
+        foreach (var (key, value) in items) dict[key] = value;
+        return dict;
+    }
+
+    public int Count => items.Count;
+
+    public object? this[object? key]
+    {
+        set => items[Key(key)] = value;
+    }
+
+    public IEnumerable<object?> Keys => this.Select(pair => pair.Key);
+
+    public bool TryGet(object? key, out object? value) => items.TryGetValue(Key(key), out value);
+
+    public bool Contains(object? key) => items.ContainsKey(Key(key));
+
+    public bool Remove(object? key, out object? value) => items.Remove(Key(key), out value);
+
+    public void Clear() => items.Clear();
+
+    public static bool IsKey(object? value) => value switch
+    {
+        null or bool or long or double or string or Undefined => true,
+        PyTuple tuple => tuple.All(item => item is null or bool or long or double or string),
+        _ => false,
+    };
+
+    public IEnumerator<KeyValuePair<object?, object?>> GetEnumerator()
+    {
+        foreach (var (key, value) in items) yield return new(ReferenceEquals(key, NoneKey) ? null : key, value);
+    }
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}' cannot be a key of a dict.");
+
+    sealed class KeyComparer : IEqualityComparer<object>
+    {
+        public static readonly KeyComparer Instance = new();
+
+        public new bool Equals(object? x, object? y) => (x, y) switch
+        {
+            (string a, string b) => a == b,
+            (PyTuple a, PyTuple b) => a.Count == b.Count && a.Zip(b).All(pair => Equals(pair.First ?? NoneKey, pair.Second ?? NoneKey)),
+            (bool or long or double, bool or long or double) => Comparisons.NumbersEqual(x, y),
+            (Undefined, Undefined) => true,
+            _ => ReferenceEquals(x, y),
+        };
+
+        public int GetHashCode(object key) => key switch
+        {
+            string text => text.GetHashCode(StringComparison.Ordinal),
+            bool flag => (flag ? 1.0 : 0.0).GetHashCode(),
+            long number => ((double)number).GetHashCode(),
+            double number => number.GetHashCode(),
+            PyTuple tuple => tuple.Count == 0 ? 1 : GetHashCode(tuple[0] ?? NoneKey),
+            Undefined => 2,
+            _ => 3,
+        };
+    }
+}

@@ -1,0 +1,91 @@
+using System.Text;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>Strings as Python sees them: sequences of code points.</summary>
+internal static class PythonText
+{
+    /// <summary>Whether Python's <c>str.isspace</c> holds.</summary>
+    public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001c' and <= '\u001f';
+
+    public static int Length(string text)
+    {
+        var length = text.Length;
+        for (var i = 0; i + 1 < text.Length; i++)
+            if (char.IsSurrogatePair(text[i], text[i + 1])) length--;
+        return length;
+    }
+
+    /// <summary>The code points, each as a string.</summary>
+    public static IEnumerable<string> Characters(string text)
+    {
+        for (var i = 0; i < text.Length;)
+        {
+            var width = WidthAt(text, i);
+            yield return text.Substring(i, width);
+            i += width;
+        }
+    }
+
+    /// <summary>Where a code point begins in the .NET string.</summary>
+    public static int Utf16Index(string text, long index)
+    {
+        var at = 0;
+        for (; index > 0 && at < text.Length; index--) at += WidthAt(text, at);
+        return at;
+    }
+
+    public static string Strip(string text, string? characters, bool left, bool right)
+    {
+        var (start, end) = (0, text.Length);
+        var set = characters is null ? null : new HashSet<string>(Characters(characters));
+        while (left && start < end && Strips(text, start, set) is > 0 and var width) start += width;
+        while (right && end > start && Strips(text, end - (end - start > 1 && char.IsSurrogatePair(text[end - 2], text[end - 1]) ? 2 : 1), set) is > 0 and var width) end -= width;
+        return text[start..end];
+    }
+
+    /// <summary>First letter of each word large, the rest small, where words are runs of letters (<c>str.title</c>).</summary>
+    public static string Title(string text)
+    {
+        var result = new StringBuilder(text.Length);
+        var inWord = false;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            result.Append(inWord ? Rune.ToLowerInvariant(rune) : Rune.ToUpperInvariant(rune));
+            inWord = Rune.IsLetter(rune) && (Rune.IsUpper(rune) || Rune.IsLower(rune));
+        }
+        return result.ToString();
+    }
+
+    public static string Upper(string text) => text.ToUpperInvariant().Replace("ß", "SS", StringComparison.Ordinal);
+
+    public static string Lower(string text) => text.ToLowerInvariant();
+
+    public static string Capitalize(string text)
+    {
+        var width = text.Length == 0 ? 0 : WidthAt(text, 0);
+        return Upper(text[..width]) + Lower(text[width..]);
+    }
+
+    /// <summary>The order of code points.</summary>
+    public static int Compare(string left, string right)
+    {
+        for (var i = 0; i < left.Length && i < right.Length; i++)
+        {
+            if (left[i] == right[i]) continue;
+            // Surrogates stand for code points above all others.
+            var (a, b) = (char.IsSurrogate(left[i]), char.IsSurrogate(right[i]));
+            return a == b ? left[i].CompareTo(right[i]) : a ? 1 : -1;
+        }
+        return left.Length.CompareTo(right.Length);
+    }
+
+    static int Strips(string text, int at, HashSet<string>? set)
+    {
+        if (set is null) return IsSpace(text[at]) ? 1 : 0;
+        var width = WidthAt(text, at);
+        return set.Contains(text.Substring(at, width)) ? width : 0;
+    }
+
+    static int WidthAt(string text, int at) => at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
+}

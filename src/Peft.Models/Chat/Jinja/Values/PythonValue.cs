@@ -1,0 +1,46 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Peft.Models.Jinja;
+
+/// <summary>
+/// What .NET values become in templates: null (None), bool, long, double and string stay; JSON, dictionaries and sequences become <see cref="PyDict"/> and
+/// <see cref="PyList"/>; other objects become what System.Text.Json makes of them.
+/// </summary>
+internal static class PythonValue
+{
+    public static object? Of(object? value, JsonSerializerOptions? json = null) => value switch
+    {
+        null or bool or long or double or string or PySequence or PyDict or Undefined => value,
+        int or short or byte or sbyte or ushort or uint => Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture),
+        float number => (double)number,
+        decimal number => (double)number,
+        JsonNode node => OfNode(node),
+        JsonElement element => OfElement(element),
+        JsonDocument document => OfElement(document.RootElement),
+        IEnumerable<KeyValuePair<string, object?>> pairs => PyDict.From(pairs.Select(pair => KeyValuePair.Create(pair.Key, Of(pair.Value, json)))),
+        IEnumerable<KeyValuePair<string, string>> pairs => PyDict.From(pairs.Select(pair => KeyValuePair.Create(pair.Key, (object?)pair.Value))),
+        IEnumerable<object?> items => new PyList([.. items.Select(item => Of(item, json))]),
+        _ => OfElement(JsonSerializer.SerializeToElement(value, value.GetType(), json)),
+    };
+
+    // Values of nodes may be any .NET value, which only writing them settles.
+    static object? OfNode(JsonNode node) => node switch
+    {
+        JsonObject fields => PyDict.From(fields.Select(field => KeyValuePair.Create(field.Key, field.Value is null ? null : OfNode(field.Value)))),
+        JsonArray items => new PyList([.. items.Select(item => item is null ? null : OfNode(item))]),
+        _ => OfElement(JsonSerializer.SerializeToElement(node)),
+    };
+
+    static object? OfElement(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.Object => PyDict.From(element.EnumerateObject().Select(field => KeyValuePair.Create(field.Name, OfElement(field.Value)))),
+        JsonValueKind.Array => new PyList([.. element.EnumerateArray().Select(OfElement)]),
+        JsonValueKind.String => element.GetString(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        // 1.0 stays a float, as in Python; an integer beyond 64 bits becomes one.
+        JsonValueKind.Number => element.TryGetInt64(out var number) && !element.GetRawText().AsSpan().ContainsAny(".eE") ? number : (object)element.GetDouble(),
+        _ => null,
+    };
+}
