@@ -10,6 +10,8 @@ public static class AdapterCheckpoint
     /// <summary>Name of the file with the tensors.</summary>
     public const string FileName = "adapter_model.safetensors";
 
+    internal const string PyTorchFileName = "adapter_model.bin";
+
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
@@ -56,7 +58,7 @@ public static class AdapterCheckpoint
 
     /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate"/> names them.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">A folder with the two files.</param>
+    /// <param name="folder">A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>.</param>
     /// <param name="name">Its name in this model.</param>
     /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
     /// <returns>The model.</returns>
@@ -67,7 +69,7 @@ public static class AdapterCheckpoint
         ArgumentNullException.ThrowIfNull(model);
         var options = AdapterConfig.Read(folder);
         using var scope = NewDisposeScope();
-        using var file = SafetensorsFile.Open(Path.Combine(folder, FileName));
+        using var file = OpenTensors(folder);
         model.Add(name, options);
         try
         {
@@ -84,7 +86,20 @@ public static class AdapterCheckpoint
         return model;
     }
 
-    private static void Load(PeftModel model, Adapter adapter, SafetensorsFile file, string folder)
+    /// <summary>
+    /// Opens the tensors of a saved adapter: <c>adapter_model.safetensors</c>, or else PyTorch's <c>adapter_model.bin</c>, which Hugging Face PEFT
+    /// wrote before version 0.7 and writes with <c>safe_serialization=False</c>.
+    /// </summary>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <exception cref="CheckpointException">There is no such file, or it is damaged.</exception>
+    public static ITensorSource OpenTensors(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var (file, older) = (Path.Combine(folder, FileName), Path.Combine(folder, PyTorchFileName));
+        return WeightFile.Open(File.Exists(file) || !File.Exists(older) ? file : older);
+    }
+
+    private static void Load(PeftModel model, Adapter adapter, ITensorSource file, string folder)
     {
         using var _ = no_grad();
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
