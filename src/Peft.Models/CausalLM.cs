@@ -56,9 +56,6 @@ public sealed class CausalLM : PretrainedModel
 
     private protected override AdaptableModule HeadModule => head;
 
-    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
-    internal ModelConfig? GenerationDefaults { get; private set; }
-
     /// <summary>The head: hidden states to logits.</summary>
     public AdaptableModule Head => head;
 

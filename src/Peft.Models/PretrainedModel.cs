@@ -62,6 +62,9 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>The token embedding, <c>[vocabulary, hidden]</c>.</summary>
     public Embedding InputEmbeddings => Decoder.Embedding;
 
+    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
+    internal ModelConfig? GenerationDefaults { get; private protected set; }
+
     internal Decoder Decoder { get; }
 
     internal Device Device { get; }

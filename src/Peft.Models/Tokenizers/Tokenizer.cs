@@ -15,29 +15,51 @@ public sealed class Tokenizer : ITokenizer
     readonly TokenizerPipeline pipeline;
     readonly TokenizerSettings settings;
     readonly Lock adding = new();
+    readonly string source;
+    readonly AddedVocabulary saved;
     volatile AddedVocabulary added;
 
-    Tokenizer(TokenizerFiles files) => (pipeline, added, settings) = files;
+    Tokenizer(TokenizerFiles files)
+    {
+        (pipeline, saved, settings, source) = files;
+        added = saved;
+    }
 
-    /// <summary>Reads a pretrained model's folder: <c>tokenizer.json</c>, and <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.</summary>
+    /// <summary>
+    /// Reads a pretrained model's folder: <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>; and
+    /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.
+    /// </summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="TokenizerException">A file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromPretrained(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        var file = Path.Combine(folder, "tokenizer.json");
-        if (!File.Exists(file))
-            throw new TokenizerException($"{Path.GetFullPath(folder)} has no tokenizer.json. Give the folder of a model that has one; transformers writes it when it saves a fast tokenizer.");
-        return new(TokenizerFiles.Read(file));
+        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
+        return FromFile(file);
     }
 
-    /// <summary>Reads a <c>tokenizer.json</c>, and the two other files where they lie beside it.</summary>
+    /// <summary>Reads a <c>tokenizer.json</c> or a SentencePiece <c>.model</c>, and the two other files where they lie beside it.</summary>
     /// <param name="file">The file.</param>
     /// <exception cref="TokenizerException">The file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromFile(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
-        return new(TokenizerFiles.Read(file));
+        return new(Path.GetExtension(file).Equals(".model", StringComparison.OrdinalIgnoreCase) ? SentencePieceFiles.Read(file) : TokenizerFiles.Read(file));
+    }
+
+    /// <summary>
+    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. No file takes its name before all are
+    /// complete on the disk.
+    /// </summary>
+    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A file could not be written.</exception>
+    public void Save(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var now = added;
+        TokenizerWriter.Write(source, folder, now == saved ? null : now);
     }
 
     /// <summary>Number of different tokens, added ones included.</summary>
