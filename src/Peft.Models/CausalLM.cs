@@ -54,7 +54,7 @@ public sealed class CausalLM : PretrainedModel
     /// <inheritdoc/>
     public override string TaskType => "CAUSAL_LM";
 
-    private protected override AdaptableModule HeadModule => head;
+    internal override AdaptableModule HeadModule => head;
 
     /// <summary>The head: hidden states to logits.</summary>
     public AdaptableModule Head => head;
