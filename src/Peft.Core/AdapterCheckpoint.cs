@@ -10,6 +10,8 @@ public static class AdapterCheckpoint
     /// <summary>Name of the file with the tensors.</summary>
     public const string FileName = "adapter_model.safetensors";
 
+    internal const string PyTorchFileName = "adapter_model.bin";
+
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
@@ -19,8 +21,9 @@ public static class AdapterCheckpoint
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="name">Name of the adapter; the only active one if null.</param>
+    /// <param name="embeddings">Whether the base model's token embedding and head are saved too.</param>
     /// <exception cref="AdapterNotFoundException">There is no such adapter, or no single active one.</exception>
-    public static void SaveAdapter(this PeftModel model, string folder, string? name = null)
+    public static void SaveAdapter(this PeftModel model, string folder, string? name = null, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
@@ -28,7 +31,7 @@ public static class AdapterCheckpoint
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
-        Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter));
+        Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
     }
 
     /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
@@ -45,19 +48,25 @@ public static class AdapterCheckpoint
     }
 
     /// <summary>The tensors of an adapter by their keys in the file. Views, which change with the adapter, unless its method saves another form.</summary>
-    public static IReadOnlyDictionary<string, Tensor> StateOf(this PeftModel model, Adapter adapter)
+    /// <param name="model">The model.</param>
+    /// <param name="adapter">One of its adapters.</param>
+    /// <param name="embeddings">Whether the base model's token embedding and head are among them.</param>
+    public static IReadOnlyDictionary<string, Tensor> StateOf(this PeftModel model, Adapter adapter, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(adapter);
         using var _ = no_grad();
         var state = adapter.SavedTensors.ToDictionary(pair => pair.Key, pair => pair.Value);
-        foreach (var (key, target) in EmbeddingKeys(model, adapter)) state.TryAdd(key, model.BaseOf(target.Weight).detach());
+        foreach (var (key, target) in BaseEmbeddings.ToSave(model, adapter, embeddings)) state.TryAdd(key, model.BaseOf(target.Weight).detach());
         return state;
     }
 
-    /// <summary>Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate(string[])"/> names them.</summary>
+    /// <summary>
+    /// Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate(string[])"/> names them. Where the file
+    /// holds the base model's token embedding, the model's must be the same, resized alike; rows that resizing added take the file's values.
+    /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">A folder with the two files.</param>
+    /// <param name="folder">A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>.</param>
     /// <param name="name">Its name in this model.</param>
     /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
     /// <returns>The model.</returns>
@@ -68,7 +77,7 @@ public static class AdapterCheckpoint
         ArgumentNullException.ThrowIfNull(model);
         var options = AdapterConfig.Read(folder);
         using var scope = NewDisposeScope();
-        using var file = SafetensorsFile.Open(Path.Combine(folder, FileName));
+        using var file = OpenTensors(folder);
         model.Add(name, options);
         try
         {
@@ -85,39 +94,35 @@ public static class AdapterCheckpoint
         return model;
     }
 
-    private static void Load(PeftModel model, Adapter adapter, SafetensorsFile file, string folder)
+    /// <summary>
+    /// Opens the tensors of a saved adapter: <c>adapter_model.safetensors</c>, or else PyTorch's <c>adapter_model.bin</c>, which Hugging Face PEFT
+    /// wrote before version 0.7 and writes with <c>safe_serialization=False</c>.
+    /// </summary>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <exception cref="CheckpointException">There is no such file, or it is damaged.</exception>
+    public static ITensorSource OpenTensors(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var (file, older) = (Path.Combine(folder, FileName), Path.Combine(folder, PyTorchFileName));
+        return WeightFile.Open(File.Exists(file) || !File.Exists(older) ? file : older);
+    }
+
+    private static void Load(PeftModel model, Adapter adapter, ITensorSource file, string folder)
     {
         using var _ = no_grad();
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
-        var embeddings = EmbeddingKeys(model, adapter).Where(pair => file.Tensors.ContainsKey(pair.Key)).ToList();
+        var embeddings = BaseEmbeddings.In(file, model, folder).Where(pair => !expected.ContainsKey(pair.Key)).ToList();
         Compare(model, folder,
             missing: [.. expected.Keys.Where(key => !file.Tensors.ContainsKey(key))],
             unexpected: [.. file.Tensors.Keys.Where(key => !expected.ContainsKey(key) && embeddings.All(pair => pair.Key != key))],
             shapes: [.. expected.Where(pair => file.Tensors.TryGetValue(pair.Key, out var info) && !info.Shape.SequenceEqual(pair.Value.shape))
                 .Select(pair => $"{pair.Key} is [{string.Join(", ", file.Tensors[pair.Key].Shape)}] in the file and [{string.Join(", ", pair.Value.shape)}] in the model")]);
+        BaseEmbeddings.Load(embeddings, file, model, folder);
         foreach (var (key, value) in expected) value.copy_(file.Read(key));
         adapter.Loaded();
-        foreach (var (key, target) in embeddings) RequireSameBase(folder, key, target, file.Read(key));
-    }
-
-    // Where an embedding or the head is adapted, Hugging Face's file holds the base weight too.
-    private static IEnumerable<(string Key, Target Target)> EmbeddingKeys(PeftModel model, Adapter adapter)
-        => adapter.Layers.Select(layer => layer.Target).Distinct()
-            .Where(target => EmbeddingNames.Any(each => ModuleSelector.Means(each, target.Path)) && !adapter.Layers.Any(layer => layer.Target == target && (layer is FullLayer or TokensLayer || !layer.SavesEmbedding))
-                             && (target == model.Tree.InputEmbeddings || target == model.Tree.Head))
-            .Select(target => (Adapter.KeyOf(target, "base_layer.weight"), target));
-
-    private static readonly string[] EmbeddingNames = ["embed_tokens", "lm_head"];
-
-    private static void RequireSameBase(string folder, string key, Target target, Tensor saved)
-    {
-        if (!saved.shape.SequenceEqual(target.Weight.shape))
-            throw new AdapterMismatchException($"{folder}: {key} is [{string.Join(", ", saved.shape)}], but {target.Path} of this model is [{string.Join(", ", target.Weight.shape)}]: the adapter was trained on a resized embedding. Resize this model's first.");
-        if (!saved.to(target.Weight.dtype, target.Weight.device).allclose(target.Weight, 1e-3, 1e-5))
-            throw new AdapterMismatchException($"{folder}: {key} differs from {target.Path} of this model: the adapter belongs to another base model.");
     }
 
     private static void Compare(PeftModel model, string folder, List<string> missing, List<string> unexpected, List<string> shapes)

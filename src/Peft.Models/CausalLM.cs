@@ -56,10 +56,7 @@ public sealed class CausalLM : PretrainedModel
     /// <inheritdoc/>
     public override string TaskType => "CAUSAL_LM";
 
-    private protected override AdaptableModule HeadModule => head;
-
-    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
-    internal ModelConfig? GenerationDefaults { get; private set; }
+    internal override AdaptableModule HeadModule => head;
 
     /// <summary>The head: hidden states to logits.</summary>
     public AdaptableModule Head => head;

@@ -27,10 +27,10 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     private sealed class Holder() : nn.Module("");
 
     /// <summary>The configuration that the model was made from.</summary>
-    public ModelConfig Config { get; }
+    public ModelConfig Config { get; private set; }
 
     /// <summary>The architecture.</summary>
-    public DecoderSpec Spec { get; }
+    public DecoderSpec Spec { get; private set; }
 
     /// <inheritdoc/>
     public string ModelType => Config.ModelType;
@@ -41,11 +41,14 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <inheritdoc/>
     public string? NameOrPath { get; private set; }
 
+    /// <inheritdoc/>
+    public int? ResizedFrom { get; private set; }
+
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
     nn.Module? IPretrainedModel.Head => HeadModule;
 
-    private protected abstract AdaptableModule HeadModule { get; }
+    internal abstract AdaptableModule HeadModule { get; }
 
     /// <summary>Parameters that the checkpoint lacked and that were drawn at random: they need training.</summary>
     public IReadOnlyList<string> InitializedParameters { get; private set; } = [];
@@ -62,9 +65,21 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>The token embedding, <c>[vocabulary, hidden]</c>.</summary>
     public Embedding InputEmbeddings => Decoder.Embedding;
 
+    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
+    internal ModelConfig? GenerationDefaults { get; private protected set; }
+
     internal Decoder Decoder { get; }
 
     internal Device Device { get; }
+
+    /// <summary>Says that the vocabulary has another size now.</summary>
+    internal void SetVocabulary(int size)
+    {
+        var original = ResizedFrom ?? Spec.VocabularySize;
+        ResizedFrom = original == size ? null : original;
+        Config = Config.With("vocab_size", size);
+        Spec = Spec with { VocabularySize = size };
+    }
 
     /// <summary>Whether a checkpoint may lack the parameter.</summary>
     internal virtual bool MayInitialize(string name) => false;

@@ -58,7 +58,7 @@ public sealed class SequenceClassifier : PretrainedModel
     /// <inheritdoc/>
     public override string TaskType => "SEQ_CLS";
 
-    private protected override AdaptableModule HeadModule => score;
+    internal override AdaptableModule HeadModule => score;
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>

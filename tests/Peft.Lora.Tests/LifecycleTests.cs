@@ -159,4 +159,31 @@ public sealed class LifecycleTests : IDisposable
         for (var i = 0; i < 500; i++) Step();
         Tensor.TotalCount.ShouldBe(before);
     }
+
+    [Fact]
+    public void An_adapter_of_PyTorchs_older_format_is_loaded_and_swapped_in_alike()
+    {
+        var folder = Directory.CreateTempSubdirectory("peft").FullName;
+        try
+        {
+            using var peft = model.ApplyLora(rank: 2);
+            peft.Shake();
+            var output = model.call(x);
+            peft.SaveAdapter(folder);
+            using (var tensors = AdapterCheckpoint.OpenTensors(folder))
+                Core.Tests.Checkpoints.TorchSave.Write(Path.Combine(folder, "adapter_model.bin"), tensors.Tensors.Keys.ToDictionary(key => key, key => tensors.Read(key)));
+            File.Delete(Path.Combine(folder, AdapterCheckpoint.FileName));
+
+            peft.Shake();
+            peft.LoadAdapter(folder, "older").Activate("older");
+            Run.Difference(model.call(x), output).ShouldBe(0);
+            peft.HotSwap(PeftModel.DefaultName, folder);
+            peft.Activate(PeftModel.DefaultName);
+            Run.Difference(model.call(x), output).ShouldBe(0);
+        }
+        finally
+        {
+            Directory.Delete(folder, true);
+        }
+    }
 }

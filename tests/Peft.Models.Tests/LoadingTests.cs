@@ -56,6 +56,21 @@ public sealed class LoadingTests : IDisposable
         Should.Throw<UnsupportedModelException>(() => CausalLM.FromPretrained(copy)).Message.ShouldContain(said);
     }
 
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gpt2")]
+    public void A_pytorch_model_bin_gives_the_same_model(string name)
+    {
+        using var scope = NewDisposeScope();
+        using (var file = Peft.Checkpoints.ShardedCheckpoint.Open(Copy(name)))
+            Core.Tests.Checkpoints.TorchSave.Write(Path.Combine(folder, "pytorch_model.bin"), file.Tensors.Keys.ToDictionary(key => key, key => file.Read(key)));
+        File.Delete(Path.Combine(folder, "model.safetensors"));
+        using var expected = CausalLM.FromPretrained(Reference.Folder(name));
+        using var model = CausalLM.FromPretrained(folder);
+        var state = model.state_dict();
+        foreach (var (key, value) in expected.state_dict()) state[key].bytes.SequenceEqual(value.bytes).ShouldBeTrue(key);
+    }
+
     [Fact]
     public void Both_spellings_of_rotary_settings_mean_the_same()
     {

@@ -4,17 +4,17 @@ namespace Peft.Checkpoints;
 
 /// <summary>
 /// The weights in a model folder as one set of tensors, whether they lie in a single <c>model.safetensors</c> or in shards that
-/// <c>model.safetensors.index.json</c> lists, as Hugging Face's transformers saves them.
+/// <c>model.safetensors.index.json</c> lists, as Hugging Face's transformers saves them, or in PyTorch's older <c>pytorch_model.bin</c>.
 /// </summary>
 public sealed class ShardedCheckpoint : ITensorSource
 {
-    internal const string DefaultName = "model.safetensors";
+    internal const string DefaultName = "model.safetensors", PyTorchName = "pytorch_model.bin";
 
-    readonly Dictionary<string, SafetensorsFile> shards;
+    readonly Dictionary<string, ITensorSource> shards;
     readonly OrderedDictionary<string, TensorEntry> tensors = [];
-    readonly Dictionary<string, SafetensorsFile> owners = [];
+    readonly Dictionary<string, ITensorSource> owners = [];
 
-    ShardedCheckpoint(string folder, Dictionary<string, SafetensorsFile> shards) => (Folder, this.shards) = (folder, shards);
+    ShardedCheckpoint(string folder, Dictionary<string, ITensorSource> shards) => (Folder, this.shards) = (folder, shards);
 
     /// <summary>The folder, as it was given to <see cref="Open"/>.</summary>
     public string Folder { get; }
@@ -24,20 +24,24 @@ public sealed class ShardedCheckpoint : ITensorSource
 
     /// <summary>Opens the single file of a folder, or else all shards of its index. With an index, tensors that it does not list are left out.</summary>
     /// <param name="folder">The model folder.</param>
-    /// <param name="fileName">Name of the single file; the index has the same name and <c>.index.json</c>.</param>
+    /// <param name="fileName">
+    /// Name of the single file; the index has the same name and <c>.index.json</c>. If null, the first that is there of <c>model.safetensors</c>,
+    /// its index, <c>pytorch_model.bin</c> and its index.
+    /// </param>
     /// <exception cref="CheckpointException">
-    /// Neither file is there, the index is damaged or names a file outside the folder, or a shard is missing, damaged or lacks a tensor of the index.
+    /// No such file is there, the index is damaged or names a file outside the folder, or a shard is missing, damaged or lacks a tensor of the index.
     /// </exception>
-    public static ShardedCheckpoint Open(string folder, string fileName = DefaultName)
+    public static ShardedCheckpoint Open(string folder, string? fileName = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        string single = Path.Combine(folder, fileName), index = single + ShardIndex.Suffix;
+        string[] names = fileName is null ? [DefaultName, PyTorchName] : [fileName];
+        string found = names.SelectMany(name => new[] { name, name + ShardIndex.Suffix }).FirstOrDefault(name => File.Exists(Path.Combine(folder, name)))
+            ?? throw new CheckpointException(folder, $"holds neither {string.Join(" nor ", names.Select(name => $"{name} nor {name}{ShardIndex.Suffix}"))}. Is it the model's folder?");
         var checkpoint = new ShardedCheckpoint(folder, []);
         try
         {
-            if (File.Exists(single)) checkpoint.AddAll(checkpoint.Shard(fileName));
-            else if (File.Exists(index)) checkpoint.AddListed(index, ShardIndex.Read(index));
-            else throw new CheckpointException(folder, $"holds neither {fileName} nor {fileName}{ShardIndex.Suffix}. Is it the model's folder?");
+            if (names.Contains(found)) checkpoint.AddAll(checkpoint.Shard(found));
+            else checkpoint.AddListed(Path.Combine(folder, found), ShardIndex.Read(Path.Combine(folder, found)));
             return checkpoint;
         }
         catch
@@ -59,7 +63,7 @@ public sealed class ShardedCheckpoint : ITensorSource
         foreach (var shard in shards.Values) shard.Dispose();
     }
 
-    void AddAll(SafetensorsFile file)
+    void AddAll(ITensorSource file)
     {
         foreach (var entry in file.Tensors.Values) Add(entry, file);
     }
@@ -75,19 +79,19 @@ public sealed class ShardedCheckpoint : ITensorSource
         }
     }
 
-    void Add(TensorEntry entry, SafetensorsFile file)
+    void Add(TensorEntry entry, ITensorSource file)
     {
         tensors.Add(entry.Name, entry);
         owners.Add(entry.Name, file);
     }
 
-    SafetensorsFile Shard(string fileName)
+    ITensorSource Shard(string fileName)
     {
-        if (!shards.TryGetValue(fileName, out var shard)) shards[fileName] = shard = SafetensorsFile.Open(Path.Combine(Folder, fileName));
+        if (!shards.TryGetValue(fileName, out var shard)) shards[fileName] = shard = WeightFile.Open(Path.Combine(Folder, fileName));
         return shard;
     }
 
-    SafetensorsFile Owner(string name)
+    ITensorSource Owner(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return owners.TryGetValue(name, out var file) ? file : throw SafetensorsFile.TensorNotFound(Folder, name, tensors.Keys);

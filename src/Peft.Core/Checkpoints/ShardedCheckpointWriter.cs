@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using static TorchSharp.torch;
 
@@ -18,6 +19,10 @@ public static partial class ShardedCheckpointWriter
     /// <exception cref="ArgumentException">As for <see cref="SafetensorsWriter.Write"/>.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)
+        => Write(folder, tensors, maxShardBytes, new Dictionary<string, string>());
+
+    /// <summary>As the other, with text files that belong to the weights: complete with them, and named after them.</summary>
+    internal static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, IReadOnlyDictionary<string, string> texts)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(tensors);
@@ -42,6 +47,7 @@ public static partial class ShardedCheckpointWriter
                 staged.Add(StagedFile.Create(Path.Combine(folder, Index), stream => ShardIndex.Write(stream, weightMap, totalSize)));
                 written.Add(Index);
             }
+            foreach (var (name, text) in texts) staged.Add(StagedFile.Create(Path.Combine(folder, name), stream => stream.Write(Encoding.UTF8.GetBytes(text))));
             foreach (var file in staged) file.Commit();
         }
         finally

@@ -29,12 +29,18 @@ public sealed class TensorEntry
     /// <summary>First byte of the tensor, counted from the start of its file.</summary>
     public long Offset { get; }
 
-    /// <summary>Bytes that the tensor takes in its file.</summary>
+    /// <summary>Bytes of the tensor's elements.</summary>
     public long ByteLength { get; }
 
     internal SafetensorsType Format { get; }
 
     internal long[] Dimensions { get; }
+
+    /// <summary>Elements from one index to the next in each dimension; null if the tensor lies in one piece, in order.</summary>
+    internal long[]? Strides { get; init; }
+
+    /// <summary>Elements from the first to the last, both counted, where <see cref="Strides"/> are given.</summary>
+    internal long Spanned { get; init; }
 
     /// <summary>Name, type and shape, as in <c>lora_A.weight F32 [8, 64]</c>.</summary>
     public override string ToString() => $"{Name} {TypeName} [{string.Join(", ", Shape)}]";

@@ -74,6 +74,22 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // a second registration would be refused
     }
 
+    /// <summary>Puts another weight, and bias if there is one, in the place of the module's own, of any shape. Modules tied to this one must be tied anew.</summary>
+    internal void Replace(Tensor newWeight, Tensor? newBias = null)
+    {
+        weight = Put("weight", weight, newWeight);
+        if (bias is not null && newBias is not null) bias = Put("bias", bias, newBias);
+    }
+
+    private Parameter Put(string name, Parameter old, Tensor value)
+    {
+        var parameter = new Parameter(value, old.requires_grad);
+        parameter.DetachFromDisposeScope();
+        ModuleInternals.Parameters(this)[name] = parameter;
+        old.Dispose();
+        return parameter;
+    }
+
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {

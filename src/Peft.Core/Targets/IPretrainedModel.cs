@@ -19,4 +19,7 @@ public interface IPretrainedModel
 
     /// <summary>The language-model head or the classifier, which <c>all-linear</c> leaves out; null if there is none.</summary>
     nn.Module? Head { get; }
+
+    /// <summary>Rows that the token embedding had before it was resized; null if it was not. An adapter is then saved with the embedding.</summary>
+    int? ResizedFrom => null;
 }

@@ -63,7 +63,7 @@ public static class LoraConversion
             throw new AdapterMismatchException($"The adapter in {folder} holds more than LoRA factors, or '{name}' does: it cannot be swapped in place. Delete('{name}') and load the other.");
 
         using var scope = NewDisposeScope();
-        using var file = SafetensorsFile.Open(Path.Combine(folder, AdapterCheckpoint.FileName));
+        using var file = AdapterCheckpoint.OpenTensors(folder);
         var layers = LoraCombining.LayersOf(model, name);
         var keys = layers.Values.SelectMany(layer => Keys(layer)).ToHashSet();
         if (file.Tensors.Keys.Where(key => !keys.Contains(key)).ToList() is { Count: > 0 } strange)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -67,6 +68,14 @@ public sealed class ModelConfig
         return copy;
     }
 
+    /// <summary>A copy without a field.</summary>
+    internal ModelConfig Without(string name)
+    {
+        var copy = new ModelConfig(fields, Source);
+        copy.fields.Remove(name);
+        return copy;
+    }
+
     /// <summary>Whether the field is there and not null.</summary>
     public bool Has(string name) => fields[name] is not null;
 
@@ -79,7 +88,7 @@ public sealed class ModelConfig
     /// <summary>The configuration as JSON.</summary>
     public override string ToString() => fields.ToJsonString(Indented);
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     internal int Size(string name)
     {

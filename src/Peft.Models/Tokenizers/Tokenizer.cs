@@ -15,16 +15,22 @@ public sealed class Tokenizer : ITokenizer
     readonly TokenizerPipeline pipeline;
     readonly TokenizerSettings settings;
     readonly Lock adding = new();
+    readonly string source;
+    readonly AddedVocabulary saved;
     volatile AddedVocabulary added;
     volatile Lazy<ChatTemplate?> chatTemplate;
 
-    Tokenizer(string file)
+    Tokenizer(TokenizerFiles files)
     {
-        (pipeline, added, settings) = TokenizerFiles.Read(file);
-        chatTemplate = new(() => ChatTemplateFiles.Find(Path.GetDirectoryName(Path.GetFullPath(file))!));
+        (pipeline, saved, settings, source) = files;
+        added = saved;
+        chatTemplate = new(() => ChatTemplateFiles.Find(Path.GetDirectoryName(source)!));
     }
 
-    /// <summary>Reads a pretrained model's <c>tokenizer.json</c>, and <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.</summary>
+    /// <summary>
+    /// Reads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>; and
+    /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.
+    /// </summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub, of which only the tokenizer's files are fetched. A folder of that name wins.</param>
     /// <param name="options">Revision and hub options; the same that the model is loaded with will do.</param>
     /// <exception cref="HubException">The files could not be downloaded.</exception>
@@ -32,19 +38,32 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
-        var file = Path.Combine(folder, "tokenizer.json");
-        if (!File.Exists(file))
-            throw new TokenizerException($"{Path.GetFullPath(folder)} has no tokenizer.json. Give the folder of a model that has one; transformers writes it when it saves a fast tokenizer.");
-        return new(file);
+        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
+        return FromFile(file);
     }
 
-    /// <summary>Reads a <c>tokenizer.json</c>, and the two other files where they lie beside it.</summary>
+    /// <summary>Reads a <c>tokenizer.json</c> or a SentencePiece <c>.model</c>, and the two other files where they lie beside it.</summary>
     /// <param name="file">The file.</param>
     /// <exception cref="TokenizerException">The file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromFile(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
-        return new(file);
+        return new(Path.GetExtension(file).Equals(".model", StringComparison.OrdinalIgnoreCase) ? SentencePieceFiles.Read(file) : TokenizerFiles.Read(file));
+    }
+
+    /// <summary>
+    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. No file takes its name before all are
+    /// complete on the disk.
+    /// </summary>
+    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A file could not be written.</exception>
+    public void Save(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        var now = added;
+        TokenizerWriter.Write(source, folder, now == saved ? null : now);
     }
 
     /// <summary>Number of different tokens, added ones included.</summary>

@@ -31,6 +31,9 @@ internal sealed class AddedVocabulary
     /// <summary>How many tokens are here that the model does not have.</summary>
     public int NewTokens => ids.Keys.Count(token => model.Vocabulary.IdOf(token) is null);
 
+    /// <summary>All added tokens, by id.</summary>
+    public IEnumerable<(int Id, AddedToken Token)> Entries => tokens.Select(entry => (entry.Key, entry.Value));
+
     /// <summary>The vocabulary with further tokens, each under the model's id for it or the next free one.</summary>
     public AddedVocabulary With(IEnumerable<AddedToken> more)
     {

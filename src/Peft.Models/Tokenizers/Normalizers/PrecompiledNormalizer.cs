@@ -1,31 +1,14 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>
-/// SentencePiece's own normalization rules (<c>precompiled_charsmap</c>): the byte length of a double-array trie (32 bits, little-endian), the
-/// trie over UTF-8 (github.com/s-yata/darts-clone), and the replacements that it points into, each ended by a zero byte.
-/// </summary>
-internal sealed class PrecompiledNormalizer : INormalizer
+/// <summary>SentencePiece's normalization rules, applied as Hugging Face's <c>tokenizers</c> does: grapheme by grapheme.</summary>
+internal sealed class PrecompiledNormalizer(byte[] charsmap) : INormalizer
 {
     // Longer clusters are looked up character by character, as the reference does.
     const int LongestCluster = 5;
 
-    readonly uint[] trie;
-    readonly byte[] replacements;
-
-    public PrecompiledNormalizer(byte[] charsmap)
-    {
-        var size = charsmap.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(charsmap) : uint.MaxValue;
-        if (size > charsmap.Length - 4 || size % 4 != 0)
-            throw new TokenizerException("The normalizer's precompiled_charsmap is damaged: it is shorter than it says.");
-        trie = new uint[size / 4];
-        for (var i = 0; i < trie.Length; i++)
-            trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(charsmap.AsSpan(4 + 4 * i));
-        replacements = charsmap[(4 + (int)size)..];
-    }
+    readonly Charsmap rules = new(charsmap);
 
     public void Normalize(NormalizedText text)
     {
@@ -81,36 +64,6 @@ internal sealed class PrecompiledNormalizer : INormalizer
     {
         Span<byte> bytes = stackalloc byte[System.Text.Encoding.UTF8.GetByteCount(text)];
         System.Text.Encoding.UTF8.GetBytes(text, bytes);
-        var node = 0u;
-        var unit = Unit(node);
-        node ^= Offset(unit);
-        foreach (var value in bytes)
-        {
-            if (value == 0)
-                return null;
-            node ^= value;
-            unit = Unit(node);
-            if ((unit & (1u << 31 | 0xFF)) != value)
-                return null;
-            node ^= Offset(unit);
-            if ((unit >> 8 & 1) == 1)
-                return Replacement(Unit(node) & 0x7FFFFFFF);
-        }
-        return null;
+        return rules.Find(bytes, longest: false, out _);
     }
-
-    string Replacement(uint start)
-    {
-        if (start >= replacements.Length)
-            throw Damaged();
-        var rest = replacements.AsSpan((int)start);
-        var end = rest.IndexOf((byte)0);
-        return System.Text.Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
-    }
-
-    uint Unit(uint node) => node < trie.Length ? trie[node] : throw Damaged();
-
-    static uint Offset(uint unit) => (unit >> 10) << (int)((unit & (1u << 9)) >> 6);
-
-    static TokenizerException Damaged() => new("The normalizer's precompiled_charsmap is damaged: its trie points outside of it.");
 }

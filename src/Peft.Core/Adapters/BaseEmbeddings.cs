@@ -1,0 +1,89 @@
+using Peft.Checkpoints;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Whether the base model's token embedding and language-model head are saved with an adapter (Hugging Face PEFT's <c>save_embedding_layers</c>).</summary>
+public enum SaveEmbeddings
+{
+    /// <summary>If they were resized, or if the adapter adapts them.</summary>
+    Auto,
+
+    /// <summary>In any case.</summary>
+    Always,
+
+    /// <summary>Never: whoever loads the adapter needs the same rows.</summary>
+    Never,
+}
+
+/// <summary>The base model's token embedding and head in an adapter's file.</summary>
+internal static class BaseEmbeddings
+{
+    private const string Plain = "weight", Adapted = "base_layer.weight";
+
+    // The names that Hugging Face PEFT looks for among the adapted modules.
+    private static readonly string[] Names = ["embed_tokens", "lm_head"];
+
+    /// <summary>What is to be saved, by keys.</summary>
+    public static IEnumerable<(string Key, Target Target)> ToSave(PeftModel model, Adapter adapter, SaveEmbeddings saving)
+    {
+        if (saving == SaveEmbeddings.Never) yield break;
+        var whole = saving == SaveEmbeddings.Always || (model.Module as IPretrainedModel)?.ResizedFrom is not null;
+        foreach (var target in Targets(model))
+        {
+            var layers = adapter.Layers.Where(layer => layer.Target == target).ToList();
+            // Such a layer saves rows of its own.
+            if (layers.Any(layer => layer is FullLayer or TokensLayer || !layer.SavesEmbedding)) continue;
+            if (whole || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
+                yield return (Adapter.KeyOf(target, layers.Count > 0 ? Adapted : Plain), target);
+        }
+    }
+
+    /// <summary>What a file holds of them, the rows counted.</summary>
+    /// <exception cref="AdapterMismatchException">The file has another number of rows than the model.</exception>
+    public static IEnumerable<(string Key, Target Target)> In(ITensorSource file, PeftModel model, string folder)
+    {
+        foreach (var target in Targets(model))
+        {
+            foreach (var key in new[] { Adapter.KeyOf(target, Plain), Adapter.KeyOf(target, Adapted) })
+            {
+                if (!file.Tensors.TryGetValue(key, out var entry)) continue;
+                var (saved, own) = (entry.Shape, target.Weight.shape);
+                if (saved.Count == 2 && saved[0] != own[0] && saved[1] == own[1])
+                    throw new AdapterMismatchException(
+                        $"{folder}: {key} has {saved[0]} rows, but {target.Path} of this model has {own[0]}: the adapter was trained on a model whose token embedding was resized. "
+                        + $"Call ResizeTokenEmbeddings({saved[0]}) on the model first, before it gets adapters.");
+                if (!saved.SequenceEqual(own))
+                    throw new AdapterMismatchException($"{folder}: {key} is [{string.Join(", ", saved)}], but {target.Path} of this model is [{string.Join(", ", own)}]: the adapter belongs to another base model.");
+                yield return (key, target);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Checks that the rows are the model's own, and takes over those that resizing has added to the model: their first values are arbitrary, and
+    /// the adapter was trained with those of its file.
+    /// </summary>
+    /// <exception cref="AdapterMismatchException">Other rows differ.</exception>
+    public static void Load(IReadOnlyList<(string Key, Target Target)> found, ITensorSource file, PeftModel model, string folder)
+    {
+        var fresh = new List<(Tensor Into, Tensor Rows)>();
+        foreach (var (key, target) in found)
+        {
+            var weight = target.Weight;
+            var saved = file.Read(key, weight.device, weight.dtype);
+            if (saved.allclose(weight, 1e-3, 1e-5)) continue;
+            var known = (model.Module as IPretrainedModel)?.ResizedFrom is { } original ? Math.Min(original, weight.shape[0]) : weight.shape[0];
+            if (!saved.narrow(0, 0, known).allclose(weight.narrow(0, 0, known), 1e-3, 1e-5))
+                throw new AdapterMismatchException($"{folder}: {key} differs from {target.Path} of this model: the adapter belongs to another base model.");
+            if (model.Adapters.Count > 1)
+                throw new AdapterMismatchException($"{folder}: {key} has other rows for the added tokens than this model, whose other adapters were trained or loaded with those that it has. Load the adapter into a model of its own.");
+            fresh.Add((weight.narrow(0, known, weight.shape[0] - known), saved.narrow(0, known, weight.shape[0] - known)));
+        }
+        foreach (var (into, rows) in fresh) into.copy_(rows);
+    }
+
+    // A classifier is no head of this kind: it has no row per token.
+    private static IEnumerable<Target> Targets(PeftModel model)
+        => new[] { model.Tree.InputEmbeddings, model.Tree.TaskType is "SEQ_CLS" or "TOKEN_CLS" or "QUESTION_ANS" ? null : model.Tree.Head }.OfType<Target>().Distinct();
+}

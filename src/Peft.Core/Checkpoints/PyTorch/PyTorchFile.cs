@@ -1,0 +1,65 @@
+using static TorchSharp.torch;
+
+namespace Peft.Checkpoints;
+
+/// <summary>
+/// An open file of PyTorch's own format (<c>pytorch_model.bin</c>, <c>adapter_model.bin</c>): a dictionary of tensors that <c>torch.save</c>
+/// wrote, of any version. Opening reads its description of the tensors; each tensor is then read straight into its own memory.
+/// </summary>
+/// <remarks>
+/// The format is a program for Python's unpickler, which can run anything. This reader runs nothing: it understands the few instructions
+/// and names that a dictionary of tensors needs, and refuses a file with any other. Entries of the dictionary that are no tensors are left out.
+/// </remarks>
+public sealed class PyTorchFile : ITensorSource
+{
+    readonly TensorFile file;
+    readonly OrderedDictionary<string, TensorEntry> tensors = [];
+
+    PyTorchFile(TensorFile file)
+    {
+        this.file = file;
+        var start = file.Start();
+        var (value, locate) = PyTorchArchive.Is(start) ? PyTorchArchive.Read(file)
+            : PyTorchLegacy.Is(start) ? PyTorchLegacy.Read(file)
+            : throw (ForeignFile.Recognise(start) is { } other ? new CheckpointException(file.Path, other) : Invalid("it starts neither as a zip archive nor as torch.save's older format does"));
+        var dict = value as PickleDict ?? throw Invalid("it holds no dictionary of tensors: save the model's state_dict()");
+        foreach (var (key, item) in dict.Items)
+        {
+            if (item is not PyTorchTensor tensor) continue;
+            string name = key as string ?? throw Invalid("a tensor's key is no text");
+            if (!tensors.TryAdd(name, tensor.Entry(name, locate(tensor.Storage), Invalid))) throw Invalid($"tensor '{name}' is listed twice");
+        }
+        if (tensors.Count == 0 && dict.Items.Count > 0)
+            throw Invalid($"its dictionary holds no tensors, but {string.Join(", ", dict.Items.Take(5).Select(item => $"'{item.Key as string}'"))}: save the model's state_dict() alone");
+    }
+
+    /// <summary>The file, as it was given to <see cref="Open"/>.</summary>
+    public string Path => file.Path;
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, TensorEntry> Tensors => tensors;
+
+    /// <summary>Opens a file and reads what it says of its tensors.</summary>
+    /// <exception cref="CheckpointException">The file is missing, is something else, is damaged, or asks for more than a dictionary of tensors needs.</exception>
+    /// <exception cref="NativeLibraryException">TorchSharp's native libraries cannot be loaded.</exception>
+    public static PyTorchFile Open(string path) => TensorFile.Open(path, "PyTorch", file => new PyTorchFile(file));
+
+    /// <inheritdoc/>
+    public Tensor Read(string name, Device? device = null, ScalarType? dtype = null) => file.Read(Find(name), device, dtype);
+
+    /// <inheritdoc/>
+    public void CopyInto(string name, Tensor destination) => file.CopyInto(Find(name), destination);
+
+    /// <summary>Closes the file. Tensors that were read stay valid.</summary>
+    public void Dispose() => file.Dispose();
+
+    internal static CheckpointException Invalid(string path, string problem) => new(path, $"not a PyTorch file of weights: {problem}.");
+
+    CheckpointException Invalid(string problem) => Invalid(Path, problem);
+
+    TensorEntry Find(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return tensors.TryGetValue(name, out var entry) ? entry : throw SafetensorsFile.TensorNotFound(Path, name, tensors.Keys);
+    }
+}

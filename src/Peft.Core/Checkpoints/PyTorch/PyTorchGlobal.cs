@@ -1,0 +1,48 @@
+using System.Collections.Frozen;
+
+namespace Peft.Checkpoints;
+
+/// <summary>A Python name that a file of tensors may use.</summary>
+internal abstract record PyTorchGlobal
+{
+    static readonly (string Torch, string Storage, string Type)[] Types =
+    [
+        ("float64", "Double", "F64"), ("float32", "Float", "F32"), ("float16", "Half", "F16"), ("bfloat16", "BFloat16", "BF16"),
+        ("int64", "Long", "I64"), ("int32", "Int", "I32"), ("int16", "Short", "I16"), ("int8", "Char", "I8"), ("uint8", "Byte", "U8"),
+        ("bool", "Bool", "BOOL"), ("complex64", "ComplexFloat", "C64"),
+        // These have no storage class of their own: their storages are bytes.
+        ("uint16", "", "U16"), ("uint32", "", "U32"), ("uint64", "", "U64"), ("float8_e5m2", "", "F8_E5M2"), ("float8_e4m3fn", "", "F8_E4M3"),
+        ("float8_e5m2fnuz", "", "F8_E5M2FNUZ"), ("float8_e4m3fnuz", "", "F8_E4M3FNUZ"), ("float8_e8m0fnu", "", "F8_E8M0"),
+    ];
+
+    static readonly FrozenDictionary<string, PyTorchGlobal> Known = All().ToFrozenDictionary(pair => pair.Name, pair => pair.Global);
+
+    /// <summary>The global of a name; null if it is none of those.</summary>
+    public static PyTorchGlobal? Find(string module, string name) => Known.GetValueOrDefault($"{module}.{name}");
+
+    static IEnumerable<(string Name, PyTorchGlobal Global)> All()
+    {
+        foreach (var (torch, storage, type) in Types)
+        {
+            yield return ($"torch.{torch}", new PyTorchType(SafetensorsType.Named(type)!));
+            if (storage.Length == 0) continue;
+            yield return ($"torch.{storage}Storage", new PyTorchStorageClass(SafetensorsType.Named(type)));
+            yield return ($"torch.cuda.{storage}Storage", new PyTorchStorageClass(SafetensorsType.Named(type)));
+        }
+        yield return ("torch.storage.UntypedStorage", new PyTorchStorageClass(null));
+        yield return ("collections.OrderedDict", new PyTorchFunction(PyTorchRebuild.OrderedDict));
+        yield return ("torch._utils._rebuild_tensor", new PyTorchFunction(PyTorchRebuild.Tensor));
+        yield return ("torch._utils._rebuild_tensor_v2", new PyTorchFunction(PyTorchRebuild.Tensor));
+        yield return ("torch._utils._rebuild_tensor_v3", new PyTorchFunction(PyTorchRebuild.TypedTensor));
+        yield return ("torch._utils._rebuild_parameter", new PyTorchFunction(PyTorchRebuild.Parameter));
+    }
+}
+
+/// <summary>An element type, <c>torch.bfloat16</c>.</summary>
+internal sealed record PyTorchType(SafetensorsType Format) : PyTorchGlobal;
+
+/// <summary>A class of storages, <c>torch.FloatStorage</c>; without a type for storages of bytes.</summary>
+internal sealed record PyTorchStorageClass(SafetensorsType? Format) : PyTorchGlobal;
+
+/// <summary>A function that rebuilds a value: of its arguments, with a way to refuse them.</summary>
+internal sealed record PyTorchFunction(Func<object?[], Func<string, CheckpointException>, object?> Call) : PyTorchGlobal;

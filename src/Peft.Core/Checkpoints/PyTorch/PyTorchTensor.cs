@@ -1,0 +1,62 @@
+namespace Peft.Checkpoints;
+
+/// <summary>Memory that tensors of a file share: <c>Length</c> elements of a type, or bytes if that is null.</summary>
+internal sealed record PyTorchStorage(SafetensorsType? Format, string Key, long Length)
+{
+    public int ElementSize => (Format?.Bits ?? 8) / 8;
+
+    /// <summary>Reads a persistent id: <c>("storage", class, key, location, length)</c>, in the older format with a view that is None.</summary>
+    public static PyTorchStorage From(object? id, Func<string, CheckpointException> refuse)
+    {
+        if (id is not object?[] { Length: 5 or 6 } parts || parts is not ["storage", PyTorchStorageClass kind, string key, string, long length, ..])
+            throw refuse("a reference to something else than a storage of tensors (opcode BINPERSID)");
+        if (parts is [.., not null] and { Length: 6 }) throw refuse("a storage that is a view of another one");
+        return length >= 0 && length <= long.MaxValue / 16 ? new(kind.Format, key, length) : throw refuse($"a storage of {length} elements");
+    }
+}
+
+/// <summary>A tensor as a file describes it: a strided view of a storage, from an element on.</summary>
+internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType Format, long Offset, long[] Shape, long[] Strides)
+{
+    // Repeated elements take no room in the file: more memory than this for them is taken for an attack.
+    const long MostRepeated = 1 << 20;
+
+    /// <summary>Where the tensor's elements lie.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="at">First byte of the storage in the file.</param>
+    /// <param name="invalid">Makes the error.</param>
+    public TensorEntry Entry(string name, long at, Func<string, CheckpointException> invalid)
+    {
+        string shown = $"tensor '{name}' of shape [{string.Join(", ", Shape)}] and strides [{string.Join(", ", Strides)}]";
+        long bytes = Format.ByteLength(Shape) ?? throw invalid($"{shown} has more elements than can be counted");
+        int size = Format.Bits / 8;
+        long available = Storage.Length * Storage.ElementSize / size, spanned = Spanned();
+        if (bytes > 0 && (Offset > available || spanned > available - Offset))
+            throw invalid($"{shown} starts at element {Offset} and ends outside of its storage of {available}");
+        if (bytes > MostRepeated && bytes / size > available) throw invalid($"{shown} repeats the {available} elements of its storage");
+        bool dense = bytes == 0 || IsDense();
+        return new(name, Format, Shape, bytes == 0 ? at : at + Offset * size, bytes) { Strides = dense ? null : Strides, Spanned = spanned };
+    }
+
+    long Spanned()
+    {
+        UInt128 last = 0;
+        for (int i = 0; i < Shape.Length; i++)
+        {
+            if (Shape[i] == 0) return 0;
+            last += (UInt128)(ulong)(Shape[i] - 1) * (ulong)Strides[i];   // 64 such products fit
+            if (last >= long.MaxValue) return long.MaxValue;
+        }
+        return (long)last + 1;
+    }
+
+    bool IsDense()
+    {
+        long expected = 1;
+        for (int i = Shape.Length - 1; i >= 0; expected *= Shape[i--])
+        {
+            if (Shape[i] != 1 && Strides[i] != expected) return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,72 @@
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Gives a model rows for tokens that were added to its tokenizer.</summary>
+public static class EmbeddingResizing
+{
+    // transformers' factor of the covariance.
+    private const double CovarianceScale = 1e-9;
+
+    /// <summary>
+    /// Changes the number of rows of the token embedding, and of the language-model head, tied or not. Rows that stay keep their values bit for
+    /// bit; the last ones are dropped or new ones added. The parameters are new objects afterwards: resize before adapters, optimizers or trainers
+    /// are made.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="count">The number of tokens, usually <see cref="Tokenizer.VocabularySize"/>.</param>
+    /// <param name="padToMultipleOf">Rounds the number up to a multiple of this, for speed; null for none.</param>
+    /// <param name="rows">What new rows begin with.</param>
+    /// <param name="seed">Seed of the new rows.</param>
+    /// <returns>The number of rows.</returns>
+    /// <exception cref="PeftException">The model has adapters.</exception>
+    public static int ResizeTokenEmbeddings(this PretrainedModel model, int count, int? padToMultipleOf = null, NewTokenRows rows = NewTokenRows.MeanAndCovariance, long seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        if (padToMultipleOf is { } multiple)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(multiple, 1, nameof(padToMultipleOf));
+            count = checked((count + multiple - 1) / multiple * multiple);
+        }
+        if (PeftModel.Of(model) is not null)
+            throw new PeftException($"This {model.GetType().Name} has adapters, which fit its embedding as it is: call ResizeTokenEmbeddings before the first adapter is added, or Unload() them.");
+        var embedding = model.InputEmbeddings;
+        if (embedding.Weight.shape[0] == count) return count;
+
+        using var scope = NewDisposeScope();
+        using var grad = no_grad();
+        using var generator = new Generator((ulong)seed, model.Device);
+        var head = HasRowPerToken(model) ? model.HeadModule : null;
+        var tied = head is not null && ReferenceEquals(head.Weight, embedding.Weight);
+        if (head is not null && !tied)
+            head.Replace(Resized(head.Weight), head.Bias is { } bias ? Resized(bias.unsqueeze(1)).squeeze(1) : null);
+        embedding.Replace(Resized(embedding.Weight));
+        if (tied) head!.TieWeight(embedding);
+        model.SetVocabulary(count);
+        return count;
+
+        Tensor Resized(Tensor old)
+        {
+            var known = old.shape[0];
+            return count <= known ? old.narrow(0, 0, count).clone() : cat([old, NewRows(old, count - known, rows, model.Config.InitializerRange, generator)], 0);
+        }
+    }
+
+    private static bool HasRowPerToken(PretrainedModel model)
+        => model.TaskType is "CAUSAL_LM" or "SEQ_2_SEQ_LM" && model.HeadModule.Weight.shape[0] == model.InputEmbeddings.Weight.shape[0];
+
+    private static Tensor NewRows(Tensor old, long count, NewTokenRows rows, double deviation, Generator generator)
+    {
+        var (known, width) = (old.shape[0], old.shape[1]);
+        if (rows == NewTokenRows.Random) return empty(count, width, ScalarType.Float32, old.device).normal_(0, deviation, generator).to_type(old.dtype);
+        var wide = old.to_type(ScalarType.Float32);
+        var mean = wide.mean([0], keepdim: true);
+        if (rows == NewTokenRows.Mean) return mean.expand(count, width).to_type(old.dtype);
+        // With z of N(0, 1), z·(W − mean)/√n has the covariance of W's rows: no factor of a covariance matrix is needed.
+        var z = empty(count, known, ScalarType.Float32, old.device).normal_(0, 1, generator);
+        var noise = z.mm(wide).sub(z.sum(dim: 1, keepdim: true).mul(mean));
+        return mean.add(noise.mul(Math.Sqrt(CovarianceScale / known))).to_type(old.dtype);
+    }
+}

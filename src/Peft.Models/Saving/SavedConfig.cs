@@ -1,0 +1,66 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>The <c>config.json</c> of a model that is saved: the one it came with, with the fields that say what it is now.</summary>
+internal static partial class SavedConfig
+{
+    // What follows the architecture's name in the name of its class in transformers.
+    static readonly Dictionary<string, string> Heads = new()
+    {
+        ["CAUSAL_LM"] = "ForCausalLM",
+        ["SEQ_CLS"] = "ForSequenceClassification",
+        ["TOKEN_CLS"] = "ForTokenClassification",
+        ["QUESTION_ANS"] = "ForQuestionAnswering",
+        ["SEQ_2_SEQ_LM"] = "ForConditionalGeneration",
+    };
+
+    static readonly Dictionary<string, string> Names = new()
+    {
+        ["llama"] = "Llama", ["mistral"] = "Mistral", ["qwen2"] = "Qwen2", ["qwen3"] = "Qwen3", ["gemma"] = "Gemma", ["gemma2"] = "Gemma2",
+        ["gemma3_text"] = "Gemma3", ["phi3"] = "Phi3", ["gpt2"] = "GPT2", ["gpt_neox"] = "GPTNeoX", ["opt"] = "OPT",
+        ["bert"] = "Bert", ["roberta"] = "Roberta", ["distilbert"] = "DistilBert", ["t5"] = "T5",
+    };
+
+    public static ModelConfig Of(PretrainedModel model, ScalarType type, IReadOnlyList<string>? labels)
+    {
+        var config = model.Config;
+        if (ClassOf(model) is { } name) config = config.With("architectures", new JsonArray(name));
+        // transformers 5 writes dtype and reads both; before, it was torch_dtype.
+        config = config.With(config.Names("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());
+        return model.TaskType is "SEQ_CLS" or "TOKEN_CLS" ? WithLabels(config, labels)
+            : labels is null ? config
+            : throw new ArgumentException($"A {model.GetType().Name} has no classes to be given labels.", nameof(labels));
+    }
+
+    static string? ClassOf(PretrainedModel model)
+    {
+        if (model.TaskType is null || !Heads.TryGetValue(model.TaskType, out var head)) return null;
+        var old = model.Config.Texts("architectures") is { Count: > 0 } names ? names[0] : null;
+        if (old?.EndsWith(head, StringComparison.Ordinal) == true) return null;
+        var stem = old is not null && ClassName().Match(old) is { Success: true } match ? match.Groups[1].Value : Names.GetValueOrDefault(model.ModelType);
+        if (stem == "GPT2" && head == "ForCausalLM") head = "LMHeadModel";
+        return stem is null ? null : stem + head;
+    }
+
+    static ModelConfig WithLabels(ModelConfig config, IReadOnlyList<string>? labels)
+    {
+        int count = config.LabelCount;
+        if (labels is not null && labels.Count != count) throw new ArgumentException($"There are {labels.Count} labels, but the model has {count} classes.", nameof(labels));
+        if (labels is not null && labels.Distinct().Count() != count) throw new ArgumentException("Two labels are the same.", nameof(labels));
+        if (labels is null)
+        {
+            if (config.Object("id2label")?.Count == count || (!config.Has("id2label") && count == 2)) return config;
+            labels = [.. Enumerable.Range(0, count).Select(i => $"LABEL_{i}")];
+        }
+        // transformers does not write num_labels: it counts id2label.
+        return config.Without("num_labels")
+            .With("id2label", new JsonObject(labels.Select((label, i) => KeyValuePair.Create<string, JsonNode?>($"{i}", label))))
+            .With("label2id", new JsonObject(labels.Select((label, i) => KeyValuePair.Create<string, JsonNode?>(label, i))));
+    }
+
+    [GeneratedRegex("^(.+?)(For[A-Z][A-Za-z0-9]*|LMHeadModel|DoubleHeadsModel|EncoderModel|Model)$")]
+    private static partial Regex ClassName();
+}

@@ -1,0 +1,88 @@
+namespace Peft.Models;
+
+/// <summary>Reads a SentencePiece model and makes of it the tokenizer that transformers makes: with the special tokens and flags of <c>tokenizer_config.json</c>.</summary>
+internal static class SentencePieceFiles
+{
+    // The largest in use, of 256,000 tokens, has 5 MB.
+    const long LargestFile = 1L << 28;
+
+    const int ExtraIds = 100;
+
+    /// <summary>The names that model folders give such a file.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["tokenizer.model", "spiece.model"];
+
+    // Which special tokens the classes of transformers put around a text unless their configuration says otherwise.
+    static readonly Dictionary<string, (bool Begin, bool End)> Classes = new()
+    {
+        ["Llama"] = (true, false), ["CodeLlama"] = (true, false), ["Gemma"] = (true, false), ["T5"] = (false, true), ["MT5"] = (false, true),
+    };
+
+    public static TokenizerFiles Read(string file)
+    {
+        var proto = new SentencePieceProto(Content(file), file);
+        var (settings, kind, flags) = TokenizerFiles.Beside(file, (config, map) => (TokenizerSettings.Read(config, map), Kind(config, file), Flags.Read(config)));
+        var normalizer = new SentencePieceNormalizer(proto, prefixEverywhere: flags.Legacy);
+        var model = new SentencePieceModel(proto, file);
+        var named = settings.Named.ToDictionary();
+        foreach (var (role, (text, id)) in proto.Roles)
+        {
+            if (id >= 0 && id < proto.Pieces.Count && proto.Pieces[(int)id].Text == text) named.TryAdd(role, text);
+        }
+        var added = new AddedVocabulary(model, normalizer);
+        added = added.With(named.Values.Where(token => model.Vocabulary.IdOf(token) is not null && settings.Tokens.All(known => known.Content != token)).Select(token => new AddedToken(token) { Special = true }));
+        // T5's sentinels have the ids behind the model's, the last first.
+        if (kind is "T5" or "MT5" && !flags.ListsTokens)
+            added = added.With(Enumerable.Range(0, flags.ExtraIds).Select(i => new AddedToken($"<extra_id_{flags.ExtraIds - 1 - i}>") { Special = true }));
+        added = added.With(TokenizerFiles.AddedBeside(file).Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
+        return new(new(normalizer, null, model, Template(), new SentencePieceDecoder(proto)), added, settings with { Named = named }, Path.GetFullPath(file));
+
+        TemplatePostProcessor Template()
+        {
+            var usual = kind is not null ? Classes[kind] : Path.GetFileName(file) == "spiece.model" ? (false, true) : (true, false);
+            var begin = Token("bos_token", flags.Begin ?? usual.Item1);
+            var end = Token("eos_token", flags.End ?? usual.Item2);
+            TemplatePiece[] single = [.. begin, new(0, 0, []), .. end];
+            // T5 does not tell the second text from the first.
+            var second = kind is "T5" or "MT5" ? 0 : 1;
+            return new(single, [.. single, .. begin.Concat([new(1, 0, [])]).Concat(end).Select(piece => piece with { TypeId = second })]);
+        }
+
+        TemplatePiece[] Token(string role, bool wanted)
+        {
+            if (!wanted || !named.TryGetValue(role, out var text)) return [];
+            return [new(null, 0, [(added.IdOf(text) ?? model.Vocabulary.IdOf(text)!.Value, text)])];
+        }
+    }
+
+    static string? Kind(JsonPart? config, string file)
+    {
+        if (config?["tokenizer_class"] is not { IsNull: false } part || part.AsString() is "PreTrainedTokenizerFast" or "PreTrainedTokenizer") return null;
+        var name = part.AsString();
+        var kind = (name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^4] : name).Replace("Tokenizer", "", StringComparison.Ordinal);
+        return Classes.ContainsKey(kind) ? kind : throw new TokenizerException(
+            $"{file} belongs to a {name}, which numbers or frames tokens in its own way. Known are {string.Join(", ", Classes.Keys.Select(known => known + "Tokenizer"))}. Save its fast form as tokenizer.json with transformers and use that.");
+    }
+
+    static byte[] Content(string file)
+    {
+        try
+        {
+            if (new FileInfo(file).Length > LargestFile) throw new TokenizerException($"{file} has more than {LargestFile >> 20} MB: it is not a SentencePiece model.");
+            return File.ReadAllBytes(file);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new TokenizerException($"{file} cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    private sealed record Flags(bool Legacy, bool? Begin, bool? End, int ExtraIds, bool ListsTokens)
+    {
+        public static Flags Read(JsonPart? config) => config is not { } part ? new(true, null, null, SentencePieceFiles.ExtraIds, false) : new(
+            part["legacy"].AsBool(absent: true),
+            part["add_bos_token"] is { IsNull: false } begin ? begin.AsBool() : null,
+            part["add_eos_token"] is { IsNull: false } end ? end.AsBool() : null,
+            part["extra_ids"].AsInt(SentencePieceFiles.ExtraIds),
+            !part["added_tokens_decoder"].IsNull);
+    }
+}

@@ -1,0 +1,86 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Peft.Checkpoints;
+
+namespace Peft.Models;
+
+/// <summary>Writes a tokenizer's files: those that it was read from, with the tokens that were added since.</summary>
+internal static class TokenizerWriter
+{
+    const string Main = "tokenizer.json", Config = "tokenizer_config.json";
+
+    static readonly string[] Beside =
+    [
+        Config, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt", .. SentencePieceFiles.Names,
+    ];
+
+    static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes all files of a tokenizer; none takes its name before all are complete.</summary>
+    /// <param name="source">The file that it was read from.</param>
+    /// <param name="folder">Where to.</param>
+    /// <param name="added">All added tokens if there are more than the files say, else null.</param>
+    public static void Write(string source, string folder, AddedVocabulary? added)
+    {
+        var isModel = !Path.GetExtension(source).Equals(".json", StringComparison.OrdinalIgnoreCase);
+        var contents = new Dictionary<string, byte[]> { [isModel ? Path.GetFileName(source) : Main] = Read(source) };
+        foreach (var name in Beside)
+        {
+            var path = Path.Combine(Path.GetDirectoryName(source)!, name);
+            if (File.Exists(path)) contents.TryAdd(name, Read(path));
+        }
+        if (added is not null)
+        {
+            var edited = isModel ? Config : Main;
+            contents[edited] = Edit(contents.GetValueOrDefault(edited), root =>
+            {
+                // Where a SentencePiece model is, its configuration names the tokens, by id.
+                if (isModel) root["added_tokens_decoder"] = new JsonObject(added.Entries.Select(entry => KeyValuePair.Create<string, JsonNode?>($"{entry.Id}", Describe(entry.Token))));
+                else root["added_tokens"] = new JsonArray([.. added.Entries.Select(entry => Describe(entry.Token, entry.Id))]);
+            });
+        }
+        var staged = new List<StagedFile>();
+        try
+        {
+            foreach (var (name, content) in contents) staged.Add(StagedFile.Create(Path.Combine(folder, name), stream => stream.Write(content), content.Length));
+            foreach (var file in staged) file.Commit();
+        }
+        finally
+        {
+            foreach (var file in staged) file.Dispose();
+        }
+    }
+
+    static byte[] Edit(byte[]? json, Action<JsonObject> edit)
+    {
+        var root = json is null ? [] : JsonNode.Parse(json)!.AsObject();
+        edit(root);
+        return JsonSerializer.SerializeToUtf8Bytes(root, Readable);
+    }
+
+    static JsonObject Describe(AddedToken token, int? id = null)
+    {
+        var result = new JsonObject();
+        if (id is not null) result["id"] = id;
+        result["content"] = token.Content;
+        result["single_word"] = token.SingleWord;
+        result["lstrip"] = token.StripLeft;
+        result["rstrip"] = token.StripRight;
+        result["normalized"] = token.Normalized;
+        result["special"] = token.Special;
+        return result;
+    }
+
+    static byte[] Read(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new TokenizerException($"{path}, which the tokenizer was read from and is saved from, cannot be read any more: {exception.Message}", exception);
+        }
+    }
+}

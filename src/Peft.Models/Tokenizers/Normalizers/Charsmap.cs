@@ -1,0 +1,64 @@
+using System.Buffers.Binary;
+
+namespace Peft.Models;
+
+/// <summary>
+/// SentencePiece's own normalization rules (<c>precompiled_charsmap</c>): the byte length of a double-array trie (32 bits, little-endian), the
+/// trie over UTF-8 (github.com/s-yata/darts-clone), and the replacements that it points into, each ended by a zero byte.
+/// </summary>
+internal sealed class Charsmap
+{
+    readonly uint[] trie;
+    readonly byte[] replacements;
+
+    public Charsmap(ReadOnlySpan<byte> content)
+    {
+        var size = content.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(content) : uint.MaxValue;
+        if (size > content.Length - 4 || size % 4 != 0)
+            throw new TokenizerException("The normalizer's precompiled_charsmap is damaged: it is shorter than it says.");
+        trie = new uint[size / 4];
+        for (var i = 0; i < trie.Length; i++)
+            trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(content[(4 + 4 * i)..]);
+        replacements = content[(4 + (int)size)..].ToArray();
+    }
+
+    /// <summary>The replacement of a rule that a text in UTF-8 begins with; null if there is none.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="longest">Whether the longest rule counts, else the shortest.</param>
+    /// <param name="length">Bytes of the text that it replaces.</param>
+    public string? Find(ReadOnlySpan<byte> text, bool longest, out int length)
+    {
+        length = 0;
+        uint? found = null;
+        var node = Offset(Unit(0));
+        for (var i = 0; i < text.Length && text[i] != 0; i++)
+        {
+            node ^= text[i];
+            var unit = Unit(node);
+            if ((unit & (1u << 31 | 0xFF)) != text[i])
+                break;
+            node ^= Offset(unit);
+            if ((unit >> 8 & 1) != 1)
+                continue;
+            (found, length) = (Unit(node) & 0x7FFFFFFF, i + 1);
+            if (!longest)
+                break;
+        }
+        return found is { } start ? Replacement(start) : null;
+    }
+
+    string Replacement(uint start)
+    {
+        if (start >= replacements.Length)
+            throw Damaged();
+        var rest = replacements.AsSpan((int)start);
+        var end = rest.IndexOf((byte)0);
+        return System.Text.Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
+    }
+
+    uint Unit(uint node) => node < trie.Length ? trie[node] : throw Damaged();
+
+    static uint Offset(uint unit) => (unit >> 10) << (int)((unit & (1u << 9)) >> 6);
+
+    static TokenizerException Damaged() => new("The normalizer's precompiled_charsmap is damaged: its trie points outside of it.");
+}

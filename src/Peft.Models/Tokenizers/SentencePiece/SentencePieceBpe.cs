@@ -1,0 +1,105 @@
+namespace Peft.Models;
+
+/// <summary>
+/// SentencePiece's byte-pair encoding: of neighbouring parts whose joint text is a token, those of the highest score join first, the leftmost
+/// of equal ones (its src/bpe_model.cc). It has no list of merges, as <see cref="BpeModel"/> needs one.
+/// </summary>
+internal sealed class SentencePieceBpe
+{
+    readonly IReadOnlyList<SentencePiece> pieces;
+    readonly Dictionary<string, int> joinable;
+    readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup;
+    readonly Dictionary<string, int> reserved;
+    readonly CharTrie userDefined;
+    readonly int unknownId;
+
+    public SentencePieceBpe(SentencePieceProto proto)
+    {
+        pieces = proto.Pieces;
+        unknownId = proto.UnknownId;
+        userDefined = SentencePieceNormalizer.UserDefined(proto);
+        var ids = pieces.Select((piece, id) => (piece, id)).ToLookup(pair => pair.piece.Kind is PieceKind.Normal or PieceKind.UserDefined or PieceKind.Unused);
+        joinable = ids[true].ToDictionary(pair => pair.piece.Text, pair => pair.id);
+        reserved = ids[false].ToDictionary(pair => pair.piece.Text, pair => pair.id);
+        lookup = joinable.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    public List<(int Start, int End, int Id)> Cut(string text)
+    {
+        var parts = Parts(text);
+        var queue = new PriorityQueue<(int Left, int Length), (float Score, int Left)>(HighestFirst);
+        var halves = new Dictionary<string, int>();   // where an unused token was joined
+        for (var i = 0; i + 1 < parts.Count; i++)
+            Offer(i);
+        while (queue.TryDequeue(out var pair, out _))
+        {
+            var left = parts[pair.Left];
+            // Either half may have joined another since.
+            if (left.Length == 0 || left.Next < 0 || left.Length + parts[left.Next].Length != pair.Length)
+                continue;
+            var right = parts[left.Next];
+            parts[left.Next] = right with { Length = 0 };
+            parts[pair.Left] = left with { Length = pair.Length, Next = right.Next };
+            if (right.Next >= 0)
+                parts[right.Next] = parts[right.Next] with { Previous = pair.Left };
+            Offer(left.Previous);
+            Offer(pair.Left);
+        }
+        var result = new List<(int, int, int)>();
+        for (var i = parts.Count > 0 ? 0 : -1; i >= 0; i = parts[i].Next)
+            Emit(parts[i].Start, parts[i].Length);
+        return result;
+
+        void Offer(int index)
+        {
+            if (index < 0 || parts[index] is not { Next: >= 0, Frozen: false } left || parts[left.Next].Frozen)
+                return;
+            var length = left.Length + parts[left.Next].Length;
+            if (!lookup.TryGetValue(text.AsSpan(left.Start, length), out var id))
+                return;
+            queue.Enqueue((index, length), (pieces[id].Score, index));
+            if (pieces[id].Kind == PieceKind.Unused)
+                halves[pieces[id].Text] = left.Length;
+        }
+
+        void Emit(int start, int length)
+        {
+            for (; ; )
+            {
+                var token = text.Substring(start, length);
+                var id = IdOf(token);
+                if (pieces[id].Kind != PieceKind.Unused || !halves.TryGetValue(token, out var half))
+                {
+                    result.Add((start, start + length, id));
+                    return;
+                }
+                Emit(start, half);
+                (start, length) = (start + half, length - half);
+            }
+        }
+    }
+
+    int IdOf(string token) => reserved.TryGetValue(token, out var id) || joinable.TryGetValue(token, out id) ? id : unknownId;
+
+    List<Part> Parts(string text)
+    {
+        var parts = new List<Part>(text.Length);
+        for (var start = 0; start < text.Length;)
+        {
+            var end = 0;
+            foreach (var match in userDefined.PrefixesAt(text, start))
+                end = match.End;
+            var frozen = end > 0;
+            if (!frozen)
+                end = start + (char.IsHighSurrogate(text[start]) ? 2 : 1);
+            parts.Add(new(start, end - start, parts.Count - 1, end < text.Length ? parts.Count + 1 : -1, frozen));
+            start = end;
+        }
+        return parts;
+    }
+
+    static readonly Comparer<(float Score, int Left)> HighestFirst
+        = Comparer<(float Score, int Left)>.Create((a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Left.CompareTo(b.Left));
+
+    readonly record struct Part(int Start, int Length, int Previous, int Next, bool Frozen);
+}

@@ -1,0 +1,120 @@
+using System.Text;
+
+namespace Peft.Models;
+
+/// <summary>SentencePiece's normalization: its rules, the longest first, then spaces removed, marked and put in front (its src/normalizer.cc).</summary>
+/// <param name="proto">The model file.</param>
+/// <param name="prefixEverywhere">Whether a piece of text behind a special token gets a space in front too, as transformers' <c>legacy</c> says.</param>
+internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool prefixEverywhere) : INormalizer
+{
+    readonly Rune space = new(proto.EscapeSpaces ? SentencePieceProto.Space : ' ');
+    readonly CharTrie userDefined = UserDefined(proto);
+
+    /// <summary>The tokens that a text is never cut within nor normalized in.</summary>
+    public static CharTrie UserDefined(SentencePieceProto proto)
+    {
+        var trie = new CharTrie();
+        for (var id = 0; id < proto.Pieces.Count; id++)
+        {
+            if (proto.Pieces[id].Kind == PieceKind.UserDefined)
+                trie.Add(proto.Pieces[id].Text, id);
+        }
+        return trie;
+    }
+
+    public void Normalize(NormalizedText text)
+    {
+        var old = new Cursor(text.Text);
+        var edits = new List<CharEdit>(text.Text.Length + 1);
+        var removedFirst = proto.RemoveExtraSpaces ? SkipSpaces(ref old) : 0;
+        var prefix = !old.AtEnd && proto.AddDummyPrefix && (prefixEverywhere || text.OriginalStart == 0);
+        if (prefix && !proto.SpaceAsSuffix)
+            edits.Add(new(space, 1));
+        var afterSpace = proto.RemoveExtraSpaces;
+        while (!old.AtEnd)
+        {
+            var (normal, characters) = Next(ref old);
+            var kept = afterSpace ? normal.AsSpan().TrimStart(' ') : normal;
+            if (kept.Length > 0)
+                afterSpace = kept[^1] == ' ';
+            Replace(edits, characters, kept, ref removedFirst);
+            afterSpace &= proto.RemoveExtraSpaces;
+        }
+        while (proto.RemoveExtraSpaces && edits.Count > 0 && edits[^1].Char == space)
+            edits.RemoveAt(edits.Count - 1);
+        if (prefix && proto.SpaceAsSuffix)
+            edits.Add(new(space, 1));
+        text.Transform(edits, removedFirst);
+    }
+
+    int SkipSpaces(ref Cursor at)
+    {
+        var skipped = 0;
+        for (var ahead = at; !ahead.AtEnd; at = ahead)
+        {
+            var (normal, characters) = Next(ref ahead);
+            if (normal != " ")
+                break;
+            skipped += characters;
+        }
+        return skipped;
+    }
+
+    // What the text at the cursor becomes, and how many of its characters do.
+    (string Normal, int Characters) Next(ref Cursor at)
+    {
+        var end = 0;
+        foreach (var match in userDefined.PrefixesAt(at.Text, at.Char))
+            end = match.End;
+        if (end > 0)
+            return (at.Text[at.Char..end], at.To(end));
+        if (proto.Charsmap?.Find(at.Bytes, longest: true, out var length) is { } replacement)
+            return (replacement, at.Skip(length));
+        var single = Rune.GetRuneAt(at.Text, at.Char);
+        return (single.ToString(), at.To(at.Char + single.Utf16SequenceLength));
+    }
+
+    void Replace(List<CharEdit> edits, int removed, ReadOnlySpan<char> replacement, ref int removedFirst)
+    {
+        foreach (var rune in replacement.EnumerateRunes())
+        {
+            edits.Add(new(rune.Value == ' ' ? space : rune, removed > 0 ? 0 : 1));
+            removed--;
+        }
+        // What is dropped without a replacement counts to the character before it.
+        if (removed > 0 && edits.Count > 0)
+            edits[^1] = edits[^1] with { Change = edits[^1].Change - removed };
+        else
+            removedFirst += Math.Max(removed, 0);
+    }
+
+    /// <summary>A place in a text and in its UTF-8.</summary>
+    struct Cursor(string text)
+    {
+        readonly byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
+        int position;
+
+        public readonly string Text => text;
+
+        public int Char { get; private set; }
+
+        public readonly bool AtEnd => Char == text.Length;
+
+        public readonly ReadOnlySpan<byte> Bytes => utf8.AsSpan(position);
+
+        /// <summary>Goes on by bytes; gives the characters passed.</summary>
+        public int Skip(int bytes) => To(Char + System.Text.Encoding.UTF8.GetCharCount(utf8, position, bytes));
+
+        /// <summary>Goes on to a UTF-16 unit; gives the characters passed.</summary>
+        public int To(int unit)
+        {
+            var passed = text.AsSpan(Char, unit - Char);
+            position += System.Text.Encoding.UTF8.GetByteCount(passed);
+            Char = unit;
+            var characters = 0;
+            foreach (var _ in passed.EnumerateRunes())
+                characters++;
+            return characters;
+        }
+    }
+}

@@ -1,0 +1,130 @@
+namespace Peft.Models;
+
+/// <summary>What a token of a SentencePiece model is.</summary>
+internal enum PieceKind
+{
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6,
+}
+
+/// <summary>A token of a SentencePiece model.</summary>
+internal readonly record struct SentencePiece(string Text, float Score, PieceKind Kind);
+
+/// <summary>A SentencePiece model file: <c>ModelProto</c> of github.com/google/sentencepiece, src/sentencepiece_model.proto. The defaults are the format's.</summary>
+internal sealed class SentencePieceProto
+{
+    /// <summary>SentencePiece's mark for a space.</summary>
+    public const char Space = '\u2581';
+
+    readonly string source;
+
+    public SentencePieceProto(ReadOnlySpan<byte> content, string source)
+    {
+        this.source = source;
+        for (var reader = new ProtoReader(content, source); reader.Next();)
+        {
+            switch (reader.Field)
+            {
+                case 1: Pieces.Add(Piece(reader.Bytes())); break;
+                case 2: Trainer(reader.Bytes()); break;
+                case 3: Normalizer(reader.Bytes()); break;
+                default: reader.Skip(); break;
+            }
+        }
+        if (Pieces.Count == 0) throw new TokenizerException($"{source} has no tokens, so it is not a SentencePiece model.");
+        if (Pieces.DistinctBy(piece => piece.Text).Count() != Pieces.Count) throw new TokenizerException($"{source} has a token twice: the file is damaged.");
+    }
+
+    /// <summary>The tokens; the place of each is its id.</summary>
+    public List<SentencePiece> Pieces { get; } = [];
+
+    /// <summary>1 for unigram, 2 for byte-pair encoding, 3 for words, 4 for characters.</summary>
+    public long ModelType { get; private set; } = 1;
+
+    /// <summary>Whether characters without a token become their UTF-8 bytes.</summary>
+    public bool ByteFallback { get; private set; }
+
+    /// <summary>Whether a word's mark stands at its end.</summary>
+    public bool SpaceAsSuffix { get; private set; }
+
+    /// <summary>Whether a text gets a space in front.</summary>
+    public bool AddDummyPrefix { get; private set; } = true;
+
+    /// <summary>Whether spaces at the ends are removed and those between words are one.</summary>
+    public bool RemoveExtraSpaces { get; private set; } = true;
+
+    /// <summary>Whether a space becomes <see cref="Space"/>.</summary>
+    public bool EscapeSpaces { get; private set; } = true;
+
+    /// <summary>The rules of normalization; null for none.</summary>
+    public Charsmap? Charsmap { get; private set; }
+
+    /// <summary>What an unknown token is decoded to.</summary>
+    public string UnknownSurface { get; private set; } = " \u2047 ";
+
+    /// <summary>The special tokens by role, with their ids; an id below 0 means that there is none.</summary>
+    public Dictionary<string, (string Text, long Id)> Roles { get; } = new()
+    {
+        ["unk_token"] = ("<unk>", 0), ["bos_token"] = ("<s>", 1), ["eos_token"] = ("</s>", 2), ["pad_token"] = ("<pad>", -1),
+    };
+
+    /// <summary>The id of the unknown token.</summary>
+    public int UnknownId => Pieces.FindIndex(piece => piece.Kind == PieceKind.Unknown) is >= 0 and var id ? id
+        : throw new TokenizerException($"{source} has no unknown token, which every SentencePiece model has: the file is damaged.");
+
+    SentencePiece Piece(ReadOnlySpan<byte> message)
+    {
+        var (text, score, kind) = ("", 0f, PieceKind.Normal);
+        for (var reader = new ProtoReader(message, source); reader.Next();)
+        {
+            switch (reader.Field)
+            {
+                case 1: text = reader.Text(); break;
+                case 2: score = reader.Single(); break;
+                case 3: kind = (PieceKind)reader.Int64(); break;
+                default: reader.Skip(); break;
+            }
+        }
+        if (text.Length == 0 || !float.IsFinite(score) || !Enum.IsDefined(kind))
+            throw new TokenizerException($"{source}: token {Pieces.Count} has no text, no finite score or no known kind: the file is damaged.");
+        return new(text, score, kind);
+    }
+
+    void Trainer(ReadOnlySpan<byte> message)
+    {
+        for (var reader = new ProtoReader(message, source); reader.Next();)
+        {
+            switch (reader.Field)
+            {
+                case 3: ModelType = reader.Int64(); break;
+                case 24: SpaceAsSuffix = reader.Bool(); break;
+                case 35: ByteFallback = reader.Bool(); break;
+                case >= 40 and <= 43 and var field: Roles[Role(field - 40)] = Roles[Role(field - 40)] with { Id = (int)reader.Int64() }; break;
+                case 44: UnknownSurface = reader.Text(); break;
+                case >= 45 and <= 48 and var field: Roles[Role(field - 45)] = Roles[Role(field - 45)] with { Text = reader.Text() }; break;
+                default: reader.Skip(); break;
+            }
+        }
+    }
+
+    void Normalizer(ReadOnlySpan<byte> message)
+    {
+        for (var reader = new ProtoReader(message, source); reader.Next();)
+        {
+            switch (reader.Field)
+            {
+                case 2: Charsmap = reader.Bytes() is { IsEmpty: false } rules ? new(rules) : null; break;
+                case 3: AddDummyPrefix = reader.Bool(); break;
+                case 4: RemoveExtraSpaces = reader.Bool(); break;
+                case 5: EscapeSpaces = reader.Bool(); break;
+                default: reader.Skip(); break;
+            }
+        }
+    }
+
+    static string Role(int index) => index switch { 0 => "unk_token", 1 => "bos_token", 2 => "eos_token", _ => "pad_token" };
+}
