@@ -18,7 +18,7 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     private static readonly ConditionalWeakTable<nn.Module, PeftModel> Adapted = [];
 
-    private readonly Dictionary<nn.Module, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<object, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, Adapter> adapters = [];
     private readonly List<TorchSharp.Modules.Parameter> frozen;
     private readonly WeightMerging merging;
@@ -185,12 +185,12 @@ public sealed class PeftModel : ITrainable, IDisposable
         adapters.Remove(name);
         active.Remove(name);
         composition = composition?.Without(name);
-        foreach (var (module, site) in sites.ToList())
+        foreach (var (key, site) in sites.ToList())
         {
             site.Remove(name);
             if (site.Layers.Count > 0) continue;
             site.Dispose();
-            sites.Remove(module);
+            sites.Remove(key);
         }
         adapter.Dispose();
         Refresh();
@@ -304,14 +304,14 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     internal Tensor BaseOf(TorchSharp.Modules.Parameter parameter) => merging.BaseOf(parameter);
 
-    internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Module);
+    internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Key);
 
     private void Attach(Adapter adapter)
     {
         adapters.Add(adapter.Name, adapter);
         foreach (var group in adapter.Layers.GroupBy(layer => layer.Target))
         {
-            if (!sites.TryGetValue(group.Key.Module, out var site)) sites.Add(group.Key.Module, site = new AdapterSite(group.Key));
+            if (!sites.TryGetValue(group.Key.Key, out var site)) sites.Add(group.Key.Key, site = new AdapterSite(group.Key));
             site.Add(adapter.Name, [.. group]);
         }
         Refresh();

@@ -42,7 +42,8 @@ public sealed class Adapter : IDisposable
     /// <summary>The form of each saved tensor in the file. Views where that is the tensor itself.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedTensors
         => (Shared?.Tensors ?? []).Where(tensor => tensor.IsSaved).Select(tensor => (SharedPrefix + tensor.Name, Shared!.ToSaved(tensor)))
-            .Concat(Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => (KeyOf(layer.Target, tensor.Name), layer.ToSaved(tensor)))));
+            .Concat(Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => (KeyOf(layer.Target, tensor.Name), layer.ToSaved(tensor)))))
+            .Concat(Layers.SelectMany(layer => layer.SavedCopies.Select(pair => (KeyOf(layer.Target, pair.Key), pair.Value))));
 
     internal void Loaded()
     {

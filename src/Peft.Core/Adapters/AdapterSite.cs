@@ -54,7 +54,9 @@ internal sealed class AdapterSite : IDisposable
 
     /// <summary>Gives each row of the batch an adapter of its own; null ends that.</summary>
     public void ActivatePerRow(IReadOnlyList<string?>? adapters)
-        => rows = adapters is null ? null : new RowGroups(Target.Path, adapters, name => name is null ? [] : Stack([name]));
+        => rows = adapters is null ? null
+            : Target.IsParameter ? throw new PeftException($"{Target} has one value for the whole batch, so rows cannot have adapters of their own. Run the rows apart.")
+            : new RowGroups(Target.Path, adapters, name => name is null ? [] : Stack([name]));
 
     public AdapterLayer[] Stack(IEnumerable<string> adapters) => [.. adapters.SelectMany(name => layers.GetValueOrDefault(name) ?? [])];
 
@@ -150,6 +152,7 @@ internal sealed class AdapterSite : IDisposable
 
     private Action Attach()
     {
+        if (Target is ParameterTarget parameter) return parameter.Lend(AdaptedValue);
         switch (Target.Module)
         {
             case AdaptableModule own:
@@ -166,6 +169,14 @@ internal sealed class AdapterSite : IDisposable
             default:
                 throw new PeftException($"{Target} does not map one tensor to one tensor: adapters cannot enter it.");
         }
+    }
+
+    private Tensor? AdaptedValue()
+    {
+        Reached = true;
+        if (IsMerged || active.Length == 0) return null;
+        using var scope = NewDisposeScope();
+        return Target.ToStored(Fold(active).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Detaches from the module, which is then as it was.</summary>

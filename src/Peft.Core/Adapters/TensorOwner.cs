@@ -63,6 +63,9 @@ public abstract class TensorOwner : IDisposable
         return tensor.Value.detach();
     }
 
+    /// <summary>Tensors that the file holds besides, by name: forms of other tensors, which are not read back. None by default.</summary>
+    protected internal virtual IReadOnlyDictionary<string, Tensor> SavedCopies => System.Collections.ObjectModel.ReadOnlyDictionary<string, Tensor>.Empty;
+
     /// <summary>Called once the saved tensors have been read from a file, to renew what follows from them.</summary>
     protected internal virtual void Loaded() { }
 

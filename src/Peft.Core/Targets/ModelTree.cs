@@ -51,6 +51,31 @@ public sealed class ModelTree
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
         => [.. All.Where(target => names.Any(name => ModuleSelector.Means(name, target.Path)))];
 
+    /// <summary>
+    /// The parameters that a list of names means (a path or its last parts): the weights of <see cref="Targets"/>, and matrices <c>[out, in]</c> or
+    /// <c>[experts, out, in]</c> that other modules own.
+    /// </summary>
+    /// <param name="field">The option that names them.</param>
+    /// <param name="names">The names.</param>
+    /// <exception cref="TargetNotFoundException">A name matches no parameter.</exception>
+    public IReadOnlyList<Target> Parameters(string field, IReadOnlyCollection<string> names)
+    {
+        var matches = All.Where(target => names.Any(name => ModuleSelector.Means(name, $"{target.Path}.weight"))).ToList();
+        var idle = names.Where(name => !matches.Any(target => ModuleSelector.Means(name, $"{target.Path}.weight"))).ToList();
+        foreach (var (path, module) in Walk(Model).Where(pair => !byModule.ContainsKey(pair.Module)))
+        {
+            var own = module.named_parameters(recurse: false).Where(pair => names.Any(name => ModuleSelector.Means(name, path.Length == 0 ? pair.name : $"{path}.{pair.name}"))).ToList();
+            idle.RemoveAll(name => own.Any(pair => ModuleSelector.Means(name, path.Length == 0 ? pair.name : $"{path}.{pair.name}")));
+            if (own.Find(pair => pair.parameter.dim() is not (2 or 3)) is { name: { } odd, parameter: { } vector })
+                throw new TargetNotFoundException($"{field}: {path}.{odd} is [{string.Join(", ", vector.shape)}], but only matrices and stacks of matrices can be adapted.");
+            // Hugging Face PEFT wraps a module once for each of its parameters, the last one outermost.
+            matches.AddRange(own.Select((pair, i) => new ParameterTarget(
+                string.Join('.', Enumerable.Repeat("base_layer", own.Count - 1 - i).Prepend(path).Where(part => part.Length > 0)), pair.name, module, pair.parameter)));
+        }
+        if (idle.Count > 0) throw NotFound(field, idle);
+        return matches;
+    }
+
     /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
     /// <param name="field">The option that names them.</param>
     /// <param name="names">The names.</param>

@@ -46,6 +46,12 @@ public abstract class Target
     /// <summary>Whether the module multiplies the vectors along its input's last dimension by the matrix, so that a method may regroup that dimension.</summary>
     public virtual bool IsProduct => false;
 
+    /// <summary>Whether this is a parameter whose module alone knows what is done with it: a layer there changes the weight and never sees an input.</summary>
+    public virtual bool IsParameter => false;
+
+    /// <summary>What tells the target from all others of its model.</summary>
+    internal virtual object Key => Module;
+
     /// <summary>Whether a linear module stores the matrix as <c>[in, out]</c>: what Hugging Face calls <c>fan_in_fan_out</c>.</summary>
     public virtual bool IsStoredTransposed => false;
 

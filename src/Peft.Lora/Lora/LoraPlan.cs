@@ -5,24 +5,33 @@ internal static class LoraPlan
 {
     public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
     {
+        var lookups = new List<LoraLayer>();
         foreach (var target in targets.Union(ParameterTargets(options, model)))
         {
+            if (target is { IsParameter: true } && target.Weight.dim() == 3)
+            {
+                yield return new ExpertsLoraLayer(target, options);
+                continue;
+            }
+            if (options.EnsureWeightTying && lookups.Find(other => ReferenceEquals(other.Target.Weight, target.Weight)) is { } owner)
+            {
+                yield return new TiedLoraLayer(target, owner);
+                continue;
+            }
             var lora = new LoraLayer(target, options);
+            if (target.IsLookup) lookups.Add(lora);
             yield return lora;
             if (options.UseDora) yield return new MagnitudeLayer(target, lora);
         }
         foreach (var layer in Tokens(options, model)) yield return layer;
     }
 
-    // A parameter is adapted through the module that owns it.
     private static IEnumerable<Target> ParameterTargets(LoraOptions options, ModelTree model)
     {
         if (options.TargetParameters is not { Count: > 0 } names) return [];
-        var matches = model.Targets.Where(target => names.Any(name => ModuleSelector.Means(name, $"{target.Path}.weight"))).ToList();
-        var idle = names.Where(name => !matches.Any(target => ModuleSelector.Means(name, $"{target.Path}.weight"))).ToList();
-        if (idle.Count > 0) throw model.NotFound(nameof(options.TargetParameters), idle);
         if (options.Dropout > 0 || options.UseDora || options.UseLoraBias)
             throw new AdapterOptionsException("TargetParameters goes without Dropout, UseDora and UseLoraBias: these need the module's input.");
+        var matches = model.Parameters(nameof(options.TargetParameters), names);
         options.RequireMatrices(matches);
         return matches;
     }

@@ -1,0 +1,121 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora.Tests;
+
+/// <summary>LoRA on parameters of modules that adapters cannot enter otherwise.</summary>
+public sealed class ParameterTests
+{
+    [Fact]
+    public void A_matrix_per_expert_is_adapted_as_the_formula_says()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Router();
+        var input = randn(5, 4);
+        var before = model.call(input);
+        var bits = Run.Bits(model);
+        var peft = model.ApplyLora(new LoraOptions { Rank = 2, Alpha = 6, TargetModules = Array.Empty<string>(), TargetParameters = ["experts.up", "experts.down"] });
+
+        Run.Difference(model.call(input), before).ShouldBe(0);
+        peft.Shake();
+        var adapted = model.call(input);
+        var state = peft.StateOf(peft.Find(PeftModel.DefaultName));
+        state.Keys.Order().ShouldBe([
+            "base_model.model.experts.base_layer.lora_A.weight", "base_model.model.experts.base_layer.lora_B.weight",
+            "base_model.model.experts.lora_A.weight", "base_model.model.experts.lora_B.weight",
+        ]);
+        Tensor Updated(Tensor weight, string path)
+        {
+            var (a, b) = (state[$"base_model.model.{path}lora_A.weight"], state[$"base_model.model.{path}lora_B.weight"]);
+            a.shape.ShouldBe([2 * Router.Count, weight.shape[2]]);
+            b.shape.ShouldBe([weight.shape[1], 2 * Router.Count]);
+            // The rank is the slower index of B's columns and the faster one of A's rows.
+            var update = einsum("ore,eri->eoi", b.reshape(weight.shape[1], 2, Router.Count), a.reshape(Router.Count, 2, weight.shape[2]));
+            return weight + update * 3;
+        }
+        var expected = Router.Compute(input, Updated(model.Experts.Up, "experts.base_layer."), Updated(model.Experts.Down, "experts."));
+        Run.Difference(adapted, expected).ShouldBeLessThan(1e-5f);   // sums in another order
+        Run.Difference(adapted, before).ShouldBeGreaterThan(1e-2f);
+
+        peft.Merge();
+        Run.Difference(model.call(input), expected).ShouldBeLessThan(1e-5f);
+        peft.Unmerge();
+        Run.Difference(model.call(input), adapted).ShouldBe(0);
+        peft.Dispose();
+        model.ShouldHaveBits(bits);
+        Run.Difference(model.call(input), before).ShouldBe(0);
+    }
+
+    [Fact]
+    public void The_factors_of_a_parameter_learn_and_nothing_else_does()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Router();
+        using var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
+        peft.Shake();
+        model.call(randn(5, 4)).square().sum().backward();
+        foreach (var tensor in peft.Trainables) tensor.Value.grad!.abs().max().item<float>().ShouldBeGreaterThan(0);
+        foreach (var (_, parameter) in model.named_parameters()) parameter.grad.ShouldBeNull();
+        peft.Unreached.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_pass_that_throws_leaves_the_parameter_as_it_was()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Router();
+        var bits = Run.Bits(model);
+        var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
+        peft.Shake();
+        Should.Throw<Exception>(() => model.call(randn(5, 3)));
+        peft.Dispose();
+        model.ShouldHaveBits(bits);
+    }
+
+    [Fact]
+    public void A_parameter_that_does_not_exist_or_is_no_matrix_is_named()
+    {
+        using var model = new Router();
+        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["sideways"] })).Message.ShouldContain("sideways");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["gain"] })).Message.ShouldContain("experts.gain is [4]");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"], Dropout = 0.1 })).Message.ShouldContain("Dropout");
+    }
+
+    [Fact]
+    public void Rows_cannot_have_parameters_of_their_own()
+    {
+        using var model = new Router();
+        using var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
+        Should.Throw<PeftException>(() => peft.Rows("default", PeftModel.Base)).Message.ShouldContain("Run the rows apart");
+    }
+
+    /// <summary>A mixture of experts as published models have it: one parameter [experts, out, in] for all experts.</summary>
+    private sealed class Router : nn.Module<Tensor, Tensor>
+    {
+        public const int Count = 3;
+        public readonly Experts Experts = new();
+
+        public Router() : base(nameof(Router)) => register_module("experts", Experts);
+
+        public override Tensor forward(Tensor x) => Experts.call(x);
+
+        public static Tensor Compute(Tensor x, Tensor up, Tensor down)
+            => nn.functional.relu(x.unsqueeze(0).matmul(up.transpose(1, 2))).matmul(down.transpose(1, 2)).mean([0L]);
+    }
+
+    private sealed class Experts : nn.Module<Tensor, Tensor>
+    {
+        public readonly Parameter Up = new(randn(Router.Count, 6, 4)), Down = new(randn(Router.Count, 4, 6)), Gain = new(ones(4));
+
+        public Experts() : base(nameof(ParameterTests.Experts))
+        {
+            foreach (var (name, parameter) in new[] { ("up", Up), ("down", Down), ("gain", Gain) })
+            {
+                parameter.DetachFromDisposeScope();
+                register_parameter(name, parameter);
+            }
+        }
+
+        public override Tensor forward(Tensor x) => Router.Compute(x, Up, Down) * Gain;
+    }
+}
