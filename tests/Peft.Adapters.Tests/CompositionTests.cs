@@ -117,8 +117,8 @@ public sealed class CompositionTests : IDisposable
     public void An_average_of_adapters_that_merge_merges()
     {
         using var other = new TinyTransformer("llama");
-        using var vectors = other.ApplyIa3();
-        vectors.Add("second", new Ia3Options());
+        using var vectors = other.ApplyIa3(["q_proj", "down_proj"], feedForward: ["down_proj"]);
+        vectors.Add("second", new Ia3Options { TargetModules = ["q_proj"] });
         vectors.Activate("default", "second");
         vectors.Shake();
         vectors.Activate(Composition.Average(("default", 2), ("second", 1)));

@@ -12,6 +12,7 @@ internal sealed class TinyTransformer : nn.Module<Tensor, Tensor>, IPretrainedMo
 {
     public const int Size = 8, Layers = 2, Vocabulary = 11;
 
+    private readonly Dictionary<string, nn.Module<Tensor, Tensor>> byPath = [];
     private readonly bool normsAfter;
 
     public TinyTransformer(string type) : base(nameof(TinyTransformer))
@@ -40,7 +41,7 @@ internal sealed class TinyTransformer : nn.Module<Tensor, Tensor>, IPretrainedMo
     public nn.Module InputEmbeddings => At("embed");
     public nn.Module? Head => At("head");
 
-    public nn.Module<Tensor, Tensor> At(string path) => (nn.Module<Tensor, Tensor>)path.Split('.').Aggregate((nn.Module)this, (module, name) => module.named_children().Single(child => child.name == name).module);
+    public nn.Module<Tensor, Tensor> At(string path) => byPath[path];
 
     public override Tensor forward(Tensor ids)
     {
@@ -94,6 +95,7 @@ internal sealed class TinyTransformer : nn.Module<Tensor, Tensor>, IPretrainedMo
             parent = (IFolder)next;
         }
         parent.Register(names[^1], module);
+        byPath.Add(path, (nn.Module<Tensor, Tensor>)module);
     }
 
     public void Register(string name, nn.Module module) => register_module(name, module);
@@ -134,7 +136,7 @@ internal static class Run
             using var scope = NewDisposeScope();
             using var _ = no_grad();
             var (flat, gradient) = (tensor.Value.view(-1), tensor.Value.grad!.view(-1));
-            for (long i = 0; i < flat.shape[0]; i += Math.Max(1, flat.shape[0] / 3))
+            for (long i = 0; i < flat.shape[0]; i += Math.Max(1, flat.shape[0] / 2))
             {
                 var place = flat.narrow(0, i, 1);
                 place.add_(step);

@@ -16,8 +16,9 @@ internal sealed class RoadLayer : TransformLayer
     public RoadLayer(Target target, RoadOptions options) : base(target)
     {
         (variant, half) = (options.Variant, options.GroupSize / 2);
-        if (target.Out % options.GroupSize != 0)
-            throw new AdapterOptionsException($"{target.Path} has {target.Out} outputs, which groups of {options.GroupSize} do not divide. Choose a GroupSize that divides them, or exclude the module.");
+        if (!target.IsMatrix) throw new AdapterOptionsException($"{target} has no weight matrix for RoAd to turn: exclude it from TargetModules.");
+        if (target.Out / target.Groups % options.GroupSize != 0)
+            throw new AdapterOptionsException($"{target.Path} has {target.Out / target.Groups} outputs{(target.Groups > 1 ? " per group" : "")}, which groups of {options.GroupSize} do not divide. Choose a GroupSize that divides them, or exclude the module.");
         var size = variant switch { RoadVariant.Road1 => target.Out / 2, RoadVariant.Road2 => target.Out, _ => target.Out * 2 };
         theta = Trainable("road_theta", options.InitWeights ? Zeros(size) : Normal(0.5, size));
         alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(1));

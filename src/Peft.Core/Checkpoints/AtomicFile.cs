@@ -3,7 +3,7 @@ using System.Text;
 namespace Peft.Checkpoints;
 
 /// <summary>Replaces files whole: a reader sees the old file or the new one, and a failed write leaves the old one.</summary>
-internal static class AtomicFile
+public static class AtomicFile
 {
     /// <summary>Writes a file, creating its folder if needed.</summary>
     /// <param name="path">The file.</param>
@@ -12,10 +12,12 @@ internal static class AtomicFile
     /// <exception cref="CheckpointException">The file could not be written.</exception>
     public static void Write(string path, Action<Stream> write, long length = 0)
     {
+        ArgumentNullException.ThrowIfNull(write);
         using var staged = StagedFile.Create(path, write, length);
         staged.Commit();
     }
 
-    /// <summary>Writes a text file in UTF-8.</summary>
+    /// <summary>Writes a text file in UTF-8, creating its folder if needed.</summary>
+    /// <exception cref="CheckpointException">The file could not be written.</exception>
     public static void WriteText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 }

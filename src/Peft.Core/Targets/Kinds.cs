@@ -83,6 +83,7 @@ internal sealed class ConvolutionTarget : Target
     public override long Out { get; }
     public override long In { get; }
     public override long InputChannels => module.in_channels;
+    public override long Groups => module.groups;
     private long[] Ones => [.. inner[1..].Select(_ => 1L)];
     public override long[] InputFactorShape(long rank) => [rank, .. inner];
     public override long[] OutputFactorShape(long rank) => [Out, rank, .. Ones];

@@ -82,6 +82,9 @@ public abstract class Target
     /// <summary>A vector <c>[out]</c> shaped to broadcast over the module's output: <c>[out, 1…]</c> for a convolution.</summary>
     public virtual Tensor AlongOutput(Tensor vector) => vector.reshape(-1);
 
+    /// <summary>Groups of a convolution: runs of rows of the matrix, of one length, that each see inputs of their own; else 1.</summary>
+    public virtual long Groups => 1;
+
     /// <summary>A vector of the <see cref="InputChannels"/> shaped to broadcast over the module's input: <c>[channels, 1…]</c> for a convolution.</summary>
     public virtual Tensor AlongInput(Tensor vector) => vector.reshape(-1);
 

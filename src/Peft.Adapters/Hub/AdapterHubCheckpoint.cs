@@ -1,0 +1,112 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Peft.Adapters;
+using Peft.Checkpoints;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Bottleneck adapters in the files of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own form, and <c>adapter.safetensors</c>.</summary>
+public static class AdapterHubCheckpoint
+{
+    /// <summary>Name of the file with the tensors.</summary>
+    public const string FileName = "adapter.safetensors";
+
+    private const string Version = "adapters.1.2.0";   // the version whose form is written
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    // What Hugging Face PEFT's configurations have and this library's have not.
+    private static readonly string[] Foreign =
+    [
+        "peft_type", "task_type", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping", "peft_version",
+        "target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern",
+    ];
+
+    /// <summary>Saves a bottleneck adapter as the Adapters library does. Each file is replaced whole or not at all.</summary>
+    /// <param name="model">The model, a transformer of an architecture that the method knows.</param>
+    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <param name="name">Name of the adapter, which its keys hold.</param>
+    /// <exception cref="AdapterOptionsException">The adapter is of another method, or stands where that library has none.</exception>
+    public static void SaveToAdapterHub(this PeftModel model, string folder, string name = PeftModel.DefaultName)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var adapter = model.Find(name);
+        if (adapter.Options is not BottleneckOptions options)
+            throw new AdapterOptionsException($"Adapter '{name}' is of method {adapter.Options.PeftType}: only bottleneck adapters are saved in AdapterHub's form.");
+        using var scope = NewDisposeScope();
+        var tensors = AdapterHubKeys.Of(model.Tree, adapter, name).ToDictionary(pair => pair.Key, pair => pair.Tensor.detach());
+        Directory.CreateDirectory(folder);
+        SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
+
+        var config = JsonNode.Parse(AdapterConfig.Write(options))!.AsObject();
+        foreach (var field in Foreign) config.Remove(field);
+        config["architecture"] = null;
+        AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName), new JsonObject
+        {
+            ["config"] = new JsonObject(config.OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone()))),
+            ["hidden_size"] = adapter.Layers.OfType<BottleneckLayer>().FirstOrDefault()?.Target.Out,
+            ["model_class"] = model.Module.GetType().Name,
+            ["model_name"] = options.BaseModelNameOrPath ?? (model.Module as IPretrainedModel)?.NameOrPath,
+            ["model_type"] = model.Tree.ModelType,
+            ["name"] = name,
+            ["version"] = Version,
+        }.ToJsonString(Indented));
+    }
+
+    /// <summary>Adds a bottleneck adapter from a folder of the Adapters library. The first adapter is active at once.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter.safetensors</c>.</param>
+    /// <param name="name">Its name in this model; the one in the file if null.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
+    /// <exception cref="AdapterOptionsException">The adapter is not a bottleneck adapter.</exception>
+    /// <exception cref="AdapterMismatchException">The adapter does not fit the model. The model is unchanged.</exception>
+    public static PeftModel LoadFromAdapterHub(this PeftModel model, string folder, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var (options, savedName) = ReadConfig(Path.Combine(folder, AdapterConfig.FileName));
+        name ??= savedName;
+        using var scope = NewDisposeScope();
+        using var file = SafetensorsFile.Open(Path.Combine(folder, FileName));
+        model.Add(name, options);
+        try
+        {
+            using var _ = no_grad();
+            foreach (var (key, tensor) in AdapterHubKeys.Of(model.Tree, model.Find(name), savedName))
+            {
+                // The library's keys start with the name of the base model or without it, as the model was wrapped.
+                var found = file.Keys.FirstOrDefault(each => each == key) ?? file.Keys.FirstOrDefault(each => ModuleSelector.Means(each, key) || ModuleSelector.Means(key, each))
+                    ?? throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {key} is missing. The file holds {string.Join(", ", file.Keys.Take(5))}, ….");
+                if (!file.Tensors[found].Shape.SequenceEqual(tensor.shape))
+                    throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {found} is [{string.Join(", ", file.Tensors[found].Shape)}] in the file and [{string.Join(", ", tensor.shape)}] in the model.");
+                tensor.copy_(file.Read(found));
+            }
+        }
+        catch
+        {
+            model.Delete(name);
+            throw;
+        }
+        return model;
+    }
+
+    private static (BottleneckOptions Options, string Name) ReadConfig(string path)
+    {
+        if (!File.Exists(path)) throw new CheckpointException(path, "does not exist: an adapter of the Adapters library is a folder with this file and adapter.safetensors.");
+        try
+        {
+            if (JsonNode.Parse(File.ReadAllText(path)) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
+                throw new CheckpointException(path, "has no fields 'config' and 'name', so it is no configuration of the Adapters library.");
+            if (config["architecture"]?.GetValue<string>() is { } other)
+                throw new AdapterOptionsException($"{path} is of architecture '{other}': only bottleneck adapters, whose architecture is null, are read here.");
+            config.Remove("architecture");
+            config["peft_type"] = "BOTTLENECK";
+            return ((BottleneckOptions)AdapterConfig.Parse(config.ToJsonString(), path), name);
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            throw new CheckpointException(path, $"cannot be read: {error.Message}", error);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+[assembly: Peft.AdapterMethod("UNION", typeof(Peft.UnionOptions))]
+
+namespace Peft;
+
+/// <summary>Several methods as one adapter, which is trained, saved and activated as one: a mix-and-match adapter is a prefix with parallel bottlenecks (He et al. 2021, arXiv:2110.04366).</summary>
+/// <remarks>Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all under their own keys.</remarks>
+public sealed record UnionOptions : AdapterOptions
+{
+    /// <summary>No parts yet.</summary>
+    public UnionOptions() : base("UNION") { }
+
+    /// <summary>The methods, those that enter the same module from the innermost outwards.</summary>
+    [JsonPropertyName("configs"), JsonConverter(typeof(Configurations))] public IReadOnlyList<AdapterOptions> Parts { get; init; } = [];
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => Parts.Select(part => part.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Errors()
+        => Parts.Count == 0 ? ["Parts must name at least one method, but is empty."] : Parts.SelectMany(part => part.Errors().Select(error => $"{part.PeftType}: {error}"));
+
+    /// <inheritdoc/>
+    protected internal override AdapterPlan Plan(ModelTree model)
+    {
+        var plans = Parts.Select(part => part.Plan(model)).ToList();
+        var shared = plans.Select(plan => plan.Shared).OfType<SharedTensors>().ToList();
+        var twice = plans.SelectMany(plan => plan.Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => Adapter.KeyOf(layer.Target, tensor.Name))))
+            .GroupBy(key => key).FirstOrDefault(group => group.Count() > 1)?.Key;
+        if (shared.Count < 2 && twice is null) return new AdapterPlan(this with { Parts = [.. plans.Select(plan => plan.Options)] }, [.. plans.SelectMany(plan => plan.Layers)], shared.SingleOrDefault());
+        foreach (var layer in plans.SelectMany(plan => plan.Layers)) layer.Dispose();
+        foreach (var each in shared) each.Dispose();
+        throw new AdapterOptionsException(twice is not null
+            ? $"Two parts of the union save a tensor as {twice}. Give them different modules, or make them adapters of their own."
+            : "Two parts of the union have tensors that their layers share, and a file holds one such set. Make one of them an adapter of its own.");
+    }
+
+    private sealed class Configurations : JsonConverter<IReadOnlyList<AdapterOptions>>
+    {
+        public override IReadOnlyList<AdapterOptions> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+            => [.. (JsonNode.Parse(ref reader) as JsonArray ?? throw new JsonException("configs must be a list.")).Select(each => AdapterConfig.Parse(each?.ToJsonString() ?? "null", "configs"))];
+
+        public override void Write(Utf8JsonWriter writer, IReadOnlyList<AdapterOptions> value, JsonSerializerOptions options)
+        {
+            writer.WriteStartArray();
+            foreach (var part in value) JsonNode.Parse(AdapterConfig.Write(part))!.WriteTo(writer, options);
+            writer.WriteEndArray();
+        }
+    }
+}
