@@ -25,7 +25,7 @@ public class Chat : InFolder
     public void Templates_and_labels()
     {
         File.WriteAllText("models/stories260K/chat_template.jinja",
-            "{% for m in messages %}<|{{ m.role }}|>\n{% generation %}{{ m.content }}{% endgeneration %}\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}");
+            "{% for m in messages %}<|{{ m.role }}|>\n{% generation %}{{ m.content }}{% endgeneration %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}");
         // snippet: chat-render
         ChatTemplate template = ChatTemplate.FromFolder("models/stories260K");
         ChatMessage[] messages = [new(ChatRole.User, "Hi"), new(ChatRole.Assistant, "Hello!"), new(ChatRole.User, "Bye")];
