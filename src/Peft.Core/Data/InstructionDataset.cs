@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using static TorchSharp.torch;
 
 namespace Peft;
 
@@ -47,7 +46,7 @@ public sealed class InstructionDataset : TrainingDataset
 {
     private readonly InstructionOptions options;
     private readonly long padding;
-    private readonly List<Sequence> sequences = [];
+    private readonly List<LabelledSequence> sequences = [];
 
     /// <summary>Tokenises rows.</summary>
     /// <param name="rows">The rows.</param>
@@ -108,44 +107,7 @@ public sealed class InstructionDataset : TrainingDataset
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        var chosen = rows.Select(row => sequences[row]).ToArray();
-        return options.Layout == BatchLayout.Packed ? Pack(chosen) : Pad(chosen);
-    }
-
-    private static Batch Pack(Sequence[] chosen)
-    {
-        var ids = chosen.SelectMany(sequence => sequence.Ids).ToArray();
-        return new()
-        {
-            InputIds = tensor(ids, [1, ids.Length]),
-            Labels = tensor(chosen.SelectMany(sequence => sequence.Labels).ToArray(), [1, ids.Length]),
-            PackedLengths = [.. chosen.Select(sequence => sequence.Ids.Length)],
-            Weight = chosen.Sum(sequence => sequence.Learned),
-            Tokens = ids.Length,
-        };
-    }
-
-    private Batch Pad(Sequence[] chosen)
-    {
-        var width = chosen.Max(sequence => sequence.Ids.Length);
-        var (ids, labels, mask) = (new long[chosen.Length * width], new long[chosen.Length * width], new long[chosen.Length * width]);
-        Array.Fill(ids, padding);
-        Array.Fill(labels, Batch.IgnoredLabel);
-        for (var i = 0; i < chosen.Length; i++)
-        {
-            chosen[i].Ids.CopyTo(ids, i * width);
-            chosen[i].Labels.CopyTo(labels, i * width);
-            Array.Fill(mask, 1, i * width, chosen[i].Ids.Length);
-        }
-        var padded = chosen.Any(sequence => sequence.Ids.Length < width);
-        return new()
-        {
-            InputIds = tensor(ids, [chosen.Length, width]),
-            Labels = tensor(labels, [chosen.Length, width]),
-            AttentionMask = padded ? tensor(mask, [chosen.Length, width]) : null,
-            Weight = chosen.Sum(sequence => sequence.Learned),
-            Tokens = chosen.Sum(sequence => sequence.Ids.Length),
-        };
+        return LabelledSequence.ToBatch([.. rows.Select(row => sequences[row])], options.Layout, padding);
     }
 
     private void Add(InstructionRow row, ITokenizer tokenizer)
@@ -164,8 +126,6 @@ public sealed class InstructionDataset : TrainingDataset
             return;
         }
         if (prompt.Count + completion.Count + end.Count() > options.MaxLength) TruncatedRows++;
-        sequences.Add(new(ids, labels, ids.Length - first));
+        sequences.Add(new(ids, labels));
     }
-
-    private sealed record Sequence(long[] Ids, long[] Labels, int Learned);
 }
