@@ -10,7 +10,7 @@ public static class Unsupported
 
     private static readonly string[] Methods =
     [
-        "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT", "FROD",
+        "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "CARTRIDGE", "CPT",
         "HRA", "IA3", "LN_TUNING", "MULTITASK_PROMPT_TUNING", "OFT", "POLY", "PREFIX_TUNING",
         "PROMPT_TUNING", "P_TUNING", "ROAD", "XLORA",
     ];
