@@ -31,8 +31,8 @@ internal sealed class NumpyRandom
         for (var j = limit - count; j < limit; j++)
         {
             long value = Below(j);
-            chosen[j - (limit - count)] = seen.Add(value) ? value : j;
-            seen.Add(j);
+            if (!seen.Add(value)) seen.Add(value = j);
+            chosen[j - (limit - count)] = value;
         }
         Shuffle(chosen, Below);
         return chosen;
