@@ -11,8 +11,11 @@ internal sealed class SeededRandom(long seed) : IDisposable
     public Tensor KaimingUniform(params long[] shape)
     {
         var bound = Math.Sqrt(6.0 / shape[1..].Aggregate(1L, (a, b) => a * b));
-        return empty(shape).uniform_(-bound, bound, generator);
+        return Uniform(bound, ScalarType.Float32, shape);
     }
+
+    /// <summary>Uniform between ±bound, in a type.</summary>
+    public Tensor Uniform(double bound, ScalarType type, params long[] shape) => empty(shape, type).uniform_(-bound, bound, generator);
 
     /// <summary>Uniform between 0 and 1.</summary>
     public Tensor Uniform(params long[] shape) => rand(shape, generator: generator);
@@ -22,9 +25,6 @@ internal sealed class SeededRandom(long seed) : IDisposable
 
     /// <summary>Different numbers below a limit, in no order.</summary>
     public Tensor Choose(long count, long below) => randperm(below, generator: generator).narrow(0, 0, count);
-
-    /// <summary>Numbers from 0 up to but not including a limit.</summary>
-    public Tensor Integers(long below, params long[] shape) => randint(0, below, shape, generator: generator);
 
     public void Dispose() => generator.Dispose();
 }
