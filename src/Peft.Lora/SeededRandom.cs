@@ -11,11 +11,16 @@ internal sealed class SeededRandom(long seed) : IDisposable
     public Tensor KaimingUniform(params long[] shape)
     {
         var bound = Math.Sqrt(6.0 / shape[1..].Aggregate(1L, (a, b) => a * b));
-        return Uniform(bound, ScalarType.Float32, shape);
+        return empty(shape).uniform_(-bound, bound, generator);
     }
 
-    /// <summary>Uniform between ±bound, in a type.</summary>
-    public Tensor Uniform(double bound, ScalarType type, params long[] shape) => empty(shape, type).uniform_(-bound, bound, generator);
+    /// <summary>Uniform between ±bound in bfloat16, as PyTorch 2.14 rounds it: what reaches the upper bound becomes the lower one.</summary>
+    public Tensor UniformBFloat16(double bound, params long[] shape)
+    {
+        var rounded = empty(shape).uniform_(-bound, bound, generator).to_type(ScalarType.BFloat16);
+        var limit = tensor((float)bound).to_type(ScalarType.BFloat16);
+        return where(rounded.ge(limit), limit.neg(), rounded);
+    }
 
     /// <summary>Uniform between 0 and 1.</summary>
     public Tensor Uniform(params long[] shape) => rand(shape, generator: generator);
