@@ -5,6 +5,7 @@ using Peft;
 [assembly: AdapterMethod("DEFT", typeof(DeftOptions))]
 [assembly: AdapterMethod("DELORA", typeof(DeloraOptions))]
 [assembly: AdapterMethod("FOURIERFT", typeof(FourierFtOptions))]
+[assembly: AdapterMethod("FROD", typeof(FrodOptions))]
 [assembly: AdapterMethod("GLORA", typeof(GloraOptions))]
 [assembly: AdapterMethod("GRALORA", typeof(GraloraOptions))]
 [assembly: AdapterMethod("HIRA", typeof(HiraOptions))]

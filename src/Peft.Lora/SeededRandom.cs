@@ -14,6 +14,14 @@ internal sealed class SeededRandom(long seed) : IDisposable
         return empty(shape).uniform_(-bound, bound, generator);
     }
 
+    /// <summary>Uniform between ±bound in bfloat16, as PyTorch 2.14 rounds it: what reaches the upper bound becomes the lower one.</summary>
+    public Tensor UniformBFloat16(double bound, params long[] shape)
+    {
+        var rounded = empty(shape).uniform_(-bound, bound, generator).to_type(ScalarType.BFloat16);
+        var limit = tensor((float)bound).to_type(ScalarType.BFloat16);
+        return where(rounded.ge(limit), limit.neg(), rounded);
+    }
+
     /// <summary>Uniform between 0 and 1.</summary>
     public Tensor Uniform(params long[] shape) => rand(shape, generator: generator);
 
@@ -22,9 +30,6 @@ internal sealed class SeededRandom(long seed) : IDisposable
 
     /// <summary>Different numbers below a limit, in no order.</summary>
     public Tensor Choose(long count, long below) => randperm(below, generator: generator).narrow(0, 0, count);
-
-    /// <summary>Numbers from 0 up to but not including a limit.</summary>
-    public Tensor Integers(long below, params long[] shape) => randint(0, below, shape, generator: generator);
 
     public void Dispose() => generator.Dispose();
 }

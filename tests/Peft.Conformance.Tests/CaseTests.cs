@@ -149,6 +149,30 @@ public class CaseTests
         }
     }
 
+    [Theory, MemberData(nameof(Cases))]
+    public void A_fresh_adapter_writes_the_same_configuration_and_draws_the_same_from_its_seed(string id)
+    {
+        using var scope = NewDisposeScope();
+        var @case = Oracle.Case(id);
+        using var model = AdaptedCase.LoadBase(@case.Base);
+        var options = AdapterConfig.Read(@case.Adapter);
+        using var peft = model.ApplyAdapter(options);
+        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
+        try
+        {
+            peft.SaveAdapter(folder);
+            if (!@case.Variant.Contains("all-linear", StringComparison.Ordinal))
+                File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName)).ShouldBe(File.ReadAllText(Path.Combine(@case.Adapter, AdapterConfig.FileName)));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        using var theirs = SafetensorsFile.Open(Path.Combine(@case.Adapter, AdapterCheckpoint.FileName));
+        var state = peft.StateOf(peft.Find(PeftModel.DefaultName));
+        theirs.Tensors.Keys.Where(key => IsSeeded(key, options) && !state[key].isclose(theirs.Read(key), 1e-6, 1e-6).all().item<bool>()).ShouldBeEmpty();
+    }
+
     [Fact]
     public void Every_case_is_supported_or_named_by_the_list_of_what_is_not()
     {
@@ -157,6 +181,11 @@ public class CaseTests
         supported.ShouldBeGreaterThan(0);
         Oracle.Cases.Where(each => Unsupported.Reason(each) is null).Select(each => each.Method).Distinct().ShouldBeSubsetOf(AdapterMethods.Known.Keys);
     }
+
+    private static bool IsSeeded(string key, AdapterOptions options)
+        => SeededNames.Any(name => key.Contains(name, StringComparison.Ordinal)) || (options is ShiraOptions { Seed: not null } && key.EndsWith("shira_indices", StringComparison.Ordinal));
+
+    private static readonly string[] SeededNames = ["vera_A", "vera_B", "randlora_A", "randlora_B", "tinylora_P", "unilora_indices", "unilora_scales", "frod_s_indices"];
 
     private static bool Has(OracleCase each, string name)
     {

@@ -21,8 +21,9 @@ internal sealed class RandloraBases : SharedTensors
         }
         else
         {
-            a = random.KaimingUniform(rank, 1, small);
-            b = cat([.. Enumerable.Range(0, count).Select(_ => random.KaimingUniform(large, 1, rank))], 1);
+            // In bfloat16, as Hugging Face PEFT draws and divides them: other numbers would come of the same seed.
+            a = random.UniformBFloat16(1 / Math.Sqrt(small), rank, 1, small);
+            b = cat([.. Enumerable.Range(0, count).Select(_ => random.UniformBFloat16(1 / Math.Sqrt(rank), large, 1, rank))], 1);
         }
         A = Frozen("randlora_A", a.div(a.std()).to(Device), options.SaveProjection);
         B = Frozen("randlora_B", b.div(b.std()).to(Device), options.SaveProjection);

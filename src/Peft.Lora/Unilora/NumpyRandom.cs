@@ -31,21 +31,31 @@ internal sealed class NumpyRandom
         for (var j = limit - count; j < limit; j++)
         {
             long value = Below(j);
-            chosen[j - (limit - count)] = seen.Add(value) ? value : j;
-            seen.Add(j);
+            if (!seen.Add(value)) seen.Add(value = j);
+            chosen[j - (limit - count)] = value;
         }
-        Shuffle(chosen, count);
+        Shuffle(chosen, Below);
         return chosen;
     }
 
     /// <summary>Puts numbers into random order.</summary>
-    public void Shuffle(long[] values, int count)
+    public void Shuffle(long[] values) => Shuffle(values, BelowByMask);
+
+    private static void Shuffle(long[] values, Func<long, long> draw)
     {
-        for (var i = count - 1; i >= 1; i--)
+        for (var i = values.Length - 1; i >= 1; i--)
         {
-            var j = Below(i);
+            var j = draw(i);
             (values[i], values[j]) = (values[j], values[i]);
         }
+    }
+
+    // A number from 0 to a largest one, by drawing until one fits: NumPy shuffles so, but chooses by the other way.
+    private long BelowByMask(long largest)
+    {
+        var mask = (uint)BitOperations.RoundUpToPowerOf2((uint)largest + 1) - 1;
+        while (true)
+            if ((Next() & mask) is var value && value <= largest) return value;
     }
 
     // A number from 0 to a largest one (Lemire 2018, arXiv:1805.10941).

@@ -38,7 +38,7 @@ internal sealed class UniloraVector : SharedTensors
         var random = new NumpyRandom((uint)options.Seed);
         var (each, left) = ((int)(places / options.Parameters), (int)(places % options.Parameters));
         long[] deck = [.. Enumerable.Range(0, options.Parameters).SelectMany(index => Enumerable.Repeat((long)index, each)), .. random.Choose(options.Parameters, left)];
-        random.Shuffle(deck, deck.Length);
+        random.Shuffle(deck);
         return deck;
     }
 }

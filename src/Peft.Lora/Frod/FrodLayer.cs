@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// FRoD (2026, doi:10.1609/aaai.v40i31.39813): W′ = U·(S + diag(l))·Vᵀ with trained l <c>[in]</c> and sparse S <c>[in, in]</c>. W = U·diag(l₀)·Vᵀ, where
+/// U <c>[out, in]</c> has columns of length 1, so that ΔW = U·(S + diag(l − l₀))·Vᵀ.
+/// </summary>
+internal sealed class FrodLayer : DeltaLayer
+{
+    private readonly Parameter lengths, values, u, v, places, startLengths;
+
+    public FrodLayer(Target target, FrodOptions options, FrodProjections shared) : base(target)
+    {
+        Dropout = options.Dropout;
+        (v, places) = shared.Of(target);
+        var (directions, start) = Decompose();
+        startLengths = Frozen("frod_lambda_l0", start.clone(), saved: false);
+        u = Frozen("frod_U", directions, saved: false);
+        lengths = Trainable("frod_lambda_l", options.InitWeights ? start : start.add(Normal(0.1, start.shape)));
+        values = Trainable("frod_lambda_s_values", options.InitWeights ? Zeros(places.shape[1]) : Normal(0.1, places.shape[1]));
+    }
+
+    public override Tensor Delta() => Middle(u).mm(v.t());
+
+    protected override double MultiplyCost => Target.In * (double)(Target.In + Target.Out);
+
+    protected override Tensor? Multiply(Tensor input)
+    {
+        var z = input.matmul(v);
+        var turned = z.mul(lengths.sub(startLengths)).index_add(-1, places.select(0, 0), z.index_select(-1, places.select(0, 1)).mul(values), 1);
+        return nn.functional.linear(turned, u);
+    }
+
+    // U·(S + diag(l − l₀))
+    private Tensor Middle(Tensor left)
+        => left.mul(lengths.sub(startLengths)).index_add(1, places.select(0, 1), left.index_select(1, places.select(0, 0)).mul(values), 1);
+
+    // The file's V may be another than the one worked out here.
+    protected override void Loaded()
+    {
+        var (directions, start) = Decompose();
+        Replace(u, directions);
+        Replace(startLengths, start);
+    }
+
+    private (Tensor Directions, Tensor Lengths) Decompose()
+    {
+        var (weight, basis) = (Target.ToMatrix(Target.Weight).detach().to_type(ScalarType.Float64), v.detach().to_type(ScalarType.Float64));
+        Tensor scaled;   // W·V⁻ᵀ
+        try { scaled = linalg.solve(basis, weight.t()).t(); }
+        catch (ExternalException) { scaled = weight.mm(linalg.pinv(basis).t()); }   // V has no inverse
+        var length = linalg.vector_norm(scaled, 2, [0], false);
+        var unit = where(length.gt(1e-12), scaled.div(length.clamp_min(1e-12)), zeros_like(scaled));
+        return (unit.to_type(TensorType), length.to_type(TensorType));
+    }
+}

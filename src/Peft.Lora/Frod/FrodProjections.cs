@@ -1,0 +1,66 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>What FRoD's modules of one kind share: V <c>[in, in]</c>, and the places <c>[2, count]</c> of the sparse elements.</summary>
+internal sealed class FrodProjections : SharedTensors
+{
+    private readonly Dictionary<string, (Parameter V, Parameter Places)> kinds = [];
+
+    public FrodProjections(FrodOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        using var random = new SeededRandom(options.ProjectionKey);
+        foreach (var kind in targets.GroupBy(KindOf).OrderBy(group => group.Key, StringComparer.Ordinal))
+        {
+            using var scope = NewDisposeScope();
+            var size = kind.First().In;
+            var v = CommonBasis([.. kind.Select(target => target.ToMatrix(target.Weight).to_type(ScalarType.Float32))], options.Regularization);
+            var apart = size * size - size;
+            var count = options.SparseRate == 0 || apart == 0 ? 0 : Math.Clamp((long)(size * size * options.SparseRate), 1, apart);
+            var chosen = count == 0 ? zeros(0, ScalarType.Int64) : random.Choose(count, apart);
+            // The elements beside the diagonal, numbered row by row.
+            var row = chosen.div(Math.Max(1, size - 1), RoundingMode.floor);
+            var column = chosen.remainder(Math.Max(1, size - 1));
+            column = column.add(column.ge(row).to_type(ScalarType.Int64));
+            var places = Frozen($"frod_s_indices.{kind.Key}", stack([row, column]).to(Device), options.SaveProjection);
+            Frozen($"frod_s_size.{kind.Key}", tensor([size, size], device: Device), options.SaveProjection);
+            kinds.Add(kind.Key, (Frozen($"frod_V.{kind.Key}", v.contiguous(), options.SaveProjection), places));
+        }
+    }
+
+    /// <summary>What the modules of a target's kind share.</summary>
+    public (Parameter V, Parameter Places) Of(Target target) => kinds[KindOf(target)];
+
+    // Modules of the same role in different layers: the last two parts of the path, as Hugging Face names them.
+    private static string KindOf(Target target)
+    {
+        var parts = target.Path.Split('.');
+        if (parts.Length == 1 || parts[^2].All(char.IsAsciiDigit)) return parts[^1];
+        return parts is [.., "attention", "output", "dense"] ? "attention_output" : $"{parts[^2]}_{parts[^1]}";
+    }
+
+    // A joint decomposition of matrices with the same columns, by the eigenvectors of their mean inverse Gram matrix
+    // (higher-order generalized singular values; Ponnapalli et al. 2011, doi:10.1371/journal.pone.0028072).
+    private static Tensor CommonBasis(IReadOnlyList<Tensor> matrices, double regularization)
+    {
+        var stacked = cat([.. matrices], 0);
+        if (stacked.shape[0] < stacked.shape[1])
+        {
+            var (_, _, vt) = linalg.svd(stacked, fullMatrices: true);
+            return vt.t();
+        }
+        var (q, r) = linalg.qr(stacked);
+        var ridge = eye(r.shape[1], dtype: r.dtype, device: r.device).mul(regularization);
+        var mean = zeros_like(ridge);
+        var start = 0L;
+        foreach (var matrix in matrices)
+        {
+            var part = q.narrow(0, start, matrix.shape[0]);
+            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge)), alpha: 1.0 / matrices.Count);
+            start += matrix.shape[0];
+        }
+        var (_, vectors) = linalg.eigh(mean);
+        return r.t().mm(vectors);
+    }
+}
