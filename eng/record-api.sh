@@ -8,8 +8,8 @@ for project in src/*/; do
     echo '#nullable enable' > "${project}PublicAPI.Unshipped.txt"
 done
 for project in src/*/; do
-    # One line per symbol and warning: "… RS0016: Symbol 'X' is not part of the declared public API …".
+    # One line per symbol and warning, of the libraries that this one uses as well: "… RS0016: Symbol 'X' is not part of the declared public API … [project]".
     log=$(dotnet build "$project" -c Release --nologo --no-incremental -p:TreatWarningsAsErrors=false -p:UseSharedCompilation=false -v quiet)
-    api=$(sed -n "s/.* RS0016: Symbol '\(.*\)' is not part of the declared public API.*/\1/p" <<< "$log" | LC_ALL=C sort -u)
+    api=$(sed -n "s/.* RS0016: Symbol '\(.*\)' is not part of the declared public API.*\[.*$(basename "$project")\.csproj.*/\1/p" <<< "$log" | LC_ALL=C sort -u)
     printf '#nullable enable\n%s\n' "$api" > "${project}PublicAPI.Unshipped.txt"
 done
