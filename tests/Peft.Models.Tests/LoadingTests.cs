@@ -74,8 +74,8 @@ public sealed class LoadingTests : IDisposable
     {
         using var model = SequenceClassifier.FromPretrained(Reference.Folder("llama"), new LoadOptions { LabelCount = 5, Seed = 3 });
         model.InitializedParameters.ShouldBe(["score.weight"]);
-        model.Score.Weight.shape.ShouldBe([5, 32]);
-        model.Score.Weight.std().item<float>().ShouldBe(0.02f, 0.005);
+        model.Head.Weight.shape.ShouldBe([5, 32]);
+        model.Head.Weight.std().item<float>().ShouldBe(0.02f, 0.005);
     }
 
     [Fact]

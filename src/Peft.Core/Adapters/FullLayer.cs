@@ -9,10 +9,16 @@ internal sealed class FullLayer : ReweightLayer
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    public FullLayer(Target target) : base(target)
+    /// <param name="target">The module.</param>
+    /// <param name="amongBiases">Whether the adapter trains and saves all biases: Hugging Face's file then holds this one, and the module's own, under the names of its wrapper too.</param>
+    public FullLayer(Target target, bool amongBiases = false) : base(target)
     {
         weight = Trainable("weight", Copy(target.Weight));
-        if (target.Bias is { } own) bias = Trainable("bias", Copy(own));
+        if (target.Bias is not { } own) return;
+        bias = Trainable("bias", Copy(own));
+        if (!amongBiases) return;
+        Shared("modules_to_save.bias", bias, saved: true);
+        Frozen("original_module.bias", Copy(own));
     }
 
     /// <summary>The layer of a module whose weight is tied to another's: it follows that one's training, and is saved too.</summary>

@@ -40,6 +40,9 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>Whether saved modules that are tied to others stay tied (<c>ensure_weight_tying</c>).</summary>
     [JsonIgnore] protected internal virtual bool TiesWeights => false;
 
+    /// <summary>Whether every bias of the model is trained and saved (<c>bias</c> = <c>all</c>).</summary>
+    [JsonIgnore] protected internal virtual bool TrainsAllBiases => false;
+
     /// <summary>Whether the options can do without target modules, since they name something else to adapt.</summary>
     [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
 
@@ -55,11 +58,16 @@ public abstract record TargetedOptions : AdapterOptions
         return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
     }
 
-    // A classifier on a pretrained model is new: it must be trained with the adapter. Hugging Face names both that its models use.
+    // The head of a task is new: it must be trained with the adapter. Hugging Face names all that its models of the task use.
     private TargetedOptions WithClassifier(ModelTree model)
     {
-        if ((TaskType ?? model.TaskType) is not ("SEQ_CLS" or "TOKEN_CLS")) return this;
-        string[] missing = [.. ModelTree.ClassifierNames.Except(ModulesToSave ?? [])];
+        string[] names = (TaskType ?? model.TaskType) switch
+        {
+            "SEQ_CLS" or "TOKEN_CLS" => ModelTree.ClassifierNames,
+            "QUESTION_ANS" => ModelTree.AnswererNames,
+            _ => [],
+        };
+        string[] missing = [.. names.Except(ModulesToSave ?? [])];
         return missing.Length == 0 ? this : this with { ModulesToSave = [.. ModulesToSave ?? [], .. missing] };
     }
 }

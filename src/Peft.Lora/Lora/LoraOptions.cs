@@ -78,6 +78,9 @@ public sealed record LoraOptions : TargetedOptions
     protected override bool TiesWeights => EnsureWeightTying;
 
     /// <inheritdoc/>
+    protected override bool TrainsAllBiases => Bias == "all";
+
+    /// <inheritdoc/>
     protected override bool MayTargetNothing => TargetParameters is { Count: > 0 };
 
     /// <inheritdoc/>

@@ -39,7 +39,7 @@ internal static class LoraPlan
     private static IEnumerable<AdapterLayer> Biases(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model) => options.Bias switch
     {
         "none" => [],
-        "all" => model.Targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias")),
+        "all" => model.Targets.Where(target => target.Bias is not null && !model.IsSaved(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias")),
         _ => targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, "base_layer.bias")),
     };
 

@@ -3,14 +3,14 @@ namespace Peft.Models.Architectures;
 /// <summary>GPT-NeoX and Pythia (Black et al. 2022, arXiv:2204.06745).</summary>
 internal static class GptNeoX
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         var hidden = config.Size("hidden_size");
         var heads = config.Size("num_attention_heads");
         var bias = config.Flag("attention_bias", true);
-        return new DecoderSpec
+        return new TransformerSpec
         {
-            Names = new DecoderNames
+            Names = new TransformerNames
             {
                 Base = "gpt_neox", Embedding = "embed_in", FinalNorm = "final_layer_norm", Head = "embed_out",
                 Attention = "attention", QueryKeyValue = "query_key_value", AttentionOutput = "dense",

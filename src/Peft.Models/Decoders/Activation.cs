@@ -22,6 +22,7 @@ public sealed class Activation
         new("silu", x => nn.functional.silu(x)),
         new("swish", x => nn.functional.silu(x)),
         new("relu", x => nn.functional.relu(x)),
+        new("tanh", x => x.tanh()),
         new("gelu", x => nn.functional.gelu(x)),
         new("gelu_new", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
         new("gelu_pytorch_tanh", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),

@@ -11,23 +11,25 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     private readonly AdaptableModule down;
     private readonly Activation activation;
     private readonly int width;
+    private readonly double dropout;
 
-    public FeedForward(DecoderSpec spec, Placement at) : base("")
+    public FeedForward(TransformerSpec spec, Placement at) : base("")
     {
         activation = spec.Activation;
         width = spec.IntermediateSize;
+        dropout = spec.FeedForwardDropout;
         var names = spec.Names;
         if (spec.FusedGate)
         {
-            Part(names.GateUp, joined = DecoderParts.Projection(spec, spec.HiddenSize, 2 * width, spec.FeedForwardBias, at));
+            Part(names.GateUp, joined = TransformerParts.Projection(spec, spec.HiddenSize, 2 * width, spec.FeedForwardBias, at));
         }
         else
         {
             if (spec.GatedFeedForward)
-                Part(names.Gate, gate = DecoderParts.Projection(spec, spec.HiddenSize, width, spec.FeedForwardBias, at));
-            Part(names.Up, up = DecoderParts.Projection(spec, spec.HiddenSize, width, spec.FeedForwardBias, at));
+                Part(names.Gate, gate = TransformerParts.Projection(spec, spec.HiddenSize, width, spec.FeedForwardBias, at));
+            Part(names.Up, up = TransformerParts.Projection(spec, spec.HiddenSize, width, spec.FeedForwardBias, at));
         }
-        Part(names.Down, down = DecoderParts.Projection(spec, width, spec.HiddenSize, spec.FeedForwardBias, at));
+        Part(names.Down, down = TransformerParts.Projection(spec, width, spec.HiddenSize, spec.FeedForwardBias, at));
     }
 
     /// <summary>The projections and their names.</summary>
@@ -36,14 +38,20 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     private void Part(string name, AdaptableModule module)
     {
         Parts.Add((name, module));
-        register_module(name, module);
+        this.Place(name, module);
     }
+
+    // The description names the modules, not the fields.
+    /// <inheritdoc/>
+    protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
         using var inner = Inner(input);
-        return down.call(inner);
+        if (!down.training || dropout == 0) return down.call(inner);
+        using var kept = nn.functional.dropout(inner, dropout);
+        return down.call(kept);
     }
 
     private Tensor Inner(Tensor input)

@@ -26,6 +26,15 @@ internal sealed class ForwardContext
     /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
+    /// <summary>Whether a position sees the earlier ones only.</summary>
+    public bool Causal { get; init; } = true;
+
+    /// <summary>Added to the attention scores, <c>[1, heads, length, past + length]</c>: relative positions; null for nothing.</summary>
+    public Tensor? Bias { get; set => field = value?.DetachFromDisposeScope(); }
+
+    /// <summary>What cross-attention reads; null where there is none.</summary>
+    public EncoderStates? Encoder { get; set; }
+
     /// <summary>The cache, if there is one.</summary>
     public KeyValueCache? Cache { get; init; }
 
@@ -50,7 +59,7 @@ internal sealed class ForwardContext
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
         // Outside any scope: the context may outlive the pass.
-        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device);
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias);
         made.Mask?.DetachFromDisposeScope();
         patterns.Add((window, made));
         return made;
@@ -67,6 +76,8 @@ internal sealed class ForwardContext
     {
         if (--holders > 0) return;
         foreach (var (_, pattern) in patterns) pattern.Dispose();
+        Bias?.Dispose();
+        Encoder?.Pattern.Dispose();
         Angles?.Dispose();
         WindowAngles?.Dispose();
         KeyMask?.Dispose();

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Keys and values of the tokens so far, layer by layer, written in place and grown by doubling. For inference only: run the model under
+/// Keys and values of the tokens so far (and of an encoder's states, once), layer by layer, written in place and grown by doubling. For inference only: run the model under
 /// <see cref="no_grad"/> or <see cref="inference_mode"/>.
 /// </summary>
 /// <param name="capacity">Positions to allocate at first.</param>
@@ -11,6 +11,7 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
 {
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
     private readonly List<long> room = [];
+    private readonly List<(Tensor Keys, Tensor Values)> cross = [];    // [batch, heads, source, size]
 
     /// <summary>Positions held.</summary>
     public int Length { get; private set; }
@@ -24,6 +25,16 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         using (var slot = allKeys.narrow(2, Length, count)) slot.copy_(keys);
         using (var slot = allValues.narrow(2, Length, count)) slot.copy_(values);
         return (allKeys.narrow(2, 0, Length + count), allValues.narrow(2, 0, Length + count));
+    }
+
+    /// <summary>A layer's keys and values of the encoder's states, once they are known.</summary>
+    internal (Tensor Keys, Tensor Values)? Cross(int layer) => layer < cross.Count ? cross[layer] : null;
+
+    /// <summary>Takes over a layer's keys and values of the encoder's states.</summary>
+    internal void KeepCross(int layer, Tensor keys, Tensor values)
+    {
+        if (layer != cross.Count) throw new InvalidOperationException($"Layer {layer} comes before layer {cross.Count}.");
+        cross.Add((keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
     }
 
     /// <summary>Counts the new positions, once all layers have them.</summary>
@@ -71,12 +82,13 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var (keys, values) in layers)
+        foreach (var (keys, values) in layers.Concat(cross))
         {
             keys.Dispose();
             values.Dispose();
         }
         layers.Clear();
+        cross.Clear();
         room.Clear();
         Length = 0;
     }

@@ -17,6 +17,9 @@ public sealed record ModelInput
     /// </summary>
     public Tensor? AttentionMask { get; init; }
 
+    /// <summary>Token types <c>[batch, sequence]</c>, such as 0 for a question and 1 for its context; all 0 if null. For models that have them.</summary>
+    public Tensor? TokenTypeIds { get; init; }
+
     /// <summary>
     /// Positions <c>[batch, sequence]</c>. By default they count on from the cache or prefix, starting at each row's first real token.
     /// </summary>
@@ -31,11 +34,28 @@ public sealed record ModelInput
     /// <summary>Lengths of the sequences that lie end to end in the single row; null otherwise.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>The inputs of a batch.</summary>
+    /// <summary>What an encoder-decoder model has written so far, <c>[batch, target]</c>, beginning with its start token.</summary>
+    public Tensor? DecoderInputIds { get; init; }
+
+    /// <summary>Embeddings <c>[batch, target, hidden]</c> in place of <see cref="DecoderInputIds"/>.</summary>
+    public Tensor? DecoderEmbeddings { get; init; }
+
+    /// <summary>1 for a real token of <see cref="DecoderInputIds"/> and 0 for padding; with a cache or prefix also <c>[batch, past + target]</c>.</summary>
+    public Tensor? DecoderAttentionMask { get; init; }
+
+    /// <summary>What the encoder of an encoder-decoder model gave, <c>[batch, source, hidden]</c>, in place of its input; <see cref="AttentionMask"/> still tells the padding.</summary>
+    public Tensor? EncoderOutput { get; init; }
+
+    /// <summary>The inputs of a batch; those beside ids and mask stand in <see cref="Batch.Extra"/> by Hugging Face's names.</summary>
     public static ModelInput From(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return new() { InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, PackedLengths = batch.PackedLengths };
+        return new()
+        {
+            InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, PackedLengths = batch.PackedLengths,
+            TokenTypeIds = batch.Extra.GetValueOrDefault("token_type_ids"), PositionIds = batch.Extra.GetValueOrDefault("position_ids"),
+            DecoderInputIds = batch.Extra.GetValueOrDefault("decoder_input_ids"), DecoderAttentionMask = batch.Extra.GetValueOrDefault("decoder_attention_mask"),
+        };
     }
 }
 

@@ -4,7 +4,7 @@ namespace Peft.Models;
 
 /// <summary>softmax(s·q·kᵀ + mask)·v, with fewer key/value heads than query heads if need be (Ainslie et al. 2023, arXiv:2305.13245).</summary>
 /// <param name="spec">The model.</param>
-internal sealed class ScaledDotProduct(DecoderSpec spec)
+internal sealed class ScaledDotProduct(TransformerSpec spec)
 {
     private readonly int heads = spec.HeadCount, keyValueHeads = spec.KeyValueHeadCount, size = spec.HeadSize;
     private readonly int group = spec.HeadCount / spec.KeyValueHeadCount;

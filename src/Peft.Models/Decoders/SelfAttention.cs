@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Causal self-attention with its projections: <c>[batch, sequence, hidden]</c> to the same.</summary>
+/// <summary>Self-attention with its projections: <c>[batch, sequence, hidden]</c> to the same.</summary>
 internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
 {
     private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
@@ -17,7 +17,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly bool perHead, windowAngles;
     private readonly double dropout;
 
-    public SelfAttention(DecoderSpec spec, int layer, Placement at) : base("")
+    public SelfAttention(TransformerSpec spec, int layer, Placement at) : base("")
     {
         (heads, keyValueHeads, size) = (spec.HeadCount, spec.KeyValueHeadCount, spec.HeadSize);
         window = spec.Window(layer);
@@ -30,24 +30,28 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var names = spec.Names;
         if (spec.AttentionProjections == ProjectionLayout.Separate)
         {
-            register_module(names.Query, query = DecoderParts.Projection(spec, spec.HiddenSize, heads * size, spec.AttentionBias, at));
-            register_module(names.Key, key = DecoderParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
-            register_module(names.Value, value = DecoderParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+            this.Place(names.Query, query = TransformerParts.Projection(spec, spec.HiddenSize, heads * size, spec.AttentionBias, at));
+            this.Place(names.Key, key = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+            this.Place(names.Value, value = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
         }
         else
         {
             perHead = spec.AttentionProjections == ProjectionLayout.JoinedPerHead;
-            joined = DecoderParts.Projection(spec, spec.HiddenSize, (heads + 2 * keyValueHeads) * size, spec.AttentionBias, at);
-            register_module(names.QueryKeyValue, joined);
+            joined = TransformerParts.Projection(spec, spec.HiddenSize, (heads + 2 * keyValueHeads) * size, spec.AttentionBias, at);
+            this.Place(names.QueryKeyValue, joined);
         }
-        register_module(names.AttentionOutput,
-            output = DecoderParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at));
+        this.Place(names.AttentionOutput,
+            output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at));
         if (spec.QueryKeyNorm)
         {
-            register_module(names.QueryNorm, queryNorm = DecoderParts.Norm(spec, size, at));
-            register_module(names.KeyNorm, keyNorm = DecoderParts.Norm(spec, size, at));
+            this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, size, at));
+            this.Place(names.KeyNorm, keyNorm = TransformerParts.Norm(spec, size, at));
         }
     }
+
+    // The description names the modules, not the fields.
+    /// <inheritdoc/>
+    protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, ForwardContext context)
@@ -83,14 +87,14 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return output.call(mixed);
     }
 
-    // The library's own kernel is for whole sequences on the CPU: nothing cached, nothing padded.
+    // The library's own kernel is for whole sequences on the CPU: causal, nothing cached, nothing padded.
     private bool FitsKernel(Tensor q, Tensor k, Tensor v, ForwardContext context)
-        => context is { Cache: null, Prefix: null, KeyMask: null } && !attention.IsCapped && (dropout == 0 || !training) && CausalAttention.Takes(q, k, v, size);
+        => context is { Causal: true, Cache: null, Prefix: null, KeyMask: null, Bias: null } && !attention.IsCapped && (dropout == 0 || !training) && CausalAttention.Takes(q, k, v, size);
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
         var p = training ? dropout : 0;
-        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, p);
+        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context.Causal, p);
 
         var (batch, length, keys) = (context.Batch, context.Length, context.Past + context.Length);
         var pattern = context.Pattern(window);
@@ -114,7 +118,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return mixed;
     }
 
-    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, double p)
+    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, bool causal, double p)
     {
         using var scope = NewDisposeScope();
         var parts = new Tensor[lengths.Count];
@@ -122,7 +126,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         for (var i = 0; i < parts.Length; i++)
         {
             var length = lengths[i];
-            var pattern = AttentionPattern.Create(length, length, window, null, q.dtype, q.device);
+            var pattern = AttentionPattern.Create(length, length, window, null, q.dtype, q.device, causal);
             parts[i] = attention.Run(q.narrow(2, start, length), k.narrow(2, start, length), v.narrow(2, start, length), pattern, p, 1, length, length);
             start += length;
         }

@@ -4,22 +4,25 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Generation with a language model: the likeliest or a drawn token at a time, with a key/value cache.</summary>
-public static class CausalLMGeneration
+/// <summary>
+/// Generation with a language model: the likeliest or a drawn token at a time, with a key/value cache. A decoder continues its prompt; an
+/// encoder-decoder model reads it, once, and writes another text.
+/// </summary>
+public static class TextGeneration
 {
     /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token included.</summary>
     /// <exception cref="ArgumentException">The prompt or the options are wrong.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     [OverloadResolutionPriority(1)]   // an int[] could be a tensor, too
     public static IReadOnlyList<int> Generate(
-        this CausalLM model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
         => [.. model.GenerateTokens(prompt, options, cancellationToken)];
 
     /// <summary>Continues prompts of any lengths together, padded on the left; returns each one's new tokens.</summary>
     /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<IReadOnlyList<int>> Generate(
-        this CausalLM model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         using var mode = new EvaluationMode(model);
@@ -40,10 +43,13 @@ public static class CausalLMGeneration
         return results;
     }
 
-    /// <summary>Continues token ids <c>[batch, sequence]</c>, without padding; returns <c>[batch, sequence + new]</c>, ended rows padded.</summary>
+    /// <summary>
+    /// Continues token ids <c>[batch, sequence]</c>, without padding; returns <c>[batch, sequence + new]</c>, ended rows padded. From an
+    /// encoder-decoder model <c>[batch, 1 + new]</c>, the start token and what it wrote.
+    /// </summary>
     /// <exception cref="ArgumentException">The options are wrong.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static Tensor Generate(this CausalLM model, Tensor inputIds, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    public static Tensor Generate(this LanguageModel model, Tensor inputIds, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(inputIds);
         var (batch, length) = ((int)inputIds.shape[0], (int)inputIds.shape[1]);
@@ -51,6 +57,7 @@ public static class CausalLMGeneration
         var ids = local.data<long>().ToArray();
         var prompts = Enumerable.Range(0, batch).Select(row => (IReadOnlyList<int>)[.. ids.Skip(row * length).Take(length).Select(id => (int)id)]).ToArray();
         var added = model.Generate(prompts, options, cancellationToken);
+        if (model is Seq2SeqLM writer) (ids, length) = ([.. Enumerable.Repeat((long)writer.StartTokenId, batch)], 1);
         var width = length + added.Max(row => row.Count);
         var pad = Settings(model, options).PadTokenId;
         var all = new long[batch * width];
@@ -67,14 +74,14 @@ public static class CausalLMGeneration
     /// <exception cref="ArgumentException">The prompt or the options are wrong.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IEnumerable<int> GenerateTokens(
-        this CausalLM model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(prompt);
         return Tokens(model, prompt, Settings(model, options), cancellationToken);
     }
 
-    private static IEnumerable<int> Tokens(CausalLM model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
+    private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
     {
         using var mode = new EvaluationMode(model);
         using var session = new GenerationSession(model, [prompt], settings);
@@ -89,20 +96,20 @@ public static class CausalLMGeneration
     /// <exception cref="ArgumentException">The options are wrong.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static string Generate(
-        this CausalLM model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
         => string.Concat(model.GenerateText(prompt, tokenizer, options, cancellationToken));
 
     /// <summary>Continues a text; the pieces returned add up to what was added, without special tokens, up to the first stop string.</summary>
     /// <exception cref="ArgumentException">The options are wrong.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IEnumerable<string> GenerateText(
-        this CausalLM model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentNullException.ThrowIfNull(tokenizer);
         var ids = tokenizer.Encode(prompt);
         var stops = new StopStrings(options?.StopStrings ?? []);
-        return Pieces(model.GenerateTokens(ids, options, cancellationToken), ids, tokenizer, stops);
+        return Pieces(model.GenerateTokens(ids, options, cancellationToken), model.ExtendsPrompt ? ids : [], tokenizer, stops);
     }
 
     private static IEnumerable<string> Pieces(IEnumerable<int> tokens, IReadOnlyList<int> prompt, ITokenizer tokenizer, StopStrings stops)
@@ -133,12 +140,12 @@ public static class CausalLMGeneration
 
     /// <summary>As <see cref="GenerateTokens"/>, computed on a thread of its own.</summary>
     public static IAsyncEnumerable<int> GenerateTokensAsync(
-        this CausalLM model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
         => Stream(token => model.GenerateTokens(prompt, options, token), cancellationToken);
 
     /// <summary>As <see cref="GenerateText"/>, computed on a thread of its own.</summary>
     public static IAsyncEnumerable<string> GenerateTextAsync(
-        this CausalLM model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
         => Stream(token => model.GenerateText(prompt, tokenizer, options, token), cancellationToken);
 
     private static async IAsyncEnumerable<T> Stream<T>(
@@ -172,17 +179,17 @@ public static class CausalLMGeneration
         }
     }
 
-    private static GenerationSettings Settings(CausalLM model, GenerationOptions? options)
+    private static GenerationSettings Settings(LanguageModel model, GenerationOptions? options)
         => GenerationSettings.Resolve(options, model.GenerationDefaults, model.Config);
 
     /// <summary>Dropout is off and small adapters are folded while generating; afterwards the model is in its former mode again.</summary>
     private sealed class EvaluationMode : IDisposable
     {
-        private readonly CausalLM model;
+        private readonly LanguageModel model;
         private readonly bool wasTraining;
         private readonly IDisposable? folded;
 
-        public EvaluationMode(CausalLM model)
+        public EvaluationMode(LanguageModel model)
         {
             this.model = model;
             wasTraining = model.training;

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>The names of a decoder's modules, as Hugging Face's checkpoints have them. The defaults are Llama's.</summary>
-public sealed record DecoderNames
+/// <summary>The names of a transformer's modules, as Hugging Face's checkpoints have them; they may have dots. The defaults are Llama's.</summary>
+public sealed record TransformerNames
 {
-    /// <summary>Path of the model without its head; may have a dot.</summary>
+    /// <summary>Path of the model without its head.</summary>
     public string Base { get; init; } = "model";
 
     /// <summary>Token embedding.</summary>
@@ -11,6 +11,12 @@ public sealed record DecoderNames
 
     /// <summary>Learned positions.</summary>
     public string Positions { get; init; } = "embed_positions";
+
+    /// <summary>Embedding of token types.</summary>
+    public string TokenTypes { get; init; } = "token_type_embeddings";
+
+    /// <summary>Norm over the embeddings.</summary>
+    public string EmbeddingNorm { get; init; } = "embeddings.LayerNorm";
 
     /// <summary>List of layers.</summary>
     public string Layers { get; init; } = "layers";
@@ -60,10 +66,19 @@ public sealed record DecoderNames
     /// <summary>Projection back to the residual stream.</summary>
     public string Down { get; init; } = "down_proj";
 
-    /// <summary>Norm before attention.</summary>
+    /// <summary>Embedding of relative positions, in the first layer's attention.</summary>
+    public string RelativePositions { get; init; } = "relative_attention_bias";
+
+    /// <summary>Attention to an encoder's states.</summary>
+    public string CrossAttention { get; init; } = "encoder_attn";
+
+    /// <summary>Norm before cross-attention.</summary>
+    public string CrossAttentionNorm { get; init; } = "encoder_attn_layer_norm";
+
+    /// <summary>Norm before attention; after it where norms come after the sums.</summary>
     public string AttentionNorm { get; init; } = "input_layernorm";
 
-    /// <summary>Norm before the feed-forward network.</summary>
+    /// <summary>Norm before the feed-forward network; after it where norms come after the sums.</summary>
     public string FeedForwardNorm { get; init; } = "post_attention_layernorm";
 
     /// <summary>Norm over what attention adds; null for none.</summary>

@@ -3,19 +3,20 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Cross-entropy of the next token from hidden states and the head.</summary>
-internal sealed class CausalLoss(AdaptableModule head, double? softCap)
+/// <summary>Cross-entropy of tokens from hidden states and the head.</summary>
+internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 {
     /// <summary>Rows of logits held at once.</summary>
     private const long MaxLogits = 1 << 22;
 
+    /// <summary>The loss of predicting the next token.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
     /// <param name="labels">Labels <c>[batch, sequence]</c>, not shifted.</param>
     /// <param name="packedLengths">Lengths of packed sequences: a sequence's last token does not predict the next one's first.</param>
-    public Tensor Run(Tensor hidden, Tensor labels, IReadOnlyList<int>? packedLengths)
+    public Tensor NextToken(Tensor hidden, Tensor labels, IReadOnlyList<int>? packedLengths)
     {
         using var scope = NewDisposeScope();
-        var width = hidden.shape[^1];
+        CheckShape(hidden, labels);
         var length = labels.shape[1];
         var targets = labels.narrow(1, 1, length - 1);
         if (packedLengths is { Count: > 1 })
@@ -28,22 +29,44 @@ internal sealed class CausalLoss(AdaptableModule head, double? softCap)
                 targets.narrow(1, end - 1, 1).fill_(Batch.IgnoredLabel);
             }
         }
+        return OverLabels(hidden.narrow(1, 0, length - 1), targets).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The loss of predicting each position's own label.</summary>
+    /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="labels">Labels <c>[batch, sequence]</c>.</param>
+    /// <param name="prepare">What the head reads, from rows of hidden states.</param>
+    public Tensor SameToken(Tensor hidden, Tensor labels, Func<Tensor, Tensor> prepare)
+    {
+        using var scope = NewDisposeScope();
+        CheckShape(hidden, labels);
+        return OverLabels(hidden, labels, prepare).MoveToOuterDisposeScope();
+    }
+
+    private static void CheckShape(Tensor hidden, Tensor labels)
+    {
+        if (labels.dim() != 2 || labels.shape[0] != hidden.shape[0] || labels.shape[1] != hidden.shape[1])
+            throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but the model's output has [{hidden.shape[0]}, {hidden.shape[1]}] positions: one label each.", nameof(labels));
+    }
+
+    private Tensor OverLabels(Tensor hidden, Tensor targets, Func<Tensor, Tensor>? prepare = null)
+    {
         var flatTargets = targets.reshape(-1);
-        var rows = hidden.narrow(1, 0, length - 1).reshape(-1, width);
+        var rows = hidden.reshape(-1, hidden.shape[^1]);
         var kept = flatTargets.ne(Batch.IgnoredLabel).nonzero().squeeze(1);
         var count = kept.shape[0];
-        if (count == 0) return rows.sum().mul(0).MoveToOuterDisposeScope();
+        if (count == 0) return rows.sum().mul(0);
         if (count < flatTargets.shape[0])
         {
             rows = rows.index_select(0, kept);
             flatTargets = flatTargets.index_select(0, kept);
         }
-        return Mean(rows, flatTargets).MoveToOuterDisposeScope();
+        return Mean(prepare is null ? rows : prepare(rows), flatTargets);
     }
 
     private Tensor Mean(Tensor rows, Tensor targets)
     {
-        var frozen = !head.IsAdapted && !head.Weight.requires_grad && head.Bias?.requires_grad != true;
+        var frozen = !head.IsAdapted && !head.Weight.requires_grad && head.Bias is null;
         if (frozen)
         {
             var chunk = Math.Max(1, MaxLogits / head.Weight.shape[0]);
