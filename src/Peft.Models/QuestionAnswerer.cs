@@ -2,11 +2,11 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Finds an answer in a text: logits <c>[batch, sequence, 2]</c> of each token to be the answer's first and its last.</summary>
+/// <summary>Finds an answer in a text, on an encoder: logits <c>[batch, sequence, 2]</c> of each token to be the answer's first and its last.</summary>
 public sealed class QuestionAnswerer : HeadedModel
 {
     private QuestionAnswerer(ModelConfig config, TransformerSpec spec, LoadOptions options)
-        : base(config, Require(config, spec, nameof(QuestionAnswerer), TransformerKind.Decoder, TransformerKind.Encoder), spec.QuestionAnswerer, 2, options) { }
+        : base(config, Require(config, spec, nameof(QuestionAnswerer), TransformerKind.Encoder), spec.QuestionAnswerer, 2, options) { }
 
     /// <summary>Loads a model from a folder in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
     /// <param name="folder">The folder.</param>

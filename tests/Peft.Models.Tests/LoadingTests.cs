@@ -150,8 +150,8 @@ public sealed class LoadingTests : IDisposable
             var config = ModelConfig.FromFolder(Reference.Folder(name));
             var ids = tensor(new long[,] { { 5, 17, 40 } });
             PretrainedModel[] models = name.StartsWith("t5", StringComparison.Ordinal) ? [Seq2SeqLM.FromConfig(config)]
-                : [SequenceClassifier.FromConfig(config), TokenClassifier.FromConfig(config), QuestionAnswerer.FromConfig(config), FeatureExtractor.FromConfig(config),
-                    name == "llama" ? CausalLM.FromConfig(config) : MaskedLM.FromConfig(config)];
+                : [SequenceClassifier.FromConfig(config), TokenClassifier.FromConfig(config), FeatureExtractor.FromConfig(config),
+                    .. name == "llama" ? [CausalLM.FromConfig(config)] : (PretrainedModel[])[MaskedLM.FromConfig(config), QuestionAnswerer.FromConfig(config)]];
             foreach (var model in models)
             {
                 model.forward(new ModelInput { InputIds = ids, DecoderInputIds = model is Seq2SeqLM ? ids : null }).isfinite().all().item<bool>().ShouldBeTrue($"{name} {model.GetType().Name}");

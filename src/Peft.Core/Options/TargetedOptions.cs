@@ -54,7 +54,11 @@ public abstract record TargetedOptions : AdapterOptions
     {
         var (targets, resolved) = TargetMatcher.Resolve(this, model);
         var saved = resolved.WithClassifier(model);
-        var (layers, shared) = saved.Plan(targets, model);
+        // As in Hugging Face PEFT, what is trained whole gets no adapter besides.
+        IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsSaved(saved, target))];
+        if (adapted.Count == 0 && targets.Count > 0)
+            throw new TargetNotFoundException($"All modules that TargetModules {resolved.TargetModules} matches are trained whole, by ModulesToSave [{string.Join(", ", saved.ModulesToSave!)}]: name others, or use full fine-tuning.");
+        var (layers, shared) = saved.Plan(adapted, model);
         return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
     }
 

@@ -40,6 +40,7 @@ internal static class Gpt2
             AttentionDropout = config.Number("attn_pdrop", 0.1),
             ResidualDropout = config.Number("resid_pdrop", 0.1),
             ScaledResidualInit = true,
+            TokenClassifier = new HeadSpec { Output = "classifier", Dropout = config.Number("classifier_dropout", config.Number("hidden_dropout", 0.1)) },
         };
     }
 }

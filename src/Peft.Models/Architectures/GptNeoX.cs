@@ -37,6 +37,7 @@ internal static class GptNeoX
             EmbeddingDropout = config.Number("hidden_dropout", 0),
             AttentionDropout = config.Number("attention_dropout", 0),
             ResidualDropout = config.Number("hidden_dropout", 0),
+            TokenClassifier = new HeadSpec { Output = "classifier", Dropout = config.Number("classifier_dropout", 0.1) },
         };
     }
 }

@@ -36,6 +36,7 @@ internal static class Llama
             Rotary = RotarySettings.Read(config),
             TiedHead = config.Flag("tie_word_embeddings", false),
             AttentionDropout = config.Number("attention_dropout", 0),
+            TokenClassifier = new HeadSpec { Output = "score", Dropout = config.Number("classifier_dropout", config.Number("hidden_dropout", 0.1)) },
         };
     }
 

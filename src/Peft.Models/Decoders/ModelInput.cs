@@ -28,7 +28,7 @@ public sealed record ModelInput
     /// <summary>Keys and values of earlier tokens; the new ones are added. For inference only.</summary>
     public KeyValueCache? Cache { get; init; }
 
-    /// <summary>Keys and values that stand before the input, a pair per layer, as prefix tuning learns them. Not counted again once a cache holds them.</summary>
+    /// <summary>Keys and values that stand before the input, a pair per layer, as prefix tuning learns them; in an encoder-decoder model before the decoder's. Not counted again once a cache holds them.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
     /// <summary>Lengths of the sequences that lie end to end in the single row; null otherwise.</summary>
