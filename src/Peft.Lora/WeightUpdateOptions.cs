@@ -64,13 +64,9 @@ public abstract record WeightUpdateOptions : TargetedOptions
             layers.Add(next.Current);
         }
         var trained = this is ITrainsBiases options ? options.Bias : "none";
-        return ([.. Biases(trained, [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()], model), .. layers], shared);
+        return ([.. BiasLayer.For(trained, [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()], model, this), .. layers], shared);
     }
 
-    private static IEnumerable<AdapterLayer> Biases(string trained, IReadOnlyList<Target> targets, ModelTree model) => trained switch
-    {
-        "none" => [],
-        "all" => model.Targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias")),
-        _ => targets.Where(target => target.Bias is not null).Select(target => new BiasLayer(target, "base_layer.bias")),
-    };
+    /// <inheritdoc/>
+    protected override bool TrainsAllBiases => this is ITrainsBiases { Bias: "all" };
 }

@@ -7,36 +7,33 @@ namespace Peft.Models;
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
 public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPretrainedModel
 {
-    private protected PretrainedModel(ModelConfig config, DecoderSpec spec, Placement at) : base("")
+    private readonly string basePath;
+
+    private protected PretrainedModel(ModelConfig config, TransformerSpec spec, Placement at, bool bare = false) : base("")
     {
         Config = config;
         Spec = spec;
-        Decoder = new Decoder(spec, at);
         Device = at.Device;
-        nn.Module inner = Decoder;
-        var path = spec.Names.Base.Split('.');
-        for (var i = path.Length - 1; i > 0; i--)
-        {
-            var holder = new Holder();
-            holder.register_module(path[i], inner);
-            inner = holder;
-        }
-        register_module(path[0], inner);
+        Backbone = Backbone.Create(spec, at);
+        basePath = bare || spec.Kind == TransformerKind.EncoderDecoder ? "" : spec.Names.Base;
+        Backbone.PlaceInto(this, basePath);
     }
 
-    private sealed class Holder() : nn.Module("");
+    // The description names the modules, not the fields.
+    /// <inheritdoc/>
+    protected override void RegisterComponents() { }
 
     /// <summary>The configuration that the model was made from.</summary>
     public ModelConfig Config { get; private set; }
 
     /// <summary>The architecture.</summary>
-    public DecoderSpec Spec { get; private set; }
+    public TransformerSpec Spec { get; private set; }
 
     /// <inheritdoc/>
     public string ModelType => Config.ModelType;
 
     /// <inheritdoc/>
-    public abstract string TaskType { get; }
+    public abstract string? TaskType { get; }
 
     /// <inheritdoc/>
     public string? NameOrPath { get; private set; }
@@ -48,7 +45,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     nn.Module? IPretrainedModel.Head => HeadModule;
 
-    internal abstract AdaptableModule HeadModule { get; }
+    internal abstract AdaptableModule? HeadModule { get; }
 
     /// <summary>Parameters that the checkpoint lacked and that were drawn at random: they need training.</summary>
     public IReadOnlyList<string> InitializedParameters { get; private set; } = [];
@@ -60,15 +57,12 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// Whether layers keep their inputs alone in training and run again in the backward pass: memory for one layer's activations instead
     /// of all, for about a third more time. Has no effect where nothing takes gradients.
     /// </summary>
-    public bool CheckpointActivations { get => Decoder.CheckpointActivations; set => Decoder.CheckpointActivations = value; }
+    public bool CheckpointActivations { get => Backbone.CheckpointActivations; set => Backbone.CheckpointActivations = value; }
 
     /// <summary>The token embedding, <c>[vocabulary, hidden]</c>.</summary>
-    public Embedding InputEmbeddings => Decoder.Embedding;
+    public Embedding InputEmbeddings => Backbone.Embedding;
 
-    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
-    internal ModelConfig? GenerationDefaults { get; private protected set; }
-
-    internal Decoder Decoder { get; }
+    internal Backbone Backbone { get; }
 
     internal Device Device { get; }
 
@@ -84,6 +78,18 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>Whether a checkpoint may lack the parameter.</summary>
     internal virtual bool MayInitialize(string name) => false;
 
+    /// <summary>Whether a parameter of another shape in the checkpoint is drawn anew: the head for another set of labels.</summary>
+    internal virtual bool MayReplace(string name) => false;
+
+    /// <summary>The key of a parameter in checkpoints of this model.</summary>
+    internal virtual string KeyOf(string name) => name;
+
+    /// <summary>What the keys of the model without its head begin with in checkpoints with a head: <c>bert.</c>; empty where nothing stands before them.</summary>
+    internal string KeyPrefix => Spec.Kind == TransformerKind.EncoderDecoder ? "" : Spec.Names.Base + ".";
+
+    /// <summary>What they begin with in this model.</summary>
+    internal string BasePrefix => basePath.Length == 0 ? "" : basePath + ".";
+
     /// <summary>The model's output for token ids <c>[batch, sequence]</c>.</summary>
     public sealed override Tensor forward(Tensor input) => forward(new ModelInput { InputIds = input });
 
@@ -94,13 +100,53 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     public Tensor Loss(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return Loss(ModelInput.From(batch), batch.Labels ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
+        using var own = batch.Labels is null ? LabelsOf(batch) : null;
+        return Loss(ModelInput.From(batch), batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
     }
+
+    /// <summary>Labels that stand elsewhere in the batch, as a new tensor; null if there are none.</summary>
+    private protected virtual Tensor? LabelsOf(Batch batch) => null;
 
     /// <summary>The mean loss, a scalar with a gradient.</summary>
     /// <param name="input">The input.</param>
     /// <param name="labels">What to learn, as <see cref="Batch.Labels"/>.</param>
     public abstract Tensor Loss(ModelInput input, Tensor labels);
+
+    private protected static T Open<T>(string nameOrPath, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        options ??= new();
+        return Open(ModelSource.Resolve(nameOrPath, options), options, create);
+    }
+
+    private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        var config = ModelConfig.FromFolder(source.Folder).WithLabels(options);
+        return Load(create(config, (options.Registry ?? new()).Describe(config), options), source, options);
+    }
+
+    private protected static T Fresh<T>(ModelConfig config, long seed, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        options ??= new();
+        config = config.WithLabels(options);
+        var model = create(config, (options.Registry ?? new()).Describe(config), options);
+        WeightInitializer.Fill(model, seed);
+        model.eval();
+        return model;
+    }
+
+    /// <summary>Refuses an architecture that a head is not made for.</summary>
+    private protected static TransformerSpec Require(ModelConfig config, TransformerSpec spec, string head, params ReadOnlySpan<TransformerKind> kinds)
+    {
+        if (kinds.Contains(spec.Kind)) return spec;
+        var (what, instead) = spec.Kind switch
+        {
+            TransformerKind.Decoder => ("a decoder", nameof(CausalLM)),
+            TransformerKind.Encoder => ("an encoder", nameof(MaskedLM)),
+            _ => ("an encoder with a decoder", nameof(Seq2SeqLM)),
+        };
+        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} is not made for. Its language model is {instead}.");
+    }
 
     private protected static T Load<T>(T model, ModelSource source, LoadOptions options) where T : PretrainedModel
     {
@@ -126,4 +172,11 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The checkpoint lacks {Names}: drawn at random, train before use.")]
     private static partial void LogInitialized(ILogger logger, string names);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (disposing && basePath.Length == 0) Backbone.Dispose();   // not among the modules, but it holds tensors of its own
+    }
 }

@@ -1,64 +1,37 @@
-using Peft.Modules;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A decoder that classifies its input by the hidden state of the last real token: logits <c>[batch, classes]</c>.</summary>
-public sealed class SequenceClassifier : PretrainedModel
+/// <summary>
+/// Classifies its input: logits <c>[batch, classes]</c>. A decoder by the hidden state of the last real token, an encoder by that of the first.
+/// </summary>
+public sealed class SequenceClassifier : HeadedModel
 {
-    private const string ScoreName = "score";
-    private readonly Linear score;
+    private SequenceClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
+        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder), spec.Classifier, config.LabelCount, options) { }
 
-    private SequenceClassifier(ModelConfig config, DecoderSpec spec, Placement at) : base(config, spec, at)
-    {
-        LabelCount = config.LabelCount;
-        score = new Linear(spec.HiddenSize, LabelCount, bias: false, at.Type, at.Device);
-        register_module(ScoreName, score);
-    }
-
-    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
+    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device, number of classes and further choices.</param>
+    /// <param name="options">Type, device, labels and further choices.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
     public static SequenceClassifier FromPretrained(string nameOrPath, LoadOptions? options = null)
-    {
-        options ??= new();
-        var source = ModelSource.Resolve(nameOrPath, options);
-        var config = WithLabels(ModelConfig.FromFolder(source.Folder), options);
-        var spec = (options.Registry ?? new()).Describe(config);
-        return Load(new SequenceClassifier(config, spec, options.Placement), source, options);
-    }
+        => Open(nameOrPath, options, (config, spec, choices) => new SequenceClassifier(config, spec, choices));
 
     /// <summary>A model with random weights.</summary>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="seed">Seed of the weights.</param>
+    /// <param name="options">Type, device, labels and further choices.</param>
     public static SequenceClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
-    {
-        ArgumentNullException.ThrowIfNull(config);
-        options ??= new();
-        config = WithLabels(config, options);
-        var model = new SequenceClassifier(config, (options.Registry ?? new()).Describe(config), options.Placement);
-        WeightInitializer.Fill(model, seed);
-        model.eval();
-        return model;
-    }
-
-    private static ModelConfig WithLabels(ModelConfig config, LoadOptions options)
-        => options.LabelCount is { } count ? config.With("num_labels", count) : config;
+        => Fresh(config, seed, options, (made, spec, choices) => new SequenceClassifier(made, spec, choices));
 
     /// <summary>Number of classes.</summary>
-    public int LabelCount { get; }
-
-    /// <summary>The head: the last hidden state to a score per class.</summary>
-    public AdaptableModule Score => score;
-
-    internal override bool MayInitialize(string name) => name == ScoreName + ".weight";
+    public int LabelCount => Config.LabelCount;
 
     /// <inheritdoc/>
-    public override string TaskType => "SEQ_CLS";
-
-    internal override AdaptableModule HeadModule => score;
+    public override string? TaskType => "SEQ_CLS";
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>
@@ -67,13 +40,17 @@ public sealed class SequenceClassifier : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
-        var hidden = Decoder.call(input);
+        var hidden = Backbone.call(input);
+        return HeadParts.Run(Spec.Causal ? LastRows(input, hidden) : hidden.select(1, 0)).MoveToOuterDisposeScope();
+    }
+
+    private Tensor LastRows(ModelInput input, Tensor hidden)
+    {
         var shape = hidden.shape;
         var last = LastPositions(input, shape[0], shape[1]);
-        var rows = last is null
+        return last is null
             ? hidden.narrow(1, -1, 1).squeeze(1)
             : hidden.reshape(-1, shape[2]).index_select(0, last.add(arange(shape[0], ScalarType.Int64, hidden.device).mul(shape[1])));
-        return score.call(rows).MoveToOuterDisposeScope();
     }
 
     /// <summary>The position of each row's last real token; null if it is the last one of all rows.</summary>

@@ -42,7 +42,15 @@ public sealed class AdaptedCase : IDisposable
     public static PretrainedModel LoadBase(string name)
     {
         var folder = Path.Combine(Oracle.Folder, "bases", name);
-        return name.EndsWith("-seqcls", StringComparison.Ordinal) ? SequenceClassifier.FromPretrained(folder) : CausalLM.FromPretrained(folder);
+        return name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..] switch
+        {
+            "seqcls" => SequenceClassifier.FromPretrained(folder),
+            "tokcls" => TokenClassifier.FromPretrained(folder),
+            "qa" => QuestionAnswerer.FromPretrained(folder),
+            "mlm" => MaskedLM.FromPretrained(folder),
+            _ when name.StartsWith("t5", StringComparison.Ordinal) => Seq2SeqLM.FromPretrained(folder),
+            _ => CausalLM.FromPretrained(folder),
+        };
     }
 
     private static Batch Batch(Expected expected) => new()
@@ -50,6 +58,7 @@ public sealed class AdaptedCase : IDisposable
         InputIds = expected.Read("input_ids"),
         AttentionMask = expected.Has("attention_mask") ? expected.Read("attention_mask") : null,
         Labels = expected.Has("labels") ? expected.Read("labels") : null,
+        Extra = expected.Keys.Where(key => key is "start_positions" or "end_positions").ToDictionary(key => key, expected.Read),
     };
 
     public Tensor Logits() => Logits(Model, Expected);
@@ -57,7 +66,8 @@ public sealed class AdaptedCase : IDisposable
     public static Tensor Logits(PretrainedModel model, Expected expected)
     {
         using var _ = no_grad();
-        return model.forward(new ModelInput { InputIds = expected.Read("input_ids"), AttentionMask = expected.Read("attention_mask") });
+        var input = new ModelInput { InputIds = expected.Read("input_ids"), AttentionMask = expected.Read("attention_mask") };
+        return model.forward(model is Seq2SeqLM writer ? input with { DecoderInputIds = writer.ShiftRight(expected.Read("labels")) } : input);
     }
 
     public Tensor Loss()
@@ -92,7 +102,8 @@ public sealed class AdaptedCase : IDisposable
     public Tensor? Find(string key) => Peft.StateOf(Peft.Find(PeftModel.DefaultName)).GetValueOrDefault(key);
 
     /// <summary>Its gradient.</summary>
-    public Tensor? Gradient(string key) => Peft.Trainables.SingleOrDefault(each => each.Name == key)?.Value.grad;
+    public Tensor? Gradient(string key)
+        => Peft.Find(PeftModel.DefaultName).Tensors.SingleOrDefault(each => each.Key == key).Tensor?.Value.grad;
 
     // A singular vector and its opposite are equally right: which one comes out depends on the build of LAPACK. Rows of A and columns of B
     // are turned to the expected side; that both turn together is what the residual shows.

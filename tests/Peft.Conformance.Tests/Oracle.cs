@@ -81,6 +81,7 @@ public sealed class Expected : IDisposable
         return excess.le(0).all().item<bool>() ? null : $"{name}: off by {error.max().item<double>():G3} (largest value {expected.abs().max().item<double>():G3})";
     }
 
+    /// <summary>Compares a tensor, unless PEFT itself does not reproduce it.</summary>
     public void ShouldEqual(string name, Tensor actual)
     {
         if (!illConditioned.Contains(name)) Difference(name, actual).ShouldBeNull();

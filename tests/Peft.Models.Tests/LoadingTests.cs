@@ -22,11 +22,11 @@ public sealed class LoadingTests : IDisposable
     [Fact]
     public void Parameters_have_the_names_and_numbers_of_the_checkpoint()
     {
-        foreach (var name in GenerationTests.Bases)
+        foreach (var name in Directory.GetDirectories(Reference.Folder("")).Select(each => Path.GetFileName(each)!))
         {
-            using var model = CausalLM.FromPretrained(Reference.Folder(name));
+            using var model = Reference.Load(name);
             using var files = Peft.Checkpoints.ShardedCheckpoint.Open(Reference.Folder(name));
-            model.named_parameters().Select(each => each.name).Where(each => !model.TiedParameters.Contains(each)).Order()
+            model.named_parameters().Select(each => model.KeyOf(each.name)).Where(each => !model.TiedParameters.Contains(each)).Order()
                 .ShouldBe(files.Tensors.Keys.Order());
         }
     }
@@ -49,6 +49,11 @@ public sealed class LoadingTests : IDisposable
     [InlineData("llama", "model_type", "\"mamba\"", "mamba")]
     [InlineData("gpt2", "add_cross_attention", "true", "add_cross_attention")]
     [InlineData("opt", "do_layer_norm_before", "false", "do_layer_norm_before")]
+    [InlineData("bert-mlm", "position_embedding_type", "\"relative_key\"", "position_embedding_type")]
+    [InlineData("bert-mlm", "is_decoder", "true", "is_decoder")]
+    [InlineData("bert-mlm", "hidden_size", "33", "num_attention_heads")]
+    [InlineData("t5", "feed_forward_proj", "\"gated-mish\"", "mish")]
+    [InlineData("t5", "is_encoder_decoder", "false", "is_encoder_decoder")]
     [InlineData("gemma3", "layer_types", """["chunked_attention","full_attention"]""", "layer_types")]
     public void What_is_not_implemented_is_refused(string name, string field, string value, string said)
     {
@@ -89,8 +94,85 @@ public sealed class LoadingTests : IDisposable
     {
         using var model = SequenceClassifier.FromPretrained(Reference.Folder("llama"), new LoadOptions { LabelCount = 5, Seed = 3 });
         model.InitializedParameters.ShouldBe(["score.weight"]);
-        model.Score.Weight.shape.ShouldBe([5, 32]);
-        model.Score.Weight.std().item<float>().ShouldBe(0.02f, 0.005);
+        model.Head.Weight.shape.ShouldBe([5, 32]);
+        model.Head.Weight.std().item<float>().ShouldBe(0.02f, 0.005);
+    }
+
+    [Theory]
+    [InlineData("bert-mlm", "MaskedLM")]
+    [InlineData("t5", "Seq2SeqLM")]
+    public void A_head_that_an_architecture_cannot_have_is_refused_with_the_one_that_it_has(string name, string instead)
+        => Should.Throw<UnsupportedModelException>(() => CausalLM.FromPretrained(Reference.Folder(name))).Message.ShouldContain(instead);
+
+    [Fact]
+    public void A_new_set_of_labels_replaces_the_head_and_stands_in_the_configuration()
+    {
+        using var model = SequenceClassifier.FromPretrained(Reference.Folder("roberta-seqcls"), new LoadOptions { Id2Label = ["bad", "good"], Seed = 3 });
+        model.InitializedParameters.ShouldBe(["classifier.out_proj.weight", "classifier.out_proj.bias"], ignoreOrder: true);
+        model.Head.Weight.shape.ShouldBe([2, 32]);
+        model.Head.Weight.std().item<float>().ShouldBe(0.02f, 0.005);
+        model.Head.Bias!.abs().max().item<float>().ShouldBe(0);
+        model.Config.Labels.ShouldBe(["bad", "good"]);
+        model.Config["id2label"]!.ToJsonString().ShouldBe("""{"0":"bad","1":"good"}""");
+        model.Config["label2id"]!.ToJsonString().ShouldBe("""{"bad":0,"good":1}""");
+    }
+
+    [Fact]
+    public void Labels_of_the_same_number_keep_the_head()
+    {
+        using var model = SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a", "b", "c"] });
+        model.InitializedParameters.ShouldBeEmpty();
+        model.Config.Labels.ShouldBe(["a", "b", "c"]);
+        Should.Throw<ArgumentException>(() => SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a", "a"] })).Message.ShouldContain("twice");
+        Should.Throw<ArgumentException>(() => SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a"], LabelCount = 2 }));
+    }
+
+    [Fact]
+    public void A_head_of_another_size_than_the_configuration_says_is_a_mismatch()
+        => Should.Throw<CheckpointMismatchException>(() => TokenClassifier.FromPretrained(Copy("bert-tokcls", ("id2label", null), ("num_labels", 3))))
+            .Mismatched.ShouldContain(each => each.Contains("classifier.weight"));
+
+    [Fact]
+    public void A_checkpoint_of_another_task_or_of_the_bare_model_serves_every_head()
+    {
+        using var scope = NewDisposeScope();
+        using var grad = no_grad();
+        var ids = tensor(new long[,] { { 5, 17, 40 } });
+        using var expected = FeatureExtractor.FromPretrained(Reference.Folder("bert-mlm"));
+        using var tokens = TokenClassifier.FromPretrained(Reference.Folder("bert-mlm"));
+        tokens.InitializedParameters.ShouldBe(["classifier.weight", "classifier.bias"], ignoreOrder: true);
+
+        Copy("bert-mlm");
+        using (var files = Peft.Checkpoints.ShardedCheckpoint.Open(Reference.Folder("bert-mlm")))
+            Peft.Checkpoints.SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), files.Tensors.Keys.Where(key => key.StartsWith("bert.", StringComparison.Ordinal))
+                // As the first published checkpoints of BERT have them.
+                .ToDictionary(key => key["bert.".Length..].Replace("LayerNorm.weight", "LayerNorm.gamma", StringComparison.Ordinal).Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal), key => files.Read(key)));
+        using var bare = FeatureExtractor.FromPretrained(folder);
+        bare.forward(ids).Difference(expected.forward(ids)).ShouldBe(0);
+        bare.named_parameters().ShouldContain(each => each.name == "encoder.layer.0.attention.self.query.weight");
+        using var filler = MaskedLM.FromPretrained(folder);
+        filler.InitializedParameters.ShouldContain("cls.predictions.transform.dense.weight");
+        filler.InitializedParameters.ShouldNotContain("cls.predictions.decoder.weight");
+    }
+
+    [Fact]
+    public void Every_architecture_and_head_can_start_at_random()
+    {
+        foreach (var name in new[] { "bert-seqcls", "roberta-seqcls", "distilbert-seqcls", "t5", "t5-gated", "llama" })
+        {
+            using var scope = NewDisposeScope();
+            using var grad = no_grad();
+            var config = ModelConfig.FromFolder(Reference.Folder(name));
+            var ids = tensor(new long[,] { { 5, 17, 40 } });
+            PretrainedModel[] models = name.StartsWith("t5", StringComparison.Ordinal) ? [Seq2SeqLM.FromConfig(config)]
+                : [SequenceClassifier.FromConfig(config), TokenClassifier.FromConfig(config), FeatureExtractor.FromConfig(config),
+                    .. name == "llama" ? [CausalLM.FromConfig(config)] : (PretrainedModel[])[MaskedLM.FromConfig(config), QuestionAnswerer.FromConfig(config)]];
+            foreach (var model in models)
+            {
+                model.forward(new ModelInput { InputIds = ids, DecoderInputIds = model is Seq2SeqLM ? ids : null }).isfinite().all().item<bool>().ShouldBeTrue($"{name} {model.GetType().Name}");
+                model.Dispose();
+            }
+        }
     }
 
     [Fact]

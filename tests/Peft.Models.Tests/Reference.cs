@@ -8,6 +8,28 @@ internal static class Reference
 {
     public static string Folder(string name) => Path.Combine(AppContext.BaseDirectory, "Data", "bases", name);
 
+    /// <summary>The model of a base, with the head that it was saved with.</summary>
+    public static PretrainedModel Load(string name, LoadOptions? options = null) => name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..] switch
+    {
+        "seqcls" => SequenceClassifier.FromPretrained(Folder(name), options),
+        "tokcls" => TokenClassifier.FromPretrained(Folder(name), options),
+        "qa" => QuestionAnswerer.FromPretrained(Folder(name), options),
+        "mlm" => MaskedLM.FromPretrained(Folder(name), options),
+        _ when name.StartsWith("t5", StringComparison.Ordinal) => Seq2SeqLM.FromPretrained(Folder(name), options),
+        _ => CausalLM.FromPretrained(Folder(name), options),
+    };
+
+    /// <summary>The batch of a base's io.safetensors.</summary>
+    public static Batch Batch(string name)
+    {
+        var values = Values(name);
+        return new()
+        {
+            InputIds = values["input_ids"], AttentionMask = values["attention_mask"], Labels = values.GetValueOrDefault("labels"),
+            Extra = values.Where(pair => pair.Key.EndsWith("positions", StringComparison.Ordinal)).ToDictionary(),
+        };
+    }
+
     public static string Stories => Path.Combine(AppContext.BaseDirectory, "Data", "models", "stories260K");
 
     /// <summary>The tensors of a base's io.safetensors.</summary>

@@ -123,7 +123,7 @@ public sealed class ResizingTests : IDisposable
     {
         using var model = SequenceClassifier.FromPretrained(Reference.Folder("llama"), new LoadOptions { LabelCount = 96 });
         model.ResizeTokenEmbeddings(99);
-        model.Score.Weight.shape[0].ShouldBe(96);
+        model.Head.Weight.shape[0].ShouldBe(96);
         model.InputEmbeddings.Weight.shape[0].ShouldBe(99);
     }
 

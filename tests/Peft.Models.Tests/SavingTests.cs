@@ -109,7 +109,7 @@ public sealed class SavingTests : IDisposable
         using var again = SequenceClassifier.FromPretrained(folder);
         again.LabelCount.ShouldBe(3);
         again.InitializedParameters.ShouldBeEmpty();
-        again.Score.Weight.Difference(model.Score.Weight).ShouldBe(0);
+        again.Head.Weight.Difference(model.Head.Weight).ShouldBe(0);
         Should.Throw<ArgumentException>(() => model.SavePretrained(folder, labels: ["one"])).Message.ShouldContain("3 classes");
         Should.Throw<ArgumentException>(() => model.SavePretrained(folder, labels: ["a", "a", "b"]));
         using var decoder = CausalLM.FromPretrained(Reference.Folder("llama"));

@@ -51,6 +51,9 @@ public sealed record BoftOptions : TargetedOptions
     }
 
     /// <inheritdoc/>
+    protected override bool TrainsAllBiases => Bias == "all";
+
+    /// <inheritdoc/>
     protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. BiasLayer.For(Bias, targets, model), .. targets.Select(target => new BoftLayer(target, this))], null);
+        => ([.. BiasLayer.For(Bias, targets, model, this), .. targets.Select(target => new BoftLayer(target, this))], null);
 }

@@ -60,8 +60,11 @@ public sealed record OftOptions : TargetedOptions
     }
 
     /// <inheritdoc/>
+    protected override bool TrainsAllBiases => Bias == "all";
+
+    /// <inheritdoc/>
     protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. BiasLayer.For(Bias, targets, model), .. targets.Select(target => new OftLayer(target, this))], null);
+        => ([.. BiasLayer.For(Bias, targets, model, this), .. targets.Select(target => new OftLayer(target, this))], null);
 
     /// <summary>Size of the blocks for inputs of a size: the divisor nearest to what is asked, the smaller of two.</summary>
     internal long BlockSizeFor(long inputs) => BlockCount > 0 ? inputs / NearestDivisor(inputs, BlockCount) : NearestDivisor(inputs, BlockSize);

@@ -17,11 +17,12 @@ public sealed class BiasLayer : ReweightLayer
     /// <param name="option"><c>none</c>, <c>all</c> for every bias of the model, or else (<c>lora_only</c>, …) those of the adapted modules.</param>
     /// <param name="targets">The adapted modules.</param>
     /// <param name="model">The model.</param>
-    public static IEnumerable<AdapterLayer> For(string option, IReadOnlyList<Target> targets, ModelTree model)
+    /// <param name="options">The method's options: modules that they train whole have their bias there.</param>
+    public static IEnumerable<AdapterLayer> For(string option, IReadOnlyList<Target> targets, ModelTree model, TargetedOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
         return (option switch { "none" => [], "all" => model.Targets, _ => targets })
-            .Where(target => target.Bias is not null).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
+            .Where(target => target.Bias is not null && !model.IsSaved(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
     }
 
     /// <inheritdoc/>

@@ -47,6 +47,9 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>Whether saved modules that are tied to others stay tied (<c>ensure_weight_tying</c>).</summary>
     [JsonIgnore] protected internal virtual bool TiesWeights => false;
 
+    /// <summary>Whether every bias of the model is trained and saved (<c>bias</c> = <c>all</c>).</summary>
+    [JsonIgnore] protected internal virtual bool TrainsAllBiases => false;
+
     /// <summary>Whether the options can do without target modules, since they name something else to adapt.</summary>
     [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
 
@@ -61,16 +64,24 @@ public abstract record TargetedOptions : AdapterOptions
     {
         var (targets, resolved) = TargetMatcher.Resolve(Resolve(model), model);
         var saved = resolved.WithClassifier(model).For(targets);
-        // A module that is trained whole has no use for an adapter.
-        var (layers, shared) = saved.Plan([.. targets.Where(target => !model.IsSaved(saved, target))], model);
+        // As in Hugging Face PEFT, what is trained whole gets no adapter besides.
+        IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsSaved(saved, target))];
+        if (adapted.Count == 0 && targets.Count > 0)
+            throw new TargetNotFoundException($"All modules that TargetModules {resolved.TargetModules} matches are trained whole, by ModulesToSave [{string.Join(", ", saved.ModulesToSave!)}]: name others, or use full fine-tuning.");
+        var (layers, shared) = saved.Plan(adapted, model);
         return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
     }
 
-    // A classifier on a pretrained model is new: it must be trained with the adapter. Hugging Face names both that its models use.
+    // The head of a task is new: it must be trained with the adapter. Hugging Face names all that its models of the task use.
     private TargetedOptions WithClassifier(ModelTree model)
     {
-        if ((TaskType ?? model.TaskType) is not ("SEQ_CLS" or "TOKEN_CLS")) return this;
-        string[] missing = [.. ModelTree.ClassifierNames.Except(ModulesToSave ?? [])];
+        string[] names = (TaskType ?? model.TaskType) switch
+        {
+            "SEQ_CLS" or "TOKEN_CLS" => ModelTree.ClassifierNames,
+            "QUESTION_ANS" => ModelTree.AnswererNames,
+            _ => [],
+        };
+        string[] missing = [.. names.Except(ModulesToSave ?? [])];
         return missing.Length == 0 ? this : this with { ModulesToSave = [.. ModulesToSave ?? [], .. missing] };
     }
 }

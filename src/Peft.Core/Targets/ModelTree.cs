@@ -6,6 +6,7 @@ namespace Peft;
 public sealed class ModelTree
 {
     internal static readonly string[] ClassifierNames = ["classifier", "score"];
+    internal static readonly string[] AnswererNames = ["qa_outputs"];
 
     private readonly Dictionary<nn.Module, Target> byModule = new(ReferenceEqualityComparer.Instance);
 
@@ -76,6 +77,14 @@ public sealed class ModelTree
         return matches;
     }
 
+    /// <summary>Whether options train and save a target whole (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
+    public bool IsSaved(TargetedOptions options, Target target)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(target);
+        return options.ModulesToSave is { Count: > 0 } names && Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
+    }
+
     /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
     /// <param name="field">The option that names them.</param>
     /// <param name="names">The names.</param>
@@ -87,23 +96,21 @@ public sealed class ModelTree
     internal IEnumerable<AdapterLayer> SavedModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];
-        var unmatched = names.Except(ClassifierNames).Where(name => !Paths.Any(path => ModuleSelector.Means(name, path))).ToList();
+        var unmatched = names.Except(ClassifierNames).Except(AnswererNames).Where(name => !Paths.Any(path => Ends(path, name))).ToList();
         if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(options.ModulesToSave), unmatched);
 
         var layers = new List<AdapterLayer>();
-        foreach (var target in All.Where(each => IsSaved(options, each)).Where(leaf => adapted.All(layer => layer.Target != leaf)))
+        foreach (var target in All.Where(target => IsSaved(options, target) && adapted.All(layer => layer.Target != target)))
         {
-            var full = new FullLayer(target);
+            var full = new FullLayer(target, amongBiases: options.TrainsAllBiases);
             layers.Add(full);
             if (options.TiesWeights) layers.AddRange(TiedWith(target).Select(other => new FullLayer(other, full)));
         }
         return layers;
     }
 
-    /// <summary>Whether options train a module whole, or one that it is a part of.</summary>
-    internal bool IsSaved(TargetedOptions options, Target target)
-        => options.ModulesToSave is { Count: > 0 } names
-           && Paths.Any(path => IsUnder(target.Path, path) && names.Any(name => ModuleSelector.Means(name, path)));
+    // Unlike targets, Hugging Face saves whatever ends in the name: the name "classifier" means a "pre_classifier" too.
+    private static bool Ends(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
 
     private static bool IsUnder(string path, string root) => path == root || path.StartsWith(root + ".", StringComparison.Ordinal);
 

@@ -16,7 +16,8 @@ public sealed class Batch : IDisposable
 
     /// <summary>
     /// What to learn. For language models <c>[batch, sequence]</c>, not shifted, <see cref="IgnoredLabel"/> where nothing is learned;
-    /// for sequence classification <c>[batch]</c>.
+    /// for sequence classification <c>[batch]</c>, for question answering <c>[batch, 2]</c>, the positions of the answer's first and last
+    /// token. For models that write another text <c>[batch, target]</c>.
     /// </summary>
     public Tensor? Labels { get; init; }
 

@@ -4,7 +4,7 @@ namespace Peft.Models.Architectures;
 internal static class Gemma
 {
     /// <summary>Llama with scaled embeddings and norms that store w − 1.</summary>
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         config.Only("use_bidirectional_attention", false);
         var spec = Llama.Common(config);
@@ -24,7 +24,7 @@ internal static class Gemma
     }
 
     /// <summary>Gemma with soft caps, a window on every other layer, and norms after attention and feed-forward network too.</summary>
-    public static DecoderSpec Describe2(ModelConfig config)
+    public static TransformerSpec Describe2(ModelConfig config)
     {
         var spec = Describe(config);
         return spec with
@@ -38,7 +38,7 @@ internal static class Gemma
     }
 
     /// <summary>Gemma 2 without caps, with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
-    public static DecoderSpec Describe3(ModelConfig config)
+    public static TransformerSpec Describe3(ModelConfig config)
     {
         var spec = Describe(config);
         var period = config.Integer("sliding_window_pattern", config.Integer("_sliding_window_pattern", 6));
@@ -58,7 +58,7 @@ internal static class Gemma
         };
     }
 
-    private static readonly DecoderNames Sandwich = new()
+    private static readonly TransformerNames Sandwich = new()
     {
         AttentionOutputNorm = "post_attention_layernorm",
         FeedForwardNorm = "pre_feedforward_layernorm",

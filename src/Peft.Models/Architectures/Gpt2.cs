@@ -3,16 +3,16 @@ namespace Peft.Models.Architectures;
 /// <summary>GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners").</summary>
 internal static class Gpt2
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         config.Only("scale_attn_weights", true);
         config.Only("scale_attn_by_inverse_layer_idx", false);
         config.Only("add_cross_attention", false);
         var hidden = config.Size("n_embd", 768);
         var heads = config.Size("n_head", 12);
-        return new DecoderSpec
+        return new TransformerSpec
         {
-            Names = new DecoderNames
+            Names = new TransformerNames
             {
                 Base = "transformer", Embedding = "wte", Positions = "wpe", Layers = "h", FinalNorm = "ln_f",
                 Attention = "attn", QueryKeyValue = "c_attn", AttentionOutput = "c_proj",
@@ -40,6 +40,7 @@ internal static class Gpt2
             AttentionDropout = config.Number("attn_pdrop", 0.1),
             ResidualDropout = config.Number("resid_pdrop", 0.1),
             ScaledResidualInit = true,
+            TokenClassifier = new HeadSpec { Output = "classifier", Dropout = config.Number("classifier_dropout", config.Number("hidden_dropout", 0.1)) },
         };
     }
 }

@@ -3,14 +3,14 @@ namespace Peft.Models.Architectures;
 /// <summary>GPT-NeoX and Pythia (Black et al. 2022, arXiv:2204.06745).</summary>
 internal static class GptNeoX
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         var hidden = config.Size("hidden_size");
         var heads = config.Size("num_attention_heads");
         var bias = config.Flag("attention_bias", true);
-        return new DecoderSpec
+        return new TransformerSpec
         {
-            Names = new DecoderNames
+            Names = new TransformerNames
             {
                 Base = "gpt_neox", Embedding = "embed_in", FinalNorm = "final_layer_norm", Head = "embed_out",
                 Attention = "attention", QueryKeyValue = "query_key_value", AttentionOutput = "dense",
@@ -37,6 +37,7 @@ internal static class GptNeoX
             EmbeddingDropout = config.Number("hidden_dropout", 0),
             AttentionDropout = config.Number("attention_dropout", 0),
             ResidualDropout = config.Number("hidden_dropout", 0),
+            TokenClassifier = new HeadSpec { Output = "classifier", Dropout = config.Number("classifier_dropout", 0.1) },
         };
     }
 }

@@ -3,7 +3,7 @@ namespace Peft.Models.Architectures;
 /// <summary>Llama 1 to 3 (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783), and what its relatives share.</summary>
 internal static class Llama
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         config.OnlyAbsentOr("pretraining_tp", 1);
         return Common(config) with
@@ -15,13 +15,13 @@ internal static class Llama
     }
 
     /// <summary>A pre-norm decoder with rotary positions, grouped queries and a gated feed-forward network, without biases.</summary>
-    public static DecoderSpec Common(ModelConfig config)
+    public static TransformerSpec Common(ModelConfig config)
     {
         var hidden = config.Size("hidden_size");
         var heads = config.Size("num_attention_heads");
-        return new DecoderSpec
+        return new TransformerSpec
         {
-            Names = new DecoderNames(),
+            Names = new TransformerNames(),
             VocabularySize = config.Size("vocab_size"),
             HiddenSize = hidden,
             LayerCount = config.Size("num_hidden_layers"),
@@ -36,6 +36,7 @@ internal static class Llama
             Rotary = RotarySettings.Read(config),
             TiedHead = config.Flag("tie_word_embeddings", false),
             AttentionDropout = config.Number("attention_dropout", 0),
+            TokenClassifier = new HeadSpec { Output = "score", Dropout = config.Number("classifier_dropout", config.Number("hidden_dropout", 0.1)) },
         };
     }
 

@@ -3,7 +3,7 @@ namespace Peft.Models.Architectures;
 /// <summary>Mistral 7B (Jiang et al. 2023, arXiv:2310.06825): Llama with a window on every layer.</summary>
 internal static class Mistral
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         var spec = Llama.Common(config);
         // transformers takes 4096 where an older file leaves the field out; null means no window.

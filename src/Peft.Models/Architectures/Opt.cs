@@ -3,7 +3,7 @@ namespace Peft.Models.Architectures;
 /// <summary>OPT (Zhang et al. 2022, arXiv:2205.01068).</summary>
 internal static class Opt
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         config.Only("do_layer_norm_before", true);
         config.Only("layer_norm_elementwise_affine", true);
@@ -13,9 +13,9 @@ internal static class Opt
         config.OnlyAbsentOr("word_embed_proj_dim", hidden);
         var heads = config.Size("num_attention_heads");
         var bias = config.Flag("enable_bias", true);
-        return new DecoderSpec
+        return new TransformerSpec
         {
-            Names = new DecoderNames
+            Names = new TransformerNames
             {
                 Base = "model.decoder", FinalNorm = "final_layer_norm", AttentionOutput = "out_proj",
                 FeedForward = null, Up = "fc1", Down = "fc2",
@@ -36,7 +36,7 @@ internal static class Opt
             AttentionOutputBias = bias,
             FeedForwardBias = bias,
             LearnedPositionOffset = 2,
-            PositionsFromMask = true,
+            Positions = PositionRule.RealTokens,
             TiedHead = config.Flag("tie_word_embeddings", true),
             EmbeddingDropout = config.Number("dropout", 0.1),
             AttentionDropout = config.Number("attention_dropout", 0),

@@ -3,7 +3,7 @@ namespace Peft.Models.Architectures;
 /// <summary>Phi-3 (Abdin et al. 2024, arXiv:2404.14219): Llama with joined projections.</summary>
 internal static class Phi3
 {
-    public static DecoderSpec Describe(ModelConfig config)
+    public static TransformerSpec Describe(ModelConfig config)
     {
         var spec = Llama.Common(config);
         int? window = config.Has("sliding_window") ? config.Size("sliding_window") : null;

@@ -4,10 +4,10 @@ namespace Peft.Models.Architectures;
 internal static class Qwen
 {
     /// <summary>Llama with biases on query, key and value.</summary>
-    public static DecoderSpec Describe2(ModelConfig config) => Common(config) with { AttentionBias = true };
+    public static TransformerSpec Describe2(ModelConfig config) => Common(config) with { AttentionBias = true };
 
     /// <summary>Llama with a norm over each head's query and key.</summary>
-    public static DecoderSpec Describe3(ModelConfig config) => Common(config) with
+    public static TransformerSpec Describe3(ModelConfig config) => Common(config) with
     {
         QueryKeyNorm = true,
         HeadSize = config.Size("head_dim", 128),
@@ -15,7 +15,7 @@ internal static class Qwen
         AttentionOutputBias = config.Flag("attention_bias", false),
     };
 
-    private static DecoderSpec Common(ModelConfig config)
+    private static TransformerSpec Common(ModelConfig config)
     {
         var spec = Llama.Common(config);
         int? window = config.Flag("use_sliding_window", false) ? config.Size("sliding_window", 4096) : null;

@@ -54,6 +54,10 @@ public sealed class ModelConfig
     /// <summary>Number of classes of a classification head: <c>num_labels</c>, or the size of <c>id2label</c>, or 2.</summary>
     public int LabelCount => (int)(Integer("num_labels", null) ?? Object("id2label")?.Count ?? 2);
 
+    /// <summary>Names of the classes of a classification head in their order: <c>id2label</c>, or <c>LABEL_0</c> and so on.</summary>
+    public IReadOnlyList<string> Labels
+        => [.. Enumerable.Range(0, LabelCount).Select(id => Object("id2label")?[id.ToString(CultureInfo.InvariantCulture)]?.ToString() ?? $"LABEL_{id}")];
+
     /// <summary>Standard deviation of a fresh weight.</summary>
     public double InitializerRange => Number("initializer_range", Number("init_std", 0.02));
 
@@ -73,6 +77,27 @@ public sealed class ModelConfig
     {
         var copy = new ModelConfig(fields, Source);
         copy.fields.Remove(name);
+        return copy;
+    }
+
+    /// <summary>A copy with the labels that options name, as Hugging Face writes them.</summary>
+    internal ModelConfig WithLabels(LoadOptions options)
+    {
+        if (!options.NamesLabels) return this;
+        if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
+            throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: leave one out.", nameof(options));
+        if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
+        var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(id => $"LABEL_{id}")];
+        if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
+            throw new ArgumentException($"Id2Label names a class twice: {string.Join(", ", labels)}.", nameof(options));
+        var (names, ids) = (new JsonObject(), new JsonObject());
+        for (var id = 0; id < labels.Count; id++)
+        {
+            names[id.ToString(CultureInfo.InvariantCulture)] = labels[id];
+            ids[labels[id]] = id;
+        }
+        var copy = With("id2label", names).With("label2id", ids);
+        copy.fields.Remove("num_labels");
         return copy;
     }
 

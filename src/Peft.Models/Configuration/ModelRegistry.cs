@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// </summary>
 public sealed class ModelRegistry
 {
-    private readonly ConcurrentDictionary<string, Func<ModelConfig, DecoderSpec>> decoders = new(StringComparer.Ordinal)
+    private readonly ConcurrentDictionary<string, Func<ModelConfig, TransformerSpec>> architectures = new(StringComparer.Ordinal)
     {
         ["llama"] = Architectures.Llama.Describe,
         ["mistral"] = Architectures.Mistral.Describe,
@@ -21,28 +21,33 @@ public sealed class ModelRegistry
         ["gpt2"] = Architectures.Gpt2.Describe,
         ["gpt_neox"] = Architectures.GptNeoX.Describe,
         ["opt"] = Architectures.Opt.Describe,
+        ["bert"] = Architectures.Bert.Describe,
+        ["roberta"] = Architectures.Roberta.Describe,
+        ["xlm-roberta"] = Architectures.Roberta.Describe,
+        ["distilbert"] = Architectures.DistilBert.Describe,
+        ["t5"] = Architectures.T5.Describe,
     };
 
     /// <summary>The known values of <c>model_type</c>, sorted.</summary>
-    public IReadOnlyList<string> ModelTypes => [.. decoders.Keys.Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> ModelTypes => [.. architectures.Keys.Order(StringComparer.Ordinal)];
 
-    /// <summary>Adds a decoder architecture: a function from its configuration to its description.</summary>
-    public void Register(string modelType, Func<ModelConfig, DecoderSpec> describe)
+    /// <summary>Adds an architecture: a function from its configuration to its description.</summary>
+    public void Register(string modelType, Func<ModelConfig, TransformerSpec> describe)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelType);
         ArgumentNullException.ThrowIfNull(describe);
-        decoders[modelType] = describe;
+        architectures[modelType] = describe;
     }
 
-    /// <summary>The description of the decoder that a configuration asks for.</summary>
+    /// <summary>The description of the transformer that a configuration asks for.</summary>
     /// <exception cref="UnsupportedModelException">The architecture, or something that the configuration asks of it, is not known.</exception>
-    public DecoderSpec Describe(ModelConfig config)
+    public TransformerSpec Describe(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        return decoders.TryGetValue(config.ModelType, out var describe)
+        return architectures.TryGetValue(config.ModelType, out var describe)
             ? describe(config)
             : throw new UnsupportedModelException(
                 $"{config.Source}: model_type '{config.ModelType}' is not known. Known are {string.Join(", ", ModelTypes)}; "
-                + "another decoder can be added with ModelRegistry.Register.");
+                + "another can be added with ModelRegistry.Register.");
     }
 }

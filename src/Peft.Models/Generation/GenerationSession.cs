@@ -5,7 +5,8 @@ namespace Peft.Models;
 /// <summary>One run of generation: each <see cref="Step"/> adds a token to every row that has not ended.</summary>
 internal sealed class GenerationSession : IDisposable
 {
-    private readonly CausalLM model;
+    private readonly LanguageModel model;
+    private readonly Continuation continuation;
     private readonly GenerationSettings settings;
     private readonly TokenPicker picker;
     private readonly KeyValueCache cache;
@@ -17,7 +18,7 @@ internal sealed class GenerationSession : IDisposable
     private Tensor? mask, history;   // preallocated for the whole run, [batch, prompt + new]
     private int step;
 
-    public GenerationSession(CausalLM model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings)
+    public GenerationSession(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings)
     {
         if (prompts.Count == 0 || prompts.Any(prompt => prompt.Count == 0))
             throw new ArgumentException("Each prompt needs at least one token.", nameof(prompts));
@@ -26,6 +27,8 @@ internal sealed class GenerationSession : IDisposable
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
         (this.model, this.settings) = (model, settings);
         batch = prompts.Count;
+        continuation = model.Continue(prompts, settings.PadTokenId);
+        prompts = continuation.Start;
         width = prompts.Max(prompt => prompt.Count);
         limit = settings.MaxNewTokens;
         if (model.Spec.LearnedPositionOffset is not null) limit = Math.Min(limit, model.Spec.MaxPositions - width + 1);
@@ -73,7 +76,7 @@ internal sealed class GenerationSession : IDisposable
         using var scope = NewDisposeScope();
         var length = width + step;
         using var visible = mask?.narrow(1, 0, length);
-        using var logits = model.ForwardLast(new ModelInput { InputIds = next, Cache = cache, AttentionMask = visible });
+        using var logits = continuation.Next(new ModelInput { InputIds = next, Cache = cache, AttentionMask = visible });
         using var row = logits.squeeze(1);
         using var past = history?.narrow(1, 0, length);
         var picked = picker.Pick(row, past, step);
@@ -111,6 +114,7 @@ internal sealed class GenerationSession : IDisposable
 
     public void Dispose()
     {
+        continuation.Dispose();
         next.Dispose();
         mask?.Dispose();
         history?.Dispose();

@@ -15,8 +15,13 @@ public sealed record LoadOptions
     /// <summary>The known architectures; the built-in ones if null.</summary>
     public ModelRegistry? Registry { get; init; }
 
-    /// <summary>Number of classes of a classification head, if not the configuration's.</summary>
+    /// <summary>Number of classes of a classification head, if not the configuration's. A head of another size is then drawn anew.</summary>
     public int? LabelCount { get; init; }
+
+    /// <summary>Names of the classes of a classification head in their order, if not the configuration's. A head of another size is then drawn anew.</summary>
+    public IReadOnlyList<string>? Id2Label { get; init; }
+
+    internal bool NamesLabels => LabelCount is not null || Id2Label is not null;
 
     /// <summary>Seed of weights that the checkpoint lacks.</summary>
     public long Seed { get; init; }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Fresh weights as transformers draws them: N(0, initializer_range), biases 0, norms 1.</summary>
+/// <summary>Fresh weights as transformers draws them: N(0, initializer_range) or by the number of inputs, biases 0, norms 1.</summary>
 internal static class WeightInitializer
 {
     public static void Fill(PretrainedModel model, long seed, Func<string, bool>? only = null)
@@ -13,22 +13,33 @@ internal static class WeightInitializer
         using var generator = new Generator((ulong)seed, model.Device);
         foreach (var (path, module) in model.named_modules())
         {
-            if (module is not AdaptableModule part || (only is not null && !only(path + ".weight"))) continue;
-            if (model.TiedParameters.Contains(path + ".weight")) continue;
-            if (part is RmsNorm or LayerNorm)
+            if (module is not AdaptableModule part) continue;
+            if (only?.Invoke(path + ".weight") != false && !model.TiedParameters.Contains(path + ".weight"))
             {
-                part.Weight.fill_(1 - model.Spec.NormOffset);
+                if (part is RmsNorm or LayerNorm) part.Weight.fill_(1 - model.Spec.NormOffset);
+                else part.Weight.normal_(0, Deviation(model, path, part), generator);
             }
-            else
-            {
-                var std = model.Config.InitializerRange;
-                if (model.Spec.ScaledResidualInit && IsResidual(path, model.Spec.Names)) std /= Math.Sqrt(2.0 * model.Spec.LayerCount);
-                part.Weight.normal_(0, std, generator);
-            }
-            part.Bias?.zero_();
+            if (part.Bias is { } bias && only?.Invoke(path + ".bias") != false) bias.zero_();
         }
     }
 
-    private static bool IsResidual(string path, DecoderNames names)
+    private static double Deviation(PretrainedModel model, string path, AdaptableModule part)
+    {
+        var spec = model.Spec;
+        if (spec.FanInInit) return model.Config.Number("initializer_factor", 1) * FanIn(spec, path, part);
+        var deviation = model.Config.InitializerRange;
+        return spec.ScaledResidualInit && IsResidual(path, spec.Names) ? deviation / Math.Sqrt(2.0 * spec.LayerCount) : deviation;
+    }
+
+    // T5 leaves attention scores unscaled: its queries start smaller instead. Its embedding, tied to the head or not, has deviation 1.
+    private static double FanIn(TransformerSpec spec, string path, AdaptableModule part)
+    {
+        if (path == spec.Names.Embedding || path == spec.Names.Head) return 1;
+        if (part is Embedding) return 1 / Math.Sqrt(spec.HiddenSize);
+        var scale = path.EndsWith('.' + spec.Names.Query, StringComparison.Ordinal) ? spec.HeadSize : 1;
+        return 1 / Math.Sqrt(part.Weight.shape[1] * (double)scale);
+    }
+
+    private static bool IsResidual(string path, TransformerNames names)
         => path.EndsWith('.' + names.AttentionOutput, StringComparison.Ordinal) || path.EndsWith('.' + names.Down, StringComparison.Ordinal);
 }

@@ -15,10 +15,14 @@ internal static partial class WeightLoader
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         var keys = files.Tensors.Keys.ToHashSet(StringComparer.Ordinal);
-        var prefix = model.Spec.Names.Base + ".";
-        // A checkpoint of the bare base model leaves the prefix out.
-        var bare = !keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal));
-        string KeyOf(string name) => bare && name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name;
+        // A checkpoint of the bare base model leaves the prefix out, and so does a model without a head.
+        var prefix = keys.Any(key => key.StartsWith(model.KeyPrefix, StringComparison.Ordinal)) ? model.KeyPrefix : "";
+        string KeyOf(string name)
+        {
+            var key = model.KeyOf(name);
+            if (IsOfBase(model, name)) key = prefix + key[model.BasePrefix.Length..];
+            return keys.Contains(key) ? key : OldKey(key, keys);
+        }
 
         var missing = new List<string>();
         var mismatched = new List<string>();
@@ -31,6 +35,7 @@ internal static partial class WeightLoader
             else if (keys.Remove(key))
             {
                 if (files.Tensors[key].Shape.SequenceEqual(parameter.shape)) found.Add((key, parameter));
+                else if (model.MayReplace(name)) fresh.Add(name);
                 else mismatched.Add($"{key} is [{string.Join(", ", files.Tensors[key].Shape)}] in the file, [{string.Join(", ", parameter.shape)}] in the model");
             }
             else if (model.MayInitialize(name)) fresh.Add(name);
@@ -43,7 +48,23 @@ internal static partial class WeightLoader
         return fresh;
     }
 
-    // Buffers that older versions of transformers saved, and the heads of other tasks.
-    [GeneratedRegex(@"(^|\.)(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias)$|^(lm_head|embed_out|score)\.(weight|bias)$")]
+    private static bool IsOfBase(PretrainedModel model, string name)
+        => model.BasePrefix.Length == 0 ? model.KeyPrefix.Length > 0 : name.StartsWith(model.BasePrefix, StringComparison.Ordinal);
+
+    // BERT's first checkpoints call the parameters of norms gamma and beta.
+    private static string OldKey(string key, HashSet<string> keys)
+    {
+        var old = key.EndsWith("LayerNorm.weight", StringComparison.Ordinal) ? key[..^"weight".Length] + "gamma"
+            : key.EndsWith("LayerNorm.bias", StringComparison.Ordinal) ? key[..^"bias".Length] + "beta" : key;
+        return keys.Contains(old) ? old : key;
+    }
+
+    // Buffers that older versions of transformers saved, weights saved under a second name, and the heads of other tasks.
+    [GeneratedRegex("""
+        (^|\.)(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias|embeddings\.position_ids)$
+        |^(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$
+        |(^|\.)pooler\.dense\.(weight|bias)$
+        |^(lm_head|embed_out|score|classifier|pre_classifier|qa_outputs|cls|vocab_transform|vocab_layer_norm|vocab_projector)\.
+        """, RegexOptions.IgnorePatternWhitespace)]
     private static partial Regex HarmlessKey();
 }

@@ -15,16 +15,75 @@ internal static class ClassificationLoss
         var classes = logits.shape[^1];
         problemType ??= classes == 1 ? "regression"
             : labels.is_floating_point() ? "multi_label_classification" : "single_label_classification";
+        Check(logits, labels, problemType);
         var loss = problemType switch
         {
             "regression" => nn.functional.mse_loss(
                 classes == 1 ? logits.squeeze(-1) : logits, (classes == 1 ? labels.reshape(-1) : labels).to_type(logits.dtype)),
             "single_label_classification" => nn.functional.cross_entropy(
-                logits.view(-1, classes), labels.reshape(-1), ignore_index: Batch.IgnoredLabel),
+                logits.view(-1, classes), labels.reshape(-1).to_type(ScalarType.Int64), ignore_index: Batch.IgnoredLabel),
             "multi_label_classification" => nn.functional.binary_cross_entropy_with_logits(logits, labels.to_type(logits.dtype)),
             _ => throw new UnsupportedModelException(
                 $"{source}: problem_type '{problemType}' is not known: use regression, single_label_classification or multi_label_classification."),
         };
         return loss.MoveToOuterDisposeScope();
     }
+
+    /// <summary>Mean cross-entropy of scores <c>[batch, sequence, classes]</c> over the labels that are not ignored.</summary>
+    public static Tensor PerToken(Tensor logits, Tensor labels)
+    {
+        using var scope = NewDisposeScope();
+        if (!labels.shape.SequenceEqual([logits.shape[0], logits.shape[1]])) throw Misshapen(labels, $"[{logits.shape[0]}, {logits.shape[1]}], a class for each token");
+        var flat = labels.reshape(-1).to_type(ScalarType.Int64);
+        CheckRange(flat, logits.shape[^1]);
+        var kept = flat.ne(Batch.IgnoredLabel).nonzero().squeeze(1);
+        var rows = logits.reshape(-1, logits.shape[^1]);
+        if (kept.shape[0] == 0) return rows.sum().mul(0).MoveToOuterDisposeScope();
+        return nn.functional.cross_entropy(rows, flat, ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Mean of the cross-entropies of start and end, for scores <c>[batch, sequence, 2]</c> and positions <c>[batch, 2]</c>.</summary>
+    public static Tensor Span(Tensor logits, Tensor labels)
+    {
+        using var scope = NewDisposeScope();
+        var (batch, length) = (logits.shape[0], logits.shape[1]);
+        if (labels.is_floating_point() || !labels.shape.SequenceEqual([batch, 2])) throw Misshapen(labels, $"[{batch}, 2], the positions of the answer's first and last token");
+        // As transformers: below the sequence counts as its first token, beyond it not at all.
+        var positions = labels.to_type(ScalarType.Int64).clamp(0, length);
+        var loss = Of(0).add(Of(1)).div(2);
+        return loss.MoveToOuterDisposeScope();
+
+        Tensor Of(int side)
+        {
+            var scores = logits.select(2, side);
+            var target = positions.select(1, side);
+            return target.ge(length).all().item<bool>() ? scores.sum().mul(0) : nn.functional.cross_entropy(scores, target, ignore_index: length);
+        }
+    }
+
+    private static void Check(Tensor logits, Tensor labels, string problemType)
+    {
+        var (batch, classes) = (logits.shape[0], logits.shape[^1]);
+        switch (problemType)
+        {
+            case "single_label_classification":
+                if (labels.numel() != batch || labels.is_floating_point()) throw Misshapen(labels, $"whole numbers [{batch}], a class for each row");
+                CheckRange(labels.to_type(ScalarType.Int64), classes);
+                break;
+            case "multi_label_classification" or "regression":
+                if (labels.numel() != batch * classes) throw Misshapen(labels, $"[{batch}, {classes}], a number for each row and class");
+                break;
+        }
+    }
+
+    // On a GPU a label out of range ends the process instead of throwing.
+    private static void CheckRange(Tensor labels, long classes)
+    {
+        var (least, most) = (labels.min().item<long>(), labels.max().item<long>());
+        if (most < classes && (least >= 0 || labels.lt(0).eq(labels.eq(Batch.IgnoredLabel)).all().item<bool>())) return;
+        throw new ArgumentException($"The labels run from {least} to {most}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for what is ignored): give LabelCount or Id2Label when it is loaded.", nameof(labels));
+    }
+
+    private static ArgumentException Misshapen(Tensor labels, string expected)
+        => new($"The labels are [{string.Join(", ", labels.shape)}] of {labels.dtype}, but must be {expected}.", nameof(labels));
 }

@@ -55,7 +55,7 @@ public static class EmbeddingResizing
     }
 
     private static bool HasRowPerToken(PretrainedModel model)
-        => model.TaskType is "CAUSAL_LM" or "SEQ_2_SEQ_LM" && model.HeadModule.Weight.shape[0] == model.InputEmbeddings.Weight.shape[0];
+        => model.TaskType is "CAUSAL_LM" or "SEQ_2_SEQ_LM" && model.HeadModule!.Weight.shape[0] == model.InputEmbeddings.Weight.shape[0];
 
     private static Tensor NewRows(Tensor old, long count, NewTokenRows rows, double deviation, Generator generator)
     {

@@ -25,9 +25,9 @@ public static class ModelSaving
         if (PeftModel.Of(model) is { Adapters.Count: > 0 } peft) throw new AdaptersAttachedException(peft);
 
         using var scope = NewDisposeScope();
-        var tensors = model.named_parameters().Where(each => !model.TiedParameters.Contains(each.name)).ToDictionary(each => each.name, each => each.parameter.detach());
+        var tensors = model.named_parameters().Where(each => !model.TiedParameters.Contains(each.name)).ToDictionary(each => model.KeyOf(each.name), each => each.parameter.detach());
         var texts = new Dictionary<string, string>();
-        if (model.GenerationDefaults is { } generation) texts.Add("generation_config.json", generation + "\n");
+        if ((model as LanguageModel)?.GenerationDefaults is { } generation) texts.Add("generation_config.json", generation + "\n");
         texts.Add("config.json", SavedConfig.Of(model, tensors.Values.First(tensor => tensor.is_floating_point()).dtype, labels) + "\n");
         ShardedCheckpointWriter.Write(folder, tensors, maxShardBytes, texts);
     }

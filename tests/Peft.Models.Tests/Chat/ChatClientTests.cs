@@ -166,7 +166,7 @@ public class ChatClientTests
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var ids = tokenizer.Encode("Once upon a time").Select(id => (long)id).ToArray();
-        var hidden = model.Decoder.call(new ModelInput { InputIds = tensor(ids, [1, ids.Length]) });
+        var hidden = model.Backbone.call(new ModelInput { InputIds = tensor(ids, [1, ids.Length]) });
         var expected = hidden.mean([1]).data<float>().ToArray();
         // Padding beside a text changes the order of sums, no more.
         batch[0].Vector.ToArray().Zip(expected, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-5f);

@@ -22,6 +22,6 @@ public static class CausalLMChat
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         var name = model.NameOrPath is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : null;
-        return new(model, model.Decoder.call, tokenizer, model.Device, new("peft", null, name, model.Spec.HiddenSize));
+        return new(model, model.Backbone.call, tokenizer, model.Device, new("peft", null, name, model.Spec.HiddenSize));
     }
 }

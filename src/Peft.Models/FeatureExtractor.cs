@@ -1,0 +1,67 @@
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>A transformer without a head: hidden states <c>[batch, sequence, hidden]</c>, or one vector per row. Its parameters stand right in the model, as in Hugging Face's bare models.</summary>
+public sealed class FeatureExtractor : PretrainedModel
+{
+    private FeatureExtractor(ModelConfig config, TransformerSpec spec, LoadOptions options)
+        : base(config, Require(config, spec, nameof(FeatureExtractor), TransformerKind.Decoder, TransformerKind.Encoder), options.Placement, bare: true) { }
+
+    /// <summary>Loads a model in Hugging Face's layout. The head of a checkpoint that has one is left out.</summary>
+    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
+    /// <param name="options">Type, device and further choices.</param>
+    /// <exception cref="HubException">The model could not be downloaded.</exception>
+    /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    public static FeatureExtractor FromPretrained(string nameOrPath, LoadOptions? options = null)
+        => Open(nameOrPath, options, (config, spec, choices) => new FeatureExtractor(config, spec, choices));
+
+    /// <summary>A model with random weights.</summary>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="seed">Seed of the weights.</param>
+    /// <param name="options">Type, device and further choices.</param>
+    public static FeatureExtractor FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
+        => Fresh(config, seed, options, (made, spec, choices) => new FeatureExtractor(made, spec, choices));
+
+    /// <inheritdoc/>
+    public override string? TaskType => "FEATURE_EXTRACTION";
+
+    internal override AdaptableModule? HeadModule => null;
+
+    /// <inheritdoc/>
+    /// <returns>The last hidden states <c>[batch, sequence, hidden]</c>.</returns>
+    public override Tensor forward(ModelInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return Backbone.call(input);
+    }
+
+    /// <summary>A vector per row: the mean of the hidden states of its real tokens.</summary>
+    /// <param name="input">The input; its attention mask tells the real tokens.</param>
+    /// <param name="normalize">Whether the vectors get length 1, so that their products are cosines.</param>
+    /// <returns><c>[batch, hidden]</c>; zeros for a row without real tokens.</returns>
+    public Tensor Embed(ModelInput input, bool normalize = false)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var scope = NewDisposeScope();
+        var hidden = Backbone.call(input);
+        var length = hidden.shape[1];
+        var mean = input.AttentionMask is { } mask ? Mean(hidden, mask.narrow(1, mask.shape[1] - length, length)) : hidden.mean([1]);
+        if (normalize) mean = nn.functional.normalize(mean, 2, 1);
+        return mean.MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Mean(Tensor hidden, Tensor mask)
+    {
+        var weight = mask.to_type(hidden.dtype).unsqueeze(-1);
+        return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: 1e-9));
+    }
+
+    /// <summary>Not possible: a model without a head has nothing to learn from labels.</summary>
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public override Tensor Loss(ModelInput input, Tensor labels)
+        => throw new NotSupportedException("A FeatureExtractor has no loss of its own: compute one from forward or Embed, or use a model with a head.");
+}

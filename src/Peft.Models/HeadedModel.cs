@@ -1,0 +1,26 @@
+using Peft.Modules;
+
+namespace Peft.Models;
+
+/// <summary>A transformer with a head of its own modules, which a checkpoint of the bare model lacks and training adds.</summary>
+public abstract class HeadedModel : PretrainedModel
+{
+    private readonly bool replaces;
+
+    private protected HeadedModel(ModelConfig config, TransformerSpec spec, HeadSpec head, long outputs, LoadOptions options) : base(config, spec, options.Placement)
+    {
+        HeadParts = new TaskHead(this, head, spec, outputs, options.Placement);
+        replaces = options.NamesLabels;
+    }
+
+    private protected TaskHead HeadParts { get; }
+
+    /// <summary>The head's last module: hidden states to scores.</summary>
+    public AdaptableModule Head => HeadParts.Output;
+
+    internal override AdaptableModule? HeadModule => HeadParts.Output;
+
+    internal override bool MayInitialize(string name) => HeadParts.Owns(name);
+
+    internal override bool MayReplace(string name) => replaces && HeadParts.IsOutput(name);
+}

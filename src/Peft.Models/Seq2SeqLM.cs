@@ -1,0 +1,114 @@
+using Peft.Checkpoints;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>A language model that reads a text and writes another: logits <c>[batch, target, vocabulary]</c>.</summary>
+public sealed class Seq2SeqLM : LanguageModel
+{
+    private Seq2SeqLM(ModelConfig config, TransformerSpec spec, LoadOptions options)
+        : base(config, Require(config, spec, nameof(Seq2SeqLM), TransformerKind.EncoderDecoder), options.Placement) { }
+
+    /// <summary>Loads a model in Hugging Face's layout.</summary>
+    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
+    /// <param name="options">Type, device and further choices.</param>
+    /// <exception cref="HubException">The model could not be downloaded.</exception>
+    /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    public static Seq2SeqLM FromPretrained(string nameOrPath, LoadOptions? options = null)
+    {
+        options ??= new();
+        var source = ModelSource.Resolve(nameOrPath, options);
+        return OpenWithDefaults(source, options, (config, spec, choices) => new Seq2SeqLM(config, spec with { TiedHead = spec.TiedHead && !HasOwnHead(config, spec, source.Folder) }, choices));
+    }
+
+    // Newer files call T5 1.1 tied although its head is not, and leave it to the checkpoint.
+    private static bool HasOwnHead(ModelConfig config, TransformerSpec spec, string folder)
+    {
+        if (!config.Has("scale_decoder_outputs")) return false;
+        using var files = ShardedCheckpoint.Open(folder);
+        return files.Tensors.ContainsKey(spec.Names.Head + ".weight");
+    }
+
+    /// <summary>A model with random weights.</summary>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="seed">Seed of the weights.</param>
+    /// <param name="options">Type, device and further choices.</param>
+    public static Seq2SeqLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
+        => Fresh(config, seed, options, (made, spec, choices) => new Seq2SeqLM(made, spec, choices));
+
+    /// <inheritdoc/>
+    public override string? TaskType => "SEQ_2_SEQ_LM";
+
+    internal override bool ExtendsPrompt => false;
+
+    /// <summary>The token that what is written begins with.</summary>
+    /// <exception cref="ModelFolderException">The configuration names none.</exception>
+    public int StartTokenId => (int)(Config.Integer("decoder_start_token_id", null) ?? GenerationDefaults?.Integer("decoder_start_token_id", null)
+        ?? throw new ModelFolderException($"{Config.Source} has no decoder_start_token_id, which generation and training need."));
+
+    /// <summary>The encoder's states <c>[batch, source, hidden]</c>, for <see cref="ModelInput.EncoderOutput"/>.</summary>
+    public Tensor Encode(ModelInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return ((EncoderDecoder)Backbone).Encode(input);
+    }
+
+    /// <summary>What the decoder reads when it learns labels <c>[batch, target]</c>: the start token, then the labels but the last, padding where they are ignored.</summary>
+    public Tensor ShiftRight(Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        using var scope = NewDisposeScope();
+        var start = full(labels.shape[0], 1, StartTokenId, labels.dtype, labels.device);
+        var shifted = cat([start, labels.narrow(1, 0, labels.shape[1] - 1)], 1);
+        return shifted.masked_fill(shifted.eq(Batch.IgnoredLabel), Config.PadTokenId ?? 0).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    /// <returns>Logits <c>[batch, target, vocabulary]</c>.</returns>
+    public override Tensor forward(ModelInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var hidden = Backbone.call(input);
+        return Logits(hidden);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// Mean cross-entropy over the labels <c>[batch, target]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none. The decoder
+    /// reads <see cref="ShiftRight"/> of the labels unless the input says otherwise.
+    /// </remarks>
+    public override Tensor Loss(ModelInput input, Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(labels);
+        if (labels.dim() != 2) throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but must be [batch, target].", nameof(labels));
+        using var shifted = input.DecoderInputIds is null && input.DecoderEmbeddings is null ? ShiftRight(labels) : null;
+        using var hidden = Backbone.call(shifted is null ? input : input with { DecoderInputIds = shifted });
+        return Objective.SameToken(hidden, labels, Scale);
+    }
+
+    internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding)
+    {
+        var width = prompts.Max(prompt => prompt.Count);
+        var ids = prompts.SelectMany(prompt => prompt.Concat(Enumerable.Repeat(padding, width - prompt.Count)).Select(id => (long)id)).ToArray();
+        var real = prompts.SelectMany(prompt => Enumerable.Range(0, width).Select(i => i < prompt.Count ? 1L : 0)).ToArray();
+        using var source = tensor(ids, [prompts.Count, width], device: Device);
+        var mask = tensor(real, [prompts.Count, width], device: Device).DetachFromDisposeScope();
+        using var inference = inference_mode();
+        var states = Encode(new ModelInput { InputIds = source, AttentionMask = mask }).DetachFromDisposeScope();
+        return new(
+            [.. prompts.Select(_ => (IReadOnlyList<int>)[StartTokenId])],
+            input =>
+            {
+                using var hidden = Backbone.call(new ModelInput
+                {
+                    DecoderInputIds = input.InputIds, DecoderAttentionMask = input.AttentionMask, Cache = input.Cache, EncoderOutput = states, AttentionMask = mask,
+                });
+                using var last = hidden.narrow(1, -1, 1);
+                return Logits(last);
+            },
+            states, mask);
+    }
+}

@@ -1,0 +1,51 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Classifies each token: logits <c>[batch, sequence, classes]</c>.</summary>
+public sealed class TokenClassifier : HeadedModel
+{
+    private TokenClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
+        : base(config, Require(config, spec, nameof(TokenClassifier), TransformerKind.Decoder, TransformerKind.Encoder), spec.TokenClassifier, config.LabelCount, options) { }
+
+    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
+    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
+    /// <param name="options">Type, device, labels and further choices.</param>
+    /// <exception cref="HubException">The model could not be downloaded.</exception>
+    /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    public static TokenClassifier FromPretrained(string nameOrPath, LoadOptions? options = null)
+        => Open(nameOrPath, options, (config, spec, choices) => new TokenClassifier(config, spec, choices));
+
+    /// <summary>A model with random weights.</summary>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="seed">Seed of the weights.</param>
+    /// <param name="options">Type, device, labels and further choices.</param>
+    public static TokenClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
+        => Fresh(config, seed, options, (made, spec, choices) => new TokenClassifier(made, spec, choices));
+
+    /// <summary>Number of classes.</summary>
+    public int LabelCount => Config.LabelCount;
+
+    /// <inheritdoc/>
+    public override string? TaskType => "TOKEN_CLS";
+
+    /// <inheritdoc/>
+    /// <returns>Logits <c>[batch, sequence, classes]</c>.</returns>
+    public override Tensor forward(ModelInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var hidden = Backbone.call(input);
+        return HeadParts.Run(hidden);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Mean cross-entropy over the labels <c>[batch, sequence]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none.</remarks>
+    public override Tensor Loss(ModelInput input, Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        using var logits = forward(input);
+        return ClassificationLoss.PerToken(logits, labels);
+    }
+}

@@ -1,0 +1,43 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>An elementwise activation, by transformers' name.</summary>
+public sealed class Activation
+{
+    private readonly Func<Tensor, Tensor> apply;
+
+    private Activation(string name, Func<Tensor, Tensor> apply) => (Name, this.apply) = (name, apply);
+
+    /// <summary>Name in <c>config.json</c>.</summary>
+    public string Name { get; }
+
+    internal bool IsSilu => Name is "silu" or "swish";
+
+    /// <summary>Applies it to every element.</summary>
+    public Tensor Apply(Tensor input) => apply(input);
+
+    private static readonly Activation[] Known =
+    [
+        new("silu", x => nn.functional.silu(x)),
+        new("swish", x => nn.functional.silu(x)),
+        new("relu", x => nn.functional.relu(x)),
+        new("tanh", x => x.tanh()),
+        new("gelu", x => nn.functional.gelu(x)),
+        new("gelu_new", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
+        new("gelu_pytorch_tanh", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
+        new("gelu_fast", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
+    ];
+
+    internal static Activation Named(string name) => Array.Find(Known, known => known.Name == name)!;
+
+    /// <summary>The activation that a field of a configuration names.</summary>
+    /// <exception cref="UnsupportedModelException">The name is not known.</exception>
+    internal static Activation Read(ModelConfig config, string field, string fallback)
+    {
+        var name = config.Text(field, fallback)!;
+        return Array.Find(Known, known => known.Name == name)
+            ?? throw new UnsupportedModelException(
+                $"{config.Source}: {field} '{name}' is not implemented; implemented are {string.Join(", ", Known.Select(known => known.Name))}.");
+    }
+}

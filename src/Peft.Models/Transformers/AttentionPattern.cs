@@ -1,0 +1,65 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Which keys a query sees.</summary>
+/// <param name="Mask">Added to the scores, broadcast to <c>[batch, heads, queries, keys]</c>; null if nothing but causality hides a key.</param>
+/// <param name="Causal">Whether query i sees the keys up to i, without a mask.</param>
+/// <param name="LastKeys">If set, only the last keys take part.</param>
+internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys = null) : IDisposable
+{
+    /// <summary>Every query sees every key.</summary>
+    public static readonly AttentionPattern Everything = new(null, false);
+
+    /// <summary>Query i sees the keys 0 to i.</summary>
+    public static readonly AttentionPattern PurelyCausal = new(null, true);
+
+    /// <param name="queries">Number of queries; they are the last positions.</param>
+    /// <param name="keys">Number of keys.</param>
+    /// <param name="window">Keys that a query sees, itself included; null for all.</param>
+    /// <param name="keyMask">1 for keys that exist, <c>[batch, keys]</c>; null if all do.</param>
+    /// <param name="type">Type of the mask.</param>
+    /// <param name="device">Device of the mask.</param>
+    /// <param name="causal">Whether a query sees no later key; without it there is no window.</param>
+    /// <param name="bias">Added to the scores, <c>[1, heads, queries, keys]</c>; null for nothing.</param>
+    public static AttentionPattern Create(
+        int queries, int keys, int? window, Tensor? keyMask, ScalarType type, Device device, bool causal = true, Tensor? bias = null)
+    {
+        if (window >= keys) window = null;
+        if (keyMask is null && bias is null)
+        {
+            if (!causal) return Everything;
+            if (queries == 1) return window is { } last ? new(null, false, last) : Everything;
+            if (queries == keys && window is null) return PurelyCausal;
+        }
+
+        using var scope = NewDisposeScope();
+        var hidden = Hidden(queries, keys, window, keyMask, device, causal);
+        if (hidden is null) return new(bias!.alias().MoveToOuterDisposeScope(), false);
+        // A finite number: a query that sees nothing (padding) then averages all keys, where -∞ would give NaN.
+        var mask = (bias ?? zeros(hidden.shape, type, device)).masked_fill(hidden, Lowest(type));
+        return new(mask.MoveToOuterDisposeScope(), false);
+    }
+
+    // True where a query does not see a key, broadcast to [batch, heads, queries, keys].
+    private static Tensor? Hidden(int queries, int keys, int? window, Tensor? keyMask, Device device, bool causal)
+    {
+        var unreal = keyMask?.eq(0).unsqueeze(1).unsqueeze(1);   // [batch, 1, 1, keys]
+        if (!causal || (queries == 1 && window is null)) return unreal;
+        var query = arange(keys - queries, keys, ScalarType.Int64, device).unsqueeze(1);
+        var distance = query.sub(arange(keys, ScalarType.Int64, device));   // [queries, keys]
+        var hidden = distance.lt(0);
+        if (window is { } width) hidden = hidden.logical_or(distance.ge(width));
+        return unreal is null ? hidden : hidden.logical_or(unreal);
+    }
+
+    private static double Lowest(ScalarType type) => type switch
+    {
+        ScalarType.Float16 => -65504,
+        ScalarType.BFloat16 => -3.3895313892515355e38,
+        ScalarType.Float64 => double.MinValue,
+        _ => float.MinValue,
+    };
+
+    public void Dispose() => Mask?.Dispose();
+}

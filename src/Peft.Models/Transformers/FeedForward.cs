@@ -1,0 +1,82 @@
+using Peft.Kernels;
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Feed-forward network: down(act(gate(x)) ∘ up(x)) (Shazeer 2020, arXiv:2002.05202), or down(act(up(x))).</summary>
+internal sealed class FeedForward : nn.Module<Tensor, Tensor>
+{
+    private readonly AdaptableModule? gate, up, joined;
+    private readonly AdaptableModule down;
+    private readonly Activation activation;
+    private readonly int width;
+    private readonly double dropout;
+
+    public FeedForward(TransformerSpec spec, Placement at) : base("")
+    {
+        activation = spec.Activation;
+        width = spec.IntermediateSize;
+        dropout = spec.FeedForwardDropout;
+        var names = spec.Names;
+        if (spec.FusedGate)
+        {
+            Part(names.GateUp, joined = TransformerParts.Projection(spec, spec.HiddenSize, 2 * width, spec.FeedForwardBias, at));
+        }
+        else
+        {
+            if (spec.GatedFeedForward)
+                Part(names.Gate, gate = TransformerParts.Projection(spec, spec.HiddenSize, width, spec.FeedForwardBias, at));
+            Part(names.Up, up = TransformerParts.Projection(spec, spec.HiddenSize, width, spec.FeedForwardBias, at));
+        }
+        Part(names.Down, down = TransformerParts.Projection(spec, width, spec.HiddenSize, spec.FeedForwardBias, at));
+    }
+
+    /// <summary>The projections and their names.</summary>
+    public List<(string Name, AdaptableModule Module)> Parts { get; } = [];
+
+    private void Part(string name, AdaptableModule module)
+    {
+        Parts.Add((name, module));
+        this.Place(name, module);
+    }
+
+    // The description names the modules, not the fields.
+    /// <inheritdoc/>
+    protected override void RegisterComponents() { }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input)
+    {
+        using var inner = Inner(input);
+        if (!down.training || dropout == 0) return down.call(inner);
+        using var kept = nn.functional.dropout(inner, dropout);
+        return down.call(kept);
+    }
+
+    private Tensor Inner(Tensor input)
+    {
+        if (joined is not null)
+        {
+            using var both = joined.call(input);
+            using var gated = both.narrow(-1, 0, width);
+            using var open = activation.Apply(gated);
+            using var passed = both.narrow(-1, width, width);
+            return open.mul(passed);
+        }
+        if (gate is null)
+        {
+            using var wide = up!.call(input);
+            return activation.Apply(wide);
+        }
+        using var gateOut = gate.call(input);
+        if (activation.IsSilu && GatedSilu.Takes(gateOut, gateOut))
+        {
+            using var wide = up!.call(input);
+            return GatedSilu.Run(gateOut, wide);
+        }
+        using var active = activation.Apply(gateOut);
+        using var beside = up!.call(input);
+        return active.mul(beside);
+    }
+}

@@ -1,0 +1,96 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>What all layers share in one forward pass: sizes, positions, what is visible, and the cache. Built once per pass.</summary>
+internal sealed class ForwardContext
+{
+    private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
+    private int holders;
+
+    /// <summary>Rows.</summary>
+    public required int Batch { get; init; }
+
+    /// <summary>New positions per row.</summary>
+    public required int Length { get; init; }
+
+    /// <summary>Positions before them, in the cache or in a prefix.</summary>
+    public required int Past { get; init; }
+
+    /// <summary>Type of the hidden states.</summary>
+    public required ScalarType Type { get; init; }
+
+    /// <summary>Device of the hidden states.</summary>
+    public required Device Device { get; init; }
+
+    /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
+    public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
+
+    /// <summary>Whether a position sees the earlier ones only.</summary>
+    public bool Causal { get; init; } = true;
+
+    /// <summary>Added to the attention scores, <c>[1, heads, length, past + length]</c>: relative positions; null for nothing.</summary>
+    public Tensor? Bias { get; set => field = value?.DetachFromDisposeScope(); }
+
+    /// <summary>What cross-attention reads; null where there is none.</summary>
+    public EncoderStates? Encoder { get; set; }
+
+    /// <summary>The cache, if there is one.</summary>
+    public KeyValueCache? Cache { get; init; }
+
+    /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
+    public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
+
+    /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
+    public IReadOnlyList<int>? PackedLengths { get; init; }
+
+    /// <summary>Angles of layers that see everything.</summary>
+    public RotaryAngles? Angles { get; set => field = value?.Detach(); }
+
+    /// <summary>Angles of layers with a window, where they differ.</summary>
+    public RotaryAngles? WindowAngles { get; set => field = value?.Detach(); }
+
+    /// <summary>The layer that runs, counted as it runs.</summary>
+    public int Layer { get; set; }
+
+    /// <summary>What a layer with this window sees.</summary>
+    public AttentionPattern Pattern(int? window)
+    {
+        foreach (var (known, pattern) in patterns)
+            if (known == window) return pattern;
+        // Outside any scope: the context may outlive the pass.
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias);
+        made.Mask?.DetachFromDisposeScope();
+        patterns.Add((window, made));
+        return made;
+    }
+
+    /// <summary>Keeps the context until the result is disposed: layers that run again in the backward pass hold it longer than the forward pass.</summary>
+    public IDisposable Hold()
+    {
+        holders++;
+        return new Holder(this);
+    }
+
+    private void Release()
+    {
+        if (--holders > 0) return;
+        foreach (var (_, pattern) in patterns) pattern.Dispose();
+        Bias?.Dispose();
+        Encoder?.Pattern.Dispose();
+        Angles?.Dispose();
+        WindowAngles?.Dispose();
+        KeyMask?.Dispose();
+    }
+
+    private sealed class Holder(ForwardContext context) : IDisposable
+    {
+        private ForwardContext? context = context;
+
+        public void Dispose()
+        {
+            context?.Release();
+            context = null;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+namespace Peft.Models;
+
+/// <summary>A head that gives scores for hidden states: perhaps a dense layer with an activation and a norm, then the projection to scores.</summary>
+public sealed record HeadSpec
+{
+    /// <summary>Path of the projection to scores.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Whether the projection has a bias.</summary>
+    public bool OutputBias { get; init; } = true;
+
+    /// <summary>Key of the projection's bias in checkpoints, where it is not the path with <c>.bias</c>.</summary>
+    public string? OutputBiasKey { get; init; }
+
+    /// <summary>Path of the dense layer; null for none.</summary>
+    public string? Dense { get; init; }
+
+    /// <summary>The dense layer's activation; null for none.</summary>
+    public Activation? Activation { get; init; }
+
+    /// <summary>Path of the layer norm after the activation; null for none.</summary>
+    public string? Norm { get; init; }
+
+    /// <summary>Dropout before the dense layer, in training.</summary>
+    public double InputDropout { get; init; }
+
+    /// <summary>Dropout before the projection, in training.</summary>
+    public double Dropout { get; init; }
+}

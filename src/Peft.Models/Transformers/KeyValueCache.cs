@@ -1,0 +1,96 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Keys and values of the tokens so far (and of an encoder's states, once), layer by layer, written in place and grown by doubling. For inference only: run the model under
+/// <see cref="no_grad"/> or <see cref="inference_mode"/>.
+/// </summary>
+/// <param name="capacity">Positions to allocate at first.</param>
+public sealed class KeyValueCache(int capacity = 64) : IDisposable
+{
+    private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
+    private readonly List<long> room = [];
+    private readonly List<(Tensor Keys, Tensor Values)> cross = [];    // [batch, heads, source, size]
+
+    /// <summary>Positions held.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Adds a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
+    internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values, int count)
+    {
+        var (allKeys, allValues) = Room(layer, keys.shape[0], keys.shape[1], keys.shape[3], count, keys.dtype, keys.device);
+        using (var slot = allKeys.narrow(2, Length, count)) slot.copy_(keys);
+        using (var slot = allValues.narrow(2, Length, count)) slot.copy_(values);
+        return (allKeys.narrow(2, 0, Length + count), allValues.narrow(2, 0, Length + count));
+    }
+
+    /// <summary>A layer's memory <c>[batch, heads, room, size]</c>, with room for new positions after those held; the cache's own.</summary>
+    internal (Tensor Keys, Tensor Values) Room(int layer, long batch, long heads, long size, int count, ScalarType type, Device device)
+    {
+        if (layer == layers.Count)
+        {
+            var positions = Math.Max(capacity, Length + count);
+            layers.Add((Empty(), Empty()));
+            room.Add(positions);
+
+            Tensor Empty() => empty([batch, heads, positions, size], type, device).DetachFromDisposeScope();
+        }
+        if (room[layer] < Length + count) Grow(layer, Length + count);
+        return layers[layer];
+    }
+
+    /// <summary>A layer's keys and values of the encoder's states, once they are known.</summary>
+    internal (Tensor Keys, Tensor Values)? Cross(int layer) => layer < cross.Count ? cross[layer] : null;
+
+    /// <summary>Takes over a layer's keys and values of the encoder's states.</summary>
+    internal void KeepCross(int layer, Tensor keys, Tensor values)
+    {
+        if (layer != cross.Count) throw new InvalidOperationException($"Layer {layer} comes before layer {cross.Count}.");
+        cross.Add((keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
+    }
+
+    /// <summary>Counts the new positions, once all layers have them.</summary>
+    internal void Advance(int count) => Length += count;
+
+    /// <summary>Keeps the first positions only.</summary>
+    /// <param name="length">How many.</param>
+    public void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        Length = length;
+    }
+
+    private void Grow(int layer, int needed)
+    {
+        var size = Math.Max(room[layer] * 2, needed);
+        layers[layer] = (Grown(layers[layer].Keys, size), Grown(layers[layer].Values, size));
+        room[layer] = size;
+    }
+
+    private Tensor Grown(Tensor old, long size)
+    {
+        var shape = old.shape;
+        var larger = empty([shape[0], shape[1], size, shape[3]], old.dtype, old.device).DetachFromDisposeScope();
+        using (var source = old.narrow(2, 0, Length))
+        using (var target = larger.narrow(2, 0, Length))
+            target.copy_(source);
+        old.Dispose();
+        return larger;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var (keys, values) in layers.Concat(cross))
+        {
+            keys.Dispose();
+            values.Dispose();
+        }
+        layers.Clear();
+        cross.Clear();
+        room.Clear();
+        Length = 0;
+    }
+}

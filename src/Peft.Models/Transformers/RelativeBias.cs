@@ -1,0 +1,39 @@
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// A learned bias per head by the distance of query and key (Raffel et al. 2019, arXiv:1910.10683). Half of the buckets hold one distance
+/// each, the others widen with its logarithm; where later keys are seen too, half of all buckets are theirs.
+/// </summary>
+internal sealed class RelativeBias(RelativePositions settings, int heads, bool causal, Placement at)
+{
+    /// <summary>The bias <c>[buckets, heads]</c>.</summary>
+    public Embedding Table { get; } = new(settings.Buckets, heads, at.Type, at.Device);
+
+    /// <summary>The bias of queries at the positions from <paramref name="past"/> on, for all keys: <c>[1, heads, length, past + length]</c>.</summary>
+    public Tensor Of(int past, int length, ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var device = Table.Weight.device;
+        var keys = past + length;
+        var distances = arange(1 - keys, length, ScalarType.Int64, device);   // key − query
+        var rows = Table.call(Buckets(distances));                            // [distances, heads]
+        var query = arange(past, keys, ScalarType.Int64, device).unsqueeze(1);
+        var index = arange(keys, ScalarType.Int64, device).sub(query).add(keys - 1).reshape(-1);
+        return rows.index_select(0, index).view(length, keys, -1).permute(2, 0, 1).unsqueeze(0).to_type(type).contiguous().MoveToOuterDisposeScope();
+    }
+
+    private Tensor Buckets(Tensor distances)
+    {
+        var count = causal ? settings.Buckets : settings.Buckets / 2;
+        var far = causal ? distances.clamp(max: 0).neg() : distances.abs();
+        var exact = count / 2;
+        // In float32, as published implementations compute it: at the edges of buckets rounding decides.
+        var wide = far.to_type(ScalarType.Float32).div(exact).log().div(Math.Log((double)settings.MaxDistance / exact)).mul(count - exact)
+            .to_type(ScalarType.Int64).add(exact).clamp(max: count - 1);
+        var bucket = where(far.lt(exact), far, wide);
+        return causal ? bucket : bucket.add(distances.gt(0).to_type(ScalarType.Int64).mul(count));
+    }
+}

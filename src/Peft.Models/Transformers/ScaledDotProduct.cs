@@ -1,0 +1,98 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>softmax(s·q·kᵀ + mask)·v, with fewer key/value heads than query heads if need be (Ainslie et al. 2023, arXiv:2305.13245).</summary>
+/// <param name="spec">The model.</param>
+internal sealed class ScaledDotProduct(TransformerSpec spec)
+{
+    private readonly int heads = spec.HeadCount, keyValueHeads = spec.KeyValueHeadCount, size = spec.HeadSize;
+    private readonly int group = spec.HeadCount / spec.KeyValueHeadCount;
+    private readonly double? softCap = spec.AttentionSoftCap;
+    private readonly double scale = spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize);
+
+    // torch's kernel divides by √size: what is left is multiplied into the queries.
+    private readonly double queryFactor = (spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize)) * Math.Sqrt(spec.HeadSize);
+
+    /// <summary>Whether the scores are bent before the softmax.</summary>
+    public bool IsCapped => softCap is not null;
+
+    /// <param name="query"><c>[batch, heads, queries, size]</c></param>
+    /// <param name="key"><c>[batch, key/value heads, keys, size]</c></param>
+    /// <param name="value"><c>[batch, key/value heads, keys, size]</c></param>
+    /// <param name="pattern">What is visible.</param>
+    /// <param name="dropout">Dropout of the weights.</param>
+    /// <param name="batch">Length of the first dimension.</param>
+    /// <param name="queries">Number of queries.</param>
+    /// <param name="keys">Number of keys.</param>
+    /// <returns><c>[batch, queries, heads · size]</c></returns>
+    public Tensor Run(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys)
+    {
+        if (pattern.LastKeys is { } last)
+        {
+            using var lastKey = key.narrow(2, keys - last, last);
+            using var lastValue = value.narrow(2, keys - last, last);
+            return Run(query, lastKey, lastValue, AttentionPattern.Everything, dropout, batch, queries, last);
+        }
+        if (queries == 1)
+        {
+            // The query heads that share keys become queries of one head: no key is copied.
+            using var folded = group == 1 ? query.alias() : query.reshape(batch, keyValueHeads, group, size);
+            using var one = Attend(folded, key, value, pattern.Mask, false, dropout);
+            return one.reshape(batch, 1, heads * size);
+        }
+        using var allKeys = Repeat(key, batch, keys);
+        using var allValues = Repeat(value, batch, keys);
+        using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout);
+        using var turned = output.transpose(1, 2);
+        return turned.reshape(batch, queries, heads * size);
+    }
+
+    private Tensor Repeat(Tensor shared, int batch, int keys)
+    {
+        if (group == 1) return shared.alias();
+        using var apart = shared.unsqueeze(2);
+        using var wide = apart.expand(batch, keyValueHeads, group, keys, size);
+        return wide.reshape(batch, heads, keys, size);
+    }
+
+    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
+    {
+        if (softCap is { } cap) return AttendCapped(query, key, value, mask, causal, dropout, cap);
+        if (Math.Abs(queryFactor - 1) < 1e-12)
+            return nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal);
+        using var scaled = query.mul(queryFactor);
+        return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, dropout, causal);
+    }
+
+    private Tensor AttendCapped(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, double cap)
+    {
+        using var keyT = key.transpose(2, 3);
+        using var products = query.matmul(keyT);
+        using var small = products.mul(scale / cap);
+        using var bent = small.tanh();
+        var scores = bent.mul(cap);
+        if (causal)
+        {
+            var length = (int)query.shape[2];
+            // A window as wide as the keys hides nothing, but a key mask of ones keeps Create from answering "purely causal".
+            using var all = ones(1, length, ScalarType.Int64, query.device);
+            using var pattern = AttentionPattern.Create(length, length, null, all, query.dtype, query.device);
+            scores = Add(scores, pattern.Mask!);
+        }
+        else if (mask is not null)
+        {
+            scores = Add(scores, mask);
+        }
+        using var held = scores;
+        using var weights = nn.functional.softmax(held, -1, ScalarType.Float32);
+        using var cast = weights.to_type(query.dtype);
+        using var kept = nn.functional.dropout(cast, dropout, dropout > 0);
+        return kept.matmul(value);
+    }
+
+    private static Tensor Add(Tensor scores, Tensor mask)
+    {
+        using (scores) return scores.add(mask);
+    }
+}

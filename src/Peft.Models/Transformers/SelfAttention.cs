@@ -1,0 +1,170 @@
+using Peft.Kernels;
+using Peft.Modules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Self-attention with its projections: <c>[batch, sequence, hidden]</c> to the same.</summary>
+internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
+{
+    private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
+    private readonly AdaptableModule output;
+    private readonly ScaledDotProduct attention;
+    private readonly AttentionShape kernel;
+    private readonly int heads, keyValueHeads, size, rotated;
+    private readonly int? window;
+    private readonly bool perHead, windowAngles;
+    private readonly double dropout;
+
+    public SelfAttention(TransformerSpec spec, int layer, Placement at) : base("")
+    {
+        (heads, keyValueHeads, size) = (spec.HeadCount, spec.KeyValueHeadCount, spec.HeadSize);
+        window = spec.Window(layer);
+        dropout = spec.AttentionDropout;
+        attention = new(spec);
+        windowAngles = window is not null && spec.WindowRotary is not null;
+        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = (int)(size * rotary.Partial);
+        kernel = new(heads, keyValueHeads, size, rotated, (float)(spec.AttentionScale ?? 1 / Math.Sqrt(size)), window);
+
+        var names = spec.Names;
+        if (spec.AttentionProjections == ProjectionLayout.Separate)
+        {
+            this.Place(names.Query, query = TransformerParts.Projection(spec, spec.HiddenSize, heads * size, spec.AttentionBias, at));
+            this.Place(names.Key, key = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+            this.Place(names.Value, value = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+        }
+        else
+        {
+            perHead = spec.AttentionProjections == ProjectionLayout.JoinedPerHead;
+            joined = TransformerParts.Projection(spec, spec.HiddenSize, (heads + 2 * keyValueHeads) * size, spec.AttentionBias, at);
+            this.Place(names.QueryKeyValue, joined);
+        }
+        this.Place(names.AttentionOutput,
+            output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at));
+        if (spec.QueryKeyNorm)
+        {
+            this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, size, at));
+            this.Place(names.KeyNorm, keyNorm = TransformerParts.Norm(spec, size, at));
+        }
+    }
+
+    // The description names the modules, not the fields.
+    /// <inheritdoc/>
+    protected override void RegisterComponents() { }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, ForwardContext context)
+    {
+        var (q, k, v) = joined is null ? ProjectApart(input, context) : ProjectJoined(joined, input, context);
+        if (queryNorm is not null)
+        {
+            q = Replace(q, queryNorm.call(q));
+            k = Replace(k, keyNorm!.call(k));
+        }
+        if (Fused(q, k, v, context) is { } result)
+        {
+            using var fused = result;
+            q.Dispose();
+            k.Dispose();
+            v.Dispose();
+            return output.call(fused);
+        }
+        if (rotated > 0)
+        {
+            var angles = windowAngles ? context.WindowAngles! : context.Angles!;
+            q = Replace(q, RotaryTable.Rotate(q, angles, rotated, size));
+            k = Replace(k, RotaryTable.Rotate(k, angles, rotated, size));
+        }
+        q = Replace(q, q.transpose(1, 2));   // [batch, heads, sequence, size]
+        k = Replace(k, k.transpose(1, 2));
+        v = Replace(v, v.transpose(1, 2));
+        using var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
+        q.Dispose();
+        k.Dispose();
+        v.Dispose();
+        return output.call(mixed);
+    }
+
+    // The library's own kernels are for the CPU, and for rows without padding: whole sequences, or one new position after the cached ones.
+    private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
+    {
+        if (context is not { Causal: true, Prefix: null, KeyMask: null, Bias: null } || attention.IsCapped || (dropout > 0 && training)) return null;
+        var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
+        if (context.Cache is null)
+            return CausalAttention.Takes(q, k, v, size) ? CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine) : null;
+        if (context.Length != 1 || !StepAttention.Takes(q, k, v, size)) return null;
+        var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
+        return StepAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
+    }
+
+    private Tensor Mix(Tensor q, Tensor k, Tensor v, ForwardContext context)
+    {
+        var p = training ? dropout : 0;
+        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context.Causal, p);
+
+        var (batch, length, keys) = (context.Batch, context.Length, context.Past + context.Length);
+        var pattern = context.Pattern(window);
+        Tensor allKeys = k, allValues = v;
+        if (context.Prefix is { } prefix)
+        {
+            allKeys = cat([prefix[context.Layer].Keys, k], 2);
+            allValues = cat([prefix[context.Layer].Values, v], 2);
+        }
+        if (context.Cache is { } cache)
+        {
+            var added = context.Prefix is null ? length : keys;
+            var (newKeys, newValues) = (allKeys, allValues);
+            (allKeys, allValues) = cache.Append(context.Layer, newKeys, newValues, added);
+            if (!ReferenceEquals(newKeys, k)) newKeys.Dispose();
+            if (!ReferenceEquals(newValues, v)) newValues.Dispose();
+        }
+        var mixed = attention.Run(q, allKeys, allValues, pattern, p, batch, length, keys);
+        if (!ReferenceEquals(allKeys, k)) allKeys.Dispose();
+        if (!ReferenceEquals(allValues, v)) allValues.Dispose();
+        return mixed;
+    }
+
+    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, bool causal, double p)
+    {
+        using var scope = NewDisposeScope();
+        var parts = new Tensor[lengths.Count];
+        long start = 0;
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var length = lengths[i];
+            var pattern = AttentionPattern.Create(length, length, window, null, q.dtype, q.device, causal);
+            parts[i] = attention.Run(q.narrow(2, start, length), k.narrow(2, start, length), v.narrow(2, start, length), pattern, p, 1, length, length);
+            start += length;
+        }
+        return (parts.Length == 1 ? parts[0] : cat(parts, 1)).MoveToOuterDisposeScope();
+    }
+
+    private (Tensor Query, Tensor Key, Tensor Value) ProjectApart(Tensor input, ForwardContext context)
+    {
+        using var q = query!.call(input);
+        using var k = key!.call(input);
+        using var v = value!.call(input);
+        return (q.view(context.Batch, context.Length, heads, size),
+                k.view(context.Batch, context.Length, keyValueHeads, size),
+                v.view(context.Batch, context.Length, keyValueHeads, size));
+    }
+
+    private (Tensor Query, Tensor Key, Tensor Value) ProjectJoined(AdaptableModule projection, Tensor input, ForwardContext context)
+    {
+        using var all = projection.call(input);
+        if (perHead)
+        {
+            using var apart = all.view(context.Batch, context.Length, heads, 3 * size);
+            return (apart.narrow(-1, 0, size), apart.narrow(-1, size, size), apart.narrow(-1, 2 * size, size));
+        }
+        using var rows = all.view(context.Batch, context.Length, heads + 2 * keyValueHeads, size);
+        return (rows.narrow(2, 0, heads), rows.narrow(2, heads, keyValueHeads), rows.narrow(2, heads + keyValueHeads, keyValueHeads));
+    }
+
+    private static Tensor Replace(Tensor old, Tensor replacement)
+    {
+        old.Dispose();
+        return replacement;
+    }
+}

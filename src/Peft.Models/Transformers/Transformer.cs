@@ -1,0 +1,245 @@
+using Peft.Modules;
+using TorchSharp.Modules;
+using Embedding = Peft.Modules.Embedding;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>One stack of layers with its embeddings, without a head: token ids to hidden states <c>[batch, sequence, hidden]</c>.</summary>
+internal sealed class Transformer : Backbone
+{
+    private readonly Embedding embedding;
+    private readonly Embedding? positions, tokenTypes;
+    private readonly RelativeBias? relative;
+    private readonly ModuleList<TransformerLayer> layers;
+    private readonly AdaptableModule? embeddingNorm, finalNorm;
+    private readonly RotaryTable? rotary, windowRotary;
+    private readonly TransformerSpec spec;
+
+    public Transformer(TransformerSpec spec, Placement at, Embedding? shared = null)
+    {
+        this.spec = spec;
+        var names = spec.Names;
+        embedding = shared ?? new Embedding(spec.VocabularySize, spec.HiddenSize, at.Type, at.Device);
+        if (shared is null) this.Place(names.Embedding, embedding);
+        if (spec.LearnedPositionOffset is { } offset)
+        {
+            positions = new Embedding(spec.MaxPositions + offset, spec.HiddenSize, at.Type, at.Device);
+            this.Place(names.Positions, positions);
+        }
+        if (spec.TokenTypeCount > 0) this.Place(names.TokenTypes, tokenTypes = new Embedding(spec.TokenTypeCount, spec.HiddenSize, at.Type, at.Device));
+        if (spec.EmbeddingNorm) this.Place(names.EmbeddingNorm, embeddingNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        layers = new ModuleList<TransformerLayer>([.. Enumerable.Range(0, spec.LayerCount).Select(i => new TransformerLayer(spec, i, at))]);
+        this.Place(names.Layers, layers);
+        if (!spec.PostNorm) this.Place(names.FinalNorm, finalNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        if (spec.RelativePositions is { } relativePositions)
+        {
+            relative = new RelativeBias(relativePositions, spec.HeadCount, spec.Causal, at);
+            layers[0].Place($"{names.Attention}.{names.RelativePositions}", relative.Table);
+        }
+        if (spec.Rotary is { } main) rotary = new RotaryTable(main, spec.HeadSize);
+        if (spec.WindowRotary is { } other) windowRotary = new RotaryTable(other, spec.HeadSize);
+    }
+
+    /// <inheritdoc/>
+    public override Embedding Embedding => embedding;
+
+    /// <inheritdoc/>
+    public override bool CheckpointActivations { get; set; }
+
+    // The model may hold the children without this module: their mode counts.
+    private bool Trains => layers[0].training;
+
+    /// <inheritdoc/>
+    public override Tensor forward(ModelInput input) => Run(input, null, null);
+
+    /// <summary>The hidden states, of a decoder that reads an encoder's states.</summary>
+    /// <param name="input">The decoder's input.</param>
+    /// <param name="encoded">The encoder's states <c>[batch, source, hidden]</c>, or null.</param>
+    /// <param name="encodedMask">1 for those that exist, <c>[batch, source]</c>; null if all do.</param>
+    public Tensor Run(ModelInput input, Tensor? encoded, Tensor? encodedMask)
+    {
+        using var scope = NewDisposeScope();
+        var embeddings = Embed(input);
+        var shape = embeddings.shape;
+        var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
+        using var held = context.Hold();
+        if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context));
+        context.Bias = relative?.Of(context.Past, context.Length, context.Type);
+        var hidden = AddPositions(embeddings, input, context);
+        var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !SharesGraph(context);
+        for (var i = 0; i < layers.Count; i++)
+        {
+            context.Layer = i;
+            var next = checkpoints ? CheckpointedLayer.Run(layers[i], hidden, context) : layers[i].call(hidden, context);
+            hidden.Dispose();
+            hidden = next;
+        }
+        context.Cache?.Advance(context.Prefix is null ? context.Length : context.Past + context.Length);
+        if (finalNorm is not null) hidden = finalNorm.call(hidden);
+        return Drop(hidden, spec.FinalDropout).MoveToOuterDisposeScope();
+    }
+
+    // What several layers read and learn through would be walked back by each of them alone, and is gone after the first.
+    private static bool SharesGraph(ForwardContext context)
+        => context.Bias?.requires_grad == true || context.Prefix?.Any(pair => pair.Keys.requires_grad || pair.Values.requires_grad) == true;
+
+    private static AttentionPattern SourcePattern(Tensor encoded, Tensor? mask, ForwardContext context)
+    {
+        var length = (int)encoded.shape[1];
+        using var visible = KeyMask(mask, (int)encoded.shape[0], length, 0);
+        var pattern = AttentionPattern.Create(context.Length, length, null, visible, context.Type, context.Device, causal: false);
+        pattern.Mask?.DetachFromDisposeScope();
+        return pattern;
+    }
+
+    private Tensor Embed(ModelInput input)
+    {
+        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 ? given.alias() : given.mul(spec.EmbeddingScale);
+        var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
+        var looked = embedding.call(ids);
+        if (spec.EmbeddingScale == 1) return looked;
+        using (looked) return looked.mul(spec.EmbeddingScale);
+    }
+
+    private ForwardContext Prepare(ModelInput input, int batch, int length, ScalarType type, Device device)
+    {
+        var cached = input.Cache?.Length ?? 0;
+        var prefix = cached == 0 ? input.Prefix : null;
+        var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.shape[2] : cached;
+        if (input.Cache is not null && !spec.Causal)
+            throw new ArgumentException("An encoder has no cache: its tokens see later ones, so that nothing computed stays valid. Give the whole input.", nameof(input));
+        if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
+        if (positions is not null && past + length > spec.MaxPositions)
+            throw new ArgumentException(
+                $"The sequence has {past + length} positions, but the model has learned {spec.MaxPositions} only: cut the input.", nameof(input));
+        return new ForwardContext
+        {
+            Batch = batch, Length = length, Past = past, Type = type, Device = device,
+            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PackedLengths = input.PackedLengths,
+            KeyMask = KeyMask(input.AttentionMask, batch, length, past),
+        };
+    }
+
+    private static void CheckPacked(ModelInput input, IReadOnlyList<int> packed, int batch, int length, int past)
+    {
+        if (batch != 1 || packed.Sum() != length)
+            throw new ArgumentException($"Packed sequences lie in one row and fill it: their lengths sum to {packed.Sum()}, but the input is [{batch}, {length}].", nameof(input));
+        if (past > 0 || input.Cache is not null)
+            throw new ArgumentException("A packed batch has no cache and no prefix: give its sequences as rows.", nameof(input));
+    }
+
+    /// <summary>The mask over all keys, or null if it hides none.</summary>
+    private static Tensor? KeyMask(Tensor? mask, int batch, int length, int past)
+    {
+        if (mask is null) return null;
+        var width = mask.shape[1];
+        if (mask.shape[0] != batch || (width != length && width != past + length))
+            throw new ArgumentException(
+                $"The attention mask is [{mask.shape[0]}, {width}], but the input is [{batch}, {length}] after {past} earlier positions.", nameof(mask));
+        using var zero = mask.eq(0);
+        using var any = zero.any();
+        if (!any.item<bool>()) return null;
+        if (width == past + length) return mask.alias();
+        using var before = ones(batch, past, mask.dtype, mask.device);
+        return cat([before, mask], 1);
+    }
+
+    private Tensor AddPositions(Tensor embeddings, ModelInput input, ForwardContext context)
+    {
+        var end = context.Past + context.Length;
+        using var ids = Positions(input, context);
+        if (rotary is not null)
+        {
+            context.Angles = Angles(rotary);
+            if (windowRotary is not null) context.WindowAngles = Angles(windowRotary);
+        }
+        var hidden = AddTokenTypes(embeddings, input);
+        if (positions is not null)
+        {
+            using var shifted = ids is null
+                ? arange(context.Past + spec.LearnedPositionOffset!.Value, end + spec.LearnedPositionOffset.Value, ScalarType.Int64, context.Device).unsqueeze(0)
+                : ids.add(spec.LearnedPositionOffset!.Value);
+            using var learned = positions.call(shifted);
+            using var without = hidden;
+            hidden = without.add(learned);
+        }
+        if (embeddingNorm is not null)
+        {
+            using var raw = hidden;
+            hidden = embeddingNorm.call(raw);
+        }
+        return Drop(hidden, spec.EmbeddingDropout);
+
+        RotaryAngles Angles(RotaryTable table) => ids is null
+            ? table.Slice(context.Past, context.Length, context.Type, context.Device)
+            : table.Pick(ids, Limit(ids, input, end), context.Type, context.Device);
+    }
+
+    private Tensor AddTokenTypes(Tensor embeddings, ModelInput input)
+    {
+        if (tokenTypes is null)
+        {
+            if (input.TokenTypeIds is not null) throw new ArgumentException("The model has no token types: leave TokenTypeIds out.", nameof(input));
+            return embeddings;
+        }
+        if (input.TokenTypeIds is { } given && given.shape[^1] != embeddings.shape[1])
+            throw new ArgumentException($"TokenTypeIds are [{string.Join(", ", given.shape)}], but the input has {embeddings.shape[1]} positions.", nameof(input));
+        using var first = input.TokenTypeIds is null ? zeros(1, embeddings.shape[1], ScalarType.Int64, embeddings.device) : null;
+        using var kinds = tokenTypes.call(input.TokenTypeIds ?? first!);
+        using (embeddings) return embeddings.add(kinds);
+    }
+
+    private Tensor Drop(Tensor hidden, double share)
+    {
+        if (!Trains || share == 0) return hidden;
+        using (hidden) return nn.functional.dropout(hidden, share, training: true);
+    }
+
+    private static long Limit(Tensor ids, ModelInput input, int end)
+    {
+        if (input.PositionIds is null) return end;
+        using var largest = ids.max();
+        return Math.Max(end, largest.item<long>() + 1);
+    }
+
+    /// <summary>Positions <c>[batch, sequence]</c>, or null if they count on from the past alike in every row.</summary>
+    private Tensor? Positions(ModelInput input, ForwardContext context)
+    {
+        if (input.PositionIds is { } given) return given.alias();
+        if (context.PackedLengths is { } lengths)
+            return tensor(lengths.SelectMany(length => Enumerable.Range(0, length)).Select(i => (long)i).ToArray(), device: context.Device).unsqueeze(0);
+        if (spec.Positions == PositionRule.All) return null;
+        using var scope = NewDisposeScope();
+        if (spec.Positions == PositionRule.TokensButPadding)
+        {
+            // Embeddings do not tell which of them are padding: transformers then counts all.
+            if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
+            var real = ids.ne(padding).to_type(ScalarType.Int64);
+            return real.cumsum(1).add(context.Past).mul(real).sub(1).MoveToOuterDisposeScope();
+        }
+        if (context.KeyMask is not { } mask) return null;
+        Tensor all;   // [batch, past + sequence]
+        if (spec.Positions == PositionRule.RealTokens)
+        {
+            all = mask.cumsum(1).mul(mask).sub(1);
+        }
+        else
+        {
+            var first = mask.ne(0).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
+            all = arange(context.Past + context.Length, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: 0);
+        }
+        return all.narrow(1, context.Past, context.Length).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            rotary?.Dispose();
+            windowRotary?.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,86 @@
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// A layer: x + attention(norm(x)), then + feed-forward(norm(·)), with cross-attention between them where there is an encoder; or both
+/// at once where residuals are parallel; or norm(x + attention(x)), then norm(· + feed-forward(·)) where norms come last.
+/// </summary>
+internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tensor>
+{
+    private readonly SelfAttention attention;
+    private readonly CrossAttention? crossAttention;
+    private readonly FeedForward feedForward;
+    private readonly AdaptableModule attentionNorm, feedForwardNorm;
+    private readonly AdaptableModule? crossAttentionNorm, attentionOutputNorm, feedForwardOutputNorm;
+    private readonly bool parallel, postNorm;
+    private readonly double dropout, attentionDropout;
+
+    public TransformerLayer(TransformerSpec spec, int layer, Placement at) : base("")
+    {
+        var names = spec.Names;
+        (parallel, postNorm) = (spec.ParallelResidual, spec.PostNorm);
+        (dropout, attentionDropout) = (spec.ResidualDropout, spec.AttentionOutputDropout ?? spec.ResidualDropout);
+        this.Place(names.Attention, attention = new SelfAttention(spec, layer, at));
+        if (spec.Encoder is { } encoder)
+        {
+            this.Place(names.CrossAttention, crossAttention = new CrossAttention(spec, encoder.HiddenSize, at));
+            this.Place(names.CrossAttentionNorm, crossAttentionNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        }
+        feedForward = new FeedForward(spec, at);
+        if (names.FeedForward is { } name) this.Place(name, feedForward);
+        else foreach (var (part, module) in feedForward.Parts) this.Place(part, module);
+        this.Place(names.AttentionNorm, attentionNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        this.Place(names.FeedForwardNorm, feedForwardNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        if (names.AttentionOutputNorm is { } afterAttention)
+            this.Place(afterAttention, attentionOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        if (names.FeedForwardOutputNorm is { } afterFeedForward)
+            this.Place(afterFeedForward, feedForwardOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+    }
+
+    // The description names the modules, not the fields.
+    /// <inheritdoc/>
+    protected override void RegisterComponents() { }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, ForwardContext context)
+    {
+        if (postNorm) return NormLast(input, context);
+        using var normal = attentionNorm.call(input);
+        using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
+        using var middle = AddCross(input.add(attended), context);
+        using var normalAgain = feedForwardNorm.call(parallel ? input : middle);
+        using var fed = Finish(feedForward.call(normalAgain), feedForwardOutputNorm, dropout);
+        return middle.add(fed);
+    }
+
+    private Tensor NormLast(Tensor input, ForwardContext context)
+    {
+        using var attended = Finish(attention.call(input, context), null, attentionDropout);
+        using var first = input.add(attended);
+        using var middle = attentionNorm.call(first);
+        using var fed = Finish(feedForward.call(middle), null, dropout);
+        using var second = middle.add(fed);
+        return feedForwardNorm.call(second);
+    }
+
+    private Tensor AddCross(Tensor hidden, ForwardContext context)
+    {
+        if (crossAttention is null) return hidden;
+        using var before = hidden;
+        using var normal = crossAttentionNorm!.call(hidden);
+        using var read = Finish(crossAttention.call(normal, context), null, dropout);
+        return hidden.add(read);
+    }
+
+    private Tensor Finish(Tensor change, AdaptableModule? norm, double share)
+    {
+        if (norm is not null)
+        {
+            using (change) return norm.call(change);
+        }
+        if (!training || share == 0) return change;
+        using (change) return nn.functional.dropout(change, share);
+    }
+}

@@ -1,0 +1,17 @@
+using Peft.Modules;
+
+namespace Peft.Models;
+
+/// <summary>The building blocks that a description asks for.</summary>
+internal static class TransformerParts
+{
+    public static AdaptableModule Projection(TransformerSpec spec, long inputs, long outputs, bool bias, Placement at)
+        => spec.TransposedProjections
+            ? new TransposedLinear(inputs, outputs, bias, at.Type, at.Device)
+            : new Linear(inputs, outputs, bias, at.Type, at.Device);
+
+    public static AdaptableModule Norm(TransformerSpec spec, long size, Placement at)
+        => spec.Norm == NormKind.Layer
+            ? new LayerNorm(size, spec.NormEpsilon, true, at.Type, at.Device)
+            : new RmsNorm(size, spec.NormEpsilon, spec.NormOffset, at.Type, at.Device);
+}
