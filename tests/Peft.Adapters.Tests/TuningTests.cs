@@ -110,7 +110,7 @@ public sealed class TuningTests : IDisposable
 
     private static ModelConfig Config(string type) => ModelConfig.Parse($$"""
         {
-          "model_type": "{{type}}", "vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4,
+          "model_type": "{{type}}", "vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4, "rotary_pct": 0.5,
           "intermediate_size": 24, "ffn_dim": 24, "max_position_embeddings": 32, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 32,
           "pad_token_id": 0, "eos_token_id": null, "bos_token_id": null, "initializer_range": 0.2, "init_std": 0.2
         }

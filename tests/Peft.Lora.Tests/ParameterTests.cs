@@ -75,6 +75,7 @@ public sealed class ParameterTests
     [Fact]
     public void A_parameter_that_does_not_exist_or_is_no_matrix_is_named()
     {
+        using var scope = NewDisposeScope();
         using var model = new Router();
         Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["sideways"] })).Message.ShouldContain("sideways");
         Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["gain"] })).Message.ShouldContain("experts.gain is [4]");
@@ -84,6 +85,7 @@ public sealed class ParameterTests
     [Fact]
     public void Rows_cannot_have_parameters_of_their_own()
     {
+        using var scope = NewDisposeScope();
         using var model = new Router();
         using var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
         Should.Throw<PeftException>(() => peft.Rows("default", PeftModel.Base)).Message.ShouldContain("Run the rows apart");

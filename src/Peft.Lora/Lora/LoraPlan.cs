@@ -6,7 +6,8 @@ internal static class LoraPlan
     public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
     {
         var lookups = new List<LoraLayer>();
-        foreach (var target in targets.Union(ParameterTargets(options, model)))
+        // Embeddings first where the heads that are tied to them use their factors.
+        foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
             if (target is { IsParameter: true } && target.Weight.dim() == 3)
             {
