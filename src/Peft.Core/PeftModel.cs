@@ -70,7 +70,11 @@ public sealed class PeftModel : ITrainable, IDisposable
         RequireFree(name);
         RequireUnmerged();
         options.Validate();
-        Attach(new Adapter(name, options.Plan(Tree)));
+        var plan = options.Plan(Tree);
+        // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
+        if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
+            plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
+        Attach(new Adapter(name, plan));
         if (active.Count == 0) Activate(name);
         return this;
     }
