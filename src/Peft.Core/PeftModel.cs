@@ -26,6 +26,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     private Composition? composition;
     private Func<Target, bool>? dropped;
     private bool enabled = true;
+    private Tensor? tasks;
 
     /// <summary>Freezes a model and makes it ready for adapters.</summary>
     /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
@@ -74,6 +75,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
+        if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
         Attach(new Adapter(name, plan));
         if (active.Count == 0) Activate(name);
         return this;
@@ -95,6 +97,8 @@ public sealed class PeftModel : ITrainable, IDisposable
         List<string> names = [.. adapters?.Names ?? []];
         foreach (var name in names) Find(name);
         if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active once, but these are {string.Join(", ", names)}.", nameof(adapters));
+        if (adapters?.IsStack == false && names.Find(name => Find(name).Prompt is not null) is { } prompt)
+            throw new ArgumentException($"'{prompt}' puts virtual tokens before the input, which a composition other than a stack has no place for.", nameof(adapters));
         RequireUnmerged();
         (active, composition) = (names, adapters);
         Refresh();
@@ -153,9 +157,32 @@ public sealed class PeftModel : ITrainable, IDisposable
         ArgumentNullException.ThrowIfNull(adapterPerRow);
         RequireUnmerged();
         string?[] names = [.. adapterPerRow.Select(name => name == Base ? null : Find(name).Name)];
+        SetPrompts([.. names.Select(name => name is null ? [] : PromptsOf([name]))]);
         foreach (var site in sites.Values) site.ActivatePerRow(names);
-        return new Scope(() => { foreach (var site in sites.Values) site.ActivatePerRow(null); });
+        return new Scope(() =>
+        {
+            foreach (var site in sites.Values) site.ActivatePerRow(null);
+            SetPrompts(PromptsOf(active));
+        });
     }
+
+    /// <summary>Says which task each row of the batch belongs to until the result is disposed, for methods that share an adapter among tasks.</summary>
+    /// <param name="taskPerRow">A number per row, from 0; one number for all rows.</param>
+    public IDisposable Tasks(params IReadOnlyList<int> taskPerRow)
+    {
+        ArgumentNullException.ThrowIfNull(taskPerRow);
+        if (taskPerRow.Count == 0 || taskPerRow.Any(task => task < 0)) throw new ArgumentException($"Tasks are numbers from 0, one for each row or one for all, but were [{string.Join(", ", taskPerRow)}].", nameof(taskPerRow));
+        var (before, given) = (tasks, tensor(taskPerRow.Select(task => (long)task).ToArray()).DetachFromDisposeScope());
+        tasks = given;
+        return new Scope(() =>
+        {
+            tasks = before;
+            given.Dispose();
+        });
+    }
+
+    /// <summary>The task of each row, <c>[rows]</c>, or of all, <c>[1]</c>; null outside of <see cref="Tasks"/>.</summary>
+    internal Tensor? TaskIds => tasks;
 
     /// <summary>
     /// Lets passes without gradients use the active adapters folded into copies of the weights until the result is disposed, where those
@@ -291,7 +318,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     }
 
     private IEnumerable<T> Parts<T>()
-        => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object>().Append(adapter.Shared!).OfType<T>());
+        => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object?>().Append(adapter.Shared).Append(adapter.Prompt).OfType<T>());
 
     /// <summary>Whether an active adapter lets positions see each other (<see cref="AdapterLayer.MixesPositions"/>).</summary>
     public bool MixesPositions => active.SelectMany(name => Find(name).Layers).Any(layer => layer.MixesPositions);
@@ -323,6 +350,7 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     private void Detach()
     {
+        SetPrompts([]);
         foreach (var site in sites.Values) site.Dispose();
         foreach (var adapter in adapters.Values) adapter.Dispose();
         sites.Clear();
@@ -332,8 +360,16 @@ public sealed class PeftModel : ITrainable, IDisposable
         Adapted.Remove(Module);
     }
 
+    private IReadOnlyList<PromptLayer> PromptsOf(IEnumerable<string> names) => [.. names.Select(name => Find(name).Prompt).OfType<PromptLayer>()];
+
+    private void SetPrompts(params IReadOnlyList<PromptLayer>[] rows)
+    {
+        if (Module is IPromptedModel model) model.Prompts = enabled && rows.Any(row => row.Count > 0) ? new PromptStack(this, rows) : null;
+    }
+
     private void Refresh()
     {
+        SetPrompts(PromptsOf(active));
         foreach (var site in sites.Values) site.Activate(enabled && dropped?.Invoke(site.Target) != true ? composition : null);
         foreach (var adapter in adapters.Values)
         {

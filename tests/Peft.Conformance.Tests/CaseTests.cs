@@ -12,6 +12,8 @@ public class CaseTests
 
     public static TheoryData<string> Differentiable => Oracle.Supported(each => Has(each, "grad."));
 
+    public static TheoryData<string> Encoded => Oracle.Supported(each => each.Method != "XLORA" && Has(each, "encoder."));
+
     public static TheoryData<string> Merging => Oracle.Supported(each => each.Json.GetProperty("supports").GetProperty("merge").GetBoolean());
 
     public static TheoryData<string> Training => Oracle.Supported(each => each.Json.GetProperty("supports").GetProperty("train").GetBoolean());
@@ -44,10 +46,19 @@ public class CaseTests
         @case.Expected.ShouldEqual("loss", @case.Loss().reshape(1));
     }
 
+    [Theory, MemberData(nameof(Encoded))]
+    public void Logits_and_the_saved_form_from_the_encoder_of_a_prompt(string id)
+    {
+        using var @case = new AdaptedCase(id, trains: true);
+        @case.Expected.ShouldEqual("adapted_logits", @case.Logits());
+        using var file = SafetensorsFile.Open(Path.Combine(@case.Info.Adapter, AdapterCheckpoint.FileName));
+        @case.Find("prompt_embeddings")!.allclose(file.Read("prompt_embeddings"), 1e-4, 1e-5).ShouldBeTrue();
+    }
+
     [Theory, MemberData(nameof(Differentiable))]
     public void Gradients(string id)
     {
-        using var @case = new AdaptedCase(id);
+        using var @case = new AdaptedCase(id, trains: true);
         @case.Loss().backward();
         @case.Expected.ShouldEqual("grad.", key => @case.Gradient(key));
     }
@@ -68,7 +79,7 @@ public class CaseTests
     [Theory, MemberData(nameof(Training))]
     public void Losses_and_tensors_of_five_training_steps(string id)
     {
-        using var @case = new AdaptedCase(id);
+        using var @case = new AdaptedCase(id, trains: true);
         var settings = @case.Info.Json.GetProperty("training");
         var losses = @case.Train(settings.GetProperty("steps").GetInt32(), new OptimizerOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() }, settings.GetProperty("lr").GetDouble());
         @case.Expected.ShouldEqual("loss_trajectory", losses);

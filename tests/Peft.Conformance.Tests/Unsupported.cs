@@ -7,7 +7,7 @@ public static class Unsupported
 
     private static readonly string[] Methods =
     [
-        "ADAMSS", "ADAPTION_PROMPT", "CARTRIDGE", "CPT", "MULTITASK_PROMPT_TUNING", "POLY", "PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING", "XLORA",
+        "ADAMSS", "POLY", "XLORA",
     ];
 
     // Variants of LoRA, by the field of adapter_config.json that asks for them.

@@ -17,6 +17,7 @@ public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainabl
 public abstract class TensorOwner : IDisposable
 {
     private readonly List<AdapterTensor> tensors = [];
+    private readonly List<nn.Module> modules = [];
 
     /// <summary>Tensors of the given type are created on the given device.</summary>
     private protected TensorOwner(ScalarType type, Device device)
@@ -39,6 +40,20 @@ public abstract class TensorOwner : IDisposable
     /// <param name="initial">Its initial value; the owner takes it over.</param>
     /// <param name="saved">Whether the adapter's file holds it.</param>
     protected Parameter Trainable(string name, Tensor initial, bool saved = true) => Register(name, initial, trainable: true, saved);
+
+    /// <summary>Takes over a module that the owner computes with, and registers its parameters as trainable. The file does not hold them.</summary>
+    /// <param name="name">What stands before the parameters' names.</param>
+    /// <param name="module">The module; it is disposed with this owner.</param>
+    protected void Adopt(string name, nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        modules.Add(module);
+        foreach (var (own, parameter) in module.named_parameters())
+        {
+            parameter.DetachFromDisposeScope();
+            tensors.Add(new AdapterTensor($"{name}.{own}", parameter, IsTrainable: true, IsSaved: false, IsShared: false));
+        }
+    }
 
     /// <summary>Registers a tensor that training leaves alone.</summary>
     /// <param name="name">Its name in the saved file.</param>
@@ -130,7 +145,9 @@ public abstract class TensorOwner : IDisposable
     public void Dispose()
     {
         foreach (var tensor in tensors.Where(t => !t.IsShared)) tensor.Value.Dispose();
+        foreach (var module in modules) module.Dispose();
         tensors.Clear();
+        modules.Clear();
         GC.SuppressFinalize(this);
     }
 }

@@ -19,6 +19,8 @@ internal sealed class WeightMerging(PeftModel model)
     public void Merge(bool keep, bool safe)
     {
         if (IsMerged) throw new PeftException("The adapters are merged already.");
+        if (model.Active.FirstOrDefault(name => model.Find(name).Prompt is not null) is { } prompt)
+            throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) puts virtual tokens before the input, which no weights express. Use it unmerged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var sites = model.Sites.Where(site => !site.Active.IsEmpty).ToList();

@@ -43,6 +43,9 @@ public abstract record AdapterOptions
     /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
     [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
 
+    /// <summary>What the path of a module begins with in the keys of the file: Hugging Face PEFT wraps a model once for most methods, and not at all for soft prompts.</summary>
+    [JsonIgnore] protected internal virtual string ModulePrefix => Adapter.ModulePrefix;
+
     /// <summary>The options as they are to be saved with what training made of the layers; the options themselves unless a method says otherwise.</summary>
     /// <param name="layers">The adapter's layers.</param>
     protected internal virtual AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers) => this;
@@ -66,4 +69,5 @@ public abstract record AdapterOptions
 /// <param name="Options">The options as saved, with defaults resolved for the model.</param>
 /// <param name="Layers">The layers; those of one module from the innermost outwards.</param>
 /// <param name="Shared">Tensors that the layers share.</param>
-public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null);
+/// <param name="Prompt">What comes before the whole model's input.</param>
+public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null);

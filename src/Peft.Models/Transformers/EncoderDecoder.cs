@@ -47,7 +47,7 @@ internal sealed class EncoderDecoder : Backbone
                 new ModelInput
                 {
                     InputIds = input.DecoderInputIds, Embeddings = input.DecoderEmbeddings, AttentionMask = input.DecoderAttentionMask,
-                    Cache = input.Cache, Prefix = input.Prefix,
+                    Cache = input.Cache, Prefix = input.Prefix, InAttention = input.InAttention,
                 },
                 states, input.AttentionMask);
         }

@@ -39,7 +39,10 @@ internal sealed class ForwardContext
     public KeyValueCache? Cache { get; init; }
 
     /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
-    public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
+    public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
+
+    /// <summary>Tokens inside the attention of layers.</summary>
+    public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
     /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
@@ -72,6 +75,10 @@ internal sealed class ForwardContext
         return new Holder(this);
     }
 
+    // The giver may let its handles go before layers run again.
+    private static KeyValuePrefix Own(KeyValuePrefix given)
+        => new(given.Keys.alias().DetachFromDisposeScope(), given.Values.alias().DetachFromDisposeScope());
+
     private void Release()
     {
         if (--holders > 0) return;
@@ -81,6 +88,11 @@ internal sealed class ForwardContext
         Angles?.Dispose();
         WindowAngles?.Dispose();
         KeyMask?.Dispose();
+        foreach (var (keys, values) in Prefix ?? [])
+        {
+            keys.Dispose();
+            values.Dispose();
+        }
     }
 
     private sealed class Holder(ForwardContext context) : IDisposable

@@ -50,6 +50,14 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         cross.Add((keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
     }
 
+    /// <summary>Copies of a layer's keys and values.</summary>
+    internal KeyValuePrefix Held(int layer)
+    {
+        using var keys = layers[layer].Keys.narrow(2, 0, Length);
+        using var values = layers[layer].Values.narrow(2, 0, Length);
+        return new(keys.clone(), values.clone());
+    }
+
     /// <summary>Counts the new positions, once all layers have them.</summary>
     internal void Advance(int count) => Length += count;
 

@@ -95,7 +95,7 @@ internal sealed class Transformer : Backbone
 
     private Tensor Embed(ModelInput input)
     {
-        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 ? given.alias() : given.mul(spec.EmbeddingScale);
+        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(spec.EmbeddingScale);
         var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
         var looked = embedding.call(ids);
         if (spec.EmbeddingScale == 1) return looked;
@@ -116,7 +116,7 @@ internal sealed class Transformer : Backbone
         return new ForwardContext
         {
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
-            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PackedLengths = input.PackedLengths,
+            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
             KeyMask = KeyMask(input.AttentionMask, batch, length, past),
         };
     }
