@@ -38,7 +38,8 @@ public sealed class AdaptedCase : IDisposable
         using var saved = SafetensorsFile.Open(Path.Combine(Info.Adapter, AdapterCheckpoint.FileName));
         foreach (var (key, tensor) in Peft.Find(PeftModel.DefaultName).Tensors)
             if (Expected.Has("encoder." + key)) tensor.Value.copy_(Expected.Read("encoder." + key));
-            else if (tensor.IsSaved && saved.Tensors.ContainsKey(key)) tensor.Value.copy_(saved.Read(key));
+            // CPT trains on from the base model's embeddings, and its file holds where they have moved.
+            else if (tensor.IsSaved && saved.Tensors.ContainsKey(key) && Info.Method != "CPT") tensor.Value.copy_(saved.Read(key));
     }
 
     // Singular vectors that a method does not save come with the signs of whatever LAPACK found them; what is trained goes with the oracle's.

@@ -139,6 +139,7 @@ public class CaseTests
     {
         using var @case = new AdaptedCase(id);
         var expected = Ids(@case.Expected.Read("adapted_generated_ids"));   // the prompt, or the start token, and 12 new tokens
+        using var task = @case.Expected.Has("task_ids") ? @case.Peft.Tasks((int)@case.Expected.Read("task_ids")[0].item<long>()) : null;
         var prompt = @case.Model is Seq2SeqLM ? Ids(@case.Expected.Read("input_ids")[0]) : expected[..^12];
         var added = ((LanguageModel)@case.Model).Generate(prompt, new GenerationOptions { MaxNewTokens = 12, MinNewTokens = 12 });
         added.ShouldBe(expected[^12..]);

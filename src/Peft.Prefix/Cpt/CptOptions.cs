@@ -50,8 +50,29 @@ public sealed record CptOptions : PromptOptions
     /// <summary>The tokenizer that a reader in Python takes.</summary>
     [JsonPropertyName("tokenizer_name_or_path")] public string? TokenizerName { get; init; }
 
-    /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => [];
+    /// <summary>Options for examples.</summary>
+    /// <param name="examples">Inputs with their answers.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="beforeInput">Words before each input.</param>
+    /// <param name="beforeAnswer">Words between an input and its answer.</param>
+    public static CptOptions FromExamples(IEnumerable<(string Input, string Answer)> examples, ITokenizer tokenizer, string beforeInput = "Input: ", string beforeAnswer = "\nOutput: ")
+    {
+        ArgumentNullException.ThrowIfNull(examples);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var (ids, types) = (new List<int>(), new List<int>());
+        foreach (var (input, answer) in examples)
+        {
+            var first = types.Count == 0 ? 1 : types[^1] + 1;
+            foreach (var (text, part) in new[] { beforeInput, input, beforeAnswer, answer + "\n" }.Select((text, part) => (text, part)))
+            {
+                // What a text begins with stands once.
+                var added = tokenizer.Encode(text, addSpecialTokens: ids.Count == 0);
+                ids.AddRange(added);
+                types.AddRange(added.Select(_ => first + part));
+            }
+        }
+        return new() { TokenIds = ids, TokenTypes = types };
+    }
 
     /// <summary>1e-3; the balls that embeddings stay in are small.</summary>
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
