@@ -7,6 +7,7 @@ namespace Peft;
 /// PSOFT (Wu et al. 2025, arXiv:2505.11235): W + s·B·(R − I)·A, with frozen A and B from the weight's leading singular vectors: within their
 /// space the weight is turned by an orthogonal R, and stretched. Merges.
 /// </summary>
+[MethodDescription("PSOFT", "W + s·B·(R − I)·A, R orthogonal", "Wu et al. 2025, arXiv:2505.11235")]
 public sealed record PsoftOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>
