@@ -8,6 +8,9 @@ public abstract class BehaviourTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
 
+    // Tensors of these sizes are shared out at a loss.
+    static BehaviourTests() => set_num_threads(1);
+
     public static TheoryData<string> EveryMethod => [.. Sample.Methods];
 
     protected string Folder { get; } = Directory.CreateTempSubdirectory("peft-").FullName;

@@ -47,13 +47,14 @@ public sealed class LifecycleTests : BehaviourTests
     public void Each_row_of_a_batch_may_have_an_adapter_of_its_own(string method)
     {
         using var model = Create();
-        var bare = model.Logits();
+        // Some methods let the rows of a batch see each other: those of one adapter.
+        var bare = model.Logits(1)[0];
         using var peft = model.Adapt(method, "a").Shake(seed: 5);
-        var a = model.Logits();
+        var a = model.Logits(2)[0];
         peft.AddSample(method, "b").Shake(seed: 6);
-        var b = model.Logits();
-        using (peft.Rows("b", PeftModel.Base, "a", "b")) model.Logits().ShouldBeNear(stack([b[0], bare[1], a[2], b[3]]));
-        Difference(model.Logits(), b).ShouldBe(0);
+        var (b, all) = (model.Logits(0, 3), model.Logits());
+        using (peft.Rows("b", PeftModel.Base, "a", "b")) model.Logits().ShouldBeNear(stack([b[0], bare, a, b[1]]));
+        Difference(model.Logits(), all).ShouldBe(0);
     }
 
     [Theory, MemberData(nameof(EveryMethod))]

@@ -14,6 +14,8 @@ internal sealed record Sample(AdapterOptions Options)
     {
         new(new PartialOptions { TargetModules = ["layers.-1", "norm"] }),
         new(new TrainableTokensOptions { TokenIndices = [1, 3, 7] }),
+        new(new SupertuningOptions { Sparsity = 0.9, Rank = 2 }),
+        new(new RoadOptions { GroupSize = 16 }),
         new(new UnionOptions { Parts = [new LoraOptions { TargetModules = ["q_proj"] }, new Ia3Options { TargetModules = ["v_proj"], FeedForwardModules = [] }] }),
         new(new FusionOptions { Adapters = ["left", "right"] }) { Prepare = AddBottlenecks },
         new(new BottleneckOptions { ReductionFactor = 4 }),

@@ -22,7 +22,7 @@ public sealed class SavingTests : BehaviourTests
 
         loaded.SaveAdapter(Path.Combine(Folder, "again"));
         foreach (var file in new[] { AdapterCheckpoint.FileName, AdapterConfig.FileName })
-            File.ReadAllBytes(Path.Combine(Folder, "again", file)).ShouldBe(File.ReadAllBytes(Path.Combine(Folder, file)));
+            File.ReadAllBytes(Path.Combine(Folder, "again", file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(Folder, file))).ShouldBeTrue(file);
     }
 
     [Theory, MemberData(nameof(EveryMethod))]

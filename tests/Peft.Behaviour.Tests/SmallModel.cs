@@ -18,7 +18,14 @@ internal static class SmallModel
         }
         """);
 
-    public static CausalLM Create(ScalarType type = ScalarType.Float32) => CausalLM.FromConfig(Config, seed: 3, new LoadOptions { Type = type });
+    public static CausalLM Create(ScalarType type = ScalarType.Float32)
+    {
+        var model = CausalLM.FromConfig(Config, seed: 3, new LoadOptions { Type = type });
+        using var _ = no_grad();
+        manual_seed(4);
+        foreach (var (_, bias) in model.named_parameters().Where(pair => pair.name.EndsWith("bias", StringComparison.Ordinal))) bias.normal_(0, 0.2);
+        return model;
+    }
 
     /// <summary>Token ids <c>[rows, 6]</c>, the same each time.</summary>
     public static Tensor Ids(int rows = 4)
@@ -27,11 +34,11 @@ internal static class SmallModel
         return randint(1, Vocabulary, [rows, 6]);
     }
 
-    public static Tensor Logits(this CausalLM model)
+    /// <summary>Logits of some rows of <see cref="Ids"/>, or all.</summary>
+    public static Tensor Logits(this CausalLM model, params long[] rows)
     {
         using var _ = no_grad();
-        var input = new ModelInput { InputIds = Ids() };
-        return model.forward(input);
+        return model.forward(new ModelInput { InputIds = rows.Length == 0 ? Ids() : Ids().index_select(0, tensor(rows)) });
     }
 
     public static Batch Batch(int rows = 4) => new() { InputIds = Ids(rows), Labels = Ids(rows) };
@@ -70,10 +77,16 @@ internal static class SmallModel
         return AdapterConfig.Parse(fields.ToJsonString(JsonSerializerOptions.Default));
     }
 
-    public static Dictionary<string, byte[]> Bits(this nn.Module model) => model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter.bytes.ToArray());
+    public static Dictionary<string, byte[]> Bits(this nn.Module model) => model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter.Bits());
 
     public static Dictionary<string, byte[]> Bits(this PeftModel peft, string name = PeftModel.DefaultName)
-        => peft.Find(name).Tensors.DistinctBy(pair => pair.Key).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value.bytes.ToArray());
+        => peft.Find(name).Tensors.DistinctBy(pair => pair.Key).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value.Bits());
+
+    public static byte[] Bits(this Tensor tensor)
+    {
+        using var flat = tensor.detach().contiguous();
+        return flat.bytes.ToArray();
+    }
 
     public static void ShouldBeBits(this Dictionary<string, byte[]> actual, Dictionary<string, byte[]> expected)
     {

@@ -34,10 +34,10 @@ public sealed class TrainingTests : BehaviourTests
             using var model = Create();
             var bits = model.Bits();
             using var peft = model.Adapt(method).Shake();
-            start = [.. peft.Trainables.Select(tensor => tensor.Value.bytes.ToArray())];
+            start = [.. peft.Trainables.Select(tensor => tensor.Value.Bits())];
             using var ids = Ids(rows: 8);
             new Trainer(peft, TrainingDataset.From(ids, ids), options).Train();
-            peft.Trainables.Zip(start).Count(pair => !pair.First.Value.bytes.SequenceEqual(pair.Second)).ShouldBeGreaterThan(0);
+            peft.Trainables.Zip(start).Count(pair => !pair.First.Value.Bits().SequenceEqual(pair.Second)).ShouldBeGreaterThan(0);
             model.Bits().ShouldBeBits(bits);
             return peft.Bits();
         }
