@@ -8,6 +8,7 @@ namespace Peft;
 
 /// <summary>Several methods as one adapter, which is trained, saved and activated as one: a mix-and-match adapter is a prefix with parallel bottlenecks (He et al. 2021, arXiv:2110.04366).</summary>
 /// <remarks>Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all under their own keys.</remarks>
+[MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
 public sealed record UnionOptions : AdapterOptions
 {
     /// <summary>No parts yet.</summary>

@@ -13,6 +13,7 @@ public sealed class ModelTree
     internal ModelTree(nn.Module model)
     {
         Model = model;
+        Learning = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
             Paths.Add(path);
@@ -38,6 +39,9 @@ public sealed class ModelTree
     public IReadOnlyList<string> ModulePaths => Paths;
 
     private List<string> Paths { get; } = [];
+
+    /// <summary>Paths of the parameters that required a gradient before the model was frozen.</summary>
+    internal HashSet<string> Learning { get; }
 
     private List<Target> All { get; } = [];
 
@@ -78,6 +82,22 @@ public sealed class ModelTree
         }
         if (idle.Count > 0) throw NotFound(field, idle);
         return matches;
+    }
+
+    /// <summary>Those of the parameters of modules that are no targets that are chosen by their paths: each is one of its own.</summary>
+    /// <exception cref="PeftException">A parameter cannot have another value for the time of a pass.</exception>
+    internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
+    {
+        var all = Walk(Model).Where(pair => !byModule.ContainsKey(pair.Module))
+            .SelectMany(pair => pair.Module.named_parameters(recurse: false).Select(own => new ParameterTarget(pair.Path, own.name, pair.Module, own.parameter))).ToList();
+        foreach (var target in all.Where(target => chosen(target.ParameterPath)))
+        {
+            if (All.Concat(all).Count(other => ReferenceEquals(other.Weight, target.Weight)) > 1)
+                throw new PeftException($"{target} is also the parameter of another module, and only their code knows where it is used. Train the model by a {nameof(ModuleTrainable)} instead.");
+            if (!target.IsManaged)
+                throw new PeftException($"{target} lies in native code, where no other value can stand for it. Train the model by a {nameof(ModuleTrainable)} instead.");
+            yield return target;
+        }
     }
 
     /// <summary>The model, if virtual tokens can be put before its input.</summary>
@@ -142,7 +162,7 @@ public sealed class ModelTree
     }
 
     // Unlike targets, Hugging Face saves whatever ends in the name: the name "classifier" means a "pre_classifier" too.
-    private static bool Ends(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
+    internal static bool Ends(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
 
     private static bool IsUnder(string path, string root) => path == root || path.StartsWith(root + ".", StringComparison.Ordinal);
 

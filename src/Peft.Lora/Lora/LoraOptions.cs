@@ -7,6 +7,7 @@ namespace Peft;
 /// <summary>
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): W + s·B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> and s = alpha/rank. Merges.
 /// </summary>
+[MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>
