@@ -28,6 +28,13 @@ internal sealed record Sample(AdapterOptions Options)
         new(new AdaloraOptions { InitialRank = 4, TargetRank = 2 }),
         new(new RandloraOptions { Rank = 4 }),
         new(new PsoftOptions { Rank = 4, Alpha = 4 }),
+        new(new PromptTuningOptions { VirtualTokens = 3 }),
+        new(new PTuningOptions { VirtualTokens = 3, Encoder = PromptEncoder.Lstm }),
+        new(new MultitaskPromptOptions { VirtualTokens = 3 }) { Prepare = peft => peft.Tasks(0) },
+        new(new CptOptions { TokenIds = [3, 4, 5, 6], TokenTypes = [1, 2, 3, 4], InputRadius = 8, FormatRadius = 8 }),
+        new(new PrefixTuningOptions { VirtualTokens = 3 }),
+        new(new CartridgeOptions { VirtualTokens = 3 }),
+        new(new AdaptionPromptOptions { Length = 3, Layers = 2 }),
     }.ToDictionary(sample => sample.Options.PeftType);
 
     /// <summary>The sample of a method.</summary>

@@ -17,13 +17,16 @@ public sealed class SavingTests : BehaviourTests
         using var loaded = new PeftModel(other);
         Sample.Of(method).Prepare(loaded);
         loaded.LoadAdapter(Folder).Activate(PeftModel.DefaultName);
-        loaded.Bits().ShouldBeBits(peft.Bits());
+        Saved(loaded).ShouldBeBits(Saved(peft));
         Difference(other.Logits(), model.Logits()).ShouldBe(0);
 
         loaded.SaveAdapter(Path.Combine(Folder, "again"));
         foreach (var file in new[] { AdapterCheckpoint.FileName, AdapterConfig.FileName })
             File.ReadAllBytes(Path.Combine(Folder, "again", file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(Folder, file))).ShouldBeTrue(file);
     }
+
+    // Some methods save another form than they train; that the rest comes back too shows in the logits.
+    private static Dictionary<string, byte[]> Saved(PeftModel peft) => peft.StateOf(peft.Find(PeftModel.DefaultName)).ToDictionary(pair => pair.Key, pair => pair.Value.Bits());
 
     [Theory, MemberData(nameof(EveryMethod))]
     public void A_file_that_does_not_fit_is_refused_and_changes_nothing(string method)

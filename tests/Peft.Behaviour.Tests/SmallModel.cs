@@ -34,11 +34,12 @@ internal static class SmallModel
         return randint(1, Vocabulary, [rows, 6]);
     }
 
-    /// <summary>Logits of some rows of <see cref="Ids"/>, or all.</summary>
+    /// <summary>Logits of some rows of <see cref="Ids"/>, or all; none for virtual tokens.</summary>
     public static Tensor Logits(this CausalLM model, params long[] rows)
     {
         using var _ = no_grad();
-        return model.forward(new ModelInput { InputIds = rows.Length == 0 ? Ids() : Ids().index_select(0, tensor(rows)) });
+        var all = model.forward(new ModelInput { InputIds = rows.Length == 0 ? Ids() : Ids().index_select(0, tensor(rows)) });
+        return all.narrow(1, all.shape[1] - 6, 6);
     }
 
     public static Batch Batch(int rows = 4) => new() { InputIds = Ids(rows), Labels = Ids(rows) };

@@ -34,5 +34,5 @@ public sealed record KeyValuePrefix(Tensor Keys, Tensor Values);
 /// <summary>Tokens that the attention of one layer reads besides, with a softmax of their own and a gate (Zhang et al. 2023, arXiv:2303.16199).</summary>
 /// <param name="Layer">Number of the layer.</param>
 /// <param name="Tokens">Hidden states <c>[1, length, hidden]</c>, which the layer projects to keys and values.</param>
-/// <param name="Gate">Factor of what is read, <c>[1]</c>.</param>
+/// <param name="Gate">Factor of what is read, <c>[1]</c>, or <c>[batch, 1, 1, 1]</c> for each row its own.</param>
 public sealed record AttentionPrompt(int Layer, Tensor Tokens, Tensor Gate);

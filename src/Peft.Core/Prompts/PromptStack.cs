@@ -12,8 +12,7 @@ public sealed class PromptStack
     {
         (this.owner, this.rows) = (owner, rows);
         foreach (var row in rows.Skip(1))
-            if (Count(row, layer => layer.EmbeddingCount) != EmbeddingCount || Count(row, layer => layer.PrefixCount) != PrefixCount || Count(row, layer => layer.DecoderEmbeddingCount) != DecoderEmbeddingCount
-                || row.Concat(rows[0]).Any(layer => layer.EmbeddingCount + layer.PrefixCount == 0))
+            if (Count(row, layer => layer.EmbeddingCount) != EmbeddingCount || Count(row, layer => layer.PrefixCount) != PrefixCount || Count(row, layer => layer.DecoderEmbeddingCount) != DecoderEmbeddingCount)
                 throw new PeftException("Rows of one batch need the same number and kind of virtual tokens each, and these adapters differ in that (a row without adapters has none). Run the rows apart.");
     }
 

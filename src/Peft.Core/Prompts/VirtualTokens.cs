@@ -34,7 +34,12 @@ public sealed record VirtualTokens
         DecoderEmbeddings = rows[0].DecoderEmbeddings is null ? null : cat([.. rows.Select(row => row.DecoderEmbeddings!)], 0),
         Prefix = rows[0].Prefix is not { } first ? null
             : [.. Enumerable.Range(0, first.Count).Select(layer => new KeyValuePrefix(cat([.. rows.Select(row => row.Prefix![layer].Keys)], 0), cat([.. rows.Select(row => row.Prefix![layer].Values)], 0)))],
+        InAttention = [.. rows.SelectMany((row, i) => row.InAttention.Select(prompt => (prompt, i))).GroupBy(each => each.prompt, each => each.i).Select(group => OpenIn(group.Key, [.. group], rows.Count))],
     };
+
+    // All rows read all tokens: the gate is closed in those that have other adapters.
+    private static AttentionPrompt OpenIn(AttentionPrompt prompt, int[] rows, int count)
+        => prompt with { Gate = prompt.Gate.mul(tensor([.. Enumerable.Range(0, count).Select(row => rows.Contains(row) ? 1f : 0)], [count, 1, 1, 1], device: prompt.Gate.device)) };
 
     private static Tensor? Join(Tensor? first, Tensor? second, long dimension)
     {

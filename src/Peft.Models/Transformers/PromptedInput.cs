@@ -50,7 +50,7 @@ internal sealed class PromptedInput : IDisposable
             TokenTypeIds = first ? Pad(embedded, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(first && embedded > 0 ? cat([arange(prompts.PrefixCount, total, ScalarType.Int64, positions.device).expand(positions.shape[0], embedded), positions], 1) : positions.alias()),
             Prefix = Prefix(tokens, rows, model),
-            InAttention = tokens.InAttention,
+            InAttention = InAttention(tokens),
         };
     }
 
@@ -68,7 +68,7 @@ internal sealed class PromptedInput : IDisposable
             DecoderEmbeddings = decodes > 0 && (input.DecoderInputIds ?? input.DecoderEmbeddings) is not null ? Before(tokens.DecoderEmbeddings, input.DecoderInputIds, input.DecoderEmbeddings, model, rows) : input.DecoderEmbeddings,
             DecoderAttentionMask = Ones(prompts.PrefixCount + decodes, input.DecoderAttentionMask, rows),
             Prefix = Prefix(tokens, rows, model),
-            InAttention = tokens.InAttention,
+            InAttention = InAttention(tokens),
         };
     }
 
@@ -96,6 +96,9 @@ internal sealed class PromptedInput : IDisposable
 
         Tensor Ready(Tensor each) => Keep(each.to_type(type).expand(rows, -1, -1, -1));
     }
+
+    private AttentionPrompt[] InAttention(VirtualTokens tokens)
+        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate) })];
 
     private Tensor? Ones(int count, Tensor? mask, long rows) => Pad(count, mask, rows, 1);
 

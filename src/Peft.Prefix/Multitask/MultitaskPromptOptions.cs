@@ -60,6 +60,7 @@ public sealed record MultitaskPromptOptions : TextStartOptions
     {
         foreach (var error in base.Errors()) yield return error;
         if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
+        if (StartTask < 0) yield return $"StartTask must not be negative, but was {StartTask}.";
         if (TaskCount < 1) yield return $"TaskCount must be at least 1, but was {TaskCount}.";
         if (StartsAsAnother && StartFile is null) yield return $"To start from a trained prompt ({Start}), {nameof(StartFile)} must be given.";
         if (!InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask && TaskCount != 1) yield return $"A start of {Start} is for one new task, but TaskCount was {TaskCount}.";
