@@ -31,12 +31,12 @@ public static class LoraCombining
 
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var first = sources[0].Options;
+        var first = sources[0].Options.Plain;
         string[] targets = [.. sources.SelectMany(source => source.Layers.Keys).Select(target => target.Path).Distinct()];
         model.Add(name, first with
         {
             Rank = rank, Alpha = rank, UseRslora = false, RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>(),
-            Initialization = LoraInitialization.Default, ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
+            ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
             TargetModules = Union(sources.ConvertAll(source => source.Options), targets),
         });
         var ranks = new Dictionary<string, int>();
