@@ -11,7 +11,7 @@ public static class Unsupported
     ];
 
     // Variants of LoRA, by the field of adapter_config.json that asks for them.
-    private static readonly string[] LoraFields = ["alora_invocation_tokens", "layer_replication"];
+    private static readonly string[] LoraFields = ["layer_replication"];
 
     /// <summary>Why a case is left out, or null if it must pass.</summary>
     public static string? Reason(OracleCase each)

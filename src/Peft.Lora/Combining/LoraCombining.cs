@@ -27,6 +27,8 @@ public static class LoraCombining
         options.Validate();
         if (parts.Count == 0) throw new AdapterOptionsException("Name at least one adapter to combine.");
         var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
+        if (sources.Any(source => !(source.Options.AloraInvocationTokens ?? []).SequenceEqual(sources[0].Options.AloraInvocationTokens ?? [])))
+            throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} are not called by the same AloraInvocationTokens, so that none can stand for all.");
         var rank = Rank(sources.ConvertAll(source => source.Options.Rank), options);
 
         using var scope = NewDisposeScope();

@@ -51,6 +51,12 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Whether modules that share a weight stay tied when they are adapted or saved.</summary>
     [JsonPropertyName("ensure_weight_tying")] public bool EnsureWeightTying { get; init; }
 
+    /// <summary>
+    /// Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397): tokens that call the adapter. It acts from where they stand last in the text, and not at all without
+    /// them, so that what a cache holds of the text before them serves with any adapter. Does not merge.
+    /// </summary>
+    [JsonPropertyName("alora_invocation_tokens")] public IReadOnlyList<int>? AloraInvocationTokens { get; init; }
+
     /// <summary>KaSA: the weight's smallest singular values make room for the update, which has trained ones.</summary>
     [JsonPropertyName("kasa_config")] public KasaOptions? Kasa { get; init; }
 
@@ -71,7 +77,6 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     [JsonInclude, JsonPropertyName("qalora_group_size")] internal int QaloraGroupSize { get; init; } = 16;
 
     // Variants that this version does not compute: refused, never ignored.
-    [JsonInclude, JsonPropertyName("alora_invocation_tokens")] internal JsonNode? AloraInvocationTokens { get; init; }
     [JsonInclude, JsonPropertyName("arrow_config")] internal JsonNode? ArrowConfig { get; init; }
     [JsonInclude, JsonPropertyName("layer_replication")] internal JsonNode? LayerReplication { get; init; }
     [JsonInclude, JsonPropertyName("lora_ga_config")] internal JsonNode? LoraGaConfig { get; init; }
@@ -91,6 +96,7 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
         foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(Bdlora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
+        if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: name the tokens that call the adapter, or leave it null.";
         string[] variants = [.. Variants, .. UseDora ? [nameof(UseDora)] : Array.Empty<string>()];
         if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that do not go together: choose one.";
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
@@ -98,7 +104,7 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
         if (UseDora && UseLoraBias) yield return "UseLoraBias has no meaning with UseDora: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
-            ("alora_invocation_tokens", AloraInvocationTokens), ("arrow_config", ArrowConfig), ("layer_replication", LayerReplication),
+            ("arrow_config", ArrowConfig), ("layer_replication", LayerReplication),
             ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
             ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
@@ -111,7 +117,7 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
 
     /// <summary>The options that make another kind of layer, of which there can be one.</summary>
     internal IReadOnlyList<string> Variants
-        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(Bdlora), Bdlora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null) }
+        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(Bdlora), Bdlora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
             .Where(pair => pair.Item2).Select(pair => pair.Item1)];
 
     /// <summary>Whether the layers hold more than two plain factors, so that nothing else can give them others.</summary>

@@ -64,6 +64,7 @@ internal sealed class Transformer : Backbone
         var shape = embeddings.shape;
         var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
         using var held = context.Hold();
+        using var known = context.Tokens?.Enter();
         if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context));
         context.Bias = relative?.Of(context.Past, context.Length, context.Type);
         var hidden = AddPositions(embeddings, input, context);
@@ -75,7 +76,7 @@ internal sealed class Transformer : Backbone
             hidden.Dispose();
             hidden = next;
         }
-        context.Cache?.Advance(context.Prefix is null ? context.Length : context.Past + context.Length);
+        context.Cache?.Advance(context.Prefix is null ? context.Length : context.Past + context.Length, context.Tokens?.Ids);
         if (finalNorm is not null) hidden = finalNorm.call(hidden);
         return Drop(hidden, spec.FinalDropout).MoveToOuterDisposeScope();
     }
@@ -117,8 +118,17 @@ internal sealed class Transformer : Backbone
         {
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
             Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PackedLengths = input.PackedLengths,
-            KeyMask = KeyMask(input.AttentionMask, batch, length, past),
+            KeyMask = KeyMask(input.AttentionMask, batch, length, past), Tokens = Tokens(input),
         };
+    }
+
+    private static PassTokens? Tokens(ModelInput input)
+    {
+        if (input is not { Embeddings: null, InputIds: { } ids }) return null;
+        if (input.Cache is not { Length: > 0 } cache) return new PassTokens(ids, input.PackedLengths);
+        if (cache.Tokens is not { } before) return null;
+        using var all = cat([before, ids], 1);
+        return new PassTokens(all);
     }
 
     private static void CheckPacked(ModelInput input, IReadOnlyList<int> packed, int batch, int length, int past)
