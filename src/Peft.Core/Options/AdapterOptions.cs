@@ -43,6 +43,9 @@ public abstract record AdapterOptions
     /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
     [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
 
+    /// <summary>Number of the model's own layer at each place, where the adapter runs them in another order; null (the default) for the model's own.</summary>
+    [JsonIgnore] protected internal virtual IReadOnlyList<int>? LayerOrder => null;
+
     /// <summary>The options as they are to be saved with what training made of the layers; the options themselves unless a method says otherwise.</summary>
     /// <param name="layers">The adapter's layers.</param>
     protected internal virtual AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers) => this;

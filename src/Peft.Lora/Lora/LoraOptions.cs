@@ -69,6 +69,12 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>MonteCLoRA: training adds noise to A.</summary>
     [JsonPropertyName("monteclora_config")] public MontecloraOptions? Monteclora { get; init; }
 
+    /// <summary>
+    /// Runs of layers, one after another, that the model is to run in place of its own: layers that come more than once share their weights, and each place has factors
+    /// of its own. The model's own layers are back when its adapters are off or taken off. Other adapters of the model see the same layers.
+    /// </summary>
+    [JsonPropertyName("layer_replication")] public IReadOnlyList<LayerRange>? LayerReplication { get; init; }
+
     // What Hugging Face writes beside these, so that its readers find every field. EVA's and CorDA's settings are kept as they are.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
@@ -78,13 +84,15 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
 
     // Variants that this version does not compute: refused, never ignored.
     [JsonInclude, JsonPropertyName("arrow_config")] internal JsonNode? ArrowConfig { get; init; }
-    [JsonInclude, JsonPropertyName("layer_replication")] internal JsonNode? LayerReplication { get; init; }
     [JsonInclude, JsonPropertyName("lora_ga_config")] internal JsonNode? LoraGaConfig { get; init; }
     [JsonInclude, JsonPropertyName("megatron_config")] internal JsonNode? MegatronConfig { get; init; }
     [JsonInclude, JsonPropertyName("use_qalora")] internal bool UseQalora { get; init; }
 
     /// <inheritdoc/>
     protected override bool TiesWeights => EnsureWeightTying;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<int>? LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
     /// <inheritdoc/>
     protected override bool MayTargetNothing => TargetParameters is { Count: > 0 };
@@ -97,6 +105,8 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(Bdlora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: name the tokens that call the adapter, or leave it null.";
+        if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
+            yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
         string[] variants = [.. Variants, .. UseDora ? [nameof(UseDora)] : Array.Empty<string>()];
         if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that do not go together: choose one.";
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
@@ -104,8 +114,7 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
         if (UseDora && UseLoraBias) yield return "UseLoraBias has no meaning with UseDora: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
-            ("arrow_config", ArrowConfig), ("layer_replication", LayerReplication),
-            ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
+            ("arrow_config", ArrowConfig), ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
             ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
             if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that this version does not compute.";
