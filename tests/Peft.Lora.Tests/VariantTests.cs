@@ -214,7 +214,7 @@ public sealed class VariantTests : IDisposable
         Value(peft, "lora_monteclora_sampler.expert_weights").sum().item<float>().ShouldBe(1, 1e-5);
 
         peft.Shake();
-        (model.call(x).square().sum() + peft.Penalty()!).backward();
+        (model.call(x).square().sum() + model.call(-x).square().sum() + peft.Penalty()!).backward();   // two passes before one gradient
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.abs().max().item<float>() > 0);
     }
 

@@ -64,7 +64,8 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         drawn = true;
     }
 
-    private Tensor Variances() => logScales.mul(2).exp().mul(chiSquare).clamp_min(1e-3);
+    // Copies: the next pass may draw before this one's gradient is taken.
+    private Tensor Variances() => logScales.mul(2).exp().mul(chiSquare.clone()).clamp_min(1e-3);
 
     // A normal distribution of the logits that is close to the Dirichlet's (Laplace's bridge).
     private Tensor Shares()
@@ -74,7 +75,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         var logs = concentrations.log();
         var inverse = concentrations.reciprocal();
         var spread = inverse.mul(1 - 2 / n).add(inverse.sum().div(n * n)).clamp_min(1e-6).add(1e-6).sqrt();
-        return spread.mul(normal).add(logs.sub(logs.mean())).softmax(-1);
+        return spread.mul(normal.clone()).add(logs.sub(logs.mean())).softmax(-1);
     }
 
     // Term by term as Hugging Face PEFT has it.
