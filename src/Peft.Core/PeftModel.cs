@@ -20,8 +20,9 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     private readonly Dictionary<object, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, Adapter> adapters = [];
-    private readonly List<TorchSharp.Modules.Parameter> frozen;
+    private readonly HashSet<string> frozen = [];   // by name: a module that changes type or device makes new parameters
     private readonly WeightMerging merging;
+    private readonly LayerArrangement layers;
     private List<string> active = [];
     private Composition? composition;
     private Func<Target, bool>? dropped;
@@ -39,9 +40,13 @@ public sealed class PeftModel : ITrainable, IDisposable
                 $"Add another to the same {nameof(PeftModel)} with Add(name, options), or dispose that one first.");
         Module = model;
         Tree = new ModelTree(model);
-        frozen = [.. model.parameters().Where(parameter => parameter.requires_grad)];
-        foreach (var parameter in frozen) parameter.requires_grad = false;
+        foreach (var (name, parameter) in model.named_parameters().Where(pair => pair.parameter.requires_grad).ToList())
+        {
+            frozen.Add(name);
+            parameter.requires_grad = false;
+        }
         merging = new WeightMerging(this);
+        layers = new LayerArrangement(model);
         Adapted.Add(model, this);
     }
 
@@ -49,7 +54,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     public nn.Module Module { get; }
 
     /// <summary>Its modules by path.</summary>
-    public ModelTree Tree { get; }
+    public ModelTree Tree { get; private set; }
 
     /// <summary>All adapters by name.</summary>
     public IReadOnlyDictionary<string, Adapter> Adapters => adapters;
@@ -71,7 +76,17 @@ public sealed class PeftModel : ITrainable, IDisposable
         RequireFree(name);
         RequireUnmerged();
         options.Validate();
-        var plan = options.Plan(Tree);
+        if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
+        AdapterPlan plan;
+        try
+        {
+            plan = options.Plan(Tree);
+        }
+        catch
+        {
+            RestoreLayers();
+            throw;
+        }
         // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
@@ -225,6 +240,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         }
         adapter.Dispose();
         Refresh();
+        RestoreLayers();
     }
 
     /// <summary>Gives an adapter another name.</summary>
@@ -267,6 +283,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>
     public nn.Module MergeAndUnload(bool safe = false)
     {
+        if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
         if (IsMerged) merging.Forget();
         else merging.Merge(keep: false, safe);
         Detach();
@@ -356,7 +373,9 @@ public sealed class PeftModel : ITrainable, IDisposable
         sites.Clear();
         adapters.Clear();
         (active, composition) = ([], null);
-        foreach (var parameter in frozen) parameter.requires_grad = true;
+        RestoreLayers();
+        foreach (var (name, parameter) in Module.named_parameters())
+            if (frozen.Contains(name)) parameter.requires_grad = true;
         Adapted.Remove(Module);
     }
 
@@ -367,9 +386,18 @@ public sealed class PeftModel : ITrainable, IDisposable
         if (Module is IPromptedModel model) model.Prompts = enabled && rows.Any(row => row.Count > 0) ? new PromptStack(this, rows) : null;
     }
 
+    // The adapters that are left may have been made for the layers as they are.
+    private void RestoreLayers()
+    {
+        if (adapters.Count > 0 || !layers.IsSet) return;
+        layers.Dispose();
+        Tree = new ModelTree(Module);
+    }
+
     private void Refresh()
     {
         SetPrompts(PromptsOf(active));
+        layers.Activate(enabled && active.Count > 0);
         foreach (var site in sites.Values) site.Activate(enabled && dropped?.Invoke(site.Target) != true ? composition : null);
         foreach (var adapter in adapters.Values)
         {

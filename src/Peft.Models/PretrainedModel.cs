@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPromptedModel
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPromptedModel, IReordersLayers
 {
     private readonly string basePath;
 
@@ -50,6 +50,10 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
     nn.Module? IPretrainedModel.Head => HeadModule;
+
+    int IReordersLayers.LayerCount => Spec.LayerCount;
+
+    ILayerOrder IReordersLayers.Reorder(IReadOnlyList<int> order) => Backbone.Reorder(order);
 
     internal abstract AdaptableModule? HeadModule { get; }
 

@@ -10,7 +10,7 @@ namespace Peft;
 /// <param name="IsTrainable">Whether training changes it.</param>
 /// <param name="IsSaved">Whether it is written to the adapter's file.</param>
 /// <param name="IsShared">Whether another layer owns it (tied weights).</param>
-/// <param name="IsState">Whether it is state of the training, which checkpoints hold but the adapter's file does not.</param>
+/// <param name="IsState">Whether it is state of the training, which checkpoints hold.</param>
 public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared, bool IsState = false);
 
 /// <summary>Holds the tensors of an adapter under their saved names: what saving, freezing and counting follow from.</summary>
@@ -61,12 +61,13 @@ public abstract class TensorOwner : IDisposable
     /// <param name="saved">Whether the adapter's file holds it.</param>
     protected Parameter Frozen(string name, Tensor value, bool saved = true) => Register(name, value, trainable: false, saved);
 
-    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic: checkpoints hold it, the adapter's file does not.</summary>
+    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic: checkpoints hold it.</summary>
     /// <param name="name">A name that no other tensor of this has.</param>
     /// <param name="initial">Its initial value; the owner takes it over.</param>
-    protected Parameter State(string name, Tensor initial)
+    /// <param name="saved">Whether the adapter's file holds it too.</param>
+    protected Parameter State(string name, Tensor initial, bool saved = false)
     {
-        var parameter = Register(name, initial, trainable: false, saved: false);
+        var parameter = Register(name, initial, trainable: false, saved);
         tensors[^1] = tensors[^1] with { IsState = true };
         return parameter;
     }

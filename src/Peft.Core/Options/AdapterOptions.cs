@@ -46,6 +46,9 @@ public abstract record AdapterOptions
     /// <summary>What the path of a module begins with in the keys of the file: Hugging Face PEFT wraps a model once for most methods, and not at all for soft prompts.</summary>
     [JsonIgnore] protected internal virtual string ModulePrefix => Adapter.ModulePrefix;
 
+    /// <summary>Number of the model's own layer at each place, where the adapter runs them in another order; null (the default) for the model's own.</summary>
+    [JsonIgnore] protected internal virtual IReadOnlyList<int>? LayerOrder => null;
+
     /// <summary>The options as they are to be saved with what training made of the layers; the options themselves unless a method says otherwise.</summary>
     /// <param name="layers">The adapter's layers.</param>
     protected internal virtual AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers) => this;

@@ -47,6 +47,9 @@ internal sealed class ForwardContext
     /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
+    /// <summary>The token ids so far; null where they are not known.</summary>
+    public PassTokens? Tokens { get; init; }
+
     /// <summary>Angles of layers that see everything.</summary>
     public RotaryAngles? Angles { get; set => field = value?.Detach(); }
 
@@ -84,6 +87,7 @@ internal sealed class ForwardContext
         if (--holders > 0) return;
         foreach (var (_, pattern) in patterns) pattern.Dispose();
         Bias?.Dispose();
+        Tokens?.Dispose();
         Encoder?.Pattern.Dispose();
         Angles?.Dispose();
         WindowAngles?.Dispose();
