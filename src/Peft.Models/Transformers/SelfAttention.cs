@@ -79,19 +79,34 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         q = Replace(q, q.transpose(1, 2));   // [batch, heads, sequence, size]
         k = Replace(k, k.transpose(1, 2));
         v = Replace(v, v.transpose(1, 2));
-        using var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
-        var result = output.call(mixed);
-        foreach (var prompt in context.InAttention)
-            if (prompt.Layer == context.Layer) result = Replace(result, AddPrompt(result, q, prompt));
+        var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
+        using var read = Read(q, context);
         q.Dispose();
         k.Dispose();
         v.Dispose();
-        return result;
+        // As in Hugging Face PEFT, what is read of prompts goes through the output projection where queries, keys and values have projections of
+        // their own, and not where they are joined.
+        if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read));
+        var result = output.call(mixed);
+        mixed.Dispose();
+        return read is null || joined is null ? result : Replace(result, result.add(read));
     }
 
-    // gate · softmax(s·q·Kᵀ)·V with K and V of the tokens, which are not rotated. As in Hugging Face PEFT, what is read goes through the output
-    // projection where queries, keys and values have projections of their own, and not where they are joined.
-    private Tensor AddPrompt(Tensor result, Tensor q, AttentionPrompt prompt)
+    /// <summary>What the queries read of the prompts inside this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
+    private Tensor? Read(Tensor q, ForwardContext context)
+    {
+        Tensor? sum = null;
+        foreach (var prompt in context.InAttention)
+        {
+            if (prompt.Layer != context.Layer) continue;
+            var read = Read(q, prompt);
+            sum = sum is null ? read : Replace(sum, Replace(read, sum.add(read)));
+        }
+        return sum;
+    }
+
+    // gate · softmax(s·q·Kᵀ)·V with K and V of the tokens, which are not rotated.
+    private Tensor Read(Tensor q, AttentionPrompt prompt)
     {
         using var scope = NewDisposeScope();
         var tokens = prompt.Tokens.to_type(q.dtype);
@@ -99,8 +114,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
         if (keyNorm is not null) k = keyNorm.call(k);
         var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(kernel.Scale), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
-        var read = weights.matmul(Spread(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size);
-        return result.add(joined is null ? output.call(read) : read).MoveToOuterDisposeScope();
+        return weights.matmul(Spread(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
 
         Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }
