@@ -341,7 +341,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     public bool MixesPositions => active.SelectMany(name => Find(name).Layers).Any(layer => layer.MixesPositions);
 
     /// <inheritdoc/>
-    public double RecommendedLearningRate => active.Select(name => Find(name).Options.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
+    public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Weight.shape[^1])).DefaultIfEmpty(1e-4).Min();
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> TrainingState

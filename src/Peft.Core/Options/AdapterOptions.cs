@@ -40,6 +40,21 @@ public abstract record AdapterOptions
     /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none.</summary>
     [JsonIgnore] public virtual double RecommendedLearningRate => 1e-4;
 
+    /// <summary>
+    /// The best learning rate for a model of width 64, where the comparison of methods (docs/comparison.md) has measured it. The trainer takes a rate between
+    /// this and <see cref="RecommendedLearningRate"/> by the width of the model.
+    /// </summary>
+    [JsonIgnore] public virtual double? SmallModelLearningRate => null;
+
+    /// <summary>The learning rate for a model: on a logarithmic scale between what was measured at width 64 and what is published for a width of about 4,096.</summary>
+    /// <param name="width">Width of the model's hidden states; null if unknown.</param>
+    internal double LearningRateFor(long? width)
+    {
+        if (width is not { } size || SmallModelLearningRate is not { } small) return RecommendedLearningRate;
+        var share = Math.Clamp(Math.Log(size / 64.0) / Math.Log(4096 / 64.0), 0, 1);
+        return small * Math.Pow(RecommendedLearningRate / small, share);
+    }
+
     /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
     [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
 

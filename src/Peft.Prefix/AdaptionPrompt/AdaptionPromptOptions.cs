@@ -7,6 +7,7 @@ namespace Peft;
 /// Adaption prompts, LLaMA-Adapter (Zhang et al. 2023, arXiv:2303.16199): the attention of the upper layers reads learned tokens besides,
 /// through a gate that starts closed. For decoders.
 /// </summary>
+[MethodDescription("LLaMA-Adapter", "a(x) + g·softmax(q·K(P)ᵀ)·V(P)", "Zhang et al. 2023, arXiv:2303.16199")]
 public sealed record AdaptionPromptOptions : AdapterOptions
 {
     /// <summary>The defaults.</summary>
@@ -21,8 +22,8 @@ public sealed record AdaptionPromptOptions : AdapterOptions
     /// <summary>Number of layers, counted from the last.</summary>
     [JsonPropertyName("adapter_layers")] public int? Layers { get; init; }
 
-    /// <summary>1e-2, measured in the comparison of methods.</summary>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -7,6 +7,7 @@ namespace Peft;
 /// Cartridge (Eyuboglu et al. 2025, arXiv:2506.06266): a trained key/value cache that stands for a long text. The first tokens stay as they
 /// start, since attention rests on them. Start it from the text.
 /// </summary>
+[MethodDescription("Cartridge", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Eyuboglu et al. 2025, arXiv:2506.06266")]
 public sealed record CartridgeOptions : KeyValueOptions
 {
     /// <summary>The defaults.</summary>
@@ -15,8 +16,8 @@ public sealed record CartridgeOptions : KeyValueOptions
     /// <summary>How many of the first virtual tokens are not trained.</summary>
     [JsonPropertyName("num_frozen_tokens")] public int FrozenTokens { get; init; } = 1;
 
-    /// <summary>1e-2, as prefix tuning has.</summary>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

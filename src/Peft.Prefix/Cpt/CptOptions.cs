@@ -18,6 +18,7 @@ public enum CptLossWeights
 /// Context-aware prompt tuning (Blau et al. 2024, arXiv:2410.17222): examples stand before the input, their embeddings learn within small
 /// balls around where they were, and the answers in the examples count in the loss. For causal language models.
 /// </summary>
+[MethodDescription("Context-aware prompt tuning", "x ← [E + D; x], ‖Dᵢ‖ ≤ εᵢ", "Blau et al. 2024, arXiv:2410.17222")]
 public sealed record CptOptions : PromptOptions
 {
     /// <summary>The defaults.</summary>
@@ -74,7 +75,7 @@ public sealed record CptOptions : PromptOptions
         return new() { TokenIds = ids, TokenTypes = types };
     }
 
-    /// <summary>1e-3; the balls that embeddings stay in are small.</summary>
+    /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>

@@ -27,6 +27,7 @@ public enum MultitaskStart
 /// Multitask prompt tuning (Wang et al. 2023, arXiv:2303.02861): a prompt that all tasks share, times a matrix of low rank for each task.
 /// Which task a row belongs to is said by <see cref="PeftModel.Tasks"/>, or by <c>task_ids</c> in a batch.
 /// </summary>
+[MethodDescription("Multitask prompt tuning", "x ← [P∘(Cₜ·Rₜ); x]", "Wang et al. 2023, arXiv:2303.02861")]
 public sealed record MultitaskPromptOptions : TextStartOptions
 {
     /// <summary>The defaults.</summary>
@@ -52,8 +53,8 @@ public sealed record MultitaskPromptOptions : TextStartOptions
     /// <summary>Whether a trained prompt is read.</summary>
     [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask or MultitaskStart.SharedOnly;
 
-    /// <summary>1e-2; no measurement stands behind it, since the comparison of methods has one task.</summary>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -18,6 +18,7 @@ public enum PromptEncoder
 /// P-tuning (Liu et al. 2021, arXiv:2103.10385): embeddings before the input, made by a small network. The file holds what the network
 /// gave; training that goes on from a file trains the embeddings themselves.
 /// </summary>
+[MethodDescription("P-tuning", "x ← [g(E); x]", "Liu et al. 2021, arXiv:2103.10385")]
 public sealed record PTuningOptions : PromptOptions
 {
     /// <summary>The defaults.</summary>
@@ -35,8 +36,8 @@ public sealed record PTuningOptions : PromptOptions
     /// <summary>Dropout between the layers of the LSTM.</summary>
     [JsonPropertyName("encoder_dropout")] public double EncoderDropout { get; init; }
 
-    /// <summary>1e-2, measured in the comparison of methods.</summary>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -7,6 +7,7 @@ namespace Peft;
 /// Prefix tuning (Li and Liang 2021, arXiv:2101.00190): learned keys and values before the input in every layer. With a projection the file
 /// holds what it gave; training that goes on from a file trains the keys and values themselves.
 /// </summary>
+[MethodDescription("Prefix tuning", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Li and Liang 2021, arXiv:2101.00190")]
 public sealed record PrefixTuningOptions : KeyValueOptions
 {
     /// <summary>The defaults.</summary>
@@ -21,8 +22,8 @@ public sealed record PrefixTuningOptions : KeyValueOptions
     /// <summary><c>zero</c> for keys and values of 0; normal numbers if null.</summary>
     [JsonPropertyName("init_weights")] public string? InitWeights { get; init; }
 
-    /// <summary>1e-2, measured in the comparison of methods.</summary>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

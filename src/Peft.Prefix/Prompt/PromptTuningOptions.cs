@@ -18,6 +18,7 @@ public enum PromptStart
 }
 
 /// <summary>Prompt tuning (Lester et al. 2021, arXiv:2104.08691): learned embeddings before the input, and nothing else.</summary>
+[MethodDescription("Prompt tuning", "x ← [P; x]", "Lester et al. 2021, arXiv:2104.08691")]
 public sealed record PromptTuningOptions : TextStartOptions
 {
     /// <summary>The defaults.</summary>
@@ -26,8 +27,8 @@ public sealed record PromptTuningOptions : TextStartOptions
     /// <summary>Where the virtual tokens start.</summary>
     [JsonPropertyName("prompt_tuning_init")] public PromptStart Start { get; init; }
 
-    /// <summary>3e-2: virtual tokens are few, and move slowly. Measured in the comparison of methods.</summary>
-    [JsonIgnore] public override double RecommendedLearningRate => 3e-2;
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override bool StartsAsText => Start == PromptStart.Text;
 
