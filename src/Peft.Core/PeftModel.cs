@@ -26,6 +26,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     private Composition? composition;
     private Func<Target, bool>? dropped;
     private bool enabled = true;
+    private string?[]? rows;
 
     /// <summary>Freezes a model and makes it ready for adapters.</summary>
     /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
@@ -153,8 +154,23 @@ public sealed class PeftModel : ITrainable, IDisposable
         ArgumentNullException.ThrowIfNull(adapterPerRow);
         RequireUnmerged();
         string?[] names = [.. adapterPerRow.Select(name => name == Base ? null : Find(name).Name)];
-        foreach (var site in sites.Values) site.ActivatePerRow(names);
-        return new Scope(() => { foreach (var site in sites.Values) site.ActivatePerRow(null); });
+        return UseRows(names);
+    }
+
+    /// <summary>Gives each row of <see cref="Rows"/> so many copies, one after another, until the result is disposed; null without such rows.</summary>
+    internal IDisposable? RepeatRows(int copies) => rows is null ? null : UseRows([.. rows.SelectMany(name => Enumerable.Repeat(name, copies))]);
+
+    private Scope UseRows(string?[] names)
+    {
+        var before = rows;
+        Use(names);
+        return new Scope(() => Use(before));
+
+        void Use(string?[]? chosen)
+        {
+            rows = chosen;
+            foreach (var site in sites.Values) site.ActivatePerRow(chosen);
+        }
     }
 
     /// <summary>
