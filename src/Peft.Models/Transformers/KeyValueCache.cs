@@ -94,7 +94,7 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         {
             using var part = memory.narrow(2, from, Length - from);
             using var picked = part.index_select(0, index);
-            part.copy_(picked).Dispose();
+            part.copy_(picked);
         }
     }
 
@@ -107,7 +107,7 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         using (var target = rows.narrow(3, 0, length))
         using (var once = old.narrow(2, 0, length))
         using (var source = once.unsqueeze(1))
-            target.copy_(source).Dispose();
+            target.copy_(source);
         old.Dispose();
         return result;
     }
