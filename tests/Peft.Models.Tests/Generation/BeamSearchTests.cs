@@ -53,13 +53,13 @@ public class BeamSearchTests
         foreach (var beams in new[] { 2, 3, 5 })
             foreach (var penalty in new[] { -1.0, 0, 1, 2 })
                 foreach (var stopping in Enum.GetValues<EarlyStopping>())
-                    foreach (var ends in new int[][] { [], [0], [0, 4] })
+                    foreach (var ends in new int[][] { [0], [0, 4] })
                     {
                         var options = new GenerationOptions
                         {
-                            NumBeams = beams, NumReturnSequences = beams, MaxNewTokens = 7, LengthPenalty = penalty, EarlyStopping = stopping, EndTokenIds = ends,
+                            NumBeams = beams, NumReturnSequences = beams, MaxNewTokens = 6, LengthPenalty = penalty, EarlyStopping = stopping, EndTokenIds = ends,
                         };
-                        var expected = BeamReference.Search(Next, beams, 7, ends, penalty, stopping);
+                        var expected = BeamReference.Search(Next, beams, 6, ends, penalty, stopping);
                         var found = model.BeamSearch([Prompt], options)[0];
                         var about = $"{beams} beams, penalty {penalty}, {stopping}, {ends.Length} ends";
                         found.Select(each => string.Join(' ', each.Tokens)).ShouldBe(expected.Select(each => string.Join(' ', each.Tokens)), about);
