@@ -18,7 +18,7 @@ internal static unsafe class StepProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">The length of an input.</param>
     public static bool Takes(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && weight.numel() <= Small
+        => inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
            && TensorMemory.Takes(input, weight, bias ?? weight) && input.is_contiguous() && weight.is_contiguous() && bias?.is_contiguous() != false;
 
     /// <returns><c>[…, outputs]</c></returns>
