@@ -28,6 +28,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     private Func<Target, bool>? dropped;
     private bool enabled = true;
     private Tensor? tasks;
+    private string?[]? rows;
 
     /// <summary>Freezes a model and makes it ready for adapters.</summary>
     /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
@@ -172,13 +173,32 @@ public sealed class PeftModel : ITrainable, IDisposable
         ArgumentNullException.ThrowIfNull(adapterPerRow);
         RequireUnmerged();
         string?[] names = [.. adapterPerRow.Select(name => name == Base ? null : Find(name).Name)];
-        SetPrompts([.. names.Select(name => name is null ? [] : PromptsOf([name]))]);
-        foreach (var site in sites.Values) site.ActivatePerRow(names);
+        return UseRows(names);
+    }
+
+    /// <summary>Gives each row of <see cref="Rows"/> and <see cref="Tasks"/> so many copies, one after another, until the result is disposed.</summary>
+    internal IDisposable RepeatRows(int copies)
+    {
+        var (ofRows, ofTasks) = (rows is null ? null : UseRows([.. rows.SelectMany(name => Enumerable.Repeat(name, copies))]), tasks is null || tasks.shape[0] == 1 ? null : UseTasks(tasks.repeat_interleave(copies)));
         return new Scope(() =>
         {
-            foreach (var site in sites.Values) site.ActivatePerRow(null);
-            SetPrompts(PromptsOf(active));
+            ofRows?.Dispose();
+            ofTasks?.Dispose();
         });
+    }
+
+    private Scope UseRows(string?[] names)
+    {
+        var before = rows;
+        Use(names);
+        return new Scope(() => Use(before));
+
+        void Use(string?[]? chosen)
+        {
+            rows = chosen;
+            SetPrompts(chosen is null ? [PromptsOf(active)] : [.. chosen.Select(name => name is null ? [] : PromptsOf([name]))]);
+            foreach (var site in sites.Values) site.ActivatePerRow(chosen);
+        }
     }
 
     /// <summary>Says which task each row of the batch belongs to until the result is disposed, for methods that share an adapter among tasks.</summary>
@@ -187,8 +207,13 @@ public sealed class PeftModel : ITrainable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(taskPerRow);
         if (taskPerRow.Count == 0 || taskPerRow.Any(task => task < 0)) throw new ArgumentException($"Tasks are numbers from 0, one for each row or one for all, but were [{string.Join(", ", taskPerRow)}].", nameof(taskPerRow));
-        var (before, given) = (tasks, tensor(taskPerRow.Select(task => (long)task).ToArray()).DetachFromDisposeScope());
-        tasks = given;
+        return UseTasks(tensor(taskPerRow.Select(task => (long)task).ToArray()));
+    }
+
+    private Scope UseTasks(Tensor given)
+    {
+        var before = tasks;
+        tasks = given.DetachFromDisposeScope();
         return new Scope(() =>
         {
             tasks = before;

@@ -33,7 +33,7 @@ public sealed class CausalLM : LanguageModel
 
     internal override bool ExtendsPrompt => true;
 
-    internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding) => new(prompts, ForwardLast);
+    internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding) => new(prompts, (input, _) => ForwardLast(input));
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, sequence, vocabulary]</c>; with virtual tokens before the input those come first, <c>[batch, virtual + sequence, vocabulary]</c>.</returns>

@@ -104,11 +104,11 @@ public sealed class Seq2SeqLM : LanguageModel
         var states = Encode(new ModelInput { InputIds = source, AttentionMask = mask }).DetachFromDisposeScope();
         return new(
             [.. prompts.Select(_ => (IReadOnlyList<int>)[StartTokenId])],
-            input =>
+            (input, held) =>
             {
                 using var prompted = PromptedInput.Of(this, new ModelInput
                 {
-                    DecoderInputIds = input.InputIds, DecoderAttentionMask = input.AttentionMask, Cache = input.Cache, EncoderOutput = states, AttentionMask = mask,
+                    DecoderInputIds = input.InputIds, DecoderAttentionMask = input.AttentionMask, Cache = input.Cache, EncoderOutput = held[0], AttentionMask = held[1],
                 });
                 using var hidden = Backbone.call(prompted.Input);
                 using var last = hidden.narrow(1, -1, 1);

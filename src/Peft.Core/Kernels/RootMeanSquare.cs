@@ -13,7 +13,7 @@ internal sealed class RootMeanSquare : autograd.SingleTensorFunction<RootMeanSqu
     public override string Name => nameof(RootMeanSquare);
 
     /// <summary>Whether the kernel takes such tensors.</summary>
-    public static bool Takes(Tensor input, Tensor weight) => TensorMemory.Takes(input, weight) && weight.shape[0] % 8 == 0;
+    public static bool Takes(Tensor input, Tensor weight) => TensorMemory.Takes(input, weight) && weight.numel() % 8 == 0;
 
     public static Tensor Run(Tensor input, Tensor weight, double epsilon, double offset)
     {

@@ -29,7 +29,9 @@ internal static unsafe class StepAttention
     /// <returns><c>[batch, 1, heads · size]</c></returns>
     public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine)
     {
-        var batch = (int)q.shape[0];
+        // Sizes from counts: asking TorchSharp for a shape costs as much as a small operation.
+        var batch = (int)(q.numel() / (shape.Heads * shape.Size));
+        var room = (int)(keys.numel() / ((long)batch * shape.KeyValueHeads * shape.Size));
         var output = empty([batch, 1, shape.Heads * shape.Size], ScalarType.Float32);
         using var queries = q.contiguous();
         using var newKeys = k.contiguous();
@@ -39,7 +41,7 @@ internal static unsafe class StepAttention
         fixed (float* qs = queries.Floats(), ks = newKeys.Floats(), vs = newValues.Floats(), allKeys = keys.Floats(), allValues = values.Floats(),
                os = output.Floats(), cs = c is null ? [] : c.Floats(), ss = s is null ? [] : s.Floats())
         {
-            var step = new Step(shape, past, (int)keys.shape[2], (nint)cs, (nint)ss, c is not null && c.numel() > shape.Rotated ? shape.Rotated : 0);
+            var step = new Step(shape, past, room, (nint)cs, (nint)ss, c is not null && c.numel() > shape.Rotated ? shape.Rotated : 0);
             var (qp, kp, vp, ak, av, op) = ((nint)qs, (nint)ks, (nint)vs, (nint)allKeys, (nint)allValues, (nint)os);
             var parts = batch * shape.KeyValueHeads;
             void Part(int i) => step.Run(i, (float*)qp, (float*)kp, (float*)vp, (float*)ak, (float*)av, (float*)op);

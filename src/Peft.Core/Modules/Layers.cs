@@ -8,7 +8,8 @@ public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarTy
     : AdaptableModule([outputs, inputs], bias ? outputs : null, dtype, device)
 {
     /// <inheritdoc/>
-    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+        => StepProduct.Takes(input, weight, bias, inputs) ? StepProduct.Run(input, weight, bias, (int)inputs) : nn.functional.linear(input, weight, bias);
 }
 
 /// <summary>y = x·W + b, with W [in, out] (GPT-2's Conv1D): <c>[…, in]</c> to <c>[…, out]</c>.</summary>

@@ -2,64 +2,32 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>One run of generation: each <see cref="Step"/> adds a token to every row that has not ended.</summary>
+/// <summary>One run of generation: each <see cref="Step"/> adds a token to every row that has not ended. A prompt has as many rows as sequences are asked for.</summary>
 internal sealed class GenerationSession : IDisposable
 {
-    private readonly LanguageModel model;
-    private readonly Continuation continuation;
     private readonly GenerationSettings settings;
+    private readonly Decoding decoding;
+    private readonly LogitsPipeline pipeline;
     private readonly TokenPicker picker;
-    private readonly KeyValueCache cache;
-    private readonly int batch, width;
+    private readonly int copies;
     private readonly bool[] ended;
     private readonly int[] current;
-    private readonly int limit;
-    private Tensor next;             // [batch, length of the coming input]
-    private Tensor? mask, history;   // preallocated for the whole run, [batch, prompt + new]
+    private readonly List<int>[]? written;   // start and new tokens; where scores are changed by them
+    private readonly IReadOnlyList<int>[]? read;
     private int step;
 
     public GenerationSession(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings)
     {
-        if (prompts.Count == 0 || prompts.Any(prompt => prompt.Count == 0))
-            throw new ArgumentException("Each prompt needs at least one token.", nameof(prompts));
-        foreach (var id in prompts.SelectMany(prompt => prompt))
-            if (id < 0 || id >= model.Spec.VocabularySize)
-                throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
-        (this.model, this.settings) = (model, settings);
-        batch = prompts.Count;
-        continuation = model.Continue(prompts, settings.PadTokenId);
-        prompts = continuation.Start;
-        width = prompts.Max(prompt => prompt.Count);
-        limit = settings.MaxNewTokens;
-        if (model.Spec.LearnedPositionOffset is not null) limit = Math.Min(limit, model.Spec.MaxPositions - width + 1);
-        if (limit < 1)
-            throw new ArgumentException($"The prompt has {width} tokens, but the model has learned {model.Spec.MaxPositions} positions only: cut the prompt.", nameof(prompts));
-        ended = new bool[batch];
-        current = new int[batch];
-        picker = new TokenPicker(settings, model.Device);
-        cache = new KeyValueCache(Math.Min(width + limit, Math.Max(64, width + 64)));
-
-        using var scope = NewDisposeScope();
-        var padded = prompts.Any(prompt => prompt.Count < width);
-        var ids = new long[batch * width];
-        var real = new long[batch * (width + limit)];
-        Array.Fill(real, 1);
-        for (var row = 0; row < batch; row++)
-        {
-            var padding = width - prompts[row].Count;
-            for (var i = 0; i < width; i++) ids[row * width + i] = i < padding ? settings.PadTokenId : prompts[row][i - padding];
-            Array.Fill(real, 0, row * (width + limit), padding);
-        }
-        next = tensor(ids, [batch, width], device: model.Device).DetachFromDisposeScope();
-        if (padded) mask = tensor(real, [batch, width + limit], device: model.Device).DetachFromDisposeScope();
-        if (picker.NeedsHistory)
-        {
-            history = zeros(batch, width + limit, ScalarType.Int64, model.Device).DetachFromDisposeScope();
-            // Padding must not count as a token that occurred: it repeats the row's first token.
-            for (var row = 0; row < batch; row++)
-                for (var i = 0; i < width - prompts[row].Count; i++) ids[row * width + i] = prompts[row][0];
-            history.narrow(1, 0, width).copy_(tensor(ids, [batch, width], device: model.Device));
-        }
+        this.settings = settings;
+        copies = settings.NumReturnSequences;
+        decoding = new Decoding(model, prompts, settings, copies);
+        pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
+        picker = new TokenPicker(settings.DoSample, settings.Seed, model.Device);
+        ended = new bool[prompts.Count * copies];
+        current = new int[ended.Length];
+        if (pipeline.IsEmpty) return;
+        written = [.. Rows(decoding.Start).Select(row => new List<int>(row))];
+        read = [.. Rows(prompts)];
     }
 
     /// <summary>The tokens that the last step added, a row each; the padding token in rows that had ended before.</summary>
@@ -68,57 +36,65 @@ internal sealed class GenerationSession : IDisposable
     /// <summary>Whether a row has ended. A caller may end rows itself.</summary>
     public bool[] Ended => ended;
 
+    /// <summary>Keys and values of what was read.</summary>
+    public KeyValueCache Cache => decoding.Cache;
+
+    private IEnumerable<IReadOnlyList<int>> Rows(IEnumerable<IReadOnlyList<int>> prompts) => prompts.SelectMany(prompt => Enumerable.Repeat(prompt, copies));
+
     /// <summary>Adds a token to each row; false if all have ended or the limit is reached.</summary>
     public bool Step()
     {
-        if (step >= limit || Array.TrueForAll(ended, each => each)) return false;
+        if (step >= decoding.Limit || Array.TrueForAll(ended, each => each)) return false;
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var length = width + step;
-        using var visible = mask?.narrow(1, 0, length);
-        using var logits = continuation.Next(new ModelInput { InputIds = next, Cache = cache, AttentionMask = visible });
-        using var row = logits.squeeze(1);
-        using var past = history?.narrow(1, 0, length);
-        var picked = picker.Pick(row, past, step);
-        if (batch == 1)
-        {
-            current[0] = (int)picked.item<long>();
-            ended[0] = settings.EndTokenIds.Contains(current[0]);
-        }
-        else
-        {
-            picked = Settle(picked);
-        }
-        if (history is not null) history.narrow(1, length, 1).copy_(picked);
-        next.Dispose();
-        next = picked.DetachFromDisposeScope();
+        var picked = Settle(picker.Pick(Scores()));
+        if (step + 1 < decoding.Limit) decoding.Append(picked);
         step++;
         return true;
     }
 
+    // [rows, vocabulary]
+    private Tensor Scores()
+    {
+        var logits = decoding.Next();
+        if (step == 0 && copies > 1)
+        {
+            logits = logits.repeat_interleave(copies, 0);
+            decoding.Repeat(copies);
+        }
+        if (pipeline.IsEmpty) return settings.DoSample ? logits.to_type(ScalarType.Float32) : logits;
+        return pipeline.Process(new LogitsContext(read!, written!, step), logits.to_type(ScalarType.Float32));
+    }
+
     private Tensor Settle(Tensor picked)
     {
+        if (ended.Length == 1)
+        {
+            Take(0, (int)picked.item<long>());
+            return picked;
+        }
         using var onCpu = picked.cpu();
         var ids = onCpu.data<long>();
         var changed = false;
-        for (var row = 0; row < batch; row++)
+        for (var row = 0; row < ended.Length; row++)
         {
             changed |= ended[row];
-            current[row] = ended[row] ? settings.PadTokenId : (int)ids[row];
-            ended[row] |= settings.EndTokenIds.Contains(current[row]);
+            if (ended[row]) current[row] = settings.PadTokenId;
+            else Take(row, (int)ids[row]);
         }
-        if (!changed) return picked;
-        picked.Dispose();
-        return tensor(current.Select(id => (long)id).ToArray(), [batch, 1], device: model.Device);
+        return changed ? tensor(current.Select(id => (long)id).ToArray(), [ended.Length, 1], device: decoding.Device) : picked;
+    }
+
+    private void Take(int row, int id)
+    {
+        current[row] = id;
+        written?[row].Add(id);
+        ended[row] = settings.EndTokenIds.Contains(id);
     }
 
     public void Dispose()
     {
-        continuation.Dispose();
-        next.Dispose();
-        mask?.Dispose();
-        history?.Dispose();
-        cache.Dispose();
+        decoding.Dispose();
         picker.Dispose();
     }
 }

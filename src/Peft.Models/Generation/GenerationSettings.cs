@@ -3,48 +3,81 @@ namespace Peft.Models;
 /// <summary>Options with every default filled in, validated.</summary>
 internal sealed record GenerationSettings
 {
-    public required int MaxNewTokens { get; init; }
-    public required int MinNewTokens { get; init; }
+    /// <summary>What changes the scores, as given here or in the model's file; null where it does nothing.</summary>
+    public required GenerationOptions Changes { get; init; }
+
+    public required int? MaxNewTokens { get; init; }
+    public required int? MaxLength { get; init; }
     public required bool DoSample { get; init; }
     public required double Temperature { get; init; }
     public required int TopK { get; init; }
     public required double TopP { get; init; }
-    public required double RepetitionPenalty { get; init; }
+    public required int NumBeams { get; init; }
+    public required int NumReturnSequences { get; init; }
+    public required double LengthPenalty { get; init; }
+    public required EarlyStopping EarlyStopping { get; init; }
     public required IReadOnlyList<int> EndTokenIds { get; init; }
     public required int PadTokenId { get; init; }
+    public required IReadOnlyList<string> StopStrings { get; init; }
     public required long? Seed { get; init; }
 
     public static GenerationSettings Resolve(GenerationOptions? options, ModelConfig? defaults, ModelConfig model)
     {
         options ??= new();
-        defaults ??= new ModelConfig([]);
-        var ends = options.EndTokenIds ?? (defaults.Has("eos_token_id") ? defaults.Ids("eos_token_id") : model.Ids("eos_token_id"));
+        var file = options.UseModelDefaults ? GenerationFile.Read(defaults) : new();
+        var ends = options.EndTokenIds ?? (defaults?.Has("eos_token_id") == true ? defaults.Ids("eos_token_id") : model.Ids("eos_token_id"));
+        // The caller's word in either form goes before the file's.
+        var newTokens = options.MaxNewTokens ?? (options.MaxLength is null ? file.MaxNewTokens : null);
+        var length = newTokens is null ? options.MaxLength ?? file.MaxLength : null;
         var settings = new GenerationSettings
         {
-            MaxNewTokens = options.MaxNewTokens ?? (int?)defaults.Integer("max_new_tokens", null) ?? 256,
-            MinNewTokens = options.MinNewTokens ?? (int?)defaults.Integer("min_new_tokens", null) ?? 0,
-            DoSample = options.DoSample ?? defaults.Flag("do_sample", false),
-            Temperature = options.Temperature ?? defaults.Number("temperature", 1),
-            TopK = options.TopK ?? (int)defaults.Integer("top_k", 50)!,
-            TopP = options.TopP ?? defaults.Number("top_p", 1),
-            RepetitionPenalty = options.RepetitionPenalty ?? defaults.Number("repetition_penalty", 1),
+            Changes = options with
+            {
+                MinNewTokens = options.MinNewTokens ?? file.MinNewTokens,
+                MinLength = options.MinLength ?? file.MinLength,
+                MinP = options.MinP ?? file.MinP,
+                TypicalP = options.TypicalP ?? file.TypicalP,
+                EpsilonCutoff = options.EpsilonCutoff ?? file.EpsilonCutoff,
+                EtaCutoff = options.EtaCutoff ?? file.EtaCutoff,
+                RepetitionPenalty = options.RepetitionPenalty ?? file.RepetitionPenalty,
+                EncoderRepetitionPenalty = options.EncoderRepetitionPenalty ?? file.EncoderRepetitionPenalty,
+                NoRepeatNGramSize = options.NoRepeatNGramSize ?? file.NoRepeatNGramSize,
+                EncoderNoRepeatNGramSize = options.EncoderNoRepeatNGramSize ?? file.EncoderNoRepeatNGramSize,
+                BadWords = options.BadWords ?? file.BadWords,
+                SequenceBias = options.SequenceBias ?? file.SequenceBias,
+                SuppressTokens = options.SuppressTokens ?? file.SuppressTokens,
+                BeginSuppressTokens = options.BeginSuppressTokens ?? file.BeginSuppressTokens,
+                ForcedBosTokenId = options.ForcedBosTokenId ?? file.ForcedBosTokenId,
+                ForcedEosTokenIds = options.ForcedEosTokenIds ?? file.ForcedEosTokenIds,
+                ExponentialDecayLengthPenalty = options.ExponentialDecayLengthPenalty ?? file.ExponentialDecayLengthPenalty,
+                RemoveInvalidValues = options.RemoveInvalidValues ?? file.RemoveInvalidValues,
+                RenormalizeLogits = options.RenormalizeLogits ?? file.RenormalizeLogits,
+            },
+            MaxNewTokens = newTokens ?? (length is null ? 256 : null),
+            MaxLength = length,
+            DoSample = options.DoSample ?? file.DoSample ?? false,
+            Temperature = options.Temperature ?? file.Temperature ?? 1,
+            TopK = options.TopK ?? file.TopK ?? 50,
+            TopP = options.TopP ?? file.TopP ?? 1,
+            NumBeams = options.NumBeams ?? file.NumBeams ?? 1,
+            NumReturnSequences = options.NumReturnSequences ?? file.NumReturnSequences ?? 1,
+            LengthPenalty = options.LengthPenalty ?? file.LengthPenalty ?? 1,
+            EarlyStopping = options.EarlyStopping ?? file.EarlyStopping ?? EarlyStopping.Heuristic,
             EndTokenIds = ends,
-            PadTokenId = options.PadTokenId ?? defaults.PadTokenId ?? model.PadTokenId ?? (ends.Count > 0 ? ends[0] : 0),
+            PadTokenId = options.PadTokenId ?? defaults?.PadTokenId ?? model.PadTokenId ?? (ends.Count > 0 ? ends[0] : 0),
+            StopStrings = options.StopStrings ?? file.StopStrings ?? [],
             Seed = options.Seed,
         };
-        settings.Validate();
+        GenerationRules.Check(settings);
         return settings;
     }
 
-    private void Validate()
+    /// <summary>Most tokens to add to prompts of a width.</summary>
+    /// <exception cref="ArgumentException">None may be added.</exception>
+    public int Limit(int width)
     {
-        var errors = new List<string>();
-        if (MaxNewTokens < 1) errors.Add($"MaxNewTokens must be at least 1, but is {MaxNewTokens}.");
-        if (MinNewTokens < 0 || MinNewTokens > MaxNewTokens) errors.Add($"MinNewTokens must lie between 0 and MaxNewTokens ({MaxNewTokens}), but is {MinNewTokens}.");
-        if (DoSample && !(Temperature > 0)) errors.Add($"Temperature must be above 0, but is {Temperature}: for the likeliest token set DoSample to false.");
-        if (TopK < 0) errors.Add($"TopK must not be negative, but is {TopK}.");
-        if (!(TopP > 0 && TopP <= 1)) errors.Add($"TopP must lie above 0 and up to 1, but is {TopP}.");
-        if (!(RepetitionPenalty > 0)) errors.Add($"RepetitionPenalty must be above 0, but is {RepetitionPenalty}.");
-        if (errors.Count > 0) throw new ArgumentException($"The generation options are wrong: {string.Join(" ", errors)}");
+        var limit = MaxNewTokens ?? MaxLength!.Value - width;
+        if (limit < 1) throw new ArgumentException($"The prompt has {width} tokens, but MaxLength is {MaxLength}, so that none can be added: set MaxNewTokens, or cut the prompt.");
+        return limit;
     }
 }

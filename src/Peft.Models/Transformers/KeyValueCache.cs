@@ -9,12 +9,16 @@ namespace Peft.Models;
 /// <param name="capacity">Positions to allocate at first.</param>
 public sealed class KeyValueCache(int capacity = 64) : IDisposable
 {
+    private int capacity = capacity;
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
     private readonly List<long> room = [];
     private readonly List<(Tensor Keys, Tensor Values)> cross = [];    // [batch, heads, source, size]
 
     /// <summary>Positions held.</summary>
     public int Length { get; private set; }
+
+    /// <summary>Positions that there is memory for.</summary>
+    internal int Capacity => room.Count == 0 ? capacity : (int)room.Min();
 
     /// <summary>Adds a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values, int count)
@@ -85,6 +89,52 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         var dropped = Length - length;
         Length = length;
         if (Tokens is { } tokens) Keep(tokens.shape[1] > dropped ? tokens.narrow(1, 0, tokens.shape[1] - dropped) : null);
+    }
+
+    /// <summary>Gives each row so many copies, one after another, and makes room for more positions.</summary>
+    internal void Repeat(int copies, int positions)
+    {
+        capacity = Math.Max(positions, Length);
+        for (var layer = 0; layer < layers.Count; layer++)
+        {
+            layers[layer] = (Repeated(layers[layer].Keys, copies, capacity), Repeated(layers[layer].Values, copies, capacity));
+            room[layer] = capacity;
+        }
+        for (var layer = 0; layer < cross.Count; layer++)
+        {
+            var source = (int)cross[layer].Keys.shape[2];
+            cross[layer] = (Repeated(cross[layer].Keys, copies, source, source), Repeated(cross[layer].Values, copies, source, source));
+        }
+    }
+
+    /// <summary>Puts other rows' keys and values in each row's place, in place.</summary>
+    /// <param name="rows">Whose.</param>
+    /// <param name="from">The first position where rows differ.</param>
+    internal void Reorder(long[] rows, int from)
+    {
+        if (from >= Length || rows.Select((row, index) => row == index).All(same => same)) return;
+        using var scope = NewDisposeScope();
+        var index = tensor(rows, device: layers[0].Keys.device);
+        foreach (var memory in layers.SelectMany(layer => new[] { layer.Keys, layer.Values }))
+        {
+            using var part = memory.narrow(2, from, Length - from);
+            using var picked = part.index_select(0, index);
+            part.copy_(picked);
+        }
+    }
+
+    private Tensor Repeated(Tensor old, int copies, long positions, int? held = null)
+    {
+        var shape = old.shape;
+        var result = empty([shape[0] * copies, shape[1], positions, shape[3]], old.dtype, old.device).DetachFromDisposeScope();
+        var length = held ?? Length;
+        using (var rows = result.view(shape[0], copies, shape[1], positions, shape[3]))
+        using (var target = rows.narrow(3, 0, length))
+        using (var once = old.narrow(2, 0, length))
+        using (var source = once.unsqueeze(1))
+            target.copy_(source);
+        old.Dispose();
+        return result;
     }
 
     private void Grow(int layer, int needed)

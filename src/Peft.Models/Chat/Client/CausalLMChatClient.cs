@@ -32,7 +32,12 @@ public sealed class CausalLMChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(tokenizer);
         (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
         _ = ChatTokenizing.Template(tokenizer);
-        this.generation = (generation ?? new()) with { EndTokenIds = generation?.EndTokenIds ?? EndTokens(model, tokenizer) };
+        var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config);
+        // Answers are streamed, which a beam search cannot do: what the model's file says of beams and several sequences does not count.
+        this.generation = (generation ?? new()) with
+        {
+            EndTokenIds = generation?.EndTokenIds ?? EndTokens(defaults, tokenizer), StopStrings = defaults.StopStrings, NumBeams = generation?.NumBeams ?? 1, NumReturnSequences = generation?.NumReturnSequences ?? 1,
+        };
         metadata = new("peft", defaultModelId: model.NameOrPath is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : null);
     }
 
@@ -70,10 +75,10 @@ public sealed class CausalLMChatClient : IChatClient
     async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> prompt, GenerationOptions settings, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
-        var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings);
+        var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings ?? []);
         var id = Guid.NewGuid().ToString("N");
         var (count, last) = (0, -1);
-        await foreach (var token in model.GenerateTokensAsync(prompt, settings, cancellationToken).ConfigureAwait(false))
+        await foreach (var token in model.GenerateTokensAsync(prompt, settings with { StopStrings = [] }, cancellationToken).ConfigureAwait(false))
         {
             (count, last) = (count + 1, token);
             if (text.Push(token) is { Length: > 0 } piece) yield return Update(new TextContent(piece));
@@ -94,9 +99,9 @@ public sealed class CausalLMChatClient : IChatClient
     }
 
     // Chat models end a message with the tokenizer's end of sequence, which their config.json does not always name.
-    static List<int> EndTokens(CausalLM model, Tokenizer tokenizer)
+    static List<int> EndTokens(GenerationSettings defaults, Tokenizer tokenizer)
     {
-        var ends = GenerationSettings.Resolve(null, model.GenerationDefaults, model.Config).EndTokenIds.ToList();
+        var ends = defaults.EndTokenIds.ToList();
         if (tokenizer.EndOfSequenceId is { } end && !ends.Contains(end)) ends.Add(end);
         return ends;
     }

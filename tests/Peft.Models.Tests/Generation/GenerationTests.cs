@@ -129,28 +129,4 @@ public class GenerationTests
         error.Message.ShouldContain("RepetitionPenalty");
         Should.Throw<ArgumentException>(() => model.Generate([512])).Message.ShouldContain("512");
     }
-
-    [Fact]
-    public void The_repetition_penalty_is_that_of_transformers()
-    {
-        using var scope = NewDisposeScope();
-        var settings = GenerationSettings.Resolve(new() { RepetitionPenalty = 2 }, null, new ModelConfig([]));
-        using var picker = new TokenPicker(settings, CPU);
-        // Token 0 leads with 3, occurred, and falls to 1.5; token 3 occurred with -1 and falls to -2; so token 1 wins.
-        picker.Pick(tensor(new[] { 3f, 2f, -1.5f, -1f }).unsqueeze(0), tensor(new[] { 0L, 3L, 0L }).unsqueeze(0), 0).item<long>().ShouldBe(1);
-        picker.Pick(tensor(new[] { 5f, 2f, -1.5f, -1f }).unsqueeze(0), tensor(new[] { 0L, 3L, 0L }).unsqueeze(0), 0).item<long>().ShouldBe(0);
-        picker.Pick(tensor(new[] { -9f, -8f, -1.5f, -1f }).unsqueeze(0), tensor(new[] { 0L, 3L, 0L }).unsqueeze(0), 0).item<long>().ShouldBe(2);
-    }
-
-    [Fact]
-    public void Sampling_keeps_the_nucleus_only()
-    {
-        using var scope = NewDisposeScope();
-        var settings = GenerationSettings.Resolve(new() { DoSample = true, TopP = 0.75, Seed = 1 }, null, new ModelConfig([]));
-        using var picker = new TokenPicker(settings, CPU);
-        // Probabilities 0.5, 0.3, 0.15, 0.05: the first two reach 0.75.
-        using var logits = tensor(new[] { 0.5f, 0.3f, 0.15f, 0.05f }).log().unsqueeze(0);
-        var drawn = Enumerable.Range(0, 200).Select(_ => picker.Pick(logits, null, 0).item<long>()).Distinct().Order();
-        drawn.ShouldBe([0L, 1L]);
-    }
 }

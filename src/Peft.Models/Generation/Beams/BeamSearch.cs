@@ -1,0 +1,110 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Beam search for several prompts together. The prompts are read once; then each has a row per beam, and what the cache holds of the new
+/// tokens follows the beams.
+/// </summary>
+internal sealed class BeamSearch : IDisposable
+{
+    private readonly GenerationSettings settings;
+    private readonly Decoding decoding;
+    private readonly LogitsPipeline pipeline;
+    private readonly TokenPicker picker;
+    private readonly BeamPool[] pools;
+    private readonly int candidates;
+
+    /// <param name="model">The model.</param>
+    /// <param name="prompts">The prompts.</param>
+    /// <param name="settings">How to search.</param>
+    /// <param name="stops">Whether a prompt's new tokens end for another reason than an end-of-sequence token; null if there is none.</param>
+    public BeamSearch(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, Func<int, IReadOnlyList<int>, bool>? stops = null)
+    {
+        this.settings = settings;
+        decoding = new Decoding(model, prompts, settings, settings.NumBeams);
+        pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
+        picker = new TokenPicker(settings.DoSample, settings.Seed, model.Device);
+        pools = [.. prompts.Select((_, prompt) => new BeamPool(
+            settings, decoding.Limit, tokens => settings.EndTokenIds.Contains(tokens[^1]) || stops?.Invoke(prompt, tokens) == true))];
+        // However many of the best ways to go on end, as many beams as before can go on.
+        candidates = Math.Max(2, 1 + settings.EndTokenIds.Count) * settings.NumBeams;
+    }
+
+    /// <summary>Keys and values of what was read.</summary>
+    public KeyValueCache Cache => decoding.Cache;
+
+    /// <summary>The best hypotheses of each prompt, the best first.</summary>
+    /// <exception cref="InvalidOperationException">Every token was excluded.</exception>
+    public IReadOnlyList<IReadOnlyList<Hypothesis>> Run(CancellationToken cancellationToken)
+    {
+        for (var step = 0; step < decoding.Limit && pools.Any(pool => pool.CanImprove); step++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var inference = inference_mode();
+            using var scope = NewDisposeScope();
+            Advance(step);
+            if (step + 1 < decoding.Limit && pools.Any(pool => pool.CanImprove)) Follow(step);
+        }
+        return [.. pools.Select(pool => pool.Best is { Count: > 0 } best ? best
+            : throw new InvalidOperationException("No token is left to choose: the logits processors exclude all of them. Take one off."))];
+    }
+
+    private void Advance(int step)
+    {
+        // All beams of a prompt are the same before the first step: one row tells all.
+        var rows = step == 0 ? 1 : settings.NumBeams;
+        var scores = nn.functional.log_softmax(decoding.Next().to_type(ScalarType.Float32), -1);
+        if (!pipeline.IsEmpty) scores = pipeline.Process(Context(step, rows), scores);
+        var vocabulary = scores.shape[1];
+        if (step > 0) scores = scores.add(tensor(pools.SelectMany(Scores).ToArray(), device: decoding.Device).unsqueeze(1));
+        var all = scores.reshape(pools.Length, rows * vocabulary);
+        var count = (int)Math.Min(candidates, all.shape[1]);
+        var (values, places) = picker.Pick(all, count);
+        using var valuesHere = values.cpu();
+        using var placesHere = places.cpu();
+        var (value, place) = (valuesHere.data<float>().ToArray(), placesHere.data<long>().ToArray());
+        for (var prompt = 0; prompt < pools.Length; prompt++)
+            pools[prompt].Advance(Enumerable.Range(prompt * count, count).Select(i => new BeamStep((int)(place[i] / vocabulary), (int)(place[i] % vocabulary), value[i])));
+    }
+
+    // Where a beam is missing nothing can be chosen; in a prompt that is done anything may be.
+    private IEnumerable<float> Scores(BeamPool pool)
+        => Enumerable.Range(0, settings.NumBeams).Select(beam => !pool.CanImprove ? 0 : beam < pool.Running.Count ? pool.Running[beam].Score : float.NegativeInfinity);
+
+    private void Follow(int step)
+    {
+        var beams = settings.NumBeams;
+        var (rows, tokens) = (new long[pools.Length * beams], new long[pools.Length * beams]);
+        for (var row = 0; row < rows.Length; row++)
+        {
+            var (prompt, beam) = (row / beams, row % beams);
+            var running = pools[prompt].Running;
+            var at = beam < running.Count ? running[beam] : null;
+            rows[row] = prompt * beams + (at?.From ?? 0);
+            tokens[row] = at?.Tokens[^1] ?? settings.PadTokenId;
+        }
+        if (step == 0) decoding.Repeat(beams);
+        else decoding.Reorder(rows);
+        decoding.Append(tensor(tokens, [rows.Length, 1], device: decoding.Device));
+    }
+
+    private LogitsContext Context(int step, int rows)
+    {
+        var (read, written) = (new List<IReadOnlyList<int>>(), new List<IReadOnlyList<int>>());
+        for (var prompt = 0; prompt < pools.Length; prompt++)
+            for (var beam = 0; beam < rows; beam++)
+            {
+                var running = pools[prompt].Running;
+                read.Add(decoding.Prompts[prompt]);
+                written.Add(beam < running.Count ? [.. decoding.Start[prompt], .. running[beam].Tokens] : decoding.Start[prompt]);
+            }
+        return new LogitsContext(read, written, step);
+    }
+
+    public void Dispose()
+    {
+        decoding.Dispose();
+        picker.Dispose();
+    }
+}

@@ -1,0 +1,140 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Rows that grow token by token: prompts padded on the left, the cache, and the logits of each next token.</summary>
+internal sealed class Decoding : IDisposable
+{
+    private readonly LanguageModel model;
+    private readonly Continuation continuation;
+    private IDisposable? adaptersOfRows;
+    private Tensor input;      // [rows, length of the coming input]
+    private Tensor? mask;      // preallocated for the whole run, [rows, prompt + new]
+    private int added;
+
+    /// <param name="model">The model.</param>
+    /// <param name="prompts">The prompts.</param>
+    /// <param name="settings">How to go on.</param>
+    /// <param name="copies">Rows that each prompt will have after <see cref="Repeat"/>; 1 if it is not called.</param>
+    public Decoding(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1)
+    {
+        Check(model, prompts);
+        (this.model, Prompts) = (model, prompts);
+        continuation = model.Continue(prompts, settings.PadTokenId);
+        try
+        {
+            Start = continuation.Start;
+            Width = Start.Max(row => row.Count);
+            Limit = LimitOf(settings);
+        }
+        catch
+        {
+            continuation.Dispose();
+            throw;
+        }
+        // Copies are made once the prompt is read: until then there need be room for it alone.
+        Cache = new KeyValueCache(copies == 1 ? Positions : Width);
+        (input, mask) = Pad(settings.PadTokenId);
+    }
+
+    /// <summary>What each prompt's model reads.</summary>
+    public IReadOnlyList<IReadOnlyList<int>> Prompts { get; }
+
+    /// <summary>The tokens that each prompt's rows begin with.</summary>
+    public IReadOnlyList<IReadOnlyList<int>> Start { get; }
+
+    /// <summary>Tokens of the longest of <see cref="Start"/>.</summary>
+    public int Width { get; }
+
+    /// <summary>Most tokens that are added.</summary>
+    public int Limit { get; }
+
+    /// <summary>Keys and values of what was read.</summary>
+    public KeyValueCache Cache { get; }
+
+    public Device Device => model.Device;
+
+    // The last token that is added is never read.
+    private int Positions => Width + Limit - 1;
+
+    /// <summary>Logits of each row's next token, <c>[rows, vocabulary]</c>.</summary>
+    public Tensor Next()
+    {
+        using var visible = mask?.narrow(1, 0, Width + added);
+        using var logits = continuation.Next(new ModelInput { InputIds = input, Cache = Cache, AttentionMask = visible });
+        return logits.squeeze(1);
+    }
+
+    /// <summary>Adds a token to each row.</summary>
+    /// <param name="ids"><c>[rows, 1]</c>; taken over.</param>
+    public void Append(Tensor ids)
+    {
+        input.Dispose();
+        input = ids.DetachFromDisposeScope();
+        added++;
+    }
+
+    /// <summary>Gives each row so many copies, one after another, once the prompts are read.</summary>
+    public void Repeat(int copies)
+    {
+        using var scope = NewDisposeScope();
+        continuation.Repeat(copies);
+        Cache.Repeat(copies, Positions);
+        if (mask is { } once)
+        {
+            mask = once.repeat_interleave(copies, 0).DetachFromDisposeScope();
+            once.Dispose();
+        }
+        adaptersOfRows = PeftModel.Of(model)?.RepeatRows(copies);
+    }
+
+    /// <summary>Makes each row go on from what another, of the same prompt, has written.</summary>
+    /// <param name="rows">Which.</param>
+    public void Reorder(long[] rows) => Cache.Reorder(rows, from: Width);
+
+    private static void Check(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts)
+    {
+        if (prompts.Count == 0 || prompts.Any(prompt => prompt.Count == 0))
+            throw new ArgumentException("Each prompt needs at least one token.", nameof(prompts));
+        foreach (var id in prompts.SelectMany(prompt => prompt))
+            if (id < 0 || id >= model.Spec.VocabularySize)
+                throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
+    }
+
+    private int LimitOf(GenerationSettings settings)
+    {
+        var limit = settings.Limit(Width);
+        if (model.Spec.LearnedPositionOffset is null) return limit;
+        var virtualTokens = model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.EmbeddingCount + prompts.PrefixCount : 0;
+        limit = Math.Min(limit, model.Spec.MaxPositions - Width - virtualTokens + 1);
+        if (limit < 1)
+            throw new ArgumentException($"The prompt has {Width + virtualTokens} tokens, but the model has learned {model.Spec.MaxPositions} positions only: cut the prompt.");
+        return limit;
+    }
+
+    private (Tensor Input, Tensor? Mask) Pad(int padding)
+    {
+        var (rows, length) = (Start.Count, Width + Limit);
+        var ids = new long[rows * Width];
+        var real = new long[rows * length];
+        Array.Fill(real, 1);
+        for (var row = 0; row < rows; row++)
+        {
+            var missing = Width - Start[row].Count;
+            for (var i = 0; i < Width; i++) ids[row * Width + i] = i < missing ? padding : Start[row][i - missing];
+            Array.Fill(real, 0, row * length, missing);
+        }
+        var padded = Start.Any(row => row.Count < Width);
+        return (tensor(ids, [rows, Width], device: Device).DetachFromDisposeScope(),
+                padded ? tensor(real, [rows, length], device: Device).DetachFromDisposeScope() : null);
+    }
+
+    public void Dispose()
+    {
+        adaptersOfRows?.Dispose();
+        continuation.Dispose();
+        input.Dispose();
+        mask?.Dispose();
+        Cache.Dispose();
+    }
+}

@@ -1,0 +1,15 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>From a start on, scores of end-of-sequence tokens grow by |s|·(factor^(new tokens − start) − 1).</summary>
+internal sealed class DecayingLength(IReadOnlyList<int> ends, int start, double factor) : ILogitsProcessor
+{
+    public Tensor Process(LogitsContext context, Tensor scores)
+    {
+        if (context.Added <= start) return scores;
+        var places = RowChoice.Places(ends, scores.device);
+        var growth = scores.index_select(1, places).abs().mul(Math.Pow(factor, context.Added - start) - 1);
+        return scores.index_add(1, places, growth, 1);
+    }
+}

@@ -1,0 +1,18 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Excludes some tokens, or all others, in the rows where it applies.</summary>
+/// <param name="ids">The tokens.</param>
+/// <param name="forced">Whether all others are excluded.</param>
+/// <param name="applies">Whether it applies to a row.</param>
+internal sealed class FixedTokens(IReadOnlyList<int> ids, bool forced, Func<LogitsContext, int, bool> applies) : ILogitsProcessor
+{
+    public Tensor Process(LogitsContext context, Tensor scores) => RowChoice.InRows(context, scores, applies, all =>
+    {
+        var places = RowChoice.Places(ids, all.device);
+        return forced
+            ? full_like(all, double.NegativeInfinity).index_fill(-1, places, 0)
+            : all.index_fill(-1, places, double.NegativeInfinity);
+    });
+}

@@ -1,0 +1,70 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>All changes of the scores that settings ask for, in transformers' order.</summary>
+internal sealed class LogitsPipeline
+{
+    private readonly List<ILogitsProcessor> processors = [];
+
+    /// <param name="settings">The settings.</param>
+    /// <param name="limit">Most tokens that are added.</param>
+    /// <param name="single">Whether what is continued is a single token.</param>
+    public LogitsPipeline(GenerationSettings settings, int limit, bool single)
+    {
+        var (changes, ends) = (settings.Changes, settings.EndTokenIds);
+        if (changes.SequenceBias is { Count: > 0 } biases) processors.Add(new RunBias(biases));
+        // A reward for what the prompt has is a penalty of less than 1.
+        if (changes.EncoderRepetitionPenalty is { } kept and not 1) processors.Add(new RepetitionPenalty(1 / kept, context => context.Prompts));
+        if (changes.RepetitionPenalty is { } penalty and not 1) processors.Add(new RepetitionPenalty(penalty, context => context.Tokens));
+        if (changes.NoRepeatNGramSize is > 0 and var size) processors.Add(new NoRepeatNGrams(size, context => context.Tokens));
+        if (changes.EncoderNoRepeatNGramSize is > 0 and var read) processors.Add(new NoRepeatNGrams(read, context => context.Prompts));
+        if (changes.BadWords is { Count: > 0 } bad)
+        {
+            // A text could not end if its end were a bad word: as in transformers it is none.
+            var runs = bad.Where(run => run.Count > 1 || !ends.Contains(run[0]));
+            processors.Add(new RunBias([.. runs.Select(run => new TokenBias(run, double.NegativeInfinity))]));
+        }
+        if (changes.MinLength is > 0 and var length) Exclude(ends, (context, row) => context.Tokens[row].Count < length);
+        if (changes.MinNewTokens is > 0 and var fewest) Exclude(ends, (context, _) => context.Added < fewest);
+        if (changes.ForcedBosTokenId is { } first) processors.Add(new FixedTokens([first], true, (context, row) => context.Tokens[row].Count == 1));
+        if (changes.ForcedEosTokenIds is { Count: > 0 } last) processors.Add(new FixedTokens(last, true, (context, _) => context.Added == limit - 1));
+        if (changes.RemoveInvalidValues == true) processors.Add(Rescaling.Finite());
+        if (changes.ExponentialDecayLengthPenalty is var (start, factor) && ends.Count > 0) processors.Add(new DecayingLength(ends, start, factor));
+        if (changes.SuppressTokens is { } never) Exclude(never, (_, _) => true);
+        var begin = single && changes.ForcedBosTokenId is not null ? 1 : 0;
+        if (changes.BeginSuppressTokens is { } notFirst) Exclude(notFirst, (context, _) => context.Added == begin);
+        processors.AddRange(changes.LogitsProcessors.Select(processor => new CheckedProcessor(processor)));
+        if (settings.DoSample) AddDrawing(settings);
+        if (changes.RenormalizeLogits == true) processors.Add(Rescaling.Normalized());
+    }
+
+    /// <summary>Whether nothing is changed, so that the tokens so far need not be known.</summary>
+    public bool IsEmpty => processors.Count == 0;
+
+    /// <summary>Changed scores <c>[rows, vocabulary]</c>, float32.</summary>
+    public Tensor Process(LogitsContext context, Tensor scores)
+    {
+        foreach (var processor in processors) scores = processor.Process(context, scores);
+        return scores;
+    }
+
+    private void AddDrawing(GenerationSettings settings)
+    {
+        // A beam must be able to go on beside each way to end.
+        var keep = settings.NumBeams > 1 ? settings.EndTokenIds.Count + 1 : 1;
+        var changes = settings.Changes;
+        if (settings.Temperature != 1) processors.Add(Rescaling.Temperature(settings.Temperature));
+        if (settings.TopK > 0) processors.Add(Likely.TopK(settings.TopK, keep));
+        if (settings.TopP < 1) processors.Add(Mass.TopP(settings.TopP, keep));
+        if (changes.MinP is > 0 and var share) processors.Add(Likely.MinP(share, keep));
+        if (changes.TypicalP is < 1 and var mass) processors.Add(Mass.Typical(mass, keep));
+        if (changes.EpsilonCutoff is > 0 and var epsilon) processors.Add(Likely.Epsilon(epsilon, keep));
+        if (changes.EtaCutoff is > 0 and var eta) processors.Add(Likely.Eta(eta, keep));
+    }
+
+    private void Exclude(IReadOnlyList<int> ids, Func<LogitsContext, int, bool> applies)
+    {
+        if (ids.Count > 0) processors.Add(new FixedTokens(ids, false, applies));
+    }
+}

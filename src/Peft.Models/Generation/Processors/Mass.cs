@@ -1,0 +1,36 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Keeps the first tokens in an order, until their probabilities sum to a mass.</summary>
+internal sealed class Mass : ILogitsProcessor
+{
+    private readonly Func<Tensor, Tensor> distance;
+    private readonly Func<Tensor, Tensor> beyond;
+    private readonly int keep;
+
+    private Mass(Func<Tensor, Tensor> distance, Func<Tensor, Tensor> beyond, int keep) => (this.distance, this.beyond, this.keep) = (distance, beyond, keep);
+
+    /// <summary>The likeliest first (Holtzman et al. 2020, arXiv:1904.09751): what sums to 1 − p or less from the other end goes.</summary>
+    public static Mass TopP(double p, int keep) => new(
+        scores => scores.neg(),
+        probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(1 - p), keep);
+
+    /// <summary>Those nearest to the expected surprise first (Meister et al. 2022, arXiv:2202.00666): what comes after the sum has reached the mass goes.</summary>
+    public static Mass Typical(double mass, int keep) => new(
+        scores => nn.functional.log_softmax(scores, -1).neg().sub(Likely.Entropy(scores)).abs(),
+        probabilities =>
+        {
+            var before = probabilities.cumsum(-1).sub(probabilities);
+            return before.ge(mass);
+        },
+        keep);
+
+    public Tensor Process(LogitsContext context, Tensor scores)
+    {
+        var (_, order) = distance(scores).sort(-1, false);
+        var gone = beyond(nn.functional.softmax(scores.gather(-1, order), -1));
+        gone.narrow(-1, 0, Math.Min(keep, gone.shape[^1])).fill_(false);
+        return scores.masked_fill(gone.scatter(1, order, gone), float.NegativeInfinity);
+    }
+}

@@ -1,0 +1,25 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Adds to the score of the last token of a run where the others stand before it; −∞ excludes the run.</summary>
+internal sealed class RunBias(IReadOnlyList<TokenBias> biases) : ILogitsProcessor
+{
+    public Tensor Process(LogitsContext context, Tensor scores)
+    {
+        var additions = new List<(int, int, float)>();
+        for (var row = 0; row < context.Tokens.Count; row++)
+            foreach (var (run, bias) in biases)
+                if (StandsBefore(context.Tokens[row], run)) additions.Add((row, run[^1], (float)bias));
+        return RowChoice.Add(scores, additions);
+    }
+
+    private static bool StandsBefore(IReadOnlyList<int> tokens, IReadOnlyList<int> run)
+    {
+        var length = run.Count - 1;
+        if (tokens.Count < length) return false;
+        for (var i = 0; i < length; i++)
+            if (tokens[tokens.Count - length + i] != run[i]) return false;
+        return true;
+    }
+}

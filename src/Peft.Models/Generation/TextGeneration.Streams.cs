@@ -1,0 +1,104 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+
+namespace Peft.Models;
+
+public static partial class TextGeneration
+{
+    /// <summary>Continues a prompt; each new token is there as soon as it is known.</summary>
+    /// <exception cref="ArgumentException">The prompt or the options are wrong, or ask for a beam search, which knows no token before the end.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static IEnumerable<int> GenerateTokens(
+        this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(prompt);
+        return Tokens(model, prompt, WithoutStopStrings(Streamable(Settings(model, options))), cancellationToken);
+    }
+
+    /// <summary>Continues a text; the pieces returned add up to what was added, without special tokens, up to the first stop string.</summary>
+    /// <exception cref="ArgumentException">The options are wrong, or ask for a beam search, which knows no token before the end.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static IEnumerable<string> GenerateText(
+        this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(prompt);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var ids = tokenizer.Encode(prompt);
+        var settings = Streamable(Settings(model, options));
+        return Pieces(Tokens(model, ids, settings, cancellationToken), GrowingText.After(model, ids, tokenizer, settings));
+    }
+
+    /// <summary>As <see cref="GenerateTokens"/>, computed on a thread of its own.</summary>
+    public static IAsyncEnumerable<int> GenerateTokensAsync(
+        this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        => Stream(token => model.GenerateTokens(prompt, options, token), cancellationToken);
+
+    /// <summary>As <see cref="GenerateText"/>, computed on a thread of its own.</summary>
+    public static IAsyncEnumerable<string> GenerateTextAsync(
+        this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+        => Stream(token => model.GenerateText(prompt, tokenizer, options, token), cancellationToken);
+
+    private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
+    {
+        using var mode = new EvaluationMode(model);
+        using var session = new GenerationSession(model, [prompt], settings);
+        while (session.Step())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return session.Current[0];
+        }
+    }
+
+    private static IEnumerable<string> Pieces(IEnumerable<int> tokens, GrowingText text)
+    {
+        foreach (var token in tokens)
+        {
+            if (text.Push(token) is { Length: > 0 } piece) yield return piece;
+            if (text.Stopped) yield break;
+        }
+        if (text.Flush() is { Length: > 0 } rest) yield return rest;
+    }
+
+    private static GenerationSettings Streamable(GenerationSettings settings)
+    {
+        RequireOneSequence(settings);
+        if (settings.NumBeams > 1)
+            throw new ArgumentException($"NumBeams is {settings.NumBeams}, but a beam search knows no token before its end, so that nothing can be streamed: call Generate, or set NumBeams to 1.");
+        return settings;
+    }
+
+    private static async IAsyncEnumerable<T> Stream<T>(
+        Func<CancellationToken, IEnumerable<T>> produce, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // One thread for the whole run: tensors' scopes and the modes of autograd belong to a thread.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var channel = Channel.CreateUnbounded<T>(new() { SingleReader = true, SingleWriter = true });
+        var work = Task.Factory.StartNew(
+            () =>
+            {
+                try
+                {
+                    foreach (var item in produce(stop.Token)) channel.Writer.TryWrite(item);
+                    channel.Writer.Complete();
+                }
+                catch (Exception exception)
+                {
+                    channel.Writer.Complete(exception);
+                }
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            await foreach (var item in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false)) yield return item;
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await work.ConfigureAwait(false);
+        }
+    }
+}

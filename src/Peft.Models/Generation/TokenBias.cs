@@ -1,0 +1,6 @@
+namespace Peft.Models;
+
+/// <summary>A liking for, or a dislike of, a run of tokens.</summary>
+/// <param name="Tokens">The run, at least one token.</param>
+/// <param name="Bias">What is added to the score of its last token where the others stand before it.</param>
+public sealed record TokenBias(IReadOnlyList<int> Tokens, double Bias);
