@@ -78,7 +78,8 @@ public static class AdapterCheckpoint
         var options = AdapterConfig.Read(folder);
         using var scope = NewDisposeScope();
         using var file = OpenTensors(folder);
-        model.Add(name, options);
+        // A method that saves another form than it trains reads that form.
+        model.Add(name, options with { InferenceMode = true });
         try
         {
             var adapter = model.Find(name);

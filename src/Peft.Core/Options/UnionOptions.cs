@@ -27,7 +27,7 @@ public sealed record UnionOptions : AdapterOptions
     /// <inheritdoc/>
     protected internal override AdapterPlan Plan(ModelTree model)
     {
-        var plans = Parts.Select(part => part.Plan(model)).ToList();
+        var plans = Parts.Select(part => (part with { InferenceMode = part.InferenceMode || InferenceMode }).Plan(model)).ToList();
         var shared = plans.Select(plan => plan.Shared).OfType<SharedTensors>().ToList();
         var prompts = plans.Select(plan => plan.Prompt).OfType<PromptLayer>().ToList();
         var twice = plans.SelectMany(plan => plan.Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => Adapter.KeyOf(layer.Target, tensor.Name))))
