@@ -74,7 +74,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
-        Attach(new Adapter(name, plan));
+        Attach(new Adapter(name, plan) { Warnings = BaseModelName.Warning(name, options, Module) is { } warning ? [warning] : [] });
         if (active.Count == 0) Activate(name);
         return this;
     }

@@ -19,6 +19,11 @@ internal static class LoraPlan
                 yield return new TiedLoraLayer(target, owner);
                 continue;
             }
+            if (target.Groups > 1)
+            {
+                yield return new GroupedLoraLayer(target, options);
+                continue;
+            }
             var lora = new LoraLayer(target, options);
             if (target.IsLookup) lookups.Add(lora);
             yield return lora;
