@@ -74,7 +74,10 @@ public sealed class PeftModel : ITrainable, IDisposable
         // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
-        Attach(new Adapter(name, plan) { Warnings = BaseModelName.Warning(name, options, Module) is { } warning ? [warning] : [] });
+        Attach(new Adapter(name, plan)
+        {
+            Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
+        });
         if (active.Count == 0) Activate(name);
         return this;
     }
@@ -268,6 +271,9 @@ public sealed class PeftModel : ITrainable, IDisposable
     /// <inheritdoc/>
     public IReadOnlyList<string> Unreached
         => [.. sites.Values.Where(site => !site.Reached && !site.Active.IsEmpty).Select(site => site.Target.Path)];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Warnings => [.. active.SelectMany(name => Find(name).Warnings)];
 
     /// <summary>Saves the active adapters, each as <see cref="AdapterCheckpoint.SaveAdapter"/> does.</summary>
     public void Save(string folder)

@@ -11,12 +11,12 @@ internal static partial class BaseModelName
 {
     private const string CachedModel = "models--";   // a folder of the hub's cache: models--owner--name/snapshots/commit
 
-    /// <summary>The warning, or null if the names agree or one is not known.</summary>
-    public static string? Warning(string adapter, AdapterOptions options, nn.Module model)
+    /// <summary>A warning, but none if the names agree or one is not known.</summary>
+    public static IEnumerable<string> Warnings(string adapter, AdapterOptions options, nn.Module model)
     {
-        if (options.BaseModelNameOrPath is not { } trained || (model as IPretrainedModel)?.NameOrPath is not { } used) return null;
-        if (string.IsNullOrWhiteSpace(trained) || string.IsNullOrWhiteSpace(used) || string.Equals(LastPart(trained), LastPart(used), StringComparison.OrdinalIgnoreCase)) return null;
-        return $"Adapter '{adapter}' was trained on the base model '{trained}', but this model is '{used}'. If that is not the same model under another name, the adapter is of no use here: "
+        if (options.BaseModelNameOrPath is not { } trained || (model as IPretrainedModel)?.NameOrPath is not { } used) yield break;
+        if (string.IsNullOrWhiteSpace(trained) || string.IsNullOrWhiteSpace(used) || string.Equals(LastPart(trained), LastPart(used), StringComparison.OrdinalIgnoreCase)) yield break;
+        yield return $"Adapter '{adapter}' was trained on the base model '{trained}', but this model is '{used}'. If that is not the same model under another name, the adapter is of no use here: "
             + $"load '{trained}'. If it is the same, write '{used}' into base_model_name_or_path of the adapter's {AdapterConfig.FileName}.";
     }
 
