@@ -101,7 +101,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
         {
             action();
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DiskFault.Is(error))
         {
             throw new CheckpointException(path, $"could not be written or replaced ({error.Message}) Checkpoints that were there before are unchanged: make room, or see who may write there, and go on from the last one by ResumeFrom.", error);
         }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
+using Peft.Checkpoints;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -67,7 +68,7 @@ internal sealed class RunLog : IDisposable
         {
             return write();
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DiskFault.Is(error))
         {
             throw new TrainingException($"The log {places} cannot be written: {error.Message} Make room there or choose another place, and go on from the last checkpoint by ResumeFrom.", error);
         }
