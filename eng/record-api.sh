@@ -7,9 +7,11 @@ for project in src/*/; do
     for file in Shipped Unshipped; do [ -e "${project}PublicAPI.$file.txt" ] || echo '#nullable enable' > "${project}PublicAPI.$file.txt"; done
     echo '#nullable enable' > "${project}PublicAPI.Unshipped.txt"
 done
-for project in src/*/; do
-    # One line per symbol and warning, of the libraries that this one uses as well: "… RS0016: Symbol 'X' is not part of the declared public API … [project]".
-    log=$(dotnet build "$project" -c Release --nologo --no-incremental -p:TreatWarningsAsErrors=false -p:UseSharedCompilation=false -v quiet)
+dotnet restore Peft.sln -v quiet
+# Core first: the others are compiled against it, each alone.
+for project in src/Peft.Core/ $(ls -d src/*/ | grep -v Peft.Core/); do
+    # One line per symbol and warning: "… RS0016: Symbol 'X' is not part of the declared public API … [project]".
+    log=$(dotnet build "$project" -c Release --nologo --no-incremental --no-restore --no-dependencies -p:TreatWarningsAsErrors=false -p:UseSharedCompilation=false -v quiet)
     api=$(sed -n "s/.* RS0016: Symbol '\(.*\)' is not part of the declared public API.*\[.*$(basename "$project")\.csproj.*/\1/p" <<< "$log" | LC_ALL=C sort -u)
     printf '#nullable enable\n%s\n' "$api" > "${project}PublicAPI.Unshipped.txt"
 done

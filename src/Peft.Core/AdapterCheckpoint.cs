@@ -117,8 +117,8 @@ public static class AdapterCheckpoint
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
-        var copies = adapter.Layers.SelectMany(layer => layer.SavedCopies.Keys.Select(name => Adapter.KeyOf(layer.Target, name))).ToHashSet();
-        var embeddings = BaseEmbeddings.In(file, model, folder).Where(pair => !expected.ContainsKey(pair.Key)).ToList();
+        var copies = adapter.SavedCopies.Select(pair => pair.Key).ToHashSet();
+        var embeddings = BaseEmbeddings.In(file, model, adapter, folder).Where(pair => !expected.ContainsKey(pair.Key)).ToList();
         Compare(model, folder,
             missing: [.. expected.Keys.Where(key => !file.Tensors.ContainsKey(key))],
             unexpected: [.. file.Tensors.Keys.Where(key => !expected.ContainsKey(key) && !copies.Contains(key) && embeddings.All(pair => pair.Key != key))],

@@ -20,12 +20,14 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     private readonly Dictionary<object, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, Adapter> adapters = [];
-    private readonly List<TorchSharp.Modules.Parameter> frozen;
+    private readonly HashSet<string> frozen = [];   // by name: a module that changes type or device makes new parameters
     private readonly WeightMerging merging;
+    private readonly LayerArrangement layers;
     private List<string> active = [];
     private Composition? composition;
     private Func<Target, bool>? dropped;
     private bool enabled = true;
+    private Tensor? tasks;
 
     /// <summary>Freezes a model and makes it ready for adapters.</summary>
     /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
@@ -38,9 +40,13 @@ public sealed class PeftModel : ITrainable, IDisposable
                 $"Add another to the same {nameof(PeftModel)} with Add(name, options), or dispose that one first.");
         Module = model;
         Tree = new ModelTree(model);
-        frozen = [.. model.parameters().Where(parameter => parameter.requires_grad)];
-        foreach (var parameter in frozen) parameter.requires_grad = false;
+        foreach (var (name, parameter) in model.named_parameters().Where(pair => pair.parameter.requires_grad).ToList())
+        {
+            frozen.Add(name);
+            parameter.requires_grad = false;
+        }
         merging = new WeightMerging(this);
+        layers = new LayerArrangement(model);
         Adapted.Add(model, this);
     }
 
@@ -48,7 +54,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     public nn.Module Module { get; }
 
     /// <summary>Its modules by path.</summary>
-    public ModelTree Tree { get; }
+    public ModelTree Tree { get; private set; }
 
     /// <summary>All adapters by name.</summary>
     public IReadOnlyDictionary<string, Adapter> Adapters => adapters;
@@ -70,10 +76,21 @@ public sealed class PeftModel : ITrainable, IDisposable
         RequireFree(name);
         RequireUnmerged();
         options.Validate();
-        var plan = options.Plan(Tree);
+        if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
+        AdapterPlan plan;
+        try
+        {
+            plan = options.Plan(Tree);
+        }
+        catch
+        {
+            RestoreLayers();
+            throw;
+        }
         // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
+        if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
         Attach(new Adapter(name, plan)
         {
             Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
@@ -98,6 +115,8 @@ public sealed class PeftModel : ITrainable, IDisposable
         List<string> names = [.. adapters?.Names ?? []];
         foreach (var name in names) Find(name);
         if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active once, but these are {string.Join(", ", names)}.", nameof(adapters));
+        if (adapters?.IsStack == false && names.Find(name => Find(name).Prompt is not null) is { } prompt)
+            throw new ArgumentException($"'{prompt}' puts virtual tokens before the input, which a composition other than a stack has no place for.", nameof(adapters));
         RequireUnmerged();
         (active, composition) = (names, adapters);
         Refresh();
@@ -156,9 +175,32 @@ public sealed class PeftModel : ITrainable, IDisposable
         ArgumentNullException.ThrowIfNull(adapterPerRow);
         RequireUnmerged();
         string?[] names = [.. adapterPerRow.Select(name => name == Base ? null : Find(name).Name)];
+        SetPrompts([.. names.Select(name => name is null ? [] : PromptsOf([name]))]);
         foreach (var site in sites.Values) site.ActivatePerRow(names);
-        return new Scope(() => { foreach (var site in sites.Values) site.ActivatePerRow(null); });
+        return new Scope(() =>
+        {
+            foreach (var site in sites.Values) site.ActivatePerRow(null);
+            SetPrompts(PromptsOf(active));
+        });
     }
+
+    /// <summary>Says which task each row of the batch belongs to until the result is disposed, for methods that share an adapter among tasks.</summary>
+    /// <param name="taskPerRow">A number per row, from 0; one number for all rows.</param>
+    public IDisposable Tasks(params IReadOnlyList<int> taskPerRow)
+    {
+        ArgumentNullException.ThrowIfNull(taskPerRow);
+        if (taskPerRow.Count == 0 || taskPerRow.Any(task => task < 0)) throw new ArgumentException($"Tasks are numbers from 0, one for each row or one for all, but were [{string.Join(", ", taskPerRow)}].", nameof(taskPerRow));
+        var (before, given) = (tasks, tensor(taskPerRow.Select(task => (long)task).ToArray()).DetachFromDisposeScope());
+        tasks = given;
+        return new Scope(() =>
+        {
+            tasks = before;
+            given.Dispose();
+        });
+    }
+
+    /// <summary>The task of each row, <c>[rows]</c>, or of all, <c>[1]</c>; null outside of <see cref="Tasks"/>.</summary>
+    internal Tensor? TaskIds => tasks;
 
     /// <summary>
     /// Lets passes without gradients use the active adapters folded into copies of the weights until the result is disposed, where those
@@ -201,6 +243,7 @@ public sealed class PeftModel : ITrainable, IDisposable
         }
         adapter.Dispose();
         Refresh();
+        RestoreLayers();
     }
 
     /// <summary>Gives an adapter another name.</summary>
@@ -243,6 +286,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>
     public nn.Module MergeAndUnload(bool safe = false)
     {
+        if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
         if (IsMerged) merging.Forget();
         else merging.Merge(keep: false, safe);
         Detach();
@@ -297,13 +341,13 @@ public sealed class PeftModel : ITrainable, IDisposable
     }
 
     private IEnumerable<T> Parts<T>()
-        => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object>().Append(adapter.Shared!).OfType<T>());
+        => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object?>().Append(adapter.Shared).Append(adapter.Prompt).OfType<T>());
 
     /// <summary>Whether an active adapter lets positions see each other (<see cref="AdapterLayer.MixesPositions"/>).</summary>
     public bool MixesPositions => active.SelectMany(name => Find(name).Layers).Any(layer => layer.MixesPositions);
 
     /// <inheritdoc/>
-    public double RecommendedLearningRate => active.Select(name => Find(name).Options.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
+    public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Weight.shape[^1])).DefaultIfEmpty(1e-4).Min();
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> TrainingState
@@ -329,17 +373,37 @@ public sealed class PeftModel : ITrainable, IDisposable
 
     private void Detach()
     {
+        SetPrompts([]);
         foreach (var site in sites.Values) site.Dispose();
         foreach (var adapter in adapters.Values) adapter.Dispose();
         sites.Clear();
         adapters.Clear();
         (active, composition) = ([], null);
-        foreach (var parameter in frozen) parameter.requires_grad = true;
+        RestoreLayers();
+        foreach (var (name, parameter) in Module.named_parameters())
+            if (frozen.Contains(name)) parameter.requires_grad = true;
         Adapted.Remove(Module);
+    }
+
+    private IReadOnlyList<PromptLayer> PromptsOf(IEnumerable<string> names) => [.. names.Select(name => Find(name).Prompt).OfType<PromptLayer>()];
+
+    private void SetPrompts(params IReadOnlyList<PromptLayer>[] rows)
+    {
+        if (Module is IPromptedModel model) model.Prompts = enabled && rows.Any(row => row.Count > 0) ? new PromptStack(this, rows) : null;
+    }
+
+    // The adapters that are left may have been made for the layers as they are.
+    private void RestoreLayers()
+    {
+        if (adapters.Count > 0 || !layers.IsSet) return;
+        layers.Dispose();
+        Tree = new ModelTree(Module);
     }
 
     private void Refresh()
     {
+        SetPrompts(PromptsOf(active));
+        layers.Activate(enabled && active.Count > 0);
         foreach (var site in sites.Values) site.Activate(enabled && dropped?.Invoke(site.Target) != true ? composition : null);
         foreach (var adapter in adapters.Values)
         {

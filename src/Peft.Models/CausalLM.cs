@@ -36,17 +36,19 @@ public sealed class CausalLM : LanguageModel
     internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding) => new(prompts, ForwardLast);
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>.</returns>
+    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>; with virtual tokens before the input those come first, <c>[batch, virtual + sequence, vocabulary]</c>.</returns>
     public override Tensor forward(ModelInput input)
     {
-        using var hidden = Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return Logits(hidden);
     }
 
     /// <summary>The logits of the last position only, <c>[batch, 1, vocabulary]</c>.</summary>
     public Tensor ForwardLast(ModelInput input)
     {
-        using var hidden = Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         using var last = hidden.narrow(1, -1, 1);
         return Logits(last);
     }
@@ -60,8 +62,9 @@ public sealed class CausalLM : LanguageModel
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(labels);
-        using var hidden = Backbone.call(input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
-        return Objective.NextToken(hidden, labels, input.PackedLengths);
+        using var prompted = PromptedInput.Of(this, input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
+        using var hidden = Backbone.call(prompted.Input);
+        return prompted.NextTokenLoss(labels, targets => Objective.NextToken(hidden, targets, input.PackedLengths));
     }
 
     // What stands after the last real token cannot be seen from it: without a mask attention runs faster, and labels there are ignored.

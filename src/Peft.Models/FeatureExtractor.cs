@@ -36,7 +36,8 @@ public sealed class FeatureExtractor : PretrainedModel
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        return Backbone.call(prompted.Input);
     }
 
     /// <summary>A vector per row: the mean of the hidden states of its real tokens.</summary>
@@ -47,8 +48,10 @@ public sealed class FeatureExtractor : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
-        var hidden = Backbone.call(input);
-        var length = hidden.shape[1];
+        using var prompted = PromptedInput.Of(this, input);
+        var all = Backbone.call(prompted.Input);
+        var length = all.shape[1] - prompted.Count;
+        var hidden = all.narrow(1, prompted.Count, length);   // virtual tokens are no part of the text
         var mean = input.AttentionMask is { } mask ? Mean(hidden, mask.narrow(1, mask.shape[1] - length, length)) : hidden.mean([1]);
         if (normalize) mean = nn.functional.normalize(mean, 2, 1);
         return mean.MoveToOuterDisposeScope();

@@ -53,7 +53,8 @@ public sealed class MaskedLM : HeadedModel
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var hidden = Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return HeadParts.Run(hidden);
     }
 
@@ -66,7 +67,9 @@ public sealed class MaskedLM : HeadedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(labels);
-        using var hidden = Backbone.call(input);
-        return loss.SameToken(hidden, labels, HeadParts.Prepare);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var targets = prompted.Labels(labels);
+        return loss.SameToken(hidden, targets, HeadParts.Prepare);
     }
 }

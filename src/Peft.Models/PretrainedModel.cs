@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPretrainedModel
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPromptedModel, IReordersLayers
 {
     private readonly string basePath;
 
@@ -41,9 +41,19 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <inheritdoc/>
     public int? ResizedFrom { get; private set; }
 
+    /// <inheritdoc/>
+    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder);
+
+    /// <inheritdoc/>
+    public PromptStack? Prompts { get; set; }
+
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
     nn.Module? IPretrainedModel.Head => HeadModule;
+
+    int IReordersLayers.LayerCount => Spec.LayerCount;
+
+    ILayerOrder IReordersLayers.Reorder(IReadOnlyList<int> order) => Backbone.Reorder(order);
 
     internal abstract AdaptableModule? HeadModule { get; }
 
@@ -65,6 +75,29 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     internal Backbone Backbone { get; }
 
     internal Device Device { get; }
+
+    /// <summary>The embeddings of token ids as <see cref="ModelInput.Embeddings"/> has them.</summary>
+    internal Tensor EmbedTokens(Tensor ids)
+    {
+        var looked = InputEmbeddings.call(ids);
+        if (!Spec.ScalesAtLookup) return looked;
+        using (looked) return looked.mul(Spec.EmbeddingScale);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">The model is no decoder.</exception>
+    public IReadOnlyList<KeyValuePrefix> KeysAndValues(Tensor inputIds)
+    {
+        ArgumentNullException.ThrowIfNull(inputIds);
+        if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} keeps no keys and values of a text: only a decoder does.");
+        using var plain = PeftModel.Of(this)?.WithoutAdapters();
+        using var modes = new ModuleModes(this);
+        using var _ = no_grad();
+        using var cache = new KeyValueCache((int)inputIds.shape[1]);
+        eval();
+        using var hidden = Backbone.call(new ModelInput { InputIds = inputIds, Cache = cache });
+        return [.. Enumerable.Range(0, Spec.LayerCount).Select(cache.Held)];
+    }
 
     /// <summary>Says that the vocabulary has another size now.</summary>
     internal void SetVocabulary(int size)
@@ -101,6 +134,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     {
         ArgumentNullException.ThrowIfNull(batch);
         using var own = batch.Labels is null ? LabelsOf(batch) : null;
+        using var tasks = batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks([.. ids.cpu().data<long>().Select(id => (int)id)]) : null;
         return Loss(ModelInput.From(batch), batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
     }
 

@@ -33,7 +33,8 @@ public sealed class QuestionAnswerer : HeadedModel
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var hidden = Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return HeadParts.Run(hidden);
     }
 
@@ -46,8 +47,11 @@ public sealed class QuestionAnswerer : HeadedModel
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(labels);
-        using var logits = forward(input);
-        return ClassificationLoss.Span(logits, labels);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var logits = HeadParts.Run(hidden);
+        using var positions = labels.add(prompted.Count);   // virtual tokens come first
+        return ClassificationLoss.Span(logits, positions);
     }
 
     private protected override Tensor? LabelsOf(Batch batch)

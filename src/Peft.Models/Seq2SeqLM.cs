@@ -52,7 +52,8 @@ public sealed class Seq2SeqLM : LanguageModel
     public Tensor Encode(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return ((EncoderDecoder)Backbone).Encode(input);
+        using var prompted = PromptedInput.Of(this, input);
+        return ((EncoderDecoder)Backbone).Encode(prompted.Input);
     }
 
     /// <summary>What the decoder reads when it learns labels <c>[batch, target]</c>: the start token, then the labels but the last, padding where they are ignored.</summary>
@@ -70,7 +71,8 @@ public sealed class Seq2SeqLM : LanguageModel
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var hidden = Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return Logits(hidden);
     }
 
@@ -85,8 +87,10 @@ public sealed class Seq2SeqLM : LanguageModel
         ArgumentNullException.ThrowIfNull(labels);
         if (labels.dim() != 2) throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but must be [batch, target].", nameof(labels));
         using var shifted = input.DecoderInputIds is null && input.DecoderEmbeddings is null ? ShiftRight(labels) : null;
-        using var hidden = Backbone.call(shifted is null ? input : input with { DecoderInputIds = shifted });
-        return Objective.SameToken(hidden, labels, Scale);
+        using var prompted = PromptedInput.Of(this, shifted is null ? input : input with { DecoderInputIds = shifted });
+        using var hidden = Backbone.call(prompted.Input);
+        using var targets = prompted.Labels(labels);
+        return Objective.SameToken(hidden, targets, Scale);
     }
 
     internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding)
@@ -102,10 +106,11 @@ public sealed class Seq2SeqLM : LanguageModel
             [.. prompts.Select(_ => (IReadOnlyList<int>)[StartTokenId])],
             input =>
             {
-                using var hidden = Backbone.call(new ModelInput
+                using var prompted = PromptedInput.Of(this, new ModelInput
                 {
                     DecoderInputIds = input.InputIds, DecoderAttentionMask = input.AttentionMask, Cache = input.Cache, EncoderOutput = states, AttentionMask = mask,
                 });
+                using var hidden = Backbone.call(prompted.Input);
                 using var last = hidden.narrow(1, -1, 1);
                 return Logits(last);
             },

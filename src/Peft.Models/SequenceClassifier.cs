@@ -40,8 +40,10 @@ public sealed class SequenceClassifier : HeadedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
-        var hidden = Backbone.call(input);
-        return HeadParts.Run(Spec.Causal ? LastRows(input, hidden) : hidden.select(1, 0)).MoveToOuterDisposeScope();
+        using var prompted = PromptedInput.Of(this, input);
+        var hidden = Backbone.call(prompted.Input);
+        // An encoder's first position is that of a virtual token then, as in Hugging Face PEFT.
+        return HeadParts.Run(Spec.Causal ? LastRows(input, hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count)) : hidden.select(1, 0)).MoveToOuterDisposeScope();
     }
 
     private Tensor LastRows(ModelInput input, Tensor hidden)

@@ -36,7 +36,8 @@ public sealed class TokenClassifier : HeadedModel
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var hidden = Backbone.call(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return HeadParts.Run(hidden);
     }
 
@@ -45,7 +46,10 @@ public sealed class TokenClassifier : HeadedModel
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(labels);
-        using var logits = forward(input);
-        return ClassificationLoss.PerToken(logits, labels);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var logits = HeadParts.Run(hidden);
+        using var targets = prompted.Labels(labels);
+        return ClassificationLoss.PerToken(logits, targets);
     }
 }

@@ -1,3 +1,4 @@
+using Peft.Checkpoints;
 using Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,16 +9,37 @@ namespace Peft.Conformance.Tests;
 public sealed class AdaptedCase : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
+    private readonly IDisposable? tasks;
 
-    public AdaptedCase(string id) : this(Oracle.Case(id)) { }
-
-    private AdaptedCase(OracleCase info)
+    /// <param name="id">The case.</param>
+    /// <param name="trains">Whether training goes on with what Hugging Face PEFT trains but does not save, the encoder of a prompt.</param>
+    public AdaptedCase(string id, bool trains = false)
     {
+        var info = Oracle.Case(id);
         Info = info;
         Expected = new Expected(info.Folder);
         Model = LoadBase(info.Base);
-        Peft = Model.ApplyAdapter(info.Adapter);
+        if (trains && Expected.Keys.Any(key => key.StartsWith("encoder.", StringComparison.Ordinal)))
+        {
+            Peft = Model.ApplyAdapter(AdapterConfig.Read(info.Adapter) with { InferenceMode = false });
+            TakeEncoder();
+        }
+        else
+        {
+            Peft = Model.ApplyAdapter(info.Adapter);
+        }
+        tasks = Expected.Has("task_ids") ? Peft.Tasks([.. Expected.Read("task_ids").data<long>().Select(id => (int)id)]) : null;
         TakeSigns();
+    }
+
+    private void TakeEncoder()
+    {
+        using var _ = no_grad();
+        using var saved = SafetensorsFile.Open(Path.Combine(Info.Adapter, AdapterCheckpoint.FileName));
+        foreach (var (key, tensor) in Peft.Find(PeftModel.DefaultName).Tensors)
+            if (Expected.Has("encoder." + key)) tensor.Value.copy_(Expected.Read("encoder." + key));
+            // CPT trains on from the base model's embeddings, and its file holds where they have moved.
+            else if (tensor.IsSaved && saved.Tensors.ContainsKey(key) && Info.Method != "CPT") tensor.Value.copy_(saved.Read(key));
     }
 
     // Singular vectors that a method does not save come with the signs of whatever LAPACK found them; what is trained goes with the oracle's.
@@ -99,11 +121,16 @@ public sealed class AdaptedCase : IDisposable
     }
 
     /// <summary>A tensor of the adapter by its key in the file.</summary>
-    public Tensor? Find(string key) => Peft.StateOf(Peft.Find(PeftModel.DefaultName)).GetValueOrDefault(key);
+    public Tensor? Find(string key) => key.StartsWith("encoder.", StringComparison.Ordinal) ? Own(key)?.Value : Peft.StateOf(Peft.Find(PeftModel.DefaultName)).GetValueOrDefault(key);
 
     /// <summary>Its gradient.</summary>
-    public Tensor? Gradient(string key)
-        => Peft.Find(PeftModel.DefaultName).Tensors.SingleOrDefault(each => each.Key == key).Tensor?.Value.grad;
+    public Tensor? Gradient(string key) => Own(key)?.Value.grad;
+
+    private AdapterTensor? Own(string key)
+    {
+        var name = key.StartsWith("encoder.", StringComparison.Ordinal) ? key["encoder.".Length..] : key;
+        return Peft.Find(PeftModel.DefaultName).Tensors.SingleOrDefault(each => each.Key == name).Tensor;
+    }
 
     // A singular vector and its opposite are equally right: which one comes out depends on the build of LAPACK. Rows of A and columns of B
     // are turned to the expected side; that both turn together is what the residual shows.
@@ -115,6 +142,7 @@ public sealed class AdaptedCase : IDisposable
 
     public void Dispose()
     {
+        tasks?.Dispose();
         Peft.Dispose();
         Model.Dispose();
         Expected.Dispose();

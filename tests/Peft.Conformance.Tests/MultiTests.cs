@@ -8,12 +8,9 @@ namespace Peft.Conformance.Tests;
 /// <summary>Several adapters on one model: the oracle's <c>multi</c> folder.</summary>
 public class MultiTests
 {
-    // By what they need; later versions empty the list.
-    private static readonly string[] Unsupported = ["several-methods"];
+    public static TheoryData<string> Combined => [.. Oracle.Folders("multi").Where(id => Case(id).GetProperty("kind").GetString() == "combine")];
 
-    public static TheoryData<string> Combined => [.. Oracle.Folders("multi").Except(Unsupported).Where(id => Case(id).GetProperty("kind").GetString() == "combine")];
-
-    public static TheoryData<string> Several => [.. Oracle.Folders("multi").Except(Unsupported).Where(id => Case(id).GetProperty("kind").GetString() == "several")];
+    public static TheoryData<string> Several => [.. Oracle.Folders("multi").Where(id => Case(id).GetProperty("kind").GetString() == "several")];
 
     [Theory, MemberData(nameof(Several))]
     public void Adapters_alone_and_together(string id)

@@ -102,6 +102,47 @@ public sealed class LoraTests : IDisposable
         Explained(preserve: false).ShouldBeGreaterThan(2 * Explained(preserve: true));
     }
 
+    // As many components as inputs have elements: nothing is cut off between batches, so that their order and sizes do not matter.
+    [Fact]
+    public void EVA_finds_the_same_directions_and_ranks_in_batches_as_in_one_pass()
+    {
+        List<(string Path, Tensor A)> Factors(params Tensor[] batches)
+        {
+            using var peft = model.ApplyLora(On(LoraInitialization.Default, rank: 4));
+            peft.InitializeEva(batches, sample => model.call(sample), new EvaOptions { Rho = 2, Tau = 2 });   // no cosine is 2: all batches are taken
+            return [.. peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => (layer.Target.Path, layer.A.detach().clone()))];
+        }
+        foreach (var ((path, whole), (_, parts)) in Factors(x).Zip(Factors(x[..20], x[20..33], x[33..])))
+        {
+            parts.shape.ShouldBe(whole.shape, path);
+            ((whole * parts).sum(dim: 1).abs() - 1).abs().max().item<float>().ShouldBeLessThan(1e-3f, path);   // unit rows, up to sign; neighbours of like size are told apart less well
+        }
+    }
+
+    [Fact]
+    public void CorDA_finds_the_same_part_of_the_weight_in_batches_as_in_one_pass()
+    {
+        List<Tensor> Parts(params Tensor[] batches)
+        {
+            using var peft = model.ApplyLora(On(LoraInitialization.Corda));
+            peft.InitializeCorda(batches, sample => model.call(sample));
+            return [.. peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => layer.MatrixB.mm(layer.MatrixA).detach())];
+        }
+        foreach (var (whole, parts) in Parts(x).Zip(Parts(x[..20], x[20..33], x[33..])))
+            Run.Difference(whole, parts).ShouldBeLessThan(1e-4f * whole.abs().max().item<float>());   // float32 sums in another order
+    }
+
+    [Fact]
+    public void Components_that_come_in_batches_are_those_of_all_rows_at_once()
+    {
+        using var pca = new IncrementalPca(6);
+        foreach (var rows in new[] { x[..7], x[7..30], x[30..] }) pca.Add(rows + 3, tolerance: 2);   // far from the origin: the mean is followed
+        var (_, values, vectors) = linalg.svd(x - x.mean([0]), fullMatrices: false);
+        ((pca.Components * vectors).sum(dim: 1).abs() - 1).abs().max().item<float>().ShouldBeLessThan(1e-3f);
+        Run.Difference(pca.Shares, values.square() / values.square().sum()).ShouldBeLessThan(1e-4f);
+        Run.Difference(pca.Deviations, values / Math.Sqrt(63)).ShouldBeLessThan(1e-4f);
+    }
+
     [Fact]
     public void Dropout_acts_in_training_only()
     {

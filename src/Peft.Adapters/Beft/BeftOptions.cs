@@ -7,6 +7,7 @@ namespace Peft;
 /// BEFT, bias-efficient fine-tuning (2025, arXiv:2509.15974): a trained vector is added to the outputs of chosen modules, the value
 /// projections by default. Merges where the modules have a bias of their own.
 /// </summary>
+[MethodDescription("BEFT", "b + δ", "2025, arXiv:2509.15974")]
 public sealed record BeftOptions : TargetedOptions
 {
     private static readonly Dictionary<string, string[]> Usual = new()

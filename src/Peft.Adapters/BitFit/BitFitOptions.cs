@@ -9,6 +9,7 @@ namespace Peft;
 /// Hugging Face PEFT has no method of this name, only the option <c>bias</c> of others. The file is of its form: the whole new bias of
 /// each module as <c>base_model.model.&lt;path&gt;.bias</c>, which is where that option saves the bias of a module too.
 /// </remarks>
+[MethodDescription("BitFit", "b′ of the biases", "Ben Zaken et al. 2021, arXiv:2106.10199")]
 public sealed record BitFitOptions : TargetedOptions
 {
     /// <summary>The defaults.</summary>

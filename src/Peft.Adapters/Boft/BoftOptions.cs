@@ -7,6 +7,7 @@ namespace Peft;
 /// BOFT (Liu et al. 2023, arXiv:2311.06243): OFT with butterfly factors, whose blocks interleave so that small ones reach far, and a
 /// trained scale per output. Merges.
 /// </summary>
+[MethodDescription("BOFT", "diag(s)·W·∏R, R butterfly factors", "Liu et al. 2023, arXiv:2311.06243")]
 public sealed record BoftOptions : TargetedOptions
 {
     /// <summary>The defaults.</summary>

@@ -16,7 +16,6 @@ internal static class BottleneckErrors
         if (options.Invertible is not (null or "nice" or "glow")) yield return $"Invertible must be 'nice', 'glow' or null, but was '{options.Invertible}'.";
         if (options.InvertibleReductionFactor is <= 0) yield return $"InvertibleReductionFactor must be above 0, but was {options.InvertibleReductionFactor}.";
         if (!options.NormAfter && (options.IsParallel || !options.NormBefore)) yield return "NormAfter can be false only with NormBefore in a sequential adapter: the model's own residual connection would be lost.";
-        if (!options.IsHypercomplex) yield break;
         if (options.HypercomplexSize < 1) yield return $"HypercomplexSize must be at least 1, but was {options.HypercomplexSize}.";
         if (options.HypercomplexRank < 1) yield return $"HypercomplexRank must be at least 1, but was {options.HypercomplexRank}.";
         if (options.RuleInitialization is not ("normal" or "uniform")) yield return $"RuleInitialization must be 'normal' or 'uniform', but was '{options.RuleInitialization}'.";

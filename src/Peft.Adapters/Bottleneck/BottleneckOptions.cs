@@ -13,6 +13,7 @@ namespace Peft;
 /// other modules, named by <see cref="TargetedOptions.TargetModules"/>, no residual stream is known: there the one around the bottleneck
 /// remains, and a parallel adapter runs beside the module itself.
 /// </remarks>
+[MethodDescription("Bottleneck adapter", "y + U·σ(D·y)", "Houlsby et al. 2019, arXiv:1902.00751")]
 public sealed record BottleneckOptions : TargetedOptions
 {
     /// <summary>The defaults: one adapter per layer, after the feed-forward network.</summary>

@@ -8,6 +8,7 @@ namespace Peft;
 /// state. The adapters are added to the model first, and are not trained. Fields and defaults are those of the Adapters library's
 /// dynamic fusion. Not mergeable.
 /// </summary>
+[MethodDescription("AdapterFusion", "attention over the outputs of bottleneck adapters", "Pfeiffer et al. 2020, arXiv:2005.00247")]
 public sealed record FusionOptions : AdapterOptions
 {
     /// <summary>The defaults.</summary>

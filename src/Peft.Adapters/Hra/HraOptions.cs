@@ -4,6 +4,7 @@ using Peft.Adapters;
 namespace Peft;
 
 /// <summary>HRA (Yuan et al. 2024, arXiv:2405.17484): the inputs go through a chain of trained reflections. Merges.</summary>
+[MethodDescription("HRA", "W·∏(I − 2·u·uᵀ/‖u‖²)", "Yuan et al. 2024, arXiv:2405.17484")]
 public sealed record HraOptions : TargetedOptions
 {
     /// <summary>The defaults.</summary>

@@ -7,6 +7,7 @@ namespace Peft;
 /// (IA)³ (Liu et al. 2022, arXiv:2205.05638): a vector scales the outputs of keys and values, and the inputs of the feed-forward
 /// network's last projection. The fewest numbers of all methods that reach every layer. Merges.
 /// </summary>
+[MethodDescription("(IA)³", "l∘(W·x), or W·(l∘x)", "Liu et al. 2022, arXiv:2205.05638")]
 public sealed record Ia3Options : TargetedOptions
 {
     /// <summary>The defaults.</summary>

@@ -5,6 +5,7 @@ namespace Peft;
 /// <summary>
 /// LayerNorm tuning (Zhao et al. 2023, arXiv:2312.11420): weight and bias of the norms are trained, on a copy, and nothing else. Merges.
 /// </summary>
+[MethodDescription("LayerNorm tuning", "w′ and b′ of the norms", "Zhao et al. 2023, arXiv:2312.11420")]
 public sealed record LayerNormTuningOptions : TargetedOptions
 {
     private static readonly Dictionary<string, string[]> Usual = new()

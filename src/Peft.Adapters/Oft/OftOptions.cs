@@ -6,6 +6,7 @@ namespace Peft;
 /// <summary>
 /// OFT (Qiu et al. 2023, arXiv:2306.07280; on inputs as in Qiu et al. 2025, arXiv:2506.19847): blocks of the inputs are rotated. Merges.
 /// </summary>
+[MethodDescription("OFT", "W·R, R of orthogonal blocks", "Qiu et al. 2023, arXiv:2306.07280")]
 public sealed record OftOptions : TargetedOptions
 {
     /// <summary>The defaults.</summary>

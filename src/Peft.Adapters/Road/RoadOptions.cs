@@ -18,6 +18,7 @@ public enum RoadVariant
 }
 
 /// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): pairs of outputs are turned and scaled. Merges.</summary>
+[MethodDescription("RoAd", "R·W·x, R of 2 × 2 rotations", "Liao and Monz 2024, arXiv:2409.00119")]
 public sealed record RoadOptions : TargetedOptions
 {
     /// <summary>The defaults.</summary>

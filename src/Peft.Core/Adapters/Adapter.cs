@@ -6,7 +6,7 @@ namespace Peft;
 public sealed class Adapter : IDisposable
 {
     // In the base model's file "base_model.model." stands for the wrapper that Hugging Face PEFT puts around it.
-    private const string ModulePrefix = "base_model.model.";
+    internal const string ModulePrefix = "base_model.model.";
     private const string SharedPrefix = "base_model.";
 
     internal Adapter(string name, AdapterPlan plan)
@@ -15,6 +15,7 @@ public sealed class Adapter : IDisposable
         Options = plan.Options;
         Layers = plan.Layers;
         Shared = plan.Shared;
+        Prompt = plan.Prompt;
     }
 
     /// <summary>The name that it goes by in its model.</summary>
@@ -29,6 +30,9 @@ public sealed class Adapter : IDisposable
     /// <summary>Tensors that the layers share, or null.</summary>
     public SharedTensors? Shared { get; }
 
+    /// <summary>What comes before the whole model's input, or null.</summary>
+    public PromptLayer? Prompt { get; }
+
     /// <summary>Whether training leaves it alone.</summary>
     public bool IsFrozen { get; internal set; }
 
@@ -39,29 +43,40 @@ public sealed class Adapter : IDisposable
     public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors => Owned.Select(each => (each.Key, each.Tensor));
 
     internal IEnumerable<(string Key, AdapterTensor Tensor, TensorOwner Owner)> Owned
-        => (Shared?.Tensors ?? []).Select(tensor => (SharedPrefix + tensor.Name, tensor, (TensorOwner)Shared!))
-            .Concat(Layers.SelectMany(layer => layer.Tensors.Select(tensor => (KeyOf(layer.Target, tensor.Name), tensor, (TensorOwner)layer))));
+        => Owners.SelectMany(each => each.Owner.Tensors.Select(tensor => (each.Prefix + tensor.Name, tensor, each.Owner)));
+
+    // What stands before the names of an owner's tensors.
+    private IEnumerable<(string Prefix, TensorOwner Owner)> Owners
+        => new (string, TensorOwner?)[] { (SharedPrefix, Shared), ("", Prompt) }.Where(each => each.Item2 is not null).Select(each => (each.Item1, each.Item2!))
+            .Concat(Layers.Select(layer => (Key(layer.Target, ""), (TensorOwner)layer)));
 
     /// <summary>The form of each saved tensor in the file. Views where that is the tensor itself.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedTensors
-        => (Shared?.Tensors ?? []).Where(tensor => tensor.IsSaved).Select(tensor => (SharedPrefix + tensor.Name, Shared!.ToSaved(tensor)))
-            .Concat(Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => (KeyOf(layer.Target, tensor.Name), layer.ToSaved(tensor)))))
-            .Concat(Layers.SelectMany(layer => layer.SavedCopies.Select(pair => (KeyOf(layer.Target, pair.Key), pair.Value))));
+        => Owned.Where(each => each.Tensor.IsSaved).Select(each => (each.Key, each.Owner.ToSaved(each.Tensor))).Concat(SavedCopies);
+
+    /// <summary>What the file holds besides and is not read back.</summary>
+    internal IEnumerable<(string Key, Tensor Value)> SavedCopies
+        => Owners.SelectMany(each => each.Owner.SavedCopies.Select(pair => (each.Prefix + pair.Key, pair.Value)));
 
     internal void Loaded()
     {
-        Shared?.Loaded();
-        foreach (var layer in Layers) layer.Loaded();
+        foreach (var (_, owner) in Owners) owner.Loaded();
     }
 
-    /// <summary>Key of a layer's tensor in the file.</summary>
-    public static string KeyOf(Target target, string name)
-        => target.Path.Length == 0 ? ModulePrefix + name : $"{ModulePrefix}{target.Path}.{name}";
+    /// <summary>Key of a layer's tensor in the file of most methods.</summary>
+    public static string KeyOf(Target target, string name) => KeyOf(ModulePrefix, target.Path, name);
+
+    /// <summary>Key of a tensor that belongs to a module without being at a target, in the file of most methods.</summary>
+    public static string KeyOf(string path, string name) => KeyOf(ModulePrefix, path, name);
+
+    /// <summary>Key of a layer's tensor in this adapter's file.</summary>
+    internal string Key(Target target, string name) => KeyOf(Options.ModulePrefix, target.Path, name);
+
+    private static string KeyOf(string prefix, string path, string name) => path.Length == 0 ? prefix + name : $"{prefix}{path}.{name}";
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var layer in Layers) layer.Dispose();
-        Shared?.Dispose();
+        foreach (var (_, owner) in Owners) owner.Dispose();
     }
 }

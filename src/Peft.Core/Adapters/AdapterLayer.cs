@@ -35,6 +35,9 @@ public abstract class AdapterLayer(Target target) : TensorOwner(target.Weight.dt
     /// </summary>
     protected internal virtual bool SavesEmbedding => true;
 
+    /// <summary>Whether <see cref="Merge"/> changes the weight, and not the bias alone.</summary>
+    internal virtual bool ChangesWeight => true;
+
     /// <summary>
     /// Multiplications that <see cref="Forward"/> adds per position. Where folding the layer into the weight costs less, the site does
     /// that instead. Infinite where forward forms the whole weight anyway; 0 (the default) where folding is no choice, as with dropout.
@@ -57,6 +60,9 @@ public readonly ref struct Inner
         this.siteInput = siteInput;
         this.siteOutput = siteOutput;
     }
+
+    /// <summary>Whether no adapter is enclosed.</summary>
+    internal bool IsBare => layers.IsEmpty;
 
     /// <summary>The same with further layers around it.</summary>
     internal Inner Enclosed(ReadOnlySpan<AdapterLayer> outer)

@@ -13,7 +13,7 @@ public sealed record ParameterCount(long Trainable, long All)
 }
 
 /// <summary>One adapter at one module.</summary>
-/// <param name="Path">Path of the module.</param>
+/// <param name="Path">Path of the module; empty for what comes before the whole model's input.</param>
 /// <param name="Adapter">Name of the adapter.</param>
 /// <param name="Method">Its method, as <c>peft_type</c>.</param>
 /// <param name="IsActive">Whether it takes part in the forward pass.</param>
@@ -53,6 +53,11 @@ public static class AdapterReport
                    let tensors = entry.Value.SelectMany(layer => layer.Tensors).ToList()
                    let isActive = model.Active.Contains(entry.Key)
                    select new LayerStatus(site.Target.Path, entry.Key, adapter.Options.PeftType, isActive, isActive && site.IsMerged,
-                       tensors.Any(tensor => tensor.Value.requires_grad), site.Reached, tensors.Sum(tensor => tensor.Value.numel()))];
+                       tensors.Any(tensor => tensor.Value.requires_grad), site.Reached, tensors.Sum(tensor => tensor.Value.numel())),
+                .. from adapter in model.Adapters.Values
+                   where adapter.Prompt is not null
+                   let tensors = adapter.Prompt!.Tensors
+                   select new LayerStatus("", adapter.Name, adapter.Options.PeftType, model.Active.Contains(adapter.Name), false,
+                       tensors.Any(tensor => tensor.Value.requires_grad), true, tensors.Sum(tensor => tensor.Value.numel()))];
     }
 }

@@ -35,17 +35,17 @@ internal static class BaseEmbeddings
             // Such a layer saves rows of its own.
             if (layers.Any(layer => layer is FullLayer or TokensLayer || !layer.SavesEmbedding)) continue;
             if (whole || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
-                yield return (Adapter.KeyOf(target, layers.Count > 0 ? Adapted : Plain), target);
+                yield return (adapter.Key(target, layers.Count > 0 ? Adapted : Plain), target);
         }
     }
 
     /// <summary>What a file holds of them, the rows counted.</summary>
     /// <exception cref="AdapterMismatchException">The file has another number of rows than the model.</exception>
-    public static IEnumerable<(string Key, Target Target)> In(ITensorSource file, PeftModel model, string folder)
+    public static IEnumerable<(string Key, Target Target)> In(ITensorSource file, PeftModel model, Adapter adapter, string folder)
     {
         foreach (var target in Targets(model))
         {
-            foreach (var key in new[] { Adapter.KeyOf(target, Plain), Adapter.KeyOf(target, Adapted) })
+            foreach (var key in new[] { adapter.Key(target, Plain), adapter.Key(target, Adapted) })
             {
                 if (!file.Tensors.TryGetValue(key, out var entry)) continue;
                 var (saved, own) = (entry.Shape, target.Weight.shape);

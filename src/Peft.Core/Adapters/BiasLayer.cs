@@ -25,6 +25,8 @@ public sealed class BiasLayer : ReweightLayer
             .Where(target => target.Bias is not null && !model.IsSaved(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
     }
 
+    internal override bool ChangesWeight => false;
+
     /// <inheritdoc/>
     protected override Weights Reweight(Weights inner) => inner with { Bias = bias };
 }

@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A module trained whole: a copy of its weight and bias stands for them (<c>modules_to_save</c>).</summary>
+/// <summary>A module trained whole: a copy of its weight and bias stands for them (<c>modules_to_save</c>, partial and full fine-tuning).</summary>
 public sealed class FullLayer : ReweightLayer
 {
-    private readonly Parameter weight;
+    private readonly Parameter? weight;
     private readonly Parameter? bias;
 
     /// <param name="target">The module.</param>
@@ -26,12 +26,38 @@ public sealed class FullLayer : ReweightLayer
     /// <summary>The layer of a module whose weight is tied to another's: it follows that one's training, and is saved too.</summary>
     internal FullLayer(Target target, FullLayer owner) : base(target)
     {
-        weight = Shared("weight", owner.weight, saved: true);
+        weight = Shared("weight", owner.weight!, saved: true);
         if (target.Bias is { } own) bias = Trainable("bias", Copy(own));
     }
 
+    /// <summary>Trains a module's weight, its bias or both.</summary>
+    /// <param name="target">The module or parameter.</param>
+    /// <param name="trainsWeight">Whether the weight is trained.</param>
+    /// <param name="trainsBias">Whether the bias is trained, if there is one.</param>
+    /// <param name="tiedTo">The layer that has the trained weight, where the module's is tied to that of another.</param>
+    internal FullLayer(Target target, bool trainsWeight, bool trainsBias, FullLayer? tiedTo) : base(target)
+    {
+        if (tiedTo is not null) weight = Shared(target.WeightName, tiedTo.weight!, saved: false);
+        else if (trainsWeight) weight = Trainable(target.WeightName, Copy(target.Weight));
+        if (trainsBias && target.Bias is { } own) bias = Trainable("bias", Copy(own));
+    }
+
+    internal override bool ChangesWeight => weight is not null;
+
+    /// <summary>Whether both stand for one weight that two modules share.</summary>
+    internal bool HasWeightOf(FullLayer other) => ReferenceEquals(weight, other.weight);
+
     /// <inheritdoc/>
-    protected override Weights Reweight(Weights inner) => new(Target.ToMatrix(weight), bias);
+    protected internal override Tensor Forward(Tensor input, Inner inner)
+    {
+        // Nothing of the module's own numbers is left: no need to widen those of a half-width model.
+        if (!inner.IsBare || weight is null || (bias is null && Target.Bias is not null)) return base.Forward(input, inner);
+        var type = Target.Weight.dtype;
+        return Target.Apply(input, Target.ToMatrix(weight.to_type(type)), bias?.to_type(type));
+    }
+
+    /// <inheritdoc/>
+    protected override Weights Reweight(Weights inner) => new(weight is null ? inner.Weight : Target.ToMatrix(weight), bias ?? inner.Bias);
 
     private static Tensor Copy(Tensor value)
     {

@@ -29,7 +29,9 @@ internal sealed class RowGroups
         using var scope = NewDisposeScope();
         var parts = groups.Select(group =>
         {
-            var x = input.index_select(0, tensor(group.Rows, device: input.device));
+            var rows = tensor(group.Rows, device: input.device);
+            using var tokens = PassTokens.EnterPart(ids => ids.index_select(0, rows));
+            var x = input.index_select(0, rows);
             return site.Forward(group.Layers, x, null);
         }).ToList();
         return cat(parts, 0).index_select(0, tensor(order, device: input.device)).MoveToOuterDisposeScope();

@@ -46,7 +46,7 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     }
 
     /// <inheritdoc/>
-    protected internal sealed override Weights? Merge(Weights inner)
+    protected internal override Weights? Merge(Weights inner)
     {
         var bias = DeltaBias();
         return new Weights(inner.Weight.add(Delta()), bias is null ? inner.Bias : inner.Bias?.add(bias) ?? bias);

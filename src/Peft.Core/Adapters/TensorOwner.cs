@@ -10,13 +10,14 @@ namespace Peft;
 /// <param name="IsTrainable">Whether training changes it.</param>
 /// <param name="IsSaved">Whether it is written to the adapter's file.</param>
 /// <param name="IsShared">Whether another layer owns it (tied weights).</param>
-/// <param name="IsState">Whether it is state of the training, which checkpoints hold but the adapter's file does not.</param>
+/// <param name="IsState">Whether it is state of the training, which checkpoints hold.</param>
 public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared, bool IsState = false);
 
 /// <summary>Holds the tensors of an adapter under their saved names: what saving, freezing and counting follow from.</summary>
 public abstract class TensorOwner : IDisposable
 {
     private readonly List<AdapterTensor> tensors = [];
+    private readonly List<nn.Module> modules = [];
 
     /// <summary>Tensors of the given type are created on the given device.</summary>
     private protected TensorOwner(ScalarType type, Device device)
@@ -40,18 +41,33 @@ public abstract class TensorOwner : IDisposable
     /// <param name="saved">Whether the adapter's file holds it.</param>
     protected Parameter Trainable(string name, Tensor initial, bool saved = true) => Register(name, initial, trainable: true, saved);
 
+    /// <summary>Takes over a module that the owner computes with, and registers its parameters as trainable. The file does not hold them.</summary>
+    /// <param name="name">What stands before the parameters' names.</param>
+    /// <param name="module">The module; it is disposed with this owner.</param>
+    protected void Adopt(string name, nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        modules.Add(module);
+        foreach (var (own, parameter) in module.named_parameters())
+        {
+            parameter.DetachFromDisposeScope();
+            tensors.Add(new AdapterTensor($"{name}.{own}", parameter, IsTrainable: true, IsSaved: false, IsShared: false));
+        }
+    }
+
     /// <summary>Registers a tensor that training leaves alone.</summary>
     /// <param name="name">Its name in the saved file.</param>
     /// <param name="value">Its value; the owner takes it over.</param>
     /// <param name="saved">Whether the adapter's file holds it.</param>
     protected Parameter Frozen(string name, Tensor value, bool saved = true) => Register(name, value, trainable: false, saved);
 
-    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic: checkpoints hold it, the adapter's file does not.</summary>
+    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic: checkpoints hold it.</summary>
     /// <param name="name">A name that no other tensor of this has.</param>
     /// <param name="initial">Its initial value; the owner takes it over.</param>
-    protected Parameter State(string name, Tensor initial)
+    /// <param name="saved">Whether the adapter's file holds it too.</param>
+    protected Parameter State(string name, Tensor initial, bool saved = false)
     {
-        var parameter = Register(name, initial, trainable: false, saved: false);
+        var parameter = Register(name, initial, trainable: false, saved);
         tensors[^1] = tensors[^1] with { IsState = true };
         return parameter;
     }
@@ -130,7 +146,9 @@ public abstract class TensorOwner : IDisposable
     public void Dispose()
     {
         foreach (var tensor in tensors.Where(t => !t.IsShared)) tensor.Value.Dispose();
+        foreach (var module in modules) module.Dispose();
         tensors.Clear();
+        modules.Clear();
         GC.SuppressFinalize(this);
     }
 }

@@ -19,18 +19,21 @@ internal sealed class WeightMerging(PeftModel model)
     public void Merge(bool keep, bool safe)
     {
         if (IsMerged) throw new PeftException("The adapters are merged already.");
+        if (model.Active.FirstOrDefault(name => model.Find(name).Prompt is not null) is { } prompt)
+            throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) puts virtual tokens before the input, which no weights express. Use it unmerged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var sites = model.Sites.Where(site => !site.Active.IsEmpty).ToList();
         foreach (var site in sites) RequireWholeWeight(site);
         foreach (var site in sites) Rehearse(site, safe);
         // A weight that two modules share is adapted alike in both, and written once.
-        foreach (var site in sites.DistinctBy(site => site.Target.Weight, ReferenceEqualityComparer.Instance))
+        foreach (var tied in sites.GroupBy(site => site.Target.Weight, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
-            var (weight, bias) = site.Fold(site.Active);
-            Write(site.Target.Weight, site.Target.ToStored(weight), keep);
-            if (bias is not null) Write(site.Target.Bias!, bias, keep);
+            var folded = tied.Select(site => (site.Target, Weights: site.Fold(site.Active), IsNew: ChangesWeight(site))).ToList();
+            if (folded.Find(pair => pair.IsNew) is { Target: { } owner } first) Write(owner.Weight, owner.ToStored(first.Weights.Weight), keep);
+            foreach (var (target, (_, bias), _) in folded)
+                if (bias is not null) Write(target.Bias!, bias, keep);
         }
         foreach (var site in sites) site.IsMerged = keep;
         IsMerged = keep;
@@ -39,8 +42,9 @@ internal sealed class WeightMerging(PeftModel model)
     public void Unmerge()
     {
         if (!IsMerged) throw new PeftException("No adapters are merged.");
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (parameter, value) in kept) parameter.copy_(value);
+        foreach (var (parameter, value) in kept) parameter.set_(value);
         Forget();
     }
 
@@ -53,11 +57,15 @@ internal sealed class WeightMerging(PeftModel model)
         IsMerged = false;
     }
 
+    // The parameter goes over to other memory, and its own is kept as it is: nothing is copied. What an adapter has as a whole weight, as in
+    // full fine-tuning, then serves both, so that no third copy of the model comes up.
     private void Write(Parameter parameter, Tensor value, bool keep)
     {
-        if (keep) kept.Add(parameter, parameter.detach().clone().DetachFromDisposeScope());
-        parameter.copy_(value);
+        if (keep) kept.Add(parameter, parameter.detach().DetachFromDisposeScope());
+        parameter.set_(value.detach().to_type(parameter.dtype).contiguous());
     }
+
+    private static bool ChangesWeight(AdapterSite site) => site.Active.ToArray().Any(layer => layer.ChangesWeight);
 
     // Raises what cannot be merged before any weight is changed.
     private static void Rehearse(AdapterSite site, bool safe)
@@ -73,6 +81,7 @@ internal sealed class WeightMerging(PeftModel model)
     // Writing into a weight that another module uses too changes that module, unless it is adapted in the same way.
     private void RequireWholeWeight(AdapterSite site)
     {
+        if (!ChangesWeight(site)) return;
         foreach (var other in model.Tree.TiedWith(site.Target))
         {
             var twin = model.SiteOf(other);
@@ -84,5 +93,5 @@ internal sealed class WeightMerging(PeftModel model)
     }
 
     private static bool AreOne(AdapterLayer a, AdapterLayer b)
-        => a.Tensors.Count > 0 && a.Tensors.Select(tensor => tensor.Value).SequenceEqual(b.Tensors.Select(tensor => tensor.Value), ReferenceEqualityComparer.Instance);
+        => a is FullLayer whole && b is FullLayer same ? whole.HasWeightOf(same) : a.Tensors.Count > 0 && a.Tensors.Select(tensor => tensor.Value).SequenceEqual(b.Tensors.Select(tensor => tensor.Value), ReferenceEqualityComparer.Instance);
 }

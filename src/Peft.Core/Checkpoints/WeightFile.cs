@@ -1,10 +1,13 @@
 namespace Peft.Checkpoints;
 
 /// <summary>Opens a file of weights by what its name says it is.</summary>
-internal static class WeightFile
+public static class WeightFile
 {
-    static readonly string[] PyTorchEndings = [".bin", ".pt", ".pth"];
+    private static readonly string[] PyTorchEndings = [".bin", ".pt", ".pth"];
 
+    /// <summary>Opens PyTorch's format for <c>.bin</c>, <c>.pt</c> and <c>.pth</c>, and safetensors for any other ending.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="CheckpointException">It is missing or damaged.</exception>
     public static ITensorSource Open(string path)
         => PyTorchEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? PyTorchFile.Open(path) : SafetensorsFile.Open(path);
 }

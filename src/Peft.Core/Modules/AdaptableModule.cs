@@ -42,13 +42,14 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private Parameter weight;
     private Parameter? bias;
     private AdaptableModule? tiedTo;
+    private bool biasIsTied;
 #pragma warning restore IDE1006, IDE0044
 
     /// <summary>The weight in the shape that the checkpoint has.</summary>
     public Parameter Weight => tiedTo?.Weight ?? weight;
 
     /// <summary>The bias, or null.</summary>
-    public Parameter? Bias => bias;
+    public Parameter? Bias => biasIsTied ? tiedTo!.Bias : bias;
 
     /// <summary>Where adapters are attached; null while there are none.</summary>
     internal AdapterSite? Site { get; set; }
@@ -72,6 +73,23 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         if (tiedTo is null) weight.Dispose();
         tiedTo = owner;
         ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // a second registration would be refused
+    }
+
+    /// <summary>As <see cref="TieWeight"/>, but the bias too, if there is one.</summary>
+    internal void TieTo(AdaptableModule owner)
+    {
+        TieWeight(owner);
+        if (bias is null) return;
+        bias.Dispose();
+        biasIsTied = true;
+        ModuleInternals.Parameters(this)["bias"] = owner.Bias!;
+    }
+
+    /// <summary>Lets go of another module's parameters before this one is disposed, which would dispose them.</summary>
+    internal void Untie()
+    {
+        if (tiedTo is not null) ModuleInternals.Parameters(this).Remove("weight");
+        if (biasIsTied) ModuleInternals.Parameters(this).Remove("bias");
     }
 
     /// <summary>Puts another weight, and bias if there is one, in the place of the module's own, of any shape. Modules tied to this one must be tied anew.</summary>
@@ -100,8 +118,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         }
         // The owner converts the weight, and the old one is gone by now.
         var parameters = ModuleInternals.Parameters(this);
-        parameters.Remove("weight");
+        Untie();
         base._toEpilog(dtype, device, non_blocking);
         parameters["weight"] = tiedTo.Weight;
+        if (biasIsTied) parameters["bias"] = tiedTo.Bias!;
     }
 }

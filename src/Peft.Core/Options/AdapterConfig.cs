@@ -55,6 +55,10 @@ public static class AdapterConfig
                 throw new AdapterOptionsException($"{source} is of method '{type}', which this program does not know. It knows: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
             return (AdapterOptions)fields.Deserialize(options, Json)!;
         }
+        catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
+        {
+            throw new CheckpointException(source, $"cannot be read: {error.Message} There stands {value.ToJsonString()}.", error);
+        }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {
             throw new CheckpointException(source, $"cannot be read: {error.Message}", error);

@@ -40,8 +40,29 @@ public abstract record AdapterOptions
     /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none.</summary>
     [JsonIgnore] public virtual double RecommendedLearningRate => 1e-4;
 
+    /// <summary>
+    /// The best learning rate for a model of width 64, where the comparison of methods (docs/comparison.md) has measured it. The trainer takes a rate between
+    /// this and <see cref="RecommendedLearningRate"/> by the width of the model.
+    /// </summary>
+    [JsonIgnore] public virtual double? SmallModelLearningRate => null;
+
+    /// <summary>The learning rate for a model: on a logarithmic scale between what was measured at width 64 and what is published for a width of about 4,096.</summary>
+    /// <param name="width">Width of the model's hidden states; null if unknown.</param>
+    internal double LearningRateFor(long? width)
+    {
+        if (width is not { } size || SmallModelLearningRate is not { } small) return RecommendedLearningRate;
+        var share = Math.Clamp(Math.Log(size / 64.0) / Math.Log(4096 / 64.0), 0, 1);
+        return small * Math.Pow(RecommendedLearningRate / small, share);
+    }
+
     /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
     [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
+
+    /// <summary>What the path of a module begins with in the keys of the file: Hugging Face PEFT wraps a model once for most methods, and not at all for soft prompts.</summary>
+    [JsonIgnore] protected internal virtual string ModulePrefix => Adapter.ModulePrefix;
+
+    /// <summary>Number of the model's own layer at each place, where the adapter runs them in another order; null (the default) for the model's own.</summary>
+    [JsonIgnore] protected internal virtual IReadOnlyList<int>? LayerOrder => null;
 
     /// <summary>The options as they are to be saved with what training made of the layers; the options themselves unless a method says otherwise.</summary>
     /// <param name="layers">The adapter's layers.</param>
@@ -66,4 +87,5 @@ public abstract record AdapterOptions
 /// <param name="Options">The options as saved, with defaults resolved for the model.</param>
 /// <param name="Layers">The layers; those of one module from the innermost outwards.</param>
 /// <param name="Shared">Tensors that the layers share.</param>
-public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null);
+/// <param name="Prompt">What comes before the whole model's input.</param>
+public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null);

@@ -75,13 +75,7 @@ public abstract record TargetedOptions : AdapterOptions
     // The head of a task is new: it must be trained with the adapter. Hugging Face names all that its models of the task use.
     private TargetedOptions WithClassifier(ModelTree model)
     {
-        string[] names = (TaskType ?? model.TaskType) switch
-        {
-            "SEQ_CLS" or "TOKEN_CLS" => ModelTree.ClassifierNames,
-            "QUESTION_ANS" => ModelTree.AnswererNames,
-            _ => [],
-        };
-        string[] missing = [.. names.Except(ModulesToSave ?? [])];
+        string[] missing = [.. model.NewModules(TaskType).Except(ModulesToSave ?? [])];
         return missing.Length == 0 ? this : this with { ModulesToSave = [.. ModulesToSave ?? [], .. missing] };
     }
 }

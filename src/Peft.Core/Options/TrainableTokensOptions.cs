@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>Trains chosen rows of an embedding and nothing else, as Hugging Face PEFT's trainable tokens: for words that a model does not know. Merges.</summary>
+[MethodDescription("Trainable tokens", "chosen rows of the embedding", "Hugging Face PEFT 0.15")]
 public sealed record TrainableTokensOptions : AdapterOptions
 {
     /// <summary>The defaults.</summary>

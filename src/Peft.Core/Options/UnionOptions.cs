@@ -8,6 +8,7 @@ namespace Peft;
 
 /// <summary>Several methods as one adapter, which is trained, saved and activated as one: a mix-and-match adapter is a prefix with parallel bottlenecks (He et al. 2021, arXiv:2110.04366).</summary>
 /// <remarks>Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all under their own keys.</remarks>
+[MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
 public sealed record UnionOptions : AdapterOptions
 {
     /// <summary>No parts yet.</summary>
@@ -28,14 +29,15 @@ public sealed record UnionOptions : AdapterOptions
     {
         var plans = Parts.Select(part => part.Plan(model)).ToList();
         var shared = plans.Select(plan => plan.Shared).OfType<SharedTensors>().ToList();
+        var prompts = plans.Select(plan => plan.Prompt).OfType<PromptLayer>().ToList();
         var twice = plans.SelectMany(plan => plan.Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => Adapter.KeyOf(layer.Target, tensor.Name))))
             .GroupBy(key => key).FirstOrDefault(group => group.Count() > 1)?.Key;
-        if (shared.Count < 2 && twice is null) return new AdapterPlan(this with { Parts = [.. plans.Select(plan => plan.Options)] }, [.. plans.SelectMany(plan => plan.Layers)], shared.SingleOrDefault());
+        if (shared.Count < 2 && prompts.Count < 2 && twice is null) return new AdapterPlan(this with { Parts = [.. plans.Select(plan => plan.Options)] }, [.. plans.SelectMany(plan => plan.Layers)], shared.SingleOrDefault(), prompts.SingleOrDefault());
         foreach (var layer in plans.SelectMany(plan => plan.Layers)) layer.Dispose();
-        foreach (var each in shared) each.Dispose();
+        foreach (var each in shared.Concat<TensorOwner>(prompts)) each.Dispose();
         throw new AdapterOptionsException(twice is not null
             ? $"Two parts of the union save a tensor as {twice}. Give them different modules, or make them adapters of their own."
-            : "Two parts of the union have tensors that their layers share, and a file holds one such set. Make one of them an adapter of its own.");
+            : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, and a file holds one such set. Make one of them an adapter of its own.");
     }
 
     private sealed class Configurations : JsonConverter<IReadOnlyList<AdapterOptions>>

@@ -13,6 +13,7 @@ public sealed class ModelTree
     internal ModelTree(nn.Module model)
     {
         Model = model;
+        Learning = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
             Paths.Add(path);
@@ -36,7 +37,13 @@ public sealed class ModelTree
     /// <summary>What the model is for, if it knows.</summary>
     public string? TaskType => (Model as IPretrainedModel)?.TaskType;
 
-    internal List<string> Paths { get; } = [];
+    /// <summary>Paths of all modules, whether adapters can enter them or not.</summary>
+    public IReadOnlyList<string> ModulePaths => Paths;
+
+    private List<string> Paths { get; } = [];
+
+    /// <summary>Paths of the parameters that required a gradient before the model was frozen.</summary>
+    internal HashSet<string> Learning { get; }
 
     /// <summary>Further paths of targets that the model has under several.</summary>
     internal Dictionary<string, Target> OtherPaths { get; } = [];
@@ -82,12 +89,59 @@ public sealed class ModelTree
         return matches;
     }
 
+    /// <summary>Those of the parameters of modules that are no targets that are chosen by their paths: each is one of its own.</summary>
+    /// <exception cref="PeftException">A parameter cannot have another value for the time of a pass.</exception>
+    internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
+    {
+        var all = Walk(Model).Where(pair => !byModule.ContainsKey(pair.Module))
+            .SelectMany(pair => pair.Module.named_parameters(recurse: false).Select(own => new ParameterTarget(pair.Path, own.name, pair.Module, own.parameter))).ToList();
+        foreach (var target in all.Where(target => chosen(target.ParameterPath)))
+        {
+            if (All.Concat(all).Count(other => ReferenceEquals(other.Weight, target.Weight)) > 1)
+                throw new PeftException($"{target} is also the parameter of another module, and only their code knows where it is used. Train the model by a {nameof(ModuleTrainable)} instead.");
+            if (!target.IsManaged)
+                throw new PeftException($"{target} lies in native code, where no other value can stand for it. Train the model by a {nameof(ModuleTrainable)} instead.");
+            yield return target;
+        }
+    }
+
+    /// <summary>The model, if virtual tokens can be put before its input.</summary>
+    /// <exception cref="AdapterOptionsException">They cannot.</exception>
+    public IPromptedModel Prompted => Model as IPromptedModel ?? throw new AdapterOptionsException(
+        $"This method puts virtual tokens before the input of a pretrained transformer, and {Model.GetType().Name} is none ({nameof(IPromptedModel)}). Use a method that enters modules, such as LoRA, or load the model with Peft.Models.");
+
+    /// <summary>Modules that are new for a task and must be trained with an adapter, as Hugging Face PEFT names them: the classifier. Empty for a language model.</summary>
+    /// <param name="taskType">The task, <c>SEQ_CLS</c>; the model's own if null.</param>
+    public IReadOnlyList<string> NewModules(string? taskType = null) => (taskType ?? TaskType) switch
+    {
+        "SEQ_CLS" or "TOKEN_CLS" => ClassifierNames,
+        "QUESTION_ANS" => AnswererNames,
+        _ => [],
+    };
+
+    /// <summary>Layers that train modules whole.</summary>
+    /// <param name="names">Their names, as <see cref="TargetedOptions.ModulesToSave"/>; those of <see cref="NewModules"/> may match nothing.</param>
+    /// <exception cref="TargetNotFoundException">Another name matches nothing.</exception>
+    public IReadOnlyList<AdapterLayer> Saved(IReadOnlyList<string> names)
+    {
+        RequireSaved(names);
+        return [.. All.Where(target => IsSaved(names, target)).Select(target => new FullLayer(target))];
+    }
+
     /// <summary>Whether options train and save a target whole (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
     public bool IsSaved(TargetedOptions options, Target target)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(target);
-        return options.ModulesToSave is { Count: > 0 } names && Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
+        return options.ModulesToSave is { Count: > 0 } names && IsSaved(names, target);
+    }
+
+    private bool IsSaved(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
+
+    private void RequireSaved(IReadOnlyList<string> names)
+    {
+        var unmatched = names.Except(ClassifierNames).Except(AnswererNames).Where(name => !Paths.Any(path => Ends(path, name))).ToList();
+        if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
     }
 
     /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
@@ -101,9 +155,7 @@ public sealed class ModelTree
     internal IEnumerable<AdapterLayer> SavedModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];
-        var unmatched = names.Except(ClassifierNames).Except(AnswererNames).Where(name => !Paths.Any(path => Ends(path, name))).ToList();
-        if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(options.ModulesToSave), unmatched);
-
+        RequireSaved(names);
         var layers = new List<AdapterLayer>();
         foreach (var target in All.Where(target => IsSaved(options, target) && adapted.All(layer => layer.Target != target)))
         {
@@ -115,7 +167,7 @@ public sealed class ModelTree
     }
 
     // Unlike targets, Hugging Face saves whatever ends in the name: the name "classifier" means a "pre_classifier" too.
-    private static bool Ends(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
+    internal static bool Ends(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
 
     private static bool IsUnder(string path, string root) => path == root || path.StartsWith(root + ".", StringComparison.Ordinal);
 

@@ -49,6 +49,9 @@ public abstract class Target
     /// <summary>Whether this is a parameter whose module alone knows what is done with it: a layer there changes the weight and never sees an input.</summary>
     public virtual bool IsParameter => false;
 
+    /// <summary>Name of the weight in its module.</summary>
+    internal virtual string WeightName => "weight";
+
     /// <summary>What tells the target from all others of its model.</summary>
     internal virtual object Key => Module;
 

@@ -32,10 +32,10 @@ internal static class TargetMatcher
     public static IEnumerable<string> Idle(TargetedOptions options, ModelTree model)
     {
         var excluded = options.ExcludeModules;
-        string[] idle = excluded is null ? [] : excluded.Pattern is { } pattern ? (model.Paths.Any(excluded.Matches) ? [] : [pattern])
-            : [.. excluded.Names.Where(name => !model.Paths.Any(path => ModuleSelector.Means(name, path)))];
+        string[] idle = excluded is null ? [] : excluded.Pattern is { } pattern ? (model.ModulePaths.Any(excluded.Matches) ? [] : [pattern])
+            : [.. excluded.Names.Where(name => !model.ModulePaths.Any(path => ModuleSelector.Means(name, path)))];
         if (idle.Length > 0) yield return $"ExcludeModules [{string.Join(", ", idle)}] matches no module of {model.Model.GetType().Name}, so nothing is left out by it.";
-        var layers = options.LayersToTransform?.Where(layer => !model.Paths.Any(path => LayerNumber(path, options.LayersPattern) == layer)).ToList();
+        var layers = options.LayersToTransform?.Where(layer => !model.ModulePaths.Any(path => LayerNumber(path, options.LayersPattern) == layer)).ToList();
         if (layers is { Count: > 0 }) yield return $"LayersToTransform [{string.Join(", ", layers)}] names no layer of {model.Model.GetType().Name}.";
     }
 

@@ -7,6 +7,7 @@ namespace Peft;
 /// AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W + s·B·diag(E)·A. Training starts with a larger rank than wanted, and takes singular
 /// values away where they matter least, so that the rank goes to the layers that need it; s = alpha/(initial rank). Merges.
 /// </summary>
+[MethodDescription("AdaLoRA", "W + s·B·diag(E)·A", "Zhang et al. 2023, arXiv:2303.10512")]
 public sealed record AdaloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

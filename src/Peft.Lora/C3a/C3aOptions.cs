@@ -26,6 +26,7 @@ public enum C3aInitialization
 /// C3A (Chen et al. 2024, arXiv:2407.19342): W + C/in with C made of circulant blocks b × b, each a trained kernel of b numbers; products
 /// with it go by fast Fourier transforms. Merges.
 /// </summary>
+[MethodDescription("C³A", "W + C/in, C of circulant blocks", "Chen et al. 2024, arXiv:2407.19342")]
 public sealed record C3aOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

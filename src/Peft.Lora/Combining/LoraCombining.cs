@@ -29,16 +29,18 @@ public static class LoraCombining
         var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
         if (parts.SelectMany(part => model.Find(part.Name).Layers).FirstOrDefault(layer => !HasPlainFactors(layer)) is { } odd)
             throw new AdapterOptionsException($"The LoRA of {odd.Target} is more than one product B·A: an adapter that has it cannot be combined with others. Activate the adapters together instead.");
+        if (sources.Any(source => !(source.Options.AloraInvocationTokens ?? []).SequenceEqual(sources[0].Options.AloraInvocationTokens ?? [])))
+            throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} are not called by the same AloraInvocationTokens, so that none can stand for all.");
         var rank = Rank(sources.ConvertAll(source => source.Options.Rank), options);
 
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var first = sources[0].Options;
+        var first = sources[0].Options.Plain;
         string[] targets = [.. sources.SelectMany(source => source.Layers.Keys).Select(target => target.Path).Distinct()];
         model.Add(name, first with
         {
             Rank = rank, Alpha = rank, UseRslora = false, RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>(),
-            Initialization = LoraInitialization.Default, ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
+            ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
             TargetModules = Union(sources.ConvertAll(source => source.Options), targets),
         });
         var ranks = new Dictionary<string, int>();

@@ -8,8 +8,8 @@ namespace Peft;
 public static class LoraConversion
 {
     /// <summary>
-    /// Saves an adapter whose factors started as a part of the base weight (PiSSA, OLoRA, CorDA) as a plain LoRA of twice the rank, which
-    /// any reader applies to the unchanged base model: A = [A; A₀], B = [B, −B₀]. An adapter that started otherwise is saved as it is.
+    /// Saves an adapter as a plain LoRA, which any reader applies to the unchanged base model. One whose factors started as a part of the
+    /// base weight (PiSSA, OLoRA, CorDA), or that takes a part out of it (KaSA), gets twice the rank: A = [A; A₀], B = [B, −B₀].
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if need be.</param>
@@ -17,28 +17,27 @@ public static class LoraConversion
     public static void SaveAsPlainLora(this PeftModel model, string folder, string name = PeftModel.DefaultName)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var adapter = model.Find(name);
-        var options = adapter.Options as LoraOptions ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {adapter.Options.PeftType}, not LoRA.");
-        if (!options.Initialization.ReplacesBase)
+        var options = LoraCombining.LoraOf(model, name);
+        if (!options.Initialization.ReplacesBase && options.Variants.Count == 0)
         {
             model.SaveAdapter(folder, name);
             return;
         }
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        var adapter = model.Find(name);
+        var layers = adapter.Layers.OfType<LoraLayer>().ToList();
         var state = model.StateOf(adapter).ToDictionary();
-        foreach (var layer in adapter.Layers.OfType<LoraLayer>())
-        {
-            var (a, b) = (layer.PlainA, layer.PlainB);
-            state[Adapter.KeyOf(layer.Target, layer.Target.FactorName("lora", "A", ".weight"))] = a.reshape(layer.Target.InputFactorShape(a.shape[0]));
-            state[Adapter.KeyOf(layer.Target, layer.Target.FactorName("lora", "B", ".weight"))] = b.reshape(layer.Target.OutputFactorShape(a.shape[0]));
-        }
+        foreach (var key in layers.SelectMany(Keys)) state.Remove(key);
+        foreach (var layer in layers)
+            foreach (var (key, value) in layer.Plain()) state[Adapter.KeyOf(layer.Target, key)] = value;
         // Twice the rank and twice the alpha keep the scaling; under rsLoRA the root of two does.
-        var growth = options.UseRslora ? Math.Sqrt(2) : 2;
-        AdapterCheckpoint.Write(folder, options with
+        var times = options.Initialization.ReplacesBase || options.Kasa is not null ? 2 : 1;
+        var growth = options.UseRslora ? Math.Sqrt(times) : times;
+        AdapterCheckpoint.Write(folder, options.Plain with
         {
-            Initialization = LoraInitialization.Default, Rank = options.Rank * 2, Alpha = options.Alpha * growth,
-            RankPattern = options.RankPattern.ToDictionary(pair => pair.Key, pair => pair.Value * 2),
+            Rank = options.Rank * times, Alpha = options.Alpha * growth,
+            RankPattern = options.RankPattern.ToDictionary(pair => pair.Key, pair => pair.Value * times),
             AlphaPattern = options.AlphaPattern.ToDictionary(pair => pair.Key, pair => pair.Value * growth),
         }, state);
     }
@@ -59,7 +58,8 @@ public static class LoraConversion
         if (adapter.Options is not LoraOptions old || AdapterConfig.Read(folder) is not LoraOptions options)
             throw new AdapterMismatchException($"HotSwap exchanges LoRA adapters, but '{name}' or the one in {folder} is of another method. Delete('{name}') and load the other.");
         options.Validate();
-        if (options.UseDora || old.UseDora || options.Bias != "none" || options.UseLoraBias != old.UseLoraBias || options.ModulesToSave is { Count: > 0 } || options.TrainableTokenIndices is not null || options.Initialization.ReplacesBase || old.Initialization.ReplacesBase)
+        if (options.UseDora || old.UseDora || options.Bias != "none" || options.UseLoraBias != old.UseLoraBias || options.ModulesToSave is { Count: > 0 } || options.TrainableTokenIndices is not null || options.Initialization.ReplacesBase || old.Initialization.ReplacesBase
+            || options.Variants.Count > 0 || old.Variants.Count > 0)
             throw new AdapterMismatchException($"The adapter in {folder} holds more than LoRA factors, or '{name}' does: it cannot be swapped in place. Delete('{name}') and load the other.");
 
         if (adapter.Layers.FirstOrDefault(layer => !LoraCombining.HasPlainFactors(layer)) is { } odd)

@@ -7,6 +7,7 @@ namespace Peft;
 /// DEFT (Hugging Face PEFT 0.20): W − Q·Pᵀ·W + s·Q·R: what the weight writes in a few trained directions is taken out, and a trained matrix R put
 /// in its place. Merges.
 /// </summary>
+[MethodDescription("DEFT", "W − Q·Pᵀ·W + s·Q·R", "Hugging Face PEFT 0.20")]
 public sealed record DeftOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

@@ -7,6 +7,7 @@ namespace Peft;
 /// DeLoRA (Bini et al. 2025, arXiv:2503.18225): W + (λ/r)·B·Ξ·A·diag(‖W‖), with Ξ dividing by the norms of A's rows and B's columns, so
 /// that λ alone says how far the weight moves. Merges.
 /// </summary>
+[MethodDescription("DeLoRA", "W + (λ/r)·B·Ξ·A·diag(‖W‖)", "Bini et al. 2025, arXiv:2503.18225")]
 public sealed record DeloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

@@ -4,6 +4,7 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>FourierFT (Gao et al. 2024, arXiv:2405.03003): W + s·Re(F⁻¹(S)), with a spectrum S that is zero but for some trained coefficients. Merges.</summary>
+[MethodDescription("FourierFT", "W + s·Re(F⁻¹(S)), S sparse", "Gao et al. 2024, arXiv:2405.03003")]
 public sealed record FourierFtOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

@@ -7,6 +7,7 @@ namespace Peft;
 /// FRoD (2026, doi:10.1609/aaai.v40i31.39813): W = U·diag(l)·Vᵀ with a V that modules of one kind share; l and a sparse matrix beside diag(l) are trained,
 /// an update of full rank. Merges.
 /// </summary>
+[MethodDescription("FRoD", "U·(diag(l) + S)·Vᵀ, S sparse, V shared", "2026, doi:10.1609/aaai.v40i31.39813")]
 public sealed record FrodOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

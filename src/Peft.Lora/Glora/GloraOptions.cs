@@ -7,6 +7,7 @@ namespace Peft;
 /// GLoRA (Chavan et al. 2023, arXiv:2306.07967): W + W∘A + B for the weight and b + b∘D + E + W·C for the bias, each of A to E of a form that can
 /// be chosen. Merges.
 /// </summary>
+[MethodDescription("GLoRA", "W + W∘A + B; b + b∘D + E + W·C", "Chavan et al. 2023, arXiv:2306.07967")]
 public sealed record GloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

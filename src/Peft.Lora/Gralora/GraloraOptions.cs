@@ -7,6 +7,7 @@ namespace Peft;
 /// GraLoRA (Jung et al. 2025, arXiv:2505.20355): W + s·ΔW, with ΔW a grid of k × k blocks of rank r/k each, and optionally a plain LoRA
 /// beside it; s = alpha/(r + hybrid rank). Merges.
 /// </summary>
+[MethodDescription("GraLoRA", "W + s·[Bᵢⱼ·Aᵢⱼ], a grid of blocks", "Jung et al. 2025, arXiv:2505.20355")]
 public sealed record GraloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

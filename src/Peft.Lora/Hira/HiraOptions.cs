@@ -17,6 +17,7 @@ public enum HiraInitialization
 }
 
 /// <summary>HiRA (Huang et al. 2025, openreview TwJrTz9cRS): W + W∘(B·A), an update of high rank from factors of low rank. Merges.</summary>
+[MethodDescription("HiRA", "W + W∘(B·A)", "2025, openreview:TwJrTz9cRS")]
 public sealed record HiraOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>

@@ -39,6 +39,7 @@ public static class Eva
         var layers = LoraCombining.LayersOf(model, name);
         var lora = LoraCombining.LoraOf(model, name);
         if (lora.UseDora) throw new AdapterOptionsException("EVA changes ranks after the fact, which DoRA's magnitudes do not allow: leave out UseDora.");
+        if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes ranks after the fact, which {lora.Variants[0]} does not allow: leave it out.");
         var most = (int)Math.Round(lora.Rank * options.Rho);
         var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, _ => new IncrementalPca(most));
         try

@@ -14,9 +14,13 @@ public static class LoraFa
     /// approximation of the full one: g ← g·(A·Aᵀ)⁻¹/s². It is the trainer's <see cref="Trainer.GradientTransform"/>.
     /// </summary>
     /// <param name="model">The model.</param>
+    /// <exception cref="AdapterOptionsException">An active adapter is of a variant whose A is more than a matrix.</exception>
     public static Action<IReadOnlyList<TrainableTensor>> FreezeA(this PeftModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
+        foreach (var name in model.Active)
+            if (model.Find(name).Options is LoraOptions { HasOwnShape: true } options)
+                throw new AdapterOptionsException($"LoRA-FA is defined for plain factors, but '{name}' has {options.Variants[0]}: leave that out, or train without LoRA-FA.");
         var layers = model.Active.SelectMany(name => model.Find(name).Layers).OfType<LoraLayer>().ToList();
         foreach (var layer in layers) layer.FreezeA();
         return _ =>

@@ -7,6 +7,7 @@ namespace Peft;
 /// Lily (Zhong et al. 2024, arXiv:2407.09946): W·x + s·Bₓ·A·x, where the modules of one name share A with their neighbours and a few experts Bₑ with
 /// all, which a router mixes anew for each input. Does not merge.
 /// </summary>
+[MethodDescription("Lily", "W·x + s·Bₓ·A·x, Bₓ routed", "Zhong et al. 2024, arXiv:2407.09946")]
 public sealed record LilyOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>

@@ -4,6 +4,7 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098): W + s·(B₁·A₁)∘(B₂·A₂), of rank up to r² with s = alpha/r. Merges.</summary>
+[MethodDescription("LoHa", "W + s·(B₁·A₁)∘(B₂·A₂)", "Hyeon-Woo et al. 2021, arXiv:2108.06098")]
 public sealed record LohaOptions : LycorisOptions
 {
     /// <summary>The defaults.</summary>

@@ -20,6 +20,7 @@ public enum LokrInitialization
 /// LoKr (Edalati et al. 2022, arXiv:2212.10650; Yeh et al. 2023, arXiv:2309.14859): W + s·(w1 ⊗ w2), a Kronecker product of a small
 /// matrix and a larger one, which is itself of low rank where that is smaller; s = alpha/r. Merges.
 /// </summary>
+[MethodDescription("LoKr", "W + s·(w₁⊗w₂)", "Edalati et al. 2022, arXiv:2212.10650")]
 public sealed record LokrOptions : LycorisOptions
 {
     /// <summary>The defaults.</summary>

@@ -7,37 +7,45 @@ namespace Peft.Lora;
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): ΔW = s·B·A, with A <c>[rank, in]</c> and B <c>[out, rank]</c>. Where the factors start as a
 /// part of the weight (PiSSA, OLoRA, CorDA), that part is subtracted: ΔW = s·(B·A − B₀·A₀), so that the base weight stays what it is.
 /// </summary>
-internal sealed class LoraLayer : DeltaLayer
+internal class LoraLayer : DeltaLayer
 {
     private readonly Parameter? bias;
     private Parameter? inverse;
 
-    public LoraLayer(Target target, LoraOptions options) : base(target)
+    public LoraLayer(Target target, LoraOptions options) : this(target, options, null, null) { }
+
+    /// <summary>A layer whose factors start as given, in whatever shape; as the options say where they are null.</summary>
+    protected LoraLayer(Target target, LoraOptions options, Tensor? initialA, Tensor? initialB) : base(target)
     {
         var rank = options.RankAt(target.Path);
         Scaling = options.ScalingAt(target.Path);
         Dropout = options.Dropout;
         var (a, b) = LoraFactors.Initial(options.Initialization, target, rank, Scaling);
-        A = Trainable(target.FactorName("lora", "A", ".weight"), a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
-        B = Trainable(target.FactorName("lora", "B", ".weight"), b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));
+        A = Trainable(target.FactorName("lora", "A", ".weight"), initialA ?? a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
+        B = Trainable(target.FactorName("lora", "B", ".weight"), initialB ?? b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));
         if (options.UseLoraBias) bias = Trainable("lora_B.bias", Zeros(target.Out));
-        if (options.Initialization.ReplacesBase) Start = (Frozen("lora_A0", Copy(MatrixA), saved: false), Frozen("lora_B0", Copy(MatrixB), saved: false));
+        if (options.Initialization.ReplacesBase) Begin(A.view(rank, -1), B.view(-1, rank));
     }
 
     public Parameter A { get; }
 
     public Parameter B { get; }
 
-    /// <summary>The factors' initial values where they are a part of the weight.</summary>
+    /// <summary>Factors of the part of the weight that is taken out of it, where one is: s·B₀·A₀.</summary>
     public (Parameter A, Parameter B)? Start { get; private set; }
 
     public double Scaling { get; private set; }
 
     public int Rank => (int)A.shape[0];
 
-    public Tensor MatrixA => A.view(Rank, -1);
+    /// <summary>A as the layer uses it, <c>[rank, in]</c>.</summary>
+    public virtual Tensor MatrixA => A.view(Rank, -1);
 
-    public Tensor MatrixB => B.view(-1, Rank);
+    /// <summary>B as the layer uses it, <c>[out, rank]</c>.</summary>
+    public virtual Tensor MatrixB => B.view(-1, Rank);
+
+    /// <summary>Takes s·B₀·A₀ out of the weight from now on.</summary>
+    protected void Begin(Tensor a, Tensor b) => Start = (Frozen("lora_A0", Copy(a), saved: false), Frozen("lora_B0", Copy(b), saved: false));
 
     public override Tensor Delta()
     {
@@ -52,16 +60,24 @@ internal sealed class LoraLayer : DeltaLayer
 
     protected override Tensor Apply(Tensor input)
     {
-        var added = Map(Drop(input), MatrixA, MatrixB);
-        if (Start is { } start) added = added.sub(Map(input, start.A, start.B));
+        var added = Expand(Reduce(Drop(input)), MatrixB);
+        if (Start is { } start) added = added.sub(Expand(Target.Apply(input, start.A), start.B));
         return DeltaBias() is { } b ? added.add(Target.AlongOutput(b)) : added;
     }
 
+    /// <summary>The input in the rank's few channels.</summary>
+    protected virtual Tensor Reduce(Tensor input) => Target.Apply(input, MatrixA);
+
     // Scaled while it is thin.
-    private Tensor Map(Tensor x, Tensor a, Tensor b)
+    private Tensor Expand(Tensor hidden, Tensor b) => Target.Expand(Scaling == 1 ? hidden : hidden.mul(Scaling), b);
+
+    /// <summary>The saved tensors of the plain LoRA that has the same update, by their names in the file.</summary>
+    public IEnumerable<(string Name, Tensor Value)> Plain()
     {
-        var hidden = Target.Apply(x, a);
-        return Target.Expand(Scaling == 1 ? hidden : hidden.mul(Scaling), b);
+        var (a, b) = (PlainA, PlainB);
+        yield return (Target.FactorName("lora", "A", ".weight"), a.reshape(Target.InputFactorShape(a.shape[0])));
+        yield return (Target.FactorName("lora", "B", ".weight"), b.reshape(Target.OutputFactorShape(a.shape[0])));
+        if (bias is not null) yield return ("lora_B.bias", bias.detach());
     }
 
     /// <summary>A of the plain LoRA that has the same update: <c>[rank or twice that, in]</c>.</summary>

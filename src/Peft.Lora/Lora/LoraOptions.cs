@@ -7,6 +7,7 @@ namespace Peft;
 /// <summary>
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): W + s·B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> and s = alpha/rank. Merges.
 /// </summary>
+[MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>
@@ -51,6 +52,30 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Whether modules that share a weight stay tied when they are adapted or saved.</summary>
     [JsonPropertyName("ensure_weight_tying")] public bool EnsureWeightTying { get; init; }
 
+    /// <summary>
+    /// Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397): tokens that call the adapter. It acts from where they stand last in the text, and not at all without
+    /// them, so that what a cache holds of the text before them serves with any adapter. Does not merge.
+    /// </summary>
+    [JsonPropertyName("alora_invocation_tokens")] public IReadOnlyList<int>? AloraInvocationTokens { get; init; }
+
+    /// <summary>KaSA: the weight's smallest singular values make room for the update, which has trained ones.</summary>
+    [JsonPropertyName("kasa_config")] public KasaOptions? Kasa { get; init; }
+
+    /// <summary>BD-LoRA: factors in blocks, for serving a model that is cut into parts.</summary>
+    [JsonPropertyName("use_bdlora")] public BdloraOptions? Bdlora { get; init; }
+
+    /// <summary>VeLoRA: A learns from compressed inputs, which saves memory in training.</summary>
+    [JsonPropertyName("velora_config")] public VeloraOptions? Velora { get; init; }
+
+    /// <summary>MonteCLoRA: training adds noise to A.</summary>
+    [JsonPropertyName("monteclora_config")] public MontecloraOptions? Monteclora { get; init; }
+
+    /// <summary>
+    /// Runs of layers, one after another, that the model is to run in place of its own: layers that come more than once share their weights, and each place has factors
+    /// of its own. The model's own layers are back when its adapters are off or taken off. Other adapters of the model see the same layers.
+    /// </summary>
+    [JsonPropertyName("layer_replication")] public IReadOnlyList<LayerRange>? LayerReplication { get; init; }
+
     // What Hugging Face writes beside these, so that its readers find every field. EVA's and CorDA's settings are kept as they are.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
@@ -59,19 +84,16 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     [JsonInclude, JsonPropertyName("qalora_group_size")] internal int QaloraGroupSize { get; init; } = 16;
 
     // Variants that this version does not compute: refused, never ignored.
-    [JsonInclude, JsonPropertyName("alora_invocation_tokens")] internal JsonNode? AloraInvocationTokens { get; init; }
     [JsonInclude, JsonPropertyName("arrow_config")] internal JsonNode? ArrowConfig { get; init; }
-    [JsonInclude, JsonPropertyName("kasa_config")] internal JsonNode? KasaConfig { get; init; }
-    [JsonInclude, JsonPropertyName("layer_replication")] internal JsonNode? LayerReplication { get; init; }
     [JsonInclude, JsonPropertyName("lora_ga_config")] internal JsonNode? LoraGaConfig { get; init; }
     [JsonInclude, JsonPropertyName("megatron_config")] internal JsonNode? MegatronConfig { get; init; }
-    [JsonInclude, JsonPropertyName("monteclora_config")] internal JsonNode? MontecloraConfig { get; init; }
-    [JsonInclude, JsonPropertyName("use_bdlora")] internal JsonNode? UseBdlora { get; init; }
     [JsonInclude, JsonPropertyName("use_qalora")] internal bool UseQalora { get; init; }
-    [JsonInclude, JsonPropertyName("velora_config")] internal JsonNode? VeloraConfig { get; init; }
 
     /// <inheritdoc/>
     protected override bool TiesWeights => EnsureWeightTying;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<int>? LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
     /// <inheritdoc/>
     protected override bool MayTargetNothing => TargetParameters is { Count: > 0 };
@@ -82,12 +104,18 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
         foreach (var error in base.Errors()) yield return error;
         foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
+        foreach (var error in (Kasa?.Errors() ?? []).Concat(Bdlora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
+        if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: name the tokens that call the adapter, or leave it null.";
+        if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
+            yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
+        string[] variants = [.. Variants, .. UseDora ? [nameof(UseDora)] : Array.Empty<string>()];
+        if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that do not go together: choose one.";
+        if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
+            yield return $"{Variants[0]} has a start of its own, but Initialization is '{Initialization}': leave it at the default.";
         if (UseDora && UseLoraBias) yield return "UseLoraBias has no meaning with UseDora: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
-            ("alora_invocation_tokens", AloraInvocationTokens), ("arrow_config", ArrowConfig), ("kasa_config", KasaConfig), ("layer_replication", LayerReplication),
-            ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("monteclora_config", MontecloraConfig), ("use_bdlora", UseBdlora),
-            ("use_qalora", UseQalora ? JsonValue.Create(true) : null), ("velora_config", VeloraConfig),
+            ("arrow_config", ArrowConfig), ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
             ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
             if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that this version does not compute.";
@@ -96,6 +124,17 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     /// <inheritdoc/>
     private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
         => (LoraPlan.Layers(this, targets, model), null);
+
+    /// <summary>The options that make another kind of layer, of which there can be one.</summary>
+    internal IReadOnlyList<string> Variants
+        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(Bdlora), Bdlora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
+            .Where(pair => pair.Item2).Select(pair => pair.Item1)];
+
+    /// <summary>Whether the layers hold more than two plain factors, so that nothing else can give them others.</summary>
+    internal bool HasOwnShape => Kasa is not null || Bdlora is not null || Monteclora is not null;
+
+    /// <summary>The options of an adapter that holds the same updates in plain factors.</summary>
+    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, Kasa = null, Bdlora = null, Velora = null, Monteclora = null };
 
     internal int RankAt(string path) => RankPattern.At(path, Rank);
 

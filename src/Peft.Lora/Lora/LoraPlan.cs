@@ -6,6 +6,9 @@ internal static class LoraPlan
     public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
     {
         var lookups = new List<LoraLayer>();
+        var invocation = options.AloraInvocationTokens is { } tokens ? new Invocation(tokens) : null;
+        if (invocation is not null && model.TaskType is not (null or "CAUSAL_LM"))
+            throw new AdapterOptionsException($"AloraInvocationTokens are for language models that continue a text, but this {model.Model.GetType().Name} is for {model.TaskType}.");
         // Embeddings first where the heads that are tied to them use their factors.
         foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
@@ -19,12 +22,12 @@ internal static class LoraPlan
                 yield return new TiedLoraLayer(target, owner);
                 continue;
             }
-            if (target.Groups > 1)
+            if (target.Groups > 1 && options.Variants.Count == 0)
             {
                 yield return new GroupedLoraLayer(target, options);
                 continue;
             }
-            var lora = new LoraLayer(target, options);
+            var lora = Factors(target, options, targets.Count, invocation);
             if (target.IsLookup) lookups.Add(lora);
             yield return lora;
             if (options.UseDora) yield return new MagnitudeLayer(target, lora);
@@ -32,11 +35,25 @@ internal static class LoraPlan
         foreach (var layer in Tokens(options, model)) yield return layer;
     }
 
+    private static LoraLayer Factors(Target target, LoraOptions options, int count, Invocation? invocation)
+    {
+        if (options.Variants is [var variant, ..] && !target.IsProduct)
+            throw new AdapterOptionsException($"{variant} is defined for linear modules, but {target} is none: leave it out of TargetModules.");
+        return options switch
+        {
+            { Kasa: { } kasa } => new KasaLayer(target, options, kasa),
+            { Bdlora: { } bdlora } => BdloraLayer.For(target, options, bdlora),
+            { Velora: { } velora } => new VeloraLayer(target, options, velora),
+            { Monteclora: { } monteclora } => new MontecloraLayer(target, options, monteclora, count),
+            _ => invocation is null ? new LoraLayer(target, options) : new AloraLayer(target, options, invocation),
+        };
+    }
+
     private static IEnumerable<Target> ParameterTargets(LoraOptions options, ModelTree model)
     {
         if (options.TargetParameters is not { Count: > 0 } names) return [];
-        if (options.Dropout > 0 || options.UseDora || options.UseLoraBias)
-            throw new AdapterOptionsException("TargetParameters goes without Dropout, UseDora and UseLoraBias: these need the module's input.");
+        if (options.Dropout > 0 || options.UseDora || options.UseLoraBias || options.Variants.Count > 0)
+            throw new AdapterOptionsException($"TargetParameters goes without Dropout, UseDora, UseLoraBias and {string.Join(", ", options.Variants.DefaultIfEmpty("variants of LoRA"))}: these need the module's input.");
         var matches = model.Parameters(nameof(options.TargetParameters), names);
         options.RequireMatrices(matches);
         return matches;

@@ -23,6 +23,7 @@ public enum MissForm
 /// MiSS (Kang and Yin 2024, arXiv:2409.15371): W + ΔW, where ΔW repeats one trained shard <c>[r, out]</c> along the input: x·ΔWᵀ is the
 /// sum of x's pieces of length r, times the shard. Merges.
 /// </summary>
+[MethodDescription("MiSS", "W + D, a shard repeated along the input", "Kang and Yin 2024, arXiv:2409.15371")]
 public sealed record MissOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

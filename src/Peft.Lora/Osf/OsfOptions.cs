@@ -7,6 +7,7 @@ namespace Peft;
 /// OSF (Nayak et al. 2025, arXiv:2504.07097): the weight is taken apart by its singular values; the larger ones are kept, the others are trained with
 /// their vectors, which stay orthogonal to those kept. For learning one task after another. Merges.
 /// </summary>
+[MethodDescription("OSF", "U·diag(S)·Vᵀ, its smaller part trained", "Nayak et al. 2025, arXiv:2504.07097")]
 public sealed record OsfOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>

@@ -6,6 +6,7 @@ namespace Peft;
 /// <summary>
 /// PEANuT (Zhong et al. 2024, arXiv:2410.01870): W + s·f(W), where f is a small trained network that reads the weight itself. Merges.
 /// </summary>
+[MethodDescription("PEANuT", "W + s·f(W), f a small network", "Zhong et al. 2024, arXiv:2410.01870")]
 public sealed record PeanutOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>

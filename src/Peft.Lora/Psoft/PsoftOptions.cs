@@ -7,6 +7,7 @@ namespace Peft;
 /// PSOFT (Wu et al. 2025, arXiv:2505.11235): W + s·B·(R − I)·A, with frozen A and B from the weight's leading singular vectors: within their
 /// space the weight is turned by an orthogonal R, and stretched. Merges.
 /// </summary>
+[MethodDescription("PSOFT", "W + s·B·(R − I)·A, R orthogonal", "Wu et al. 2025, arXiv:2505.11235")]
 public sealed record PsoftOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>
@@ -64,6 +65,7 @@ public sealed record PsoftOptions : WeightUpdateOptions
         if (Split is not ("psoft_init" or "pissa_init")) yield return $"Split must be 'psoft_init' or 'pissa_init', but was '{Split}'.";
         if (Svd is not ("full" or "lowrank")) yield return $"Svd must be 'full' or 'lowrank', but was '{Svd}'.";
         if (Alpha == 0) yield return "Alpha must not be 0.";
+        if (SvdIterations < 0) yield return $"SvdIterations must not be negative, but was {SvdIterations}.";
         if (SeriesTerms < 1) yield return $"SeriesTerms must be at least 1, but was {SeriesTerms}.";
     }
 

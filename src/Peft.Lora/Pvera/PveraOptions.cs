@@ -7,6 +7,7 @@ namespace Peft;
 /// PVeRA (arXiv:2512.07703): VeRA whose inner state is drawn from a normal distribution in training, with mean and deviation by shared random
 /// projections; afterwards the mean counts. Merges.
 /// </summary>
+[MethodDescription("PVeRA", "W + diag(b)·B·z, z normal", "arXiv:2512.07703")]
 public sealed record PveraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

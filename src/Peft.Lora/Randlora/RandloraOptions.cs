@@ -7,6 +7,7 @@ namespace Peft;
 /// RandLoRA (Albert et al. 2025, arXiv:2502.00987): W + s·Σⱼ Bⱼ·Λⱼ·A·Γⱼ with random bases that all layers share and trained diagonal
 /// matrices Λⱼ and Γⱼ: an update of full rank; s = alpha/r. Merges.
 /// </summary>
+[MethodDescription("RandLoRA", "W + s·Σⱼ Bⱼ·Λⱼ·A·Γⱼ, A and B random", "Albert et al. 2025, arXiv:2502.00987")]
 public sealed record RandloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

@@ -4,6 +4,7 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S; as many elements are trained as a LoRA of the rank has. Merges.</summary>
+[MethodDescription("SHiRA", "W + S, S sparse", "Bhardwaj et al. 2024, arXiv:2406.13175")]
 public sealed record ShiraOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>

@@ -6,6 +6,7 @@ namespace Peft;
 /// <summary>
 /// Super-tuning (arXiv:2607.09287): W + S with a sparse S at the elements of the weight that are largest, optionally with a LoRA beside it. Merges.
 /// </summary>
+[MethodDescription("Super-tuning", "W + S, S at the largest elements", "arXiv:2607.09287")]
 public sealed record SupertuningOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>

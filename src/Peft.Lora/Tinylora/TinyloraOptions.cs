@@ -20,6 +20,7 @@ public enum TinyloraInitialization
 /// TinyLoRA (arXiv:2602.04118): W + B·R·A, with frozen B and A from the weight's singular value decomposition and R = Σ vᵢ·Pᵢ a mix of
 /// random matrices; only the vector v is trained, for one layer or several. Merges.
 /// </summary>
+[MethodDescription("TinyLoRA", "W + B·(Σ vᵢ·Pᵢ)·A, only v trained", "arXiv:2602.04118")]
 public sealed record TinyloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

@@ -7,6 +7,7 @@ namespace Peft;
 /// Uni-LoRA (Li et al. 2025, arXiv:2506.00799): LoRA whose factors, of all layers together, are one trained vector of a few hundred numbers, each of which
 /// stands at many random places. Merges.
 /// </summary>
+[MethodDescription("Uni-LoRA", "W + s·B·A, all entries from one vector", "Li et al. 2025, arXiv:2506.00799")]
 public sealed record UniloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

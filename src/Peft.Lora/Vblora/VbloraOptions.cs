@@ -7,6 +7,7 @@ namespace Peft;
 /// VB-LoRA (Li et al. 2024, arXiv:2405.15179): LoRA whose factors are put together from pieces, each a mix of a few vectors of one bank
 /// that all layers share. Merges.
 /// </summary>
+[MethodDescription("VB-LoRA", "W + B·A, put together from a bank of vectors", "Li et al. 2024, arXiv:2405.15179")]
 public sealed record VbloraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

@@ -7,6 +7,7 @@ namespace Peft;
 /// VeRA (Kopiczko et al. 2023, arXiv:2310.11454): W + diag(b)·B·diag(d)·A with random A and B that all layers share; only the vectors
 /// b <c>[out]</c> and d <c>[rank]</c> are trained. Merges.
 /// </summary>
+[MethodDescription("VeRA", "W + diag(b)·B·diag(d)·A, A and B random", "Kopiczko et al. 2023, arXiv:2310.11454")]
 public sealed record VeraOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

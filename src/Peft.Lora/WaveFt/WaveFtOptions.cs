@@ -7,6 +7,7 @@ namespace Peft;
 /// WaveFT (Bilican et al. 2025, arXiv:2505.12532): W + s·ΔW, where ΔW is the inverse wavelet transform of a matrix that is zero but for some
 /// trained coefficients. Merges.
 /// </summary>
+[MethodDescription("WaveFT", "W + s·DWT⁻¹(S), S sparse", "Bilican et al. 2025, arXiv:2505.12532")]
 public sealed record WaveFtOptions : WeightUpdateOptions, ITrainsBiases
 {
     /// <summary>The defaults.</summary>

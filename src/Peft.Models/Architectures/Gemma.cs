@@ -46,6 +46,7 @@ internal static class Gemma
         return spec with
         {
             Names = Sandwich,
+            ScalesAtLookup = true,
             QueryKeyNorm = true,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             AttentionSoftCap = Cap(config, "attn_logit_softcapping", null),

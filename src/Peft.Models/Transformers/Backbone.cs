@@ -20,6 +20,10 @@ internal abstract class Backbone() : nn.Module<ModelInput, Tensor>("")
     /// <summary>Whether layers are run again in the backward pass instead of keeping what they computed.</summary>
     public abstract bool CheckpointActivations { get; set; }
 
+    /// <summary>Runs layers in another order, until the result is disposed.</summary>
+    /// <param name="order">The layer at each place.</param>
+    public abstract ILayerOrder Reorder(IReadOnlyList<int> order);
+
     /// <summary>Registers the modules in a model, below a path; right in the model if the path is empty.</summary>
     public void PlaceInto(nn.Module model, string path)
     {

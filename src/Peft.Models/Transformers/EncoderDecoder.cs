@@ -26,6 +26,10 @@ internal sealed class EncoderDecoder : Backbone
         set => encoder.CheckpointActivations = decoder.CheckpointActivations = value;
     }
 
+    /// <inheritdoc/>
+    public override ILayerOrder Reorder(IReadOnlyList<int> order)
+        => throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", order)}], but a model with an encoder and a decoder has two stacks of them: leave the order out.");
+
     /// <summary>The encoder's states <c>[batch, source, hidden]</c>.</summary>
     public Tensor Encode(ModelInput input)
     {
@@ -47,7 +51,7 @@ internal sealed class EncoderDecoder : Backbone
                 new ModelInput
                 {
                     InputIds = input.DecoderInputIds, Embeddings = input.DecoderEmbeddings, AttentionMask = input.DecoderAttentionMask,
-                    Cache = input.Cache, Prefix = input.Prefix,
+                    Cache = input.Cache, Prefix = input.Prefix, InAttention = input.InAttention,
                 },
                 states, input.AttentionMask);
         }

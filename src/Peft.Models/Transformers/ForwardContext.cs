@@ -39,10 +39,16 @@ internal sealed class ForwardContext
     public KeyValueCache? Cache { get; init; }
 
     /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
-    public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
+    public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
+
+    /// <summary>Tokens inside the attention of layers.</summary>
+    public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
     /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
+
+    /// <summary>The token ids so far; null where they are not known.</summary>
+    public PassTokens? Tokens { get; init; }
 
     /// <summary>Angles of layers that see everything.</summary>
     public RotaryAngles? Angles { get; set => field = value?.Detach(); }
@@ -72,15 +78,25 @@ internal sealed class ForwardContext
         return new Holder(this);
     }
 
+    // The giver may let its handles go before layers run again.
+    private static KeyValuePrefix Own(KeyValuePrefix given)
+        => new(given.Keys.alias().DetachFromDisposeScope(), given.Values.alias().DetachFromDisposeScope());
+
     private void Release()
     {
         if (--holders > 0) return;
         foreach (var (_, pattern) in patterns) pattern.Dispose();
         Bias?.Dispose();
+        Tokens?.Dispose();
         Encoder?.Pattern.Dispose();
         Angles?.Dispose();
         WindowAngles?.Dispose();
         KeyMask?.Dispose();
+        foreach (var (keys, values) in Prefix ?? [])
+        {
+            keys.Dispose();
+            values.Dispose();
+        }
     }
 
     private sealed class Holder(ForwardContext context) : IDisposable

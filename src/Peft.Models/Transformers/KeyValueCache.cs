@@ -50,8 +50,31 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         cross.Add((keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
     }
 
+    /// <summary>Copies of a layer's keys and values.</summary>
+    internal KeyValuePrefix Held(int layer)
+    {
+        using var keys = layers[layer].Keys.narrow(2, 0, Length);
+        using var values = layers[layer].Values.narrow(2, 0, Length);
+        return new(keys.clone(), values.clone());
+    }
+
+    /// <summary>The token ids of the positions held, <c>[batch, length]</c>; null where some of them were given as embeddings.</summary>
+    internal Tensor? Tokens { get; private set; }
+
     /// <summary>Counts the new positions, once all layers have them.</summary>
-    internal void Advance(int count) => Length += count;
+    /// <param name="count">How many.</param>
+    /// <param name="tokens">The ids of all positions; null where they are not known.</param>
+    internal void Advance(int count, Tensor? tokens)
+    {
+        Length += count;
+        Keep(tokens?.alias());
+    }
+
+    private void Keep(Tensor? tokens)
+    {
+        Tokens?.Dispose();
+        Tokens = tokens?.DetachFromDisposeScope();
+    }
 
     /// <summary>Keeps the first positions only.</summary>
     /// <param name="length">How many.</param>
@@ -59,7 +82,9 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        var dropped = Length - length;
         Length = length;
+        if (Tokens is { } tokens) Keep(tokens.shape[1] > dropped ? tokens.narrow(1, 0, tokens.shape[1] - dropped) : null);
     }
 
     private void Grow(int layer, int needed)
@@ -92,5 +117,6 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         cross.Clear();
         room.Clear();
         Length = 0;
+        Keep(null);
     }
 }

@@ -31,6 +31,9 @@ public sealed record ModelInput
     /// <summary>Keys and values that stand before the input, a pair per layer, as prefix tuning learns them; in an encoder-decoder model before the decoder's. Not counted again once a cache holds them.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
+    /// <summary>Tokens that the attention of layers reads besides, as LLaMA-Adapter learns them; of an encoder-decoder model the decoder's.</summary>
+    public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
+
     /// <summary>Lengths of the sequences that lie end to end in the single row; null otherwise.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
@@ -58,8 +61,3 @@ public sealed record ModelInput
         };
     }
 }
-
-/// <summary>Keys and values that a layer sees before its input.</summary>
-/// <param name="Keys"><c>[batch, key/value heads, length, head size]</c>, rotated already where the model rotates.</param>
-/// <param name="Values"><c>[batch, key/value heads, length, head size]</c></param>
-public sealed record KeyValuePrefix(Tensor Keys, Tensor Values);

@@ -62,9 +62,9 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             q = Replace(q, queryNorm.call(q));
             k = Replace(k, keyNorm!.call(k));
         }
-        if (Fused(q, k, v, context) is { } result)
+        if (Fused(q, k, v, context) is { } kernels)
         {
-            using var fused = result;
+            using var fused = kernels;
             q.Dispose();
             k.Dispose();
             v.Dispose();
@@ -79,17 +79,50 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         q = Replace(q, q.transpose(1, 2));   // [batch, heads, sequence, size]
         k = Replace(k, k.transpose(1, 2));
         v = Replace(v, v.transpose(1, 2));
-        using var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
+        var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
+        using var read = Read(q, context);
         q.Dispose();
         k.Dispose();
         v.Dispose();
-        return output.call(mixed);
+        // As in Hugging Face PEFT, what is read of prompts goes through the output projection where queries, keys and values have projections of
+        // their own, and not where they are joined.
+        if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read));
+        var result = output.call(mixed);
+        mixed.Dispose();
+        return read is null || joined is null ? result : Replace(result, result.add(read));
+    }
+
+    /// <summary>What the queries read of the prompts inside this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
+    private Tensor? Read(Tensor q, ForwardContext context)
+    {
+        Tensor? sum = null;
+        foreach (var prompt in context.InAttention)
+        {
+            if (prompt.Layer != context.Layer) continue;
+            var read = Read(q, prompt);
+            sum = sum is null ? read : Replace(sum, Replace(read, sum.add(read)));
+        }
+        return sum;
+    }
+
+    // gate · softmax(s·q·Kᵀ)·V with K and V of the tokens, which are not rotated.
+    private Tensor Read(Tensor q, AttentionPrompt prompt)
+    {
+        using var scope = NewDisposeScope();
+        var tokens = prompt.Tokens.to_type(q.dtype);
+        var at = new ForwardContext { Batch = 1, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
+        var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
+        if (keyNorm is not null) k = keyNorm.call(k);
+        var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(kernel.Scale), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
+        return weights.matmul(Spread(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
+
+        Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }
 
     // The library's own kernels are for the CPU, and for rows without padding: whole sequences, or one new position after the cached ones.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
-        if (context is not { Causal: true, Prefix: null, KeyMask: null, Bias: null } || attention.IsCapped || (dropout > 0 && training)) return null;
+        if (context is not { Causal: true, Prefix: null, KeyMask: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
         var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
         if (context.Cache is null)
             return CausalAttention.Takes(q, k, v, size) ? CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine) : null;

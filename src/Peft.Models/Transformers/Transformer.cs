@@ -15,6 +15,7 @@ internal sealed class Transformer : Backbone
     private readonly AdaptableModule? embeddingNorm, finalNorm;
     private readonly RotaryTable? rotary, windowRotary;
     private readonly TransformerSpec spec;
+    private TransformerLayer[] running;
 
     public Transformer(TransformerSpec spec, Placement at, Embedding? shared = null)
     {
@@ -30,6 +31,7 @@ internal sealed class Transformer : Backbone
         if (spec.TokenTypeCount > 0) this.Place(names.TokenTypes, tokenTypes = new Embedding(spec.TokenTypeCount, spec.HiddenSize, at.Type, at.Device));
         if (spec.EmbeddingNorm) this.Place(names.EmbeddingNorm, embeddingNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         layers = new ModuleList<TransformerLayer>([.. Enumerable.Range(0, spec.LayerCount).Select(i => new TransformerLayer(spec, i, at))]);
+        running = [.. layers];
         this.Place(names.Layers, layers);
         if (!spec.PostNorm) this.Place(names.FinalNorm, finalNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (spec.RelativePositions is { } relativePositions)
@@ -51,6 +53,9 @@ internal sealed class Transformer : Backbone
     private bool Trains => layers[0].training;
 
     /// <inheritdoc/>
+    public override ILayerOrder Reorder(IReadOnlyList<int> order) => new LayerOrder(spec, layers, order, chosen => running = chosen);
+
+    /// <inheritdoc/>
     public override Tensor forward(ModelInput input) => Run(input, null, null);
 
     /// <summary>The hidden states, of a decoder that reads an encoder's states.</summary>
@@ -64,18 +69,19 @@ internal sealed class Transformer : Backbone
         var shape = embeddings.shape;
         var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
         using var held = context.Hold();
+        using var known = context.Tokens?.Enter();
         if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context));
         context.Bias = relative?.Of(context.Past, context.Length, context.Type);
         var hidden = AddPositions(embeddings, input, context);
         var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !SharesGraph(context);
-        for (var i = 0; i < layers.Count; i++)
+        for (var i = 0; i < running.Length; i++)
         {
             context.Layer = i;
-            var next = checkpoints ? CheckpointedLayer.Run(layers[i], hidden, context) : layers[i].call(hidden, context);
+            var next = checkpoints ? CheckpointedLayer.Run(running[i], hidden, context) : running[i].call(hidden, context);
             hidden.Dispose();
             hidden = next;
         }
-        context.Cache?.Advance(context.Prefix is null ? context.Length : context.Past + context.Length);
+        context.Cache?.Advance(context.Prefix is null ? context.Length : context.Past + context.Length, context.Tokens?.Ids);
         if (finalNorm is not null) hidden = finalNorm.call(hidden);
         return Drop(hidden, spec.FinalDropout).MoveToOuterDisposeScope();
     }
@@ -95,7 +101,7 @@ internal sealed class Transformer : Backbone
 
     private Tensor Embed(ModelInput input)
     {
-        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 ? given.alias() : given.mul(spec.EmbeddingScale);
+        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(spec.EmbeddingScale);
         var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
         var looked = embedding.call(ids);
         if (spec.EmbeddingScale == 1) return looked;
@@ -116,9 +122,18 @@ internal sealed class Transformer : Backbone
         return new ForwardContext
         {
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
-            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PackedLengths = input.PackedLengths,
-            KeyMask = KeyMask(input.AttentionMask, batch, length, past),
+            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
+            KeyMask = KeyMask(input.AttentionMask, batch, length, past), Tokens = Tokens(input),
         };
+    }
+
+    private static PassTokens? Tokens(ModelInput input)
+    {
+        if (input is not { Embeddings: null, InputIds: { } ids }) return null;
+        if (input.Cache is not { Length: > 0 } cache) return new PassTokens(ids, input.PackedLengths);
+        if (cache.Tokens is not { } before) return null;
+        using var all = cat([before, ids], 1);
+        return new PassTokens(all);
     }
 
     private static void CheckPacked(ModelInput input, IReadOnlyList<int> packed, int batch, int length, int past)

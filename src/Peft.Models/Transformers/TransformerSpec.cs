@@ -120,6 +120,9 @@ public sealed record TransformerSpec
     /// <summary>Factor of the token embeddings (Gemma: √hidden).</summary>
     public double EmbeddingScale { get; init; } = 1;
 
+    /// <summary>Whether the factor belongs to looking tokens up, so that embeddings given in their place are left alone.</summary>
+    public bool ScalesAtLookup { get; init; }
+
     /// <summary>Logits z become c·tanh(z/c); null for none.</summary>
     public double? LogitSoftCap { get; init; }
 

@@ -47,6 +47,9 @@ public abstract class Composition
     /// <param name="layers">The layers of an adapter there.</param>
     internal abstract IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers);
 
+    /// <summary>Whether it is one adapter after another and nothing else.</summary>
+    internal virtual bool IsStack => false;
+
     /// <summary>The same with another name for an adapter.</summary>
     internal abstract Composition Rename(string from, string to);
 
@@ -68,6 +71,7 @@ public abstract class Composition
 
     private sealed class Single(string name) : Composition
     {
+        internal override bool IsStack => true;
         internal override IEnumerable<string> Names => [name];
         internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers) => layers(name);
         internal override Composition Rename(string from, string to) => name == from ? to : this;
@@ -76,6 +80,7 @@ public abstract class Composition
 
     private sealed class Stacked(Composition[] parts) : Composition
     {
+        internal override bool IsStack => parts.All(part => part.IsStack);
         internal override IEnumerable<string> Names => parts.SelectMany(part => part.Names);
         internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers) => parts.SelectMany(part => part.At(target, layers));
         internal override Composition Rename(string from, string to) => new Stacked([.. parts.Select(part => part.Rename(from, to))]);

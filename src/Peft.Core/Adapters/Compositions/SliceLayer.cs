@@ -25,9 +25,14 @@ internal sealed class SliceLayer : AdapterLayer
         long start = 0;
         for (var i = 0; i < outputs.Length; i++)
         {
+            using var tokens = PassTokens.EnterPart(ids => Seen(ids, size, start, lengths[i]));
             outputs[i] = inner.Enclosed(stacks[i].Layers).Forward(input.narrow(dimension, start, lengths[i]));
             start += lengths[i];
         }
         return cat(outputs, dimension);
     }
+
+    // A run of positions knows what stood before it.
+    private Tensor Seen(Tensor ids, long size, long start, long length)
+        => dimension == 0 ? ids.narrow(0, start, length) : ids.narrow(1, 0, ids.shape[1] - size + start + length);
 }

@@ -1,0 +1,31 @@
+using Peft;
+
+namespace CompareMethods;
+
+/// <summary>A method of fine-tuning as the comparison runs it.</summary>
+/// <param name="Name">Its name in the table.</param>
+/// <param name="Options">Its options; they carry the learning rate.</param>
+internal sealed record Contestant(string Name, AdapterOptions Options)
+{
+    private const int Tokens = 20;
+
+    // What enters modules enters every linear one, so that methods differ in what they do and not in where.
+    private static readonly ModuleSelector Everywhere = ModuleSelector.AllLinear;
+
+    public static IReadOnlyList<Contestant> All { get; } =
+    [
+        new("full fine-tuning", new FullOptions()),
+        new("LoRA r8", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = Everywhere }),
+        new("DoRA r8", new LoraOptions { Rank = 8, Alpha = 16, UseDora = true, TargetModules = Everywhere }),
+        new("AdaLoRA r12→8", new AdaloraOptions { Alpha = 16, TargetModules = Everywhere, WarmupSteps = 30, FinalSteps = 100, Interval = 10, TotalSteps = 300 }),
+        new("bottleneck ÷ 4", new BottleneckOptions { ReductionFactor = 4 }),
+        new("OFT 4×4", new OftOptions { BlockSize = 4, TargetModules = Everywhere }),
+        new("(IA)³", new Ia3Options()),
+        new("biases (BEFT)", new BeftOptions { TargetModules = Everywhere }),
+        new("norms", new LayerNormTuningOptions()),
+        new("prefix, zero", new PrefixTuningOptions { VirtualTokens = Tokens, InitWeights = "zero" }),
+        new("prompt, sampled", new PromptTuningOptions { VirtualTokens = Tokens, Start = PromptStart.SampleVocabulary }),
+        new("P-tuning, MLP", new PTuningOptions { VirtualTokens = Tokens }),
+        new("adaption prompt", new AdaptionPromptOptions { Length = 10, Layers = 5 }),
+    ];
+}

@@ -1,0 +1,55 @@
+using System.Text.Json.Serialization;
+
+[assembly: Peft.AdapterMethod("PARTIAL", typeof(Peft.PartialOptions))]
+
+namespace Peft;
+
+/// <summary>Partial fine-tuning as an adapter: the named modules and parameters are trained, on a copy, and nothing else. Merges.</summary>
+/// <remarks>
+/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of others, in whose form the file holds each trained parameter:
+/// <c>base_model.model.&lt;path&gt;</c>. A weight that is tied to a named one is trained with it, and saved once. The new head of a
+/// classifier or question answerer is trained in any case.
+/// </remarks>
+[MethodDescription("Partial fine-tuning", "W′ for chosen modules", "Lee et al. 2019, arXiv:1911.03090")]
+public sealed record PartialOptions : AdapterOptions
+{
+    /// <summary>No modules yet.</summary>
+    public PartialOptions() : base("PARTIAL") { }
+
+    /// <summary>
+    /// Modules with all that is in them, and parameters: by path or its last parts (<c>lm_head</c>, <c>norm</c>, <c>q_proj.bias</c>). A number from −1
+    /// downwards counts from the end of its list: <c>layers.-1</c> is the last layer.
+    /// </summary>
+    [JsonPropertyName("target_modules")] public IReadOnlyList<string> TargetModules { get; init; } = [];
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 5e-5;
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Errors()
+    {
+        if (TargetModules.Count == 0) yield return "TargetModules must name at least one module or parameter, but is empty.";
+        if (TargetModules.Any(string.IsNullOrWhiteSpace)) yield return "TargetModules must not hold an empty name.";
+    }
+
+    /// <inheritdoc/>
+    protected internal override AdapterPlan Plan(ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var heads = model.NewModules(TaskType).SelectMany(name => model.ModulePaths.Where(path => ModelTree.Ends(path, name)));
+        string[] names = [.. TargetModules.Concat(heads).Distinct()];
+        var patterns = PathPattern.For(model, names);
+        var meant = new HashSet<PathPattern>();
+        var layers = WholeParameters.Layers(model, path =>
+        {
+            var means = patterns.Where(pattern => pattern.Means(path)).ToList();
+            meant.UnionWith(means);
+            return means.Count > 0;
+        });
+        // A name that means nothing is a slip that would go unseen beside the others.
+        string[] idle = [.. names.Where((_, i) => !meant.Contains(patterns[i]))];
+        if (idle.Length == 0) return new AdapterPlan(this with { TargetModules = names }, layers);
+        foreach (var layer in layers) layer.Dispose();
+        throw model.NotFound(nameof(TargetModules), idle);
+    }
+}

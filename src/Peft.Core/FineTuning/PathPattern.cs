@@ -1,0 +1,47 @@
+using System.Globalization;
+
+namespace Peft;
+
+/// <summary>A name for modules or parameters: a path or its last parts, where a number from −1 downwards counts from the end of its list (<c>layers.-1</c>).</summary>
+internal sealed class PathPattern
+{
+    private readonly string[] parts;
+    private readonly Dictionary<string, int> lengths;
+
+    private PathPattern(string name, Dictionary<string, int> lengths)
+    {
+        parts = name.Split('.');
+        this.lengths = lengths;
+    }
+
+    /// <summary>Patterns for a model.</summary>
+    public static IReadOnlyList<PathPattern> For(ModelTree model, IReadOnlyList<string> names)
+    {
+        var numbered = model.ModulePaths.Select(path => (List: path[..Math.Max(0, path.LastIndexOf('.'))], Index: Number(path[(path.LastIndexOf('.') + 1)..]))).Where(pair => pair.Index >= 0);
+        var lengths = numbered.GroupBy(pair => pair.List).ToDictionary(list => list.Key, list => list.Max(pair => pair.Index!.Value) + 1);
+        return [.. names.Select(name => new PathPattern(name, lengths))];
+    }
+
+    /// <summary>Whether a parameter is meant, or a module that it lies in.</summary>
+    public bool Means(string parameter)
+    {
+        var path = parameter.Split('.');
+        for (var end = parts.Length; end <= path.Length; end++)
+            if (Ends(path.AsSpan(..end))) return true;
+        return false;
+    }
+
+    private bool Ends(ReadOnlySpan<string> path)
+    {
+        for (var i = 1; i <= parts.Length; i++)
+        {
+            var (name, place) = (parts[^i], path.Length - i);
+            if (name == path[place]) continue;
+            if (Number(name) is not { } back || back >= 0 || Number(path[place]) is not { } index) return false;
+            if (lengths.GetValueOrDefault(string.Join('.', path[..place])) + back != index) return false;
+        }
+        return true;
+    }
+
+    private static int? Number(string part) => int.TryParse(part, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
+}

@@ -1,0 +1,26 @@
+using TorchSharp.Modules;
+
+namespace Peft;
+
+/// <summary>Layers that train parameters as they are, each on a copy.</summary>
+internal static class WholeParameters
+{
+    /// <summary>The layers for the parameters that are chosen by their paths. Modules tied by their weight are trained together, whichever is chosen.</summary>
+    public static IReadOnlyList<AdapterLayer> Layers(ModelTree model, Func<string, bool> chosen)
+    {
+        var weights = new HashSet<Parameter>(model.Targets.Where(target => chosen($"{target.Path}.weight".TrimStart('.'))).Select(target => target.Weight), ReferenceEqualityComparer.Instance);
+        var owners = new Dictionary<Parameter, FullLayer>(ReferenceEqualityComparer.Instance);
+        var layers = new List<AdapterLayer>();
+        foreach (var target in model.Targets)
+        {
+            var (weight, bias) = (weights.Contains(target.Weight), target.Bias is not null && chosen($"{target.Path}.bias".TrimStart('.')));
+            if (!weight && !bias) continue;
+            var layer = new FullLayer(target, weight, bias, weight ? owners.GetValueOrDefault(target.Weight) : null);
+            if (weight) owners.TryAdd(target.Weight, layer);
+            layers.Add(layer);
+        }
+        foreach (var target in model.LooseParameters(chosen))
+            layers.Add(new FullLayer(target, trainsWeight: true, trainsBias: false, tiedTo: null));
+        return layers;
+    }
+}

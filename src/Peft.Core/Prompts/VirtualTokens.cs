@@ -1,0 +1,58 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>What an adapter puts before an input. The first dimension of each tensor is the number of rows, or 1 for the same in all.</summary>
+public sealed record VirtualTokens
+{
+    /// <summary>Embeddings before those of the input, <c>[rows, tokens, hidden]</c>.</summary>
+    public Tensor? Embeddings { get; init; }
+
+    /// <summary>Embeddings before the decoder's input of an encoder-decoder model.</summary>
+    public Tensor? DecoderEmbeddings { get; init; }
+
+    /// <summary>Keys and values before those of the input, a pair per layer; of an encoder-decoder model before the decoder's.</summary>
+    public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
+
+    /// <summary>Tokens inside the attention of layers.</summary>
+    public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
+
+    /// <summary>These, then others.</summary>
+    internal VirtualTokens Then(VirtualTokens next) => new()
+    {
+        Embeddings = Join(Embeddings, next.Embeddings, 1),
+        DecoderEmbeddings = Join(DecoderEmbeddings, next.DecoderEmbeddings, 1),
+        Prefix = Prefix is null ? next.Prefix : next.Prefix is null ? Prefix
+            : [.. Prefix.Zip(next.Prefix, (a, b) => new KeyValuePrefix(Join(a.Keys, b.Keys, 2)!, Join(a.Values, b.Values, 2)!))],
+        InAttention = [.. InAttention, .. next.InAttention],
+    };
+
+    /// <summary>The tokens of several batches below each other.</summary>
+    internal static VirtualTokens Rows(IReadOnlyList<VirtualTokens> rows) => new()
+    {
+        Embeddings = rows[0].Embeddings is null ? null : cat([.. rows.Select(row => row.Embeddings!)], 0),
+        DecoderEmbeddings = rows[0].DecoderEmbeddings is null ? null : cat([.. rows.Select(row => row.DecoderEmbeddings!)], 0),
+        Prefix = rows[0].Prefix is not { } first ? null
+            : [.. Enumerable.Range(0, first.Count).Select(layer => new KeyValuePrefix(cat([.. rows.Select(row => row.Prefix![layer].Keys)], 0), cat([.. rows.Select(row => row.Prefix![layer].Values)], 0)))],
+        InAttention = [.. rows.SelectMany((row, i) => row.InAttention.Select(prompt => (prompt, i))).GroupBy(each => each.prompt, each => each.i).Select(group => OpenIn(group.Key, [.. group], rows.Count))],
+    };
+
+    // All rows read all tokens: the gate is closed in those that have other adapters.
+    private static AttentionPrompt OpenIn(AttentionPrompt prompt, int[] rows, int count)
+        => prompt with { Gate = prompt.Gate.mul(tensor([.. Enumerable.Range(0, count).Select(row => rows.Contains(row) ? 1f : 0)], [count, 1, 1, 1], device: prompt.Gate.device)) };
+
+    private static Tensor? Join(Tensor? first, Tensor? second, long dimension)
+    {
+        if (first is null || second is null) return first ?? second;
+        var rows = Math.Max(first.shape[0], second.shape[0]);
+        return cat([Wide(first), Wide(second)], dimension);
+
+        Tensor Wide(Tensor each) => each.shape[0] == rows ? each : each.expand([rows, .. each.shape[1..]]);
+    }
+}
+
+/// <summary>What virtual tokens contribute to a language model's loss: some are themselves to be predicted, and labels have weights.</summary>
+/// <param name="Ids">A label per virtual token, <see cref="Batch.IgnoredLabel"/> for none.</param>
+/// <param name="Weights">The weight of each.</param>
+/// <param name="CountsInput">Whether the labels of the input count, with weight 1.</param>
+public sealed record VirtualLabels(IReadOnlyList<long> Ids, IReadOnlyList<double> Weights, bool CountsInput = true);

@@ -1,0 +1,36 @@
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>Finds where tokens were given last that call an adapter.</summary>
+internal sealed class Invocation(IReadOnlyList<int> tokens)
+{
+    /// <summary>1 at the positions of a layer's input <c>[batch, sequence, in]</c> from the last invocation's first token on, as <c>[batch, sequence, 1]</c>; 0 elsewhere.</summary>
+    public Tensor Mask(Tensor input, Target target)
+    {
+        var pass = PassTokens.Current ?? throw new PeftException(
+            $"{target.Path} acts after invocation tokens, but no token ids are known where it runs. Give the model InputIds rather than embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
+        var mask = pass.Derive(this, () => From(pass.Ids, pass.PackedLengths));
+        var length = input.dim() == 3 ? input.shape[1] : 0;
+        if (length == 0 || input.shape[0] != mask.shape[0] || length > mask.shape[1])
+            throw new PeftException($"{target.Path} got an input [{string.Join(", ", input.shape)}] in a pass over tokens [{string.Join(", ", mask.shape)}]: it does not see positions of the text. Leave it out of TargetModules.");
+        return mask.narrow(1, mask.shape[1] - length, length).unsqueeze(-1).to(input.dtype, input.device);
+    }
+
+    private Tensor From(Tensor ids, IReadOnlyList<int>? packed)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        return (packed is null ? Single(ids) : cat([.. ids.split([.. packed.Select(length => (long)length)], 1).Select(Single)], 1)).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Single(Tensor ids)
+    {
+        var (length, starts) = (ids.shape[1], ids.shape[1] - tokens.Count + 1);
+        if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
+        var found = ids.narrow(1, 0, starts).eq(tokens[0]);
+        for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(tokens[i]));
+        var last = found.mul(arange(1, starts + 1, device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
+        return arange(1, length + 1, device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(0));
+    }
+}

@@ -1,0 +1,25 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>A run of layers, counted from 0; a pair of numbers in a file.</summary>
+/// <param name="Start">The first.</param>
+/// <param name="End">The one after the last.</param>
+[JsonConverter(typeof(Converter))]
+public readonly record struct LayerRange(int Start, int End)
+{
+    /// <summary>The numbers of the layers.</summary>
+    internal IEnumerable<int> Layers => Enumerable.Range(Start, Math.Max(0, End - Start));
+
+    /// <inheritdoc/>
+    public override string ToString() => $"[{Start}, {End}]";
+
+    private sealed class Converter : JsonConverter<LayerRange>
+    {
+        public override LayerRange Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+            => JsonSerializer.Deserialize<int[]>(ref reader, options) is [var start, var end] ? new(start, end) : throw new JsonException("A range of layers is a pair of numbers.");
+
+        public override void Write(Utf8JsonWriter writer, LayerRange value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, new[] { value.Start, value.End }, options);
+    }
+}

@@ -1,0 +1,68 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// VeLoRA (Miles et al. 2024, arXiv:2405.17991): LoRA whose A learns from x̂ in place of x. x is cut into groups of d elements, each projected on one
+/// direction v <c>[d]</c> of length 1: x̂ = scale·(x·v)·vᵀ.
+/// </summary>
+internal sealed class VeloraLayer : LoraLayer
+{
+    private readonly VeloraOptions velora;
+    private readonly Parameter direction;
+    private bool known;
+
+    public VeloraLayer(Target target, LoraOptions options, VeloraOptions velora) : base(target, options)
+    {
+        this.velora = velora;
+        var size = (target.In + velora.Groups - 1) / velora.Groups;
+        known = velora.Direction == "random";
+        direction = State("lora_velora_embed", known ? Unit(Normal(1, size)) : Zeros(size), saved: true);
+    }
+
+    // Folded into the weight, A would learn from x itself.
+    protected override double CostPerPosition => Approximates ? 0 : base.CostPerPosition;
+
+    protected override Tensor Reduce(Tensor input)
+    {
+        if (!Approximates) return base.Reduce(input);
+        var projected = Project(input.detach());
+        // x̂·Aᵀ in groups: what the graph keeps of the input is these projections, and x·Aᵀ with A as a constant keeps none of it.
+        var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(velora.Scale);
+        return Target.Apply(input, MatrixA.detach()).add(GradientOnly.Of(learned));
+    }
+
+    protected override void Loaded()
+    {
+        base.Loaded();
+        if (velora.Direction == "batch_average_once") known = direction.count_nonzero().item<long>() > 0;
+    }
+
+    private bool Approximates => Training && is_grad_enabled();
+
+    // The next pass may find another direction, while this one's is still needed.
+    private Tensor Direction => direction.clone();
+
+    private Tensor Project(Tensor input)
+    {
+        using var _ = no_grad();
+        var groups = Groups(input);
+        if (!known) direction.copy_(Unit(groups.reshape(-1, direction.numel()).mean([0])));
+        known = velora.Direction != "batch_average";
+        return groups.matmul(direction);
+    }
+
+    // [..., in] as [..., groups, size], with zeros behind where it does not come out even.
+    private Tensor Groups(Tensor x)
+    {
+        var missing = velora.Groups * direction.numel() - x.shape[^1];
+        return (missing == 0 ? x : nn.functional.pad(x, (0, missing))).reshape([.. x.shape[..^1], velora.Groups, direction.numel()]);
+    }
+
+    private static Tensor Unit(Tensor vector)
+    {
+        var length = vector.norm();
+        return length.item<float>() == 0 ? ones_like(vector).div(Math.Sqrt(vector.numel())) : vector.div(length);
+    }
+}

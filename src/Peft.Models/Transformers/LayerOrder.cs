@@ -1,0 +1,62 @@
+using Peft.Modules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Layers in another order in a stack's list of layers. A layer that comes again is a twin: modules of its own with the first one's parameters.</summary>
+internal sealed class LayerOrder : ILayerOrder
+{
+    private readonly ModuleList<TransformerLayer> list;
+    private readonly TransformerLayer[] own, ordered;
+    private readonly Action<TransformerLayer[]> run;
+
+    /// <param name="spec">The stack.</param>
+    /// <param name="list">Its list of layers.</param>
+    /// <param name="order">The layer at each place.</param>
+    /// <param name="run">Takes the layers that are to run.</param>
+    public LayerOrder(TransformerSpec spec, ModuleList<TransformerLayer> list, IReadOnlyList<int> order, Action<TransformerLayer[]> run)
+    {
+        (this.list, this.run) = (list, run);
+        own = [.. list];
+        var used = new HashSet<int>();
+        ordered = [.. order.Select(index => used.Add(index) ? own[index] : Twin(spec, index, own[index]))];
+        Register(ordered);
+        IsActive = true;
+    }
+
+    public bool IsActive
+    {
+        get;
+        set => run((field = value) ? ordered : own);
+    }
+
+    // On the device that holds nothing: the parameters are replaced at once.
+    private static TransformerLayer Twin(TransformerSpec spec, int index, TransformerLayer layer)
+    {
+        var twin = new TransformerLayer(spec, index, new Placement(ScalarType.Float32, new Device(DeviceType.META)));
+        foreach (var ((_, module), (_, original)) in twin.named_modules().Zip(layer.named_modules()))
+            if (module is AdaptableModule copy) copy.TieTo((AdaptableModule)original);
+        twin.train(layer.training);
+        return twin;
+    }
+
+    private void Register(TransformerLayer[] layers)
+    {
+        var children = ModuleInternals.Submodules(list);
+        children.Clear();
+        for (var i = 0; i < layers.Length; i++) children.Add(i.ToString(System.Globalization.CultureInfo.InvariantCulture), layers[i]);
+    }
+
+    public void Dispose()
+    {
+        IsActive = false;
+        Register(own);
+        foreach (var twin in ordered.Except(own))
+        {
+            foreach (var (_, module) in twin.named_modules()) (module as AdaptableModule)?.Untie();
+            twin.Dispose();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using Peft.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Cartridges on decoders.</summary>
+public static class CartridgeExtensions
+{
+    /// <summary>Freezes a decoder and puts a trainable cache before its input that starts as the keys and values of a text.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="text">The text that the cartridge is to stand for.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="virtualTokens">How many of its first tokens; all if null.</param>
+    /// <exception cref="AdapterOptionsException">The text is too short.</exception>
+    public static PeftModel ApplyCartridge(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return model.ApplyCartridge(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
+    }
+
+    /// <summary>Freezes a model and puts a trainable cache before its input.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="options">All options of the method.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    public static PeftModel ApplyCartridge(this IPromptedModel model, CartridgeOptions options, string name = PeftModel.DefaultName)
+        => ((nn.Module)model).ApplyAdapter(options, name);
+
+    /// <summary>Joins saved cartridges into one that stands for all their texts: their tokens one after another, the first one's frozen tokens frozen.</summary>
+    /// <param name="folders">The saved cartridges, at least two.</param>
+    /// <param name="output">Folder of the new one.</param>
+    /// <exception cref="AdapterMismatchException">They are no cartridges of one model.</exception>
+    public static void Compose(IReadOnlyList<string> folders, string output)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        if (folders.Count < 2) throw new ArgumentException($"Composing needs at least two cartridges, but there are {folders.Count}.", nameof(folders));
+        using var scope = NewDisposeScope();
+        var options = folders.Select(folder => AdapterConfig.Read(folder) as CartridgeOptions ?? throw new AdapterMismatchException($"{folder} holds no cartridge.")).ToList();
+        var first = options[0];
+        var odd = options.FindIndex(each => (each.TokenSize, each.HeadCount, each.LayerCount, each.SubmoduleCount) != (first.TokenSize, first.HeadCount, first.LayerCount, first.SubmoduleCount));
+        if (odd >= 0) throw new AdapterMismatchException($"The cartridges in {folders[0]} and {folders[odd]} belong to models of other sizes.");
+        var all = cat([.. folders.Select(Tokens)], 0);
+        AdapterCheckpoint.Write(output, first with { VirtualTokens = (int)all.shape[0] }, new Dictionary<string, Tensor> { ["prompt_embeddings"] = all });
+    }
+
+    private static Tensor Tokens(string folder)
+    {
+        using var file = AdapterCheckpoint.OpenTensors(folder);
+        return file.Read("prompt_embeddings");
+    }
+}

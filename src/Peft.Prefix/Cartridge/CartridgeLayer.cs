@@ -1,0 +1,30 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Prefix;
+
+/// <summary>K ← [Pₖ; K], V ← [Pᵥ; V] in each layer, the first tokens of P frozen.</summary>
+internal sealed class CartridgeLayer : KeyValuePrompt
+{
+    private readonly Parameter whole, trained;
+    private readonly int frozen;
+
+    public CartridgeLayer(ModelTree model, CartridgeOptions options) : base(model, options.VirtualTokens!.Value)
+    {
+        frozen = options.FrozenTokens;
+        whole = Frozen("prompt_embeddings", options.StartText is null ? Normal(1, PrefixCount, Width) : OfText(model, options));
+        trained = Trainable("prompt_encoder.trainable_embedding", Rest().clone(), saved: false);
+    }
+
+    private Tensor Rest() => whole.narrow(0, frozen, PrefixCount - frozen);
+
+    protected override Tensor ToSaved(AdapterTensor tensor) => Flat().detach();
+
+    protected override void Loaded()
+    {
+        using var _ = no_grad();
+        trained.copy_(Rest());
+    }
+
+    protected override Tensor Flat() => frozen == 0 ? trained : cat([whole.narrow(0, 0, frozen), trained], 0);
+}

@@ -1,0 +1,31 @@
+using System.Text.Json.Serialization;
+using Peft.Prefix;
+
+namespace Peft;
+
+/// <summary>
+/// Cartridge (Eyuboglu et al. 2025, arXiv:2506.06266): a trained key/value cache that stands for a long text. The first tokens stay as they
+/// start, since attention rests on them. Start it from the text.
+/// </summary>
+[MethodDescription("Cartridge", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Eyuboglu et al. 2025, arXiv:2506.06266")]
+public sealed record CartridgeOptions : KeyValueOptions
+{
+    /// <summary>The defaults.</summary>
+    public CartridgeOptions() : base("CARTRIDGE") { }
+
+    /// <summary>How many of the first virtual tokens are not trained.</summary>
+    [JsonPropertyName("num_frozen_tokens")] public int FrozenTokens { get; init; } = 1;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (FrozenTokens < 0 || FrozenTokens >= (VirtualTokens ?? int.MaxValue)) yield return $"FrozenTokens must be at least 0 and below the {VirtualTokens} virtual tokens, but was {FrozenTokens}.";
+    }
+
+    /// <inheritdoc/>
+    protected override PromptLayer Create(ModelTree model) => new CartridgeLayer(model, this);
+}

@@ -1,0 +1,38 @@
+using static TorchSharp.torch;
+
+namespace Peft.Prefix;
+
+/// <summary>Virtual tokens that are embeddings, <c>[tokens, hidden]</c>; of an encoder-decoder model the encoder's, then as many for the decoder.</summary>
+/// <param name="model">The model.</param>
+/// <param name="tokens">Virtual tokens before each input.</param>
+internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLayer(model)
+{
+    public sealed override int EmbeddingCount => tokens;
+
+    /// <summary>The embeddings, <c>[1 or rows, tokens · submodules, hidden]</c>.</summary>
+    protected abstract Tensor Embeddings(Tensor? tasks, bool training);
+
+    /// <summary>Rows of the model's token embedding as a new tensor, ids taken again from the start where there are too few.</summary>
+    public static Tensor RowsOf(ModelTree model, IEnumerable<long> ids, long count)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var table = model.InputEmbeddings!.Weight;
+        long[] all = [.. ids];
+        if (all.Length == 0) throw new AdapterOptionsException("The text that the virtual tokens start from has no tokens: give a longer one.");
+        if (all.FirstOrDefault(id => id < 0 || id >= table.shape[0], -1) is >= 0 and var odd)
+            throw new AdapterOptionsException($"Token id {odd} is outside the model's vocabulary of {table.shape[0]}: was the text encoded for another model?");
+        var index = tensor(Enumerable.Range(0, (int)count).Select(i => all[i % all.Length]).ToArray(), device: table.device);
+        return table.index_select(0, index).to_type(ScalarType.Float32).clone().MoveToOuterDisposeScope();
+    }
+
+    protected sealed override VirtualTokens Make(Tensor? tasks, bool training)
+    {
+        var all = Embeddings(tasks, training);
+        return new VirtualTokens
+        {
+            Embeddings = all.narrow(1, 0, tokens),
+            DecoderEmbeddings = DecoderEmbeddingCount == 0 ? null : all.narrow(1, tokens, tokens),
+        };
+    }
+}

@@ -1,0 +1,43 @@
+using static TorchSharp.torch;
+
+namespace Peft.Prefix;
+
+/// <summary>Virtual tokens that are keys and values for each layer, <c>[tokens, 2 · layers · key/value size]</c>: of layer l the keys at 2l, the values at 2l + 1.</summary>
+/// <param name="model">The model.</param>
+/// <param name="tokens">Virtual tokens before each input.</param>
+internal abstract class KeyValuePrompt(ModelTree model, int tokens) : PromptLayer(model)
+{
+    public sealed override int PrefixCount => tokens;
+
+    /// <summary>Numbers of a virtual token.</summary>
+    protected long Width => 2L * Shape.LayerCount * Shape.KeyValueHeadCount * Shape.HeadSize;
+
+    /// <summary>The keys and values, <c>[tokens, 2 · layers · key/value size]</c>.</summary>
+    protected abstract Tensor Flat();
+
+    /// <summary>The keys and values of a text's first tokens, as <see cref="Flat"/> has them.</summary>
+    protected static Tensor OfText(ModelTree model, KeyValueOptions options)
+    {
+        var count = options.VirtualTokens!.Value;
+        var ids = options.Tokenizer!.Encode(options.StartText!);
+        if (ids.Count < count) throw new AdapterOptionsException($"StartText has {ids.Count} tokens, but there are {count} virtual tokens to start from it: give a longer text, or fewer tokens.");
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var input = tensor(ids.Take(count).Select(id => (long)id).ToArray(), [1, count], device: model.InputEmbeddings!.Weight.device);
+        var pairs = model.Prompted.KeysAndValues(input).SelectMany(pair => new[] { pair.Keys, pair.Values });
+        return cat([.. pairs.Select(each => each[0].transpose(0, 1).reshape(count, -1).to_type(ScalarType.Float32))], 1).MoveToOuterDisposeScope();
+    }
+
+    protected sealed override VirtualTokens Make(Tensor? tasks, bool training)
+    {
+        var entries = Flat().view(tokens, 2 * Shape.LayerCount, Shape.KeyValueHeadCount, Shape.HeadSize).permute(1, 2, 0, 3);   // [2 · layers, heads, tokens, size]
+        // For an encoder-decoder model Hugging Face PEFT counts four entries per layer, of which the first two are used, and begins anew at the end.
+        var stride = 2 * Shape.SubmoduleCount;
+        return new VirtualTokens
+        {
+            Prefix = [.. Enumerable.Range(0, Shape.LayerCount).Select(layer => new KeyValuePrefix(Entry(stride * layer), Entry(stride * layer + 1)))],
+        };
+
+        Tensor Entry(int index) => entries.narrow(0, index % (2 * Shape.LayerCount), 1);
+    }
+}

@@ -1,0 +1,24 @@
+using TorchSharp;
+
+namespace Peft;
+
+/// <summary>Multitask prompt tuning on pretrained transformers.</summary>
+public static class MultitaskPromptExtensions
+{
+    /// <summary>Freezes a model and puts learned embeddings before its input that several tasks share.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tasks">How many tasks.</param>
+    /// <param name="virtualTokens">How many embeddings.</param>
+    /// <param name="rank">Rank of what is a task's own.</param>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    public static PeftModel ApplyMultitaskPrompt(this IPromptedModel model, int tasks, int virtualTokens = 20, int rank = 1)
+        => model.ApplyMultitaskPrompt(new MultitaskPromptOptions { TaskCount = tasks, VirtualTokens = virtualTokens, Rank = rank });
+
+    /// <summary>Freezes a model and puts learned embeddings before its input that several tasks share.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="options">All options of the method.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    public static PeftModel ApplyMultitaskPrompt(this IPromptedModel model, MultitaskPromptOptions options, string name = PeftModel.DefaultName)
+        => ((torch.nn.Module)model).ApplyAdapter(options, name);
+}

@@ -1,0 +1,72 @@
+using System.Text.Json.Serialization;
+using Peft.Prefix;
+
+namespace Peft;
+
+/// <summary>Where a multitask prompt starts.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<MultitaskStart>))]
+public enum MultitaskStart
+{
+    /// <summary>Normal numbers.</summary>
+    [JsonStringEnumMemberName("RANDOM")] Random,
+
+    /// <summary>The embeddings of a text.</summary>
+    [JsonStringEnumMemberName("TEXT")] Text,
+
+    /// <summary>A trained prompt, and the mean of its tasks.</summary>
+    [JsonStringEnumMemberName("AVERAGE_SOURCE_TASKS")] AverageOfTasks,
+
+    /// <summary>A trained prompt, and one of its tasks.</summary>
+    [JsonStringEnumMemberName("EXACT_SOURCE_TASK")] OneTask,
+
+    /// <summary>A trained prompt without its tasks.</summary>
+    [JsonStringEnumMemberName("ONLY_SOURCE_SHARED")] SharedOnly,
+}
+
+/// <summary>
+/// Multitask prompt tuning (Wang et al. 2023, arXiv:2303.02861): a prompt that all tasks share, times a matrix of low rank for each task.
+/// Which task a row belongs to is said by <see cref="PeftModel.Tasks"/>, or by <c>task_ids</c> in a batch.
+/// </summary>
+[MethodDescription("Multitask prompt tuning", "x ← [P∘(Cₜ·Rₜ); x]", "Wang et al. 2023, arXiv:2303.02861")]
+public sealed record MultitaskPromptOptions : TextStartOptions
+{
+    /// <summary>The defaults.</summary>
+    public MultitaskPromptOptions() : base("MULTITASK_PROMPT_TUNING") { }
+
+    /// <summary>Where it starts.</summary>
+    [JsonPropertyName("prompt_tuning_init")] public MultitaskStart Start { get; init; }
+
+    /// <summary>The file with the trained prompt: <c>adapter_model.safetensors</c> or <c>adapter_model.bin</c> of another adapter of this method.</summary>
+    [JsonPropertyName("prompt_tuning_init_state_dict_path")] public string? StartFile { get; init; }
+
+    /// <summary>Number of the task in it to start from.</summary>
+    [JsonPropertyName("prompt_tuning_init_task")] public int StartTask { get; init; }
+
+    /// <summary>Rank of a task's matrix.</summary>
+    [JsonPropertyName("num_ranks")] public int Rank { get; init; } = 1;
+
+    /// <summary>Number of tasks.</summary>
+    [JsonPropertyName("num_tasks")] public int TaskCount { get; init; } = 1;
+
+    private protected override bool StartsAsText => Start == MultitaskStart.Text;
+
+    /// <summary>Whether a trained prompt is read.</summary>
+    [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask or MultitaskStart.SharedOnly;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
+        if (StartTask < 0) yield return $"StartTask must not be negative, but was {StartTask}.";
+        if (TaskCount < 1) yield return $"TaskCount must be at least 1, but was {TaskCount}.";
+        if (StartsAsAnother && StartFile is null) yield return $"To start from a trained prompt ({Start}), {nameof(StartFile)} must be given.";
+        if (!InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask && TaskCount != 1) yield return $"A start of {Start} is for one new task, but TaskCount was {TaskCount}.";
+    }
+
+    /// <inheritdoc/>
+    protected override PromptLayer Create(ModelTree model) => new MultitaskPromptLayer(model, this);
+}

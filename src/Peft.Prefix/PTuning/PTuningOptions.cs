@@ -1,0 +1,56 @@
+using System.Text.Json.Serialization;
+using Peft.Prefix;
+
+namespace Peft;
+
+/// <summary>What makes the virtual tokens of P-tuning.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<PromptEncoder>))]
+public enum PromptEncoder
+{
+    /// <summary>Three linear layers on each token by itself.</summary>
+    [JsonStringEnumMemberName("MLP")] Mlp,
+
+    /// <summary>A bidirectional LSTM over the tokens, then two linear layers.</summary>
+    [JsonStringEnumMemberName("LSTM")] Lstm,
+}
+
+/// <summary>
+/// P-tuning (Liu et al. 2021, arXiv:2103.10385): embeddings before the input, made by a small network. The file holds what the network
+/// gave; training that goes on from a file trains the embeddings themselves.
+/// </summary>
+[MethodDescription("P-tuning", "x ← [g(E); x]", "Liu et al. 2021, arXiv:2103.10385")]
+public sealed record PTuningOptions : PromptOptions
+{
+    /// <summary>The defaults.</summary>
+    public PTuningOptions() : base("P_TUNING") { }
+
+    /// <summary>The network.</summary>
+    [JsonPropertyName("encoder_reparameterization_type")] public PromptEncoder Encoder { get; init; }
+
+    /// <summary>Width of the network; the model's if null.</summary>
+    [JsonPropertyName("encoder_hidden_size")] public int? EncoderSize { get; init; }
+
+    /// <summary>Layers of the LSTM.</summary>
+    [JsonPropertyName("encoder_num_layers")] public int EncoderLayers { get; init; } = 2;
+
+    /// <summary>Dropout between the layers of the LSTM.</summary>
+    [JsonPropertyName("encoder_dropout")] public double EncoderDropout { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (EncoderSize < 1) yield return $"EncoderSize must be at least 1, but was {EncoderSize}.";
+        if (EncoderLayers < 1) yield return $"EncoderLayers must be at least 1, but was {EncoderLayers}.";
+        if (EncoderDropout is not (>= 0 and < 1)) yield return $"EncoderDropout must be at least 0 and below 1, but was {EncoderDropout}.";
+    }
+
+    /// <inheritdoc/>
+    protected override PromptOptions Sized(PromptShape shape) => base.Sized(shape) is var sized && sized is PTuningOptions own ? own with { EncoderSize = EncoderSize ?? own.TokenSize } : sized;
+
+    /// <inheritdoc/>
+    protected override PromptLayer Create(ModelTree model) => new PTuningLayer(model, this);
+}

@@ -1,0 +1,36 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Prefix;
+
+/// <summary>Linear layers with an activation between them, as torch's Sequential names and draws them.</summary>
+internal sealed class Perceptron
+{
+    private readonly (Parameter Weight, Parameter Bias)[] layers;
+    private readonly Func<Tensor, Tensor> activation;
+
+    /// <param name="add">Registers a tensor by name, bound of its uniform start, and shape.</param>
+    /// <param name="name">Name of the whole.</param>
+    /// <param name="activation">The activation.</param>
+    /// <param name="widths">Widths of the input, of what lies between, and of the output.</param>
+    public Perceptron(Func<string, double, long[], Parameter> add, string name, Func<Tensor, Tensor> activation, params long[] widths)
+    {
+        this.activation = activation;
+        layers = [.. widths.Zip(widths[1..], (input, output) => (input, output)).Select((width, i) =>
+            (add($"{name}.{2 * i}.weight", 1 / Math.Sqrt(width.input), [width.output, width.input]), add($"{name}.{2 * i}.bias", 1 / Math.Sqrt(width.input), [width.output])))];
+    }
+
+    /// <summary>The parameters of the last layer.</summary>
+    public (Parameter Weight, Parameter Bias) Last => layers[^1];
+
+    /// <summary><c>[…, input]</c> to <c>[…, output]</c>.</summary>
+    public Tensor Run(Tensor input)
+    {
+        for (var i = 0; i < layers.Length; i++)
+        {
+            var (weight, bias) = layers[i];
+            input = nn.functional.linear(i == 0 ? input : activation(input), weight, bias);
+        }
+        return input;
+    }
+}

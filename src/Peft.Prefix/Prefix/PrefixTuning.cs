@@ -1,0 +1,34 @@
+using TorchSharp;
+
+namespace Peft;
+
+/// <summary>Prefix tuning on pretrained transformers.</summary>
+public static class PrefixTuningExtensions
+{
+    /// <summary>Freezes a model and puts learned keys and values, which start at 0, before its input in every layer.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="virtualTokens">How many.</param>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    public static PeftModel ApplyPrefixTuning(this IPromptedModel model, int virtualTokens = 20)
+        => model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
+
+    /// <summary>Freezes a decoder and puts learned keys and values before its input in every layer, which start as those of a text: the model then begins as if it had read the text.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="virtualTokens">How many of its first tokens; all if null.</param>
+    /// <exception cref="AdapterOptionsException">The text is too short.</exception>
+    public static PeftModel ApplyPrefixTuning(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
+    }
+
+    /// <summary>Freezes a model and puts learned keys and values before its input in every layer.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="options">All options of prefix tuning.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    public static PeftModel ApplyPrefixTuning(this IPromptedModel model, PrefixTuningOptions options, string name = PeftModel.DefaultName)
+        => ((torch.nn.Module)model).ApplyAdapter(options, name);
+}

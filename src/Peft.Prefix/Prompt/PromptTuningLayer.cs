@@ -1,0 +1,22 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Prefix;
+
+/// <summary>x ← [P; x] with P <c>[tokens, hidden]</c>.</summary>
+internal sealed class PromptTuningLayer : EmbeddingPrompt
+{
+    private readonly Parameter prompt;
+
+    public PromptTuningLayer(ModelTree model, PromptTuningOptions options) : base(model, options.VirtualTokens!.Value)
+        => prompt = Trainable("prompt_embeddings", Initial(model, options, options.VirtualTokens.Value * Shape.SubmoduleCount));
+
+    private Tensor Initial(ModelTree model, PromptTuningOptions options, long count) => options switch
+    {
+        { Start: PromptStart.Text, InferenceMode: false } => RowsOf(model, options.Tokenizer!.Encode(options.StartText!).Select(id => (long)id), count),
+        { Start: PromptStart.SampleVocabulary, InferenceMode: false } => RowsOf(model, randint(model.InputEmbeddings!.Weight.shape[0], count, ScalarType.Int64).data<long>().ToArray(), count),
+        _ => Normal(1, count, Shape.HiddenSize),
+    };
+
+    protected override Tensor Embeddings(Tensor? tasks, bool training) => prompt.unsqueeze(0);
+}

@@ -1,0 +1,37 @@
+using System.Text.Json.Serialization;
+using Peft.Prefix;
+
+namespace Peft;
+
+/// <summary>Where the virtual tokens of prompt tuning start.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<PromptStart>))]
+public enum PromptStart
+{
+    /// <summary>Normal numbers, which lie far from where the model's own embeddings are.</summary>
+    [JsonStringEnumMemberName("RANDOM")] Random,
+
+    /// <summary>Embeddings of tokens drawn from the vocabulary.</summary>
+    [JsonStringEnumMemberName("SAMPLE_VOCAB")] SampleVocabulary,
+
+    /// <summary>Embeddings of a text, repeated or cut to the number of virtual tokens.</summary>
+    [JsonStringEnumMemberName("TEXT")] Text,
+}
+
+/// <summary>Prompt tuning (Lester et al. 2021, arXiv:2104.08691): learned embeddings before the input, and nothing else.</summary>
+[MethodDescription("Prompt tuning", "x ← [P; x]", "Lester et al. 2021, arXiv:2104.08691")]
+public sealed record PromptTuningOptions : TextStartOptions
+{
+    /// <summary>The defaults.</summary>
+    public PromptTuningOptions() : base("PROMPT_TUNING") { }
+
+    /// <summary>Where the virtual tokens start.</summary>
+    [JsonPropertyName("prompt_tuning_init")] public PromptStart Start { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    private protected override bool StartsAsText => Start == PromptStart.Text;
+
+    /// <inheritdoc/>
+    protected override PromptLayer Create(ModelTree model) => new PromptTuningLayer(model, this);
+}

@@ -1,0 +1,75 @@
+using System.Text.Json.Serialization;
+
+namespace Peft;
+
+/// <summary>Options of the methods that put virtual tokens before a model's input. The sizes are the model's and may be left out.</summary>
+public abstract record PromptOptions : AdapterOptions
+{
+    /// <inheritdoc/>
+    protected PromptOptions(string peftType) : base(peftType) { }
+
+    /// <summary>Number of virtual tokens.</summary>
+    [JsonPropertyName("num_virtual_tokens")] public int? VirtualTokens { get; init; }
+
+    /// <summary>Width of a virtual token: that of an embedding or, where it is keys and values, that of one layer's keys.</summary>
+    [JsonPropertyName("token_dim")] public int? TokenSize { get; init; }
+
+    /// <summary>Heads that the width is divided into.</summary>
+    [JsonPropertyName("num_attention_heads")] public int? HeadCount { get; init; }
+
+    /// <summary>Layers of the model.</summary>
+    [JsonPropertyName("num_layers")] public int? LayerCount { get; init; }
+
+    /// <summary>2 for an encoder with a decoder, otherwise 1.</summary>
+    [JsonPropertyName("num_transformer_submodules")] public int? SubmoduleCount { get; init; }
+
+    /// <summary>Modules that are trained whole and saved with the adapter; a classifier is among them without being named.</summary>
+    [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
+
+    /// <inheritdoc/>
+    [JsonIgnore] protected override string ModulePrefix => "base_model.";
+
+    /// <summary>Whether the virtual tokens are keys and values rather than embeddings.</summary>
+    [JsonIgnore] protected virtual bool AreKeysAndValues => false;
+
+    /// <summary>The virtual tokens for a model; the options' sizes are the model's by now.</summary>
+    protected abstract PromptLayer Create(ModelTree model);
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        if (VirtualTokens is not > 0) yield return $"VirtualTokens must be at least 1, but was {VirtualTokens?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "not given"}.";
+    }
+
+    /// <inheritdoc/>
+    protected sealed override AdapterPlan Plan(ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var sized = Sized(model.Prompted.PromptShape) with { ModulesToSave = WithNew(model) };
+        return new AdapterPlan(sized, model.Saved(sized.ModulesToSave ?? []), Prompt: sized.Create(model));
+    }
+
+    /// <summary>The options with the sizes of a model.</summary>
+    protected virtual PromptOptions Sized(PromptShape shape)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        var (size, heads) = AreKeysAndValues ? (shape.KeyValueHeadCount * shape.HeadSize, shape.KeyValueHeadCount) : (shape.HiddenSize, shape.HeadCount);
+        Require("token_dim", TokenSize, size);
+        Require("num_attention_heads", HeadCount, heads);
+        Require("num_layers", LayerCount, shape.LayerCount);
+        Require("num_transformer_submodules", SubmoduleCount, shape.SubmoduleCount);
+        return this with { TokenSize = size, HeadCount = heads, LayerCount = shape.LayerCount, SubmoduleCount = shape.SubmoduleCount };
+    }
+
+    private static void Require(string field, int? given, int own)
+    {
+        if (given is { } value && value != own)
+            throw new AdapterOptionsException($"{field} is {value}, but that of this model is {own}: the adapter was made for another base model. Leave the field out to take the model's.");
+    }
+
+    private IReadOnlyList<string>? WithNew(ModelTree model)
+    {
+        string[] missing = [.. model.NewModules(TaskType).Except(ModulesToSave ?? [])];
+        return missing.Length == 0 ? ModulesToSave : [.. ModulesToSave ?? [], .. missing];
+    }
+}

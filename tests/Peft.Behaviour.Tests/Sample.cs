@@ -1,0 +1,56 @@
+using static TorchSharp.torch;
+
+namespace Peft.Behaviour.Tests;
+
+/// <summary>A method as these tests use it: options that suit <see cref="SmallModel"/>, and what its model needs before.</summary>
+/// <param name="Options">The options: the defaults where they do.</param>
+internal sealed record Sample(AdapterOptions Options)
+{
+    /// <summary>What the model needs before it gets the adapter.</summary>
+    public Action<PeftModel> Prepare { get; init; } = _ => { };
+
+    // Where the defaults are made for matrices of thousands of rows, or are none.
+    private static readonly Dictionary<string, Sample> Special = new Sample[]
+    {
+        new(new PartialOptions { TargetModules = ["layers.-1", "norm"] }),
+        new(new TrainableTokensOptions { TokenIndices = [1, 3, 7] }),
+        new(new SupertuningOptions { Sparsity = 0.9, Rank = 2 }),
+        new(new RoadOptions { GroupSize = 16 }),
+        new(new UnionOptions { Parts = [new LoraOptions { TargetModules = ["q_proj"] }, new Ia3Options { TargetModules = ["v_proj"], FeedForwardModules = [] }] }),
+        new(new FusionOptions { Adapters = ["left", "right"] }) { Prepare = AddBottlenecks },
+        new(new BottleneckOptions { ReductionFactor = 4 }),
+        new(new C3aOptions { BlockSize = 8 }),
+        new(new OftOptions { BlockSize = 8 }),
+        new(new FourierFtOptions { Frequencies = 50 }),
+        new(new WaveFtOptions { Coefficients = 50 }),
+        new(new ShiraOptions { Rank = 2 }),
+        new(new VbloraOptions { Vectors = 12, VectorLength = 8 }),
+        new(new AdaloraOptions { InitialRank = 4, TargetRank = 2 }),
+        new(new RandloraOptions { Rank = 4 }),
+        new(new PsoftOptions { Rank = 4, Alpha = 4 }),
+        new(new PromptTuningOptions { VirtualTokens = 3 }),
+        new(new PTuningOptions { VirtualTokens = 3, Encoder = PromptEncoder.Lstm }),
+        new(new MultitaskPromptOptions { VirtualTokens = 3 }) { Prepare = peft => peft.Tasks(0) },
+        new(new CptOptions { TokenIds = [3, 4, 5, 6], TokenTypes = [1, 2, 3, 4], InputRadius = 8, FormatRadius = 8 }),
+        new(new PrefixTuningOptions { VirtualTokens = 3 }),
+        new(new CartridgeOptions { VirtualTokens = 3 }),
+        new(new AdaptionPromptOptions { Length = 3, Layers = 2 }),
+    }.ToDictionary(sample => sample.Options.PeftType);
+
+    /// <summary>The sample of a method.</summary>
+    public static Sample Of(string method) => Special.GetValueOrDefault(method) ?? new((AdapterOptions)Activator.CreateInstance(AdapterMethods.Known[method])!);
+
+    /// <summary>All registered methods: whoever adds one finds it here.</summary>
+    public static IEnumerable<string> Methods => AdapterMethods.Known.Keys.Order(StringComparer.Ordinal);
+
+    private static void AddBottlenecks(PeftModel peft)
+    {
+        manual_seed(21);
+        foreach (var name in new[] { "left", "right" })
+        {
+            peft.Add(name, new BottleneckOptions { ReductionFactor = 4 });
+            peft.Activate(name);
+            peft.Shake();
+        }
+    }
+}
