@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -20,10 +21,11 @@ public static class AdapterExtensions
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
     /// <param name="name">Name of the adapter.</param>
     /// <param name="trainable">Whether training may go on.</param>
+    /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>
-    public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = true)
-        => Start(model, peft => peft.LoadAdapter(folder, name, trainable));
+    public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = true, ILogger? logger = null)
+        => Start(model, peft => peft.LoadAdapter(folder, name, trainable, logger));
 
     // A model that could not get its first adapter is left as it was.
     private static PeftModel Start(nn.Module model, Action<PeftModel> first)

@@ -92,7 +92,10 @@ public sealed class PeftModel : ITrainable, IDisposable
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
         if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
-        Attach(new Adapter(name, plan));
+        Attach(new Adapter(name, plan)
+        {
+            Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
+        });
         if (active.Count == 0) Activate(name);
         return this;
     }
@@ -337,6 +340,9 @@ public sealed class PeftModel : ITrainable, IDisposable
     /// <inheritdoc/>
     public IReadOnlyList<string> Unreached
         => [.. sites.Values.Where(site => !site.Reached && !site.Active.IsEmpty).Select(site => site.Target.Path)];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Warnings => [.. active.SelectMany(name => Find(name).Warnings)];
 
     /// <summary>Saves the active adapters, each as <see cref="AdapterCheckpoint.SaveAdapter"/> does.</summary>
     public void Save(string folder)

@@ -22,6 +22,6 @@ internal abstract class FactoredLayer(Target target) : DeltaLayer(target)
     protected override Tensor Apply(Tensor input)
     {
         var (a, b) = Factors();
-        return Target.Expand(Target.Apply(Drop(input), a), b);
+        return Target.ApplyFactors(Drop(input), a, b);
     }
 }

@@ -34,7 +34,7 @@ internal static class Run
     public static void ShouldHaveBits(this nn.Module model, Dictionary<string, byte[]> bits)
         => model.state_dict().Where(pair => !pair.Value.bytes.SequenceEqual(bits[pair.Key])).Select(pair => pair.Key).ShouldBeEmpty();
 
-    public static float Difference(Tensor a, Tensor b) => (a - b).abs().max().item<float>();
+    public static float Difference(Tensor a, Tensor b) => (a - b).abs().max().to_type(ScalarType.Float32).item<float>();
 
     /// <summary>Random values in all tensors of the active adapters, so that they change the model.</summary>
     public static void Shake(this PeftModel peft, double size = 0.3)

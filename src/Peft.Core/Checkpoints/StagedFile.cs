@@ -27,7 +27,7 @@ internal sealed class StagedFile : IDisposable
         catch (Exception error)
         {
             staged.Dispose();
-            if (error is IOException or UnauthorizedAccessException) throw staged.NotWritten(error);
+            if (DiskFault.Is(error)) throw staged.NotWritten(error);
             throw;
         }
     }
@@ -39,7 +39,7 @@ internal sealed class StagedFile : IDisposable
         {
             File.Move(temporary, destination, overwrite: true);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DiskFault.Is(error))
         {
             throw NotWritten(error);
         }
@@ -52,7 +52,7 @@ internal sealed class StagedFile : IDisposable
         {
             File.Delete(temporary);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (DiskFault.Is(error))
         {
             // The error that led here matters more than a leftover file.
         }

@@ -34,7 +34,7 @@ public sealed class ModuleSelector : IEnumerable<string>
     /// <summary>The regular expression, or null for a list.</summary>
     public string? Pattern => pattern;
 
-    internal bool IsAllLinear => pattern == "all-linear";
+    internal bool IsAllLinear => string.Equals(pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Modules by path or by its last parts.</summary>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());

@@ -70,8 +70,6 @@ internal sealed class ConvolutionTarget : Target
 
     public ConvolutionTarget(string path, Convolution module) : base(path, module)
     {
-        if (module.padding_mode != TorchSharp.PaddingModes.Zeros)
-            throw new PeftException($"{path} pads with '{module.padding_mode}': adapters enter convolutions that pad with zeros only.");
         this.module = module;
         inner = module.weight!.shape[1..];
         Out = module.weight.shape[0];
@@ -95,34 +93,58 @@ internal sealed class ConvolutionTarget : Target
 
     // Each row of the matrix sees the channels of its group, each under every place of the kernel.
     public override Tensor ScaleColumns(Tensor matrix, Tensor vector)
-        => matrix.view(module.groups, -1, inner[0], In / inner[0]).mul(vector.reshape(module.groups, 1, inner[0], 1)).view(Out, In);
+        => matrix.view(module.groups, -1, inner[0], Kernel).mul(vector.reshape(module.groups, 1, inner[0], 1)).view(Out, In);
 
     internal override long Positions(Tensor input) => input.numel() / module.in_channels;   // at stride 1; enough for a cost
 
+    // A matrix that is as wide as all groups together sees all channels.
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
     {
-        var rows = matrix.shape[0];
-        if (module.groups > 1 && rows != Out)
-            throw new PeftException($"{Path} is a convolution of {module.groups} groups: its input cannot be projected to {rows} channels. Exclude it from the targets.");
-        using var kernel = matrix.reshape([rows, .. inner]);
-        return Run(input, kernel, bias, module.stride, Padding, module.dilation, module.groups);
+        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+        var groups = columns == In ? module.groups : 1;
+        if (rows % groups != 0)
+            throw new PeftException($"{Path} is a convolution of {groups} groups: its input cannot be projected to {rows} channels. Exclude it from the targets.");
+        using var kernel = matrix.reshape([rows, columns / Kernel, .. inner[1..]]);
+        var (edges, sides) = Padding;
+        if (edges is null) return Run(input, kernel, bias, module.stride, sides, module.dilation, groups);
+        using var padded = nn.functional.pad(input, edges, module.padding_mode == TorchSharp.PaddingModes.Zeros ? TorchSharp.PaddingModes.Constant : module.padding_mode, 0);
+        return Run(padded, kernel, bias, module.stride, sides, module.dilation, groups);
     }
 
-    // A convolution that asks for "same" names no numbers: half of what the kernel reaches, on each side.
-    private long[] Padding => module.padding_type switch
+    public override Tensor ApplyFactors(Tensor input, Tensor a, Tensor b)
     {
-        TorchSharp.Padding.Valid => [.. inner[1..].Select(_ => 0L)],
-        TorchSharp.Padding.Same when inner[1..].Zip(module.dilation).All(k => (k.First - 1) * k.Second % 2 == 0)
-            => [.. inner[1..].Zip(module.dilation).Select(k => (k.First - 1) * k.Second / 2)],
-        TorchSharp.Padding.Same => throw new PeftException($"{Path} pads to the same size with an even kernel, unequally on its two sides: adapters cannot enter it. Exclude it from the targets."),
-        _ => module.padding!,
-    };
+        if (module.groups == 1) return base.ApplyFactors(input, a, b);
+        using var product = b.mm(a);   // rows of one group would see the hidden channels of their own group alone
+        return Apply(input, product);
+    }
 
+    private long Kernel => In / inner[0];
+
+    // Padding that convolutions of any device know: as many zeros at both ends. Other padding is put around the input first.
+    private (long[]? Edges, long[] Sides) Padding
+    {
+        get
+        {
+            long[] reach = [.. inner[1..].Zip(module.dilation).Select(k => (k.First - 1) * k.Second)];
+            long[] none = [.. reach.Select(_ => 0L)];
+            (long Start, long End)[] ends = module.padding_type switch
+            {
+                TorchSharp.Padding.Valid => [.. none.Select(_ => (0L, 0L))],
+                TorchSharp.Padding.Same => [.. reach.Select(length => (length / 2, length - length / 2))],
+                _ => [.. module.padding!.Select(length => (length, length))],
+            };
+            if (ends.All(end => end == (0, 0))) return (null, none);
+            if (module.padding_mode == TorchSharp.PaddingModes.Zeros && ends.All(end => end.Start == end.End)) return (null, [.. ends.Select(end => end.Start)]);
+            return ([.. ends.Reverse().SelectMany(end => new[] { end.Start, end.End })], none);   // the last dimension first
+        }
+    }
+
+    // Where the matrix is narrower than there are hidden channels, the groups have theirs each.
     public override Tensor Expand(Tensor hidden, Tensor matrix)
     {
         var ones = Ones;
         using var kernel = matrix.reshape([Out, -1, .. ones]);
-        return Run(hidden, kernel, null, ones, [.. ones.Select(_ => 0L)], ones, 1);
+        return Run(hidden, kernel, null, ones, [.. ones.Select(_ => 0L)], ones, hidden.shape[^(ones.Length + 1)] / kernel.shape[1]);
     }
 
     private static Tensor Run(Tensor x, Tensor kernel, Tensor? bias, long[] stride, long[] padding, long[] dilation, long groups) => stride.Length switch

@@ -17,7 +17,9 @@ public sealed class ModelTree
         foreach (var (path, module) in Walk(model))
         {
             Paths.Add(path);
-            if (byModule.ContainsKey(module) || Target.From(path, module) is not { } target) continue;   // a shared module is one target
+            // A module that the model has under several paths is one target, by its first.
+            if (byModule.TryGetValue(module, out var shared)) OtherPaths.Add(path, shared);
+            if (shared is not null || Target.From(path, module) is not { } target) continue;
             byModule.Add(module, target);
             All.Add(target);
         }
@@ -42,6 +44,9 @@ public sealed class ModelTree
 
     /// <summary>Paths of the parameters that required a gradient before the model was frozen.</summary>
     internal HashSet<string> Learning { get; }
+
+    /// <summary>Further paths of targets that the model has under several.</summary>
+    internal Dictionary<string, Target> OtherPaths { get; } = [];
 
     private List<Target> All { get; } = [];
 

@@ -76,11 +76,17 @@ public abstract class Target
     /// <summary>The matrix <c>[out, in]</c> in the shape that the module stores (a view where possible).</summary>
     public abstract Tensor ToStored(Tensor matrix);
 
-    /// <summary>The operation with another matrix <c>[rows, in]</c> and bias <c>[rows]</c>: the output has <c>rows</c> channels.</summary>
+    /// <summary>
+    /// The operation with another matrix <c>[rows, in]</c> and bias <c>[rows]</c>: the output has <c>rows</c> channels. A matrix
+    /// <c>[rows, in·groups]</c> for a convolution of groups sees the channels of all.
+    /// </summary>
     public abstract Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null);
 
-    /// <summary>Maps the channels of an <see cref="Apply"/> output by a matrix <c>[out, rank]</c>.</summary>
+    /// <summary>Maps the channels of an <see cref="Apply"/> output by a matrix <c>[out, rank]</c>, or <c>[out, rank/groups]</c> that keeps a convolution's groups apart.</summary>
     public virtual Tensor Expand(Tensor hidden, Tensor matrix) => nn.functional.linear(hidden, matrix);
+
+    /// <summary>The operation with a product of thin matrices, b <c>[out, rank]</c> times a <c>[rank, in]</c>, which is formed only where the operation asks for it.</summary>
+    public virtual Tensor ApplyFactors(Tensor input, Tensor a, Tensor b) => Expand(Apply(input, a), b);
 
     /// <summary>A vector <c>[out]</c> shaped to broadcast over the module's output: <c>[out, 1…]</c> for a convolution.</summary>
     public virtual Tensor AlongOutput(Tensor vector) => vector.reshape(-1);

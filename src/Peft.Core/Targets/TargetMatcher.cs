@@ -21,10 +21,22 @@ internal static class TargetMatcher
 
     public static TargetNotFoundException NotFound(ModelTree model, string field, IReadOnlyCollection<string> names)
     {
+        var shared = model.OtherPaths.Where(pair => names.Any(name => ModuleSelector.Means(name, pair.Key))).Select(pair => $"{pair.Key} is the module {pair.Value.Path} under another path: name that. ");
         var nearest = names.SelectMany(name => Nearest(name, model)).Distinct().Take(4);
         return new TargetNotFoundException(
-            $"No module of {model.Model.GetType().Name} matches {field} [{string.Join(", ", names)}]. " +
+            $"No module of {model.Model.GetType().Name} matches {field} [{string.Join(", ", names)}]. {string.Concat(shared)}" +
             $"Nearest: {string.Join(", ", nearest)}. The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
+    }
+
+    /// <summary>Options that change nothing, such as a misspelt exclusion: no error, since a file may serve several models.</summary>
+    public static IEnumerable<string> Idle(TargetedOptions options, ModelTree model)
+    {
+        var excluded = options.ExcludeModules;
+        string[] idle = excluded is null ? [] : excluded.Pattern is { } pattern ? (model.ModulePaths.Any(excluded.Matches) ? [] : [pattern])
+            : [.. excluded.Names.Where(name => !model.ModulePaths.Any(path => ModuleSelector.Means(name, path)))];
+        if (idle.Length > 0) yield return $"ExcludeModules [{string.Join(", ", idle)}] matches no module of {model.Model.GetType().Name}, so nothing is left out by it.";
+        var layers = options.LayersToTransform?.Where(layer => !model.ModulePaths.Any(path => LayerNumber(path, options.LayersPattern) == layer)).ToList();
+        if (layers is { Count: > 0 }) yield return $"LayersToTransform [{string.Join(", ", layers)}] names no layer of {model.Model.GetType().Name}.";
     }
 
     private static ModuleSelector? Default(TargetedOptions options, ModelTree model)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Peft.Checkpoints;
 
 namespace Peft;
 
@@ -19,17 +20,41 @@ internal sealed record CheckpointFolder(string Path, int Step)
     public static string PathOf(string outputFolder, int step)
         => System.IO.Path.Combine(outputFolder, Prefix + step.ToString(CultureInfo.InvariantCulture));
 
+    /// <summary>Makes an output folder ready for a run, which would be in vain if it turned out only at the first checkpoint that none can be written.</summary>
+    /// <exception cref="CheckpointException">Nothing can be written there.</exception>
+    public static void Prepare(string outputFolder) => Named(outputFolder, () =>
+    {
+        Directory.CreateDirectory(outputFolder);
+        using (File.Create(System.IO.Path.Combine(outputFolder, $".{Guid.NewGuid():N}{Unfinished}"), 1, FileOptions.DeleteOnClose)) { }
+        Recover(outputFolder);
+    });
+
     /// <summary>Writes a checkpoint such that it is seen whole or not at all, and never less is there than before.</summary>
     /// <param name="outputFolder">Folder of all checkpoints.</param>
     /// <param name="step">Steps done.</param>
     /// <param name="fill">Writes the files into the folder that it is given.</param>
+    /// <exception cref="CheckpointException">It could not be written: the disk is full, for instance. What was there before is there still.</exception>
     public static string Write(string outputFolder, int step, Action<string> fill)
     {
         var path = PathOf(outputFolder, step);
+        Named(path, () => Replace(path, fill));
+        return path;
+    }
+
+    private static void Replace(string path, Action<string> fill)
+    {
         var (unfinished, replaced) = (path + Unfinished, path + Replaced);
         Delete(unfinished);
         Directory.CreateDirectory(unfinished);
-        fill(unfinished);
+        try
+        {
+            fill(unfinished);
+        }
+        catch
+        {
+            Delete(unfinished);   // on a full disk the room is needed
+            throw;
+        }
         if (Directory.Exists(path))
         {
             Delete(replaced);
@@ -37,7 +62,6 @@ internal sealed record CheckpointFolder(string Path, int Step)
         }
         Directory.Move(unfinished, path);
         Delete(replaced);
-        return path;
     }
 
     /// <summary>Clears what a killed run left: unfinished folders go, a replaced one without successor comes back.</summary>
@@ -54,7 +78,10 @@ internal sealed record CheckpointFolder(string Path, int Step)
     }
 
     /// <summary>Deletes all but the last checkpoints and one that is to be kept.</summary>
-    public static void Prune(string outputFolder, int keep, string? always)
+    /// <exception cref="CheckpointException">One cannot be deleted.</exception>
+    public static void Prune(string outputFolder, int keep, string? always) => Named(outputFolder, () => DeleteOld(outputFolder, keep, always));
+
+    private static void DeleteOld(string outputFolder, int keep, string? always)
     {
         foreach (var folder in All(outputFolder).SkipLast(keep))
         {
@@ -65,6 +92,18 @@ internal sealed record CheckpointFolder(string Path, int Step)
             Delete(doomed);
             Directory.Move(folder.Path, doomed);
             Delete(doomed);
+        }
+    }
+
+    private static void Named(string path, Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            throw new CheckpointException(path, $"could not be written or replaced ({error.Message}) Checkpoints that were there before are unchanged: make room, or see who may write there, and go on from the last one by ResumeFrom.", error);
         }
     }
 

@@ -31,6 +31,9 @@ public interface ITrainable
     /// <summary>Paths of adapted modules that no forward pass has reached so far: their owner calls <c>forward</c> instead of <c>call</c>.</summary>
     IReadOnlyList<string> Unreached { get; }
 
+    /// <summary>What a user should know before training: it is logged at the start.</summary>
+    IReadOnlyList<string> Warnings => [];
+
     /// <summary>Learning rate to use when the options give none.</summary>
     double RecommendedLearningRate => 1e-4;
 

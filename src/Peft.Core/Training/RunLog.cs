@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
+using Peft.Checkpoints;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -12,6 +13,7 @@ internal sealed class RunLog : IDisposable
     private readonly ILogger logger;
     private readonly SummaryWriter? board;
     private readonly StreamWriter? lines;
+    private readonly string places;
 
     /// <param name="options">Where to write.</param>
     /// <param name="logger">Where to log.</param>
@@ -19,11 +21,9 @@ internal sealed class RunLog : IDisposable
     public RunLog(TrainingOptions options, ILogger logger, int? resumedStep)
     {
         this.logger = logger;
-        if (options.TensorBoardFolder is { } folder) board = torch.utils.tensorboard.SummaryWriter(Directory.CreateDirectory(folder).FullName);
-        if (options.JsonLogFile is not { } file) return;
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        if (resumedStep is { } step && File.Exists(file)) KeepUntil(file, step);
-        lines = new StreamWriter(file, append: true) { AutoFlush = true };
+        places = string.Join(" and ", new[] { options.TensorBoardFolder, options.JsonLogFile }.OfType<string>());
+        if (options.TensorBoardFolder is { } folder) board = Named(() => torch.utils.tensorboard.SummaryWriter(Directory.CreateDirectory(folder).FullName));
+        if (options.JsonLogFile is { } file) lines = Named(() => Open(file, resumedStep));
     }
 
     public void Step(TrainingProgress step)
@@ -50,12 +50,35 @@ internal sealed class RunLog : IDisposable
     private void Write(int step, IEnumerable<KeyValuePair<string, double>> values)
     {
         var line = new JsonObject { ["step"] = step };
-        foreach (var (name, value) in values)
+        Named(() =>
         {
-            board?.add_scalar(name, (float)value, step);
-            line[name] = double.IsFinite(value) ? value : value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            foreach (var (name, value) in values)
+            {
+                board?.add_scalar(name, (float)value, step);
+                line[name] = double.IsFinite(value) ? value : value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            }
+            lines?.WriteLine(line.ToJsonString());
+            return true;
+        });
+    }
+
+    private T Named<T>(Func<T> write)
+    {
+        try
+        {
+            return write();
         }
-        lines?.WriteLine(line.ToJsonString());
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            throw new TrainingException($"The log {places} cannot be written: {error.Message} Make room there or choose another place, and go on from the last checkpoint by ResumeFrom.", error);
+        }
+    }
+
+    private static StreamWriter Open(string file, int? resumedStep)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
+        if (resumedStep is { } step && File.Exists(file)) KeepUntil(file, step);
+        return new StreamWriter(file, append: true) { AutoFlush = true };
     }
 
     private static void KeepUntil(string file, int step)

@@ -46,7 +46,7 @@ internal sealed class TrainingRun : IDisposable
             totalSteps = options.MaxSteps ?? checked(options.Epochs * stepsPerEpoch);
             warmupSteps = options.WarmupSteps > 0 ? options.WarmupSteps : (int)Math.Ceiling(options.WarmupRatio * totalSteps);
             control = new(totalSteps);
-            if (options.OutputFolder is { } folder) CheckpointFolder.Recover(folder);
+            if (options.OutputFolder is { } folder) CheckpointFolder.Prepare(folder);
             state = Start();
             log = new(options, trainer.Logger, options.ResumeFrom is null ? null : state.Step);
         }
@@ -62,6 +62,7 @@ internal sealed class TrainingRun : IDisposable
         trainer.Model.Module.train();
         TrainingLog.Started(trainer.Logger, parameters.Tensors.Count, parameters.Buffers.Sum(buffer => buffer.Slices.Sum(slice => slice.Length)),
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
+        foreach (var warning in trainer.Model.Warnings) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
         var step = new TrainingStep(trainer, parameters, optimizer);
         if (state.EvaluationDue) Evaluate();
@@ -210,7 +211,6 @@ internal sealed class TrainingRun : IDisposable
         var last = reason is null ? state.Step == totalSteps : reason != StopReason.Cancelled || options.SaveOnCancel;
         if (!(regular || last || improved || control.SaveAsked)) return;
         control.SaveAsked = false;
-        Directory.CreateDirectory(folder);
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
             trainer.Model.Save(path);

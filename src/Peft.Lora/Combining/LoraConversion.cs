@@ -62,6 +62,8 @@ public static class LoraConversion
             || options.Variants.Count > 0 || old.Variants.Count > 0)
             throw new AdapterMismatchException($"The adapter in {folder} holds more than LoRA factors, or '{name}' does: it cannot be swapped in place. Delete('{name}') and load the other.");
 
+        if (adapter.Layers.FirstOrDefault(layer => !LoraCombining.HasPlainFactors(layer)) is { } odd)
+            throw new AdapterMismatchException($"The LoRA of {odd.Target} in '{name}' is more than one product B·A: it cannot be swapped in place. Delete('{name}') and load the other.");
         using var scope = NewDisposeScope();
         using var file = AdapterCheckpoint.OpenTensors(folder);
         var layers = LoraCombining.LayersOf(model, name);

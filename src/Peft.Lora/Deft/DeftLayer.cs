@@ -37,7 +37,7 @@ internal sealed class DeftLayer : FactoredLayer
     {
         if (!Drops || injection is null) return base.Apply(input);
         var (q, p) = Project();
-        return Target.Expand(Target.Apply(Drop(input), injection.mul(scaling)).sub(Target.Apply(input, Removed(p))), q);
+        return Target.ApplyFactors(Drop(input), injection.mul(scaling), q).sub(Target.ApplyFactors(input, Removed(p), q));
     }
 
     private (Tensor Q, Tensor P) Project()

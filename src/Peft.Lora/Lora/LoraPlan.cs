@@ -22,6 +22,11 @@ internal static class LoraPlan
                 yield return new TiedLoraLayer(target, owner);
                 continue;
             }
+            if (target.Groups > 1 && options.Variants.Count == 0)
+            {
+                yield return new GroupedLoraLayer(target, options);
+                continue;
+            }
             var lora = Factors(target, options, targets.Count, invocation);
             if (target.IsLookup) lookups.Add(lora);
             yield return lora;

@@ -31,7 +31,7 @@ internal sealed class SupertuningLayer : DeltaLayer
 
     // Dropout is the LoRA's alone.
     protected override Tensor Apply(Tensor input)
-        => Drops ? Target.Apply(input, Sparse()).add(Target.Expand(Target.Apply(Drop(input), a!).mul(scaling), b!)) : base.Apply(input);
+        => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(scaling)) : base.Apply(input);
 
     private Tensor Sparse()
         => zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, places.to_type(ScalarType.Int64), values).view(Target.Out, Target.In);

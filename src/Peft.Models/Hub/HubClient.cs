@@ -50,7 +50,7 @@ public sealed partial class HubClient : IDisposable
     /// <param name="revision">Branch, tag or commit; <c>main</c> if null.</param>
     /// <param name="subfolder">The adapter's folder in the repository, if it holds several.</param>
     /// <param name="stop">Ends the download; what has arrived is kept for the next one.</param>
-    /// <returns>The folder of the adapter, as <see cref="AdapterExtensions.ApplyAdapter(TorchSharp.torch.nn.Module, string, string, bool)"/> and <c>PeftModel.LoadAdapter</c> take it.</returns>
+    /// <returns>The folder of the adapter, as <c>ApplyAdapter</c> and <c>PeftModel.LoadAdapter</c> take it.</returns>
     public async Task<string> DownloadAdapterAsync(string repoId, string? revision = null, string? subfolder = null, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(repoId);

@@ -81,10 +81,25 @@ public sealed class CheckpointTests : IDisposable
     {
         var saves = 0;
         var model = new Changed(Runs.Line()) { Saving = _ => { if (++saves == 3) throw new IOException("No space left on device"); } };
-        Should.Throw<IOException>(() => new Trainer(model, Runs.Rows(8), new() { MaxSteps = 5, OutputFolder = folder.Path, SaveEverySteps = 1 }).Train());
+        var error = Should.Throw<Peft.Checkpoints.CheckpointException>(() => new Trainer(model, Runs.Rows(8), new() { MaxSteps = 5, OutputFolder = folder.Path, SaveEverySteps = 1 }).Train());
+        error.Message.ShouldStartWith($"{folder["checkpoint-3"]}: could not be written or replaced (No space left on device)");
+        Names().ShouldBe(["checkpoint-1", "checkpoint-2"]);
         Trainer.FindLastCheckpoint(folder.Path).ShouldBe(folder["checkpoint-2"]);
         new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 5, OutputFolder = folder.Path, SaveEverySteps = 1, ResumeFrom = folder["checkpoint-2"] }).Train().Steps.ShouldBe(5);
         Names().ShouldBe(["checkpoint-4", "checkpoint-5"]);
+    }
+
+    [Fact]
+    public void A_run_whose_checkpoints_or_log_cannot_be_written_ends_before_its_first_step()
+    {
+        var file = folder["file"];
+        File.WriteAllText(file, "");
+        var steps = 0;
+        Trainer With(TrainingOptions options) => new(Runs.Line(), Runs.Rows(8), options) { Callbacks = [new Steps((_, _) => steps++)] };
+        Should.Throw<Peft.Checkpoints.CheckpointException>(() => With(new() { OutputFolder = Path.Combine(file, "out") }).Train()).Message.ShouldContain(Path.Combine(file, "out"));
+        Should.Throw<TrainingException>(() => With(new() { JsonLogFile = Path.Combine(file, "log.jsonl") }).Train()).Message.ShouldContain("log.jsonl cannot be written");
+        Should.Throw<TrainingException>(() => With(new() { TensorBoardFolder = Path.Combine(file, "board") }).Train()).Message.ShouldContain("board cannot be written");
+        steps.ShouldBe(0);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -110,16 +109,4 @@ public class TrainerErrorTests
 
         public Tensor Loss(Batch batch) => call(batch.InputIds).square().mean();
     }
-}
-
-internal sealed class ListLogger : ILogger
-{
-    public List<string> Lines { get; } = [];
-
-    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        => Lines.Add($"{logLevel}: {formatter(state, exception)}");
 }

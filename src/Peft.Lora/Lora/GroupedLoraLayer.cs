@@ -1,0 +1,45 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// LoRA on a convolution of groups, as Hugging Face PEFT has it: y = f(x) + s·B(A(x)), where A <c>[rank, channels, kernel…]</c> reads the
+/// channels of all groups and B <c>[out, rank/groups, 1…]</c> keeps them apart. The module's weight has no place for such an update, so it
+/// cannot be merged.
+/// </summary>
+internal sealed class GroupedLoraLayer : AdapterLayer
+{
+    private readonly Parameter a, b;
+    private readonly Parameter? bias;
+    private readonly double scaling, dropout;
+
+    public GroupedLoraLayer(Target target, LoraOptions options) : base(target)
+    {
+        var rank = options.RankAt(target.Path);
+        if (rank % target.Groups != 0)
+            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which must divide its rank, but that is {rank}. Give it another by RankPattern, or exclude it from TargetModules.");
+        if (options.UseDora)
+            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, to which UseDora does not apply: LoRA there changes more than the weight whose norm DoRA takes. Exclude it from TargetModules.");
+        var start = options.Initialization;
+        if (start != LoraInitialization.Default && start != LoraInitialization.Random && start != LoraInitialization.Gaussian)
+            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, for which Initialization '{start}' is not defined. Exclude it from TargetModules.");
+        scaling = options.ScalingAt(target.Path);
+        dropout = options.Dropout;
+        long[] shapeA = [rank, target.InputChannels, .. target.InputFactorShape(rank)[2..]];
+        var shapeB = target.OutputFactorShape(rank / target.Groups);
+        a = Trainable("lora_A.weight", start == LoraInitialization.Gaussian ? Normal(1.0 / rank, shapeA) : KaimingUniform(shapeA));
+        b = Trainable("lora_B.weight", start == LoraInitialization.Random ? KaimingUniform(shapeB) : Zeros(shapeB));
+        if (options.UseLoraBias) bias = Trainable("lora_B.bias", Zeros(target.Out));
+    }
+
+    protected override Tensor Forward(Tensor input, Inner inner)
+    {
+        var output = inner.Forward(input);
+        var x = input.dtype == TensorType ? input : input.to_type(TensorType);
+        if (dropout > 0 && Training) x = nn.functional.dropout(x, dropout, training: true);
+        var added = Target.Expand(Target.Apply(x, a.flatten(1)), b.flatten(1)).mul(scaling);
+        if (bias is not null) added = added.add(Target.AlongOutput(bias.mul(scaling)));
+        return output.add(added.dtype == output.dtype ? added : added.to_type(output.dtype));
+    }
+}
