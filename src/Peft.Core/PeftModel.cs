@@ -198,8 +198,8 @@ public sealed class PeftModel : ITrainable, IDisposable
 
         void Use(string?[]? chosen)
         {
-            rows = chosen;
             SetPrompts(chosen is null ? [PromptsOf(active)] : [.. chosen.Select(name => name is null ? [] : PromptsOf([name]))]);
+            rows = chosen;
             foreach (var site in sites.Values) site.ActivatePerRow(chosen);
         }
     }

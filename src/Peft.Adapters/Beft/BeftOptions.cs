@@ -31,6 +31,9 @@ public sealed record BeftOptions : TargetedOptions
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
+
+    /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);
 
     /// <inheritdoc/>

@@ -19,6 +19,8 @@ internal sealed class BottleneckLayer : TransformLayer
     public BottleneckLayer(Target target, BottleneckOptions options, HypercomplexShared? shared, ResidualTap? tap, nn.Module<Tensor, Tensor>? norm) : base(target)
     {
         (this.options, this.tap, this.norm) = (options, tap, norm);
+        if (target is { IsMatrix: true, IsProduct: false, IsLookup: false })
+            throw new AdapterOptionsException($"{target} is a convolution, whose channels are not the last dimension that a bottleneck reads. Name linear modules, embeddings or norms in TargetModules.");
         // Beside a module whose residual stream is not known, the bottleneck sees that module's input.
         if (options.IsParallel && tap is null && !target.IsProduct)
             throw new AdapterOptionsException($"{target} cannot have an adapter in parallel: its input is no vector. Name linear modules in TargetModules, or set IsParallel to false.");

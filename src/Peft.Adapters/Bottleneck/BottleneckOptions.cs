@@ -149,6 +149,9 @@ public sealed record BottleneckOptions : TargetedOptions
     [JsonIgnore] public override double RecommendedLearningRate => IsHypercomplex ? 3e-3 : 1e-4;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => IsHypercomplex ? null : 3e-2;
+
+    /// <inheritdoc/>
     protected override bool MayTargetNothing => Invertible is not null;
 
     /// <inheritdoc/>

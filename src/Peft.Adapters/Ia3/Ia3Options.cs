@@ -29,6 +29,9 @@ public sealed record Ia3Options : TargetedOptions
     [JsonIgnore] public override double RecommendedLearningRate => 3e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
+
+    /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Ia3Targets.For(modelType)?.Targets;
 
     /// <inheritdoc/>

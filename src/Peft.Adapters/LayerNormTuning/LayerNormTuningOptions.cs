@@ -31,6 +31,9 @@ public sealed record LayerNormTuningOptions : TargetedOptions
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
+
+    /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);
 
     // Where Hugging Face's table ends, a norm is what is no matrix.

@@ -49,6 +49,9 @@ public sealed record OftOptions : TargetedOptions
     [JsonIgnore] public override double RecommendedLearningRate => 4e-4;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
+
+    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

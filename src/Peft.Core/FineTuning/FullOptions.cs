@@ -20,6 +20,9 @@ public sealed record FullOptions : AdapterOptions
     [JsonIgnore] public override double RecommendedLearningRate => 2e-5;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-3;
+
+    /// <inheritdoc/>
     protected internal override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -59,6 +59,9 @@ public sealed record AdaloraOptions : WeightUpdateOptions, ITrainsBiases
     [JsonIgnore] public override double RecommendedLearningRate => 2e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
+
+    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(InitialRank, Dropout, alpha: Alpha))) yield return error;

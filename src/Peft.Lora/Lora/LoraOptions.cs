@@ -13,6 +13,9 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>The defaults.</summary>
     public LoraOptions() : base("LORA") { }
 
+    /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 1e-2;
+
     /// <summary>Rank of the update. At least 1; memory and time grow linearly with it.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 

@@ -95,6 +95,7 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
     internal void Repeat(int copies, int positions)
     {
         capacity = Math.Max(positions, Length);
+        Keep(Tokens?.repeat_interleave(copies, 0));
         for (var layer = 0; layer < layers.Count; layer++)
         {
             layers[layer] = (Repeated(layers[layer].Keys, copies, capacity), Repeated(layers[layer].Values, copies, capacity));
@@ -115,6 +116,7 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         if (from >= Length || rows.Select((row, index) => row == index).All(same => same)) return;
         using var scope = NewDisposeScope();
         var index = tensor(rows, device: layers[0].Keys.device);
+        Keep(Tokens?.index_select(0, index));   // the first positions are alike in the rows of a prompt
         foreach (var memory in layers.SelectMany(layer => new[] { layer.Keys, layer.Values }))
         {
             using var part = memory.narrow(2, from, Length - from);

@@ -26,6 +26,9 @@ public sealed record AdaptionPromptOptions : AdapterOptions
     [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-1;
+
+    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         if (Length is not > 0) yield return $"Length must be at least 1, but was {Length?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "not given"}.";

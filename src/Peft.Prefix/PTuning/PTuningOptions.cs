@@ -40,6 +40,9 @@ public sealed record PTuningOptions : PromptOptions
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
+
+    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

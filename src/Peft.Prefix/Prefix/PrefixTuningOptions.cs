@@ -26,6 +26,9 @@ public sealed record PrefixTuningOptions : KeyValueOptions
     [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
+
+    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

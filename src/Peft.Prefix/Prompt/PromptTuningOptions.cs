@@ -30,6 +30,9 @@ public sealed record PromptTuningOptions : TextStartOptions
     /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
+    /// <inheritdoc/>
+    [JsonIgnore] public override double? SmallModelLearningRate => 3e-1;
+
     private protected override bool StartsAsText => Start == PromptStart.Text;
 
     /// <inheritdoc/>
