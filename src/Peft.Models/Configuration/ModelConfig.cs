@@ -115,7 +115,9 @@ public sealed class ModelConfig
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    internal int Size(string name)
+    /// <summary>A positive number that must be there, such as <c>hidden_size</c>.</summary>
+    /// <exception cref="ModelFolderException">It is absent or no positive number.</exception>
+    public int Size(string name)
     {
         var value = Integer(name, null) ?? throw Missing(name);
         return value is > 0 and <= int.MaxValue
@@ -123,7 +125,9 @@ public sealed class ModelConfig
             : throw new ModelFolderException($"{Source}: {name} must be a positive number, but is {value}.");
     }
 
-    internal int Size(string name, int fallback) => Has(name) ? Size(name) : fallback;
+    /// <summary>A positive number, or what stands for it where the file gives none.</summary>
+    /// <exception cref="ModelFolderException">It is no positive number.</exception>
+    public int Size(string name, int fallback) => Has(name) ? Size(name) : fallback;
 
     internal long? Integer(string name, long? fallback)
     {
@@ -132,11 +136,17 @@ public sealed class ModelConfig
         return number is { } whole ? (long)whole : fallback;
     }
 
-    internal double Number(string name, double fallback) => Value<double>(name, fallback, "a number");
+    /// <summary>A number, or what stands for it where the file gives none.</summary>
+    /// <exception cref="ModelFolderException">It is no number.</exception>
+    public double Number(string name, double fallback) => Value<double>(name, fallback, "a number");
 
-    internal bool Flag(string name, bool fallback) => Value(name, fallback, "true or false");
+    /// <summary>True or false, or what stands for it where the file gives none.</summary>
+    /// <exception cref="ModelFolderException">It is neither.</exception>
+    public bool Flag(string name, bool fallback) => Value(name, fallback, "true or false");
 
-    internal string? Text(string name, string? fallback) => Value(name, fallback, "a text");
+    /// <summary>A text, or what stands for it where the file gives none.</summary>
+    /// <exception cref="ModelFolderException">It is no text.</exception>
+    public string? Text(string name, string? fallback) => Value(name, fallback, "a text");
 
     internal JsonObject? Object(string name) => fields[name] switch
     {
@@ -161,7 +171,8 @@ public sealed class ModelConfig
     };
 
     /// <summary>Refuses a configuration whose field is neither absent nor the one value that is implemented.</summary>
-    internal void Only(string name, bool value) => Refuse(Flag(name, value) != value, name);
+    /// <exception cref="UnsupportedModelException">It is the other.</exception>
+    public void Only(string name, bool value) => Refuse(Flag(name, value) != value, name);
 
     internal void OnlyAbsentOr(string name, double value) => Refuse(Number(name, value) != value, name);
 

@@ -27,8 +27,9 @@ public sealed record RotarySettings(double Base)
     /// <param name="defaultBase">θ if the file gives none.</param>
     /// <param name="defaultPartial">Share of rotating dimensions if the file gives none.</param>
     /// <exception cref="UnsupportedModelException">The scaling is of a kind that is not implemented.</exception>
-    internal static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000, double defaultPartial = 1)
+    public static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000, double defaultPartial = 1)
     {
+        ArgumentNullException.ThrowIfNull(config);
         var source = config.Object("rope_parameters") is not null ? "rope_parameters" : "rope_scaling";
         var rope = config.Object(source);
         if (layerType is not null && rope?[layerType] is JsonObject nested) rope = nested;

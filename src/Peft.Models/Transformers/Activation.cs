@@ -33,7 +33,7 @@ public sealed class Activation
 
     /// <summary>The activation that a field of a configuration names.</summary>
     /// <exception cref="UnsupportedModelException">The name is not known.</exception>
-    internal static Activation Read(ModelConfig config, string field, string fallback)
+    public static Activation Read(ModelConfig config, string field, string fallback)
     {
         var name = config.Text(field, fallback)!;
         return Array.Find(Known, known => known.Name == name)

@@ -29,7 +29,11 @@ internal sealed class RotaryTable(RotarySettings settings, int headSize) : IDisp
     private long rows;
 
     /// <summary>Dimensions of a head that rotate.</summary>
-    public int Rotated { get; } = (int)(headSize * settings.Partial);
+    public int Rotated { get; } = Even((int)(headSize * settings.Partial), headSize, settings);
+
+    // Dimensions turn in pairs.
+    private static int Even(int rotated, int headSize, RotarySettings settings) => rotated % 2 == 0 ? rotated : throw new UnsupportedModelException(
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {rotated} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
 
     /// <summary>Angles of the positions from <paramref name="start"/> on: views of <c>[length, 1, rotated]</c>.</summary>
     public RotaryAngles Slice(long start, long length, ScalarType type, Device device)
