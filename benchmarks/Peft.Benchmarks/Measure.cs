@@ -19,24 +19,33 @@ internal static class Measure
     /// <summary>The middle one of some numbers: on a machine that others use as well, the mean says more about them.</summary>
     public static double Median(IEnumerable<double> numbers) => numbers.Order().ElementAt(numbers.Count() / 2);
 
-    /// <summary>Trains on batches in turn and gives the seconds of each step after the warm-up.</summary>
-    public static IReadOnlyList<double> TrainingSteps(ILossModel model, PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps)
+    /// <summary>Trains on batches in turn, as users do, and gives the seconds of each step after the warm-up.</summary>
+    public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps)
     {
-        peft.Module.train();
-        using var parameters = new FlatParameters(peft.Trainables);
-        using var optimizer = new AdamW(parameters, 1e-4);
-        var seconds = new List<double>();
-        for (var step = 0; step < warmup + steps; step++)
+        var data = TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]]));
+        var clock = new StepClock();
+        new Trainer(peft, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = 1, Shuffle = false, LearningRate = 1e-4 }) { Callbacks = [clock] }.Train();
+        return [.. clock.Seconds.Skip(warmup)];
+    }
+
+    // The trainer disposes its batches.
+    private static Batch Copy(Batch batch) => new()
+    {
+        InputIds = batch.InputIds.clone(), Labels = batch.Labels!.clone(), PackedLengths = batch.PackedLengths, Tokens = batch.Tokens, Weight = batch.Weight,
+    };
+
+    private sealed class StepClock : ITrainerCallback
+    {
+        private long last;
+
+        public List<double> Seconds { get; } = [];
+
+        public void OnTrainBegin(TrainerControl control) => last = Stopwatch.GetTimestamp();
+
+        public void OnStepEnd(TrainingProgress progress, TrainerControl control)
         {
-            var watch = Stopwatch.StartNew();
-            using var scope = NewDisposeScope();
-            parameters.ZeroGradients();
-            model.Loss(batches[step % batches.Count]).backward();
-            parameters.BindGradients();
-            parameters.ClipGradients(parameters.GradientNorm().item<float>(), 1);
-            optimizer.Step();
-            if (step >= warmup) seconds.Add(watch.Elapsed.TotalSeconds);
+            Seconds.Add(Stopwatch.GetElapsedTime(last).TotalSeconds);
+            last = Stopwatch.GetTimestamp();
         }
-        return seconds;
     }
 }

@@ -18,7 +18,7 @@ internal static class TrainBenchmark
             var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
             model.CheckpointActivations = at.GetValue(checkpointing);
             using var ids = randint(0, model.Config["vocab_size"]!.GetValue<int>(), [at.GetValue(batch), at.GetValue(length)]);
-            var seconds = Measure.Median(Measure.TrainingSteps(model, peft, [new Batch { InputIds = ids, Labels = ids.clone() }], at.GetValue(warmup), at.GetValue(steps)));
+            var seconds = Measure.Median(Measure.TrainingSteps(peft, [new Batch { InputIds = ids, Labels = ids.clone() }], at.GetValue(warmup), at.GetValue(steps)));
             Measure.Print(new
             {
                 benchmark = "train", shape = at.GetValue(shape), batch = at.GetValue(batch), seq = at.GetValue(length), rank = at.GetValue(rank), threads = at.GetValue(threads),

@@ -371,6 +371,26 @@ public sealed class PeftModel : ITrainable, IDisposable
     /// <summary>Whether an active adapter lets positions see each other (<see cref="AdapterLayer.MixesPositions"/>).</summary>
     public bool MixesPositions => active.SelectMany(name => Find(name).Layers).Any(layer => layer.MixesPositions);
 
+    /// <summary>
+    /// Whether rows of a batch may run in passes of their own at the same time: no row was given an adapter or a task, and no active layer
+    /// depends on the batch (<see cref="AdapterLayer.DependsOnBatch"/>).
+    /// </summary>
+    public bool RowsAreIndependent
+    {
+        get
+        {
+            if (rows is not null || tasks is not null) return false;
+            foreach (var site in sites.Values)
+            {
+                // A lent parameter stands in its module while a pass runs.
+                if (site.Target.IsParameter && site.Active.Length > 0) return false;
+                foreach (var layer in site.Active)
+                    if (layer.DependsOnBatch) return false;
+            }
+            return true;
+        }
+    }
+
     /// <inheritdoc/>
     public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Weight.shape[^1])).DefaultIfEmpty(1e-4).Min();
 

@@ -33,6 +33,15 @@ public sealed class CausalLM : LanguageModel
 
     internal override bool ExtendsPrompt => true;
 
+    // The last virtual embedding predicts the first token.
+    private protected override int? FirstLabel => Prompts switch
+    {
+        null => 1,
+        { Labels: not null } => null,
+        { EmbeddingCount: > 0 } => 0,
+        _ => 1,
+    };
+
     internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding) => new(prompts, (input, _) => ForwardLast(input));
 
     /// <inheritdoc/>

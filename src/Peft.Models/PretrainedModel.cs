@@ -138,6 +138,22 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
         return Loss(ModelInput.From(batch), batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
     }
 
+    /// <inheritdoc/>
+    /// <remarks>
+    /// Rows, or packed sequences, of about as many tokens in each part. Not where layers run again in the backward pass, or where the active adapters
+    /// depend on the batch as a whole, put labels of their own before the input, or get a task per row.
+    /// </remarks>
+    public IReadOnlyList<Batch> Divide(Batch batch, int parts)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return FirstLabel is { } first && !CheckpointActivations && !batch.Extra.ContainsKey("task_ids") && PeftModel.Of(this)?.RowsAreIndependent != false
+            ? BatchDivision.Of(batch, parts, first)
+            : [batch];
+    }
+
+    /// <summary>The first position whose label the loss is a mean over; null where the loss is no mean over labels.</summary>
+    private protected virtual int? FirstLabel => 0;
+
     /// <summary>Labels that stand elsewhere in the batch, as a new tensor; null if there are none.</summary>
     private protected virtual Tensor? LabelsOf(Batch batch) => null;
 

@@ -54,6 +54,8 @@ public sealed class QuestionAnswerer : HeadedModel
         return ClassificationLoss.Span(logits, positions);
     }
 
+    private protected override int? FirstLabel => null;   // the start and the end have means of their own
+
     private protected override Tensor? LabelsOf(Batch batch)
         => batch.Extra.TryGetValue("start_positions", out var start) && batch.Extra.TryGetValue("end_positions", out var end)
             ? stack([start.reshape(-1), end.reshape(-1)], 1) : null;

@@ -30,6 +30,12 @@ public abstract class AdapterLayer(Target target) : TensorOwner(target.Weight.dt
     protected internal virtual bool MixesPositions => false;
 
     /// <summary>
+    /// Whether a pass in training depends on more than its own rows: on their place in the batch, on other rows, or on state that passes change.
+    /// Rows of a batch then run in one pass.
+    /// </summary>
+    protected internal virtual bool DependsOnBatch => false;
+
+    /// <summary>
     /// Whether the adapter's file holds the base weight too where this layer enters the token embedding or the head, as Hugging Face
     /// PEFT's files do.
     /// </summary>

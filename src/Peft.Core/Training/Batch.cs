@@ -56,6 +56,45 @@ public sealed class Batch : IDisposable
         }
     }
 
+    /// <summary>The batch of some rows, in the same memory; null where a tensor is not one entry per row. This one must live as long.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="count">How many rows.</param>
+    /// <param name="weight">The <see cref="Weight"/> of these rows.</param>
+    public Batch? Rows(long start, long count, double weight)
+    {
+        var rows = InputIds.shape[0];
+        if (PackedLengths is not null || Labels is { } labels && labels.shape[0] != rows || Extra.Values.Any(tensor => tensor.dim() == 0 || tensor.shape[0] != rows)) return null;
+        Tensor Part(Tensor tensor) => tensor.narrow(0, start, count);
+        return new()
+        {
+            InputIds = Part(InputIds),
+            AttentionMask = AttentionMask is { } mask ? Part(mask) : null,
+            Labels = Labels is null ? null : Part(Labels),
+            Extra = Extra.ToDictionary(pair => pair.Key, pair => Part(pair.Value)),
+            Weight = weight,
+            Tokens = Tokens * count / rows,
+        };
+    }
+
+    /// <summary>The batch of some of the packed sequences, in the same memory; null where there are other tensors than ids and labels. This one must live as long.</summary>
+    /// <param name="start">The first sequence.</param>
+    /// <param name="count">How many sequences.</param>
+    /// <param name="weight">The <see cref="Weight"/> of these sequences.</param>
+    public Batch? Sequences(int start, int count, double weight)
+    {
+        if (PackedLengths is not { } lengths || AttentionMask is not null || Extra.Count > 0) return null;
+        IReadOnlyList<int> chosen = [.. lengths.Skip(start).Take(count)];
+        var (before, total) = (lengths.Take(start).Sum(), chosen.Sum());
+        return new()
+        {
+            InputIds = InputIds.narrow(1, before, total),
+            Labels = Labels?.narrow(1, before, total),
+            PackedLengths = chosen,
+            Weight = weight,
+            Tokens = total,
+        };
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -71,4 +110,14 @@ public interface ILossModel
 {
     /// <summary>The mean loss of a batch, a scalar with a gradient: over the positions (or rows) that <see cref="Batch.Weight"/> counts.</summary>
     Tensor Loss(Batch batch);
+
+    /// <summary>
+    /// Divides a batch on the CPU into parts that a trainer may run at the same time, each on a thread of its own. The mean of the parts' losses,
+    /// weighted by <see cref="Batch.Weight"/>, must be the loss of the batch, and their weights must sum to its. A model that divides batches
+    /// may have no state that a pass in training changes.
+    /// </summary>
+    /// <param name="batch">The batch; the parts may lie in its memory.</param>
+    /// <param name="parts">How many parts there may be.</param>
+    /// <returns>The parts, which the caller disposes; the batch itself, alone, where it cannot be divided (the default).</returns>
+    IReadOnlyList<Batch> Divide(Batch batch, int parts) => [batch];
 }

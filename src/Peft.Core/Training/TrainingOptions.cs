@@ -41,6 +41,13 @@ public sealed record TrainingOptions
     /// <summary>Batches whose gradients are added up for one optimizer step, weighted so that they equal one large batch. 1.</summary>
     public int GradientAccumulation { get; init; } = 1;
 
+    /// <summary>
+    /// Parts into which the rows of a batch are divided to run at the same time on the CPU, where the model can
+    /// (<see cref="ILossModel.Divide"/>) and draws no random numbers in training. Null for as many as torch has threads, 1 for none. Another
+    /// number gives the same gradients up to rounding.
+    /// </summary>
+    public int? ParallelParts { get; init; }
+
     /// <summary>Learning rate before the schedule; null for what the model recommends (<see cref="ITrainable.RecommendedLearningRate"/>).</summary>
     public double? LearningRate { get; init; }
 
@@ -138,6 +145,7 @@ public sealed record TrainingOptions
         AtLeast(BatchSize, 1, nameof(BatchSize));
         AtLeast(EvaluationBatchSize, 1, nameof(EvaluationBatchSize));
         AtLeast(GradientAccumulation, 1, nameof(GradientAccumulation));
+        AtLeast(ParallelParts, 1, nameof(ParallelParts));
         AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
         AtLeast(EvaluateEverySteps, 1, nameof(EvaluateEverySteps));
         AtLeast(SaveEverySteps, 1, nameof(SaveEverySteps));

@@ -64,7 +64,7 @@ internal sealed class TrainingRun : IDisposable
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
         foreach (var warning in trainer.Model.Warnings) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
-        var step = new TrainingStep(trainer, parameters, optimizer);
+        using var step = new TrainingStep(trainer, parameters, optimizer);
         if (state.EvaluationDue) Evaluate();
         StopReason? reason = Reason();
         while (reason is null && state.Step < totalSteps)

@@ -3,10 +3,11 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>One optimizer step: forward and backward over its batches, checks, clipping, update.</summary>
-internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, AdamW optimizer)
+internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, AdamW optimizer) : IDisposable
 {
     private readonly TrainingOptions options = trainer.Options;
     private readonly Device device = trainer.Model.Trainables[0].Value.device;
+    private readonly ParallelBackward parallel = new(trainer, parameters);
     private bool first = true;
 
     /// <summary>What a step found.</summary>
@@ -21,16 +22,14 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, A
     /// <param name="scheduleFactor">Factor on the learning rate.</param>
     public Outcome Run(int step, IReadOnlyList<int[]> rows, double scheduleFactor)
     {
-        manual_seed((long)SplitMix64.Mix(options.Seed, step));
+        var seed = (long)SplitMix64.Mix(options.Seed, step);
+        manual_seed(seed);
         using var scope = NewDisposeScope();
         var batches = new List<Batch>();
         try
         {
             foreach (var batchRows in rows) batches.Add(Load(batchRows));
-            if (first) parameters.UnbindGradients();   // only then does a missing gradient show
-            var loss = Backward(batches);
-            if (first) CheckReached();
-            var missing = parameters.BindGradients();
+            var (loss, missing) = parallel.Run(batches, seed) is { } parts ? (AddPenalty(parts.Loss), parts.Missing) : Whole(batches);
             if (first) CheckGradients(missing);
             first = false;
             if (trainer.GradientTransform is { } transform)
@@ -71,6 +70,21 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, A
             + "Raise the maximal length so that the labels are not cut off, or leave these rows out.");
     }
 
+    private (Tensor Loss, IReadOnlyList<string> Missing) Whole(List<Batch> batches)
+    {
+        if (first) parameters.UnbindGradients();   // only then does a missing gradient show
+        var loss = Backward(batches);
+        if (first) CheckReached();
+        return (loss, parameters.BindGradients());
+    }
+
+    private Tensor AddPenalty(Tensor loss)
+    {
+        if (trainer.Model.Penalty() is not { } penalty) return loss;
+        penalty.backward();
+        return loss + penalty.detach();
+    }
+
     private Tensor Backward(List<Batch> batches)
     {
         var weight = batches.Sum(batch => batch.Weight);
@@ -87,6 +101,8 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, A
         }
         return total!;
     }
+
+    public void Dispose() => parallel.Dispose();
 
     // One transfer from the device for both numbers.
     private Outcome Measure(Tensor loss)

@@ -28,6 +28,8 @@ internal sealed class LilyLayer : TransformLayer
 
     protected override bool MixesPositions => true;
 
+    protected override bool DependsOnBatch => true;
+
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
         var (rank, experts) = (a.shape[0], router.shape[0]);

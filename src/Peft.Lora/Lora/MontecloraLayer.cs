@@ -37,6 +37,9 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     // The weight that an adapter is folded into has no noise.
     protected override double CostPerPosition => Training ? 0 : base.CostPerPosition;
 
+    // A pass draws what the penalty is computed from.
+    protected override bool DependsOnBatch => Training;
+
     protected override Tensor Reduce(Tensor input)
     {
         if (!Training) return base.Reduce(input);

@@ -24,6 +24,9 @@ internal sealed class VeloraLayer : LoraLayer
     // Folded into the weight, A would learn from x itself.
     protected override double CostPerPosition => Approximates ? 0 : base.CostPerPosition;
 
+    // The direction follows from the passes.
+    protected override bool DependsOnBatch => velora.Direction == "batch_average" || !known;
+
     protected override Tensor Reduce(Tensor input)
     {
         if (!Approximates) return base.Reduce(input);

@@ -25,6 +25,7 @@ internal sealed record RotaryAngles(Tensor Cosine, Tensor SignedSine) : IDisposa
 /// <summary>Precomputed angles of the rotary embedding; grows with the longest sequence seen.</summary>
 internal sealed class RotaryTable(RotarySettings settings, int headSize) : IDisposable
 {
+    private readonly Lock growing = new();   // passes may run at the same time
     private Tensor? cosine, sine;   // [positions, 1, rotated]
     private long rows;
 
@@ -38,6 +39,7 @@ internal sealed class RotaryTable(RotarySettings settings, int headSize) : IDisp
     /// <summary>Angles of the positions from <paramref name="start"/> on: views of <c>[length, 1, rotated]</c>.</summary>
     public RotaryAngles Slice(long start, long length, ScalarType type, Device device)
     {
+        using var _ = growing.EnterScope();
         Ensure(start + length, type, device);
         return new(cosine!.narrow(0, start, length), sine!.narrow(0, start, length));
     }
@@ -45,6 +47,7 @@ internal sealed class RotaryTable(RotarySettings settings, int headSize) : IDisp
     /// <summary>Angles of any positions <c>[batch, sequence]</c>, the largest of which is below <paramref name="limit"/>.</summary>
     public RotaryAngles Pick(Tensor positions, long limit, ScalarType type, Device device)
     {
+        using var _ = growing.EnterScope();
         Ensure(limit, type, device);
         using var flat = positions.reshape(-1);
         long[] shape = [.. positions.shape, 1, Rotated];

@@ -5,6 +5,8 @@ namespace Peft;
 /// <summary>y = Σ wᵢ·yᵢ over stacks of layers that each enclose the same module. Operations are linear in their weights, so the weights average alike.</summary>
 internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double Weight)[] stacks) : AdapterLayer(target)
 {
+    protected internal override bool DependsOnBatch => stacks.Any(stack => stack.Layers.Any(layer => layer.DependsOnBatch));
+
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
         Tensor? sum = null;

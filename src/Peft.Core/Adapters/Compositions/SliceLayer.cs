@@ -15,6 +15,8 @@ internal sealed class SliceLayer : AdapterLayer
             throw new PeftException($"{target} does not map each position by itself, so a sequence cannot be split there. Use BatchSplit.");
     }
 
+    protected internal override bool DependsOnBatch => dimension == 0 || stacks.Any(stack => stack.Layers.Any(layer => layer.DependsOnBatch));
+
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
         var size = dimension < input.dim() ? input.shape[dimension] : 0;

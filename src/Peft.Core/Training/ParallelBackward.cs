@@ -1,0 +1,110 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Forward and backward over the parts of batches, on threads that meet once per batch. Small models gain most: what one of their operations
+/// computes is less than what torch's threads spend on meeting.
+/// </summary>
+/// <remarks>Each part's gradients come apart and are added in the order of the parts, so that a run gives the same numbers every time.</remarks>
+internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IDisposable
+{
+    // Each part has a copy of the gradients; models that train so much gain little.
+    private const long MaxGradientBytes = 1L << 26;
+
+    private readonly Tensor[] tensors = [.. parameters.Tensors.Select(tensor => tensor.Value)];
+    private readonly int most = Most(trainer, parameters);
+    private PartThreads? threads;
+    private bool tried, refused;
+
+    /// <summary>Adds the gradients of batches to the parameters'.</summary>
+    /// <param name="batches">The batches of one step.</param>
+    /// <param name="seed">What random numbers start from in this step.</param>
+    /// <returns>The mean loss, and the names of tensors without a gradient; null if the batches must run whole, and nothing was done.</returns>
+    public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed)
+    {
+        if (refused || most < 2) return null;
+        var divided = new List<IReadOnlyList<Batch>>();
+        try
+        {
+            foreach (var batch in batches) divided.Add(((ILossModel)trainer.Model.Module).Divide(batch, most));
+            if (divided.TrueForAll(parts => parts.Count == 1)) return null;
+            threads ??= new PartThreads(most);
+            if (!tried && !MayRunApart(divided, seed)) return null;
+            tried = true;
+            return Add(divided);
+        }
+        finally
+        {
+            foreach (var part in divided.SelectMany(parts => parts).Where(part => !batches.Contains(part))) part.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => threads?.Dispose();
+
+    private static int Most(Trainer trainer, FlatParameters parameters)
+    {
+        var device = trainer.Model.Trainables[0].Value.device;
+        var bytes = parameters.Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
+        if (device.type != DeviceType.CPU || trainer.Loss is not null || bytes > MaxGradientBytes) return 1;
+        return trainer.Options.ParallelParts ?? get_num_threads();
+    }
+
+    // Threads would draw random numbers (dropout) in an order that differs from run to run; and a loss without a gradient is an error for
+    // the whole batch to name.
+    private bool MayRunApart(List<IReadOnlyList<Batch>> divided, long seed)
+    {
+        using var scope = NewDisposeScope();
+        var before = get_rng_state();
+        var fits = true;
+        foreach (var parts in divided)
+        {
+            threads!.Run([.. parts.Select(part => new Action(() =>
+            {
+                using var inner = NewDisposeScope();
+                var loss = trainer.LossOf(part);
+                if (loss.numel() != 1 || !loss.requires_grad) fits = false;
+            }))]);
+        }
+        if (!before.equal(get_rng_state()).all().item<bool>())
+        {
+            manual_seed(seed);
+            fits = false;
+        }
+        refused = !fits;
+        return fits;
+    }
+
+    private (Tensor Loss, IReadOnlyList<string> Missing) Add(List<IReadOnlyList<Batch>> divided)
+    {
+        using var scope = NewDisposeScope();
+        var weight = divided.Sum(parts => parts.Sum(part => part.Weight));
+        Tensor? total = null;
+        var reached = new bool[tensors.Length];
+        foreach (var parts in divided)
+        {
+            var results = new (Tensor Loss, IList<Tensor> Gradients)[parts.Count];
+            threads!.Run([.. parts.Select((part, i) => new Action(() => results[i] = Backward(part, part.Weight / weight)))]);
+            foreach (var (loss, gradients) in results)
+            {
+                total = total is null ? loss.clone() : total + loss;
+                for (var i = 0; i < reached.Length; i++) reached[i] |= !gradients[i].IsInvalid;
+                parameters.AddGradients([.. gradients]);
+                foreach (var gradient in gradients) gradient.Dispose();
+                loss.Dispose();
+            }
+        }
+        return (total!.MoveToOuterDisposeScope(), [.. parameters.Tensors.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
+    }
+
+    private (Tensor, IList<Tensor>) Backward(Batch part, double share)
+    {
+        using var scope = NewDisposeScope();
+        var loss = trainer.LossOf(part) * share;
+        var gradients = autograd.grad([loss], tensors, allow_unused: true);
+        foreach (var gradient in gradients) gradient.DetachFromDisposeScope();
+        return (loss.detach().DetachFromDisposeScope(), gradients);
+    }
+}

@@ -1,0 +1,77 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Batches in parts of about as many tokens, whose weights are the labels that the loss of each is a mean over.</summary>
+internal static class BatchDivision
+{
+    // Below that a part reads the weights for too few tokens.
+    private const long MinTokens = 32;
+
+    /// <summary>The parts, or the batch alone where it cannot be divided.</summary>
+    /// <param name="batch">The batch, with labels.</param>
+    /// <param name="parts">How many parts there may be.</param>
+    /// <param name="firstLabel">The first position whose label counts: 1 where the next token is predicted.</param>
+    public static IReadOnlyList<Batch> Of(Batch batch, int parts, int firstLabel)
+    {
+        parts = (int)Math.Min(parts, batch.InputIds.numel() / MinTokens);
+        if (parts < 2 || batch.InputIds.device_type != DeviceType.CPU || batch.Labels is not { } labels) return [batch];
+        var counts = batch.PackedLengths is { } lengths ? PerSequence(labels, lengths, firstLabel) : PerRow(labels, firstLabel);
+        if (counts is null || counts.Length < 2) return [batch];
+        double total = counts.Sum();
+        if (total == 0) return [batch];
+        var made = new List<Batch>();
+        foreach (var (start, count) in Runs(batch.PackedLengths ?? [.. Enumerable.Repeat(1, counts.Length)], parts))
+        {
+            double counted = counts.Skip(start).Take(count).Sum();
+            if (counted == 0) continue;   // nothing to learn there
+            var weight = batch.Weight * counted / total;
+            if ((batch.PackedLengths is null ? batch.Rows(start, count, weight) : batch.Sequences(start, count, weight)) is not { } part)
+            {
+                foreach (var each in made) each.Dispose();
+                return [batch];
+            }
+            made.Add(part);
+        }
+        return made;
+    }
+
+    private static long[]? PerRow(Tensor labels, int firstLabel)
+    {
+        var rows = labels.shape[0];
+        // Numbers to come near to, or a class each of several that count alike.
+        if (labels.is_floating_point()) return [.. Enumerable.Repeat(1L, (int)rows)];
+        if (labels.dim() > 2) return null;
+        using var scope = NewDisposeScope();
+        var counted = labels.dim() == 1 ? labels.unsqueeze(1) : labels.narrow(1, firstLabel, labels.shape[1] - firstLabel);
+        return [.. counted.ne(Batch.IgnoredLabel).sum(dim: 1).data<long>()];
+    }
+
+    private static long[]? PerSequence(Tensor labels, IReadOnlyList<int> lengths, int firstLabel)
+    {
+        using var flat = labels.contiguous();
+        var values = flat.data<long>().ToArray();
+        var counts = new long[lengths.Count];
+        for (int i = 0, start = 0; i < counts.Length; start += lengths[i++])
+            counts[i] = values.AsSpan(start + firstLabel, lengths[i] - firstLabel).ToArray().Count(label => label != Batch.IgnoredLabel);
+        return counts;
+    }
+
+    // Runs of neighbours that each end where their share of the whole is reached.
+    private static IEnumerable<(int Start, int Count)> Runs(IReadOnlyList<int> lengths, int parts)
+    {
+        long total = lengths.Sum(length => (long)length), sum = 0;
+        var start = 0;
+        for (var i = 0; i < lengths.Count; i++)
+        {
+            // A length belongs to the part in which its middle lies.
+            var part = (2 * sum + lengths[i]) * parts / (2 * total);
+            sum += lengths[i];
+            var next = i + 1 == lengths.Count ? parts : (2 * sum + lengths[i + 1]) * parts / (2 * total);
+            if (next == part) continue;
+            yield return (start, i + 1 - start);
+            start = i + 1;
+        }
+    }
+}
