@@ -46,6 +46,22 @@ public sealed class TrainingTests : BehaviourTests
         Train(options with { OutputFolder = resumed, ResumeFrom = Path.Combine(whole, "checkpoint-2") }).ShouldBeBits(expected);
     }
 
+    [Theory, MemberData(nameof(EveryMethod))]
+    public void Parts_of_a_batch_that_run_at_the_same_time_train_as_the_whole(string method)
+    {
+        IReadOnlyList<double> Train(int parts)
+        {
+            using var model = Create();
+            using var peft = model.Adapt(method).Shake();
+            manual_seed(5);
+            using var ids = randint(1, Vocabulary, [8, 16]);
+            return new Trainer(peft, TrainingDataset.From(ids, ids), new TrainingOptions { MaxSteps = 3, BatchSize = 8, LearningRate = 1e-3, ParallelParts = parts }).Train().Losses;
+        }
+        var (whole, divided) = (Train(1), Train(2));
+        divided.Zip(whole).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < 1e-4 * pair.Second);   // sums in another order
+        Train(2).ShouldBe(divided);
+    }
+
     public static TheoryData<string, string> EveryDropout
         => OptionFields.Where(option => option.Is(typeof(double)) && option.Name.Contains("dropout", StringComparison.Ordinal));
 

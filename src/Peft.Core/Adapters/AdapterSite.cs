@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Modules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -113,8 +114,19 @@ internal sealed class AdapterSite : IDisposable
         if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
         using var scope = NewDisposeScope();
         if (!FoldingIsCheaper(stack, input)) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
+        if (Factored(stack, input) is { } product) return product.MoveToOuterDisposeScope();
         var weights = Fold(stack);
         return Target.Apply(input, weights.Weight, weights.Bias).MoveToOuterDisposeScope();
+    }
+
+    // One low-rank update of a small matrix, in one node of the graph.
+    private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input)
+    {
+        if (stack.Length > 1 || !Target.IsProduct || stack[0] is not DeltaLayer { AsProduct: { } factors }) return null;
+        var weight = Target.ToMatrix(Target.Weight);
+        return FactoredProduct.Takes(input, weight, Target.Bias, factors.A, factors.B)
+            ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale)
+            : null;
     }
 
     /// <summary>The weights of the module with the given layers around it, in float32 where the module's are half as wide.</summary>

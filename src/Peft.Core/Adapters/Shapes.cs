@@ -2,6 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
+/// <summary>ΔW = scale·B·A.</summary>
+/// <param name="A"><c>[rank, in]</c></param>
+/// <param name="B"><c>[out, rank]</c></param>
+/// <param name="Scale">The factor.</param>
+public sealed record LowRankUpdate(Tensor A, Tensor B, double Scale);
+
 /// <summary>A layer that adds to the weight: y = f(x, W) + f(x, ΔW).</summary>
 /// <param name="target">The adapted module.</param>
 public abstract class DeltaLayer(Target target) : AdapterLayer(target)
@@ -11,6 +17,9 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
 
     /// <summary>What the layer adds to the bias, <c>[out]</c>, a new tensor; null for nothing.</summary>
     protected virtual Tensor? DeltaBias() => null;
+
+    /// <summary>ΔW as a thin product, where the layer is that and no more; null (the default) otherwise.</summary>
+    protected internal virtual LowRankUpdate? AsProduct => null;
 
     /// <summary>Share of the input's elements that the layer leaves out in training.</summary>
     protected double Dropout { get; init; }

@@ -118,45 +118,48 @@ internal static unsafe class TileProducts
     private static void Store(Vector256<float> sum, float* c, bool add) => (add ? sum + Vector256.Load(c) : sum).Store(c);
 
     /// <summary>The transpose of [rows, columns], for numbers of rows and columns that 8 divides.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* from, int rows, int columns, float* to)
+    {
+        for (var c = 0; c < columns; c += 8)
+            for (var r = 0; r < rows; r += 8) TransposeBlock(from + r * columns + c, columns, to + c * rows + r, rows);
+    }
+
+    /// <summary>The transpose of a block of 8 × 8.</summary>
+    /// <param name="at">Its first element.</param>
+    /// <param name="columns">Distance of its rows.</param>
+    /// <param name="to">The first element of the transpose.</param>
+    /// <param name="rows">Distance of the transpose's rows.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void TransposeBlock(float* at, nint columns, float* to, nint rows)
     {
         if (!Avx.IsSupported)
         {
-            for (var r = 0; r < rows; r++)
-                for (var c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+            for (var r = 0; r < 8; r++)
+                for (var c = 0; c < 8; c++) to[c * rows + r] = at[r * columns + c];
             return;
         }
-        for (var c = 0; c < columns; c += 8)
-        {
-            for (var r = 0; r < rows; r += 8)
-            {
-                var at = from + r * columns + c;
-                // Pairs of rows, pairs of pairs, then the halves of the vectors.
-                Vector256<float> r0 = Vector256.Load(at), r1 = Vector256.Load(at + columns), r2 = Vector256.Load(at + 2 * columns), r3 = Vector256.Load(at + 3 * columns);
-                at += 4 * columns;
-                Vector256<float> r4 = Vector256.Load(at), r5 = Vector256.Load(at + columns), r6 = Vector256.Load(at + 2 * columns), r7 = Vector256.Load(at + 3 * columns);
-                Vector256<float> p0 = Avx.UnpackLow(r0, r1), p1 = Avx.UnpackHigh(r0, r1), p2 = Avx.UnpackLow(r2, r3), p3 = Avx.UnpackHigh(r2, r3);
-                Vector256<float> p4 = Avx.UnpackLow(r4, r5), p5 = Avx.UnpackHigh(r4, r5), p6 = Avx.UnpackLow(r6, r7), p7 = Avx.UnpackHigh(r6, r7);
-                r0 = Avx.Shuffle(p0, p2, 0x44);
-                r1 = Avx.Shuffle(p0, p2, 0xEE);
-                r2 = Avx.Shuffle(p1, p3, 0x44);
-                r3 = Avx.Shuffle(p1, p3, 0xEE);
-                r4 = Avx.Shuffle(p4, p6, 0x44);
-                r5 = Avx.Shuffle(p4, p6, 0xEE);
-                r6 = Avx.Shuffle(p5, p7, 0x44);
-                r7 = Avx.Shuffle(p5, p7, 0xEE);
-                var line = to + c * rows + r;
-                Avx.Permute2x128(r0, r4, 0x20).Store(line);
-                Avx.Permute2x128(r1, r5, 0x20).Store(line + rows);
-                Avx.Permute2x128(r2, r6, 0x20).Store(line + 2 * rows);
-                Avx.Permute2x128(r3, r7, 0x20).Store(line + 3 * rows);
-                line += 4 * rows;
-                Avx.Permute2x128(r0, r4, 0x31).Store(line);
-                Avx.Permute2x128(r1, r5, 0x31).Store(line + rows);
-                Avx.Permute2x128(r2, r6, 0x31).Store(line + 2 * rows);
-                Avx.Permute2x128(r3, r7, 0x31).Store(line + 3 * rows);
-            }
-        }
+        // Pairs of rows, pairs of pairs, then the halves of the vectors.
+        Vector256<float> r0 = Vector256.Load(at), r1 = Vector256.Load(at + columns), r2 = Vector256.Load(at + 2 * columns), r3 = Vector256.Load(at + 3 * columns);
+        at += 4 * columns;
+        Vector256<float> r4 = Vector256.Load(at), r5 = Vector256.Load(at + columns), r6 = Vector256.Load(at + 2 * columns), r7 = Vector256.Load(at + 3 * columns);
+        Vector256<float> p0 = Avx.UnpackLow(r0, r1), p1 = Avx.UnpackHigh(r0, r1), p2 = Avx.UnpackLow(r2, r3), p3 = Avx.UnpackHigh(r2, r3);
+        Vector256<float> p4 = Avx.UnpackLow(r4, r5), p5 = Avx.UnpackHigh(r4, r5), p6 = Avx.UnpackLow(r6, r7), p7 = Avx.UnpackHigh(r6, r7);
+        r0 = Avx.Shuffle(p0, p2, 0x44);
+        r1 = Avx.Shuffle(p0, p2, 0xEE);
+        r2 = Avx.Shuffle(p1, p3, 0x44);
+        r3 = Avx.Shuffle(p1, p3, 0xEE);
+        r4 = Avx.Shuffle(p4, p6, 0x44);
+        r5 = Avx.Shuffle(p4, p6, 0xEE);
+        r6 = Avx.Shuffle(p5, p7, 0x44);
+        r7 = Avx.Shuffle(p5, p7, 0xEE);
+        Avx.Permute2x128(r0, r4, 0x20).Store(to);
+        Avx.Permute2x128(r1, r5, 0x20).Store(to + rows);
+        Avx.Permute2x128(r2, r6, 0x20).Store(to + 2 * rows);
+        Avx.Permute2x128(r3, r7, 0x20).Store(to + 3 * rows);
+        to += 4 * rows;
+        Avx.Permute2x128(r0, r4, 0x31).Store(to);
+        Avx.Permute2x128(r1, r5, 0x31).Store(to + rows);
+        Avx.Permute2x128(r2, r6, 0x31).Store(to + 2 * rows);
+        Avx.Permute2x128(r3, r7, 0x31).Store(to + 3 * rows);
     }
 }

@@ -39,10 +39,10 @@ internal class LoraLayer : DeltaLayer
     public int Rank => (int)A.shape[0];
 
     /// <summary>A as the layer uses it, <c>[rank, in]</c>.</summary>
-    public virtual Tensor MatrixA => A.view(Rank, -1);
+    public virtual Tensor MatrixA => A.dim() == 2 ? A : A.view(Rank, -1);
 
     /// <summary>B as the layer uses it, <c>[out, rank]</c>.</summary>
-    public virtual Tensor MatrixB => B.view(-1, Rank);
+    public virtual Tensor MatrixB => B.dim() == 2 ? B : B.view(-1, Rank);
 
     /// <summary>Takes s·B₀·A₀ out of the weight from now on.</summary>
     protected void Begin(Tensor a, Tensor b) => Start = (Frozen("lora_A0", Copy(a), saved: false), Frozen("lora_B0", Copy(b), saved: false));
@@ -53,6 +53,8 @@ internal class LoraLayer : DeltaLayer
         if (Start is { } start) product = product.sub(start.B.mm(start.A));
         return product.mul(Scaling);
     }
+
+    protected override LowRankUpdate? AsProduct => Start is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
 
     protected override Tensor? DeltaBias() => bias?.mul(Scaling);
 

@@ -1,0 +1,95 @@
+using Peft.Kernels;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Core.Tests.Kernels;
+
+public class FactoredProductTests
+{
+    [Theory]
+    [InlineData(1, 8, 8, 1, false)]
+    [InlineData(5, 20, 9, 2, true)]
+    [InlineData(48, 64, 172, 8, false)]
+    [InlineData(101, 172, 64, 8, true)]
+    [InlineData(7, 33, 40, 19, true)]
+    public void Output_and_gradients_are_those_of_the_formula(int rows, int inputs, int outputs, int rank, bool biased)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        var (x, w, bias) = (randn(rows, 1, inputs), randn(outputs, inputs), biased ? randn(outputs) : null);
+        var (a, b) = (new Parameter(randn(rank, inputs)), new Parameter(randn(outputs, rank)));
+        var slope = randn(rows, 1, outputs);
+        x.requires_grad = true;
+
+        FactoredProduct.Takes(x, w, bias, a, b).ShouldBeTrue();
+        var y = FactoredProduct.Run(x, w, bias, a, b, 0.5);
+        y.backward([slope]);
+
+        Tensor Wide(Tensor tensor) => tensor.detach().to(float64).requires_grad_();
+        var (wx, wa, wb) = (Wide(x), Wide(a), Wide(b));
+        var expected = nn.functional.linear(wx, w.to(float64) + 0.5 * wb.mm(wa), bias?.to(float64));
+        expected.backward([slope.to(float64)]);
+        y.shape.ShouldBe([rows, 1, outputs]);
+        // float32 sums of up to 172 products of numbers around 1, or of as many rows.
+        Difference(y, expected).ShouldBeLessThan(1e-4);
+        Difference(x.grad!, wx.grad!).ShouldBeLessThan(1e-4);
+        Difference(a.grad!, wa.grad!).ShouldBeLessThan(2e-3);
+        Difference(b.grad!, wb.grad!).ShouldBeLessThan(2e-3);
+    }
+
+    [Fact]
+    public void An_input_and_factors_that_do_not_learn_get_no_gradient()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, a, b) = (randn(4, 16), randn(24, 16), new Parameter(randn(2, 16), requires_grad: false), new Parameter(randn(24, 2)));
+        FactoredProduct.Run(x, w, null, a, b, 1).sum().backward();
+        x.grad.ShouldBeNull();
+        a.grad.ShouldBeNull();
+        b.grad.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public void A_transposed_matrix_is_taken_as_it_is_meant()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, a, b) = (randn(4, 16), randn(16, 24).t(), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
+        Difference(FactoredProduct.Run(x, w, null, a, b, 2), nn.functional.linear(x, w + 2 * b.mm(a))).ShouldBeLessThan(1e-4);
+    }
+
+    [Fact]
+    public void Other_products_are_left_to_torch()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, a, b) = (randn(4, 16), randn(24, 16), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
+        FactoredProduct.Takes(x, w, null, a, b).ShouldBeTrue();
+        FactoredProduct.Takes(x, new Parameter(randn(24, 16)), null, a, b).ShouldBeFalse();            // W learns
+        FactoredProduct.Takes(x, randn(4, 16), null, a, randn(4, 2)).ShouldBeFalse();                  // too few outputs for a vector
+        FactoredProduct.Takes(randn(4, 512), randn(512, 512), null, a, b).ShouldBeFalse();             // large: BLAS is faster
+        FactoredProduct.Takes(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
+        using var grad = no_grad();
+        FactoredProduct.Takes(x, w, null, a, b).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData(1, 3, 8)]
+    [InlineData(6, 64, 16)]
+    [InlineData(53, 17, 75)]
+    [InlineData(13, 200, 48)]
+    public unsafe void Products_are_right_in_vectors_of_every_width(int rows, int depth, int columns)
+    {
+        using var scope = NewDisposeScope();
+        var (a, b) = (randn(rows, depth), randn(depth, columns));
+        var turned = a.t().contiguous();
+        var expected = a.to(float64).mm(b.to(float64));
+        var (wide, narrow) = (full(rows, columns, float.NaN), full(rows, columns, float.NaN));
+        fixed (float* ap = a.Floats(), tp = turned.Floats(), bp = b.Floats(), wp = wide.Floats(), np = narrow.Floats())
+        {
+            SmallProduct.Run(tp, 1, rows, bp, wp, rows, depth, columns);
+            SmallProduct.Run<Lanes8>(ap, depth, 1, bp, np, rows, depth, columns);
+        }
+        Difference(wide, expected).ShouldBeLessThan(1e-4);
+        Difference(narrow, expected).ShouldBeLessThan(1e-4);
+    }
+
+    private static double Difference(Tensor left, Tensor right) => (left.to(float64) - right.to(float64)).abs().max().item<double>();
+}
