@@ -41,7 +41,9 @@ public sealed class CausalLM : LanguageModel
     {
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
-        return Logits(hidden);
+        if (prompted.Reread == 0) return Logits(hidden);
+        using var asked = hidden.narrow(1, prompted.Reread, hidden.shape[1] - prompted.Reread);
+        return Logits(asked);
     }
 
     /// <summary>The logits of the last position only, <c>[batch, 1, vocabulary]</c>.</summary>

@@ -9,6 +9,7 @@ namespace Peft.Models;
 internal sealed class PromptedInput : IDisposable
 {
     private readonly List<Tensor> held = [];
+    private readonly List<IDisposable> readings = [];
     private readonly VirtualLabels? virtualLabels;
 
     private PromptedInput(ModelInput input, int count, VirtualLabels? labels) => (Input, Count, virtualLabels) = (input, count, labels);
@@ -19,15 +20,30 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>Positions of the output that belong to virtual tokens; they come first.</summary>
     public int Count { get; }
 
+    /// <summary>Positions at the beginning of the output that were read before and had to be read again.</summary>
+    public int Reread { get; private init; }
+
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        if (model.Prompts is not { } prompts) return new(input, 0, null);
+        if (PeftModel.Of(model)?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        using var scope = NewDisposeScope();
+        var (whole, reread) = readers.Any(reader => reader.NeedsWholeInput) ? FirstStates.Whole(input) : (input, 0);
+        var states = FirstStates.Of(model, whole);
+        var prompted = WithPrompts(model, whole with { SharesGraph = true }, reread);
+        if (!ReferenceEquals(whole, input)) prompted.Keep(whole.InputIds!);
+        foreach (var reader in readers) prompted.readings.Add(reader.Read(states));
+        return prompted;
+    }
+
+    private static PromptedInput WithPrompts(PretrainedModel model, ModelInput input, int reread = 0)
+    {
+        if (model.Prompts is not { } prompts) return new(input, 0, null) { Reread = reread };
         var first = input.Cache is null or { Length: 0 };
         var seq2seq = model.Spec.Kind == TransformerKind.EncoderDecoder;
         // Hugging Face PEFT, too, gives the decoder no virtual tokens of its own while it generates.
         var decodes = seq2seq && input.Cache is null ? prompts.DecoderEmbeddingCount : 0;
-        var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Labels);
+        var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Labels) { Reread = reread };
         using var scope = NewDisposeScope();
         var rows = (input.InputIds ?? input.Embeddings ?? input.EncoderOutput ?? input.DecoderInputIds!).shape[0];
         prompted.Input = seq2seq ? prompted.BeforeBoth(model, input, prompts, rows, first, decodes) : prompted.Before(model, input, prompts, rows, first);
@@ -50,6 +66,7 @@ internal sealed class PromptedInput : IDisposable
             TokenTypeIds = first ? Pad(embedded, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(first && embedded > 0 ? cat([arange(prompts.PrefixCount, total, ScalarType.Int64, positions.device).expand(positions.shape[0], embedded), positions], 1) : positions.alias()),
             Prefix = Prefix(tokens, rows, model),
+            PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
         };
     }
@@ -68,6 +85,7 @@ internal sealed class PromptedInput : IDisposable
             DecoderEmbeddings = decodes > 0 && (input.DecoderInputIds ?? input.DecoderEmbeddings) is not null ? Before(tokens.DecoderEmbeddings, input.DecoderInputIds, input.DecoderEmbeddings, model, rows) : input.DecoderEmbeddings,
             DecoderAttentionMask = Ones(prompts.PrefixCount + decodes, input.DecoderAttentionMask, rows),
             Prefix = Prefix(tokens, rows, model),
+            PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
         };
     }
@@ -147,6 +165,7 @@ internal sealed class PromptedInput : IDisposable
 
     public void Dispose()
     {
+        foreach (var reading in readings) reading.Dispose();
         foreach (var tensor in held) tensor.Dispose();
         held.Clear();
     }

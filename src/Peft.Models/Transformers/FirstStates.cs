@@ -1,0 +1,37 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>The hidden states of the pass before a model's own, for adapters that ask for them.</summary>
+internal static class FirstStates
+{
+    /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache they have one of their own in it.</summary>
+    public static Tensor Of(PretrainedModel model, ModelInput input)
+    {
+        using var first = FirstPass.Enter();
+        using var _ = no_grad();
+        if (input.Cache is not { } cache) return model.Backbone.call(input);
+        var own = cache.FirstPass;
+        var past = cache.Tokens?.shape[1] ?? 0;
+        if (own.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = own });
+        // The cache was begun without the adapter.
+        own.Truncate(0);
+        using var ids = Joined(cache, input);
+        var states = model.Backbone.call(input with { InputIds = ids, Cache = own });
+        return states.narrow(1, past, states.shape[1] - past);
+    }
+
+    /// <summary>The input with all tokens that its cache holds, which is emptied, and how many they are.</summary>
+    public static (ModelInput Input, int Reread) Whole(ModelInput input)
+    {
+        if (input.Cache is not { Length: > 0 } cache) return (input, 0);
+        var ids = Joined(cache, input);
+        var past = (int)(ids.shape[1] - input.InputIds!.shape[1]);
+        cache.Truncate(0);
+        return (input with { InputIds = ids, PositionIds = null }, past);
+    }
+
+    private static Tensor Joined(KeyValueCache cache, ModelInput input)
+        => cache.Tokens is { } before && input.InputIds is { } ids ? cat([before, ids], 1)
+            : throw new PeftException("The active adapter reads the text so far once more, but some of it was given as embeddings: give token ids, or no cache.");
+}
