@@ -41,9 +41,7 @@ public sealed class CausalLM : LanguageModel
     {
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
-        if (prompted.Reread == 0) return Logits(hidden);
-        using var asked = hidden.narrow(1, prompted.Reread, hidden.shape[1] - prompted.Reread);
-        return Logits(asked);
+        return Logits(hidden);
     }
 
     /// <summary>The logits of the last position only, <c>[batch, 1, vocabulary]</c>.</summary>

@@ -185,7 +185,7 @@ public class CaseTests
         using (var file = SafetensorsFile.Open(path))
         {
             unsaved.Where(pair => !file.Read(pair.Key).bytes.SequenceEqual(pair.Value.bytes)).Select(pair => pair.Key).ShouldBeEmpty();
-            left = file.Keys.Except(unsaved.Keys).ToDictionary(key => key, file.Read);
+            left = file.Keys.Except(unsaved.Keys).ToDictionary(key => key, key => file.Read(key));
         }
         SafetensorsWriter.Write(path, left, new Dictionary<string, string> { ["format"] = "pt" });
     }

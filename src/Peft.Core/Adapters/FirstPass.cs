@@ -8,9 +8,6 @@ namespace Peft;
 /// </summary>
 public interface IReadsFirstPass
 {
-    /// <summary>Whether what it makes of the states at one position depends on all others, so that a cache of earlier positions does not hold.</summary>
-    bool NeedsWholeInput { get; }
-
     /// <summary>Called after the first pass, before the second.</summary>
     /// <param name="states">The last hidden states <c>[batch, positions, hidden]</c>, which must not be kept.</param>
     /// <returns>Disposed when the second pass is over.</returns>

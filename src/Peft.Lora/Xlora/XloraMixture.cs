@@ -27,8 +27,6 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <summary>The experts in their order.</summary>
     public IReadOnlyList<XloraExpert> Experts { get; }
 
-    public bool NeedsWholeInput => options.UseTopSoftmax;
-
     protected override string? MayBeMissing => "holds no X-LoRA classifier, as Hugging Face PEFT 0.20 writes it: the classifier starts at random, so train it before use.";
 
     public IDisposable Read(Tensor states)
@@ -63,15 +61,10 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
 
     private Tensor Choose(Tensor shares)
     {
-        var chosen = shares.ne(0);
-        if (options.TopExperts is { } count)
-        {
-            var (_, indices) = shares.topk(count, -1);
-            chosen = zeros_like(shares, ScalarType.Bool).scatter(-1, indices, ones_like(indices, ScalarType.Bool)).logical_and(chosen);
-            shares = shares.mul(chosen.to_type(shares.dtype));
-        }
-        // Over everything that is chosen in the pass, as in Hugging Face PEFT.
-        return options.UseTopSoftmax && chosen.any().item<bool>() ? shares.masked_fill(chosen.logical_not(), double.NegativeInfinity).view(-1).softmax(0).view(shares.shape) : shares;
+        if (options.TopExperts is not { } count) return options.UseTopSoftmax ? shares.softmax(-1) : shares;
+        var (_, indices) = shares.topk(count, -1);
+        var left = ones_like(shares, ScalarType.Bool).scatter(-1, indices, zeros_like(indices, ScalarType.Bool));
+        return options.UseTopSoftmax ? shares.masked_fill(left, double.NegativeInfinity).softmax(-1) : shares.masked_fill(left, 0);
     }
 
     private Parameter Make(string name, long inputs, params long[] shape) => Trainable($"internal_xlora_classifier.layers.{name}", Uniform(1 / Math.Sqrt(inputs), shape));

@@ -45,10 +45,7 @@ public sealed record XloraOptions : AdapterOptions
     /// <summary>How many experts act at a position, those with the largest shares; all if null.</summary>
     [JsonPropertyName("top_k_lora")] public int? TopExperts { get; init; }
 
-    /// <summary>
-    /// Whether the shares of those that act go through a softmax (once more). As in Hugging Face PEFT it runs over all positions and rows of the pass together: an
-    /// expert's share then depends on the whole batch, and a text is read anew for each token that is generated.
-    /// </summary>
+    /// <summary>Whether the shares of those that act go through a softmax (once more), so that they sum to 1.</summary>
     [JsonPropertyName("enable_softmax_topk")] public bool UseTopSoftmax { get; init; }
 
     /// <summary>Factor of all experts.</summary>

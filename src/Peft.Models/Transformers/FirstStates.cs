@@ -21,17 +21,7 @@ internal static class FirstStates
         return states.narrow(1, past, states.shape[1] - past);
     }
 
-    /// <summary>The input with all tokens that its cache holds, which is emptied, and how many they are.</summary>
-    public static (ModelInput Input, int Reread) Whole(ModelInput input)
-    {
-        if (input.Cache is not { Length: > 0 } cache) return (input, 0);
-        var ids = Joined(cache, input);
-        var past = (int)(ids.shape[1] - input.InputIds!.shape[1]);
-        cache.Truncate(0);
-        return (input with { InputIds = ids, PositionIds = null }, past);
-    }
-
     private static Tensor Joined(KeyValueCache cache, ModelInput input)
         => cache.Tokens is { } before && input.InputIds is { } ids ? cat([before, ids], 1)
-            : throw new PeftException("The active adapter reads the text so far once more, but some of it was given as embeddings: give token ids, or no cache.");
+            : throw new PeftException("The active adapter needs the model's states for the text so far, which the cache holds without them and some of which was given as embeddings: give token ids, or an empty cache.");
 }

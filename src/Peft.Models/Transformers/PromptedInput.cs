@@ -20,30 +20,25 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>Positions of the output that belong to virtual tokens; they come first.</summary>
     public int Count { get; }
 
-    /// <summary>Positions at the beginning of the output that were read before and had to be read again.</summary>
-    public int Reread { get; private init; }
-
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
         if (PeftModel.Of(model)?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
-        var (whole, reread) = readers.Any(reader => reader.NeedsWholeInput) ? FirstStates.Whole(input) : (input, 0);
-        var states = FirstStates.Of(model, whole);
-        var prompted = WithPrompts(model, whole with { SharesGraph = true }, reread);
-        if (!ReferenceEquals(whole, input)) prompted.Keep(whole.InputIds!);
+        var states = FirstStates.Of(model, input);
+        var prompted = WithPrompts(model, input with { SharesGraph = true });
         foreach (var reader in readers) prompted.readings.Add(reader.Read(states));
         return prompted;
     }
 
-    private static PromptedInput WithPrompts(PretrainedModel model, ModelInput input, int reread = 0)
+    private static PromptedInput WithPrompts(PretrainedModel model, ModelInput input)
     {
-        if (model.Prompts is not { } prompts) return new(input, 0, null) { Reread = reread };
+        if (model.Prompts is not { } prompts) return new(input, 0, null);
         var first = input.Cache is null or { Length: 0 };
         var seq2seq = model.Spec.Kind == TransformerKind.EncoderDecoder;
         // Hugging Face PEFT, too, gives the decoder no virtual tokens of its own while it generates.
         var decodes = seq2seq && input.Cache is null ? prompts.DecoderEmbeddingCount : 0;
-        var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Labels) { Reread = reread };
+        var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Labels);
         using var scope = NewDisposeScope();
         var rows = (input.InputIds ?? input.Embeddings ?? input.EncoderOutput ?? input.DecoderInputIds!).shape[0];
         prompted.Input = seq2seq ? prompted.BeforeBoth(model, input, prompts, rows, first, decodes) : prompted.Before(model, input, prompts, rows, first);
