@@ -43,51 +43,43 @@ public sealed class AdamssTests : IDisposable
     public void The_update_of_a_group_is_its_own_product_and_a_bias_is_an_input_of_ones()
     {
         using var model = nn.Sequential(nn.Linear(6, 8));
-        using var peft = model.ApplyAdamss(new AdamssOptions { Rank = 4, SubspaceCount = 3, SubspaceRank = 2, TargetModules = "0" });
+        using var peft = model.ApplyAdamss(new AdamssOptions { Rank = 7, SubspaceCount = 3, SubspaceRank = 2, TargetModules = "0" });
         var x = randn(5, 6);
         var before = model.call(x);
         peft.Shake(1);
         var layer = (AdamssLayer)peft.Find("default").Layers.Single();
         var right = peft.StateOf(peft.Find("default"))["base_model.model.0.adamss_newB"];
-        right.shape.ShouldBe([4, 7]);
-        using (no_grad())
-        {
-            var joined = cat([model.get_parameter("0.weight")!, model.get_parameter("0.bias")!.unsqueeze(1)], 1);
-            var (_, _, vt) = linalg.svd(joined, fullMatrices: false);
-            (right.mm(vt.narrow(0, 0, 4).t()).abs() - eye(4)).abs().max().item<float>().ShouldBeLessThan(0.1f);   // the first singular vectors, nearly
-            var groups = Clusters.Of(linalg.lstsq(right.t(), joined.t()).Solution.t() / linalg.svdvals(joined).narrow(0, 0, 4), 3);
-            groups.Sum(group => group.Length).ShouldBe(8);
-        }
-        var inputs = cat([x, ones(5, 1)], 1);
-        var change = model.call(x) - before;
-        // Columns of the change that belong to a group are its product alone: their rank is that of the group.
-        var sizes = layer.Subspaces.Select(each => each.B.Value.shape[0]).ToArray();
-        sizes.Sum().ShouldBe(8);
-        var columns = Enumerable.Range(0, 8).Select(i => change[.., i]).ToList();
-        foreach (var subspace in layer.Subspaces)
-        {
-            var expected = inputs.matmul(subspace.B.Value.mm(subspace.A.Value).mm(right).t());
-            foreach (var i in Enumerable.Range(0, (int)expected.shape[1]))
-            {
-                var found = columns.FindIndex(column => Run.Difference(column, expected[.., i]) < 1e-4f);
-                found.ShouldBeGreaterThanOrEqualTo(0);
-                columns.RemoveAt(found);
-            }
-        }
-        columns.ShouldBeEmpty();
+        using var _ = no_grad();
+        var joined = cat([model.get_parameter("0.weight")!, model.get_parameter("0.bias")!.unsqueeze(1)], 1);
+        var (left, _, vt) = linalg.svd(joined, fullMatrices: false);
+        Run.Difference(right.mm(vt.t()).abs(), eye(7)).ShouldBeLessThan(1e-3f);   // the singular vectors, of either sign
+        var groups = Clusters.Of(left, 3);
+        layer.Subspaces.Count.ShouldBe(3);
+        var (inputs, change) = (cat([x, ones(5, 1)], 1), model.call(x) - before);
+        foreach (var (rows, subspace) in groups.Zip(layer.Subspaces))
+            Run.Difference(change.index_select(1, tensor(rows)), inputs.matmul(subspace.B.Value.mm(subspace.A.Value).mm(right).t())).ShouldBeLessThan(1e-4f);
     }
 
     [Fact]
     public void With_a_dynamic_rank_small_directions_are_left_out()
     {
-        using var model = nn.Sequential(nn.Linear(6, 8, hasBias: false));
-        IReadOnlyList<long> Ranks(double threshold)
+        using var model = nn.Sequential(nn.Linear(6, 16, hasBias: false));
+        var seen = new HashSet<long>();
+        foreach (var threshold in new[] { 0, 0.2, 0.5, 0.9 })
         {
-            using var peft = model.ApplyAdamss(new AdamssOptions { Rank = 6, SubspaceCount = 2, SubspaceRank = 4, UseDynamicRank = true, SvdThreshold = threshold, TargetModules = "0" });
-            return [.. ((AdamssLayer)peft.Find("default").Layers.Single()).Subspaces.Select(each => each.A.Value.shape[0])];
+            using var peft = model.ApplyAdamss(new AdamssOptions { Rank = 6, SubspaceCount = 3, SubspaceRank = 4, UseDynamicRank = true, SvdThreshold = threshold, TargetModules = "0" });
+            using var _ = no_grad();
+            var (left, _, _) = linalg.svd(model.get_parameter("0.weight")!, fullMatrices: false);
+            foreach (var (rows, subspace) in Clusters.Of(left, 3).Zip(((AdamssLayer)peft.Find("default").Layers.Single()).Subspaces))
+            {
+                var part = left.index_select(0, tensor(rows));
+                var values = linalg.eigvalsh(part.mm(part.t()));
+                var large = values.gt(values.max() * threshold).sum().item<long>();
+                subspace.A.Value.shape.ShouldBe([Math.Min(large, Math.Min(4, rows.Length)), 6]);
+                seen.Add(subspace.A.Value.shape[0]);
+            }
         }
-        Ranks(0.999).ShouldAllBe(rank => rank == 1);
-        Ranks(0).ShouldContain(rank => rank > 1);
+        seen.Count.ShouldBeGreaterThan(1);
     }
 
     [Fact]

@@ -40,7 +40,7 @@ public sealed class PolyTests : IDisposable
             var y = model.call(x);
             foreach (var (row, task) in new[] { (0, 2), (1, 0), (2, 2) })
             {
-                var expected = nn.functional.linear(x[row], model.get_parameter("0.weight"), model.get_parameter("0.bias"));
+                var expected = nn.functional.linear(x[row], model.get_parameter("0.weight")!, model.get_parameter("0.bias"));
                 foreach (var split in new[] { 0, 1 })
                 {
                     var shares = Find("poly_router.module_logits")[task].narrow(0, 2 * split, 2).sigmoid();
