@@ -38,9 +38,10 @@ public sealed class AdaptedCase : IDisposable
     private void TakeUnsaved()
     {
         using var _ = no_grad();
+        using var saved = SafetensorsFile.Open(Path.Combine(Info.Adapter, AdapterCheckpoint.FileName));
         foreach (var (key, tensor) in Peft.Find(PeftModel.DefaultName).Tensors)
         {
-            if (!Expected.Has("encoder." + key)) continue;
+            if (!tensor.IsSaved || !Expected.Has("encoder." + key) || saved.Tensors.ContainsKey(key)) continue;
             tensor.Value.copy_(Expected.Read("encoder." + key));
             unsaved.Add(key, Expected.Read("encoder." + key));
         }

@@ -50,11 +50,15 @@ public sealed class PromptStack
             return Open(row, layer, input.narrow(0, i, 1)) is var open && open.shape[1] == 1 ? open.expand(-1, input.shape[1], -1) : open;
         })], 0);
 
-    private static Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
+    // What has no gate is open, and so is what stands before a row with fewer tokens than others.
+    private Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
     {
-        var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? ones([input.shape[0], 1, prompt.PrefixCount], input.dtype, input.device)).ToList();
+        var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
+            .Prepend(Ones(PrefixCount - Count(row, prompt => prompt.PrefixCount))).ToList();
         var length = each.Max(open => open.shape[1]);
         return cat([.. each.Select(open => open.expand(-1, length, -1))], 2);
+
+        Tensor Ones(int count) => ones([input.shape[0], 1, count], input.dtype, input.device);
     }
 
     /// <summary>The virtual tokens for a forward pass.</summary>

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -17,11 +18,9 @@ internal sealed class AdamssLayer : DeltaLayer
     public AdamssLayer(Target target, AdamssOptions options) : base(target)
     {
         hasBias = target.Bias is not null;
-        var weight = target.ToMatrix(target.Weight).to_type(ScalarType.Float32);
-        if (hasBias) weight = cat([weight, target.Bias!.to_type(ScalarType.Float32).unsqueeze(1)], 1);
-        var (left, right) = Directions(weight, options);
+        var (left, right) = Directions(options);
         vectors = Frozen("adamss_newB", right);
-        var groups = Clusters.Of(left, options.SubspaceCount);
+        var groups = Groups(left, options.SubspaceCount);
         places = Frozen("adamss_places", tensor(groups.SelectMany(rows => rows).ToArray()).argsort().to(Device), saved: false);
         subspaces = [.. groups.Select((rows, i) =>
         {
@@ -41,19 +40,30 @@ internal sealed class AdamssLayer : DeltaLayer
     private Tensor Change(Tensor right) => cat([.. subspaces.Select(each => each.B.Used.mm(each.A.Used.mm(right)))]).index_select(0, places);
 
     // The first singular vectors by a random projection, with the numbers that the seed stands for; the wide way round for a wide matrix.
-    private static (Tensor Left, Tensor Right) Directions(Tensor weight, AdamssOptions options)
+    private (Tensor Left, Tensor Right) Directions(AdamssOptions options)
     {
+        var weight = Target.ToMatrix(Target.Weight).to_type(ScalarType.Float32);
+        if (hasBias) weight = cat([weight, Target.Bias!.to_type(ScalarType.Float32).unsqueeze(1)], 1);
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));
+        if (IsLayout) return (Zeros(rows, rank), Zeros(rank, columns));
         using var random = new SeededRandom(options.RandomSeed);
         var start = random.Normal(Math.Min(rows, columns), rank).to(weight.device);
         var (u, _, vt) = LowRank.Svd(rows < columns ? weight.t() : weight, start, iterations: 2);
         return rows < columns ? (vt.t(), u.t()) : (u, vt);
     }
 
+    // Without numbers there is no telling groups apart: equal ones need as much room.
+    private long[][] Groups(Tensor left, int count)
+        => IsLayout ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
+
+    // On the device meta tensors are shapes alone, which is enough to count.
+    private bool IsLayout => Device.type == DeviceType.META;
+
     // Orthonormal directions in which the group's rows extend most.
-    private static Tensor Start(Tensor rows, AdamssOptions options)
+    private Tensor Start(Tensor rows, AdamssOptions options)
     {
+        if (IsLayout) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
         var rank = Math.Min(options.SubspaceRank, s.shape[0]);
         // The threshold is for the values of the Gram matrix, which are squares.
