@@ -10,3 +10,4 @@ using Peft;
 [assembly: AdapterMethod("ROAD", typeof(RoadOptions))]
 [assembly: AdapterMethod("BOTTLENECK", typeof(BottleneckOptions))]
 [assembly: AdapterMethod("ADAPTER_FUSION", typeof(FusionOptions))]
+[assembly: AdapterMethod("GATED_LORA", typeof(GatedLoraOptions))]

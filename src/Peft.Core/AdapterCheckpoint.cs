@@ -32,6 +32,7 @@ public static class AdapterCheckpoint
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
+        foreach (var part in adapter.Options.Companions(adapter)) Write(Path.Combine(into, part.Name), part.Options, part.Tensors);
         Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
     }
 
@@ -81,7 +82,7 @@ public static class AdapterCheckpoint
         using var scope = NewDisposeScope();
         using var file = OpenTensors(folder);
         // A method that saves another form than it trains reads that form.
-        model.Add(name, options with { InferenceMode = true });
+        model.Add(name, options.FoundIn(folder) with { InferenceMode = true });
         try
         {
             var adapter = model.Find(name);
@@ -118,6 +119,11 @@ public static class AdapterCheckpoint
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
+        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved).GroupBy(each => each.Owner).Where(group => group.Key.MayBeMissing is not null && group.All(each => !file.Tensors.ContainsKey(each.Key))))
+        {
+            adapter.Warnings = [.. adapter.Warnings, $"Adapter '{adapter.Name}': {folder} {owned.Key.MayBeMissing}"];
+            foreach (var (key, _, _) in owned) expected.Remove(key);
+        }
         var copies = adapter.SavedCopies.Select(pair => pair.Key).ToHashSet();
         var embeddings = BaseEmbeddings.In(file, model, adapter, folder).Where(pair => !expected.ContainsKey(pair.Key)).ToList();
         Compare(model, folder,

@@ -225,7 +225,7 @@ public sealed class PeftModel : ITrainable, IDisposable
     }
 
     /// <summary>The task of each row, <c>[rows]</c>, or of all, <c>[1]</c>; null outside of <see cref="Tasks"/>.</summary>
-    internal Tensor? TaskIds => tasks;
+    public Tensor? TaskIds => tasks;
 
     /// <summary>
     /// Lets passes without gradients use the active adapters folded into copies of the weights until the result is disposed, where those
@@ -390,6 +390,10 @@ public sealed class PeftModel : ITrainable, IDisposable
             return true;
         }
     }
+
+    /// <summary>What the model's next pass asks for a pass before it.</summary>
+    internal IReadOnlyList<IReadsFirstPass> FirstPassReaders
+        => !enabled ? [] : [.. (rows?.OfType<string>().Distinct() ?? active).Select(name => Find(name).Shared).OfType<IReadsFirstPass>()];
 
     /// <inheritdoc/>
     public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Weight.shape[^1])).DefaultIfEmpty(1e-4).Min();

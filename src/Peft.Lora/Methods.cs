@@ -1,6 +1,7 @@
 using Peft;
 
 [assembly: AdapterMethod("ADALORA", typeof(AdaloraOptions))]
+[assembly: AdapterMethod("ADAMSS", typeof(AdamssOptions))]
 [assembly: AdapterMethod("C3A", typeof(C3aOptions))]
 [assembly: AdapterMethod("DEFT", typeof(DeftOptions))]
 [assembly: AdapterMethod("DELORA", typeof(DeloraOptions))]
@@ -16,6 +17,7 @@ using Peft;
 [assembly: AdapterMethod("MISS", typeof(MissOptions))]
 [assembly: AdapterMethod("OSF", typeof(OsfOptions))]
 [assembly: AdapterMethod("PEANUT", typeof(PeanutOptions))]
+[assembly: AdapterMethod("POLY", typeof(PolyOptions))]
 [assembly: AdapterMethod("PSOFT", typeof(PsoftOptions))]
 [assembly: AdapterMethod("PVERA", typeof(PveraOptions))]
 [assembly: AdapterMethod("RANDLORA", typeof(RandloraOptions))]
@@ -26,3 +28,4 @@ using Peft;
 [assembly: AdapterMethod("VBLORA", typeof(VbloraOptions))]
 [assembly: AdapterMethod("VERA", typeof(VeraOptions))]
 [assembly: AdapterMethod("WAVEFT", typeof(WaveFtOptions))]
+[assembly: AdapterMethod("XLORA", typeof(XloraOptions))]

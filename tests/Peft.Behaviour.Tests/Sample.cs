@@ -35,6 +35,8 @@ internal sealed record Sample(AdapterOptions Options)
         new(new PrefixTuningOptions { VirtualTokens = 3 }),
         new(new CartridgeOptions { VirtualTokens = 3 }),
         new(new AdaptionPromptOptions { Length = 3, Layers = 2 }),
+        new(new AdamssOptions { Rank = 8, SubspaceCount = 3 }),
+        new(new XloraOptions { Adapters = Experts(), Depth = 2, Size = 8 }),
     }.ToDictionary(sample => sample.Options.PeftType);
 
     /// <summary>The sample of a method.</summary>
@@ -42,6 +44,22 @@ internal sealed record Sample(AdapterOptions Options)
 
     /// <summary>All registered methods: whoever adds one finds it here.</summary>
     public static IEnumerable<string> Methods => AdapterMethods.Known.Keys.Order(StringComparer.Ordinal);
+
+    // Two LoRA adapters in folders that stay until the tests are over.
+    private static Dictionary<string, string> Experts()
+    {
+        var folder = Directory.CreateTempSubdirectory("peft-experts-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
+        return Enumerable.Range(0, 2).ToDictionary(i => $"{i}", i =>
+        {
+            using var scope = NewDisposeScope();
+            using var model = SmallModel.Create();
+            manual_seed(30 + i);
+            using var peft = model.ApplyLora(rank: 2).Shake(seed: 40 + i, size: 0.3);
+            peft.SaveAdapter(Path.Combine(folder, $"{i}"));
+            return Path.Combine(folder, $"{i}");
+        });
+    }
 
     private static void AddBottlenecks(PeftModel peft)
     {

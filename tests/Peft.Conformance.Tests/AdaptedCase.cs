@@ -10,6 +10,7 @@ public sealed class AdaptedCase : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly IDisposable? tasks;
+    private readonly Dictionary<string, Tensor> unsaved = [];
 
     /// <param name="id">The case.</param>
     /// <param name="trains">Whether training goes on with what Hugging Face PEFT trains but does not save, the encoder of a prompt.</param>
@@ -27,9 +28,23 @@ public sealed class AdaptedCase : IDisposable
         else
         {
             Peft = Model.ApplyAdapter(info.Adapter);
+            TakeUnsaved();
         }
         tasks = Expected.Has("task_ids") ? Peft.Tasks([.. Expected.Read("task_ids").data<long>().Select(id => (int)id)]) : null;
         TakeSigns();
+    }
+
+    // What Hugging Face PEFT does not save although nothing in the file stands for it, such as X-LoRA's classifier.
+    private void TakeUnsaved()
+    {
+        using var _ = no_grad();
+        using var saved = SafetensorsFile.Open(Path.Combine(Info.Adapter, AdapterCheckpoint.FileName));
+        foreach (var (key, tensor) in Peft.Find(PeftModel.DefaultName).Tensors)
+        {
+            if (!tensor.IsSaved || !Expected.Has("encoder." + key) || saved.Tensors.ContainsKey(key)) continue;
+            tensor.Value.copy_(Expected.Read("encoder." + key));
+            unsaved.Add(key, Expected.Read("encoder." + key));
+        }
     }
 
     private void TakeEncoder()
@@ -52,6 +67,9 @@ public sealed class AdaptedCase : IDisposable
             Expected.ShouldEqual("derived." + key, tensor.Value);
         }
     }
+
+    /// <summary>What this library's file holds and Hugging Face PEFT's does not, by its keys.</summary>
+    public IReadOnlyDictionary<string, Tensor> Unsaved => unsaved;
 
     public OracleCase Info { get; }
 

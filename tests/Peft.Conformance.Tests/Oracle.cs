@@ -11,6 +11,9 @@ public static class Oracle
     public static string Folder { get; } = Environment.GetEnvironmentVariable("PEFT_ORACLE") is { Length: > 0 } folder ? folder
         : typeof(Oracle).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(each => each.Key == "OracleFolder").Value!;
 
+    // Adapters that consist of others name their folders by paths from here.
+    static Oracle() => Environment.CurrentDirectory = Folder;
+
     /// <summary>All cases of the manifest.</summary>
     public static IReadOnlyList<OracleCase> Cases { get; } = Read();
 

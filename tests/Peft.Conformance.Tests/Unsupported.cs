@@ -5,10 +5,7 @@ public static class Unsupported
 {
     private static readonly string[] Architectures = [];
 
-    private static readonly string[] Methods =
-    [
-        "ADAMSS", "POLY", "XLORA",
-    ];
+    private static readonly string[] Methods = [];
 
     /// <summary>Why a case is left out, or null if it must pass.</summary>
     public static string? Reason(OracleCase each)

@@ -82,9 +82,7 @@ internal sealed class BottleneckLayer : TransformLayer
         var change = Bottleneck(x);
         if (Training && options.Dropout > 0) change = nn.functional.dropout(change, options.Dropout, training: true);
         if (gate is not { } g) return change;
-        var open = nn.functional.linear(x, g.Weight, g.Bias).sigmoid();
-        for (var dimension = 1; dimension < x.dim() - 1; dimension++) open = open.mean([dimension], keepdim: true);
-        return change.mul(open);
+        return change.mul(PassPositions.MeanOfSeen(g.Weight, nn.functional.linear(x, g.Weight, g.Bias).sigmoid()));
     }
 
     private static Tensor Normed(Tensor x, (Parameter Weight, Parameter Bias)? own)

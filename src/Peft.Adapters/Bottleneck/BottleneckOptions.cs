@@ -82,7 +82,10 @@ public sealed record BottleneckOptions : TargetedOptions
     /// <summary>What the bottleneck's output is multiplied by.</summary>
     [JsonPropertyName("scaling")] public BottleneckScaling Scaling { get; init; } = 1;
 
-    /// <summary>Whether a learned gate per sequence scales the output (UniPELT).</summary>
+    /// <summary>
+    /// Whether a learned gate scales the output: σ of a linear function of the bottleneck's input, averaged over the sequence; in a causal model over
+    /// what each position sees (Mao et al. 2021, arXiv:2110.07577).
+    /// </summary>
     [JsonPropertyName("use_gating")] public bool UseGating { get; init; }
 
     /// <summary>Where the residual connection around the bottleneck starts, with <see cref="NormBefore"/>.</summary>

@@ -37,7 +37,7 @@ public sealed class Adapter : IDisposable
     public bool IsFrozen { get; internal set; }
 
     /// <summary>What its user should know, such as that it was trained on a base model of another name or that an exclusion matches nothing; empty if there is nothing.</summary>
-    public IReadOnlyList<string> Warnings { get; internal init; } = [];
+    public IReadOnlyList<string> Warnings { get; internal set; } = [];
 
     /// <summary>All tensors with their keys in <c>adapter_model.safetensors</c>.</summary>
     public IEnumerable<(string Key, AdapterTensor Tensor)> Tensors => Owned.Select(each => (each.Key, each.Tensor));

@@ -41,6 +41,9 @@ public abstract class AdapterLayer(Target target) : TensorOwner(target.Weight.dt
     /// </summary>
     protected internal virtual bool SavesEmbedding => true;
 
+    /// <summary>Whether the layer takes part in the pass before the model's own (<see cref="FirstPass"/>), which otherwise is the base model's.</summary>
+    protected internal virtual bool ActsInFirstPass => false;
+
     /// <summary>Whether <see cref="Merge"/> changes the weight, and not the bias alone.</summary>
     internal virtual bool ChangesWeight => true;
 

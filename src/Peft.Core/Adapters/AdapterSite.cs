@@ -67,6 +67,7 @@ internal sealed class AdapterSite : IDisposable
     public Tensor Forward(Tensor input, Tensor? output = null)
     {
         Reached = true;
+        if (FirstPass.IsRunning) return Forward(active.Length == 0 ? [] : [.. active.Where(layer => layer.ActsInFirstPass)], input, output);
         Observer?.Invoke(input);
         if (rows is not null) return rows.Forward(this, input);
         if (keepers > 0 && !IsMerged && active.Length > 0 && !is_grad_enabled())
@@ -186,7 +187,7 @@ internal sealed class AdapterSite : IDisposable
     private Tensor? AdaptedValue()
     {
         Reached = true;
-        if (IsMerged || active.Length == 0) return null;
+        if (IsMerged || active.Length == 0 || FirstPass.IsRunning) return null;
         using var scope = NewDisposeScope();
         return Target.ToStored(Fold(active).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
     }

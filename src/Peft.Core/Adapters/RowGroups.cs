@@ -31,6 +31,7 @@ internal sealed class RowGroups
         {
             var rows = tensor(group.Rows, device: input.device);
             using var tokens = PassTokens.EnterPart(ids => ids.index_select(0, rows));
+            using var seen = PassRows.Enter(rows);
             var x = input.index_select(0, rows);
             return site.Forward(group.Layers, x, null);
         }).ToList();

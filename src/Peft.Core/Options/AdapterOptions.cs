@@ -68,6 +68,14 @@ public abstract record AdapterOptions
     /// <param name="layers">The adapter's layers.</param>
     protected internal virtual AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers) => this;
 
+    /// <summary>Adapters that this one consists of, which are saved in subfolders of its folder; none unless a method says otherwise.</summary>
+    /// <param name="adapter">The adapter.</param>
+    protected internal virtual IEnumerable<SavedPart> Companions(Adapter adapter) => [];
+
+    /// <summary>The options as they hold for a folder that they were read from: with what they name found there.</summary>
+    /// <param name="folder">The folder.</param>
+    protected internal virtual AdapterOptions FoundIn(string folder) => this;
+
     /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
 
@@ -82,6 +90,12 @@ public abstract record AdapterOptions
         if (errors.Count > 0) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
     }
 }
+
+/// <summary>An adapter that another one consists of, as it is saved.</summary>
+/// <param name="Name">Name of the subfolder.</param>
+/// <param name="Options">Its configuration.</param>
+/// <param name="Tensors">Its tensors by their keys.</param>
+public sealed record SavedPart(string Name, AdapterOptions Options, IReadOnlyDictionary<string, TorchSharp.torch.Tensor> Tensors);
 
 /// <summary>An adapter laid out for one model.</summary>
 /// <param name="Options">The options as saved, with defaults resolved for the model.</param>

@@ -21,6 +21,9 @@ public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).dt
     /// <summary>Positions before the input that are keys and values only.</summary>
     public virtual int PrefixCount => 0;
 
+    /// <summary>How far each layer's part of the prefix is open; null (the default) for all the way.</summary>
+    public virtual IReadOnlyList<PrefixGate>? Gates => null;
+
     /// <summary>The labels of the virtual tokens; null if the loss leaves them out.</summary>
     public virtual VirtualLabels? Labels => null;
 

@@ -37,6 +37,30 @@ public sealed class PromptStack
         }
     }
 
+    /// <summary>How far each layer's prefix is open, those of several adapters side by side; null for all the way.</summary>
+    public IReadOnlyList<PrefixGate>? Gates
+        => rows.SelectMany(row => row).Select(layer => layer.Gates).FirstOrDefault(gates => gates is not null) is not { } any ? null
+            : [.. Enumerable.Range(0, any.Count).Select(layer => (PrefixGate)(input => rows.Length == 1 ? Open(rows[0], layer, input) : OpenRows(layer, input)))];
+
+    // One row after another, each with the gates of its adapters.
+    private Tensor OpenRows(int layer, Tensor input)
+        => cat([.. rows.Select((row, i) =>
+        {
+            using var seen = PassRows.Enter(tensor(new[] { (long)i }, device: input.device));
+            return Open(row, layer, input.narrow(0, i, 1)) is var open && open.shape[1] == 1 ? open.expand(-1, input.shape[1], -1) : open;
+        })], 0);
+
+    // What has no gate is open, and so is what stands before a row with fewer tokens than others.
+    private Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
+    {
+        var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
+            .Prepend(Ones(PrefixCount - Count(row, prompt => prompt.PrefixCount))).ToList();
+        var length = each.Max(open => open.shape[1]);
+        return cat([.. each.Select(open => open.expand(-1, length, -1))], 2);
+
+        Tensor Ones(int count) => ones([input.shape[0], 1, count], input.dtype, input.device);
+    }
+
     /// <summary>The virtual tokens for a forward pass.</summary>
     /// <param name="batch">Rows of the input.</param>
     /// <param name="training">Whether the model is in training mode.</param>

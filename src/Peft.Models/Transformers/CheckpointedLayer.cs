@@ -51,7 +51,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         encoded.requires_grad = job.EncoderLearns;
         if (job.Context.Encoder is { } encoder) job.Context.Encoder = encoder with { States = encoded };
         job.Context.Layer = job.Index;
-        using var known = job.Context.Tokens?.Enter();
+        using var known = job.Context.Enter();
         var output = job.Layer.call(input, job.Context);
         set_rng_state(now);
         // A layer with nothing to learn in it or before it: an error here could not be caught.

@@ -6,7 +6,8 @@ namespace Peft.Models;
 /// <summary>What cross-attention reads.</summary>
 /// <param name="States">The encoder's states, <c>[batch, source, hidden]</c>.</param>
 /// <param name="Pattern">Which of them are visible.</param>
-internal sealed record EncoderStates(Tensor States, AttentionPattern Pattern);
+/// <param name="Positions">What adapters of the projections of the states are told of them.</param>
+internal sealed record EncoderStates(Tensor States, AttentionPattern Pattern, PassPositions Positions);
 
 /// <summary>Attention of a decoder's positions to an encoder's states. With a cache the states are projected once.</summary>
 internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
@@ -35,10 +36,10 @@ internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, ForwardContext context)
     {
-        var (states, pattern) = context.Encoder!;
+        var (states, pattern, positions) = context.Encoder!;
         using var q = Project(query, input, heads);
         var cached = context.Cache?.Cross(context.Layer);
-        var (k, v) = cached ?? (Project(key, states, keyValueHeads), Project(value, states, keyValueHeads));
+        var (k, v) = cached ?? ProjectStates(states, positions);
         if (cached is null) context.Cache?.KeepCross(context.Layer, k, v);
         using var mixed = attention.Run(q, k, v, pattern, training ? dropout : 0, context.Batch, context.Length, (int)states.shape[1]);
         if (context.Cache is null)
@@ -47,6 +48,12 @@ internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
             v.Dispose();
         }
         return output.call(mixed);
+    }
+
+    private (Tensor Key, Tensor Value) ProjectStates(Tensor states, PassPositions positions)
+    {
+        using var known = positions.Enter();
+        return (Project(key, states, keyValueHeads), Project(value, states, keyValueHeads));
     }
 
     // [batch, length, width] to [batch, heads, length, size].

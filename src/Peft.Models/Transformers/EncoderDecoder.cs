@@ -51,7 +51,7 @@ internal sealed class EncoderDecoder : Backbone
                 new ModelInput
                 {
                     InputIds = input.DecoderInputIds, Embeddings = input.DecoderEmbeddings, AttentionMask = input.DecoderAttentionMask,
-                    Cache = input.Cache, Prefix = input.Prefix, InAttention = input.InAttention,
+                    Cache = input.Cache, Prefix = input.Prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention,
                 },
                 states, input.AttentionMask);
         }

@@ -41,6 +41,9 @@ internal sealed class ForwardContext
     /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
 
+    /// <summary>How far the prefix of each layer is open; null for all the way.</summary>
+    public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
+
     /// <summary>Tokens inside the attention of layers.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
@@ -49,6 +52,14 @@ internal sealed class ForwardContext
 
     /// <summary>The token ids so far; null where they are not known.</summary>
     public PassTokens? Tokens { get; init; }
+
+    /// <summary>Lets the layers' adapters know of the pass until the result is disposed.</summary>
+    public IDisposable Enter()
+    {
+        var tokens = Tokens?.Enter();
+        var positions = new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache }.Enter();
+        return new Known(tokens, positions);
+    }
 
     /// <summary>Angles of layers that see everything.</summary>
     public RotaryAngles? Angles { get; set => field = value?.Detach(); }
@@ -96,6 +107,15 @@ internal sealed class ForwardContext
         {
             keys.Dispose();
             values.Dispose();
+        }
+    }
+
+    private sealed class Known(IDisposable? tokens, IDisposable positions) : IDisposable
+    {
+        public void Dispose()
+        {
+            positions.Dispose();
+            tokens?.Dispose();
         }
     }
 

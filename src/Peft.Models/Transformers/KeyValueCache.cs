@@ -7,11 +7,13 @@ namespace Peft.Models;
 /// <see cref="no_grad"/> or <see cref="inference_mode"/>.
 /// </summary>
 /// <param name="capacity">Positions to allocate at first.</param>
-public sealed class KeyValueCache(int capacity = 64) : IDisposable
+public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposable
 {
     private int capacity = capacity;
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
     private readonly List<long> room = [];
+    private readonly PositionMemory memory = new();
+    private KeyValueCache? first;
     private readonly List<(Tensor Keys, Tensor Values)> cross = [];    // [batch, heads, source, size]
 
     /// <summary>Positions held.</summary>
@@ -62,6 +64,12 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         return new(keys.clone(), values.clone());
     }
 
+    /// <summary>The cache of the pass before the model's own, for adapters that ask for one.</summary>
+    internal KeyValueCache FirstPass => first ??= new(capacity);
+
+    /// <inheritdoc/>
+    Tensor IPositionMemory.Append(object key, Tensor values, Tensor? rows, int batch) => memory.Append(key, values, rows, batch, Length);
+
     /// <summary>The token ids of the positions held, <c>[batch, length]</c>; null where some of them were given as embeddings.</summary>
     internal Tensor? Tokens { get; private set; }
 
@@ -88,6 +96,8 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
         var dropped = Length - length;
         Length = length;
+        memory.Drop(dropped);
+        first?.Truncate(Math.Max(0, first.Length - dropped));
         if (Tokens is { } tokens) Keep(tokens.shape[1] > dropped ? tokens.narrow(1, 0, tokens.shape[1] - dropped) : null);
     }
 
@@ -96,6 +106,8 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
     {
         capacity = Math.Max(positions, Length);
         Keep(Tokens?.repeat_interleave(copies, 0));
+        memory.Repeat(copies);
+        first?.Repeat(copies, positions);
         for (var layer = 0; layer < layers.Count; layer++)
         {
             layers[layer] = (Repeated(layers[layer].Keys, copies, capacity), Repeated(layers[layer].Values, copies, capacity));
@@ -116,6 +128,8 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         if (from >= Length || rows.Select((row, index) => row == index).All(same => same)) return;
         using var scope = NewDisposeScope();
         var index = tensor(rows, device: layers[0].Keys.device);
+        memory.Reorder(index);
+        first?.Reorder(rows, Math.Max(0, from - (Length - first.Length)));
         Keep(Tokens?.index_select(0, index));   // the first positions are alike in the rows of a prompt
         foreach (var memory in layers.SelectMany(layer => new[] { layer.Keys, layer.Values }))
         {
@@ -169,6 +183,9 @@ public sealed class KeyValueCache(int capacity = 64) : IDisposable
         cross.Clear();
         room.Clear();
         Length = 0;
+        memory.Dispose();
+        first?.Dispose();
+        first = null;
         Keep(null);
     }
 }

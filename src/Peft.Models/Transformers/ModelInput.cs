@@ -31,8 +31,14 @@ public sealed record ModelInput
     /// <summary>Keys and values that stand before the input, a pair per layer, as prefix tuning learns them; in an encoder-decoder model before the decoder's. Not counted again once a cache holds them.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
+    /// <summary>How far the prefix of each layer is open, also where a cache holds it; null for all the way.</summary>
+    public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
+
     /// <summary>Tokens that the attention of layers reads besides, as LLaMA-Adapter learns them; of an encoder-decoder model the decoder's.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
+
+    /// <summary>Whether the layers read what has a gradient and is not their input: none of them can then be run again by itself.</summary>
+    internal bool SharesGraph { get; init; }
 
     /// <summary>Lengths of the sequences that lie end to end in the single row; null otherwise.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }

@@ -9,6 +9,7 @@ namespace Peft.Models;
 internal sealed class PromptedInput : IDisposable
 {
     private readonly List<Tensor> held = [];
+    private readonly List<IDisposable> readings = [];
     private readonly VirtualLabels? virtualLabels;
 
     private PromptedInput(ModelInput input, int count, VirtualLabels? labels) => (Input, Count, virtualLabels) = (input, count, labels);
@@ -22,6 +23,16 @@ internal sealed class PromptedInput : IDisposable
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        if (PeftModel.Of(model)?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        using var scope = NewDisposeScope();
+        var states = FirstStates.Of(model, input);
+        var prompted = WithPrompts(model, input with { SharesGraph = true });
+        foreach (var reader in readers) prompted.readings.Add(reader.Read(states));
+        return prompted;
+    }
+
+    private static PromptedInput WithPrompts(PretrainedModel model, ModelInput input)
+    {
         if (model.Prompts is not { } prompts) return new(input, 0, null);
         var first = input.Cache is null or { Length: 0 };
         var seq2seq = model.Spec.Kind == TransformerKind.EncoderDecoder;
@@ -50,6 +61,7 @@ internal sealed class PromptedInput : IDisposable
             TokenTypeIds = first ? Pad(embedded, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(first && embedded > 0 ? cat([arange(prompts.PrefixCount, total, ScalarType.Int64, positions.device).expand(positions.shape[0], embedded), positions], 1) : positions.alias()),
             Prefix = Prefix(tokens, rows, model),
+            PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
         };
     }
@@ -68,6 +80,7 @@ internal sealed class PromptedInput : IDisposable
             DecoderEmbeddings = decodes > 0 && (input.DecoderInputIds ?? input.DecoderEmbeddings) is not null ? Before(tokens.DecoderEmbeddings, input.DecoderInputIds, input.DecoderEmbeddings, model, rows) : input.DecoderEmbeddings,
             DecoderAttentionMask = Ones(prompts.PrefixCount + decodes, input.DecoderAttentionMask, rows),
             Prefix = Prefix(tokens, rows, model),
+            PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
         };
     }
@@ -147,6 +160,7 @@ internal sealed class PromptedInput : IDisposable
 
     public void Dispose()
     {
+        foreach (var reading in readings) reading.Dispose();
         foreach (var tensor in held) tensor.Dispose();
         held.Clear();
     }

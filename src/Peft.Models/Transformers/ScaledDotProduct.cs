@@ -25,9 +25,11 @@ internal sealed class ScaledDotProduct(TransformerSpec spec)
     /// <param name="batch">Length of the first dimension.</param>
     /// <param name="queries">Number of queries.</param>
     /// <param name="keys">Number of keys.</param>
+    /// <param name="gate">Factor of the first keys and of their values for each query, <c>[batch, queries or 1, first keys]</c>; null for none.</param>
     /// <returns><c>[batch, queries, heads · size]</c></returns>
-    public Tensor Run(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys)
+    public Tensor Run(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor? gate = null)
     {
+        if (gate is not null) return RunGated(query, key, value, pattern, dropout, batch, queries, keys, gate);
         if (pattern.LastKeys is { } last)
         {
             using var lastKey = key.narrow(2, keys - last, last);
@@ -46,6 +48,19 @@ internal sealed class ScaledDotProduct(TransformerSpec spec)
         using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout);
         using var turned = output.transpose(1, 2);
         return turned.reshape(batch, queries, heads * size);
+    }
+
+    // What a gate multiplies differs from query to query, so that no kernel takes it. q·(g·k) is g·(q·k).
+    private Tensor RunGated(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor gate)
+    {
+        using var scope = NewDisposeScope();
+        var factor = cat([gate.to_type(query.dtype), ones([batch, gate.shape[1], keys - gate.shape[2]], query.dtype, query.device)], 2).unsqueeze(1);   // [batch, 1, queries or 1, keys]
+        var scores = query.matmul(Repeat(key, batch, keys).transpose(2, 3)).mul(factor).mul(scale);
+        if (softCap is { } cap) scores = scores.div(cap).tanh().mul(cap);
+        if (pattern.Mask is { } mask) scores = scores.add(mask);
+        if (pattern.LastKeys is { } last) scores = cat([full_like(scores.narrow(3, 0, keys - last), double.NegativeInfinity), scores.narrow(3, keys - last, last)], 3);
+        var weights = nn.functional.dropout(nn.functional.softmax(scores, -1, query.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32).to_type(query.dtype), dropout, dropout > 0);
+        return weights.mul(factor).matmul(Repeat(value, batch, keys)).transpose(1, 2).reshape(batch, queries, heads * size).MoveToOuterDisposeScope();
     }
 
     private Tensor Repeat(Tensor shared, int batch, int keys)

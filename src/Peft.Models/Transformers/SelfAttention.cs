@@ -79,7 +79,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         q = Replace(q, q.transpose(1, 2));   // [batch, heads, sequence, size]
         k = Replace(k, k.transpose(1, 2));
         v = Replace(v, v.transpose(1, 2));
-        var mixed = Mix(q, k, v, context);   // [batch, sequence, heads · size]
+        using var gate = context.PrefixGates?[context.Layer](input);   // [batch, sequence or 1, prefix]
+        var mixed = Mix(q, k, v, gate, context);   // [batch, sequence, heads · size]
         using var read = Read(q, context);
         q.Dispose();
         k.Dispose();
@@ -122,7 +123,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     // The library's own kernels are for the CPU, and for rows without padding: whole sequences, or one new position after the cached ones.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
-        if (context is not { Causal: true, Prefix: null, KeyMask: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
+        if (context is not { Causal: true, Prefix: null, PrefixGates: null, KeyMask: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
         var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
         if (context.Cache is null)
             return CausalAttention.Takes(q, k, v, size) ? CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine) : null;
@@ -131,7 +132,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return StepAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
     }
 
-    private Tensor Mix(Tensor q, Tensor k, Tensor v, ForwardContext context)
+    private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)
     {
         var p = training ? dropout : 0;
         if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context.Causal, p);
@@ -152,7 +153,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             if (!ReferenceEquals(newKeys, k)) newKeys.Dispose();
             if (!ReferenceEquals(newValues, v)) newValues.Dispose();
         }
-        var mixed = attention.Run(q, allKeys, allValues, pattern, p, batch, length, keys);
+        var mixed = attention.Run(q, allKeys, allValues, pattern, p, batch, length, keys, gate);
         if (!ReferenceEquals(allKeys, k)) allKeys.Dispose();
         if (!ReferenceEquals(allValues, v)) allValues.Dispose();
         return mixed;

@@ -69,11 +69,11 @@ internal sealed class Transformer : Backbone
         var shape = embeddings.shape;
         var context = Prepare(input, (int)shape[0], (int)shape[1], embeddings.dtype, embeddings.device);
         using var held = context.Hold();
-        using var known = context.Tokens?.Enter();
-        if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context));
+        using var known = context.Enter();
+        if (encoded is not null) context.Encoder = new(encoded, SourcePattern(encoded, encodedMask, context), new PassPositions { Rows = context.Batch, Real = encodedMask });
         context.Bias = relative?.Of(context.Past, context.Length, context.Type);
         var hidden = AddPositions(embeddings, input, context);
-        var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !SharesGraph(context);
+        var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !input.SharesGraph && !SharesGraph(context);
         for (var i = 0; i < running.Length; i++)
         {
             context.Layer = i;
@@ -122,7 +122,7 @@ internal sealed class Transformer : Backbone
         return new ForwardContext
         {
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
-            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
+            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
             KeyMask = KeyMask(input.AttentionMask, batch, length, past), Tokens = Tokens(input),
         };
     }

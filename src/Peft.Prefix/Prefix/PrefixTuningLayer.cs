@@ -3,7 +3,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>K ← [Pₖ; K], V ← [Pᵥ; V] in each layer, with P itself learned or P = W₂·tanh(W₁·E + b₁) + b₂.</summary>
+/// <summary>
+/// K ← [Pₖ; K], V ← [Pᵥ; V] in each layer, with P itself learned or P = W₂·tanh(W₁·E + b₁) + b₂; with gates [g·Pₖ; K] and [g·Pᵥ; V], where
+/// g is the mean of σ(w·x + c) over the positions x that are seen.
+/// </summary>
 internal sealed class PrefixTuningLayer : KeyValuePrompt
 {
     private readonly Parameter embedding;
@@ -12,6 +15,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
     public PrefixTuningLayer(ModelTree model, PrefixTuningOptions options) : base(model, options.VirtualTokens!.Value)
     {
         long count = options.VirtualTokens.Value;
+        if (options.UseGating) Gates = [.. Enumerable.Range(0, Shape.LayerCount).Select(Gate)];
         var (zero, size) = (options.InitWeights == "zero", options.TokenSize!.Value);
         if (!options.Projection || options.InferenceMode)
         {
@@ -26,6 +30,8 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
         projection.Last.Bias.zero_();
     }
 
+    public override IReadOnlyList<PrefixGate>? Gates { get; }
+
     protected override IReadOnlyDictionary<string, Tensor> SavedCopies
     {
         get
@@ -34,6 +40,14 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
             using var _ = no_grad();
             return new Dictionary<string, Tensor> { ["prompt_embeddings"] = Flat() };
         }
+    }
+
+    // Named as the Adapters library does, with the layer's number.
+    private PrefixGate Gate(int layer)
+    {
+        var weight = Trainable($"prefix_gates.{layer}.weight", Normal(0.02, 1, Shape.HiddenSize));
+        var bias = Trainable($"prefix_gates.{layer}.bias", Zeros(1));
+        return input => PassPositions.MeanOfSeen(weight, nn.functional.linear(input.to_type(weight.dtype), weight, bias).sigmoid()).expand(-1, -1, PrefixCount).to_type(input.dtype);
     }
 
     protected override Tensor Flat() => projection?.Run(embedding) ?? embedding;

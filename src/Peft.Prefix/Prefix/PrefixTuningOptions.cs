@@ -22,6 +22,12 @@ public sealed record PrefixTuningOptions : KeyValueOptions
     /// <summary><c>zero</c> for keys and values of 0; normal numbers if null.</summary>
     [JsonPropertyName("init_weights")] public string? InitWeights { get; init; }
 
+    /// <summary>
+    /// Whether a learned gate in each layer scales the prefix's keys and values: σ of a linear function of what the attention reads, averaged over the sequence;
+    /// in a causal model over what each position sees (Mao et al. 2021, arXiv:2110.07577). Hugging Face PEFT has none.
+    /// </summary>
+    [JsonPropertyName("use_gating"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool UseGating { get; init; }
+
     /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 

@@ -1,0 +1,40 @@
+using System.Text.Json.Serialization;
+using Peft.Adapters;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// LoRA whose update a learned gate scales, as in UniPELT (Mao et al. 2021, arXiv:2110.07577): W·x + g·B·A·x with g the mean of σ(w·x + c) over the
+/// sequence; in a causal model over what each position sees. Does not merge.
+/// </summary>
+/// <remarks>As in the Adapters library the gate replaces the constant scaling, so that there is no alpha. Hugging Face PEFT has no such method.</remarks>
+[MethodDescription("Gated LoRA", "W·x + g·B·A·x, g = mean σ(w·x)", "Mao et al. 2021, arXiv:2110.07577")]
+public sealed record GatedLoraOptions : TargetedOptions
+{
+    /// <summary>The defaults.</summary>
+    public GatedLoraOptions() : base("GATED_LORA") { }
+
+    /// <summary>Rank of the update. At least 1.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+
+    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1; the gate sees all.</summary>
+    [JsonPropertyName("dropout")] public double Dropout { get; init; }
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors()) yield return error;
+        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
+        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
+    }
+
+    /// <inheritdoc/>
+    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        return ([.. targets.Select(target => new GatedLoraLayer(target, this))], null);
+    }
+}

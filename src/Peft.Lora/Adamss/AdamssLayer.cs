@@ -1,0 +1,95 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): ΔW has for the rows of group i the product Bᵢ·Aᵢ·V, with V <c>[r, in]</c> the first right singular
+/// vectors of [W, b], and groups of rows that k-means finds among the left ones. A bias is one more input that is always 1.
+/// </summary>
+internal sealed class AdamssLayer : DeltaLayer
+{
+    private readonly Parameter vectors;   // [r, in], or [r, in + 1] with a bias
+    private readonly Parameter places;    // where each row of the matrix stands among the rows of the groups
+    private readonly Subspace[] subspaces;
+    private readonly bool hasBias;
+
+    public AdamssLayer(Target target, AdamssOptions options) : base(target)
+    {
+        hasBias = target.Bias is not null;
+        var (left, right) = Directions(options);
+        vectors = Frozen("adamss_newB", right);
+        var groups = Groups(left, options.SubspaceCount);
+        places = Frozen("adamss_places", tensor(groups.SelectMany(rows => rows).ToArray()).argsort().to(Device), saved: false);
+        subspaces = [.. groups.Select((rows, i) =>
+        {
+            var start = Start(left.index_select(0, tensor(rows, device: left.device)), options);
+            var up = options.Initialization == "orthogonal" ? Zeros(rows.Length, start.shape[0]) : Normal(0.01, rows.Length, start.shape[0]);
+            return new Subspace(Make($"adamss_A.{i}", start, options), Make($"adamss_B.{i}", up, options));
+        })];
+    }
+
+    /// <summary>The groups of rows with what is trained for each.</summary>
+    public IReadOnlyList<Subspace> Subspaces => subspaces;
+
+    public override Tensor Delta() => Change(vectors.narrow(1, 0, Target.In));
+
+    protected override Tensor? DeltaBias() => hasBias ? Change(vectors.narrow(1, Target.In, 1)).squeeze(1) : null;
+
+    private Tensor Change(Tensor right) => cat([.. subspaces.Select(each => each.B.Used.mm(each.A.Used.mm(right)))]).index_select(0, places);
+
+    // The first singular vectors by a random projection, with the numbers that the seed stands for; the wide way round for a wide matrix.
+    private (Tensor Left, Tensor Right) Directions(AdamssOptions options)
+    {
+        var weight = Target.ToMatrix(Target.Weight).to_type(ScalarType.Float32);
+        if (hasBias) weight = cat([weight, Target.Bias!.to_type(ScalarType.Float32).unsqueeze(1)], 1);
+        var (rows, columns) = (weight.shape[0], weight.shape[1]);
+        var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));
+        if (IsLayout) return (Zeros(rows, rank), Zeros(rank, columns));
+        using var random = new SeededRandom(options.RandomSeed);
+        var start = random.Normal(Math.Min(rows, columns), rank).to(weight.device);
+        var (u, _, vt) = LowRank.Svd(rows < columns ? weight.t() : weight, start, iterations: 2);
+        return rows < columns ? (vt.t(), u.t()) : (u, vt);
+    }
+
+    // Without numbers there is no telling groups apart: equal ones need as much room.
+    private long[][] Groups(Tensor left, int count)
+        => IsLayout ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
+
+    // On the device meta tensors are shapes alone, which is enough to count.
+    private bool IsLayout => Device.type == DeviceType.META;
+
+    // Orthonormal directions in which the group's rows extend most.
+    private Tensor Start(Tensor rows, AdamssOptions options)
+    {
+        if (IsLayout) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
+        var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
+        var rank = Math.Min(options.SubspaceRank, s.shape[0]);
+        // The threshold is for the values of the Gram matrix, which are squares.
+        if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(options.SvdThreshold)).sum().item<long>(), 1, rank);
+        return vt.narrow(0, 0, rank).contiguous();
+    }
+
+    private Factor Make(string name, Tensor initial, AdamssOptions options)
+    {
+        var value = Trainable(name, initial);
+        return options.UseAsa ? new Factor(value, State(name + "_importance", zeros_like(value)), State(name + "_uncertainty", zeros_like(value)), State(name + "_held", value.detach().clone()), State(name + "_active", Ones(1)))
+            : new Factor(value, null, null, null, null);
+    }
+
+    /// <summary>What is trained for a group of rows: A <c>[rank, r]</c> and B <c>[rows, rank]</c>.</summary>
+    public sealed record Subspace(Factor A, Factor B);
+
+    /// <summary>A factor with its statistics, where subspaces are given up as training goes on.</summary>
+    /// <param name="Value">The factor.</param>
+    /// <param name="Importance">Smoothed |w·∂w|.</param>
+    /// <param name="Uncertainty">Smoothed distance from it.</param>
+    /// <param name="Held">The value after the last step.</param>
+    /// <param name="Active">1 while it learns, 0 from then on.</param>
+    public sealed record Factor(Parameter Value, Parameter? Importance, Parameter? Uncertainty, Parameter? Held, Parameter? Active)
+    {
+        /// <summary>The value for a forward pass: without a gradient once it does not learn any more.</summary>
+        public Tensor Used => Active is null ? Value : where(Active.gt(0), Value, Value.detach());
+    }
+}

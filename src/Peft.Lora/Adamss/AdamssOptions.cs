@@ -1,0 +1,91 @@
+using System.Text.Json.Serialization;
+using Peft.Lora;
+
+namespace Peft;
+
+/// <summary>
+/// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): the rows of W fall into a few groups by their singular vectors, and each group gets an update Bᵢ·Aᵢ·V
+/// in the space of the right singular vectors V, which is saved with the adapter. Merges.
+/// </summary>
+[MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ, by groups i of rows", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
+public sealed record AdamssOptions : WeightUpdateOptions
+{
+    /// <summary>The defaults.</summary>
+    public AdamssOptions() : base("ADAMSS") { }
+
+    /// <summary>Number r of singular vectors; no more than a module's smaller side are taken.</summary>
+    [JsonPropertyName("r")] public int Rank { get; init; } = 100;
+
+    /// <summary>Number of groups of rows, each with an update of its own; no more than a module has rows.</summary>
+    [JsonPropertyName("num_subspaces")] public int SubspaceCount { get; init; } = 5;
+
+    /// <summary>Rank of each update.</summary>
+    [JsonPropertyName("subspace_rank")] public int SubspaceRank { get; init; } = 1;
+
+    /// <summary><c>orthogonal</c>: the adapter starts as none; null for small random values.</summary>
+    [JsonPropertyName("init_weights")] public string? Initialization { get; init; } = "orthogonal";
+
+    /// <summary>Whether a group's rank is that of its singular values above <see cref="SvdThreshold"/>, if that is less than <see cref="SubspaceRank"/>.</summary>
+    [JsonPropertyName("use_dynamic_rank")] public bool UseDynamicRank { get; init; }
+
+    /// <summary>How large the square of a singular value must be, measured by that of the largest, to count.</summary>
+    [JsonPropertyName("svd_threshold")] public double SvdThreshold { get; init; } = 0.1;
+
+    /// <summary>Seed of the projection by which singular vectors are found.</summary>
+    [JsonPropertyName("random_seed")] public int RandomSeed { get; init; }
+
+    /// <summary>Whether the least important subspaces stop learning as training goes on (adaptive subspace allocation).</summary>
+    [JsonPropertyName("use_asa")] public bool UseAsa { get; init; }
+
+    /// <summary>How many go on, in all modules together.</summary>
+    [JsonPropertyName("asa_target_subspaces")] public int TargetSubspaces { get; init; } = 50;
+
+    /// <summary>Step of the training after which the first may stop.</summary>
+    [JsonPropertyName("init_warmup")] public int InitialSteps { get; init; } = 50;
+
+    /// <summary>Step at which only <see cref="TargetSubspaces"/> are left.</summary>
+    [JsonPropertyName("final_warmup")] public int FinalStep { get; init; } = 1000;
+
+    /// <summary>Steps from one choice to the next.</summary>
+    [JsonPropertyName("mask_interval")] public int Interval { get; init; } = 100;
+
+    /// <summary>Smoothing of the importance, 0 up to but not including 1.</summary>
+    [JsonPropertyName("asa_importance_beta")] public double ImportanceSmoothing { get; init; } = 0.85;
+
+    /// <summary>Smoothing of the uncertainty, 0 up to but not including 1.</summary>
+    [JsonPropertyName("asa_uncertainty_beta")] public double UncertaintySmoothing { get; init; } = 0.85;
+
+    /// <summary>Exponent of the curve along which their number falls: 1 for a line, more for most of the fall at the beginning.</summary>
+    [JsonPropertyName("asa_schedule_exponent")] public double ScheduleExponent { get; init; } = 3;
+
+    /// <inheritdoc/>
+    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
+
+    private protected override bool WritesStorage => false;
+
+    /// <inheritdoc/>
+    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => [.. base.FieldsWrittenIfSet, "exclude_modules"];
+
+    /// <inheritdoc/>
+    protected override IEnumerable<string> Errors()
+    {
+        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
+        if (SubspaceCount < 1) yield return $"SubspaceCount must be at least 1, but was {SubspaceCount}.";
+        if (SubspaceRank < 1) yield return $"SubspaceRank must be at least 1, but was {SubspaceRank}.";
+        if (Initialization is not (null or "orthogonal")) yield return $"Initialization must be 'orthogonal' or null, but was '{Initialization}'.";
+        if (!(SvdThreshold is >= 0 and < 1)) yield return $"SvdThreshold must be at least 0 and below 1, but was {SvdThreshold}.";
+        if (TargetSubspaces < 1) yield return $"TargetSubspaces must be at least 1, but was {TargetSubspaces}.";
+        if (InitialSteps < 0 || FinalStep <= InitialSteps) yield return $"InitialSteps must not be negative and FinalStep must come later, but they were {InitialSteps} and {FinalStep}.";
+        if (Interval < 1) yield return $"Interval must be at least 1, but was {Interval}.";
+        if (!(ImportanceSmoothing is >= 0 and < 1)) yield return $"ImportanceSmoothing must be at least 0 and below 1, but was {ImportanceSmoothing}.";
+        if (!(UncertaintySmoothing is >= 0 and < 1)) yield return $"UncertaintySmoothing must be at least 0 and below 1, but was {UncertaintySmoothing}.";
+        if (!(ScheduleExponent > 0)) yield return $"ScheduleExponent must be above 0, but was {ScheduleExponent}.";
+    }
+
+    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        if (!UseAsa) return (targets.Select(target => new AdamssLayer(target, this)), null);
+        List<AdamssLayer> layers = [.. targets.Select(target => new AdamssLayer(target, this))];
+        return (layers, new AdamssBudget(this, layers));
+    }
+}

@@ -1,0 +1,65 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// Poly (Ponti et al. 2022, arXiv:2202.13914): y = W·x + B(t)·A(t)·x/r for a row of task t, where A(t) = Σₛ αₜₛ·Aₛ and B(t) likewise are mixtures of the
+/// skills' factors, and α = σ(Z) with each row's sum divided out. With splits each part of the channels has an α of its own. In training α is drawn
+/// around σ(Z) (a relaxed Bernoulli distribution at temperature 1).
+/// </summary>
+internal sealed class PolyLayer : TransformLayer
+{
+    private readonly Parameter a, b, logits;   // [splits, skills, in/splits, rank], [splits, skills, rank, out/splits], [tasks, splits · skills]
+    private readonly Func<Tensor?> tasks;
+    private readonly int taskCount;
+
+    /// <param name="target">The adapted module.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="tasks">The task of each row of the batch, or of all.</param>
+    public PolyLayer(Target target, PolyOptions options, Func<Tensor?> tasks) : base(target)
+    {
+        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module: POLY cannot adapt it. Exclude it from TargetModules.");
+        var (rank, skills, splits) = (options.Rank, options.SkillCount, options.SplitCount);
+        if (target.In % splits != 0 || target.Out % splits != 0) throw new AdapterOptionsException($"SplitCount is {splits}, which does not divide both sides of {target}: choose a divisor, or exclude the module.");
+        (this.tasks, taskCount) = (tasks, options.TaskCount);
+        // Each skill starts as a linear module of its own would.
+        a = Trainable("poly_lora_A", Uniform(1 / Math.Sqrt(target.In / splits), splits, skills, target.In / splits, rank));
+        long[] shape = [splits, skills, rank, target.Out / splits];
+        b = Trainable("poly_lora_B", options.InitWeights ? Zeros(shape) : Uniform(1 / Math.Sqrt(rank), shape));
+        logits = Trainable("poly_router.module_logits", Uniform(1e-3, taskCount, splits * skills));
+    }
+
+    protected override Tensor TransformOutput(Tensor input, Tensor output)
+    {
+        var (splits, skills, rank) = (a.shape[0], a.shape[1], a.shape[3]);
+        var ids = Tasks(input.shape[0]);
+        var shares = Shares(logits.index_select(0, ids).view(-1, splits, skills));
+        var down = einsum("bqs,qsdr->bqdr", shares, a).reshape(-1, Target.In, rank);                      // [rows or 1, in, rank]
+        var up = einsum("bqs,qsrd->bqrd", shares, b).transpose(1, 2).reshape(-1, rank, Target.Out);       // [rows or 1, rank, out]
+        var x = input.dim() == 2 ? input.unsqueeze(1) : input.reshape(input.shape[0], -1, Target.In);
+        return output.add(x.matmul(down).matmul(up).div(rank).view(output.shape));
+    }
+
+    private Tensor Shares(Tensor chosen)
+    {
+        if (Training)
+        {
+            var noise = rand_like(chosen).clamp(1e-7, 1 - 1e-7);
+            chosen = chosen.add(noise.log()).sub(noise.neg().log1p());
+        }
+        var open = chosen.sigmoid();
+        return open.div(open.sum(-1, keepdim: true).add(1e-12));
+    }
+
+    private Tensor Tasks(long rows)
+    {
+        if (tasks() is not { } given)
+            return taskCount == 1 ? zeros(1, ScalarType.Int64, logits.device)
+                : throw new PeftException($"A Poly adapter of {taskCount} tasks needs to know the task of each row: call the model inside `using (peft.Tasks(…))`, or give batches task_ids.");
+        var seen = PassRows.Of(given).to(logits.device);
+        if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows were given tasks, but {Target.Path} got {rows}.");
+        if (seen.max().item<long>() is var largest && largest >= taskCount) throw new PeftException($"Task {largest} was asked for, but the adapter has {taskCount} tasks, numbered from 0 (n_tasks).");
+        return seen;
+    }
+}

@@ -1,0 +1,80 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// X-LoRA's classifier: from the last hidden state h of the first pass, logits <c>[modules, experts]</c> (or <c>[experts]</c> for all modules) by linear layers
+/// with relu between them, λ = softmax(logits/temperature), of which the largest may be kept.
+/// </summary>
+internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
+{
+    private readonly XloraOptions options;
+    private readonly nn.Module model;
+    private readonly (Parameter Weight, Parameter Bias)[] layers;
+    private readonly ThreadLocal<Tensor[]?> current = new();   // passes may run in several threads at once
+
+    public XloraMixture(XloraOptions options, IReadOnlyList<XloraExpert> experts, ModelTree model, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        (this.options, this.model, Experts) = (options, model.Model, experts);
+        var outputs = experts.Count * (options.IsLayerwise ? targets.Count : 1);
+        long[] widths = [model.Prompted.PromptShape.HiddenSize, .. Enumerable.Repeat((long)options.Size, options.Depth - 1), outputs];
+        // torch's Sequential counts the functions between the layers, too.
+        var stride = options.Dropout > 0 ? 3 : 2;
+        layers = [.. Enumerable.Range(0, options.Depth).Select(i => (Make($"{i * stride}.weight", widths[i], widths[i + 1], widths[i]), Make($"{i * stride}.bias", widths[i], widths[i + 1])))];
+    }
+
+    /// <summary>The experts in their order.</summary>
+    public IReadOnlyList<XloraExpert> Experts { get; }
+
+    protected override string? MayBeMissing => "holds no X-LoRA classifier, as Hugging Face PEFT 0.20 writes it: the classifier starts at random, so train it before use.";
+
+    public IDisposable Read(Tensor states)
+    {
+        using var scope = NewDisposeScope();
+        var x = states.to_type(TensorType);
+        for (var i = 0; i < layers.Length; i++)
+        {
+            if (i > 0) x = nn.functional.dropout(x.relu(), options.Dropout, model.training);
+            x = nn.functional.linear(x, layers[i].Weight, layers[i].Bias);
+        }
+        var shares = x.view(x.shape[0], x.shape[1], -1, Experts.Count);   // [batch, positions, modules or 1, experts]
+        if (options.UseSoftmax) shares = shares.div(options.Temperature).softmax(-1);
+        var before = current.Value;
+        current.Value = [.. shares.unbind(2).Select(each => Choose(each).DetachFromDisposeScope())];
+        return new Reading(this, before);
+    }
+
+    /// <summary>The shares of the experts at a module, <c>[rows, positions, experts]</c> for the rows that it sees.</summary>
+    /// <param name="target">The module.</param>
+    /// <param name="module">Its number.</param>
+    /// <param name="output">Its output.</param>
+    /// <exception cref="PeftException">The model has made no first pass, or the module sees other positions.</exception>
+    public Tensor Shares(Target target, int module, Tensor output)
+    {
+        if (FirstPass.IsRunning) return Choose(full([output.shape[0], output.shape[1], Experts.Count], options.FirstPassShare, output.dtype, output.device));
+        var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: run the whole model, by its forward pass.");
+        var shares = PassRows.Of(all[options.IsLayerwise ? module : 0]);
+        return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
+            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA has read {shares.shape[0]} rows of {shares.shape[1]} positions: no virtual tokens may stand before them, and no part of the sequence run alone.");
+    }
+
+    private Tensor Choose(Tensor shares)
+    {
+        if (options.TopExperts is not { } count) return options.UseTopSoftmax ? shares.softmax(-1) : shares;
+        var (_, indices) = shares.topk(count, -1);
+        var left = ones_like(shares, ScalarType.Bool).scatter(-1, indices, zeros_like(indices, ScalarType.Bool));
+        return options.UseTopSoftmax ? shares.masked_fill(left, double.NegativeInfinity).softmax(-1) : shares.masked_fill(left, 0);
+    }
+
+    private Parameter Make(string name, long inputs, params long[] shape) => Trainable($"internal_xlora_classifier.layers.{name}", Uniform(1 / Math.Sqrt(inputs), shape));
+
+    private sealed class Reading(XloraMixture mixture, Tensor[]? before) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var shares in mixture.current.Value ?? []) shares.Dispose();
+            mixture.current.Value = before;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>The hidden states of the pass before a model's own, for adapters that ask for them.</summary>
+internal static class FirstStates
+{
+    /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache they have one of their own in it.</summary>
+    public static Tensor Of(PretrainedModel model, ModelInput input)
+    {
+        using var first = FirstPass.Enter();
+        using var _ = no_grad();
+        if (input.Cache is not { } cache) return model.Backbone.call(input);
+        var own = cache.FirstPass;
+        var past = cache.Tokens?.shape[1] ?? 0;
+        if (own.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = own });
+        // The cache was begun without the adapter.
+        own.Truncate(0);
+        using var ids = Joined(cache, input);
+        var states = model.Backbone.call(input with { InputIds = ids, Cache = own });
+        return states.narrow(1, past, states.shape[1] - past);
+    }
+
+    private static Tensor Joined(KeyValueCache cache, ModelInput input)
+        => cache.Tokens is { } before && input.InputIds is { } ids ? cat([before, ids], 1)
+            : throw new PeftException("The active adapter needs the model's states for the text so far, which the cache holds without them and some of which was given as embeddings: give token ids, or an empty cache.");
+}
