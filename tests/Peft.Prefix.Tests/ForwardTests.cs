@@ -86,7 +86,7 @@ public sealed class ForwardTests : IDisposable
     {
         using var _ = no_grad();
         var ids = Tiny.Ids(2, 6);
-        using var peft = model.ApplyPromptTuning(new PromptTuningOptions { VirtualTokens = 3 }, "first");
+        using var peft = model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3 }, "first");
         peft.Add("second", new PromptTuningOptions { VirtualTokens = 2 });
         peft.Add("prefix", new PrefixTuningOptions { VirtualTokens = 4 });
         peft.Add("lora", new LoraOptions { Rank = 2, Initialization = LoraInitialization.Gaussian });
@@ -106,7 +106,7 @@ public sealed class ForwardTests : IDisposable
     {
         using var _ = no_grad();
         var ids = Tiny.Ids(3, 6);
-        using var peft = model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = 3 }, "a");
+        using var peft = model.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 3 }, "a");
         peft.Add("b", new PrefixTuningOptions { VirtualTokens = 3 });
         Tensor mixed;
         using (peft.Rows("a", "b", "a")) mixed = model.forward(ids);

@@ -8,11 +8,9 @@ namespace Peft;
 /// holds what it gave; training that goes on from a file trains the keys and values themselves.
 /// </summary>
 [MethodDescription("Prefix tuning", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Li and Liang 2021, arXiv:2101.00190")]
-public sealed record PrefixTuningOptions : KeyValueOptions
+[LearningRate(5e-3, SmallModel = 1e-1)]
+public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
 {
-    /// <summary>The defaults.</summary>
-    public PrefixTuningOptions() : base("PREFIX_TUNING") { }
-
     /// <summary>Whether two linear layers make keys and values from embeddings, as the paper does in training.</summary>
     [JsonPropertyName("prefix_projection")] public bool Projection { get; init; }
 
@@ -21,12 +19,6 @@ public sealed record PrefixTuningOptions : KeyValueOptions
 
     /// <summary><c>zero</c> for keys and values of 0; normal numbers if null.</summary>
     [JsonPropertyName("init_weights")] public string? InitWeights { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
