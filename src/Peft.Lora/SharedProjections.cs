@@ -10,7 +10,7 @@ internal sealed class SharedProjections : SharedTensors
 {
     public SharedProjections(string prefix, int rows, int rank, int seed, bool saved, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
     {
-        using var random = new SeededRandom(seed);
+        using var random = new SeededRandom(seed, Device);
         A = Frozen(prefix + "_A", random.KaimingUniform(rows, targets.Max(target => target.In)).to(Device), saved);
         B = Frozen(prefix + "_B", random.KaimingUniform(targets.Max(target => target.Out), rank).to(Device), saved);
     }

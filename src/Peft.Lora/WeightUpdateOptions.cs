@@ -15,6 +15,9 @@ public abstract record WeightUpdateOptions : TargetedOptions
     /// <summary>Whether the method's file says how the targets are stored.</summary>
     private protected virtual bool WritesStorage => true;
 
+    /// <summary>Which biases are trained beside the updates.</summary>
+    private protected virtual string TrainedBiases => "none";
+
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out"];
 
@@ -25,8 +28,8 @@ public abstract record WeightUpdateOptions : TargetedOptions
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (this is ITrainsBiases { Bias: var bias } && !(bias is "none" or "all" || bias?.EndsWith("_only", StringComparison.OrdinalIgnoreCase) == true))
-            yield return $"Bias must be 'none', 'all' or '{PeftType.ToLowerInvariant()}_only', but was '{bias}'.";
+        if (!(TrainedBiases is "none" or "all" || TrainedBiases?.EndsWith("_only", StringComparison.OrdinalIgnoreCase) == true))
+            yield return $"Bias must be 'none', 'all' or '{PeftType.ToLowerInvariant()}_only', but was '{TrainedBiases}'.";
     }
 
     /// <summary>What is wrong with the numbers that many methods have.</summary>
@@ -63,10 +66,9 @@ public abstract record WeightUpdateOptions : TargetedOptions
             if (!next.MoveNext()) break;
             layers.Add(next.Current);
         }
-        var trained = this is ITrainsBiases options ? options.Bias : "none";
-        return ([.. BiasLayer.For(trained, [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()], model, this), .. layers], shared);
+        return ([.. BiasLayer.For(TrainedBiases, [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()], model, this), .. layers], shared);
     }
 
     /// <inheritdoc/>
-    protected override bool TrainsAllBiases => this is ITrainsBiases { Bias: "all" };
+    protected override bool TrainsAllBiases => TrainedBiases == "all";
 }

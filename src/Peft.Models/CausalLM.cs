@@ -34,12 +34,11 @@ public sealed class CausalLM : LanguageModel
     internal override bool ExtendsPrompt => true;
 
     // The last virtual embedding predicts the first token.
-    private protected override int? FirstLabel => Prompts switch
+    private protected override int? FirstLabel => Prompts?.Rows switch
     {
         null => 1,
-        { Labels: not null } => null,
-        { EmbeddingCount: > 0 } => 0,
-        _ => 1,
+        [{ Labels: null } row] => row.Embeddings > 0 ? 0 : 1,
+        _ => null,
     };
 
     internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding) => new(prompts, (input, _) => ForwardLast(input));

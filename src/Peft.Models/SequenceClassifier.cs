@@ -43,7 +43,7 @@ public sealed class SequenceClassifier : HeadedModel
         using var prompted = PromptedInput.Of(this, input);
         var hidden = Backbone.call(prompted.Input);
         // An encoder's first position is that of a virtual token then, as in Hugging Face PEFT.
-        return HeadParts.Run(Spec.Causal ? LastRows(input, hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count)) : hidden.select(1, 0)).MoveToOuterDisposeScope();
+        return HeadParts.Run(Spec.Causal ? LastRows(input, hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count)) : prompted.First(hidden)).MoveToOuterDisposeScope();
     }
 
     private Tensor LastRows(ModelInput input, Tensor hidden)

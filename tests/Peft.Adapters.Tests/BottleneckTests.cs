@@ -58,7 +58,7 @@ public sealed class BottleneckTests : IDisposable
     {
         var options = Small(Kinds[kind]);
         using var model = new TinyTransformer(type);
-        using var peft = model.ApplyBottleneckAdapter(options);
+        using var peft = model.ApplyAdapter(options);
         peft.Shake();
         Run.Difference(model.call(ids), model.ByFormula(ids, ByFormula(peft, options))).ShouldBeLessThan(Exact);
         peft.ShouldHaveRightGradients(() => model.call(ids).square().mean());
@@ -88,7 +88,7 @@ public sealed class BottleneckTests : IDisposable
         var folder = Directory.CreateTempSubdirectory("peft-").FullName;
         try
         {
-            using var peft = model.ApplyBottleneckAdapter(Small(Kinds[kind]) with { ReductionFactor = new ReductionFactor(new Dictionary<string, double> { ["default"] = 2 }) });
+            using var peft = model.ApplyAdapter(Small(Kinds[kind]) with { ReductionFactor = new ReductionFactor(new Dictionary<string, double> { ["default"] = 2 }) });
             peft.Shake();
             var before = model.call(ids);
             peft.SaveAdapter(folder);
@@ -107,7 +107,7 @@ public sealed class BottleneckTests : IDisposable
     public void Layers_are_left_out_for_good_or_for_a_time()
     {
         using var model = new TinyTransformer("llama");
-        using var peft = model.ApplyBottleneckAdapter(Small(BottleneckOptions.Houlsby) with { LeaveOut = [0] });
+        using var peft = model.ApplyAdapter(Small(BottleneckOptions.Houlsby) with { LeaveOut = [0] });
         peft.Find("default").Layers.ShouldAllBe(layer => layer.Target.Layer == 1);
         peft.Shake();
         var options = Small(BottleneckOptions.Houlsby);
@@ -144,7 +144,7 @@ public sealed class BottleneckTests : IDisposable
     public void Dropout_and_stochastic_depth_act_in_training_alone()
     {
         using var model = new TinyTransformer("llama");
-        using var peft = model.ApplyBottleneckAdapter(Small(BottleneckOptions.Pfeiffer) with { Dropout = 0.5, StochasticDepth = 0.5 });
+        using var peft = model.ApplyAdapter(Small(BottleneckOptions.Pfeiffer) with { Dropout = 0.5, StochasticDepth = 0.5 });
         peft.Shake();
         model.eval();
         var still = model.call(ids);
@@ -158,7 +158,7 @@ public sealed class BottleneckTests : IDisposable
     {
         using var model = new TinyTransformer("bert");
         model.to(ScalarType.BFloat16);
-        using var peft = model.ApplyBottleneckAdapter(Small(BottleneckOptions.Pfeiffer));
+        using var peft = model.ApplyAdapter(Small(BottleneckOptions.Pfeiffer));
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.dtype == ScalarType.Float32);
         model.call(ids).dtype.ShouldBe(ScalarType.BFloat16);
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("output.dense");
@@ -170,7 +170,7 @@ public sealed class BottleneckTests : IDisposable
         var error = Should.Throw<AdapterOptionsException>(() => new BottleneckOptions { ReductionFactor = 0, NonLinearity = "sinus", Initialization = "xavier", Dropout = 1, NormAfter = false, NormBefore = false }.Validate());
         foreach (var value in new[] { "0", "sinus", "xavier", "Dropout", "NormAfter" }) error.Message.ShouldContain(value);
         using var model = new TinyTransformer("llama");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyBottleneckAdapter(BottleneckOptions.Compacter)).Message.ShouldContain("HypercomplexSize 4");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(BottleneckOptions.Compacter)).Message.ShouldContain("HypercomplexSize 4");
     }
 
     private static BottleneckOptions Small(BottleneckOptions options) => options with { ReductionFactor = 2, HypercomplexSize = 2, RuleDeviation = 0.3 };

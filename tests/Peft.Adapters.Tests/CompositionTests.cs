@@ -19,7 +19,7 @@ public sealed class CompositionTests : IDisposable
     {
         manual_seed(7);
         ids = randint(TinyTransformer.Vocabulary, [4, 6]);
-        peft = model.ApplyBottleneckAdapter(Kind, "a");
+        peft = model.ApplyAdapter(Kind, "a");
         peft.Add("b", Kind);
         peft.Add("c", Kind);
         peft.Activate("a", "b", "c");

@@ -87,7 +87,7 @@ public sealed class FusionTests : IDisposable
 
     private static PeftModel TwoAdapters(TinyTransformer model)
     {
-        var peft = model.ApplyBottleneckAdapter(BottleneckOptions.Pfeiffer with { ReductionFactor = 2 }, "a");
+        var peft = model.ApplyAdapter(BottleneckOptions.Pfeiffer with { ReductionFactor = 2 }, "a");
         peft.Add("b", BottleneckOptions.Pfeiffer with { ReductionFactor = 4 });
         peft.Activate("a", "b");
         peft.Shake(1);

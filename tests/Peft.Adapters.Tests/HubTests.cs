@@ -30,7 +30,7 @@ public sealed class HubTests : IDisposable
     public void An_adapter_is_saved_under_the_librarys_keys_and_read_again_under_another_name(string type, string down, string up)
     {
         using var model = new TinyTransformer(type);
-        using var peft = model.ApplyBottleneckAdapter(BottleneckOptions.Houlsby with { ReductionFactor = 2, Scaling = BottleneckScaling.Learned, Invertible = "nice", OwnNormAfter = true }, "news");
+        using var peft = model.ApplyAdapter(BottleneckOptions.Houlsby with { ReductionFactor = 2, Scaling = BottleneckScaling.Learned, Invertible = "nice", OwnNormAfter = true }, "news");
         peft.Shake();
         var before = model.call(ids);
         peft.SaveToAdapterHub(folder, "news");
@@ -57,7 +57,7 @@ public sealed class HubTests : IDisposable
     public void A_file_that_does_not_fit_or_is_of_another_kind_is_refused_and_leaves_the_model_as_it_was()
     {
         using var model = new TinyTransformer("bert");
-        using var peft = model.ApplyBottleneckAdapter(BottleneckOptions.Compacter with { ReductionFactor = 2, HypercomplexSize = 2 }, "a");
+        using var peft = model.ApplyAdapter(BottleneckOptions.Compacter with { ReductionFactor = 2, HypercomplexSize = 2 }, "a");
         peft.SaveToAdapterHub(folder, "a");
         using var other = new TinyTransformer("llama");
         using var llama = new PeftModel(other);

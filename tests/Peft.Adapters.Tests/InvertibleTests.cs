@@ -24,7 +24,7 @@ public sealed class InvertibleTests : IDisposable
     [Fact]
     public void A_NICE_coupling_stands_after_the_embeddings_and_its_inverse_before_the_head()
     {
-        using var peft = model.ApplyBottleneckAdapter(BottleneckOptions.Pfeiffer with { ReductionFactor = 2, Invertible = "nice" });
+        using var peft = model.ApplyAdapter(BottleneckOptions.Pfeiffer with { ReductionFactor = 2, Invertible = "nice" });
         peft.Shake();
         var state = peft.StateOf(peft.Find("default"));
         Tensor Network(Tensor x, string name)
@@ -55,7 +55,7 @@ public sealed class InvertibleTests : IDisposable
     [InlineData("glow")]
     public void The_inverse_takes_the_coupling_back(string kind)
     {
-        using var peft = model.ApplyBottleneckAdapter(new BottleneckOptions { AfterFeedForward = false, Invertible = kind });
+        using var peft = model.ApplyAdapter(new BottleneckOptions { AfterFeedForward = false, Invertible = kind });
         peft.Shake(2);
         var coupling = peft.Find("default").Layers.OfType<InvertibleLayer>().Single();
         var x = randn([3, TinyTransformer.Size], ScalarType.Float64);

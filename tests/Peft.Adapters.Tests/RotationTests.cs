@@ -57,7 +57,7 @@ public sealed class RotationTests : IDisposable
         try
         {
             using var model = nn.Sequential(nn.Linear(16, 8));
-            using var peft = model.ApplyBoft(new BoftOptions { TargetModules = ["0"] });
+            using var peft = model.ApplyAdapter(new BoftOptions { TargetModules = ["0"] });
             peft.Shake();
             var x = randn(3, 16);
             var before = model.call(x);
@@ -133,7 +133,7 @@ public sealed class RotationTests : IDisposable
     public void Dropped_blocks_turn_nothing_in_training()
     {
         using var model = nn.Sequential(nn.Linear(12, 12, hasBias: false));
-        using var peft = model.ApplyOft(new OftOptions { TargetModules = ["0"], BlockSize = 3, Dropout = 0.5 });
+        using var peft = model.ApplyAdapter(new OftOptions { TargetModules = ["0"], BlockSize = 3, Dropout = 0.5 });
         peft.Shake();
         var weight = model.get_parameter("0.weight")!;
         model.train();

@@ -57,7 +57,7 @@ public sealed class TuningTests : IDisposable
     public void A_classifier_that_is_trained_whole_gets_no_adapter()
     {
         using var model = SequenceClassifier.FromConfig(Config("llama"), seed: 1);
-        using var peft = model.ApplyIa3(new Ia3Options { TargetModules = "all-linear", FeedForwardModules = [] });
+        using var peft = model.ApplyAdapter(new Ia3Options { TargetModules = "all-linear", FeedForwardModules = [] });
         peft.Find("default").Tensors.Where(pair => pair.Key.Contains("score", StringComparison.Ordinal)).Select(pair => pair.Key).ShouldBe(["base_model.model.score.weight"]);
     }
 
@@ -88,7 +88,7 @@ public sealed class TuningTests : IDisposable
         using var model = CausalLM.FromConfig(Config(type), seed: 1);
         foreach (var options in new[] { BottleneckOptions.Houlsby, BottleneckOptions.Pfeiffer with { Invertible = "nice" }, BottleneckOptions.ScaledParallel })
         {
-            using var peft = model.ApplyBottleneckAdapter(options with { ReductionFactor = 2 });
+            using var peft = model.ApplyAdapter(options with { ReductionFactor = 2 });
             peft.Find("default").Layers.OfType<BottleneckLayer>().Count().ShouldBe(options.AfterAttention ? 4 : 2);
             var batch = new Batch { InputIds = randint(30, [2, 6]), Labels = randint(30, [2, 6]) };
             var first = model.Loss(batch);

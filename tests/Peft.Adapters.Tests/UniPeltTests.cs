@@ -52,7 +52,7 @@ public sealed class UniPeltTests : IDisposable
     {
         using var model = Model(layers: 1);
         Tensor gated, keys, values, open;
-        using (var peft = model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = 3, UseGating = true }))
+        using (var peft = model.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 3, UseGating = true }))
         {
             peft.Shake(1);
             gated = Logits(model, new ModelInput { InputIds = ids });
@@ -75,7 +75,7 @@ public sealed class UniPeltTests : IDisposable
         using var _ = no_grad();
         var mask = tensor(new long[,] { { 1, 1, 1, 1, 1, 1 }, { 1, 1, 1, 1, 0, 0 } });
         Tensor gated, keys, values, open;
-        using (var peft = model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = 3, UseGating = true }))
+        using (var peft = model.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 3, UseGating = true }))
         {
             peft.Shake(1);
             gated = model.forward(new ModelInput { InputIds = ids, AttentionMask = mask });

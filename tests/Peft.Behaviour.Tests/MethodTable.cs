@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Reflection;
-using Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,12 +9,13 @@ internal static class MethodTable
 {
     public static string Write()
     {
-        var rows = Sample.Methods.Select(Row).OrderBy(row => row[0], StringComparer.OrdinalIgnoreCase);
+        using var counts = new ParameterCounts();
+        var rows = Sample.Methods.Select(method => Row(method, counts)).OrderBy(row => row[0], StringComparer.OrdinalIgnoreCase);
         string[][] head = [["method", "`peft_type`", "formula", "paper", "parameters for a 7B Llama", "merges", "modules", "tensors in the file"], [.. Enumerable.Repeat("---", 8)]];
         return string.Concat(head.Concat(rows).Select(row => $"| {string.Join(" | ", row)} |\n"));
     }
 
-    private static string[] Row(string method)
+    private static string[] Row(string method, ParameterCounts counts)
     {
         var about = AdapterMethods.Known[method].GetCustomAttribute<MethodDescriptionAttribute>()
             ?? throw new InvalidOperationException($"{AdapterMethods.Known[method].Name} has no [MethodDescription]: say what its name, formula and paper are.");
@@ -24,57 +23,8 @@ internal static class MethodTable
         using var model = SmallModel.Create();
         using var peft = model.Adapt(method);
         var adapter = peft.Find(PeftModel.DefaultName);
-        return [about.Name, $"`{method}`", about.Formula, Link(about.Source), Parameters(method), Merges(peft) ? "yes" : "no", Kinds(method), Tensors(peft, adapter)];
+        return [about.Name, $"`{method}`", about.Formula, Link(about.Source), counts.Cell(method), Merges(peft) ? "yes" : "no", Kinds(method), Tensors(peft, adapter)];
     }
-
-    // Shapes alone, so that nothing is allocated: on the device "meta". The count grows by the same number with each layer.
-    private static string Parameters(string method)
-    {
-        var options = (AdapterOptions)Activator.CreateInstance(AdapterMethods.Known[method])!;
-        long Count(int layers)
-        {
-            using var scope = NewDisposeScope();
-            using var model = CausalLM.FromConfig(Llama7B(layers), options: new LoadOptions { Device = new Device(DeviceType.META) });
-            using var peft = new PeftModel(model);
-            foreach (var name in new[] { "left", "right" }.Where(_ => options is FusionOptions)) peft.Add(name, new BottleneckOptions());
-            peft.Add(PeftModel.DefaultName, IsComplete(options) ? options : Sample.Of(method).Options);
-            peft.Activate(PeftModel.DefaultName);
-            return peft.CountParameters().Trainable;
-        }
-        try
-        {
-            var (two, three) = (Count(2), Count(3));
-            return (two + (30 * (three - two))).ToString("N0", CultureInfo.InvariantCulture);
-        }
-        catch (TargetNotFoundException)
-        {
-            return "none";
-        }
-        catch (System.Runtime.InteropServices.ExternalException)
-        {
-            return "—";   // the start is computed from the weights, and these have no values
-        }
-    }
-
-    private static bool IsComplete(AdapterOptions options)
-    {
-        try
-        {
-            options.Validate();
-            return true;
-        }
-        catch (AdapterOptionsException)
-        {
-            return false;
-        }
-    }
-
-    private static ModelConfig Llama7B(int layers) => ModelConfig.Parse($$"""
-        {
-          "model_type": "llama", "vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": {{layers}}, "num_attention_heads": 32, "intermediate_size": 11008,
-          "max_position_embeddings": 4096, "pad_token_id": 0, "eos_token_id": 2, "bos_token_id": 1
-        }
-        """);
 
     private static bool Merges(PeftModel peft)
     {

@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Peft.Behaviour.Tests;
 
@@ -17,6 +19,16 @@ public sealed partial class MethodsPageTests : BehaviourTests
         }
         var page = Table().Match(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "docs", "methods.md")).ReplaceLineEndings("\n"));
         page.Groups["table"].Value.ShouldBe(table, "docs/methods.md is out of date: run this test with PEFT_UPDATE_DOCS=1.");
+    }
+
+    [Theory, MemberData(nameof(EveryMethod))]
+    public void A_model_of_shapes_alone_tells_how_many_parameters_a_method_has(string method)
+    {
+        using var model = SmallModel.Create();
+        using var shapes = SmallModel.Create(device: new Device(DeviceType.META));
+        var expected = ParameterCounts.Of(model, Sample.Of(method).Options);
+        expected.ShouldBeGreaterThan(0);
+        ParameterCounts.Of(shapes, Sample.Of(method).Options).ShouldBe(expected);
     }
 
     private static string Source()

@@ -120,7 +120,7 @@ public class CaseTests
         using var scope = NewDisposeScope();
         using var model = AdaptedCase.LoadBase(Oracle.Case(id).Base);
         var options = (LoraOptions)AdapterConfig.Read(Oracle.Case(id).Adapter);
-        using var peft = model.ApplyLora(options);
+        using var peft = model.ApplyAdapter(options);
         var state = peft.StateOf(peft.Find(PeftModel.DefaultName));
         expected.ShouldEqual("init.", key => key.Contains("lora_", StringComparison.Ordinal) ? AdaptedCase.WithSignsOf(expected.Read("init." + key), state[key]) : state[key]);
 

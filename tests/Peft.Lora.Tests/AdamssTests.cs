@@ -43,7 +43,7 @@ public sealed class AdamssTests : IDisposable
     public void The_update_of_a_group_is_its_own_product_and_a_bias_is_an_input_of_ones()
     {
         using var model = nn.Sequential(nn.Linear(6, 8));
-        using var peft = model.ApplyAdamss(new AdamssOptions { Rank = 7, SubspaceCount = 3, SubspaceRank = 2, TargetModules = "0" });
+        using var peft = model.ApplyAdapter(new AdamssOptions { Rank = 7, SubspaceCount = 3, SubspaceRank = 2, TargetModules = "0" });
         var x = randn(5, 6);
         var before = model.call(x);
         peft.Shake(1);
@@ -67,7 +67,7 @@ public sealed class AdamssTests : IDisposable
         var seen = new HashSet<long>();
         foreach (var threshold in new[] { 0, 0.2, 0.5, 0.9 })
         {
-            using var peft = model.ApplyAdamss(new AdamssOptions { Rank = 6, SubspaceCount = 3, SubspaceRank = 4, UseDynamicRank = true, SvdThreshold = threshold, TargetModules = "0" });
+            using var peft = model.ApplyAdapter(new AdamssOptions { Rank = 6, SubspaceCount = 3, SubspaceRank = 4, UseDynamicRank = true, SvdThreshold = threshold, TargetModules = "0" });
             using var _ = no_grad();
             var (left, _, _) = linalg.svd(model.get_parameter("0.weight")!, fullMatrices: false);
             foreach (var (rows, subspace) in Clusters.Of(left, 3).Zip(((AdamssLayer)peft.Find("default").Layers.Single()).Subspaces))
@@ -91,7 +91,7 @@ public sealed class AdamssTests : IDisposable
             Rank = 8, SubspaceCount = 4, SubspaceRank = 1, TargetModules = ModuleSelector.AllLinear,
             UseAsa = true, TargetSubspaces = 3, InitialSteps = 2, FinalStep = 8, Interval = 2, ScheduleExponent = 1,
         };
-        using var peft = model.ApplyAdamss(options);
+        using var peft = model.ApplyAdapter(options);
         peft.Shake(0.2);
         var (x, y) = (randn(32, 8), randn(32, 8));
         using var parameters = new FlatParameters(peft.Trainables);

@@ -28,7 +28,7 @@ public sealed class AloraTests : IDisposable
     {
         var ids = Ids([3, 7, 8, 4, 7, 8, 5, 6], [7, 8, 1, 2, 3, 4, 5, 6], [8, 7, 1, 7, 2, 8, 3, 7]);
         var before = Logits(ids);
-        using var peft = model.ApplyLora(Options);
+        using var peft = model.ApplyAdapter(Options);
         peft.Shake();
         var after = Logits(ids);
         Changed(0).ShouldBe([false, false, false, false, true, true, true, true]);   // from the second call on
@@ -41,7 +41,7 @@ public sealed class AloraTests : IDisposable
     [Fact]
     public void What_the_base_model_cached_serves_the_adapter()
     {
-        using var peft = model.ApplyLora(Options);
+        using var peft = model.ApplyAdapter(Options);
         peft.Shake();
         var ids = Ids([3, 1, 4, 7, 8, 5, 6]);
         var whole = Logits(ids);
@@ -59,7 +59,7 @@ public sealed class AloraTests : IDisposable
     [Fact]
     public void Packed_sequences_are_called_each_by_itself()
     {
-        using var peft = model.ApplyLora(Options);
+        using var peft = model.ApplyAdapter(Options);
         peft.Shake();
         using var _ = no_grad();
         var packed = model.forward(new ModelInput { InputIds = Ids([3, 7, 8, 5, 1, 2, 6]), PackedLengths = [4, 3] });
@@ -70,7 +70,7 @@ public sealed class AloraTests : IDisposable
     [Fact]
     public void Rows_of_a_batch_and_parts_of_a_composition_are_called_apart()
     {
-        using var peft = model.ApplyLora(Options, "called");
+        using var peft = model.ApplyAdapter(Options, "called");
         peft.Shake();
         peft.Add("plain", Options with { AloraInvocationTokens = null });
         peft.Activate("plain");
@@ -89,7 +89,7 @@ public sealed class AloraTests : IDisposable
     [Fact]
     public void Layers_that_run_again_in_the_backward_pass_give_the_same_gradients()
     {
-        using var peft = model.ApplyLora(Options);
+        using var peft = model.ApplyAdapter(Options);
         peft.Shake();
         Tensor[] Gradients(bool checkpoints)
         {
@@ -109,16 +109,16 @@ public sealed class AloraTests : IDisposable
     [Fact]
     public void Where_the_text_is_not_known_it_says_so()
     {
-        using (var peft = model.ApplyLora(Options))
+        using (var peft = model.ApplyAdapter(Options))
         {
             Should.Throw<NotMergeableException>(() => peft.Merge());
             Should.Throw<PeftException>(() => model.forward(new ModelInput { Embeddings = randn(1, 3, 16) })).Message.ShouldContain("InputIds");
             peft.Add("other", Options with { AloraInvocationTokens = [1] });
             Should.Throw<AdapterOptionsException>(() => peft.Combine("mix", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("AloraInvocationTokens");
         }
-        using (model.ApplyLora(Options with { TargetModules = ["lm_head"] }))
+        using (model.ApplyAdapter(Options with { TargetModules = ["lm_head"] }))
             Should.Throw<PeftException>(() => Logits(Ids([7, 8]))).Message.ShouldContain("lm_head");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(Options with { AloraInvocationTokens = [] })).Message.ShouldContain("empty");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { AloraInvocationTokens = [] })).Message.ShouldContain("empty");
         PassTokens.Current.ShouldBeNull();   // also after a pass that threw
     }
 

@@ -61,7 +61,7 @@ public sealed class BaseModelNameTests : IDisposable
     private void Save(string? trained)
     {
         using var model = new Named(null);
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = ["layer"], BaseModelNameOrPath = trained });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ["layer"], BaseModelNameOrPath = trained });
         peft.SaveAdapter(folder);
     }
 

@@ -52,7 +52,7 @@ public sealed class ConvolutionTests : IDisposable
         var before = model.call(x);
         foreach (var dora in new[] { false, true })
         {
-            var peft = model.ApplyLora(new LoraOptions { Rank = 2, Alpha = 3, UseDora = dora, TargetModules = ["0"] });
+            var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Alpha = 3, UseDora = dora, TargetModules = ["0"] });
             Run.Difference(model.call(x), before).ShouldBeLessThan(1e-12f);
             peft.Shake();
             var adapted = model.call(x);
@@ -78,7 +78,7 @@ public sealed class ConvolutionTests : IDisposable
         using var model = nn.Sequential(convolution);
         var groups = ((Convolution)convolution).groups;
         var before = model.call(x);
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 6, UseLoraBias = true, TargetModules = ["0"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 6, UseLoraBias = true, TargetModules = ["0"] });
         Run.Difference(model.call(x), before).ShouldBe(0);
         peft.Shake();
         var tensors = peft.Find("default").Tensors.ToDictionary(pair => pair.Tensor.Name, pair => (Tensor)pair.Tensor.Value);
@@ -122,7 +122,7 @@ public sealed class ConvolutionTests : IDisposable
         {
             var (convolution, x) = Case("2d, groups");
             using var model = nn.Sequential(convolution);
-            using var peft = model.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ["0"] });
+            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["0"] });
             peft.Shake();
             var output = model.call(x);
             peft.SaveAdapter(folder);
@@ -142,11 +142,11 @@ public sealed class ConvolutionTests : IDisposable
     {
         var (convolution, _) = Case("2d, groups");
         using var model = nn.Sequential(convolution);
-        string Refusal(LoraOptions options) => Should.Throw<AdapterOptionsException>(() => model.ApplyLora(options with { TargetModules = ["0"] })).Message;
+        string Refusal(LoraOptions options) => Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(options with { TargetModules = ["0"] })).Message;
         Refusal(new() { Rank = 3 }).ShouldContain("0 (Conv2d, 6×12) is a convolution of 2 groups, which must divide its rank, but that is 3. Give it another by RankPattern");
         Refusal(new() { Rank = 2, UseDora = true }).ShouldContain("UseDora");
         Refusal(new() { Rank = 2, Initialization = LoraInitialization.Pissa }).ShouldContain("'pissa'");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyPvera(new PveraOptions { Rank = 2, TargetModules = ["0"] })).Message.ShouldContain("2 groups");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PveraOptions { Rank = 2, TargetModules = ["0"] })).Message.ShouldContain("2 groups");
     }
 
     public static TheoryData<string> Updates => ["LOHA", "LOKR", "HIRA", "VERA", "ADALORA", "FOURIERFT", "SHIRA", "DEFT", "DELORA", "RANDLORA", "MISS", "GLORA", "WAVEFT", "UNILORA", "OSF"];

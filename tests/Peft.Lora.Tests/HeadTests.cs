@@ -19,7 +19,7 @@ public class HeadTests
     {
         using var scope = NewDisposeScope();
         using var model = SequenceClassifier.FromConfig(ModelConfig.Parse(Roberta));
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = "all-linear" });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = "all-linear" });
         var keys = peft.Trainables.Select(each => each.Name["base_model.model.".Length..]).ToList();
         keys.Where(key => key.StartsWith("classifier", StringComparison.Ordinal)).ShouldBe(
             ["classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"], ignoreOrder: true);
@@ -44,6 +44,6 @@ public class HeadTests
     public void A_target_that_is_trained_whole_anyway_is_refused()
     {
         using var model = SequenceClassifier.FromConfig(ModelConfig.Parse(Roberta));
-        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = ["out_proj"] })).Message.ShouldContain("trained whole");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["out_proj"] })).Message.ShouldContain("trained whole");
     }
 }

@@ -37,7 +37,7 @@ public sealed class LayerReplicationTests : IDisposable
         longer.load_state_dict(longer.state_dict().Keys.ToDictionary(key => key, key => weights[From(key)]));
         var expected = longer.forward(ids);
 
-        var peft = model.ApplyLora(Options);
+        var peft = model.ApplyAdapter(Options);
         peft.Trainables.Count.ShouldBe(4 * 2 * 2);
         Run.Difference(Logits(), expected).ShouldBeLessThan(1e-5f);   // untrained
         var (first, second) = (model.get_parameter("transformer.h.1.mlp.c_fc.weight"), model.get_parameter("transformer.h.2.mlp.c_fc.weight"));
@@ -63,7 +63,7 @@ public sealed class LayerReplicationTests : IDisposable
     [Fact]
     public void It_is_honoured_on_load_and_by_further_adapters()
     {
-        using (var peft = model.ApplyLora(Options))
+        using (var peft = model.ApplyAdapter(Options))
         {
             peft.Shake();
             peft.SaveAdapter(folder);
@@ -83,7 +83,7 @@ public sealed class LayerReplicationTests : IDisposable
     [Fact]
     public void Twins_follow_the_model_to_another_type_and_learn_apart()
     {
-        using var peft = model.ApplyLora(Options);
+        using var peft = model.ApplyAdapter(Options);
         peft.Shake();
         model.Loss(new ModelInput { InputIds = ids }, ids).backward();
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.abs().max().item<float>() > 0);
@@ -101,12 +101,12 @@ public sealed class LayerReplicationTests : IDisposable
     public void Orders_that_cannot_be_run_are_refused_and_change_nothing()
     {
         using var user = new UserModel();
-        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(Options with { LayerReplication = [new(2, 4)] })).Message.ShouldContain("has 3");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(Options with { LayerReplication = [new(2, 2)] })).Message.ShouldContain("[2, 2]");
-        Should.Throw<AdapterOptionsException>(() => user.ApplyLora(Options)).Message.ShouldContain("UserModel");
-        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(Options with { TargetModules = ["c_attm"] }));
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { LayerReplication = [new(2, 4)] })).Message.ShouldContain("has 3");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { LayerReplication = [new(2, 2)] })).Message.ShouldContain("[2, 2]");
+        Should.Throw<AdapterOptionsException>(() => user.ApplyAdapter(Options)).Message.ShouldContain("UserModel");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(Options with { TargetModules = ["c_attm"] }));
         model.named_modules().Count(pair => pair.name.EndsWith("c_fc", StringComparison.Ordinal)).ShouldBe(3);
-        using var peft = model.ApplyLora(Options with { LayerReplication = null });
+        using var peft = model.ApplyAdapter(Options with { LayerReplication = null });
         Should.Throw<AdapterOptionsException>(() => peft.Add("late", Options)).Message.ShouldContain("Take those off");
     }
 

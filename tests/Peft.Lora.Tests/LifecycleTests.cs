@@ -41,7 +41,7 @@ public sealed class LifecycleTests : IDisposable
     public void Merging_equals_the_forward_pass_and_unmerging_restores_the_bits_for_stacks_of_adapters()
     {
         var bits = Run.Bits(model);
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ModuleSelector.AllLinear }, "plain");
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ModuleSelector.AllLinear }, "plain");
         peft.Add("dora", new LoraOptions { Rank = 3, UseDora = true, TargetModules = ["enter", "0"] });
         peft.Add("bias", new LoraOptions { Rank = 1, UseLoraBias = true, Bias = "all", TargetModules = ["leave", "list.1"] });
         peft.Add("pissa", new LoraOptions { Rank = 2, Initialization = LoraInitialization.Pissa, TargetModules = ["middle.2", "leave"] });
@@ -134,7 +134,7 @@ public sealed class LifecycleTests : IDisposable
     [Fact]
     public void All_errors_of_options_come_at_once()
     {
-        var error = Should.Throw<AdapterOptionsException>(() => model.ApplyLora(new LoraOptions { Rank = 0, Dropout = 1, Bias = "some" }));
+        var error = Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new LoraOptions { Rank = 0, Dropout = 1, Bias = "some" }));
         error.Message.ShouldContain("Rank must be at least 1, but was 0.");
         error.Message.ShouldContain("Dropout");
         error.Message.ShouldContain("'some'");
@@ -143,7 +143,7 @@ public sealed class LifecycleTests : IDisposable
     [Fact]
     public void Memory_stays_flat_over_training_steps()
     {
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 2, Dropout = 0.1, TargetModules = ModuleSelector.AllLinear });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.1, TargetModules = ModuleSelector.AllLinear });
         using var parameters = new FlatParameters(peft.Trainables);
         using var optimizer = new AdamW(parameters, 1e-3);
         void Step()

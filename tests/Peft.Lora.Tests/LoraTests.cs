@@ -32,7 +32,7 @@ public sealed class LoraTests : IDisposable
     public void A_start_leaves_the_model_as_it_is(string name)
     {
         var before = model.call(x);
-        using var peft = model.ApplyLora(On(Named(name)));
+        using var peft = model.ApplyAdapter(On(Named(name)));
         if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
         Run.Difference(model.call(x), before).ShouldBeLessThan(1e-5f);   // float32
     }
@@ -43,7 +43,7 @@ public sealed class LoraTests : IDisposable
     [InlineData("corda")]
     public void An_adapter_that_began_as_a_part_of_the_weight_is_saved_as_a_plain_one_of_twice_the_rank(string name)
     {
-        using var peft = model.ApplyLora(On(Named(name)));
+        using var peft = model.ApplyAdapter(On(Named(name)));
         if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
         peft.Shake();
         var trained = model.call(x);
@@ -58,17 +58,17 @@ public sealed class LoraTests : IDisposable
     [Fact]
     public void Orthogonal_factors_are_not_zero_and_need_an_even_rank()
     {
-        using var peft = model.ApplyLora(On(LoraInitialization.Orthogonal));
+        using var peft = model.ApplyAdapter(On(LoraInitialization.Orthogonal));
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.abs().max().item<float>() > 1e-3f);
         peft.Dispose();
-        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(On(LoraInitialization.Orthogonal, rank: 3))).Message.ShouldContain("even");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(On(LoraInitialization.Orthogonal, rank: 3))).Message.ShouldContain("even");
     }
 
     [Fact]
     public void EVA_takes_the_principal_directions_of_the_inputs_and_shares_out_the_ranks()
     {
         var before = model.call(x);
-        using var peft = model.ApplyLora(On(LoraInitialization.Default));
+        using var peft = model.ApplyAdapter(On(LoraInitialization.Default));
         peft.InitializeEva([x], sample => model.call(sample));
         var layers = peft.Find("default").Layers.OfType<LoraLayer>().ToList();
         layers.Sum(layer => layer.Rank).ShouldBe(2 * layers.Count);
@@ -92,7 +92,7 @@ public sealed class LoraTests : IDisposable
     [Fact]
     public void CorDA_can_learn_the_samples_or_keep_them()
     {
-        using var peft = model.ApplyLora(On(LoraInitialization.Corda));
+        using var peft = model.ApplyAdapter(On(LoraInitialization.Corda));
         float Explained(bool preserve)
         {
             peft.InitializeCorda([x], sample => model.call(sample), preserve);
@@ -108,7 +108,7 @@ public sealed class LoraTests : IDisposable
     {
         List<(string Path, Tensor A)> Factors(params Tensor[] batches)
         {
-            using var peft = model.ApplyLora(On(LoraInitialization.Default, rank: 4));
+            using var peft = model.ApplyAdapter(On(LoraInitialization.Default, rank: 4));
             peft.InitializeEva(batches, sample => model.call(sample), new EvaOptions { Rho = 2, Tau = 2 });   // no cosine is 2: all batches are taken
             return [.. peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => (layer.Target.Path, layer.A.detach().clone()))];
         }
@@ -124,7 +124,7 @@ public sealed class LoraTests : IDisposable
     {
         List<Tensor> Parts(params Tensor[] batches)
         {
-            using var peft = model.ApplyLora(On(LoraInitialization.Corda));
+            using var peft = model.ApplyAdapter(On(LoraInitialization.Corda));
             peft.InitializeCorda(batches, sample => model.call(sample));
             return [.. peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => layer.MatrixB.mm(layer.MatrixA).detach())];
         }
@@ -146,7 +146,7 @@ public sealed class LoraTests : IDisposable
     [Fact]
     public void Dropout_acts_in_training_only()
     {
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 2, Dropout = 0.5, TargetModules = ["enter"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.5, TargetModules = ["enter"] });
         peft.Shake();
         model.train();
         Run.Difference(model.call(x), model.call(x)).ShouldBeGreaterThan(1e-4f);
@@ -174,7 +174,7 @@ public sealed class LoraTests : IDisposable
     [Fact]
     public void A_saved_adapter_replaces_one_that_serves_without_touching_the_model()
     {
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 8, TargetModules = ["enter"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 8, TargetModules = ["enter"] });
         peft.Shake();
         var other = model.call(x);
         peft.SaveAdapter(folder);
@@ -191,7 +191,7 @@ public sealed class LoraTests : IDisposable
     [Fact]
     public void A_rank_is_reduced_to_the_best_approximation()
     {
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 8, TargetModules = ["0"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 8, TargetModules = ["0"] });
         peft.Shake();
         peft.ReduceRank("default", "small", 2);
         var (full, small) = (Delta(peft, "default"), Delta(peft, "small"));

@@ -14,7 +14,7 @@ public sealed class ParameterTests
         var input = randn(5, 4);
         var before = model.call(input);
         var bits = Run.Bits(model);
-        var peft = model.ApplyLora(new LoraOptions { Rank = 2, Alpha = 6, TargetModules = Array.Empty<string>(), TargetParameters = ["experts.up", "experts.down"] });
+        var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Alpha = 6, TargetModules = Array.Empty<string>(), TargetParameters = ["experts.up", "experts.down"] });
 
         Run.Difference(model.call(input), before).ShouldBe(0);
         peft.Shake();
@@ -51,7 +51,7 @@ public sealed class ParameterTests
     {
         using var scope = NewDisposeScope();
         using var model = new Router();
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
         peft.Shake();
         model.call(randn(5, 4)).square().sum().backward();
         foreach (var tensor in peft.Trainables) tensor.Value.grad!.abs().max().item<float>().ShouldBeGreaterThan(0);
@@ -65,7 +65,7 @@ public sealed class ParameterTests
         using var scope = NewDisposeScope();
         using var model = new Router();
         var bits = Run.Bits(model);
-        var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
+        var peft = model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
         peft.Shake();
         Should.Throw<ArgumentException>(() => model.call(randn(5, 3)));
         peft.Dispose();
@@ -77,9 +77,9 @@ public sealed class ParameterTests
     {
         using var scope = NewDisposeScope();
         using var model = new Router();
-        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["sideways"] })).Message.ShouldContain("sideways");
-        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["gain"] })).Message.ShouldContain("experts.gain is [4]");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"], Dropout = 0.1 })).Message.ShouldContain("Dropout");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["sideways"] })).Message.ShouldContain("sideways");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["gain"] })).Message.ShouldContain("experts.gain is [4]");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"], Dropout = 0.1 })).Message.ShouldContain("Dropout");
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class ParameterTests
     {
         using var scope = NewDisposeScope();
         using var model = new Router();
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
         Should.Throw<PeftException>(() => peft.Rows("default", PeftModel.Base)).Message.ShouldContain("Run the rows apart");
     }
 

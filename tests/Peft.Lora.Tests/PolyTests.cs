@@ -24,7 +24,7 @@ public sealed class PolyTests : IDisposable
 
     private PeftModel Adapt()
     {
-        var peft = model.ApplyPoly(Options);
+        var peft = model.ApplyAdapter(Options);
         peft.Shake(1);
         return peft;
     }

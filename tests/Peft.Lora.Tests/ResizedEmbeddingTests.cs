@@ -35,7 +35,7 @@ public sealed class ResizedEmbeddingTests : IDisposable
 
     private Tensor Saved(CausalLM model, LoraOptions? options = null, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
-        var peft = model.ApplyLora(options ?? new LoraOptions { Rank = 2 });
+        var peft = model.ApplyAdapter(options ?? new LoraOptions { Rank = 2 });
         peft.Shake();
         peft.SaveAdapter(folder, embeddings: embeddings);
         using var _ = no_grad();
@@ -121,7 +121,7 @@ public sealed class ResizedEmbeddingTests : IDisposable
     public void A_merged_adapter_is_saved_with_the_base_rows()
     {
         using var model = Model();
-        var peft = model.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ["lm_head"] });
+        var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["lm_head"] });
         peft.Shake();
         var rows = model.Head.Weight.bytes.ToArray();
         peft.Merge();

@@ -35,7 +35,7 @@ public sealed class TargetTests : IDisposable
     {
         var bits = Run.Bits(model);
         var before = model.call(ids, image);
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ["embed", "conv1", "conv2", "query", "0", "shared", "head"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["embed", "conv1", "conv2", "query", "0", "shared", "head"] });
         Adapted(peft).ShouldBe(["embed", "conv1", "conv2", "blocks.0.attention.query", "blocks.0.experts.0", "blocks.1.attention.query", "blocks.1.experts.0", "shared", "head"], ignoreOrder: true);
         peft.Shake();
         var adapted = model.call(ids, image);
@@ -53,7 +53,7 @@ public sealed class TargetTests : IDisposable
     [InlineData("All-Linear")]
     public void All_linear_means_linear_modules_without_the_head(string spelling)
     {
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = spelling });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = spelling });
         Adapted(peft).ShouldBe(Linears, ignoreOrder: true);
     }
 
@@ -62,7 +62,7 @@ public sealed class TargetTests : IDisposable
     {
         string[] Left(ModuleSelector excluded)
         {
-            using var peft = model.ApplyLora(new LoraOptions { TargetModules = ModuleSelector.AllLinear, ExcludeModules = excluded });
+            using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ModuleSelector.AllLinear, ExcludeModules = excluded });
             peft.Warnings.ShouldBeEmpty();
             return [.. Linears.Except(Adapted(peft))];
         }
@@ -71,14 +71,14 @@ public sealed class TargetTests : IDisposable
         Left(["blocks.1.experts.0"]).ShouldBe(["blocks.1.experts.0"]);
         Left(@".*\.0\.attention\..*").ShouldBe(["blocks.0.attention.query", "blocks.0.attention.value"]);
         // Half of a path matches neither as a name nor as an expression.
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = ModuleSelector.AllLinear, ExcludeModules = "attention" });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ModuleSelector.AllLinear, ExcludeModules = "attention" });
         Adapted(peft).ShouldBe(Linears, ignoreOrder: true);
         peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': ExcludeModules [attention] matches no module of Zoo, so nothing is left out by it.");
     }
 
     [Fact]
     public void Excluding_all_that_matches_is_refused()
-        => Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = ["query"], ExcludeModules = ["attention.query"] }))
+        => Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query"], ExcludeModules = ["attention.query"] }))
             .Message.ShouldBe("All modules that TargetModules [query] matches are left out by ExcludeModules [attention.query] or LayersToTransform [].");
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class TargetTests : IDisposable
     {
         string[] Matched(string pattern)
         {
-            using var peft = model.ApplyLora(new LoraOptions { TargetModules = pattern });
+            using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = pattern });
             return Adapted(peft);
         }
         Matched(@"blocks\.\d\.attention\.(query|value)").Length.ShouldBe(4);
@@ -100,7 +100,7 @@ public sealed class TargetTests : IDisposable
     {
         string[] Chosen(int[] layers, string[]? lists = null, params string[] targets)
         {
-            using var peft = model.ApplyLora(new LoraOptions { TargetModules = targets, LayersToTransform = layers, LayersPattern = lists });
+            using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = targets, LayersToTransform = layers, LayersPattern = lists });
             return Adapted(peft);
         }
         Chosen([1], null, "query", "0").ShouldBe(["blocks.1.attention.query", "blocks.1.experts.0"]);
@@ -115,7 +115,7 @@ public sealed class TargetTests : IDisposable
     [Fact]
     public void A_layer_that_is_not_there_is_warned_of()
     {
-        using var peft = model.ApplyLora(new LoraOptions { TargetModules = ["query"], LayersToTransform = [0, 7] });
+        using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ["query"], LayersToTransform = [0, 7] });
         peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': LayersToTransform [7] names no layer of Zoo.");
     }
 
@@ -145,7 +145,7 @@ public sealed class TargetTests : IDisposable
         ];
         void ShouldBeAsExpected(PeftModel peft) => peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => (layer.Target.Path, layer.Rank, layer.Scaling)).ShouldBe(expected, ignoreOrder: true);
 
-        using (var peft = model.ApplyLora(options))
+        using (var peft = model.ApplyAdapter(options))
         {
             ShouldBeAsExpected(peft);
             peft.SaveAdapter(folder);
@@ -157,10 +157,10 @@ public sealed class TargetTests : IDisposable
     [Fact]
     public void A_module_under_two_paths_has_one_adapter_which_acts_in_both_places()
     {
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ["shared"] });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["shared"] });
         peft.Trainables.Count.ShouldBe(2);
         peft.Dispose();
-        var error = Should.Throw<TargetNotFoundException>(() => model.ApplyLora(new LoraOptions { TargetModules = ["query", "again"] }));
+        var error = Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query", "again"] }));
         error.Message.ShouldContain("again is the module shared under another path: name that.");
     }
 
@@ -168,7 +168,7 @@ public sealed class TargetTests : IDisposable
     public void Two_modules_with_one_weight_cannot_be_merged_apart_and_both_are_named()
     {
         using var twins = new Twins();
-        using var peft = twins.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ["first"] });
+        using var peft = twins.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["first"] });
         peft.Shake();
         var message = Should.Throw<NotMergeableException>(() => peft.Merge()).Message;
         message.ShouldContain("first cannot be merged: its weight is also that of second, which would change too.");
@@ -179,7 +179,7 @@ public sealed class TargetTests : IDisposable
     public void Training_refuses_an_adapter_whose_hook_never_runs_by_the_path_of_its_module_and_logs_warnings()
     {
         using var careless = new UserModel(bypassHooks: true);
-        using var peft = careless.ApplyLora(new LoraOptions { Rank = 2, TargetModules = ["enter", "leave"], ExcludeModules = ["nothing"] });
+        using var peft = careless.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["enter", "leave"], ExcludeModules = ["nothing"] });
         var logger = new ListLogger();
         var trainer = new Trainer(peft, TrainingDataset.From(randn(4, 6)), new() { Epochs = 1 }) { Loss = batch => careless.call(batch.InputIds).square().mean(), Logger = logger };
         var message = Should.Throw<TrainingException>(() => trainer.Train()).Message;

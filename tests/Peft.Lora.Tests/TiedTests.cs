@@ -17,7 +17,7 @@ public sealed class TiedTests
     {
         using var scope = NewDisposeScope();
         using var model = Model();
-        using var peft = model.ApplyLora(Options(tied: true));
+        using var peft = model.ApplyAdapter(Options(tied: true));
         peft.Trainables.Count.ShouldBe(2);
         peft.Shake();
         var ids = tensor(new long[] { 1, 2, 3 }).unsqueeze(0);
@@ -32,7 +32,7 @@ public sealed class TiedTests
     public void Untied_factors_of_a_shared_weight_cannot_be_merged()
     {
         using var model = Model();
-        using var peft = model.ApplyLora(Options(tied: false));
+        using var peft = model.ApplyAdapter(Options(tied: false));
         peft.Trainables.Count.ShouldBe(4);
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
     }
@@ -47,7 +47,7 @@ public sealed class TiedTests
             var ids = tensor(new long[] { 4, 5 }).unsqueeze(0);
             using var model = Model();
             Tensor adapted;
-            using (var peft = model.ApplyLora(Options(tied: true)))
+            using (var peft = model.ApplyAdapter(Options(tied: true)))
             {
                 peft.Shake();
                 using (no_grad()) adapted = model.forward(ids);

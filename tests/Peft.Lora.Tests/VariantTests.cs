@@ -40,7 +40,7 @@ public sealed class VariantTests : IDisposable
     public void A_trained_variant_is_a_plain_LoRA_to_whoever_reads_it(string name)
     {
         var bits = Run.Bits(model);
-        using var peft = model.ApplyLora(Variant(name));
+        using var peft = model.ApplyAdapter(Variant(name));
         peft.Shake();
         var output = model.call(x);
         peft.SaveAsPlainLora(folder);
@@ -59,7 +59,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void KaSA_begins_as_the_weights_best_approximation_without_the_ranks_smallest_singular_values()
     {
-        using var peft = model.ApplyLora(Variant("Kasa"));
+        using var peft = model.ApplyAdapter(Variant("Kasa"));
         var (_, before, _) = linalg.svd(model.get_parameter("enter.weight")!.detach().clone(), fullMatrices: false);
         peft.Merge();
         var (_, after, _) = linalg.svd(model.get_parameter("enter.weight")!.detach(), fullMatrices: false);
@@ -70,7 +70,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void KaSA_draws_its_factors_to_orthonormality_in_training_alone()
     {
-        using var peft = model.ApplyLora(Plain with { TargetModules = ["enter"], Kasa = new() { Beta = 0.5, Gamma = 0.25 } });
+        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter"], Kasa = new() { Beta = 0.5, Gamma = 0.25 } });
         peft.Shake();
         peft.Penalty().ShouldBeNull();
         model.train();
@@ -82,7 +82,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void The_parts_of_a_model_need_their_own_blocks_of_BDLoRA_alone()
     {
-        using var peft = model.ApplyLora(Plain with { TargetModules = ["enter", "leave", "middle.0"], Bdlora = new() { Blocks = 2, BlocksInA = ["enter"], BlocksInB = ["0"], MatchStrict = false } });
+        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter", "leave", "middle.0"], Bdlora = new() { Blocks = 2, BlocksInA = ["enter"], BlocksInB = ["0"], MatchStrict = false } });
         peft.Shake();
         var layers = peft.Find("default").Layers.OfType<LoraLayer>().ToDictionary(layer => layer.Target.Path);
         layers["enter"].A.shape.Concat(layers["enter"].B.shape).ShouldBe([2L, 3, 8L, 2]);
@@ -97,7 +97,7 @@ public sealed class VariantTests : IDisposable
     [InlineData(6, true), InlineData(3, false), InlineData(4, false)]
     public void VeLoRA_learns_from_inputs_projected_on_the_mean_of_their_groups(int groups, bool exact)
     {
-        using var peft = model.ApplyLora(Plain with { TargetModules = ["enter"], Velora = new() { Groups = groups, Scale = 2 } });
+        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter"], Velora = new() { Groups = groups, Scale = 2 } });
         peft.Shake();
         Tensor[] Gradients()
         {
@@ -152,7 +152,7 @@ public sealed class VariantTests : IDisposable
     {
         foreach (var (kind, follows) in new[] { ("batch_average", true), ("batch_average_once", false), ("random", false) })
         {
-            using var peft = model.ApplyLora(Plain with { TargetModules = ["enter"], Velora = new() { Groups = 2, Direction = kind } });
+            using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter"], Velora = new() { Groups = 2, Direction = kind } });
             model.train();
             model.call(x);
             var first = Value(peft, "lora_velora_embed").clone();
@@ -172,7 +172,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void MonteCLoRA_adds_noise_of_its_variance_to_A_in_training_and_none_outside()
     {
-        using var peft = model.ApplyLora(Plain with { TargetModules = ["enter"], Monteclora = new() { Samples = 1, NoiseScale = 0.01 } });
+        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter"], Monteclora = new() { Samples = 1, NoiseScale = 0.01 } });
         peft.Shake();
         var layer = (MontecloraLayer)peft.Find("default").Layers.Single();
         Run.Difference(model.call(x), model.call(x)).ShouldBe(0);
@@ -199,7 +199,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void MonteCLoRAs_divergence_vanishes_at_the_priors_but_for_what_was_drawn()
     {
-        using var peft = model.ApplyLora(Plain with { TargetModules = ["enter"], Monteclora = new() { Samples = 3, DirichletPrior = 0.7, DivergenceWeight = 2 } });
+        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter"], Monteclora = new() { Samples = 3, DirichletPrior = 0.7, DivergenceWeight = 2 } });
         using (no_grad())
         {
             Value(peft, "lora_monteclora_sampler.std_prior").zero_();
@@ -233,7 +233,7 @@ public sealed class VariantTests : IDisposable
         Refused(Plain with { Velora = new() { Direction = "up", Groups = 0, Scale = 0 } }, "'up'", "Groups", "Scale");
         Refused(Plain with { Monteclora = new() { Samples = 0, BufferSize = 0, DirichletPrior = 0 } }, "Samples", "BufferSize", "DirichletPrior");
 
-        using var peft = model.ApplyLora(Variant("Kasa"));
+        using var peft = model.ApplyAdapter(Variant("Kasa"));
         Should.Throw<AdapterOptionsException>(() => peft.FreezeA()).Message.ShouldContain("Kasa");
         Should.Throw<AdapterOptionsException>(() => peft.InitializeEva([x], sample => model.call(sample))).Message.ShouldContain("Kasa");
         peft.SaveAsPlainLora(folder);
@@ -241,7 +241,7 @@ public sealed class VariantTests : IDisposable
 
         void Refused(LoraOptions options, params string[] parts)
         {
-            var message = Should.Throw<AdapterOptionsException>(() => model.ApplyLora(options)).Message;
+            var message = Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(options)).Message;
             foreach (var part in parts) message.ShouldContain(part);
         }
     }

@@ -23,10 +23,10 @@ public sealed class WeightUpdateTests : IDisposable
     {
         var options = new AdaloraOptions { InitialRank = 4, TargetRank = 1, WarmupSteps = 1, FinalSteps = 2, TargetModules = ["0", "2"] };
         using var model = new UserModel();
-        using var peft = model.ApplyAdalora(options);
+        using var peft = model.ApplyAdapter(options);
         using var copy = new UserModel();
         copy.load_state_dict(model.state_dict());
-        using var resumed = copy.ApplyAdalora(options);
+        using var resumed = copy.ApplyAdapter(options);
         var x = randn(16, 6);
         Train(peft, x, 1, 6);
         Copy(peft.Trainables.ToDictionary(each => each.Name, each => (Tensor)each.Value), resumed.Trainables.ToDictionary(each => each.Name, each => (Tensor)each.Value));
@@ -50,7 +50,7 @@ public sealed class WeightUpdateTests : IDisposable
         {
             manual_seed(3);
             using var model = new UserModel();
-            using var peft = model.ApplyC3a(new C3aOptions { BlockSize = 4, ExactGradient = exact, TargetModules = ["0", "2"] });
+            using var peft = model.ApplyAdapter(new C3aOptions { BlockSize = 4, ExactGradient = exact, TargetModules = ["0", "2"] });
             if (merged) peft.Merge();
             var x = randn(5, 6).requires_grad_(true);
             model.call(x).square().sum().backward();
@@ -65,7 +65,7 @@ public sealed class WeightUpdateTests : IDisposable
     public void A_brief_VBLoRA_file_fixes_its_mixes()
     {
         using var model = new UserModel();
-        using var peft = model.ApplyVblora(new VbloraOptions { Rank = 2, Vectors = 6, VectorLength = 4, SaveOnlyTopK = true, BankBound = 1, TargetModules = ["0", "2"] });
+        using var peft = model.ApplyAdapter(new VbloraOptions { Rank = 2, Vectors = 6, VectorLength = 4, SaveOnlyTopK = true, BankBound = 1, TargetModules = ["0", "2"] });
         var x = randn(5, 6);
         var output = model.call(x);
         peft.SaveAdapter(folder);
@@ -96,7 +96,7 @@ public sealed class WeightUpdateTests : IDisposable
     public void A_learning_rate_that_suits_the_method_is_recommended()
     {
         using var model = new UserModel();
-        using var peft = model.ApplyVera(new VeraOptions { Rank = 4, TargetModules = ["0"] });
+        using var peft = model.ApplyAdapter(new VeraOptions { Rank = 4, TargetModules = ["0"] });
         peft.RecommendedLearningRate.ShouldBe(4e-3);
     }
 

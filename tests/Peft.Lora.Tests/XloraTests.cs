@@ -17,7 +17,7 @@ public sealed class XloraTests : IDisposable
         manual_seed(14);
         foreach (var (name, targets) in new[] { ("law", new[] { "q_proj", "down_proj" }), ("code", ["q_proj", "v_proj"]) })
         {
-            using var peft = model.ApplyLora(new LoraOptions { Rank = 2, Alpha = 4, TargetModules = targets });
+            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Alpha = 4, TargetModules = targets });
             peft.Shake();
             peft.SaveAdapter(Path.Combine(folder, name));
         }
@@ -51,7 +51,7 @@ public sealed class XloraTests : IDisposable
     public void Equal_shares_are_the_mean_of_the_experts()
     {
         Tensor mixed, mean;
-        using (var peft = model.ApplyXlora(Options with { GlobalScaling = 1.5 }))
+        using (var peft = model.ApplyAdapter(Options with { GlobalScaling = 1.5 }))
         {
             using (no_grad()) foreach (var tensor in peft.Trainables) tensor.Value.zero_();   // whatever the text is, the shares are a half
             mixed = Logits();
@@ -71,7 +71,7 @@ public sealed class XloraTests : IDisposable
     [Fact]
     public void The_shares_at_a_position_are_what_the_classifier_reads_in_the_base_models_states()
     {
-        using var peft = model.ApplyXlora(Options with { Depth = 1, IsLayerwise = false, TopExperts = 1, UseSoftmax = false });
+        using var peft = model.ApplyAdapter(Options with { Depth = 1, IsLayerwise = false, TopExperts = 1, UseSoftmax = false });
         peft.Shake(1);
         Tensor states;
         using (peft.WithoutAdapters()) states = Outputs("model.norm", (_, output) => output.clone())[^1];
@@ -113,7 +113,7 @@ public sealed class XloraTests : IDisposable
     [Fact]
     public void A_cache_changes_nothing()
     {
-        using var peft = model.ApplyXlora(Options with { FirstPassShare = 0.3 });
+        using var peft = model.ApplyAdapter(Options with { FirstPassShare = 0.3 });
         peft.Shake();
         var whole = Logits();
         using var cache = new KeyValueCache();
@@ -143,7 +143,7 @@ public sealed class XloraTests : IDisposable
     [InlineData(true)]
     public void The_largest_shares_are_kept_and_may_sum_to_1_again(bool softmax)
     {
-        using var peft = model.ApplyXlora(Options with { Depth = 1, IsLayerwise = false, TopExperts = 1, UseTopSoftmax = softmax });
+        using var peft = model.ApplyAdapter(Options with { Depth = 1, IsLayerwise = false, TopExperts = 1, UseTopSoftmax = softmax });
         peft.Shake();
         var mixture = (XloraMixture)peft.Find("default").Shared!;
         var query = peft.Tree.Targets.Single(target => target.Path == "model.layers.0.self_attn.q_proj");
@@ -158,7 +158,7 @@ public sealed class XloraTests : IDisposable
     public void Rows_may_have_it_or_not()
     {
         var bare = Logits();
-        using var peft = model.ApplyXlora(Options);
+        using var peft = model.ApplyAdapter(Options);
         peft.Shake();
         peft.Add("lora", new LoraOptions { Rank = 2 });
         var mixed = Logits();
@@ -175,7 +175,7 @@ public sealed class XloraTests : IDisposable
     public void Trained_experts_lie_in_the_saved_folder_and_come_back_from_there()
     {
         var saved = Path.Combine(folder, "saved");
-        using var peft = model.ApplyXlora(Options with { TrainsExperts = true });
+        using var peft = model.ApplyAdapter(Options with { TrainsExperts = true });
         peft.Trainables.Count(tensor => tensor.Name.Contains("experts.", StringComparison.Ordinal)).ShouldBe(16);
         model.CheckpointActivations = true;   // which has no effect here: all layers read the same shares
         model.Loss(new Batch { InputIds = ids, Labels = ids }).backward();
@@ -200,16 +200,16 @@ public sealed class XloraTests : IDisposable
     {
         string Bad(string name, LoraOptions options)
         {
-            using var peft = model.ApplyLora(options);
+            using var peft = model.ApplyAdapter(options);
             peft.SaveAdapter(Path.Combine(folder, name));
             return Path.Combine(folder, name);
         }
         Should.Throw<AdapterOptionsException>(() => model.ApplyXlora(Bad("dora", new LoraOptions { Rank = 2, UseDora = true }))).Message.ShouldContain("UseDora");
         Should.Throw<AdapterMismatchException>(() => model.ApplyXlora(Bad("bias", new LoraOptions { Rank = 2, ModulesToSave = ["lm_head"] }))).Message.ShouldContain("lm_head");
-        Should.Throw<TargetNotFoundException>(() => model.ApplyXlora(new XloraOptions())).Message.ShouldContain("Adapters");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyXlora(Options with { HiddenSize = 8 })).Message.ShouldContain("16");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new XloraOptions())).Message.ShouldContain("Adapters");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { HiddenSize = 8 })).Message.ShouldContain("16");
         using var user = new UserModel();
-        Should.Throw<AdapterOptionsException>(() => user.ApplyXlora(Options)).Message.ShouldContain("UserModel");
+        Should.Throw<AdapterOptionsException>(() => user.ApplyAdapter(Options)).Message.ShouldContain("UserModel");
         PeftModel.Of(model).ShouldBeNull();
     }
 
@@ -217,7 +217,7 @@ public sealed class XloraTests : IDisposable
     public void A_file_without_a_classifier_is_read_with_a_warning()
     {
         var saved = Path.Combine(folder, "saved");
-        using (var peft = model.ApplyXlora(Options))
+        using (var peft = model.ApplyAdapter(Options))
         {
             peft.SaveAdapter(saved);
             AdapterCheckpoint.Write(saved, peft.Find("default").Options, new Dictionary<string, Tensor>());

@@ -102,7 +102,7 @@ public sealed class ParallelTrainingTests : IDisposable
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create(kind, 30);
         manual_seed(1);
-        using var peft = model.ApplyLora(lora ?? new LoraOptions { Rank = 4, TargetModules = ModuleSelector.AllLinear });
+        using var peft = model.ApplyAdapter(lora ?? new LoraOptions { Rank = 4, TargetModules = ModuleSelector.AllLinear });
         return new Trainer(peft, data ?? Rows(_ => { }), options with { MaxSteps = 5, LearningRate = 5e-3, BatchSize = options.BatchSize == 8 ? 6 : options.BatchSize }).Train();
     }
 

@@ -86,7 +86,7 @@ public sealed class ForwardTests : IDisposable
     {
         using var _ = no_grad();
         var ids = Tiny.Ids(2, 6);
-        using var peft = model.ApplyPromptTuning(new PromptTuningOptions { VirtualTokens = 3 }, "first");
+        using var peft = model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3 }, "first");
         peft.Add("second", new PromptTuningOptions { VirtualTokens = 2 });
         peft.Add("prefix", new PrefixTuningOptions { VirtualTokens = 4 });
         peft.Add("lora", new LoraOptions { Rank = 2, Initialization = LoraInitialization.Gaussian });
@@ -106,8 +106,8 @@ public sealed class ForwardTests : IDisposable
     {
         using var _ = no_grad();
         var ids = Tiny.Ids(3, 6);
-        using var peft = model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = 3 }, "a");
-        peft.Add("b", new PrefixTuningOptions { VirtualTokens = 3 }).Add("long", new PrefixTuningOptions { VirtualTokens = 4 });
+        using var peft = model.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 3 }, "a");
+        peft.Add("b", new PrefixTuningOptions { VirtualTokens = 3 });
         Tensor mixed;
         using (peft.Rows("a", "b", "a")) mixed = model.forward(ids);
         foreach (var (row, name) in new[] { "a", "b", "a" }.Select((name, row) => (row, name)))
@@ -115,8 +115,7 @@ public sealed class ForwardTests : IDisposable
             peft.Activate(name);
             ShouldBeClose(mixed.narrow(0, row, 1), model.forward(ids.narrow(0, row, 1)));
         }
-        Should.Throw<PeftException>(() => peft.Rows("a", "long", "a")).Message.ShouldContain("same number");
-        Should.Throw<PeftException>(() => peft.Rows("a", PeftModel.Base, "a"));
+        using (peft.Rows("a", "b")) Should.Throw<PeftException>(() => model.forward(ids)).Message.ShouldContain("2 rows");
         peft.Activate("a");
         ShouldBeClose(mixed.narrow(0, 0, 1), model.forward(ids.narrow(0, 0, 1)));
     }

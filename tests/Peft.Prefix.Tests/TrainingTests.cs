@@ -140,7 +140,7 @@ public sealed class TrainingTests : IDisposable
 
         Dictionary<string, Tensor> Start(MultitaskStart start, int task)
         {
-            using var peft = model.ApplyMultitaskPrompt(new MultitaskPromptOptions { VirtualTokens = 4, Start = start, StartTask = task, StartFile = file });
+            using var peft = model.ApplyAdapter(new MultitaskPromptOptions { VirtualTokens = 4, Start = start, StartTask = task, StartFile = file });
             return peft.StateOf(peft.Find("default")).ToDictionary(pair => pair.Key, pair => pair.Value.clone());
         }
     }
@@ -159,8 +159,8 @@ public sealed class TrainingTests : IDisposable
         using var plain = nn.Linear(4, 4);
         Should.Throw<AdapterOptionsException>(() => plain.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 3 })).Message.ShouldContain("pretrained transformer");
         Should.Throw<AdapterOptionsException>(() => model.ApplyPrefixTuning(0)).Message.ShouldContain("VirtualTokens must be at least 1, but was 0");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyPromptTuning(new PromptTuningOptions { VirtualTokens = 3, TokenSize = 99 })).Message.ShouldContain("token_dim is 99");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyPromptTuning(new PromptTuningOptions { VirtualTokens = 3, Start = PromptStart.Text })).Message.ShouldContain("StartText");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3, TokenSize = 99 })).Message.ShouldContain("token_dim is 99");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3, Start = PromptStart.Text })).Message.ShouldContain("StartText");
         Should.Throw<AdapterOptionsException>(() => model.ApplyPrefixTuning("Hi", Tiny.Tokenizer, 9)).Message.ShouldContain("3 tokens");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdaptionPrompt(4, layers: 4)).Message.ShouldContain("has 3 modules");
         using var peft = model.ApplyPrefixTuning(3);

@@ -10,14 +10,5 @@ public static class BeftExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyBeft(this nn.Module model, ModuleSelector? targets = null)
-        => model.ApplyBeft(new BeftOptions { TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
-
-    /// <summary>Freezes a model and adds a BEFT adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyBeft(this nn.Module model, BeftOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new BeftOptions { TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
 }

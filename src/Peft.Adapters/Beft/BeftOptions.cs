@@ -8,7 +8,8 @@ namespace Peft;
 /// projections by default. Merges where the modules have a bias of their own.
 /// </summary>
 [MethodDescription("BEFT", "b + δ", "2025, arXiv:2509.15974")]
-public sealed record BeftOptions : TargetedOptions
+[LearningRate(1e-3, SmallModel = 3e-2)]
+public sealed record BeftOptions() : TargetedOptions("BEFT")
 {
     private static readonly Dictionary<string, string[]> Usual = new()
     {
@@ -18,20 +19,11 @@ public sealed record BeftOptions : TargetedOptions
         ["gemma3_text"] = ["v_proj"], ["qwen2"] = ["v_proj"], ["qwen3"] = ["v_proj"],
     };
 
-    /// <summary>The defaults.</summary>
-    public BeftOptions() : base("BEFT") { }
-
     /// <summary>Whether the vectors start at 0, so that the adapter changes nothing; random for tests otherwise.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);

@@ -10,14 +10,9 @@ namespace Peft;
 /// each module as <c>base_model.model.&lt;path&gt;.bias</c>, which is where that option saves the bias of a module too.
 /// </remarks>
 [MethodDescription("BitFit", "b′ of the biases", "Ben Zaken et al. 2021, arXiv:2106.10199")]
-public sealed record BitFitOptions : TargetedOptions
+[LearningRate(1e-3)]
+public sealed record BitFitOptions() : TargetedOptions("BITFIT")
 {
-    /// <summary>The defaults.</summary>
-    public BitFitOptions() : base("BITFIT") { }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
-
     /// <inheritdoc/>
     protected override ModuleSelector? UsualTargets(ModelTree model)
     {

@@ -12,14 +12,5 @@ public static class BoftExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyBoft(this nn.Module model, int blockSize = 4, int factors = 1, ModuleSelector? targets = null)
-        => model.ApplyBoft(new BoftOptions { BlockSize = blockSize, ButterflyFactors = factors, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
-
-    /// <summary>Freezes a model and adds a BOFT adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyBoft(this nn.Module model, BoftOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new BoftOptions { BlockSize = blockSize, ButterflyFactors = factors, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
 }

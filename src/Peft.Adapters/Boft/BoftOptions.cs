@@ -8,11 +8,9 @@ namespace Peft;
 /// trained scale per output. Merges.
 /// </summary>
 [MethodDescription("BOFT", "diag(s)·W·∏R, R butterfly factors", "Liu et al. 2023, arXiv:2311.06243")]
-public sealed record BoftOptions : TargetedOptions
+[LearningRate(4e-4)]
+public sealed record BoftOptions() : TargetedOptions("BOFT")
 {
-    /// <summary>The defaults.</summary>
-    public BoftOptions() : base("BOFT") { }
-
     /// <summary>Size of the blocks; 0 to give their number instead.</summary>
     [JsonPropertyName("boft_block_size")] public int BlockSize { get; init; } = 4;
 
@@ -36,9 +34,6 @@ public sealed record BoftOptions : TargetedOptions
 
     /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
     [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 4e-4;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -11,29 +11,20 @@ public static class BottleneckExtensions
     /// <param name="targets">Modules after which they stand, for models that are no transformers of a known architecture.</param>
     /// <exception cref="TargetNotFoundException">The architecture is not known and no targets are given, or nothing matches them.</exception>
     public static PeftModel ApplyBottleneckAdapter(this nn.Module model, double reductionFactor = 16, ModuleSelector? targets = null)
-        => model.ApplyBottleneckAdapter(BottleneckOptions.Pfeiffer with { ReductionFactor = reductionFactor, TargetModules = targets });
+        => model.ApplyAdapter(BottleneckOptions.Pfeiffer with { ReductionFactor = reductionFactor, TargetModules = targets });
 
     /// <summary>Freezes a model and adds bottleneck adapters after attention and after its feed-forward networks (Houlsby et al. 2019).</summary>
     /// <inheritdoc cref="ApplyBottleneckAdapter(nn.Module, double, ModuleSelector?)"/>
     public static PeftModel ApplyHoulsbyAdapter(this nn.Module model, double reductionFactor = 16, ModuleSelector? targets = null)
-        => model.ApplyBottleneckAdapter(BottleneckOptions.Houlsby with { ReductionFactor = reductionFactor, TargetModules = targets });
+        => model.ApplyAdapter(BottleneckOptions.Houlsby with { ReductionFactor = reductionFactor, TargetModules = targets });
 
     /// <summary>Freezes a model and adds bottleneck adapters beside its feed-forward networks, with a learned scale (He et al. 2021).</summary>
     /// <inheritdoc cref="ApplyBottleneckAdapter(nn.Module, double, ModuleSelector?)"/>
     public static PeftModel ApplyParallelAdapter(this nn.Module model, double reductionFactor = 2, ModuleSelector? targets = null)
-        => model.ApplyBottleneckAdapter(BottleneckOptions.ScaledParallel with { ReductionFactor = reductionFactor, TargetModules = targets });
+        => model.ApplyAdapter(BottleneckOptions.ScaledParallel with { ReductionFactor = reductionFactor, TargetModules = targets });
 
     /// <summary>Freezes a model and adds a compacter after its feed-forward networks (Mahabadi et al. 2021, compacter++).</summary>
     /// <inheritdoc cref="ApplyBottleneckAdapter(nn.Module, double, ModuleSelector?)"/>
     public static PeftModel ApplyCompacter(this nn.Module model, double reductionFactor = 32, ModuleSelector? targets = null)
-        => model.ApplyBottleneckAdapter(BottleneckOptions.CompacterPlusPlus with { ReductionFactor = reductionFactor, TargetModules = targets });
-
-    /// <summary>Freezes a model and adds bottleneck adapters to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method; <see cref="BottleneckOptions"/> has the usual ones by name.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyBottleneckAdapter(this nn.Module model, BottleneckOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(BottleneckOptions.CompacterPlusPlus with { ReductionFactor = reductionFactor, TargetModules = targets });
 }

@@ -9,11 +9,9 @@ namespace Peft;
 /// dynamic fusion. Not mergeable.
 /// </summary>
 [MethodDescription("AdapterFusion", "attention over the outputs of bottleneck adapters", "Pfeiffer et al. 2020, arXiv:2005.00247")]
-public sealed record FusionOptions : AdapterOptions
+[LearningRate(5e-5)]
+public sealed record FusionOptions() : AdapterOptions("ADAPTER_FUSION")
 {
-    /// <summary>The defaults.</summary>
-    public FusionOptions() : base("ADAPTER_FUSION") { }
-
     /// <summary>Fusion without a value projection and its regularisation.</summary>
     public static FusionOptions Static => new() { Value = false, Regularize = false, ValueIsIdentity = false };
 
@@ -49,9 +47,6 @@ public sealed record FusionOptions : AdapterOptions
 
     /// <summary>Share of the attention scores that training leaves out; none if null.</summary>
     [JsonPropertyName("dropout_prob")] public double? Dropout { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-5;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

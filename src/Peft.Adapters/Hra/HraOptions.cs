@@ -5,11 +5,9 @@ namespace Peft;
 
 /// <summary>HRA (Yuan et al. 2024, arXiv:2405.17484): the inputs go through a chain of trained reflections. Merges.</summary>
 [MethodDescription("HRA", "W·∏(I − 2·u·uᵀ/‖u‖²)", "Yuan et al. 2024, arXiv:2405.17484")]
-public sealed record HraOptions : TargetedOptions
+[LearningRate(1e-3)]
+public sealed record HraOptions() : TargetedOptions("HRA")
 {
-    /// <summary>The defaults.</summary>
-    public HraOptions() : base("HRA") { }
-
     /// <summary>Number of reflections. Even, so that they start as pairs that undo each other; with an odd number the adapter changes the model at once.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
@@ -24,9 +22,6 @@ public sealed record HraOptions : TargetedOptions
 
     /// <summary>Whether the vectors start as pairs; at random otherwise.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

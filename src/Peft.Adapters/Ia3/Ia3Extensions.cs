@@ -11,14 +11,5 @@ public static class Ia3Extensions
     /// <param name="feedForward">Those of them that are scaled at their inputs; the usual one of the architecture if null.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyIa3(this nn.Module model, ModuleSelector? targets = null, ModuleSelector? feedForward = null)
-        => model.ApplyIa3(new Ia3Options { TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear), FeedForwardModules = feedForward });
-
-    /// <summary>Freezes a model and adds an (IA)³ adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of (IA)³.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyIa3(this nn.Module model, Ia3Options options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new Ia3Options { TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear), FeedForwardModules = feedForward });
 }

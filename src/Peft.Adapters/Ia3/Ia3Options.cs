@@ -8,11 +8,9 @@ namespace Peft;
 /// network's last projection. The fewest numbers of all methods that reach every layer. Merges.
 /// </summary>
 [MethodDescription("(IA)³", "l∘(W·x), or W·(l∘x)", "Liu et al. 2022, arXiv:2205.05638")]
-public sealed record Ia3Options : TargetedOptions
+[LearningRate(3e-3, SmallModel = 1e-1)]
+public sealed record Ia3Options() : TargetedOptions("IA3")
 {
-    /// <summary>The defaults.</summary>
-    public Ia3Options() : base("IA3") { }
-
     /// <summary>Those of the targets whose inputs are scaled and not their outputs; null for the architecture's usual one.</summary>
     [JsonPropertyName("feedforward_modules")] public ModuleSelector? FeedForwardModules { get; init; }
 
@@ -24,12 +22,6 @@ public sealed record Ia3Options : TargetedOptions
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 3e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Ia3Targets.For(modelType)?.Targets;

@@ -10,14 +10,5 @@ public static class LayerNormTuningExtensions
     /// <param name="targets">The norms to train; the usual ones of the architecture if null, or all.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyLayerNormTuning(this nn.Module model, ModuleSelector? targets = null)
-        => model.ApplyLayerNormTuning(new LayerNormTuningOptions { TargetModules = targets });
-
-    /// <summary>Freezes a model and adds an adapter that trains its norms to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyLayerNormTuning(this nn.Module model, LayerNormTuningOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new LayerNormTuningOptions { TargetModules = targets });
 }

@@ -6,7 +6,8 @@ namespace Peft;
 /// LayerNorm tuning (Zhao et al. 2023, arXiv:2312.11420): weight and bias of the norms are trained, on a copy, and nothing else. Merges.
 /// </summary>
 [MethodDescription("LayerNorm tuning", "w′ and b′ of the norms", "Zhao et al. 2023, arXiv:2312.11420")]
-public sealed record LayerNormTuningOptions : TargetedOptions
+[LearningRate(1e-3, SmallModel = 1e-1)]
+public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
 {
     private static readonly Dictionary<string, string[]> Usual = new()
     {
@@ -21,17 +22,8 @@ public sealed record LayerNormTuningOptions : TargetedOptions
         ["bart"] = ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"],
     };
 
-    /// <summary>The defaults.</summary>
-    public LayerNormTuningOptions() : base("LN_TUNING") { }
-
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);

@@ -11,14 +11,5 @@ public static class OftExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyOft(this nn.Module model, int blockSize = 32, ModuleSelector? targets = null)
-        => model.ApplyOft(new OftOptions { BlockSize = blockSize, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
-
-    /// <summary>Freezes a model and adds an OFT adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyOft(this nn.Module model, OftOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new OftOptions { BlockSize = blockSize, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
 }

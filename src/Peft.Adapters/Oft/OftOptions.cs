@@ -7,11 +7,9 @@ namespace Peft;
 /// OFT (Qiu et al. 2023, arXiv:2306.07280; on inputs as in Qiu et al. 2025, arXiv:2506.19847): blocks of the inputs are rotated. Merges.
 /// </summary>
 [MethodDescription("OFT", "W·R, R of orthogonal blocks", "Qiu et al. 2023, arXiv:2306.07280")]
-public sealed record OftOptions : TargetedOptions
+[LearningRate(4e-4, SmallModel = 3e-2)]
+public sealed record OftOptions() : TargetedOptions("OFT")
 {
-    /// <summary>The defaults.</summary>
-    public OftOptions() : base("OFT") { }
-
     /// <summary>Number of blocks; 0 to give their size instead.</summary>
     [JsonPropertyName("r")] public int BlockCount { get; init; }
 
@@ -44,12 +42,6 @@ public sealed record OftOptions : TargetedOptions
 
     /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
     [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 4e-4;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

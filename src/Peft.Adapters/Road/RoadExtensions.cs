@@ -12,14 +12,5 @@ public static class RoadExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyRoad(this nn.Module model, RoadVariant variant = RoadVariant.Road1, int groupSize = 64, ModuleSelector? targets = null)
-        => model.ApplyRoad(new RoadOptions { Variant = variant, GroupSize = groupSize, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
-
-    /// <summary>Freezes a model and adds a RoAd adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyRoad(this nn.Module model, RoadOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new RoadOptions { Variant = variant, GroupSize = groupSize, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
 }

@@ -19,11 +19,9 @@ public enum RoadVariant
 
 /// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): pairs of outputs are turned and scaled. Merges.</summary>
 [MethodDescription("RoAd", "R·W·x, R of 2 × 2 rotations", "Liao and Monz 2024, arXiv:2409.00119")]
-public sealed record RoadOptions : TargetedOptions
+[LearningRate(3e-3)]
+public sealed record RoadOptions() : TargetedOptions("ROAD")
 {
-    /// <summary>The defaults.</summary>
-    public RoadOptions() : base("ROAD") { }
-
     /// <summary>How freely each pair is turned and scaled.</summary>
     [JsonPropertyName("variant")] public RoadVariant Variant { get; init; }
 
@@ -35,9 +33,6 @@ public sealed record RoadOptions : TargetedOptions
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 3e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -10,11 +10,8 @@ namespace Peft;
 /// </summary>
 /// <remarks>As in the Adapters library the gate replaces the constant scaling, so that there is no alpha. Hugging Face PEFT has no such method.</remarks>
 [MethodDescription("Gated LoRA", "W·x + g·B·A·x, g = mean σ(w·x)", "Mao et al. 2021, arXiv:2110.07577")]
-public sealed record GatedLoraOptions : TargetedOptions
+public sealed record GatedLoraOptions() : TargetedOptions("GATED_LORA")
 {
-    /// <summary>The defaults.</summary>
-    public GatedLoraOptions() : base("GATED_LORA") { }
-
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 

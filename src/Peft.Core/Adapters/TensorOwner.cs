@@ -111,6 +111,18 @@ public abstract class TensorOwner : IDisposable
     protected Tensor KaimingUniform(params long[] shape)
         => Uniform(1 / Math.Sqrt(shape[1..].Aggregate(1L, (a, b) => a * b)), shape);
 
+    /// <summary>Whether the model's tensors hold numbers; on the device meta they are shapes, which is enough to lay out an adapter and to count.</summary>
+    protected bool HasValues => Device.type != DeviceType.META;
+
+    /// <summary>A start that is computed from numbers, such as the module's weight; a tensor without numbers where the model has none.</summary>
+    /// <param name="start">Computes it.</param>
+    /// <param name="shape">Its shape.</param>
+    protected Tensor Computed(Func<Tensor> start, params long[] shape)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        return HasValues ? start() : empty(shape, TensorType, Device);
+    }
+
     /// <summary>Says whether training changes a tensor from now on.</summary>
     protected void SetTrainable(Parameter parameter, bool trainable)
     {

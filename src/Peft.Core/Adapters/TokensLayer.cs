@@ -25,7 +25,7 @@ public sealed class TokensLayer : ReweightLayer
         indices = Frozen("token_indices", tensor(tokens.Select(token => (long)token).ToArray(), device: Device), saved: false);
         using var _ = no_grad();
         using var table = Table();
-        rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.shape[1]) : table.index_select(0, indices));
+        rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.shape[1]) : Computed(() => table.index_select(0, indices), [tokens.Count, .. table.shape[1..]]));
     }
 
     /// <summary>The layer of a head that is tied to the embedding: it uses the same rows.</summary>

@@ -11,16 +11,7 @@ public static class FineTuningExtensions
     /// <exception cref="AdapterOptionsException">No module is named.</exception>
     /// <exception cref="TargetNotFoundException">A name matches nothing.</exception>
     public static PeftModel ApplyPartial(this nn.Module model, params string[] modules)
-        => model.ApplyPartial(new PartialOptions { TargetModules = modules });
-
-    /// <summary>Freezes a model but for some of its modules, which are trained on a copy.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">A name matches nothing.</exception>
-    public static PeftModel ApplyPartial(this nn.Module model, PartialOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new PartialOptions { TargetModules = modules });
 
     /// <summary>Trains the whole model, on a copy: <see cref="PeftModel.Unload"/> gives back the base model, <see cref="PeftModel.MergeAndUnload"/> the trained one.</summary>
     /// <param name="model">The model; it is adapted in place.</param>

@@ -11,17 +11,9 @@ namespace Peft;
 /// one, unless the model is of a half-width type, whose copy is wider.
 /// </remarks>
 [MethodDescription("Full fine-tuning", "W′", "")]
-public sealed record FullOptions : AdapterOptions
+[LearningRate(2e-5, SmallModel = 3e-3)]
+public sealed record FullOptions() : AdapterOptions("FULL")
 {
-    /// <summary>The defaults.</summary>
-    public FullOptions() : base("FULL") { }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 2e-5;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-3;
-
     /// <inheritdoc/>
     protected internal override AdapterPlan Plan(ModelTree model)
     {

@@ -11,6 +11,7 @@ namespace Peft;
 /// classifier or question answerer is trained in any case.
 /// </remarks>
 [MethodDescription("Partial fine-tuning", "W′ for chosen modules", "Lee et al. 2019, arXiv:1911.03090")]
+[LearningRate(5e-5)]
 public sealed record PartialOptions : AdapterOptions
 {
     /// <summary>No modules yet.</summary>
@@ -21,9 +22,6 @@ public sealed record PartialOptions : AdapterOptions
     /// downwards counts from the end of its list: <c>layers.-1</c> is the last layer.
     /// </summary>
     [JsonPropertyName("target_modules")] public IReadOnlyList<string> TargetModules { get; init; } = [];
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-5;
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()

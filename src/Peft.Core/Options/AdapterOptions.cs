@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
@@ -37,14 +38,16 @@ public abstract record AdapterOptions
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
-    /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none.</summary>
-    [JsonIgnore] public virtual double RecommendedLearningRate => 1e-4;
+    /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none. A method says it by <see cref="LearningRateAttribute"/>.</summary>
+    [JsonIgnore] public virtual double RecommendedLearningRate => Rates?.Recommended ?? 1e-4;
 
     /// <summary>
     /// The best learning rate for a model of width 64, where the comparison of methods (docs/comparison.md) has measured it. The trainer takes a rate between
     /// this and <see cref="RecommendedLearningRate"/> by the width of the model.
     /// </summary>
-    [JsonIgnore] public virtual double? SmallModelLearningRate => null;
+    [JsonIgnore] public virtual double? SmallModelLearningRate => Rates is { SmallModel: > 0 and var measured } ? measured : null;
+
+    private LearningRateAttribute? Rates => GetType().GetCustomAttribute<LearningRateAttribute>();
 
     /// <summary>The learning rate for a model: on a logarithmic scale between what was measured at width 64 and what is published for a width of about 4,096.</summary>
     /// <param name="width">Width of the model's hidden states; null if unknown.</param>

@@ -6,11 +6,8 @@ namespace Peft;
 
 /// <summary>Trains chosen rows of an embedding and nothing else, as Hugging Face PEFT's trainable tokens: for words that a model does not know. Merges.</summary>
 [MethodDescription("Trainable tokens", "chosen rows of the embedding", "Hugging Face PEFT 0.15")]
-public sealed record TrainableTokensOptions : AdapterOptions
+public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS")
 {
-    /// <summary>The defaults.</summary>
-    public TrainableTokensOptions() : base("TRAINABLE_TOKENS") { }
-
     /// <summary>Names of the embeddings; the model's own if null.</summary>
     [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
 

@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>The virtual tokens of the active adapters, as a model asks for them.</summary>
+/// <remarks>Rows of a batch may have different numbers of them. They stand right before a row's input, so that a row with fewer begins with padding, which nothing may see or count.</remarks>
 public sealed class PromptStack
 {
     private readonly IReadOnlyList<PromptLayer>[] rows;   // one list for all rows, or one for each
@@ -11,31 +12,20 @@ public sealed class PromptStack
     internal PromptStack(PeftModel owner, params IReadOnlyList<PromptLayer>[] rows)
     {
         (this.owner, this.rows) = (owner, rows);
-        foreach (var row in rows.Skip(1))
-            if (Count(row, layer => layer.EmbeddingCount) != EmbeddingCount || Count(row, layer => layer.PrefixCount) != PrefixCount || Count(row, layer => layer.DecoderEmbeddingCount) != DecoderEmbeddingCount)
-                throw new PeftException("Rows of one batch need the same number and kind of virtual tokens each, and these adapters differ in that (a row without adapters has none). Run the rows apart.");
+        Rows = [.. rows.Select(PromptRow.Of)];
     }
 
-    /// <summary>Embeddings before the input.</summary>
-    public int EmbeddingCount => Count(rows[0], layer => layer.EmbeddingCount);
+    /// <summary>What stands before the rows of a batch: an entry for each, or one for all.</summary>
+    public IReadOnlyList<PromptRow> Rows { get; }
 
-    /// <summary>Embeddings before the decoder's input of an encoder-decoder model.</summary>
-    public int DecoderEmbeddingCount => Count(rows[0], layer => layer.DecoderEmbeddingCount);
+    /// <summary>Embeddings before the input, of the row that has most.</summary>
+    public int EmbeddingCount => Rows.Max(row => row.Embeddings);
 
-    /// <summary>Positions before the input that are keys and values only.</summary>
-    public int PrefixCount => Count(rows[0], layer => layer.PrefixCount);
+    /// <summary>Embeddings before the decoder's input of an encoder-decoder model, of the row that has most.</summary>
+    public int DecoderEmbeddingCount => Rows.Max(row => row.DecoderEmbeddings);
 
-    /// <summary>The labels of the virtual embeddings; null if the loss leaves them out.</summary>
-    public VirtualLabels? Labels
-    {
-        get
-        {
-            if (rows[0].All(layer => layer.Labels is null)) return null;
-            var each = rows[0].Where(layer => layer.EmbeddingCount > 0).Select(layer => layer.Labels
-                ?? new VirtualLabels([.. Enumerable.Repeat((long)Batch.IgnoredLabel, layer.EmbeddingCount)], [.. Enumerable.Repeat(1.0, layer.EmbeddingCount)])).ToList();
-            return new([.. each.SelectMany(labels => labels.Ids)], [.. each.SelectMany(labels => labels.Weights)], each.All(labels => labels.CountsInput));
-        }
-    }
+    /// <summary>Positions before the input that are keys and values only, of the row that has most.</summary>
+    public int PrefixCount => Rows.Max(row => row.Prefix);
 
     /// <summary>How far each layer's prefix is open, those of several adapters side by side; null for all the way.</summary>
     public IReadOnlyList<PrefixGate>? Gates
@@ -54,14 +44,14 @@ public sealed class PromptStack
     private Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
     {
         var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
-            .Prepend(Ones(PrefixCount - Count(row, prompt => prompt.PrefixCount))).ToList();
+            .Prepend(Ones(PrefixCount - row.Sum(prompt => prompt.PrefixCount))).ToList();
         var length = each.Max(open => open.shape[1]);
         return cat([.. each.Select(open => open.expand(-1, length, -1))], 2);
 
         Tensor Ones(int count) => ones([input.shape[0], 1, count], input.dtype, input.device);
     }
 
-    /// <summary>The virtual tokens for a forward pass.</summary>
+    /// <summary>The virtual tokens for a forward pass. Where rows have different numbers of them, zeros come first.</summary>
     /// <param name="batch">Rows of the input.</param>
     /// <param name="training">Whether the model is in training mode.</param>
     /// <param name="continues">Whether a cache holds the virtual tokens already: what is left then are tokens inside attention.</param>
@@ -72,11 +62,34 @@ public sealed class PromptStack
         var tasks = owner.TaskIds;
         if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"{tasks.shape[0]} rows were given tasks, but the input has {batch}.");
         if (rows.Length == 1) return Join(rows[0], tasks);
-        return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks is null || tasks.shape[0] == 1 ? tasks : tasks.narrow(0, i, 1)))]);
+        if (tasks is not null && tasks.shape[0] > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);
+        // Rows of one adapter share what it makes.
+        var made = new Dictionary<object, VirtualTokens>(ReferenceEqualityComparer.Instance);
+        return VirtualTokens.Rows([.. rows.Select(row =>
+        {
+            var key = row.Count == 0 ? this : (object)row[0];
+            return made.TryGetValue(key, out var known) ? known : made[key] = Join(row, tasks);
+        })]);
 
         VirtualTokens Join(IReadOnlyList<PromptLayer> layers, Tensor? ids)
             => layers.Where(layer => !continues || layer.EmbeddingCount + layer.PrefixCount == 0).Select(layer => layer.Make(ids, training)).Aggregate(new VirtualTokens(), (sum, next) => sum.Then(next));
     }
+}
 
-    private static int Count(IReadOnlyList<PromptLayer> layers, Func<PromptLayer, int> of) => layers.Sum(of);
+/// <summary>How many virtual tokens stand before a row's input.</summary>
+/// <param name="Embeddings">Embeddings before the input.</param>
+/// <param name="DecoderEmbeddings">Embeddings before the decoder's input of an encoder-decoder model.</param>
+/// <param name="Prefix">Positions before the input that are keys and values only.</param>
+/// <param name="Labels">The labels of the embeddings; null if the loss leaves them out.</param>
+public sealed record PromptRow(int Embeddings, int DecoderEmbeddings, int Prefix, VirtualLabels? Labels)
+{
+    internal static PromptRow Of(IReadOnlyList<PromptLayer> layers)
+        => new(layers.Sum(layer => layer.EmbeddingCount), layers.Sum(layer => layer.DecoderEmbeddingCount), layers.Sum(layer => layer.PrefixCount), LabelsOf(layers));
+
+    private static VirtualLabels? LabelsOf(IReadOnlyList<PromptLayer> layers)
+    {
+        if (layers.All(layer => layer.Labels is null)) return null;
+        var each = layers.Where(layer => layer.EmbeddingCount > 0).Select(layer => layer.Labels ?? VirtualLabels.None(layer.EmbeddingCount)).ToList();
+        return new([.. each.SelectMany(labels => labels.Ids)], [.. each.SelectMany(labels => labels.Weights)], each.All(labels => labels.CountsInput));
+    }
 }

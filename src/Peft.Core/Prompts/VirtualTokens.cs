@@ -30,12 +30,28 @@ public sealed record VirtualTokens
     /// <summary>The tokens of several batches below each other.</summary>
     internal static VirtualTokens Rows(IReadOnlyList<VirtualTokens> rows) => new()
     {
-        Embeddings = rows[0].Embeddings is null ? null : cat([.. rows.Select(row => row.Embeddings!)], 0),
-        DecoderEmbeddings = rows[0].DecoderEmbeddings is null ? null : cat([.. rows.Select(row => row.DecoderEmbeddings!)], 0),
-        Prefix = rows[0].Prefix is not { } first ? null
-            : [.. Enumerable.Range(0, first.Count).Select(layer => new KeyValuePrefix(cat([.. rows.Select(row => row.Prefix![layer].Keys)], 0), cat([.. rows.Select(row => row.Prefix![layer].Values)], 0)))],
+        Embeddings = Below([.. rows.Select(row => row.Embeddings)], 1),
+        DecoderEmbeddings = Below([.. rows.Select(row => row.DecoderEmbeddings)], 1),
+        Prefix = rows.FirstOrDefault(row => row.Prefix is not null)?.Prefix is not { } first ? null
+            : [.. Enumerable.Range(0, first.Count).Select(layer => new KeyValuePrefix(Below([.. rows.Select(row => row.Prefix?[layer].Keys)], 2)!, Below([.. rows.Select(row => row.Prefix?[layer].Values)], 2)!))],
         InAttention = [.. rows.SelectMany((row, i) => row.InAttention.Select(prompt => (prompt, i))).GroupBy(each => each.prompt, each => each.i).Select(group => OpenIn(group.Key, [.. group], rows.Count))],
     };
+
+    // One row below the other; those with fewer tokens begin with zeros.
+    private static Tensor? Below(IReadOnlyList<Tensor?> rows, int dimension)
+    {
+        if (rows.OfType<Tensor>().MaxBy(row => row.shape[dimension]) is not { } longest) return null;
+        return cat([.. rows.Select(Padded)], 0);
+
+        Tensor Padded(Tensor? row)
+        {
+            var shape = longest.shape;
+            shape[dimension] -= row?.shape[dimension] ?? 0;
+            if (shape[dimension] == 0) return row!;
+            var padding = zeros(shape, longest.dtype, longest.device);
+            return row is null ? padding : cat([padding, row], dimension);
+        }
+    }
 
     // All rows read all tokens: the gate is closed in those that have other adapters.
     private static AttentionPrompt OpenIn(AttentionPrompt prompt, int[] rows, int count)
@@ -55,4 +71,9 @@ public sealed record VirtualTokens
 /// <param name="Ids">A label per virtual token, <see cref="Batch.IgnoredLabel"/> for none.</param>
 /// <param name="Weights">The weight of each.</param>
 /// <param name="CountsInput">Whether the labels of the input count, with weight 1.</param>
-public sealed record VirtualLabels(IReadOnlyList<long> Ids, IReadOnlyList<double> Weights, bool CountsInput = true);
+public sealed record VirtualLabels(IReadOnlyList<long> Ids, IReadOnlyList<double> Weights, bool CountsInput = true)
+{
+    /// <summary>Virtual tokens that the loss leaves out.</summary>
+    /// <param name="count">How many.</param>
+    public static VirtualLabels None(int count) => new([.. Enumerable.Repeat((long)Batch.IgnoredLabel, count)], [.. Enumerable.Repeat(1.0, count)]);
+}

@@ -15,7 +15,7 @@ internal sealed class AdaloraBudget : SharedTensors, IPenalty, ITrainingSchedule
     public AdaloraBudget(AdaloraOptions options, IReadOnlyList<AdaloraLayer> layers) : base(layers[0].Target.Weight.dtype, layers[0].Target.Weight.device)
     {
         (this.options, this.layers) = (options, layers);
-        initial = layers.Sum(layer => (long)layer.Kept().Count);
+        initial = layers.Sum(layer => layer.InitialRank);
         wanted = Math.Min(initial, (long)options.TargetRank * layers.Count);
     }
 

@@ -12,14 +12,5 @@ public static class AdaloraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyAdalora(this nn.Module model, int targetRank = 8, ModuleSelector? targets = null)
-        => model.ApplyAdalora(new AdaloraOptions { TargetRank = targetRank, InitialRank = (targetRank * 3 + 1) / 2, TargetModules = targets.Or(model) });
-
-    /// <summary>Freezes a model and adds an AdaLoRA adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyAdalora(this nn.Module model, AdaloraOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new AdaloraOptions { TargetRank = targetRank, InitialRank = (targetRank * 3 + 1) / 2, TargetModules = targets.Or(model) });
 }

@@ -39,6 +39,9 @@ internal sealed class AdaloraLayer : FactoredLayer
 
     protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(scaling));
 
+    /// <summary>Singular values at the start.</summary>
+    public long InitialRank => Rank;
+
     /// <summary>Whether singular values have been taken away.</summary>
     public bool IsPruned => Kept().Contains(false);
 

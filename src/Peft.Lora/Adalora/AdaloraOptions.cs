@@ -8,11 +8,9 @@ namespace Peft;
 /// values away where they matter least, so that the rank goes to the layers that need it; s = alpha/(initial rank). Merges.
 /// </summary>
 [MethodDescription("AdaLoRA", "W + s·B·diag(E)·A", "Zhang et al. 2023, arXiv:2303.10512")]
-public sealed record AdaloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(2e-3, SmallModel = 3e-2)]
+public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA")
 {
-    /// <summary>The defaults.</summary>
-    public AdaloraOptions() : base("ADALORA") { }
-
     /// <summary>Rank that the layers have on average at the end.</summary>
     [JsonPropertyName("target_r")] public int TargetRank { get; init; } = 8;
 
@@ -49,17 +47,8 @@ public sealed record AdaloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Which of the initial singular values each layer has kept, by <c>&lt;path&gt;.lora_E</c>; written by training.</summary>
     [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, IReadOnlyList<bool>>? RankPattern { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>lora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none (E is zero); false for random factors.</summary>
     [JsonPropertyName("init_lora_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 2e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -47,7 +47,7 @@ internal sealed class AdamssLayer : DeltaLayer
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));
         if (IsLayout) return (Zeros(rows, rank), Zeros(rank, columns));
-        using var random = new SeededRandom(options.RandomSeed);
+        using var random = new SeededRandom(options.RandomSeed, Device);
         var start = random.Normal(Math.Min(rows, columns), rank).to(weight.device);
         var (u, _, vt) = LowRank.Svd(rows < columns ? weight.t() : weight, start, iterations: 2);
         return rows < columns ? (vt.t(), u.t()) : (u, vt);

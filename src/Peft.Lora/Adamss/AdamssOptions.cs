@@ -8,6 +8,7 @@ namespace Peft;
 /// in the space of the right singular vectors V, which is saved with the adapter. Merges.
 /// </summary>
 [MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ, by groups i of rows", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
+[LearningRate(1e-3)]
 public sealed record AdamssOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>
@@ -57,9 +58,6 @@ public sealed record AdamssOptions : WeightUpdateOptions
 
     /// <summary>Exponent of the curve along which their number falls: 1 for a line, more for most of the fall at the beginning.</summary>
     [JsonPropertyName("asa_schedule_exponent")] public double ScheduleExponent { get; init; } = 3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override bool WritesStorage => false;
 

@@ -27,19 +27,14 @@ public enum C3aInitialization
 /// with it go by fast Fourier transforms. Merges.
 /// </summary>
 [MethodDescription("C³A", "W + C/in, C of circulant blocks", "Chen et al. 2024, arXiv:2407.19342")]
-public sealed record C3aOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(3e-1)]
+public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
 {
-    /// <summary>The defaults.</summary>
-    public C3aOptions() : base("C3A") { }
-
     /// <summary>Side b of the blocks; a divisor of each target's inputs and outputs.</summary>
     [JsonPropertyName("block_size")] public int BlockSize { get; init; } = 256;
 
     /// <summary>Sides that differ from <see cref="BlockSize"/>, by the last parts of a module's path or a regular expression for them.</summary>
     [JsonPropertyName("block_size_pattern")] public IReadOnlyDictionary<string, int>? BlockSizePattern { get; init; } = new Dictionary<string, int>();
-
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>c3a_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
     /// <summary>How the kernels start.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<C3aInitialization>))] public C3aInitialization Initialization { get; init; }
@@ -49,9 +44,6 @@ public sealed record C3aOptions : WeightUpdateOptions, ITrainsBiases
     /// false (the default) trains as it does.
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 3e-1;
 
     private protected override bool WritesStorage => false;
 

@@ -22,7 +22,7 @@ internal sealed class DeftLayer : FactoredLayer
         scaling = options.Alpha is { } alpha ? (double)alpha / Rank : 1;
         directions = Trainable("deft_P", Normal(0.02, target.Out, Rank));
         if (options.OnlyRemoves) return;
-        injection = Trainable("deft_R", options.InitWeights ? Removed(Project().P).div(scaling) : Normal(0.02 * options.InitialScale, Rank, target.In));
+        injection = Trainable("deft_R", options.InitWeights ? Computed(() => Removed(Project().P).div(scaling), Rank, target.In) : Normal(0.02 * options.InitialScale, Rank, target.In));
     }
 
     protected override long Rank { get; }

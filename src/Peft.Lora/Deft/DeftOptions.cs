@@ -8,11 +8,9 @@ namespace Peft;
 /// in its place. Merges.
 /// </summary>
 [MethodDescription("DEFT", "W − Q·Pᵀ·W + s·Q·R", "Hugging Face PEFT 0.20")]
-public sealed record DeftOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-4)]
+public sealed record DeftOptions() : BiasedUpdateOptions("DEFT")
 {
-    /// <summary>The defaults.</summary>
-    public DeftOptions() : base("DEFT") { }
-
     /// <summary>Directions that are replaced. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
@@ -31,14 +29,8 @@ public sealed record DeftOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out of what is put in, 0 up to but not including 1.</summary>
     [JsonPropertyName("deft_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>deft_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-4;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -8,11 +8,9 @@ namespace Peft;
 /// that λ alone says how far the weight moves. Merges.
 /// </summary>
 [MethodDescription("DeLoRA", "W + (λ/r)·B·Ξ·A·diag(‖W‖)", "Bini et al. 2025, arXiv:2503.18225")]
-public sealed record DeloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-3)]
+public sealed record DeloraOptions() : BiasedUpdateOptions("DELORA")
 {
-    /// <summary>The defaults.</summary>
-    public DeloraOptions() : base("DELORA") { }
-
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
@@ -22,9 +20,6 @@ public sealed record DeloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("module_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>delora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none (B is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
@@ -33,9 +28,6 @@ public sealed record DeloraOptions : WeightUpdateOptions, ITrainsBiases
 
     /// <summary>Values of λ that differ from <see cref="Lambda"/>, named like <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("lambda_pattern")] public IReadOnlyDictionary<string, double>? LambdaPattern { get; init; } = new Dictionary<string, double>();
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override bool WritesStorage => false;
 

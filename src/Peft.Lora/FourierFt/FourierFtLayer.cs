@@ -16,7 +16,7 @@ internal sealed class FourierFtLayer : DeltaLayer
         if (count > size) throw new AdapterOptionsException($"Frequencies must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by FrequenciesPattern.");
         scaling = options.Scaling;
         spectrum = Trainable("fourierft_spectrum", options.InitWeights ? Zeros(count) : Normal(1, count));
-        using var random = new SeededRandom(options.Seed ?? 777);
+        using var random = new SeededRandom(options.Seed ?? 777, Device);
         places = Frozen("fourierft_places", random.Choose(count, size).to(Device), saved: false);
     }
 

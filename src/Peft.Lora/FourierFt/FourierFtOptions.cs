@@ -5,11 +5,9 @@ namespace Peft;
 
 /// <summary>FourierFT (Gao et al. 2024, arXiv:2405.03003): W + s·Re(F⁻¹(S)), with a spectrum S that is zero but for some trained coefficients. Merges.</summary>
 [MethodDescription("FourierFT", "W + s·Re(F⁻¹(S)), S sparse", "Gao et al. 2024, arXiv:2405.03003")]
-public sealed record FourierFtOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(3e-2)]
+public sealed record FourierFtOptions() : BiasedUpdateOptions("FOURIERFT")
 {
-    /// <summary>The defaults.</summary>
-    public FourierFtOptions() : base("FOURIERFT") { }
-
     /// <summary>Trained coefficients per weight, at places that the seed gives.</summary>
     [JsonPropertyName("n_frequency")] public int Frequencies { get; init; } = 1000;
 
@@ -22,14 +20,8 @@ public sealed record FourierFtOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Seed of the places. The file does not hold them.</summary>
     [JsonPropertyName("random_loc_seed")] public int? Seed { get; init; } = 777;
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>fourier_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none; false (Hugging Face's default) for a random spectrum.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 3e-2;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -16,7 +16,7 @@ internal sealed class FrodLayer : DeltaLayer
     {
         Dropout = options.Dropout;
         (v, places) = shared.Of(target);
-        var (directions, start) = Decompose();
+        var (directions, start) = HasValues ? Decompose() : (Zeros(target.Out, target.In), Zeros(target.In));
         startLengths = Frozen("frod_lambda_l0", start.clone(), saved: false);
         u = Frozen("frod_U", directions, saved: false);
         lengths = Trainable("frod_lambda_l", options.InitWeights ? start : start.add(Normal(0.1, start.shape)));

@@ -8,11 +8,9 @@ namespace Peft;
 /// an update of full rank. Merges.
 /// </summary>
 [MethodDescription("FRoD", "U·(diag(l) + S)·Vᵀ, S sparse, V shared", "2026, doi:10.1609/aaai.v40i31.39813")]
-public sealed record FrodOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-3)]
+public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
 {
-    /// <summary>The defaults.</summary>
-    public FrodOptions() : base("FROD") { }
-
     /// <summary>Share of the elements of the matrix between U and V that are trained beside its diagonal.</summary>
     [JsonPropertyName("sparse_rate")] public double SparseRate { get; init; } = 0.01;
 
@@ -28,18 +26,12 @@ public sealed record FrodOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("frod_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>frod_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     // Fields of Hugging Face's file that say how it computes, not what.
     [JsonInclude, JsonPropertyName("progressbar")] internal bool ShowsProgress { get; init; } = true;
     [JsonInclude, JsonPropertyName("runtime_offload_base_weight")] internal bool OffloadsBase { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

@@ -10,7 +10,7 @@ internal sealed class FrodProjections : SharedTensors
 
     public FrodProjections(FrodOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
     {
-        using var random = new SeededRandom(options.ProjectionKey);
+        using var random = new SeededRandom(options.ProjectionKey, Device);
         foreach (var kind in targets.GroupBy(KindOf).OrderBy(group => group.Key, StringComparer.Ordinal))
         {
             using var scope = NewDisposeScope();

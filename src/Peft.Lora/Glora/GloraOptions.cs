@@ -8,11 +8,9 @@ namespace Peft;
 /// be chosen. Merges.
 /// </summary>
 [MethodDescription("GLoRA", "W + W∘A + B; b + b∘D + E + W·C", "Chavan et al. 2023, arXiv:2306.07967")]
-public sealed record GloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(2e-4)]
+public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
 {
-    /// <summary>The defaults.</summary>
-    public GloraOptions() : base("GLORA") { }
-
     /// <summary>Rank of the paths of the form <c>lora</c>. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
@@ -25,14 +23,8 @@ public sealed record GloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Form of D and E, where the module has a bias: <c>vector</c>, <c>constant</c> or <c>none</c>.</summary>
     [JsonPropertyName("config_D_E")] public string BiasPaths { get; init; } = "constant";
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>glora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 2e-4;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];

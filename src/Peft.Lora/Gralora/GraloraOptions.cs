@@ -8,11 +8,9 @@ namespace Peft;
 /// beside it; s = alpha/(r + hybrid rank). Merges.
 /// </summary>
 [MethodDescription("GraLoRA", "W + s·[Bᵢⱼ·Aᵢⱼ], a grid of blocks", "Jung et al. 2025, arXiv:2505.20355")]
-public sealed record GraloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(2e-4)]
+public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
 {
-    /// <summary>The defaults.</summary>
-    public GraloraOptions() : base("GRALORA") { }
-
     /// <summary>Rank of a row of blocks, a multiple of <see cref="Blocks"/>. The update has as many parameters as a LoRA of this rank.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -28,14 +26,8 @@ public sealed record GraloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("gralora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>gralora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none (B is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 2e-4;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

@@ -18,11 +18,9 @@ public enum HiraInitialization
 
 /// <summary>HiRA (Huang et al. 2025, openreview TwJrTz9cRS): W + W∘(B·A), an update of high rank from factors of low rank. Merges.</summary>
 [MethodDescription("HiRA", "W + W∘(B·A)", "2025, openreview:TwJrTz9cRS")]
-public sealed record HiraOptions : WeightUpdateOptions
+[LearningRate(4.5e-3)]
+public sealed record HiraOptions() : WeightUpdateOptions("HIRA")
 {
-    /// <summary>The defaults.</summary>
-    public HiraOptions() : base("HIRA") { }
-
     /// <summary>Rank of the factor that multiplies the weight. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -34,9 +32,6 @@ public sealed record HiraOptions : WeightUpdateOptions
 
     // A field of Hugging Face's file that has no effect there either.
     [JsonInclude, JsonPropertyName("rank_pattern")] internal IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 4.5e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));

@@ -12,14 +12,5 @@ public static class LilyExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyLily(this nn.Module model, int rank = 32, ModuleSelector? targets = null)
-        => model.ApplyLily(new LilyOptions { Rank = rank, TargetModules = targets.Or(model) });
-
-    /// <summary>Freezes a model and adds a Lily adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyLily(this nn.Module model, LilyOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new LilyOptions { Rank = rank, TargetModules = targets.Or(model) });
 }

@@ -8,11 +8,9 @@ namespace Peft;
 /// all, which a router mixes anew for each input. Does not merge.
 /// </summary>
 [MethodDescription("Lily", "W·x + s·Bₓ·A·x, Bₓ routed", "Zhong et al. 2024, arXiv:2407.09946")]
-public sealed record LilyOptions : WeightUpdateOptions
+[LearningRate(1e-3)]
+public sealed record LilyOptions() : WeightUpdateOptions("LILY")
 {
-    /// <summary>The defaults.</summary>
-    public LilyOptions() : base("LILY") { }
-
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -27,9 +25,6 @@ public sealed record LilyOptions : WeightUpdateOptions
 
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override bool WritesStorage => false;
 

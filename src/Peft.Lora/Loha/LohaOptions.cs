@@ -5,11 +5,9 @@ namespace Peft;
 
 /// <summary>LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098): W + s·(B₁·A₁)∘(B₂·A₂), of rank up to r² with s = alpha/r. Merges.</summary>
 [MethodDescription("LoHa", "W + s·(B₁·A₁)∘(B₂·A₂)", "Hyeon-Woo et al. 2021, arXiv:2108.06098")]
-public sealed record LohaOptions : LycorisOptions
+[LearningRate(1e-3)]
+public sealed record LohaOptions() : LycorisOptions("LOHA")
 {
-    /// <summary>The defaults.</summary>
-    public LohaOptions() : base("LOHA") { }
-
     /// <summary>Whether the adapter starts as none (a factor is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
@@ -18,9 +16,6 @@ public sealed record LohaOptions : LycorisOptions
     /// Face PEFT those of w1_a and w2_a are computed with the other one's kernel; false (the default) trains as they do.
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
         => (targets.Select(target => new LohaLayer(target, this)), null);

@@ -21,11 +21,9 @@ public enum LokrInitialization
 /// matrix and a larger one, which is itself of low rank where that is smaller; s = alpha/r. Merges.
 /// </summary>
 [MethodDescription("LoKr", "W + s·(w₁⊗w₂)", "Edalati et al. 2022, arXiv:2212.10650")]
-public sealed record LokrOptions : LycorisOptions
+[LearningRate(1e-3)]
+public sealed record LokrOptions() : LycorisOptions("LOKR")
 {
-    /// <summary>The defaults.</summary>
-    public LokrOptions() : base("LOKR") { }
-
     /// <summary>Whether the smaller factor w1 is decomposed too.</summary>
     [JsonPropertyName("decompose_both")] public bool DecomposeBoth { get; init; }
 
@@ -37,9 +35,6 @@ public sealed record LokrOptions : LycorisOptions
 
     /// <summary>How the factors start.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<LokrInitialization>))] public LokrInitialization Initialization { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

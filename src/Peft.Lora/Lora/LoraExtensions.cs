@@ -13,19 +13,10 @@ public static class LoraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyLora(this nn.Module model, int rank = 8, double? alpha = null, ModuleSelector? targets = null)
-        => model.ApplyLora(new LoraOptions
+        => model.ApplyAdapter(new LoraOptions
         {
             Rank = rank,
             Alpha = alpha ?? rank,
             TargetModules = targets.Or(model),
         });
-
-    /// <summary>Freezes a model and adds a LoRA adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of LoRA.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyLora(this nn.Module model, LoraOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
 }

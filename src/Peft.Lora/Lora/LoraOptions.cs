@@ -8,14 +8,9 @@ namespace Peft;
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): W + s·B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> and s = alpha/rank. Merges.
 /// </summary>
 [MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
-public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-4, SmallModel = 1e-2)]
+public sealed record LoraOptions() : BiasedUpdateOptions("LORA")
 {
-    /// <summary>The defaults.</summary>
-    public LoraOptions() : base("LORA") { }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 1e-2;
-
     /// <summary>Rank of the update. At least 1; memory and time grow linearly with it.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
@@ -24,9 +19,6 @@ public sealed record LoraOptions : WeightUpdateOptions, ITrainsBiases
 
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("lora_dropout")] public double Dropout { get; init; }
-
-    /// <summary>Which biases are trained as well.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
     /// <summary>Scaling by alpha/√rank, which keeps large ranks stable (Kalajdzievski 2023, arXiv:2312.03732).</summary>
     [JsonPropertyName("use_rslora")] public bool UseRslora { get; init; }

@@ -24,11 +24,9 @@ public enum MissForm
 /// sum of x's pieces of length r, times the shard. Merges.
 /// </summary>
 [MethodDescription("MiSS", "W + D, a shard repeated along the input", "Kang and Yin 2024, arXiv:2409.15371")]
-public sealed record MissOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(2e-4)]
+public sealed record MissOptions() : BiasedUpdateOptions("MISS")
 {
-    /// <summary>The defaults.</summary>
-    public MissOptions() : base("MISS") { }
-
     /// <summary>Rows of the shard: the length of the input's pieces. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 64;
 
@@ -38,14 +36,8 @@ public sealed record MissOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("miss_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>miss_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>The form, and how it starts.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<MissForm>))] public MissForm Form { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 2e-4;
 
     private protected override bool WritesStorage => false;
 

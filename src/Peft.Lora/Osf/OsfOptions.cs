@@ -8,11 +8,9 @@ namespace Peft;
 /// their vectors, which stay orthogonal to those kept. For learning one task after another. Merges.
 /// </summary>
 [MethodDescription("OSF", "U·diag(S)·Vᵀ, its smaller part trained", "Nayak et al. 2025, arXiv:2504.07097")]
-public sealed record OsfOptions : WeightUpdateOptions
+[LearningRate(5e-5)]
+public sealed record OsfOptions() : WeightUpdateOptions("OSF")
 {
-    /// <summary>The defaults.</summary>
-    public OsfOptions() : base("OSF") { }
-
     /// <summary>Singular values that are kept: a number, or a share of all where it is below 1; null for half.</summary>
     [JsonPropertyName("effective_rank"), JsonConverter(typeof(NumberOrShare))] public double? KeptRank { get; init; }
 
@@ -22,9 +20,6 @@ public sealed record OsfOptions : WeightUpdateOptions
     // Fields of Hugging Face's file that have no effect there either.
     [JsonInclude, JsonPropertyName("init_weights")] internal bool? InitWeights { get; init; }
     [JsonInclude, JsonPropertyName("target_svd_config")] internal System.Text.Json.Nodes.JsonNode? TargetSvd { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-5;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];

@@ -7,11 +7,9 @@ namespace Peft;
 /// PEANuT (Zhong et al. 2024, arXiv:2410.01870): W + s·f(W), where f is a small trained network that reads the weight itself. Merges.
 /// </summary>
 [MethodDescription("PEANuT", "W + s·f(W), f a small network", "Zhong et al. 2024, arXiv:2410.01870")]
-public sealed record PeanutOptions : WeightUpdateOptions
+[LearningRate(1e-3)]
+public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
 {
-    /// <summary>The defaults.</summary>
-    public PeanutOptions() : base("PEANUT") { }
-
     /// <summary>Width of the network. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -26,9 +24,6 @@ public sealed record PeanutOptions : WeightUpdateOptions
 
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override bool WritesStorage => false;
 

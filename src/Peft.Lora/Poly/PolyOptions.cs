@@ -9,6 +9,7 @@ namespace Peft;
 /// or by <c>task_ids</c> in a batch. Does not merge.
 /// </summary>
 [MethodDescription("Poly", "W·x + B(t)·A(t)·x/r, A(t) = Σ αₜₛ·Aₛ", "Ponti et al. 2022, arXiv:2202.13914")]
+[LearningRate(1e-3)]
 public sealed record PolyOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>
@@ -31,9 +32,6 @@ public sealed record PolyOptions : WeightUpdateOptions
 
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     private protected override bool WritesStorage => false;
 

@@ -28,7 +28,7 @@ internal sealed class PsoftLayer : FactoredLayer
         if (options.HasOutputMagnitude) outputMagnitude = Trainable("psoft_R.vector_b", Ones(Rank));
         if (options.IsOrthogonal)
         {
-            var upper = triu_indices(Rank, Rank, 1, device: Device);
+            var upper = triu_indices(Rank, Rank, 1).to(Device);
             places = Frozen("psoft_places", upper.select(0, 0).mul(Rank).add(upper.select(0, 1)), saved: false);
         }
         var (u, s, vt) = Svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32));
@@ -89,7 +89,7 @@ internal sealed class PsoftLayer : FactoredLayer
             var (u, s, vt) = linalg.svd(matrix, fullMatrices: false);
             return (u.narrow(1, 0, Rank), s.narrow(0, 0, Rank), vt.narrow(0, 0, Rank));
         }
-        using var random = new SeededRandom(options.Seed);
+        using var random = new SeededRandom(options.Seed, Device);
         return LowRank.Svd(matrix, random.Normal(matrix.shape[1], Rank).to(matrix.device), options.SvdIterations);
     }
 }

@@ -8,11 +8,9 @@ namespace Peft;
 /// space the weight is turned by an orthogonal R, and stretched. Merges.
 /// </summary>
 [MethodDescription("PSOFT", "W + s·B·(R − I)·A, R orthogonal", "Wu et al. 2025, arXiv:2505.11235")]
-public sealed record PsoftOptions : WeightUpdateOptions
+[LearningRate(4e-4)]
+public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
 {
-    /// <summary>The defaults.</summary>
-    public PsoftOptions() : base("PSOFT") { }
-
     /// <summary>Singular vectors that are used. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -54,9 +52,6 @@ public sealed record PsoftOptions : WeightUpdateOptions
 
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 4e-4;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -8,11 +8,9 @@ namespace Peft;
 /// projections; afterwards the mean counts. Merges.
 /// </summary>
 [MethodDescription("PVeRA", "W + diag(b)·B·z, z normal", "arXiv:2512.07703")]
-public sealed record PveraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(4e-3)]
+public sealed record PveraOptions() : BiasedUpdateOptions("PVERA")
 {
-    /// <summary>The defaults.</summary>
-    public PveraOptions() : base("PVERA") { }
-
     /// <summary>Rank of the shared projections. They are not trained, so that it may be large.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 256;
 
@@ -31,17 +29,11 @@ public sealed record PveraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Whether the inner state is drawn outside of training too. The adapter's merge is its mean all the same.</summary>
     [JsonPropertyName("sample_at_inference")] public bool SampleAtInference { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>pvera_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     // A seed of its own for the draws; here they follow the trainer's, so that a resumed run repeats them.
     [JsonInclude, JsonPropertyName("generator_seed")] internal int? GeneratorSeed { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 4e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

@@ -11,7 +11,7 @@ internal sealed class RandloraBases : SharedTensors
         var (rows, columns) = (targets.Max(target => target.Out), targets.Max(target => target.In));
         var (small, large) = (Math.Min(rows, columns), Math.Max(rows, columns));
         var (rank, count) = (options.Rank, Count(small, options.Rank));
-        using var random = new SeededRandom(options.ProjectionKey);
+        using var random = new SeededRandom(options.ProjectionKey, Device);
         Tensor a, b;
         if (options.Sparse || options.VerySparse)
         {
@@ -25,8 +25,8 @@ internal sealed class RandloraBases : SharedTensors
             a = random.UniformBFloat16(1 / Math.Sqrt(small), rank, 1, small);
             b = cat([.. Enumerable.Range(0, count).Select(_ => random.UniformBFloat16(1 / Math.Sqrt(rank), large, 1, rank))], 1);
         }
-        A = Frozen("randlora_A", a.div(a.std()).to(Device), options.SaveProjection);
-        B = Frozen("randlora_B", b.div(b.std()).to(Device), options.SaveProjection);
+        A = Frozen("randlora_A", Unit(a).to(Device), options.SaveProjection);
+        B = Frozen("randlora_B", Unit(b).to(Device), options.SaveProjection);
     }
 
     public Parameter A { get; }
@@ -35,6 +35,8 @@ internal sealed class RandloraBases : SharedTensors
 
     /// <summary>Bases that it takes to reach full rank.</summary>
     public static int Count(long smaller, int rank) => (int)((smaller + rank - 1) / rank);
+
+    private Tensor Unit(Tensor values) => HasValues ? values.div(values.std()) : values;
 
     // ±1 for the outer parts of uniform numbers, 0 between (Li, Hastie and Church 2006).
     private static Tensor Signs(Tensor uniform, double sparsity)

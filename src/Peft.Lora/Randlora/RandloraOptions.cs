@@ -8,11 +8,9 @@ namespace Peft;
 /// matrices Λⱼ and Γⱼ: an update of full rank; s = alpha/r. Merges.
 /// </summary>
 [MethodDescription("RandLoRA", "W + s·Σⱼ Bⱼ·Λⱼ·A·Γⱼ, A and B random", "Albert et al. 2025, arXiv:2502.00987")]
-public sealed record RandloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-4)]
+public sealed record RandloraOptions() : BiasedUpdateOptions("RANDLORA")
 {
-    /// <summary>The defaults.</summary>
-    public RandloraOptions() : base("RANDLORA") { }
-
     /// <summary>Rank of each basis. The smaller, the more bases there are, and the more is trained.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -34,14 +32,8 @@ public sealed record RandloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("randlora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>randlora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none (Λ is zero); false for a random Λ.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-4;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

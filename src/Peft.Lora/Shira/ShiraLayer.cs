@@ -14,8 +14,8 @@ internal sealed class ShiraLayer : DeltaLayer
         var (count, size) = (options.Rank * (target.In + target.Out), target.In * target.Out);
         if (count > size) throw new AdapterOptionsException($"Rank {options.Rank} asks for {count} elements of {target}, which has {size}.");
         values = Trainable("shira_weight", options.InitWeights ? Zeros(count) : Normal(1, count));
-        using var random = options.Seed is { } seed ? new SeededRandom(seed) : null;
-        var chosen = (random is null ? randperm(size).narrow(0, 0, count) : random.Choose(count, size)).sort().Values;
+        using var random = new SeededRandom(options.Seed, Device);
+        var chosen = random.Choose(count, size).sort().Values;
         places = Frozen("shira_indices", stack([chosen.div(target.In, RoundingMode.floor), chosen.remainder(target.In)]).to(ScalarType.Int32, Device));
     }
 

@@ -5,11 +5,9 @@ namespace Peft;
 
 /// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S; as many elements are trained as a LoRA of the rank has. Merges.</summary>
 [MethodDescription("SHiRA", "W + S, S sparse", "Bhardwaj et al. 2024, arXiv:2406.13175")]
-public sealed record ShiraOptions : WeightUpdateOptions
+[LearningRate(3e-4)]
+public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
 {
-    /// <summary>The defaults.</summary>
-    public ShiraOptions() : base("SHIRA") { }
-
     /// <summary>r·(in + out) elements of each weight are trained. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
@@ -21,9 +19,6 @@ public sealed record ShiraOptions : WeightUpdateOptions
 
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 3e-4;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];

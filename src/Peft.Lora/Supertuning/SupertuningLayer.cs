@@ -19,13 +19,14 @@ internal sealed class SupertuningLayer : DeltaLayer
         if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves nothing to train of {target}. Lower it.");
         Dropout = options.Rank is null ? 0 : options.Dropout;
         values = Trainable("supertuning_values", options.InitWeights ? Zeros(count) : Normal(1, count));
-        var (_, largest) = target.ToMatrix(target.Weight).abs().reshape(-1).topk((int)count, largest: options.TrainsLargest);
-        places = Frozen("supertuning_indices", largest.to_type(ScalarType.Int32), options.SaveIndices);
+        places = Frozen("supertuning_indices", Computed(() => Chosen((int)count, options.TrainsLargest), count).to_type(ScalarType.Int32), options.SaveIndices);
         if (options.Rank is not { } rank) return;
         scaling = (options.Alpha ?? 2 * rank) / rank;
         a = Trainable("supertuning_lora_A.weight", KaimingUniform(rank, target.In));
         b = Trainable("supertuning_lora_B.weight", options.InitWeights ? Zeros(target.Out, rank) : KaimingUniform(target.Out, rank));
     }
+
+    private Tensor Chosen(int count, bool largest) => Target.ToMatrix(Target.Weight).abs().reshape(-1).topk(count, largest: largest).indexes;
 
     public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(scaling));
 

@@ -7,11 +7,9 @@ namespace Peft;
 /// Super-tuning (arXiv:2607.09287): W + S with a sparse S at the elements of the weight that are largest, optionally with a LoRA beside it. Merges.
 /// </summary>
 [MethodDescription("Super-tuning", "W + S, S at the largest elements", "arXiv:2607.09287")]
-public sealed record SupertuningOptions : WeightUpdateOptions
+[LearningRate(1e-3)]
+public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
 {
-    /// <summary>The defaults.</summary>
-    public SupertuningOptions() : base("SUPERTUNING") { }
-
     /// <summary>Share of each weight that is left alone, between 0 and 1.</summary>
     [JsonPropertyName("sparsity")] public double Sparsity { get; init; } = 0.99;
 
@@ -32,9 +30,6 @@ public sealed record SupertuningOptions : WeightUpdateOptions
 
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];

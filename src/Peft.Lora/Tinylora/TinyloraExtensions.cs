@@ -12,14 +12,5 @@ public static class TinyloraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyTinylora(this nn.Module model, int size = 64, ModuleSelector? targets = null)
-        => model.ApplyTinylora(new TinyloraOptions { Size = size, TargetModules = targets.Or(model) });
-
-    /// <summary>Freezes a model and adds a TinyLoRA adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyTinylora(this nn.Module model, TinyloraOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new TinyloraOptions { Size = size, TargetModules = targets.Or(model) });
 }

@@ -21,11 +21,9 @@ public enum TinyloraInitialization
 /// random matrices; only the vector v is trained, for one layer or several. Merges.
 /// </summary>
 [MethodDescription("TinyLoRA", "W + B·(Σ vᵢ·Pᵢ)·A, only v trained", "arXiv:2602.04118")]
-public sealed record TinyloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-3)]
+public sealed record TinyloraOptions() : BiasedUpdateOptions("TINYLORA")
 {
-    /// <summary>The defaults.</summary>
-    public TinyloraOptions() : base("TINYLORA") { }
-
     /// <summary>Singular vectors that are used. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 2;
 
@@ -47,14 +45,8 @@ public sealed record TinyloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("tinylora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>tinylora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>How v starts.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<TinyloraInitialization>))] public TinyloraInitialization Initialization { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

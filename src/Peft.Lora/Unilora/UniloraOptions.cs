@@ -8,11 +8,9 @@ namespace Peft;
 /// stands at many random places. Merges.
 /// </summary>
 [MethodDescription("Uni-LoRA", "W + s·B·A, all entries from one vector", "Li et al. 2025, arXiv:2506.00799")]
-public sealed record UniloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(5e-3)]
+public sealed record UniloraOptions() : BiasedUpdateOptions("UNILORA")
 {
-    /// <summary>The defaults.</summary>
-    public UniloraOptions() : base("UNILORA") { }
-
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 4;
 
@@ -31,14 +29,8 @@ public sealed record UniloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("unilora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>unilora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the vector starts within <see cref="Bound"/>; false for a normal one with deviation 1. The adapter changes the model at once either way.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

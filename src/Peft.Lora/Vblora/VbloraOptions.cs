@@ -8,11 +8,9 @@ namespace Peft;
 /// that all layers share. Merges.
 /// </summary>
 [MethodDescription("VB-LoRA", "W + B·A, put together from a bank of vectors", "Li et al. 2024, arXiv:2405.15179")]
-public sealed record VbloraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-3)]
+public sealed record VbloraOptions() : BiasedUpdateOptions("VBLORA")
 {
-    /// <summary>The defaults.</summary>
-    public VbloraOptions() : base("VBLORA") { }
-
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 4;
 
@@ -31,17 +29,11 @@ public sealed record VbloraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
     [JsonPropertyName("vblora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>vblora_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>The bank starts uniform between ± this.</summary>
     [JsonPropertyName("init_vector_bank_bound")] public double BankBound { get; init; } = 0.02;
 
     /// <summary>Deviation of the logits at the start.</summary>
     [JsonPropertyName("init_logits_std")] public double LogitsDeviation { get; init; } = 0.1;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -8,11 +8,9 @@ namespace Peft;
 /// b <c>[out]</c> and d <c>[rank]</c> are trained. Merges.
 /// </summary>
 [MethodDescription("VeRA", "W + diag(b)·B·diag(d)·A, A and B random", "Kopiczko et al. 2023, arXiv:2310.11454")]
-public sealed record VeraOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(4e-3)]
+public sealed record VeraOptions() : BiasedUpdateOptions("VERA")
 {
-    /// <summary>The defaults.</summary>
-    public VeraOptions() : base("VERA") { }
-
     /// <summary>Rank of the shared projections. They are not trained, so that it may be large.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 256;
 
@@ -28,14 +26,8 @@ public sealed record VeraOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>What d starts from.</summary>
     [JsonPropertyName("d_initial")] public double InitialD { get; init; } = 0.1;
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>vera_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none (b is zero); false for random vectors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 4e-3;
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];

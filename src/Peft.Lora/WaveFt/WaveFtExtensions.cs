@@ -12,14 +12,5 @@ public static class WaveFtExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyWaveFt(this nn.Module model, int coefficients = 2592, ModuleSelector? targets = null)
-        => model.ApplyWaveFt(new WaveFtOptions { Coefficients = coefficients, TargetModules = targets.Or(model) });
-
-    /// <summary>Freezes a model and adds a WaveFT adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
-    public static PeftModel ApplyWaveFt(this nn.Module model, WaveFtOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
+        => model.ApplyAdapter(new WaveFtOptions { Coefficients = coefficients, TargetModules = targets.Or(model) });
 }

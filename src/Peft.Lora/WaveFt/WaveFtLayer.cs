@@ -21,7 +21,7 @@ internal sealed class WaveFtLayer : DeltaLayer
         if (count > size) throw new AdapterOptionsException($"Coefficients must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by CoefficientsPattern.");
         scaling = options.Scaling;
         spectrum = Trainable("waveft_spectrum", options.InitWeights ? Zeros(count) : Normal(0.01, count));
-        using var random = new SeededRandom(options.Seed);
+        using var random = new SeededRandom(options.Seed, Device);
         var chosen = random.Choose(count, size);
         (rows, columns) = (target.Out, target.In);
         if (options.Transforms)

@@ -8,11 +8,9 @@ namespace Peft;
 /// trained coefficients. Merges.
 /// </summary>
 [MethodDescription("WaveFT", "W + s·DWT⁻¹(S), S sparse", "Bilican et al. 2025, arXiv:2505.12532")]
-public sealed record WaveFtOptions : WeightUpdateOptions, ITrainsBiases
+[LearningRate(1e-2)]
+public sealed record WaveFtOptions() : BiasedUpdateOptions("WAVEFT")
 {
-    /// <summary>The defaults.</summary>
-    public WaveFtOptions() : base("WAVEFT") { }
-
     /// <summary>Trained coefficients per weight, at places that the seed gives.</summary>
     [JsonPropertyName("n_frequency")] public int Coefficients { get; init; } = 2592;
 
@@ -34,14 +32,8 @@ public sealed record WaveFtOptions : WeightUpdateOptions, ITrainsBiases
     /// <summary>Seed of the places. The file does not hold them.</summary>
     [JsonPropertyName("random_loc_seed")] public int Seed { get; init; } = 777;
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>waveft_only</c>.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
-
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-2;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

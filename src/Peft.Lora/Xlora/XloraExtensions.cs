@@ -12,15 +12,6 @@ public static class XloraExtensions
     public static PeftModel ApplyXlora(this nn.Module model, params IReadOnlyList<string> experts)
     {
         ArgumentNullException.ThrowIfNull(experts);
-        return model.ApplyXlora(new XloraOptions { Adapters = experts.Select((folder, i) => (folder, i)).ToDictionary(pair => pair.i.ToString(System.Globalization.CultureInfo.InvariantCulture), pair => pair.folder) });
+        return model.ApplyAdapter(new XloraOptions { Adapters = experts.Select((folder, i) => (folder, i)).ToDictionary(pair => pair.i.ToString(System.Globalization.CultureInfo.InvariantCulture), pair => pair.folder) });
     }
-
-    /// <summary>Freezes a model and mixes trained LoRA adapters in it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense, or the model is no transformer with a single stack of layers.</exception>
-    /// <exception cref="AdapterMismatchException">An expert does not fit the model.</exception>
-    public static PeftModel ApplyXlora(this nn.Module model, XloraOptions options, string name = PeftModel.DefaultName)
-        => model.ApplyAdapter(options, name);
 }

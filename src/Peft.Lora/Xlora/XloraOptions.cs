@@ -13,6 +13,7 @@ namespace Peft;
 /// saves no classifier: one read from such a folder starts at random (<see cref="Adapter.Warnings"/>).
 /// </remarks>
 [MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x, of trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
+[LearningRate(1e-3)]
 public sealed record XloraOptions : AdapterOptions
 {
     /// <summary>The defaults.</summary>
@@ -56,9 +57,6 @@ public sealed record XloraOptions : AdapterOptions
 
     /// <summary>Whether the experts are trained too.</summary>
     [JsonPropertyName("use_trainable_adapters")] public bool TrainsExperts { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

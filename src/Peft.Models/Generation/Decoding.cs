@@ -105,7 +105,7 @@ internal sealed class Decoding : IDisposable
     {
         var limit = settings.Limit(Width);
         if (model.Spec.LearnedPositionOffset is null) return limit;
-        var virtualTokens = model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.EmbeddingCount + prompts.PrefixCount : 0;
+        var virtualTokens = model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
         limit = Math.Min(limit, model.Spec.MaxPositions - Width - virtualTokens + 1);
         if (limit < 1)
             throw new ArgumentException($"The prompt has {Width + virtualTokens} tokens, but the model has learned {model.Spec.MaxPositions} positions only: cut the prompt.");

@@ -26,6 +26,9 @@ internal sealed class ForwardContext
     /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
+    /// <summary>Whether padding between real tokens is no distance to a window.</summary>
+    public bool IgnoresPadding { get; init; }
+
     /// <summary>Whether a position sees the earlier ones only.</summary>
     public bool Causal { get; init; } = true;
 
@@ -76,7 +79,7 @@ internal sealed class ForwardContext
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
         // Outside any scope: the context may outlive the pass.
-        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias);
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, IgnoresPadding);
         made.Mask?.DetachFromDisposeScope();
         patterns.Add((window, made));
         return made;

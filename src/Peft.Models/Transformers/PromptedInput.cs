@@ -10,14 +10,14 @@ internal sealed class PromptedInput : IDisposable
 {
     private readonly List<Tensor> held = [];
     private readonly List<IDisposable> readings = [];
-    private readonly VirtualLabels? virtualLabels;
+    private readonly IReadOnlyList<PromptRow> rows;
 
-    private PromptedInput(ModelInput input, int count, VirtualLabels? labels) => (Input, Count, virtualLabels) = (input, count, labels);
+    private PromptedInput(ModelInput input, int count, IReadOnlyList<PromptRow> rows) => (Input, Count, this.rows) = (input, count, rows);
 
     /// <summary>What the backbone is to read.</summary>
     public ModelInput Input { get; private set; }
 
-    /// <summary>Positions of the output that belong to virtual tokens; they come first.</summary>
+    /// <summary>Positions of the output that belong to virtual tokens; they come first. A row with fewer virtual tokens begins with padding.</summary>
     public int Count { get; }
 
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
@@ -33,12 +33,12 @@ internal sealed class PromptedInput : IDisposable
 
     private static PromptedInput WithPrompts(PretrainedModel model, ModelInput input)
     {
-        if (model.Prompts is not { } prompts) return new(input, 0, null);
+        if (model.Prompts is not { } prompts) return new(input, 0, []);
         var first = input.Cache is null or { Length: 0 };
         var seq2seq = model.Spec.Kind == TransformerKind.EncoderDecoder;
         // Hugging Face PEFT, too, gives the decoder no virtual tokens of its own while it generates.
         var decodes = seq2seq && input.Cache is null ? prompts.DecoderEmbeddingCount : 0;
-        var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Labels);
+        var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Rows);
         using var scope = NewDisposeScope();
         var rows = (input.InputIds ?? input.Embeddings ?? input.EncoderOutput ?? input.DecoderInputIds!).shape[0];
         prompted.Input = seq2seq ? prompted.BeforeBoth(model, input, prompts, rows, first, decodes) : prompted.Before(model, input, prompts, rows, first);
@@ -47,19 +47,24 @@ internal sealed class PromptedInput : IDisposable
 
     private ModelInput Before(PretrainedModel model, ModelInput input, PromptStack prompts, long rows, bool first)
     {
-        var (embedded, total) = (prompts.EmbeddingCount, prompts.EmbeddingCount + prompts.PrefixCount);
-        if (total > 0 && input.PackedLengths is not null)
+        var layout = new PromptLayout(prompts.Rows, prompts.PrefixCount, prompts.EmbeddingCount, (input.InputIds ?? input.Embeddings!).device);
+        if (layout.Total > 0 && input.PackedLengths is not null)
             throw new ArgumentException("A packed batch has no place for virtual tokens before each of its sequences: give the sequences as rows.", nameof(input));
         if (input.Prefix is not null) throw new ArgumentException("The input has a prefix of its own beside that of the active adapters: take one of them away.", nameof(input));
         var tokens = prompts.Make(rows, model.training, continues: !first);
-        var positions = input.PositionIds?.add(total) ?? Positions(model, input, total);
+        var length = (input.InputIds ?? input.Embeddings!).shape[1];
+        var past = first ? 0 : input.Cache!.Length - layout.Total;
+        var positions = Positions(model, input, layout, past, length);
+        if (first && prompts.EmbeddingCount > 0 && positions is not null) positions = cat([layout.Positions.expand(positions.shape[0], -1), positions], 1);
         return input with
         {
             InputIds = tokens.Embeddings is null ? input.InputIds : null,
+            TokenIds = tokens.Embeddings is null || input.Embeddings is not null ? null : Pad(prompts.EmbeddingCount, input.InputIds, rows, -1),
             Embeddings = Before(tokens.Embeddings, input.InputIds, input.Embeddings, model, rows),
-            AttentionMask = Ones(total, input.AttentionMask, rows),
-            TokenTypeIds = first ? Pad(embedded, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
-            PositionIds = positions is null ? null : Keep(first && embedded > 0 ? cat([arange(prompts.PrefixCount, total, ScalarType.Int64, positions.device).expand(positions.shape[0], embedded), positions], 1) : positions.alias()),
+            AttentionMask = Mask(layout, input.AttentionMask, rows, past + length),
+            IgnoresPadding = layout.Total > 0,
+            TokenTypeIds = first ? Pad(prompts.EmbeddingCount, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
+            PositionIds = positions is null ? null : Keep(positions.alias()),
             Prefix = Prefix(tokens, rows, model),
             PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
@@ -71,28 +76,58 @@ internal sealed class PromptedInput : IDisposable
     {
         var tokens = prompts.Make(rows, model.training, continues: !first);
         var encodes = input.EncoderOutput is null && tokens.Embeddings is not null;
+        var reads = (input.InputIds ?? input.Embeddings)?.shape[1] ?? input.EncoderOutput!.shape[1] - prompts.EmbeddingCount;
+        var writes = (input.DecoderInputIds ?? input.DecoderEmbeddings)?.shape[1] ?? 0;
+        var device = model.InputEmbeddings.Weight.device;
+        var encoder = new PromptLayout(prompts.Rows, 0, prompts.EmbeddingCount, device);
+        var decoder = new PromptLayout([.. prompts.Rows.Select(row => row with { Embeddings = row.DecoderEmbeddings })], prompts.PrefixCount, decodes, device);
+        if (decoder.IsMixed && decodes > 0 && prompts.PrefixCount > 0)
+            throw new PeftException("Some rows have keys and values before the decoder's input and others embeddings: padding would stand between the keys and the input, which relative positions count. Run these rows apart.");
         return input with
         {
             InputIds = encodes ? null : input.InputIds,
             Embeddings = encodes ? Before(tokens.Embeddings, input.InputIds, input.Embeddings, model, rows) : input.Embeddings,
-            AttentionMask = Ones(prompts.EmbeddingCount, input.AttentionMask, rows),
+            AttentionMask = Mask(encoder, input.AttentionMask, rows, reads),
             DecoderInputIds = decodes > 0 ? null : input.DecoderInputIds,
-            DecoderEmbeddings = decodes > 0 && (input.DecoderInputIds ?? input.DecoderEmbeddings) is not null ? Before(tokens.DecoderEmbeddings, input.DecoderInputIds, input.DecoderEmbeddings, model, rows) : input.DecoderEmbeddings,
-            DecoderAttentionMask = Ones(prompts.PrefixCount + decodes, input.DecoderAttentionMask, rows),
+            DecoderEmbeddings = decodes > 0 && writes > 0 ? Before(tokens.DecoderEmbeddings, input.DecoderInputIds, input.DecoderEmbeddings, model, rows) : input.DecoderEmbeddings,
+            DecoderAttentionMask = Mask(decoder, input.DecoderAttentionMask, rows, (first ? 0 : input.Cache!.Length - decoder.Total) + writes),
             Prefix = Prefix(tokens, rows, model),
             PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
         };
     }
 
-    // What stands before padding on the left would be taken for the first real token: positions are counted here.
-    private static Tensor? Positions(PretrainedModel model, ModelInput input, int total)
+    /// <summary>The mask over virtual tokens and those that were read; null if it hides none.</summary>
+    private Tensor? Mask(PromptLayout layout, Tensor? given, long rows, long read)
     {
-        if (total == 0 || model.Spec.Positions != PositionRule.FromFirstToken || input.AttentionMask is not { } mask) return null;
-        var length = (input.InputIds ?? input.Embeddings!).shape[1];
-        var first = mask.ne(0).to_type(ScalarType.Int64).argmax(1, true);
-        var all = arange(mask.shape[1], ScalarType.Int64, mask.device).unsqueeze(0).sub(first).clamp(min: 0);
-        return all.narrow(1, mask.shape[1] - length, length).add(total);
+        if (layout.Total == 0 || (given is null && !layout.IsMixed)) return given;
+        var own = given ?? ones(rows, read, ScalarType.Int64, layout.Own.device);
+        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], own.dtype, own.device), own], 1);
+        return Keep(cat([layout.Mask.to_type(own.dtype).expand(rows, -1), own], 1));
+    }
+
+    /// <summary>The positions of the input in each row, behind its own virtual tokens; null where the transformer counts them the same way.</summary>
+    private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
+    {
+        if (layout.Total == 0) return input.PositionIds;
+        if (input.PositionIds is { } given) return given.add(layout.Own);
+        var mask = input.AttentionMask;
+        switch (model.Spec.Positions)
+        {
+            case PositionRule.RealTokens:
+                return null;   // by the whole mask
+            // What stands before padding on the left would be taken for the first real token.
+            case PositionRule.FromFirstToken when mask is not null:
+                var start = mask.ne(0).to_type(ScalarType.Int64).argmax(1, true);
+                var all = arange(mask.shape[1], ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: 0);
+                return all.narrow(1, mask.shape[1] - length, length).add(layout.Own);
+        }
+        if (!layout.IsMixed) return null;
+        var counted = arange(past, past + length, ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own);
+        if (model.Spec is not { Positions: PositionRule.TokensButPadding, PaddingId: { } padding } || input.InputIds is not { } ids) return counted;
+        // Embeddings do not tell which of them are padding: rows that begin with some count all.
+        var real = ids.ne(padding).to_type(ScalarType.Int64);
+        return where(layout.HasEmbeddings, counted, real.cumsum(1).add(layout.Own).mul(real).sub(1));
     }
 
     private Tensor? Before(Tensor? tokens, Tensor? ids, Tensor? embeddings, PretrainedModel model, long rows)
@@ -113,8 +148,6 @@ internal sealed class PromptedInput : IDisposable
     private AttentionPrompt[] InAttention(VirtualTokens tokens)
         => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate) })];
 
-    private Tensor? Ones(int count, Tensor? mask, long rows) => Pad(count, mask, rows, 1);
-
     private Tensor? Pad(int count, Tensor? given, long rows, int value)
         => given is null || count == 0 ? given : Keep(cat([full(rows, count, value, given.dtype, given.device), given], 1));
 
@@ -122,6 +155,15 @@ internal sealed class PromptedInput : IDisposable
     {
         held.Add(made.DetachFromDisposeScope());
         return made;
+    }
+
+    /// <summary>The output <c>[batch, hidden]</c> at each row's first position.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, hidden]</c>.</param>
+    public Tensor First(Tensor output)
+    {
+        if (Count == 0 || rows.Count == 1) return output.select(1, 0);
+        var places = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
+        return output.reshape(-1, output.shape[2]).index_select(0, places);
     }
 
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>
@@ -138,13 +180,16 @@ internal sealed class PromptedInput : IDisposable
     public Tensor NextTokenLoss(Tensor labels, Func<Tensor, Tensor> mean)
     {
         using var scope = NewDisposeScope();
-        if (virtualLabels is null || Count == 0) return mean(Labels(labels)).MoveToOuterDisposeScope();
-        var rows = labels.shape[0];
-        var all = cat([tensor(virtualLabels.Ids.ToArray(), device: labels.device).expand(rows, Count), virtualLabels.CountsInput ? labels : full_like(labels, Batch.IgnoredLabel)], 1);
-        var weights = cat([tensor(virtualLabels.Weights.ToArray(), device: labels.device).expand(rows, Count), ones(labels.shape, ScalarType.Float64, labels.device)], 1);
+        // Before a row without virtual embeddings stands padding, which predicts nothing.
+        if (Count > 0 && rows.Any(row => row.Embeddings == 0))
+            labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Batch.IgnoredLabel), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
+        if (Count == 0 || rows.All(row => row.Labels is null)) return mean(Labels(labels)).MoveToOuterDisposeScope();
+        var ofRows = rows.Select(row => row.Labels ?? VirtualLabels.None(row.Embeddings)).ToList();
+        var all = cat([Virtual(row => row.Ids, Batch.IgnoredLabel), labels.masked_fill(Column(row => row.Labels?.CountsInput == false), Batch.IgnoredLabel)], 1);
+        var weights = cat([Virtual(row => row.Weights, 1.0), ones(labels.shape, ScalarType.Float64, labels.device)], 1);
         var total = CountOf(all);
         Tensor? sum = null;
-        foreach (var weight in virtualLabels.Weights.Append(1).Distinct())
+        foreach (var weight in ofRows.SelectMany(row => row.Weights).Append(1).Distinct())
         {
             var chosen = all.masked_fill(weights.ne(weight), Batch.IgnoredLabel);
             var count = CountOf(chosen);
@@ -153,6 +198,11 @@ internal sealed class PromptedInput : IDisposable
             sum = sum is null ? part : sum.add(part);
         }
         return (sum ?? mean(all)).MoveToOuterDisposeScope();
+
+        Tensor Column(Func<PromptRow, bool> of) => tensor(rows.Select(of).ToArray(), [rows.Count, 1], device: labels.device);
+
+        Tensor Virtual<T>(Func<VirtualLabels, IReadOnlyList<T>> of, T padding) where T : unmanaged
+            => cat([.. ofRows.Select(row => from_array(Enumerable.Repeat(padding, Count - row.Ids.Count).Concat(of(row)).ToArray()).unsqueeze(0))], 0).to(labels.device).expand(labels.shape[0], Count);
 
         // The first position is predicted by none.
         static double CountOf(Tensor labels) => labels.narrow(1, 1, labels.shape[1] - 1).ne(Batch.IgnoredLabel).sum().item<long>();

@@ -110,8 +110,10 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor Read(Tensor q, AttentionPrompt prompt)
     {
         using var scope = NewDisposeScope();
-        var tokens = prompt.Tokens.to_type(q.dtype);
-        var at = new ForwardContext { Batch = 1, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
+        // Where rows have adapters of their own, so have the projections: each row's tokens go through its own.
+        var rows = prompt.Gate.dim() == 4 ? prompt.Gate.shape[0] : 1;
+        var tokens = prompt.Tokens.to_type(q.dtype).expand(rows, -1, -1);
+        var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
         if (keyNorm is not null) k = keyNorm.call(k);
         var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(kernel.Scale), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);

@@ -116,20 +116,17 @@ internal sealed class Transformer : Backbone
         if (input.Cache is not null && !spec.Causal)
             throw new ArgumentException("An encoder has no cache: its tokens see later ones, so that nothing computed stays valid. Give the whole input.", nameof(input));
         if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
-        if (positions is not null && past + length > spec.MaxPositions)
-            throw new ArgumentException(
-                $"The sequence has {past + length} positions, but the model has learned {spec.MaxPositions} only: cut the input.", nameof(input));
         return new ForwardContext
         {
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
             Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
-            KeyMask = KeyMask(input.AttentionMask, batch, length, past), Tokens = Tokens(input),
+            KeyMask = KeyMask(input.AttentionMask, batch, length, past), IgnoresPadding = input.IgnoresPadding, Tokens = Tokens(input),
         };
     }
 
     private static PassTokens? Tokens(ModelInput input)
     {
-        if (input is not { Embeddings: null, InputIds: { } ids }) return null;
+        if ((input.Embeddings is null ? input.InputIds : input.TokenIds) is not { } ids) return null;
         if (input.Cache is not { Length: > 0 } cache) return new PassTokens(ids, input.PackedLengths);
         if (cache.Tokens is not { } before) return null;
         using var all = cat([before, ids], 1);
@@ -172,6 +169,9 @@ internal sealed class Transformer : Backbone
         var hidden = AddTokenTypes(embeddings, input);
         if (positions is not null)
         {
+            var count = ids is null ? end : LargestOf(ids) + 1;
+            if (count > spec.MaxPositions)
+                throw new ArgumentException($"The sequence has {count} positions, but the model has learned {spec.MaxPositions} only: cut the input.", nameof(input));
             using var shifted = ids is null
                 ? arange(context.Past + spec.LearnedPositionOffset!.Value, end + spec.LearnedPositionOffset.Value, ScalarType.Int64, context.Device).unsqueeze(0)
                 : ids.add(spec.LearnedPositionOffset!.Value);
@@ -214,8 +214,13 @@ internal sealed class Transformer : Backbone
     private static long Limit(Tensor ids, ModelInput input, int end)
     {
         if (input.PositionIds is null) return end;
+        return Math.Max(end, LargestOf(ids) + 1);
+    }
+
+    private static long LargestOf(Tensor ids)
+    {
         using var largest = ids.max();
-        return Math.Max(end, largest.item<long>() + 1);
+        return largest.item<long>();
     }
 
     /// <summary>Positions <c>[batch, sequence]</c>, or null if they count on from the past alike in every row.</summary>

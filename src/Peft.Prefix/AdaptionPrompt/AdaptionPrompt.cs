@@ -1,3 +1,4 @@
+using Peft.Prefix;
 using TorchSharp;
 
 namespace Peft;
@@ -14,14 +15,6 @@ public static class AdaptionPromptExtensions
     {
         ArgumentNullException.ThrowIfNull(model);
         var count = model.PromptShape.LayerCount;
-        return model.ApplyAdaptionPrompt(new AdaptionPromptOptions { Length = length, Layers = layers ?? (count < 4 ? count : count - 2) });
+        return model.Put(new AdaptionPromptOptions { Length = length, Layers = layers ?? (count < 4 ? count : count - 2) });
     }
-
-    /// <summary>Freezes a decoder and lets the attention of its upper layers read learned tokens.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    public static PeftModel ApplyAdaptionPrompt(this IPromptedModel model, AdaptionPromptOptions options, string name = PeftModel.DefaultName)
-        => ((torch.nn.Module)model).ApplyAdapter(options, name);
 }

@@ -8,11 +8,9 @@ namespace Peft;
 /// through a gate that starts closed. For decoders.
 /// </summary>
 [MethodDescription("LLaMA-Adapter", "a(x) + g·softmax(q·K(P)ᵀ)·V(P)", "Zhang et al. 2023, arXiv:2303.16199")]
-public sealed record AdaptionPromptOptions : AdapterOptions
+[LearningRate(5e-3, SmallModel = 3e-1)]
+public sealed record AdaptionPromptOptions() : AdapterOptions("ADAPTION_PROMPT")
 {
-    /// <summary>The defaults.</summary>
-    public AdaptionPromptOptions() : base("ADAPTION_PROMPT") { }
-
     /// <summary>Name of the attention modules; the architecture's if null.</summary>
     [JsonPropertyName("target_modules")] public string? TargetModules { get; init; }
 
@@ -21,12 +19,6 @@ public sealed record AdaptionPromptOptions : AdapterOptions
 
     /// <summary>Number of layers, counted from the last.</summary>
     [JsonPropertyName("adapter_layers")] public int? Layers { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-1;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

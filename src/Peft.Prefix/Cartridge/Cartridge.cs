@@ -1,3 +1,4 @@
+using Peft.Prefix;
 using Peft.Checkpoints;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,16 +17,8 @@ public static class CartridgeExtensions
     public static PeftModel ApplyCartridge(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.ApplyCartridge(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
+        return model.Put(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
     }
-
-    /// <summary>Freezes a model and puts a trainable cache before its input.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    public static PeftModel ApplyCartridge(this IPromptedModel model, CartridgeOptions options, string name = PeftModel.DefaultName)
-        => ((nn.Module)model).ApplyAdapter(options, name);
 
     /// <summary>Joins saved cartridges into one that stands for all their texts: their tokens one after another, the first one's frozen tokens frozen.</summary>
     /// <param name="folders">The saved cartridges, at least two.</param>

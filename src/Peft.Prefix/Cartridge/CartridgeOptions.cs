@@ -8,16 +8,11 @@ namespace Peft;
 /// start, since attention rests on them. Start it from the text.
 /// </summary>
 [MethodDescription("Cartridge", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Eyuboglu et al. 2025, arXiv:2506.06266")]
-public sealed record CartridgeOptions : KeyValueOptions
+[LearningRate(5e-3)]
+public sealed record CartridgeOptions() : KeyValueOptions("CARTRIDGE")
 {
-    /// <summary>The defaults.</summary>
-    public CartridgeOptions() : base("CARTRIDGE") { }
-
     /// <summary>How many of the first virtual tokens are not trained.</summary>
     [JsonPropertyName("num_frozen_tokens")] public int FrozenTokens { get; init; } = 1;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -1,3 +1,4 @@
+using Peft.Prefix;
 using TorchSharp;
 
 namespace Peft;
@@ -13,13 +14,5 @@ public static class CptExtensions
     /// <param name="beforeAnswer">Words between an input and its answer.</param>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     public static PeftModel ApplyCpt(this IPromptedModel model, IEnumerable<(string Input, string Answer)> examples, ITokenizer tokenizer, string beforeInput = "Input: ", string beforeAnswer = "\nOutput: ")
-        => model.ApplyCpt(CptOptions.FromExamples(examples, tokenizer, beforeInput, beforeAnswer));
-
-    /// <summary>Freezes a model and puts examples before its input whose embeddings learn.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">All options of CPT.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    public static PeftModel ApplyCpt(this IPromptedModel model, CptOptions options, string name = PeftModel.DefaultName)
-        => ((torch.nn.Module)model).ApplyAdapter(options, name);
+        => model.Put(CptOptions.FromExamples(examples, tokenizer, beforeInput, beforeAnswer));
 }

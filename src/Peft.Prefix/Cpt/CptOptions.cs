@@ -19,11 +19,9 @@ public enum CptLossWeights
 /// balls around where they were, and the answers in the examples count in the loss. For causal language models.
 /// </summary>
 [MethodDescription("Context-aware prompt tuning", "x ← [E + D; x], ‖Dᵢ‖ ≤ εᵢ", "Blau et al. 2024, arXiv:2410.17222")]
-public sealed record CptOptions : PromptOptions
+[LearningRate(1e-3)]
+public sealed record CptOptions() : PromptOptions("CPT")
 {
-    /// <summary>The defaults.</summary>
-    public CptOptions() : base("CPT") { }
-
     /// <summary>Token ids of the examples.</summary>
     [JsonPropertyName("cpt_token_ids")] public IReadOnlyList<int>? TokenIds { get; init; }
 
@@ -74,9 +72,6 @@ public sealed record CptOptions : PromptOptions
         }
         return new() { TokenIds = ids, TokenTypes = types };
     }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

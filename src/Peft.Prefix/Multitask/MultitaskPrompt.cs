@@ -1,3 +1,4 @@
+using Peft.Prefix;
 using TorchSharp;
 
 namespace Peft;
@@ -12,13 +13,5 @@ public static class MultitaskPromptExtensions
     /// <param name="rank">Rank of what is a task's own.</param>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     public static PeftModel ApplyMultitaskPrompt(this IPromptedModel model, int tasks, int virtualTokens = 20, int rank = 1)
-        => model.ApplyMultitaskPrompt(new MultitaskPromptOptions { TaskCount = tasks, VirtualTokens = virtualTokens, Rank = rank });
-
-    /// <summary>Freezes a model and puts learned embeddings before its input that several tasks share.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">All options of the method.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    public static PeftModel ApplyMultitaskPrompt(this IPromptedModel model, MultitaskPromptOptions options, string name = PeftModel.DefaultName)
-        => ((torch.nn.Module)model).ApplyAdapter(options, name);
+        => model.Put(new MultitaskPromptOptions { TaskCount = tasks, VirtualTokens = virtualTokens, Rank = rank });
 }

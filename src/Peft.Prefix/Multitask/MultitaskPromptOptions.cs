@@ -28,11 +28,9 @@ public enum MultitaskStart
 /// Which task a row belongs to is said by <see cref="PeftModel.Tasks"/>, or by <c>task_ids</c> in a batch.
 /// </summary>
 [MethodDescription("Multitask prompt tuning", "x ← [P∘(Cₜ·Rₜ); x]", "Wang et al. 2023, arXiv:2303.02861")]
-public sealed record MultitaskPromptOptions : TextStartOptions
+[LearningRate(1e-3)]
+public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROMPT_TUNING")
 {
-    /// <summary>The defaults.</summary>
-    public MultitaskPromptOptions() : base("MULTITASK_PROMPT_TUNING") { }
-
     /// <summary>Where it starts.</summary>
     [JsonPropertyName("prompt_tuning_init")] public MultitaskStart Start { get; init; }
 
@@ -52,9 +50,6 @@ public sealed record MultitaskPromptOptions : TextStartOptions
 
     /// <summary>Whether a trained prompt is read.</summary>
     [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask or MultitaskStart.SharedOnly;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

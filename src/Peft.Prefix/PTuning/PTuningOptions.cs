@@ -19,11 +19,9 @@ public enum PromptEncoder
 /// gave; training that goes on from a file trains the embeddings themselves.
 /// </summary>
 [MethodDescription("P-tuning", "x ← [g(E); x]", "Liu et al. 2021, arXiv:2103.10385")]
-public sealed record PTuningOptions : PromptOptions
+[LearningRate(1e-3, SmallModel = 3e-2)]
+public sealed record PTuningOptions() : PromptOptions("P_TUNING")
 {
-    /// <summary>The defaults.</summary>
-    public PTuningOptions() : base("P_TUNING") { }
-
     /// <summary>The network.</summary>
     [JsonPropertyName("encoder_reparameterization_type")] public PromptEncoder Encoder { get; init; }
 
@@ -35,12 +33,6 @@ public sealed record PTuningOptions : PromptOptions
 
     /// <summary>Dropout between the layers of the LSTM.</summary>
     [JsonPropertyName("encoder_dropout")] public double EncoderDropout { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-2;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -1,3 +1,4 @@
+using Peft.Prefix;
 using TorchSharp;
 
 namespace Peft;
@@ -10,7 +11,7 @@ public static class PrefixTuningExtensions
     /// <param name="virtualTokens">How many.</param>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     public static PeftModel ApplyPrefixTuning(this IPromptedModel model, int virtualTokens = 20)
-        => model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
+        => model.Put(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
 
     /// <summary>Freezes a decoder and puts learned keys and values before its input in every layer, which start as those of a text: the model then begins as if it had read the text.</summary>
     /// <param name="model">The model.</param>
@@ -21,14 +22,6 @@ public static class PrefixTuningExtensions
     public static PeftModel ApplyPrefixTuning(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.ApplyPrefixTuning(new PrefixTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
+        return model.Put(new PrefixTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
     }
-
-    /// <summary>Freezes a model and puts learned keys and values before its input in every layer.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">All options of prefix tuning.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    public static PeftModel ApplyPrefixTuning(this IPromptedModel model, PrefixTuningOptions options, string name = PeftModel.DefaultName)
-        => ((torch.nn.Module)model).ApplyAdapter(options, name);
 }

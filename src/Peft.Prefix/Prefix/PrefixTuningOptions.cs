@@ -8,11 +8,9 @@ namespace Peft;
 /// holds what it gave; training that goes on from a file trains the keys and values themselves.
 /// </summary>
 [MethodDescription("Prefix tuning", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Li and Liang 2021, arXiv:2101.00190")]
-public sealed record PrefixTuningOptions : KeyValueOptions
+[LearningRate(5e-3, SmallModel = 1e-1)]
+public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
 {
-    /// <summary>The defaults.</summary>
-    public PrefixTuningOptions() : base("PREFIX_TUNING") { }
-
     /// <summary>Whether two linear layers make keys and values from embeddings, as the paper does in training.</summary>
     [JsonPropertyName("prefix_projection")] public bool Projection { get; init; }
 
@@ -27,12 +25,6 @@ public sealed record PrefixTuningOptions : KeyValueOptions
     /// in a causal model over what each position sees (Mao et al. 2021, arXiv:2110.07577). Hugging Face PEFT has none.
     /// </summary>
     [JsonPropertyName("use_gating"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool UseGating { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 5e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 1e-1;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

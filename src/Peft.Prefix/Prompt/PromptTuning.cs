@@ -1,3 +1,5 @@
+using Peft.Prefix;
+
 namespace Peft;
 
 /// <summary>Prompt tuning on pretrained transformers.</summary>
@@ -8,7 +10,7 @@ public static class PromptTuningExtensions
     /// <param name="virtualTokens">How many.</param>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     public static PeftModel ApplyPromptTuning(this IPromptedModel model, int virtualTokens = 20)
-        => model.ApplyPromptTuning(new PromptTuningOptions { VirtualTokens = virtualTokens, Start = PromptStart.SampleVocabulary });
+        => model.Put(new PromptTuningOptions { VirtualTokens = virtualTokens, Start = PromptStart.SampleVocabulary });
 
     /// <summary>Freezes a model and puts learned embeddings before its input, which start as those of a text.</summary>
     /// <param name="model">The model.</param>
@@ -19,14 +21,6 @@ public static class PromptTuningExtensions
     public static PeftModel ApplyPromptTuning(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.ApplyPromptTuning(new PromptTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, Start = PromptStart.Text, StartText = text, Tokenizer = tokenizer });
+        return model.Put(new PromptTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, Start = PromptStart.Text, StartText = text, Tokenizer = tokenizer });
     }
-
-    /// <summary>Freezes a model and puts learned embeddings before its input.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="options">All options of prompt tuning.</param>
-    /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
-    public static PeftModel ApplyPromptTuning(this IPromptedModel model, PromptTuningOptions options, string name = PeftModel.DefaultName)
-        => ((TorchSharp.torch.nn.Module)model).ApplyAdapter(options, name);
 }

@@ -19,19 +19,11 @@ public enum PromptStart
 
 /// <summary>Prompt tuning (Lester et al. 2021, arXiv:2104.08691): learned embeddings before the input, and nothing else.</summary>
 [MethodDescription("Prompt tuning", "x ← [P; x]", "Lester et al. 2021, arXiv:2104.08691")]
-public sealed record PromptTuningOptions : TextStartOptions
+[LearningRate(1e-3, SmallModel = 3e-1)]
+public sealed record PromptTuningOptions() : TextStartOptions("PROMPT_TUNING")
 {
-    /// <summary>The defaults.</summary>
-    public PromptTuningOptions() : base("PROMPT_TUNING") { }
-
     /// <summary>Where the virtual tokens start.</summary>
     [JsonPropertyName("prompt_tuning_init")] public PromptStart Start { get; init; }
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double RecommendedLearningRate => 1e-3;
-
-    /// <inheritdoc/>
-    [JsonIgnore] public override double? SmallModelLearningRate => 3e-1;
 
     private protected override bool StartsAsText => Start == PromptStart.Text;
 

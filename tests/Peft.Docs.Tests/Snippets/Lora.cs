@@ -11,7 +11,7 @@ public sealed class Lora : InFolder
     public void Options()
     {
         // snippet: lora-options
-        using var peft = model.ApplyLora(new LoraOptions
+        using var peft = model.ApplyAdapter(new LoraOptions
         {
             Rank = 16,
             Alpha = 32,
@@ -28,7 +28,7 @@ public sealed class Lora : InFolder
     public void Variants()
     {
         // snippet: lora-variants
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 8, UseDora = true, UseRslora = true });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 8, UseDora = true, UseRslora = true });
         // end
         peft.CountParameters().Trainable.ShouldBe(8960 + 5 * (64 + 32));   // and a magnitude per output
     }
@@ -37,7 +37,7 @@ public sealed class Lora : InFolder
     public void Pissa()
     {
         // snippet: lora-pissa
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 4, Initialization = LoraInitialization.Pissa });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 4, Initialization = LoraInitialization.Pissa });
         // … train …
         peft.SaveAsPlainLora("out/pissa");   // a plain LoRA of twice the rank, for the unchanged base model
         // end
@@ -65,7 +65,7 @@ public sealed class Lora : InFolder
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
         var samples = text.Batches(batchSize: 4).Select(rows => text.GetBatch(rows).InputIds);
         // snippet: lora-corda
-        using var peft = model.ApplyLora(new LoraOptions { Rank = 4, Alpha = 4, Initialization = LoraInitialization.Corda });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 4, Initialization = LoraInitialization.Corda });
         peft.InitializeCorda(samples, ids => model.call(ids).Dispose());
         // end
         peft.CountParameters().Trainable.ShouldBe(8960 / 2);
@@ -92,7 +92,7 @@ public sealed class Lora : InFolder
     public void Tokens()
     {
         // snippet: lora-tokens
-        using var peft = model.ApplyLora(new LoraOptions { TrainableTokenIndices = new[] { 500, 501 } });
+        using var peft = model.ApplyAdapter(new LoraOptions { TrainableTokenIndices = new[] { 500, 501 } });
         // end
         peft.CountParameters().Trainable.ShouldBe(8960 + 2 * 64);
     }

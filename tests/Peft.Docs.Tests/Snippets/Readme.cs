@@ -21,7 +21,7 @@ public class Readme : InFolder
         }
         printed.ToString().Trim().ShouldBe("trainable: 8,960 || all: 268,992 || 3.331%");   // as the page says
         using (var other = CausalLM.FromPretrained("models/stories260K"))
-        using (var french = other.ApplyLora(new LoraOptions { Rank = 4, Initialization = LoraInitialization.Random }, "french"))
+        using (var french = other.ApplyAdapter(new LoraOptions { Rank = 4, Initialization = LoraInitialization.Random }, "french"))
             french.SaveAdapter("out");
         Serve();
     }

@@ -14,7 +14,7 @@ public class AdapterGenerationTests
     // Two adapters that change much.
     private static PeftModel Adapt(LanguageModel model)
     {
-        var peft = model.ApplyLora(new LoraOptions { Rank = 2, TargetModules = "all-linear" }, "one");
+        var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = "all-linear" }, "one");
         peft.Add("two", new LoraOptions { Rank = 3 });
         manual_seed(5);
         using var grad = no_grad();
