@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Peft.Models;
 using static TorchSharp.torch;
 
@@ -6,6 +7,10 @@ namespace Peft.Prefix.Tests;
 /// <summary>Small random models, and a tokenizer that gives each letter a number.</summary>
 internal static class Tiny
 {
+    // Tensors of these sizes are shared out at a loss, the more so where other programs run on the same cores.
+    [ModuleInitializer]
+    internal static void UseOneThread() => set_num_threads(1);
+
     private const string Sizes = """
         "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48, "initializer_range": 0.3,
         "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0
