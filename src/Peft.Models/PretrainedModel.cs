@@ -9,13 +9,13 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 {
     private readonly string basePath;
 
-    private protected PretrainedModel(ModelConfig config, TransformerSpec spec, Placement at, bool bare = false) : base("")
+    private protected PretrainedModel(ModelConfig config, TransformerSpec spec, Placement at, bool bare = false, string? path = null) : base("")
     {
         Config = config;
         Spec = spec;
         Device = at.Device;
         Backbone = Backbone.Create(spec, at);
-        basePath = bare || spec.Kind == TransformerKind.EncoderDecoder ? "" : spec.Names.Base;
+        basePath = bare ? "" : path ?? (spec.Kind == TransformerKind.EncoderDecoder ? "" : spec.Names.Base);
         Backbone.PlaceInto(this, basePath);
     }
 
@@ -117,8 +117,14 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>The key of a parameter in checkpoints of this model.</summary>
     internal virtual string KeyOf(string name) => name;
 
-    /// <summary>What the keys of the model without its head begin with in checkpoints with a head: <c>bert.</c>; empty where nothing stands before them.</summary>
-    internal string KeyPrefix => Spec.Kind == TransformerKind.EncoderDecoder ? "" : Spec.Names.Base + ".";
+    /// <summary>What the keys of the model without its head begin with in a checkpoint with these keys: <c>bert.</c>; empty where nothing stands before them.</summary>
+    internal string KeyPrefix(IReadOnlyCollection<string> keys)
+    {
+        // Some heads call the model without its head by another name than its language model does.
+        if (BasePrefix.Length == 0 && Spec.Kind == TransformerKind.EncoderDecoder) return "";
+        string[] known = [BasePrefix, .. Spec.Kind == TransformerKind.EncoderDecoder ? [] : new[] { Spec.Names.Base, Spec.AnsweringBase }.OfType<string>().Select(path => path + ".")];
+        return Array.Find(known, prefix => prefix.Length > 0 && keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal))) ?? "";
+    }
 
     /// <summary>What they begin with in this model.</summary>
     internal string BasePrefix => basePath.Length == 0 ? "" : basePath + ".";

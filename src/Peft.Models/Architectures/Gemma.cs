@@ -50,6 +50,7 @@ internal static class Gemma
             HeadSize = config.Size("head_dim", 256),
             Activation = Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh"),
             NormOffset = 1,
+            QuestionAnswerer = null,
             EmbeddingScale = Math.Sqrt(spec.HiddenSize),
             TiedHead = config.Flag("tie_word_embeddings", true),
             AttentionBias = config.Flag("attention_bias", false),

@@ -11,6 +11,7 @@ internal static class Llama
             AttentionBias = config.Flag("attention_bias", false),
             AttentionOutputBias = config.Flag("attention_bias", false),
             FeedForwardBias = config.Flag("mlp_bias", false),
+            AnsweringBase = "transformer",
         };
     }
 

@@ -14,6 +14,7 @@ internal static class Phi3
         {
             AttentionProjections = ProjectionLayout.Joined,
             FusedGate = true,
+            QuestionAnswerer = null,
             EmbeddingDropout = config.Number("embd_pdrop", 0),
             ResidualDropout = config.Number("resid_pdrop", 0),
             Windows = Llama.Windows(config, spec.LayerCount, window, _ => true),

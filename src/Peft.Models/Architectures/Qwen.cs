@@ -21,7 +21,7 @@ internal static class Qwen
         var spec = Llama.Common(config);
         int? window = config.Flag("use_sliding_window", false) ? Window(config) : null;
         var first = config.Integer("max_window_layers", 28);
-        return spec with { Windows = Llama.Windows(config, spec.LayerCount, window, layer => layer >= first) };
+        return spec with { AnsweringBase = "transformer", Windows = Llama.Windows(config, spec.LayerCount, window, layer => layer >= first) };
     }
 
     // A null asks for no window where use_sliding_window asks for one.

@@ -53,6 +53,7 @@ public sealed record RotarySettings(double Base)
         var result = rope?[layerType]?.DeepClone().AsObject() ?? [];
         if (layerType != "full_attention" || config.Object("rope_scaling") is not { } older) return result;
         foreach (var (name, value) in older) result[name] = value?.DeepClone();
+        if (older["type"] is { } kind && older["rope_type"] is null) result["rope_type"] = kind.DeepClone();
         return result;
     }
 }
