@@ -7,7 +7,7 @@ public abstract class HeadedModel : PretrainedModel
 {
     private readonly bool replaces;
 
-    private protected HeadedModel(ModelConfig config, TransformerSpec spec, HeadSpec head, long outputs, LoadOptions options) : base(config, spec, options.Placement)
+    private protected HeadedModel(ModelConfig config, TransformerSpec spec, HeadSpec head, long outputs, LoadOptions options, string? path = null) : base(config, spec, options.Placement, path: path)
     {
         HeadParts = new TaskHead(this, head, spec, outputs, options.Placement);
         replaces = options.NamesLabels;

@@ -9,13 +9,13 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 {
     private readonly string basePath;
 
-    private protected PretrainedModel(ModelConfig config, TransformerSpec spec, Placement at, bool bare = false) : base("")
+    private protected PretrainedModel(ModelConfig config, TransformerSpec spec, Placement at, bool bare = false, string? path = null) : base("")
     {
         Config = config;
         Spec = spec;
         Device = at.Device;
         Backbone = Backbone.Create(spec, at);
-        basePath = bare || spec.Kind == TransformerKind.EncoderDecoder ? "" : spec.Names.Base;
+        basePath = bare ? "" : path ?? (spec.Kind == TransformerKind.EncoderDecoder ? "" : spec.Names.Base);
         Backbone.PlaceInto(this, basePath);
     }
 
@@ -117,8 +117,14 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>The key of a parameter in checkpoints of this model.</summary>
     internal virtual string KeyOf(string name) => name;
 
-    /// <summary>What the keys of the model without its head begin with in checkpoints with a head: <c>bert.</c>; empty where nothing stands before them.</summary>
-    internal string KeyPrefix => Spec.Kind == TransformerKind.EncoderDecoder ? "" : Spec.Names.Base + ".";
+    /// <summary>What the keys of the model without its head begin with in a checkpoint with these keys: <c>bert.</c>; empty where nothing stands before them.</summary>
+    internal string KeyPrefix(IReadOnlyCollection<string> keys)
+    {
+        // Some heads call the model without its head by another name than its language model does.
+        if (BasePrefix.Length == 0 && Spec.Kind == TransformerKind.EncoderDecoder) return "";
+        string[] known = [BasePrefix, .. Spec.Kind == TransformerKind.EncoderDecoder ? [] : new[] { Spec.Names.Base, Spec.AnsweringBase }.OfType<string>().Select(path => path + ".")];
+        return Array.Find(known, prefix => prefix.Length > 0 && keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal))) ?? "";
+    }
 
     /// <summary>What they begin with in this model.</summary>
     internal string BasePrefix => basePath.Length == 0 ? "" : basePath + ".";
@@ -141,12 +147,13 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <inheritdoc/>
     /// <remarks>
     /// Rows, or packed sequences, of about as many tokens in each part. Not where layers run again in the backward pass, or where the active adapters
-    /// depend on the batch as a whole, put labels of their own before the input, or get a task per row.
+    /// depend on the batch as a whole, put labels of their own before the input, or get a task per row; nor where rotary frequencies follow from the
+    /// longest sequence.
     /// </remarks>
     public IReadOnlyList<Batch> Divide(Batch batch, int parts)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return FirstLabel is { } first && !CheckpointActivations && !batch.Extra.ContainsKey("task_ids") && PeftModel.Of(this)?.RowsAreIndependent != false
+        return FirstLabel is { } first && !CheckpointActivations && Spec.Rotary?.Scaling is not (DynamicScaling or LongRopeScaling) && !batch.Extra.ContainsKey("task_ids") && PeftModel.Of(this)?.RowsAreIndependent != false
             ? BatchDivision.Of(batch, parts, first)
             : [batch];
     }

@@ -2,11 +2,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Finds an answer in a text, on an encoder: logits <c>[batch, sequence, 2]</c> of each token to be the answer's first and its last.</summary>
+/// <summary>Finds an answer in a text: logits <c>[batch, sequence, 2]</c> of each token to be the answer's first and its last.</summary>
 public sealed class QuestionAnswerer : HeadedModel
 {
     private QuestionAnswerer(ModelConfig config, TransformerSpec spec, LoadOptions options)
-        : base(config, Require(config, spec, nameof(QuestionAnswerer), TransformerKind.Encoder), spec.QuestionAnswerer, 2, options) { }
+        : base(config, Require(config, spec, nameof(QuestionAnswerer), TransformerKind.Decoder, TransformerKind.Encoder), HeadOf(config, spec), 2, options, spec.AnsweringBase) { }
+
+    private static HeadSpec HeadOf(ModelConfig config, TransformerSpec spec) => spec.QuestionAnswerer
+        ?? throw new UnsupportedModelException($"{config.Source}: transformers has no model_type '{config.ModelType}' that answers questions, so there are no names for its head. Use a {nameof(TokenClassifier)} with two classes instead.");
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>

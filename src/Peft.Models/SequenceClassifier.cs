@@ -3,12 +3,13 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Classifies its input: logits <c>[batch, classes]</c>. A decoder by the hidden state of the last real token, an encoder by that of the first.
+/// Classifies its input: logits <c>[batch, classes]</c>. A decoder by the hidden state of the last real token, an encoder by that of the first,
+/// an encoder with a decoder by the state with which the decoder reads the input's last end-of-sequence token.
 /// </summary>
 public sealed class SequenceClassifier : HeadedModel
 {
     private SequenceClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
-        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder), spec.Classifier, config.LabelCount, options) { }
+        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder, TransformerKind.EncoderDecoder), spec.Classifier, config.LabelCount, options, spec.ClassifyingBase) { }
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
@@ -35,15 +36,36 @@ public sealed class SequenceClassifier : HeadedModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>
-    /// <exception cref="ArgumentException">Several rows, and no way to tell which token is a row's last.</exception>
+    /// <exception cref="ArgumentException">Several rows, and no way to tell which token is a row's last; or, with an encoder and a decoder, rows whose numbers of end-of-sequence tokens differ or are 0.</exception>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
+        if (Spec.Kind == TransformerKind.EncoderDecoder) return HeadParts.Run(EndStates(input)).MoveToOuterDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
         var hidden = Backbone.call(prompted.Input);
         // An encoder's first position is that of a virtual token then, as in Hugging Face PEFT.
         return HeadParts.Run(Spec.Causal ? LastRows(input, hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count)) : prompted.First(hidden)).MoveToOuterDisposeScope();
+    }
+
+    // The decoder reads the input again, shifted by one, so that it reads a token where the encoder has the next.
+    private Tensor EndStates(ModelInput input)
+    {
+        var ids = input.InputIds ?? throw new ArgumentException("An encoder with a decoder classifies token ids, not embeddings: they tell where the input ends.", nameof(input));
+        if (Config.Ids("eos_token_id") is not [var end, ..]) throw new ModelFolderException($"{Config.Source} has no eos_token_id, which tells the state that is classified.");
+        var ends = ids.eq(end);
+        var counts = ends.sum(1);
+        var (least, most) = (counts.min().item<long>(), counts.max().item<long>());
+        if (least != most || least == 0)
+            throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but each must have one, or all as many: add it when the texts are encoded.", nameof(input));
+        var last = ends.to_type(ScalarType.Int64).mul(arange(ids.shape[1], ScalarType.Int64, ids.device)).argmax(1);
+        var start = Config.Integer("decoder_start_token_id", Config.PadTokenId ?? 0)!.Value;
+        var shifted = cat([full(ids.shape[0], 1, start, ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
+        using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
+        var hidden = Backbone.call(prompted.Input);
+        var (rows, length, width) = (ids.shape[0], hidden.shape[1], hidden.shape[2]);
+        var first = arange(rows, ScalarType.Int64, ids.device).mul(length).add(length - ids.shape[1]);   // virtual tokens come before
+        return hidden.reshape(-1, width).index_select(0, first.add(last));
     }
 
     private Tensor LastRows(ModelInput input, Tensor hidden)

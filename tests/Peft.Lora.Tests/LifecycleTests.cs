@@ -26,7 +26,8 @@ public sealed class LifecycleTests : IDisposable
         var (bits, before) = (Run.Bits(model), model.call(x));
         var peft = model.ApplyLora(rank: 2);
         peft.Tree.Targets.Select(target => target.Path).ShouldBe(["enter", "middle.0", "middle.2", "list.0", "list.1", "leave"], ignoreOrder: true);
-        Run.Difference(model.call(x), before).ShouldBe(0);   // an untrained adapter changes nothing
+        using (no_grad()) Run.Difference(model.call(x), before).ShouldBe(0);   // an untrained adapter changes nothing
+        Run.Difference(model.call(x), before).ShouldBeLessThan(1e-5f);         // in training a product of the library's own adds up in another order
         peft.Shake();
         Run.Difference(model.call(x), before).ShouldBeGreaterThan(1e-3f);
         model.parameters().ShouldAllBe(parameter => !parameter.requires_grad);

@@ -43,7 +43,7 @@ public sealed class LoadingTests : IDisposable
     }
 
     [Theory]
-    [InlineData("llama", "rope_scaling", """{"rope_type":"yarn","factor":2}""", "yarn")]
+    [InlineData("llama", "rope_scaling", """{"rope_type":"proportional","factor":2}""", "proportional")]
     [InlineData("llama", "hidden_act", "\"mish\"", "mish")]
     [InlineData("llama", "pretraining_tp", "2", "pretraining_tp")]
     [InlineData("llama", "model_type", "\"mamba\"", "mamba")]

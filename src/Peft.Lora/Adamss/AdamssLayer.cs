@@ -24,7 +24,7 @@ internal sealed class AdamssLayer : DeltaLayer
         places = Frozen("adamss_places", tensor(groups.SelectMany(rows => rows).ToArray()).argsort().to(Device), saved: false);
         subspaces = [.. groups.Select((rows, i) =>
         {
-            var start = Start(left.index_select(0, tensor(rows, device: left.device)), options);
+            var start = Start(HasValues ? left.index_select(0, tensor(rows, device: left.device)) : left.narrow(0, 0, rows.Length), options);
             var up = options.Initialization == "orthogonal" ? Zeros(rows.Length, start.shape[0]) : Normal(0.01, rows.Length, start.shape[0]);
             return new Subspace(Make($"adamss_A.{i}", start, options), Make($"adamss_B.{i}", up, options));
         })];
@@ -46,7 +46,7 @@ internal sealed class AdamssLayer : DeltaLayer
         if (hasBias) weight = cat([weight, Target.Bias!.to_type(ScalarType.Float32).unsqueeze(1)], 1);
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));
-        if (IsLayout) return (Zeros(rows, rank), Zeros(rank, columns));
+        if (!HasValues) return (Zeros(rows, rank), Zeros(rank, columns));
         using var random = new SeededRandom(options.RandomSeed, Device);
         var start = random.Normal(Math.Min(rows, columns), rank).to(weight.device);
         var (u, _, vt) = LowRank.Svd(rows < columns ? weight.t() : weight, start, iterations: 2);
@@ -55,15 +55,12 @@ internal sealed class AdamssLayer : DeltaLayer
 
     // Without numbers there is no telling groups apart: equal ones need as much room.
     private long[][] Groups(Tensor left, int count)
-        => IsLayout ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
-
-    // On the device meta tensors are shapes alone, which is enough to count.
-    private bool IsLayout => Device.type == DeviceType.META;
+        => !HasValues ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
 
     // Orthonormal directions in which the group's rows extend most.
     private Tensor Start(Tensor rows, AdamssOptions options)
     {
-        if (IsLayout) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
+        if (!HasValues) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
         var rank = Math.Min(options.SubspaceRank, s.shape[0]);
         // The threshold is for the values of the Gram matrix, which are squares.

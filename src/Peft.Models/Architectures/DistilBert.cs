@@ -26,7 +26,7 @@ internal static class DistilBert
             HeadCount = heads,
             KeyValueHeadCount = heads,
             HeadSize = hidden / heads,
-            IntermediateSize = config.Size("hidden_dim", 4 * hidden),
+            IntermediateSize = config.Size("hidden_dim", 3072),
             MaxPositions = config.Size("max_position_embeddings", 512),
             Activation = activation,
             Norm = NormKind.Layer,

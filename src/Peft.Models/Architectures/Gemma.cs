@@ -4,45 +4,28 @@ namespace Peft.Models.Architectures;
 internal static class Gemma
 {
     /// <summary>Llama with scaled embeddings and norms that store w − 1.</summary>
-    public static TransformerSpec Describe(ModelConfig config)
-    {
-        config.Only("use_bidirectional_attention", false);
-        var spec = Llama.Common(config);
-        return spec with
-        {
-            HeadSize = config.Size("head_dim", 256),
-            // hidden_act "gelu" of the first release stands for the tanh form, which it was trained with.
-            Activation = config.Has("hidden_activation")
-                ? Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh")
-                : Activation.Named("gelu_pytorch_tanh"),
-            NormOffset = 1,
-            EmbeddingScale = Math.Sqrt(spec.HiddenSize),
-            TiedHead = config.Flag("tie_word_embeddings", true),
-            AttentionBias = config.Flag("attention_bias", false),
-            AttentionOutputBias = config.Flag("attention_bias", false),
-        };
-    }
+    public static TransformerSpec Describe(ModelConfig config) => Common(config.Default("num_key_value_heads", 16), 8192) with { Activation = FirstActivation(config) };
 
     /// <summary>Gemma with soft caps, a window on every other layer, and norms after attention and feed-forward network too.</summary>
     public static TransformerSpec Describe2(ModelConfig config)
     {
-        var spec = Describe(config);
+        var spec = Common(config.Default("num_key_value_heads", 4), 8192);
         return spec with
         {
             Names = Sandwich,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             AttentionSoftCap = Cap(config, "attn_logit_softcapping", 50),
             LogitSoftCap = Cap(config, "final_logit_softcapping", 30),
-            Windows = Llama.Windows(config, spec.LayerCount, config.Size("sliding_window", 4096), layer => layer % 2 == 0),
+            Windows = Llama.Windows(config, spec.LayerCount, Window(config), layer => layer % 2 == 0),
         };
     }
 
     /// <summary>Gemma 2 without caps, with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
     public static TransformerSpec Describe3(ModelConfig config)
     {
-        var spec = Describe(config);
+        const int positions = 131072;
+        var spec = Common(config.Default("num_key_value_heads", 4), positions, RotarySettings.Read(config, "full_attention", 1_000_000, defaultPositions: positions));
         var period = config.Integer("sliding_window_pattern", config.Integer("_sliding_window_pattern", 6));
-        var nested = config.Object("rope_parameters") is not null;
         return spec with
         {
             Names = Sandwich,
@@ -51,12 +34,39 @@ internal static class Gemma
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             AttentionSoftCap = Cap(config, "attn_logit_softcapping", null),
             LogitSoftCap = Cap(config, "final_logit_softcapping", null),
-            Windows = Llama.Windows(config, spec.LayerCount, config.Size("sliding_window", 4096), layer => (layer + 1) % period != 0),
-            Rotary = RotarySettings.Read(config, "full_attention", 1_000_000),
-            WindowRotary = nested
-                ? RotarySettings.Read(config, "sliding_attention")
-                : new RotarySettings(config.Number("rope_local_base_freq", 10000)),
+            Windows = Llama.Windows(config, spec.LayerCount, Window(config), layer => (layer + 1) % period != 0),
+            // rope_theta is for the layers that see everything.
+            WindowRotary = RotarySettings.Read(config.Without("rope_theta"), "sliding_attention", config.Number("rope_local_base_freq", 10000), defaultPositions: positions),
         };
+    }
+
+    private static TransformerSpec Common(ModelConfig config, int positions, RotarySettings? rotary = null)
+    {
+        config.Only("use_bidirectional_attention", false);
+        config = config.Default("max_position_embeddings", positions);
+        var spec = Llama.Common(config, rotary);
+        return spec with
+        {
+            HeadSize = config.Size("head_dim", 256),
+            Activation = Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh"),
+            NormOffset = 1,
+            QuestionAnswerer = null,
+            EmbeddingScale = Math.Sqrt(spec.HiddenSize),
+            TiedHead = config.Flag("tie_word_embeddings", true),
+            AttentionBias = config.Flag("attention_bias", false),
+            AttentionOutputBias = config.Flag("attention_bias", false),
+        };
+    }
+
+    // Files of the first release name it twice: hidden_activation counts. Where hidden_act stands alone, its "gelu" is the tanh form, which the model was trained with.
+    private static Activation FirstActivation(ModelConfig config)
+        => config.Has("hidden_activation") ? Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh")
+            : config.Text("hidden_act", null) == "gelu" ? Activation.Named("gelu_pytorch_tanh") : Activation.Read(config, "hidden_act", "gelu_pytorch_tanh");
+
+    private static int Window(ModelConfig config)
+    {
+        config.Refuse(config.Names("sliding_window") && !config.Has("sliding_window"), "sliding_window");
+        return config.Size("sliding_window", 4096);
     }
 
     private static readonly TransformerNames Sandwich = new()

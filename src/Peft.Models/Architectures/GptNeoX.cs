@@ -32,7 +32,7 @@ internal static class GptNeoX
             AttentionOutputBias = bias,
             FeedForwardBias = true,
             ParallelResidual = config.Flag("use_parallel_residual", true),
-            Rotary = RotarySettings.Read(config, defaultPartial: 0.25),
+            Rotary = RotarySettings.Read(config, null, config.Number("rotary_emb_base", 10000), config.Number("rotary_pct", 0.25)),
             TiedHead = config.Flag("tie_word_embeddings", false),
             EmbeddingDropout = config.Number("hidden_dropout", 0),
             AttentionDropout = config.Number("attention_dropout", 0),

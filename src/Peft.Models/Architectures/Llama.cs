@@ -11,11 +11,14 @@ internal static class Llama
             AttentionBias = config.Flag("attention_bias", false),
             AttentionOutputBias = config.Flag("attention_bias", false),
             FeedForwardBias = config.Flag("mlp_bias", false),
+            AnsweringBase = "transformer",
         };
     }
 
     /// <summary>A pre-norm decoder with rotary positions, grouped queries and a gated feed-forward network, without biases.</summary>
-    public static TransformerSpec Common(ModelConfig config)
+    /// <param name="config">The configuration.</param>
+    /// <param name="rotary">The rotary embedding; null for what the configuration says of all layers.</param>
+    public static TransformerSpec Common(ModelConfig config, RotarySettings? rotary = null)
     {
         var hidden = config.Size("hidden_size");
         var heads = config.Size("num_attention_heads");
@@ -33,7 +36,7 @@ internal static class Llama
             Activation = Activation.Read(config, "hidden_act", "silu"),
             NormEpsilon = config.Number("rms_norm_eps", 1e-6),
             GatedFeedForward = true,
-            Rotary = RotarySettings.Read(config),
+            Rotary = rotary ?? RotarySettings.Read(config),
             TiedHead = config.Flag("tie_word_embeddings", false),
             AttentionDropout = config.Number("attention_dropout", 0),
             TokenClassifier = new HeadSpec { Output = "score", Dropout = config.Number("classifier_dropout", config.Number("hidden_dropout", 0.1)) },

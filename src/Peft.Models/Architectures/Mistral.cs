@@ -5,8 +5,9 @@ internal static class Mistral
 {
     public static TransformerSpec Describe(ModelConfig config)
     {
+        config = config.Default("num_key_value_heads", 8).Default("max_position_embeddings", 131072).Default("sliding_window", 4096);
         var spec = Llama.Common(config);
-        // transformers takes 4096 where an older file leaves the field out; null means no window.
+        // null means no window; a file that leaves the field out means the first release's 4096.
         int? window = config.Has("sliding_window") ? config.Size("sliding_window") : null;
         return spec with { Windows = Llama.Windows(config, spec.LayerCount, window, _ => true) };
     }

@@ -17,9 +17,13 @@ internal static class Qwen
 
     private static TransformerSpec Common(ModelConfig config)
     {
+        config = config.Default("num_key_value_heads", 32).Default("max_position_embeddings", 32768);
         var spec = Llama.Common(config);
-        int? window = config.Flag("use_sliding_window", false) ? config.Size("sliding_window", 4096) : null;
+        int? window = config.Flag("use_sliding_window", false) ? Window(config) : null;
         var first = config.Integer("max_window_layers", 28);
-        return spec with { Windows = Llama.Windows(config, spec.LayerCount, window, layer => layer >= first) };
+        return spec with { AnsweringBase = "transformer", Windows = Llama.Windows(config, spec.LayerCount, window, layer => layer >= first) };
     }
+
+    // A null asks for no window where use_sliding_window asks for one.
+    private static int? Window(ModelConfig config) => config.Has("sliding_window") ? config.Size("sliding_window") : config.Names("sliding_window") ? null : 4096;
 }

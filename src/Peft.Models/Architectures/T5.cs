@@ -14,6 +14,12 @@ internal static class T5
         {
             Encoder = encoder,
             TiedHead = tied,
+            ClassifyingBase = "transformer",
+            Classifier = new HeadSpec
+            {
+                Dense = "classification_head.dense", Activation = Activation.Named("tanh"), Output = "classification_head.out_proj",
+                InputDropout = config.Number("classifier_dropout", 0), Dropout = config.Number("classifier_dropout", 0),
+            },
             // Newer files have a field for what used to follow from the tied head.
             HeadScale = config.Flag("scale_decoder_outputs", tied) ? 1 / Math.Sqrt(decoder.HiddenSize) : 1,
         };

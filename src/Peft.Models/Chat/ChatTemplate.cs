@@ -22,7 +22,11 @@ public sealed class ChatTemplate
     {
         templates = texts.ToDictionary(text => text.Key, text => JinjaTemplate.Parse(text.Value));
         SpecialTokens = specialTokens;
+        Sources = [.. texts.Values];
     }
+
+    /// <summary>The templates' texts.</summary>
+    internal IReadOnlyList<string> Sources { get; }
 
     /// <summary>Reads a template.</summary>
     /// <param name="text">The template.</param>

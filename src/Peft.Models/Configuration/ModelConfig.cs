@@ -72,6 +72,9 @@ public sealed class ModelConfig
         return copy;
     }
 
+    /// <summary>The configuration with a field that the file does not name; null in the file is a value.</summary>
+    internal ModelConfig Default(string name, JsonNode value) => Names(name) ? this : With(name, value);
+
     /// <summary>A copy without a field.</summary>
     internal ModelConfig Without(string name)
     {

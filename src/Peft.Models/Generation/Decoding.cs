@@ -10,6 +10,7 @@ internal sealed class Decoding : IDisposable
     private IDisposable? adaptersOfRows;
     private Tensor input;      // [rows, length of the coming input]
     private Tensor? mask;      // preallocated for the whole run, [rows, prompt + new]
+    private Tensor? history;   // the rows' tokens, where the cache may have to be filled anew
     private int added;
 
     /// <param name="model">The model.</param>
@@ -35,6 +36,7 @@ internal sealed class Decoding : IDisposable
         // Copies are made once the prompt is read: until then there need be room for it alone.
         Cache = new KeyValueCache(copies == 1 ? Positions : Width);
         (input, mask) = Pad(settings.PadTokenId);
+        if (model.Spec.Rotary?.Scaling is LongRopeScaling) history = input.alias().DetachFromDisposeScope();
     }
 
     /// <summary>What each prompt's model reads.</summary>
@@ -57,9 +59,12 @@ internal sealed class Decoding : IDisposable
     // The last token that is added is never read.
     private int Positions => Width + Limit - 1;
 
+    private int VirtualTokens => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
+
     /// <summary>Logits of each row's next token, <c>[rows, vocabulary]</c>.</summary>
     public Tensor Next()
     {
+        if (OutgrowsKeys()) ReadAgain();
         using var visible = mask?.narrow(1, 0, Width + added);
         using var logits = continuation.Next(new ModelInput { InputIds = input, Cache = Cache, AttentionMask = visible });
         return logits.squeeze(1);
@@ -72,6 +77,24 @@ internal sealed class Decoding : IDisposable
         input.Dispose();
         input = ids.DetachFromDisposeScope();
         added++;
+        if (history is { } before) Keep(cat([before, ids], 1));
+    }
+
+    // The keys in the cache are turned by the frequencies of short texts.
+    private bool OutgrowsKeys() => history is not null && model.Spec.Rotary!.Scaling is LongRopeScaling { OriginalPositions: var original }
+        && Cache.Length > 0 && Cache.Length <= original && VirtualTokens + Width + added > original;
+
+    private void ReadAgain()
+    {
+        Cache.Truncate(0);
+        input.Dispose();
+        input = history!.alias().DetachFromDisposeScope();
+    }
+
+    private void Keep(Tensor tokens)
+    {
+        history?.Dispose();
+        history = tokens.DetachFromDisposeScope();
     }
 
     /// <summary>Gives each row so many copies, one after another, once the prompts are read.</summary>
@@ -79,6 +102,7 @@ internal sealed class Decoding : IDisposable
     {
         using var scope = NewDisposeScope();
         continuation.Repeat(copies);
+        if (history is { } read) Keep(read.repeat_interleave(copies, 0));
         Cache.Repeat(copies, Positions);
         if (mask is { } once)
         {
@@ -90,7 +114,13 @@ internal sealed class Decoding : IDisposable
 
     /// <summary>Makes each row go on from what another, of the same prompt, has written.</summary>
     /// <param name="rows">Which.</param>
-    public void Reorder(long[] rows) => Cache.Reorder(rows, from: Width);
+    public void Reorder(long[] rows)
+    {
+        Cache.Reorder(rows, from: Width);
+        if (history is null) return;
+        using var index = tensor(rows, device: Device);
+        Keep(history.index_select(0, index));
+    }
 
     private static void Check(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts)
     {
@@ -105,10 +135,9 @@ internal sealed class Decoding : IDisposable
     {
         var limit = settings.Limit(Width);
         if (model.Spec.LearnedPositionOffset is null) return limit;
-        var virtualTokens = model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
-        limit = Math.Min(limit, model.Spec.MaxPositions - Width - virtualTokens + 1);
+        limit = Math.Min(limit, model.Spec.MaxPositions - Width - VirtualTokens + 1);
         if (limit < 1)
-            throw new ArgumentException($"The prompt has {Width + virtualTokens} tokens, but the model has learned {model.Spec.MaxPositions} positions only: cut the prompt.");
+            throw new ArgumentException($"The prompt has {Width + VirtualTokens} tokens, but the model has learned {model.Spec.MaxPositions} positions only: cut the prompt.");
         return limit;
     }
 
@@ -135,6 +164,7 @@ internal sealed class Decoding : IDisposable
         continuation.Dispose();
         input.Dispose();
         mask?.Dispose();
+        history?.Dispose();
         Cache.Dispose();
     }
 }

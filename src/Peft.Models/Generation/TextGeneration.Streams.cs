@@ -93,7 +93,12 @@ public static partial class TextGeneration
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
-            await foreach (var item in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false)) yield return item;
+            await foreach (var item in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                // All may have been written before the first is read: what the reader has not asked for is not to come after it has given up.
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return item;
+            }
         }
         finally
         {

@@ -26,7 +26,7 @@ internal static class WeightInitializer
     private static double Deviation(PretrainedModel model, string path, AdaptableModule part)
     {
         var spec = model.Spec;
-        if (spec.FanInInit) return model.Config.Number("initializer_factor", 1) * FanIn(spec, path, part);
+        if (spec.FanInInit) return model.Config.Number("initializer_factor", 1) * FanIn(spec, path.StartsWith(model.BasePrefix, StringComparison.Ordinal) ? path[model.BasePrefix.Length..] : path, part);
         var deviation = model.Config.InitializerRange;
         return spec.ScaledResidualInit && IsResidual(path, spec.Names) ? deviation / Math.Sqrt(2.0 * spec.LayerCount) : deviation;
     }

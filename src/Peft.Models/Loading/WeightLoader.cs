@@ -16,7 +16,7 @@ internal static partial class WeightLoader
         using var grad = no_grad();
         var keys = files.Tensors.Keys.ToHashSet(StringComparer.Ordinal);
         // A checkpoint of the bare base model leaves the prefix out, and so does a model without a head.
-        var prefix = keys.Any(key => key.StartsWith(model.KeyPrefix, StringComparison.Ordinal)) ? model.KeyPrefix : "";
+        var prefix = model.KeyPrefix(keys);
         string KeyOf(string name)
         {
             var key = model.KeyOf(name);
@@ -49,7 +49,7 @@ internal static partial class WeightLoader
     }
 
     private static bool IsOfBase(PretrainedModel model, string name)
-        => model.BasePrefix.Length == 0 ? model.KeyPrefix.Length > 0 : name.StartsWith(model.BasePrefix, StringComparison.Ordinal);
+        => model.BasePrefix.Length == 0 ? model.Spec.Kind != TransformerKind.EncoderDecoder : name.StartsWith(model.BasePrefix, StringComparison.Ordinal);
 
     // BERT's first checkpoints call the parameters of norms gamma and beta.
     private static string OldKey(string key, HashSet<string> keys)
@@ -62,9 +62,9 @@ internal static partial class WeightLoader
     // Buffers that older versions of transformers saved, weights saved under a second name, and the heads of other tasks.
     [GeneratedRegex("""
         (^|\.)(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias|embeddings\.position_ids)$
-        |^(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$
+        |^(transformer\.)?(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$
         |(^|\.)pooler\.dense\.(weight|bias)$
-        |^(lm_head|embed_out|score|classifier|pre_classifier|qa_outputs|cls|vocab_transform|vocab_layer_norm|vocab_projector)\.
+        |^(lm_head|embed_out|score|classifier|classification_head|pre_classifier|qa_outputs|cls|vocab_transform|vocab_layer_norm|vocab_projector)\.
         """, RegexOptions.IgnorePatternWhitespace)]
     private static partial Regex HarmlessKey();
 }

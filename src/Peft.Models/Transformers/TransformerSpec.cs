@@ -156,8 +156,14 @@ public sealed record TransformerSpec
     /// <summary>The head that classifies each token.</summary>
     public HeadSpec TokenClassifier { get; init; } = new() { Output = "score" };
 
-    /// <summary>The head that tells where an answer begins and ends.</summary>
-    public HeadSpec QuestionAnswerer { get; init; } = new() { Output = "qa_outputs" };
+    /// <summary>Path of the model without its head in a <see cref="Models.SequenceClassifier"/>, where it is not <see cref="TransformerNames.Base"/> (T5).</summary>
+    public string? ClassifyingBase { get; init; }
+
+    /// <summary>Path of the model without its head in a <see cref="Models.QuestionAnswerer"/>, where it is not <see cref="TransformerNames.Base"/> (Llama).</summary>
+    public string? AnsweringBase { get; init; }
+
+    /// <summary>The head that tells where an answer begins and ends; null if the architecture has none.</summary>
+    public HeadSpec? QuestionAnswerer { get; init; } = new() { Output = "qa_outputs" };
 
     /// <summary>The head that fills in masked tokens, tied to the token embedding; null if the model has none.</summary>
     public HeadSpec? MaskedHead { get; init; }

@@ -12,6 +12,9 @@ internal sealed class AnswerText(StreamingDecoder decoder, IReadOnlyList<string>
     /// <summary>Takes a token; returns the text that can be shown, often empty.</summary>
     public string Push(int token) => Take(decoder.Push(token), final: false);
 
+    /// <summary>Takes text that stands for a special token, which decoding would leave out.</summary>
+    public string Insert(string text) => Take(decoder.Flush() + text, final: false);
+
     /// <summary>The text that was held back; none after a stop string.</summary>
     public string Flush() => Take(decoder.Flush(), final: true);
 

@@ -10,9 +10,10 @@ public static class CausalLMChat
     /// <param name="tokenizer">Its tokenizer, with a chat template.</param>
     /// <param name="generation">How to generate where a request does not say.</param>
     /// <param name="template">What the template is told besides the messages.</param>
+    /// <param name="toolCalls">How the model writes that it calls tools.</param>
     /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or one that cannot be read.</exception>
-    public static CausalLMChatClient AsChatClient(this CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null)
-        => new(model, tokenizer, generation, template);
+    public static CausalLMChatClient AsChatClient(this CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate)
+        => new(model, tokenizer, generation, template, toolCalls);
 
     /// <summary>The model's last hidden states, averaged over each text, as embeddings.</summary>
     /// <param name="model">The model, with or without adapters.</param>

@@ -9,7 +9,8 @@ namespace Peft.Models;
 /// </summary>
 /// <remarks>
 /// Of <see cref="ChatOptions"/> the limits, temperature, top k and p, seed, stop sequences, instructions and tools are heeded;
-/// <see cref="ChatOptions.AdditionalProperties"/> are variables of the template. An answer that calls a tool comes as the text that the model writes.
+/// <see cref="ChatOptions.AdditionalProperties"/> are variables of the template. Calls of tools become <see cref="FunctionCallContent"/> where tools are offered
+/// and the format is known (<see cref="ToolCallFormat"/>); what is not well formed stays text. The results go back as <see cref="FunctionResultContent"/>.
 /// The client does not own the model: disposing it does nothing.
 /// </remarks>
 public sealed class CausalLMChatClient : IChatClient
@@ -19,19 +20,21 @@ public sealed class CausalLMChatClient : IChatClient
     readonly GenerationOptions generation;
     readonly ChatTemplateOptions template;
     readonly ChatClientMetadata metadata;
+    readonly ToolCallMarks? marks;
 
     /// <summary>Makes a client.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="tokenizer">Its tokenizer, with a chat template.</param>
     /// <param name="generation">How to generate where a request does not say.</param>
     /// <param name="template">What the template is told besides the messages.</param>
+    /// <param name="toolCalls">How the model writes that it calls tools.</param>
     /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or one that cannot be read.</exception>
-    public CausalLMChatClient(CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null)
+    public CausalLMChatClient(CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
-        _ = ChatTokenizing.Template(tokenizer);
+        marks = ToolCallMarks.Of(toolCalls, ChatTokenizing.Template(tokenizer));
         var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config);
         // Answers are streamed, which a beam search cannot do: what the model's file says of beams and several sequences does not count.
         this.generation = (generation ?? new()) with
@@ -57,8 +60,10 @@ public sealed class CausalLMChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(messages);
         if (options?.Instructions is { Length: > 0 } instructions) messages = messages.Prepend(new(ChatRole.System, instructions));
         var settings = ChatOptionsMapping.Generation(options, generation);
-        var prompt = tokenizer.ApplyChatTemplate(messages, ChatOptionsMapping.Template(options, template)).Ids;
-        return Answer(prompt, settings, cancellationToken);
+        var rendering = ChatOptionsMapping.Template(options, template);
+        var prompt = tokenizer.ApplyChatTemplate(messages, rendering).Ids;
+        var calls = marks is not null && rendering.Tools is { Count: > 0 } tools ? new ToolCallReader(marks, [.. tools.Select(tool => tool.Name)]) : null;
+        return Answer(prompt, settings, calls, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -72,22 +77,28 @@ public sealed class CausalLMChatClient : IChatClient
     /// <inheritdoc/>
     public void Dispose() { }
 
-    async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> prompt, GenerationOptions settings, [EnumeratorCancellation] CancellationToken cancellationToken)
+    async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
         var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings ?? []);
         var id = Guid.NewGuid().ToString("N");
         var (count, last) = (0, -1);
+        // Some tokenizers have the mark as a special token.
+        var mark = calls is null ? null : tokenizer.TokenToId(marks!.Start);
         await foreach (var token in model.GenerateTokensAsync(prompt, settings with { StopStrings = [] }, cancellationToken).ConfigureAwait(false))
         {
             (count, last) = (count + 1, token);
-            if (text.Push(token) is { Length: > 0 } piece) yield return Update(new TextContent(piece));
+            var piece = token == mark ? text.Insert(marks!.Start) : text.Push(token);
+            foreach (var content in Contents(piece, final: false)) yield return Update(content);
             if (text.Stopped) break;
         }
-        if (text.Flush() is { Length: > 0 } rest) yield return Update(new TextContent(rest));
+        foreach (var content in Contents(text.Flush(), final: true)) yield return Update(content);
         var usage = Update(new UsageContent(new() { InputTokenCount = prompt.Count, OutputTokenCount = count, TotalTokenCount = prompt.Count + count }));
-        usage.FinishReason = text.Stopped || settings.EndTokenIds!.Contains(last) ? ChatFinishReason.Stop : ChatFinishReason.Length;
+        usage.FinishReason = calls?.Called == true ? ChatFinishReason.ToolCalls : text.Stopped || settings.EndTokenIds!.Contains(last) ? ChatFinishReason.Stop : ChatFinishReason.Length;
         yield return usage;
+
+        IEnumerable<AIContent> Contents(string piece, bool final)
+            => calls is null ? piece.Length > 0 ? [new TextContent(piece)] : [] : final ? [.. calls.Push(piece), .. calls.Flush()] : calls.Push(piece);
 
         ChatResponseUpdate Update(AIContent content) => new(ChatRole.Assistant, [content])
         {

@@ -1,0 +1,24 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Llama 3.1's scaling: wavelengths above original/low are multiplied by the factor, those below original/high kept, between them blended.</summary>
+/// <param name="Factor">The factor, at least 1.</param>
+/// <param name="LowFrequency"><c>low_freq_factor</c>.</param>
+/// <param name="HighFrequency"><c>high_freq_factor</c>, larger than the low one.</param>
+/// <param name="OriginalPositions">Positions of the first training: <c>original_max_position_embeddings</c>.</param>
+public sealed record Llama3Scaling(double Factor, double LowFrequency, double HighFrequency, int OriginalPositions) : RotaryScaling
+{
+    internal override Tensor Frequencies(double theta, Tensor exponents, long length)
+    {
+        var frequencies = Power(theta, exponents).reciprocal();
+        var wavelengths = frequencies.reciprocal().mul(2 * Math.PI);
+        var longest = OriginalPositions / LowFrequency;
+        var shortest = OriginalPositions / HighFrequency;
+        var slowed = frequencies.div(Factor);
+        var blend = wavelengths.reciprocal().mul(OriginalPositions).sub(LowFrequency).div(HighFrequency - LowFrequency);
+        var blended = slowed.mul(blend.neg().add(1)).add(frequencies.mul(blend));
+        var result = where(wavelengths.gt(longest), slowed, frequencies);
+        return where(wavelengths.le(longest).logical_and(wavelengths.ge(shortest)), blended, result);
+    }
+}

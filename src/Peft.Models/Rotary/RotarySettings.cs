@@ -1,0 +1,59 @@
+using System.Text.Json.Nodes;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of one kind of layer.</summary>
+/// <param name="Base">θ: the wavelengths run from 2π to 2πθ.</param>
+public sealed record RotarySettings(double Base)
+{
+    /// <summary>What is done to the frequencies for longer texts; null for nothing.</summary>
+    public RotaryScaling? Scaling { get; init; }
+
+    /// <summary>Share of a head's dimensions that rotate.</summary>
+    public double Partial { get; init; } = 1;
+
+    /// <summary>The frequencies for a regime of <see cref="RotaryScaling.Regime"/>.</summary>
+    internal Tensor Frequencies(Tensor exponents, long regime)
+        => Scaling?.Frequencies(Base, exponents, regime) ?? tensor((float)Base, device: exponents.device).pow(exponents).reciprocal();
+
+    /// <summary>
+    /// Reads the settings in both spellings: <c>rope_parameters</c> (nested by layer type where a model has two), or
+    /// <c>rope_theta</c> with <c>rope_scaling</c>, in which the kind is <c>rope_type</c> or <c>type</c>. Kinds are default, linear, dynamic, yarn, longrope (su) and llama3.
+    /// </summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="layerType">Key of the nested form, such as <c>sliding_attention</c>; null if the model has one kind only.</param>
+    /// <param name="defaultBase">θ if the file gives none.</param>
+    /// <param name="defaultPartial">Share of rotating dimensions if the file gives none.</param>
+    /// <param name="defaultPositions"><c>max_position_embeddings</c> if the file gives none.</param>
+    /// <exception cref="UnsupportedModelException">The scaling is of a kind that is not implemented.</exception>
+    /// <exception cref="ModelFolderException">A field of the scaling is missing or no such value.</exception>
+    public static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000, double defaultPartial = 1, int defaultPositions = 2048)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var source = config.Object("rope_scaling") is { Count: > 0 } ? "rope_scaling" : "rope_parameters";
+        var rope = config.Object(source);
+        if (layerType is not null) (rope, source) = (OfLayer(config, layerType), $"rope_parameters.{layerType}");
+        else if (rope?.FirstOrDefault(pair => pair.Value is JsonObject) is { Key: { } nested })
+            throw new UnsupportedModelException($"{config.Source}: {source} has an entry for {nested}, but the layers of model_type '{config.ModelType}' share one rotary embedding.");
+        var fields = new RopeFields(config, source, rope ?? []);
+        return new(fields.Number("rope_theta") ?? config.Number("rope_theta", defaultBase))
+        {
+            Partial = fields.Number("partial_rotary_factor") ?? config.Number("partial_rotary_factor", defaultPartial),
+            Scaling = fields.Scaling(config.Size("max_position_embeddings", defaultPositions)),
+        };
+    }
+
+    // As in transformers, the older rope_scaling adds to what layers without a window have.
+    private static JsonObject OfLayer(ModelConfig config, string layerType)
+    {
+        var rope = config.Object("rope_parameters");
+        if (rope?.Any(pair => pair.Value is not (JsonObject or null)) == true)
+            throw new UnsupportedModelException($"{config.Source}: rope_parameters of model_type '{config.ModelType}' must be nested by layer type: full_attention and sliding_attention.");
+        var result = rope?[layerType]?.DeepClone().AsObject() ?? [];
+        if (layerType != "full_attention" || config.Object("rope_scaling") is not { } older) return result;
+        foreach (var (name, value) in older) result[name] = value?.DeepClone();
+        if (older["type"] is { } kind && older["rope_type"] is null) result["rope_type"] = kind.DeepClone();
+        return result;
+    }
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Precomputed angles of the rotary embedding; grows with the longest sequence seen.</summary>
+internal sealed class RotaryTable : IDisposable
+{
+    private readonly RotarySettings settings;
+    private readonly Lock growing = new();   // passes may run at the same time
+    private Tensor? cosine, sine;   // [positions, 1, rotated]
+    private long rows, regime;
+
+    /// <param name="settings">The settings.</param>
+    /// <param name="headSize">Dimensions of a head.</param>
+    /// <exception cref="UnsupportedModelException">They do not fit heads of that size.</exception>
+    public RotaryTable(RotarySettings settings, int headSize)
+    {
+        this.settings = settings;
+        Rotated = (int)(headSize * settings.Partial);
+        if (Rotated % 2 != 0)
+            throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
+                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {Rotated} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
+        if (settings.Scaling?.Misfit(Rotated) is { } misfit) throw new UnsupportedModelException(misfit);
+    }
+
+    /// <summary>Dimensions of a head that rotate.</summary>
+    public int Rotated { get; }
+
+    /// <summary>Angles of the positions from <paramref name="start"/> on: <c>[length, 1, rotated]</c>.</summary>
+    public RotaryAngles Slice(long start, long length, ScalarType type, Device device)
+    {
+        using var _ = growing.EnterScope();
+        if (Passes(start + length))
+        {
+            using var positions = arange(start, start + length, ScalarType.Float32, device);
+            return Angles(positions, type);
+        }
+        Ensure(start + length, type, device);
+        return new(cosine!.narrow(0, start, length), sine!.narrow(0, start, length));
+    }
+
+    /// <summary>Angles of any positions <c>[batch, sequence]</c>, the largest of which is below <paramref name="limit"/>.</summary>
+    public RotaryAngles Pick(Tensor positions, long limit, ScalarType type, Device device)
+    {
+        using var _ = growing.EnterScope();
+        using var scope = NewDisposeScope();
+        var flat = positions.reshape(-1);
+        long[] shape = [.. positions.shape, 1, Rotated];
+        // Only where the frequencies follow from the length is it worth asking the device for it.
+        if (settings.Scaling is { } scaling && scaling.Regime(limit, regime) != scaling.Regime(0, regime)) limit = positions.max().item<long>() + 1;
+        Tensor c, s;
+        if (Passes(limit)) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
+        else
+        {
+            Ensure(limit, type, device);
+            (c, s) = (cosine!.index_select(0, flat), sine!.index_select(0, flat));
+        }
+        return new(c.view(shape).MoveToOuterDisposeScope(), s.view(shape).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Rotates each pair (i, i + half) of a head's dimensions: <c>[batch, sequence, heads, size]</c>.</summary>
+    public static Tensor Rotate(Tensor heads, RotaryAngles angles, int rotated, int headSize)
+    {
+        if (rotated == headSize) return RotateAll(heads, angles, rotated);
+        using var turning = heads.narrow(-1, 0, rotated);
+        using var rest = heads.narrow(-1, rotated, headSize - rotated);
+        using var turned = RotateAll(turning, angles, rotated);
+        return cat([turned, rest], -1);
+    }
+
+    private static Tensor RotateAll(Tensor heads, RotaryAngles angles, int size)
+    {
+        // (x₁, x₂) → (x₁ cos − x₂ sin, x₂ cos + x₁ sin): rolling by half swaps the halves, the sign is in the table.
+        using var swapped = heads.roll(size / 2, -1);
+        using var straight = heads.mul(angles.Cosine);
+        return straight.addcmul(swapped, angles.SignedSine, 1);
+    }
+
+    // Whether a pass up to a length has frequencies of its own, for which a table would be made in vain.
+    private bool Passes(long length)
+    {
+        if (settings.Scaling is not { } scaling) return false;
+        var now = scaling.Regime(length, regime);
+        if (now != regime) Dispose();
+        regime = now;
+        return scaling.IsPassing(now);
+    }
+
+    private void Ensure(long needed, ScalarType type, Device device)
+    {
+        if (cosine is not null && needed <= rows && cosine.dtype == type && cosine.device_type == device.type
+            && cosine.device_index == device.index) return;
+        Dispose();
+        rows = Math.Max(64, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)needed));
+        // Inference tensors could not take part in a later training step.
+        using var normal = inference_mode(false);
+        using var positions = arange(rows, ScalarType.Float32, device);
+        (cosine, sine) = Angles(positions, type).Detach();
+    }
+
+    // [positions, 1, rotated]
+    private RotaryAngles Angles(Tensor positions, ScalarType type)
+    {
+        using var grad = no_grad();
+        using var scope = NewDisposeScope();
+        var exponents = arange(0, Rotated, 2, ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Rotated);
+        var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
+        var (c, s) = (angles.cos(), angles.sin());
+        if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(factor), s.mul(factor));
+        return new(cat([c, c], -1).to_type(type).unsqueeze(1).MoveToOuterDisposeScope(),
+                   cat([s.neg(), s], -1).to_type(type).unsqueeze(1).MoveToOuterDisposeScope());
+    }
+
+    public void Dispose()
+    {
+        cosine?.Dispose();
+        sine?.Dispose();
+        cosine = sine = null;
+    }
+}
