@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -45,28 +46,44 @@ public sealed class AdamW : IDisposable
         Steps++;
         var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);
         var root = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
+        var smallest = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
         using Scalar rootCorrection = root;
         using Scalar beta2 = options.Beta2;
         using Scalar rest2 = 1 - options.Beta2;
-        using Scalar epsilon = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
+        using Scalar epsilon = smallest;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (buffer, mean, square, rest1) in moments)
         {
+            if (TensorMemory.Takes(buffer.Values))
+            {
+                foreach (var range in buffer.Ranges)
+                {
+                    var (rate, decay) = RateAndDecay(range, scheduleFactor);
+                    AdamWKernel.Run(buffer.Values, buffer.Gradients, mean, square, range.Start, range.Length, new(
+                        (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2), (float)root, (float)smallest, (float)(1 - rate * decay), (float)(rate / meanCorrection)));
+                }
+                continue;
+            }
             mean.lerp_(buffer.Gradients, rest1);
             square.mul_(beta2).addcmul_(buffer.Gradients, buffer.Gradients, rest2);
             var denominator = square.sqrt().div_(rootCorrection).add_(epsilon);
             foreach (var range in buffer.Ranges)
             {
-                var group = parameters.Groups[range.Group];
-                var rate = scheduleFactor * group.LearningRateScale * (group.LearningRate ?? LearningRate);
-                using Scalar keep = 1 - rate * (group.WeightDecay ?? options.WeightDecay);
+                var (rate, decay) = RateAndDecay(range, scheduleFactor);
+                using Scalar keep = 1 - rate * decay;
                 using Scalar step = -(rate / meanCorrection);
                 buffer.Values.narrow(0, range.Start, range.Length)
                     .mul_(keep)
                     .addcdiv_(mean.narrow(0, range.Start, range.Length), denominator.narrow(0, range.Start, range.Length), step);
             }
         }
+    }
+
+    private (double Rate, double Decay) RateAndDecay(FlatRange range, double scheduleFactor)
+    {
+        var group = parameters.Groups[range.Group];
+        return (scheduleFactor * group.LearningRateScale * (group.LearningRate ?? LearningRate), group.WeightDecay ?? options.WeightDecay);
     }
 
     /// <summary>

@@ -14,7 +14,6 @@ namespace Peft;
 /// </remarks>
 public sealed class FlatParameters : IDisposable
 {
-    private Dictionary<string, (FlatBuffer Buffer, FlatSlice Slice)>? slices;
     private bool released;
 
     /// <summary>Moves the tensors into flat buffers. Values are kept; gradients start at 0.</summary>
@@ -98,21 +97,6 @@ public sealed class FlatParameters : IDisposable
             }
         }
         return missing;
-    }
-
-    /// <summary>Adds to the gradients of the tensors, which must be bound; what is null or invalid counts as 0.</summary>
-    /// <param name="gradients">One for each of <see cref="Tensors"/>, in their order.</param>
-    internal void AddGradients(IReadOnlyList<Tensor?> gradients)
-    {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        slices ??= Buffers.SelectMany(buffer => buffer.Slices.Select(slice => (buffer, slice))).ToDictionary(pair => pair.slice.Tensor.Name);
-        for (var i = 0; i < gradients.Count; i++)
-        {
-            if (gradients[i] is not { IsInvalid: false } gradient) continue;
-            var (buffer, slice) = slices[Tensors[i].Name];
-            slice.Of(buffer.Gradients).add_(gradient);
-        }
     }
 
     /// <summary>Euclidean norm of all gradients together, a float32 scalar on the first tensor's device. The caller disposes it.</summary>

@@ -16,6 +16,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private readonly Tensor[] tensors = [.. parameters.Tensors.Select(tensor => tensor.Value)];
     private readonly int most = Most(trainer, parameters);
     private PartThreads? threads;
+    private GradientCopy[] copies = [];
     private bool tried, refused;
 
     /// <summary>Adds the gradients of batches to the parameters'.</summary>
@@ -30,7 +31,11 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         {
             foreach (var batch in batches) divided.Add(((ILossModel)trainer.Model.Module).Divide(batch, most));
             if (divided.TrueForAll(parts => parts.Count == 1)) return null;
-            threads ??= new PartThreads(most);
+            if (threads is null)
+            {
+                threads = new PartThreads(most);
+                copies = [.. Enumerable.Range(0, most).Select(_ => new GradientCopy(parameters))];
+            }
             if (!tried && !MayRunApart(divided, seed)) return null;
             tried = true;
             return Add(divided);
@@ -42,7 +47,11 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     }
 
     /// <inheritdoc/>
-    public void Dispose() => threads?.Dispose();
+    public void Dispose()
+    {
+        threads?.Dispose();
+        foreach (var copy in copies) copy.Dispose();
+    }
 
     private static int Most(Trainer trainer, FlatParameters parameters)
     {
@@ -85,26 +94,24 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         var reached = new bool[tensors.Length];
         foreach (var parts in divided)
         {
-            var results = new (Tensor Loss, IList<Tensor> Gradients)[parts.Count];
-            threads!.Run([.. parts.Select((part, i) => new Action(() => results[i] = Backward(part, part.Weight / weight)))]);
-            foreach (var (loss, gradients) in results)
+            var losses = new Tensor[parts.Count];
+            threads!.Run([.. parts.Select((part, i) => new Action(() => losses[i] = Backward(part, part.Weight / weight, copies[i])))]);
+            for (var i = 0; i < parts.Count; i++)
             {
+                using var loss = losses[i];
                 total = total is null ? loss.clone() : total + loss;
-                for (var i = 0; i < reached.Length; i++) reached[i] |= !gradients[i].IsInvalid;
-                parameters.AddGradients([.. gradients]);
-                foreach (var gradient in gradients) gradient.Dispose();
-                loss.Dispose();
+                copies[i].Add();
+                for (var j = 0; j < reached.Length; j++) reached[j] |= copies[i].Reached[j];
             }
         }
         return (total!.MoveToOuterDisposeScope(), [.. parameters.Tensors.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
     }
 
-    private (Tensor, IList<Tensor>) Backward(Batch part, double share)
+    private Tensor Backward(Batch part, double share, GradientCopy into)
     {
         using var scope = NewDisposeScope();
         var loss = trainer.LossOf(part) * share;
-        var gradients = autograd.grad([loss], tensors, allow_unused: true);
-        foreach (var gradient in gradients) gradient.DetachFromDisposeScope();
-        return (loss.detach().DetachFromDisposeScope(), gradients);
+        into.Fill(autograd.grad([loss], tensors, allow_unused: true));
+        return loss.detach().DetachFromDisposeScope();
     }
 }

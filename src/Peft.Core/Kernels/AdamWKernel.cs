@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// A step of AdamW over flat float32 tensors on the CPU, in one pass: m ← m + (1 − β₁)·(g − m), v ← β₂·v + (1 − β₂)·g²,
+/// θ ← keep·θ − rate·m/(√v/root + ε).
+/// </summary>
+internal static unsafe class AdamWKernel
+{
+    private const int Chunk = 1 << 17;   // numbers that one thread takes at a time
+
+    /// <summary>What is the same for all numbers of a range.</summary>
+    /// <param name="Rest1">1 − β₁.</param>
+    /// <param name="Beta2">β₂.</param>
+    /// <param name="Rest2">1 − β₂, not from the rounded β₂.</param>
+    /// <param name="Root">√(1 − β₂ᵗ).</param>
+    /// <param name="Epsilon">ε.</param>
+    /// <param name="Keep">1 − η·λ.</param>
+    /// <param name="Rate">η/(1 − β₁ᵗ).</param>
+    public readonly record struct Settings(float Rest1, float Beta2, float Rest2, float Root, float Epsilon, float Keep, float Rate);
+
+    /// <summary>Changes values and moments, all <c>[total]</c> and contiguous, in a range.</summary>
+    public static void Run(Tensor values, Tensor gradients, Tensor mean, Tensor square, long start, long length, Settings settings)
+    {
+        fixed (float* vs = values.Floats(), gs = gradients.Floats(), ms = mean.Floats(), ss = square.Floats())
+        {
+            var (v, g, m, s) = ((nint)(vs + start), (nint)(gs + start), (nint)(ms + start), (nint)(ss + start));
+            TensorMemory.Parallel((int)((length + Chunk - 1) / Chunk), part =>
+            {
+                var at = (nint)part * Chunk;
+                Step((float*)v + at, (float*)g + at, (float*)m + at, (float*)s + at, (int)Math.Min(Chunk, length - at), settings);
+            });
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Step(float* values, float* gradients, float* mean, float* square, int count, Settings settings)
+    {
+        var (rest1, beta2, rest2, root, epsilon, keep, rate) = settings;
+        Vector256<float> one = Vector256.Create(rest1), two = Vector256.Create(beta2), other = Vector256.Create(rest2);
+        Vector256<float> correction = Vector256.Create(root), small = Vector256.Create(epsilon), kept = Vector256.Create(keep), step = Vector256.Create(rate);
+        var i = 0;
+        for (; i + 8 <= count; i += 8)
+        {
+            var g = Vector256.Load(gradients + i);
+            var m = Vector256.Load(mean + i);
+            m += one * (g - m);
+            var v = two * Vector256.Load(square + i) + other * g * g;
+            m.Store(mean + i);
+            v.Store(square + i);
+            (kept * Vector256.Load(values + i) - step * m / (Vector256.Sqrt(v) / correction + small)).Store(values + i);
+        }
+        for (; i < count; i++)
+        {
+            var g = gradients[i];
+            mean[i] += rest1 * (g - mean[i]);
+            square[i] = beta2 * square[i] + rest2 * g * g;
+            values[i] = keep * values[i] - rate * mean[i] / (MathF.Sqrt(square[i]) / root + epsilon);
+        }
+    }
+}

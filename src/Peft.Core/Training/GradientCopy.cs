@@ -1,0 +1,52 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Memory for the gradients of all trainable tensors beside those of the parameters, which a part of a batch fills.</summary>
+internal sealed class GradientCopy : IDisposable
+{
+    private readonly FlatParameters parameters;
+    private readonly Tensor[] flats;    // one for each buffer
+    private readonly Tensor[] slices;   // one for each tensor, in the parameters' order
+
+    public GradientCopy(FlatParameters parameters)
+    {
+        this.parameters = parameters;
+        using var _ = no_grad();
+        flats = [.. parameters.Buffers.Select(buffer => zeros_like(buffer.Gradients).DetachFromDisposeScope())];
+        var byName = parameters.Buffers.SelectMany((buffer, i) => buffer.Slices.Select(slice => (slice, i))).ToDictionary(pair => pair.slice.Tensor.Name);
+        slices = [.. parameters.Tensors.Select(tensor => byName[tensor.Name]).Select(pair => pair.slice.Of(flats[pair.i]).DetachFromDisposeScope())];
+        Reached = new bool[slices.Length];
+    }
+
+    /// <summary>Which tensors had a gradient.</summary>
+    public bool[] Reached { get; }
+
+    /// <summary>Takes the gradients, in the order of the parameters; one that is invalid counts as 0.</summary>
+    public void Fill(IList<Tensor> gradients)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        for (var i = 0; i < slices.Length; i++)
+        {
+            Reached[i] = !gradients[i].IsInvalid;
+            if (Reached[i]) slices[i].copy_(gradients[i]);
+            else slices[i].zero_();
+        }
+    }
+
+    /// <summary>Adds them to those of the parameters, which must be bound.</summary>
+    public void Add()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        for (var i = 0; i < flats.Length; i++) parameters.Buffers[i].Gradients.add_(flats[i]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var tensor in slices) tensor.Dispose();
+        foreach (var tensor in flats) tensor.Dispose();
+    }
+}
