@@ -35,6 +35,19 @@ public class LossTests
     }
 
     [Theory]
+    [InlineData("llama", 30)]
+    [InlineData("gpt2", -1)]
+    public void Token_ids_and_labels_outside_of_the_vocabulary_are_named(string kind, long bad)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create(kind, 30);
+        Tensor Ids(long id) => tensor(new[] { 3, 4, id, 5 }).unsqueeze(0);
+        Should.Throw<ArgumentException>(() => model.forward(Ids(bad))).Message.ShouldContain($"Token id {bad} is outside the model's vocabulary of 30");
+        Should.Throw<ArgumentException>(() => model.Loss(new Batch { InputIds = Ids(5), Labels = Ids(bad) })).Message.ShouldContain($"Label {bad} is outside");
+        model.Loss(new Batch { InputIds = Ids(5), Labels = Ids(Batch.IgnoredLabel) }).item<float>().ShouldBeGreaterThan(0);
+    }
+
+    [Theory]
     [InlineData(0.0)]
     [InlineData(5.0)]
     public void Any_number_of_rows_per_chunk_gives_the_same(double cap)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Peft.Modules;
 using static TorchSharp.torch;
 
@@ -61,7 +62,23 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
             rows = rows.index_select(0, kept);
             flatTargets = flatTargets.index_select(0, kept);
         }
-        return Mean(prepare is null ? rows : prepare(rows), flatTargets);
+        try
+        {
+            return Mean(prepare is null ? rows : prepare(rows), flatTargets);
+        }
+        catch (ExternalException) when (Outside(flatTargets, head.Weight.shape[0]) is not null)
+        {
+            throw new ArgumentException($"Label {Outside(flatTargets, head.Weight.shape[0])} is outside the model's vocabulary of {head.Weight.shape[0]} "
+                + $"(positions that are not to be learned have the label {Batch.IgnoredLabel}): was the text encoded for another model?", nameof(targets));
+        }
+    }
+
+    /// <summary>The first number that is no index of so many; null if all are.</summary>
+    public static long? Outside(Tensor ids, long count)
+    {
+        using var scope = NewDisposeScope();
+        var outside = ids.lt(0).logical_or(ids.ge(count));
+        return outside.any().item<bool>() ? ids.masked_select(outside)[0].item<long>() : null;
     }
 
     private Tensor Mean(Tensor rows, Tensor targets)

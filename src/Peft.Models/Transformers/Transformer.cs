@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Peft.Modules;
 using TorchSharp.Modules;
 using Embedding = Peft.Modules.Embedding;
@@ -103,9 +104,23 @@ internal sealed class Transformer : Backbone
     {
         if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(spec.EmbeddingScale);
         var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
-        var looked = embedding.call(ids);
+        var looked = LookUp(ids);
         if (spec.EmbeddingScale == 1) return looked;
         using (looked) return looked.mul(spec.EmbeddingScale);
+    }
+
+    // Asked only when torch has failed: reading the ids back would cost each pass.
+    private Tensor LookUp(Tensor ids)
+    {
+        try
+        {
+            return embedding.call(ids);
+        }
+        catch (ExternalException) when (VocabularyLoss.Outside(ids, embedding.Weight.shape[0]) is not null)
+        {
+            throw new ArgumentException($"Token id {VocabularyLoss.Outside(ids, embedding.Weight.shape[0])} is outside the model's vocabulary of {embedding.Weight.shape[0]}: "
+                + "was the text encoded for another model, or were tokens added without resizing the embeddings?", nameof(ids));
+        }
     }
 
     private ForwardContext Prepare(ModelInput input, int batch, int length, ScalarType type, Device device)

@@ -27,14 +27,7 @@ internal sealed class PTuningLayer : EmbeddingPrompt
     }
 
     protected override IReadOnlyDictionary<string, Tensor> SavedCopies
-    {
-        get
-        {
-            if (head is null) return base.SavedCopies;
-            using var _ = no_grad();
-            return new Dictionary<string, Tensor> { ["prompt_embeddings"] = Embeddings(null, training: false)[0] };
-        }
-    }
+        => head is null ? base.SavedCopies : SavedPrompt.Of(() => Embeddings(null, training: false)[0]);
 
     protected override Tensor Embeddings(Tensor? tasks, bool training)
     {

@@ -32,15 +32,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
 
     public override IReadOnlyList<PrefixGate>? Gates { get; }
 
-    protected override IReadOnlyDictionary<string, Tensor> SavedCopies
-    {
-        get
-        {
-            if (projection is null) return base.SavedCopies;
-            using var _ = no_grad();
-            return new Dictionary<string, Tensor> { ["prompt_embeddings"] = Flat() };
-        }
-    }
+    protected override IReadOnlyDictionary<string, Tensor> SavedCopies => projection is null ? base.SavedCopies : SavedPrompt.Of(Flat);
 
     // Named as the Adapters library does, with the layer's number.
     private PrefixGate Gate(int layer)
