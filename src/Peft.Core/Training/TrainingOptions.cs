@@ -43,8 +43,8 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// Parts into which the rows of a batch are divided to run at the same time on the CPU, where the model can
-    /// (<see cref="ILossModel.Divide"/>) and draws no random numbers in training. Null for as many as torch has threads, 1 for none. Another
-    /// number gives the same gradients up to rounding.
+    /// (<see cref="ILossModel.Divide"/>) and draws no random numbers in training. Null for as many as torch has threads, 1 for none, which is to be
+    /// chosen where hooks of your own on the model cannot run at the same time. Another number gives the same gradients up to rounding.
     /// </summary>
     public int? ParallelParts { get; init; }
 

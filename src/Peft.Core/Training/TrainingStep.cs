@@ -29,8 +29,12 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, A
         try
         {
             foreach (var batchRows in rows) batches.Add(Load(batchRows));
-            var (loss, missing) = parallel.Run(batches, seed) is { } parts ? (AddPenalty(parts.Loss), parts.Missing) : Whole(batches);
-            if (first) CheckGradients(missing);
+            var (loss, missing) = parallel.Run(batches, seed) is { } parts ? AddPenalty(parts.Loss, parts.Missing) : Whole(batches);
+            if (first)
+            {
+                CheckReached();
+                CheckGradients(missing);
+            }
             first = false;
             if (trainer.GradientTransform is { } transform)
             {
@@ -74,15 +78,16 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, A
     {
         if (first) parameters.UnbindGradients();   // only then does a missing gradient show
         var loss = Backward(batches);
-        if (first) CheckReached();
         return (loss, parameters.BindGradients());
     }
 
-    private Tensor AddPenalty(Tensor loss)
+    private (Tensor Loss, IReadOnlyList<string> Missing) AddPenalty(Tensor loss, IReadOnlyList<string> missing)
     {
-        if (trainer.Model.Penalty() is not { } penalty) return loss;
+        if (trainer.Model.Penalty() is not { } penalty) return (loss, missing);
         penalty.backward();
-        return loss + penalty.detach();
+        // What the loss did not reach, the penalty may have.
+        if (first) missing = [.. parameters.Tensors.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
+        return (loss + penalty.detach(), missing);
     }
 
     private Tensor Backward(List<Batch> batches)
