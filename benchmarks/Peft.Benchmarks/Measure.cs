@@ -20,11 +20,11 @@ internal static class Measure
     public static double Median(IEnumerable<double> numbers) => numbers.Order().ElementAt(numbers.Count() / 2);
 
     /// <summary>Trains on batches in turn, as users do, and gives the seconds of each step after the warm-up.</summary>
-    public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps)
+    public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null)
     {
         var data = TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]]));
         var clock = new StepClock();
-        new Trainer(peft, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = 1, Shuffle = false, LearningRate = 1e-4 }) { Callbacks = [clock] }.Train();
+        new Trainer(peft, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = 1, Shuffle = false, LearningRate = 1e-4, ParallelParts = parts }) { Callbacks = [clock] }.Train();
         return [.. clock.Seconds.Skip(warmup)];
     }
 

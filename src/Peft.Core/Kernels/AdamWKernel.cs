@@ -25,15 +25,18 @@ internal static unsafe class AdamWKernel
     /// <summary>Changes values and moments, all <c>[total]</c> and contiguous, in a range.</summary>
     public static void Run(Tensor values, Tensor gradients, Tensor mean, Tensor square, long start, long length, Settings settings)
     {
-        fixed (float* vs = values.Floats(), gs = gradients.Floats(), ms = mean.Floats(), ss = square.Floats())
+        // By their addresses: the spans of other kernels end at two gigabytes, which all numbers of a model together may exceed.
+        var at = (nint)start * sizeof(float);
+        var (v, g, m, s) = (TensorAddress.Of(values) + at, TensorAddress.Of(gradients) + at, TensorAddress.Of(mean) + at, TensorAddress.Of(square) + at);
+        TensorMemory.Parallel((int)((length + Chunk - 1) / Chunk), part =>
         {
-            var (v, g, m, s) = ((nint)(vs + start), (nint)(gs + start), (nint)(ms + start), (nint)(ss + start));
-            TensorMemory.Parallel((int)((length + Chunk - 1) / Chunk), part =>
-            {
-                var at = (nint)part * Chunk;
-                Step((float*)v + at, (float*)g + at, (float*)m + at, (float*)s + at, (int)Math.Min(Chunk, length - at), settings);
-            });
-        }
+            var first = (nint)part * Chunk;
+            Step((float*)v + first, (float*)g + first, (float*)m + first, (float*)s + first, (int)Math.Min(Chunk, length - first), settings);
+        });
+        GC.KeepAlive(values);
+        GC.KeepAlive(gradients);
+        GC.KeepAlive(mean);
+        GC.KeepAlive(square);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -4,13 +4,12 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Forward and backward over the parts of batches, on threads that meet once per batch. Small models gain most: what one of their operations
-/// computes is less than what torch's threads spend on meeting.
+/// Forward and backward over the parts of batches, on threads that meet once per batch, where torch's threads meet in each operation.
 /// </summary>
 /// <remarks>Each part's gradients come apart and are added in the order of the parts, so that a run gives the same numbers every time.</remarks>
 internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IDisposable
 {
-    // Each part has a copy of the gradients; models that train so much gain little.
+    // Each part has a copy of the gradients; models that train so much have other uses for the memory.
     private const long MaxGradientBytes = 1L << 26;
 
     private readonly Tensor[] tensors = [.. parameters.Tensors.Select(tensor => tensor.Value)];

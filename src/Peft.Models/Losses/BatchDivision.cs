@@ -6,7 +6,7 @@ namespace Peft.Models;
 /// <summary>Batches in parts of about as many tokens, whose weights are the labels that the loss of each is a mean over.</summary>
 internal static class BatchDivision
 {
-    // Below that a part reads the weights for too few tokens.
+    // At 32 tokens each, two parts of gpt2 still take a fifth less time than one; fewer were not measured.
     private const long MinTokens = 32;
 
     /// <summary>The parts, or the batch alone where it cannot be divided.</summary>
