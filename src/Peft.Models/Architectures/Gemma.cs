@@ -20,7 +20,7 @@ internal static class Gemma
         };
     }
 
-    /// <summary>Gemma 2 without caps, with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
+    /// <summary>Gemma 2 without caps of the scores (transformers reads <c>attn_logit_softcapping</c> and goes past it), with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
     public static TransformerSpec Describe3(ModelConfig config)
     {
         const int positions = 131072;
@@ -32,7 +32,6 @@ internal static class Gemma
             ScalesAtLookup = true,
             QueryKeyNorm = true,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
-            AttentionSoftCap = Cap(config, "attn_logit_softcapping", null),
             LogitSoftCap = Cap(config, "final_logit_softcapping", null),
             Windows = Llama.Windows(config, spec.LayerCount, Window(config), layer => (layer + 1) % period != 0),
             // rope_theta is for the layers that see everything.

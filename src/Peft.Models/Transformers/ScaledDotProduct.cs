@@ -4,15 +4,16 @@ namespace Peft.Models;
 
 /// <summary>softmax(s·q·kᵀ + mask)·v, with fewer key/value heads than query heads if need be (Ainslie et al. 2023, arXiv:2305.13245).</summary>
 /// <param name="spec">The model.</param>
-internal sealed class ScaledDotProduct(TransformerSpec spec)
+/// <param name="layer">The layer.</param>
+internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
 {
     private readonly int heads = spec.HeadCount, keyValueHeads = spec.KeyValueHeadCount, size = spec.HeadSize;
     private readonly int group = spec.HeadCount / spec.KeyValueHeadCount;
     private readonly double? softCap = spec.AttentionSoftCap;
-    private readonly double scale = spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize);
+    private readonly double scale = spec.ScoreFactor(layer);
 
     // torch's kernel divides by √size: what is left is multiplied into the queries.
-    private readonly double queryFactor = (spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize)) * Math.Sqrt(spec.HeadSize);
+    private readonly double queryFactor = spec.ScoreFactor(layer) * Math.Sqrt(spec.HeadSize);
 
     /// <summary>Whether the scores are bent before the softmax.</summary>
     public bool IsCapped => softCap is not null;

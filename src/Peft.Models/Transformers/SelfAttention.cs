@@ -22,10 +22,10 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         (heads, keyValueHeads, size) = (spec.HeadCount, spec.KeyValueHeadCount, spec.HeadSize);
         window = spec.Window(layer);
         dropout = spec.AttentionDropout;
-        attention = new(spec);
+        attention = new(spec, layer);
         windowAngles = window is not null && spec.WindowRotary is not null;
-        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = (int)(size * rotary.Partial);
-        kernel = new(heads, keyValueHeads, size, rotated, (float)(spec.AttentionScale ?? 1 / Math.Sqrt(size)), window);
+        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = rotary.Rotated(size);
+        kernel = new(heads, keyValueHeads, size, rotated, (float)spec.ScoreFactor(layer), window);
 
         var names = spec.Names;
         if (spec.AttentionProjections == ProjectionLayout.Separate)
