@@ -26,8 +26,8 @@ internal sealed class ForwardContext
     /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
-    /// <summary>Whether padding between real tokens is no distance to a window.</summary>
-    public bool IgnoresPadding { get; init; }
+    /// <summary>1 for positions that are a distance to a window, <c>[batch, past + length]</c>; null if all are.</summary>
+    public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
 
     /// <summary>Whether a position sees the earlier ones only.</summary>
     public bool Causal { get; init; } = true;
@@ -79,7 +79,7 @@ internal sealed class ForwardContext
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
         // Outside any scope: the context may outlive the pass.
-        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, IgnoresPadding);
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, KeyMask is null ? null : CountedPositions);
         made.Mask?.DetachFromDisposeScope();
         patterns.Add((window, made));
         return made;
@@ -106,6 +106,7 @@ internal sealed class ForwardContext
         Angles?.Dispose();
         WindowAngles?.Dispose();
         KeyMask?.Dispose();
+        CountedPositions?.Dispose();
         foreach (var (keys, values) in Prefix ?? [])
         {
             keys.Dispose();

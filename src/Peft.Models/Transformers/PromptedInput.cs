@@ -62,7 +62,7 @@ internal sealed class PromptedInput : IDisposable
             TokenIds = tokens.Embeddings is null || input.Embeddings is not null ? null : Pad(prompts.EmbeddingCount, input.InputIds, rows, -1),
             Embeddings = Before(tokens.Embeddings, input.InputIds, input.Embeddings, model, rows),
             AttentionMask = Mask(layout, input.AttentionMask, rows, past + length),
-            IgnoresPadding = layout.Total > 0,
+            CountedPositions = Counted(layout, input.AttentionMask, rows, past + length),
             TokenTypeIds = first ? Pad(prompts.EmbeddingCount, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(positions.alias()),
             Prefix = Prefix(tokens, rows, model),
@@ -104,6 +104,18 @@ internal sealed class PromptedInput : IDisposable
         var own = given ?? ones(rows, read, ScalarType.Int64, layout.Own.device);
         if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], own.dtype, own.device), own], 1);
         return Keep(cat([layout.Mask.to_type(own.dtype).expand(rows, -1), own], 1));
+    }
+
+    /// <summary>
+    /// Which positions are a distance to a window; null if all are. Padding before a row's tokens is none, so that the row computes what it would alone;
+    /// padding after them is, as in transformers.
+    /// </summary>
+    private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
+    {
+        if (layout.Total == 0 || (given is null && !layout.IsMixed)) return null;
+        var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(0).to_type(ScalarType.Int64).cumsum(1).gt(0);
+        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], ScalarType.Bool, own.device), own], 1);
+        return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
     }
 
     /// <summary>The positions of the input in each row, behind its own virtual tokens; null where the transformer counts them the same way.</summary>

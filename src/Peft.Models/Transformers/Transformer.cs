@@ -135,7 +135,7 @@ internal sealed class Transformer : Backbone
         {
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
             Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
-            KeyMask = KeyMask(input.AttentionMask, batch, length, past), IgnoresPadding = input.IgnoresPadding, Tokens = Tokens(input),
+            KeyMask = KeyMask(input.AttentionMask, batch, length, past), CountedPositions = input.CountedPositions?.alias(), Tokens = Tokens(input),
         };
     }
 
