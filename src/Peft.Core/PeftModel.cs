@@ -135,7 +135,8 @@ public sealed partial class PeftModel : ITrainable, IDisposable
             // If passes run, the hooks stay until the next occasion: they do nothing.
             gate.TryChange(() =>
             {
-                RemoveSites(site => adapters.Values.All(other => other.At(site.Target).Length == 0));
+                List<Adapter> used = [.. adapters.Values, .. Scoped()];
+                RemoveSites(site => used.TrueForAll(other => other.At(site.Target).Length == 0));
                 RestoreLayers();
             });
         }
@@ -365,9 +366,15 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     // The adapters that are left may have been made for the layers as they are.
     private void RestoreLayers()
     {
-        if (adapters.Count > 0 || !layers.IsSet) return;
+        if (adapters.Count > 0 || !layers.IsSet || Scoped().Count > 0) return;
         layers.Dispose();
         Tree = new ModelTree(Module);
+    }
+
+    // Adapters that open scopes go on with, whether the model still has them or not.
+    private List<Adapter> Scoped()
+    {
+        lock (guard) return [.. scopes.SelectMany(scope => scope.Named)];
     }
 
     private void Changed()

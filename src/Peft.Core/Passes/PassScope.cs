@@ -8,7 +8,6 @@ internal sealed class PassScope : IDisposable
 {
     private readonly PeftModel model;
     private readonly Action<PassDraft> say;
-    private readonly IReadOnlyList<Adapter> named;
     private PassState? known;
     private (int Model, int Chain) knownAt;
 
@@ -19,7 +18,7 @@ internal sealed class PassScope : IDisposable
     /// <param name="say">What it says.</param>
     public PassScope(PeftModel model, string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassDraft> say)
     {
-        (this.model, Kind, Outer, this.named, this.say) = (model, kind, outer, named, say);
+        (this.model, Kind, Outer, Named, this.say) = (model, kind, outer, named, say);
         Ended = outer?.Ended ?? new();
         foreach (var adapter in named) adapter.Retain();
     }
@@ -27,6 +26,9 @@ internal sealed class PassScope : IDisposable
     public string Kind { get; }
 
     public PassScope? Outer { get; }
+
+    /// <summary>Adapters that it names.</summary>
+    public IReadOnlyList<Adapter> Named { get; }
 
     public bool HasEnded { get; private set; }
 
@@ -70,7 +72,7 @@ internal sealed class PassScope : IDisposable
         Ended.Value++;
         known?.Release();
         known = null;
-        foreach (var adapter in named) adapter.Release();
+        foreach (var adapter in Named) adapter.Release();
         return true;
     }
 
