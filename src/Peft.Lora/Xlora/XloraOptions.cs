@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// The experts are saved in subfolders, by their names, and are read from there before the paths of <see cref="Adapters"/> count. Hugging Face PEFT 0.20
-/// saves no classifier: one read from such a folder starts at random (<see cref="Adapter.Warnings"/>).
+/// leaves out the layers of the classifier that are called like an expert (0, 1, …), often all: they start at random (<see cref="Adapter.Warnings"/>).
 /// </remarks>
 [MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x, of trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
 [LearningRate(1e-3)]

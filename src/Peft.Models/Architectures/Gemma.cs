@@ -13,6 +13,7 @@ internal static class Gemma
         return spec with
         {
             Names = Sandwich,
+            CutsPrefixes = true,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             AttentionSoftCap = Cap(config, "attn_logit_softcapping", 50),
             LogitSoftCap = Cap(config, "final_logit_softcapping", 30),
@@ -29,7 +30,7 @@ internal static class Gemma
         return spec with
         {
             Names = Sandwich,
-            ScalesAtLookup = true,
+            CutsPrefixes = true,
             QueryKeyNorm = true,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             LogitSoftCap = Cap(config, "final_logit_softcapping", null),
@@ -51,6 +52,7 @@ internal static class Gemma
             NormOffset = 1,
             QuestionAnswerer = null,
             EmbeddingScale = Math.Sqrt(spec.HiddenSize),
+            ScalesAtLookup = true,
             TiedHead = config.Flag("tie_word_embeddings", true),
             AttentionBias = config.Flag("attention_bias", false),
             AttentionOutputBias = config.Flag("attention_bias", false),

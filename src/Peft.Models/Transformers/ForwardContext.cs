@@ -44,6 +44,9 @@ internal sealed class ForwardContext
     /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
 
+    /// <summary>Whether layers with a window hold no more of the prefix than it shows.</summary>
+    public bool CutsPrefix { get; init; }
+
     /// <summary>How far the prefix of each layer is open; null for all the way.</summary>
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
@@ -82,7 +85,8 @@ internal sealed class ForwardContext
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
         // Outside any scope: the context may outlive the pass.
-        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, KeyMask is null ? null : CountedPositions);
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, KeyMask is null ? null : CountedPositions,
+            absent: CutsPrefix && Prefix is not null && window is { } width ? Math.Max(0, Past - width + 1) : 0);
         made.Mask?.DetachFromDisposeScope();
         patterns.Add((window, made));
         return made;

@@ -179,7 +179,7 @@ internal sealed class PromptedInput : IDisposable
     }
 
     private AttentionPrompt[] InAttention(VirtualTokens tokens)
-        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate) })];
+        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate), Rows = prompt.Rows is { } rows ? Keep(rows) : null })];
 
     private Tensor? Pad(int count, Tensor? given, long rows, int value)
         => given is null || count == 0 ? given : Keep(cat([full(rows, count, value, given.dtype, given.device), given], 1));
@@ -197,6 +197,14 @@ internal sealed class PromptedInput : IDisposable
         if (Count == 0 || rows.Count == 1) return output.select(1, 0);
         var places = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
         return output.reshape(-1, output.shape[2]).index_select(0, places);
+    }
+
+    /// <summary>Positions <c>[batch, n]</c> that count from each row's first one, its virtual tokens included, as positions of the output.</summary>
+    public Tensor FromOwn(Tensor positions)
+    {
+        if (Count == 0 || rows.Count == 1) return positions.alias();
+        using var padding = tensor(rows.Select(row => (long)(Count - row.Embeddings)).ToArray(), [rows.Count, 1], device: positions.device);
+        return positions.add(padding);
     }
 
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>

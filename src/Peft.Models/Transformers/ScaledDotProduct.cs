@@ -41,12 +41,12 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         {
             // The query heads that share keys become queries of one head: no key is copied.
             using var folded = group == 1 ? query.alias() : query.reshape(batch, keyValueHeads, group, size);
-            using var one = Attend(folded, key, value, pattern.Mask, false, dropout);
+            using var one = Attend(folded, key, value, pattern.Mask, false, dropout, pattern.BlindsQueries);
             return one.reshape(batch, 1, heads * size);
         }
         using var allKeys = Repeat(key, batch, keys);
         using var allValues = Repeat(value, batch, keys);
-        using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout);
+        using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout, pattern.BlindsQueries);
         using var turned = output.transpose(1, 2);
         return turned.reshape(batch, queries, heads * size);
     }
@@ -72,22 +72,20 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         return wide.reshape(batch, heads, keys, size);
     }
 
-    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
+    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, bool byHand)
     {
-        if (softCap is { } cap) return AttendCapped(query, key, value, mask, causal, dropout, cap);
+        if (byHand || IsCapped) return AttendByHand(query, key, value, mask, causal, dropout);
         if (Math.Abs(queryFactor - 1) < 1e-12)
             return nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal);
         using var scaled = query.mul(queryFactor);
         return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, dropout, causal);
     }
 
-    private Tensor AttendCapped(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, double cap)
+    private Tensor AttendByHand(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
     {
         using var keyT = key.transpose(2, 3);
         using var products = query.matmul(keyT);
-        using var small = products.mul(scale / cap);
-        using var bent = small.tanh();
-        var scores = bent.mul(cap);
+        var scores = softCap is { } cap ? Bend(products, cap) : products.mul(scale);
         if (causal)
         {
             var length = (int)query.shape[2];
@@ -105,6 +103,13 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         using var cast = weights.to_type(query.dtype);
         using var kept = nn.functional.dropout(cast, dropout, dropout > 0);
         return kept.matmul(value);
+    }
+
+    private Tensor Bend(Tensor products, double cap)
+    {
+        using var small = products.mul(scale / cap);
+        using var bent = small.tanh();
+        return bent.mul(cap);
     }
 
     private static Tensor Add(Tensor scores, Tensor mask)

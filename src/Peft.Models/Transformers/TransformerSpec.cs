@@ -177,6 +177,9 @@ public sealed record TransformerSpec
     /// <summary>Whether a fresh model's residual projections are scaled by 1/√(2·layers) (GPT-2).</summary>
     public bool ScaledResidualInit { get; init; }
 
+    /// <summary>Whether layers with a window hold no more of a prefix than the window shows, as transformers' hybrid caches do. It matters to padding alone, which sees nothing and averages what is held.</summary>
+    internal bool CutsPrefixes { get; init; }
+
     internal double ScoreFactor(int layer) => (AttentionScale ?? 1 / Math.Sqrt(HeadSize)) / (DividesScoresByLayer ? layer + 1 : 1);
 
     internal int? Window(int layer) => Windows.Count == 0 ? null : Windows[layer];
