@@ -55,7 +55,7 @@ public class MultiTests
 
     public static TheoryData<string> Mixtures => [.. Oracle.Roots.Select(root => Path.Combine(root, "xlora")).Where(Directory.Exists).SelectMany(Directory.GetDirectories).Select(each => Path.GetFileName(each)!)];
 
-    // Hugging Face PEFT leaves out the layers of the classifier whose number is also an expert's name.
+    // Hugging Face PEFT leaves out the layers of the classifier whose number is also an expert's name, and reads the experts from where they were.
     [Theory, MemberData(nameof(Mixtures))]
     public void X_LoRA_is_read_with_the_parts_of_its_classifier_that_are_there(string name)
     {

@@ -80,6 +80,14 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override AdapterOptions FoundIn(string folder) => this with
     {
-        Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && File.Exists(Path.Combine(own, AdapterConfig.FileName)) ? own : pair.Value),
+        Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && IsExpert(own) ? own : pair.Value),
     };
+
+    // Hugging Face PEFT writes subfolders of these names, too, with parts of the whole model in them, which it does not read itself.
+    private static bool IsExpert(string folder)
+    {
+        if (!File.Exists(Path.Combine(folder, AdapterConfig.FileName))) return false;
+        using var file = AdapterCheckpoint.OpenTensors(folder);
+        return !file.Tensors.Keys.Any(key => key.StartsWith("base_model.lora_model.", StringComparison.Ordinal));
+    }
 }
