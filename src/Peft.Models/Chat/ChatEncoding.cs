@@ -48,5 +48,5 @@ public sealed class ChatEncoding
         return result;
     }
 
-    int CodePoints(int index) => Jinja.PythonText.Length(Text[..index]);
+    int CodePoints(int index) => Jinja.PythonText.Length(Text.AsSpan(0, index));
 }

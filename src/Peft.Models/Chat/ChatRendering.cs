@@ -12,13 +12,14 @@ internal sealed class ChatRendering
     readonly Func<PyList> messages;
     readonly Dictionary<string, object?> specialTokens;
     readonly ChatTemplateOptions options;
+    readonly CancellationToken cancellation;
     readonly RenderRun run;
 
-    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options)
+    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options, CancellationToken cancellation)
     {
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
             throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and go on with the last one (ContinueFinalMessage).", nameof(options));
-        (this.template, this.messages, this.specialTokens, this.options) = (template, messages, specialTokens, options);
+        (this.template, this.messages, this.specialTokens, this.options, this.cancellation) = (template, messages, specialTokens, options, cancellation);
         (Text, run) = Render(messages(), options.AddGenerationPrompt, options.ContinueFinalMessage);
     }
 
@@ -65,7 +66,7 @@ internal sealed class ChatRendering
             ["add_generation_prompt"] = addGenerationPrompt,
         };
         foreach (var (name, value) in options.Variables) variables[name] = PythonValue.Of(value);
-        var (text, finished) = template.Render(variables, options.Limits, options.Clock);
+        var (text, finished) = template.Render(variables, options.Limits!, options.Clock, cancellation);
         return (continueFinal ? Cut(text) : text, finished);
     }
 
