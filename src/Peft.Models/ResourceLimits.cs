@@ -60,10 +60,10 @@ public sealed record ResourceLimits
     public int MaxTemplateDepth { get; init; } = 200;
 
     /// <summary>
-    /// What a rendering may do: expressions and statements that are evaluated, items that are gone through, and one for each 64 characters or items that are
-    /// searched. 5,000,000; a conversation of 100 messages takes some thousands.
+    /// What a rendering may do: expressions and statements that are evaluated, items that are gone through, and one for each 128 characters or items that are
+    /// searched. 2,000,000; a conversation of 100 messages takes some thousands.
     /// </summary>
-    public long MaxTemplateSteps { get; init; } = 5_000_000;
+    public long MaxTemplateSteps { get; init; } = 2_000_000;
 
     /// <summary>Bytes that a rendering may make in texts (2 a character) and lists (32 an item), what it drops again included. 512 MiB.</summary>
     public long MaxTemplateMemory { get; init; } = 512 << 20;

@@ -6,7 +6,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// Reads JSON objects so that nothing in them fails later: no names that occur twice, of which readers take one or the other, and no halves of
-/// surrogate pairs, which are no text.
+/// surrogate pairs or bytes that are not UTF-8, which are no text.
 /// </summary>
 internal static class StrictJson
 {
@@ -19,12 +19,26 @@ internal static class StrictJson
     public static JsonDocument Document(ReadOnlyMemory<byte> json, string source, Func<string, Exception?, PeftException> failure) => Checked(source, failure, () =>
     {
         json = json[MarkOf(json.Span)..];
-        RequirePairs(json.Span);
+        RequireText(json.Span);
         var document = JsonDocument.Parse(json, Options);
         if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
         document.Dispose();
         throw failure($"{source} is not a JSON object.", null);
     });
+
+    /// <summary>A document with any value; null if the text is none.</summary>
+    public static JsonDocument? Try(string text)
+    {
+        try
+        {
+            RequireText(System.Text.Encoding.UTF8.GetBytes(text));
+            return JsonDocument.Parse(text, Options);
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>An object that can be changed.</summary>
     /// <param name="json">UTF-8, with or without a byte order mark.</param>
@@ -33,7 +47,7 @@ internal static class StrictJson
     public static JsonObject Object(ReadOnlyMemory<byte> json, string source, Func<string, Exception?, PeftException> failure) => Checked(source, failure, () =>
     {
         json = json[MarkOf(json.Span)..];
-        RequirePairs(json.Span);
+        RequireText(json.Span);
         return JsonNode.Parse(json.Span, documentOptions: Options) as JsonObject ?? throw failure($"{source} is not a JSON object.", null);
     });
 
@@ -55,8 +69,9 @@ internal static class StrictJson
     static int MarkOf(ReadOnlySpan<byte> utf8) => utf8.StartsWith("\uFEFF"u8) ? 3 : 0;
 
     // Halves can stand in escapes only: UTF-8 has none.
-    static void RequirePairs(ReadOnlySpan<byte> json)
+    static void RequireText(ReadOnlySpan<byte> json)
     {
+        if (!System.Text.Unicode.Utf8.IsValid(json)) throw new JsonException("It has bytes that are not UTF-8.");
         for (var at = 0; json[at..].IndexOf((byte)'\\') is >= 0 and var found;)
         {
             at += found;

@@ -192,6 +192,9 @@ public sealed class Tokenizer : ITokenizer
     /// <summary>Whether decoding rewrites spaces before punctuation.</summary>
     internal bool CleansUp => settings.CleanUp;
 
+    /// <summary>Whether an id is that of a special token, by a role or because it was added as one.</summary>
+    internal bool IsSpecial(int id) => IdToToken(id) is { } token && (added.IsSpecial(token) || settings.Named.Values.Contains(token));
+
     /// <summary>Whether decoding leaves an id out.</summary>
     internal bool IsSkipped(int id, bool skipSpecialTokens)
         => IdToToken(id) is not { } token || (skipSpecialTokens && added.IsSpecial(token));

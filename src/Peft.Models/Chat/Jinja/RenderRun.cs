@@ -9,7 +9,8 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
 
     // A dict's item: its place among the items and in the table of hashes, with a key of its own.
     const int ItemBytes = 32;
-    const int CharactersPerStep = 64;
+    const int CharactersPerStep = 128;
+    const int ComparedAtOnce = 64;
 
     long steps;
     long looked;
@@ -59,7 +60,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
     });
 
     /// <summary>Counts a search for a text: where its beginning is found often, all of it is compared often.</summary>
-    public void Search(string text, string part) => Look((long)text.Length * (1 + part.Length / CharactersPerStep));
+    public void Search(string text, string part) => Look((long)text.Length * (1 + part.Length / ComparedAtOnce));
 
     /// <summary>Counts characters that are about to be made.</summary>
     public void Charge(long characters) => ChargeBytes(characters, sizeof(char));

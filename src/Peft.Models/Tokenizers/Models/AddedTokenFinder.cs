@@ -23,6 +23,7 @@ internal sealed class AddedTokenFinder
     {
         var content = text.Text;
         var last = 0;
+        var space = new TextRange(-1, -1);   // the run that was looked through last: tokens may be spaces themselves
         var result = new List<PreTokenizedText.Piece>();
         foreach (var (found, id, token) in Find(content))
         {
@@ -32,8 +33,10 @@ internal sealed class AddedTokenFinder
                 continue;
             if (token.StripLeft)
                 start = last <= start ? last + content.AsSpan(last, start - last).TrimEnd().Length : last;
+            if (token.StripRight && (end < space.Start || end > space.End))
+                space = new(end, content.Length - content.AsSpan(end).TrimStart().Length);
             if (token.StripRight)
-                end = content.Length - content.AsSpan(end).TrimStart().Length;
+                end = space.End;
             if (last < start)
                 result.Add(new(text.Slice(last, start), null));
             var piece = text.Slice(start, end);

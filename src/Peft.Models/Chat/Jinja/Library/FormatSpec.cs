@@ -41,7 +41,8 @@ internal sealed partial record FormatSpec
 
     public string Format(RenderRun run, object? value)
     {
-        run.Charge((long)Width + (Precision ?? 0) + (value is string whole ? whole.Length : 0));
+        // As often as it is copied until it is padded.
+        run.Charge((3L * Width) + (8L * (Precision ?? 0)) + (value is string whole ? whole.Length : 0));
         if (value is string text)
         {
             if (Type is not ('\0' or 's')) throw Wrong(value);

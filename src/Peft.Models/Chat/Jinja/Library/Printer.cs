@@ -109,7 +109,8 @@ internal static class Printer
         var printable = point == ' ' || (point is < 0xD800 or > 0xDFFF && Rune.GetUnicodeCategory(new Rune(point)) is not
             (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
             or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator));
-        if (printable) to.Append(char.ConvertFromUtf32(point));
+        if (printable && point < 0x10000) to.Append((char)point);
+        else if (printable) to.Append(char.ConvertFromUtf32(point));
         else if (point < 0x100) to.Append(CultureInfo.InvariantCulture, $"\\x{point:x2}");
         else if (point < 0x10000) to.Append(CultureInfo.InvariantCulture, $"\\u{point:x4}");
         else to.Append(CultureInfo.InvariantCulture, $"\\U{point:x8}");
