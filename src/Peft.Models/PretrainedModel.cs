@@ -42,7 +42,10 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     public int? ResizedFrom { get; private set; }
 
     /// <inheritdoc/>
-    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder);
+    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.Encoder?.LayerCount ?? Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder)
+    {
+        PrefixedLayerCount = Spec.LayerCount, LookupScale = Spec.ScalesAtLookup ? Spec.EmbeddingScale : 1,
+    };
 
     /// <summary>Virtual tokens of the adapters in effect; null for none.</summary>
     internal PromptStack? Prompts => PeftModel.Of(this)?.Prompts;
@@ -50,6 +53,9 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
     nn.Module? IPretrainedModel.Head => HeadModule;
+
+    IReadOnlyList<string> IPretrainedModel.EmbeddingCopies => Spec.Encoder is not { } encoder ? []
+        : [.. new[] { encoder, Spec }.Select(stack => $"{BasePrefix}{stack.Names.Base}.{Spec.Names.EmbeddingCopy}")];
 
     int IReordersLayers.LayerCount => Spec.LayerCount;
 
