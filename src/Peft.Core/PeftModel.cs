@@ -81,6 +81,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         AdapterPlan plan;
         try
         {
+            using var seed = new OwnSeed(options.InitializationSeed);
             plan = options.Plan(Tree);
         }
         catch

@@ -120,7 +120,7 @@ public sealed class AdaptedCase : IDisposable
     public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
     {
         using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
-        using var optimizer = new AdamW(parameters, learningRate, options);
+        using var optimizer = new FlatAdamW(parameters, learningRate, options);
         var losses = new List<float>();
         for (var step = 0; step <= steps; step++)
         {

@@ -1,6 +1,9 @@
+using System.ComponentModel;
+
 namespace Peft.Models;
 
 /// <summary>How much a template may do. Templates come with models, from strangers: one that never ends, or fills the memory, ends in a <see cref="ChatTemplateException"/>.</summary>
+[TypeConverter(typeof(TextConverter<ChatTemplateLimits>))]
 public sealed record ChatTemplateLimits
 {
     /// <summary>Expressions and statements that may be evaluated, and items that may be gone through. A conversation of 100 messages takes some thousands.</summary>

@@ -26,7 +26,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     internal MeanEmbeddingGenerator(nn.Module model, Func<ModelInput, Tensor> hiddenStates, Tokenizer tokenizer, Device device, EmbeddingGeneratorMetadata metadata)
     {
         (this.model, this.hiddenStates, this.tokenizer, this.device, this.metadata) = (model, hiddenStates, tokenizer, device, metadata);
-        encoding = new() { Padding = Padding.Longest, PaddingSide = Side.Right, PadId = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0, MaxLength = tokenizer.MaxLength };
+        encoding = new() { Padding = PaddingStrategy.Longest, PaddingSide = Side.Right, PadId = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0, MaxLength = tokenizer.MaxLength };
     }
 
     /// <inheritdoc/>
@@ -54,7 +54,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     /// <inheritdoc/>
     public void Dispose() { }
 
-    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<Encoding> texts)
+    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<TokenEncoding> texts)
     {
         var wasTraining = model.training;
         if (wasTraining) model.eval();
@@ -68,7 +68,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         }
     }
 
-    GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<Encoding> texts)
+    GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<TokenEncoding> texts)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();

@@ -8,7 +8,7 @@ namespace Peft;
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, step for step as
 /// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected means of the gradient and its square.
 /// </summary>
-public sealed class AdamW : IDisposable
+public sealed class FlatAdamW : IDisposable
 {
     private const string StepKey = "step";
 
@@ -21,7 +21,7 @@ public sealed class AdamW : IDisposable
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <exception cref="ArgumentException">Some setting is out of range; the message names all.</exception>
-    public AdamW(FlatParameters parameters, double learningRate, OptimizerOptions? options = null)
+    public FlatAdamW(FlatParameters parameters, double learningRate, OptimizerOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         this.parameters = parameters;
