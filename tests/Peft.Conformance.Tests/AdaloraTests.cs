@@ -57,6 +57,6 @@ public class AdaloraTests
     private static void Reload(AdaptedCase @case, string folder)
     {
         @case.Peft.Delete(PeftModel.DefaultName);
-        @case.Peft.LoadAdapter(folder);
+        @case.Peft.LoadAdapter(folder, trainable: true);
     }
 }

@@ -27,7 +27,7 @@ public sealed class AdaptedCase : IDisposable
         }
         else
         {
-            Peft = Model.ApplyAdapter(info.Adapter);
+            Peft = Model.ApplyAdapter(info.Adapter, trainable: true);
             TakeUnsaved();
         }
         tasks = Expected.Has("task_ids") ? Peft.Tasks([.. Expected.Read("task_ids").data<long>().Select(id => (int)id)]) : null;

@@ -59,7 +59,7 @@ public sealed class TrainingTests : IDisposable
             using var _ = no_grad();
             logits = model.forward(batch.InputIds);
         }
-        using var loaded = model.ApplyAdapter(folder);
+        using var loaded = model.ApplyAdapter(folder, trainable: true);
         using var again = loaded.Tasks(1);
         using var none = no_grad();
         (model.forward(batch.InputIds) - logits).abs().max().item<float>().ShouldBeLessThan(1e-4f);
