@@ -117,7 +117,7 @@ public sealed class AdaptedCase : IDisposable
     }
 
     /// <summary>Trains as the oracle did, on its one batch in evaluation mode; gives the loss before each step and after the last.</summary>
-    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
+    public Tensor Train(int steps, AdamWOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
     {
         using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
         using var optimizer = new FlatAdamW(parameters, learningRate, options);

@@ -98,7 +98,7 @@ public sealed class TrainingTests : IDisposable
         using var peft = model.ApplyCartridge("A text to stand for.", Tiny.Tokenizer, virtualTokens: 5);
         var start = peft.StateOf(peft.Find("default"))["prompt_embeddings"].clone();
         using var parameters = new FlatParameters(peft.Trainables);
-        using var optimizer = new FlatAdamW(parameters, 0.05, new OptimizerOptions { WeightDecay = 0.1 });
+        using var optimizer = new FlatAdamW(parameters, 0.05, new AdamWOptions { WeightDecay = 0.1 });
         parameters.ZeroGradients();
         model.Loss(new Batch { InputIds = Tiny.Ids(2, 8), Labels = Tiny.Ids(2, 8) }).backward();
         parameters.BindGradients();

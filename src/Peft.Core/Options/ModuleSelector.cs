@@ -45,7 +45,7 @@ public sealed class ModuleSelector : ICollection<string>
     internal bool IsAllLinear => string.Equals(pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Modules by path or by its last parts.</summary>
-    /// <exception cref="AdapterOptionsException">A name is null or empty.</exception>
+    /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());
 
     /// <summary>Modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
@@ -57,7 +57,7 @@ public sealed class ModuleSelector : ICollection<string>
 
     /// <summary>Modules by path or by its last parts.</summary>
     /// <exception cref="ArgumentNullException">The list is null.</exception>
-    /// <exception cref="AdapterOptionsException">A name is null or empty.</exception>
+    /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static implicit operator ModuleSelector(string[] names) => names is null ? throw Missing(nameof(names)) : new(null, names);
 
     /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
@@ -73,8 +73,9 @@ public sealed class ModuleSelector : ICollection<string>
 
     private static string[] Checked(string[] names)
     {
-        var empty = Array.FindIndex(names, string.IsNullOrWhiteSpace);
-        return empty < 0 ? names : throw new AdapterOptionsException($"Name {empty} of the modules [{string.Join(", ", names.Select(name => name is null ? "null" : $"'{name}'"))}] is empty: take it out.");
+        // An empty name is that of the model itself, which may be a single linear module.
+        var missing = Array.IndexOf(names, null);
+        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: take it out.");
     }
 
     /// <summary>A pattern of Python's <c>re.fullmatch</c>, guarded against patterns that take for ever.</summary>

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using TorchSharp;
 
 namespace Peft;
@@ -24,6 +25,8 @@ internal static class TextForms
         Add<IReadOnlyDictionary<string, double>>();
         Add<IReadOnlyDictionary<string, string>>();
         Add<IReadOnlyDictionary<string, object?>>();
+        Add<IReadOnlyDictionary<string, JsonElement>>();
+        Add<JsonElement>();
         Add<IReadOnlyDictionary<string, IReadOnlyList<bool>>>();
         TypeDescriptor.AddAttributes(typeof(torch.Device), new TypeConverterAttribute(typeof(DeviceText)));
     }

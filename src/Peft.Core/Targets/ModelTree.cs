@@ -132,7 +132,7 @@ public sealed class ModelTree
         // A file's names are Hugging Face's; a program's mean a path or its last parts, and become paths where more would end in their letters.
         if (names is not null && !options.InferenceMode)
         {
-            ModuleSelector.Create([.. names]);   // refuses empty names
+            if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: take it out.");
             string[] idle = [.. names.Where(name => !IsNew(name) && !Paths.Exists(path => ModuleSelector.Means(name, path)))];
             if (idle.Length > 0) throw NotFound(nameof(TargetedOptions.ModulesToSave), idle);
             names = [.. names.SelectMany(name => IsNew(name) || Paths.TrueForAll(path => !Ends(path, name) || ModuleSelector.Means(name, path)) ? [name] : Paths.Where(path => ModuleSelector.Means(name, path))).Distinct()];

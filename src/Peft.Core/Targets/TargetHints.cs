@@ -9,9 +9,9 @@ internal static class TargetHints
     public static TargetNotFoundException NotFound(ModelTree model, string field, IReadOnlyCollection<string> names, bool isPattern = false)
     {
         var reasons = string.Concat(names.SelectMany(name => Reasons(name, model, isPattern)).Distinct().Take(4).Select(reason => $"{reason} "));
-        var nearest = names.Where(name => !IsName(name, model)).SelectMany(name => Nearest(name, model)).Distinct().Take(4).ToList();
+        var nearest = names.Where(name => !string.IsNullOrWhiteSpace(name) && !IsName(name, model)).SelectMany(name => Nearest(name, model)).Distinct().Take(4).ToList();
         return new TargetNotFoundException(
-            $"No module of {model.Model.GetType().Name} matches {field} {(isPattern ? $"'{names.Single()}'" : $"[{string.Join(", ", names)}]")}. {reasons}" +
+            $"No module of {model.Model.GetType().Name} matches {field} {(isPattern ? $"'{names.Single()}'" : $"[{string.Join(", ", names.Select(name => string.IsNullOrWhiteSpace(name) ? $"'{name}'" : name))}]")}. {reasons}" +
             $"{(nearest.Count > 0 ? $"Nearest: {string.Join(", ", nearest)}. " : "")}The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
     }
 
@@ -19,6 +19,11 @@ internal static class TargetHints
 
     private static IEnumerable<string> Reasons(string name, ModelTree model, bool isPattern)
     {
+        if (string.IsNullOrWhiteSpace(name))
+        {
+            yield return "A name is empty: take it out.";
+            yield break;
+        }
         if (isPattern && model.Targets.Count(target => ModuleSelector.Means(name, target.Path)) is > 0 and var count)
             yield return $"A single string is a regular expression for the whole path of a module; for the {count} module{(count == 1 ? "" : "s")} of that name give a list: [\"{name}\"].";
         if (model.OtherPaths.FirstOrDefault(pair => ModuleSelector.Means(name, pair.Key)) is { Value: { } shared, Key: var other })

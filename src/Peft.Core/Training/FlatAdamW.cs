@@ -13,7 +13,7 @@ public sealed class FlatAdamW : IDisposable
     private const string StepKey = "step";
 
     private readonly FlatParameters parameters;
-    private readonly OptimizerOptions options;
+    private readonly AdamWOptions options;
     private readonly List<Moments> moments;
 
     /// <summary>An optimizer whose moments are 0.</summary>
@@ -21,7 +21,7 @@ public sealed class FlatAdamW : IDisposable
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <exception cref="ArgumentException">Some setting is out of range; the message names all.</exception>
-    public FlatAdamW(FlatParameters parameters, double learningRate, OptimizerOptions? options = null)
+    public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         this.parameters = parameters;

@@ -64,7 +64,7 @@ public sealed record TrainingOptions
     public double? MaxGradientNorm { get; init; } = 1;
 
     /// <summary>Settings of AdamW.</summary>
-    public OptimizerOptions Optimizer { get; init; } = new();
+    public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>
     /// Where data order and dropout come from. 42. How adapters start comes from <see cref="AdapterOptions.InitializationSeed"/>, 42 too. The global random state is set from it and the step number before each step, so that

@@ -67,7 +67,7 @@ public class AdamWTests
         var slow = Tensors.Trainable("slow", ones(4));
         var fast = Tensors.Trainable("fast", ones(4));
         var still = Tensors.Trainable("still", ones(4));
-        var options = new OptimizerOptions
+        var options = new AdamWOptions
         {
             WeightDecay = 0.5,
             Groups =

@@ -3,8 +3,8 @@ using System.ComponentModel;
 namespace Peft;
 
 /// <summary>Settings of <see cref="FlatAdamW"/>. The defaults are those of <c>TrainingArguments</c> of Hugging Face transformers.</summary>
-[TypeConverter(typeof(TextConverter<OptimizerOptions>))]
-public sealed record OptimizerOptions
+[TypeConverter(typeof(TextConverter<AdamWOptions>))]
+public sealed record AdamWOptions
 {
     /// <summary>Decay of the running mean of gradients, in [0, 1). 0.9.</summary>
     public double Beta1 { get; init; } = 0.9;
