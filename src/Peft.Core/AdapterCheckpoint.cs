@@ -28,6 +28,7 @@ public static class AdapterCheckpoint
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        model.RequireLoaded();
         using var held = model.Hold(name ?? (model.Active is [var only] ? only
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
         using var scope = NewDisposeScope();

@@ -106,6 +106,7 @@ public sealed partial class PeftModel
     {
         lock (guard)
         {
+            RequireLoaded();
             var folding = StateIn(flow.Value);
             var sites = folding.Sites.Where(pair => pair.Value.Layers.Length > 0).ToList();
             var fits = sites.Sum(pair => pair.Key.Target.Weight.numel() * pair.Key.Target.Weight.ElementSize) <= maximumBytes

@@ -383,7 +383,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         lock (guard) version++;
     }
 
-    private void RequireLoaded()
+    internal void RequireLoaded()
     {
         if (isUnloaded) throw new PeftException($"The adapters of this {Module.GetType().Name} were unloaded: this {nameof(PeftModel)} cannot be used any more. Give the model adapters again, with Apply… or a new {nameof(PeftModel)}.");
     }

@@ -76,7 +76,7 @@ public sealed class FusionTests : IDisposable
             Run.Difference(model.call(ids), before).ShouldBe(0);
 
             Should.Throw<PeftException>(() => peft.Delete("b")).Message.ShouldContain("'again' (ADAPTER_FUSION) is made of 'b'");
-            Should.Throw<PeftException>(() => peft.HotSwap("b", folder)).Message.ShouldContain("Delete('again')");
+            Should.Throw<PeftException>(() => peft.HotSwap("b", Path.Combine(folder, "both"))).Message.ShouldContain("Delete('again')");
             Run.Difference(model.call(ids), before).ShouldBe(0);
             peft.Delete("again");
             peft.Delete("b");
