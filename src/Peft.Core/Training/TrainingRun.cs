@@ -12,7 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly CancellationToken cancellationToken;
     private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
-    private readonly AdamW optimizer;
+    private readonly FlatAdamW optimizer;
     private readonly TrainingMeter meter;
     private readonly RunLog? log;
     private readonly TrainerControl control;

@@ -41,7 +41,7 @@ internal static class GenerationFile
             ExponentialDecayLengthPenalty = List(file, "exponential_decay_length_penalty", each => each!.GetValue<double>()) switch
             {
                 null => null,
-                [>= 0 and <= int.MaxValue and var start, var factor] => ((int)start, factor),
+                [>= 0 and <= int.MaxValue and var start, var factor] => new LengthDecay((int)start, factor),
                 _ => throw Wrong(file, "exponential_decay_length_penalty", "a list of a start and a factor"),
             },
             RemoveInvalidValues = Flag(file, "remove_invalid_values"),

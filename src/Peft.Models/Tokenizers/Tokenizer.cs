@@ -144,7 +144,7 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="options">Template, truncation and padding.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public Encoding Encode(string text, EncodeOptions options) => EncodeBatch([text], options)[0];
+    public TokenEncoding Encode(string text, EncodeOptions options) => EncodeBatch([text], options)[0];
 
     /// <summary>Encodes a pair of texts, such as question and context.</summary>
     /// <param name="text">The first text.</param>
@@ -152,14 +152,14 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="options">Template, truncation and padding; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public Encoding Encode(string text, string pair, EncodeOptions? options = null) => EncodeBatch([(text, pair)], options)[0];
+    public TokenEncoding Encode(string text, string pair, EncodeOptions? options = null) => EncodeBatch([(text, pair)], options)[0];
 
     /// <summary>Encodes several texts.</summary>
     /// <param name="texts">The texts.</param>
     /// <param name="options">Template, truncation and padding; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public IReadOnlyList<Encoding> EncodeBatch(IEnumerable<string> texts, EncodeOptions? options = null)
+    public IReadOnlyList<TokenEncoding> EncodeBatch(IEnumerable<string> texts, EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
         return EncodeAll(texts.Select(text => (text, (string?)null)), options ?? new());
@@ -170,7 +170,7 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="options">Template, truncation and padding; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public IReadOnlyList<Encoding> EncodeBatch(IEnumerable<(string Text, string Pair)> pairs, EncodeOptions? options = null)
+    public IReadOnlyList<TokenEncoding> EncodeBatch(IEnumerable<(string Text, string Pair)> pairs, EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         return EncodeAll(pairs.Select(pair => (pair.Text, (string?)(pair.Pair ?? throw new ArgumentException("A pair's second text is null.", nameof(pairs))))), options ?? new());
@@ -199,22 +199,22 @@ public sealed class Tokenizer : ITokenizer
     internal bool IsSkipped(int id, bool skipSpecialTokens)
         => IdToToken(id) is not { } token || (skipSpecialTokens && added.IsSpecial(token));
 
-    List<Encoding> EncodeAll(IEnumerable<(string Text, string? Pair)> texts, EncodeOptions options)
+    List<TokenEncoding> EncodeAll(IEnumerable<(string Text, string? Pair)> texts, EncodeOptions options)
     {
         options.Validate();
         var padId = options.PadId ?? PadId;
-        if (options.Padding != Padding.None && padId is null)
+        if (options.Padding != PaddingStrategy.None && padId is null)
             throw new TokenizerException("Padding needs a padding token, and the tokenizer's files name none. Set EncodeOptions.PadId, for language models often to EndOfSequenceId.");
         var batch = texts.Select(text => Tokens(text.Text ?? throw new ArgumentException("A text is null.", nameof(texts)), text.Pair, options)).ToList();
         var length = options.Padding switch
         {
-            Padding.None => 0,
-            Padding.Longest => batch.Count == 0 ? 0 : batch.Max(tokens => tokens.Count),
+            PaddingStrategy.None => 0,
+            PaddingStrategy.Longest => batch.Count == 0 ? 0 : batch.Max(tokens => tokens.Count),
             _ => options.MaxLength!.Value,
         };
         length = (length + options.PadToMultipleOf - 1) / options.PadToMultipleOf * options.PadToMultipleOf;
         var pad = TokenEntry.Special(padId ?? 0, padId is { } id ? IdToToken(id) ?? "" : "", 0);
-        return [.. batch.Select(tokens => new Encoding(tokens, Math.Max(0, length - tokens.Count), options.PaddingSide ?? settings.PaddingSide, pad))];
+        return [.. batch.Select(tokens => new TokenEncoding(tokens, Math.Max(0, length - tokens.Count), options.PaddingSide ?? settings.PaddingSide, pad))];
     }
 
     List<TokenEntry> Tokens(string text, string? pair, EncodeOptions options)
