@@ -71,12 +71,12 @@ public static class AdapterCheckpoint
     /// <param name="model">The model.</param>
     /// <param name="folder">A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>.</param>
     /// <param name="name">Its name in this model.</param>
-    /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
+    /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>): a frozen adapter takes no gradients until <see cref="PeftModel.Unfreeze"/>.</param>
     /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
     /// <returns>The model.</returns>
     /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ: all are listed. The model is unchanged.</exception>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
-    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = true, ILogger? logger = null)
+    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var options = AdapterConfig.Read(folder);

@@ -282,7 +282,8 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         Adapter? made = null;
         try
         {
-            var plan = options.Plan(Tree);
+            AdapterPlan plan;
+            using (new OwnSeed(options.InitializationSeed)) plan = options.Plan(Tree);
             // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
                 plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };

@@ -184,19 +184,34 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
-        var config = ModelConfig.FromFolder(source.Folder).WithLabels(options);
-        return Load(create(config, (options.Registry ?? new()).Describe(config), options), source, options);
+        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithLabels(options);
+        return Load(Create(config, options, create), source, options);
     }
 
     private protected static T Fresh<T>(ModelConfig config, long seed, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(config);
         options ??= new();
-        config = config.WithLabels(options);
-        var model = create(config, (options.Registry ?? new()).Describe(config), options);
+        config = config.Within(options.Limits).WithLabels(options);
+        var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
         model.eval();
         return model;
+    }
+
+    // The sizes are a stranger's: what cannot be had is said before anything is made, and what torch cannot have nevertheless is not its own error.
+    private static T Create<T>(ModelConfig config, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        var spec = (options.Registry ?? new()).Describe(config);
+        ModelSize.Require(config, spec, options);
+        try
+        {
+            return create(config, spec, options);
+        }
+        catch (System.Runtime.InteropServices.ExternalException error)
+        {
+            throw new ModelFolderException($"{config.Source}: the tensors that it asks for could not be made. {ModelSize.Describe(spec, options)} {error.Message.Split('\n')[0]}", error);
+        }
     }
 
     /// <summary>Refuses an architecture that a head is not made for.</summary>

@@ -165,7 +165,7 @@ public sealed class FlatParameters : IDisposable
     {
         for (var i = 0; ; i++)
         {
-            if (Groups[i].Matches(tensor)) return i;
+            if (Groups[i].Has(tensor)) return i;
         }
     }
 

@@ -26,7 +26,7 @@ internal static class Gemma
     {
         const int positions = 131072;
         var spec = Common(config.Default("num_key_value_heads", 4), positions, RotarySettings.Read(config, "full_attention", 1_000_000, defaultPositions: positions));
-        var period = config.Integer("sliding_window_pattern", config.Integer("_sliding_window_pattern", 6));
+        var period = config.Size("sliding_window_pattern", config.Size("_sliding_window_pattern", 6));
         return spec with
         {
             Names = Sandwich,

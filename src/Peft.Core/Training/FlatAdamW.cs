@@ -8,12 +8,12 @@ namespace Peft;
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, step for step as
 /// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected means of the gradient and its square.
 /// </summary>
-public sealed class AdamW : IDisposable
+public sealed class FlatAdamW : IDisposable
 {
     private const string StepKey = "step";
 
     private readonly FlatParameters parameters;
-    private readonly OptimizerOptions options;
+    private readonly AdamWOptions options;
     private readonly List<Moments> moments;
 
     /// <summary>An optimizer whose moments are 0.</summary>
@@ -21,7 +21,7 @@ public sealed class AdamW : IDisposable
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <exception cref="ArgumentException">Some setting is out of range; the message names all.</exception>
-    public AdamW(FlatParameters parameters, double learningRate, OptimizerOptions? options = null)
+    public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         this.parameters = parameters;
