@@ -36,7 +36,7 @@ public static class AdapterCheckpoint
         Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
     }
 
-    /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
+    /// <summary>Writes the files of an adapter, each whole or not at all: the two, and what a classifier's was trained for.</summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="tensors">The tensors by their keys.</param>
@@ -45,6 +45,9 @@ public static class AdapterCheckpoint
         Directory.CreateDirectory(folder);
         // The tensors first: a folder with a configuration is a whole adapter.
         SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);
+        var task = Path.Combine(folder, TaskDescription.FileName);
+        if (options.Task is { } description) AtomicFile.WriteText(task, description.ToJson());
+        else File.Delete(task);   // of an adapter that lay there before
         AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName),
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
@@ -86,7 +89,7 @@ public static class AdapterCheckpoint
         try
         {
             var adapter = model.Find(name);
-            adapter.Options = options;   // written back as it came
+            adapter.Options = options with { Task = adapter.Options.Task };   // written back as it came
             Load(model, adapter, file, folder);
             if (!trainable) model.Freeze(name);
             BaseModelName.Log(logger, adapter);

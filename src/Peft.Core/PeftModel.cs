@@ -77,11 +77,13 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         RequireFree(name);
         RequireUnmerged();
         options.Validate();
-        if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
         AdapterPlan plan;
         try
         {
+            FitTask(name, options);
+            if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
             plan = options.Plan(Tree);
+            RequireTaskHead(name, plan);
         }
         catch
         {
@@ -92,6 +94,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
             plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
         if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
+        if (plan.Options.Task is null && Module is ITaskModel { Task: { } description }) plan = plan with { Options = plan.Options with { Task = description } };
         Attach(new Adapter(name, plan)
         {
             Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
@@ -164,6 +167,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
         if (IsMerged) merging.Forget();
         else merging.Merge(keep: false, safe);
+        AdoptTask();
         Detach();
         return Module;
     }
@@ -216,7 +220,9 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     // The adapters that are left may have been made for the layers as they are.
     private void RestoreLayers()
     {
-        if (adapters.Count > 0 || !layers.IsSet) return;
+        if (adapters.Count > 0) return;
+        RestoreTask();
+        if (!layers.IsSet) return;
         layers.Dispose();
         Tree = new ModelTree(Module);
     }

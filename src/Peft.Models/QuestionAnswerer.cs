@@ -49,12 +49,28 @@ public sealed class QuestionAnswerer : HeadedModel
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
+        var (loss, logits) = LossAndOutput(input, labels);
+        logits.Dispose();
+        return loss;
+    }
+
+    private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
+    {
         ArgumentNullException.ThrowIfNull(labels);
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
         using var positions = labels.add(prompted.Count);   // virtual tokens come first
-        return ClassificationLoss.Span(logits, positions);
+        return (ClassificationLoss.Span(logits, positions), prompted.Own(logits));
+    }
+
+    /// <summary>Logits without those of virtual tokens.</summary>
+    internal Tensor OwnLogits(ModelInput input)
+    {
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var logits = HeadParts.Run(hidden);
+        return prompted.Own(logits);
     }
 
     private protected override int? FirstLabel => null;   // the start and the end have means of their own

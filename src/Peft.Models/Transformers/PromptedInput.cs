@@ -157,6 +157,10 @@ internal sealed class PromptedInput : IDisposable
         return made;
     }
 
+    /// <summary>The output without that of the virtual tokens, which are no part of the text.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
+    public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
+
     /// <summary>The output <c>[batch, hidden]</c> at each row's first position.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, hidden]</c>.</param>
     public Tensor First(Tensor output)
