@@ -107,7 +107,7 @@ public class SavedTaskTests
         using var model = SequenceClassifier.FromPretrained(path);
         var before = State(model);
         Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { Task = task, TargetModules = ["nothing"] }));
-        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new LoraOptions { Task = task, LayerReplication = [[0, 9]] }));
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new LoraOptions { Task = task, LayerReplication = [new(0, 9)] }));
         var after = State(model);
         after.Keys.ShouldBe(before.Keys, ignoreOrder: true);
         foreach (var (name, values) in before) after[name].ShouldBe(values, name);
