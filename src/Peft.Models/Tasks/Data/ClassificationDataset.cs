@@ -29,8 +29,9 @@ public sealed class ClassificationDataset : TrainingDataset
         Name = name;
         if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
         padding = TextEncoder.PaddingOf(tokenizer);
+        if (rows.FirstOrDefault(row => row.Row.Labels.Contains("")) is { Place: { } empty }) throw new DatasetException($"{empty}: the label is empty.");
         var problem = options.Problem ?? (options.Labels as LabelSet)?.Problem ?? rows[0].Row.Problem;
-        Labels = LabelsOf(rows.Select(row => row.Row), problem, options);
+        Labels = LabelsOf(rows.Select(row => row.Row), problem, options, name);
         var encoder = new TextEncoder(tokenizer, options.MaxLength, options.Truncate);
         foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
         TruncatedRows = encoder.Truncated;
@@ -73,12 +74,12 @@ public sealed class ClassificationDataset : TrainingDataset
     }
 
     // In the order given, or sorted: whole numbers by their value.
-    private static LabelSet LabelsOf(IEnumerable<ClassificationRow> rows, ProblemType problem, ClassificationOptions options)
+    private static LabelSet LabelsOf(IEnumerable<ClassificationRow> rows, ProblemType problem, ClassificationOptions options, string name)
     {
         if (options.Labels is { } given) return new(problem, given);
         if (problem == ProblemType.Regression) return new(problem, [options.LabelField]);
-        var found = rows.SelectMany(row => row.Labels).Where(label => label.Length > 0).Distinct(StringComparer.Ordinal).ToList();
-        if (found.Count == 0) throw new DatasetException("No row has a label.");
+        var found = rows.SelectMany(row => row.Labels).Distinct(StringComparer.Ordinal).ToList();
+        if (found.Count == 0) throw new DatasetException($"{name} has no label in any row.");
         return new(problem, found.All(label => long.TryParse(label, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
             ? found.OrderBy(label => long.Parse(label, CultureInfo.InvariantCulture)) : found.Order(StringComparer.Ordinal));
     }
@@ -96,7 +97,6 @@ public sealed class ClassificationDataset : TrainingDataset
 
     private int IdOf(string label, Func<string, DatasetException> error)
     {
-        if (label.Length == 0) throw error("the label is empty.");
         if (Labels.IdOf(label) is >= 0 and var id) return id;
         return int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < Labels.Count ? number
             : throw error($"the label '{label}' is not among those given: {Labels}.");

@@ -58,6 +58,7 @@ public sealed class TaggingDataset : TrainingDataset
         Name = name;
         if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
         padding = TextEncoder.PaddingOf(tokenizer);
+        foreach (var (row, place) in rows) Check(row, what => new DatasetException($"{place}: {what}"));
         Labels = options.Labels is { } given ? new(given) : LabelsOf(rows);
         var encoder = new TextEncoder(tokenizer, options.MaxLength, options.Truncate);
         foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
@@ -94,17 +95,21 @@ public sealed class TaggingDataset : TrainingDataset
 
     private static LabelSet LabelsOf(IEnumerable<(TaggingRow Row, string Place)> rows)
     {
-        var found = rows.SelectMany(row => row.Row.Tags).Where(tag => tag.Length > 0).Distinct(StringComparer.Ordinal).ToList();
-        if (found.Count == 0) throw new DatasetException("No row has a tag.");
+        var found = rows.SelectMany(row => row.Row.Tags).Distinct(StringComparer.Ordinal).ToList();
         return new(found.All(tag => long.TryParse(tag, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
             ? found.OrderBy(tag => long.Parse(tag, CultureInfo.InvariantCulture)) : found.OrderBy(tag => tag != "O").ThenBy(tag => tag, StringComparer.Ordinal));
     }
 
-    private void Add(TaggingRow row, TextEncoder encoder, Func<string, DatasetException> error)
+    private static void Check(TaggingRow row, Func<string, DatasetException> error)
     {
         if (row.Words.Count != row.Tags.Count) throw error($"there are {row.Words.Count} words, but {row.Tags.Count} tags.");
         if (row.Words.Count == 0) throw error("there are no words.");
         if (row.Words.Any(string.IsNullOrWhiteSpace)) throw error($"word {row.Words.ToList().FindIndex(string.IsNullOrWhiteSpace) + 1} is empty.");
+        if (row.Tags.Any(string.IsNullOrEmpty)) throw error($"tag {row.Tags.ToList().FindIndex(string.IsNullOrEmpty) + 1} is empty.");
+    }
+
+    private void Add(TaggingRow row, TextEncoder encoder, Func<string, DatasetException> error)
+    {
         var (text, words) = Words.Join(row.Words);
         var tokens = encoder.Encode(text, null, error);
         var first = Words.FirstTokens(text, words, tokens);
