@@ -42,7 +42,7 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
 
     nn.Module? ITaskModel.TaskHead => HeadParts.Output;
 
-    Action? ITaskModel.Fit(TaskDescription task, string adapter, bool alone)
+    Func<Action>? ITaskModel.Fit(TaskDescription task, string adapter, bool alone)
     {
         if (namesGiven && !ModelConfig.AreDefault(task.Labels) && !task.Labels.SequenceEqual(Config.Labels))
             throw Mismatch(adapter, $"the classes {new LabelSet(task.Labels)}", $"was loaded for {new LabelSet(Config.Labels)}: leave the names out when it is loaded, or give these");
@@ -50,21 +50,20 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
         if (resizes && !alone) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"has {LabelCount}, for which it holds other adapters: take those off first, or load the base once more");
         var pooling = FitPooling(task, adapter, alone);
         if (!resizes && pooling is null) return null;
-        var before = Config;
-        var head = resizes ? HeadParts.Resize(task.Labels.Count) : null;
-        Adopt(task);
         return () =>
         {
-            Config = before;
-            head?.Invoke();
-            pooling?.Invoke();
+            var before = Config;
+            var undo = pooling?.Invoke();
+            if (resizes) undo += HeadParts.Resize(task.Labels.Count);
+            Adopt(task);
+            return undo! + (() => Config = before);
         };
     }
 
     void ITaskModel.Adopt(TaskDescription task) => Adopt(task);
 
     /// <summary>Changes which hidden states are read to what an adapter was trained with; null if they are those already.</summary>
-    private protected virtual Action? FitPooling(TaskDescription task, string adapter, bool alone) => null;
+    private protected virtual Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone) => null;
 
     private protected AdapterMismatchException Mismatch(string adapter, string trained, string has) => new($"Adapter '{adapter}' was trained for {trained}, but this {GetType().Name} {has}.");
 

@@ -44,8 +44,8 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     /// <inheritdoc/>
     public PromptShape PromptShape => new(Spec.HiddenSize, Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder);
 
-    /// <inheritdoc/>
-    public PromptStack? Prompts { get; set; }
+    /// <summary>Virtual tokens of the adapters in effect; null for none.</summary>
+    internal PromptStack? Prompts => PeftModel.Of(this)?.Prompts;
 
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
@@ -53,7 +53,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
 
     int IReordersLayers.LayerCount => Spec.LayerCount;
 
-    ILayerOrder IReordersLayers.Reorder(IReadOnlyList<int> order) => Backbone.Reorder(order);
+    IDisposable IReordersLayers.Reorder(IReadOnlyList<int> order, Func<bool> isActive) => Backbone.Reorder(order, isActive);
 
     internal abstract AdaptableModule? HeadModule { get; }
 
@@ -91,6 +91,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         ArgumentNullException.ThrowIfNull(inputIds);
         if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} keeps no keys and values of a text: only a decoder does.");
         using var plain = PeftModel.Of(this)?.WithoutAdapters();
+        using var pass = PeftModel.Of(this)?.Pass();
         using var modes = new ModuleModes(this);
         using var _ = no_grad();
         using var cache = new KeyValueCache((int)inputIds.shape[1]);

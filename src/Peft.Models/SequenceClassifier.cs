@@ -112,19 +112,18 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     private protected override string? PoolingField => chosen is null && Pooling == Usual(Spec) ? null : Pooling.ToField();
 
-    private protected override Action? FitPooling(TaskDescription task, string adapter, bool alone)
+    private protected override Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone)
     {
         var (now, wanted) = (Pooling, Poolings.Parse(task.Pooling, $"Adapter '{adapter}'") ?? Usual(Spec));
         if (wanted == now) return null;
         if (!alone || chosen is not null)
             throw Mismatch(adapter, $"pooling '{wanted.ToField()}'", $"reads '{now.ToField()}'{(alone ? "" : " and has other adapters")}: load the base with {nameof(Pooling)}.{wanted}");
         Check(Spec, wanted, $"Adapter '{adapter}'");
-        var dense = HasPooler(Spec) && now == Pooling.Cls ? HeadParts.DropDense(this) : null;
-        Pooling = wanted;
         return () =>
         {
-            Pooling = now;
-            dense?.Invoke();
+            var undo = HasPooler(Spec) && now == Pooling.Cls ? HeadParts.DropDense(this) : null;
+            Pooling = wanted;
+            return undo + (() => Pooling = now);
         };
     }
 

@@ -61,6 +61,7 @@ public static class Classifying
     private static IReadOnlyList<Classification> Classify(SequenceClassifier model, List<(string, string?)> texts, Tokenizer tokenizer, PredictionOptions? options)
     {
         ArgumentNullException.ThrowIfNull(model);
+        using var pass = PeftModel.Of(model)?.Pass();   // the labels are those of the adapters that run
         var labels = model.Labels;
         if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("The model gives numbers, not classes: use Regress.");
         return Run(model, texts, tokenizer, options, (logits, truncated) =>
@@ -73,6 +74,7 @@ public static class Classifying
     private static IReadOnlyList<double> Regress(SequenceClassifier model, List<(string, string?)> texts, Tokenizer tokenizer, PredictionOptions? options)
     {
         ArgumentNullException.ThrowIfNull(model);
+        using var pass = PeftModel.Of(model)?.Pass();
         if (model.Labels is not { Problem: ProblemType.Regression, Count: 1 } labels)
             throw new InvalidOperationException($"The model is for {model.Labels.Problem} of {model.Labels}, but must give one number: use Classify, or load it for {nameof(ProblemType)}.{ProblemType.Regression}.");
         return Run(model, texts, tokenizer, options, (values, _) => (double)values[0]);

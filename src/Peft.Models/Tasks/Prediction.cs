@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, one call at a time.</summary>
+/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, all in one pass as adapters see it.</summary>
 internal static class Prediction
 {
     /// <summary>What a model makes of each text, in the order of the texts.</summary>
@@ -16,12 +16,11 @@ internal static class Prediction
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         if (texts.Count == 0) return [];
-        using var turn = ModelGate.Enter(model);
-        using var modes = new ModuleModes(model);
-        using var inference = inference_mode();
-        model.eval();
         var peft = PeftModel.Of(model);
+        using var mode = new EvaluationMode(model);
         using var folded = peft?.ForInference();
+        using var pass = peft?.Pass();
+        using var inference = inference_mode();
         // Adapters that belong to rows of a batch must find the rows as they were given.
         var together = peft?.RowsAreIndependent == false;
         var order = Enumerable.Range(0, texts.Count);

@@ -73,7 +73,9 @@ public static class Tagging
 
     private static TaggedText[] Run(TokenClassifier model, List<(string Text, List<TextRange> Words)> texts, Tokenizer tokenizer, TaggingPredictionOptions options)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Stride);
+        using var pass = PeftModel.Of(model)?.Pass();   // the labels are those of the adapters that run
         var most = Prediction.MaxLength(model, tokenizer, options.MaxLength);
         var encoder = new TextEncoder(tokenizer, int.MaxValue, truncates: false);
         var windows = new List<(int Text, int[] Tokens)>();

@@ -16,14 +16,6 @@ internal static class ModelGate
         return new Turn(gate);
     }
 
-    /// <summary>Waits on this thread until the model is free, which it is again once the result is disposed.</summary>
-    public static IDisposable Enter(torch.nn.Module model)
-    {
-        var gate = Gates.GetValue(model, _ => new SemaphoreSlim(1));
-        gate.Wait();
-        return new Turn(gate);
-    }
-
     sealed class Turn(SemaphoreSlim gate) : IDisposable
     {
         SemaphoreSlim? held = gate;
