@@ -29,6 +29,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         return value.ValueKind switch
         {
             JsonValueKind.Array => [.. value.EnumerateArray().Select(each => Name(each, field))],
+            JsonValueKind.String when separator is null => Text(value, field).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries),
             JsonValueKind.String => Text(value, field).Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
             _ => throw Error($"field \"{field}\" must be a list or a text, but is {Kind(value)}."),
         };
