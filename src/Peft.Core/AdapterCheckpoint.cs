@@ -37,7 +37,7 @@ public static class AdapterCheckpoint
         Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
     }
 
-    /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
+    /// <summary>Writes the files of an adapter, each whole or not at all: the two, and what a classifier's was trained for.</summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="tensors">The tensors by their keys.</param>
@@ -46,6 +46,9 @@ public static class AdapterCheckpoint
         Directory.CreateDirectory(folder);
         // The tensors first: a folder with a configuration is a whole adapter.
         SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);
+        var task = Path.Combine(folder, TaskDescription.FileName);
+        if (options.Task is { } description) AtomicFile.WriteText(task, description.ToJson());
+        else File.Delete(task);   // of an adapter that lay there before
         AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName),
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
@@ -130,7 +133,7 @@ public static class AdapterCheckpoint
     private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
-        adapter.Options = options;   // written back as it came
+        adapter.Options = options with { Task = adapter.Options.Task };   // written back as it came
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))

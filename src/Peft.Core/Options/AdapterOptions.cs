@@ -51,6 +51,9 @@ public abstract record AdapterOptions
     /// </summary>
     [JsonIgnore] public int? InitializationSeed { get; init; } = 42;
 
+    /// <summary>What the adapter was trained for, which stands in a file of its own (<see cref="TaskDescription.FileName"/>); filled in from the model if it knows.</summary>
+    [JsonIgnore] public TaskDescription? Task { get; init; }
+
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
