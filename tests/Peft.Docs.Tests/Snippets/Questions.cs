@@ -8,7 +8,7 @@ public class Questions : InFolder
     public void Questions_are_answered_and_texts_embedded()
     {
         File.WriteAllText("questions.jsonl", string.Concat(new[] { "Lily", "Tom", "Ben", "Sue" }.Select(who =>
-            $$"""{"question": "Who went to the park?", "context": "One day, {{who}} went to the park.", "answers": {"text": ["{{who}}"], "answer_start": [9]}}""" + "\n")));
+            $$$"""{"question": "Who went to the park?", "context": "One day, {{{who}}} went to the park.", "answers": {"text": ["{{{who}}}"], "answer_start": [9]}}""" + "\n")));
         // snippet: answer
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
         using var model = QuestionAnswerer.FromPretrained("models/stories260K");
