@@ -135,7 +135,7 @@ public static class AdapterCheckpoint
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
-        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved).GroupBy(each => each.Owner).Where(group => group.Key.MayBeMissing is not null && group.All(each => !file.Tensors.ContainsKey(each.Key))))
+        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved && each.Owner.MayBeMissing is not null && !file.Tensors.ContainsKey(each.Key)).GroupBy(each => each.Owner))
         {
             adapter.Warnings = [.. adapter.Warnings, $"Adapter '{adapter.Name}': {folder} {owned.Key.MayBeMissing}"];
             foreach (var (key, _, _) in owned) expected.Remove(key);
