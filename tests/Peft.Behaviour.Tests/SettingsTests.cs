@@ -23,7 +23,7 @@ public sealed class SettingsTests
          typeof(IReadOnlyDictionary<string, object?>), typeof(Dictionary<string, JsonElement>)];
 
     private static IEnumerable<Type> Records => Packages.SelectMany(package => package.GetExportedTypes())
-        .Where(type => type is { IsAbstract: false } && type.GetMethod("<Clone>$") is not null && (type.Name.EndsWith("Options", StringComparison.Ordinal) || type == typeof(ChatTemplateLimits)));
+        .Where(type => type is { IsAbstract: false } && type.GetMethod("<Clone>$") is not null && (type.Name.EndsWith("Options", StringComparison.Ordinal) || type == typeof(ResourceLimits)));
 
     private static IEnumerable<PropertyInfo> Fields(Type record)
         => record.GetProperties().Where(property => property.SetMethod is { IsPublic: true } && property.Name != nameof(AdapterOptions.PeftType) && !Objects.Contains(property.PropertyType));
