@@ -28,7 +28,7 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Reads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>; and
+    /// Reads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>, or else BERT's <c>vocab.txt</c>; and
     /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.
     /// </summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub, of which only the tokenizer's files are fetched. A folder of that name wins.</param>
@@ -38,18 +38,23 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
-        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
-            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
+        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)} nor {WordPieceFiles.Name}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
         return FromFile(file);
     }
 
-    /// <summary>Reads a <c>tokenizer.json</c> or a SentencePiece <c>.model</c>, and the two other files where they lie beside it.</summary>
+    /// <summary>Reads a <c>tokenizer.json</c>, a SentencePiece <c>.model</c> or a BERT <c>vocab.txt</c>, and the two other files where they lie beside it.</summary>
     /// <param name="file">The file.</param>
     /// <exception cref="TokenizerException">The file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromFile(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
-        return new(Path.GetExtension(file).Equals(".model", StringComparison.OrdinalIgnoreCase) ? SentencePieceFiles.Read(file) : TokenizerFiles.Read(file));
+        return new(Path.GetExtension(file).ToLowerInvariant() switch
+        {
+            ".model" => SentencePieceFiles.Read(file),
+            ".txt" => WordPieceFiles.Read(file),
+            _ => TokenizerFiles.Read(file),
+        });
     }
 
     /// <summary>

@@ -11,15 +11,19 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     public static TokenizerFiles Read(string file)
     {
         using var main = Parse(file);
-        var root = new JsonPart(main.RootElement, file);
+        return From(main.RootElement, file, Beside(file, TokenizerSettings.Read));
+    }
 
+    /// <summary>A tokenizer of the form of <c>tokenizer.json</c>.</summary>
+    public static TokenizerFiles From(JsonElement main, string file, TokenizerSettings settings)
+    {
+        var root = new JsonPart(main, file);
         var pipeline = new TokenizerPipeline(
             NormalizerReader.ReadOptional(root["normalizer"]),
             PreTokenizerReader.ReadOptional(root["pre_tokenizer"]),
             ModelReader.Read(root["model"]),
             PostProcessorReader.ReadOptional(root["post_processor"]),
             DecoderReader.ReadOptional(root["decoder"]));
-        var settings = Beside(file, TokenizerSettings.Read);
         var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer);
         if (!root["added_tokens"].IsNull)
         {
