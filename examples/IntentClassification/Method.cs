@@ -16,6 +16,7 @@ internal sealed record Method(string Name, AdapterOptions Options, double Learni
     public static IReadOnlyList<Method> All { get; } =
     [
         Lora,
+        new("LoRA r8, upper half", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = new[] { "query", "key", "value", "dense" }, LayersToTransform = [3, 4, 5] }, 2e-3),
         new("full fine-tuning", new FullOptions(), 2e-4),
         new("bottleneck ÷ 16", new BottleneckOptions(), 2e-3),
         new("BitFit", new BitFitOptions(), 5e-3),

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text;
 using System.Text.Json;
 using Peft.Models;
 
@@ -17,7 +16,7 @@ internal static class Service
         {
             var context = await listener.GetContextAsync();
             using var response = context.Response;
-            using var reader = new StreamReader(context.Request.InputStream, Encoding.UTF8);
+            using var reader = new StreamReader(context.Request.InputStream);
             var text = await reader.ReadToEndAsync();
             object answer;
             if (string.IsNullOrWhiteSpace(text)) (response.StatusCode, answer) = (400, new { error = "Send a text as the body of a POST." });
