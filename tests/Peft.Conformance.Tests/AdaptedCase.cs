@@ -81,8 +81,8 @@ public sealed class AdaptedCase : IDisposable
 
     public static PretrainedModel LoadBase(string name)
     {
-        var folder = Path.Combine(Oracle.Folder, "bases", name);
-        return name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..] switch
+        var folder = Oracle.Base(name);
+        return name[(name.LastIndexOf('-') + 1)..] switch
         {
             "seqcls" => SequenceClassifier.FromPretrained(folder),
             "tokcls" => TokenClassifier.FromPretrained(folder),
@@ -93,7 +93,7 @@ public sealed class AdaptedCase : IDisposable
         };
     }
 
-    private static Batch Batch(Expected expected) => new()
+    public static Batch Batch(Expected expected) => new()
     {
         InputIds = expected.Read("input_ids"),
         AttentionMask = expected.Has("attention_mask") ? expected.Read("attention_mask") : null,

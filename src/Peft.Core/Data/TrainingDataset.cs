@@ -11,6 +11,9 @@ public abstract class TrainingDataset
     /// <summary>What errors call the dataset.</summary>
     public virtual string Name => GetType().Name;
 
+    /// <summary>What is odd about the rows but may be meant; trainers log it.</summary>
+    public virtual IReadOnlyList<string> Warnings => [];
+
     /// <summary>The batch of some rows, on the CPU. The caller disposes it.</summary>
     /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
     public abstract Batch GetBatch(IReadOnlyList<int> rows);

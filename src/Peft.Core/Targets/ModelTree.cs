@@ -138,9 +138,12 @@ public sealed class ModelTree
 
     private bool IsSaved(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
 
+    /// <summary>Names of modules to save that match nothing, but for those that Hugging Face PEFT adds itself.</summary>
+    internal IEnumerable<string> Unsaved(IReadOnlyList<string> names) => names.Except(ClassifierNames).Except(AnswererNames).Where(name => !Paths.Any(path => Ends(path, name)));
+
     private void RequireSaved(IReadOnlyList<string> names)
     {
-        var unmatched = names.Except(ClassifierNames).Except(AnswererNames).Where(name => !Paths.Any(path => Ends(path, name))).ToList();
+        var unmatched = Unsaved(names).ToList();
         if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
     }
 
@@ -155,7 +158,7 @@ public sealed class ModelTree
     internal IEnumerable<AdapterLayer> SavedModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];
-        RequireSaved(names);
+        if (!options.InferenceMode) RequireSaved(names);   // of a file it is a warning
         var layers = new List<AdapterLayer>();
         foreach (var target in All.Where(target => IsSaved(options, target) && adapted.All(layer => layer.Target != target)))
         {

@@ -31,6 +31,10 @@ internal static class TargetMatcher
     /// <summary>Options that change nothing, such as a misspelt exclusion: no error, since a file may serve several models.</summary>
     public static IEnumerable<string> Idle(TargetedOptions options, ModelTree model)
     {
+        string[] unmatched = [.. options.TargetModules?.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))) ?? []];
+        if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that an adapter can enter: the adapter has the others alone.";
+        string[] unsaved = [.. model.Unsaved(options.ModulesToSave ?? [])];
+        if (unsaved.Length > 0) yield return $"ModulesToSave [{string.Join(", ", unsaved)}] matches no module of {model.Model.GetType().Name}.";
         var excluded = options.ExcludeModules;
         string[] idle = excluded is null ? [] : excluded.Pattern is { } pattern ? (model.ModulePaths.Any(excluded.Matches) ? [] : [pattern])
             : [.. excluded.Names.Where(name => !model.ModulePaths.Any(path => ModuleSelector.Means(name, path)))];
@@ -75,7 +79,8 @@ internal static class TargetMatcher
     {
         // A name that matches nothing while others match is a slip that would go unseen: half of the adapter would be missing.
         var idle = selector.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))).ToList();
-        if (idle.Count > 0) throw NotFound(model, nameof(options.TargetModules), idle);
+        // Who only loads a file cannot mend it, and Hugging Face PEFT wrote it with such names too: Idle tells them.
+        if (idle.Count > 0 && !(options.InferenceMode && idle.Count < selector.Names.Count)) throw NotFound(model, nameof(options.TargetModules), idle);
         if (matches.Count == 0)
             throw selector.Pattern is null
                 ? new TargetNotFoundException($"All modules that TargetModules {selector} matches are left out by ExcludeModules {options.ExcludeModules} or LayersToTransform [{string.Join(", ", options.LayersToTransform ?? [])}].")

@@ -12,6 +12,9 @@ public sealed class ChatEncoding
         mask = new(Mask);
     }
 
+    /// <summary>What the template made, and can tell of itself.</summary>
+    internal ChatRendering Rendering => rendering;
+
     /// <summary>The text that the template made.</summary>
     public string Text => rendering.Text;
 
@@ -48,5 +51,5 @@ public sealed class ChatEncoding
         return result;
     }
 
-    int CodePoints(int index) => Jinja.PythonText.Length(Text[..index]);
+    int CodePoints(int index) => Jinja.PythonText.Length(Text.AsSpan(0, index));
 }

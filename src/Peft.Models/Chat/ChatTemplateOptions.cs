@@ -24,8 +24,8 @@ public sealed record ChatTemplateOptions
     /// </summary>
     public IReadOnlyDictionary<string, object?> Variables { get; init; } = new Dictionary<string, object?>();
 
-    /// <summary>How much the template may do.</summary>
-    public ChatTemplateLimits Limits { get; init; } = new();
+    /// <summary>How much the template may do; the limits that it was read with if null.</summary>
+    public ResourceLimits? Limits { get; init; }
 
     /// <summary>The clock that templates read to name today's date.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -41,6 +41,9 @@ public sealed record HubOptions
     /// <summary>Told about retries, and about cached files that are used because the hub cannot be reached.</summary>
     public ILogger? Logger { get; init; }
 
+    /// <summary>What the hub's answers may cost; <see cref="ResourceLimits.Default"/> if null.</summary>
+    public ResourceLimits? Limits { get; init; }
+
     /// <summary>The settings that may be shown: not the token.</summary>
     public override string ToString() => $"HubOptions {{ Endpoint = {Endpoint}, Token = {(string.IsNullOrEmpty(Token) ? "" : "***")}, CacheFolder = {CacheFolder}, Offline = {Offline} }}";
 }

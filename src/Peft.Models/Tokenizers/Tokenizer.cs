@@ -20,11 +20,11 @@ public sealed class Tokenizer : ITokenizer
     volatile AddedVocabulary added;
     volatile Lazy<ChatTemplate?> chatTemplate;
 
-    Tokenizer(TokenizerFiles files)
+    Tokenizer(TokenizerFiles files, ResourceLimits limits)
     {
         (pipeline, saved, settings, source) = files;
         added = saved;
-        chatTemplate = new(() => ChatTemplateFiles.Find(Path.GetDirectoryName(source)!));
+        chatTemplate = new(() => ChatTemplateFiles.Find(Path.GetDirectoryName(source)!, limits));
     }
 
     /// <summary>
@@ -38,23 +38,25 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
-        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)
             ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)} nor {WordPieceFiles.Name}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
-        return FromFile(file);
+        return FromFile(file, options?.Limits);
     }
 
     /// <summary>Reads a <c>tokenizer.json</c>, a SentencePiece <c>.model</c> or a BERT <c>vocab.txt</c>, and the two other files where they lie beside it.</summary>
     /// <param name="file">The file.</param>
-    /// <exception cref="TokenizerException">The file is missing, damaged, or uses a component that is not supported.</exception>
-    public static Tokenizer FromFile(string file)
+    /// <param name="limits">What the files and their rules may cost, when they are read and when texts are encoded; <see cref="ResourceLimits.Default"/> if null.</param>
+    /// <exception cref="TokenizerException">The file is missing, damaged, exceeds a limit, or uses a component that is not supported.</exception>
+    public static Tokenizer FromFile(string file, ResourceLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
+        limits ??= ResourceLimits.Default;
         return new(Path.GetExtension(file).ToLowerInvariant() switch
         {
-            ".model" => SentencePieceFiles.Read(file),
-            ".txt" => WordPieceFiles.Read(file),
-            _ => TokenizerFiles.Read(file),
-        });
+            ".model" => SentencePieceFiles.Read(file, limits),
+            ".txt" => WordPieceFiles.Read(file, limits),
+            _ => TokenizerFiles.Read(file, limits),
+        }, limits);
     }
 
     /// <summary>
@@ -195,6 +197,9 @@ public sealed class Tokenizer : ITokenizer
     /// <summary>Whether decoding rewrites spaces before punctuation.</summary>
     internal bool CleansUp => settings.CleanUp;
 
+    /// <summary>Whether an id is that of a special token, by a role or because it was added as one.</summary>
+    internal bool IsSpecial(int id) => IdToToken(id) is { } token && (added.IsSpecial(token) || settings.Named.Values.Contains(token));
+
     /// <summary>Whether decoding leaves an id out.</summary>
     internal bool IsSkipped(int id, bool skipSpecialTokens)
         => IdToToken(id) is not { } token || (skipSpecialTokens && added.IsSpecial(token));
@@ -236,7 +241,7 @@ public sealed class Tokenizer : ITokenizer
             if (token is not null && !(skipSpecialTokens && vocabulary.IsSpecial(token)))
                 tokens.Add(token);
         }
-        return pipeline.Decoder is { } decoder ? string.Concat(decoder.Decode(tokens)) : string.Join(' ', tokens);
+        return pipeline.Decode(tokens);
     }
 
     // Not the WordPiece decoder's list: transformers' own leaves "do not" alone.

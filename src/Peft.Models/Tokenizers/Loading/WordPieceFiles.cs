@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 
 namespace Peft.Models;
 
@@ -11,17 +12,14 @@ internal static class WordPieceFiles
 {
     public const string Name = "vocab.txt";
 
-    // The largest in use, of 120,000 tokens, has 1 MB.
-    const long LargestFile = 1L << 26;
-
     static readonly string[] Classes = ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"];
 
     static readonly (string Role, string Token)[] Roles = [("unk_token", "[UNK]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")];
 
-    public static TokenizerFiles Read(string file)
+    public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
-        var vocabulary = Vocabulary(file);
-        var (settings, root) = TokenizerFiles.Beside(file, (config, map) =>
+        var vocabulary = Vocabulary(file, limits);
+        var (settings, root) = TokenizerFiles.Beside(file, limits, (config, map) =>
         {
             if (config?["tokenizer_class"] is { IsNull: false } kind && !Classes.Contains(kind.AsString()))
                 throw new TokenizerException($"{file} belongs to a {kind.AsString()}, which frames texts in its own way. Known are {string.Join(", ", Classes)}. Save its fast form as tokenizer.json with transformers and use that.");
@@ -33,25 +31,22 @@ internal static class WordPieceFiles
             return (read with { Named = named }, Describe(vocabulary, named, config));
         });
         using var document = JsonSerializer.SerializeToDocument(root);
-        return TokenizerFiles.From(document.RootElement, file, settings);
+        return TokenizerFiles.From(document.RootElement, file, settings, limits);
     }
 
-    static JsonObject Vocabulary(string file)
+    static JsonObject Vocabulary(string file, ResourceLimits limits)
     {
-        try
+        var content = TokenizerFiles.Content(file, limits);
+        if (!Utf8.IsValid(content)) throw new TokenizerException($"{file} is not UTF-8 text, so it is not a vocabulary.");
+        var vocabulary = new JsonObject();
+        var check = new TokenizerReading(limits).Tokens(file);
+        foreach (var line in System.Text.Encoding.UTF8.GetString(content).TrimEnd('\r', '\n').Split('\n'))
         {
-            if (new FileInfo(file).Length > LargestFile) throw new TokenizerException($"{file} has more than {LargestFile >> 20} MB: it is not a vocabulary.");
-            var vocabulary = new JsonObject();
-            foreach (var (id, line) in File.ReadAllText(file).TrimEnd('\r', '\n').Split('\n').Index())
-            {
-                if (!vocabulary.TryAdd(line.TrimEnd('\r'), id)) throw new TokenizerException($"{file}, line {id + 1}: the token {line} is there twice.");
-            }
-            return vocabulary;
+            var token = line.TrimEnd('\r');
+            check(token);
+            if (!vocabulary.TryAdd(token, vocabulary.Count)) throw new TokenizerException($"{file}, line {vocabulary.Count + 1}: the token {token} is there twice.");
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new TokenizerException($"{file} cannot be read: {exception.Message}", exception);
-        }
+        return vocabulary;
     }
 
     // The tokenizer.json that transformers writes for the same files.

@@ -23,16 +23,21 @@ internal sealed class SentencePieceProto
     public const char Space = '\u2581';
 
     readonly string source;
+    readonly TokenizerReading reading;
 
-    public SentencePieceProto(byte[] content, string source)
+    public SentencePieceProto(byte[] content, string source, TokenizerReading reading)
     {
-        this.source = source;
+        (this.source, this.reading) = (source, reading);
+        var check = reading.Tokens(source);
         var bytes = new ByteWindow(content, problem => new TokenizerException($"{source} is not a SentencePiece model, or is damaged: it has {problem}."));
         for (var reader = new ProtoReader(bytes); reader.Next();)
         {
             switch (reader.Field)
             {
-                case 1: Pieces.Add(Piece(reader.Message())); break;
+                case 1:
+                    Pieces.Add(Piece(reader.Message()));
+                    check(Pieces[^1].Text);
+                    break;
                 case 2: Trainer(reader.Message()); break;
                 case 3: Normalizer(reader.Message()); break;
             }
@@ -105,7 +110,7 @@ internal sealed class SentencePieceProto
                 case 24: SpaceAsSuffix = reader.Bool(); break;
                 case 35: ByteFallback = reader.Bool(); break;
                 case >= 40 and <= 43 and var field: Roles[Role(field - 40)] = Roles[Role(field - 40)] with { Id = (int)reader.Int64() }; break;
-                case 44: UnknownSurface = reader.Text(); break;
+                case 44: UnknownSurface = Bounded(reader.Text()); break;
                 case >= 45 and <= 48 and var field: Roles[Role(field - 45)] = Roles[Role(field - 45)] with { Text = reader.Text() }; break;
             }
         }
@@ -117,13 +122,15 @@ internal sealed class SentencePieceProto
         {
             switch (reader.Field)
             {
-                case 2: Charsmap = reader.Bytes() is { IsEmpty: false } rules ? new(rules) : null; break;
+                case 2: Charsmap = reader.Bytes() is { IsEmpty: false } rules ? new(rules, reading.Limits) : null; break;
                 case 3: AddDummyPrefix = reader.Bool(); break;
                 case 4: RemoveExtraSpaces = reader.Bool(); break;
                 case 5: EscapeSpaces = reader.Bool(); break;
             }
         }
     }
+
+    string Bounded(string text) => text.Length <= reading.Limits.MaxTokenLength ? text : throw TokenizerReading.TooMuch(reading.Limits, source, nameof(ResourceLimits.MaxTokenLength));
 
     static string Role(int index) => index switch { 0 => "unk_token", 1 => "bos_token", 2 => "eos_token", _ => "pad_token" };
 }
