@@ -84,7 +84,7 @@ public sealed class HubTests : IDisposable
         peft.RecommendedLearningRate.ShouldBe(1e-4);
         peft.SaveAdapter(folder);
         peft.Unload();
-        using var again = model.ApplyAdapter(folder);
+        using var again = model.ApplyAdapter(folder, trainable: true);
         Run.Difference(model.call(ids), before).ShouldBe(0);
         again.Trainables.Count.ShouldBe(2 * 5 + 2 + 4);   // a bottleneck of five tensors per layer, a vector at each query and each output
         again.Unload();

@@ -50,10 +50,9 @@ public sealed class ModuleSelector : ICollection<string>
 
     /// <summary>Modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
     /// <exception cref="ArgumentNullException">The text is null.</exception>
-    /// <exception cref="AdapterOptionsException">It is empty, or no regular expression.</exception>
+    /// <exception cref="AdapterOptionsException">It is no regular expression.</exception>
     public static implicit operator ModuleSelector(string pattern)
-        => pattern is null ? throw Missing(nameof(pattern)) : !string.IsNullOrWhiteSpace(pattern) ? new(pattern, [])
-            : throw new AdapterOptionsException("The pattern that chooses modules must not be empty: it is a regular expression for whole paths, or \"all-linear\". Leave the option out for its default.");
+        => pattern is null ? throw Missing(nameof(pattern)) : new(pattern, []);
 
     /// <summary>Modules by path or by its last parts.</summary>
     /// <exception cref="ArgumentNullException">The list is null.</exception>
