@@ -16,8 +16,8 @@ public static class AdapterCheckpoint
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
-    /// Saves an adapter: the one named <c>default</c> into the folder itself, others into a subfolder of their name. Each file is
-    /// replaced whole or not at all.
+    /// Saves an adapter: the one named <c>default</c> into the folder itself, others into a subfolder of their name, as Hugging Face PEFT does. The folder
+    /// holds the old adapter or the new one, whole, at any moment, and keeps what it holds besides.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if need be.</param>
@@ -32,20 +32,29 @@ public static class AdapterCheckpoint
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
-        foreach (var part in adapter.Options.Companions(adapter)) Write(Path.Combine(into, part.Name), part.Options, part.Tensors);
-        Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
+        using var save = FolderSave.Begin(into);
+        foreach (var part in adapter.Options.Companions(adapter)) Write(save, AdapterName.Checked(part.Name), part.Options, part.Tensors);
+        Write(save, "", adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
+        save.Commit();
     }
 
-    /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
+    /// <summary>Writes the two files of an adapter. The folder holds the old ones or the new ones, whole, at any moment.</summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="tensors">The tensors by their keys.</param>
     public static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        Directory.CreateDirectory(folder);
-        // The tensors first: a folder with a configuration is a whole adapter.
-        SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);
-        AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName),
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(tensors);
+        using var save = FolderSave.Begin(folder);
+        Write(save, "", options, tensors);
+        save.Commit();
+    }
+
+    private static void Write(FolderSave save, string subfolder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        SafetensorsWriter.Stage(save, Path.Combine(subfolder, FileName), tensors, Metadata);
+        save.WriteText(Path.Combine(subfolder, AdapterConfig.FileName),
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
 
@@ -68,7 +77,10 @@ public static class AdapterCheckpoint
     /// holds the base model's token embedding, the model's must be the same, resized alike; rows that resizing added take the file's values.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>.</param>
+    /// <param name="folder">
+    /// A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>. A folder that has none of them, but one adapter in a
+    /// subfolder, or one of the given name among several, stands for that subfolder: there <see cref="SaveAdapter"/> puts adapters that have a name.
+    /// </param>
     /// <param name="name">Its name in this model.</param>
     /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
     /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
@@ -78,16 +90,21 @@ public static class AdapterCheckpoint
     public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = true, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var options = AdapterConfig.Read(folder);
+        AdapterName.Checked(name);
         using var scope = NewDisposeScope();
-        using var file = OpenTensors(folder);
-        // A method that saves another form than it trains reads that form.
-        model.Add(name, options.FoundIn(folder) with { InferenceMode = true });
+        using var saved = SavedAdapter.Open(folder, name);
+        using (TensorBudget.For(saved.Tensors.Tensors.Values.Select(tensor => tensor.ByteLength).Concat(model.Module.parameters().Select(parameter => parameter.numel() * parameter.ElementSize))))
+        {
+            // A method that saves another form than it trains reads that form.
+            model.Add(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true });
+        }
         try
         {
             var adapter = model.Find(name);
-            adapter.Options = options;   // written back as it came
-            Load(model, adapter, file, folder);
+            adapter.Options = saved.Options;   // written back as it came
+            if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
+                adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another lies in {Path.Combine(folder, name)}: name that folder to load it."];
+            Load(model, adapter, saved.Tensors, saved.Folder);
             if (!trainable) model.Freeze(name);
             BaseModelName.Log(logger, adapter);
         }
@@ -107,9 +124,9 @@ public static class AdapterCheckpoint
     /// <exception cref="CheckpointException">There is no such file, or it is damaged.</exception>
     public static ITensorSource OpenTensors(string folder)
     {
-        ArgumentException.ThrowIfNullOrEmpty(folder);
+        FolderSave.Recover(folder);
         var (file, older) = (Path.Combine(folder, FileName), Path.Combine(folder, PyTorchFileName));
-        return WeightFile.Open(File.Exists(file) || !File.Exists(older) ? file : older);
+        return WeightFile.Open(Path.Exists(file) || !Path.Exists(older) ? file : older);
     }
 
     private static void Load(PeftModel model, Adapter adapter, ITensorSource file, string folder)

@@ -68,6 +68,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate(string[])"/> names them.</summary>
     /// <returns>This model.</returns>
+    /// <exception cref="AdapterNameException">The name cannot be that of a folder, or has a meaning of its own.</exception>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
@@ -81,7 +82,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         AdapterPlan plan;
         try
         {
-            plan = options.Plan(Tree);
+            plan = options.PlanFor(Tree);
         }
         catch
         {
@@ -122,6 +123,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     }
 
     /// <summary>Gives an adapter another name.</summary>
+    /// <exception cref="AdapterNameException">The new name cannot be that of a folder, or has a meaning of its own.</exception>
     /// <exception cref="AdapterExistsException">The new name is taken.</exception>
     /// <exception cref="AdapterNotFoundException">There is no adapter of the old name.</exception>
     public void Rename(string name, string newName)
@@ -223,8 +225,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     private void RequireFree(string name)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        if (name == Base) throw new ArgumentException($"'{Base}' stands for the model without adapters: choose another name.", nameof(name));
+        AdapterName.Checked(name);
         if (adapters.ContainsKey(name))
             throw new AdapterExistsException($"There is an adapter '{name}' already. Choose another name, or Delete('{name}') first.");
     }

@@ -34,8 +34,9 @@ public sealed class ShardedCheckpoint : ITensorSource
     public static ShardedCheckpoint Open(string folder, string? fileName = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
+        FolderSave.Recover(folder);
         string[] names = fileName is null ? [DefaultName, PyTorchName] : [fileName];
-        string found = names.SelectMany(name => new[] { name, name + ShardIndex.Suffix }).FirstOrDefault(name => File.Exists(Path.Combine(folder, name)))
+        string found = names.SelectMany(name => new[] { name, name + ShardIndex.Suffix }).FirstOrDefault(name => Path.Exists(Path.Combine(folder, name)))
             ?? throw new CheckpointException(folder, $"holds neither {string.Join(" nor ", names.Select(name => $"{name} nor {name}{ShardIndex.Suffix}"))}. Is it the model's folder?");
         var checkpoint = new ShardedCheckpoint(folder, []);
         try

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peft.Checkpoints;
 
 namespace Peft;
 
@@ -17,7 +18,7 @@ internal static class JsonLines
             {
                 number++;
                 if (string.IsNullOrWhiteSpace(line)) continue;
-                using var document = JsonDocument.Parse(line);
+                using var document = JsonFile.Parse(line);
                 if (document.RootElement.ValueKind != JsonValueKind.Object)
                     throw new DatasetException($"{path}, line {number}: expected a JSON object, but found {Kind(document.RootElement)}.");
                 rows.Add(parse(document.RootElement, number));

@@ -85,6 +85,8 @@ public abstract record AdapterOptions
     /// <summary>The layers of the adapter for a model, and the options as they are to be saved (with names resolved).</summary>
     protected internal abstract AdapterPlan Plan(ModelTree model);
 
+    internal AdapterPlan PlanFor(ModelTree model) => TensorBudget.Plan(this, () => Plan(model));
+
     /// <summary>Refuses options that make no sense, with all that is wrong at once.</summary>
     /// <exception cref="AdapterOptionsException">Something is wrong.</exception>
     public void Validate()

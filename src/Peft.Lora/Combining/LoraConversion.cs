@@ -55,7 +55,9 @@ public static class LoraConversion
         ArgumentNullException.ThrowIfNull(model);
         if (model.IsMerged) throw new PeftException("HotSwap is not possible while adapters are merged into the weights: Unmerge() first.");
         var adapter = model.Find(name);
-        if (adapter.Options is not LoraOptions old || AdapterConfig.Read(folder) is not LoraOptions options)
+        using var scope = NewDisposeScope();
+        using var saved = SavedAdapter.Open(folder);
+        if (adapter.Options is not LoraOptions old || saved.Options is not LoraOptions options)
             throw new AdapterMismatchException($"HotSwap exchanges LoRA adapters, but '{name}' or the one in {folder} is of another method. Delete('{name}') and load the other.");
         options.Validate();
         if (options.UseDora || old.UseDora || options.Bias != "none" || options.UseLoraBias != old.UseLoraBias || options.ModulesToSave is { Count: > 0 } || options.TrainableTokenIndices is not null || options.Initialization.ReplacesBase || old.Initialization.ReplacesBase
@@ -64,8 +66,7 @@ public static class LoraConversion
 
         if (adapter.Layers.FirstOrDefault(layer => !LoraCombining.HasPlainFactors(layer)) is { } odd)
             throw new AdapterMismatchException($"The LoRA of {odd.Target} in '{name}' is more than one product B·A: it cannot be swapped in place. Delete('{name}') and load the other.");
-        using var scope = NewDisposeScope();
-        using var file = AdapterCheckpoint.OpenTensors(folder);
+        var file = saved.Tensors;
         var layers = LoraCombining.LayersOf(model, name);
         var keys = layers.Values.SelectMany(layer => Keys(layer)).ToHashSet();
         if (file.Tensors.Keys.Where(key => !keys.Contains(key)).ToList() is { Count: > 0 } strange)

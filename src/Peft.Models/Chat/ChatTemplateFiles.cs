@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peft.Checkpoints;
 
 namespace Peft.Models;
 
@@ -11,6 +12,7 @@ internal static class ChatTemplateFiles
     /// <summary>The folder's template; null if there is none.</summary>
     public static ChatTemplate? Find(string folder)
     {
+        FolderSave.Recover(folder);
         using var config = Json(Path.Combine(folder, "tokenizer_config.json"));
         var templates = Templates(folder, config);
         if (templates.Count == 0) return null;

@@ -1,3 +1,5 @@
+using Peft.Checkpoints;
+
 namespace Peft.Models;
 
 /// <summary>
@@ -49,12 +51,13 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromFile(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
+        FolderSave.Recover(Path.GetDirectoryName(Path.GetFullPath(file))!);
         return new(Path.GetExtension(file).Equals(".model", StringComparison.OrdinalIgnoreCase) ? SentencePieceFiles.Read(file) : TokenizerFiles.Read(file));
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. No file takes its name before all are
-    /// complete on the disk.
+    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. The folder holds the old
+    /// files or the new ones, all of them, at any moment, and keeps what it holds besides.
     /// </summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>
