@@ -66,7 +66,7 @@ internal static class Writers
     public static Action<int> Run(string folder)
     {
         var peft = Create().ApplyLora(rank: 2);
-        using var ids = randint(0, 20, [4, 6]);
+        var ids = randint(0, 20, [4, 6]);
         var rows = TrainingDataset.From(ids, ids);
         return _ =>
         {

@@ -95,10 +95,11 @@ public static class AdapterHubCheckpoint
 
     private static (BottleneckOptions Options, string Name) ReadConfig(string path)
     {
-        if (!File.Exists(path)) throw new CheckpointException(path, "does not exist: an adapter of the Adapters library is a folder with this file and adapter.safetensors.");
+        if (!Path.Exists(path)) throw new CheckpointException(path, "does not exist: an adapter of the Adapters library is a folder with this file and adapter.safetensors.");
         try
         {
-            if (JsonNode.Parse(File.ReadAllText(path)) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
+            AtomicFolder.Recover(Path.GetDirectoryName(path)!);
+            if (JsonNode.Parse(File.ReadAllText(path), documentOptions: new() { AllowDuplicateProperties = false }) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
                 throw new CheckpointException(path, "has no fields 'config' and 'name', so it is no configuration of the Adapters library.");
             if (config["architecture"]?.GetValue<string>() is { } other)
                 throw new AdapterOptionsException($"{path} is of architecture '{other}': only bottleneck adapters, whose architecture is null, are read here.");
@@ -106,7 +107,7 @@ public static class AdapterHubCheckpoint
             config["peft_type"] = "BOTTLENECK";
             return ((BottleneckOptions)AdapterConfig.Parse(config.ToJsonString(), path), name);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
         {
             throw new CheckpointException(path, $"cannot be read: {error.Message}", error);
         }

@@ -19,4 +19,13 @@ public static class AtomicFolder
         fill(save.Staging);
         save.Commit();
     }
+
+    /// <summary>Finishes, where a killed process left one, a save whose files are not all in their places. This library's readers do so by themselves.</summary>
+    /// <param name="folder">The folder, which need not exist.</param>
+    /// <exception cref="CheckpointException">That is not possible, or another process has been about it for too long.</exception>
+    public static void Recover(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        FolderSave.Recover(folder);
+    }
 }

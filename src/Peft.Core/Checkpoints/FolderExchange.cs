@@ -116,13 +116,13 @@ internal sealed class FolderExchange
         return true;
     }
 
-    // What another program put into the old folder after it was looked through.
+    // What another program put into the old folder after it was looked through, a save that it began there included.
     void KeepLateComers(string within)
     {
         foreach (var entry in new DirectoryInfo(Path.Combine(fresh, within)).EnumerateFileSystemInfos())
         {
             string path = Path.Combine(within, entry.Name), target = Path.Combine(old, path);
-            if (entry.Name.StartsWith(SaveMark.Prefix, StringComparison.Ordinal) || own.Contains(path) || leaving.Contains(path)) continue;
+            if (entry.Name.StartsWith(SaveMark.Prefix + id, StringComparison.Ordinal) || own.Contains(path) || leaving.Contains(path)) continue;
             if (entry is DirectoryInfo { LinkTarget: null })
             {
                 if (Directory.Exists(target)) KeepLateComers(path);

@@ -18,7 +18,8 @@ internal sealed class FolderSave : IDisposable
     // Beside the files, it names those of an earlier save that go.
     const string Obsolete = SaveMark.Prefix + "obsolete";
     static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
-    static readonly Lock Committing = new();
+    // Within a process, so that no folder is exchanged while a save begins in it; between processes that is noticed.
+    static readonly Lock Switching = new();
 
     readonly string given, folder;
     readonly SaveMark mark;
@@ -38,7 +39,7 @@ internal sealed class FolderSave : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         string folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (File.Exists(folder)) throw new CheckpointException(path, "is a file, so no folder can be written there.");
-        return Named(path, "could not be written", () =>
+        lock (Switching) return Named(path, "could not be written", () =>
         {
             if (inside) Directory.CreateDirectory(folder);
             bool exists = Directory.Exists(folder);
@@ -93,7 +94,7 @@ internal sealed class FolderSave : IDisposable
     public void Commit() => Named(given, "could not be written", () =>
     {
         Disk.Flush(Staging);
-        lock (Committing)
+        lock (Switching)
         {
             Recover(folder);
             if (!TakesName()) Replace();

@@ -2,7 +2,6 @@ using System.Collections;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 
 namespace Peft;
 
@@ -19,13 +18,12 @@ public sealed class ModuleSelector : IEnumerable<string>
 
     private readonly string? pattern;
     private readonly string[] names;
-    private readonly Regex? regex;
 
     private ModuleSelector(string? pattern, string[] names)
     {
         this.pattern = pattern;
         this.names = names;
-        if (pattern is not null && !IsAllLinear) regex = FullMatch(pattern);
+        if (pattern is not null && !IsAllLinear) NamePattern.IsMatch("", pattern);   // an error of the pattern shows where it is written
     }
 
     /// <summary>The names of a list; empty for a regular expression.</summary>
@@ -46,25 +44,12 @@ public sealed class ModuleSelector : IEnumerable<string>
     public static implicit operator ModuleSelector(string[] names) => new(null, names);
 
     /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
-    public bool Matches(string path) => regex?.IsMatch(path) ?? names.Any(name => Means(name, path));
+    public bool Matches(string path) => pattern is null ? names.Any(name => Means(name, path)) : !IsAllLinear && NamePattern.IsMatch(path, pattern);
 
     /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
     public static bool Means(string name, string path)
         => path.EndsWith(name, StringComparison.Ordinal)
            && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
-
-    /// <summary>A pattern of Python's <c>re.fullmatch</c>, guarded against patterns that take for ever.</summary>
-    internal static Regex FullMatch(string pattern)
-    {
-        try
-        {
-            return new Regex($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
-        }
-        catch (ArgumentException error)
-        {
-            throw new AdapterOptionsException($"'{pattern}' is not a regular expression: {error.Message}");
-        }
-    }
 
     /// <inheritdoc/>
     public IEnumerator<string> GetEnumerator() => ((IEnumerable<string>)names).GetEnumerator();

@@ -255,12 +255,12 @@ public sealed partial class FolderSaveTests : IDisposable
         }
         try
         {
-            if (Environment.IsPrivilegedProcess) SetFileUser(Nobody);
+            if (Environment.IsPrivilegedProcess) _ = SetFileUser(Nobody);   // gives the user before
             action();
         }
         finally
         {
-            if (Environment.IsPrivilegedProcess) SetFileUser(0);
+            if (Environment.IsPrivilegedProcess) _ = SetFileUser(0);
             foreach (var path in all) Mode(path, 0b111_111_101);
         }
 
