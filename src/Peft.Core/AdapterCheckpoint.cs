@@ -124,7 +124,9 @@ public static class AdapterCheckpoint
     /// <exception cref="CheckpointException">There is no such file, or it is damaged.</exception>
     public static ITensorSource OpenTensors(string folder)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         FolderSave.Recover(folder);
+        if (!Path.Exists(Path.Combine(folder, FileName)) && !Path.Exists(Path.Combine(folder, PyTorchFileName))) folder = AdapterFolder.Find(folder);
         var (file, older) = (Path.Combine(folder, FileName), Path.Combine(folder, PyTorchFileName));
         return WeightFile.Open(Path.Exists(file) || !Path.Exists(older) ? file : older);
     }

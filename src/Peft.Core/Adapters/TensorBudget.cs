@@ -41,7 +41,7 @@ internal static class TensorBudget
         var most = left ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > most)
             throw new AdapterOptionsException($"The options ask for a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, where "
-                + $"{(left is null ? "the machine has" : "the saved adapter and its model leave room for")} {most >> 20:N0}: see ranks and sizes.");
+                + $"{(left is null ? "the machine has" : "the saved adapter and its model leave room for")} {Math.Max(0, most) >> 20:N0}: see ranks and sizes.");
         left -= (long)bytes;
         return shape;
     }

@@ -33,9 +33,15 @@ internal sealed class FolderExchange
             string staging = mark.PathOf(SaveMark.Writing), fresh = (beside ?? mark).PathOf(SaveMark.Writing);
             if (beside is not null) Directory.Move(staging, fresh);
             var exchange = new FolderExchange(mark.Id, folder, fresh, own, leaving);
-            if (exchange.Run()) return true;
-            if (beside is not null) Directory.Move(fresh, staging);
-            return false;
+            bool done = false;
+            try
+            {
+                return done = exchange.Run();
+            }
+            finally
+            {
+                if (!done && beside is not null) Directory.Move(fresh, staging);
+            }
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
@@ -55,8 +61,15 @@ internal sealed class FolderExchange
             return false;
         }
         Disk.FlushNames(Path.GetDirectoryName(old)!);
-        KeepLateComers("");
-        Disk.TryDeleteFolder(fresh);
+        try
+        {
+            KeepLateComers("");
+            Disk.TryDeleteFolder(fresh);
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            // The save is made. What is left of the old folder goes with the next one.
+        }
         return true;
     }
 

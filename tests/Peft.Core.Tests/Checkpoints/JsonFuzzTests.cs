@@ -3,6 +3,7 @@ using Peft.Checkpoints;
 using Peft.Core.Tests.Data;
 using Peft.Core.Tests.FineTuning;
 using Peft.Core.Tests.Training;
+using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Checkpoints;
 
@@ -19,7 +20,7 @@ public sealed class JsonFuzzTests : IDisposable
     public void An_index_of_shards()
     {
         using var scope = new DisposeScopeHolder();
-        var weights = Enumerable.Range(0, 4).ToDictionary(i => $"layer.{i}", i => torch.ones(8));
+        var weights = Enumerable.Range(0, 4).ToDictionary(i => $"layer.{i}", i => ones(8));
         ShardedCheckpointWriter.Write(folder.Path, weights, 40);
         Damaged(folder["model.safetensors.index.json"], 1, () =>
         {
