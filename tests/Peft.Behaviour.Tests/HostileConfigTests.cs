@@ -66,6 +66,7 @@ public sealed class HostileConfigTests : BehaviourTests
                 var changed = good.DeepClone();
                 changed[field] = huge;
                 File.WriteAllText(path, changed.ToJsonString());
+                File.WriteAllText("/tmp/files-last-" + method, $"{method} {field} {huge}");
                 ResetPeak();
                 var (memory, start) = (Peak(), Stopwatch.GetTimestamp());
                 try
@@ -77,6 +78,8 @@ public sealed class HostileConfigTests : BehaviourTests
                 {
                     peft.Adapters.ContainsKey("damaged").ShouldBeFalse();
                 }
+                if (Peak() - memory > 300_000) File.AppendAllText("/tmp/files-big", $"{method} {field} {huge}: {(Peak() - memory) / 1024} MB {Stopwatch.GetElapsedTime(start)}\n");
+                File.Delete("/tmp/files-last-" + method);
                 (Peak() - memory).ShouldBeLessThan(1L << 20, $"kilobytes for {field} {huge}");
                 Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(5), $"{field} {huge}");
             }

@@ -124,11 +124,7 @@ public abstract class TensorOwner : IDisposable
         return HasValues ? start() : empty(shape, TensorType, Device);
     }
 
-    /// <summary>
-    /// The shape, if a tensor of it may be made: for one that a layer makes by itself before it registers it. What this class makes is checked here too.
-    /// </summary>
-    /// <exception cref="AdapterOptionsException">It exceeds the machine's memory or, where an adapter is loaded, what its file and its model can stand for.</exception>
-    protected long[] Allowed(params long[] shape) => TensorBudget.Take(shape, TensorType, Device);
+    private long[] Allowed(params long[] shape) => TensorBudget.Take(shape, TensorType, Device);
 
     /// <summary>Says whether training changes a tensor from now on.</summary>
     protected void SetTrainable(Parameter parameter, bool trainable)

@@ -107,4 +107,13 @@ public sealed record SavedPart(string Name, AdapterOptions Options, IReadOnlyDic
 /// <param name="Layers">The layers; those of one module from the innermost outwards.</param>
 /// <param name="Shared">Tensors that the layers share.</param>
 /// <param name="Prompt">What comes before the whole model's input.</param>
-public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null);
+public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null)
+{
+    /// <summary>
+    /// The shape, if an adapter that is laid out may have a tensor of it. What <see cref="TensorOwner"/> makes is asked for already; a method asks for what it
+    /// makes by itself, before it does.
+    /// </summary>
+    /// <param name="shape">The shape, of numbers of 32 bits.</param>
+    /// <exception cref="AdapterOptionsException">It exceeds the machine's memory or, where an adapter is loaded, what its file and its model can stand for.</exception>
+    public static long[] Allow(params long[] shape) => TensorBudget.Take(shape, TorchSharp.torch.ScalarType.Float32, TorchSharp.torch.CPU);
+}

@@ -30,7 +30,7 @@ internal static class CheckpointSums
             var (sum, file) = (line[..64], line[66..]);
             listed.Add(file);
             if (SumOf(folder, file) is not { } found) throw Refused(folder, $"its {file} is missing");
-            if (found != sum) throw Refused(folder, $"its {file} was cut or changed since it was saved");
+            if (found != sum) throw Refused(folder, $"its {file} is not what its {FileName} says, so it was cut or changed since it was saved");
         }
         if (!listed.Contains(RunState.FileName) || !listed.Contains(RunState.TensorFileName)) throw Refused(folder, $"its {FileName} is damaged");
     }
@@ -39,7 +39,8 @@ internal static class CheckpointSums
     {
         try
         {
-            return JsonFile.Read(Path.Combine(folder, FileName)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            var text = JsonFile.Read(Path.Combine(folder, FileName));
+            return text.EndsWith('\n') ? text[..^1].Split('\n') : throw Refused(folder, $"its {FileName} is damaged");
         }
         catch (CheckpointException error)
         {

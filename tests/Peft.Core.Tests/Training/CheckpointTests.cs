@@ -129,7 +129,7 @@ public sealed class CheckpointTests : IDisposable
     {
         using var model = new Line();
         using var peft = model.ApplyFull();
-        var options = new TrainingOptions { MaxSteps = 3, OutputFolder = folder.Path, SaveEverySteps = 1 };
+        var options = new TrainingOptions { MaxSteps = 3, OutputFolder = folder.Path, SaveEverySteps = 1, KeepCheckpoints = null };
         new Trainer(peft, Runs.Rows(8), options).Train();
         var path = Path.Combine(folder["checkpoint-3"], file);
         var content = File.ReadAllBytes(path);
@@ -153,7 +153,7 @@ public sealed class CheckpointTests : IDisposable
         var message = Message(new(peft, Runs.Rows(8), options with { MaxSteps = 4, ResumeFrom = folder["checkpoint-3"] }));
         message.ShouldContain(folder["checkpoint-3"]);
         message.ShouldContain(file);
-        if (file != "SHA256SUMS") message.ShouldContain($"Resume from another checkpoint, such as {folder["checkpoint-2"]} or {folder["checkpoint-1"]}");
+        if (file != "SHA256SUMS") message.ShouldContain($"Resume from another checkpoint, such as {folder["checkpoint-2"]} or {folder["checkpoint-1"]}.");
         peft.Numbers().ShouldBe(before);
         new Trainer(peft, Runs.Rows(8), options with { MaxSteps = 4, ResumeFrom = folder["checkpoint-2"] }).Train().Steps.ShouldBe(4);
     }
