@@ -28,12 +28,13 @@ public static class AdapterCheckpoint
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        var adapter = model.Find(name ?? (model.Active.Count == 1 ? model.Active[0]
-            : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
+        model.RequireLoaded();
+        using var held = model.Hold(name ?? (model.Active is [var only] ? only
+            : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
         using var save = FolderSave.Begin(into);
-        foreach (var part in adapter.Options.Companions(adapter)) Write(save, AdapterName.Checked(part.Name), part.Options, part.Tensors);
+        foreach (var part in adapter.Options.Companions(adapter)) Write(save, AdapterName.Require(part.Name), part.Options, part.Tensors);
         Write(save, "", adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
         save.Commit();
     }
@@ -82,38 +83,50 @@ public static class AdapterCheckpoint
     /// subfolder, or one of the given name among several, stands for that subfolder: there <see cref="SaveAdapter"/> puts adapters that have a name.
     /// </param>
     /// <param name="name">Its name in this model.</param>
-    /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
+    /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>): a frozen adapter takes no gradients until <see cref="PeftModel.Unfreeze"/>.</param>
     /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
     /// <returns>The model.</returns>
     /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ: all are listed. The model is unchanged.</exception>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
-    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = true, ILogger? logger = null)
+    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        AdapterName.Checked(name);
+        AdapterName.Require(name);
         using var scope = NewDisposeScope();
         using var saved = SavedAdapter.Open(folder, name);
-        using (TensorBudget.For(saved.Tensors.Tensors.Values.Select(tensor => tensor.ByteLength).Concat(model.Module.parameters().Select(parameter => parameter.numel() * parameter.ElementSize))))
-        {
-            // A method that saves another form than it trains reads that form.
-            model.Add(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true });
-        }
-        try
-        {
-            var adapter = model.Find(name);
-            adapter.Options = saved.Options;   // written back as it came
-            if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
-                adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another lies in {Path.Combine(folder, name)}: name that folder to load it."];
-            Load(model, adapter, saved.Tensors, saved.Folder);
-            if (!trainable) model.Freeze(name);
-            BaseModelName.Log(logger, adapter);
-        }
-        catch
-        {
-            model.Delete(name);
-            throw;
-        }
+        // A method that saves another form than it trains reads that form.
+        using (Room(model, saved))
+            model.Add(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true }, adapter =>
+            {
+                Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder);
+                if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
+                    adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another lies in {Path.Combine(folder, name)}: name that folder to load it."];
+                adapter.IsFrozen = !trainable;
+            });
+        BaseModelName.Log(logger, model.Find(name));
         return model;
+    }
+
+    /// <summary>
+    /// Puts a saved adapter, of any method, in the place of one that the model has: a server changes adapters while it serves. Passes and generations that have
+    /// begun end with the old one, and all that come after see the new one. Whether it is active and frozen stays.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="name">The adapter to replace.</param>
+    /// <param name="folder">The saved adapter.</param>
+    /// <param name="logger">Gets <see cref="Adapter.Warnings"/>.</param>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="AdapterMismatchException">The saved adapter does not fit the model, which is unchanged.</exception>
+    /// <exception cref="CheckpointException">A file is missing or damaged. The model is unchanged.</exception>
+    /// <exception cref="PeftException">Adapters are merged, another adapter is made of this one, or it is being trained.</exception>
+    public static void HotSwap(this PeftModel model, string name, string folder, ILogger? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        using var scope = NewDisposeScope();
+        using var saved = SavedAdapter.Open(folder, name);
+        using (Room(model, saved))
+            model.Exchange(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true }, adapter => Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder));
+        BaseModelName.Log(logger, model.Find(name));
     }
 
     /// <summary>
@@ -131,14 +144,18 @@ public static class AdapterCheckpoint
         return WeightFile.Open(Path.Exists(file) || !Path.Exists(older) ? file : older);
     }
 
-    private static void Load(PeftModel model, Adapter adapter, ITensorSource file, string folder)
+    private static IDisposable Room(PeftModel model, SavedAdapter saved)
+        => TensorBudget.For(saved.Tensors.Tensors.Values.Select(tensor => tensor.ByteLength).Concat(model.Module.parameters().Select(parameter => parameter.numel() * parameter.ElementSize)));
+
+    private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
+        adapter.Options = options;   // written back as it came
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
-        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved).GroupBy(each => each.Owner).Where(group => group.Key.MayBeMissing is not null && group.All(each => !file.Tensors.ContainsKey(each.Key))))
+        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved && each.Owner.MayBeMissing is not null && !file.Tensors.ContainsKey(each.Key)).GroupBy(each => each.Owner))
         {
             adapter.Warnings = [.. adapter.Warnings, $"Adapter '{adapter.Name}': {folder} {owned.Key.MayBeMissing}"];
             foreach (var (key, _, _) in owned) expected.Remove(key);

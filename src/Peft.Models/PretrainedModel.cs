@@ -42,18 +42,24 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     public int? ResizedFrom { get; private set; }
 
     /// <inheritdoc/>
-    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder);
+    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.Encoder?.LayerCount ?? Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder)
+    {
+        PrefixedLayerCount = Spec.LayerCount, LookupScale = Spec.ScalesAtLookup ? Spec.EmbeddingScale : 1,
+    };
 
-    /// <inheritdoc/>
-    public PromptStack? Prompts { get; set; }
+    /// <summary>Virtual tokens of the adapters in effect; null for none.</summary>
+    internal PromptStack? Prompts => PeftModel.Of(this)?.Prompts;
 
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
     nn.Module? IPretrainedModel.Head => HeadModule;
 
+    IReadOnlyList<string> IPretrainedModel.EmbeddingCopies => Spec.Encoder is not { } encoder ? []
+        : [.. new[] { encoder, Spec }.Select(stack => $"{BasePrefix}{stack.Names.Base}.{Spec.Names.EmbeddingCopy}")];
+
     int IReordersLayers.LayerCount => Spec.LayerCount;
 
-    ILayerOrder IReordersLayers.Reorder(IReadOnlyList<int> order) => Backbone.Reorder(order);
+    IDisposable IReordersLayers.Reorder(IReadOnlyList<int> order, Func<bool> isActive) => Backbone.Reorder(order, isActive);
 
     internal abstract AdaptableModule? HeadModule { get; }
 
@@ -91,6 +97,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
         ArgumentNullException.ThrowIfNull(inputIds);
         if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} keeps no keys and values of a text: only a decoder does.");
         using var plain = PeftModel.Of(this)?.WithoutAdapters();
+        using var pass = PeftModel.Of(this)?.Pass();
         using var modes = new ModuleModes(this);
         using var _ = no_grad();
         using var cache = new KeyValueCache((int)inputIds.shape[1]);
@@ -177,19 +184,34 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
-        var config = ModelConfig.FromFolder(source.Folder).WithLabels(options);
-        return Load(create(config, (options.Registry ?? new()).Describe(config), options), source, options);
+        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithLabels(options);
+        return Load(Create(config, options, create), source, options);
     }
 
     private protected static T Fresh<T>(ModelConfig config, long seed, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(config);
         options ??= new();
-        config = config.WithLabels(options);
-        var model = create(config, (options.Registry ?? new()).Describe(config), options);
+        config = config.Within(options.Limits).WithLabels(options);
+        var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
         model.eval();
         return model;
+    }
+
+    // The sizes are a stranger's: what cannot be had is said before anything is made, and what torch cannot have nevertheless is not its own error.
+    private static T Create<T>(ModelConfig config, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        var spec = (options.Registry ?? new()).Describe(config);
+        ModelSize.Require(config, spec, options);
+        try
+        {
+            return create(config, spec, options);
+        }
+        catch (System.Runtime.InteropServices.ExternalException error)
+        {
+            throw new ModelFolderException($"{config.Source}: the tensors that it asks for could not be made. {ModelSize.Describe(spec, options)} {error.Message.Split('\n')[0]}", error);
+        }
     }
 
     /// <summary>Refuses an architecture that a head is not made for.</summary>

@@ -45,7 +45,8 @@ public sealed class QuestionAnswerer : HeadedModel
     /// <remarks>
     /// Labels are the positions of the answer's first and last token, <c>[batch, 2]</c> (of a batch also <c>start_positions</c> and
     /// <c>end_positions</c> in <see cref="Batch.Extra"/>). Mean of the two cross-entropies; positions outside of the sequence, as of an answer
-    /// that was cut off, do not count.
+    /// that was cut off, do not count. Virtual tokens before the input do not move the labels, as in Hugging Face PEFT: logits i are those of the
+    /// input's token i, whatever state they are computed from, so that the largest of all is the answer here and there.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
@@ -53,7 +54,7 @@ public sealed class QuestionAnswerer : HeadedModel
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
-        using var positions = labels.add(prompted.Count);   // virtual tokens come first
+        using var positions = prompted.FromOwn(labels);
         return ClassificationLoss.Span(logits, positions);
     }
 

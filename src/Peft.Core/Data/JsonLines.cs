@@ -24,7 +24,7 @@ internal static class JsonLines
                 rows.Add(parse(document.RootElement, number));
             }
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter for half of a surrogate pair
         {
             throw new DatasetException($"{path}, line {number}: no valid JSON ({e.Message}). Each line must be one JSON object.", e);
         }

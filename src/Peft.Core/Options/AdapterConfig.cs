@@ -17,7 +17,7 @@ public static class AdapterConfig
     public const string FormatVersion = "0.20.0";
 
     // By reflection: generated code would give an init-only property that the file omits its type's default and not its own.
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

@@ -42,19 +42,24 @@ public static class LoraCombining
             Rank = rank, Alpha = rank, UseRslora = false, RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>(),
             ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
             TargetModules = Union(sources.ConvertAll(source => source.Options), targets),
-        });
+        }, made => Fill(made, sources, rank, factors));
+        return model;
+    }
+
+    private static void Fill(Adapter made, List<(LoraOptions Options, Dictionary<Target, LoraLayer> Layers, double Weight)> sources, int rank,
+        Func<List<(LoraLayer Layer, double Weight)>, Target, (Tensor A, Tensor B)> factors)
+    {
         var ranks = new Dictionary<string, int>();
-        foreach (var (target, layer) in LayersOf(model, name))
+        foreach (var layer in made.Layers.OfType<LoraLayer>())
         {
+            var target = layer.Target;
             var here = sources.Where(source => source.Layers.ContainsKey(target)).Select(source => (source.Layers[target], source.Weight)).ToList();
             if (here.Count == 0) continue;
             var (a, b) = factors(here, target);
             layer.Refactor(a, b, scaling: 1);
             if (layer.Rank != rank) ranks.Add(target.Path, layer.Rank);
         }
-        var adapter = model.Find(name);
-        adapter.Options = (LoraOptions)adapter.Options with { RankPattern = ranks, AlphaPattern = ranks.ToDictionary(pair => pair.Key, pair => (double)pair.Value) };
-        return model;
+        made.Options = (LoraOptions)made.Options with { RankPattern = ranks, AlphaPattern = ranks.ToDictionary(pair => pair.Key, pair => (double)pair.Value) };
     }
 
     /// <summary>Adds an adapter that is another one cut to a lower rank, keeping the largest singular values of its updates.</summary>
@@ -68,7 +73,7 @@ public static class LoraCombining
     private static (Tensor A, Tensor B) Factors(List<(LoraLayer Layer, double Weight)> parts, CombinationOptions options, int rank, Target target)
     {
         if (options.Kind == Combination.Cat)
-            return (cat(parts.Select(part => part.Layer.PlainA.mul(part.Weight * part.Layer.Scaling)).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
+            return (cat(parts.Select(part => part.Layer.PlainA.mul(Kept(part.Weight * part.Layer.Scaling))).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
         // Hugging Face PEFT weighs whole updates, scaling included, by weight times scaling: files it made and files made here are to agree.
         if (options.OnUpdates)
             return Decompose(TensorMixing.Mix(parts.Select(part => part.Layer.Delta()), [.. parts.Select(part => part.Weight * part.Layer.Scaling)], options), rank, options.Clamp);
@@ -88,7 +93,7 @@ public static class LoraCombining
         var (a, b) = (vt.narrow(0, 0, kept), u.narrow(1, 0, kept).mul(s.narrow(0, 0, kept)));
         if (clamp is not { } quantile) return (a, b);
         var limit = cat([a.reshape(-1), b.reshape(-1)]).quantile(tensor(quantile, a.dtype, a.device)).item<float>();
-        return (a.clamp(-limit, limit), b.clamp(-limit, limit));
+        return (a.clamp(Kept(-limit), Kept(limit)), b.clamp(Kept(-limit), Kept(limit)));
     }
 
     private static int Rank(List<int> ranks, CombinationOptions options) => options.Kind == Combination.Cat ? ranks.Sum() : options.Rank ?? ranks.Max();

@@ -7,7 +7,6 @@ internal sealed class Decoding : IDisposable
 {
     private readonly LanguageModel model;
     private readonly Continuation continuation;
-    private IDisposable? adaptersOfRows;
     private Tensor input;      // [rows, length of the coming input]
     private Tensor? mask;      // preallocated for the whole run, [rows, prompt + new]
     private Tensor? history;   // the rows' tokens, where the cache may have to be filled anew
@@ -109,7 +108,7 @@ internal sealed class Decoding : IDisposable
             mask = once.repeat_interleave(copies, 0).DetachFromDisposeScope();
             once.Dispose();
         }
-        adaptersOfRows = PeftModel.Of(model)?.RepeatRows(copies);
+        PeftModel.Of(model)?.Flow?.Pass?.RepeatRows(copies);
     }
 
     /// <summary>Makes each row go on from what another, of the same prompt, has written.</summary>
@@ -160,7 +159,6 @@ internal sealed class Decoding : IDisposable
 
     public void Dispose()
     {
-        adaptersOfRows?.Dispose();
         continuation.Dispose();
         input.Dispose();
         mask?.Dispose();

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// An input with the virtual tokens of the active adapters before it, and labels to go with it. Once a cache holds the virtual tokens they are
+/// A forward pass: an input with the virtual tokens of the active adapters before it, and labels to go with it. Once a cache holds the virtual tokens they are
 /// only counted.
 /// </summary>
 internal sealed class PromptedInput : IDisposable
@@ -11,6 +11,7 @@ internal sealed class PromptedInput : IDisposable
     private readonly List<Tensor> held = [];
     private readonly List<IDisposable> readings = [];
     private readonly IReadOnlyList<PromptRow> rows;
+    private IDisposable? pass, entered;
 
     private PromptedInput(ModelInput input, int count, IReadOnlyList<PromptRow> rows) => (Input, Count, this.rows) = (input, count, rows);
 
@@ -20,10 +21,30 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>Positions of the output that belong to virtual tokens; they come first. A row with fewer virtual tokens begins with padding.</summary>
     public int Count { get; }
 
+    /// <summary>Begins a pass of the model, which ends when the result is disposed.</summary>
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        if (PeftModel.Of(model)?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        if (PeftModel.Of(model) is not { } peft) return WithPrompts(model, input);
+        var pass = peft.BeginPass();
+        var entered = pass.Enter();
+        try
+        {
+            var prompted = Read(model, input with { Pass = pass }, peft);
+            (prompted.pass, prompted.entered) = (pass, entered);
+            return prompted;
+        }
+        catch
+        {
+            entered.Dispose();
+            pass.Dispose();
+            throw;
+        }
+    }
+
+    private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel peft)
+    {
+        if (peft.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
         var prompted = WithPrompts(model, input with { SharesGraph = true });
@@ -62,7 +83,7 @@ internal sealed class PromptedInput : IDisposable
             TokenIds = tokens.Embeddings is null || input.Embeddings is not null ? null : Pad(prompts.EmbeddingCount, input.InputIds, rows, -1),
             Embeddings = Before(tokens.Embeddings, input.InputIds, input.Embeddings, model, rows),
             AttentionMask = Mask(layout, input.AttentionMask, rows, past + length),
-            IgnoresPadding = layout.Total > 0,
+            CountedPositions = Counted(layout, input.AttentionMask, rows, past + length),
             TokenTypeIds = first ? Pad(prompts.EmbeddingCount, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(positions.alias()),
             Prefix = Prefix(tokens, rows, model),
@@ -106,6 +127,18 @@ internal sealed class PromptedInput : IDisposable
         return Keep(cat([layout.Mask.to_type(own.dtype).expand(rows, -1), own], 1));
     }
 
+    /// <summary>
+    /// Which positions are a distance to a window; null if all are. Padding before a row's tokens is none, so that the row computes what it would alone;
+    /// padding after them is, as in transformers.
+    /// </summary>
+    private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
+    {
+        if (layout.Total == 0 || (given is null && !layout.IsMixed)) return null;
+        var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(0).to_type(ScalarType.Int64).cumsum(1).gt(0);
+        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], ScalarType.Bool, own.device), own], 1);
+        return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
+    }
+
     /// <summary>The positions of the input in each row, behind its own virtual tokens; null where the transformer counts them the same way.</summary>
     private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
     {
@@ -146,7 +179,7 @@ internal sealed class PromptedInput : IDisposable
     }
 
     private AttentionPrompt[] InAttention(VirtualTokens tokens)
-        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate) })];
+        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate), Rows = prompt.Rows is { } rows ? Keep(rows) : null })];
 
     private Tensor? Pad(int count, Tensor? given, long rows, int value)
         => given is null || count == 0 ? given : Keep(cat([full(rows, count, value, given.dtype, given.device), given], 1));
@@ -164,6 +197,14 @@ internal sealed class PromptedInput : IDisposable
         if (Count == 0 || rows.Count == 1) return output.select(1, 0);
         var places = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
         return output.reshape(-1, output.shape[2]).index_select(0, places);
+    }
+
+    /// <summary>Positions <c>[batch, n]</c> that count from each row's first one, its virtual tokens included, as positions of the output.</summary>
+    public Tensor FromOwn(Tensor positions)
+    {
+        if (Count == 0 || rows.Count == 1) return positions.alias();
+        using var padding = tensor(rows.Select(row => (long)(Count - row.Embeddings)).ToArray(), [rows.Count, 1], device: positions.device);
+        return positions.add(padding);
     }
 
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>
@@ -213,5 +254,8 @@ internal sealed class PromptedInput : IDisposable
         foreach (var reading in readings) reading.Dispose();
         foreach (var tensor in held) tensor.Dispose();
         held.Clear();
+        entered?.Dispose();
+        pass?.Dispose();
+        (entered, pass) = (null, null);
     }
 }
