@@ -1,3 +1,5 @@
+using Peft.Checkpoints;
+
 namespace Peft.Models;
 
 /// <summary>
@@ -50,6 +52,7 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromFile(string file, ResourceLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
+        FolderSave.Recover(Path.GetDirectoryName(Path.GetFullPath(file))!);
         limits ??= ResourceLimits.Default;
         return new(Path.GetExtension(file).ToLowerInvariant() switch
         {
@@ -60,8 +63,8 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. No file takes its name before all are
-    /// complete on the disk.
+    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. The folder holds the old
+    /// files or the new ones, all of them, at any moment, and keeps what it holds besides.
     /// </summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>
