@@ -119,7 +119,7 @@ public sealed class FlatParameters : IDisposable
         if (!(factor < 1)) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using Scalar scalar = Kept(factor);
+        Scalar scalar = Kept(factor);
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
     }
 
