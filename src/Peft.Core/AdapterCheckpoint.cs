@@ -42,6 +42,9 @@ public static class AdapterCheckpoint
     /// <param name="tensors">The tensors by their keys.</param>
     public static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(tensors);
         Directory.CreateDirectory(folder);
         // The tensors first: a folder with a configuration is a whole adapter.
         SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);

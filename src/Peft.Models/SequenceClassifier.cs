@@ -41,6 +41,7 @@ public sealed class SequenceClassifier : HeadedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
+        InputRules.Check(this, input);
         if (Spec.Kind == TransformerKind.EncoderDecoder) return HeadParts.Run(EndStates(input)).MoveToOuterDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
         var hidden = Backbone.call(prompted.Input);
@@ -59,7 +60,7 @@ public sealed class SequenceClassifier : HeadedModel
         if (least != most || least == 0)
             throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but each must have one, or all as many: add it when the texts are encoded.", nameof(input));
         var last = ends.to_type(ScalarType.Int64).mul(arange(ids.shape[1], ScalarType.Int64, ids.device)).argmax(1);
-        var start = Config.Integer("decoder_start_token_id", Config.PadTokenId ?? 0)!.Value;
+        var start = Config.Id("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
         var shifted = cat([full(ids.shape[0], 1, start, ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
@@ -97,7 +98,7 @@ public sealed class SequenceClassifier : HeadedModel
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var logits = forward(input);
         return ClassificationLoss.Of(logits, labels, Config.Text("problem_type", null), Config.Source);
     }

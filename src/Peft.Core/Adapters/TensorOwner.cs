@@ -96,16 +96,22 @@ public abstract class TensorOwner : IDisposable
     }
 
     /// <summary>A new tensor of zeros.</summary>
-    protected Tensor Zeros(params long[] shape) => zeros(shape, TensorType, Device);
+    protected Tensor Zeros(params long[] shape) => zeros(Possible(shape), TensorType, Device);
 
     /// <summary>A new tensor of ones.</summary>
-    protected Tensor Ones(params long[] shape) => ones(shape, TensorType, Device);
+    protected Tensor Ones(params long[] shape) => ones(Possible(shape), TensorType, Device);
 
     /// <summary>A new tensor of normal numbers with the given standard deviation.</summary>
-    protected Tensor Normal(double deviation, params long[] shape) => empty(shape, TensorType, Device).normal_(0, deviation);
+    protected Tensor Normal(double deviation, params long[] shape) => empty(Possible(shape), TensorType, Device).normal_(0, deviation);
 
     /// <summary>A new tensor of uniform numbers between ±bound.</summary>
-    protected Tensor Uniform(double bound, params long[] shape) => empty(shape, TensorType, Device).uniform_(-bound, bound);
+    protected Tensor Uniform(double bound, params long[] shape) => empty(Possible(shape), TensorType, Device).uniform_(-bound, bound);
+
+    private long[] Possible(long[] shape)
+    {
+        MemoryBudget.Require(shape, TensorType, Device);
+        return shape;
+    }
 
     /// <summary>Uniform on ±1/√fan-in, what Kaiming's rule with a = √5 comes to (a Linear's default). Fan-in is the product of all dimensions but the first.</summary>
     protected Tensor KaimingUniform(params long[] shape)

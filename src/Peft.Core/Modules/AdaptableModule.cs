@@ -18,8 +18,8 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <param name="device">Where the parameters live; the default device if null.</param>
     protected AdaptableModule(ReadOnlySpan<long> weight, long? bias, ScalarType? dtype, Device? device) : base(Name())
     {
-        this.weight = Owned(empty(weight, dtype, device));
-        if (bias is { } length) this.bias = Owned(empty(length, dtype, device));
+        this.weight = Owned(Empty(weight, dtype, device));
+        if (bias is { } length) this.bias = Owned(Empty([length], dtype, device));
         RegisterComponents();
     }
 
@@ -28,6 +28,12 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     {
         TorchRuntime.Require();
         return "";
+    }
+
+    private static Tensor Empty(ReadOnlySpan<long> shape, ScalarType? dtype, Device? device)
+    {
+        MemoryBudget.Require(shape, dtype, device);
+        return empty(shape, dtype, device);
     }
 
     private static Parameter Owned(Tensor value)

@@ -1,3 +1,4 @@
+using Peft.Modules;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -16,6 +17,7 @@ public sealed class ModelTree
         Learning = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
+            if (IsDisposed(module)) throw new ObjectDisposedException(model.GetType().Name, $"This {model.GetType().Name} was disposed{(path.Length == 0 ? "" : $", or its module {path} was")}: adapt a model that still exists.");
             Paths.Add(path);
             // A module that the model has under several paths is one target, by its first.
             if (byModule.TryGetValue(module, out var shared)) OtherPaths.Add(path, shared);
@@ -24,6 +26,13 @@ public sealed class ModelTree
             All.Add(target);
         }
     }
+
+    private static bool IsDisposed(nn.Module module) => module switch
+    {
+        AdaptableModule { Weight: var weight } => weight.IsInvalid,
+        TorchSharp.Modules.Linear { weight: var weight } => weight is not { IsInvalid: false },
+        _ => false,
+    };
 
     /// <summary>The model.</summary>
     public nn.Module Model { get; }

@@ -195,8 +195,13 @@ public sealed class FlatParameters : IDisposable
         if (tensors.Count == 0) errors.Add("There is no trainable tensor: all parameters are frozen.");
         var names = new HashSet<string>(StringComparer.Ordinal);
         var places = new Dictionary<IntPtr, string>();
-        foreach (var (name, value) in tensors)
+        foreach (var tensor in tensors)
         {
+            if (tensor is not ({ } name, { IsInvalid: false } value))
+            {
+                errors.Add($"{tensor?.Name ?? "A tensor"} is null or was disposed.");
+                continue;
+            }
             if (!names.Add(name)) errors.Add($"Two tensors are called {name}.");
             if (!value.requires_grad) errors.Add($"{name} requires no gradient.");
             if (!value.is_leaf) errors.Add($"{name} is no leaf: it was computed from other tensors.");

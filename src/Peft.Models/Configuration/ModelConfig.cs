@@ -52,7 +52,17 @@ public sealed class ModelConfig
     public string ModelType => Text("model_type", null) ?? throw Missing("model_type");
 
     /// <summary>Number of classes of a classification head: <c>num_labels</c>, or the size of <c>id2label</c>, or 2.</summary>
-    public int LabelCount => (int)(Integer("num_labels", null) ?? Object("id2label")?.Count ?? 2);
+    /// <exception cref="ModelFolderException">The number makes no sense.</exception>
+    public int LabelCount
+    {
+        get
+        {
+            var count = Integer("num_labels", null) ?? Object("id2label")?.Count ?? 2;
+            return count is >= 1 and <= MostLabels ? (int)count : throw new ModelFolderException($"{Source}: a classification head has from 1 to {MostLabels} classes, but num_labels or id2label gives {count}.");
+        }
+    }
+
+    private const int MostLabels = 1_000_000;
 
     /// <summary>Names of the classes of a classification head in their order: <c>id2label</c>, or <c>LABEL_0</c> and so on.</summary>
     public IReadOnlyList<string> Labels
@@ -62,7 +72,7 @@ public sealed class ModelConfig
     public double InitializerRange => Number("initializer_range", Number("init_std", 0.02));
 
     /// <summary>Id of the padding token, or null.</summary>
-    public int? PadTokenId => (int?)Integer("pad_token_id", null);
+    public int? PadTokenId => Id("pad_token_id");
 
     /// <summary>A copy with a field set, for instance <c>num_labels</c>.</summary>
     public ModelConfig With(string name, JsonNode? value)
@@ -89,6 +99,8 @@ public sealed class ModelConfig
         if (!options.NamesLabels) return this;
         if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
             throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: leave one out.", nameof(options));
+        if (options.LabelCount > MostLabels || options.Id2Label?.Count > MostLabels) throw new ArgumentException($"A classification head has at most {MostLabels} classes, but {options.LabelCount ?? options.Id2Label!.Count} are asked for.", nameof(options));
+        if (options.Id2Label?.Contains(null!) == true) throw new ArgumentException("Id2Label has a class without a name.", nameof(options));
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
         var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(id => $"LABEL_{id}")];
         if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
@@ -105,7 +117,11 @@ public sealed class ModelConfig
     }
 
     /// <summary>Whether the field is there and not null.</summary>
-    public bool Has(string name) => fields[name] is not null;
+    public bool Has(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return fields[name] is not null;
+    }
 
     /// <summary>Whether the field is there, be it null.</summary>
     internal bool Names(string name) => fields.ContainsKey(name);
@@ -134,10 +150,22 @@ public sealed class ModelConfig
 
     internal long? Integer(string name, long? fallback)
     {
-        var number = Value<double?>(name, null, "a number");
-        if (number is { } value && value != Math.Floor(value)) throw Wrong(name, "a whole number");
-        return number is { } whole ? (long)whole : fallback;
+        if (fields[name] is not { } node) return fallback;
+        if (node is not JsonValue value) throw Wrong(name, "a number");
+        if (value.TryGetValue<long>(out var whole)) return whole;
+        // "1e3" and "5.0" are whole, too; beyond 2⁵³ not every number is a double.
+        var number = Value<double>(name, 0, "a number");
+        return number == Math.Floor(number) && Math.Abs(number) <= 1L << 53 ? (long)number : throw Wrong(name, "a whole number");
     }
+
+    /// <summary>A whole number that fits 32 bits, such as a token id; null where the file gives none.</summary>
+    /// <exception cref="ModelFolderException">It is no such number.</exception>
+    internal int? Id(string name) => Integer(name, null) switch
+    {
+        null => null,
+        >= int.MinValue and <= int.MaxValue and var value => (int)value,
+        _ => throw Wrong(name, $"a whole number of at most {int.MaxValue}"),
+    };
 
     /// <summary>A number, or what stands for it where the file gives none.</summary>
     /// <exception cref="ModelFolderException">It is no number.</exception>
@@ -168,7 +196,7 @@ public sealed class ModelConfig
     internal IReadOnlyList<int> Ids(string name) => fields[name] switch
     {
         null => [],
-        JsonArray values => [.. values.Select(v => v!.GetValue<int>())],
+        JsonArray values when values.All(value => value is JsonValue each && each.TryGetValue<int>(out _)) => [.. values.Select(value => value!.GetValue<int>())],
         JsonValue value when value.TryGetValue<int>(out var id) => [id],
         _ => throw Wrong(name, "a token id or a list of them"),
     };

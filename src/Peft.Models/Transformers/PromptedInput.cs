@@ -22,7 +22,7 @@ internal sealed class PromptedInput : IDisposable
 
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
-        ArgumentNullException.ThrowIfNull(input);
+        InputRules.Check(model, input);
         if (PeftModel.Of(model)?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
@@ -169,9 +169,17 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>
     public Tensor Labels(Tensor labels)
     {
+        RequireLabels(labels);
         if (Count == 0) return labels.alias();
         using var before = full(labels.shape[0], Count, Batch.IgnoredLabel, labels.dtype, labels.device);
         return cat([before, labels], 1);
+    }
+
+    // One for each position of what is read, or of what the decoder reads.
+    private static void RequireLabels(Tensor labels)
+    {
+        if (labels.dim() == 2 && labels.dtype is ScalarType.Int64 or ScalarType.Int32) return;
+        throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be whole numbers [batch, sequence], one for each position.", nameof(labels));
     }
 
     /// <summary>The loss of predicting the next token, where labels may have weights: Σ w·loss ÷ number of labels.</summary>
@@ -180,6 +188,7 @@ internal sealed class PromptedInput : IDisposable
     public Tensor NextTokenLoss(Tensor labels, Func<Tensor, Tensor> mean)
     {
         using var scope = NewDisposeScope();
+        RequireLabels(labels);
         // Before a row without virtual embeddings stands padding, which predicts nothing.
         if (Count > 0 && rows.Any(row => row.Embeddings == 0))
             labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Batch.IgnoredLabel), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
