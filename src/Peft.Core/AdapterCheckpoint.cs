@@ -28,8 +28,9 @@ public static class AdapterCheckpoint
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        var adapter = model.Find(name ?? (model.Active.Count == 1 ? model.Active[0]
-            : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")));
+        model.RequireLoaded();
+        using var held = model.Hold(name ?? (model.Active is [var only] ? only
+            : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
         foreach (var part in adapter.Options.Companions(adapter)) Write(Path.Combine(into, part.Name), part.Options, part.Tensors);
@@ -85,21 +86,35 @@ public static class AdapterCheckpoint
         using var scope = NewDisposeScope();
         using var file = OpenTensors(folder);
         // A method that saves another form than it trains reads that form.
-        model.Add(name, options.FoundIn(folder) with { InferenceMode = true });
-        try
+        model.Add(name, options.FoundIn(folder) with { InferenceMode = true }, adapter =>
         {
-            var adapter = model.Find(name);
-            adapter.Options = options;   // written back as it came
-            Load(model, adapter, file, folder);
-            if (!trainable) model.Freeze(name);
-            BaseModelName.Log(logger, adapter);
-        }
-        catch
-        {
-            model.Delete(name);
-            throw;
-        }
+            Fill(model, adapter, options, file, folder);
+            adapter.IsFrozen = !trainable;
+        });
+        BaseModelName.Log(logger, model.Find(name));
         return model;
+    }
+
+    /// <summary>
+    /// Puts a saved adapter, of any method, in the place of one that the model has: a server changes adapters while it serves. Passes and generations that have
+    /// begun end with the old one, and all that come after see the new one. Whether it is active and frozen stays.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="name">The adapter to replace.</param>
+    /// <param name="folder">The saved adapter.</param>
+    /// <param name="logger">Gets <see cref="Adapter.Warnings"/>.</param>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="AdapterMismatchException">The saved adapter does not fit the model, which is unchanged.</exception>
+    /// <exception cref="CheckpointException">A file is missing or damaged. The model is unchanged.</exception>
+    /// <exception cref="PeftException">Adapters are merged, another adapter is made of this one, or it is being trained.</exception>
+    public static void HotSwap(this PeftModel model, string name, string folder, ILogger? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var options = AdapterConfig.Read(folder);
+        using var scope = NewDisposeScope();
+        using var file = OpenTensors(folder);
+        model.Exchange(name, options.FoundIn(folder) with { InferenceMode = true }, adapter => Fill(model, adapter, options, file, folder));
+        BaseModelName.Log(logger, model.Find(name));
     }
 
     /// <summary>
@@ -115,9 +130,10 @@ public static class AdapterCheckpoint
         return WeightFile.Open(File.Exists(file) || !File.Exists(older) ? file : older);
     }
 
-    private static void Load(PeftModel model, Adapter adapter, ITensorSource file, string folder)
+    private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
+        adapter.Options = options;   // written back as it came
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))

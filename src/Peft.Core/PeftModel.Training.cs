@@ -12,10 +12,22 @@ public sealed partial class PeftModel
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Unreached
-        => [.. sites.Values.Where(site => !site.Reached && !site.Active.IsEmpty).Select(site => site.Target.Path)];
+        => [.. sites.Values.Where(site => !site.Reached && ActiveAt(site).Length > 0).Select(site => site.Target.Path)];
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Warnings => [.. active.SelectMany(name => Find(name).Warnings)];
+
+    /// <inheritdoc/>
+    public IDisposable BeginTraining()
+    {
+        lock (changes)
+        {
+            RequireLoaded();
+            RequireUnmerged("Training");
+            trainingRuns++;
+        }
+        return new Scope(() => { lock (changes) trainingRuns--; });
+    }
 
     /// <summary>Saves the active adapters, each as <see cref="AdapterCheckpoint.SaveAdapter"/> does.</summary>
     public void Save(string folder)
@@ -40,33 +52,6 @@ public sealed partial class PeftModel
 
     private IEnumerable<T> Parts<T>()
         => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object?>().Append(adapter.Shared).Append(adapter.Prompt).OfType<T>());
-
-    /// <summary>Whether an active adapter lets positions see each other (<see cref="AdapterLayer.MixesPositions"/>).</summary>
-    public bool MixesPositions => active.SelectMany(name => Find(name).Layers).Any(layer => layer.MixesPositions);
-
-    /// <summary>
-    /// Whether rows of a batch may run in passes of their own at the same time: no row was given an adapter or a task, and no active layer
-    /// depends on the batch (<see cref="AdapterLayer.DependsOnBatch"/>).
-    /// </summary>
-    public bool RowsAreIndependent
-    {
-        get
-        {
-            if (rows is not null || tasks is not null) return false;
-            foreach (var site in sites.Values)
-            {
-                // A lent parameter stands in its module while a pass runs.
-                if (site.Target.IsParameter && site.Active.Length > 0) return false;
-                foreach (var layer in site.Active)
-                    if (layer.DependsOnBatch) return false;
-            }
-            return true;
-        }
-    }
-
-    /// <summary>What the model's next pass asks for a pass before it.</summary>
-    internal IReadOnlyList<IReadsFirstPass> FirstPassReaders
-        => !enabled ? [] : [.. (rows?.OfType<string>().Distinct() ?? active).Select(name => Find(name).Shared).OfType<IReadsFirstPass>()];
 
     /// <inheritdoc/>
     public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Weight.shape[^1])).DefaultIfEmpty(1e-4).Min();

@@ -45,8 +45,8 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <inheritdoc/>
     public PromptShape PromptShape => new(Spec.HiddenSize, Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder);
 
-    /// <inheritdoc/>
-    public PromptStack? Prompts { get; set; }
+    /// <summary>Virtual tokens of the adapters in effect; null for none.</summary>
+    internal PromptStack? Prompts => PeftModel.Of(this)?.Prompts;
 
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
@@ -54,7 +54,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     int IReordersLayers.LayerCount => Spec.LayerCount;
 
-    ILayerOrder IReordersLayers.Reorder(IReadOnlyList<int> order) => Backbone.Reorder(order);
+    IDisposable IReordersLayers.Reorder(IReadOnlyList<int> order, Func<bool> isActive) => Backbone.Reorder(order, isActive);
 
     internal abstract AdaptableModule? HeadModule { get; }
 
@@ -93,6 +93,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
         if (TensorRules.RequireIds(inputIds, nameof(inputIds))[0] != 1) throw new ArgumentException($"inputIds are {TensorRules.Describe(inputIds)}, but must be the ids of one text, [1, sequence].", nameof(inputIds));
         if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} keeps no keys and values of a text: only a decoder does.");
         using var plain = PeftModel.Of(this)?.WithoutAdapters();
+        using var pass = PeftModel.Of(this)?.Pass();
         using var modes = new ModuleModes(this);
         using var _ = no_grad();
         using var cache = new KeyValueCache((int)inputIds.shape[1]);

@@ -129,7 +129,8 @@ public sealed class ConvolutionTests : IDisposable
             peft.LoadAdapter(folder, "again").Activate("again");
             Run.Difference(model.call(x), output).ShouldBe(0);
             Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("again", 1)], new())).Message.ShouldContain("0 (Conv2d");
-            Should.Throw<AdapterMismatchException>(() => peft.HotSwap("again", folder)).Message.ShouldContain("0 (Conv2d");
+            peft.HotSwap("again", folder);
+            Run.Difference(model.call(x), output).ShouldBe(0);
         }
         finally
         {

@@ -34,7 +34,6 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
-        if (fused.Any(each => each.Tensors.Count == 0)) throw new PeftException($"An adapter that is fused at {Target.Path} has been deleted. Delete the fusion too, or add the adapter again before it.");
         using var stream = tap?.Take();
         var r = stream is null || stream.dtype == output.dtype ? stream : stream.to_type(output.dtype);
         var (x, residual) = fused[^1].IsParallel ? (r ?? input, output) : fused[^1].Enter(output, r);

@@ -60,6 +60,6 @@ public sealed record FusionOptions() : AdapterOptions("ADAPTER_FUSION")
     protected override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return new AdapterPlan(this, FusionPlan.Layers(this, model));
+        return new AdapterPlan(this, FusionPlan.Layers(this, model)) { Parts = [.. Adapters.Select(PeftModel.Of(model.Model)!.Find)] };
     }
 }

@@ -3,19 +3,24 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>One adapter of a model: its options and its layers.</summary>
-public sealed class Adapter : IDisposable
+public sealed class Adapter
 {
     // In the base model's file "base_model.model." stands for the wrapper that Hugging Face PEFT puts around it.
     internal const string ModulePrefix = "base_model.model.";
     private const string SharedPrefix = "base_model.";
+
+    private readonly Dictionary<object, AdapterLayer[]> layersOf;
+    private int holders = 1;
 
     internal Adapter(string name, AdapterPlan plan)
     {
         Name = name;
         Options = plan.Options;
         Layers = plan.Layers;
+        layersOf = Layers.GroupBy(layer => layer.Target.Key, ReferenceEqualityComparer.Instance).ToDictionary(group => group.Key!, group => group.ToArray(), ReferenceEqualityComparer.Instance);
         Shared = plan.Shared;
         Prompt = plan.Prompt;
+        Parts = plan.Parts;
     }
 
     /// <summary>The name that it goes by in its model.</summary>
@@ -25,13 +30,19 @@ public sealed class Adapter : IDisposable
     public AdapterOptions Options { get; set; }
 
     /// <summary>Its layers; those of one module from the innermost outwards.</summary>
-    public IReadOnlyList<AdapterLayer> Layers { get; internal set; }
+    public IReadOnlyList<AdapterLayer> Layers { get; }
+
+    /// <summary>Its layers at a module.</summary>
+    internal AdapterLayer[] At(Target target) => layersOf.GetValueOrDefault(target.Key) ?? [];
 
     /// <summary>Tensors that the layers share, or null.</summary>
     public SharedTensors? Shared { get; }
 
     /// <summary>What comes before the whole model's input, or null.</summary>
     public PromptLayer? Prompt { get; }
+
+    /// <summary>Adapters whose layers it uses.</summary>
+    internal IReadOnlyList<Adapter> Parts { get; }
 
     /// <summary>Whether training leaves it alone.</summary>
     public bool IsFrozen { get; internal set; }
@@ -82,9 +93,12 @@ public sealed class Adapter : IDisposable
 
     private static string KeyOf(string prefix, string path, string name) => path.Length == 0 ? prefix + name : $"{prefix}{path}.{name}";
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Keeps the tensors until as many calls of <see cref="Release"/>, also when the model has let the adapter go.</summary>
+    internal void Retain() => Interlocked.Increment(ref holders);
+
+    internal void Release()
     {
+        if (Interlocked.Decrement(ref holders) > 0) return;
         foreach (var (_, owner) in Owners) owner.Dispose();
     }
 }

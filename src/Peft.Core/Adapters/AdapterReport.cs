@@ -48,11 +48,12 @@ public static class AdapterReport
     {
         ArgumentNullException.ThrowIfNull(model);
         return [.. from site in model.Sites
-                   from entry in site.Layers
-                   let adapter = model.Find(entry.Key)
-                   let tensors = entry.Value.SelectMany(layer => layer.Tensors).ToList()
-                   let isActive = model.Active.Contains(entry.Key)
-                   select new LayerStatus(site.Target.Path, entry.Key, adapter.Options.PeftType, isActive, isActive && site.IsMerged,
+                   from adapter in model.Adapters.Values
+                   let layers = adapter.At(site.Target)
+                   where layers.Length > 0
+                   let tensors = layers.SelectMany(layer => layer.Tensors).ToList()
+                   let isActive = model.Active.Contains(adapter.Name)
+                   select new LayerStatus(site.Target.Path, adapter.Name, adapter.Options.PeftType, isActive, isActive && site.IsMerged,
                        tensors.Any(tensor => tensor.Value.requires_grad), site.Reached, tensors.Sum(tensor => tensor.Value.numel())),
                 .. from adapter in model.Adapters.Values
                    where adapter.Prompt is not null

@@ -5,61 +5,21 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>One adapted module: its adapters by name, which are active, and how they attach.</summary>
-internal sealed class AdapterSite : IDisposable
+/// <summary>One adapted module: how adapters attach to it, and what a call of it comes to.</summary>
+internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 {
-    private readonly Dictionary<string, AdapterLayer[]> layers = [];
     private Action? detach;
-    private AdapterLayer[] active = [];
-    private RowGroups? rows;
-    private Weights? folded;
-    private int keepers;
 
-    public AdapterSite(Target target)
-    {
-        Target = target;
-        detach = Attach();
-    }
-
-    public Target Target { get; }
+    public Target Target { get; } = target;
 
     /// <summary>Whether any forward pass has come by.</summary>
     public bool Reached { get; private set; }
 
-    /// <summary>Called with each input of the module while initialisation from data looks on.</summary>
-    public Action<Tensor>? Observer { get; set; }
-
-    /// <summary>Whether the active adapters are in the module's weight at present.</summary>
+    /// <summary>Whether adapters are in the module's weight at present.</summary>
     public bool IsMerged { get; set; }
 
-    public IReadOnlyDictionary<string, AdapterLayer[]> Layers => layers;
-
-    public ReadOnlySpan<AdapterLayer> Active => active;
-
-    public void Add(string adapter, AdapterLayer[] added) => layers.Add(adapter, added);
-
-    public void Remove(string adapter) => layers.Remove(adapter);
-
-    public void Rename(string from, string to)
-    {
-        if (layers.Remove(from, out var moved)) layers.Add(to, moved);
-    }
-
-    /// <summary>Makes adapters active, the first innermost.</summary>
-    public void Activate(Composition? adapters)
-    {
-        active = [.. adapters?.At(Target, name => layers.GetValueOrDefault(name) ?? []) ?? []];
-        rows = null;
-        ForgetFolded();
-    }
-
-    /// <summary>Gives each row of the batch an adapter of its own; null ends that.</summary>
-    public void ActivatePerRow(IReadOnlyList<string?>? adapters)
-        => rows = adapters is null ? null
-            : Target.IsParameter ? throw new PeftException($"{Target} has one value for the whole batch, so rows cannot have adapters of their own. Run the rows apart.")
-            : new RowGroups(Target.Path, adapters, name => name is null ? [] : Stack([name]));
-
-    public AdapterLayer[] Stack(IEnumerable<string> adapters) => [.. adapters.SelectMany(name => layers.GetValueOrDefault(name) ?? [])];
+    /// <summary>Whether it attaches by a hook, which no pass may be in the middle of.</summary>
+    public bool NeedsHook => Target is ParameterTarget || Target.Module is not AdaptableModule;
 
     /// <summary>The module's output with its adapters.</summary>
     /// <param name="input">The module's input.</param>
@@ -67,47 +27,20 @@ internal sealed class AdapterSite : IDisposable
     public Tensor Forward(Tensor input, Tensor? output = null)
     {
         Reached = true;
-        if (FirstPass.IsRunning) return Forward(active.Length == 0 ? [] : [.. active.Where(layer => layer.ActsInFirstPass)], input, output);
-        Observer?.Invoke(input);
-        if (rows is not null) return rows.Forward(this, input);
-        if (keepers > 0 && !IsMerged && active.Length > 0 && !is_grad_enabled())
-        {
-            var (weight, bias) = KeptFold();
-            return Target.Apply(input, weight, bias);
-        }
-        return Forward(IsMerged ? [] : active, input, output);
+        using var pass = model.UsePass();
+        var here = pass.State.At(this);
+        if (FirstPass.IsRunning) return Forward([.. here.Layers.Where(layer => layer.ActsInFirstPass)], input, output);
+        pass.State.Draft.Observer?.Invoke(Target, input);
+        if (here.Rows is { } rows) return rows.Forward(this, input);
+        if (here.UsesBaseWeights) return Apply(input, BaseWeights());
+        if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled()) return Apply(input, here.Folded(this));
+        return Forward(here.Layers, input, output);
     }
 
-    /// <summary>Keeps the folded weights from the first pass without gradients on, until as many calls of <see cref="ReleaseFolded"/>.</summary>
-    public void KeepFolded() => Interlocked.Increment(ref keepers);
+    private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
-    public void ReleaseFolded()
-    {
-        if (Interlocked.Decrement(ref keepers) == 0) ForgetFolded();
-    }
-
-    private Weights KeptFold()
-    {
-        lock (layers)
-        {
-            if (folded is not null) return folded;
-            using var scope = NewDisposeScope();
-            var (weight, bias) = Fold(active);
-            // What is the module's own stays the module's.
-            folded = new Weights(weight.clone().DetachFromDisposeScope(), bias?.clone().DetachFromDisposeScope());
-            return folded;
-        }
-    }
-
-    private void ForgetFolded()
-    {
-        lock (layers)
-        {
-            folded?.Weight.Dispose();
-            folded?.Bias?.Dispose();
-            folded = null;
-        }
-    }
+    // Those that merging has put aside.
+    private Weights BaseWeights() => new(Target.ToMatrix(model.BaseOf(Target.Weight)), Target.Bias is { } bias ? model.BaseOf(bias) : null);
 
     /// <summary>The output with the given layers around the module, the first innermost.</summary>
     public Tensor Forward(ReadOnlySpan<AdapterLayer> stack, Tensor input, Tensor? output)
@@ -163,7 +96,11 @@ internal sealed class AdapterSite : IDisposable
         return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
     }
 
-    private Action Attach()
+    /// <summary>Lets adapters enter the module.</summary>
+    /// <exception cref="PeftException">They cannot.</exception>
+    public void Attach() => detach = Attached();
+
+    private Action Attached()
     {
         if (Target is ParameterTarget parameter) return parameter.Lend(AdaptedValue);
         switch (Target.Module)
@@ -187,9 +124,12 @@ internal sealed class AdapterSite : IDisposable
     private Tensor? AdaptedValue()
     {
         Reached = true;
-        if (IsMerged || active.Length == 0 || FirstPass.IsRunning) return null;
+        using var pass = model.UsePass();
+        var here = pass.State.At(this);
+        if (here.UsesBaseWeights) return model.BaseOf(Target.Weight).alias();
+        if (here.Layers.Length == 0 || FirstPass.IsRunning) return null;
         using var scope = NewDisposeScope();
-        return Target.ToStored(Fold(active).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
+        return Target.ToStored(Fold(here.Layers).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Detaches from the module, which is then as it was.</summary>
@@ -197,6 +137,5 @@ internal sealed class AdapterSite : IDisposable
     {
         detach?.Invoke();
         detach = null;
-        ForgetFolded();
     }
 }

@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>The order of layers that the adapters of a model were made for, where it is another than the model's own.</summary>
-internal sealed class LayerArrangement(nn.Module model) : IDisposable
+internal sealed class LayerArrangement(nn.Module model, Func<bool> isActive) : IDisposable
 {
     private IReadOnlyList<int>? order;
-    private ILayerOrder? arranged;
+    private IDisposable? arranged;
 
     /// <summary>Whether the layers are not the model's own.</summary>
     public bool IsSet => arranged is not null;
@@ -20,15 +20,9 @@ internal sealed class LayerArrangement(nn.Module model) : IDisposable
         if (adapted) throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", wanted)}], but the model's adapters were made for {(order is null ? "its own" : $"[{string.Join(", ", order)}]")}. Take those off first.");
         if (model is not IReordersLayers layers) throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", wanted)}], which a {model.GetType().Name} cannot run.");
         if (wanted.Any(layer => layer < 0 || layer >= layers.LayerCount)) throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", wanted)}], but the model has {layers.LayerCount}, counted from 0.");
-        arranged = layers.Reorder(wanted);
+        arranged = layers.Reorder(wanted, isActive);
         order = wanted;
         return true;
-    }
-
-    /// <summary>Says whether the model runs in that order at present.</summary>
-    public void Activate(bool active)
-    {
-        if (arranged is not null) arranged.IsActive = active;
     }
 
     /// <summary>Puts the model's own layers back.</summary>

@@ -10,12 +10,12 @@ internal sealed class RowGroups
     private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
     private readonly long[] order;   // where each row lies once the groups are put one after another
 
-    public RowGroups(string path, IReadOnlyList<string?> adapters, Func<string?, AdapterLayer[]> stack)
+    public RowGroups(Target target, IReadOnlyList<Adapter?> adapters)
     {
-        this.path = path;
+        path = target.Path;
         count = adapters.Count;
-        groups = [.. adapters.Select((name, row) => (name, row)).GroupBy(pair => pair.name)
-            .Select(group => (group.Select(pair => (long)pair.row).ToArray(), stack(group.Key)))];
+        groups = [.. adapters.Select((adapter, row) => (adapter, row)).GroupBy(pair => pair.adapter)
+            .Select(group => (group.Select(pair => (long)pair.row).ToArray(), group.Key?.At(target) ?? []))];
         order = new long[count];
         long position = 0;
         foreach (var row in groups.SelectMany(group => group.Rows)) order[row] = position++;

@@ -23,14 +23,14 @@ internal sealed class WeightMerging(PeftModel model)
             throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) puts virtual tokens before the input, which no weights express. Use it unmerged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var sites = model.Sites.Where(site => !site.Active.IsEmpty).ToList();
+        var sites = model.Sites.Where(site => model.ActiveAt(site).Length > 0).ToList();
         foreach (var site in sites) RequireWholeWeight(site);
         foreach (var site in sites) Rehearse(site, safe);
         // A weight that two modules share is adapted alike in both, and written once.
         foreach (var tied in sites.GroupBy(site => site.Target.Weight, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
-            var folded = tied.Select(site => (site.Target, Weights: site.Fold(site.Active), IsNew: ChangesWeight(site))).ToList();
+            var folded = tied.Select(site => (site.Target, Weights: site.Fold(model.ActiveAt(site)), IsNew: ChangesWeight(site))).ToList();
             if (folded.Find(pair => pair.IsNew) is { Target: { } owner } first) Write(owner.Weight, owner.ToStored(first.Weights.Weight), keep);
             foreach (var (target, (_, bias), _) in folded)
                 if (bias is not null) Write(target.Bias!, bias, keep);
@@ -65,13 +65,13 @@ internal sealed class WeightMerging(PeftModel model)
         parameter.set_(value.detach().to_type(parameter.dtype).contiguous());
     }
 
-    private static bool ChangesWeight(AdapterSite site) => site.Active.ToArray().Any(layer => layer.ChangesWeight);
+    private bool ChangesWeight(AdapterSite site) => model.ActiveAt(site).Any(layer => layer.ChangesWeight);
 
     // Raises what cannot be merged before any weight is changed.
-    private static void Rehearse(AdapterSite site, bool safe)
+    private void Rehearse(AdapterSite site, bool safe)
     {
         using var scope = NewDisposeScope();
-        var (weight, bias) = site.Fold(site.Active);
+        var (weight, bias) = site.Fold(model.ActiveAt(site));
         if (bias is not null && site.Target.Bias is null)
             throw new NotMergeableException($"{site.Target.Path} has no bias, so the bias of its adapter cannot be merged into it. Use the adapter unmerged.");
         if (safe && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
@@ -85,12 +85,14 @@ internal sealed class WeightMerging(PeftModel model)
         foreach (var other in model.Tree.TiedWith(site.Target))
         {
             var twin = model.SiteOf(other);
-            if (twin is not null && twin.Active.Length == site.Active.Length && site.Active.ToArray().Zip(twin.Active.ToArray()).All(pair => AreOne(pair.First, pair.Second))) continue;
+            if (twin is not null && AreAlike(model.ActiveAt(site), model.ActiveAt(twin))) continue;
             throw new NotMergeableException(
                 $"{site.Target.Path} cannot be merged: its weight is also that of {other.Path}, which would change too. " +
                 $"Use the adapter unmerged, or give {other.Path} a weight of its own before adding adapters.");
         }
     }
+
+    private static bool AreAlike(AdapterLayer[] these, AdapterLayer[] those) => these.Length == those.Length && these.Zip(those).All(pair => AreOne(pair.First, pair.Second));
 
     private static bool AreOne(AdapterLayer a, AdapterLayer b)
         => a is FullLayer whole && b is FullLayer same ? whole.HasWeightOf(same) : a.Tensors.Count > 0 && a.Tensors.Select(tensor => tensor.Value).SequenceEqual(b.Tensors.Select(tensor => tensor.Value), ReferenceEqualityComparer.Instance);

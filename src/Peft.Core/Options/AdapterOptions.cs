@@ -105,4 +105,8 @@ public sealed record SavedPart(string Name, AdapterOptions Options, IReadOnlyDic
 /// <param name="Layers">The layers; those of one module from the innermost outwards.</param>
 /// <param name="Shared">Tensors that the layers share.</param>
 /// <param name="Prompt">What comes before the whole model's input.</param>
-public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null);
+public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null)
+{
+    /// <summary>Adapters of the model whose layers it uses: they cannot be deleted before it.</summary>
+    public IReadOnlyList<Adapter> Parts { get; init; } = [];
+}

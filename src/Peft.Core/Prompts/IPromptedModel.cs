@@ -2,14 +2,11 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A pretrained transformer that can be given virtual tokens before its input: what the prompt family of methods needs of a model.</summary>
+/// <summary>A pretrained transformer that puts virtual tokens before its input, as <see cref="PeftModel.Prompts"/> says in each pass: what the prompt family of methods needs of a model.</summary>
 public interface IPromptedModel : IPretrainedModel
 {
     /// <summary>The sizes that virtual tokens must have.</summary>
     PromptShape PromptShape { get; }
-
-    /// <summary>What comes before every input; null for nothing. <see cref="PeftModel"/> sets it to the active adapters.</summary>
-    PromptStack? Prompts { get; set; }
 
     /// <summary>The keys and values that each layer computes for a text, without adapters: a pair per layer, <c>[1, key/value heads, sequence, head size]</c>.</summary>
     /// <param name="inputIds">Its token ids <c>[1, sequence]</c>.</param>

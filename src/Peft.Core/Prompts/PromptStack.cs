@@ -7,11 +7,11 @@ namespace Peft;
 public sealed class PromptStack
 {
     private readonly IReadOnlyList<PromptLayer>[] rows;   // one list for all rows, or one for each
-    private readonly PeftModel owner;
+    private readonly PassState state;
 
-    internal PromptStack(PeftModel owner, params IReadOnlyList<PromptLayer>[] rows)
+    internal PromptStack(PassState state, IReadOnlyList<PromptLayer>[] rows)
     {
-        (this.owner, this.rows) = (owner, rows);
+        (this.state, this.rows) = (state, rows);
         Rows = [.. rows.Select(PromptRow.Of)];
     }
 
@@ -59,7 +59,7 @@ public sealed class PromptStack
     public VirtualTokens Make(long batch, bool training, bool continues = false)
     {
         if (rows.Length > 1 && rows.Length != batch) throw new PeftException($"{rows.Length} rows were given adapters, but the input has {batch}.");
-        var tasks = owner.TaskIds;
+        var tasks = state.Tasks;
         if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"{tasks.shape[0]} rows were given tasks, but the input has {batch}.");
         if (rows.Length == 1) return Join(rows[0], tasks);
         if (tasks is not null && tasks.shape[0] > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);

@@ -10,15 +10,9 @@ public interface IReordersLayers
     /// Puts layers in the place of the model's own: each is a module of its own, that adapters enter apart from others, and has the weights of the
     /// layer that it stands for. Nothing is copied.
     /// </summary>
-    /// <param name="order">Number of the model's own layer at each place.</param>
+    /// <param name="order">Index of the model's own layer at each place.</param>
+    /// <param name="isActive">Asked in each pass: whether it runs in this order, or in the model's own.</param>
     /// <returns>Puts the model's own layers back when it is disposed.</returns>
     /// <exception cref="AdapterOptionsException">The model cannot do that.</exception>
-    ILayerOrder Reorder(IReadOnlyList<int> order);
-}
-
-/// <summary>Layers in another order.</summary>
-public interface ILayerOrder : IDisposable
-{
-    /// <summary>Whether the model runs in this order, as it does at first, or in its own.</summary>
-    bool IsActive { get; set; }
+    IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive);
 }

@@ -17,6 +17,10 @@ public interface ITrainable
     /// <summary>All trainable tensors in a fixed order.</summary>
     IReadOnlyList<TrainableTensor> Trainables { get; }
 
+    /// <summary>Called when a training run begins; the result is disposed at its end. Changes that would pull the tensors away from under the run are refused meanwhile.</summary>
+    /// <exception cref="PeftException">The model cannot be trained as it is.</exception>
+    IDisposable? BeginTraining() => null;
+
     /// <summary>Writes what was trained into a folder, atomically file by file.</summary>
     void Save(string folder);
 

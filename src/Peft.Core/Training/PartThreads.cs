@@ -56,7 +56,8 @@ internal sealed class PartThreads : IDisposable
 
         public void Start(Action next)
         {
-            job = next;
+            // What the caller's flow says, such as scopes of adapters, holds for its parts.
+            job = ExecutionContext.Capture() is { } flow ? () => ExecutionContext.Run(flow, _ => next(), null) : next;
             due.Release();
         }
 

@@ -64,6 +64,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        using var holding = Model.BeginTraining();
         Validate();
         using var run = new TrainingRun(this, progress, cancellationToken);
         return run.Run();

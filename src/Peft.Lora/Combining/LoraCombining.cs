@@ -42,19 +42,24 @@ public static class LoraCombining
             Rank = rank, Alpha = rank, UseRslora = false, RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>(),
             ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
             TargetModules = Union(sources.ConvertAll(source => source.Options), targets),
-        });
+        }, made => Fill(made, sources, rank, factors));
+        return model;
+    }
+
+    private static void Fill(Adapter made, List<(LoraOptions Options, Dictionary<Target, LoraLayer> Layers, double Weight)> sources, int rank,
+        Func<List<(LoraLayer Layer, double Weight)>, Target, (Tensor A, Tensor B)> factors)
+    {
         var ranks = new Dictionary<string, int>();
-        foreach (var (target, layer) in LayersOf(model, name))
+        foreach (var layer in made.Layers.OfType<LoraLayer>())
         {
+            var target = layer.Target;
             var here = sources.Where(source => source.Layers.ContainsKey(target)).Select(source => (source.Layers[target], source.Weight)).ToList();
             if (here.Count == 0) continue;
             var (a, b) = factors(here, target);
             layer.Refactor(a, b, scaling: 1);
             if (layer.Rank != rank) ranks.Add(target.Path, layer.Rank);
         }
-        var adapter = model.Find(name);
-        adapter.Options = (LoraOptions)adapter.Options with { RankPattern = ranks, AlphaPattern = ranks.ToDictionary(pair => pair.Key, pair => (double)pair.Value) };
-        return model;
+        made.Options = (LoraOptions)made.Options with { RankPattern = ranks, AlphaPattern = ranks.ToDictionary(pair => pair.Key, pair => (double)pair.Value) };
     }
 
     /// <summary>Adds an adapter that is another one cut to a lower rank, keeping the largest singular values of its updates.</summary>

@@ -1,10 +1,9 @@
-using Peft.Checkpoints;
 using Peft.Lora;
 using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>LoRA adapters in other forms, and exchanged while the model runs.</summary>
+/// <summary>LoRA adapters in other forms.</summary>
 public static class LoraConversion
 {
     /// <summary>
@@ -40,45 +39,6 @@ public static class LoraConversion
             RankPattern = options.RankPattern.ToDictionary(pair => pair.Key, pair => pair.Value * times),
             AlphaPattern = options.AlphaPattern.ToDictionary(pair => pair.Key, pair => pair.Value * growth),
         }, state);
-    }
-
-    /// <summary>
-    /// Puts a saved LoRA in the place of one that the model has, in its tensors, without touching the model: a server changes adapters
-    /// between two requests. Ranks and alphas may differ; modules that the new one does not adapt get no update.
-    /// </summary>
-    /// <param name="model">The model.</param>
-    /// <param name="name">The adapter to replace.</param>
-    /// <param name="folder">The saved adapter.</param>
-    /// <exception cref="AdapterMismatchException">The new adapter adapts modules that the old one does not, or is of another kind. The model is unchanged.</exception>
-    public static void HotSwap(this PeftModel model, string name, string folder)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        if (model.IsMerged) throw new PeftException("HotSwap is not possible while adapters are merged into the weights: Unmerge() first.");
-        var adapter = model.Find(name);
-        if (adapter.Options is not LoraOptions old || AdapterConfig.Read(folder) is not LoraOptions options)
-            throw new AdapterMismatchException($"HotSwap exchanges LoRA adapters, but '{name}' or the one in {folder} is of another method. Delete('{name}') and load the other.");
-        options.Validate();
-        if (options.UseDora || old.UseDora || options.Bias != "none" || options.UseLoraBias != old.UseLoraBias || options.ModulesToSave is { Count: > 0 } || options.TrainableTokenIndices is not null || options.Initialization.ReplacesBase || old.Initialization.ReplacesBase
-            || options.Variants.Count > 0 || old.Variants.Count > 0)
-            throw new AdapterMismatchException($"The adapter in {folder} holds more than LoRA factors, or '{name}' does: it cannot be swapped in place. Delete('{name}') and load the other.");
-
-        if (adapter.Layers.FirstOrDefault(layer => !LoraCombining.HasPlainFactors(layer)) is { } odd)
-            throw new AdapterMismatchException($"The LoRA of {odd.Target} in '{name}' is more than one product B·A: it cannot be swapped in place. Delete('{name}') and load the other.");
-        using var scope = NewDisposeScope();
-        using var file = AdapterCheckpoint.OpenTensors(folder);
-        var layers = LoraCombining.LayersOf(model, name);
-        var keys = layers.Values.SelectMany(layer => Keys(layer)).ToHashSet();
-        if (file.Tensors.Keys.Where(key => !keys.Contains(key)).ToList() is { Count: > 0 } strange)
-            throw new AdapterMismatchException($"The adapter in {folder} has {strange.Count} tensors for which '{name}' has no place ({string.Join(", ", strange.Take(3))}, …): it adapts other modules. Delete('{name}') and load the other.");
-        // Everything is read before anything is changed.
-        var loaded = layers.Values.Select(layer => (layer, tensors: Keys(layer).Where(file.Tensors.ContainsKey).Select(key => file.Read(key)).ToList())).ToList();
-        foreach (var (layer, tensors) in loaded)
-        {
-            if (tensors.Count < 2) layer.Clear();
-            else layer.Refactor(tensors[0], tensors[1], options.ScalingAt(layer.Target.Path));
-            if (tensors.Count > 2) layer.SetBias(tensors[2]);
-        }
-        adapter.Options = options;
     }
 
     private static IEnumerable<string> Keys(LoraLayer layer)

@@ -7,7 +7,6 @@ internal sealed class Decoding : IDisposable
 {
     private readonly LanguageModel model;
     private readonly Continuation continuation;
-    private IDisposable? adaptersOfRows;
     private Tensor input;      // [rows, length of the coming input]
     private Tensor? mask;      // preallocated for the whole run, [rows, prompt + new]
     private Tensor? history;   // the rows' tokens, where the cache may have to be filled anew
@@ -110,7 +109,7 @@ internal sealed class Decoding : IDisposable
         if (history is { } read) Keep(ref history, read.repeat_interleave(copies, 0));
         Cache.Repeat(copies, Positions);
         if (mask is { } once) Keep(ref mask, once.repeat_interleave(copies, 0));
-        adaptersOfRows = PeftModel.Of(model)?.RepeatRows(copies);
+        PeftModel.Of(model)?.Flow?.Pass?.RepeatRows(copies);
     }
 
     /// <summary>Makes each row go on from what another, of the same prompt, has written.</summary>
@@ -170,7 +169,6 @@ internal sealed class Decoding : IDisposable
 
     public void Dispose()
     {
-        adaptersOfRows?.Dispose();
         continuation.Dispose();
         input.Dispose();
         mask?.Dispose();

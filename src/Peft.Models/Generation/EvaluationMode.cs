@@ -1,23 +1,40 @@
+using System.Runtime.CompilerServices;
+
 namespace Peft.Models;
 
-/// <summary>Dropout is off and small adapters are folded while generating; afterwards the model is in its former mode again.</summary>
+/// <summary>Turns dropout off while anybody computes with a model without training it; afterwards the model is in its former mode again.</summary>
 internal sealed class EvaluationMode : IDisposable
 {
-    private readonly LanguageModel model;
-    private readonly bool wasTraining;
-    private readonly IDisposable? folded;
+    private static readonly ConditionalWeakTable<TorchSharp.torch.nn.Module, Users> Models = [];
 
-    public EvaluationMode(LanguageModel model)
+    private readonly TorchSharp.torch.nn.Module model;
+    private readonly Users users;
+    private bool disposed;
+
+    public EvaluationMode(TorchSharp.torch.nn.Module model)
     {
         this.model = model;
-        wasTraining = model.training;
-        if (wasTraining) model.eval();
-        folded = PeftModel.Of(model)?.ForInference();
+        users = Models.GetOrCreateValue(model);
+        lock (users)
+        {
+            if (users.Count++ > 0) return;
+            users.WasTraining = model.training;
+            if (model.training) model.eval();
+        }
     }
 
     public void Dispose()
     {
-        folded?.Dispose();
-        if (wasTraining) model.train();
+        if (disposed) return;
+        disposed = true;
+        lock (users)
+            if (--users.Count == 0 && users.WasTraining) model.train();
+    }
+
+    private sealed class Users
+    {
+        public int Count { get; set; }
+
+        public bool WasTraining { get; set; }
     }
 }

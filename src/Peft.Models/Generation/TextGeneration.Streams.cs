@@ -37,21 +37,62 @@ public static partial class TextGeneration
     /// <summary>As <see cref="GenerateTokens"/>, computed on a thread of its own.</summary>
     public static IAsyncEnumerable<int> GenerateTokensAsync(
         this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
-        => Stream(token => model.GenerateTokens(prompt, options, token), cancellationToken);
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return TokensAsync(model, prompt, options, PeftModel.Of(model)?.CurrentScope, cancellationToken);
+    }
 
     /// <summary>As <see cref="GenerateText"/>, computed on a thread of its own.</summary>
     public static IAsyncEnumerable<string> GenerateTextAsync(
         this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
-        => Stream(token => model.GenerateText(prompt, tokenizer, options, token), cancellationToken);
-
-    private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
     {
-        using var mode = new EvaluationMode(model);
-        using var session = new GenerationSession(model, [prompt], settings);
-        while (session.Step())
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(prompt);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        var (settings, scope) = (Streamable(Settings(model, options)), PeftModel.Of(model)?.CurrentScope);
+        return Stream(
+            token =>
+            {
+                var ids = tokenizer.Encode(prompt);
+                return Pieces(Tokens(model, ids, settings, scope, token), GrowingText.After(model, ids, tokenizer, settings));
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Tokens on a thread of their own, with the adapters that are in effect in a scope.</summary>
+    internal static IAsyncEnumerable<int> TokensAsync(
+        LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options, PassScope? scope, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        var settings = WithoutStopStrings(Streamable(Settings(model, options)));
+        return Stream(token => Tokens(model, prompt, settings, scope, token), cancellationToken);
+    }
+
+    // An iterator begins when it is read, which may be elsewhere: what is in effect is that of the call.
+    private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
+        => Tokens(model, prompt, settings, PeftModel.Of(model)?.CurrentScope, cancellationToken);
+
+    private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, PassScope? scope, CancellationToken cancellationToken)
+    {
+        using var run = new GenerationRun(model, scope);
+        using var session = Begin();
+        while (Step())
         {
             cancellationToken.ThrowIfCancellationRequested();
             yield return session.Current[0];
+        }
+
+        // Between two tokens the thread is the reader's.
+        GenerationSession Begin()
+        {
+            using var inside = run.Enter();
+            return new GenerationSession(model, [prompt], settings);
+        }
+
+        bool Step()
+        {
+            using var inside = run.Enter();
+            return session.Step();
         }
     }
 

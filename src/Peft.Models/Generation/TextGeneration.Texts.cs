@@ -43,7 +43,8 @@ public static partial class TextGeneration
             var found = Search(model, prompts, settings, settings.StopStrings.Count == 0 ? null : (prompt, tokens) => Written(prompt, tokens).Stopped, cancellationToken);
             return [.. found.SelectMany((best, prompt) => best.Select(each => Written(prompt, each.Tokens).Shown))];
         }
-        using var mode = new EvaluationMode(model);
+        using var run = new GenerationRun(model);
+        using var inside = run.Enter();
         using var session = new GenerationSession(model, prompts, settings);
         var texts = session.Ended.Select((_, row) => New(row / settings.NumReturnSequences)).ToArray();
         var running = new bool[texts.Length];

@@ -88,7 +88,8 @@ public static partial class TextGeneration
         LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, CancellationToken cancellationToken)
     {
         if (settings.NumBeams > 1) return [.. Search(model, prompts, settings, null, cancellationToken).SelectMany(found => found.Select(each => each.Tokens))];
-        using var mode = new EvaluationMode(model);
+        using var run = new GenerationRun(model);
+        using var inside = run.Enter();
         using var session = new GenerationSession(model, prompts, settings);
         var results = session.Ended.Select(_ => new List<int>()).ToArray();
         var running = new bool[results.Length];
@@ -109,7 +110,8 @@ public static partial class TextGeneration
     private static IReadOnlyList<IReadOnlyList<Hypothesis>> Search(
         LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, Func<int, IReadOnlyList<int>, bool>? stops, CancellationToken cancellationToken)
     {
-        using var mode = new EvaluationMode(model);
+        using var run = new GenerationRun(model);
+        using var inside = run.Enter();
         using var search = new BeamSearch(model, prompts, settings, stops);
         return search.Run(cancellationToken);
     }

@@ -22,7 +22,8 @@ internal abstract class Backbone() : nn.Module<ModelInput, Tensor>("")
 
     /// <summary>Runs layers in another order, until the result is disposed.</summary>
     /// <param name="order">The layer at each place.</param>
-    public abstract ILayerOrder Reorder(IReadOnlyList<int> order);
+    /// <param name="isActive">Asked in each pass: whether it runs in this order.</param>
+    public abstract IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive);
 
     /// <summary>Registers the modules in a model, below a path; right in the model if the path is empty.</summary>
     public void PlaceInto(nn.Module model, string path)

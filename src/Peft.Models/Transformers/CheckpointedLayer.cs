@@ -13,6 +13,9 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
     private sealed record Job(TransformerLayer Layer, ForwardContext Context, int Index, bool InputLearns, bool EncoderLearns)
     {
         public IDisposable Hold { get; } = Context.Hold();
+
+        // What acts when the layer runs again is what acts now.
+        public PassLease? Pass { get; } = Context.Pass?.Keep();
     }
 
     public override string Name => nameof(CheckpointedLayer);
@@ -51,6 +54,8 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         encoded.requires_grad = job.EncoderLearns;
         if (job.Context.Encoder is { } encoder) job.Context.Encoder = encoder with { States = encoded };
         job.Context.Layer = job.Index;
+        using var pass = job.Pass;
+        using var inside = pass?.Enter();
         using var known = job.Context.Enter();
         var output = job.Layer.call(input, job.Context);
         set_rng_state(now);

@@ -27,13 +27,13 @@ internal sealed class EncoderDecoder : Backbone
     }
 
     /// <inheritdoc/>
-    public override ILayerOrder Reorder(IReadOnlyList<int> order)
+    public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive)
         => throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", order)}], but a model with an encoder and a decoder has two stacks of them: leave the order out.");
 
     /// <summary>The encoder's states <c>[batch, source, hidden]</c>.</summary>
     public Tensor Encode(ModelInput input)
     {
-        return encoder.call(new ModelInput { InputIds = input.InputIds, Embeddings = input.Embeddings, AttentionMask = input.AttentionMask });
+        return encoder.call(new ModelInput { InputIds = input.InputIds, Embeddings = input.Embeddings, AttentionMask = input.AttentionMask, Pass = input.Pass });
     }
 
     /// <summary>The decoder's states <c>[batch, target, hidden]</c>.</summary>
@@ -49,7 +49,7 @@ internal sealed class EncoderDecoder : Backbone
                 new ModelInput
                 {
                     InputIds = input.DecoderInputIds, Embeddings = input.DecoderEmbeddings, AttentionMask = input.DecoderAttentionMask,
-                    Cache = input.Cache, Prefix = input.Prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention,
+                    Cache = input.Cache, Prefix = input.Prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, Pass = input.Pass,
                 },
                 states, input.AttentionMask);
         }

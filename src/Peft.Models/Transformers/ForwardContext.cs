@@ -56,6 +56,9 @@ internal sealed class ForwardContext
     /// <summary>The token ids so far; null where they are not known.</summary>
     public PassTokens? Tokens { get; init; }
 
+    /// <summary>The pass of a model with adapters; null without.</summary>
+    public PassLease? Pass { get; init; }
+
     /// <summary>Lets the layers' adapters know of the pass until the result is disposed.</summary>
     public IDisposable Enter()
     {

@@ -6,30 +6,25 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>Layers in another order in a stack's list of layers. A layer that comes again is a twin: modules of its own with the first one's parameters.</summary>
-internal sealed class LayerOrder : ILayerOrder
+internal sealed class LayerOrder : IDisposable
 {
     private readonly ModuleList<TransformerLayer> list;
     private readonly TransformerLayer[] own, ordered;
-    private readonly Action<TransformerLayer[]> run;
+    private readonly Action<Func<TransformerLayer[]>> run;
 
     /// <param name="spec">The stack.</param>
     /// <param name="list">Its list of layers.</param>
     /// <param name="order">The layer at each place.</param>
-    /// <param name="run">Takes the layers that are to run.</param>
-    public LayerOrder(TransformerSpec spec, ModuleList<TransformerLayer> list, IReadOnlyList<int> order, Action<TransformerLayer[]> run)
+    /// <param name="isActive">Whether a pass runs in this order.</param>
+    /// <param name="run">Takes what tells the layers that a pass runs.</param>
+    public LayerOrder(TransformerSpec spec, ModuleList<TransformerLayer> list, IReadOnlyList<int> order, Func<bool> isActive, Action<Func<TransformerLayer[]>> run)
     {
         (this.list, this.run) = (list, run);
         own = [.. list];
         var used = new HashSet<int>();
         ordered = [.. order.Select(index => used.Add(index) ? own[index] : Twin(spec, index, own[index]))];
         Register(ordered);
-        IsActive = true;
-    }
-
-    public bool IsActive
-    {
-        get;
-        set => run((field = value) ? ordered : own);
+        run(() => isActive() ? ordered : own);
     }
 
     // On the device that holds nothing: the parameters are replaced at once.
@@ -51,7 +46,7 @@ internal sealed class LayerOrder : ILayerOrder
 
     public void Dispose()
     {
-        IsActive = false;
+        run(() => own);
         Register(own);
         foreach (var twin in ordered.Except(own))
         {

@@ -46,6 +46,9 @@ public sealed record ModelInput
     /// <summary>Whether the layers read what has a gradient and is not their input: none of them can then be run again by itself.</summary>
     internal bool SharesGraph { get; init; }
 
+    /// <summary>The pass that reads it, of a model with adapters.</summary>
+    internal PassLease? Pass { get; init; }
+
     /// <summary>Lengths of the sequences that lie end to end in the single row; null otherwise.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 

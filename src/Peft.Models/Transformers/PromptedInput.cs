@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// An input with the virtual tokens of the active adapters before it, and labels to go with it. Once a cache holds the virtual tokens they are
+/// A forward pass: an input with the virtual tokens of the active adapters before it, and labels to go with it. Once a cache holds the virtual tokens they are
 /// only counted.
 /// </summary>
 internal sealed class PromptedInput : IDisposable
@@ -11,6 +11,7 @@ internal sealed class PromptedInput : IDisposable
     private readonly List<Tensor> held = [];
     private readonly List<IDisposable> readings = [];
     private readonly IReadOnlyList<PromptRow> rows;
+    private IDisposable? pass, entered;
 
     private PromptedInput(ModelInput input, int count, IReadOnlyList<PromptRow> rows) => (Input, Count, this.rows) = (input, count, rows);
 
@@ -20,10 +21,31 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>Positions of the output that belong to virtual tokens; they come first. A row with fewer virtual tokens begins with padding.</summary>
     public int Count { get; }
 
+    /// <summary>Begins a pass of the model, which ends when the result is disposed.</summary>
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
+        ArgumentNullException.ThrowIfNull(input);
+        if (PeftModel.Of(model) is not { } peft) return Read(model, input, null);
+        var pass = peft.BeginPass();
+        var entered = pass.Enter();
+        try
+        {
+            var prompted = Read(model, input with { Pass = pass }, peft);
+            (prompted.pass, prompted.entered) = (pass, entered);
+            return prompted;
+        }
+        catch
+        {
+            entered.Dispose();
+            pass.Dispose();
+            throw;
+        }
+    }
+
+    private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel? peft)
+    {
         InputRules.Check(model, input);
-        if (PeftModel.Of(model)?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        if (peft?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
         var prompted = WithPrompts(model, input with { SharesGraph = true });
@@ -222,5 +244,8 @@ internal sealed class PromptedInput : IDisposable
         foreach (var reading in readings) reading.Dispose();
         foreach (var tensor in held) tensor.Dispose();
         held.Clear();
+        entered?.Dispose();
+        pass?.Dispose();
+        (entered, pass) = (null, null);
     }
 }

@@ -16,7 +16,7 @@ internal sealed class Transformer : Backbone
     private readonly AdaptableModule? embeddingNorm, finalNorm;
     private readonly RotaryTable? rotary, windowRotary;
     private readonly TransformerSpec spec;
-    private TransformerLayer[] running;
+    private Func<TransformerLayer[]> running;   // asked in each pass
 
     public Transformer(TransformerSpec spec, Placement at, Embedding? shared = null)
     {
@@ -32,7 +32,8 @@ internal sealed class Transformer : Backbone
         if (spec.TokenTypeCount > 0) this.Place(names.TokenTypes, tokenTypes = new Embedding(spec.TokenTypeCount, spec.HiddenSize, at.Type, at.Device));
         if (spec.EmbeddingNorm) this.Place(names.EmbeddingNorm, embeddingNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         layers = new ModuleList<TransformerLayer>([.. Enumerable.Range(0, spec.LayerCount).Select(i => new TransformerLayer(spec, i, at))]);
-        running = [.. layers];
+        TransformerLayer[] own = [.. layers];
+        running = () => own;
         this.Place(names.Layers, layers);
         if (!spec.PostNorm) this.Place(names.FinalNorm, finalNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (spec.RelativePositions is { } relativePositions)
@@ -54,7 +55,7 @@ internal sealed class Transformer : Backbone
     private bool Trains => layers[0].training;
 
     /// <inheritdoc/>
-    public override ILayerOrder Reorder(IReadOnlyList<int> order) => new LayerOrder(spec, layers, order, chosen => running = chosen);
+    public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive) => new LayerOrder(spec, layers, order, isActive, chosen => running = chosen);
 
     /// <inheritdoc/>
     public override Tensor forward(ModelInput input) => Run(input, null, null);
@@ -75,10 +76,11 @@ internal sealed class Transformer : Backbone
         context.Bias = relative?.Of(context.Past, context.Length, context.Type);
         var hidden = AddPositions(embeddings, input, context);
         var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !input.SharesGraph && !SharesGraph(context);
-        for (var i = 0; i < running.Length; i++)
+        var stack = running();
+        for (var i = 0; i < stack.Length; i++)
         {
             context.Layer = i;
-            var next = checkpoints ? CheckpointedLayer.Run(running[i], hidden, context) : running[i].call(hidden, context);
+            var next = checkpoints ? CheckpointedLayer.Run(stack[i], hidden, context) : stack[i].call(hidden, context);
             hidden.Dispose();
             hidden = next;
         }
@@ -140,6 +142,7 @@ internal sealed class Transformer : Backbone
         if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
         return new ForwardContext
         {
+            Pass = input.Pass,
             Batch = batch, Length = length, Past = past, Type = type, Device = device,
             Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
             KeyMask = KeyMask(input.AttentionMask, batch, length, past), IgnoresPadding = input.IgnoresPadding, Tokens = Tokens(input),

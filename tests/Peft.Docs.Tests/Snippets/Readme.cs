@@ -62,7 +62,7 @@ public class Readme : InFolder
         using (peft.WithoutAdapters())                                     // the base model, for a moment
             using (var logits = model.call(tokens)) { /* … */ }
 
-        peft.HotSwap("french", "out/shakespeare");                         // other weights in the same tensors
+        peft.HotSwap("french", "out/shakespeare");                         // other weights, while the model serves
         // end
         peft.Active.ShouldBe(["french"]);
     }

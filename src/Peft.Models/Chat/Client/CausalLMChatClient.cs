@@ -5,10 +5,11 @@ namespace Peft.Models;
 
 /// <summary>
 /// A language model as an <see cref="IChatClient"/>: messages become a prompt by the tokenizer's chat template, and the answer comes token by token.
-/// Safe for use from several threads: one answer at a time is computed for a model, the others wait.
+/// Safe for use from several threads: one answer at a time is computed for a model, the others wait. An answer is written by the same adapters from its first token to its last,
+/// whatever happens to the model meanwhile.
 /// </summary>
 /// <remarks>
-/// Of <see cref="ChatOptions"/> the limits, temperature, top k and p, seed, stop sequences, instructions and tools are heeded;
+/// <see cref="ChatOptions.ModelId"/> names the adapter that answers, or <see cref="PeftModel.Base"/> for none. Of the other <see cref="ChatOptions"/> the limits, temperature, top k and p, seed, stop sequences, instructions and tools are heeded;
 /// <see cref="ChatOptions.AdditionalProperties"/> are variables of the template. Calls of tools become <see cref="FunctionCallContent"/> where tools are offered
 /// and the format is known (<see cref="ToolCallFormat"/>); what is not well formed stays text. The results go back as <see cref="FunctionResultContent"/>.
 /// The client does not own the model: disposing it does nothing.
@@ -19,6 +20,7 @@ public sealed class CausalLMChatClient : IChatClient
     readonly Tokenizer tokenizer;
     readonly GenerationOptions generation;
     readonly ChatTemplateOptions template;
+    readonly RequestedAdapter adapters;
     readonly ChatClientMetadata metadata;
     readonly ToolCallMarks? marks;
 
@@ -28,8 +30,10 @@ public sealed class CausalLMChatClient : IChatClient
     /// <param name="generation">How to generate where a request does not say.</param>
     /// <param name="template">What the template is told besides the messages.</param>
     /// <param name="toolCalls">How the model writes that it calls tools.</param>
+    /// <param name="adapter">The adapter that answers where a request names no other, or <see cref="PeftModel.Base"/>; those in effect if null.</param>
     /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or one that cannot be read.</exception>
-    public CausalLMChatClient(CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate)
+    /// <exception cref="AdapterNotFoundException">The model has no such adapter.</exception>
+    public CausalLMChatClient(CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate, string? adapter = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -41,19 +45,20 @@ public sealed class CausalLMChatClient : IChatClient
         {
             EndTokenIds = generation?.EndTokenIds ?? EndTokens(defaults, tokenizer), StopStrings = defaults.StopStrings, NumBeams = generation?.NumBeams ?? 1, NumReturnSequences = generation?.NumReturnSequences ?? 1,
         };
-        metadata = new("peft", defaultModelId: model.NameOrPath is { } path ? Path.GetFileName(Path.TrimEndingDirectorySeparator(path)) : null);
+        adapters = new(model, model.NameOrPath, adapter);
+        metadata = new("peft", defaultModelId: adapters.Id);
     }
 
     /// <inheritdoc/>
     /// <exception cref="ChatTemplateException">The template fails or refuses the conversation.</exception>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentException">An option makes no sense, or ModelId names no adapter.</exception>
     /// <exception cref="NotSupportedException">An option asks for what a local model cannot promise.</exception>
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
         => GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="ChatTemplateException">The template fails or refuses the conversation.</exception>
-    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="ArgumentException">An option makes no sense, or ModelId names no adapter.</exception>
     /// <exception cref="NotSupportedException">An option asks for what a local model cannot promise.</exception>
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -63,7 +68,8 @@ public sealed class CausalLMChatClient : IChatClient
         var rendering = ChatOptionsMapping.Template(options, template);
         var prompt = tokenizer.ApplyChatTemplate(messages, rendering).Ids;
         var calls = marks is not null && rendering.Tools is { Count: > 0 } tools ? new ToolCallReader(marks, [.. tools.Select(tool => tool.Name)]) : null;
-        return Answer(prompt, settings, calls, cancellationToken);
+        var (adapter, scope) = (adapters.Of(options?.ModelId), PeftModel.Of(model)?.CurrentScope);
+        return Answer(prompt, settings, calls, adapter, scope, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -77,15 +83,19 @@ public sealed class CausalLMChatClient : IChatClient
     /// <inheritdoc/>
     public void Dispose() { }
 
-    async IAsyncEnumerable<ChatResponseUpdate> Answer(IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, [EnumeratorCancellation] CancellationToken cancellationToken)
+    async IAsyncEnumerable<ChatResponseUpdate> Answer(
+        IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, string? adapter, PassScope? scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        // Before the wait for a turn: an adapter that is deleted meanwhile still answers.
+        using var own = adapters.Use(adapter);
+        if (own is not null) scope = PeftModel.Of(model)!.CurrentScope;
         using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
         var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings ?? []);
         var id = Guid.NewGuid().ToString("N");
         var (count, last) = (0, -1);
         // Some tokenizers have the mark as a special token.
         var mark = calls is null ? null : tokenizer.TokenToId(marks!.Start);
-        await foreach (var token in model.GenerateTokensAsync(prompt, settings with { StopStrings = [] }, cancellationToken).ConfigureAwait(false))
+        await foreach (var token in TextGeneration.TokensAsync(model, prompt, settings with { StopStrings = [] }, scope, cancellationToken).ConfigureAwait(false))
         {
             (count, last) = (count + 1, token);
             var piece = token == mark ? text.Insert(marks!.Start) : text.Push(token);
@@ -104,7 +114,7 @@ public sealed class CausalLMChatClient : IChatClient
         {
             ResponseId = id,
             MessageId = id,
-            ModelId = metadata.DefaultModelId,
+            ModelId = adapter is null or PeftModel.Base ? metadata.DefaultModelId : adapter,
             CreatedAt = template.Clock.GetUtcNow(),
         };
     }

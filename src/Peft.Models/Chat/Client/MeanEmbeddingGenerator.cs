@@ -15,6 +15,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     readonly Func<ModelInput, Tensor> hiddenStates;
     readonly Tokenizer tokenizer;
     readonly Device device;
+    readonly RequestedAdapter adapters;
     readonly EmbeddingGeneratorMetadata metadata;
     readonly EncodeOptions encoding;
 
@@ -22,15 +23,17 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     /// <param name="hiddenStates">Hidden states <c>[batch, sequence, hidden]</c> of ids and mask <c>[batch, sequence]</c>, on the device.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="device">Where the model lies.</param>
-    /// <param name="metadata">What is said of the model.</param>
-    internal MeanEmbeddingGenerator(nn.Module model, Func<ModelInput, Tensor> hiddenStates, Tokenizer tokenizer, Device device, EmbeddingGeneratorMetadata metadata)
+    /// <param name="size">Width of a hidden state.</param>
+    /// <param name="adapters">Which adapter serves a request.</param>
+    internal MeanEmbeddingGenerator(nn.Module model, Func<ModelInput, Tensor> hiddenStates, Tokenizer tokenizer, Device device, int size, RequestedAdapter adapters)
     {
-        (this.model, this.hiddenStates, this.tokenizer, this.device, this.metadata) = (model, hiddenStates, tokenizer, device, metadata);
+        (this.model, this.hiddenStates, this.tokenizer, this.device, this.adapters) = (model, hiddenStates, tokenizer, device, adapters);
+        metadata = new("peft", null, adapters.Id, size);
         encoding = new() { Padding = Padding.Longest, PaddingSide = Side.Right, PadId = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0, MaxLength = tokenizer.MaxLength };
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">A text has no tokens.</exception>
+    /// <exception cref="ArgumentException">A text has no tokens, or ModelId names no adapter.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -38,9 +41,10 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         var texts = tokenizer.EncodeBatch(values, encoding);
         if (texts.Count == 0) return [];
         if (texts.Any(text => !text.AttentionMask.Contains(1))) throw new ArgumentException("A text without tokens has no embedding.", nameof(values));
+        var adapter = adapters.Of(options?.ModelId);
         using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
         // Tensors' scopes belong to a thread, so that the batch runs on one from begin to end.
-        return await Task.Run(() => Generate(texts), cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => Generate(texts, adapter), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -54,18 +58,12 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     /// <inheritdoc/>
     public void Dispose() { }
 
-    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<Encoding> texts)
+    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<Encoding> texts, string? adapter)
     {
-        var wasTraining = model.training;
-        if (wasTraining) model.eval();
-        try
-        {
-            return Means(texts);
-        }
-        finally
-        {
-            if (wasTraining) model.train();
-        }
+        using var own = adapters.Use(adapter);
+        using var mode = new EvaluationMode(model);
+        using var pass = PeftModel.Of(model)?.Pass();
+        return Means(texts);
     }
 
     GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<Encoding> texts)

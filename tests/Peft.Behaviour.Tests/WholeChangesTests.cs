@@ -1,0 +1,161 @@
+using Peft.Checkpoints;
+using Peft.Models;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Behaviour.Tests;
+
+/// <summary>A change to a model happens whole or not at all, and what cannot be done is refused by name.</summary>
+public sealed class WholeChangesTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-whole").FullName;
+    private readonly CausalLM model = SmallModel.Create();
+
+    public void Dispose()
+    {
+        model.Dispose();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void A_swap_that_does_not_fit_leaves_the_adapter_as_it_was()
+    {
+        using var peft = model.ApplyLora(rank: 2).Shake();
+        var before = (Logits: model.Logits(), Bits: peft.Bits(), Options: peft.Find("default").Options);
+        peft.SaveAdapter(folder);
+        using (var tensors = AdapterCheckpoint.OpenTensors(folder))
+        {
+            // All tensors fit but the last.
+            var all = tensors.Tensors.Keys.Order(StringComparer.Ordinal).ToDictionary(key => key, key => tensors.Read(key));
+            all[all.Keys.Last()] = zeros(1, 1);
+            SafetensorsWriter.Write(Path.Combine(folder, AdapterCheckpoint.FileName), all);
+        }
+        Should.Throw<AdapterMismatchException>(() => peft.HotSwap("default", folder)).Message.ShouldContain("another shape");
+        Should.Throw<AdapterMismatchException>(() => peft.LoadAdapter(folder, "second"));
+        Should.Throw<CheckpointException>(() => peft.HotSwap("default", Path.Combine(folder, "nothing")));
+        Should.Throw<AdapterNotFoundException>(() => peft.HotSwap("nobody", folder));
+        peft.Adapters.Keys.ShouldBe(["default"]);
+        peft.Bits().ShouldBeBits(before.Bits);
+        peft.Find("default").Options.ShouldBe(before.Options);
+        SmallModel.Difference(model.Logits(), before.Logits).ShouldBe(0);
+    }
+
+    [Fact]
+    public void A_swapped_adapter_stays_active_and_is_trained_or_frozen_as_before()
+    {
+        using var peft = model.ApplyLora(rank: 2).Shake();
+        peft.SaveAdapter(folder);
+        var saved = model.Logits();
+        peft.Shake(seed: 9);
+        peft.HotSwap("default", folder);
+        SmallModel.Difference(model.Logits(), saved).ShouldBe(0);
+        peft.Trainables.ShouldAllBe(tensor => tensor.Value.requires_grad);
+        peft.Freeze("default");
+        peft.HotSwap("default", folder);
+        peft.Trainables.ShouldBeEmpty();
+        peft.Find("default").Tensors.ShouldAllBe(pair => !pair.Tensor.Value.requires_grad);
+    }
+
+    [Fact]
+    public void An_adapter_that_cannot_enter_one_of_its_modules_enters_none()
+    {
+        using var own = new Holder();
+        var x = randn(2, 4);
+        var before = own.call(x);
+        using (var peft = new PeftModel(own))
+        {
+            Should.Throw<PeftException>(() => peft.Add("half", new LoraOptions { Rank = 1, TargetModules = ["first"], TargetParameters = ["store.weight"] })).Message.ShouldContain("never called");
+            peft.Adapters.ShouldBeEmpty();
+            peft.Status().ShouldBeEmpty();
+            peft.Add("whole", new LoraOptions { Rank = 1, TargetModules = ["first"] });
+            peft.Status().Count.ShouldBe(1);
+        }
+        SmallModel.Difference(own.call(x), before).ShouldBe(0);
+        own.parameters().ShouldAllBe(parameter => parameter.requires_grad);
+    }
+
+    [Fact]
+    public void A_combination_that_fails_adds_nothing()
+    {
+        using var peft = model.ApplyLora(rank: 2).Shake();
+        peft.Add("other", new LoraOptions { Rank = 3 });
+        Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("equal ranks");
+        peft.Adapters.Keys.ShouldBe(["default", "other"]);
+        peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Cat });
+        peft.Find("both").Tensors.ShouldAllBe(pair => !pair.Tensor.Value.requires_grad);   // not active
+    }
+
+    [Fact]
+    public void A_merged_model_is_not_trained_and_a_model_in_training_is_not_changed()
+    {
+        using var peft = model.ApplyLora(rank: 2);
+        peft.Add("other", new LoraOptions { Rank = 1 });
+        peft.SaveAdapter(folder);
+        peft.Merge();
+        Should.Throw<PeftException>(() => Train()).Message.ShouldContain("Unmerge() first");
+        peft.Unmerge();
+        var refused = 0;
+        Train(new Callback(() =>
+        {
+            foreach (var change in new Action[]
+                     {
+                         () => peft.Activate("other"), () => peft.Merge(), () => peft.MergeAndUnload(), () => peft.Unload(), peft.Dispose, () => peft.Delete("default"), () => peft.HotSwap("default", folder),
+                         () => peft.Freeze("default"),
+                     })
+            {
+                Should.Throw<PeftException>(change).Message.ShouldContain("while the model is trained");
+                refused++;
+            }
+            using (peft.WithAdapters("other")) model.Generate([1, 2], new GenerationOptions { MaxNewTokens = 1 });
+            using (peft.WithoutAdapters()) model.Logits();
+            peft.LoadAdapter(folder, "third");
+            peft.Delete("third");
+        }));
+        refused.ShouldBe(8);
+        peft.Activate("other");
+
+        void Train(params ITrainerCallback[] callbacks)
+            => new Trainer(peft, TrainingDataset.From(1, _ => SmallModel.Batch()), new TrainingOptions { MaxSteps = 1, BatchSize = 1 }) { Callbacks = callbacks }.Train();
+    }
+
+    [Fact]
+    public void What_was_unloaded_says_so()
+    {
+        var peft = model.ApplyLora(rank: 2);
+        using var late = peft.Rows(PeftModel.Base);
+        peft.Unload();
+        foreach (var use in new Action[]
+                 {
+                     () => peft.SaveAdapter(folder), () => peft.Add("other", new LoraOptions()), () => peft.Activate("default"), () => peft.Merge(), () => peft.Unmerge(), () => peft.MergeAndUnload(),
+                     () => peft.Delete("default"), () => peft.Find("default"), () => peft.Rename("default", "other"), () => peft.Rows(PeftModel.Base), () => peft.WithAdapters("default"),
+                     () => peft.WithoutAdapters(), () => peft.HotSwap("default", folder), () => peft.LoadAdapter(folder), () => peft.Freeze("default"), () => peft.ForInference(), () => peft.Tasks(0),
+                 })
+            Should.Throw<PeftException>(use).Message.ShouldContain("unloaded");
+        peft.Unload().ShouldBe(model);
+        peft.Dispose();
+        model.Logits();
+    }
+
+    private sealed class Callback(Action act) : ITrainerCallback
+    {
+        public void OnStepEnd(TrainingProgress progress, TrainerControl control) => act();
+    }
+
+    private sealed class Store : nn.Module
+    {
+        public readonly Parameter weight = new(zeros(4, 4));
+
+        public Store() : base(nameof(Store)) => RegisterComponents();
+    }
+
+    private sealed class Holder : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear first = nn.Linear(4, 4);
+        private readonly Store store = new();
+
+        public Holder() : base(nameof(Holder)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => first.call(input) + input.matmul(store.weight);
+    }
+}
