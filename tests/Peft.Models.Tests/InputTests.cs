@@ -75,7 +75,7 @@ public sealed class InputTests : IDisposable
         gone.Dispose();
         Should.Throw<ObjectDisposedException>(() => model.forward(fit with { InputIds = gone })).Message.ShouldContain("InputIds");
         Should.Throw<ObjectDisposedException>(() => model.forward(fit with { AttentionMask = gone })).Message.ShouldContain("AttentionMask");
-        Should.Throw<ObjectDisposedException>(() => model.Loss(new Batch { InputIds = gone, Labels = gone }));
+        if (model is not FeatureExtractor) Should.Throw<ObjectDisposedException>(() => model.Loss(new Batch { InputIds = gone, Labels = gone }));
         model.Dispose();
         Should.Throw<ObjectDisposedException>(() => model.forward(fit)).Message.ShouldContain(model.GetType().Name);
         Should.Throw<ObjectDisposedException>(() => model.call(fit));

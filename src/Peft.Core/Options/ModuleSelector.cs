@@ -40,18 +40,22 @@ public sealed class ModuleSelector : IEnumerable<string>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());
 
     /// <summary>Modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
-    public static implicit operator ModuleSelector(string pattern) => new(pattern, []);
+    public static implicit operator ModuleSelector(string pattern) => new(pattern ?? throw new ArgumentNullException(nameof(pattern), "The name of the modules is null: leave the targets out for a method's usual ones."), []);
 
     /// <summary>Modules by path or by its last parts.</summary>
-    public static implicit operator ModuleSelector(string[] names) => new(null, names);
+    public static implicit operator ModuleSelector(string[] names) => new(null, names ?? throw new ArgumentNullException(nameof(names), "The names of the modules are null: leave the targets out for a method's usual ones."));
 
     /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
     public bool Matches(string path) => regex?.IsMatch(path) ?? names.Any(name => Means(name, path));
 
     /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
     public static bool Means(string name, string path)
-        => path.EndsWith(name, StringComparison.Ordinal)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(path);
+        return path.EndsWith(name, StringComparison.Ordinal)
            && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
+    }
 
     /// <summary>A pattern of Python's <c>re.fullmatch</c>, guarded against patterns that take for ever.</summary>
     internal static Regex FullMatch(string pattern)

@@ -67,7 +67,10 @@ public sealed class ModelTree
 
     /// <summary>Other targets that use the same weight as this one: a head tied to the embedding.</summary>
     public IEnumerable<Target> TiedWith(Target target)
-        => All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+    }
 
     /// <summary>The targets that a list of names means, as Hugging Face matches them (a path or its last parts).</summary>
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
@@ -156,7 +159,11 @@ public sealed class ModelTree
     /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
     /// <param name="field">The option that names them.</param>
     /// <param name="names">The names.</param>
-    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names) => TargetMatcher.NotFound(this, field, names);
+    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        return names.Contains(null!) ? throw new ArgumentException($"{field} has a name that is null.", nameof(names)) : TargetMatcher.NotFound(this, field, names);
+    }
 
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 

@@ -25,7 +25,7 @@ public sealed class Batch : IDisposable
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
     /// <summary>Further inputs by Hugging Face's names, such as <c>token_type_ids</c> or <c>start_positions</c>.</summary>
-    public IReadOnlyDictionary<string, Tensor> Extra { get; init; } = new Dictionary<string, Tensor>();
+    public IReadOnlyDictionary<string, Tensor> Extra { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new Dictionary<string, Tensor>();
 
     /// <summary>
     /// How much the batch counts among those accumulated into one step: the number of positions in its loss (so that accumulation

@@ -23,6 +23,7 @@ public sealed class FlatParameters : IDisposable
     public FlatParameters(IEnumerable<TrainableTensor> tensors, IReadOnlyList<ParameterGroup>? groups = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
+        if (groups?.Any(group => group?.Matches is null) == true) throw new ArgumentException("A group is null, or has no function Matches.", nameof(groups));
         Tensors = [.. tensors];
         Groups = [.. groups ?? [], new ParameterGroup("other", _ => true)];
         Validate(Tensors);

@@ -13,7 +13,7 @@ internal static class GenerationRules
         Require(changes.MinNewTokens is null or >= 0 && (settings.MaxNewTokens is null || (changes.MinNewTokens ?? 0) <= settings.MaxNewTokens),
             $"MinNewTokens must lie between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
         Require(changes.MinLength is null or >= 0, $"MinLength must not be negative, but is {changes.MinLength}.");
-        Require(!settings.DoSample || settings.Temperature is >= Least and < double.PositiveInfinity, $"Temperature must be above 0 (at least {Least}) and finite, but is {settings.Temperature}: for the likeliest token set DoSample to false.");
+        Require(!settings.DoSample || settings.Temperature is >= Least and <= Most, $"Temperature must be above 0 (from {Least} to {Most}), but is {settings.Temperature}: for the likeliest token set DoSample to false.");
         Require(settings.TopK >= 0, $"TopK must not be negative, but is {settings.TopK}.");
         Require(settings.TopP is > 0 and <= 1, $"TopP must lie above 0 and up to 1, but is {settings.TopP}.");
         Require(changes.MinP is null or >= 0 and <= 1, $"MinP must lie between 0 and 1, but is {changes.MinP}.");

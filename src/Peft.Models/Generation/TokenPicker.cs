@@ -27,7 +27,9 @@ internal sealed class TokenPicker(bool draws, long? seed, Device device) : IDisp
     private Tensor Draw(Tensor scores, int count)
     {
         if (scores.shape[^1] > MostPlaces) throw new GenerationException($"A beam search that draws chooses among {scores.shape[^1]} places, NumBeams times the vocabulary, but no more than {MostPlaces} are possible: lower NumBeams or set DoSample to false.");
-        using var probabilities = nn.functional.softmax(scores, -1);
+        // A row of a beam search whose tokens are all excluded has no probabilities: what is drawn there is not taken.
+        using var soft = nn.functional.softmax(scores, -1);
+        using var probabilities = soft.nan_to_num(1);
         return probabilities.multinomial(count, false, generator);
     }
 

@@ -67,7 +67,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         {
             return Mean(prepare is null ? rows : prepare(rows), flatTargets);
         }
-        catch (ExternalException) when (TensorRules.Outside(flatTargets, head.Weight.shape[0]) is not null)
+        catch (Exception error) when (error is ExternalException or ArgumentException { InnerException: ExternalException } && TensorRules.Outside(flatTargets, head.Weight.shape[0]) is not null)
         {
             throw new ArgumentException($"Label {TensorRules.Outside(flatTargets, head.Weight.shape[0])} is outside the model's vocabulary of {head.Weight.shape[0]} "
                 + $"(positions that are not to be learned have the label {Batch.IgnoredLabel}): was the text encoded for another model?", nameof(targets));

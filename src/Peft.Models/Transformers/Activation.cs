@@ -15,7 +15,9 @@ public sealed class Activation
     internal bool IsSilu => Name is "silu" or "swish";
 
     /// <summary>Applies it to every element.</summary>
-    public Tensor Apply(Tensor input) => apply(input);
+    /// <exception cref="ArgumentException">They are no floating-point numbers.</exception>
+    public Tensor Apply(Tensor input)
+        => TensorRules.RequireAlive(input, nameof(input)).is_floating_point() ? apply(input) : throw new ArgumentException($"An activation is for floating-point numbers, but the input is {TensorRules.Describe(input)}.", nameof(input));
 
     private static readonly Activation[] Known =
     [
@@ -35,6 +37,7 @@ public sealed class Activation
     /// <exception cref="UnsupportedModelException">The name is not known.</exception>
     public static Activation Read(ModelConfig config, string field, string fallback)
     {
+        ArgumentNullException.ThrowIfNull(config);
         var name = config.Text(field, fallback)!;
         return Array.Find(Known, known => known.Name == name)
             ?? throw new UnsupportedModelException(

@@ -126,7 +126,7 @@ internal static class InputRules
         }
         if (input.PrefixGates is { } gates && (gates.Count != spec.LayerCount || gates.Contains(null!)))
             throw new ArgumentException($"PrefixGates must have one gate for each of the model's {spec.LayerCount} layers.", nameof(input));
-        foreach (var prompt in input.InAttention ?? throw new ArgumentException("InAttention is null: leave it out where there is nothing.", nameof(input)))
+        foreach (var prompt in input.InAttention)
         {
             if (prompt is null || prompt.Layer < 0 || prompt.Layer >= spec.LayerCount) throw new ArgumentException($"InAttention names layer {prompt?.Layer}, but the model has the layers 0 to {spec.LayerCount - 1}.", nameof(input));
             if (TensorRules.RequireAlive(prompt.Tokens, nameof(AttentionPrompt.Tokens)) is var tokens && tokens.shape is not [1, > 0, var width] || width != spec.HiddenSize || !tokens.is_floating_point())

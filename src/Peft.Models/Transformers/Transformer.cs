@@ -120,15 +120,17 @@ internal sealed class Transformer : Backbone
             return embedding.call(ids);
         }
         // Asked only when torch has failed: reading the ids back would cost each pass.
-        catch (ExternalException) when (TensorRules.Outside(ids, embedding.Weight.shape[0]) is not null)
+        catch (Exception error) when (IsNative(error) && TensorRules.Outside(ids, embedding.Weight.shape[0]) is not null)
         {
             throw InputRules.Unknown(TensorRules.Outside(ids, embedding.Weight.shape[0])!.Value, embedding.Weight.shape[0], nameof(ids));
         }
-        catch (ExternalException) when (ids.device.ToString() != embedding.Weight.device.ToString())
+        catch (Exception error) when (IsNative(error) && ids.device.ToString() != embedding.Weight.device.ToString())
         {
             throw new ArgumentException($"The token ids are on {ids.device}, but the model is on {embedding.Weight.device}: move them, ids.to(device).", nameof(ids));
         }
     }
+
+    private static bool IsNative(Exception error) => error is ExternalException or ArgumentException { InnerException: ExternalException };
 
     private ForwardContext Prepare(ModelInput input, int batch, int length, ScalarType type, Device device)
     {
@@ -137,8 +139,8 @@ internal sealed class Transformer : Backbone
         var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.shape[2] : cached;
         if (input.Cache is not null && !spec.Causal)
             throw new ArgumentException("An encoder has no cache: its tokens see later ones, so that nothing computed stays valid. Give the whole input.", nameof(input));
-        if (cached > 0 && input.Cache!.LayerCount != running.Length)
-            throw new ArgumentException($"The cache holds {input.Cache.LayerCount} layers, but the model has {running.Length}: it is another model's. Take a new cache.", nameof(input));
+        if (cached > 0 && input.Cache!.LayerCount != running().Length)
+            throw new ArgumentException($"The cache holds {input.Cache.LayerCount} layers, but the model has {running().Length}: it is another model's. Take a new cache.", nameof(input));
         if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
         return new ForwardContext
         {

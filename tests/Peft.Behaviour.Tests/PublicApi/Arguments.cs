@@ -20,6 +20,7 @@ internal sealed class Arguments(World world, string folder)
     public object? Benign(Type type, string name = "", int depth = 3)
     {
         if (Nullable.GetUnderlyingType(type) is { } inner) return Benign(inner, name, depth);
+        if (type.IsByRefLike || type == typeof(void)) return null;
         if (type == typeof(string)) return Text(name);
         if (type == typeof(bool)) return false;
         if (type == typeof(int) || type == typeof(long) || type == typeof(double) || type == typeof(float) || type == typeof(byte) || type == typeof(ulong)) return Convert.ChangeType(1, type, null);
@@ -176,7 +177,6 @@ internal sealed class Arguments(World world, string folder)
         yield return new ModelInput { InputIds = SmallModel.Ids(2), Cache = Disposed(new KeyValueCache()) };
         yield return new ModelInput { InputIds = SmallModel.Ids(2), Cache = new KeyValueCache(1) };
         foreach (IReadOnlyList<int> lengths in new[] { [], [6], [-1, 13], new[] { int.MaxValue, int.MaxValue }, [3, 3], [0, 6] }) yield return new ModelInput { InputIds = SmallModel.Ids(1), PackedLengths = lengths };
-        yield return new ModelInput { InputIds = SmallModel.Ids(2), InAttention = null! };
         yield return new ModelInput { InputIds = SmallModel.Ids(2), Prefix = [null!, null!] };
         yield return new ModelInput { InputIds = SmallModel.Ids(2), Prefix = [] };
         yield return new ModelInput { InputIds = SmallModel.Ids(2), PrefixGates = [null!] };
@@ -193,7 +193,7 @@ internal sealed class Arguments(World world, string folder)
             yield return new Batch { InputIds = SmallModel.Ids(2), Labels = SmallModel.Ids(2), Extra = new Dictionary<string, Tensor> { ["token_type_ids"] = each!, ["task_ids"] = each!, ["start_positions"] = each! } };
         }
         yield return new Batch { InputIds = SmallModel.Ids(1), Labels = SmallModel.Ids(1), PackedLengths = [int.MaxValue, int.MaxValue] };
-        yield return new Batch { InputIds = SmallModel.Ids(1), Labels = SmallModel.Ids(1), PackedLengths = null, Extra = null! };
+        yield return new Batch { InputIds = SmallModel.Ids(1), Labels = SmallModel.Ids(1), PackedLengths = [] };
     }
 
     private static IEnumerable<object> Gone(Type type)

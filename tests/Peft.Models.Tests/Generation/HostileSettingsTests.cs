@@ -90,8 +90,8 @@ public sealed class HostileSettingsTests : IDisposable
         get
         {
             var all = new TheoryData<string, string>();
-            foreach (var field in WithId.Keys)
-                foreach (var way in new[] { "greedy", "sampling", "beams", "sampling beams" }) all.Add(field, way);
+            foreach (var option in WithId.Keys)
+                foreach (var way in new[] { "greedy", "sampling", "beams", "sampling beams" }) all.Add(option, way);
             return all;
         }
     }
@@ -157,7 +157,6 @@ public sealed class HostileSettingsTests : IDisposable
         {
             using var broken = TinyModels.Create(kind, 100);
             broken.InputEmbeddings.Weight[7].fill_(double.NaN);
-            if (kind != "t5") broken.Generate([1], Three with { SuppressTokens = [7] });   // its head may be the embedding
             Should.Throw<GenerationException>(() => broken.Generate([1, 7], Three));
             Should.Throw<GenerationException>(() => broken.Generate(tensor(new long[,] { { 1, 7 } }), Three));
             Should.Throw<GenerationException>(() => broken.GenerateTokens([1, 7], Three).ToList());
