@@ -37,7 +37,7 @@ public static class AdapterCheckpoint
         Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
     }
 
-    /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
+    /// <summary>Writes the files of an adapter, each whole or not at all: the two, and what a classifier's was trained for.</summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="tensors">The tensors by their keys.</param>
@@ -49,6 +49,9 @@ public static class AdapterCheckpoint
         Directory.CreateDirectory(folder);
         // The tensors first: a folder with a configuration is a whole adapter.
         SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);
+        var task = Path.Combine(folder, TaskDescription.FileName);
+        if (options.Task is { } description) AtomicFile.WriteText(task, description.ToJson());
+        else File.Delete(task);   // of an adapter that lay there before
         AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName),
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
@@ -74,12 +77,12 @@ public static class AdapterCheckpoint
     /// <param name="model">The model.</param>
     /// <param name="folder">A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>.</param>
     /// <param name="name">Its name in this model.</param>
-    /// <param name="trainable">Whether training may go on; a frozen adapter takes no gradients.</param>
+    /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>): a frozen adapter takes no gradients until <see cref="PeftModel.Unfreeze"/>.</param>
     /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
     /// <returns>The model.</returns>
     /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ: all are listed. The model is unchanged.</exception>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
-    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = true, ILogger? logger = null)
+    public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var options = AdapterConfig.Read(folder);
@@ -133,12 +136,12 @@ public static class AdapterCheckpoint
     private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
-        adapter.Options = options;   // written back as it came
+        adapter.Options = options with { Task = adapter.Options.Task };   // written back as it came
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
-        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved).GroupBy(each => each.Owner).Where(group => group.Key.MayBeMissing is not null && group.All(each => !file.Tensors.ContainsKey(each.Key))))
+        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved && each.Owner.MayBeMissing is not null && !file.Tensors.ContainsKey(each.Key)).GroupBy(each => each.Owner))
         {
             adapter.Warnings = [.. adapter.Warnings, $"Adapter '{adapter.Name}': {folder} {owned.Key.MayBeMissing}"];
             foreach (var (key, _, _) in owned) expected.Remove(key);

@@ -223,6 +223,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
                 if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
                 if (IsMerged) merging.Forget();
                 else merging.Merge(keep: false, safe);
+                AdoptTask();
                 Detach();
             });
         }
@@ -274,19 +275,23 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         RequireUnmerged(nameof(Add));
         options.Validate();
-        if (options.LayerOrder is not null)
-            gate.Change(nameof(Add), () =>
-            {
-                if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
-            });
         Adapter? made = null;
         try
         {
-            var plan = options.Plan(Tree);
+            FitTask(name, options);
+            if (options.LayerOrder is not null)
+                gate.Change(nameof(Add), () =>
+                {
+                    if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
+                });
+            AdapterPlan plan;
+            using (new OwnSeed(options.InitializationSeed)) plan = options.Plan(Tree);
+            RequireTaskHead(name, plan);
             // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
                 plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
             if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
+            if (plan.Options.Task is null && Module is ITaskModel { Task: { } description }) plan = plan with { Options = plan.Options with { Task = description } };
             made = new Adapter(name, plan)
             {
                 Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
@@ -366,7 +371,9 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     // The adapters that are left may have been made for the layers as they are.
     private void RestoreLayers()
     {
-        if (adapters.Count > 0 || !layers.IsSet || Scoped().Count > 0) return;
+        if (adapters.Count > 0 || Scoped().Count > 0) return;
+        RestoreTask();
+        if (!layers.IsSet) return;
         layers.Dispose();
         Tree = new ModelTree(Module);
     }

@@ -18,7 +18,7 @@ public sealed class MaskedLM : HeadedModel
             TiedParameters = new HashSet<string> { head.Output + ".weight" };
         }
         outputBias = head.Output + ".bias";
-        outputBiasKey = head.OutputBiasKey ?? outputBias;
+        outputBiasKey = spec.TiedHead && head.OutputBiasKey is { } key ? key : outputBias;   // untied, the projection reads a bias of its own
         loss = new VocabularyLoss(Head, null);
     }
 

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPromptedModel, IReordersLayers
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutputModel, IPromptedModel, IReordersLayers
 {
     private readonly string basePath;
 
@@ -25,7 +25,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     protected override void RegisterComponents() { }
 
     /// <summary>The configuration that the model was made from.</summary>
-    public ModelConfig Config { get; private set; }
+    public ModelConfig Config { get; private protected set; }
 
     /// <summary>The architecture.</summary>
     public TransformerSpec Spec { get; private set; }
@@ -43,7 +43,10 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     public int? ResizedFrom { get; private set; }
 
     /// <inheritdoc/>
-    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder);
+    public PromptShape PromptShape => new(Spec.HiddenSize, Spec.Encoder?.LayerCount ?? Spec.LayerCount, Spec.HeadCount, Spec.KeyValueHeadCount, Spec.HeadSize, Spec.Kind == TransformerKind.EncoderDecoder ? 2 : 1, Spec.Kind == TransformerKind.Decoder)
+    {
+        PrefixedLayerCount = Spec.LayerCount, LookupScale = Spec.ScalesAtLookup ? Spec.EmbeddingScale : 1,
+    };
 
     /// <summary>Virtual tokens of the adapters in effect; null for none.</summary>
     internal PromptStack? Prompts => PeftModel.Of(this)?.Prompts;
@@ -51,6 +54,9 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
 
     nn.Module? IPretrainedModel.Head => HeadModule;
+
+    IReadOnlyList<string> IPretrainedModel.EmbeddingCopies => Spec.Encoder is not { } encoder ? []
+        : [.. new[] { encoder, Spec }.Select(stack => $"{BasePrefix}{stack.Names.Base}.{Spec.Names.EmbeddingCopy}")];
 
     int IReordersLayers.LayerCount => Spec.LayerCount;
 
@@ -173,8 +179,32 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
         ArgumentNullException.ThrowIfNull(batch);
         RequireAlive();
         using var own = batch.Labels is null ? LabelsOf(batch) : null;
-        using var tasks = batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks(TaskIds(ids)) : null;
-        return Loss(ModelInput.From(batch), batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
+        using var tasks = TasksOf(batch);
+        return Loss(InputOf(batch), LabelsOf(batch, own));
+    }
+
+    /// <inheritdoc/>
+    public (Tensor Loss, Tensor Output) LossAndOutput(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        RequireAlive();
+        using var own = batch.Labels is null ? LabelsOf(batch) : null;
+        using var tasks = TasksOf(batch);
+        return LossAndOutput(InputOf(batch), LabelsOf(batch, own));
+    }
+
+    /// <summary>The loss, and the output without that of virtual tokens.</summary>
+    private protected virtual (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels) => (Loss(input, labels), forward(input));
+
+    private IDisposable? TasksOf(Batch batch) => batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks(TaskIds(ids)) : null;
+
+    private static Tensor LabelsOf(Batch batch, Tensor? own) => batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch));
+
+    // A tokenizer's template tells a pair's texts apart whether the model can or not.
+    private ModelInput InputOf(Batch batch)
+    {
+        var input = ModelInput.From(batch);
+        return Spec.TokenTypeCount == 0 ? input with { TokenTypeIds = null } : input;
     }
 
     private static int[] TaskIds(Tensor ids)
@@ -218,19 +248,34 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
-        var config = ModelConfig.FromFolder(source.Folder).WithLabels(options);
-        return Load(create(config, (options.Registry ?? new()).Describe(config), options), source, options);
+        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithTask(options);
+        return Load(Create(config, options, create), source, options);
     }
 
     private protected static T Fresh<T>(ModelConfig config, long seed, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(config);
         options ??= new();
-        config = config.WithLabels(options);
-        var model = create(config, (options.Registry ?? new()).Describe(config), options);
+        config = config.Within(options.Limits).WithTask(options);
+        var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
         model.eval();
         return model;
+    }
+
+    // The sizes are a stranger's: what cannot be had is said before anything is made, and what torch cannot have nevertheless is not its own error.
+    private static T Create<T>(ModelConfig config, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        var spec = (options.Registry ?? new()).Describe(config);
+        ModelSize.Require(config, spec, options);
+        try
+        {
+            return create(config, spec, options);
+        }
+        catch (System.Runtime.InteropServices.ExternalException error)
+        {
+            throw new ModelFolderException($"{config.Source}: the tensors that it asks for could not be made. {ModelSize.Describe(spec, options)} {error.Message.Split('\n')[0]}", error);
+        }
     }
 
     /// <summary>Refuses an architecture that a head is not made for.</summary>

@@ -45,7 +45,7 @@ public sealed class Seq2SeqLM : LanguageModel
 
     /// <summary>The token that what is written begins with.</summary>
     /// <exception cref="ModelFolderException">The configuration names none.</exception>
-    public int StartTokenId => Config.Id("decoder_start_token_id") ?? GenerationDefaults?.Id("decoder_start_token_id")
+    public int StartTokenId => Config.Whole("decoder_start_token_id") ?? GenerationDefaults?.Whole("decoder_start_token_id")
         ?? throw new ModelFolderException($"{Config.Source} has no decoder_start_token_id, which generation and training need.");
 
     /// <summary>The encoder's states <c>[batch, source, hidden]</c>, for <see cref="ModelInput.EncoderOutput"/>.</summary>

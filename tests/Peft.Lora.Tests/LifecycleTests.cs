@@ -146,7 +146,7 @@ public sealed class LifecycleTests : IDisposable
     {
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.1, TargetModules = ModuleSelector.AllLinear });
         using var parameters = new FlatParameters(peft.Trainables);
-        using var optimizer = new AdamW(parameters, 1e-3);
+        using var optimizer = new FlatAdamW(parameters, 1e-3);
         void Step()
         {
             using var step = NewDisposeScope();

@@ -112,6 +112,24 @@ public sealed class TargetTests : IDisposable
         Should.Throw<TargetNotFoundException>(() => Chosen([0], ["layers"], "query")).Message.ShouldContain("LayersToTransform [0]");
     }
 
+    // Hugging Face PEFT writes such lists when one of several names matches, and files with them are on the hub.
+    [Fact]
+    public void Names_of_a_file_that_match_nothing_are_warned_of_where_others_match_and_are_an_error_in_options()
+    {
+        void Rename(string from, string to) => File.WriteAllText(Path.Combine(folder, AdapterConfig.FileName), File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName)).Replace(from, to, StringComparison.Ordinal));
+
+        using (var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["query"] })) peft.SaveAdapter(folder);
+        Rename("\"query\"", "\"query\", \"wq\", \"gate_proj\"");
+        using (var loaded = model.ApplyAdapter(folder))
+        {
+            Adapted(loaded).ShouldBe(["blocks.0.attention.query", "blocks.1.attention.query"], ignoreOrder: true);
+            loaded.Warnings.ShouldHaveSingleItem().ShouldContain("TargetModules [wq, gate_proj] matches no module of Zoo");
+        }
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query", "wq"] })).Message.ShouldContain("wq");
+        Rename("\"query\", \"wq\", \"gate_proj\"", "\"wq\"");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("wq");
+    }
+
     [Fact]
     public void A_layer_that_is_not_there_is_warned_of()
     {

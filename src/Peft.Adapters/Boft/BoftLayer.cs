@@ -26,7 +26,7 @@ internal sealed class BoftLayer : ReweightLayer
         long[] shape = [options.ButterflyFactors, count, size, size];
         long[] outputs = target.IsProduct ? [target.Out, 1] : [1, target.Out];
         blocks = Trainable("boft_R", options.InitWeights ? Zeros(shape) : Normal(0.1, shape));
-        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(1));
+        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(Kept(1)));
     }
 
     private bool Drops => dropout > 0 && Training;
@@ -45,7 +45,7 @@ internal sealed class BoftLayer : ReweightLayer
         for (var factor = 0; factor < factors; factor++)
         {
             var free = blocks.select(0, factor);
-            var rotation = Blocks.Cayley(free.sub(free.transpose(1, 2)).div(2));
+            var rotation = Blocks.Cayley(free.sub(free.transpose(1, 2)).div(Kept(2)));
             if (factor == dropping) rotation = Blocks.Drop(rotation, dropout);
             if (factor == 0)
             {
@@ -61,5 +61,5 @@ internal sealed class BoftLayer : ReweightLayer
 
     // Within runs of 2^factor blocks, the even halves of blocks first and then the odd ones.
     private Tensor Butterfly(int factor)
-        => arange(Target.In, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
+        => arange(Kept(Target.In), device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
 }

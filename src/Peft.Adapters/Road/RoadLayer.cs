@@ -21,7 +21,7 @@ internal sealed class RoadLayer : TransformLayer
             throw new AdapterOptionsException($"{target.Path} has {target.Out / target.Groups} outputs{(target.Groups > 1 ? " per group" : "")}, which groups of {options.GroupSize} do not divide. Choose a GroupSize that divides them, or exclude the module.");
         var size = variant switch { RoadVariant.Road1 => target.Out / 2, RoadVariant.Road2 => target.Out, _ => target.Out * 2 };
         theta = Trainable("road_theta", options.InitWeights ? Zeros(size) : Normal(0.5, size));
-        alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(1));
+        alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(Kept(1)));
     }
 
     protected override double CostPerPosition => 3 * Target.Out;

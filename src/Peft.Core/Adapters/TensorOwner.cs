@@ -82,7 +82,7 @@ public abstract class TensorOwner : IDisposable
     /// <summary>Tensors that the file holds besides, by name: forms of other tensors, which are not read back. None by default.</summary>
     protected internal virtual IReadOnlyDictionary<string, Tensor> SavedCopies => System.Collections.ObjectModel.ReadOnlyDictionary<string, Tensor>.Empty;
 
-    /// <summary>Whether a file may lack all tensors of this owner, which then keep their start: what is missing, for <see cref="Adapter.Warnings"/>; null (the default) if not.</summary>
+    /// <summary>Whether a file may lack tensors of this owner, which then keep their start: what is missing, for <see cref="Adapter.Warnings"/>; null (the default) if not.</summary>
     protected internal virtual string? MayBeMissing => null;
 
     /// <summary>Called once the saved tensors have been read from a file, to renew what follows from them.</summary>

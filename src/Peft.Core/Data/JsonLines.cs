@@ -5,6 +5,9 @@ namespace Peft;
 /// <summary>Reading of files with one JSON object per line.</summary>
 internal static class JsonLines
 {
+    // A field twice: readers would take one or the other.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
     /// <summary>What a function makes of each line that is not blank.</summary>
     /// <exception cref="DatasetException">The file cannot be read, or a line is no JSON object or lacks a field; the message names file and line.</exception>
     public static List<T> Read<T>(string path, Func<JsonElement, int, T> parse)
@@ -17,13 +20,13 @@ internal static class JsonLines
             {
                 number++;
                 if (string.IsNullOrWhiteSpace(line)) continue;
-                using var document = JsonDocument.Parse(line);
+                using var document = JsonDocument.Parse(line, Strict);
                 if (document.RootElement.ValueKind != JsonValueKind.Object)
                     throw new DatasetException($"{path}, line {number}: expected a JSON object, but found {Kind(document.RootElement)}.");
                 rows.Add(parse(document.RootElement, number));
             }
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter for half of a surrogate pair
         {
             throw new DatasetException($"{path}, line {number}: no valid JSON ({e.Message}). Each line must be one JSON object.", e);
         }

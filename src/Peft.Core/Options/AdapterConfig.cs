@@ -15,7 +15,7 @@ public static class AdapterConfig
     public const string FormatVersion = "0.20.0";
 
     // By reflection: generated code would give an init-only property that the file omits its type's default and not its own.
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -39,7 +39,7 @@ public static class AdapterConfig
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
             throw new CheckpointException(path, $"does not exist: a saved adapter is a folder with {FileName} and {AdapterCheckpoint.FileName}.{(Directory.Exists(folder) ? $" The folder holds: {string.Join(", ", Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Take(10))}." : " The folder does not exist either.")}");
-        return Parse(File.ReadAllText(path), path);
+        return Parse(File.ReadAllText(path), path) with { Task = TaskDescription.Read(folder) };
     }
 
     /// <summary>Reads options from the text of a file.</summary>

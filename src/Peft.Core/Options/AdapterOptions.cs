@@ -1,5 +1,5 @@
+using System.ComponentModel;
 using System.Reflection;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -8,14 +8,24 @@ namespace Peft;
 /// Options of a method: the <c>adapter_config.json</c> of its kind. Names and defaults are Hugging Face PEFT's; fields of a file
 /// that this version does not know are kept and written back.
 /// </summary>
+[TypeConverter(typeof(TextConverter<AdapterOptions>))]
+[JsonConverter(typeof(AdapterOptionsConverter))]
 public abstract record AdapterOptions
 {
     /// <summary>Options of a method.</summary>
     /// <param name="peftType">The method, in Hugging Face's spelling.</param>
-    protected AdapterOptions(string peftType) => PeftType = peftType;
+    protected AdapterOptions(string peftType) => type = peftType;
 
-    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>.</summary>
-    [JsonPropertyName("peft_type")] public string PeftType { get; }
+    private readonly string type;
+
+    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>. It is the options' own; settings that name another are refused.</summary>
+    /// <exception cref="AdapterOptionsException">Another method is named.</exception>
+    [JsonPropertyName("peft_type")]
+    public string PeftType
+    {
+        get => type;
+        init => type = string.Equals(value, type, StringComparison.OrdinalIgnoreCase) ? type : throw new AdapterOptionsException($"{GetType().Name} is for the method '{type}', but the settings are of '{value}'.");
+    }
 
     /// <summary>What the model is for: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if it knows.</summary>
     [JsonPropertyName("task_type")] public string? TaskType { get; init; }
@@ -30,10 +40,19 @@ public abstract record AdapterOptions
     [JsonPropertyName("inference_mode")] public bool InferenceMode { get; init; }
 
     /// <summary>Class of the base model, for models that Hugging Face has no task for.</summary>
-    [JsonPropertyName("auto_mapping")] public JsonNode? AutoMapping { get; init; }
+    [JsonPropertyName("auto_mapping")] public IReadOnlyDictionary<string, string>? AutoMapping { get; init; }
 
     /// <summary>Version of the PEFT format that wrote the file.</summary>
     [JsonPropertyName("peft_version")] public string? PeftVersion { get; init; }
+
+    /// <summary>
+    /// Where the adapter's initial values come from: they are the same for the same seed, whatever was drawn before. 42, as <see cref="TrainingOptions.Seed"/>, so that a program that sets
+    /// neither gives the same numbers each time. Null for torch's own generator as it stands (<c>torch.manual_seed</c>). Not saved; the parts of a <see cref="UnionOptions"/> start from the union's.
+    /// </summary>
+    [JsonIgnore] public int? InitializationSeed { get; init; } = 42;
+
+    /// <summary>What the adapter was trained for, which stands in a file of its own (<see cref="TaskDescription.FileName"/>); filled in from the model if it knows.</summary>
+    [JsonIgnore] public TaskDescription? Task { get; init; }
 
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }

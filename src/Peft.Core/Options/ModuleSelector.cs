@@ -1,4 +1,6 @@
 using System.Collections;
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -11,20 +13,26 @@ namespace Peft;
 /// parts (<c>q_proj</c>, <c>self_attn.q_proj</c>); a single string is a regular expression for the whole path, or <c>all-linear</c>.
 /// </summary>
 [JsonConverter(typeof(Converter))]
+[TypeConverter(typeof(TextConverter<ModuleSelector>))]
 [CollectionBuilder(typeof(ModuleSelector), nameof(Create))]
-public sealed class ModuleSelector : IEnumerable<string>
+[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+public sealed class ModuleSelector : ICollection<string>
 {
     /// <summary>Every linear module except the model's head.</summary>
     public static ModuleSelector AllLinear { get; } = new("all-linear", []);
 
     private readonly string? pattern;
-    private readonly string[] names;
+    private readonly bool isBound;
     private readonly Regex? regex;
+    private string[] names;
+
+    /// <summary>No modules yet: for binders of settings (<c>IConfiguration</c>), which fill in the names.</summary>
+    public ModuleSelector() => (names, isBound) = ([], true);
 
     private ModuleSelector(string? pattern, string[] names)
     {
         this.pattern = pattern;
-        this.names = names;
+        this.names = Checked(names);
         if (pattern is not null && !IsAllLinear) regex = FullMatch(pattern);
     }
 
@@ -37,13 +45,20 @@ public sealed class ModuleSelector : IEnumerable<string>
     internal bool IsAllLinear => string.Equals(pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Modules by path or by its last parts.</summary>
+    /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());
 
     /// <summary>Modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
-    public static implicit operator ModuleSelector(string pattern) => new(pattern ?? throw new ArgumentNullException(nameof(pattern), "The name of the modules is null: leave the targets out for a method's usual ones."), []);
+    /// <exception cref="ArgumentNullException">The text is null.</exception>
+    /// <exception cref="AdapterOptionsException">It is empty, or no regular expression.</exception>
+    public static implicit operator ModuleSelector(string pattern)
+        => pattern is null ? throw Missing(nameof(pattern)) : !string.IsNullOrWhiteSpace(pattern) ? new(pattern, [])
+            : throw new AdapterOptionsException("The pattern that chooses modules must not be empty: it is a regular expression for whole paths, or \"all-linear\". Leave the option out for its default.");
 
     /// <summary>Modules by path or by its last parts.</summary>
-    public static implicit operator ModuleSelector(string[] names) => new(null, names ?? throw new ArgumentNullException(nameof(names), "The names of the modules are null: leave the targets out for a method's usual ones."));
+    /// <exception cref="ArgumentNullException">The list is null.</exception>
+    /// <exception cref="AdapterOptionsException">A name is null.</exception>
+    public static implicit operator ModuleSelector(string[] names) => names is null ? throw Missing(nameof(names)) : new(null, names);
 
     /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
     public bool Matches(string path) => regex?.IsMatch(path) ?? names.Any(name => Means(name, path));
@@ -55,6 +70,16 @@ public sealed class ModuleSelector : IEnumerable<string>
         ArgumentNullException.ThrowIfNull(path);
         return path.EndsWith(name, StringComparison.Ordinal)
            && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
+    }
+
+    private static ArgumentNullException Missing(string parameter)
+        => new(parameter, "The names of modules are null. Name modules, give a regular expression for their paths, or leave the option out for its default.");
+
+    private static string[] Checked(string[] names)
+    {
+        // An empty name is that of the model itself, which may be a single linear module.
+        var missing = Array.IndexOf(names, null);
+        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: take it out.");
     }
 
     /// <summary>A pattern of Python's <c>re.fullmatch</c>, guarded against patterns that take for ever.</summary>
@@ -74,6 +99,15 @@ public sealed class ModuleSelector : IEnumerable<string>
     public IEnumerator<string> GetEnumerator() => ((IEnumerable<string>)names).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    // What a binder of settings asks for.
+    void ICollection<string>.Add(string item) => names = isBound ? Checked([.. names, item]) : throw new NotSupportedException($"The modules {this} are settled: set the option anew.");
+    void ICollection<string>.Clear() => throw new NotSupportedException();
+    bool ICollection<string>.Remove(string item) => throw new NotSupportedException();
+    bool ICollection<string>.Contains(string item) => names.Contains(item);
+    void ICollection<string>.CopyTo(string[] array, int arrayIndex) => names.CopyTo(array, arrayIndex);
+    int ICollection<string>.Count => names.Length;
+    bool ICollection<string>.IsReadOnly => !isBound;
 
     /// <inheritdoc/>
     public override string ToString() => pattern is null ? $"[{string.Join(", ", names)}]" : $"'{pattern}'";

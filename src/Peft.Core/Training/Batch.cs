@@ -33,8 +33,13 @@ public sealed class Batch : IDisposable
     /// </summary>
     public double Weight { get; init; } = 1;
 
-    /// <summary>Real tokens, padding left out: what speeds are reported in.</summary>
-    public long Tokens { get; init; }
+    /// <summary>
+    /// Real tokens, padding left out: what speeds are reported in. Counted by the batch itself unless it is told: the lengths of packed sequences, or the ones of the mask, or all ids; rows
+    /// where the inputs are no ids.
+    /// </summary>
+    public long Tokens { get => tokens ??= Count(); init => tokens = value; }
+
+    private long? tokens;
 
     /// <summary>The batch on a device: itself if it is there, else a copy, and this one is disposed.</summary>
     public Batch To(Device device)
@@ -52,7 +57,7 @@ public sealed class Batch : IDisposable
                 Extra = Extra.ToDictionary(pair => pair.Key, pair => pair.Value.to(device)),
                 PackedLengths = PackedLengths,
                 Weight = Weight,
-                Tokens = Tokens,
+                tokens = tokens,
             };
         }
     }
@@ -103,6 +108,14 @@ public sealed class Batch : IDisposable
             Weight = weight,
             Tokens = total,
         };
+    }
+
+    private long Count()
+    {
+        if (PackedLengths is { } lengths) return lengths.Sum(length => (long)length);
+        if (AttentionMask is not { } mask) return InputIds.dim() < 2 || InputIds.is_floating_point() ? InputIds.shape.FirstOrDefault(1) : InputIds.numel();
+        using var _ = NewDisposeScope();
+        return mask.ne(Kept(0)).sum().item<long>();
     }
 
     /// <inheritdoc/>

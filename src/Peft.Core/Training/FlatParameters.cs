@@ -120,7 +120,7 @@ public sealed class FlatParameters : IDisposable
         if (!(factor < 1)) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using Scalar scalar = factor;
+        Scalar scalar = Kept(factor);
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
     }
 
@@ -166,7 +166,7 @@ public sealed class FlatParameters : IDisposable
     {
         for (var i = 0; ; i++)
         {
-            if (Groups[i].Matches(tensor)) return i;
+            if (Groups[i].Has(tensor)) return i;
         }
     }
 

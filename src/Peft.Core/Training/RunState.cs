@@ -34,7 +34,7 @@ internal sealed class RunState
     /// <summary>The settings that data order follows from.</summary>
     public required DataOrder Order { get; set; }
 
-    public void Save(string folder, ITrainable model, AdamW optimizer)
+    public void Save(string folder, ITrainable model, FlatAdamW optimizer)
     {
         using var scope = NewDisposeScope();
         var tensors = new Dictionary<string, Tensor>(optimizer.GetState(), StringComparer.Ordinal);
@@ -46,7 +46,7 @@ internal sealed class RunState
     }
 
     /// <summary>Reads a checkpoint's state and puts its parameters, and its moments if an optimizer is given, in place.</summary>
-    public static RunState Load(string folder, ITrainable model, AdamW? optimizer)
+    public static RunState Load(string folder, ITrainable model, FlatAdamW? optimizer)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -12,7 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly CancellationToken cancellationToken;
     private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
-    private readonly AdamW optimizer;
+    private readonly FlatAdamW optimizer;
     private readonly TrainingMeter meter;
     private readonly RunLog? log;
     private readonly TrainerControl control;
@@ -62,7 +62,7 @@ internal sealed class TrainingRun : IDisposable
         trainer.Model.Module.train();
         TrainingLog.Started(trainer.Logger, parameters.Tensors.Count, parameters.Buffers.Sum(buffer => buffer.Slices.Sum(slice => slice.Length)),
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
-        foreach (var warning in trainer.Model.Warnings) TrainingLog.Warning(trainer.Logger, warning);
+        foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings)) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
         using var step = new TrainingStep(trainer, parameters, optimizer);
         if (state.EvaluationDue) Evaluate();
@@ -187,7 +187,7 @@ internal sealed class TrainingRun : IDisposable
 
     // A NaN is never better, and anything is better than NaN.
     private double Gain(double value, double best)
-        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : options.GreaterIsBetter ? value - best : best - value;
+        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : trainer.GreaterIsBetter == true ? value - best : best - value;
 
     private double Metric(EvaluationResult evaluation)
         => options.BestMetric == "loss" ? evaluation.Loss

@@ -64,7 +64,7 @@ internal sealed class AdamssLayer : DeltaLayer
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
         var rank = Math.Min(options.SubspaceRank, s.shape[0]);
         // The threshold is for the values of the Gram matrix, which are squares.
-        if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(options.SvdThreshold)).sum().item<long>(), 1, rank);
+        if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(Kept(options.SvdThreshold))).sum().item<long>(), 1, rank);
         return vt.narrow(0, 0, rank).contiguous();
     }
 
@@ -87,6 +87,6 @@ internal sealed class AdamssLayer : DeltaLayer
     public sealed record Factor(Parameter Value, Parameter? Importance, Parameter? Uncertainty, Parameter? Held, Parameter? Active)
     {
         /// <summary>The value for a forward pass: without a gradient once it does not learn any more.</summary>
-        public Tensor Used => Active is null ? Value : where(Active.gt(0), Value, Value.detach());
+        public Tensor Used => Active is null ? Value : where(Active.gt(Kept(0)), Value, Value.detach());
     }
 }

@@ -77,7 +77,7 @@ public static class LoraCombining
     private static (Tensor A, Tensor B) Factors(List<(LoraLayer Layer, double Weight)> parts, CombinationOptions options, int rank, Target target)
     {
         if (options.Kind == Combination.Cat)
-            return (cat(parts.Select(part => part.Layer.PlainA.mul(part.Weight * part.Layer.Scaling)).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
+            return (cat(parts.Select(part => part.Layer.PlainA.mul(Kept(part.Weight * part.Layer.Scaling))).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
         // Hugging Face PEFT weighs whole updates, scaling included, by weight times scaling: files it made and files made here are to agree.
         if (options.OnUpdates)
             return Decompose(TensorMixing.Mix(parts.Select(part => part.Layer.Delta()), [.. parts.Select(part => part.Weight * part.Layer.Scaling)], options), rank, options.Clamp);
@@ -97,7 +97,7 @@ public static class LoraCombining
         var (a, b) = (vt.narrow(0, 0, kept), u.narrow(1, 0, kept).mul(s.narrow(0, 0, kept)));
         if (clamp is not { } quantile) return (a, b);
         var limit = cat([a.reshape(-1), b.reshape(-1)]).quantile(tensor(quantile, a.dtype, a.device)).item<float>();
-        return (a.clamp(-limit, limit), b.clamp(-limit, limit));
+        return (a.clamp(Kept(-limit), Kept(limit)), b.clamp(Kept(-limit), Kept(limit)));
     }
 
     private static int Rank(List<int> ranks, CombinationOptions options) => options.Kind == Combination.Cat ? ranks.Sum() : options.Rank ?? ranks.Max();

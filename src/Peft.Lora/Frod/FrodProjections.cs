@@ -20,8 +20,8 @@ internal sealed class FrodProjections : SharedTensors
             var count = options.SparseRate == 0 || apart == 0 ? 0 : Math.Clamp((long)(size * size * options.SparseRate), 1, apart);
             var chosen = count == 0 ? zeros(0, ScalarType.Int64) : random.Choose(count, apart);
             // The elements beside the diagonal, numbered row by row.
-            var row = chosen.div(Math.Max(1, size - 1), RoundingMode.floor);
-            var column = chosen.remainder(Math.Max(1, size - 1));
+            var row = chosen.div(Kept(Math.Max(1, size - 1)), RoundingMode.floor);
+            var column = chosen.remainder(Kept(Math.Max(1, size - 1)));
             column = column.add(column.ge(row).to_type(ScalarType.Int64));
             var places = Frozen($"frod_s_indices.{kind.Key}", stack([row, column]).to(Device), options.SaveProjection);
             Frozen($"frod_s_size.{kind.Key}", tensor([size, size], device: Device), options.SaveProjection);
@@ -51,13 +51,13 @@ internal sealed class FrodProjections : SharedTensors
             return vt.t();
         }
         var (q, r) = linalg.qr(stacked);
-        var ridge = eye(r.shape[1], dtype: r.dtype, device: r.device).mul(regularization);
+        var ridge = eye(r.shape[1], dtype: r.dtype, device: r.device).mul(Kept(regularization));
         var mean = zeros_like(ridge);
         var start = 0L;
         foreach (var matrix in matrices)
         {
             var part = q.narrow(0, start, matrix.shape[0]);
-            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge)), alpha: 1.0 / matrices.Count);
+            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge)), alpha: Kept(1.0 / matrices.Count));
             start += matrix.shape[0];
         }
         var (_, vectors) = linalg.eigh(mean);

@@ -44,7 +44,7 @@ public static class Corda
         {
             using var each = NewDisposeScope();
             var layer = layers[target];
-            var (a, b) = Factors(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), sum.div_(count), layer.Rank, layer.Scaling, preserve);
+            var (a, b) = Factors(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), sum.div_(Kept(count)), layer.Rank, layer.Scaling, preserve);
             layer.Refactor(a, b, layer.Scaling, replacesBase: true);
             sum.Dispose();
         }
@@ -55,7 +55,7 @@ public static class Corda
         var (damped, inverse) = Invert(covariance);
         var (u, s, vt) = linalg.svd(weight.mm(damped), fullMatrices: false);
         var start = preserve ? s.numel() - rank : 0;
-        var root = s.narrow(0, start, rank).div(scaling).sqrt();
+        var root = s.narrow(0, start, rank).div(Kept(scaling)).sqrt();
         return (root.unsqueeze(1).mul(vt.narrow(0, start, rank).mm(inverse)), u.narrow(1, start, rank).mul(root));
     }
 

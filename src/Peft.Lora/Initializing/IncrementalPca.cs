@@ -45,7 +45,7 @@ internal sealed class IncrementalPca(int components) : IDisposable
         var newSquare = centred.square().sum(dim: 0) + correction.square() + (square ?? zeros_like(batchMean));
         var newMean = mean is null ? batchMean : (mean * count + batchMean * added) / total;
         HasConverged = scaled is not null && Components.shape[0] == kept
-            && (Components * vectors).sum(dim: 1).abs().ge(tolerance).all().item<bool>();
+            && (Components * vectors).sum(dim: 1).abs().ge(Kept(tolerance)).all().item<bool>();
         Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values / Math.Sqrt(Math.Max(1, total - 1)));
         count = total;
     }

@@ -28,9 +28,9 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
     {
         var (length, starts) = (ids.shape[1], ids.shape[1] - tokens.Count + 1);
         if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
-        var found = ids.narrow(1, 0, starts).eq(tokens[0]);
-        for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(tokens[i]));
-        var last = found.mul(arange(1, starts + 1, device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
-        return arange(1, length + 1, device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(0));
+        var found = ids.narrow(1, 0, starts).eq(Kept(tokens[0]));
+        for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Kept(tokens[i])));
+        var last = found.mul(arange(Kept(1), Kept(starts + 1), device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
+        return arange(Kept(1), Kept(length + 1), device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Kept(0)));
     }
 }

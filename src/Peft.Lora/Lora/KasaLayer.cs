@@ -19,7 +19,7 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         var (rank, full) = (Rank, Math.Min(target.In, target.Out));
         if (rank >= full) throw new AdapterOptionsException($"KaSA takes the {rank} smallest singular values out of {target}, which has {full}: lower the rank there by RankPattern.");
         var (u, s, vt) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
-        Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Scaling));
+        Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Kept(Scaling)));
     }
 
     public override Tensor MatrixA => base.MatrixA.mul(singularValues.unsqueeze(1));
@@ -30,6 +30,6 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         if (!Training) return null;
         var unit = eye(Rank, dtype: A.dtype, device: A.device);
         var distances = B.t().mm(B).sub(unit).norm().add(A.mm(A.t()).sub(unit).norm());
-        return singularValues.square().sum().mul(kasa.Beta).add(distances.mul(kasa.Gamma));
+        return singularValues.square().sum().mul(Kept(kasa.Beta)).add(distances.mul(Kept(kasa.Gamma)));
     }
 }

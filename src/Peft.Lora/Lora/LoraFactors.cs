@@ -17,7 +17,7 @@ internal static class LoraFactors
         if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Weight.device) : zeros(rank, target.In, device: target.Weight.device),
                                      randn(target.Out, rank, device: target.Weight.device));
         if (kind == LoraInitialization.Random) return (null, null);
-        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Weight.device).div(rank), zero);
+        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Weight.device).div(Kept(rank)), zero);
         return (null, zero);
     }
 
@@ -33,7 +33,7 @@ internal static class LoraFactors
             return (r.narrow(0, 0, rank), q.narrow(1, 0, rank));
         }
         var (u, s, vt) = kind.Iterations is { } count ? LowRank.Svd(weight, rank, count) : linalg.svd(weight, fullMatrices: false);
-        var root = s.narrow(0, 0, rank).div(scaling).sqrt();
+        var root = s.narrow(0, 0, rank).div(Kept(scaling)).sqrt();
         return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));
     }
 
@@ -45,6 +45,6 @@ internal static class LoraFactors
         NotEnoughMemoryException.ThrowIfTooLarge([rank, rank], ScalarType.Float32, device);
         var (q, _) = linalg.qr(randn(rank, rank, device: device));
         var pairs = q.view(rank / 2, 2, rank);
-        return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(10), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(10));
+        return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Kept(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Kept(10)));
     }
 }

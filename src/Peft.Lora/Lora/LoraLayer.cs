@@ -51,12 +51,12 @@ internal class LoraLayer : DeltaLayer
     {
         var product = MatrixB.mm(MatrixA);
         if (Start is { } start) product = product.sub(start.B.mm(start.A));
-        return product.mul(Scaling);
+        return product.mul(Kept(Scaling));
     }
 
     protected override LowRankUpdate? AsProduct => Start is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
 
-    protected override Tensor? DeltaBias() => bias?.mul(Scaling);
+    protected override Tensor? DeltaBias() => bias?.mul(Kept(Scaling));
 
     protected override double CostPerPosition => Drops ? 0 : Rank * (double)(Target.In + Target.Out);
 
@@ -71,7 +71,7 @@ internal class LoraLayer : DeltaLayer
     protected virtual Tensor Reduce(Tensor input) => Target.Apply(input, MatrixA);
 
     // Scaled while it is thin.
-    private Tensor Expand(Tensor hidden, Tensor b) => Target.Expand(Scaling == 1 ? hidden : hidden.mul(Scaling), b);
+    private Tensor Expand(Tensor hidden, Tensor b) => Target.Expand(Scaling == 1 ? hidden : hidden.mul(Kept(Scaling)), b);
 
     /// <summary>The saved tensors of the plain LoRA that has the same update, by their names in the file.</summary>
     public IEnumerable<(string Name, Tensor Value)> Plain()
@@ -119,7 +119,7 @@ internal class LoraLayer : DeltaLayer
         using var scope = NewDisposeScope();
         var a = MatrixA.to_type(ScalarType.Float64);   // a Gram matrix has the square of the condition
         var gram = a.mm(a.t());
-        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(1e-8)), hermitian: true), saved: false);
+        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Kept(1e-8))), hermitian: true), saved: false);
     }
 
     /// <summary>Projects the gradient of B as LoRA-FA does; in bfloat16, as Hugging Face PEFT does, which Adam's normalisation forgives.</summary>
@@ -127,7 +127,7 @@ internal class LoraLayer : DeltaLayer
     {
         if (inverse is null || B.grad is not { } gradient) return;
         var product = gradient.view(-1, Rank).to_type(ScalarType.BFloat16).mm(inverse.to_type(ScalarType.BFloat16));
-        gradient.copy_(product.mul(1 / (Scaling * Scaling)).view(gradient.shape));
+        gradient.copy_(product.mul(Kept(1 / (Scaling * Scaling))).view(gradient.shape));
     }
 
     private static Tensor Copy(Tensor value) => value.detach().clone();

@@ -26,10 +26,10 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     public MontecloraLayer(Target target, LoraOptions lora, MontecloraOptions options, int layers) : base(target, lora)
     {
         (this.options, this.layers) = (options, layers);
-        logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(0.5));
-        logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(0.5));
+        logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(Kept(0.5)));
+        logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(Kept(0.5)));
         variances = State(Prefix + "gaussian_var_prior", eye(Rank, dtype: TensorType, device: Device), saved: true);
-        shares = State(Prefix + "expert_weights", Ones(options.Samples).div(options.Samples), saved: true);
+        shares = State(Prefix + "expert_weights", Ones(options.Samples).div(Kept(options.Samples)), saved: true);
         chiSquare = Frozen("lora_monteclora_chi_square", Ones(Rank), saved: false);
         normal = Frozen("lora_monteclora_normal", Zeros(options.Samples), saved: false);
     }
@@ -45,15 +45,15 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         if (!Training) return base.Reduce(input);
         Draw();
         var noise = tensordot(Shares(), randn([options.Samples, Rank, Target.In], TensorType, Device), [0], [0]);
-        return Target.Apply(input, MatrixA.add(Variances().sqrt().unsqueeze(1).mul(noise), alpha: options.NoiseScale));
+        return Target.Apply(input, MatrixA.add(Variances().sqrt().unsqueeze(1).mul(noise), alpha: Kept(options.NoiseScale)));
     }
 
     public Tensor? Penalty()
     {
         if (!Training || !drawn) return null;
-        var loss = Divergence().mul(options.DivergenceWeight);
+        var loss = Divergence().mul(Kept(options.DivergenceWeight));
         if (options.UseEntropy) loss = loss.add(Shares().square().sum());
-        return loss.div(layers);
+        return loss.div(Kept(layers));
     }
 
     private void Draw()
@@ -68,16 +68,16 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     }
 
     // Copies: the next pass may draw before this one's gradient is taken.
-    private Tensor Variances() => logScales.mul(2).exp().mul(chiSquare.clone()).clamp_min(1e-3);
+    private Tensor Variances() => logScales.mul(Kept(2)).exp().mul(chiSquare.clone()).clamp_min(Kept(1e-3));
 
     // A normal distribution of the logits that is close to the Dirichlet's (Laplace's bridge).
     private Tensor Shares()
     {
         var n = (double)options.Samples;
-        var concentrations = logConcentrations.exp().clamp_min(1e-6);
+        var concentrations = logConcentrations.exp().clamp_min(Kept(1e-6));
         var logs = concentrations.log();
         var inverse = concentrations.reciprocal();
-        var spread = inverse.mul(1 - 2 / n).add(inverse.sum().div(n * n)).clamp_min(1e-6).add(1e-6).sqrt();
+        var spread = inverse.mul(Kept(1 - 2 / n)).add(inverse.sum().div(Kept(n * n))).clamp_min(Kept(1e-6)).add(Kept(1e-6)).sqrt();
         return spread.mul(normal.clone()).add(logs.sub(logs.mean())).softmax(-1);
     }
 
@@ -87,12 +87,12 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         var (rank, n, prior) = ((double)Rank, options.Samples, options.DirichletPrior);
         var concentrations = logConcentrations.exp();
         var sum = concentrations.sum();
-        var priors = full_like(concentrations, prior).detach();
+        var priors = full_like(concentrations, Kept(prior)).detach();
         var dirichlet = sum.lgamma().sub(priors.sum().lgamma()).add(concentrations.lgamma().sub(priors.lgamma()).sum())
             .add(concentrations.sub(priors).mul(concentrations.digamma().sub(sum.digamma())).sum());
-        var wishart = logScales.mul(2).exp().sum().sub(logScales.mul(2).sum()).mul(rank).sub(rank * rank).mul(0.5);
+        var wishart = logScales.mul(Kept(2)).exp().sum().sub(logScales.mul(Kept(2)).sum()).mul(Kept(rank)).sub(Kept(rank * rank)).mul(Kept(0.5));
         var current = Variances();
-        var gaussian = current.sum().sub(current.log().sum()).sub(rank).mul(0.5 * n);
+        var gaussian = current.sum().sub(current.log().sum()).sub(Kept(rank)).mul(Kept(0.5 * n));
         return dirichlet.add(wishart).add(gaussian);
     }
 }

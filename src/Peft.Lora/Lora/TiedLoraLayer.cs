@@ -22,7 +22,7 @@ internal sealed class TiedLoraLayer : DeltaLayer
 
     protected override double MultiplyCost => owner.Rank * (double)(Target.In + Target.Out);
 
-    protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.MatrixB.t()).mul(owner.Scaling), owner.MatrixA.t());
+    protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.MatrixB.t()).mul(Kept(owner.Scaling)), owner.MatrixA.t());
 
     protected override IReadOnlyDictionary<string, Tensor> SavedCopies => new Dictionary<string, Tensor>
     {

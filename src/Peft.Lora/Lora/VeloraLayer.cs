@@ -32,7 +32,7 @@ internal sealed class VeloraLayer : LoraLayer
         if (!Approximates) return base.Reduce(input);
         var projected = Project(input.detach());
         // x̂·Aᵀ in groups: what the graph keeps of the input is these projections, and x·Aᵀ with A as a constant keeps none of it.
-        var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(velora.Scale);
+        var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(Kept(velora.Scale));
         return Target.Apply(input, MatrixA.detach()).add(GradientOnly.Of(learned));
     }
 
@@ -66,6 +66,6 @@ internal sealed class VeloraLayer : LoraLayer
     private static Tensor Unit(Tensor vector)
     {
         var length = vector.norm();
-        return length.item<float>() == 0 ? ones_like(vector).div(Math.Sqrt(vector.numel())) : vector.div(length);
+        return length.item<float>() == 0 ? ones_like(vector).div(Kept(Math.Sqrt(vector.numel()))) : vector.div(length);
     }
 }

@@ -35,7 +35,7 @@ internal sealed class PeanutLayer : DeltaLayer
             hidden = activation(hidden.mm(encoder.t()));
         }
         foreach (var decoder in decoders) hidden = activation(hidden.mm(decoder.t())).add(residuals.Pop());
-        return b.mul(scaling).mm(hidden.t());
+        return b.mul(Kept(scaling)).mm(hidden.t());
     }
 
     /// <summary>The activation of a name; null if it is not known.</summary>

@@ -38,18 +38,18 @@ internal sealed class PolyLayer : TransformLayer
         var down = einsum("bqs,qsdr->bqdr", shares, a).reshape(-1, Target.In, rank);                      // [rows or 1, in, rank]
         var up = einsum("bqs,qsrd->bqrd", shares, b).transpose(1, 2).reshape(-1, rank, Target.Out);       // [rows or 1, rank, out]
         var x = input.dim() == 2 ? input.unsqueeze(1) : input.reshape(input.shape[0], -1, Target.In);
-        return output.add(x.matmul(down).matmul(up).div(rank).view(output.shape));
+        return output.add(x.matmul(down).matmul(up).div(Kept(rank)).view(output.shape));
     }
 
     private Tensor Shares(Tensor chosen)
     {
         if (Training)
         {
-            var noise = rand_like(chosen).clamp(1e-7, 1 - 1e-7);
+            var noise = rand_like(chosen).clamp(Kept(1e-7), Kept(1 - 1e-7));
             chosen = chosen.add(noise.log()).sub(noise.neg().log1p());
         }
         var open = chosen.sigmoid();
-        return open.div(open.sum(-1, keepdim: true).add(1e-12));
+        return open.div(open.sum(-1, keepdim: true).add(Kept(1e-12)));
     }
 
     private Tensor Tasks(long rows)

@@ -29,10 +29,10 @@ internal sealed class PsoftLayer : FactoredLayer
         if (options.IsOrthogonal)
         {
             var upper = triu_indices(Rank, Rank, 1).to(Device);
-            places = Frozen("psoft_places", upper.select(0, 0).mul(Rank).add(upper.select(0, 1)), saved: false);
+            places = Frozen("psoft_places", upper.select(0, 0).mul(Kept(Rank)).add(upper.select(0, 1)), saved: false);
         }
         var (u, s, vt) = Svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32));
-        s = s.div(scaling = options.Alpha / Rank);
+        s = s.div(Kept(scaling = options.Alpha / Rank));
         var (left, right) = options.Split == "psoft_init" ? (s, ones_like(s)) : (s.sqrt(), s.sqrt());
         a = Frozen("_psoft_A_cache", right.unsqueeze(1).mul(vt), saved: false);
         b = Frozen("_psoft_B_cache", u.mul(left), saved: false);
@@ -40,7 +40,7 @@ internal sealed class PsoftLayer : FactoredLayer
 
     protected override long Rank { get; }
 
-    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(scaling)));
+    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(Kept(scaling))));
 
     private Tensor Rotation()
     {
@@ -69,7 +69,7 @@ internal sealed class PsoftLayer : FactoredLayer
             using var none = no_grad();
             var norm = skew.norm().item<float>();
             using var again = enable_grad();
-            if (float.IsFinite(norm) && norm > bound) skew = skew.mul(bound / (skew.norm().add(1e-12)));
+            if (float.IsFinite(norm) && norm > bound) skew = skew.mul(bound / (skew.norm().add(Kept(1e-12))));
         }
         var terms = options.SeriesTerms;
         var sum = eye(Rank, dtype: skew.dtype, device: skew.device);
@@ -77,7 +77,7 @@ internal sealed class PsoftLayer : FactoredLayer
         for (var i = 1; i < terms; i++)
         {
             power = power.mm(skew);
-            sum = sum.add(power, alpha: i == terms - 1 && i > 2 ? 1 : 2);
+            sum = sum.add(power, alpha: Kept(i == terms - 1 && i > 2 ? 1 : 2));
         }
         return sum;
     }

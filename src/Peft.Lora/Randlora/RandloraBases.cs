@@ -40,5 +40,5 @@ internal sealed class RandloraBases : SharedTensors
 
     // ±1 for the outer parts of uniform numbers, 0 between (Li, Hastie and Church 2006).
     private static Tensor Signs(Tensor uniform, double sparsity)
-        => uniform.gt(1 - 1 / (2 * sparsity)).to_type(ScalarType.Float32).sub(uniform.lt(1 / (2 * sparsity)).to_type(ScalarType.Float32));
+        => uniform.gt(Kept(1 - 1 / (2 * sparsity))).to_type(ScalarType.Float32).sub(uniform.lt(Kept(1 / (2 * sparsity))).to_type(ScalarType.Float32));
 }

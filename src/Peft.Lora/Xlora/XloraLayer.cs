@@ -34,7 +34,7 @@ internal sealed class XloraLayer : TransformLayer
         {
             var own = mixture.Experts[expert].Options;
             var x = Target.IsLookup ? input : nn.functional.dropout(input, own.Dropout, Training);
-            var change = Target.ApplyFactors(x, a, b).mul(own.ScalingAt(Target.Path) * options.GlobalScaling);
+            var change = Target.ApplyFactors(x, a, b).mul(Kept(own.ScalingAt(Target.Path) * options.GlobalScaling));
             output = output.add(change.mul(shares.narrow(-1, expert, 1)));
         }
         return output;

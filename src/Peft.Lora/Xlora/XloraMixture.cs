@@ -27,7 +27,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <summary>The experts in their order.</summary>
     public IReadOnlyList<XloraExpert> Experts { get; }
 
-    protected override string? MayBeMissing => "holds no X-LoRA classifier, as Hugging Face PEFT 0.20 writes it: the classifier starts at random, so train it before use.";
+    protected override string? MayBeMissing => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 leaves out what is called like an expert: these parts start at random, so train the classifier before use.";
 
     public IDisposable Read(Tensor states)
     {
@@ -39,7 +39,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
             x = nn.functional.linear(x, layers[i].Weight, layers[i].Bias);
         }
         var shares = x.view(x.shape[0], x.shape[1], -1, Experts.Count);   // [batch, positions, modules or 1, experts]
-        if (options.UseSoftmax) shares = shares.div(options.Temperature).softmax(-1);
+        if (options.UseSoftmax) shares = shares.div(Kept(options.Temperature)).softmax(-1);
         var before = current.Value;
         current.Value = [.. shares.unbind(2).Select(each => Choose(each).DetachFromDisposeScope())];
         return new Reading(this, before);
@@ -52,7 +52,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <exception cref="PeftException">The model has made no first pass, or the module sees other positions.</exception>
     public Tensor Shares(Target target, int module, Tensor output)
     {
-        if (FirstPass.IsRunning) return Choose(full([output.shape[0], output.shape[1], Experts.Count], options.FirstPassShare, output.dtype, output.device));
+        if (FirstPass.IsRunning) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
         var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: run the whole model, by its forward pass.");
         var shares = PassRows.Of(all[options.IsLayerwise ? module : 0]);
         return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
@@ -64,7 +64,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
         if (options.TopExperts is not { } count) return options.UseTopSoftmax ? shares.softmax(-1) : shares;
         var (_, indices) = shares.topk(count, -1);
         var left = ones_like(shares, ScalarType.Bool).scatter(-1, indices, zeros_like(indices, ScalarType.Bool));
-        return options.UseTopSoftmax ? shares.masked_fill(left, double.NegativeInfinity).softmax(-1) : shares.masked_fill(left, 0);
+        return options.UseTopSoftmax ? shares.masked_fill(left, Kept(double.NegativeInfinity)).softmax(-1) : shares.masked_fill(left, Kept(0));
     }
 
     private Parameter Make(string name, long inputs, params long[] shape) => Trainable($"internal_xlora_classifier.layers.{name}", Uniform(1 / Math.Sqrt(inputs), shape));

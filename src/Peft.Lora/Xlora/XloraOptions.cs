@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// The experts are saved in subfolders, by their names, and are read from there before the paths of <see cref="Adapters"/> count. Hugging Face PEFT 0.20
-/// saves no classifier: one read from such a folder starts at random (<see cref="Adapter.Warnings"/>).
+/// leaves out the layers of the classifier that are called like an expert (0, 1, …), often all: they start at random (<see cref="Adapter.Warnings"/>).
 /// </remarks>
 [MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x, of trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
 [LearningRate(1e-3)]
@@ -80,6 +80,14 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override AdapterOptions FoundIn(string folder) => this with
     {
-        Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && File.Exists(Path.Combine(own, AdapterConfig.FileName)) ? own : pair.Value),
+        Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && IsExpert(own) ? own : pair.Value),
     };
+
+    // Hugging Face PEFT writes subfolders of these names, too, with parts of the whole model in them, which it does not read itself.
+    private static bool IsExpert(string folder)
+    {
+        if (!File.Exists(Path.Combine(folder, AdapterConfig.FileName))) return false;
+        using var file = AdapterCheckpoint.OpenTensors(folder);
+        return !file.Tensors.Keys.Any(key => key.StartsWith("base_model.lora_model.", StringComparison.Ordinal));
+    }
 }

@@ -17,7 +17,8 @@ internal sealed record ModelSource(string Folder, string Name)
         if (Directory.Exists(nameOrPath) || !HubNames.IsRepository(nameOrPath)) return new(nameOrPath, nameOrPath);
         try
         {
-            using var hub = new HubClient(options?.Hub);
+            var settings = options?.Hub ?? new();
+            using var hub = new HubClient(settings with { Limits = settings.Limits ?? options?.Limits });
             return new(Task.Run(() => hub.DownloadAsync(nameOrPath, options?.Revision, select ?? ModelFiles.Model, CancellationToken.None)).GetAwaiter().GetResult(), nameOrPath);
         }
         catch (HubException error)

@@ -9,6 +9,7 @@ internal sealed class RotaryTable : IDisposable
     private readonly RotarySettings settings;
     private readonly Lock growing = new();   // passes may run at the same time
     private Tensor? cosine, sine;   // [positions, 1, rotated]
+    private readonly int share;   // an odd one turns one dimension more
     private long rows, regime;
 
     /// <param name="settings">The settings.</param>
@@ -17,10 +18,10 @@ internal sealed class RotaryTable : IDisposable
     public RotaryTable(RotarySettings settings, int headSize)
     {
         this.settings = settings;
-        Rotated = (int)(headSize * settings.Partial);
-        if (Rotated % 2 != 0)
+        (share, Rotated) = ((int)(headSize * settings.Partial), settings.Rotated(headSize));
+        if (Rotated > headSize || (Rotated > share && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
             throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
-                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {Rotated} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
+                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {share} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
         if (settings.Scaling?.Misfit(Rotated) is { } misfit) throw new UnsupportedModelException(misfit);
     }
 
@@ -107,7 +108,7 @@ internal sealed class RotaryTable : IDisposable
     {
         using var grad = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(0, Rotated, 2, ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Rotated);
+        var exponents = arange(0, Rotated, 2, ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(share);
         var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
         var (c, s) = (angles.cos(), angles.sin());
         if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(factor), s.mul(factor));

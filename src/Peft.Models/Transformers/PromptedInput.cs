@@ -84,7 +84,7 @@ internal sealed class PromptedInput : IDisposable
             TokenIds = tokens.Embeddings is null || input.Embeddings is not null ? null : Pad(prompts.EmbeddingCount, input.InputIds, rows, -1),
             Embeddings = Before(tokens.Embeddings, input.InputIds, input.Embeddings, model, rows),
             AttentionMask = Mask(layout, input.AttentionMask, rows, past + length),
-            IgnoresPadding = layout.Total > 0,
+            CountedPositions = Counted(layout, input.AttentionMask, rows, past + length),
             TokenTypeIds = first ? Pad(prompts.EmbeddingCount, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(positions.alias()),
             Prefix = Prefix(tokens, rows, model),
@@ -128,6 +128,18 @@ internal sealed class PromptedInput : IDisposable
         return Keep(cat([layout.Mask.to_type(own.dtype).expand(rows, -1), own], 1));
     }
 
+    /// <summary>
+    /// Which positions are a distance to a window; null if all are. Padding before a row's tokens is none, so that the row computes what it would alone;
+    /// padding after them is, as in transformers.
+    /// </summary>
+    private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
+    {
+        if (layout.Total == 0 || (given is null && !layout.IsMixed)) return null;
+        var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(0).to_type(ScalarType.Int64).cumsum(1).gt(0);
+        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], ScalarType.Bool, own.device), own], 1);
+        return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
+    }
+
     /// <summary>The positions of the input in each row, behind its own virtual tokens; null where the transformer counts them the same way.</summary>
     private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
     {
@@ -168,7 +180,7 @@ internal sealed class PromptedInput : IDisposable
     }
 
     private AttentionPrompt[] InAttention(VirtualTokens tokens)
-        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate) })];
+        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate), Rows = prompt.Rows is { } rows ? Keep(rows) : null })];
 
     private Tensor? Pad(int count, Tensor? given, long rows, int value)
         => given is null || count == 0 ? given : Keep(cat([full(rows, count, value, given.dtype, given.device), given], 1));
@@ -179,6 +191,10 @@ internal sealed class PromptedInput : IDisposable
         return made;
     }
 
+    /// <summary>The output without that of the virtual tokens, which are no part of the text.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
+    public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
+
     /// <summary>The output <c>[batch, hidden]</c> at each row's first position.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, hidden]</c>.</param>
     public Tensor First(Tensor output)
@@ -186,6 +202,23 @@ internal sealed class PromptedInput : IDisposable
         if (Count == 0 || rows.Count == 1) return output.select(1, 0);
         var places = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
         return output.reshape(-1, output.shape[2]).index_select(0, places);
+    }
+
+    /// <summary>Positions <c>[batch, n]</c> that count from each row's first one, its virtual tokens included, as positions of the output.</summary>
+    public Tensor FromOwn(Tensor positions)
+    {
+        if (Count == 0 || rows.Count == 1) return positions.alias();
+        using var padding = tensor(rows.Select(row => (long)(Count - row.Embeddings)).ToArray(), [rows.Count, 1], device: positions.device);
+        return positions.add(padding);
+    }
+
+    /// <summary>The output at the positions of <see cref="FromOwn"/>, as many as the input has.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, size]</c>.</param>
+    public Tensor Counted(Tensor output)
+    {
+        var length = output.shape[1] - Count;
+        if (Count == 0 || rows.Count == 1) return output.narrow(1, 0, length);
+        return cat([.. rows.Select((row, i) => output.narrow(0, i, 1).narrow(1, Count - row.Embeddings, length))], 0);
     }
 
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>

@@ -39,7 +39,7 @@ public sealed class CheckpointTests : IDisposable
         var evaluations = 0;
         var result = new Trainer(Runs.Line(), Runs.Rows(8), new()
         {
-            MaxSteps = 8, OutputFolder = folder.Path, SaveEverySteps = 1, EvaluateEverySteps = 1, KeepCheckpoints = 2, BestMetric = "score", LoadBestAtEnd = true,
+            MaxSteps = 8, OutputFolder = folder.Path, SaveEverySteps = 1, EvaluateEverySteps = 1, KeepCheckpoints = 2, BestMetric = "score", GreaterIsBetter = false, LoadBestAtEnd = true,
         })
         {
             Evaluation = Runs.Rows(4),
@@ -56,7 +56,7 @@ public sealed class CheckpointTests : IDisposable
     {
         var model = Runs.Line();
         var (evaluations, atBest) = (0, Array.Empty<float>());
-        new Trainer(model, Runs.Rows(8), new() { MaxSteps = 4, LearningRate = 0.1, OutputFolder = folder.Path, EvaluateEverySteps = 1, BestMetric = "score", LoadBestAtEnd = true })
+        new Trainer(model, Runs.Rows(8), new() { MaxSteps = 4, LearningRate = 0.1, OutputFolder = folder.Path, EvaluateEverySteps = 1, BestMetric = "score", GreaterIsBetter = false, LoadBestAtEnd = true })
         {
             Evaluation = Runs.Rows(4),
             EvaluationMetrics = _ =>

@@ -70,7 +70,7 @@ public sealed class HostileSettingsTests : IDisposable
     [InlineData("pad_token_id")]
     [InlineData("decoder_start_token_id")]
     public void Ids_of_a_configuration_are_not_cut(string field)
-        => Should.Throw<ModelFolderException>(() => ModelConfig.Parse($$"""{ "{{field}}": 4294967301 }""").Id(field)).Message.ShouldContain(field);
+        => Should.Throw<ModelFolderException>(() => ModelConfig.Parse($$"""{ "{{field}}": 4294967301 }""").Whole(field)).Message.ShouldContain(field);
 
     /// <summary>Options with ids, by the field: what they are with an id.</summary>
     private static readonly Dictionary<string, Func<int, GenerationOptions>> WithId = new()

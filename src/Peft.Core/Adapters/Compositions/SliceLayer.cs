@@ -28,7 +28,7 @@ internal sealed class SliceLayer : AdapterLayer
         for (var i = 0; i < outputs.Length; i++)
         {
             using var tokens = PassTokens.EnterPart(ids => Seen(ids, size, start, lengths[i]));
-            using var part = dimension == 0 ? PassRows.Enter(arange(start, start + lengths[i], device: input.device)) : PassPositions.EnterRun(start, lengths[i], size);
+            using var part = dimension == 0 ? PassRows.Enter(arange(Kept(start), Kept(start + lengths[i]), device: input.device)) : PassPositions.EnterRun(start, lengths[i], size);
             outputs[i] = inner.Enclosed(stacks[i].Layers).Forward(input.narrow(dimension, start, lengths[i]));
             start += lengths[i];
         }

@@ -66,7 +66,7 @@ public sealed class CausalLMChatClient : IChatClient
         if (options?.Instructions is { Length: > 0 } instructions) messages = messages.Prepend(new(ChatRole.System, instructions));
         var settings = ChatOptionsMapping.Generation(options, generation);
         var rendering = ChatOptionsMapping.Template(options, template);
-        var prompt = tokenizer.ApplyChatTemplate(messages, rendering).Ids;
+        var prompt = tokenizer.ApplyChatTemplate(messages, rendering, cancellationToken: cancellationToken).Ids;
         var calls = marks is not null && rendering.Tools is { Count: > 0 } tools ? new ToolCallReader(marks, [.. tools.Select(tool => tool.Name)]) : null;
         var (adapter, scope) = (adapters.Of(options?.ModelId), PeftModel.Of(model)?.CurrentScope);
         return Answer(prompt, settings, calls, adapter, scope, cancellationToken);

@@ -33,7 +33,7 @@ internal static class TokenizerWriter
         if (added is not null)
         {
             var edited = isModel ? Config : Main;
-            contents[edited] = Edit(contents.GetValueOrDefault(edited), root =>
+            contents[edited] = Edit(contents.GetValueOrDefault(edited), edited, root =>
             {
                 // Where a SentencePiece model is, its configuration names the tokens, by id.
                 if (isModel) root["added_tokens_decoder"] = new JsonObject(added.Entries.Select(entry => KeyValuePair.Create<string, JsonNode?>($"{entry.Id}", Describe(entry.Token))));
@@ -52,9 +52,9 @@ internal static class TokenizerWriter
         }
     }
 
-    static byte[] Edit(byte[]? json, Action<JsonObject> edit)
+    static byte[] Edit(byte[]? json, string name, Action<JsonObject> edit)
     {
-        var root = json is null ? [] : JsonNode.Parse(json)!.AsObject();
+        var root = json is null ? [] : StrictJson.Object(json, name, (message, inner) => new TokenizerException(message, inner));
         edit(root);
         return JsonSerializer.SerializeToUtf8Bytes(root, Readable);
     }

@@ -21,15 +21,20 @@ internal sealed class SentencePieceProto
     public const char Space = '\u2581';
 
     readonly string source;
+    readonly TokenizerReading reading;
 
-    public SentencePieceProto(ReadOnlySpan<byte> content, string source)
+    public SentencePieceProto(ReadOnlySpan<byte> content, string source, TokenizerReading reading)
     {
-        this.source = source;
+        (this.source, this.reading) = (source, reading);
+        var check = reading.Tokens(source);
         for (var reader = new ProtoReader(content, source); reader.Next();)
         {
             switch (reader.Field)
             {
-                case 1: Pieces.Add(Piece(reader.Bytes())); break;
+                case 1:
+                    Pieces.Add(Piece(reader.Bytes()));
+                    check(Pieces[^1].Text);
+                    break;
                 case 2: Trainer(reader.Bytes()); break;
                 case 3: Normalizer(reader.Bytes()); break;
                 default: reader.Skip(); break;
@@ -104,7 +109,7 @@ internal sealed class SentencePieceProto
                 case 24: SpaceAsSuffix = reader.Bool(); break;
                 case 35: ByteFallback = reader.Bool(); break;
                 case >= 40 and <= 43 and var field: Roles[Role(field - 40)] = Roles[Role(field - 40)] with { Id = (int)reader.Int64() }; break;
-                case 44: UnknownSurface = reader.Text(); break;
+                case 44: UnknownSurface = Bounded(reader.Text()); break;
                 case >= 45 and <= 48 and var field: Roles[Role(field - 45)] = Roles[Role(field - 45)] with { Text = reader.Text() }; break;
                 default: reader.Skip(); break;
             }
@@ -117,7 +122,7 @@ internal sealed class SentencePieceProto
         {
             switch (reader.Field)
             {
-                case 2: Charsmap = reader.Bytes() is { IsEmpty: false } rules ? new(rules) : null; break;
+                case 2: Charsmap = reader.Bytes() is { IsEmpty: false } rules ? new(rules, reading.Limits) : null; break;
                 case 3: AddDummyPrefix = reader.Bool(); break;
                 case 4: RemoveExtraSpaces = reader.Bool(); break;
                 case 5: EscapeSpaces = reader.Bool(); break;
@@ -125,6 +130,8 @@ internal sealed class SentencePieceProto
             }
         }
     }
+
+    string Bounded(string text) => text.Length <= reading.Limits.MaxTokenLength ? text : throw TokenizerReading.TooMuch(reading.Limits, source, nameof(ResourceLimits.MaxTokenLength));
 
     static string Role(int index) => index switch { 0 => "unk_token", 1 => "bos_token", 2 => "eos_token", _ => "pad_token" };
 }
