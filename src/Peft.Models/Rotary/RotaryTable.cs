@@ -51,7 +51,7 @@ internal sealed class RotaryTable : IDisposable
         // Only where the frequencies follow from the length is it worth asking the device for it.
         if (settings.Scaling is { } scaling && scaling.Regime(limit, regime) != scaling.Regime(0, regime)) limit = positions.max().item<long>() + 1;
         Tensor c, s;
-        if (Passes(limit)) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
+        if (Passes(limit) || limit > MostRows) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
         else
         {
             Ensure(limit, type, device);
@@ -77,6 +77,9 @@ internal sealed class RotaryTable : IDisposable
         using var straight = heads.mul(angles.Cosine);
         return straight.addcmul(swapped, angles.SignedSine, 1);
     }
+
+    // Beyond that, positions that a caller names are few among many: a table up to them would hold what nobody asks for.
+    private const long MostRows = 1 << 20;
 
     // Whether a pass up to a length has frequencies of its own, for which a table would be made in vain.
     private bool Passes(long length)

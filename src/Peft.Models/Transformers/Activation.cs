@@ -15,8 +15,10 @@ public sealed class Activation
     internal bool IsSilu => Name is "silu" or "swish";
 
     /// <summary>Applies it to every element.</summary>
+    /// <exception cref="ArgumentException">They are no floating-point numbers.</exception>
     public Tensor Apply(Tensor input)
     {
+        if (!TensorRules.RequireAlive(input, nameof(input)).is_floating_point()) throw new ArgumentException($"An activation is for floating-point numbers, but the input is {TensorRules.Describe(input)}.", nameof(input));
         using var scope = NewDisposeScope();
         return apply(input).MoveToOuterDisposeScope();
     }
@@ -53,6 +55,7 @@ public sealed class Activation
     /// <exception cref="UnsupportedModelException">The name is not known.</exception>
     public static Activation Read(ModelConfig config, string field, string fallback)
     {
+        ArgumentNullException.ThrowIfNull(config);
         var name = config.Text(field, fallback)!;
         return Array.Find(Known, known => known.Name == name)
             ?? throw new UnsupportedModelException(

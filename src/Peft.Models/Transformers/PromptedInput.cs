@@ -25,7 +25,7 @@ internal sealed class PromptedInput : IDisposable
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        if (PeftModel.Of(model) is not { } peft) return WithPrompts(model, input);
+        if (PeftModel.Of(model) is not { } peft) return Read(model, input, null);
         var pass = peft.BeginPass();
         var entered = pass.Enter();
         try
@@ -42,9 +42,10 @@ internal sealed class PromptedInput : IDisposable
         }
     }
 
-    private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel peft)
+    private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel? peft)
     {
-        if (peft.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        InputRules.Check(model, input);
+        if (peft?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
         var prompted = WithPrompts(model, input with { SharesGraph = true });
@@ -223,9 +224,17 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>
     public Tensor Labels(Tensor labels)
     {
+        RequireLabels(labels);
         if (Count == 0) return labels.alias();
         using var before = full(labels.shape[0], Count, Batch.IgnoredLabel, labels.dtype, labels.device);
         return cat([before, labels], 1);
+    }
+
+    // One for each position of what is read, or of what the decoder reads.
+    private static void RequireLabels(Tensor labels)
+    {
+        if (labels.dim() == 2 && labels.dtype is ScalarType.Int64 or ScalarType.Int32) return;
+        throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be whole numbers [batch, sequence], one for each position.", nameof(labels));
     }
 
     /// <summary>The loss of predicting the next token, where labels may have weights: Σ w·loss ÷ number of labels.</summary>
@@ -234,6 +243,7 @@ internal sealed class PromptedInput : IDisposable
     public Tensor NextTokenLoss(Tensor labels, Func<Tensor, Tensor> mean)
     {
         using var scope = NewDisposeScope();
+        RequireLabels(labels);
         // Before a row without virtual embeddings stands padding, which predicts nothing.
         if (Count > 0 && rows.Any(row => row.Embeddings == 0))
             labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Batch.IgnoredLabel), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
