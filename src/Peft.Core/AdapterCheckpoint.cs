@@ -46,6 +46,7 @@ public static class AdapterCheckpoint
     /// <param name="tensors">The tensors by their keys.</param>
     public static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(tensors);
         using var save = FolderSave.Begin(folder);

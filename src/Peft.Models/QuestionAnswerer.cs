@@ -57,7 +57,7 @@ public sealed class QuestionAnswerer : HeadedModel
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
@@ -78,5 +78,12 @@ public sealed class QuestionAnswerer : HeadedModel
 
     private protected override Tensor? LabelsOf(Batch batch)
         => batch.Extra.TryGetValue("start_positions", out var start) && batch.Extra.TryGetValue("end_positions", out var end)
-            ? stack([start.reshape(-1), end.reshape(-1)], 1) : null;
+            ? Ends(start, end) : null;
+
+    private static Tensor Ends(Tensor start, Tensor end)
+    {
+        if (TensorRules.RequireAlive(start, "start_positions").numel() != TensorRules.RequireAlive(end, "end_positions").numel() || start.dtype != end.dtype)
+            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but must be alike, [batch].");
+        return stack([start.reshape(-1), end.reshape(-1)], 1);
+    }
 }

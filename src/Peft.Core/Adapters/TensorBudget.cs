@@ -13,6 +13,7 @@ internal static class TensorBudget
 
     /// <summary>Lays an adapter out.</summary>
     /// <exception cref="AdapterOptionsException">Its tensors are larger than they can be.</exception>
+    /// <exception cref="NotEnoughMemoryException">They are larger than the machine's memory.</exception>
     public static AdapterPlan Plan(AdapterOptions options, Func<AdapterPlan> plan)
     {
         try
@@ -37,12 +38,12 @@ internal static class TensorBudget
     public static long[] Take(long[] shape, ScalarType type, Device device)
     {
         if (device.type == TorchSharp.DeviceType.META) return shape;
+        MemoryBudget.Require(shape, type, device);
+        if (left is not { } most) return shape;
         var bytes = shape.Aggregate(type is ScalarType.Float64 or ScalarType.Int64 ? 8.0 : 4.0, (product, size) => product * size);
-        var most = left ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > most)
-            throw new AdapterOptionsException($"The options ask for a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, where "
-                + $"{(left is null ? "the machine has" : "the saved adapter and its model leave room for")} {Math.Max(0, most) >> 20:N0}: see ranks and sizes.");
-        left -= (long)bytes;
+            throw new AdapterOptionsException($"The options ask for a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, where the saved adapter and its model leave room for {Math.Max(0, most) >> 20:N0}: see ranks and sizes.");
+        left = most - (long)bytes;
         return shape;
     }
 

@@ -52,11 +52,14 @@ public abstract class TrainingDataset
     /// <exception cref="ArgumentException">The numbers of rows differ.</exception>
     public static TrainingDataset From(Tensor inputs, Tensor? labels = null)
     {
-        ArgumentNullException.ThrowIfNull(inputs);
-        if (labels is not null && labels.shape[0] != inputs.shape[0])
-            throw new ArgumentException($"There are {inputs.shape[0]} rows of inputs, but {labels.shape[0]} rows of labels.", nameof(labels));
-        return new DelegateDataset(checked((int)inputs.shape[0]), rows =>
+        var count = RowsOf(inputs, nameof(inputs));
+        if (labels is not null && RowsOf(labels, nameof(labels)) != count)
+            throw new ArgumentException($"There are {count} rows of inputs, but {labels.shape[0]} rows of labels.", nameof(labels));
+        return new DelegateDataset(count, rows =>
         {
+            RequireRows(rows, count);
+            TensorRules.RequireAlive(inputs, nameof(inputs));
+            if (labels is not null) TensorRules.RequireAlive(labels, nameof(labels));
             using var index = tensor(rows.Select(row => (long)row).ToArray(), device: inputs.device);
             return new()
             {
@@ -82,10 +85,30 @@ public abstract class TrainingDataset
         if (!groupByLength) return [.. order.Chunk(batchSize)];
 
         // Sorting only within large chunks of the random order keeps batches different from epoch to epoch.
-        var batches = order.Chunk(batchSize * 50).SelectMany(chunk => chunk.OrderByDescending(LengthOf).Chunk(batchSize)).ToArray();
+        var batches = order.Chunk((int)Math.Min(batchSize * 50L, int.MaxValue)).SelectMany(chunk => chunk.OrderByDescending(LengthOf).Chunk(batchSize)).ToArray();
         if (shuffleSeed is not null) random.Shuffle(batches.AsSpan());
         return batches;
     }
+
+    /// <summary>Refuses numbers of rows that a dataset does not have.</summary>
+    /// <param name="rows">The rows of a batch.</param>
+    /// <param name="count">How many there are.</param>
+    internal static void RequireRows(IReadOnlyList<int> rows, int count)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        if (rows.Count == 0) throw new ArgumentException("A batch needs at least one row.", nameof(rows));
+        foreach (var row in rows) RequireRow(row, count);
+    }
+
+    internal static void RequireRow(int row, int count)
+    {
+        if (row < 0 || row >= count) throw new ArgumentOutOfRangeException(nameof(row), row, $"The dataset has the rows 0 to {count - 1}.");
+    }
+
+    private static int RowsOf(Tensor tensor, string name)
+        => TensorRules.RequireAlive(tensor, name).shape is not [var rows, ..] ? throw new ArgumentException($"{name} is a single number, but its first dimension must be the row.", name)
+            : rows <= int.MaxValue ? (int)rows
+            : throw new ArgumentException($"{name} has {rows} rows, but a dataset has at most {int.MaxValue}: divide it.", name);
 
     private sealed class DelegateDataset(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name, Func<int, int>? lengthOf) : TrainingDataset
     {
@@ -93,8 +116,16 @@ public abstract class TrainingDataset
 
         public override string Name => name;
 
-        public override int LengthOf(int row) => lengthOf is null ? base.LengthOf(row) : lengthOf(row);
+        public override int LengthOf(int row)
+        {
+            RequireRow(row, count);
+            return lengthOf is null ? base.LengthOf(row) : lengthOf(row);
+        }
 
-        public override Batch GetBatch(IReadOnlyList<int> rows) => getBatch(rows);
+        public override Batch GetBatch(IReadOnlyList<int> rows)
+        {
+            ArgumentNullException.ThrowIfNull(rows);
+            return getBatch(rows) ?? throw new DatasetException($"The function of {name} returned no batch.");
+        }
     }
 }

@@ -62,8 +62,12 @@ public sealed class ModuleSelector : ICollection<string>
 
     /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
     public static bool Means(string name, string path)
-        => path.EndsWith(name, StringComparison.Ordinal)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(path);
+        return path.EndsWith(name, StringComparison.Ordinal)
            && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
+    }
 
     private static ArgumentNullException Missing(string parameter)
         => new(parameter, "The names of modules are null. Name modules, give a regular expression for their paths, or leave the option out for its default.");

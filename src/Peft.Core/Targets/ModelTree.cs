@@ -1,3 +1,4 @@
+using Peft.Modules;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -16,6 +17,7 @@ public sealed class ModelTree
         Learning = learning ?? [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
+            if (IsDisposed(module)) throw new ObjectDisposedException(model.GetType().Name, $"This {model.GetType().Name} was disposed{(path.Length == 0 ? "" : $", or its module {path} was")}: adapt a model that still exists.");
             Paths.Add(path);
             // A module that the model has under several paths is one target, by its first.
             if (byModule.TryGetValue(module, out var shared)) OtherPaths.Add(path, shared);
@@ -24,6 +26,13 @@ public sealed class ModelTree
             All.Add(target);
         }
     }
+
+    private static bool IsDisposed(nn.Module module) => module switch
+    {
+        AdaptableModule { Weight: var weight } => weight.IsInvalid,
+        TorchSharp.Modules.Linear { weight: var weight } => weight is not { IsInvalid: false },
+        _ => false,
+    };
 
     /// <summary>The model.</summary>
     public nn.Module Model { get; }
@@ -58,7 +67,10 @@ public sealed class ModelTree
 
     /// <summary>Other targets that use the same weight as this one: a head tied to the embedding.</summary>
     public IEnumerable<Target> TiedWith(Target target)
-        => All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+    }
 
     /// <summary>The targets that a list of names means, as Hugging Face matches them (a path or its last parts).</summary>
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
@@ -175,7 +187,11 @@ public sealed class ModelTree
     /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
     /// <param name="field">The option that names them.</param>
     /// <param name="names">The names.</param>
-    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names) => TargetHints.NotFound(this, field, names);
+    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        return names.Contains(null!) ? throw new ArgumentException($"{field} has a name that is null.", nameof(names)) : TargetHints.NotFound(this, field, names);
+    }
 
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 

@@ -9,6 +9,7 @@ internal static class LoraFactors
     /// <summary>The factors as an initialisation asks; null for those that Kaiming's rule fills.</summary>
     public static (Tensor? A, Tensor? B) Initial(LoraInitialization kind, Target target, int rank, double scaling)
     {
+        NotEnoughMemoryException.ThrowIfTooLarge([rank, target.In + target.Out], ScalarType.Float32, target.Weight.device);
         var zero = zeros(target.Out, rank, device: target.Weight.device);
         if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
         if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);

@@ -101,6 +101,9 @@ public sealed class ModelConfig
         if (!options.NamesLabels) return this;
         if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
             throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: leave one out.", nameof(options));
+        if ((options.LabelCount ?? options.Id2Label!.Count) is var asked && asked > Limits.MaxLabels)
+            throw new ArgumentException($"{asked} classes are asked for. {Limits.Remedy(nameof(ResourceLimits.MaxLabels), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}", nameof(options));
+        if (options.Id2Label?.Contains(null!) == true) throw new ArgumentException("Id2Label has a class without a name.", nameof(options));
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
         var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(DefaultLabel)];
         if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
@@ -136,7 +139,11 @@ public sealed class ModelConfig
     private static string DefaultLabel(int id) => $"LABEL_{id}";
 
     /// <summary>Whether the field is there and not null.</summary>
-    public bool Has(string name) => fields[name] is not null;
+    public bool Has(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return fields[name] is not null;
+    }
 
     /// <summary>Whether the field is there, be it null.</summary>
     internal bool Names(string name) => fields.ContainsKey(name);

@@ -22,6 +22,7 @@ public static class ModelSaving
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        model.RequireAlive();
         if (PeftModel.Of(model) is { Adapters.Count: > 0 } peft) throw new AdaptersAttachedException(peft);
 
         using var scope = NewDisposeScope();

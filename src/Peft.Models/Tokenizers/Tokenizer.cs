@@ -125,10 +125,13 @@ public sealed class Tokenizer : ITokenizer
     /// <returns>How much <see cref="VocabularySize"/> grew.</returns>
     public int AddTokens(IEnumerable<AddedToken> tokens)
     {
+        ArgumentNullException.ThrowIfNull(tokens);
+        AddedToken[] all = [.. tokens];
+        if (Array.Exists(all, token => token?.Content is null)) throw new ArgumentException("A token that is to be added is null.", nameof(tokens));
         lock (adding)
         {
             var before = added.NewTokens;
-            added = added.With(tokens);
+            added = added.With(all);
             return added.NewTokens - before;
         }
     }
@@ -138,7 +141,7 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="special">Whether decoding leaves them out on request.</param>
     /// <returns>How much <see cref="VocabularySize"/> grew.</returns>
     public int AddTokens(IEnumerable<string> tokens, bool special = false)
-        => AddTokens(tokens.Select(token => new AddedToken(token) { Special = special, Normalized = !special }));
+        => tokens is null ? throw new ArgumentNullException(nameof(tokens)) : AddTokens(tokens.Select(token => new AddedToken(token) { Special = special, Normalized = !special }));
 
     /// <inheritdoc/>
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens = true)
