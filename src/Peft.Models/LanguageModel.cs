@@ -22,7 +22,7 @@ public abstract class LanguageModel : PretrainedModel
     {
         var model = Open(source, options, create);
         var defaults = Path.Combine(source.Folder, "generation_config.json");
-        if (File.Exists(defaults)) model.GenerationDefaults = ModelConfig.Parse(File.ReadAllText(defaults), defaults);
+        if (SmallFile.Exists(defaults)) model.GenerationDefaults = ModelConfig.FromFile(defaults, options.Limits);
         return model;
     }
 

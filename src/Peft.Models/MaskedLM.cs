@@ -18,7 +18,7 @@ public sealed class MaskedLM : HeadedModel
             TiedParameters = new HashSet<string> { head.Output + ".weight" };
         }
         outputBias = head.Output + ".bias";
-        outputBiasKey = head.OutputBiasKey ?? outputBias;
+        outputBiasKey = spec.TiedHead && head.OutputBiasKey is { } key ? key : outputBias;   // untied, the projection reads a bias of its own
         loss = new VocabularyLoss(Head, null);
     }
 
@@ -66,7 +66,7 @@ public sealed class MaskedLM : HeadedModel
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var targets = prompted.Labels(labels);

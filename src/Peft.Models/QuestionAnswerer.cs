@@ -45,7 +45,8 @@ public sealed class QuestionAnswerer : HeadedModel
     /// <remarks>
     /// Labels are the positions of the answer's first and last token, <c>[batch, 2]</c> (of a batch also <c>start_positions</c> and
     /// <c>end_positions</c> in <see cref="Batch.Extra"/>). Mean of the two cross-entropies; positions outside of the sequence, as of an answer
-    /// that was cut off, do not count.
+    /// that was cut off, do not count. Virtual tokens before the input do not move the labels, as in Hugging Face PEFT: logits i are those of the
+    /// input's token i, whatever state they are computed from, so that the largest of all is the answer here and there.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
@@ -56,26 +57,33 @@ public sealed class QuestionAnswerer : HeadedModel
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
-        using var positions = labels.add(prompted.Count);   // virtual tokens come first
-        return (ClassificationLoss.Span(logits, positions), prompted.Own(logits));
+        using var positions = prompted.FromOwn(labels);
+        return (ClassificationLoss.Span(logits, positions), prompted.Counted(logits));
     }
 
-    /// <summary>Logits without those of virtual tokens.</summary>
+    /// <summary>Logits by the positions that labels count, one for each token of the input.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
-        return prompted.Own(logits);
+        return prompted.Counted(logits);
     }
 
     private protected override int? FirstLabel => null;   // the start and the end have means of their own
 
     private protected override Tensor? LabelsOf(Batch batch)
         => batch.Extra.TryGetValue("start_positions", out var start) && batch.Extra.TryGetValue("end_positions", out var end)
-            ? stack([start.reshape(-1), end.reshape(-1)], 1) : null;
+            ? Ends(start, end) : null;
+
+    private static Tensor Ends(Tensor start, Tensor end)
+    {
+        if (TensorRules.RequireAlive(start, "start_positions").numel() != TensorRules.RequireAlive(end, "end_positions").numel() || start.dtype != end.dtype)
+            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but must be alike, [batch].");
+        return stack([start.reshape(-1), end.reshape(-1)], 1);
+    }
 }

@@ -48,6 +48,7 @@ public sealed class SequenceClassifier : ClassifyingModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
+        InputRules.Check(this, input);
         if (Spec.Kind == TransformerKind.EncoderDecoder) return HeadParts.Run(EndStates(input)).MoveToOuterDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
         return HeadParts.Run(Pooled(input, prompted, Backbone.call(prompted.Input))).MoveToOuterDisposeScope();
@@ -71,7 +72,7 @@ public sealed class SequenceClassifier : ClassifyingModel
         if (least != most || least == 0)
             throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but each must have one, or all as many: add it when the texts are encoded.", nameof(input));
         var last = ends.to_type(ScalarType.Int64).mul(arange(ids.shape[1], ScalarType.Int64, ids.device)).argmax(1);
-        var start = Config.Integer("decoder_start_token_id", Config.PadTokenId ?? 0)!.Value;
+        var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
         var shifted = cat([full(ids.shape[0], 1, start, ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
@@ -105,7 +106,7 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         var logits = forward(input);
         return (ClassificationLoss.Of(logits, labels, CurrentTask.ProblemType, Config.Source), logits);
     }

@@ -49,7 +49,7 @@ public sealed class TokenClassifier : ClassifyingModel
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);

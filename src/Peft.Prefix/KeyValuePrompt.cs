@@ -31,11 +31,13 @@ internal abstract class KeyValuePrompt(ModelTree model, int tokens) : PromptLaye
     protected sealed override VirtualTokens Make(Tensor? tasks, bool training)
     {
         var entries = Flat().view(tokens, 2 * Shape.LayerCount, Shape.KeyValueHeadCount, Shape.HeadSize).permute(1, 2, 0, 3);   // [2 · layers, heads, tokens, size]
+        if (Shape.PrefixedLayerCount > Shape.LayerCount)
+            throw new PeftException($"The decoder has {Shape.PrefixedLayerCount} layers and the encoder {Shape.LayerCount}, but a prefix has keys and values for as many layers as the encoder has, as in Hugging Face PEFT: use prompt tuning.");
         // For an encoder-decoder model Hugging Face PEFT counts four entries per layer, of which the first two are used, and begins anew at the end.
         var stride = 2 * Shape.SubmoduleCount;
         return new VirtualTokens
         {
-            Prefix = [.. Enumerable.Range(0, Shape.LayerCount).Select(layer => new KeyValuePrefix(Entry(stride * layer), Entry(stride * layer + 1)))],
+            Prefix = [.. Enumerable.Range(0, Shape.PrefixedLayerCount).Select(layer => new KeyValuePrefix(Entry(stride * layer), Entry(stride * layer + 1)))],
         };
 
         Tensor Entry(int index) => entries.narrow(0, index % (2 * Shape.LayerCount), 1);

@@ -27,7 +27,7 @@ public sealed class AdaptedCase : IDisposable
         }
         else
         {
-            Peft = Model.ApplyAdapter(info.Adapter);
+            Peft = Model.ApplyAdapter(info.Adapter, trainable: true);
             TakeUnsaved();
         }
         tasks = Expected.Has("task_ids") ? Peft.Tasks([.. Expected.Read("task_ids").data<long>().Select(id => (int)id)]) : null;
@@ -81,8 +81,8 @@ public sealed class AdaptedCase : IDisposable
 
     public static PretrainedModel LoadBase(string name)
     {
-        var folder = Path.Combine(Oracle.Folder, "bases", name);
-        return name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..] switch
+        var folder = Oracle.Base(name);
+        return name[(name.LastIndexOf('-') + 1)..] switch
         {
             "seqcls" => SequenceClassifier.FromPretrained(folder),
             "tokcls" => TokenClassifier.FromPretrained(folder),
@@ -93,7 +93,7 @@ public sealed class AdaptedCase : IDisposable
         };
     }
 
-    private static Batch Batch(Expected expected) => new()
+    public static Batch Batch(Expected expected) => new()
     {
         InputIds = expected.Read("input_ids"),
         AttentionMask = expected.Has("attention_mask") ? expected.Read("attention_mask") : null,
@@ -117,10 +117,10 @@ public sealed class AdaptedCase : IDisposable
     }
 
     /// <summary>Trains as the oracle did, on its one batch in evaluation mode; gives the loss before each step and after the last.</summary>
-    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
+    public Tensor Train(int steps, AdamWOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
     {
         using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
-        using var optimizer = new AdamW(parameters, learningRate, options);
+        using var optimizer = new FlatAdamW(parameters, learningRate, options);
         var losses = new List<float>();
         for (var step = 0; step <= steps; step++)
         {

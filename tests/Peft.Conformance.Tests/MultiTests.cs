@@ -53,6 +53,24 @@ public class MultiTests
         @case.Expected.ShouldEqual("logits.mix", @case.Logits());
     }
 
+    public static TheoryData<string> Mixtures => [.. Oracle.Roots.Select(root => Path.Combine(root, "xlora")).Where(Directory.Exists).SelectMany(Directory.GetDirectories).Select(each => Path.GetFileName(each)!)];
+
+    // Hugging Face PEFT leaves out the layers of the classifier whose number is also an expert's name, and reads the experts from where they were.
+    [Theory, MemberData(nameof(Mixtures))]
+    public void X_LoRA_is_read_with_the_parts_of_its_classifier_that_are_there(string name)
+    {
+        var folder = Oracle.Roots.Select(root => Path.Combine(root, "xlora", name)).Single(Directory.Exists);
+        using var model = AdaptedCase.LoadBase(name);
+        using var peft = model.ApplyAdapter(folder);
+        peft.Warnings.ShouldContain(warning => warning.Contains("classifier", StringComparison.Ordinal));
+        using var file = SafetensorsFile.Open(Path.Combine(folder, AdapterCheckpoint.FileName));
+        var state = peft.StateOf(peft.Find(PeftModel.DefaultName));
+        file.Keys.Where(key => !state[key].bytes.SequenceEqual(file.Read(key).bytes)).ShouldBeEmpty();
+        state.Keys.ShouldContain(key => !file.Tensors.ContainsKey(key));
+        using var expected = new Expected(Oracle.Base(name));
+        AdaptedCase.Logits(model, expected).isfinite().all().item<bool>().ShouldBeTrue();
+    }
+
     private static JsonElement Case(string id) => JsonDocument.Parse(File.ReadAllText(Path.Combine(Oracle.Folder, "multi", id, "case.json"))).RootElement;
 
     private sealed class Adapters : IDisposable

@@ -5,17 +5,26 @@ using static TorchSharp.torch;
 
 namespace Peft.Conformance.Tests;
 
-/// <summary>What Hugging Face PEFT computes: the folder that <c>PEFT_ORACLE</c> names, or the copy beside these tests.</summary>
+/// <summary>What Hugging Face PEFT computes: the folder that <c>PEFT_ORACLE</c> names, or the two beside these tests, models of one size and models of random shapes.</summary>
 public static class Oracle
 {
-    public static string Folder { get; } = Environment.GetEnvironmentVariable("PEFT_ORACLE") is { Length: > 0 } folder ? folder
-        : typeof(Oracle).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(each => each.Key == "OracleFolder").Value!;
+    /// <summary>The folders of cases; what is not a case lies in the first.</summary>
+    public static IReadOnlyList<string> Roots { get; } = Environment.GetEnvironmentVariable("PEFT_ORACLE") is { Length: > 0 } folder ? [folder]
+        : [.. typeof(Oracle).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Where(each => each.Key == "OracleFolder").Select(each => each.Value!)];
+
+    public static string Folder => Roots[0];
 
     // Adapters that consist of others name their folders by paths from here.
     static Oracle() => Environment.CurrentDirectory = Folder;
 
-    /// <summary>All cases of the manifest.</summary>
-    public static IReadOnlyList<OracleCase> Cases { get; } = Read();
+    /// <summary>All cases of the manifests.</summary>
+    public static IReadOnlyList<OracleCase> Cases { get; } = [.. Roots.SelectMany(Read)];
+
+    /// <summary>The base models.</summary>
+    public static IReadOnlyList<string> Bases { get; } = [.. Roots.SelectMany(root => Directory.GetDirectories(Path.Combine(root, "bases"))).Select(each => Path.GetFileName(each)!).Order(StringComparer.Ordinal)];
+
+    /// <summary>The folder of a base model.</summary>
+    public static string Base(string name) => Roots.Select(root => Path.Combine(root, "bases", name)).Single(Directory.Exists);
 
     /// <summary>The cases that this version is to reproduce, for a theory.</summary>
     public static TheoryData<string> Supported(Func<OracleCase, bool>? choose = null)
@@ -27,19 +36,19 @@ public static class Oracle
     public static IEnumerable<string> Folders(string kind)
         => Directory.Exists(Path.Combine(Folder, kind)) ? Directory.GetDirectories(Path.Combine(Folder, kind)).Select(each => Path.GetFileName(each)!).Order(StringComparer.Ordinal) : [];
 
-    private static List<OracleCase> Read()
+    private static List<OracleCase> Read(string root)
     {
-        using var manifest = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "manifest.json")));
+        using var manifest = JsonDocument.Parse(File.ReadAllText(Path.Combine(root, "manifest.json")));
         return [.. manifest.RootElement.GetProperty("cases").EnumerateArray().Select(each => new OracleCase(
-            each.GetProperty("id").GetString()!, each.GetProperty("base").GetString()!, each.GetProperty("method").GetString()!,
+            root, each.GetProperty("id").GetString()!, each.GetProperty("base").GetString()!, each.GetProperty("method").GetString()!,
             each.GetProperty("variant").GetString()!, each.GetProperty("task").GetString()!))];
     }
 }
 
 /// <summary>One case of the manifest.</summary>
-public sealed record OracleCase(string Id, string Base, string Method, string Variant, string Task)
+public sealed record OracleCase(string Root, string Id, string Base, string Method, string Variant, string Task)
 {
-    public string Folder => Path.Combine(Oracle.Folder, "cases", Id);
+    public string Folder => Path.Combine(Root, "cases", Id);
 
     public string Adapter => Path.Combine(Folder, "adapter");
 

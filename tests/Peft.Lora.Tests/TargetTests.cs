@@ -91,8 +91,8 @@ public sealed class TargetTests : IDisposable
         }
         Matched(@"blocks\.\d\.attention\.(query|value)").Length.ShouldBe(4);
         Matched(@".*experts\.1|head").ShouldBe(["blocks.0.experts.1", "blocks.1.experts.1", "head"], ignoreOrder: true);
-        Should.Throw<TargetNotFoundException>(() => Matched("query")).Message.ShouldContain("[query]");
-        Should.Throw<TargetNotFoundException>(() => Matched(@"blocks\.0\.attention")).Message.ShouldContain("[blocks");
+        Should.Throw<TargetNotFoundException>(() => Matched("query")).Message.ShouldContain("'query'");
+        Should.Throw<TargetNotFoundException>(() => Matched(@"blocks\.0\.attention")).Message.ShouldContain("The module blocks.0.attention");
     }
 
     [Fact]
@@ -110,6 +110,24 @@ public sealed class TargetTests : IDisposable
         Chosen([0], null, "query", "shared").ShouldBe(["blocks.0.attention.query"]);
         Should.Throw<TargetNotFoundException>(() => Chosen([7], null, "query")).Message.ShouldContain("LayersToTransform [7]");
         Should.Throw<TargetNotFoundException>(() => Chosen([0], ["layers"], "query")).Message.ShouldContain("LayersToTransform [0]");
+    }
+
+    // Hugging Face PEFT writes such lists when one of several names matches, and files with them are on the hub.
+    [Fact]
+    public void Names_of_a_file_that_match_nothing_are_warned_of_where_others_match_and_are_an_error_in_options()
+    {
+        void Rename(string from, string to) => File.WriteAllText(Path.Combine(folder, AdapterConfig.FileName), File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName)).Replace(from, to, StringComparison.Ordinal));
+
+        using (var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["query"] })) peft.SaveAdapter(folder);
+        Rename("\"query\"", "\"query\", \"wq\", \"gate_proj\"");
+        using (var loaded = model.ApplyAdapter(folder))
+        {
+            Adapted(loaded).ShouldBe(["blocks.0.attention.query", "blocks.1.attention.query"], ignoreOrder: true);
+            loaded.Warnings.ShouldHaveSingleItem().ShouldContain("TargetModules [wq, gate_proj] matches no module of Zoo");
+        }
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query", "wq"] })).Message.ShouldContain("wq");
+        Rename("\"query\", \"wq\", \"gate_proj\"", "\"wq\"");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("wq");
     }
 
     [Fact]

@@ -225,4 +225,24 @@ public sealed class XloraTests : IDisposable
         using var loaded = model.ApplyAdapter(saved);
         loaded.Find("default").Warnings.ShouldHaveSingleItem().ShouldContain("classifier");
     }
+
+    // Hugging Face PEFT takes the number of a layer for the name of an expert, and leaves that layer out.
+    [Fact]
+    public void Of_a_file_with_parts_of_the_classifier_these_are_read_and_the_others_start_at_random()
+    {
+        const string last = "base_model.internal_xlora_classifier.layers.3.weight";
+        var saved = Path.Combine(folder, "saved");
+        Tensor trained;
+        using (var peft = model.ApplyAdapter(Options))
+        {
+            peft.Shake();
+            peft.SaveAdapter(saved);
+            trained = peft.StateOf(peft.Find("default"))[last].clone();
+            AdapterCheckpoint.Write(saved, peft.Find("default").Options, new Dictionary<string, Tensor> { [last] = trained });
+        }
+        using var loaded = model.ApplyAdapter(saved);
+        loaded.Find("default").Warnings.ShouldHaveSingleItem().ShouldContain("classifier");
+        Run.Difference(loaded.StateOf(loaded.Find("default"))[last], trained).ShouldBe(0);
+        Run.Difference(loaded.StateOf(loaded.Find("default"))[last.Replace("3.", "0.", StringComparison.Ordinal)], zeros(1)).ShouldBeGreaterThan(0);
+    }
 }

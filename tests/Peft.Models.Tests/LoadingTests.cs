@@ -44,7 +44,7 @@ public sealed class LoadingTests : IDisposable
 
     [Theory]
     [InlineData("llama", "rope_scaling", """{"rope_type":"proportional","factor":2}""", "proportional")]
-    [InlineData("llama", "hidden_act", "\"mish\"", "mish")]
+    [InlineData("llama", "hidden_act", "\"xielu\"", "xielu")]
     [InlineData("llama", "pretraining_tp", "2", "pretraining_tp")]
     [InlineData("llama", "model_type", "\"mamba\"", "mamba")]
     [InlineData("gpt2", "add_cross_attention", "true", "add_cross_attention")]
@@ -52,7 +52,7 @@ public sealed class LoadingTests : IDisposable
     [InlineData("bert-mlm", "position_embedding_type", "\"relative_key\"", "position_embedding_type")]
     [InlineData("bert-mlm", "is_decoder", "true", "is_decoder")]
     [InlineData("bert-mlm", "hidden_size", "33", "num_attention_heads")]
-    [InlineData("t5", "feed_forward_proj", "\"gated-mish\"", "mish")]
+    [InlineData("t5", "feed_forward_proj", "\"gated-prelu\"", "prelu")]
     [InlineData("t5", "is_encoder_decoder", "false", "is_encoder_decoder")]
     [InlineData("gemma3", "layer_types", """["chunked_attention","full_attention"]""", "layer_types")]
     public void What_is_not_implemented_is_refused(string name, string field, string value, string said)

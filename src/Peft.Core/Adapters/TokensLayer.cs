@@ -35,6 +35,9 @@ public sealed class TokensLayer : ReweightLayer
         rows = Shared(name, owner.rows, saved);
     }
 
+    /// <summary>The rows <c>[tokens, size]</c>.</summary>
+    internal Tensor Rows => rows;
+
     /// <inheritdoc/>
     protected override Weights Reweight(Weights inner)
     {

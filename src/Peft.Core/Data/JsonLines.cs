@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peft.Checkpoints;
 
 namespace Peft;
 
@@ -17,13 +18,13 @@ internal static class JsonLines
             {
                 number++;
                 if (string.IsNullOrWhiteSpace(line)) continue;
-                using var document = JsonDocument.Parse(line);
+                using var document = JsonFile.Parse(line);
                 if (document.RootElement.ValueKind != JsonValueKind.Object)
                     throw new DatasetException($"{path}, line {number}: expected a JSON object, but found {Kind(document.RootElement)}.");
                 rows.Add(parse(document.RootElement, number));
             }
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter for half of a surrogate pair
         {
             throw new DatasetException($"{path}, line {number}: no valid JSON ({e.Message}). Each line must be one JSON object.", e);
         }

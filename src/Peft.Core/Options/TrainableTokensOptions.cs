@@ -34,12 +34,15 @@ public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS
         if (targets.Count == 0) throw model.NotFound(nameof(TargetModules), [TargetModules?.ToString() ?? "embed_tokens"]);
         const string name = "trainable_tokens_delta";
         var layers = new List<AdapterLayer>();
+        SharedTensors? copies = null;
         foreach (var target in targets)
         {
             var owner = new TokensLayer(target, TokenIndices, name, fresh: !InitWeights);
             layers.Add(owner);
+            if (target == model.InputEmbeddings && model.Model is IPretrainedModel { EmbeddingCopies: { Count: > 0 } paths })
+                copies = new TokenCopies(owner, [.. paths.Select(path => $"model.{path}.{name}")]);
             layers.AddRange(model.TiedWith(target).Except(targets).Select(tied => new TokensLayer(tied, owner, name, saved: true)));
         }
-        return new AdapterPlan(this with { TargetModules = TargetModules ?? targets.Select(target => target.Path[(target.Path.LastIndexOf('.') + 1)..]).ToArray() }, layers);
+        return new AdapterPlan(this with { TargetModules = TargetModules ?? targets.Select(target => target.Path[(target.Path.LastIndexOf('.') + 1)..]).ToArray() }, layers, copies);
     }
 }

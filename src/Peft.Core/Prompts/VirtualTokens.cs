@@ -55,7 +55,10 @@ public sealed record VirtualTokens
 
     // All rows read all tokens: the gate is closed in those that have other adapters.
     private static AttentionPrompt OpenIn(AttentionPrompt prompt, int[] rows, int count)
-        => prompt with { Gate = prompt.Gate.mul(tensor([.. Enumerable.Range(0, count).Select(row => rows.Contains(row) ? 1f : 0)], [count, 1, 1, 1], device: prompt.Gate.device)) };
+    {
+        var open = tensor([.. Enumerable.Range(0, count).Select(row => rows.Contains(row) ? 1f : 0)], [count, 1, 1, 1], device: prompt.Gate.device);
+        return prompt with { Gate = prompt.Gate.mul(open), Rows = open };
+    }
 
     private static Tensor? Join(Tensor? first, Tensor? second, long dimension)
     {

@@ -17,6 +17,9 @@ public interface IPretrainedModel
     /// <summary>The token embedding.</summary>
     nn.Module InputEmbeddings { get; }
 
+    /// <summary>Further paths under which Hugging Face's model has the token embedding, so that its files hold what belongs to it under each: those of an encoder and a decoder that share it.</summary>
+    IReadOnlyList<string> EmbeddingCopies => [];
+
     /// <summary>The language-model head or the classifier, which <c>all-linear</c> leaves out; null if there is none.</summary>
     nn.Module? Head { get; }
 

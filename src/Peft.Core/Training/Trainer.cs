@@ -97,12 +97,26 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>The loss that training minimises, without the method's penalty.</summary>
     internal Tensor LossOf(Batch batch) => Loss is { } loss ? loss(batch) : ((ILossModel)Model.Module).Loss(batch);
 
+    private static string? LengthError(TrainingDataset? data)
+    {
+        try
+        {
+            if (data?.Count > 0) data.LengthOf(0);
+            return null;
+        }
+        catch (DatasetException error)
+        {
+            return error.Message;
+        }
+    }
+
     private void Validate(bool evaluateOnly = false)
     {
         var errors = Options.Errors().ToList();
-        if (Model.Trainables.Count == 0) errors.Add("The model has no trainable tensor: add an adapter, or unfreeze what shall learn.");
+        if (Model.Trainables.Count == 0) errors.Add(Model is PeftModel peft ? peft.NothingLearns : "The model has no trainable tensor: unfreeze what shall learn.");
         if (Data.Count == 0) errors.Add($"The dataset {Data.Name} has no rows.");
         if (Evaluation?.Count == 0) errors.Add($"The evaluation dataset {Evaluation.Name} has no rows.");
+        if (Options.GroupByLength) errors.AddRange(new[] { evaluateOnly ? null : Data, Evaluation }.Select(LengthError).OfType<string>());
         if (Loss is null && Model.Module is not ILossModel)
             errors.Add($"{Model.Module.GetType().Name} is no ILossModel and the trainer's Loss is not set: set Loss to a function from batch to mean loss.");
         if (Evaluation is null)

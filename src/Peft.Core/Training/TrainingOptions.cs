@@ -64,10 +64,10 @@ public sealed record TrainingOptions
     public double? MaxGradientNorm { get; init; } = 1;
 
     /// <summary>Settings of AdamW.</summary>
-    public OptimizerOptions Optimizer { get; init; } = new();
+    public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>
-    /// Where data order and dropout come from. 42. The global random state is set from it and the step number before each step, so that
+    /// Where data order and dropout come from. 42. How adapters start comes from <see cref="AdapterOptions.InitializationSeed"/>, 42 too. The global random state is set from it and the step number before each step, so that
     /// evaluating or saving in between changes nothing.
     /// </summary>
     public int Seed { get; init; } = 42;
@@ -75,7 +75,7 @@ public sealed record TrainingOptions
     /// <summary>Whether each epoch has an order of its own. True.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>Whether rows of similar length share a batch, which saves padding. False.</summary>
+    /// <summary>Whether rows of similar length share a batch, which saves padding. False. The datasets must know the lengths of their rows (<see cref="TrainingDataset.LengthOf"/>).</summary>
     public bool GroupByLength { get; init; }
 
     /// <summary>Steps between evaluations; null for once per epoch. Needs <see cref="Trainer.Evaluation"/>.</summary>

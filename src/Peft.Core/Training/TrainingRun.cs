@@ -12,7 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly CancellationToken cancellationToken;
     private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
-    private readonly AdamW optimizer;
+    private readonly FlatAdamW optimizer;
     private readonly TrainingMeter meter;
     private readonly RunLog? log;
     private readonly TrainerControl control;
@@ -62,7 +62,7 @@ internal sealed class TrainingRun : IDisposable
         trainer.Model.Module.train();
         TrainingLog.Started(trainer.Logger, parameters.Tensors.Count, parameters.Buffers.Sum(buffer => buffer.Slices.Sum(slice => slice.Length)),
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
-        foreach (var warning in trainer.Model.Warnings) TrainingLog.Warning(trainer.Logger, warning);
+        foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings)) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
         using var step = new TrainingStep(trainer, parameters, optimizer);
         if (state.EvaluationDue) Evaluate();

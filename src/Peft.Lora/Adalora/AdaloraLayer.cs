@@ -43,10 +43,10 @@ internal sealed class AdaloraLayer : FactoredLayer
     public long InitialRank => Rank;
 
     /// <summary>Whether singular values have been taken away.</summary>
-    public bool IsPruned => Kept().Contains(false);
+    public bool IsPruned => KeptRanks().Contains(false);
 
     /// <summary>Which singular values are left.</summary>
-    public IReadOnlyList<bool> Kept()
+    public IReadOnlyList<bool> KeptRanks()
     {
         using var flags = kept.gt(Scalars.Kept(0)).cpu();
         return [.. flags.data<bool>()];

@@ -27,7 +27,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <summary>The experts in their order.</summary>
     public IReadOnlyList<XloraExpert> Experts { get; }
 
-    protected override string? MayBeMissing => "holds no X-LoRA classifier, as Hugging Face PEFT 0.20 writes it: the classifier starts at random, so train it before use.";
+    protected override string? MayBeMissing => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 leaves out what is called like an expert: these parts start at random, so train the classifier before use.";
 
     public IDisposable Read(Tensor states)
     {

@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// The experts are saved in subfolders, by their names, and are read from there before the paths of <see cref="Adapters"/> count. Hugging Face PEFT 0.20
-/// saves no classifier: one read from such a folder starts at random (<see cref="Adapter.Warnings"/>).
+/// leaves out the layers of the classifier that are called like an expert (0, 1, …), often all: they start at random (<see cref="Adapter.Warnings"/>).
 /// </remarks>
 [MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x, of trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
 [LearningRate(1e-3)]
@@ -61,6 +61,7 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
+        foreach (var name in Adapters.Keys.Where(name => !AdapterName.IsValid(name))) yield return $"'{name}' is the name of an expert, which is saved in a folder of that name, but it cannot be that of a folder.";
         if (HiddenSize < 1) yield return $"HiddenSize must be at least 1, but was {HiddenSize}.";
         if (Depth < 1) yield return $"Depth must be at least 1, but was {Depth}.";
         if (Size < 1) yield return $"Size must be at least 1, but was {Size}.";
@@ -80,6 +81,14 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override AdapterOptions FoundIn(string folder) => this with
     {
-        Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && File.Exists(Path.Combine(own, AdapterConfig.FileName)) ? own : pair.Value),
+        Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && IsExpert(own) ? own : pair.Value),
     };
+
+    // Hugging Face PEFT writes subfolders of these names, too, with parts of the whole model in them, which it does not read itself.
+    private static bool IsExpert(string folder)
+    {
+        if (!File.Exists(Path.Combine(folder, AdapterConfig.FileName))) return false;
+        using var file = AdapterCheckpoint.OpenTensors(folder);
+        return !file.Tensors.Keys.Any(key => key.StartsWith("base_model.lora_model.", StringComparison.Ordinal));
+    }
 }

@@ -13,6 +13,7 @@ internal static class Gemma
         return spec with
         {
             Names = Sandwich,
+            CutsPrefixes = true,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             AttentionSoftCap = Cap(config, "attn_logit_softcapping", 50),
             LogitSoftCap = Cap(config, "final_logit_softcapping", 30),
@@ -20,19 +21,18 @@ internal static class Gemma
         };
     }
 
-    /// <summary>Gemma 2 without caps, with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
+    /// <summary>Gemma 2 without caps of the scores (transformers reads <c>attn_logit_softcapping</c> and goes past it), with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
     public static TransformerSpec Describe3(ModelConfig config)
     {
         const int positions = 131072;
         var spec = Common(config.Default("num_key_value_heads", 4), positions, RotarySettings.Read(config, "full_attention", 1_000_000, defaultPositions: positions));
-        var period = config.Integer("sliding_window_pattern", config.Integer("_sliding_window_pattern", 6));
+        var period = config.Size("sliding_window_pattern", config.Size("_sliding_window_pattern", 6));
         return spec with
         {
             Names = Sandwich,
-            ScalesAtLookup = true,
+            CutsPrefixes = true,
             QueryKeyNorm = true,
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
-            AttentionSoftCap = Cap(config, "attn_logit_softcapping", null),
             LogitSoftCap = Cap(config, "final_logit_softcapping", null),
             Windows = Llama.Windows(config, spec.LayerCount, Window(config), layer => (layer + 1) % period != 0),
             // rope_theta is for the layers that see everything.
@@ -52,6 +52,7 @@ internal static class Gemma
             NormOffset = 1,
             QuestionAnswerer = null,
             EmbeddingScale = Math.Sqrt(spec.HiddenSize),
+            ScalesAtLookup = true,
             TiedHead = config.Flag("tie_word_embeddings", true),
             AttentionBias = config.Flag("attention_bias", false),
             AttentionOutputBias = config.Flag("attention_bias", false),

@@ -5,7 +5,6 @@ internal static class Gpt2
 {
     public static TransformerSpec Describe(ModelConfig config)
     {
-        config.Only("scale_attn_by_inverse_layer_idx", false);
         config.Only("add_cross_attention", false);
         var hidden = config.Size("n_embd", 768);
         var heads = config.Size("n_head", 12);
@@ -29,6 +28,7 @@ internal static class Gpt2
             Norm = NormKind.Layer,
             NormEpsilon = config.Number("layer_norm_epsilon", 1e-5),
             AttentionScale = config.Flag("scale_attn_weights", true) ? null : 1,
+            DividesScoresByLayer = config.Flag("scale_attn_by_inverse_layer_idx", false),
             TransposedProjections = true,
             AttentionProjections = ProjectionLayout.Joined,
             AttentionBias = true,

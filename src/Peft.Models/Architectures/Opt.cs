@@ -18,6 +18,7 @@ internal static class Opt
             Names = new TransformerNames
             {
                 Base = "model.decoder", FinalNorm = "final_layer_norm", AttentionOutput = "out_proj",
+                AttentionOrder = ["k_proj", "v_proj", "q_proj", "out_proj"],
                 FeedForward = null, Up = "fc1", Down = "fc2",
                 AttentionNorm = "self_attn_layer_norm", FeedForwardNorm = "final_layer_norm",
             },

@@ -12,6 +12,7 @@ internal static class Phi3
         int? window = config.Has("sliding_window") ? config.Size("sliding_window") : null;
         return spec with
         {
+            Names = spec.Names with { AttentionOrder = ["o_proj", "qkv_proj"] },
             AttentionProjections = ProjectionLayout.Joined,
             FusedGate = true,
             QuestionAnswerer = null,

@@ -14,6 +14,12 @@ public sealed record ChatDatasetOptions
     /// <summary>How sequences form a batch. Padded.</summary>
     public BatchLayout Layout { get; init; } = BatchLayout.Padded;
 
+    /// <summary>
+    /// Ids that generation will stop at, as <c>eos_token_id</c> in the model's <c>generation_config.json</c>; null if any special token of the tokenizer may be one.
+    /// An assistant's message that ends with none is a warning (<see cref="ChatDataset"/>).
+    /// </summary>
+    public IReadOnlyList<int>? EndTokenIds { get; init; }
+
     /// <summary>What the template is told besides the messages. Its prompt for an answer is left out.</summary>
     public ChatTemplateOptions Template { get; init; } = new();
 
@@ -22,17 +28,24 @@ public sealed record ChatDatasetOptions
 }
 
 /// <summary>Conversations for causal language models. Labels stand on the assistant's words only (<see cref="ChatEncoding.AssistantMask"/>).</summary>
+/// <remarks>
+/// Two mistakes of templates are told by <see cref="Warnings"/>: no text that asks for an answer (<c>add_generation_prompt</c>), so that the model learns to
+/// write "assistant:" itself; and no end-of-sequence token behind the assistant's words, so that it never learns to stop.
+/// </remarks>
 public sealed class ChatDataset : TrainingDataset
 {
     readonly ChatDatasetOptions options;
     readonly long padding;
     readonly List<LabelledSequence> sequences = [];
+    readonly List<string> warnings = [];
+    readonly Func<int, bool> isEnd;
+    bool answered, ended;
 
     /// <summary>Renders and tokenises conversations.</summary>
     /// <param name="conversations">The conversations.</param>
     /// <param name="tokenizer">Makes the ids, with its chat template.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Is told of conversations that were cut or dropped.</param>
+    /// <param name="logger">Is told of conversations that were cut or dropped, and of <see cref="Warnings"/>.</param>
     /// <param name="name">What errors call the dataset.</param>
     /// <exception cref="DatasetException">There is no conversation, or none has words of the assistant within the maximal length.</exception>
     /// <exception cref="ChatTemplateException">There is no template, it refuses a conversation, or does not tell which words are the assistant's.</exception>
@@ -50,6 +63,7 @@ public sealed class ChatDataset : TrainingDataset
         this.options = options ?? new();
         ArgumentOutOfRangeException.ThrowIfLessThan(this.options.MaxLength, 2, nameof(ChatDatasetOptions.MaxLength));
         Name = name;
+        isEnd = this.options.EndTokenIds is { } ends ? ends.Contains : id => id != tokenizer.UnknownId && tokenizer.IsSpecial(id);
         padding = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0;
     }
 
@@ -58,6 +72,9 @@ public sealed class ChatDataset : TrainingDataset
 
     /// <inheritdoc/>
     public override string Name { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Warnings => warnings;
 
     /// <summary>Conversations that were cut at <see cref="ChatDatasetOptions.MaxLength"/>.</summary>
     public int TruncatedRows { get; private set; }
@@ -69,13 +86,13 @@ public sealed class ChatDataset : TrainingDataset
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">Makes the ids, with its chat template.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Is told of conversations that were cut or dropped.</param>
+    /// <param name="logger">Is told of conversations that were cut or dropped, and of <see cref="Warnings"/>.</param>
     /// <exception cref="DatasetException">The file cannot be read, a line is wrong or refused by the template (the message names it), or there is nothing to learn.</exception>
     public static ChatDataset FromFile(string path, Tokenizer tokenizer, ChatDatasetOptions? options = null, ILogger? logger = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         var dataset = new ChatDataset(tokenizer, options, path);
-        foreach (var (row, line) in JsonLines.Read(path, (row, line) => (JsonObject.Create(row.Clone())!, line))) dataset.Add(row, line, tokenizer);
+        foreach (var (row, line) in JsonLines.Read(path, (row, line) => (StrictJson.Object(System.Text.Encoding.UTF8.GetBytes(row.GetRawText()), $"{path}, line {line}", (message, inner) => new DatasetException(message, inner)), line))) dataset.Add(row, line, tokenizer);
         dataset.Finish(logger);
         return dataset;
     }
@@ -111,6 +128,7 @@ public sealed class ChatDataset : TrainingDataset
 
     void Add(ChatEncoding chat)
     {
+        Look(chat);
         long[] ids = [.. chat.Ids.Take(options.MaxLength).Select(id => (long)id)];
         long[] labels = [.. chat.Labels.Take(options.MaxLength)];
         // The first position of a sequence is never predicted; in a packed row its label would be learned from the sequence before.
@@ -125,8 +143,25 @@ public sealed class ChatDataset : TrainingDataset
         sequences.Add(sequence);
     }
 
+    // The first conversation with an answer shows what the template does.
+    void Look(ChatEncoding chat)
+    {
+        ended = ended || chat.Labels.Any(id => id >= 0 && isEnd((int)id));
+        if (answered || !chat.AssistantMask.Contains(true)) return;
+        answered = true;
+        if (chat.Rendering.MissingPrompt() is { } missing)
+            warnings.Add($"{Name}: the chat template has no text that asks for an answer, so that the model must write \"{Shortened(missing)}\" itself before each. End the template with "
+                + "{% if add_generation_prompt %} and what stands before the assistant's words.");
+    }
+
+    static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "…";
+
     void Finish(ILogger? logger)
     {
+        if (answered && !ended)
+            warnings.Add($"{Name}: the assistant's words are followed by no token that generation stops at ({(options.EndTokenIds is { } ids ? string.Join(", ", ids) : "the tokenizer's special tokens")}), so that the model "
+                + "never learns to stop. Put {{ eos_token }}, or the token by which the model ends a message, behind the assistant's content, within the generation block if there is one.");
+        foreach (var warning in warnings) TrainingLog.Warning(logger ?? NullLogger.Instance, warning);
         if (sequences.Count == 0)
             throw new DatasetException(DroppedRows == 0
                 ? $"{Name} has no conversations."

@@ -6,17 +6,20 @@ public sealed class ChatEncoding
     readonly ChatRendering rendering;
     readonly Lazy<IReadOnlyList<bool>> mask;
 
-    internal ChatEncoding(ChatRendering rendering, Encoding encoding)
+    internal ChatEncoding(ChatRendering rendering, TokenEncoding encoding)
     {
         (this.rendering, Encoding) = (rendering, encoding);
         mask = new(Mask);
     }
 
+    /// <summary>What the template made, and can tell of itself.</summary>
+    internal ChatRendering Rendering => rendering;
+
     /// <summary>The text that the template made.</summary>
     public string Text => rendering.Text;
 
     /// <summary>The tokens, their offsets in the text, and padding if asked for.</summary>
-    public Encoding Encoding { get; }
+    public TokenEncoding Encoding { get; }
 
     /// <summary>Token ids (<c>input_ids</c>).</summary>
     public IReadOnlyList<int> Ids => Encoding.Ids;
@@ -48,5 +51,5 @@ public sealed class ChatEncoding
         return result;
     }
 
-    int CodePoints(int index) => Jinja.PythonText.Length(Text[..index]);
+    int CodePoints(int index) => Jinja.PythonText.Length(Text.AsSpan(0, index));
 }

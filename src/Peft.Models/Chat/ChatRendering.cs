@@ -12,13 +12,14 @@ internal sealed class ChatRendering
     readonly Func<PyList> messages;
     readonly Dictionary<string, object?> specialTokens;
     readonly ChatTemplateOptions options;
+    readonly CancellationToken cancellation;
     readonly RenderRun run;
 
-    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options)
+    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options, CancellationToken cancellation)
     {
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
             throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and go on with the last one (ContinueFinalMessage).", nameof(options));
-        (this.template, this.messages, this.specialTokens, this.options) = (template, messages, specialTokens, options);
+        (this.template, this.messages, this.specialTokens, this.options, this.cancellation) = (template, messages, specialTokens, options, cancellation);
         (Text, run) = Render(messages(), options.AddGenerationPrompt, options.ContinueFinalMessage);
     }
 
@@ -32,6 +33,30 @@ internal sealed class ChatRendering
         if (run.GenerationInCapture is { } line)
             throw new ChatTemplateException("A generation block within a macro or captured text does not tell where the assistant's words end up: mark them in the template's main part.", line);
         return [.. run.Generated.Select(span => (span.Start, Math.Min(span.End, Text.Length))).Where(span => span.Start < span.Item2)];
+    }
+
+    /// <summary>
+    /// What the template writes between the text that asks for an answer and the first answer's words, where asking (<c>add_generation_prompt</c>) changes
+    /// nothing: a model must write that itself. Null if there is no such text, or no way to tell.
+    /// </summary>
+    public string? MissingPrompt()
+    {
+        var all = messages();
+        var at = all.Items.FindIndex(each => each is PyDict message && message.TryGet("role", out var role) && role is "assistant");
+        if (at <= 0 || !((PyDict)all[at]!).TryGet("content", out var content) || content is not string words || words.Trim() is not { Length: > 0 } answer) return null;
+        try
+        {
+            var before = Render(First(at), addGenerationPrompt: false, continueFinal: false).Text;
+            if (Render(First(at), addGenerationPrompt: true, continueFinal: false).Text != before) return null;
+            var through = Render(First(at + 1), addGenerationPrompt: false, continueFinal: false).Text;
+            if (!through.StartsWith(before, StringComparison.Ordinal) || through.IndexOf(answer, before.Length, StringComparison.Ordinal) is not (>= 0 and var begin)) return null;
+            return through[before.Length..begin].Trim() is { Length: > 0 } missing ? missing : null;
+        }
+        catch (ChatTemplateException)
+        {
+            // A template may refuse a conversation that is not whole.
+            return null;
+        }
     }
 
     // What a message of the assistant adds to the text that asks for it is what the assistant writes.
@@ -50,9 +75,9 @@ internal sealed class ChatRendering
             spans.Add((before.Length, through.Length));
         }
         return spans;
-
-        PyList First(int count) => new([.. messages().Take(count)]);
     }
+
+    PyList First(int count) => new([.. messages().Take(count)]);
 
     (string Text, RenderRun Run) Render(PyList conversation, bool addGenerationPrompt, bool continueFinal)
     {
@@ -65,7 +90,7 @@ internal sealed class ChatRendering
             ["add_generation_prompt"] = addGenerationPrompt,
         };
         foreach (var (name, value) in options.Variables) variables[name] = PythonValue.Of(value);
-        var (text, finished) = template.Render(variables, options.Limits, options.Clock);
+        var (text, finished) = template.Render(variables, options.Limits!, options.Clock, cancellation);
         return (continueFinal ? Cut(text) : text, finished);
     }
 

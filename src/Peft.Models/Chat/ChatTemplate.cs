@@ -16,11 +16,16 @@ namespace Peft.Models;
 /// </remarks>
 public sealed class ChatTemplate
 {
-    readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
+    /// <summary>Where the limits of reading a template are given, for messages.</summary>
+    internal const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the template";
 
-    internal ChatTemplate(IReadOnlyDictionary<string, string> texts, IReadOnlyDictionary<string, string> specialTokens)
+    readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
+    readonly ResourceLimits limits;
+
+    internal ChatTemplate(IReadOnlyDictionary<string, string> texts, IReadOnlyDictionary<string, string> specialTokens, ResourceLimits? limits)
     {
-        templates = texts.ToDictionary(text => text.Key, text => JinjaTemplate.Parse(text.Value));
+        this.limits = limits ?? ResourceLimits.Default;
+        templates = texts.ToDictionary(text => text.Key, text => JinjaTemplate.Parse(text.Value, this.limits));
         SpecialTokens = specialTokens;
         Sources = [.. texts.Values];
     }
@@ -31,11 +36,12 @@ public sealed class ChatTemplate
     /// <summary>Reads a template.</summary>
     /// <param name="text">The template.</param>
     /// <param name="specialTokens">Tokens that it may name, such as <c>bos_token</c>. A <see cref="Tokenizer"/> that applies it adds its own.</param>
+    /// <param name="limits">How long and deep the template may be, and what renderings may do unless their options say otherwise; <see cref="ResourceLimits.Default"/> if null.</param>
     /// <exception cref="ChatTemplateException">The text is not a template, or uses what chat templates have no use for.</exception>
-    public static ChatTemplate Parse(string text, IReadOnlyDictionary<string, string>? specialTokens = null)
+    public static ChatTemplate Parse(string text, IReadOnlyDictionary<string, string>? specialTokens = null, ResourceLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return new(new Dictionary<string, string> { ["default"] = text }, specialTokens ?? new Dictionary<string, string>());
+        return new(new Dictionary<string, string> { ["default"] = text }, specialTokens ?? new Dictionary<string, string>(), limits);
     }
 
     /// <summary>
@@ -44,11 +50,12 @@ public sealed class ChatTemplate
     /// <c>special_tokens_map.json</c>.
     /// </summary>
     /// <param name="folder">The folder.</param>
+    /// <param name="limits">How long and deep the template may be, and what renderings may do unless their options say otherwise; <see cref="ResourceLimits.Default"/> if null.</param>
     /// <exception cref="ChatTemplateException">There is no template, or it cannot be read.</exception>
-    public static ChatTemplate FromFolder(string folder)
+    public static ChatTemplate FromFolder(string folder, ResourceLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        return ChatTemplateFiles.Find(folder) ?? throw new ChatTemplateException(
+        return ChatTemplateFiles.Find(folder, limits) ?? throw new ChatTemplateException(
             $"{Path.GetFullPath(folder)} has no chat template: no chat_template.jinja, chat_template.json, or chat_template in tokenizer_config.json. Models not trained on conversations have none; ChatTemplate.Parse takes one of your own.");
     }
 
@@ -61,39 +68,41 @@ public sealed class ChatTemplate
     /// <summary>The text of a conversation.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">Tools, the prompt for an answer, and further variables.</param>
+    /// <param name="cancellationToken">Stops a rendering that takes long.</param>
     /// <exception cref="ChatTemplateException">The template fails, refuses the conversation, or does more than its limits allow.</exception>
     [OverloadResolutionPriority(1)]   // a list in brackets could be JSON, too
-    public string Render(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null)
-        => Rendering(messages, options).Text;
+    public string Render(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
+        => Rendering(messages, options, cancellation: cancellationToken).Text;
 
     /// <summary>The text of a conversation that is at hand as JSON, with whatever fields its messages have.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">Tools, the prompt for an answer, and further variables.</param>
+    /// <param name="cancellationToken">Stops a rendering that takes long.</param>
     /// <exception cref="ChatTemplateException">The template fails, refuses the conversation, or does more than its limits allow.</exception>
-    public string Render(JsonArray messages, ChatTemplateOptions? options = null)
-        => Rendering(messages, options).Text;
+    public string Render(JsonArray messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
+        => Rendering(messages, options, cancellation: cancellationToken).Text;
 
     [OverloadResolutionPriority(1)]
-    internal ChatRendering Rendering(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null)
+    internal ChatRendering Rendering(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         var all = messages.ToList();
-        return Rendering(() => MessageValues.Of(all), options, specialTokens);
+        return Rendering(() => MessageValues.Of(all), options, specialTokens, cancellation);
     }
 
-    internal ChatRendering Rendering(JsonArray messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null)
+    internal ChatRendering Rendering(JsonArray messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return Rendering(() => (PyList)PythonValue.Of(messages)!, options, specialTokens);
+        return Rendering(() => (PyList)PythonValue.Of(messages)!, options, specialTokens, cancellation);
     }
 
-    ChatRendering Rendering(Func<PyList> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens)
+    ChatRendering Rendering(Func<PyList> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens, CancellationToken cancellation)
     {
         options ??= new();
         var variables = new Dictionary<string, object?>();
         foreach (var (name, token) in specialTokens ?? SpecialTokens) variables[name] = token;
         foreach (var (name, token) in SpecialTokens) variables[name] = token;
-        return new(Choose(options), messages, variables, options);
+        return new(Choose(options), messages, variables, options with { Limits = options.Limits ?? limits }, cancellation);
     }
 
     // As transformers chooses.

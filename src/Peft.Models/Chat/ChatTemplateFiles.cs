@@ -1,25 +1,25 @@
 using System.Text.Json;
+using Peft.Checkpoints;
 
 namespace Peft.Models;
 
 /// <summary>Finds the chat template of a model's folder.</summary>
 internal static class ChatTemplateFiles
 {
-    // The largest published template has some 100 KB.
-    const long LargestTemplate = 4 << 20;
-
     /// <summary>The folder's template; null if there is none.</summary>
-    public static ChatTemplate? Find(string folder)
+    public static ChatTemplate? Find(string folder, ResourceLimits? limits)
     {
-        using var config = Json(Path.Combine(folder, "tokenizer_config.json"));
-        var templates = Templates(folder, config);
+        FolderSave.Recover(folder);
+        limits ??= ResourceLimits.Default;
+        using var config = Json(Path.Combine(folder, "tokenizer_config.json"), limits);
+        var templates = Templates(folder, config, limits);
         if (templates.Count == 0) return null;
-        using var map = Json(Path.Combine(folder, "special_tokens_map.json"));
+        using var map = Json(Path.Combine(folder, "special_tokens_map.json"), limits);
         var tokens = new Dictionary<string, string>();
         foreach (var source in new[] { map, config }.OfType<JsonDocument>()) AddTokens(tokens, source.RootElement);
         try
         {
-            return new(templates, tokens);
+            return new(templates, tokens, limits);
         }
         catch (ChatTemplateException exception)
         {
@@ -27,21 +27,33 @@ internal static class ChatTemplateFiles
         }
     }
 
-    static Dictionary<string, string> Templates(string folder, JsonDocument? config)
+    static Dictionary<string, string> Templates(string folder, JsonDocument? config, ResourceLimits limits)
     {
         var templates = new Dictionary<string, string>();
         var file = Path.Combine(folder, "chat_template.jinja");
-        if (File.Exists(file)) templates["default"] = Text(file);
+        if (SmallFile.Exists(file)) templates["default"] = Text(file, limits);
         var more = Path.Combine(folder, "additional_chat_templates");
         if (Directory.Exists(more))
-            foreach (var path in Directory.EnumerateFiles(more, "*.jinja").Order(StringComparer.Ordinal)) templates[Path.GetFileNameWithoutExtension(path)] = Text(path);
+            foreach (var path in Listed(more)) templates[Path.GetFileNameWithoutExtension(path)] = Text(path, limits);
         if (templates.Count > 0) return templates;
 
         file = Path.Combine(folder, "chat_template.json");
-        using var own = Json(file);
+        using var own = Json(file, limits);
         if (own is not null) Add(templates, own.RootElement, file);
         if (templates.Count == 0 && config is not null) Add(templates, config.RootElement, Path.Combine(folder, "tokenizer_config.json"));
         return templates;
+    }
+
+    static string[] Listed(string folder)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFileSystemEntries(folder, "*.jinja").Order(StringComparer.Ordinal)];
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ChatTemplateException($"{folder} cannot be read: {exception.Message}", exception);
+        }
     }
 
     static void Add(Dictionary<string, string> templates, JsonElement root, string file)
@@ -74,36 +86,12 @@ internal static class ChatTemplateFiles
     static string? TextOf(JsonElement element, string name)
         => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    static JsonDocument? Json(string file)
-    {
-        if (!File.Exists(file)) return null;
-        try
-        {
-            using var stream = File.OpenRead(file);
-            var document = JsonDocument.Parse(stream);
-            if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
-            document.Dispose();
-            throw new ChatTemplateException($"{file} is not a JSON object.");
-        }
-        catch (JsonException exception)
-        {
-            throw new ChatTemplateException($"{file} is not valid JSON, perhaps truncated: {exception.Message}", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new ChatTemplateException($"{file} cannot be read: {exception.Message}", exception);
-        }
-    }
+    static JsonDocument? Json(string file, ResourceLimits limits)
+        => SmallFile.Exists(file) ? StrictJson.Document(SmallFile.Read(file, limits.MaxTokenizerBytes, limits.Remedy(nameof(ResourceLimits.MaxTokenizerBytes), ChatTemplate.WhereLimitsAre), Failure), file, Failure) : null;
 
-    static string Text(string file)
-    {
-        try
-        {
-            return new FileInfo(file).Length <= LargestTemplate ? File.ReadAllText(file) : throw new ChatTemplateException($"{file} has more than {LargestTemplate >> 20} MB: it is not a chat template.");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new ChatTemplateException($"{file} cannot be read: {exception.Message}", exception);
-        }
-    }
+    // A character has up to four bytes.
+    static string Text(string file, ResourceLimits limits)
+        => StrictJson.Text(SmallFile.Read(file, 4L * limits.MaxTemplateLength, limits.Remedy(nameof(ResourceLimits.MaxTemplateLength), ChatTemplate.WhereLimitsAre), Failure));
+
+    static ChatTemplateException Failure(string message, Exception? inner) => new(message, inner);
 }

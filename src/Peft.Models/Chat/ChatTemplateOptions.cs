@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
 namespace Peft.Models;
 
 /// <summary>How a conversation is rendered.</summary>
+[TypeConverter(typeof(TextConverter<ChatTemplateOptions>))]
 public sealed record ChatTemplateOptions
 {
     /// <summary>Functions that the model may call; null for none. Tools as JSON go into <see cref="Variables"/> as <c>tools</c>, a <see cref="JsonArray"/>.</summary>
@@ -24,8 +26,8 @@ public sealed record ChatTemplateOptions
     /// </summary>
     public IReadOnlyDictionary<string, object?> Variables { get; init; } = new Dictionary<string, object?>();
 
-    /// <summary>How much the template may do.</summary>
-    public ChatTemplateLimits Limits { get; init; } = new();
+    /// <summary>How much the template may do; the limits that it was read with if null.</summary>
+    public ResourceLimits? Limits { get; init; }
 
     /// <summary>The clock that templates read to name today's date.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -19,31 +19,36 @@ public sealed class ModelConfig
     }
 
     /// <summary>Reads <c>config.json</c> of a model folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="limits">How large the file may be; <see cref="ResourceLimits.Default"/> if null.</param>
     /// <exception cref="ModelFolderException">The folder or the file is missing, or the file is not a JSON object.</exception>
-    public static ModelConfig FromFolder(string folder)
+    public static ModelConfig FromFolder(string folder, ResourceLimits? limits = null)
     {
         if (!Directory.Exists(folder)) throw new ModelFolderException($"There is no model folder '{folder}'.");
         var path = Path.Combine(folder, "config.json");
-        if (!File.Exists(path))
+        if (!SmallFile.Exists(path))
             throw new ModelFolderException($"'{folder}' holds no config.json, so it is not a model in Hugging Face's layout.");
-        return Parse(File.ReadAllText(path), path);
+        return FromFile(path, limits);
+    }
+
+    /// <summary>Reads a file of settings that is there.</summary>
+    internal static ModelConfig FromFile(string path, ResourceLimits? limits)
+    {
+        limits ??= ResourceLimits.Default;
+        var content = SmallFile.Read(path, limits.MaxConfigBytes, limits.Remedy(nameof(ResourceLimits.MaxConfigBytes), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}"), Failure);
+        return new(StrictJson.Object(content, path, Failure), path) { Limits = limits };
     }
 
     /// <summary>Parses the text of a <c>config.json</c>.</summary>
-    /// <exception cref="ModelFolderException">The text is not a JSON object.</exception>
+    /// <exception cref="ModelFolderException">The text is not a JSON object, or names a field twice.</exception>
     public static ModelConfig Parse(string json, string source = "config.json")
     {
-        try
-        {
-            return JsonNode.Parse(json) is JsonObject fields
-                ? new ModelConfig(fields, source)
-                : throw new ModelFolderException($"{source} is not a JSON object.");
-        }
-        catch (JsonException exception)
-        {
-            throw new ModelFolderException($"{source} is not valid JSON: {exception.Message}", exception);
-        }
+        ArgumentNullException.ThrowIfNull(json);
+        return new(StrictJson.Object(System.Text.Encoding.UTF8.GetBytes(json), source, Failure), source);
     }
+
+    /// <summary>What the model may cost.</summary>
+    internal ResourceLimits Limits { get; private init; } = ResourceLimits.Default;
 
     /// <summary>Where the configuration came from, for messages.</summary>
     public string Source { get; }
@@ -52,7 +57,7 @@ public sealed class ModelConfig
     public string ModelType => Text("model_type", null) ?? throw Missing("model_type");
 
     /// <summary>Number of classes of a classification head: <c>num_labels</c>, or the size of <c>id2label</c>, or 2.</summary>
-    public int LabelCount => (int)(Integer("num_labels", null) ?? Object("id2label")?.Count ?? 2);
+    public int LabelCount => Whole("num_labels") is { } count ? (count > 0 ? AtMost(Limits.MaxLabels, "num_labels", nameof(ResourceLimits.MaxLabels)) : throw Wrong("num_labels", "a positive number")) : Object("id2label")?.Count ?? 2;
 
     /// <summary>Names of the classes of a classification head in their order: <c>id2label</c>, or <c>LABEL_0</c> and so on.</summary>
     public IReadOnlyList<string> Labels
@@ -62,12 +67,12 @@ public sealed class ModelConfig
     public double InitializerRange => Number("initializer_range", Number("init_std", 0.02));
 
     /// <summary>Id of the padding token, or null.</summary>
-    public int? PadTokenId => (int?)Integer("pad_token_id", null);
+    public int? PadTokenId => Whole("pad_token_id");
 
     /// <summary>A copy with a field set, for instance <c>num_labels</c>.</summary>
     public ModelConfig With(string name, JsonNode? value)
     {
-        var copy = new ModelConfig(fields, Source);
+        var copy = Copy();
         copy.fields[name] = value is null ? null : JsonNode.Parse(value.ToJsonString());   // read like a file's, whatever it was made from
         return copy;
     }
@@ -78,7 +83,7 @@ public sealed class ModelConfig
     /// <summary>A copy without a field.</summary>
     internal ModelConfig Without(string name)
     {
-        var copy = new ModelConfig(fields, Source);
+        var copy = Copy();
         copy.fields.Remove(name);
         return copy;
     }
@@ -96,6 +101,9 @@ public sealed class ModelConfig
         if (!options.NamesLabels) return this;
         if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
             throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: leave one out.", nameof(options));
+        if ((options.LabelCount ?? options.Id2Label!.Count) is var asked && asked > Limits.MaxLabels)
+            throw new ArgumentException($"{asked} classes are asked for. {Limits.Remedy(nameof(ResourceLimits.MaxLabels), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}", nameof(options));
+        if (options.Id2Label?.Contains(null!) == true) throw new ArgumentException("Id2Label has a class without a name.", nameof(options));
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
         var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(DefaultLabel)];
         if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
@@ -116,13 +124,26 @@ public sealed class ModelConfig
         return With("id2label", names).With("label2id", ids).Without("num_labels");
     }
 
+    /// <summary>The configuration with other limits; with its own if null.</summary>
+    internal ModelConfig Within(ResourceLimits? limits) => limits is null ? this : new(fields, Source) { Limits = limits };
+
+    /// <summary>A number of a field that the file has, which must not exceed a limit.</summary>
+    internal int AtMost(int most, string name, string limit)
+        => Whole(name) is { } value && value > most
+            ? throw new ModelFolderException(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} is {value:N0}. {Limits.Remedy(limit, $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}"))
+            : Whole(name)!.Value;
+
     /// <summary>Whether the names are those that stand where nobody has named the classes.</summary>
     internal static bool AreDefault(IReadOnlyList<string> labels) => labels.Select((label, id) => label == DefaultLabel(id)).All(own => own);
 
     private static string DefaultLabel(int id) => $"LABEL_{id}";
 
     /// <summary>Whether the field is there and not null.</summary>
-    public bool Has(string name) => fields[name] is not null;
+    public bool Has(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return fields[name] is not null;
+    }
 
     /// <summary>Whether the field is there, be it null.</summary>
     internal bool Names(string name) => fields.ContainsKey(name);
@@ -147,14 +168,24 @@ public sealed class ModelConfig
 
     /// <summary>A positive number, or what stands for it where the file gives none.</summary>
     /// <exception cref="ModelFolderException">It is no positive number.</exception>
-    public int Size(string name, int fallback) => Has(name) ? Size(name) : fallback;
+    public int Size(string name, int fallback) => Has(name) ? Size(name)
+        : fallback > 0 ? fallback : throw new ModelFolderException($"{Source} has no field {name}, and what stands for it by the other sizes is {fallback}.");
 
     internal long? Integer(string name, long? fallback)
     {
         var number = Value<double?>(name, null, "a number");
-        if (number is { } value && value != Math.Floor(value)) throw Wrong(name, "a whole number");
+        // Beyond 2^53 not every whole number is a double, and further on not every double a long.
+        if (number is { } value && (value != Math.Floor(value) || Math.Abs(value) > 1L << 53)) throw Wrong(name, "a whole number");
         return number is { } whole ? (long)whole : fallback;
     }
+
+    /// <summary>A whole number of 32 bits; null if the file gives none.</summary>
+    internal int? Whole(string name) => Integer(name, null) switch
+    {
+        null => null,
+        >= int.MinValue and <= int.MaxValue and var value => (int)value,
+        _ => throw Wrong(name, $"a whole number of at most {int.MaxValue:N0}"),
+    };
 
     /// <summary>A number, or what stands for it where the file gives none.</summary>
     /// <exception cref="ModelFolderException">It is no number.</exception>
@@ -185,7 +216,7 @@ public sealed class ModelConfig
     internal IReadOnlyList<int> Ids(string name) => fields[name] switch
     {
         null => [],
-        JsonArray values => [.. values.Select(v => v!.GetValue<int>())],
+        JsonArray values => [.. values.Select(each => each is JsonValue one && one.TryGetValue<int>(out var number) ? number : throw Wrong(name, "a token id or a list of them"))],
         JsonValue value when value.TryGetValue<int>(out var id) => [id],
         _ => throw Wrong(name, "a token id or a list of them"),
     };
@@ -204,14 +235,20 @@ public sealed class ModelConfig
             + "Running the model without it would give wrong numbers.");
     }
 
+    private ModelConfig Copy() => new(fields, Source) { Limits = Limits };
+
     private T Value<T>(string name, T fallback, string kind)
     {
         if (fields[name] is not { } node) return fallback;
-        return node is JsonValue value && value.TryGetValue<T>(out var result) ? result : throw Wrong(name, kind);
+        return node is JsonValue value && value.TryGetValue<T>(out var result) && result is not double.PositiveInfinity and not double.NegativeInfinity ? result : throw Wrong(name, kind);
     }
+
+    private string? Shown(string name) => fields[name]?.ToJsonString() is { Length: > 200 } text ? text[..200] + "…" : fields[name]?.ToJsonString();
+
+    private static ModelFolderException Failure(string message, Exception? inner) => new(message, inner);
 
     private ModelFolderException Missing(string name) => new($"{Source} has no field {name}, which the model needs.");
 
     private ModelFolderException Wrong(string name, string kind)
-        => new(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} must be {kind}, but is {fields[name]?.ToJsonString()}."));
+        => new(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} must be {kind}, but is {Shown(name)}."));
 }

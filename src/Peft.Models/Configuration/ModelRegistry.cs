@@ -28,6 +28,8 @@ public sealed class ModelRegistry
         ["t5"] = Architectures.T5.Describe,
     };
 
+    private static readonly string[] LayerFields = ["num_hidden_layers", "num_layers", "num_decoder_layers", "n_layers", "n_layer"];
+
     /// <summary>The known values of <c>model_type</c>, sorted.</summary>
     public IReadOnlyList<string> ModelTypes => [.. architectures.Keys.Order(StringComparer.Ordinal)];
 
@@ -44,6 +46,8 @@ public sealed class ModelRegistry
     public TransformerSpec Describe(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
+        // Before: descriptions have an entry for each layer.
+        foreach (var name in LayerFields.Where(config.Has)) config.AtMost(config.Limits.MaxLayers, name, nameof(ResourceLimits.MaxLayers));
         return architectures.TryGetValue(config.ModelType, out var describe)
             ? describe(config)
             : throw new UnsupportedModelException(

@@ -29,7 +29,7 @@ internal sealed class HubConnection : IDisposable
     public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken stop)
     {
         using var answer = await SendAsync(HttpMethod.Get, subject, null, stop).ConfigureAwait(false);
-        return RepoListing.Parse(subject.Repository, await WithinAsync(each => answer.Content.ReadAsStringAsync(each), stop).ConfigureAwait(false));
+        return RepoListing.Parse(subject.Repository, await ReadAsync(answer.Content, subject, stop).ConfigureAwait(false));
     }
 
     /// <summary>What the hub says about a file, without the file.</summary>
@@ -65,6 +65,24 @@ internal sealed class HubConnection : IDisposable
         {
             throw new TransientException($"the connection failed ({error.Message}).", null, error);
         }
+    }
+
+    // Piece by piece: who sends without end must not fill the memory, and who sends slowly is not silent.
+    private async Task<byte[]> ReadAsync(HttpContent content, HubSubject subject, CancellationToken stop)
+    {
+        var most = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
+        using var all = new MemoryStream();
+        var stream = await WithinAsync(each => content.ReadAsStreamAsync(each), stop).ConfigureAwait(false);
+        await using var _ = stream.ConfigureAwait(false);
+        var buffer = new byte[1 << 16];
+        for (var count = 1; count > 0;)
+        {
+            count = await WithinAsync(each => stream.ReadAsync(buffer, each).AsTask(), stop).ConfigureAwait(false);
+            if (all.Length + count > most || content.Headers.ContentLength > most)
+                throw new HubException(HubError.InvalidAnswer, $"The list of the files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}");
+            all.Write(buffer, 0, count);
+        }
+        return all.ToArray();
     }
 
     private async Task<HubAnswer> SendAsync(HttpMethod method, HubSubject subject, RangeHeaderValue? range, CancellationToken stop)

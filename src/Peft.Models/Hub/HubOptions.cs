@@ -1,8 +1,10 @@
+using System.ComponentModel;
 using Microsoft.Extensions.Logging;
 
 namespace Peft.Models;
 
 /// <summary>How to reach the hub, and where to keep what comes from it. What is left out comes from the environment, as in Hugging Face's own client.</summary>
+[TypeConverter(typeof(TextConverter<HubOptions>))]
 public sealed record HubOptions
 {
     /// <summary>Address of the hub or of a mirror. Otherwise <c>HF_ENDPOINT</c>, or <c>https://huggingface.co</c>.</summary>
@@ -40,6 +42,9 @@ public sealed record HubOptions
 
     /// <summary>Told about retries, and about cached files that are used because the hub cannot be reached.</summary>
     public ILogger? Logger { get; init; }
+
+    /// <summary>What the hub's answers may cost; <see cref="ResourceLimits.Default"/> if null.</summary>
+    public ResourceLimits? Limits { get; init; }
 
     /// <summary>The settings that may be shown: not the token.</summary>
     public override string ToString() => $"HubOptions {{ Endpoint = {Endpoint}, Token = {(string.IsNullOrEmpty(Token) ? "" : "***")}, CacheFolder = {CacheFolder}, Offline = {Offline} }}";

@@ -23,6 +23,9 @@ internal sealed partial record HubSettings
     /// <summary>Free bytes where a folder lies; null if unknown.</summary>
     public Func<string, long?> FreeSpace { get; init; } = Disk.FreeSpace;
 
+    /// <summary>What the hub's answers may cost.</summary>
+    public ResourceLimits Limits => Options.Limits ?? ResourceLimits.Default;
+
     /// <summary>The address without a slash at its end.</summary>
     public string Base => Endpoint.AbsoluteUri.TrimEnd('/');
 
@@ -74,14 +77,11 @@ internal sealed partial record HubSettings
 
     private static string? TokenFile(string path)
     {
-        try
-        {
-            return File.Exists(path) ? File.ReadAllText(path) : null;
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new HubException(HubError.InvalidSetting, $"The token file {path} cannot be read ({error.Message}). Make it readable, or set HF_TOKEN.", error);
-        }
+        const int MostBytes = 4096;
+        const string Remedy = "Make it a readable file with nothing but a token, or set HF_TOKEN.";
+        return SmallFile.Exists(path)
+            ? StrictJson.Text(SmallFile.Read(path, MostBytes, "", (message, error) => new HubException(HubError.InvalidSetting, $"The token file cannot be used: {message} {Remedy}", error)))
+            : null;
     }
 
     [GeneratedRegex(@"\$\{?(?<name>\w+)\}?")]

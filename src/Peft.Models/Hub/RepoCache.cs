@@ -32,8 +32,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
     public string? CommitOf(string revision)
     {
         if (HubNames.IsCommit(revision)) return revision;
-        var path = RefOf(revision);
-        return File.Exists(path) && File.ReadAllText(path).Trim() is var commit && HubNames.IsCommit(commit) ? commit : null;
+        return ReadKept(RefOf(revision), 1024) is { } content && StrictJson.Text(content).Trim() is var commit && HubNames.IsCommit(commit) ? commit : null;
     }
 
     /// <summary>Notes which commit a revision is now.</summary>
@@ -45,8 +44,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
     /// <summary>The files of a commit, if they were listed before.</summary>
     public RepoListing? ListingOf(string commit)
     {
-        var path = TreeOf(commit);
-        return File.Exists(path) ? RepoListing.ParseKept(commit, File.ReadAllText(path)) : null;
+        return ReadKept(TreeOf(commit), settings.Limits.MaxListingBytes) is { } content ? RepoListing.ParseKept(commit, content) : null;
     }
 
     /// <summary>Notes the files of a commit, so that a snapshot that lacks some is known as such.</summary>
@@ -99,6 +97,9 @@ internal sealed class RepoCache(HubSettings settings, string repository)
             return IsThere(path);   // another process was faster; otherwise links are not allowed here
         }
     }
+
+    private static byte[]? ReadKept(string path, long most)
+        => SmallFile.Exists(path) ? SmallFile.Read(path, most, "Delete it: it is fetched anew.", (message, error) => new HubException(HubError.CacheUnusable, $"The cache is damaged: {message}", error)) : null;
 
     // The files are there already: that a cache cannot be written is no reason not to use it.
     private static void Keep(string path, string text)

@@ -13,47 +13,54 @@ internal sealed record ListedFile(long? Size, string? BlobId, string? Sha256);
 internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, ListedFile> Files)
 {
     /// <summary>Reads the hub's answer to <c>/api/models/{id}/revision/{revision}?blobs=true</c>.</summary>
-    public static RepoListing Parse(string repository, string json)
+    public static RepoListing Parse(string repository, ReadOnlyMemory<byte> json)
     {
+        using var document = StrictJson.Document(json, "it", (message, error) => Failure(message, error));
         try
         {
-            var root = JsonNode.Parse(json)!.AsObject();
-            var commit = root["sha"]!.GetValue<string>();
-            if (!HubNames.IsCommit(commit)) throw new FormatException($"sha is '{commit}'");
+            var root = new JsonPart(document.RootElement, "it");
+            var commit = root["sha"].AsString();
+            if (!HubNames.IsCommit(commit)) throw new TokenizerException($"sha is '{commit}'");
             var files = new Dictionary<string, ListedFile>(StringComparer.Ordinal);
-            foreach (var each in root["siblings"]!.AsArray())
+            foreach (var each in root["siblings"].Items())
             {
-                var name = each!["rfilename"]!.GetValue<string>();
+                var name = each["rfilename"].AsString();
                 HubNames.RequireFile(repository, name);
-                files[name] = new(each["size"]?.GetValue<long>(), each["blobId"]?.GetValue<string>(), each["lfs"]?["sha256"]?.GetValue<string>());
+                files[name] = new(OrNull(each["size"])?.AsLong(), OrNull(each["blobId"])?.AsString(), OrNull(OrNull(each["lfs"])?["sha256"])?.AsString());
             }
             return new(commit, files);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or NullReferenceException)
+        catch (TokenizerException error)
         {
-            throw new HubException(HubError.InvalidAnswer, $"The answer about {repository} is not the hub's ({error.Message}). Check HF_ENDPOINT, and that no proxy answers in its place.", error);
+            throw Failure(error.Message, error);
         }
+
+        HubException Failure(string message, Exception? error)
+            => new(HubError.InvalidAnswer, $"The answer about {repository} is not the hub's ({message}). Check HF_ENDPOINT, and that no proxy answers in its place.", error);
     }
 
     /// <summary>Reads what the cache keeps of a commit, in the form of Hugging Face's own client; null if that is not readable.</summary>
-    public static RepoListing? ParseKept(string commit, string json)
+    public static RepoListing? ParseKept(string commit, ReadOnlyMemory<byte> json)
     {
         try
         {
-            var root = JsonNode.Parse(json)!.AsObject();
-            if (root["format_version"]!.GetValue<int>() != 1) return null;
-            var files = root["files"]!.AsObject().ToDictionary(
-                each => each.Key,
-                each => new ListedFile(each.Value!["size"]!.GetValue<long>(), each.Value["blob_id"]!.GetValue<string>(), each.Value["lfs_sha256"]?.GetValue<string>()),
+            using var document = StrictJson.Document(json, "trees", (message, error) => new TokenizerException(message, error));
+            var root = new JsonPart(document.RootElement, "trees");
+            if (root["format_version"].AsInt() != 1) return null;
+            var files = root["files"].Properties().ToDictionary(
+                each => each.Name,
+                each => new ListedFile(each.Value["size"].AsLong(), each.Value["blob_id"].AsString(), OrNull(each.Value["lfs_sha256"])?.AsString()),
                 StringComparer.Ordinal);
             foreach (var name in files.Keys) HubNames.RequireFile("The cache", name);
             return new(commit, files);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or NullReferenceException)
+        catch (TokenizerException)
         {
             return null;
         }
     }
+
+    private static JsonPart? OrNull(JsonPart? part) => part is { IsNull: false } ? part : null;
 
     /// <summary>The text that <see cref="ParseKept"/> reads; null if the server told too little for it.</summary>
     public string? Keep()

@@ -51,6 +51,9 @@ public sealed record LoadOptions
     /// <summary>How to reach the hub, for a model that is named by its hub id.</summary>
     public HubOptions? Hub { get; init; }
 
+    /// <summary>What the model's files may cost in depth, time and memory; <see cref="ResourceLimits.Default"/> if null.</summary>
+    public ResourceLimits? Limits { get; init; }
+
     internal Placement Placement
     {
         get

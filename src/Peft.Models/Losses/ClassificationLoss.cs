@@ -12,6 +12,7 @@ internal static class ClassificationLoss
     public static Tensor Of(Tensor logits, Tensor labels, string? problemType, string source)
     {
         using var scope = NewDisposeScope();
+        if (labels.is_complex()) throw Misshapen(labels, "real numbers");
         var classes = logits.shape[^1];
         problemType ??= classes == 1 ? "regression"
             : labels.is_floating_point() ? "multi_label_classification" : "single_label_classification";
@@ -33,7 +34,7 @@ internal static class ClassificationLoss
     public static Tensor PerToken(Tensor logits, Tensor labels)
     {
         using var scope = NewDisposeScope();
-        if (!labels.shape.SequenceEqual([logits.shape[0], logits.shape[1]])) throw Misshapen(labels, $"[{logits.shape[0]}, {logits.shape[1]}], a class for each token");
+        if (labels.is_floating_point() || !labels.shape.SequenceEqual([logits.shape[0], logits.shape[1]])) throw Misshapen(labels, $"[{logits.shape[0]}, {logits.shape[1]}], a class for each token");
         var flat = labels.reshape(-1).to_type(ScalarType.Int64);
         CheckRange(flat, logits.shape[^1]);
         var kept = flat.ne(Batch.IgnoredLabel).nonzero().squeeze(1);
@@ -84,6 +85,5 @@ internal static class ClassificationLoss
         throw new ArgumentException($"The labels run from {least} to {most}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for what is ignored): give LabelCount or Id2Label when it is loaded.", nameof(labels));
     }
 
-    private static ArgumentException Misshapen(Tensor labels, string expected)
-        => new($"The labels are [{string.Join(", ", labels.shape)}] of {labels.dtype}, but must be {expected}.", nameof(labels));
+    private static ArgumentException Misshapen(Tensor labels, string expected) => new($"The labels are {TensorRules.Describe(labels)}, but must be {expected}.", nameof(labels));
 }

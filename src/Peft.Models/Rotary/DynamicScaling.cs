@@ -16,7 +16,7 @@ public sealed record DynamicScaling(double Factor, int MaxPositions) : RotarySca
 {
     internal override Tensor Frequencies(double theta, Tensor exponents, long length)
     {
-        var d = 2.0 * exponents.shape[0];
+        var d = Math.Round(2 / exponents[1].item<float>());   // of an odd number the last turns a pair alone
         return Power(theta * Math.Pow((Factor * length / MaxPositions) - (Factor - 1), d / (d - 2)), exponents).reciprocal();
     }
 

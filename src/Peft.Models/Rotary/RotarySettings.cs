@@ -13,6 +13,9 @@ public sealed record RotarySettings(double Base)
     /// <summary>Share of a head's dimensions that rotate.</summary>
     public double Partial { get; init; } = 1;
 
+    /// <summary>Dimensions of a head that rotate. They turn in pairs: an odd share takes one more, as in transformers.</summary>
+    internal int Rotated(int headSize) => ((int)(headSize * Partial) + 1) / 2 * 2;
+
     /// <summary>The frequencies for a regime of <see cref="RotaryScaling.Regime"/>.</summary>
     internal Tensor Frequencies(Tensor exponents, long regime)
         => Scaling?.Frequencies(Base, exponents, regime) ?? tensor((float)Base, device: exponents.device).pow(exponents).reciprocal();
@@ -48,7 +51,8 @@ public sealed record RotarySettings(double Base)
     private static JsonObject OfLayer(ModelConfig config, string layerType)
     {
         var rope = config.Object("rope_parameters");
-        if (rope?.Any(pair => pair.Value is not (JsonObject or null)) == true)
+        // transformers writes fields of the flat form beside the nested one where no layer is of one of the types.
+        if (rope?[layerType] is not JsonObject && rope?.Any(pair => pair.Value is not (JsonObject or null)) == true)
             throw new UnsupportedModelException($"{config.Source}: rope_parameters of model_type '{config.ModelType}' must be nested by layer type: full_attention and sliding_attention.");
         var result = rope?[layerType]?.DeepClone().AsObject() ?? [];
         if (layerType != "full_attention" || config.Object("rope_scaling") is not { } older) return result;

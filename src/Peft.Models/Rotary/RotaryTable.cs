@@ -9,6 +9,7 @@ internal sealed class RotaryTable : IDisposable
     private readonly RotarySettings settings;
     private readonly Lock growing = new();   // passes may run at the same time
     private Tensor? cosine, sine;   // [positions, 1, rotated]
+    private readonly int share;   // an odd one turns one dimension more
     private long rows, regime;
 
     /// <param name="settings">The settings.</param>
@@ -17,10 +18,10 @@ internal sealed class RotaryTable : IDisposable
     public RotaryTable(RotarySettings settings, int headSize)
     {
         this.settings = settings;
-        Rotated = (int)(headSize * settings.Partial);
-        if (Rotated % 2 != 0)
+        (share, Rotated) = ((int)(headSize * settings.Partial), settings.Rotated(headSize));
+        if (Rotated > headSize || (Rotated > share && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
             throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
-                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {Rotated} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
+                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {share} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
         if (settings.Scaling?.Misfit(Rotated) is { } misfit) throw new UnsupportedModelException(misfit);
     }
 
@@ -50,7 +51,7 @@ internal sealed class RotaryTable : IDisposable
         // Only where the frequencies follow from the length is it worth asking the device for it.
         if (settings.Scaling is { } scaling && scaling.Regime(limit, regime) != scaling.Regime(0, regime)) limit = positions.max().item<long>() + 1;
         Tensor c, s;
-        if (Passes(limit)) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
+        if (Passes(limit) || limit > MostRows) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
         else
         {
             Ensure(limit, type, device);
@@ -76,6 +77,9 @@ internal sealed class RotaryTable : IDisposable
         using var straight = heads.mul(angles.Cosine);
         return straight.addcmul(swapped, angles.SignedSine, 1);
     }
+
+    // Beyond that, positions that a caller names are few among many: a table up to them would hold what nobody asks for.
+    private const long MostRows = 1 << 20;
 
     // Whether a pass up to a length has frequencies of its own, for which a table would be made in vain.
     private bool Passes(long length)
@@ -104,7 +108,7 @@ internal sealed class RotaryTable : IDisposable
     {
         using var grad = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(0, Rotated, 2, ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Rotated);
+        var exponents = arange(0, Rotated, 2, ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(share);
         var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
         var (c, s) = (angles.cos(), angles.sin());
         if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(factor), s.mul(factor));

@@ -1,13 +1,13 @@
 namespace Peft.Models;
 
 /// <summary>The parts of a tokenizer in the order in which they work.</summary>
-internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer? PreTokenizer, ITokenModel Model, IPostProcessor? PostProcessor, IDecoder? Decoder)
+internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer? PreTokenizer, ITokenModel Model, IPostProcessor? PostProcessor, IDecoder? Decoder, ResourceLimits Limits)
 {
     /// <summary>The tokens of one text, without template.</summary>
     public List<TokenEntry> Tokenize(string text, int sequence, AddedVocabulary added)
     {
         text = Utf16.WellFormed(text);
-        var pieces = added.Extract(text);
+        var pieces = added.Extract(text, new(Limits, text.Length));
         PreTokenizer?.PreTokenize(pieces);
         var positions = Utf16.CodePointPositions(text);
         var result = new List<TokenEntry>();
@@ -25,6 +25,10 @@ internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer?
         return result;
     }
 
+    /// <summary>The text of tokens.</summary>
+    public string Decode(List<string> tokens)
+        => Decoder is null ? string.Join(' ', tokens) : string.Concat(Decoder.Decode(tokens, new(Limits, tokens.Sum(token => (long)token.Length))));
+
     /// <summary>Cuts the sequences, one or two, to a length and puts the template around them.</summary>
     public List<TokenEntry> Finish(List<List<TokenEntry>> sequences, EncodeOptions options, Side truncationSide)
     {
@@ -35,7 +39,9 @@ internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer?
                 throw new ArgumentException($"MaxLength is {length}, but the special tokens alone are {added}.");
             Truncation.Cut(sequences, length - added, options.Truncation, truncationSide);
         }
-        var parts = PostProcessor?.Process(sequences, options.AddSpecialTokens) ?? sequences;
+        // A template may have a text many times, and the next one that again.
+        var budget = new TextBudget(Limits, sequences.Sum(sequence => sequence.Count));
+        var parts = PostProcessor?.Process(sequences, options.AddSpecialTokens, budget) ?? sequences;
         var result = new List<TokenEntry>(parts.Sum(part => part.Count));
         parts.ForEach(result.AddRange);
         return result;

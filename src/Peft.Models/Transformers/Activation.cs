@@ -15,17 +15,37 @@ public sealed class Activation
     internal bool IsSilu => Name is "silu" or "swish";
 
     /// <summary>Applies it to every element.</summary>
-    public Tensor Apply(Tensor input) => apply(input);
+    /// <exception cref="ArgumentException">They are no floating-point numbers.</exception>
+    public Tensor Apply(Tensor input)
+    {
+        if (!TensorRules.RequireAlive(input, nameof(input)).is_floating_point()) throw new ArgumentException($"An activation is for floating-point numbers, but the input is {TensorRules.Describe(input)}.", nameof(input));
+        using var scope = NewDisposeScope();
+        return apply(input).MoveToOuterDisposeScope();
+    }
 
     private static readonly Activation[] Known =
     [
         new("silu", x => nn.functional.silu(x)),
         new("swish", x => nn.functional.silu(x)),
         new("relu", x => nn.functional.relu(x)),
+        new("relu2", x => nn.functional.relu(x).square()),
+        new("relu6", x => nn.functional.relu6(x)),
+        new("leaky_relu", x => nn.functional.leaky_relu(x, 0.01)),
+        new("linear", x => x.alias()),
         new("tanh", x => x.tanh()),
+        new("sigmoid", x => x.sigmoid()),
+        new("mish", x => nn.functional.mish(x)),
+        new("hardswish", x => nn.functional.hardswish(x)),
+        new("laplace", x => x.sub(0.707107).div(0.282095 * Math.Sqrt(2)).erf().add(1).mul(0.5)),
+        new("sqrtsoftplus", x => nn.functional.softplus(x).sqrt()),
+        new("quick_gelu", x => x.mul(1.702).sigmoid().mul(x)),
         new("gelu", x => nn.functional.gelu(x)),
         new("gelu_new", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
         new("gelu_pytorch_tanh", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
+        new("gelu_10", x => nn.functional.gelu(x).clamp(-10, 10)),
+        new("gelu_python", x => nn.functional.gelu(x)),
+        new("gelu_python_tanh", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
+        new("gelu_accurate", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
         new("gelu_fast", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
     ];
 
@@ -35,6 +55,7 @@ public sealed class Activation
     /// <exception cref="UnsupportedModelException">The name is not known.</exception>
     public static Activation Read(ModelConfig config, string field, string fallback)
     {
+        ArgumentNullException.ThrowIfNull(config);
         var name = config.Text(field, fallback)!;
         return Array.Find(Known, known => known.Name == name)
             ?? throw new UnsupportedModelException(

@@ -6,7 +6,8 @@ namespace Peft.Models;
 /// <param name="Mask">Added to the scores, broadcast to <c>[batch, heads, queries, keys]</c>; null if nothing but causality hides a key.</param>
 /// <param name="Causal">Whether query i sees the keys up to i, without a mask.</param>
 /// <param name="LastKeys">If set, only the last keys take part.</param>
-internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys = null) : IDisposable
+/// <param name="BlindsQueries">Whether some query sees no key and gradients are taken: it averages all, and torch's kernels give that a wrong gradient.</param>
+internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys = null, bool BlindsQueries = false) : IDisposable
 {
     /// <summary>Every query sees every key.</summary>
     public static readonly AttentionPattern Everything = new(null, false);
@@ -22,9 +23,10 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
     /// <param name="device">Device of the mask.</param>
     /// <param name="causal">Whether a query sees no later key; without it there is no window.</param>
     /// <param name="bias">Added to the scores, <c>[1, heads, queries, keys]</c>; null for nothing.</param>
-    /// <param name="ignoresPadding">Whether padding between real keys is no distance to the window.</param>
+    /// <param name="absent">How many of the first keys are not there for queries that see nothing either.</param>
+    /// <param name="counted">1 for keys that are a distance to the window, <c>[batch, keys]</c>; null if all are.</param>
     public static AttentionPattern Create(
-        int queries, int keys, int? window, Tensor? keyMask, ScalarType type, Device device, bool causal = true, Tensor? bias = null, bool ignoresPadding = false)
+        int queries, int keys, int? window, Tensor? keyMask, ScalarType type, Device device, bool causal = true, Tensor? bias = null, Tensor? counted = null, int absent = 0)
     {
         if (window >= keys) window = null;
         if (keyMask is null && bias is null)
@@ -35,29 +37,31 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
         }
 
         using var scope = NewDisposeScope();
-        var hidden = Hidden(queries, keys, window, keyMask, device, causal, ignoresPadding);
+        var hidden = Hidden(queries, keys, window, keyMask, device, causal, counted);
         if (hidden is null) return new(bias!.alias().MoveToOuterDisposeScope(), false);
         // A finite number: a query that sees nothing (padding) then averages all keys, where -∞ would give NaN.
         var mask = (bias ?? zeros(hidden.shape, type, device)).masked_fill(hidden, Lowest(type));
-        return new(mask.MoveToOuterDisposeScope(), false);
+        if (absent > 0) mask.narrow(-1, 0, absent).masked_fill_(hidden.narrow(-1, 0, absent), double.NegativeInfinity);
+        var blinds = keyMask is not null && is_grad_enabled() && hidden.all(-1).any().item<bool>();
+        return new(mask.MoveToOuterDisposeScope(), false, BlindsQueries: blinds);
     }
 
     // True where a query does not see a key, broadcast to [batch, heads, queries, keys].
-    private static Tensor? Hidden(int queries, int keys, int? window, Tensor? keyMask, Device device, bool causal, bool ignoresPadding)
+    private static Tensor? Hidden(int queries, int keys, int? window, Tensor? keyMask, Device device, bool causal, Tensor? counted)
     {
         var unreal = keyMask?.eq(0).unsqueeze(1).unsqueeze(1);   // [batch, 1, 1, keys]
         if (!causal || (queries == 1 && window is null)) return unreal;
         var query = arange(keys - queries, keys, ScalarType.Int64, device).unsqueeze(1);
         var distance = query.sub(arange(keys, ScalarType.Int64, device));   // [queries, keys]
         var hidden = distance.lt(0);
-        if (window is { } width) hidden = hidden.logical_or(ignoresPadding && keyMask is not null ? Between(keyMask, queries).ge(width) : distance.ge(width));
+        if (window is { } width) hidden = hidden.logical_or(counted is not null ? Between(counted, queries).ge(width) : distance.ge(width));
         return unreal is null ? hidden : hidden.logical_or(unreal);
     }
 
-    // Real keys from a key to a query, [batch, 1, queries, keys].
-    private static Tensor Between(Tensor keyMask, int queries)
+    // Keys that count from a key to a query, [batch, 1, queries, keys].
+    private static Tensor Between(Tensor counted, int queries)
     {
-        var rank = keyMask.ne(0).to_type(ScalarType.Int64).cumsum(1);
+        var rank = counted.ne(0).to_type(ScalarType.Int64).cumsum(1);
         return rank.narrow(1, rank.shape[1] - queries, queries).unsqueeze(2).sub(rank.unsqueeze(1)).unsqueeze(1);
     }
 

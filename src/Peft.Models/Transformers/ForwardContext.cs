@@ -26,8 +26,8 @@ internal sealed class ForwardContext
     /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
-    /// <summary>Whether padding between real tokens is no distance to a window.</summary>
-    public bool IgnoresPadding { get; init; }
+    /// <summary>1 for positions that are a distance to a window, <c>[batch, past + length]</c>; null if all are.</summary>
+    public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
 
     /// <summary>Whether a position sees the earlier ones only.</summary>
     public bool Causal { get; init; } = true;
@@ -43,6 +43,9 @@ internal sealed class ForwardContext
 
     /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
+
+    /// <summary>Whether layers with a window hold no more of the prefix than it shows.</summary>
+    public bool CutsPrefix { get; init; }
 
     /// <summary>How far the prefix of each layer is open; null for all the way.</summary>
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
@@ -82,7 +85,8 @@ internal sealed class ForwardContext
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
         // Outside any scope: the context may outlive the pass.
-        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, IgnoresPadding);
+        var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, KeyMask is null ? null : CountedPositions,
+            absent: CutsPrefix && Prefix is not null && window is { } width ? Math.Max(0, Past - width + 1) : 0);
         made.Mask?.DetachFromDisposeScope();
         patterns.Add((window, made));
         return made;
@@ -109,6 +113,7 @@ internal sealed class ForwardContext
         Angles?.Dispose();
         WindowAngles?.Dispose();
         KeyMask?.Dispose();
+        CountedPositions?.Dispose();
         foreach (var (keys, values) in Prefix ?? [])
         {
             keys.Dispose();

@@ -20,8 +20,8 @@ public sealed record ModelInput
     /// <summary>The token ids that <see cref="Embeddings"/> stand for, -1 where there are none; null where they are not known.</summary>
     internal Tensor? TokenIds { get; init; }
 
-    /// <summary>Whether padding between real tokens, as between virtual tokens and an input, is no distance to attention with a window.</summary>
-    internal bool IgnoresPadding { get; init; }
+    /// <summary>1 for positions that are a distance to the windows of layers, <c>[batch, past + sequence]</c>; null if all are.</summary>
+    internal Tensor? CountedPositions { get; init; }
 
     /// <summary>Token types <c>[batch, sequence]</c>, such as 0 for a question and 1 for its context; all 0 if null. For models that have them.</summary>
     public Tensor? TokenTypeIds { get; init; }
@@ -41,7 +41,7 @@ public sealed record ModelInput
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
     /// <summary>Tokens that the attention of layers reads besides, as LLaMA-Adapter learns them; of an encoder-decoder model the decoder's.</summary>
-    public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
+    public IReadOnlyList<AttentionPrompt> InAttention { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = [];
 
     /// <summary>Whether the layers read what has a gradient and is not their input: none of them can then be run again by itself.</summary>
     internal bool SharesGraph { get; init; }

@@ -25,7 +25,7 @@ internal sealed class PromptedInput : IDisposable
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        if (PeftModel.Of(model) is not { } peft) return WithPrompts(model, input);
+        if (PeftModel.Of(model) is not { } peft) return Read(model, input, null);
         var pass = peft.BeginPass();
         var entered = pass.Enter();
         try
@@ -42,9 +42,10 @@ internal sealed class PromptedInput : IDisposable
         }
     }
 
-    private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel peft)
+    private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel? peft)
     {
-        if (peft.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
+        InputRules.Check(model, input);
+        if (peft?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
         var prompted = WithPrompts(model, input with { SharesGraph = true });
@@ -83,7 +84,7 @@ internal sealed class PromptedInput : IDisposable
             TokenIds = tokens.Embeddings is null || input.Embeddings is not null ? null : Pad(prompts.EmbeddingCount, input.InputIds, rows, -1),
             Embeddings = Before(tokens.Embeddings, input.InputIds, input.Embeddings, model, rows),
             AttentionMask = Mask(layout, input.AttentionMask, rows, past + length),
-            IgnoresPadding = layout.Total > 0,
+            CountedPositions = Counted(layout, input.AttentionMask, rows, past + length),
             TokenTypeIds = first ? Pad(prompts.EmbeddingCount, input.TokenTypeIds, rows, 0) : input.TokenTypeIds,
             PositionIds = positions is null ? null : Keep(positions.alias()),
             Prefix = Prefix(tokens, rows, model),
@@ -127,6 +128,18 @@ internal sealed class PromptedInput : IDisposable
         return Keep(cat([layout.Mask.to_type(own.dtype).expand(rows, -1), own], 1));
     }
 
+    /// <summary>
+    /// Which positions are a distance to a window; null if all are. Padding before a row's tokens is none, so that the row computes what it would alone;
+    /// padding after them is, as in transformers.
+    /// </summary>
+    private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
+    {
+        if (layout.Total == 0 || (given is null && !layout.IsMixed)) return null;
+        var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(0).to_type(ScalarType.Int64).cumsum(1).gt(0);
+        if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], ScalarType.Bool, own.device), own], 1);
+        return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
+    }
+
     /// <summary>The positions of the input in each row, behind its own virtual tokens; null where the transformer counts them the same way.</summary>
     private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
     {
@@ -167,7 +180,7 @@ internal sealed class PromptedInput : IDisposable
     }
 
     private AttentionPrompt[] InAttention(VirtualTokens tokens)
-        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate) })];
+        => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate), Rows = prompt.Rows is { } rows ? Keep(rows) : null })];
 
     private Tensor? Pad(int count, Tensor? given, long rows, int value)
         => given is null || count == 0 ? given : Keep(cat([full(rows, count, value, given.dtype, given.device), given], 1));
@@ -191,12 +204,37 @@ internal sealed class PromptedInput : IDisposable
         return output.reshape(-1, output.shape[2]).index_select(0, places);
     }
 
+    /// <summary>Positions <c>[batch, n]</c> that count from each row's first one, its virtual tokens included, as positions of the output.</summary>
+    public Tensor FromOwn(Tensor positions)
+    {
+        if (Count == 0 || rows.Count == 1) return positions.alias();
+        using var padding = tensor(rows.Select(row => (long)(Count - row.Embeddings)).ToArray(), [rows.Count, 1], device: positions.device);
+        return positions.add(padding);
+    }
+
+    /// <summary>The output at the positions of <see cref="FromOwn"/>, as many as the input has.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, size]</c>.</param>
+    public Tensor Counted(Tensor output)
+    {
+        var length = output.shape[1] - Count;
+        if (Count == 0 || rows.Count == 1) return output.narrow(1, 0, length);
+        return cat([.. rows.Select((row, i) => output.narrow(0, i, 1).narrow(1, Count - row.Embeddings, length))], 0);
+    }
+
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>
     public Tensor Labels(Tensor labels)
     {
+        RequireLabels(labels);
         if (Count == 0) return labels.alias();
         using var before = full(labels.shape[0], Count, Batch.IgnoredLabel, labels.dtype, labels.device);
         return cat([before, labels], 1);
+    }
+
+    // One for each position of what is read, or of what the decoder reads.
+    private static void RequireLabels(Tensor labels)
+    {
+        if (labels.dim() == 2 && labels.dtype is ScalarType.Int64 or ScalarType.Int32) return;
+        throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be whole numbers [batch, sequence], one for each position.", nameof(labels));
     }
 
     /// <summary>The loss of predicting the next token, where labels may have weights: Σ w·loss ÷ number of labels.</summary>
@@ -205,6 +243,7 @@ internal sealed class PromptedInput : IDisposable
     public Tensor NextTokenLoss(Tensor labels, Func<Tensor, Tensor> mean)
     {
         using var scope = NewDisposeScope();
+        RequireLabels(labels);
         // Before a row without virtual embeddings stands padding, which predicts nothing.
         if (Count > 0 && rows.Any(row => row.Embeddings == 0))
             labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Batch.IgnoredLabel), labels.narrow(1, 1, labels.shape[1] - 1)], 1);

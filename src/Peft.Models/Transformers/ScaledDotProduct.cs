@@ -4,15 +4,16 @@ namespace Peft.Models;
 
 /// <summary>softmax(s·q·kᵀ + mask)·v, with fewer key/value heads than query heads if need be (Ainslie et al. 2023, arXiv:2305.13245).</summary>
 /// <param name="spec">The model.</param>
-internal sealed class ScaledDotProduct(TransformerSpec spec)
+/// <param name="layer">The layer.</param>
+internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
 {
     private readonly int heads = spec.HeadCount, keyValueHeads = spec.KeyValueHeadCount, size = spec.HeadSize;
     private readonly int group = spec.HeadCount / spec.KeyValueHeadCount;
     private readonly double? softCap = spec.AttentionSoftCap;
-    private readonly double scale = spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize);
+    private readonly double scale = spec.ScoreFactor(layer);
 
     // torch's kernel divides by √size: what is left is multiplied into the queries.
-    private readonly double queryFactor = (spec.AttentionScale ?? 1 / Math.Sqrt(spec.HeadSize)) * Math.Sqrt(spec.HeadSize);
+    private readonly double queryFactor = spec.ScoreFactor(layer) * Math.Sqrt(spec.HeadSize);
 
     /// <summary>Whether the scores are bent before the softmax.</summary>
     public bool IsCapped => softCap is not null;
@@ -40,12 +41,12 @@ internal sealed class ScaledDotProduct(TransformerSpec spec)
         {
             // The query heads that share keys become queries of one head: no key is copied.
             using var folded = group == 1 ? query.alias() : query.reshape(batch, keyValueHeads, group, size);
-            using var one = Attend(folded, key, value, pattern.Mask, false, dropout);
+            using var one = Attend(folded, key, value, pattern.Mask, false, dropout, pattern.BlindsQueries);
             return one.reshape(batch, 1, heads * size);
         }
         using var allKeys = Repeat(key, batch, keys);
         using var allValues = Repeat(value, batch, keys);
-        using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout);
+        using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout, pattern.BlindsQueries);
         using var turned = output.transpose(1, 2);
         return turned.reshape(batch, queries, heads * size);
     }
@@ -71,22 +72,20 @@ internal sealed class ScaledDotProduct(TransformerSpec spec)
         return wide.reshape(batch, heads, keys, size);
     }
 
-    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
+    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, bool byHand)
     {
-        if (softCap is { } cap) return AttendCapped(query, key, value, mask, causal, dropout, cap);
+        if (byHand || IsCapped) return AttendByHand(query, key, value, mask, causal, dropout);
         if (Math.Abs(queryFactor - 1) < 1e-12)
             return nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal);
         using var scaled = query.mul(queryFactor);
         return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, dropout, causal);
     }
 
-    private Tensor AttendCapped(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, double cap)
+    private Tensor AttendByHand(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
     {
         using var keyT = key.transpose(2, 3);
         using var products = query.matmul(keyT);
-        using var small = products.mul(scale / cap);
-        using var bent = small.tanh();
-        var scores = bent.mul(cap);
+        var scores = softCap is { } cap ? Bend(products, cap) : products.mul(scale);
         if (causal)
         {
             var length = (int)query.shape[2];
@@ -104,6 +103,13 @@ internal sealed class ScaledDotProduct(TransformerSpec spec)
         using var cast = weights.to_type(query.dtype);
         using var kept = nn.functional.dropout(cast, dropout, dropout > 0);
         return kept.matmul(value);
+    }
+
+    private Tensor Bend(Tensor products, double cap)
+    {
+        using var small = products.mul(scale / cap);
+        using var bent = small.tanh();
+        return bent.mul(cap);
     }
 
     private static Tensor Add(Tensor scores, Tensor mask)

@@ -22,26 +22,27 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         (heads, keyValueHeads, size) = (spec.HeadCount, spec.KeyValueHeadCount, spec.HeadSize);
         window = spec.Window(layer);
         dropout = spec.AttentionDropout;
-        attention = new(spec);
+        attention = new(spec, layer);
         windowAngles = window is not null && spec.WindowRotary is not null;
-        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = (int)(size * rotary.Partial);
-        kernel = new(heads, keyValueHeads, size, rotated, (float)(spec.AttentionScale ?? 1 / Math.Sqrt(size)), window);
+        if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = rotary.Rotated(size);
+        kernel = new(heads, keyValueHeads, size, rotated, (float)spec.ScoreFactor(layer), window);
 
         var names = spec.Names;
+        var projections = new List<(string Name, AdaptableModule Module)>();
         if (spec.AttentionProjections == ProjectionLayout.Separate)
         {
-            this.Place(names.Query, query = TransformerParts.Projection(spec, spec.HiddenSize, heads * size, spec.AttentionBias, at));
-            this.Place(names.Key, key = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
-            this.Place(names.Value, value = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at));
+            projections.Add((names.Query, query = TransformerParts.Projection(spec, spec.HiddenSize, heads * size, spec.AttentionBias, at)));
+            projections.Add((names.Key, key = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at)));
+            projections.Add((names.Value, value = TransformerParts.Projection(spec, spec.HiddenSize, keyValueHeads * size, spec.AttentionBias, at)));
         }
         else
         {
             perHead = spec.AttentionProjections == ProjectionLayout.JoinedPerHead;
             joined = TransformerParts.Projection(spec, spec.HiddenSize, (heads + 2 * keyValueHeads) * size, spec.AttentionBias, at);
-            this.Place(names.QueryKeyValue, joined);
+            projections.Add((names.QueryKeyValue, joined));
         }
-        this.Place(names.AttentionOutput,
-            output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at));
+        projections.Add((names.AttentionOutput, output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at)));
+        foreach (var (name, module) in projections.OrderBy(each => names.AttentionOrder.ToList().IndexOf(each.Name))) this.Place(name, module);
         if (spec.QueryKeyNorm)
         {
             this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, size, at));
@@ -85,12 +86,14 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         q.Dispose();
         k.Dispose();
         v.Dispose();
-        // As in Hugging Face PEFT, what is read of prompts goes through the output projection where queries, keys and values have projections of
-        // their own, and not where they are joined.
+        // As in Hugging Face PEFT, what is read of prompts goes through the output projection, its bias included once more, where queries, keys and
+        // values have projections of their own, and not where they are joined.
         if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read));
         var result = output.call(mixed);
         mixed.Dispose();
-        return read is null || joined is null ? result : Replace(result, result.add(read));
+        if (read is null) return result;
+        if (joined is not null) return Replace(result, result.add(read));
+        return output.Bias is { } bias ? AddBias(result, bias, context) : result;
     }
 
     /// <summary>What the queries read of the prompts inside this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
@@ -104,6 +107,18 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             sum = sum is null ? read : Replace(sum, Replace(read, sum.add(read)));
         }
         return sum;
+    }
+
+    private static Tensor AddBias(Tensor result, Tensor bias, ForwardContext context)
+    {
+        foreach (var prompt in context.InAttention)
+        {
+            if (prompt.Layer != context.Layer) continue;
+            using var rows = prompt.Rows?.to_type(result.dtype).reshape(-1, 1, 1);
+            using var own = rows is null ? bias.alias() : rows.mul(bias);
+            result = Replace(result, result.add(own));
+        }
+        return result;
     }
 
     // gate · softmax(s·q·Kᵀ)·V with K and V of the tokens, which are not rotated.

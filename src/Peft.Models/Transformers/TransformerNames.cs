@@ -9,6 +9,9 @@ public sealed record TransformerNames
     /// <summary>Token embedding.</summary>
     public string Embedding { get; init; } = "embed_tokens";
 
+    /// <summary>What the encoder and the decoder of one model call the token embedding that they share.</summary>
+    public string EmbeddingCopy { get; init; } = "embed_tokens";
+
     /// <summary>Learned positions.</summary>
     public string Positions { get; init; } = "embed_positions";
 
@@ -44,6 +47,9 @@ public sealed record TransformerNames
 
     /// <summary>The attention's output projection.</summary>
     public string AttentionOutput { get; init; } = "o_proj";
+
+    /// <summary>The projections of attention as the original lists them, where that is not query, key, value and output: methods that number modules depend on it.</summary>
+    public IReadOnlyList<string> AttentionOrder { get; init; } = [];
 
     /// <summary>Norm per head of queries.</summary>
     public string QueryNorm { get; init; } = "q_norm";

@@ -78,6 +78,9 @@ public sealed record TransformerSpec
     /// <summary>Factor of the attention scores; null for 1/√<see cref="HeadSize"/>.</summary>
     public double? AttentionScale { get; init; }
 
+    /// <summary>Whether the scores of layer i, counted from 1, are divided by i (GPT-2's <c>scale_attn_by_inverse_layer_idx</c>).</summary>
+    public bool DividesScoresByLayer { get; init; }
+
     /// <summary>Scores s become c·tanh(s/c); null for none.</summary>
     public double? AttentionSoftCap { get; init; }
 
@@ -173,6 +176,11 @@ public sealed record TransformerSpec
 
     /// <summary>Whether a fresh model's residual projections are scaled by 1/√(2·layers) (GPT-2).</summary>
     public bool ScaledResidualInit { get; init; }
+
+    /// <summary>Whether layers with a window hold no more of a prefix than the window shows, as transformers' hybrid caches do. It matters to padding alone, which sees nothing and averages what is held.</summary>
+    internal bool CutsPrefixes { get; init; }
+
+    internal double ScoreFactor(int layer) => (AttentionScale ?? 1 / Math.Sqrt(HeadSize)) / (DividesScoresByLayer ? layer + 1 : 1);
 
     internal int? Window(int layer) => Windows.Count == 0 ? null : Windows[layer];
 }

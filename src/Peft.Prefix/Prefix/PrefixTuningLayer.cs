@@ -15,7 +15,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
     public PrefixTuningLayer(ModelTree model, PrefixTuningOptions options) : base(model, options.VirtualTokens!.Value)
     {
         long count = options.VirtualTokens.Value;
-        if (options.UseGating) Gates = [.. Enumerable.Range(0, Shape.LayerCount).Select(Gate)];
+        if (options.UseGating) Gates = [.. Enumerable.Range(0, Shape.PrefixedLayerCount).Select(Gate)];
         var (zero, size) = (options.InitWeights == "zero", options.TokenSize!.Value);
         if (!options.Projection || options.InferenceMode)
         {

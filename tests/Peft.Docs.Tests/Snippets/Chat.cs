@@ -11,13 +11,22 @@ public class Chat : InFolder
         // snippet: chat-client
         using var model = CausalLM.FromPretrained("models/stories260K");
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
-        tokenizer.ChatTemplate ??= ChatTemplate.Parse("{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
+        tokenizer.ChatTemplate ??= ChatTemplate.Parse("""
+            {{ bos_token }}{% for m in messages %}<|{{ m.role }}|>
+            {% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}
+
+            {% endfor %}{% if add_generation_prompt %}<|assistant|>
+            {% endif %}
+            """);
 
         using IChatClient client = model.AsChatClient(tokenizer);
         ChatMessage[] question = [new(ChatRole.User, "Tell me a story.")];
         await foreach (var update in client.GetStreamingResponseAsync(question, new() { MaxOutputTokens = 20, Temperature = 0.8f, Seed = 1 }))
             Console.Write(update.Text);
         // end
+        tokenizer.ChatTemplate.Render([new(ChatRole.User, "Hi"), new(ChatRole.Assistant, "Hello!"), new(ChatRole.User, "Bye")], new() { AddGenerationPrompt = true })
+            .ShouldBe("<|user|>\nHi\n<|assistant|>\nHello!\n<|user|>\nBye\n<|assistant|>\n");
+        new ChatDataset([[new(ChatRole.User, "Hi"), new(ChatRole.Assistant, "Hello!")]], tokenizer).Warnings.ShouldBeEmpty();
         (await client.GetResponseAsync(question, new() { MaxOutputTokens = 3 })).Usage!.OutputTokenCount.ShouldBe(3);
     }
 
@@ -48,7 +57,7 @@ public class Chat : InFolder
     {
         using var model = CausalLM.FromPretrained("models/stories260K");
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
-        tokenizer.ChatTemplate = ChatTemplate.Parse("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}");
+        tokenizer.ChatTemplate = ChatTemplate.Parse("{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{{ eos_token }}\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}");
         using var peft = model.ApplyLora();
         File.WriteAllText("chats.jsonl", """{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]}""" + "\n");
         // snippet: chat-training
@@ -57,5 +66,6 @@ public class Chat : InFolder
         new Trainer(peft, chats, new TrainingOptions { MaxSteps = 5, LearningRate = 1e-3 }).Train();
         // end
         chats.Count.ShouldBe(1);
+        chats.Warnings.ShouldBeEmpty();
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
 namespace Peft.Models.Tests.Chat;
@@ -57,6 +58,70 @@ public class ChatDatasetTests
         Should.Throw<DatasetException>(() => ChatDataset.FromFile(path, tokenizer)).Message.ShouldContain("line 2");
         folder.Write("chats.jsonl", """{"messages": [{"role": "user"}]}""");
         Should.Throw<DatasetException>(() => ChatDataset.FromFile(path, tokenizer)).Message.ShouldContain("line 1: Chat template, line 1");
+    }
+
+    // What each writes behind an assistant's message, which its tokenizer has as a special token.
+    [Theory]
+    [InlineData("chatml", "<|im_end|>")]
+    [InlineData("chatml-generation", "<|im_end|>")]
+    [InlineData("qwen-tools", "<|im_end|>")]
+    [InlineData("thinking", "<|im_end|>")]
+    [InlineData("llama2", "</s>")]
+    [InlineData("llama3", "<|eot_id|>")]
+    [InlineData("mistral", "</s>")]
+    [InlineData("gemma", "<end_of_turn>")]
+    [InlineData("phi3", "<|end|>")]
+    [InlineData("zephyr", "</s>")]
+    [InlineData("vicuna", "</s>")]
+    [InlineData("alpaca", "</s>")]
+    public void Published_templates_give_no_warning_but_without_their_end_token_one(string name, string end)
+    {
+        var text = ChatData.Template(name);
+        var tokenizer = With(text, end);
+        new ChatDataset([Short], tokenizer).Warnings.ShouldBeEmpty();
+        new ChatDataset([Short], tokenizer, new() { EndTokenIds = [tokenizer.TokenToId(end)!.Value] }).Warnings.ShouldBeEmpty();
+
+        var log = new Messages();
+        var unstoppable = new ChatDataset([Short, Short], tokenizer, new() { EndTokenIds = [5] }, log);
+        unstoppable.Warnings.ShouldHaveSingleItem().ShouldContain("never learns to stop");
+        log.Texts.ShouldBe(unstoppable.Warnings);
+        if (!text.Contains("eos_token")) new ChatDataset([Short], With(text)).Warnings.ShouldHaveSingleItem().ShouldContain("never learns to stop");
+    }
+
+    [Theory]
+    [InlineData("{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}", "must write \"assistant:\" itself")]
+    [InlineData("{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'user' %}{{ m.content }}{% else %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% endif %}\n{% endfor %}", "must write \"<|assistant|>\" itself")]
+    [InlineData("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}", "never learns to stop")]
+    [InlineData("{% for m in messages %}{{ m.role }}: {% generation %}{{ m.content }}{% endgeneration %}{{ eos_token }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}", "never learns to stop")]
+    public void A_template_without_a_prompt_or_an_end_is_a_warning_that_the_trainer_logs(string template, string expected)
+    {
+        var data = new ChatDataset([[new(ChatRole.User, "Nobody answers")], Short, Long], With(template));
+        data.Warnings.ShouldHaveSingleItem().ShouldContain(expected);
+
+        using var model = CausalLM.FromPretrained(Reference.Stories);
+        using var peft = model.ApplyLora(rank: 2);
+        var log = new Messages();
+        new Trainer(peft, data, new TrainingOptions { MaxSteps = 1, BatchSize = 1 }) { Logger = log }.Train();
+        log.Texts.ShouldContain(data.Warnings[0]);
+    }
+
+    private static Tokenizer With(string template, params string[] special)
+    {
+        var tokenizer = Tokenizer.FromPretrained(Reference.Stories);
+        tokenizer.AddTokens(special, special: true);
+        tokenizer.ChatTemplate = ChatTemplate.Parse(template);
+        return tokenizer;
+    }
+
+    private sealed class Messages : ILogger
+    {
+        public List<string> Texts { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Texts.Add(formatter(state, exception));
     }
 
     private static Tokenizer Load()

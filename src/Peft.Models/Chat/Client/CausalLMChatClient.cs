@@ -39,7 +39,7 @@ public sealed class CausalLMChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(tokenizer);
         (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
         marks = ToolCallMarks.Of(toolCalls, ChatTokenizing.Template(tokenizer));
-        var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config);
+        var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
         // Answers are streamed, which a beam search cannot do: what the model's file says of beams and several sequences does not count.
         this.generation = (generation ?? new()) with
         {
@@ -66,7 +66,7 @@ public sealed class CausalLMChatClient : IChatClient
         if (options?.Instructions is { Length: > 0 } instructions) messages = messages.Prepend(new(ChatRole.System, instructions));
         var settings = ChatOptionsMapping.Generation(options, generation);
         var rendering = ChatOptionsMapping.Template(options, template);
-        var prompt = tokenizer.ApplyChatTemplate(messages, rendering).Ids;
+        var prompt = tokenizer.ApplyChatTemplate(messages, rendering, cancellationToken: cancellationToken).Ids;
         var calls = marks is not null && rendering.Tools is { Count: > 0 } tools ? new ToolCallReader(marks, [.. tools.Select(tool => tool.Name)]) : null;
         var (adapter, scope) = (adapters.Of(options?.ModelId), PeftModel.Of(model)?.CurrentScope);
         return Answer(prompt, settings, calls, adapter, scope, cancellationToken);

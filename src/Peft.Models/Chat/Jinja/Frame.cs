@@ -34,7 +34,10 @@ internal sealed class Frame
     public bool TryGet(string name, out object? value)
     {
         for (var frame = this; frame is not null; frame = frame.outer)
+        {
+            Run.Look(8);   // a lookup takes as long as to look at some characters
             if (frame.variables is { } own && own.TryGetValue(name, out value)) return true;
+        }
         return Globals.TryGet(name, out value);
     }
 }

@@ -13,16 +13,18 @@ internal sealed class JinjaTemplate
     /// <summary>Whether the template marks what the assistant writes.</summary>
     public bool HasGeneration { get; }
 
-    public static JinjaTemplate Parse(string text)
+    public static JinjaTemplate Parse(string text, ResourceLimits limits)
     {
-        var (body, hasGeneration) = StatementParser.Parse(text);
+        if (text.Length > limits.MaxTemplateLength)
+            throw new ChatTemplateException($"The text has {text.Length:N0} characters, which no chat template has. {limits.Remedy(nameof(ResourceLimits.MaxTemplateLength), ChatTemplate.WhereLimitsAre)}");
+        var (body, hasGeneration) = StatementParser.Parse(text, limits);
         return new(body, hasGeneration);
     }
 
     /// <summary>Renders with variables, whose values are those of <see cref="PythonValue"/>.</summary>
-    public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ChatTemplateLimits limits, TimeProvider clock)
+    public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ResourceLimits limits, TimeProvider clock, CancellationToken cancellation)
     {
-        var run = new RenderRun(limits, clock);
+        var run = new RenderRun(limits, clock, cancellation);
         var frame = new Frame(run, variables);
         try
         {

@@ -12,17 +12,13 @@ internal static class ToolCallJson
     /// <param name="list">Whether it must be a list.</param>
     public static IReadOnlyList<FunctionCallContent>? Read(string text, IReadOnlyList<string> argumentNames, bool list)
     {
-        try
+        if (StrictJson.Try(text) is not { } json) return null;
+        using (json)
         {
-            using var json = JsonDocument.Parse(text);
             var root = json.RootElement;
             if (list != (root.ValueKind == JsonValueKind.Array)) return null;
             var calls = (list ? root.EnumerateArray() : Enumerable.Repeat(root, 1)).Select(each => Call(each, argumentNames)).ToList();
             return calls.Count == 0 || calls.Contains(null) ? null : [.. calls.OfType<FunctionCallContent>()];
-        }
-        catch (JsonException)
-        {
-            return null;
         }
     }
 

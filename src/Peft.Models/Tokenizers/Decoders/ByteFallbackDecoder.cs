@@ -6,7 +6,7 @@ namespace Peft.Models;
 /// <summary>Joins runs of byte tokens <c>&lt;0xE4&gt;</c> to text; a run that is not UTF-8 is one U+FFFD for each byte.</summary>
 internal sealed class ByteFallbackDecoder : IDecoder
 {
-    public List<string> Decode(List<string> tokens)
+    public List<string> Decode(List<string> tokens, TextBudget budget)
     {
         var result = new List<string>(tokens.Count);
         var run = new List<byte>();

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>Reads tokens as bytes in <see cref="ByteAlphabet"/>; a token with any other character stands for its own bytes.</summary>
 internal sealed class ByteLevelDecoder : IDecoder
 {
-    public List<string> Decode(List<string> tokens)
+    public List<string> Decode(List<string> tokens, TextBudget budget)
     {
         var bytes = new List<byte>(tokens.Sum(token => token.Length));
         foreach (var token in tokens)

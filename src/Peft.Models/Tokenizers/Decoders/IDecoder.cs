@@ -4,5 +4,7 @@ namespace Peft.Models;
 internal interface IDecoder
 {
     /// <summary>One step: the texts whose concatenation, after the last step, is the result.</summary>
-    List<string> Decode(List<string> tokens);
+    /// <param name="tokens">The texts of the step before, at first the tokens.</param>
+    /// <param name="budget">What all steps may cost.</param>
+    List<string> Decode(List<string> tokens, TextBudget budget);
 }

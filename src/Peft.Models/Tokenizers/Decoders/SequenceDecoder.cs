@@ -3,5 +3,5 @@ namespace Peft.Models;
 /// <summary>Several decoders, one after another.</summary>
 internal sealed class SequenceDecoder(IReadOnlyList<IDecoder> parts) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => parts.Aggregate(tokens, (current, part) => part.Decode(current));
+    public List<string> Decode(List<string> tokens, TextBudget budget) => parts.Aggregate(tokens, (current, part) => part.Decode(current, budget));
 }

@@ -5,20 +5,24 @@ namespace Peft.Models;
 /// <summary>Joins all texts to one.</summary>
 internal sealed class FuseDecoder : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => [string.Concat(tokens)];
+    public List<string> Decode(List<string> tokens, TextBudget budget) => [string.Concat(tokens)];
 }
 
 /// <summary>Replaces a pattern in each text.</summary>
 internal sealed class ReplaceDecoder(TextPattern pattern, string content) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => tokens.ConvertAll(token => string.Concat(
-        pattern.FindMatches(token).Select(match => match.IsMatch ? content : token[match.Start..match.End])));
+    public List<string> Decode(List<string> tokens, TextBudget budget) => tokens.ConvertAll(token =>
+    {
+        var matches = pattern.FindMatches(token, budget);
+        budget.Charge(matches.Sum(match => match.IsMatch ? (long)content.Length : match.End - match.Start));
+        return string.Concat(matches.Select(match => match.IsMatch ? content : token[match.Start..match.End]));
+    });
 }
 
 /// <summary>Removes up to so many of a character from the start and the end of each text.</summary>
 internal sealed class StripDecoder(Rune character, int start, int stop) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => tokens.ConvertAll(token =>
+    public List<string> Decode(List<string> tokens, TextBudget budget) => tokens.ConvertAll(token =>
     {
         var runes = token.EnumerateRunes().ToArray();
         var first = 0;
@@ -34,13 +38,13 @@ internal sealed class StripDecoder(Rune character, int start, int stop) : IDecod
 /// <summary>Spaces instead of SentencePiece's mark; none where the encoder put one in front.</summary>
 internal sealed class MetaspaceDecoder(string replacement, PrependScheme scheme) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => [.. tokens.Select((token, i) =>
+    public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens.Select((token, i) =>
         token.Replace(replacement, i == 0 && scheme != PrependScheme.Never ? "" : " ", StringComparison.Ordinal))];
 }
 
 /// <summary>A space where a word ends.</summary>
 internal sealed class BpeDecoder(string suffix) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => suffix.Length == 0 ? tokens : [.. tokens.Select((token, i) =>
+    public List<string> Decode(List<string> tokens, TextBudget budget) => suffix.Length == 0 ? tokens : [.. tokens.Select((token, i) =>
         token.Replace(suffix, i == tokens.Count - 1 ? "" : " ", StringComparison.Ordinal))];
 }

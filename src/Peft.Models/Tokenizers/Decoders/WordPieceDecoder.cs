@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>Joins the parts of words and puts spaces between words.</summary>
 internal sealed class WordPieceDecoder(string prefix, bool cleanUp) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => [.. tokens.Select((token, i) =>
+    public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens.Select((token, i) =>
     {
         if (i > 0)
             token = token.StartsWith(prefix, StringComparison.Ordinal) ? token[prefix.Length..] : " " + token;

@@ -52,8 +52,11 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
     public int AsInt()
         => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) && value >= 0 ? value : throw Wrong("a whole number of at least 0");
 
+    public long AsLong()
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt64(out var value) && value >= 0 ? value : throw Wrong("a whole number of at least 0");
+
     public double AsDouble()
-        => Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out var value) ? value : throw Wrong("a number");
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out var value) && double.IsFinite(value) ? value : throw Wrong("a number");
 
     public bool AsBool() => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Wrong("true or false");
 

@@ -3,14 +3,15 @@ namespace Peft.Models;
 /// <summary>Reads <c>normalizer</c>.</summary>
 internal static class NormalizerReader
 {
-    public static INormalizer? ReadOptional(JsonPart part) => part.IsNull ? null : Read(part);
+    public static INormalizer? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static INormalizer Read(JsonPart part)
+    static INormalizer Read(JsonPart part, TokenizerReading reading)
     {
+        reading.CountPart();
         var type = part["type"].AsString();
         return type switch
         {
-            "Sequence" => new SequenceNormalizer([.. part["normalizers"].Items().Select(Read)]),
+            "Sequence" => new SequenceNormalizer([.. part["normalizers"].Items().Select(each => Read(each, reading))]),
             "NFC" => new FormNormalizer(compatibility: false, compose: true),
             "NFD" => new FormNormalizer(compatibility: false, compose: false),
             "NFKC" => new FormNormalizer(compatibility: true, compose: true),
@@ -19,9 +20,9 @@ internal static class NormalizerReader
             "StripAccents" => new StripAccentsNormalizer(),
             "Nmt" => new NmtNormalizer(),
             "BertNormalizer" => Bert(part),
-            "Precompiled" => new PrecompiledNormalizer(Bytes(part["precompiled_charsmap"])),
-            "Prepend" => new PrependNormalizer(part["prepend"].AsString()),
-            "Replace" => new ReplaceNormalizer(PatternReader.Read(part["pattern"]), part["content"].AsString()),
+            "Precompiled" => new PrecompiledNormalizer(Bytes(part["precompiled_charsmap"]), reading.Limits),
+            "Prepend" => new PrependNormalizer(reading.Text(part["prepend"])),
+            "Replace" => new ReplaceNormalizer(PatternReader.Read(part["pattern"], reading), reading.Text(part["content"])),
             "Strip" => new StripNormalizer(part["strip_left"].AsBool(), part["strip_right"].AsBool()),
             "ByteLevel" => new ByteLevelNormalizer(),
             _ => throw part.Unsupported($"the normalizer \"{type}\""),

@@ -3,12 +3,12 @@ namespace Peft.Models;
 /// <summary>Reads patterns: <c>{"String": …}</c> or <c>{"Regex": …}</c>.</summary>
 internal static class PatternReader
 {
-    public static TextPattern Read(JsonPart part)
+    public static TextPattern Read(JsonPart part, TokenizerReading reading)
     {
         if (!part["String"].IsNull)
-            return TextPattern.Literal(part["String"].AsString());
+            return TextPattern.Literal(reading.Text(part["String"]));
         if (!part["Regex"].IsNull)
-            return new RegexPattern(part["Regex"].AsString());
+            return new RegexPattern(part["Regex"].AsString(), reading.Limits);
         throw part.Wrong("a pattern with \"String\" or \"Regex\"");
     }
 }

@@ -3,15 +3,16 @@ namespace Peft.Models;
 /// <summary>Reads <c>post_processor</c>.</summary>
 internal static class PostProcessorReader
 {
-    public static IPostProcessor? ReadOptional(JsonPart part) => part.IsNull ? null : Read(part);
+    public static IPostProcessor? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static IPostProcessor Read(JsonPart part)
+    static IPostProcessor Read(JsonPart part, TokenizerReading reading)
     {
+        reading.CountPart();
         var type = part["type"].AsString();
         return type switch
         {
-            "Sequence" => new SequencePostProcessor([.. part["processors"].Items().Select(Read)]),
-            "TemplateProcessing" => Template(part),
+            "Sequence" => new SequencePostProcessor([.. part["processors"].Items().Select(each => Read(each, reading))]),
+            "TemplateProcessing" => Template(part, reading),
             "ByteLevel" => new ByteLevelPostProcessor(part["trim_offsets"].AsBool(), part["add_prefix_space"].AsBool()),
             "BertProcessing" => new BertPostProcessor(Token(part["cls"]), Token(part["sep"])),
             "RobertaProcessing" => new RobertaPostProcessor(Token(part["cls"]), Token(part["sep"]), part["trim_offsets"].AsBool(), part["add_prefix_space"].AsBool()),
@@ -25,10 +26,10 @@ internal static class PostProcessorReader
         return items.Length == 2 ? (items[1].AsInt(), items[0].AsString()) : throw part.Wrong("a token and its id");
     }
 
-    static TemplatePostProcessor Template(JsonPart part)
+    static TemplatePostProcessor Template(JsonPart part, TokenizerReading reading)
     {
         var special = part["special_tokens"].Properties().ToDictionary(entry => entry.Name, entry => Tokens(entry.Value));
-        return new(Pieces(part["single"], special, 1), Pieces(part["pair"], special, 2));
+        return new(Pieces(part["single"], special, 1, reading), Pieces(part["pair"], special, 2, reading));
     }
 
     static (int, string)[] Tokens(JsonPart part)
@@ -38,21 +39,33 @@ internal static class PostProcessorReader
         return ids.Length == tokens.Length ? [.. ids.Zip(tokens)] : throw part.Wrong("as many ids as tokens");
     }
 
-    static TemplatePiece[] Pieces(JsonPart part, Dictionary<string, (int, string)[]> special, int sequences)
-        => [.. part.Items().Select(piece =>
+    static TemplatePiece[] Pieces(JsonPart part, Dictionary<string, (int, string)[]> special, int sequences, TokenizerReading reading)
+    {
+        var entries = new List<TemplatePiece>();
+        var count = 0;
+        foreach (var piece in part.Items())
         {
-            if (!piece["Sequence"].IsNull)
-            {
-                var sequence = piece["Sequence"]["id"].AsString() switch { "A" => 0, "B" => 1, _ => throw piece["Sequence"]["id"].Wrong("\"A\" or \"B\"") };
-                if (sequence >= sequences)
-                    throw piece.Wrong("sequence \"A\", as there is no other in a template for one text");
-                return new TemplatePiece(sequence, piece["Sequence"]["type_id"].AsInt(), []);
-            }
-            var token = piece["SpecialToken"];
-            if (token.IsNull)
-                throw piece.Wrong("a \"Sequence\" or a \"SpecialToken\"");
-            return special.TryGetValue(token["id"].AsString(), out var tokens)
-                ? new TemplatePiece(null, token["type_id"].AsInt(), tokens)
-                : throw token["id"].Wrong("one of special_tokens");
-        })];
+            entries.Add(Piece(piece, special, sequences));
+            if ((count += Math.Max(1, entries[^1].Tokens.Count)) > reading.Limits.MaxTemplateEntries)
+                throw TokenizerReading.TooMuch(reading.Limits, part.Path, nameof(ResourceLimits.MaxTemplateEntries));
+        }
+        return [.. entries];
+    }
+
+    static TemplatePiece Piece(JsonPart piece, Dictionary<string, (int, string)[]> special, int sequences)
+    {
+        if (!piece["Sequence"].IsNull)
+        {
+            var sequence = piece["Sequence"]["id"].AsString() switch { "A" => 0, "B" => 1, _ => throw piece["Sequence"]["id"].Wrong("\"A\" or \"B\"") };
+            if (sequence >= sequences)
+                throw piece.Wrong("sequence \"A\", as there is no other in a template for one text");
+            return new TemplatePiece(sequence, piece["Sequence"]["type_id"].AsInt(), []);
+        }
+        var token = piece["SpecialToken"];
+        if (token.IsNull)
+            throw piece.Wrong("a \"Sequence\" or a \"SpecialToken\"");
+        return special.TryGetValue(token["id"].AsString(), out var tokens)
+            ? new TemplatePiece(null, token["type_id"].AsInt(), tokens)
+            : throw token["id"].Wrong("one of special_tokens");
+    }
 }

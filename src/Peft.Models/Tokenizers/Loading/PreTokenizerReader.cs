@@ -5,16 +5,17 @@ namespace Peft.Models;
 /// <summary>Reads <c>pre_tokenizer</c>.</summary>
 internal static class PreTokenizerReader
 {
-    public static IPreTokenizer? ReadOptional(JsonPart part) => part.IsNull ? null : Read(part);
+    public static IPreTokenizer? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static IPreTokenizer Read(JsonPart part)
+    static IPreTokenizer Read(JsonPart part, TokenizerReading reading)
     {
+        reading.CountPart();
         var type = part["type"].AsString();
         return type switch
         {
-            "Sequence" => new SequencePreTokenizer([.. part["pretokenizers"].Items().Select(Read)]),
-            "ByteLevel" => new ByteLevelPreTokenizer(part["add_prefix_space"].AsBool(), part["use_regex"].AsBool(true)),
-            "Split" => Split(part),
+            "Sequence" => new SequencePreTokenizer([.. part["pretokenizers"].Items().Select(each => Read(each, reading))]),
+            "ByteLevel" => new ByteLevelPreTokenizer(part["add_prefix_space"].AsBool(), part["use_regex"].AsBool(true), reading.Limits),
+            "Split" => Split(part, reading),
             "Whitespace" => new SplitPreTokenizer(new WordPattern(), SplitBehavior.Removed),
             "WhitespaceSplit" => new SplitPreTokenizer(TextPattern.Characters(Rune.IsWhiteSpace), SplitBehavior.Removed),
             "BertPreTokenizer" => new SequencePreTokenizer(
@@ -31,9 +32,9 @@ internal static class PreTokenizerReader
         };
     }
 
-    static SplitPreTokenizer Split(JsonPart part)
+    static SplitPreTokenizer Split(JsonPart part, TokenizerReading reading)
     {
-        var pattern = PatternReader.Read(part["pattern"]);
+        var pattern = PatternReader.Read(part["pattern"], reading);
         return new(part["invert"].AsBool(false) ? pattern.Inverted() : pattern, part["behavior"].AsEnum<SplitBehavior>());
     }
 

@@ -3,9 +3,6 @@ namespace Peft.Models;
 /// <summary>Reads a SentencePiece model and makes of it the tokenizer that transformers makes: with the special tokens and flags of <c>tokenizer_config.json</c>.</summary>
 internal static class SentencePieceFiles
 {
-    // The largest in use, of 256,000 tokens, has 5 MB.
-    const long LargestFile = 1L << 28;
-
     const int ExtraIds = 100;
 
     /// <summary>The names that model folders give such a file.</summary>
@@ -17,10 +14,10 @@ internal static class SentencePieceFiles
         ["Llama"] = (true, false), ["CodeLlama"] = (true, false), ["Gemma"] = (true, false), ["T5"] = (false, true), ["MT5"] = (false, true),
     };
 
-    public static TokenizerFiles Read(string file)
+    public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
-        var proto = new SentencePieceProto(Content(file), file);
-        var (settings, kind, flags) = TokenizerFiles.Beside(file, (config, map) => (TokenizerSettings.Read(config, map), Kind(config, file), Flags.Read(config)));
+        var proto = new SentencePieceProto(TokenizerFiles.Content(file, limits), file, new(limits));
+        var (settings, kind, flags) = TokenizerFiles.Beside(file, limits, (config, map) => (TokenizerSettings.Read(config, map), Kind(config, file), Flags.Read(config)));
         var normalizer = new SentencePieceNormalizer(proto, prefixEverywhere: flags.Legacy);
         var model = new SentencePieceModel(proto, file);
         var named = settings.Named.ToDictionary();
@@ -28,13 +25,13 @@ internal static class SentencePieceFiles
         {
             if (id >= 0 && id < proto.Pieces.Count && proto.Pieces[(int)id].Text == text) named.TryAdd(role, text);
         }
-        var added = new AddedVocabulary(model, normalizer);
+        var added = new AddedVocabulary(model, normalizer, limits);
         added = added.With(named.Values.Where(token => model.Vocabulary.IdOf(token) is not null && settings.Tokens.All(known => known.Content != token)).Select(token => new AddedToken(token) { Special = true }));
         // T5's sentinels have the ids behind the model's, the last first.
         if (kind is "T5" or "MT5" && !flags.ListsTokens)
             added = added.With(Enumerable.Range(0, flags.ExtraIds).Select(i => new AddedToken($"<extra_id_{flags.ExtraIds - 1 - i}>") { Special = true }));
-        added = added.With(TokenizerFiles.AddedBeside(file).Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
-        return new(new(normalizer, null, model, Template(), new SentencePieceDecoder(proto)), added, settings with { Named = named }, Path.GetFullPath(file));
+        added = added.With(TokenizerFiles.AddedBeside(file, limits).Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
+        return new(new(normalizer, null, model, Template(), new SentencePieceDecoder(proto), limits), added, settings with { Named = named }, Path.GetFullPath(file));
 
         TemplatePostProcessor Template()
         {
@@ -61,19 +58,6 @@ internal static class SentencePieceFiles
         var kind = (name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^4] : name).Replace("Tokenizer", "", StringComparison.Ordinal);
         return Classes.ContainsKey(kind) ? kind : throw new TokenizerException(
             $"{file} belongs to a {name}, which numbers or frames tokens in its own way. Known are {string.Join(", ", Classes.Keys.Select(known => known + "Tokenizer"))}. Save its fast form as tokenizer.json with transformers and use that.");
-    }
-
-    static byte[] Content(string file)
-    {
-        try
-        {
-            if (new FileInfo(file).Length > LargestFile) throw new TokenizerException($"{file} has more than {LargestFile >> 20} MB: it is not a SentencePiece model.");
-            return File.ReadAllBytes(file);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new TokenizerException($"{file} cannot be read: {exception.Message}", exception);
-        }
     }
 
     private sealed record Flags(bool Legacy, bool? Begin, bool? End, int ExtraIds, bool ListsTokens)

@@ -5,22 +5,25 @@ namespace Peft.Models;
 /// <summary>A tokenizer's files, read and checked.</summary>
 internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabulary Added, TokenizerSettings Settings, string Source)
 {
-    // tokenizer.json of the largest vocabularies has 35 MB; what is far larger is no tokenizer.
-    const long LargestFile = 1L << 30;
-
-    public static TokenizerFiles Read(string file)
+    public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
-        using var main = Parse(file);
-        var root = new JsonPart(main.RootElement, file);
+        using var main = Parse(file, limits);
+        return From(main.RootElement, file, Beside(file, limits, TokenizerSettings.Read), limits);
+    }
 
+    /// <summary>A tokenizer of the form of <c>tokenizer.json</c>.</summary>
+    public static TokenizerFiles From(JsonElement main, string file, TokenizerSettings settings, ResourceLimits limits)
+    {
+        var root = new JsonPart(main, file);
+        var reading = new TokenizerReading(limits);
         var pipeline = new TokenizerPipeline(
-            NormalizerReader.ReadOptional(root["normalizer"]),
-            PreTokenizerReader.ReadOptional(root["pre_tokenizer"]),
-            ModelReader.Read(root["model"]),
-            PostProcessorReader.ReadOptional(root["post_processor"]),
-            DecoderReader.ReadOptional(root["decoder"]));
-        var settings = Beside(file, TokenizerSettings.Read);
-        var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer);
+            NormalizerReader.ReadOptional(root["normalizer"], reading),
+            PreTokenizerReader.ReadOptional(root["pre_tokenizer"], reading),
+            ModelReader.Read(root["model"], reading),
+            PostProcessorReader.ReadOptional(root["post_processor"], reading),
+            DecoderReader.ReadOptional(root["decoder"], reading),
+            limits);
+        var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer, limits);
         if (!root["added_tokens"].IsNull)
         {
             // Their ids in the file are only informative: like the reference, the model's own id counts, or the next free one in order.
@@ -31,39 +34,28 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     }
 
     /// <summary>Reads something from <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where they lie beside a file.</summary>
-    public static T Beside<T>(string file, Func<JsonPart?, JsonPart?, T> read)
+    public static T Beside<T>(string file, ResourceLimits limits, Func<JsonPart?, JsonPart?, T> read)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        using var config = ParseOptional(Path.Combine(folder, "tokenizer_config.json"));
-        using var map = ParseOptional(Path.Combine(folder, "special_tokens_map.json"));
+        using var config = ParseOptional(Path.Combine(folder, "tokenizer_config.json"), limits);
+        using var map = ParseOptional(Path.Combine(folder, "special_tokens_map.json"), limits);
         return read(config is null ? null : new(config.RootElement, "tokenizer_config.json"), map is null ? null : new(map.RootElement, "special_tokens_map.json"));
     }
 
     /// <summary>The tokens of <c>added_tokens.json</c>, where older folders keep those behind the model's, in the order of their ids.</summary>
-    public static IReadOnlyList<AddedToken> AddedBeside(string file)
+    public static IReadOnlyList<AddedToken> AddedBeside(string file, ResourceLimits limits)
     {
-        using var tokens = ParseOptional(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, "added_tokens.json"));
+        using var tokens = ParseOptional(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, "added_tokens.json"), limits);
         return tokens is null ? [] : [.. new JsonPart(tokens.RootElement, "added_tokens.json").Properties().OrderBy(entry => entry.Value.AsInt()).Select(entry => new AddedToken(entry.Name))];
     }
 
-    static JsonDocument? ParseOptional(string file) => File.Exists(file) ? Parse(file) : null;
+    static JsonDocument? ParseOptional(string file, ResourceLimits limits) => SmallFile.Exists(file) ? Parse(file, limits) : null;
 
-    static JsonDocument Parse(string file)
-    {
-        try
-        {
-            if (new FileInfo(file).Length > LargestFile)
-                throw new TokenizerException($"{file} has more than {LargestFile >> 20} MB: it is not a tokenizer's file.");
-            using var stream = File.OpenRead(file);
-            return JsonDocument.Parse(stream);
-        }
-        catch (JsonException exception)
-        {
-            throw new TokenizerException($"{file} is not valid JSON, perhaps truncated: {exception.Message}", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new TokenizerException($"{file} cannot be read: {exception.Message}", exception);
-        }
-    }
+    static JsonDocument Parse(string file, ResourceLimits limits) => StrictJson.Document(Content(file, limits), file, Failure);
+
+    /// <summary>A file's bytes.</summary>
+    public static byte[] Content(string file, ResourceLimits limits)
+        => SmallFile.Read(file, limits.MaxTokenizerBytes, limits.Remedy(nameof(ResourceLimits.MaxTokenizerBytes), TokenizerReading.WhereLimitsAre), Failure);
+
+    static TokenizerException Failure(string message, Exception? inner) => new(message, inner);
 }

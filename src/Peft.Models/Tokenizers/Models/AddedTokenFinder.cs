@@ -6,14 +6,16 @@ namespace Peft.Models;
 /// <summary>Finds added tokens in a text: the leftmost, and of those the longest.</summary>
 internal sealed class AddedTokenFinder
 {
-    readonly Dictionary<char, (string Content, int Id, AddedToken Token)[]> byFirst;
+    readonly (string Content, int Id, AddedToken Token)[] tokens;
+    readonly PrefixSet contents;
     readonly SearchValues<char> firsts;
 
     public AddedTokenFinder(IEnumerable<(string Content, int Id, AddedToken Token)> tokens)
     {
-        byFirst = tokens.Where(token => token.Content.Length > 0).GroupBy(token => token.Content[0])
-            .ToDictionary(group => group.Key, group => group.OrderByDescending(token => token.Content.Length).ToArray());
-        firsts = SearchValues.Create([.. byFirst.Keys]);
+        // Of tokens that became equal by normalizing, the first counts.
+        this.tokens = [.. tokens.Where(token => token.Content.Length > 0).DistinctBy(token => token.Content)];
+        contents = new([.. this.tokens.Select((token, index) => (token.Content, index))]);
+        firsts = SearchValues.Create([.. this.tokens.Select(token => token.Content[0]).Distinct()]);
     }
 
     /// <summary>Cuts a text into added tokens and what is between them.</summary>
@@ -21,6 +23,7 @@ internal sealed class AddedTokenFinder
     {
         var content = text.Text;
         var last = 0;
+        var space = new TextRange(-1, -1);   // the run that was looked through last: tokens may be spaces themselves
         var result = new List<PreTokenizedText.Piece>();
         foreach (var (found, id, token) in Find(content))
         {
@@ -29,9 +32,11 @@ internal sealed class AddedTokenFinder
             if (token.SingleWord && (EndsWithWord(content.AsSpan(0, start)) || StartsWithWord(content.AsSpan(end))))
                 continue;
             if (token.StripLeft)
-                start = Math.Max(content.AsSpan(0, start).TrimEnd().Length, last);
+                start = last <= start ? last + content.AsSpan(last, start - last).TrimEnd().Length : last;
+            if (token.StripRight && (end < space.Start || end > space.End))
+                space = new(end, content.Length - content.AsSpan(end).TrimStart().Length);
             if (token.StripRight)
-                end = content.Length - content.AsSpan(end).TrimStart().Length;
+                end = space.End;
             if (last < start)
                 result.Add(new(text.Slice(last, start), null));
             var piece = text.Slice(start, end);
@@ -53,17 +58,13 @@ internal sealed class AddedTokenFinder
             if (offset < 0)
                 yield break;
             position += offset;
-            var next = position + 1;
-            foreach (var (content, id, token) in byFirst[text[position]])
+            if (!contents.TryFindLongest(text.AsSpan(position), out var length, out var found))
             {
-                if (string.CompareOrdinal(text, position, content, 0, content.Length) == 0)
-                {
-                    next = position + content.Length;
-                    yield return (new(position, next), id, token);
-                    break;
-                }
+                position++;
+                continue;
             }
-            position = next;
+            yield return (new(position, position + length), tokens[found].Id, tokens[found].Token);
+            position += length;
         }
     }
 

@@ -10,13 +10,15 @@ internal sealed class AddedVocabulary
     readonly AddedTokenFinder normalized;
     readonly ITokenModel model;
     readonly INormalizer? normalizer;
+    readonly ResourceLimits limits;
 
-    public AddedVocabulary(ITokenModel model, INormalizer? normalizer) : this(model, normalizer, []) { }
+    public AddedVocabulary(ITokenModel model, INormalizer? normalizer, ResourceLimits limits) : this(model, normalizer, limits, []) { }
 
-    AddedVocabulary(ITokenModel model, INormalizer? normalizer, IEnumerable<(int Id, AddedToken Token)> entries)
+    AddedVocabulary(ITokenModel model, INormalizer? normalizer, ResourceLimits limits, IEnumerable<(int Id, AddedToken Token)> entries)
     {
         this.model = model;
         this.normalizer = normalizer;
+        this.limits = limits;
         foreach (var (id, token) in entries)
         {
             ids[token.Content] = id;
@@ -42,11 +44,13 @@ internal sealed class AddedVocabulary
         var next = Math.Max(model.Vocabulary.Count, tokens.Count > 0 ? tokens.Keys.Max() + 1 : 0);
         foreach (var token in more.Where(token => token.Content.Length > 0))
         {
+            if (token.Content.Length > limits.MaxTokenLength || entries.Count >= limits.MaxTokens)
+                throw TokenizerReading.TooMuch(limits, "The added tokens", entries.Count >= limits.MaxTokens ? nameof(ResourceLimits.MaxTokens) : nameof(ResourceLimits.MaxTokenLength));
             if (!known.TryGetValue(token.Content, out var id))
                 id = known[token.Content] = model.Vocabulary.IdOf(token.Content) ?? next++;
             entries.Add((id, token));
         }
-        return new(model, normalizer, entries);
+        return new(model, normalizer, limits, entries);
     }
 
     public bool Contains(string token) => ids.ContainsKey(token);
@@ -58,9 +62,9 @@ internal sealed class AddedVocabulary
     public string? TokenOf(int id) => tokens.TryGetValue(id, out var token) ? token.Content : null;
 
     /// <summary>Cuts a text at the added tokens and normalizes what is between them.</summary>
-    public PreTokenizedText Extract(string text)
+    public PreTokenizedText Extract(string text, TextBudget budget)
     {
-        var result = new PreTokenizedText(text);
+        var result = new PreTokenizedText(text, budget);
         result.Split(asGiven.Split);
         result.Split(piece =>
         {
@@ -72,7 +76,7 @@ internal sealed class AddedVocabulary
 
     string NormalForm(string content)
     {
-        var text = new NormalizedText(content);
+        var text = new NormalizedText(content, new(limits, content.Length));
         normalizer?.Normalize(text);
         return text.Text;
     }

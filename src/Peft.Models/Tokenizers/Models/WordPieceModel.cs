@@ -4,9 +4,21 @@ namespace Peft.Models;
 /// BERT's WordPiece: the longest token that a word begins with, then the longest that what is left begins with.
 /// Microsoft.ML.Tokenizers' cuts and measures words in UTF-16 units, where the reference counts code points.
 /// </summary>
-internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingPrefix, int longestWord) : ITokenModel
+internal sealed class WordPieceModel : ITokenModel
 {
-    public Vocabulary Vocabulary => vocabulary;
+    readonly string unknownToken;
+    readonly int longestWord;
+    readonly PrefixSet first, continuing;
+
+    public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingPrefix, int longestWord)
+    {
+        (Vocabulary, this.unknownToken, this.longestWord) = (vocabulary, unknownToken, longestWord);
+        first = new([.. vocabulary.Entries.Where(entry => entry.Key.Length > 0).Select(entry => (entry.Key, entry.Value))]);
+        continuing = new([.. vocabulary.Entries.Where(entry => entry.Key.Length > continuingPrefix.Length && entry.Key.StartsWith(continuingPrefix, StringComparison.Ordinal))
+            .Select(entry => (entry.Key[continuingPrefix.Length..], entry.Value))]);
+    }
+
+    public Vocabulary Vocabulary { get; }
 
     public IReadOnlyList<TextToken> Tokenize(string text)
     {
@@ -16,27 +28,16 @@ internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken,
         var result = new List<TextToken>();
         for (var start = 0; start < text.Length;)
         {
-            if (Longest(text, start) is not { } token)
+            if (!(start == 0 ? first : continuing).TryFindLongest(text.AsSpan(start), out var length, out var id))
                 return [Unknown(text)];
-            result.Add(token);
-            start = token.End;
+            Vocabulary.TryGetToken(id, out var value);
+            result.Add(new(id, value!, start, start + length));
+            start += length;
         }
         return result;
     }
 
-    TextToken? Longest(string text, int start)
-    {
-        var candidate = start > 0 ? continuingPrefix + text[start..] : text;
-        for (var end = text.Length; end > start; end -= char.IsLowSurrogate(text[end - 1]) ? 2 : 1)
-        {
-            var piece = candidate.AsSpan(0, candidate.Length - (text.Length - end));
-            if (vocabulary.TryGetId(piece, out var id))
-                return new(id, piece.ToString(), start, end);
-        }
-        return null;
-    }
-
     TextToken Unknown(string text) => new(
-        vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The text needs the unknown token \"{unknownToken}\", which the vocabulary lacks."),
+        Vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The text needs the unknown token \"{unknownToken}\", which the vocabulary lacks."),
         unknownToken, 0, text.Length);
 }

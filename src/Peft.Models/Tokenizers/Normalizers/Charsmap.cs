@@ -11,7 +11,7 @@ internal sealed class Charsmap
     readonly uint[] trie;
     readonly byte[] replacements;
 
-    public Charsmap(ReadOnlySpan<byte> content)
+    public Charsmap(ReadOnlySpan<byte> content, ResourceLimits limits)
     {
         var size = content.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(content) : uint.MaxValue;
         if (size > content.Length - 4 || size % 4 != 0)
@@ -20,6 +20,13 @@ internal sealed class Charsmap
         for (var i = 0; i < trie.Length; i++)
             trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(content[(4 + 4 * i)..]);
         replacements = content[(4 + (int)size)..].ToArray();
+        for (var rest = replacements.AsSpan(); !rest.IsEmpty;)
+        {
+            var end = rest.IndexOf((byte)0) is >= 0 and var found ? found : rest.Length;
+            if (end > limits.MaxTokenLength)
+                throw TokenizerReading.TooMuch(limits, "The normalizer's precompiled_charsmap", nameof(ResourceLimits.MaxTokenLength));
+            rest = rest[Math.Min(end + 1, rest.Length)..];
+        }
     }
 
     /// <summary>The replacement of a rule that a text in UTF-8 begins with; null if there is none.</summary>

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace Peft.Models;
 
 /// <summary>SentencePiece's normalization rules, applied as Hugging Face's <c>tokenizers</c> does: grapheme by grapheme.</summary>
-internal sealed class PrecompiledNormalizer(byte[] charsmap) : INormalizer
+internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limits) : INormalizer
 {
     // Longer clusters are looked up character by character, as the reference does.
     const int LongestCluster = 5;
 
-    readonly Charsmap rules = new(charsmap);
+    readonly Charsmap rules = new(charsmap, limits);
 
     public void Normalize(NormalizedText text)
     {
@@ -22,6 +22,7 @@ internal sealed class PrecompiledNormalizer(byte[] charsmap) : INormalizer
             i += length;
             if (System.Text.Encoding.UTF8.GetByteCount(cluster) <= LongestCluster && Find(cluster) is { } whole)
             {
+                text.Budget.Charge(whole.Length);
                 Replace(edits, cluster, whole);
                 modified = true;
                 continue;
@@ -30,6 +31,7 @@ internal sealed class PrecompiledNormalizer(byte[] charsmap) : INormalizer
             {
                 if (Find(rune.ToString()) is { } replacement)
                 {
+                    text.Budget.Charge(replacement.Length);
                     Replace(edits, rune.ToString(), replacement);
                     modified = true;
                 }

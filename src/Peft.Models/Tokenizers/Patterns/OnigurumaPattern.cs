@@ -237,8 +237,11 @@ internal sealed class OnigurumaPattern
         return set.Append(']').ToString();
     }
 
+    // Classes within each other become one; each takes stack.
     void ClassItems(StringBuilder set)
     {
+        if (!System.Runtime.CompilerServices.RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw Unsupported("classes nested too deeply");
         for (var first = true; ; first = false)
         {
             if (position >= pattern.Length)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -10,42 +11,45 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class RegexPattern : TextPattern
 {
-    // Hostile files can hold expressions that never end.
-    static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
-
     readonly Regex regex;
+    readonly ResourceLimits limits;
 
-    public RegexPattern(string pattern)
+    public RegexPattern(string pattern, ResourceLimits limits)
     {
+        this.limits = limits;
+        if (pattern.Length > limits.MaxPatternLength)
+            throw new TokenizerException($"A regular expression has {pattern.Length:N0} characters. {limits.Remedy(nameof(ResourceLimits.MaxPatternLength), TokenizerReading.WhereLimitsAre)}");
         try
         {
-            regex = new(OnigurumaPattern.Translate(pattern), RegexOptions.CultureInvariant | RegexOptions.Multiline | RegexOptions.Compiled, TimeLimit);
+            regex = new(OnigurumaPattern.Translate(pattern), RegexOptions.CultureInvariant | RegexOptions.Multiline | RegexOptions.Compiled, TextBudget.LongestMatch(limits));
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or InsufficientExecutionStackException)
         {
             throw new TokenizerException($"The regular expression \"{pattern}\" cannot be read: {exception.Message}", exception);
         }
     }
 
-    public override List<TextMatch> FindMatches(string text)
+    public override List<TextMatch> FindMatches(string text, TextBudget budget)
     {
         var positions = Utf16.CodePointPositions(text);
         if (positions is null)
-            return FindMatches(text, null);
+            return FindMatches(text, null, budget);
         var starts = new int[positions[^1] + 1];
         for (var i = text.Length; i >= 0; i--)
             starts[positions[i]] = i;
-        return FindMatches(StandIn(text), starts);
+        return FindMatches(StandIn(text), starts, budget);
     }
 
-    List<TextMatch> FindMatches(string text, int[]? starts)
+    List<TextMatch> FindMatches(string text, int[]? starts, TextBudget budget)
     {
         var result = new List<TextMatch>();
+        var since = Stopwatch.GetTimestamp();
         var last = 0;
         try
         {
             foreach (var match in regex.EnumerateMatches(text))
             {
+                since = budget.Searched(since, regex.ToString());
                 var end = match.Index + match.Length;
                 if (match.Length == 0 && match.Index == last && last > 0)
                     continue;
@@ -59,8 +63,9 @@ internal sealed class RegexPattern : TextPattern
         }
         catch (RegexMatchTimeoutException exception)
         {
-            throw new TokenizerException($"The tokenizer's regular expression \"{regex}\" takes longer than {TimeLimit.TotalSeconds} s on a text of {text.Length} characters.", exception);
+            throw TextBudget.TooSlow(limits, regex.ToString(), text.Length, exception);
         }
+        budget.Searched(since, regex.ToString());
         Add(last, text.Length, false);
         return result;
 

@@ -20,7 +20,7 @@ internal static class Splitter
 {
     public static IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text, TextPattern pattern, SplitBehavior behavior)
     {
-        var matches = pattern.FindMatches(text.Text);
+        var matches = pattern.FindMatches(text.Text, text.Budget);
         return (behavior switch
         {
             SplitBehavior.Removed => matches.Where(match => !match.IsMatch),

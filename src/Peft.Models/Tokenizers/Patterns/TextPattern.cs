@@ -6,7 +6,9 @@ namespace Peft.Models;
 internal abstract class TextPattern
 {
     /// <summary>Cuts a text into matches and what lies between them, in order and without gaps.</summary>
-    public abstract List<TextMatch> FindMatches(string text);
+    /// <param name="text">The text.</param>
+    /// <param name="budget">What the search may cost.</param>
+    public abstract List<TextMatch> FindMatches(string text, TextBudget budget);
 
     /// <summary>The pattern that matches every character that passes.</summary>
     public static TextPattern Characters(Func<Rune, bool> matches) => new CharacterPattern(matches);
@@ -19,7 +21,7 @@ internal abstract class TextPattern
 
     sealed class CharacterPattern(Func<Rune, bool> matches) : TextPattern
     {
-        public override List<TextMatch> FindMatches(string text)
+        public override List<TextMatch> FindMatches(string text, TextBudget budget)
         {
             var result = new List<TextMatch>();
             int position = 0, last = 0;
@@ -43,7 +45,7 @@ internal abstract class TextPattern
 
     sealed class LiteralPattern(string literal) : TextPattern
     {
-        public override List<TextMatch> FindMatches(string text)
+        public override List<TextMatch> FindMatches(string text, TextBudget budget)
         {
             var result = new List<TextMatch>();
             var last = 0;
@@ -63,9 +65,9 @@ internal abstract class TextPattern
 
     sealed class InvertedPattern(TextPattern pattern) : TextPattern
     {
-        public override List<TextMatch> FindMatches(string text)
+        public override List<TextMatch> FindMatches(string text, TextBudget budget)
         {
-            var result = pattern.FindMatches(text);
+            var result = pattern.FindMatches(text, budget);
             for (var i = 0; i < result.Count; i++)
                 result[i] = result[i] with { IsMatch = !result[i].IsMatch };
             return result;

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>Matches what is between words and runs of punctuation: white space, and nothing where the two touch.</summary>
 internal sealed class WordPattern : TextPattern
 {
-    public override List<TextMatch> FindMatches(string text)
+    public override List<TextMatch> FindMatches(string text, TextBudget budget)
     {
         var result = new List<TextMatch>();
         var start = 0;

@@ -5,7 +5,7 @@ internal sealed class BertPostProcessor((int Id, string Token) cls, (int Id, str
 {
     public int AddedTokens(bool isPair) => isPair ? 3 : 2;
 
-    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
     {
         if (!addSpecialTokens)
             return sequences;

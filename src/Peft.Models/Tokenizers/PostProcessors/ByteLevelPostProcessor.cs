@@ -5,7 +5,7 @@ internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpa
 {
     public int AddedTokens(bool isPair) => 0;
 
-    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
         => trimOffsets ? [.. sequences.Select(Trim)] : sequences;
 
     List<TokenEntry> Trim(List<TokenEntry> tokens)

@@ -7,5 +7,5 @@ internal interface IPostProcessor
     int AddedTokens(bool isPair);
 
     /// <summary>Turns the sequences, one or two, into the parts of the result in order.</summary>
-    List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens);
+    List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget);
 }

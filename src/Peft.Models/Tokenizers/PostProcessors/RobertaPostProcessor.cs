@@ -7,9 +7,9 @@ internal sealed class RobertaPostProcessor((int Id, string Token) cls, (int Id, 
 
     public int AddedTokens(bool isPair) => isPair ? 4 : 2;
 
-    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
     {
-        var trimmed = offsets.Process(sequences, addSpecialTokens).Select(sequence => sequence.ConvertAll(token => token with { TypeId = 0 }));
+        var trimmed = offsets.Process(sequences, addSpecialTokens, budget).Select(sequence => sequence.ConvertAll(token => token with { TypeId = 0 }));
         if (!addSpecialTokens)
             return [.. trimmed];
         return [.. trimmed.Select((sequence, i) =>

@@ -5,6 +5,6 @@ internal sealed class SequencePostProcessor(IReadOnlyList<IPostProcessor> parts)
 {
     public int AddedTokens(bool isPair) => parts.Sum(part => part.AddedTokens(isPair));
 
-    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
-        => parts.Aggregate(sequences, (current, part) => part.Process(current, addSpecialTokens));
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
+        => parts.Aggregate(sequences, (current, part) => part.Process(current, addSpecialTokens, budget));
 }

@@ -8,13 +8,14 @@ internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single,
 {
     public int AddedTokens(bool isPair) => (isPair ? pair : single).Sum(piece => piece.Tokens.Count);
 
-    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens)
+    public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
     {
         if (sequences.Count > 2)
             throw new TokenizerException("A template follows another processor that already put the sequences together, which is not supported.");
         var result = new List<List<TokenEntry>>();
         foreach (var piece in sequences.Count == 2 ? pair : single)
         {
+            budget.Charge(piece.Sequence is { } at ? sequences[at].Count : piece.Tokens.Count);
             if (piece.Sequence is { } index)
                 result.Add([.. sequences[index].Select(token => token with { TypeId = piece.TypeId })]);
             else if (addSpecialTokens)

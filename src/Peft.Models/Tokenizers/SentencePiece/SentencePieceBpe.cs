@@ -62,19 +62,20 @@ internal sealed class SentencePieceBpe
                 halves[pieces[id].Text] = left.Length;
         }
 
-        void Emit(int start, int length)
+        void Emit(int first, int all)
         {
-            for (; ; )
+            var rest = new Stack<(int Start, int Length)>([(first, all)]);
+            while (rest.TryPop(out var part))
             {
-                var token = text.Substring(start, length);
+                var token = text.Substring(part.Start, part.Length);
                 var id = IdOf(token);
                 if (pieces[id].Kind != PieceKind.Unused || !halves.TryGetValue(token, out var half))
                 {
-                    result.Add((start, start + length, id));
-                    return;
+                    result.Add((part.Start, part.Start + part.Length, id));
+                    continue;
                 }
-                Emit(start, half);
-                (start, length) = (start + half, length - half);
+                rest.Push((part.Start + half, part.Length - half));
+                rest.Push((part.Start, half));
             }
         }
     }

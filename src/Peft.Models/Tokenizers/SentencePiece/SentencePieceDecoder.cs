@@ -7,7 +7,7 @@ internal sealed class SentencePieceDecoder(SentencePieceProto proto) : IDecoder
 {
     readonly Dictionary<string, PieceKind> special = proto.Pieces.Where(piece => piece.Kind is PieceKind.Byte or PieceKind.Unknown).ToDictionary(piece => piece.Text, piece => piece.Kind);
 
-    public List<string> Decode(List<string> tokens)
+    public List<string> Decode(List<string> tokens, TextBudget budget)
     {
         var result = new List<string>(tokens.Count);
         var bytes = new List<byte>();
@@ -29,6 +29,8 @@ internal sealed class SentencePieceDecoder(SentencePieceProto proto) : IDecoder
                 text = token[1..];
                 spaceSeen = !proto.RemoveExtraSpaces;
             }
+            if (kind == PieceKind.Unknown)
+                budget.Charge(proto.UnknownSurface.Length);
             Add(kind == PieceKind.Unknown ? proto.UnknownSurface : text.Replace(SentencePieceProto.Space, ' '));
         }
         Flush();

@@ -37,6 +37,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
             var kept = afterSpace ? normal.AsSpan().TrimStart(' ') : normal;
             if (kept.Length > 0)
                 afterSpace = kept[^1] == ' ';
+            text.Budget.Charge(kept.Length);
             Replace(edits, characters, kept, ref removedFirst);
             afterSpace &= proto.RemoveExtraSpaces;
         }

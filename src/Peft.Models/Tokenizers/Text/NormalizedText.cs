@@ -11,11 +11,12 @@ internal sealed class NormalizedText
     TextRange[]? sources;
     int firstSource;
 
-    public NormalizedText(string text) : this(text, null, 0, 0) { }
+    public NormalizedText(string text, TextBudget budget) : this(text, budget, null, 0, 0) { }
 
-    NormalizedText(string text, TextRange[]? sources, int firstSource, int originalStart)
+    NormalizedText(string text, TextBudget budget, TextRange[]? sources, int firstSource, int originalStart)
     {
         Text = text;
+        Budget = budget;
         this.sources = sources;
         this.firstSource = firstSource;
         OriginalStart = originalStart;
@@ -23,6 +24,9 @@ internal sealed class NormalizedText
 
     /// <summary>The text as it is now.</summary>
     public string Text { get; private set; }
+
+    /// <summary>What may be done to the whole text.</summary>
+    public TextBudget Budget { get; }
 
     /// <summary>Where the piece begins in the original text, in UTF-16 units.</summary>
     public int OriginalStart { get; }
@@ -33,9 +37,10 @@ internal sealed class NormalizedText
     /// <summary>The piece between two positions, not within a surrogate pair.</summary>
     public NormalizedText Slice(int start, int end)
     {
+        Budget.Charge(end - start);
         // A piece begins where its first character came from, also the piece that is the whole text.
         var original = start < end ? Source(start).Start : OriginalStart + start;
-        return new(Text[start..end], sources, firstSource + start, original);
+        return new(Text[start..end], Budget, sources, firstSource + start, original);
     }
 
     /// <summary>Rewrites the text, character by character.</summary>
@@ -45,6 +50,7 @@ internal sealed class NormalizedText
     {
         if (Text.Length == 0)
             return;
+        Budget.Charge(edits.Count);
         var text = new StringBuilder(edits.Count);
         var ranges = new List<TextRange>(edits.Count);
         Span<char> units = stackalloc char[2];
@@ -105,6 +111,7 @@ internal sealed class NormalizedText
     {
         if (Text.Length == 0)
             return;
+        Budget.Charge(prefix.Length + Text.Length);
         var ranges = new TextRange[prefix.Length + Text.Length];
         Array.Fill(ranges, Source(0), 0, prefix.Length);
         for (var i = 0; i < Text.Length; i++)
@@ -115,9 +122,10 @@ internal sealed class NormalizedText
     /// <summary>Replaces what a pattern matches; the replacement counts as coming from the last character of the match.</summary>
     public void Replace(TextPattern pattern, string content)
     {
-        var matches = pattern.FindMatches(Text);
+        var matches = pattern.FindMatches(Text, Budget);
         if (!matches.Exists(match => match.IsMatch))
             return;
+        Budget.Charge(matches.Sum(match => match.IsMatch ? (long)content.Length : match.End - match.Start));
         var text = new StringBuilder(Text.Length);
         var ranges = new List<TextRange>(Text.Length);
         foreach (var (start, end, isMatch) in matches)

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
 /// <summary>A text cut into pieces; an added token is a piece that already has its token and is cut no further.</summary>
-internal sealed class PreTokenizedText(string original)
+internal sealed class PreTokenizedText(string original, TextBudget budget)
 {
-    List<Piece> pieces = [new(new(original), null)];
+    List<Piece> pieces = [new(new(original, budget), null)];
 
     /// <summary>The pieces in order.</summary>
     public IReadOnlyList<Piece> Pieces => pieces;

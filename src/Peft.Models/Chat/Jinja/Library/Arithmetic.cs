@@ -92,7 +92,7 @@ internal static class Arithmetic
 
     static object? Add(RenderRun run, object? left, object? right) => (left, right) switch
     {
-        (string a, string b) => run.Made(a + b),
+        (string a, string b) => Joined(run, a, b),
         (PyList a, PyList b) => new PyList(Joined(run, a, b)),
         (PyTuple a, PyTuple b) => new PyTuple(Joined(run, a, b)),
         _ => null,
@@ -100,8 +100,17 @@ internal static class Arithmetic
 
     static List<object?> Joined(RenderRun run, PySequence a, PySequence b)
     {
-        run.Charge(a.Count + b.Count);
-        return [.. a, .. b];
+        run.ChargeItems((long)a.Count + b.Count);
+        var items = new List<object?>(a.Count + b.Count);
+        items.AddRange(a);
+        items.AddRange(b);
+        return items;
+    }
+
+    static string Joined(RenderRun run, string a, string b)
+    {
+        run.Charge((long)a.Length + b.Length);
+        return a + b;
     }
 
     static object? Repeat(RenderRun run, object? value, long times)
@@ -110,13 +119,26 @@ internal static class Arithmetic
         var length = value is string whole ? whole.Length : value is PySequence sequence ? sequence.Count : 0;
         if (length == 0) times = 0;
         // Clamped before it is multiplied: both numbers come from the template.
-        run.Charge(Math.Min(times, int.MaxValue) * length);
+        var total = Math.Min(times, int.MaxValue) * length;
+        if (value is string) run.Charge(total);
+        else run.ChargeItems(total);
         return value switch
         {
-            string text => new System.Text.StringBuilder().Insert(0, text, (int)times).ToString(),
-            PyList list => new PyList([.. Enumerable.Repeat(list.Items, (int)times).SelectMany(items => items)]),
-            PyTuple tuple => new PyTuple([.. Enumerable.Repeat(tuple, (int)times).SelectMany(items => items)]),
+            string text => string.Create((int)total, text, (all, part) =>
+            {
+                for (var at = 0; at < all.Length; at += part.Length) part.CopyTo(all[at..]);
+            }),
+            PyList list => new PyList(Repeated(list, times)),
+            PyTuple tuple => new PyTuple(Repeated(tuple, times)),
             _ => null,
         };
+    }
+
+    static List<object?> Repeated(PySequence sequence, long times)
+    {
+        object?[] once = [.. sequence];
+        var items = new List<object?>((int)(once.Length * times));
+        for (; times > 0; times--) items.AddRange(once);
+        return items;
     }
 }

@@ -28,7 +28,7 @@ internal static class BraceFormat
                     continue;
                 }
                 var end = text[i] == '{' ? Closing(text, i) : -1;
-                if (end < 0) throw new ChatTemplateException($"The format '{text}' has a single '{text[i]}'.");
+                if (end < 0) throw new ChatTemplateException($"The format '{Excerpt.Of(text)}' has a single '{text[i]}'.");
                 result.Append(Field(text[(i + 1)..end], depth));
                 i = end;
             }
@@ -37,6 +37,7 @@ internal static class BraceFormat
 
         string Field(string field, int depth)
         {
+            run.Step();
             var colon = field.IndexOf(':', StringComparison.Ordinal);
             var (name, spec) = colon < 0 ? (field, "") : (field[..colon], Expand(field[(colon + 1)..], depth + 1));
             var conversion = name.Length >= 2 && name[^2] == '!' ? name[^1] : ' ';
@@ -63,15 +64,17 @@ internal static class BraceFormat
             {
                 throw new ChatTemplateException($"The format names '{name}', which is not among the arguments.");
             }
-            for (var rest = end < 0 ? "" : path[end..]; rest.Length > 0;)
+            for (var at = end < 0 ? path.Length : end; at < path.Length;)
             {
-                var isItem = rest[0] == '[';
-                var stop = isItem ? rest.IndexOf(']', StringComparison.Ordinal) : rest.AsSpan(1).IndexOfAny('.', '[') is >= 0 and var at ? at + 1 : rest.Length;
-                if (stop < 1) throw new ChatTemplateException($"The field '{path}' of a format is not valid.");
-                var key = rest[1..stop];
-                value = isItem ? Members.Item(value, long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : key) : Members.Attribute(value, key);
+                run.Step();
+                // Behind a bracket may come anything but a name.
+                var isItem = path[at] == '[';
+                var length = isItem ? path.AsSpan(at).IndexOf(']') : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var found ? found + 1 : path.Length - at;
+                if (length < 1) throw new ChatTemplateException($"The field '{Excerpt.Of(path)}' of a format is not valid.");
+                var key = path[(at + 1)..(at + length)];
+                value = isItem ? Members.Item(run, value, long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : key) : Members.Attribute(run, value, key);
                 if (value is Undefined undefined) throw undefined.Error();
-                rest = rest[(isItem ? stop + 1 : stop)..];
+                at += isItem ? length + 1 : length;
             }
             return value;
         }

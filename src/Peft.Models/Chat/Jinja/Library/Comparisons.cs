@@ -20,6 +20,7 @@ internal static class Comparisons
     public static bool AreEqual(RenderRun run, object? left, object? right)
     {
         run.Step();
+        if (left is string) run.Look(left);
         return (left, right) switch
         {
             (string a, string b) => a == b,
@@ -43,6 +44,7 @@ internal static class Comparisons
         switch (left, right)
         {
             case (string a, string b):
+                run.Look(Math.Min(a.Length, b.Length));
                 return PythonText.Compare(a, b);
             case (bool or long or double, bool or long or double):
                 if (left is not double && right is not double) return Arithmetic.Integer(left).CompareTo(Arithmetic.Integer(right));
@@ -78,12 +80,18 @@ internal static class Comparisons
     public static bool Contains(RenderRun run, object? container, object? item) => container switch
     {
         string text => item is string part
-            ? text.Contains(part, StringComparison.Ordinal)
+            ? HasPart(run, text, part)
             : throw new ChatTemplateException($"'in <string>' needs a string on its left, not '{TypeName.Of(item)}'."),
         PyDict dict => dict.Contains(item),
         Namespace => throw new ChatTemplateException("A namespace cannot be searched with 'in'."),
         _ => run.Iterate(container).Any(each => ReferenceEquals(each, item) || AreEqual(run, each, item)),
     };
+
+    static bool HasPart(RenderRun run, string text, string part)
+    {
+        run.Search(text, part);
+        return text.Contains(part, StringComparison.Ordinal);
+    }
 
     static bool SequencesEqual(RenderRun run, PySequence left, PySequence right)
     {

@@ -11,7 +11,7 @@ internal static class DictMethods
         "get" => Of(name, arguments => dict.TryGet(arguments[0], out var value) ? value : arguments[1], 1, "key", "default"),
         "pop" => Of(name, arguments => dict.Remove(arguments[0], out var value) ? value : arguments.Has(1) ? arguments[1] : throw new ChatTemplateException("pop(): there is no such key."), 1, "key", "default"),
         "setdefault" => Of(name, arguments => SetDefault(dict, arguments[0], arguments[1]), 1, "key", "default"),
-        "copy" => Of(name, arguments => Copy(dict), 0),
+        "copy" => new Function(name, (frame, arguments) => Copied(frame.Run, dict, arguments)),
         "clear" => Of(name, arguments => Nothing(dict.Clear), 0),
         "update" => new Function(name, (frame, arguments) => Nothing(() => Update(frame.Run, dict, arguments))),
         _ => null,
@@ -21,25 +21,31 @@ internal static class DictMethods
     public static void Update(RenderRun run, PyDict dict, Arguments arguments)
     {
         if (arguments.Positional.Count > 1) throw new ChatTemplateException("A dict is made of one value and names.");
-        if (arguments.Positional is [PyDict other]) foreach (var (key, value) in other.ToList()) dict[key] = value;
+        run.ChargeItems(arguments.Named.Count);
+        if (arguments.Positional is [PyDict other])
+        {
+            run.ChargeItems(other.Count);
+            foreach (var (key, value) in other.ToList()) dict[key] = value;
+        }
         else if (arguments.Positional is [var pairs])
             foreach (var pair in run.Iterate(pairs))
             {
                 var items = run.Iterate(pair).Take(3).ToList();
                 if (items.Count != 2) throw new ChatTemplateException("A dict is made of pairs.");
+                run.ChargeItems(1);
                 dict[items[0]] = items[1];
             }
         foreach (var (name, value) in arguments.Named) dict[name] = value;
-        run.Charge(dict.Count);
     }
 
     static Function Of(string name, Func<BoundArguments, object?> body, int required, params string[] parameters)
         => new(name, (_, arguments) => body(arguments.Bind(name, required, parameters)));
 
-    static PyDict Copy(PyDict dict)
+    static PyDict Copied(RenderRun run, PyDict dict, Arguments arguments)
     {
+        arguments.Bind("copy", 0);
         var copy = new PyDict();
-        foreach (var (key, value) in dict) copy[key] = value;
+        Update(run, copy, new([dict], []));
         return copy;
     }
 

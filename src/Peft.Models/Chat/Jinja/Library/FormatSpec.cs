@@ -24,7 +24,7 @@ internal sealed partial record FormatSpec
     public static FormatSpec Parse(string text)
     {
         var match = Mini().Match(text);
-        if (!match.Success || !Size(match.Groups["width"], out var width) || !Size(match.Groups["precision"], out var precision)) throw new ChatTemplateException($"The format '{text}' is not valid.");
+        if (!match.Success || !Size(match.Groups["width"], out var width) || !Size(match.Groups["precision"], out var precision)) throw new ChatTemplateException($"The format '{Excerpt.Of(text)}' is not valid.");
         var zero = match.Groups["zero"].Length > 0;
         return new()
         {
@@ -41,7 +41,8 @@ internal sealed partial record FormatSpec
 
     public string Format(RenderRun run, object? value)
     {
-        run.Charge(Width + (Precision ?? 0));
+        // As often as it is copied until it is padded.
+        run.Charge((3L * Width) + (8L * (Precision ?? 0)) + (value is string whole ? whole.Length : 0));
         if (value is string text)
         {
             if (Type is not ('\0' or 's')) throw Wrong(value);

@@ -10,7 +10,7 @@ internal static class Globals
         new("namespace", (frame, arguments) => new Namespace(Dict(frame.Run, arguments).ToDictionary(
             pair => pair.Key as string ?? throw new ChatTemplateException("A namespace's attributes have names."), pair => pair.Value))),
         new("raise_exception", (_, arguments) => throw Raised(arguments)),
-        new("strftime_now", (frame, arguments) => frame.Run.Made(TimeText.Of(frame.Run.Clock.GetLocalNow(), arguments.Bind("strftime_now", 1, "format").Text(0)))),
+        new("strftime_now", (frame, arguments) => TimeText.Of(frame.Run, arguments.Bind("strftime_now", 1, "format").Text(0))),
         new("joiner", (_, arguments) => Joiner(arguments.Bind("joiner", 0, "sep").Text(0, ", ")!)),
     }.ToDictionary(function => function.Name);
 

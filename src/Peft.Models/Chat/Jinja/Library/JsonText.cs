@@ -56,7 +56,7 @@ internal sealed class JsonText
                 WriteItems('{', '}', pairs, depth, pair =>
                 {
                     Quote(Key(pair.Key));
-                    result.Append(keySeparator);
+                    Separate(keySeparator);
                     Write(pair.Value, depth + 1);
                 });
                 break;
@@ -74,7 +74,7 @@ internal sealed class JsonText
         var any = false;
         foreach (var item in items)
         {
-            if (any) result.Append(itemSeparator);
+            if (any) Separate(itemSeparator);
             any = true;
             BreakLine(depth + 1);
             write(item);
@@ -82,6 +82,12 @@ internal sealed class JsonText
         if (any) BreakLine(depth);
         result.Append(end);
         run.Charge(2);
+    }
+
+    void Separate(string separator)
+    {
+        run.Charge(separator.Length);
+        result.Append(separator);
     }
 
     void BreakLine(int depth)
@@ -105,9 +111,13 @@ internal sealed class JsonText
 
     void Quote(string text)
     {
-        run.Charge(text.Length);
+        run.Look(text.Length);
         result.Append('"');
+        var charged = result.Length;
         foreach (var c in text)
+        {
+            // A character may become six; nobody knows before how many do.
+            if (result.Length - charged >= 4096) Charge();
             switch (c)
             {
                 case '"': result.Append("\\\""); break;
@@ -120,6 +130,14 @@ internal sealed class JsonText
                 case < ' ': case > '~' when ascii: result.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"); break;
                 default: result.Append(c); break;
             }
+        }
         result.Append('"');
+        Charge();
+
+        void Charge()
+        {
+            run.Charge(result.Length - charged);
+            charged = result.Length;
+        }
     }
 }

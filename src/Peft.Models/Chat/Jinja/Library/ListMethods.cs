@@ -10,12 +10,13 @@ internal static class ListMethods
         _ => sequence is PyList list ? Changing(list.Items, name) : null,
     };
 
+    // What moves the other items, or looks at them, takes time with their number.
     static Function? Changing(List<object?> items, string name) => name switch
     {
-        "append" => Of(name, arguments => items.Add(arguments[0]), 1, "object"),
-        "insert" => Of(name, arguments => items.Insert((int)Math.Clamp(FromEnd(items, arguments.Integer(0, 0)), 0, items.Count), arguments[1]), 2, "index", "object"),
-        "reverse" => Of(name, arguments => items.Reverse(), 0),
-        "clear" => Of(name, arguments => items.Clear(), 0),
+        "append" => Of(items, name, arguments => items.Add(arguments[0]), 1, "object"),
+        "insert" => Of(items, name, arguments => items.Insert((int)Math.Clamp(FromEnd(items, arguments.Integer(0, 0)), 0, items.Count), arguments[1]), 2, "index", "object"),
+        "reverse" => Of(items, name, arguments => items.Reverse(), 0),
+        "clear" => Of(items, name, arguments => items.Clear(), 0),
         "extend" => new Function(name, (frame, arguments) =>
         {
             items.AddRange(frame.Run.Items(arguments.Bind(name, 1, "iterable")[0]));
@@ -23,13 +24,15 @@ internal static class ListMethods
         }),
         "remove" => new Function(name, (frame, arguments) =>
         {
+            frame.Run.Look(items.Count);
             items.RemoveAt((int)Index(frame.Run, new PyList(items), arguments.Bind(name, 1, "value")[0]));
             return null;
         }),
-        "pop" => new Function(name, (_, arguments) =>
+        "pop" => new Function(name, (frame, arguments) =>
         {
             var at = FromEnd(items, arguments.Bind(name, 0, "index").Integer(0, -1));
             if (at < 0 || at >= items.Count) throw new ChatTemplateException("pop(): there is no such item.");
+            frame.Run.Look(items.Count - at);
             var item = items[(int)at];
             items.RemoveAt((int)at);
             return item;
@@ -40,8 +43,9 @@ internal static class ListMethods
 
     static long FromEnd(List<object?> items, long index) => index < 0 ? index + items.Count : index;
 
-    static Function Of(string name, Action<BoundArguments> body, int required, params string[] parameters) => new(name, (_, arguments) =>
+    static Function Of(List<object?> items, string name, Action<BoundArguments> body, int required, params string[] parameters) => new(name, (frame, arguments) =>
     {
+        if (name != "append") frame.Run.Look(items.Count);
         body(arguments.Bind(name, required, parameters));
         return null;
     });

@@ -3,11 +3,11 @@ namespace Peft.Models.Jinja;
 /// <summary>Attributes and items as Jinja finds them: <c>a.b</c> asks for a method first and for the item <c>'b'</c> after it, <c>a['b']</c> the other way round.</summary>
 internal static class Members
 {
-    public static object? Attribute(object? target, string name)
-        => TryOwn(target, name, out var value) || TryItem(target, name, out value) ? value : Missing(target, name);
+    public static object? Attribute(RenderRun run, object? target, string name)
+        => TryOwn(target, name, out var value) || TryItem(run, target, name, out value) ? value : Missing(target, name);
 
-    public static object? Item(object? target, object? key)
-        => TryItem(target, key, out var value) || (key is string name && TryOwn(target, name, out value)) ? value : Missing(target, key);
+    public static object? Item(RenderRun run, object? target, object? key)
+        => TryItem(run, target, key, out var value) || (key is string name && TryOwn(target, name, out value)) ? value : Missing(target, key);
 
     /// <summary>What the filter <c>attr</c> finds: no items.</summary>
     public static object? Own(object? target, string name) => TryOwn(target, name, out var value) ? value : Missing(target, name);
@@ -32,7 +32,7 @@ internal static class Members
         };
     }
 
-    static bool TryItem(object? target, object? key, out object? value)
+    static bool TryItem(RenderRun run, object? target, object? key, out object? value)
     {
         value = null;
         switch (target)
@@ -42,19 +42,25 @@ internal static class Members
             case PyDict dict:
                 return PyDict.IsKey(key) && dict.TryGet(key, out value);
             case PySequence or string when key is long or bool:
-                var (index, count) = (Arithmetic.Integer(key), Iteration.Length(target));
+                var (index, count) = (Arithmetic.Integer(key), Iteration.Length(run, target));
                 if (index < 0) index += count;
                 if (index < 0 || index >= count) return false;
-                value = target is PySequence sequence ? sequence[(int)index] : PythonText.Characters(((string)target)[PythonText.Utf16Index((string)target, index)..]).First();
+                value = target is PySequence sequence ? sequence[(int)index] : CharacterAt((string)target, index);
                 return true;
             default:
                 return false;
         }
     }
 
+    static string CharacterAt(string text, long index)
+    {
+        var at = PythonText.Utf16Index(text, index);
+        return text.Substring(at, PythonText.WidthAt(text, at));
+    }
+
     static Undefined Missing(object? target, object? key)
     {
         var type = target is null ? "None" : $"{TypeName.Of(target)} object";
-        return new(key is string name ? $"'{type}' has no attribute '{name}'" : $"'{type}' has no element {(key is PySequence or PyDict ? TypeName.Of(key) : key ?? "None")}");
+        return new(key is string name ? $"'{type}' has no attribute '{Excerpt.Of(name)}'" : $"'{type}' has no element {(key is PySequence or PyDict ? TypeName.Of(key) : key ?? "None")}");
     }
 }

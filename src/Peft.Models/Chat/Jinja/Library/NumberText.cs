@@ -6,6 +6,9 @@ namespace Peft.Models.Jinja;
 /// <summary>Numbers as Python writes and reads them.</summary>
 internal static class NumberText
 {
+    // The smallest float is 2^-1074.
+    const int MostDecimals = 1074;
+
     /// <summary>Python's <c>repr</c> of a float: the shortest text that reads back as the same number, with a point or an exponent.</summary>
     public static string Of(double number)
     {
@@ -27,6 +30,8 @@ internal static class NumberText
     public static string Fixed(double number, int decimals)
     {
         if (!double.IsFinite(number)) return Of(number);
+        // What comes behind is 0, but to compute so takes very long.
+        if (decimals > MostDecimals) return Fixed(number, MostDecimals) + new string('0', decimals - MostDecimals);
         var bits = BitConverter.DoubleToInt64Bits(number);
         var power = (int)((bits >> 52) & 0x7FF);
         var mantissa = new BigInteger((bits & 0xF_FFFF_FFFF_FFFF) | (power == 0 ? 0 : 1L << 52));
@@ -49,9 +54,9 @@ internal static class NumberText
     public static string Scientific(double number, int decimals)
     {
         if (!double.IsFinite(number)) return Of(number);
-        var text = number.ToString("E" + decimals, CultureInfo.InvariantCulture);
+        var text = number.ToString("E" + Math.Min(decimals, MostDecimals), CultureInfo.InvariantCulture);
         var at = text.IndexOf('E', StringComparison.Ordinal);
-        return $"{text[..at]}e{text[at + 1]}{int.Parse(text.AsSpan(at + 2), CultureInfo.InvariantCulture):00}";
+        return $"{text[..at]}{new string('0', Math.Max(0, decimals - MostDecimals))}e{text[at + 1]}{int.Parse(text.AsSpan(at + 2), CultureInfo.InvariantCulture):00}";
     }
 
     /// <summary>Python's <c>int(text, radix)</c>, where a radix of 0 asks the text's prefix; null if it is none, or beyond 64 bits.</summary>

@@ -14,9 +14,10 @@ internal static partial class PercentFormat
         var at = 0;
         for (var sign = format.IndexOf('%', StringComparison.Ordinal); sign >= 0; sign = format.IndexOf('%', at))
         {
+            run.Step();
             result.Append(format, at, sign - at);
             var match = Conversion().Match(format, sign);
-            if (!match.Success) throw new ChatTemplateException($"The format '{format}' has a '%' that begins no conversion.");
+            if (!match.Success) throw new ChatTemplateException($"The format '{Excerpt.Of(format)}' has a '%' that begins no conversion.");
             at = sign + match.Length;
             var type = match.Groups["type"].Value[0];
             if (type == '%')
@@ -74,8 +75,8 @@ internal static partial class PercentFormat
     };
 
     static object? Named(object? argument, string key)
-        => argument is PyDict dict && dict.TryGet(key, out var value) ? value : throw new ChatTemplateException($"The format names '{key}', which the argument does not have.");
+        => argument is PyDict dict && dict.TryGet(key, out var value) ? value : throw new ChatTemplateException($"The format names '{Excerpt.Of(key)}', which the argument does not have.");
 
-    [GeneratedRegex(@"\G%(?:\((?<key>[^)]*)\))?(?<flags>[-+ #0]*)(?<width>[0-9]*)(?:\.(?<precision>[0-9]*))?[hlL]?(?<type>[diouxXeEfFgGcrsa%])")]
+    [GeneratedRegex(@"\G%(?:\((?<key>[^)]*)\))?(?>(?<flags>[-+ #0]*)(?<width>[0-9]*))(?:\.(?<precision>[0-9]*))?[hlL]?(?<type>[diouxXeEfFgGcrsa%])")]
     private static partial Regex Conversion();
 }

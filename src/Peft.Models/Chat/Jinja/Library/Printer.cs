@@ -17,20 +17,20 @@ internal static class Printer
     {
         var result = new StringBuilder();
         Append(run, result, value);
-        run.Charge(result.Length);
         return result.ToString();
     }
 
     static void Append(RenderRun run, StringBuilder to, object? value)
     {
         run.Step();
+        run.Charge(32);   // more than a number has, or brackets and commas
         switch (value)
         {
             case null: to.Append("None"); break;
             case bool flag: to.Append(flag ? "True" : "False"); break;
             case long number: to.Append(number.ToString(CultureInfo.InvariantCulture)); break;
             case double number: to.Append(NumberText.Of(number)); break;
-            case string text: Quote(to, text); break;
+            case string text: Quote(run, to, text); break;
             case Undefined: to.Append("Undefined"); break;
             case PyList list: AppendItems(run, to, "[", list, "]"); break;
             case PyTuple tuple: AppendItems(run, to, "(", tuple, tuple.Count == 1 ? ",)" : ")"); break;
@@ -77,12 +77,16 @@ internal static class Printer
         to.Append('}');
     }
 
-    static void Quote(StringBuilder to, string text)
+    static void Quote(RenderRun run, StringBuilder to, string text)
     {
+        run.Look(text.Length);
         var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
         to.Append(quote);
+        var charged = to.Length;
         for (var i = 0; i < text.Length; i++)
         {
+            // A character may become six; nobody knows before how many do.
+            if (to.Length - charged >= 4096) Charge();
             if (text[i] == quote || text[i] == '\\') to.Append('\\').Append(text[i]);
             else if (text[i] == '\n') to.Append("\\n");
             else if (text[i] == '\r') to.Append("\\r");
@@ -91,6 +95,13 @@ internal static class Printer
             else AppendPoint(to, text[i]);
         }
         to.Append(quote);
+        Charge();
+
+        void Charge()
+        {
+            run.Charge(to.Length - charged);
+            charged = to.Length;
+        }
     }
 
     static void AppendPoint(StringBuilder to, int point)
@@ -98,7 +109,8 @@ internal static class Printer
         var printable = point == ' ' || (point is < 0xD800 or > 0xDFFF && Rune.GetUnicodeCategory(new Rune(point)) is not
             (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
             or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator));
-        if (printable) to.Append(char.ConvertFromUtf32(point));
+        if (printable && point < 0x10000) to.Append((char)point);
+        else if (printable) to.Append(char.ConvertFromUtf32(point));
         else if (point < 0x100) to.Append(CultureInfo.InvariantCulture, $"\\x{point:x2}");
         else if (point < 0x10000) to.Append(CultureInfo.InvariantCulture, $"\\u{point:x4}");
         else to.Append(CultureInfo.InvariantCulture, $"\\U{point:x8}");

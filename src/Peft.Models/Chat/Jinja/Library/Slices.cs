@@ -9,15 +9,16 @@ internal static class Slices
         if (target is not (string or PySequence)) return new Undefined($"'{TypeName.Of(target)}' object cannot be sliced");
         var stride = Bound(step) ?? 1;
         if (stride == 0) throw new ChatTemplateException("A slice's step cannot be 0.");
-        var length = Iteration.Length(target);
+        var length = Iteration.Length(run, target);
         var first = Clamp(Bound(start), stride > 0 ? 0 : length - 1);
         var end = Clamp(Bound(stop), stride > 0 ? length : -1);
         if (target is string text && stride == 1) return run.Made(first < end ? text[PythonText.Utf16Index(text, first)..PythonText.Utf16Index(text, end)] : "");
 
+        if (target is string) run.ChargeItems(length);   // a string for each character
         IReadOnlyList<object?> items = target as PySequence ?? (IReadOnlyList<object?>)[.. PythonText.Characters((string)target)];
         var taken = new List<object?>();
+        if (stride > 0 ? first < end : first > end) run.ChargeItems((Math.Abs(end - first) - 1) / Math.Abs(stride) + 1);
         for (var i = first; stride > 0 ? i < end : i > end; i += stride) taken.Add(items[(int)i]);
-        run.Charge(taken.Count);
         return target switch
         {
             string => string.Concat(taken),

@@ -15,8 +15,8 @@ internal static class StringMethods
         ["split"] = (run, text, arguments) => Split(run, text, arguments.Bind("split", 0, "sep", "maxsplit"), TextSplitter.FromLeft),
         ["rsplit"] = (run, text, arguments) => Split(run, text, arguments.Bind("rsplit", 0, "sep", "maxsplit"), TextSplitter.FromRight),
         ["splitlines"] = (run, text, arguments) => List(run, TextSplitter.Lines(text, arguments.Bind("splitlines", 0, "keepends").Flag(0))),
-        ["partition"] = (_, text, arguments) => Partition(text, arguments.Bind("partition", 1, "sep").Text(0), last: false),
-        ["rpartition"] = (_, text, arguments) => Partition(text, arguments.Bind("rpartition", 1, "sep").Text(0), last: true),
+        ["partition"] = (run, text, arguments) => Partition(run, text, arguments.Bind("partition", 1, "sep").Text(0), last: false),
+        ["rpartition"] = (run, text, arguments) => Partition(run, text, arguments.Bind("rpartition", 1, "sep").Text(0), last: true),
         ["startswith"] = (run, text, arguments) => Has(run, text, arguments.Bind("startswith", 1, "prefix", "start", "end"), atStart: true),
         ["endswith"] = (run, text, arguments) => Has(run, text, arguments.Bind("endswith", 1, "suffix", "start", "end"), atStart: false),
         ["removeprefix"] = (_, text, arguments) => arguments.Bind("removeprefix", 1, "prefix").Text(0) is var prefix && text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text,
@@ -49,7 +49,12 @@ internal static class StringMethods
 
     public static Function? Find(string text, string name)
         => Methods.TryGetValue(name, out var method)
-            ? new Function(name, (frame, arguments) => method(frame.Run, text, arguments) is var result && result is string made ? frame.Run.Made(made) : result)
+            ? new Function(name, (frame, arguments) =>
+            {
+                // What is looked for may be any of the arguments.
+                frame.Run.Search(text, arguments.Positional.Concat(arguments.Named.Values).OfType<string>().MaxBy(each => each.Length) ?? "");
+                return method(frame.Run, text, arguments) is var result && result is string made ? frame.Run.Made(made) : result;
+            })
             : null;
 
     public static bool IsUpper(string text) => text.EnumerateRunes().Any(Rune.IsUpper) && !text.EnumerateRunes().Any(Rune.IsLower);
@@ -75,13 +80,14 @@ internal static class StringMethods
     public static string Replace(RenderRun run, string text, string old, string replacement, long count)
     {
         if (count == 0) return text;
+        run.Search(text, old);
         var result = new StringBuilder();
         var at = 0;
         for (var done = 0; count < 0 || done < count; done++)
         {
             run.Step();
             // Nothing stands before each character, and at the end.
-            var next = old.Length > 0 ? text.IndexOf(old, at, StringComparison.Ordinal) : done == 0 ? 0 : at < text.Length ? PythonText.Utf16Index(text[at..], 1) + at : -1;
+            var next = old.Length > 0 ? text.IndexOf(old, at, StringComparison.Ordinal) : done == 0 ? 0 : at < text.Length ? at + PythonText.WidthAt(text, at) : -1;
             if (next < 0) break;
             run.Charge(next - at + replacement.Length);
             result.Append(text, at, next - at).Append(replacement);
@@ -106,17 +112,18 @@ internal static class StringMethods
         return List(run, split(text, separator, arguments.Integer(1, -1)));
     }
 
-    static PyTuple Partition(string text, string separator, bool last)
+    static PyTuple Partition(RenderRun run, string text, string separator, bool last)
     {
         if (separator == "") throw new ChatTemplateException("partition() needs a separator that is not empty.");
         var at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        run.Charge(text.Length);
         if (at < 0) return new(last ? ["", "", text] : [text, "", ""]);
         return new([text[..at], separator, text[(at + separator.Length)..]]);
     }
 
     static bool Has(RenderRun run, string text, BoundArguments arguments, bool atStart)
     {
-        var part = (string)Slices.Take(run, text, arguments[1], arguments[2], null)!;
+        var part = arguments[1] is null && arguments[2] is null ? text : (string)Slices.Take(run, text, arguments[1], arguments[2], null)!;
         if (arguments[0] is not PyTuple any) return Is(arguments.Text(0));
         return any.Any(each => each is string wanted ? Is(wanted) : throw new ChatTemplateException("A tuple of strings is needed."));
 
@@ -132,7 +139,7 @@ internal static class StringMethods
         if (start > end || Position(1, 0) > length) return -1;
         var part = text[start..end];
         var at = last ? part.LastIndexOf(wanted, StringComparison.Ordinal) : part.IndexOf(wanted, StringComparison.Ordinal);
-        return at < 0 ? -1 : PythonText.Length(text[..(start + at)]);
+        return at < 0 ? -1 : PythonText.Length(text.AsSpan(0, start + at));
 
         long Position(int index, long missing)
         {

@@ -42,7 +42,11 @@ internal static class Tests
     public static bool Exists(string name) => All.ContainsKey(name);
 
     public static bool Holds(Frame frame, string name, object? value, Arguments arguments)
-        => All.TryGetValue(name, out var test) ? test(frame, value, arguments) : throw new ChatTemplateException($"There is no test named '{name}'.");
+    {
+        if (!All.TryGetValue(name, out var test)) throw new ChatTemplateException($"There is no test named '{Excerpt.Of(name)}'.");
+        if (value is string) frame.Run.Look(value);
+        return test(frame, value, arguments);
+    }
 
     static Test Is(Func<object?, bool> holds) => (_, value, arguments) =>
     {

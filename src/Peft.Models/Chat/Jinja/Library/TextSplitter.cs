@@ -26,16 +26,16 @@ internal static class TextSplitter
     public static IEnumerable<string> FromRight(string text, string? separator, long most)
     {
         var parts = new List<string>();
-        var rest = separator is null ? PythonText.Strip(text, null, false, true) : text;
-        while (true)
+        var end = separator is null ? EndOfWords(text, text.Length) : text.Length;
+        for (; most != 0 && (separator is not null || end > 0); most--)
         {
-            var at = most == 0 || (separator is null && rest.Length == 0) ? -1 : separator is null ? LastSpace(rest) : rest.LastIndexOf(separator, StringComparison.Ordinal);
+            var at = separator is null ? LastSpace(text, end) : text.AsSpan(0, end).LastIndexOf(separator, StringComparison.Ordinal);
             if (at < 0) break;
-            parts.Add(rest[(at + (separator?.Length ?? 1))..]);
-            rest = separator is null ? PythonText.Strip(rest[..at], null, false, true) : rest[..at];
-            most--;
+            parts.Add(text[(at + (separator?.Length ?? 1))..end]);
+            end = separator is null ? EndOfWords(text, at) : at;
         }
-        if (separator is not null || PythonText.Strip(rest, null, true, false).Length > 0) parts.Add(rest);
+        if (separator is not null) parts.Add(text[..end]);
+        else if (SkipSpace(text, 0) < end) parts.Add(text[..end]);
         parts.Reverse();
         return parts;
     }
@@ -64,10 +64,16 @@ internal static class TextSplitter
         return at < text.Length ? at : -1;
     }
 
-    static int LastSpace(string text)
+    static int LastSpace(string text, int end)
     {
-        var at = text.Length - 1;
+        var at = end - 1;
         while (at >= 0 && !PythonText.IsSpace(text[at])) at--;
         return at;
+    }
+
+    static int EndOfWords(string text, int end)
+    {
+        while (end > 0 && PythonText.IsSpace(text[end - 1])) end--;
+        return end;
     }
 }

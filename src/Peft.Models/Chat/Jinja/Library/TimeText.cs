@@ -6,8 +6,10 @@ namespace Peft.Models.Jinja;
 /// <summary>Python's <c>strftime</c> in the C locale.</summary>
 internal static class TimeText
 {
-    public static string Of(DateTimeOffset time, string format)
+    public static string Of(RenderRun run, string format)
     {
+        run.Charge(12L * format.Length);   // %c has 24 characters
+        var time = run.Clock.GetLocalNow();
         var result = new StringBuilder();
         for (var i = 0; i < format.Length; i++)
         {

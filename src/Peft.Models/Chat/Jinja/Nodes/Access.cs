@@ -2,12 +2,12 @@ namespace Peft.Models.Jinja;
 
 internal sealed class AttributeExpression(int line, Expression target, string name) : Expression(line)
 {
-    protected override object? Compute(Frame frame) => Members.Attribute(target.Evaluate(frame), name);
+    protected override object? Compute(Frame frame) => Members.Attribute(frame.Run, target.Evaluate(frame), name);
 }
 
 internal sealed class ItemExpression(int line, Expression target, Expression key) : Expression(line)
 {
-    protected override object? Compute(Frame frame) => Members.Item(target.Evaluate(frame), key.Evaluate(frame));
+    protected override object? Compute(Frame frame) => Members.Item(frame.Run, target.Evaluate(frame), key.Evaluate(frame));
 }
 
 internal sealed class SliceExpression(int line, Expression target, Expression? start, Expression? stop, Expression? step) : Expression(line)

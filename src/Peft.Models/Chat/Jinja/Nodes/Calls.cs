@@ -12,10 +12,11 @@ internal sealed record ArgumentList(List<Expression> Positional, List<(string Na
         var named = new Dictionary<string, object?>();
         foreach (var (name, value) in Named)
             if (!named.TryAdd(name, value.Evaluate(frame))) throw new ChatTemplateException($"The argument '{name}' is given twice.");
-        if (More is not null) positional.AddRange(frame.Run.Iterate(More.Evaluate(frame)));
+        if (More is not null) positional.AddRange(frame.Run.Items(More.Evaluate(frame)));
         if (MoreNamed is not null)
         {
             if (MoreNamed.Evaluate(frame) is not PyDict dict) throw new ChatTemplateException("What follows '**' must be a dict.");
+            frame.Run.ChargeItems(dict.Count);
             foreach (var (key, value) in dict)
                 if (key is not string name || !named.TryAdd(name, value)) throw new ChatTemplateException($"The argument '{key}' is given twice, or is not a name.");
         }

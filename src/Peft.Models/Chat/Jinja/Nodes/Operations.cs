@@ -49,5 +49,10 @@ internal sealed class SignExpression(int line, Expression value, bool negative) 
 
 internal sealed class ConcatenationExpression(int line, List<Expression> parts) : Expression(line)
 {
-    protected override object? Compute(Frame frame) => frame.Run.Made(string.Concat(parts.Select(part => frame.Run.Text(part.Evaluate(frame)))));
+    protected override object? Compute(Frame frame)
+    {
+        var texts = new string[parts.Count];
+        for (var i = 0; i < texts.Length; i++) texts[i] = frame.Run.Made(frame.Run.Text(parts[i].Evaluate(frame)));
+        return string.Concat(texts);
+    }
 }

@@ -1,15 +1,9 @@
-using System.Runtime.CompilerServices;
-
 namespace Peft.Models.Jinja;
 
 /// <summary>Reads expressions, with Jinja's precedences: conditional, or, and, not, comparison, + -, ~, * / // %, **, sign, then filters and tests.</summary>
 internal sealed class ExpressionParser
 {
-    // Far more than any template nests, and far less than a stack holds.
-    const int MostNested = 200;
-
     readonly TokenStream stream;
-    int nested;
 
     public ExpressionParser(TokenStream stream)
     {
@@ -21,10 +15,9 @@ internal sealed class ExpressionParser
 
     public Expression Parse(bool conditional = true)
     {
-        if (++nested > MostNested || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new ChatTemplateException("Expressions are nested too deeply.", stream.Line);
+        stream.Enter("Expressions");
         var expression = conditional ? ParseConditional() : ParseOr();
-        nested--;
+        stream.Leave();
         return expression;
     }
 
@@ -159,10 +152,10 @@ internal sealed class ExpressionParser
         Expression value;
         if (token.IsOperator("-") || token.IsOperator("+"))
         {
-            if (++nested > MostNested) throw new ChatTemplateException("Expressions are nested too deeply.", stream.Line);
+            stream.Enter("Signs");
             stream.Next();
             value = new SignExpression(token.Line, ParseSign(false), token.Text == "-");
-            nested--;
+            stream.Leave();
         }
         else
         {

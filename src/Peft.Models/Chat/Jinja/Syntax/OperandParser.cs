@@ -167,9 +167,9 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
 
     string ParseDottedName()
     {
-        var name = stream.Expect(TokenKind.Name, "a name").Text;
-        while (stream.SkipOperator(".")) name += "." + stream.Expect(TokenKind.Name, "a name").Text;
-        return name;
+        var parts = new List<string> { stream.Expect(TokenKind.Name, "a name").Text };
+        while (stream.SkipOperator(".")) parts.Add(stream.Expect(TokenKind.Name, "a name").Text);
+        return string.Join('.', parts);
     }
 
     public ArgumentList ParseArguments()

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Peft.Models.Jinja;
 
 /// <summary>Reads statements.</summary>
@@ -9,7 +7,6 @@ internal sealed class StatementParser
     readonly ExpressionParser expressions;
     readonly TargetParser targets;
     int loops;
-    int nested;
 
     StatementParser(TokenStream stream)
     {
@@ -21,9 +18,9 @@ internal sealed class StatementParser
     /// <summary>Whether there was a generation block.</summary>
     public bool HasGeneration { get; private set; }
 
-    public static (Block Body, bool HasGeneration) Parse(string template)
+    public static (Block Body, bool HasGeneration) Parse(string template, ResourceLimits limits)
     {
-        var parser = new StatementParser(new TokenStream(TemplateLexer.Read(template)));
+        var parser = new StatementParser(new TokenStream(TemplateLexer.Read(template), limits));
         var body = parser.ParseUntil();
         return (body, parser.HasGeneration);
     }
@@ -31,8 +28,7 @@ internal sealed class StatementParser
     // Stops behind "{%", before one of the words.
     Block ParseUntil(params ReadOnlySpan<string> ends)
     {
-        if (++nested > 200 || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new ChatTemplateException("Blocks are nested too deeply.", stream.Line);
+        stream.Enter("Blocks");
         var statements = new List<Statement>();
         while (true)
         {
@@ -47,7 +43,7 @@ internal sealed class StatementParser
                     stream.Expect(TokenKind.PrintEnd, "'}}'");
                     break;
                 case TokenKind.BlockBegin when stream.Current.Kind == TokenKind.Name && ends.Contains(stream.Current.Text):
-                    nested--;
+                    stream.Leave();
                     return new(statements);
                 case TokenKind.BlockBegin:
                     statements.Add(ParseStatement());

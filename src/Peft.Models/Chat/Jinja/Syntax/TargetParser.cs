@@ -24,7 +24,9 @@ internal sealed class TargetParser(TokenStream stream, ExpressionParser expressi
         var line = stream.Line;
         if (stream.SkipOperator("("))
         {
+            stream.Enter("Targets of assignments");
             var inner = Parse(attributes);
+            stream.Leave();
             stream.ExpectOperator(")");
             return inner;
         }

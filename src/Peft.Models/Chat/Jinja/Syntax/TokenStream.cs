@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace Peft.Models.Jinja;
 
-/// <summary>Tokens, one after the other.</summary>
-internal sealed class TokenStream(List<Token> tokens)
+/// <summary>Tokens, one after the other, and how deep the parsers that read them are within each other.</summary>
+internal sealed class TokenStream(List<Token> tokens, ResourceLimits limits)
 {
     int position;
+    int depth;
 
     public Token Current => tokens[position];
 
@@ -27,6 +30,16 @@ internal sealed class TokenStream(List<Token> tokens)
     public Token ExpectName(string name) => Current.IsName(name) ? Next() : throw Unexpected($"'{name}'");
 
     public Token Expect(TokenKind kind, string what) => Current.Kind == kind ? Next() : throw Unexpected(what);
+
+    /// <summary>Begins what may hold more of its kind; the parsers call each other for it, so that depth takes stack.</summary>
+    public void Enter(string what)
+    {
+        if (++depth > limits.MaxTemplateDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+            throw new ChatTemplateException($"{what} are nested too deeply. {limits.Remedy(nameof(ResourceLimits.MaxTemplateDepth), ChatTemplate.WhereLimitsAre)}", Line);
+    }
+
+    /// <summary>Ends what <see cref="Enter"/> began.</summary>
+    public void Leave() => depth--;
 
     public ChatTemplateException Unexpected(string expected) => new($"Expected {expected}, but found {Current}.", Line);
 

@@ -21,12 +21,13 @@ internal sealed class LoopState : ICallable
     public LoopState(RenderRun run, object? source, int depth, Func<object?, object?>? again)
     {
         (this.run, this.source, this.depth, this.again) = (run, source, depth, again);
+        run.Look(source);   // a dict is copied
         items = Iteration.Of(source).GetEnumerator();
     }
 
     public object? Current { get; private set; } = new Undefined("the loop has not begun");
 
-    public int Length => source is PyGenerator or LoopState ? index + 1 + AllAhead() : (int)Iteration.Length(source);
+    public int Length => source is PyGenerator or LoopState ? index + 1 + AllAhead() : (int)Iteration.Length(run, source);
 
     public bool MoveNext()
     {

@@ -33,10 +33,13 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 
     public void Clear() => items.Clear();
 
+    // Each lookup goes through all of a tuple.
+    const int LongestTuple = 64;
+
     public static bool IsKey(object? value) => value switch
     {
         null or bool or long or double or string or Undefined => true,
-        PyTuple tuple => tuple.All(item => item is null or bool or long or double or string),
+        PyTuple tuple => tuple.Count <= LongestTuple && tuple.All(item => item is null or bool or long or double or string),
         _ => false,
     };
 
@@ -47,7 +50,7 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}' cannot be a key of a dict.");
+    static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}'{(key is PyTuple { Count: > LongestTuple } ? $" of more than {LongestTuple} items" : "")} cannot be a key of a dict.");
 
     sealed class KeyComparer : IEqualityComparer<object>
     {
@@ -65,12 +68,17 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
         public int GetHashCode(object key) => key switch
         {
             string text => text.GetHashCode(StringComparison.Ordinal),
-            bool flag => (flag ? 1.0 : 0.0).GetHashCode(),
-            long number => ((double)number).GetHashCode(),
-            double number => number.GetHashCode(),
-            PyTuple tuple => tuple.Count == 0 ? 1 : GetHashCode(tuple[0] ?? NoneKey),
+            bool or long or double => Mixed(Arithmetic.Float(key)),
+            PyTuple tuple => tuple.Aggregate(1, (hash, item) => HashCode.Combine(hash, GetHashCode(item ?? NoneKey))),
             Undefined => 2,
             _ => 3,
         };
+
+        // A number's own hash is easy to make equal for many. 0 and -0 are one key.
+        static int Mixed(double number)
+        {
+            var bits = BitConverter.DoubleToInt64Bits(number == 0 ? 0 : number);
+            return HashCode.Combine((int)bits, (int)(bits >> 32));
+        }
     }
 }

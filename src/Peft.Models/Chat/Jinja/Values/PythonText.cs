@@ -8,7 +8,7 @@ internal static class PythonText
     /// <summary>Whether Python's <c>str.isspace</c> holds.</summary>
     public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001c' and <= '\u001f';
 
-    public static int Length(string text)
+    public static int Length(ReadOnlySpan<char> text)
     {
         var length = text.Length;
         for (var i = 0; i + 1 < text.Length; i++)
@@ -27,6 +27,9 @@ internal static class PythonText
         }
     }
 
+    /// <summary>How many UTF-16 units the code point at an index has.</summary>
+    public static int WidthAt(string text, int at) => at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
+
     /// <summary>Where a code point begins in the .NET string.</summary>
     public static int Utf16Index(string text, long index)
     {
@@ -38,7 +41,7 @@ internal static class PythonText
     public static string Strip(string text, string? characters, bool left, bool right)
     {
         var (start, end) = (0, text.Length);
-        var set = characters is null ? null : new HashSet<string>(Characters(characters));
+        var set = characters is null ? null : new HashSet<int>(Characters(characters).Select(character => PointAt(character, 0)));
         while (left && start < end && Strips(text, start, set) is > 0 and var width) start += width;
         while (right && end > start && Strips(text, end - (end - start > 1 && char.IsSurrogatePair(text[end - 2], text[end - 1]) ? 2 : 1), set) is > 0 and var width) end -= width;
         return text[start..end];
@@ -80,12 +83,11 @@ internal static class PythonText
         return left.Length.CompareTo(right.Length);
     }
 
-    static int Strips(string text, int at, HashSet<string>? set)
+    static int Strips(string text, int at, HashSet<int>? set)
     {
         if (set is null) return IsSpace(text[at]) ? 1 : 0;
-        var width = WidthAt(text, at);
-        return set.Contains(text.Substring(at, width)) ? width : 0;
+        return set.Contains(PointAt(text, at)) ? WidthAt(text, at) : 0;
     }
 
-    static int WidthAt(string text, int at) => at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
+    static int PointAt(string text, int at) => WidthAt(text, at) == 2 ? char.ConvertToUtf32(text[at], text[at + 1]) : text[at];
 }

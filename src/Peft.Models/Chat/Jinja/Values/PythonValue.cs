@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -9,26 +10,51 @@ namespace Peft.Models.Jinja;
 /// </summary>
 internal static class PythonValue
 {
-    public static object? Of(object? value, JsonSerializerOptions? json = null) => value switch
+    public static object? Of(object? value, JsonSerializerOptions? json = null)
+    {
+        try
+        {
+            return Convert(value, json);
+        }
+        catch (Exception exception) when (exception is InsufficientExecutionStackException or InvalidOperationException or ArgumentException or NotSupportedException or JsonException)
+        {
+            // Whoever made the value: it holds itself, a name twice, half a surrogate pair, or what JSON has no form for.
+            throw new ChatTemplateException($"A value of type {value?.GetType().Name} cannot be given to a template: {exception.Message}", exception);
+        }
+    }
+
+    static object? Convert(object? value, JsonSerializerOptions? json) => value switch
     {
         null or bool or long or double or string or PySequence or PyDict or Undefined => value,
-        int or short or byte or sbyte or ushort or uint => Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture),
+        int or short or byte or sbyte or ushort or uint => System.Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture),
         float number => (double)number,
         decimal number => (double)number,
         JsonNode node => OfNode(node),
         JsonElement element => OfElement(element),
         JsonDocument document => OfElement(document.RootElement),
-        IEnumerable<KeyValuePair<string, object?>> pairs => PyDict.From(pairs.Select(pair => KeyValuePair.Create(pair.Key, Of(pair.Value, json)))),
+        IEnumerable<KeyValuePair<string, object?>> pairs => PyDict.From(pairs.Select(pair => KeyValuePair.Create(pair.Key, Inner(pair.Value, json)))),
         IEnumerable<KeyValuePair<string, string>> pairs => PyDict.From(pairs.Select(pair => KeyValuePair.Create(pair.Key, (object?)pair.Value))),
-        IEnumerable<object?> items => new PyList([.. items.Select(item => Of(item, json))]),
+        IEnumerable<object?> items => new PyList([.. items.Select(item => Inner(item, json))]),
         _ => OfElement(JsonSerializer.SerializeToElement(value, value.GetType(), json)),
     };
+
+    static object? Inner(object? value, JsonSerializerOptions? json)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        return Convert(value, json);
+    }
+
+    static JsonNode Deeper(JsonNode node)
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        return node;
+    }
 
     // Values of nodes may be any .NET value, which only writing them settles.
     static object? OfNode(JsonNode node) => node switch
     {
-        JsonObject fields => PyDict.From(fields.Select(field => KeyValuePair.Create(field.Key, field.Value is null ? null : OfNode(field.Value)))),
-        JsonArray items => new PyList([.. items.Select(item => item is null ? null : OfNode(item))]),
+        JsonObject fields => PyDict.From(fields.Select(field => KeyValuePair.Create(field.Key, field.Value is null ? null : OfNode(Deeper(field.Value))))),
+        JsonArray items => new PyList([.. items.Select(item => item is null ? null : OfNode(Deeper(item)))]),
         _ => OfElement(JsonSerializer.SerializeToElement(node)),
     };
 

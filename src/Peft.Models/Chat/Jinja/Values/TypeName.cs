@@ -58,14 +58,18 @@ internal static class Iteration
     public static bool IsPossible(object? value) => value is string or PyDict or IEnumerable<object?> or Undefined or LoopState;
 
     /// <summary>Python's <c>len</c>.</summary>
-    public static long Length(object? value) => value switch
+    public static long Length(RenderRun run, object? value)
     {
-        string text => PythonText.Length(text),
-        PySequence sequence => sequence.Count,
-        PyDict dict => dict.Count,
-        PyDictView view => view.Count,
-        LoopState loop => loop.Length,
-        Undefined => 0,
-        _ => throw new ChatTemplateException($"An object of type '{TypeName.Of(value)}' has no length."),
-    };
+        if (value is string) run.Look(value);
+        return value switch
+        {
+            string text => PythonText.Length(text),
+            PySequence sequence => sequence.Count,
+            PyDict dict => dict.Count,
+            PyDictView view => view.Count,
+            LoopState loop => loop.Length,
+            Undefined => 0,
+            _ => throw new ChatTemplateException($"An object of type '{TypeName.Of(value)}' has no length."),
+        };
+    }
 }

@@ -12,9 +12,13 @@ internal sealed class AttributePath
             ? [.. text.Split('.').Select(part => part.Length is > 0 and < 10 && part.All(char.IsAsciiDigit) ? (object)long.Parse(part, CultureInfo.InvariantCulture) : part)]
             : [attribute];
 
-    public object? Of(object? item)
+    public object? Of(RenderRun run, object? item)
     {
-        foreach (var part in parts) item = Members.Item(item, part);
+        foreach (var part in parts)
+        {
+            run.Step();
+            item = Members.Item(run, item, part);
+        }
         return item;
     }
 }

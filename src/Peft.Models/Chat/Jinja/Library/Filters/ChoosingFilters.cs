@@ -30,7 +30,7 @@ internal static class ChoosingFilters
         if (arguments.Named.Count == 0) throw new ChatTemplateException("map needs a filter's name or an attribute.");
         var bound = arguments.Bind("map", 1, "attribute", "default");
         var path = new AttributePath(bound[0]);
-        return item => path.Of(item) is var found && found is Undefined && bound[1] is not null ? bound[1] : found;
+        return item => path.Of(frame.Run, item) is var found && found is Undefined && bound[1] is not null ? bound[1] : found;
     }
 
     static IEnumerable<object?> Choose(Frame frame, object? value, Arguments arguments, bool byAttribute, bool keeps)
@@ -43,7 +43,7 @@ internal static class ChoosingFilters
         var operands = rest.After(1);
         foreach (var item in frame.Run.Iterate(value))
         {
-            var tested = path is null ? item : path.Of(item);
+            var tested = path is null ? item : path.Of(frame.Run, item);
             var holds = test is null ? Truth.Of(tested) : Tests.Holds(frame, test, tested, operands);
             if (holds == keeps) yield return item;
         }

@@ -13,7 +13,8 @@ internal static class Filters
 
     public static object? Apply(Frame frame, string name, object? value, Arguments arguments)
     {
-        if (!All.TryGetValue(name, out var filter)) throw new ChatTemplateException($"There is no filter named '{name}'.");
+        if (!All.TryGetValue(name, out var filter)) throw new ChatTemplateException($"There is no filter named '{Excerpt.Of(name)}'.");
+        frame.Run.Look(value);
         var result = filter(frame, value, arguments);
         return result is string text ? frame.Run.Made(text) : result;
     }

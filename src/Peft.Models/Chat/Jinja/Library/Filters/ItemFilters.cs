@@ -49,7 +49,7 @@ internal static class ItemFilters
             var items = chunk.ToList();
             if (arguments[1] is not null && items.Count < size)
             {
-                run.Charge(size - items.Count);
+                run.ChargeItems(size - items.Count);
                 items.AddRange(Enumerable.Repeat(arguments[1], size - items.Count));
             }
             yield return new PyList(items);
@@ -61,7 +61,7 @@ internal static class ItemFilters
         var paths = arguments[2] is string several ? several.Split(',').Select(one => new AttributePath(one)).ToArray() : arguments[2] is null ? [] : [new AttributePath(arguments[2])];
         Func<object?, object?> key = paths.Length == 0
             ? item => Folded(item, arguments.Flag(1))
-            : item => new PyList([.. paths.Select(path => Folded(path.Of(item), arguments.Flag(1)))]);
+            : item => new PyList([.. paths.Select(path => Folded(path.Of(run, item), arguments.Flag(1)))]);
         return new(Comparisons.Sorted(run, run.Items(value), key, arguments.Flag(0)));
     }
 
@@ -83,7 +83,7 @@ internal static class ItemFilters
         var seen = new PyDict();
         foreach (var item in run.Iterate(value))
         {
-            var key = Folded(path is null ? item : path.Of(item), arguments.Flag(0));
+            var key = Folded(path is null ? item : path.Of(run, item), arguments.Flag(0));
             if (seen.Contains(key)) continue;
             seen[key] = true;
             yield return item;
@@ -100,7 +100,7 @@ internal static class ItemFilters
             if (Comparisons.Compare(run, Key(item), Key(best)) * sign > 0) best = item;
         return best;
 
-        object? Key(object? item) => Folded(path is null ? item : path.Of(item), arguments.Flag(0));
+        object? Key(object? item) => Folded(path is null ? item : path.Of(run, item), arguments.Flag(0));
     }
 
     static object? Folded(object? value, bool caseSensitive) => value is string text && !caseSensitive ? PythonText.Lower(text) : value;

@@ -11,8 +11,8 @@ internal static class NumberFilters
         ["float"] = (_, value, arguments) => Float(value, arguments.Bind("float", 0, "default")),
         ["abs"] = (_, value, _) => Absolute(value),
         ["round"] = (_, value, arguments) => Round(value, arguments.Bind("round", 0, "precision", "method")),
-        ["length"] = (_, value, _) => Iteration.Length(value),
-        ["count"] = (_, value, _) => Iteration.Length(value),
+        ["length"] = (frame, value, _) => Iteration.Length(frame.Run, value),
+        ["count"] = (frame, value, _) => Iteration.Length(frame.Run, value),
         ["sum"] = (frame, value, arguments) => Sum(frame.Run, value, arguments.Bind("sum", 0, "attribute", "start")),
     };
 
@@ -86,7 +86,7 @@ internal static class NumberFilters
         var sum = arguments.Has(1) ? arguments[1] : 0L;
         foreach (var item in run.Iterate(value))
         {
-            var next = attribute is null ? item : attribute.Of(item);
+            var next = attribute is null ? item : attribute.Of(run, item);
             if (next is string) throw new ChatTemplateException("sum cannot add strings; use join.");
             sum = Arithmetic.Apply(run, "+", sum, next);
         }

@@ -12,12 +12,12 @@ internal static partial class TextFilters
         ["upper"] = (frame, value, _) => PythonText.Upper(frame.Run.Text(value)),
         ["lower"] = (frame, value, _) => PythonText.Lower(frame.Run.Text(value)),
         ["capitalize"] = (frame, value, _) => PythonText.Capitalize(frame.Run.Text(value)),
-        ["title"] = (frame, value, _) => string.Concat(WordBeginning().Split(frame.Run.Text(value)).Select(PythonText.Capitalize)),
+        ["title"] = (frame, value, _) => Title(frame.Run, frame.Run.Text(value)),
         ["string"] = (frame, value, _) => frame.Run.Text(value),
         // Nothing is escaped here, so nothing needs to be kept from it.
         ["safe"] = (frame, value, _) => frame.Run.Text(value),
-        ["escape"] = (frame, value, _) => Escape(frame.Run.Text(value)),
-        ["e"] = (frame, value, _) => Escape(frame.Run.Text(value)),
+        ["escape"] = (frame, value, _) => Escape(frame.Run, frame.Run.Text(value)),
+        ["e"] = (frame, value, _) => Escape(frame.Run, frame.Run.Text(value)),
         ["tojson"] = (frame, value, arguments) => JsonText.Of(frame.Run, value, arguments),
         ["replace"] = (frame, value, arguments) => Replace(frame.Run, value, arguments.Bind("replace", 2, "old", "new", "count")),
         ["indent"] = (frame, value, arguments) => Indent(frame.Run, frame.Run.Text(value), arguments.Bind("indent", 0, "width", "first", "blank")),
@@ -27,8 +27,22 @@ internal static partial class TextFilters
         ["wordcount"] = (frame, value, _) => (long)Words().Count(frame.Run.Text(value)),
     };
 
-    static string Escape(string text) => text.Replace("&", "&amp;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
+    static string Title(RenderRun run, string text)
+    {
+        // Each word is a string, or several, until they are one text.
+        run.Charge(32L * text.Length);
+        return string.Concat(WordBeginning().Split(text).Select(PythonText.Capitalize));
+    }
+
+    // Five passes, each of which may make a text of its own, five times as long at last.
+    static string Escape(RenderRun run, string text) => Charged(run, text).Replace("&", "&amp;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal).Replace("'", "&#39;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal);
+
+    static string Charged(RenderRun run, string text)
+    {
+        run.Charge(text.AsSpan().ContainsAny("&<>'\"") ? 10L * text.Length : 0);
+        return text;
+    }
 
     static string Replace(RenderRun run, object? value, BoundArguments arguments)
         => StringMethods.Replace(run, run.Text(value), run.Text(arguments[0]), run.Text(arguments[1]), arguments[2] is null ? -1 : arguments.Integer(2, -1));
@@ -53,7 +67,7 @@ internal static partial class TextFilters
     static string Join(RenderRun run, object? value, BoundArguments arguments)
     {
         var attribute = arguments[1] is null ? null : new AttributePath(arguments[1]);
-        return StringMethods.Join(run, run.Text(arguments.Has(0) ? arguments[0] : ""), run.Iterate(value).Select(item => (object?)run.Text(attribute is null ? item : attribute.Of(item))));
+        return StringMethods.Join(run, run.Text(arguments.Has(0) ? arguments[0] : ""), run.Iterate(value).Select(item => (object?)run.Text(attribute is null ? item : attribute.Of(run, item))));
     }
 
     static string Format(RenderRun run, string format, Arguments arguments)
@@ -65,7 +79,7 @@ internal static partial class TextFilters
     static object? Center(Frame frame, object? value, Arguments arguments)
     {
         var width = arguments.Bind("center", 0, "width").Integer(0, 80);
-        return ((ICallable)Members.Attribute(frame.Run.Text(value), "center")!).Call(frame, new([width], []));
+        return ((ICallable)Members.Attribute(frame.Run, frame.Run.Text(value), "center")!).Call(frame, new([width], []));
     }
 
     [GeneratedRegex(@"([-\s({\[<]+)")]

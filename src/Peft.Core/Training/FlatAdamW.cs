@@ -1,0 +1,155 @@
+using Peft.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, step for step as
+/// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected means of the gradient and its square.
+/// </summary>
+public sealed class FlatAdamW : IDisposable
+{
+    private const string StepKey = "step";
+
+    private readonly FlatParameters parameters;
+    private readonly AdamWOptions options;
+    private readonly List<Moments> moments;
+
+    /// <summary>An optimizer whose moments are 0.</summary>
+    /// <param name="parameters">What to optimize. The optimizer does not own it; make it with the groups of the options.</param>
+    /// <param name="learningRate">Learning rate η before the schedule.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <exception cref="ArgumentException">Some setting is out of range; the message names all.</exception>
+    public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        this.parameters = parameters;
+        this.options = options ?? new();
+        var errors = this.options.Errors().ToList();
+        if (!(learningRate >= 0 && double.IsFinite(learningRate))) errors.Add($"LearningRate must be at least 0, but was {learningRate}.");
+        if (errors.Count > 0) throw new ArgumentException(string.Join(' ', errors), nameof(options));
+        LearningRate = learningRate;
+        moments = [.. parameters.Buffers.Select(buffer => new Moments(buffer, 1 - this.options.Beta1))];
+    }
+
+    /// <summary>Learning rate before the schedule, of the tensors without a group of their own.</summary>
+    public double LearningRate { get; set; }
+
+    /// <summary>Steps done.</summary>
+    public long Steps { get; private set; }
+
+    /// <summary>Changes the parameters once, from the gradients they have.</summary>
+    /// <param name="scheduleFactor">Value of the schedule at this step: the factor on all learning rates.</param>
+    public void Step(double scheduleFactor = 1)
+    {
+        Steps++;
+        var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);
+        var root = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
+        var smallest = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
+        Scalar rootCorrection = Kept(root);
+        Scalar beta2 = Kept(options.Beta2);
+        Scalar rest2 = Kept(1 - options.Beta2);
+        Scalar epsilon = Kept(smallest);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (buffer, mean, square, rest1) in moments)
+        {
+            if (TensorMemory.Takes(buffer.Values))
+            {
+                foreach (var range in buffer.Ranges)
+                {
+                    var (rate, decay) = RateAndDecay(range, scheduleFactor);
+                    AdamWKernel.Run(buffer.Values, buffer.Gradients, mean, square, range.Start, range.Length, new(
+                        (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2), (float)root, (float)smallest, (float)(1 - rate * decay), (float)(rate / meanCorrection)));
+                }
+                continue;
+            }
+            mean.lerp_(buffer.Gradients, rest1);
+            square.mul_(beta2).addcmul_(buffer.Gradients, buffer.Gradients, rest2);
+            var denominator = square.sqrt().div_(rootCorrection).add_(epsilon);
+            foreach (var range in buffer.Ranges)
+            {
+                var (rate, decay) = RateAndDecay(range, scheduleFactor);
+                Scalar keep = Kept(1 - rate * decay);
+                Scalar step = Kept(-(rate / meanCorrection));
+                buffer.Values.narrow(0, range.Start, range.Length)
+                    .mul_(keep)
+                    .addcdiv_(mean.narrow(0, range.Start, range.Length), denominator.narrow(0, range.Start, range.Length), step);
+            }
+        }
+    }
+
+    private (double Rate, double Decay) RateAndDecay(FlatRange range, double scheduleFactor)
+    {
+        var group = parameters.Groups[range.Group];
+        return (scheduleFactor * group.LearningRateScale * (group.LearningRate ?? LearningRate), group.WeightDecay ?? options.WeightDecay);
+    }
+
+    /// <summary>
+    /// The optimizer's state by name: <c>step</c>, and <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c> in the shape of each tensor, views of
+    /// the live state. The caller disposes them.
+    /// </summary>
+    public IReadOnlyDictionary<string, Tensor> GetState()
+    {
+        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [StepKey] = tensor(Steps) };
+        foreach (var (buffer, mean, square, _) in moments)
+        {
+            foreach (var slice in buffer.Slices)
+            {
+                state[MeanKey(slice)] = slice.Of(mean);
+                state[SquareKey(slice)] = slice.Of(square);
+            }
+        }
+        return state;
+    }
+
+    /// <summary>Goes back to a state that <see cref="GetState"/> gave for tensors of the same names and shapes.</summary>
+    /// <exception cref="TrainingException">A tensor is missing or has another shape.</exception>
+    public void SetState(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var steps = NamedTensors.Get(state, StepKey, []).item<long>();
+        var copies = moments.SelectMany(own => own.Buffer.Slices.SelectMany(slice => new[]
+        {
+            (To: slice.Of(own.Mean), From: NamedTensors.Get(state, MeanKey(slice), slice.Shape)),
+            (To: slice.Of(own.Square), From: NamedTensors.Get(state, SquareKey(slice), slice.Shape)),
+        })).ToList();   // all are checked before the first is copied
+        foreach (var (to, from) in copies) to.copy_(from);
+        Steps = steps;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var own in moments) own.Dispose();
+    }
+
+    private static string MeanKey(FlatSlice slice) => "exp_avg." + slice.Tensor.Name;
+
+    private static string SquareKey(FlatSlice slice) => "exp_avg_sq." + slice.Tensor.Name;
+
+    private sealed class Moments(FlatBuffer buffer, double rest) : IDisposable
+    {
+        public FlatBuffer Buffer { get; } = buffer;
+
+        public Tensor Mean { get; } = zeros_like(buffer.Values).DetachFromDisposeScope();
+
+        public Tensor Square { get; } = zeros_like(buffer.Values).DetachFromDisposeScope();
+
+        // 1 − β₁ as a tensor, since TorchSharp's lerp_ takes no number.
+        private readonly Tensor weight = tensor(rest, dtype: buffer.Values.dtype, device: buffer.Values.device).DetachFromDisposeScope();
+
+        public void Deconstruct(out FlatBuffer flat, out Tensor mean, out Tensor square, out Tensor rest1)
+            => (flat, mean, square, rest1) = (Buffer, Mean, Square, weight);
+
+        public void Dispose()
+        {
+            Mean.Dispose();
+            Square.Dispose();
+            weight.Dispose();
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using System.Globalization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>How much memory a configuration asks for, at least.</summary>
+internal static class ModelSize
+{
+    /// <summary>Refuses a model whose weights alone exceed the machine's memory, where the machine itself has them.</summary>
+    public static void Require(ModelConfig config, TransformerSpec spec, LoadOptions options)
+    {
+        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (options.Placement.Device.type != DeviceType.CPU || Bytes(spec, options) <= available) return;
+        throw new ModelFolderException($"{config.Source}: {Describe(spec, options)} This machine has {Gigabytes(available)}. If the sizes are right, take a smaller type (LoadOptions.Type) or a larger machine.");
+    }
+
+    /// <summary>What is asked for, in words.</summary>
+    public static string Describe(TransformerSpec spec, LoadOptions options)
+        => string.Create(CultureInfo.InvariantCulture, $"A vocabulary of {spec.VocabularySize:N0}, {spec.LayerCount:N0} layers and a hidden size of {spec.HiddenSize:N0} take at least {Gigabytes(Bytes(spec, options))} as {options.Type}.");
+
+    // The embedding, what projects queries and outputs, and both ends of the feed-forward network: every architecture has these. As a floating-point number, which does not overflow.
+    private static double Bytes(TransformerSpec? spec, LoadOptions options)
+    {
+        if (spec is null) return 0;
+        double hidden = spec.HiddenSize, layer = 2 * hidden * spec.HeadCount * spec.HeadSize + 2 * hidden * spec.IntermediateSize;
+        var numbers = hidden * spec.VocabularySize + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
+        return numbers * Width(options.Type) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
+    }
+
+    private static int Width(ScalarType type)
+    {
+        using var one = empty(0, dtype: type);
+        return (int)one.ElementSize;
+    }
+
+    private static string Gigabytes(double bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1 << 30):N1} GiB");
+}

@@ -1,0 +1,41 @@
+namespace Peft.Models;
+
+/// <summary>
+/// Finds the longest of many words that a text begins with, in the logarithm of their number: the words in order, each with the longest other one that
+/// it begins with. Words that a text begins with are the word that comes before the text in order, as far as it agrees, or one that this word begins with.
+/// </summary>
+internal sealed class PrefixSet
+{
+    readonly (string Word, int Value)[] words;
+    readonly int[] shorter;
+
+    /// <param name="words">Different words, none empty, and a value for each.</param>
+    public PrefixSet((string Word, int Value)[] words)
+    {
+        this.words = words;
+        Array.Sort(words, (a, b) => string.CompareOrdinal(a.Word, b.Word));
+        shorter = new int[words.Length];
+        for (var i = 0; i < words.Length; i++)
+        {
+            var before = i - 1;
+            while (before >= 0 && !words[i].Word.StartsWith(words[before].Word, StringComparison.Ordinal)) before = shorter[before];
+            shorter[i] = before;
+        }
+    }
+
+    public bool TryFindLongest(ReadOnlySpan<char> text, out int length, out int value)
+    {
+        var (low, high) = (0, words.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (words[middle].Word.AsSpan().SequenceCompareTo(text) <= 0) low = middle + 1;
+            else high = middle;
+        }
+        var at = low - 1;
+        var common = at < 0 ? 0 : text.CommonPrefixLength(words[at].Word);
+        while (at >= 0 && words[at].Word.Length > common) at = shorter[at];
+        (length, value) = at < 0 ? (0, 0) : (words[at].Word.Length, words[at].Value);
+        return at >= 0;
+    }
+}

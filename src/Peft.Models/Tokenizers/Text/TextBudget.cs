@@ -1,0 +1,46 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Peft.Models;
+
+/// <summary>What encoding or decoding one text may still cost. Rules of a tokenizer can double a text forty times, and search it for years.</summary>
+internal sealed class TextBudget
+{
+    const string Where = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}";
+    const int FreeCharacters = 1_000_000;
+
+    readonly ResourceLimits limits;
+    readonly long length;
+    long characters;
+    TimeSpan pattern;
+
+    public TextBudget(ResourceLimits limits, long length)
+    {
+        (this.limits, this.length) = (limits, length);
+        characters = FreeCharacters + length * limits.MaxTextGrowth;
+        pattern = limits.MaxPatternTime + TimeSpan.FromMicroseconds(length);
+    }
+
+    /// <summary>Counts characters or tokens that are about to be made.</summary>
+    public void Charge(long count)
+    {
+        characters -= count;
+        if (characters < 0)
+            throw new TokenizerException($"The tokenizer's rules make too much of a text of {length:N0} characters or tokens. {limits.Remedy(nameof(ResourceLimits.MaxTextGrowth), Where)}");
+    }
+
+    /// <summary>How long a single search may take.</summary>
+    public static TimeSpan LongestMatch(ResourceLimits limits) => limits.MaxPatternTime > TimeSpan.Zero ? limits.MaxPatternTime : TimeSpan.FromTicks(1);
+
+    /// <summary>Counts the time since a moment, of <see cref="Stopwatch.GetTimestamp"/>, that an expression has searched.</summary>
+    public long Searched(long since, string expression)
+    {
+        var now = Stopwatch.GetTimestamp();
+        pattern -= Stopwatch.GetElapsedTime(since, now);
+        return pattern > TimeSpan.Zero ? now : throw TooSlow(limits, expression, length, null);
+    }
+
+    /// <summary>What an expression that does not end is refused by.</summary>
+    public static TokenizerException TooSlow(ResourceLimits limits, string expression, long length, Exception? cause) => new(string.Create(CultureInfo.InvariantCulture,
+        $"The tokenizer's regular expression \"{expression}\" takes too long on a text of {length:N0} characters. {limits.Remedy(nameof(ResourceLimits.MaxPatternTime), Where)}"), cause);
+}
