@@ -19,7 +19,7 @@ libstdcpp_is_new_enough() {
 }
 
 install_libstdcpp_on_debian_12() {
-    # Debian 13's libstdc++6 runs on Debian 12. Its suite gets a low priority, so that nothing else is ever taken from it.
+    # Debian 13's libstdc++6 needs Debian 13's libc6, and apt takes what else goes with that. The suite gets a low priority, so that later installations take nothing from it.
     local uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     uri=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)
     [ -n "$uri" ] || uri=$(awk '$1 == "deb" {for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; exit}}' /etc/apt/sources.list 2>/dev/null || true)
@@ -27,8 +27,18 @@ install_libstdcpp_on_debian_12() {
     printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$uri" > /etc/apt/sources.list.d/peft-trixie.list
     printf 'Package: *\nPin: release n=trixie\nPin-Priority: 100\n' > /etc/apt/preferences.d/peft-trixie
     apt-get update -qq
+    echo "These packages are installed from Debian 13, or replaced by its versions:"
+    changed_packages | sed 's/^/  /'
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -t trixie \
         -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef libstdc++6 >/dev/null
+}
+
+# What apt would do, a package a line: "libc6 2.36-9 -> 2.41-12", "libxcrypt1 (new) 4.4" or "name 1.0 (removed)".
+changed_packages() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -s -qq -t trixie libstdc++6 | sed -nE \
+        -e 's/^Inst ([^ ]+) \[([^]]+)\] \(([^ ]+) .*/\1 \2 -> \3/p' \
+        -e 's/^Inst ([^ ]+) \(([^ ]+) .*/\1 (new) \2/p' \
+        -e 's/^Remv ([^ ]+) \[([^]]+)\].*/\1 \2 (removed)/p'
 }
 
 setup() {
@@ -43,7 +53,7 @@ setup() {
             libstdcpp_is_new_enough || die "libstdc++6 was installed, but $needed_symbol is still missing."
         else
             die "this system ($name) has a libstdc++ older than GCC 13's, which TorchSharp needs ($needed_symbol).
-  Debian 12:     run './build.sh setup' as root (it takes libstdc++6 from Debian 13, nothing else), or upgrade to Debian 13.
+  Debian 12:     run './build.sh setup' as root (it takes libstdc++6 from Debian 13 with the packages that this one needs, libc6 among them, and names all first), or upgrade to Debian 13.
   Ubuntu 22.04:  sudo add-apt-repository ppa:ubuntu-toolchain-r/test && sudo apt-get install libstdc++6
   elsewhere:     install libstdc++ of GCC 13 or newer (Ubuntu 24.04, Fedora 38 and later have it)."
         fi

@@ -33,7 +33,7 @@ internal static class OptimizerBenchmark
     private static double Flat(List<Parameter> tensors, int steps)
     {
         using var parameters = new FlatParameters(tensors.Select((tensor, i) => new TrainableTensor($"t{i}", tensor)));
-        using var optimizer = new AdamW(parameters, 1e-3);
+        using var optimizer = new FlatAdamW(parameters, 1e-3);
         return Time(steps, () =>
         {
             parameters.BindGradients();

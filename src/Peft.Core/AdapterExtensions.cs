@@ -20,11 +20,11 @@ public static class AdapterExtensions
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <param name="trainable">Whether training may go on.</param>
+    /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>). <see cref="PeftModel.Unfreeze"/> allows it later.</param>
     /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>
-    public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = true, ILogger? logger = null)
+    public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
         => Start(model, peft => peft.LoadAdapter(folder, name, trainable, logger));
 
     // A model that could not get its first adapter is left as it was.

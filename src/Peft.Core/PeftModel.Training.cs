@@ -10,6 +10,13 @@ public sealed partial class PeftModel
         => [.. active.Select(Find).Where(adapter => !adapter.IsFrozen).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)
             .Select(pair => new TrainableTensor(active.Count == 1 ? pair.Key : $"{adapter.Name}/{pair.Key}", pair.Tensor.Value)))];
 
+    /// <summary>Why there is nothing to train, and what to do about it.</summary>
+    internal string NothingLearns => active.Where(name => Find(name).IsFrozen).ToList() is { Count: > 0 } frozen
+        ? $"The active adapter{(frozen.Count == 1 ? "" : "s")} {string.Join(", ", frozen.Select(name => $"'{name}'"))} {(frozen.Count == 1 ? "is" : "are")} frozen, as adapters from a folder are unless asked otherwise: load with trainable: true, or call Unfreeze(\"{frozen[0]}\")."
+        : active.Count > 0 ? $"The active adapters ({string.Join(", ", active)}) have no trainable tensor: activate one that has."
+        : adapters.Count > 0 ? $"No adapter is active: Activate one of {string.Join(", ", adapters.Keys)}."
+        : "The model has no adapter: add one.";
+
     /// <inheritdoc/>
     public IReadOnlyList<string> Unreached
         => [.. sites.Values.Where(site => !site.Reached && ActiveAt(site).Length > 0).Select(site => site.Target.Path)];

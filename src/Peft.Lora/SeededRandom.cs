@@ -9,7 +9,7 @@ namespace Peft.Lora;
 internal sealed class SeededRandom(long? seed, Device device) : IDisposable
 {
     private readonly Device place = device.type == DeviceType.META ? device : CPU;
-    private readonly Generator? generator = seed is not { } given || device.type == DeviceType.META ? null : new((ulong)given);
+    private readonly Generator? generator = seed is not { } given || device.type == DeviceType.META ? null : new(unchecked((ulong)given));
 
     /// <summary>Uniform on ±√(6/fan-in), Kaiming's rule for rectified units. Fan-in is the product of all dimensions but the first.</summary>
     public Tensor KaimingUniform(params long[] shape)
@@ -35,11 +35,12 @@ internal sealed class SeededRandom(long? seed, Device device) : IDisposable
 
     /// <summary>Different numbers below a limit, in no order.</summary>
     public Tensor Choose(long count, long below)
-        => IsMeta ? empty(count, ScalarType.Int64, place) : randperm(below, generator: generator).narrow(0, 0, count);
+        => count > below ? throw new AdapterOptionsException($"{count} different numbers are to be chosen from {below}: lower the count.")
+            : IsMeta ? empty(count, ScalarType.Int64, place) : randperm(AdapterPlan.Allow(below)[0], generator: generator).narrow(0, 0, count);
 
     private bool IsMeta => place.type == DeviceType.META;
 
-    private Tensor New(long[] shape) => empty(shape, device: place);
+    private Tensor New(long[] shape) => empty(IsMeta ? shape : AdapterPlan.Allow(shape), device: place);
 
     public void Dispose() => generator?.Dispose();
 }

@@ -69,7 +69,7 @@ public sealed class CausalLM : LanguageModel
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
         using var hidden = Backbone.call(prompted.Input);
         return prompted.NextTokenLoss(labels, targets => Objective.NextToken(hidden, targets, input.PackedLengths));
@@ -79,8 +79,7 @@ public sealed class CausalLM : LanguageModel
     private bool PadsOnTheRight(Tensor mask)
     {
         if (Spec.Positions == PositionRule.RealTokens || PeftModel.Of(this)?.MixesPositions == true) return false;
-        var width = mask.shape[1];
-        if (width < 2) return false;
+        if (mask.IsInvalid || mask.shape is not [_, >= 2 and var width]) return false;
         using var before = mask.narrow(1, 0, width - 1);
         using var after = mask.narrow(1, 1, width - 1);
         using var rising = before.lt(after);

@@ -66,7 +66,7 @@ public sealed class MaskedLM : HeadedModel
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var targets = prompted.Labels(labels);

@@ -5,12 +5,13 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPromptedModel, IReordersLayers
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutputModel, IPromptedModel, IReordersLayers
 {
     private readonly string basePath;
 
     private protected PretrainedModel(ModelConfig config, TransformerSpec spec, Placement at, bool bare = false, string? path = null) : base("")
     {
+        SpecRules.Check(config, spec, at);
         Config = config;
         Spec = spec;
         Device = at.Device;
@@ -24,7 +25,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     protected override void RegisterComponents() { }
 
     /// <summary>The configuration that the model was made from.</summary>
-    public ModelConfig Config { get; private set; }
+    public ModelConfig Config { get; private protected set; }
 
     /// <summary>The architecture.</summary>
     public TransformerSpec Spec { get; private set; }
@@ -85,16 +86,17 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     /// <summary>The embeddings of token ids as <see cref="ModelInput.Embeddings"/> has them.</summary>
     internal Tensor EmbedTokens(Tensor ids)
     {
-        var looked = InputEmbeddings.call(ids);
+        var looked = Transformer.LookUp(InputEmbeddings, ids);
         if (!Spec.ScalesAtLookup) return looked;
-        using (looked) return looked.mul(Spec.EmbeddingScale);
+        using (looked) return looked.mul(Kept(Spec.EmbeddingScale));
     }
 
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">The model is no decoder.</exception>
     public IReadOnlyList<KeyValuePrefix> KeysAndValues(Tensor inputIds)
     {
-        ArgumentNullException.ThrowIfNull(inputIds);
+        RequireAlive();
+        if (TensorRules.RequireIds(inputIds, nameof(inputIds))[0] != 1) throw new ArgumentException($"inputIds are {TensorRules.Describe(inputIds)}, but must be the ids of one text, [1, sequence].", nameof(inputIds));
         if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} keeps no keys and values of a text: only a decoder does.");
         using var plain = PeftModel.Of(this)?.WithoutAdapters();
         using var pass = PeftModel.Of(this)?.Pass();
@@ -137,18 +139,80 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     internal string BasePrefix => basePath.Length == 0 ? "" : basePath + ".";
 
     /// <summary>The model's output for token ids <c>[batch, sequence]</c>.</summary>
-    public sealed override Tensor forward(Tensor input) => forward(new ModelInput { InputIds = input });
+    /// <exception cref="ArgumentException">They do not fit the model.</exception>
+    public sealed override Tensor forward(Tensor input)
+    {
+        // A hook before the model may have put other ids in the place of those that were called with.
+        if (called.Value is not var (model, first, whole) || model != this) return forward(new ModelInput { InputIds = input });
+        called.Value = null;
+        return forward(ReferenceEquals(input, first) ? whole : whole.InputIds is null ? whole with { Embeddings = input } : whole with { InputIds = input });
+    }
 
     /// <summary>The model's output.</summary>
+    /// <exception cref="ArgumentException">The input does not fit the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model or a tensor was disposed.</exception>
     public abstract Tensor forward(ModelInput input);
+
+    /// <summary>The model's output, as by <see cref="forward(ModelInput)"/>, with the hooks that are registered for the model: they get its token ids, or its embeddings where there are none.</summary>
+    /// <exception cref="ArgumentException">The input does not fit the model.</exception>
+    /// <exception cref="ObjectDisposedException">The model or a tensor was disposed.</exception>
+    public Tensor call(ModelInput input)
+    {
+        InputRules.Check(this, input);
+        if ((input.InputIds ?? input.Embeddings) is not { } first) return forward(input);   // a decoder's step alone
+        called.Value = (this, first, input);
+        try
+        {
+            return call(first);
+        }
+        finally
+        {
+            called.Value = null;
+        }
+    }
+
+    private static readonly ThreadLocal<(PretrainedModel Model, Tensor First, ModelInput Input)?> called = new();
 
     /// <inheritdoc/>
     public Tensor Loss(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        RequireAlive();
         using var own = batch.Labels is null ? LabelsOf(batch) : null;
-        using var tasks = batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks([.. ids.cpu().data<long>().Select(id => (int)id)]) : null;
-        return Loss(ModelInput.From(batch), batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
+        using var tasks = TasksOf(batch);
+        return Loss(InputOf(batch), LabelsOf(batch, own));
+    }
+
+    /// <inheritdoc/>
+    public (Tensor Loss, Tensor Output) LossAndOutput(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        RequireAlive();
+        using var own = batch.Labels is null ? LabelsOf(batch) : null;
+        using var tasks = TasksOf(batch);
+        return LossAndOutput(InputOf(batch), LabelsOf(batch, own));
+    }
+
+    /// <summary>The loss, and the output without that of virtual tokens.</summary>
+    private protected virtual (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels) => (Loss(input, labels), forward(input));
+
+    private IDisposable? TasksOf(Batch batch) => batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks(TaskIds(ids)) : null;
+
+    private static Tensor LabelsOf(Batch batch, Tensor? own) => batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch));
+
+    // A tokenizer's template tells a pair's texts apart whether the model can or not.
+    private ModelInput InputOf(Batch batch)
+    {
+        var input = ModelInput.From(batch);
+        return Spec.TokenTypeCount == 0 ? input with { TokenTypeIds = null } : input;
+    }
+
+    private static int[] TaskIds(Tensor ids)
+    {
+        TensorRules.RequireWhole(TensorRules.RequireAlive(ids, "task_ids"), "task_ids");
+        using var scope = NewDisposeScope();
+        var all = ids.to_type(ScalarType.Int64).reshape(-1).cpu().data<long>().ToArray();
+        return Array.Find(all, id => id is < 0 or > int.MaxValue) is not 0 and var wrong ? throw new ArgumentException($"task_ids has {wrong}, which is no number of a task.") : [.. all.Select(id => (int)id)];
     }
 
     /// <inheritdoc/>
@@ -184,7 +248,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
-        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithLabels(options);
+        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithTask(options);
         return Load(Create(config, options, create), source, options);
     }
 
@@ -192,7 +256,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     {
         ArgumentNullException.ThrowIfNull(config);
         options ??= new();
-        config = config.Within(options.Limits).WithLabels(options);
+        config = config.Within(options.Limits).WithTask(options);
         var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
         model.eval();
@@ -252,9 +316,15 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     [LoggerMessage(Level = LogLevel.Warning, Message = "The checkpoint lacks {Names}: drawn at random, train before use.")]
     private static partial void LogInitialized(ILogger logger, string names);
 
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    internal void RequireAlive() => ObjectDisposedException.ThrowIf(disposed, this);
+
+    private bool disposed;
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        disposed |= disposing;
         base.Dispose(disposing);
         if (disposing && basePath.Length == 0) Backbone.Dispose();   // not among the modules, but it holds tensors of its own
     }

@@ -50,17 +50,40 @@ public sealed class QuestionAnswerer : HeadedModel
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        var (loss, logits) = LossAndOutput(input, labels);
+        logits.Dispose();
+        return loss;
+    }
+
+    private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
+    {
+        TensorRules.RequireAlive(labels, nameof(labels));
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
         using var positions = prompted.FromOwn(labels);
-        return ClassificationLoss.Span(logits, positions);
+        return (ClassificationLoss.Span(logits, positions), prompted.Counted(logits));
+    }
+
+    /// <summary>Logits by the positions that labels count, one for each token of the input.</summary>
+    internal Tensor OwnLogits(ModelInput input)
+    {
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var logits = HeadParts.Run(hidden);
+        return prompted.Counted(logits);
     }
 
     private protected override int? FirstLabel => null;   // the start and the end have means of their own
 
     private protected override Tensor? LabelsOf(Batch batch)
         => batch.Extra.TryGetValue("start_positions", out var start) && batch.Extra.TryGetValue("end_positions", out var end)
-            ? stack([start.reshape(-1), end.reshape(-1)], 1) : null;
+            ? Ends(start, end) : null;
+
+    private static Tensor Ends(Tensor start, Tensor end)
+    {
+        if (TensorRules.RequireAlive(start, "start_positions").numel() != TensorRules.RequireAlive(end, "end_positions").numel() || start.dtype != end.dtype)
+            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but must be alike, [batch].");
+        return stack([start.reshape(-1), end.reshape(-1)], 1);
+    }
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Globalization;
 
 namespace Peft.Models;
@@ -6,6 +7,7 @@ namespace Peft.Models;
 /// What files of strangers may cost in depth, time and memory: configurations, tokenizers, chat templates, listings of the hub. Each limit is far above
 /// what published models need. What exceeds one ends in the exception of its kind, which names the limit, its value, and where to raise it.
 /// </summary>
+[TypeConverter(typeof(TextConverter<ResourceLimits>))]
 public sealed record ResourceLimits
 {
     /// <summary>The limits that hold unless others are given.</summary>

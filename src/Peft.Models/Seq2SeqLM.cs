@@ -59,11 +59,12 @@ public sealed class Seq2SeqLM : LanguageModel
     /// <summary>What the decoder reads when it learns labels <c>[batch, target]</c>: the start token, then the labels but the last, padding where they are ignored.</summary>
     public Tensor ShiftRight(Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
+        TensorRules.RequireIds(labels, nameof(labels));
+        RequireAlive();
         using var scope = NewDisposeScope();
-        var start = full(labels.shape[0], 1, StartTokenId, labels.dtype, labels.device);
+        var start = full(labels.shape[0], 1, Kept(StartTokenId), labels.dtype, labels.device);
         var shifted = cat([start, labels.narrow(1, 0, labels.shape[1] - 1)], 1);
-        return shifted.masked_fill(shifted.eq(Batch.IgnoredLabel), Config.PadTokenId ?? 0).MoveToOuterDisposeScope();
+        return shifted.masked_fill(shifted.eq(Kept(Batch.IgnoredLabel)), Kept(Config.PadTokenId ?? 0)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -84,8 +85,8 @@ public sealed class Seq2SeqLM : LanguageModel
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
         ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(labels);
-        if (labels.dim() != 2) throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but must be [batch, target].", nameof(labels));
+        TensorRules.RequireAlive(labels, nameof(labels));
+        if (labels.dim() != 2) throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be [batch, target].", nameof(labels));
         using var shifted = input.DecoderInputIds is null && input.DecoderEmbeddings is null ? ShiftRight(labels) : null;
         using var prompted = PromptedInput.Of(this, shifted is null ? input : input with { DecoderInputIds = shifted });
         using var hidden = Backbone.call(prompted.Input);

@@ -45,7 +45,7 @@ public abstract record PromptOptions : AdapterOptions
     protected sealed override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var sized = Sized(model.Prompted.PromptShape) with { ModulesToSave = WithNew(model) };
+        var sized = Sized(model.Prompted.PromptShape) with { ModulesToSave = model.SavedNames(this, ModulesToSave) };
         return new AdapterPlan(sized, model.Saved(sized.ModulesToSave ?? []), Prompt: sized.Create(model));
     }
 
@@ -65,11 +65,5 @@ public abstract record PromptOptions : AdapterOptions
     {
         if (given is { } value && value != own)
             throw new AdapterOptionsException($"{field} is {value}, but that of this model is {own}: the adapter was made for another base model. Leave the field out to take the model's.");
-    }
-
-    private IReadOnlyList<string>? WithNew(ModelTree model)
-    {
-        string[] missing = [.. model.NewModules(TaskType).Except(ModulesToSave ?? [])];
-        return missing.Length == 0 ? ModulesToSave : [.. ModulesToSave ?? [], .. missing];
     }
 }

@@ -1,4 +1,4 @@
-using System.Text.Json.Nodes;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -16,7 +16,7 @@ public abstract record TextStartOptions : PromptOptions
     [JsonPropertyName("tokenizer_name_or_path")] public string? TokenizerName { get; init; }
 
     /// <summary>Its arguments there.</summary>
-    [JsonPropertyName("tokenizer_kwargs")] public JsonNode? TokenizerArguments { get; init; }
+    [JsonPropertyName("tokenizer_kwargs")] public IReadOnlyDictionary<string, JsonElement>? TokenizerArguments { get; init; }
 
     /// <summary>The tokenizer of the text; not saved.</summary>
     [JsonIgnore] public ITokenizer? Tokenizer { get; init; }

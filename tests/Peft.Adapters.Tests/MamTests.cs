@@ -23,7 +23,7 @@ public class MamTests
             using (var peft = model.ApplyMam(virtualTokens: 4, encoderSize: 16))
             {
                 using var parameters = new FlatParameters(peft.Trainables);
-                using var optimizer = new AdamW(parameters, 1e-2);
+                using var optimizer = new FlatAdamW(parameters, 1e-2);
                 parameters.ZeroGradients();
                 model.Loss(batch).backward();
                 peft.Trainables.ShouldAllBe(each => each.Value.grad!.isfinite().all().item<bool>());

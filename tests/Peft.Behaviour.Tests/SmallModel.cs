@@ -54,8 +54,7 @@ internal static class SmallModel
 
     public static PeftModel AddSample(this PeftModel peft, string method, string name, int seed = 1, AdapterOptions? options = null)
     {
-        manual_seed(seed);
-        peft.Add(name, options ?? Sample.Of(method).Options);
+        peft.Add(name, (options ?? Sample.Of(method).Options) with { InitializationSeed = seed });
         peft.Activate(name);
         return peft;
     }

@@ -16,7 +16,7 @@ public class AdaloraTests
         var settings = @case.Info.Json.GetProperty("training");
         var allocate = @case.Info.Json.GetProperty("allocate");
         var steps = allocate.GetProperty("steps").GetInt32();
-        var optimizer = new OptimizerOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() };
+        var optimizer = new AdamWOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() };
         var keys = @case.Expected.Below("allocate.lora_E.");
         var values = keys.ToDictionary(key => key, _ => new List<Tensor>());
         var losses = @case.Train(steps, optimizer, settings.GetProperty("lr").GetDouble(), afterStep: step =>
@@ -57,6 +57,6 @@ public class AdaloraTests
     private static void Reload(AdaptedCase @case, string folder)
     {
         @case.Peft.Delete(PeftModel.DefaultName);
-        @case.Peft.LoadAdapter(folder);
+        @case.Peft.LoadAdapter(folder, trainable: true);
     }
 }

@@ -27,7 +27,7 @@ public sealed class AdaptedCase : IDisposable
         }
         else
         {
-            Peft = Model.ApplyAdapter(info.Adapter);
+            Peft = Model.ApplyAdapter(info.Adapter, trainable: true);
             TakeUnsaved();
         }
         tasks = Expected.Has("task_ids") ? Peft.Tasks([.. Expected.Read("task_ids").data<long>().Select(id => (int)id)]) : null;
@@ -117,10 +117,10 @@ public sealed class AdaptedCase : IDisposable
     }
 
     /// <summary>Trains as the oracle did, on its one batch in evaluation mode; gives the loss before each step and after the last.</summary>
-    public Tensor Train(int steps, OptimizerOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
+    public Tensor Train(int steps, AdamWOptions options, double learningRate, Action? transform = null, Action<int>? afterStep = null)
     {
         using var parameters = new FlatParameters(Peft.Trainables, options.Groups);
-        using var optimizer = new AdamW(parameters, learningRate, options);
+        using var optimizer = new FlatAdamW(parameters, learningRate, options);
         var losses = new List<float>();
         for (var step = 0; step <= steps; step++)
         {

@@ -103,7 +103,7 @@ public class CaseTests
     {
         using var @case = new AdaptedCase(id, trains: true);
         var settings = @case.Info.Json.GetProperty("training");
-        var losses = @case.Train(settings.GetProperty("steps").GetInt32(), new OptimizerOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() }, settings.GetProperty("lr").GetDouble());
+        var losses = @case.Train(settings.GetProperty("steps").GetInt32(), new AdamWOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() }, settings.GetProperty("lr").GetDouble());
         @case.Expected.ShouldEqual("loss_trajectory", losses);
         @case.Expected.ShouldEqual("trained.", @case.Find);
         @case.Expected.ShouldEqual("trained_logits", @case.Logits());
@@ -115,7 +115,7 @@ public class CaseTests
         using var @case = new AdaptedCase(id);
         var settings = @case.Info.Json.GetProperty("loraplus");
         var groups = ParameterGroups.LoraPlus(settings.GetProperty("loraplus_lr_ratio").GetDouble(), weightDecay: settings.GetProperty("loraplus_weight_decay").GetDouble());
-        var losses = @case.Train(settings.GetProperty("steps").GetInt32(), new OptimizerOptions { Groups = groups }, settings.GetProperty("lr").GetDouble());
+        var losses = @case.Train(settings.GetProperty("steps").GetInt32(), new AdamWOptions { Groups = groups }, settings.GetProperty("lr").GetDouble());
         @case.Expected.ShouldEqual("loraplus.loss_trajectory", losses);
         @case.Expected.ShouldEqual("loraplus.trained.", @case.Find);
     }

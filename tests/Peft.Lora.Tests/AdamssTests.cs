@@ -95,7 +95,7 @@ public sealed class AdamssTests : IDisposable
         peft.Shake(0.2);
         var (x, y) = (randn(32, 8), randn(32, 8));
         using var parameters = new FlatParameters(peft.Trainables);
-        using var optimizer = new AdamW(parameters, 1e-2, new OptimizerOptions { WeightDecay = 0.1 });
+        using var optimizer = new FlatAdamW(parameters, 1e-2, new AdamWOptions { WeightDecay = 0.1 });
         var all = peft.Find("default").Layers.Cast<AdamssLayer>().SelectMany(layer => layer.Subspaces).ToList();
         var learning = new List<int>();
         Dictionary<int, Tensor> stopped = [];

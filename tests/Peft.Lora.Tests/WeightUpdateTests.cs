@@ -70,7 +70,7 @@ public sealed class WeightUpdateTests : IDisposable
         var output = model.call(x);
         peft.SaveAdapter(folder);
         peft.Delete(PeftModel.DefaultName);
-        peft.LoadAdapter(folder);
+        peft.LoadAdapter(folder, trainable: true);
         Run.Difference(model.call(x), output).ShouldBeLessThan(1e-5f);
         peft.Trainables.Select(each => each.Name).ShouldBe(["base_model.vblora_vector_bank"]);
     }

@@ -44,7 +44,7 @@ public sealed class TrainingTests : IDisposable
             using var task = peft.Tasks(1);
             var first = Loss(batch);
             using var parameters = new FlatParameters(peft.Trainables);
-            using var optimizer = new AdamW(parameters, 0.05);
+            using var optimizer = new FlatAdamW(parameters, 0.05);
             for (var step = 0; step < 15; step++)
             {
                 using var each = NewDisposeScope();
@@ -59,7 +59,7 @@ public sealed class TrainingTests : IDisposable
             using var _ = no_grad();
             logits = model.forward(batch.InputIds);
         }
-        using var loaded = model.ApplyAdapter(folder);
+        using var loaded = model.ApplyAdapter(folder, trainable: true);
         using var again = loaded.Tasks(1);
         using var none = no_grad();
         (model.forward(batch.InputIds) - logits).abs().max().item<float>().ShouldBeLessThan(1e-4f);
@@ -98,7 +98,7 @@ public sealed class TrainingTests : IDisposable
         using var peft = model.ApplyCartridge("A text to stand for.", Tiny.Tokenizer, virtualTokens: 5);
         var start = peft.StateOf(peft.Find("default"))["prompt_embeddings"].clone();
         using var parameters = new FlatParameters(peft.Trainables);
-        using var optimizer = new AdamW(parameters, 0.05, new OptimizerOptions { WeightDecay = 0.1 });
+        using var optimizer = new FlatAdamW(parameters, 0.05, new AdamWOptions { WeightDecay = 0.1 });
         parameters.ZeroGradients();
         model.Loss(new Batch { InputIds = Tiny.Ids(2, 8), Labels = Tiny.Ids(2, 8) }).backward();
         parameters.BindGradients();

@@ -73,8 +73,8 @@ public sealed record BottleneckOptions : TargetedOptions
     /// <summary>How the projections start: <c>bert</c> (small and normal), <c>mam_adapter</c> (the second one 0, so that the adapter changes nothing) or <c>houlsby</c> (small and cut off).</summary>
     [JsonPropertyName("init_weights")] public string Initialization { get; init; } = "bert";
 
-    /// <summary>Kept as it is: starts are drawn from the program's random numbers.</summary>
-    [JsonPropertyName("init_weights_seed")] public int? InitializationSeed { get; init; }
+    // Kept as it is for the Adapters library: here AdapterOptions.InitializationSeed counts.
+    [JsonInclude, JsonPropertyName("init_weights_seed")] internal int? SavedSeed { get; init; }
 
     /// <summary>Whether the bottleneck runs beside the sub-block, on the residual stream.</summary>
     [JsonPropertyName("is_parallel")] public bool IsParallel { get; init; }

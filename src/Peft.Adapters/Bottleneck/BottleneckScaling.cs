@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>What a bottleneck's outputs are multiplied by: a number, a learned number, or a learned number per channel.</summary>
 [JsonConverter(typeof(Converter))]
+[TypeConverter(typeof(TextConverter<BottleneckScaling>))]
 public sealed record BottleneckScaling
 {
     private BottleneckScaling(string? name, double factor) => (Name, Factor) = (name, factor);

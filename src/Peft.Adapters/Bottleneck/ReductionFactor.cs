@@ -1,3 +1,5 @@
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -5,9 +7,11 @@ namespace Peft;
 
 /// <summary>How many times narrower than the model a bottleneck is, the same for all layers or by layer.</summary>
 [JsonConverter(typeof(FactorConverter))]
-public sealed class ReductionFactor
+[TypeConverter(typeof(TextConverter<ReductionFactor>))]
+[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+public sealed class ReductionFactor : BoundMap<double>
 {
-    private readonly IReadOnlyDictionary<string, double>? byLayer;
+    private IReadOnlyDictionary<string, double>? byLayer;
     private readonly double factor;
 
     /// <summary>A factor per layer, by its number as text, and for the others under <c>default</c>.</summary>
@@ -28,6 +32,9 @@ public sealed class ReductionFactor
 
     /// <inheritdoc/>
     public override string ToString() => byLayer is null ? factor.ToString(System.Globalization.CultureInfo.InvariantCulture) : $"[{string.Join(", ", byLayer.Select(pair => $"{pair.Key}: {pair.Value}"))}]";
+
+    /// <inheritdoc/>
+    protected override void Bind(string key, double value) => byLayer = new Dictionary<string, double>(byLayer ?? new Dictionary<string, double>()) { [key] = value };
 
     private sealed class FactorConverter : JsonConverter<ReductionFactor>
     {

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Adapters;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>How freely RoAd turns and scales each pair of outputs.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<RoadVariant>))]
+[TypeConverter(typeof(EnumNames<RoadVariant>))]
 public enum RoadVariant
 {
     /// <summary>One angle and one scale per pair.</summary>

@@ -75,10 +75,18 @@ public sealed class Adapter
     }
 
     /// <summary>Key of a layer's tensor in the file of most methods.</summary>
-    public static string KeyOf(Target target, string name) => KeyOf(ModulePrefix, target.Path, name);
+    public static string KeyOf(Target target, string name)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return KeyOf(ModulePrefix, target.Path, name);
+    }
 
     /// <summary>Key of a tensor that belongs to a module without being at a target, in the file of most methods.</summary>
-    public static string KeyOf(string path, string name) => KeyOf(ModulePrefix, path, name);
+    public static string KeyOf(string path, string name)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return KeyOf(ModulePrefix, path, name);
+    }
 
     /// <summary>Key of a layer's tensor in this adapter's file.</summary>
     internal string Key(Target target, string name) => KeyOf(Options.ModulePrefix, target.Path, name);

@@ -8,10 +8,16 @@ namespace Peft;
 /// </summary>
 /// <remarks>The usual bases are <see cref="DeltaLayer"/>, <see cref="ReweightLayer"/> and <see cref="TransformLayer"/>.</remarks>
 /// <param name="target">The adapted module.</param>
-public abstract class AdapterLayer(Target target) : TensorOwner(target.Weight.dtype, target.Weight.device)
+public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).Weight.dtype, target.Weight.device)
 {
     /// <summary>The adapted module.</summary>
     public Target Target { get; } = target;
+
+    private static Target Given(Target target)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return target;
+    }
 
     /// <summary>Whether the module is in training mode, where dropout acts.</summary>
     protected bool Training => Target.Module.training;

@@ -4,16 +4,19 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Compares the base model that an adapter was trained on with the one that it is put on. Only the last parts of the two names are compared,
+/// Compares the base model and the task that an adapter was trained on with those of the model that it is put on. Of the names only the last parts are compared,
 /// since the same model may lie in another folder; and a difference is a warning, since a model may be renamed.
 /// </summary>
 internal static partial class BaseModelName
 {
     private const string CachedModel = "models--";   // a folder of the hub's cache: models--owner--name/snapshots/commit
 
-    /// <summary>A warning, but none if the names agree or one is not known.</summary>
+    /// <summary>A warning for each, but none where both agree or one is not known.</summary>
     public static IEnumerable<string> Warnings(string adapter, AdapterOptions options, nn.Module model)
     {
+        if (options.TaskType is { } task && model is IPretrainedModel { TaskType: { } purpose } && task != purpose)
+            yield return $"Adapter '{adapter}' was made for {task}, but this {model.GetType().Name} is for {purpose}: it changes the layers that both have, and the head of this model is none that it was trained with. "
+                + $"Load a model for {task}, or train the adapter here (and write {purpose} into task_type of its {AdapterConfig.FileName}).";
         if (options.BaseModelNameOrPath is not { } trained || (model as IPretrainedModel)?.NameOrPath is not { } used) yield break;
         if (string.IsNullOrWhiteSpace(trained) || string.IsNullOrWhiteSpace(used) || string.Equals(LastPart(trained), LastPart(used), StringComparison.OrdinalIgnoreCase)) yield break;
         yield return $"Adapter '{adapter}' was trained on the base model '{trained}', but this model is '{used}'. If that is not the same model under another name, the adapter is of no use here: "

@@ -20,7 +20,11 @@ public sealed class BiasLayer : ReweightLayer
     /// <param name="options">The method's options: modules that they train whole have their bias there.</param>
     public static IEnumerable<AdapterLayer> For(string option, IReadOnlyList<Target> targets, ModelTree model, TargetedOptions options)
     {
+        ArgumentException.ThrowIfNullOrEmpty(option);
+        ArgumentNullException.ThrowIfNull(targets);
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        if (targets.Contains(null!)) throw new ArgumentException("There is a target that is null.", nameof(targets));
         return (option switch { "none" => [], "all" => model.Targets, _ => targets })
             .Where(target => target.Bias is not null && !model.IsSaved(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
     }

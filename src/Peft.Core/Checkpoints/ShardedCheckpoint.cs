@@ -35,9 +35,10 @@ public sealed class ShardedCheckpoint : ITensorSource
     public static ShardedCheckpoint Open(string folder, string? fileName = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
+        FolderSave.Recover(folder);
         string[] names = fileName is null ? [DefaultName, PyTorchName, OnnxName] : [fileName];
         string[] candidates = [.. names.SelectMany(name => name == OnnxName ? [name] : new[] { name, name + ShardIndex.Suffix })];
-        string found = candidates.FirstOrDefault(name => File.Exists(Path.Combine(folder, name)))
+        string found = candidates.FirstOrDefault(name => Path.Exists(Path.Combine(folder, name)))
             ?? throw new CheckpointException(folder, $"holds neither {string.Join(" nor ", candidates)}. Is it the model's folder?");
         var checkpoint = new ShardedCheckpoint(folder, []);
         try

@@ -31,6 +31,7 @@ internal sealed class TensorFile : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         TorchRuntime.Require();
         if (Directory.Exists(path)) throw new CheckpointException(path, $"is a folder. Name the {kind} file inside it.");
+        FolderSave.Recover(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
         SafeFileHandle? handle = null;
         try
         {

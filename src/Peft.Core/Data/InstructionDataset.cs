@@ -64,7 +64,11 @@ public sealed class InstructionDataset : TrainingDataset
         ArgumentOutOfRangeException.ThrowIfLessThan(this.options.MaxLength, 2, nameof(InstructionOptions.MaxLength));
         Name = name;
         padding = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0;
-        foreach (var row in rows) Add(row, tokenizer);
+        foreach (var row in rows)
+        {
+            if (row is not { Prompt: not null, Completion: not null }) throw new DatasetException($"{name}: row {sequences.Count + DroppedRows} has no prompt or no completion.");
+            Add(row, tokenizer);
+        }
         if (sequences.Count == 0)
             throw new DatasetException(DroppedRows == 0
                 ? $"{name} has no rows."
@@ -101,12 +105,16 @@ public sealed class InstructionDataset : TrainingDataset
     }
 
     /// <inheritdoc/>
-    public override int LengthOf(int row) => sequences[row].Ids.Length;
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return sequences[row].Ids.Length;
+    }
 
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        RequireRows(rows, Count);
         return LabelledSequence.ToBatch([.. rows.Select(row => sequences[row])], options.Layout, padding);
     }
 

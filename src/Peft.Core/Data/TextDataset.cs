@@ -54,20 +54,25 @@ public sealed class TextDataset : TrainingDataset
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
-        var block = new long[rows.Count * BlockSize];
+        RequireRows(rows, Count);
+        MemoryBudget.Require((Int128)rows.Count * BlockSize, ScalarType.Int64, null, () => $"a batch of {rows.Count} blocks of {BlockSize} tokens is too large.");
+        var block = new long[(long)rows.Count * BlockSize];
         for (var i = 0; i < rows.Count; i++) ids.AsSpan(rows[i] * BlockSize, BlockSize).CopyTo(block.AsSpan(i * BlockSize));
         return new()
         {
             InputIds = tensor(block, [rows.Count, BlockSize]),
             Labels = tensor(block, [rows.Count, BlockSize]),
-            Weight = rows.Count * (BlockSize - 1),   // nothing comes before the first token of a block that could predict it
+            Weight = rows.Count * (BlockSize - 1.0),   // nothing comes before the first token of a block that could predict it
             Tokens = block.Length,
         };
     }
 
     /// <inheritdoc/>
-    public override int LengthOf(int row) => BlockSize;
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return BlockSize;
+    }
 
     private static TextDataset From(string text, ITokenizer tokenizer, int blockSize, string name)
     {

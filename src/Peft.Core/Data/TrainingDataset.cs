@@ -18,18 +18,32 @@ public abstract class TrainingDataset
     /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
     public abstract Batch GetBatch(IReadOnlyList<int> rows);
 
-    /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>). 1 unless the dataset says otherwise.</summary>
-    public virtual int LengthOf(int row) => 1;
+    /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
+    /// <param name="row">Index of the row.</param>
+    /// <exception cref="DatasetException">The dataset does not know the lengths of its rows, which is so unless it overrides this.</exception>
+    public virtual int LengthOf(int row)
+        => throw new DatasetException($"The dataset {Name} does not know how long its rows are, so GroupByLength cannot group them: give TrainingDataset.From a lengthOf, override LengthOf, or leave GroupByLength out.");
+
+    /// <summary>What an evaluation on this dataset measures besides the loss, of models that give outputs (<see cref="IOutputModel"/>). Nothing unless the dataset says otherwise.</summary>
+    public virtual IReadOnlyList<DatasetMetric> Metrics => [];
+
+    /// <summary>Begins to measure the outputs of a model; null (the default) if there is nothing to measure.</summary>
+    public virtual IMeasurement? Measure() => null;
+
+    /// <summary>Why a model cannot learn from this dataset or be measured on it, such as that its classes are others; empty if it can.</summary>
+    /// <param name="model">The model.</param>
+    public virtual IEnumerable<string> Errors(nn.Module model) => [];
 
     /// <summary>A dataset whose batches a function makes.</summary>
     /// <param name="count">Number of rows.</param>
     /// <param name="getBatch">Makes the batch of some rows.</param>
     /// <param name="name">What errors call it.</param>
-    public static TrainingDataset From(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name = "dataset")
+    /// <param name="lengthOf">Length of a row; null if rows have none that could be grouped.</param>
+    public static TrainingDataset From(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name = "dataset", Func<int, int>? lengthOf = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentNullException.ThrowIfNull(getBatch);
-        return new DelegateDataset(count, getBatch, name);
+        return new DelegateDataset(count, getBatch, name, lengthOf);
     }
 
     /// <summary>A dataset of tensors whose first dimension is the row.</summary>
@@ -38,20 +52,22 @@ public abstract class TrainingDataset
     /// <exception cref="ArgumentException">The numbers of rows differ.</exception>
     public static TrainingDataset From(Tensor inputs, Tensor? labels = null)
     {
-        ArgumentNullException.ThrowIfNull(inputs);
-        if (labels is not null && labels.shape[0] != inputs.shape[0])
-            throw new ArgumentException($"There are {inputs.shape[0]} rows of inputs, but {labels.shape[0]} rows of labels.", nameof(labels));
-        return new DelegateDataset(checked((int)inputs.shape[0]), rows =>
+        var count = RowsOf(inputs, nameof(inputs));
+        if (labels is not null && RowsOf(labels, nameof(labels)) != count)
+            throw new ArgumentException($"There are {count} rows of inputs, but {labels.shape[0]} rows of labels.", nameof(labels));
+        return new DelegateDataset(count, rows =>
         {
+            RequireRows(rows, count);
+            TensorRules.RequireAlive(inputs, nameof(inputs));
+            if (labels is not null) TensorRules.RequireAlive(labels, nameof(labels));
             using var index = tensor(rows.Select(row => (long)row).ToArray(), device: inputs.device);
             return new()
             {
                 InputIds = inputs.index_select(0, index),
                 Labels = labels?.index_select(0, index),
                 Weight = rows.Count,
-                Tokens = rows.Count,
             };
-        }, "tensor dataset");
+        }, "tensor dataset", null);
     }
 
     /// <summary>The rows of each batch of an epoch, the same for the same seed and epoch.</summary>
@@ -59,6 +75,7 @@ public abstract class TrainingDataset
     /// <param name="shuffleSeed">Seed of the order; null for the order of the rows.</param>
     /// <param name="epoch">Epoch, from 0.</param>
     /// <param name="groupByLength">Whether rows of similar length share a batch.</param>
+    /// <exception cref="DatasetException">Rows are to be grouped, but the dataset does not know their lengths.</exception>
     public IReadOnlyList<int[]> Batches(int batchSize, int? shuffleSeed = null, int epoch = 0, bool groupByLength = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
@@ -68,17 +85,47 @@ public abstract class TrainingDataset
         if (!groupByLength) return [.. order.Chunk(batchSize)];
 
         // Sorting only within large chunks of the random order keeps batches different from epoch to epoch.
-        var batches = order.Chunk(batchSize * 50).SelectMany(chunk => chunk.OrderByDescending(LengthOf).Chunk(batchSize)).ToArray();
+        var batches = order.Chunk((int)Math.Min(batchSize * 50L, int.MaxValue)).SelectMany(chunk => chunk.OrderByDescending(LengthOf).Chunk(batchSize)).ToArray();
         if (shuffleSeed is not null) random.Shuffle(batches.AsSpan());
         return batches;
     }
 
-    private sealed class DelegateDataset(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name) : TrainingDataset
+    /// <summary>Refuses numbers of rows that a dataset does not have.</summary>
+    /// <param name="rows">The rows of a batch.</param>
+    /// <param name="count">How many there are.</param>
+    internal static void RequireRows(IReadOnlyList<int> rows, int count)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        if (rows.Count == 0) throw new ArgumentException("A batch needs at least one row.", nameof(rows));
+        foreach (var row in rows) RequireRow(row, count);
+    }
+
+    internal static void RequireRow(int row, int count)
+    {
+        if (row < 0 || row >= count) throw new ArgumentOutOfRangeException(nameof(row), row, $"The dataset has the rows 0 to {count - 1}.");
+    }
+
+    private static int RowsOf(Tensor tensor, string name)
+        => TensorRules.RequireAlive(tensor, name).shape is not [var rows, ..] ? throw new ArgumentException($"{name} is a single number, but its first dimension must be the row.", name)
+            : rows <= int.MaxValue ? (int)rows
+            : throw new ArgumentException($"{name} has {rows} rows, but a dataset has at most {int.MaxValue}: divide it.", name);
+
+    private sealed class DelegateDataset(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name, Func<int, int>? lengthOf) : TrainingDataset
     {
         public override int Count => count;
 
         public override string Name => name;
 
-        public override Batch GetBatch(IReadOnlyList<int> rows) => getBatch(rows);
+        public override int LengthOf(int row)
+        {
+            RequireRow(row, count);
+            return lengthOf is null ? base.LengthOf(row) : lengthOf(row);
+        }
+
+        public override Batch GetBatch(IReadOnlyList<int> rows)
+        {
+            ArgumentNullException.ThrowIfNull(rows);
+            return getBatch(rows) ?? throw new DatasetException($"The function of {name} returned no batch.");
+        }
     }
 }

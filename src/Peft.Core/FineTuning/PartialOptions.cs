@@ -26,8 +26,8 @@ public sealed record PartialOptions : AdapterOptions
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()
     {
-        if (TargetModules.Count == 0) yield return "TargetModules must name at least one module or parameter, but is empty.";
-        if (TargetModules.Any(string.IsNullOrWhiteSpace)) yield return "TargetModules must not hold an empty name.";
+        if (TargetModules is not { Count: > 0 }) yield return "TargetModules must name at least one module or parameter, but is empty.";
+        else if (TargetModules.Any(string.IsNullOrWhiteSpace)) yield return "TargetModules must not hold an empty name.";
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -18,8 +19,8 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <param name="device">Where the parameters live; the default device if null.</param>
     protected AdaptableModule(ReadOnlySpan<long> weight, long? bias, ScalarType? dtype, Device? device) : base(Name())
     {
-        this.weight = Owned(empty(weight, dtype, device));
-        if (bias is { } length) this.bias = Owned(empty(length, dtype, device));
+        this.weight = Owned(Empty(weight, dtype, device));
+        if (bias is { } length) this.bias = Owned(Empty([length], dtype, device));
         RegisterComponents();
     }
 
@@ -28,6 +29,12 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     {
         TorchRuntime.Require();
         return "";
+    }
+
+    private static Tensor Empty(ReadOnlySpan<long> shape, ScalarType? dtype, Device? device)
+    {
+        MemoryBudget.Require(shape, dtype, device);
+        return empty(shape, dtype, device);
     }
 
     private static Parameter Owned(Tensor value)
@@ -61,7 +68,19 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     public abstract Tensor Apply(Tensor input, Tensor weight, Tensor? bias);
 
     /// <inheritdoc/>
-    public sealed override Tensor forward(Tensor input) => Site is { } site ? site.Forward(input) : Apply(input, Weight, Bias);
+    /// <exception cref="ArgumentException">The input does not fit.</exception>
+    public sealed override Tensor forward(Tensor input)
+    {
+        TensorRules.RequireAlive(input, nameof(input));
+        try
+        {
+            return Site is { } site ? site.Forward(input) : Apply(input, Weight, Bias);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeError.Explain(error, $"{GetType().Name} with the weight {TensorRules.Describe(Weight)}", input);
+        }
+    }
 
     /// <summary>
     /// Lets another module's weight stand for this one's (tied embeddings), also after the model changes type or device. The module's
@@ -70,6 +89,8 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     public void TieWeight(AdaptableModule owner)
     {
         ArgumentNullException.ThrowIfNull(owner);
+        for (var each = owner; each is not null; each = each.tiedTo)
+            if (each == this) throw new ArgumentException("A module cannot be tied to itself, nor to one that is tied to it.", nameof(owner));
         if (tiedTo is null) weight.Dispose();
         tiedTo = owner;
         ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // a second registration would be refused

@@ -1,5 +1,5 @@
+using System.ComponentModel;
 using System.Reflection;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -8,14 +8,24 @@ namespace Peft;
 /// Options of a method: the <c>adapter_config.json</c> of its kind. Names and defaults are Hugging Face PEFT's; fields of a file
 /// that this version does not know are kept and written back.
 /// </summary>
+[TypeConverter(typeof(TextConverter<AdapterOptions>))]
+[JsonConverter(typeof(AdapterOptionsConverter))]
 public abstract record AdapterOptions
 {
     /// <summary>Options of a method.</summary>
     /// <param name="peftType">The method, in Hugging Face's spelling.</param>
-    protected AdapterOptions(string peftType) => PeftType = peftType;
+    protected AdapterOptions(string peftType) => type = peftType;
 
-    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>.</summary>
-    [JsonPropertyName("peft_type")] public string PeftType { get; }
+    private readonly string type;
+
+    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>. It is the options' own; settings that name another are refused.</summary>
+    /// <exception cref="AdapterOptionsException">Another method is named.</exception>
+    [JsonPropertyName("peft_type")]
+    public string PeftType
+    {
+        get => type;
+        init => type = string.Equals(value, type, StringComparison.OrdinalIgnoreCase) ? type : throw new AdapterOptionsException($"{GetType().Name} is for the method '{type}', but the settings are of '{value}'.");
+    }
 
     /// <summary>What the model is for: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if it knows.</summary>
     [JsonPropertyName("task_type")] public string? TaskType { get; init; }
@@ -30,10 +40,19 @@ public abstract record AdapterOptions
     [JsonPropertyName("inference_mode")] public bool InferenceMode { get; init; }
 
     /// <summary>Class of the base model, for models that Hugging Face has no task for.</summary>
-    [JsonPropertyName("auto_mapping")] public JsonNode? AutoMapping { get; init; }
+    [JsonPropertyName("auto_mapping")] public IReadOnlyDictionary<string, string>? AutoMapping { get; init; }
 
     /// <summary>Version of the PEFT format that wrote the file.</summary>
     [JsonPropertyName("peft_version")] public string? PeftVersion { get; init; }
+
+    /// <summary>
+    /// Where the adapter's initial values come from: they are the same for the same seed, whatever was drawn before. 42, as <see cref="TrainingOptions.Seed"/>, so that a program that sets
+    /// neither gives the same numbers each time. Null for torch's own generator as it stands (<c>torch.manual_seed</c>). Not saved; the parts of a <see cref="UnionOptions"/> start from the union's.
+    /// </summary>
+    [JsonIgnore] public int? InitializationSeed { get; init; } = 42;
+
+    /// <summary>What the adapter was trained for, which stands in a file of its own (<see cref="TaskDescription.FileName"/>); filled in from the model if it knows.</summary>
+    [JsonIgnore] public TaskDescription? Task { get; init; }
 
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
@@ -85,6 +104,8 @@ public abstract record AdapterOptions
     /// <summary>The layers of the adapter for a model, and the options as they are to be saved (with names resolved).</summary>
     protected internal abstract AdapterPlan Plan(ModelTree model);
 
+    internal AdapterPlan PlanFor(ModelTree model) => TensorBudget.Plan(this, () => Plan(model));
+
     /// <summary>Refuses options that make no sense, with all that is wrong at once.</summary>
     /// <exception cref="AdapterOptionsException">Something is wrong.</exception>
     public void Validate()
@@ -109,4 +130,12 @@ public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLa
 {
     /// <summary>Adapters of the model whose layers it uses: they cannot be deleted before it.</summary>
     public IReadOnlyList<Adapter> Parts { get; init; } = [];
+
+    /// <summary>
+    /// The shape, if an adapter that is laid out may have a tensor of it. What <see cref="TensorOwner"/> makes is asked for already; a method asks for what it
+    /// makes by itself, before it does.
+    /// </summary>
+    /// <param name="shape">The shape, of numbers of 32 bits.</param>
+    /// <exception cref="AdapterOptionsException">It exceeds the machine's memory or, where an adapter is loaded, what its file and its model can stand for.</exception>
+    public static long[] Allow(params long[] shape) => TensorBudget.Take(shape, TorchSharp.torch.ScalarType.Float32, TorchSharp.torch.CPU);
 }

@@ -1,8 +1,9 @@
 using System.Collections;
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 
 namespace Peft;
 
@@ -11,21 +12,26 @@ namespace Peft;
 /// parts (<c>q_proj</c>, <c>self_attn.q_proj</c>); a single string is a regular expression for the whole path, or <c>all-linear</c>.
 /// </summary>
 [JsonConverter(typeof(Converter))]
+[TypeConverter(typeof(TextConverter<ModuleSelector>))]
 [CollectionBuilder(typeof(ModuleSelector), nameof(Create))]
-public sealed class ModuleSelector : IEnumerable<string>
+[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+public sealed class ModuleSelector : ICollection<string>
 {
     /// <summary>Every linear module except the model's head.</summary>
     public static ModuleSelector AllLinear { get; } = new("all-linear", []);
 
     private readonly string? pattern;
-    private readonly string[] names;
-    private readonly Regex? regex;
+    private readonly bool isBound;
+    private string[] names;
+
+    /// <summary>No modules yet: for binders of settings (<c>IConfiguration</c>), which fill in the names.</summary>
+    public ModuleSelector() => (names, isBound) = ([], true);
 
     private ModuleSelector(string? pattern, string[] names)
     {
         this.pattern = pattern;
-        this.names = names;
-        if (pattern is not null && !IsAllLinear) regex = FullMatch(pattern);
+        this.names = Checked(names);
+        if (pattern is not null && !IsAllLinear) NamePattern.IsMatch("", pattern);   // an error of the pattern shows where it is written
     }
 
     /// <summary>The names of a list; empty for a regular expression.</summary>
@@ -37,39 +43,55 @@ public sealed class ModuleSelector : IEnumerable<string>
     internal bool IsAllLinear => string.Equals(pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Modules by path or by its last parts.</summary>
+    /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());
 
     /// <summary>Modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
-    public static implicit operator ModuleSelector(string pattern) => new(pattern, []);
+    /// <exception cref="ArgumentNullException">The text is null.</exception>
+    /// <exception cref="AdapterOptionsException">It is no regular expression.</exception>
+    public static implicit operator ModuleSelector(string pattern)
+        => pattern is null ? throw Missing(nameof(pattern)) : new(pattern, []);
 
     /// <summary>Modules by path or by its last parts.</summary>
-    public static implicit operator ModuleSelector(string[] names) => new(null, names);
+    /// <exception cref="ArgumentNullException">The list is null.</exception>
+    /// <exception cref="AdapterOptionsException">A name is null.</exception>
+    public static implicit operator ModuleSelector(string[] names) => names is null ? throw Missing(nameof(names)) : new(null, names);
 
     /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
-    public bool Matches(string path) => regex?.IsMatch(path) ?? names.Any(name => Means(name, path));
+    public bool Matches(string path) => pattern is null ? names.Any(name => Means(name, path)) : !IsAllLinear && NamePattern.IsMatch(path, pattern);
 
     /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
     public static bool Means(string name, string path)
-        => path.EndsWith(name, StringComparison.Ordinal)
-           && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
-
-    /// <summary>A pattern of Python's <c>re.fullmatch</c>, guarded against patterns that take for ever.</summary>
-    internal static Regex FullMatch(string pattern)
     {
-        try
-        {
-            return new Regex($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
-        }
-        catch (ArgumentException error)
-        {
-            throw new AdapterOptionsException($"'{pattern}' is not a regular expression: {error.Message}");
-        }
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(path);
+        return path.EndsWith(name, StringComparison.Ordinal)
+           && (path.Length == name.Length || path[path.Length - name.Length - 1] == '.');
+    }
+
+    private static ArgumentNullException Missing(string parameter)
+        => new(parameter, "The names of modules are null. Name modules, give a regular expression for their paths, or leave the option out for its default.");
+
+    private static string[] Checked(string[] names)
+    {
+        // An empty name is that of the model itself, which may be a single linear module.
+        var missing = Array.IndexOf(names, null);
+        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: take it out.");
     }
 
     /// <inheritdoc/>
     public IEnumerator<string> GetEnumerator() => ((IEnumerable<string>)names).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    // What a binder of settings asks for.
+    void ICollection<string>.Add(string item) => names = isBound ? Checked([.. names, item]) : throw new NotSupportedException($"The modules {this} are settled: set the option anew.");
+    void ICollection<string>.Clear() => throw new NotSupportedException();
+    bool ICollection<string>.Remove(string item) => throw new NotSupportedException();
+    bool ICollection<string>.Contains(string item) => names.Contains(item);
+    void ICollection<string>.CopyTo(string[] array, int arrayIndex) => names.CopyTo(array, arrayIndex);
+    int ICollection<string>.Count => names.Length;
+    bool ICollection<string>.IsReadOnly => !isBound;
 
     /// <inheritdoc/>
     public override string ToString() => pattern is null ? $"[{string.Join(", ", names)}]" : $"'{pattern}'";

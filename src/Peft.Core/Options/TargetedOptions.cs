@@ -14,7 +14,8 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>Modules that get none although they match.</summary>
     [JsonPropertyName("exclude_modules")] public ModuleSelector? ExcludeModules { get; init; }
 
-    /// <summary>Modules that are trained whole and saved with the adapter, such as a new classifier. By name, as in a list of targets.</summary>
+    /// <summary>Modules that are trained whole and saved with the adapter, such as a new classifier: by path or its last parts, as in a list of targets.</summary>
+    /// <remarks>Hugging Face PEFT takes whatever ends in the letters of a name: <c>norm</c> means each <c>input_layernorm</c> there. Names of a file are read so; names of a program are saved as paths where the two would differ.</remarks>
     [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
 
     /// <summary>Numbers of the layers to adapt; null for all. Only with a list of targets.</summary>
@@ -63,19 +64,12 @@ public abstract record TargetedOptions : AdapterOptions
     protected internal sealed override AdapterPlan Plan(ModelTree model)
     {
         var (targets, resolved) = TargetMatcher.Resolve(Resolve(model), model);
-        var saved = resolved.WithClassifier(model).For(targets);
+        var saved = (resolved with { ModulesToSave = model.SavedNames(resolved) }).For(targets);
         // As in Hugging Face PEFT, what is trained whole gets no adapter besides.
         IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsSaved(saved, target))];
         if (adapted.Count == 0 && targets.Count > 0)
             throw new TargetNotFoundException($"All modules that TargetModules {resolved.TargetModules} matches are trained whole, by ModulesToSave [{string.Join(", ", saved.ModulesToSave!)}]: name others, or use full fine-tuning.");
         var (layers, shared) = saved.Plan(adapted, model);
         return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
-    }
-
-    // The head of a task is new: it must be trained with the adapter. Hugging Face names all that its models of the task use.
-    private TargetedOptions WithClassifier(ModelTree model)
-    {
-        string[] missing = [.. model.NewModules(TaskType).Except(ModulesToSave ?? [])];
-        return missing.Length == 0 ? this : this with { ModulesToSave = [.. ModulesToSave ?? [], .. missing] };
     }
 }

@@ -1,3 +1,6 @@
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -5,10 +8,15 @@ namespace Peft;
 
 /// <summary>Tokens whose embedding rows are trained: ids for the model's embedding, or ids by the name of an embedding.</summary>
 [JsonConverter(typeof(Converter))]
-public sealed class TokenIndices
+[TypeConverter(typeof(TextConverter<TokenIndices>))]
+[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+public sealed class TokenIndices : BoundMap<TokenIndices>
 {
-    private readonly IReadOnlyList<int>? ids;
-    private readonly IReadOnlyDictionary<string, IReadOnlyList<int>>? named;
+    private IReadOnlyList<int>? ids;
+    private IReadOnlyDictionary<string, IReadOnlyList<int>>? named;
+
+    /// <summary>No tokens yet: for binders of settings (<c>IConfiguration</c>), which fill them in.</summary>
+    public TokenIndices() => ids = [];
 
     /// <summary>Tokens of the model's own embedding.</summary>
     public TokenIndices(IReadOnlyList<int> ids) => this.ids = ids;
@@ -27,17 +35,26 @@ public sealed class TokenIndices
         if (ids is not null)
         {
             yield return (model.InputEmbeddings ?? model.Targets.FirstOrDefault(target => target.IsLookup && ModuleSelector.Means("embed_tokens", target.Path))
-                ?? throw TargetMatcher.NotFound(model, "trainable_token_indices", ["embed_tokens"]), ids);
+                ?? throw TargetHints.NotFound(model, "trainable_token_indices", ["embed_tokens"]), ids);
             yield break;
         }
         foreach (var (name, tokens) in named!)
-            yield return (model.Targets.FirstOrDefault(target => ModuleSelector.Means(name, target.Path)) ?? throw TargetMatcher.NotFound(model, "trainable_token_indices", [name]), tokens);
+            yield return (model.Targets.FirstOrDefault(target => ModuleSelector.Means(name, target.Path)) ?? throw TargetHints.NotFound(model, "trainable_token_indices", [name]), tokens);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>A list comes as its entries by their numbers, each of one id.</remarks>
+    protected override void Bind(string key, TokenIndices value)
+    {
+        if (int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out _)) ids = [.. ids ?? [], .. value.ids ?? []];
+        else (ids, named) = (null, new Dictionary<string, IReadOnlyList<int>>(named ?? new Dictionary<string, IReadOnlyList<int>>()) { [key] = value.ids ?? [] });
     }
 
     private sealed class Converter : JsonConverter<TokenIndices>
     {
         public override TokenIndices Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-            => reader.TokenType == JsonTokenType.StartArray
+            => reader.TokenType == JsonTokenType.Number ? new TokenIndices([reader.GetInt32()])
+                : reader.TokenType == JsonTokenType.StartArray
                 ? new TokenIndices(JsonSerializer.Deserialize<int[]>(ref reader, options)!)
                 : new TokenIndices(JsonSerializer.Deserialize<Dictionary<string, int[]>>(ref reader, options)!.ToDictionary(pair => pair.Key, pair => (IReadOnlyList<int>)pair.Value));
 

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 [assembly: Peft.AdapterMethod("UNION", typeof(Peft.UnionOptions))]
@@ -15,7 +13,7 @@ public sealed record UnionOptions : AdapterOptions
     public UnionOptions() : base("UNION") { }
 
     /// <summary>The methods, those that enter the same module from the innermost outwards.</summary>
-    [JsonPropertyName("configs"), JsonConverter(typeof(Configurations))] public IReadOnlyList<AdapterOptions> Parts { get; init; } = [];
+    [JsonPropertyName("configs")] public IReadOnlyList<AdapterOptions> Parts { get; init; } = [];
 
     /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => Parts.Select(part => part.RecommendedLearningRate).DefaultIfEmpty(1e-4).Min();
@@ -38,18 +36,5 @@ public sealed record UnionOptions : AdapterOptions
         throw new AdapterOptionsException(twice is not null
             ? $"Two parts of the union save a tensor as {twice}. Give them different modules, or make them adapters of their own."
             : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, and a file holds one such set. Make one of them an adapter of its own.");
-    }
-
-    private sealed class Configurations : JsonConverter<IReadOnlyList<AdapterOptions>>
-    {
-        public override IReadOnlyList<AdapterOptions> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-            => [.. (JsonNode.Parse(ref reader) as JsonArray ?? throw new JsonException("configs must be a list.")).Select(each => AdapterConfig.Parse(each?.ToJsonString() ?? "null", "configs"))];
-
-        public override void Write(Utf8JsonWriter writer, IReadOnlyList<AdapterOptions> value, JsonSerializerOptions options)
-        {
-            writer.WriteStartArray();
-            foreach (var part in value) JsonNode.Parse(AdapterConfig.Write(part))!.WriteTo(writer, options);
-            writer.WriteEndArray();
-        }
     }
 }

@@ -1,3 +1,4 @@
+using Peft.Modules;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -10,12 +11,13 @@ public sealed class ModelTree
 
     private readonly Dictionary<nn.Module, Target> byModule = new(ReferenceEqualityComparer.Instance);
 
-    internal ModelTree(nn.Module model)
+    internal ModelTree(nn.Module model, HashSet<string>? learning = null)
     {
         Model = model;
-        Learning = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
+        Learning = learning ?? [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
+            if (IsDisposed(module)) throw new ObjectDisposedException(model.GetType().Name, $"This {model.GetType().Name} was disposed{(path.Length == 0 ? "" : $", or its module {path} was")}: adapt a model that still exists.");
             Paths.Add(path);
             // A module that the model has under several paths is one target, by its first.
             if (byModule.TryGetValue(module, out var shared)) OtherPaths.Add(path, shared);
@@ -24,6 +26,13 @@ public sealed class ModelTree
             All.Add(target);
         }
     }
+
+    private static bool IsDisposed(nn.Module module) => module switch
+    {
+        AdaptableModule { Weight: var weight } => weight.IsInvalid,
+        TorchSharp.Modules.Linear { weight: var weight } => weight is not { IsInvalid: false },
+        _ => false,
+    };
 
     /// <summary>The model.</summary>
     public nn.Module Model { get; }
@@ -58,7 +67,10 @@ public sealed class ModelTree
 
     /// <summary>Other targets that use the same weight as this one: a head tied to the embedding.</summary>
     public IEnumerable<Target> TiedWith(Target target)
-        => All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+    }
 
     /// <summary>The targets that a list of names means, as Hugging Face matches them (a path or its last parts).</summary>
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
@@ -119,6 +131,31 @@ public sealed class ModelTree
         _ => [],
     };
 
+    /// <summary>The modules that options save, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
+    internal IReadOnlyList<string>? SavedNames(TargetedOptions options) => SavedNames(options, options.ModulesToSave);
+
+    /// <inheritdoc cref="SavedNames(TargetedOptions)"/>
+    /// <param name="options">The options.</param>
+    /// <param name="names">Their <c>modules_to_save</c>.</param>
+    /// <exception cref="TargetNotFoundException">A name of a program's matches nothing.</exception>
+    public IReadOnlyList<string>? SavedNames(AdapterOptions options, IReadOnlyList<string>? names)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        // A file's names are Hugging Face's; a program's mean a path or its last parts, and become paths where more would end in their letters.
+        if (names is not null && !options.InferenceMode)
+        {
+            if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: take it out.");
+            string[] idle = [.. names.Where(name => !IsNew(name) && !Paths.Exists(path => ModuleSelector.Means(name, path)))];
+            if (idle.Length > 0) throw NotFound(nameof(TargetedOptions.ModulesToSave), idle);
+            names = [.. names.SelectMany(name => IsNew(name) || Paths.TrueForAll(path => !Ends(path, name) || ModuleSelector.Means(name, path)) ? [name] : Paths.Where(path => ModuleSelector.Means(name, path))).Distinct()];
+        }
+        // The head of a task is new: it must be trained with the adapter. Hugging Face names all that its models of the task use.
+        string[] missing = [.. NewModules(options.TaskType).Except(names ?? [])];
+        return missing.Length == 0 ? names : [.. names ?? [], .. missing];
+    }
+
+    private static bool IsNew(string name) => ClassifierNames.Contains(name) || AnswererNames.Contains(name);
+
     /// <summary>Layers that train modules whole.</summary>
     /// <param name="names">Their names, as <see cref="TargetedOptions.ModulesToSave"/>; those of <see cref="NewModules"/> may match nothing.</param>
     /// <exception cref="TargetNotFoundException">Another name matches nothing.</exception>
@@ -139,18 +176,22 @@ public sealed class ModelTree
     private bool IsSaved(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
 
     /// <summary>Names of modules to save that match nothing, but for those that Hugging Face PEFT adds itself.</summary>
-    internal IEnumerable<string> Unsaved(IReadOnlyList<string> names) => names.Except(ClassifierNames).Except(AnswererNames).Where(name => !Paths.Any(path => Ends(path, name)));
+    internal IEnumerable<string> Unsaved(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
 
     private void RequireSaved(IReadOnlyList<string> names)
     {
         var unmatched = Unsaved(names).ToList();
-        if (unmatched.Count > 0) throw TargetMatcher.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
+        if (unmatched.Count > 0) throw TargetHints.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
     }
 
     /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
     /// <param name="field">The option that names them.</param>
     /// <param name="names">The names.</param>
-    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names) => TargetMatcher.NotFound(this, field, names);
+    public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        return names.Contains(null!) ? throw new ArgumentException($"{field} has a name that is null.", nameof(names)) : TargetHints.NotFound(this, field, names);
+    }
 
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 

@@ -19,15 +19,6 @@ internal static class TargetMatcher
         return (matches, options with { TargetModules = resolved });
     }
 
-    public static TargetNotFoundException NotFound(ModelTree model, string field, IReadOnlyCollection<string> names)
-    {
-        var shared = model.OtherPaths.Where(pair => names.Any(name => ModuleSelector.Means(name, pair.Key))).Select(pair => $"{pair.Key} is the module {pair.Value.Path} under another path: name that. ");
-        var nearest = names.SelectMany(name => Nearest(name, model)).Distinct().Take(4);
-        return new TargetNotFoundException(
-            $"No module of {model.Model.GetType().Name} matches {field} [{string.Join(", ", names)}]. {string.Concat(shared)}" +
-            $"Nearest: {string.Join(", ", nearest)}. The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
-    }
-
     /// <summary>Options that change nothing, such as a misspelt exclusion: no error, since a file may serve several models.</summary>
     public static IEnumerable<string> Idle(TargetedOptions options, ModelTree model)
     {
@@ -49,7 +40,7 @@ internal static class TargetMatcher
         if (options.MayTargetNothing) return null;
         throw new TargetNotFoundException(
             $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is no pretrained transformer")}. " +
-            $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{Outline(model)}");
+            $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{TargetHints.Outline(model)}");
     }
 
     private static bool Selects(ModuleSelector selector, TargetedOptions options, string path, ModelTree model, Target target)
@@ -77,39 +68,15 @@ internal static class TargetMatcher
 
     private static void RequireMatches(ModuleSelector selector, TargetedOptions options, List<Target> matches, ModelTree model)
     {
+        if (selector is { Pattern: null, Names.Count: 0 })
+            throw new AdapterOptionsException($"{nameof(options.TargetModules)} is an empty list, so there is nothing to adapt: name modules, or leave it out for the method's usual ones.");
         // A name that matches nothing while others match is a slip that would go unseen: half of the adapter would be missing.
         var idle = selector.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))).ToList();
         // Who only loads a file cannot mend it, and Hugging Face PEFT wrote it with such names too: Idle tells them.
-        if (idle.Count > 0 && !(options.InferenceMode && idle.Count < selector.Names.Count)) throw NotFound(model, nameof(options.TargetModules), idle);
+        if (idle.Count > 0 && !(options.InferenceMode && idle.Count < selector.Names.Count)) throw TargetHints.NotFound(model, nameof(options.TargetModules), idle);
         if (matches.Count == 0)
             throw selector.Pattern is null
                 ? new TargetNotFoundException($"All modules that TargetModules {selector} matches are left out by ExcludeModules {options.ExcludeModules} or LayersToTransform [{string.Join(", ", options.LayersToTransform ?? [])}].")
-                : NotFound(model, nameof(options.TargetModules), [selector.Pattern]);
-    }
-
-    private static IEnumerable<string> Nearest(string name, ModelTree model)
-        => model.Targets.GroupBy(target => target.Path[(target.Path.LastIndexOf('.') + 1)..])
-            .OrderBy(group => Distance(name[(name.LastIndexOf('.') + 1)..], group.Key))
-            .Select(group => $"{group.Key} ({group.Count()} module{(group.Count() == 1 ? "" : "s")})").Take(2);
-
-    // The module tree with runs of layers folded: model.layers.{0-21}.self_attn.q_proj.
-    private static string Outline(ModelTree model)
-        => string.Join(Environment.NewLine, model.Targets
-            .GroupBy(target => Regex.Replace(target.Path, @"(?<=\.|^)\d+(?=\.|$)", "*"))
-            .Select(group => group.Count() == 1
-                ? $"  {group.First()}"
-                : $"  {group.Key}  ({group.Count()} × {group.First().Module.GetType().Name} {group.First().Out}×{group.First().In})"));
-
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
-        }
-        return row[^1];
+                : TargetHints.NotFound(model, nameof(options.TargetModules), [selector.Pattern], isPattern: true);
     }
 }

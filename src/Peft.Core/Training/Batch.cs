@@ -25,7 +25,7 @@ public sealed class Batch : IDisposable
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
     /// <summary>Further inputs by Hugging Face's names, such as <c>token_type_ids</c> or <c>start_positions</c>.</summary>
-    public IReadOnlyDictionary<string, Tensor> Extra { get; init; } = new Dictionary<string, Tensor>();
+    public IReadOnlyDictionary<string, Tensor> Extra { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new Dictionary<string, Tensor>();
 
     /// <summary>
     /// How much the batch counts among those accumulated into one step: the number of positions in its loss (so that accumulation
@@ -33,13 +33,19 @@ public sealed class Batch : IDisposable
     /// </summary>
     public double Weight { get; init; } = 1;
 
-    /// <summary>Real tokens, padding left out: what speeds are reported in.</summary>
-    public long Tokens { get; init; }
+    /// <summary>
+    /// Real tokens, padding left out: what speeds are reported in. Counted by the batch itself unless it is told: the lengths of packed sequences, or the ones of the mask, or all ids; rows
+    /// where the inputs are no ids.
+    /// </summary>
+    public long Tokens { get => tokens ??= Count(); init => tokens = value; }
+
+    private long? tokens;
 
     /// <summary>The batch on a device: itself if it is there, else a copy, and this one is disposed.</summary>
     public Batch To(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
+        TensorRules.RequireAlive(InputIds, nameof(InputIds));
         if (InputIds.device_type == device.type && (device.type == TorchSharp.DeviceType.CPU || InputIds.device_index == device.index)) return this;
         using (this)
         {
@@ -51,7 +57,7 @@ public sealed class Batch : IDisposable
                 Extra = Extra.ToDictionary(pair => pair.Key, pair => pair.Value.to(device)),
                 PackedLengths = PackedLengths,
                 Weight = Weight,
-                Tokens = Tokens,
+                tokens = tokens,
             };
         }
     }
@@ -62,8 +68,12 @@ public sealed class Batch : IDisposable
     /// <param name="weight">The <see cref="Weight"/> of these rows.</param>
     public Batch? Rows(long start, long count, double weight)
     {
-        var rows = InputIds.shape[0];
-        if (PackedLengths is not null || Labels is { } labels && labels.shape[0] != rows || Extra.Values.Any(tensor => tensor.dim() == 0 || tensor.shape[0] != rows)) return null;
+        if (TensorRules.RequireAlive(InputIds, nameof(InputIds)).shape is not [var rows, ..]) return null;
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, rows - start);
+        if (PackedLengths is not null || !Each(Labels) || !Each(AttentionMask) || !Extra.Values.All(Each)) return null;
+        bool Each(Tensor? tensor) => tensor is null || (!tensor.IsInvalid && tensor.dim() > 0 && tensor.shape[0] == rows);
         Tensor Part(Tensor tensor) => tensor.narrow(0, start, count);
         return new()
         {
@@ -72,7 +82,7 @@ public sealed class Batch : IDisposable
             Labels = Labels is null ? null : Part(Labels),
             Extra = Extra.ToDictionary(pair => pair.Key, pair => Part(pair.Value)),
             Weight = weight,
-            Tokens = Tokens * count / rows,
+            Tokens = (long)((Int128)Tokens * count / rows),
         };
     }
 
@@ -83,6 +93,11 @@ public sealed class Batch : IDisposable
     public Batch? Sequences(int start, int count, double weight)
     {
         if (PackedLengths is not { } lengths || AttentionMask is not null || Extra.Count > 0) return null;
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, lengths.Count - start);
+        if (TensorRules.RequireAlive(InputIds, nameof(InputIds)).shape is not [1, var width] || lengths.Any(length => length < 1) || lengths.Sum(length => (long)length) != width) return null;
+        if (Labels is { } given && (given.IsInvalid || given.shape is not [1, var labelled] || labelled != width)) return null;
         IReadOnlyList<int> chosen = [.. lengths.Skip(start).Take(count)];
         var (before, total) = (lengths.Take(start).Sum(), chosen.Sum());
         return new()
@@ -93,6 +108,14 @@ public sealed class Batch : IDisposable
             Weight = weight,
             Tokens = total,
         };
+    }
+
+    private long Count()
+    {
+        if (PackedLengths is { } lengths) return lengths.Sum(length => (long)length);
+        if (AttentionMask is not { } mask) return InputIds.dim() < 2 || InputIds.is_floating_point() ? InputIds.shape.FirstOrDefault(1) : InputIds.numel();
+        using var _ = NewDisposeScope();
+        return mask.ne(Kept(0)).sum().item<long>();
     }
 
     /// <inheritdoc/>

@@ -23,6 +23,7 @@ public sealed class FlatParameters : IDisposable
     public FlatParameters(IEnumerable<TrainableTensor> tensors, IReadOnlyList<ParameterGroup>? groups = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
+        if (groups?.Any(group => group?.Matches is null) == true) throw new ArgumentException("A group is null, or has no function Matches.", nameof(groups));
         Tensors = [.. tensors];
         Groups = [.. groups ?? [], new ParameterGroup("other", _ => true)];
         Validate(Tensors);
@@ -119,7 +120,7 @@ public sealed class FlatParameters : IDisposable
         if (!(factor < 1)) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using Scalar scalar = Kept(factor);
+        Scalar scalar = Kept(factor);
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
     }
 
@@ -165,7 +166,7 @@ public sealed class FlatParameters : IDisposable
     {
         for (var i = 0; ; i++)
         {
-            if (Groups[i].Matches(tensor)) return i;
+            if (Groups[i].Has(tensor)) return i;
         }
     }
 
@@ -195,8 +196,13 @@ public sealed class FlatParameters : IDisposable
         if (tensors.Count == 0) errors.Add("There is no trainable tensor: all parameters are frozen.");
         var names = new HashSet<string>(StringComparer.Ordinal);
         var places = new Dictionary<IntPtr, string>();
-        foreach (var (name, value) in tensors)
+        foreach (var tensor in tensors)
         {
+            if (tensor is not ({ } name, { IsInvalid: false } value))
+            {
+                errors.Add($"{tensor?.Name ?? "A tensor"} is null or was disposed.");
+                continue;
+            }
             if (!names.Add(name)) errors.Add($"Two tensors are called {name}.");
             if (!value.requires_grad) errors.Add($"{name} requires no gradient.");
             if (!value.is_leaf) errors.Add($"{name} is no leaf: it was computed from other tensors.");

@@ -1,9 +1,12 @@
+using System.ComponentModel;
+
 namespace Peft;
 
 /// <summary>
 /// The factor on the learning rate at each step, with the values of the <c>get_*_schedule</c> functions of Hugging Face transformers.
 /// Each first rises linearly from 0 (warmup, stable, decay: from its minimum) over the warmup steps.
 /// </summary>
+[TypeConverter(typeof(ScheduleText))]
 public abstract record LearningRateSchedule
 {
     private protected LearningRateSchedule() { }
@@ -35,6 +38,11 @@ public abstract record LearningRateSchedule
     /// <param name="decaySteps">Steps of the decay, the last ones of the run. At least 1.</param>
     /// <param name="minimumFactor">Factor at the end of the decay, in [0, 1].</param>
     public static LearningRateSchedule WarmupStableDecay(int decaySteps, double minimumFactor = 0) => new WarmupStableDecaySchedule(decaySteps, minimumFactor);
+
+    /// <summary>The schedule of a text, as settings have it: a name and, where it has any, settings by theirs, such as <c>linear</c>, <c>cosine(cycles: 0.5)</c> or <c>polynomial(power: 2, end_factor: 0.1)</c>.</summary>
+    /// <param name="text">The text, in the names of this class or in those of transformers (<c>cosine_with_restarts(num_cycles: 2)</c>).</param>
+    /// <exception cref="FormatException">The text is no schedule: the message says which there are.</exception>
+    public static LearningRateSchedule Parse(string text) => ScheduleText.Parse(text);
 
     /// <summary>The factor on the learning rate of a step.</summary>
     /// <param name="step">Steps already done: 0 at the first.</param>

@@ -12,7 +12,7 @@ public sealed class ModuleTrainable(nn.Module module) : ITrainable
     public const string FileName = "model.safetensors";
 
     /// <inheritdoc/>
-    public nn.Module Module { get; } = module;
+    public nn.Module Module { get; } = module ?? throw new ArgumentNullException(nameof(module));
 
     /// <inheritdoc/>
     public IReadOnlyList<TrainableTensor> Trainables { get; } =
@@ -32,7 +32,7 @@ public sealed class ModuleTrainable(nn.Module module) : ITrainable
     /// <summary>Writes the trainable tensors to <see cref="FileName"/> in a folder.</summary>
     public void Save(string folder)
     {
-        Directory.CreateDirectory(folder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var path = Path.Combine(folder, FileName);
         SafetensorsWriter.Write(path, Trainables.ToDictionary(tensor => tensor.Name, Tensor (tensor) => tensor.Value));
     }

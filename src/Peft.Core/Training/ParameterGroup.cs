@@ -1,10 +1,17 @@
+using System.ComponentModel;
+using System.Text.RegularExpressions;
+
 namespace Peft;
 
 /// <summary>Trainable tensors that are optimized with settings of their own.</summary>
 /// <param name="Name">What the group is called in errors and logs.</param>
-/// <param name="Matches">Whether a tensor belongs to the group. A tensor joins the first group that matches it.</param>
-public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool> Matches)
+/// <param name="Matches">Whether a tensor belongs to the group; by <see cref="Pattern"/> if null. A tensor joins the first group that matches it.</param>
+[TypeConverter(typeof(TextConverter<ParameterGroup>))]
+public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool>? Matches = null)
 {
+    /// <summary>Regular expression that finds something in the names of the group's tensors (<c>lora_B</c>), where no function says what belongs to it.</summary>
+    public string? Pattern { get; init; }
+
     /// <summary>Factor on the optimizer's learning rate. 1 by default.</summary>
     public double LearningRateScale { get; init; } = 1;
 
@@ -13,6 +20,28 @@ public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool> Mat
 
     /// <summary>Decoupled weight decay of the group; the optimizer's if null.</summary>
     public double? WeightDecay { get; init; }
+
+    /// <summary>Whether a tensor belongs to the group.</summary>
+    internal bool Has(TrainableTensor tensor)
+        => Matches?.Invoke(tensor) ?? Regex.IsMatch(tensor.Name, Pattern!, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+
+    internal IEnumerable<string> Errors()
+    {
+        if (Matches is null == Pattern is null) yield return $"The group '{Name}' needs a function or a Pattern that says which tensors belong to it, and not both.";
+        if (Pattern is not null && !IsExpression(Pattern)) yield return $"Pattern of group '{Name}' must be a regular expression, but was '{Pattern}'.";
+    }
+
+    private static bool IsExpression(string pattern)
+    {
+        try
+        {
+            return pattern.Length > 0 && new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)) is not null;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
 }
 
 /// <summary>The usual ways to split trainable tensors into groups.</summary>

@@ -64,10 +64,10 @@ public sealed record TrainingOptions
     public double? MaxGradientNorm { get; init; } = 1;
 
     /// <summary>Settings of AdamW.</summary>
-    public OptimizerOptions Optimizer { get; init; } = new();
+    public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>
-    /// Where data order and dropout come from. 42. The global random state is set from it and the step number before each step, so that
+    /// Where data order and dropout come from. 42. How adapters start comes from <see cref="AdapterOptions.InitializationSeed"/>, 42 too. The global random state is set from it and the step number before each step, so that
     /// evaluating or saving in between changes nothing.
     /// </summary>
     public int Seed { get; init; } = 42;
@@ -75,7 +75,7 @@ public sealed record TrainingOptions
     /// <summary>Whether each epoch has an order of its own. True.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>Whether rows of similar length share a batch, which saves padding. False.</summary>
+    /// <summary>Whether rows of similar length share a batch, which saves padding. False. The datasets must know the lengths of their rows (<see cref="TrainingDataset.LengthOf"/>).</summary>
     public bool GroupByLength { get; init; }
 
     /// <summary>Steps between evaluations; null for once per epoch. Needs <see cref="Trainer.Evaluation"/>.</summary>
@@ -84,8 +84,11 @@ public sealed record TrainingOptions
     /// <summary>Which value of an evaluation decides what is best: <c>loss</c> or the name of a metric. <c>loss</c>.</summary>
     public string BestMetric { get; init; } = "loss";
 
-    /// <summary>Whether a larger <see cref="BestMetric"/> is better. False.</summary>
-    public bool GreaterIsBetter { get; init; }
+    /// <summary>
+    /// Whether a larger <see cref="BestMetric"/> is better; null where that is known, for the loss and what the evaluation dataset measures
+    /// (<see cref="TrainingDataset.Metrics"/>). Must be given for other metrics.
+    /// </summary>
+    public bool? GreaterIsBetter { get; init; }
 
     /// <summary>Evaluations without improvement after which the run stops; null for never.</summary>
     public int? EarlyStoppingPatience { get; init; }

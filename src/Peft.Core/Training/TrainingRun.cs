@@ -12,7 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly CancellationToken cancellationToken;
     private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
-    private readonly AdamW optimizer;
+    private readonly FlatAdamW optimizer;
     private readonly TrainingMeter meter;
     private readonly RunLog? log;
     private readonly TrainerControl control;
@@ -187,7 +187,7 @@ internal sealed class TrainingRun : IDisposable
 
     // A NaN is never better, and anything is better than NaN.
     private double Gain(double value, double best)
-        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : options.GreaterIsBetter ? value - best : best - value;
+        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : trainer.GreaterIsBetter == true ? value - best : best - value;
 
     private double Metric(EvaluationResult evaluation)
         => options.BestMetric == "loss" ? evaluation.Loss

@@ -37,18 +37,18 @@ internal sealed class AdaloraLayer : FactoredLayer
 
     private Parameter B => factors[2].Value;
 
-    protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(Kept(scaling)));
+    protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(Scalars.Kept(scaling)));
 
     /// <summary>Singular values at the start.</summary>
     public long InitialRank => Rank;
 
     /// <summary>Whether singular values have been taken away.</summary>
-    public bool IsPruned => Kept().Contains(false);
+    public bool IsPruned => KeptRanks().Contains(false);
 
     /// <summary>Which singular values are left.</summary>
-    public IReadOnlyList<bool> Kept()
+    public IReadOnlyList<bool> KeptRanks()
     {
-        using var flags = kept.gt(Kept(0)).cpu();
+        using var flags = kept.gt(Scalars.Kept(0)).cpu();
         return [.. flags.data<bool>()];
     }
 
@@ -67,8 +67,8 @@ internal sealed class AdaloraLayer : FactoredLayer
         {
             if (factor.Value.grad is not { } gradient) continue;
             var now = factor.Value.mul(gradient).abs();
-            factor.Sensitivity.mul_(Kept(sensitivitySmoothing)).add_(now, alpha: Kept(1 - sensitivitySmoothing));
-            factor.Uncertainty.mul_(Kept(uncertaintySmoothing)).add_(now.sub(factor.Sensitivity).abs(), alpha: Kept(1 - uncertaintySmoothing));
+            factor.Sensitivity.mul_(Scalars.Kept(sensitivitySmoothing)).add_(now, alpha: Scalars.Kept(1 - sensitivitySmoothing));
+            factor.Uncertainty.mul_(Scalars.Kept(uncertaintySmoothing)).add_(now.sub(factor.Sensitivity).abs(), alpha: Scalars.Kept(1 - uncertaintySmoothing));
         }
     }
 

@@ -69,7 +69,7 @@ public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA")
     {
         var ranked = layers.OfType<AdaloraLayer>().ToList();
         if (!ranked.Any(layer => layer.IsPruned)) return this;
-        return this with { RankPattern = ranked.ToDictionary(layer => PatternKey(layer.Target), layer => Merge(RankPattern?.GetValueOrDefault(PatternKey(layer.Target)), layer.Kept())) };
+        return this with { RankPattern = ranked.ToDictionary(layer => PatternKey(layer.Target), layer => Merge(RankPattern?.GetValueOrDefault(PatternKey(layer.Target)), layer.KeptRanks())) };
     }
 
     // An adapter that was pruned before its file was read has kept some of what it had kept.

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Lora;
 
 namespace Peft;
 
 /// <summary>How C3A's kernels start.</summary>
+[TypeConverter(typeof(EnumNames<C3aInitialization>))]
 public enum C3aInitialization
 {
     /// <summary>Uniform by Xavier's rule for the whole weight.</summary>

@@ -68,7 +68,11 @@ public static class LoraCombining
     /// <param name="name">Name of the new adapter.</param>
     /// <param name="rank">Its rank.</param>
     public static PeftModel ReduceRank(this PeftModel model, string source, string name, int rank)
-        => Build(model, name, [(source, 1)], new CombinationOptions { Kind = Combination.Svd, Rank = rank }, (parts, target) => Decompose(parts[0].Layer.Delta(), rank));
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        return Build(model, name, [(source, 1)], new CombinationOptions { Kind = Combination.Svd, Rank = rank }, (parts, target) => Decompose(parts[0].Layer.Delta(), rank));
+    }
 
     private static (Tensor A, Tensor B) Factors(List<(LoraLayer Layer, double Weight)> parts, CombinationOptions options, int rank, Target target)
     {

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Lora;
 
 namespace Peft;
 
 /// <summary>How HiRA's factors start.</summary>
+[TypeConverter(typeof(EnumNames<HiraInitialization>))]
 public enum HiraInitialization
 {
     /// <summary>A by Kaiming's rule, B zero: the adapter changes nothing until it is trained.</summary>

@@ -7,7 +7,7 @@ namespace Peft;
 public static class LoraFa
 {
     /// <summary>The settings of Adam that go with it, as Hugging Face PEFT's <c>create_lorafa_optimizer</c> has them.</summary>
-    public static OptimizerOptions Optimizer { get; } = new() { Epsilon = 1e-6, EpsilonBeforeCorrection = true };
+    public static AdamWOptions Optimizer { get; } = new() { Epsilon = 1e-6, EpsilonBeforeCorrection = true };
 
     /// <summary>
     /// Freezes A of the active LoRA adapters and gives the correction of B's gradient that makes its step the best low-rank

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Lora;
 
 namespace Peft;
 
 /// <summary>How LoKr's factors start.</summary>
+[TypeConverter(typeof(EnumNames<LokrInitialization>))]
 public enum LokrInitialization
 {
     /// <summary>w1 zero, w2 random: the adapter changes nothing until it is trained.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -6,6 +7,7 @@ namespace Peft;
 /// What makes LoRA BD-LoRA (Wang et al. 2025, arXiv:2510.23346): one factor consists of blocks on its diagonal, so that a model whose weights are cut into
 /// as many parts serves it without exchanging anything. As a file, <c>use_bdlora</c>.
 /// </summary>
+[TypeConverter(typeof(TextConverter<BdloraOptions>))]
 public sealed record BdloraOptions
 {
     /// <summary>Whether each target must have one factor in blocks; if not, others get a plain LoRA.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -7,6 +8,7 @@ namespace Peft;
 /// has trained singular values. As a file, <c>kasa_config</c>.
 /// </summary>
 /// <remarks>Hugging Face PEFT cuts the base weight itself, for good. Here it stays, and the adapter subtracts the part that is cut.</remarks>
+[TypeConverter(typeof(TextConverter<KasaOptions>))]
 public sealed record KasaOptions
 {
     /// <summary>Weight of Σσ² in the training loss, over the trained singular values σ. At least 0.</summary>

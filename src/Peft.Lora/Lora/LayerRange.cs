@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -7,6 +8,7 @@ namespace Peft;
 /// <param name="Start">The first.</param>
 /// <param name="End">The one after the last.</param>
 [JsonConverter(typeof(Converter))]
+[TypeConverter(typeof(TextConverter<LayerRange>))]
 public readonly record struct LayerRange(int Start, int End)
 {
     /// <summary>The numbers of the layers.</summary>

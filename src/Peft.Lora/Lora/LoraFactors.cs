@@ -9,6 +9,7 @@ internal static class LoraFactors
     /// <summary>The factors as an initialisation asks; null for those that Kaiming's rule fills.</summary>
     public static (Tensor? A, Tensor? B) Initial(LoraInitialization kind, Target target, int rank, double scaling)
     {
+        NotEnoughMemoryException.ThrowIfTooLarge([rank, target.In + target.Out], ScalarType.Float32, target.Weight.device);
         var zero = zeros(target.Out, rank, device: target.Weight.device);
         if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
         if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);
@@ -41,6 +42,7 @@ internal static class LoraFactors
     {
         if (rank % 2 != 0) throw new AdapterOptionsException($"Initialization 'orthogonal' needs an even rank, but {target.Path} has rank {rank}.");
         var device = target.Weight.device;
+        if (device.type != DeviceType.META) AdapterPlan.Allow(rank, rank);
         var (q, _) = linalg.qr(randn(rank, rank, device: device));
         var pairs = q.view(rank / 2, 2, rank);
         return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Kept(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Kept(10)));

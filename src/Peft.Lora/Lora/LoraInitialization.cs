@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>How LoRA's factors start: <c>init_lora_weights</c>, which Hugging Face spells as true, false or a name.</summary>
 [JsonConverter(typeof(Converter))]
+[TypeConverter(typeof(TextConverter<LoraInitialization>))]
 public sealed record LoraInitialization
 {
     private LoraInitialization(string name) => Name = name;

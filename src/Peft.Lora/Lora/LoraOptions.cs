@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Peft.Lora;
@@ -11,6 +12,8 @@ namespace Peft;
 [LearningRate(1e-4, SmallModel = 1e-2)]
 public sealed record LoraOptions() : BiasedUpdateOptions("LORA")
 {
+    static LoraOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<LayerRange>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<LayerRange>>)));
+
     /// <summary>Rank of the update. At least 1; memory and time grow linearly with it.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 

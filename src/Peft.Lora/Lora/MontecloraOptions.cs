@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -6,6 +7,7 @@ namespace Peft;
 /// What makes LoRA MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): training adds noise to A whose size it learns, which makes the adapter less sensitive and
 /// better calibrated. The trained adapter is a plain LoRA. As a file, <c>monteclora_config</c>.
 /// </summary>
+[TypeConverter(typeof(TextConverter<MontecloraOptions>))]
 public sealed record MontecloraOptions
 {
     /// <summary>Draws that Hugging Face PEFT makes in advance. Here each pass makes its own, and needs no memory for them.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 
 namespace Peft;
@@ -6,6 +7,7 @@ namespace Peft;
 /// What makes LoRA VeLoRA (Miles et al. 2024, arXiv:2405.17991): training keeps one number per group of each input's elements for A's gradient instead of all
 /// elements. The trained adapter is a plain LoRA. As a file, <c>velora_config</c>.
 /// </summary>
+[TypeConverter(typeof(TextConverter<VeloraOptions>))]
 public sealed record VeloraOptions
 {
     /// <summary>Where the direction comes from that inputs are projected on: <c>batch_average</c> (each pass's mean input), <c>batch_average_once</c> (the first pass's) or <c>random</c>.</summary>

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Lora;
 
 namespace Peft;
 
 /// <summary>The forms of MiSS, and how they start.</summary>
+[TypeConverter(typeof(EnumNames<MissForm>))]
 public enum MissForm
 {
     /// <summary>One shard for the whole input, which starts at zero.</summary>

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Lora;
 
 namespace Peft;
 
 /// <summary>How TinyLoRA's vectors start.</summary>
+[TypeConverter(typeof(EnumNames<TinyloraInitialization>))]
 public enum TinyloraInitialization
 {
     /// <summary>Zero: the adapter changes nothing until it is trained.</summary>

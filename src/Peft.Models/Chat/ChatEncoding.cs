@@ -6,7 +6,7 @@ public sealed class ChatEncoding
     readonly ChatRendering rendering;
     readonly Lazy<IReadOnlyList<bool>> mask;
 
-    internal ChatEncoding(ChatRendering rendering, Encoding encoding)
+    internal ChatEncoding(ChatRendering rendering, TokenEncoding encoding)
     {
         (this.rendering, Encoding) = (rendering, encoding);
         mask = new(Mask);
@@ -19,7 +19,7 @@ public sealed class ChatEncoding
     public string Text => rendering.Text;
 
     /// <summary>The tokens, their offsets in the text, and padding if asked for.</summary>
-    public Encoding Encoding { get; }
+    public TokenEncoding Encoding { get; }
 
     /// <summary>Token ids (<c>input_ids</c>).</summary>
     public IReadOnlyList<int> Ids => Encoding.Ids;

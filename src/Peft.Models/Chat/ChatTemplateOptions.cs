@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
 namespace Peft.Models;
 
 /// <summary>How a conversation is rendered.</summary>
+[TypeConverter(typeof(TextConverter<ChatTemplateOptions>))]
 public sealed record ChatTemplateOptions
 {
     /// <summary>Functions that the model may call; null for none. Tools as JSON go into <see cref="Variables"/> as <c>tools</c>, a <see cref="JsonArray"/>.</summary>

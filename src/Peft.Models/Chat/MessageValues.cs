@@ -16,6 +16,7 @@ internal static class MessageValues
         var functions = new Dictionary<string, string>();
         foreach (var message in messages)
         {
+            if (message is null) throw new ArgumentException("A message of the conversation is null.", nameof(messages));
             foreach (var call in message.Contents.OfType<FunctionCallContent>()) functions[call.CallId] = call.Name;
             var results = message.Contents.OfType<FunctionResultContent>().ToList();
             result.AddRange(results.Select(each => Result(each, functions)));

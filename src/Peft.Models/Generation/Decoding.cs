@@ -19,6 +19,7 @@ internal sealed class Decoding : IDisposable
     public Decoding(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1)
     {
         Check(model, prompts);
+        RequireMemory(model, prompts, settings, copies);
         (this.model, Prompts) = (model, prompts);
         continuation = model.Continue(prompts, settings.PadTokenId);
         try
@@ -55,8 +56,11 @@ internal sealed class Decoding : IDisposable
 
     public Device Device => model.Device;
 
+    // A limit may lie far beyond what is written: more room than this is made when it is needed.
+    private const int FirstRoom = 4096;
+
     // The last token that is added is never read.
-    private int Positions => Width + Limit - 1;
+    private int Positions => (int)Math.Min(Width + Limit - 1L, Width + (long)FirstRoom);
 
     private int VirtualTokens => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
 
@@ -64,6 +68,7 @@ internal sealed class Decoding : IDisposable
     public Tensor Next()
     {
         if (OutgrowsKeys()) ReadAgain();
+        if (mask is not null && mask.shape[1] < Width + added) Keep(ref mask, cat([mask, ones_like(mask)], 1));
         using var visible = mask?.narrow(1, 0, Width + added);
         using var logits = continuation.Next(new ModelInput { InputIds = input, Cache = Cache, AttentionMask = visible });
         return logits.squeeze(1);
@@ -76,7 +81,7 @@ internal sealed class Decoding : IDisposable
         input.Dispose();
         input = ids.DetachFromDisposeScope();
         added++;
-        if (history is { } before) Keep(cat([before, ids], 1));
+        if (history is { } before) Keep(ref history, cat([before, ids], 1));
     }
 
     // The keys in the cache are turned by the frequencies of short texts.
@@ -90,10 +95,10 @@ internal sealed class Decoding : IDisposable
         input = history!.alias().DetachFromDisposeScope();
     }
 
-    private void Keep(Tensor tokens)
+    private static void Keep(ref Tensor? kept, Tensor next)
     {
-        history?.Dispose();
-        history = tokens.DetachFromDisposeScope();
+        kept?.Dispose();
+        kept = next.DetachFromDisposeScope();
     }
 
     /// <summary>Gives each row so many copies, one after another, once the prompts are read.</summary>
@@ -101,13 +106,9 @@ internal sealed class Decoding : IDisposable
     {
         using var scope = NewDisposeScope();
         continuation.Repeat(copies);
-        if (history is { } read) Keep(read.repeat_interleave(copies, 0));
+        if (history is { } read) Keep(ref history, read.repeat_interleave(copies, 0));
         Cache.Repeat(copies, Positions);
-        if (mask is { } once)
-        {
-            mask = once.repeat_interleave(copies, 0).DetachFromDisposeScope();
-            once.Dispose();
-        }
+        if (mask is { } once) Keep(ref mask, once.repeat_interleave(copies, 0));
         PeftModel.Of(model)?.Flow?.Pass?.RepeatRows(copies);
     }
 
@@ -118,16 +119,25 @@ internal sealed class Decoding : IDisposable
         Cache.Reorder(rows, from: Width);
         if (history is null) return;
         using var index = tensor(rows, device: Device);
-        Keep(history.index_select(0, index));
+        Keep(ref history, history.index_select(0, index));
     }
 
     private static void Check(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts)
     {
-        if (prompts.Count == 0 || prompts.Any(prompt => prompt.Count == 0))
-            throw new ArgumentException("Each prompt needs at least one token.", nameof(prompts));
+        if (prompts.Count == 0 || prompts.Any(prompt => prompt is not { Count: > 0 }))
+            throw new ArgumentException($"There are {prompts.Count} prompts, one of which has no token: each needs at least one, and there must be one.", nameof(prompts));
         foreach (var id in prompts.SelectMany(prompt => prompt))
             if (id < 0 || id >= model.Spec.VocabularySize)
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
+    }
+
+    // Before anything is made: the rows that a search or several sequences need, with the keys and values of the first positions.
+    private static void RequireMemory(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies)
+    {
+        var (spec, width) = (model.Spec, prompts.Max(prompt => prompt.Count));
+        var (rows, positions) = ((Int128)prompts.Count * copies, width + Math.Min(settings.MaxNewTokens ?? settings.MaxLength ?? 1, FirstRoom));
+        MemoryBudget.Require(rows * (2 * (Int128)spec.LayerCount * spec.KeyValueHeadCount * spec.HeadSize * positions + spec.VocabularySize), model.InputEmbeddings.Weight.dtype, model.Device,
+            () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows for each. Lower NumBeams or NumReturnSequences, or give fewer or shorter prompts.");
     }
 
     private int LimitOf(GenerationSettings settings)
@@ -142,9 +152,9 @@ internal sealed class Decoding : IDisposable
 
     private (Tensor Input, Tensor? Mask) Pad(int padding)
     {
-        var (rows, length) = (Start.Count, Width + Limit);
-        var ids = new long[rows * Width];
-        var real = new long[rows * length];
+        var (rows, length) = (Start.Count, Positions + 1);
+        var ids = new long[(long)rows * Width];
+        var real = new long[(long)rows * length];
         Array.Fill(real, 1);
         for (var row = 0; row < rows; row++)
         {

@@ -41,7 +41,7 @@ internal static class GenerationFile
             ExponentialDecayLengthPenalty = List(file, "exponential_decay_length_penalty", each => each!.GetValue<double>()) switch
             {
                 null => null,
-                [>= 0 and <= int.MaxValue and var start, var factor] => ((int)start, factor),
+                [>= 0 and <= int.MaxValue and var start, var factor] when start == Math.Floor(start) => new LengthDecay((int)start, factor),
                 _ => throw Wrong(file, "exponential_decay_length_penalty", "a list of a start and a factor"),
             },
             RemoveInvalidValues = Flag(file, "remove_invalid_values"),
@@ -109,7 +109,7 @@ internal static class GenerationFile
         {
             return [.. file[name]!.AsArray().Select(read)];
         }
-        catch (Exception error) when (error is InvalidOperationException or FormatException or NullReferenceException or ArgumentException)
+        catch (Exception error) when (error is InvalidOperationException or FormatException or OverflowException or NullReferenceException or ArgumentException)
         {
             throw Wrong(file, name, "a list as transformers writes it");
         }

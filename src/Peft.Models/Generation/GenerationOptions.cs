@@ -1,3 +1,5 @@
+using System.ComponentModel;
+
 namespace Peft.Models;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace Peft.Models;
 /// <remarks>Names and meanings are those of Hugging Face's generation configuration.</remarks>
 public sealed record GenerationOptions
 {
+    static GenerationOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<TokenBias>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<TokenBias>>)));
+
     /// <summary>Most tokens to add; 256 by default. Where positions are learned, generation ends with them.</summary>
     public int? MaxNewTokens { get; init; }
 
@@ -79,7 +83,7 @@ public sealed record GenerationOptions
     public IReadOnlyList<int>? ForcedEosTokenIds { get; init; }
 
     /// <summary>Scores of end-of-sequence tokens grow from the start on: by |score|·(factor^(new tokens − start) − 1); never by default.</summary>
-    public (int Start, double Factor)? ExponentialDecayLengthPenalty { get; init; }
+    public LengthDecay? ExponentialDecayLengthPenalty { get; init; }
 
     /// <summary>Whether NaN and infinite logits are made finite; false by default.</summary>
     public bool? RemoveInvalidValues { get; init; }

@@ -4,7 +4,7 @@ namespace Peft.Models;
 internal static class GenerationRules
 {
     /// <exception cref="ArgumentException">Some are wrong; all of those are named, with their values.</exception>
-    public static void Check(GenerationSettings settings)
+    public static void Check(GenerationSettings settings, int vocabulary)
     {
         var errors = new List<string>();
         var changes = settings.Changes;
@@ -13,19 +13,30 @@ internal static class GenerationRules
         Require(changes.MinNewTokens is null or >= 0 && (settings.MaxNewTokens is null || (changes.MinNewTokens ?? 0) <= settings.MaxNewTokens),
             $"MinNewTokens must lie between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
         Require(changes.MinLength is null or >= 0, $"MinLength must not be negative, but is {changes.MinLength}.");
-        Require(!settings.DoSample || settings.Temperature > 0, $"Temperature must be above 0, but is {settings.Temperature}: for the likeliest token set DoSample to false.");
+        Require(!settings.DoSample || settings.Temperature is >= Least and <= Most, $"Temperature must be above 0 (from {Least} to {Most}), but is {settings.Temperature}: for the likeliest token set DoSample to false.");
         Require(settings.TopK >= 0, $"TopK must not be negative, but is {settings.TopK}.");
         Require(settings.TopP is > 0 and <= 1, $"TopP must lie above 0 and up to 1, but is {settings.TopP}.");
         Require(changes.MinP is null or >= 0 and <= 1, $"MinP must lie between 0 and 1, but is {changes.MinP}.");
         Require(changes.TypicalP is null or > 0 and <= 1, $"TypicalP must lie above 0 and up to 1, but is {changes.TypicalP}.");
         Require(changes.EpsilonCutoff is null or >= 0 and < 1, $"EpsilonCutoff must lie between 0 and 1, but is {changes.EpsilonCutoff}.");
         Require(changes.EtaCutoff is null or >= 0 and < 1, $"EtaCutoff must lie between 0 and 1, but is {changes.EtaCutoff}.");
-        Require(changes.RepetitionPenalty is null or > 0, $"RepetitionPenalty must be above 0, but is {changes.RepetitionPenalty}.");
-        Require(changes.EncoderRepetitionPenalty is null or > 0, $"EncoderRepetitionPenalty must be above 0, but is {changes.EncoderRepetitionPenalty}.");
+        Require(changes.RepetitionPenalty is null or >= Least and <= Most, $"RepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.RepetitionPenalty}.");
+        Require(changes.EncoderRepetitionPenalty is null or >= Least and <= Most, $"EncoderRepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.EncoderRepetitionPenalty}.");
+        Require(changes.ExponentialDecayLengthPenalty is not var (_, factor) || double.IsFinite(factor), $"The factor of ExponentialDecayLengthPenalty must be finite, but is {changes.ExponentialDecayLengthPenalty?.Factor}.");
+        Require(settings.LengthPenalty is >= -SteepestPenalty and <= SteepestPenalty, $"LengthPenalty must lie between -{SteepestPenalty} and {SteepestPenalty}, but is {settings.LengthPenalty}.");
+        Require(Enum.IsDefined(settings.EarlyStopping), $"EarlyStopping is {settings.EarlyStopping}, which is none of its values.");
         Require(changes.NoRepeatNGramSize is null or >= 0, $"NoRepeatNGramSize must not be negative, but is {changes.NoRepeatNGramSize}.");
         Require(changes.EncoderNoRepeatNGramSize is null or >= 0, $"EncoderNoRepeatNGramSize must not be negative, but is {changes.EncoderNoRepeatNGramSize}.");
-        Require(changes.BadWords?.All(run => run.Count > 0) != false, "BadWords has a run without tokens.");
-        Require(changes.SequenceBias?.All(bias => bias.Tokens.Count > 0) != false, "SequenceBias has a run without tokens.");
+        Require(changes.BadWords?.All(run => run is { Count: > 0 }) != false, "BadWords has a run without tokens.");
+        Require(changes.SequenceBias?.All(bias => bias?.Tokens is { Count: > 0 }) != false, "SequenceBias has a run without tokens.");
+        Require(changes.SequenceBias?.All(bias => bias is null || ((float)bias.Bias is var value && (float.IsFinite(value) || float.IsNegativeInfinity(value)))) != false, "SequenceBias has a bias that is no float32 number: give a finite one, or −∞ to exclude a run.");
+        Known("ForcedBosTokenId", changes.ForcedBosTokenId is { } first ? [first] : null);
+        Known("ForcedEosTokenIds", changes.ForcedEosTokenIds);
+        Known("BadWords", changes.BadWords?.SelectMany(run => run ?? []));
+        Known("SequenceBias", changes.SequenceBias?.SelectMany(bias => bias?.Tokens ?? []));
+        Known("PadTokenId", [settings.PadTokenId]);
+        Require(!settings.StopStrings.Any(string.IsNullOrEmpty), "StopStrings has an empty one, which stands at the start of every text.");
+        Require(changes.LogitsProcessors?.Contains(null!) == false, "LogitsProcessors is null or has an entry that is.");
         Require(settings.NumBeams >= 1, $"NumBeams must be at least 1, but is {settings.NumBeams}.");
         Require(settings.NumReturnSequences >= 1, $"NumReturnSequences must be at least 1, but is {settings.NumReturnSequences}.");
         Require(settings.NumBeams <= 1 || settings.NumReturnSequences <= settings.NumBeams,
@@ -38,5 +49,27 @@ internal static class GenerationRules
         {
             if (!right) errors.Add(message);
         }
+
+        void Known(string name, IEnumerable<int>? ids)
+        {
+            foreach (var id in ids ?? [])
+                Require(id >= 0 && id < vocabulary, $"{name} has the token {id}, but the model has the tokens 0 to {vocabulary - 1}. If that comes from its generation_config.json, set the option yourself or UseModelDefaults to false.");
+        }
     }
+
+    /// <summary>Refuses numbers in options that are no token ids. Those of files that mean "none" are left out elsewhere.</summary>
+    public static void CheckIds(GenerationOptions options)
+    {
+        (string Name, IEnumerable<int>? Ids)[] fields = [("EndTokenIds", options.EndTokenIds), ("SuppressTokens", options.SuppressTokens), ("BeginSuppressTokens", options.BeginSuppressTokens)];
+        foreach (var (name, ids) in fields)
+            if (ids?.Where(id => id < 0).Take(1).ToList() is [var wrong])
+                throw new ArgumentException($"The generation options are wrong: {name} has {wrong}, which is no token id. For none, give an empty list.", nameof(options));
+    }
+
+    // Scores are float32: what is divided by less, or multiplied by more, is infinite.
+    private const double Least = 1e-30;
+    private const double Most = 1e30;
+
+    // Lengths to a higher power are no numbers any more.
+    private const double SteepestPenalty = 30;
 }

@@ -62,8 +62,11 @@ internal sealed class GenerationSession : IDisposable
             logits = logits.repeat_interleave(copies, 0);
             decoding.Repeat(copies);
         }
+        if (settings.Changes.RemoveInvalidValues != true) ScoreRules.RequireLogits(logits, step);
         if (pipeline.IsEmpty) return settings.DoSample ? logits.to_type(ScalarType.Float32) : logits;
-        return pipeline.Process(new LogitsContext(read!, written!, step), logits.to_type(ScalarType.Float32));
+        var scores = pipeline.Process(new LogitsContext(read!, written!, step), logits.to_type(ScalarType.Float32));
+        ScoreRules.RequireChoice(scores, step, settings);
+        return scores;
     }
 
     private Tensor Settle(Tensor picked)

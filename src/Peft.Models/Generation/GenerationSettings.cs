@@ -21,11 +21,21 @@ internal sealed record GenerationSettings
     public required IReadOnlyList<string> StopStrings { get; init; }
     public required long? Seed { get; init; }
 
-    public static GenerationSettings Resolve(GenerationOptions? options, ModelConfig? defaults, ModelConfig model)
+    /// <summary>Fills in what options leave out.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="defaults">The model's <c>generation_config.json</c>; null if there is none.</param>
+    /// <param name="model">The model's configuration.</param>
+    /// <param name="vocabulary">Tokens that the model has.</param>
+    /// <exception cref="ArgumentException">Options make no sense.</exception>
+    public static GenerationSettings Resolve(GenerationOptions? options, ModelConfig? defaults, ModelConfig model, int vocabulary = int.MaxValue)
     {
         options ??= new();
+        GenerationRules.CheckIds(options);
         var file = options.UseModelDefaults ? GenerationFile.Read(defaults) : new();
-        var ends = options.EndTokenIds ?? (defaults?.Has("eos_token_id") == true ? defaults.Ids("eos_token_id") : model.Ids("eos_token_id"));
+        // As in transformers, tokens to end with or to leave out that the model does not have cannot come and do nothing.
+        IReadOnlyList<int>? Known(IReadOnlyList<int>? ids) => ids is null ? null : [.. ids.Where(id => id >= 0 && id < vocabulary)];
+        int? Fill(int? id) => id >= 0 && id < vocabulary ? id : null;
+        var ends = Known(options.EndTokenIds ?? (defaults?.Has("eos_token_id") == true ? defaults.Ids("eos_token_id") : model.Ids("eos_token_id")))!;
         // The caller's word in either form goes before the file's.
         var newTokens = options.MaxNewTokens ?? (options.MaxLength is null ? file.MaxNewTokens : null);
         var length = newTokens is null ? options.MaxLength ?? file.MaxLength : null;
@@ -45,8 +55,8 @@ internal sealed record GenerationSettings
                 EncoderNoRepeatNGramSize = options.EncoderNoRepeatNGramSize ?? file.EncoderNoRepeatNGramSize,
                 BadWords = options.BadWords ?? file.BadWords,
                 SequenceBias = options.SequenceBias ?? file.SequenceBias,
-                SuppressTokens = options.SuppressTokens ?? file.SuppressTokens,
-                BeginSuppressTokens = options.BeginSuppressTokens ?? file.BeginSuppressTokens,
+                SuppressTokens = Known(options.SuppressTokens ?? file.SuppressTokens),
+                BeginSuppressTokens = Known(options.BeginSuppressTokens ?? file.BeginSuppressTokens),
                 ForcedBosTokenId = options.ForcedBosTokenId ?? file.ForcedBosTokenId,
                 ForcedEosTokenIds = options.ForcedEosTokenIds ?? file.ForcedEosTokenIds,
                 ExponentialDecayLengthPenalty = options.ExponentialDecayLengthPenalty ?? file.ExponentialDecayLengthPenalty,
@@ -64,11 +74,11 @@ internal sealed record GenerationSettings
             LengthPenalty = options.LengthPenalty ?? file.LengthPenalty ?? 1,
             EarlyStopping = options.EarlyStopping ?? file.EarlyStopping ?? EarlyStopping.Heuristic,
             EndTokenIds = ends,
-            PadTokenId = options.PadTokenId ?? defaults?.PadTokenId ?? model.PadTokenId ?? (ends.Count > 0 ? ends[0] : 0),
+            PadTokenId = options.PadTokenId ?? Fill(defaults?.PadTokenId) ?? Fill(model.PadTokenId) ?? (ends.Count > 0 ? ends[0] : 0),
             StopStrings = options.StopStrings ?? file.StopStrings ?? [],
             Seed = options.Seed,
         };
-        GenerationRules.Check(settings);
+        GenerationRules.Check(settings, vocabulary);
         return settings;
     }
 

@@ -7,6 +7,7 @@ public static partial class TextGeneration
 {
     /// <summary>Continues a prompt; each new token is there as soon as it is known.</summary>
     /// <exception cref="ArgumentException">The prompt or the options are wrong, or ask for a beam search, which knows no token before the end.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IEnumerable<int> GenerateTokens(
@@ -19,6 +20,7 @@ public static partial class TextGeneration
 
     /// <summary>Continues a text; the pieces returned add up to what was added, without special tokens, up to the first stop string.</summary>
     /// <exception cref="ArgumentException">The options are wrong, or ask for a beam search, which knows no token before the end.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IEnumerable<string> GenerateText(

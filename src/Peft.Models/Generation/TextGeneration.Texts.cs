@@ -4,6 +4,7 @@ public static partial class TextGeneration
 {
     /// <summary>Continues a text; returns what was added, without special tokens, up to the first stop string.</summary>
     /// <exception cref="ArgumentException">The options are wrong, or ask for several sequences.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static string Generate(
@@ -22,6 +23,7 @@ public static partial class TextGeneration
     /// several sequences are asked for, each one's several, one after another.
     /// </summary>
     /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<string> Generate(

@@ -11,6 +11,7 @@ public static partial class TextGeneration
 {
     /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token included.</summary>
     /// <exception cref="ArgumentException">The prompt or the options are wrong, or ask for several sequences.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     [OverloadResolutionPriority(1)]   // an int[] could be a tensor, too
@@ -29,6 +30,7 @@ public static partial class TextGeneration
     /// one's several, one after another.
     /// </summary>
     /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<IReadOnlyList<int>> Generate(
@@ -44,17 +46,15 @@ public static partial class TextGeneration
     /// encoder-decoder model <c>[batch, 1 + new]</c>, the start token and what it wrote. Where several sequences are asked for, a row has several, one after another.
     /// </summary>
     /// <exception cref="ArgumentException">The options are wrong.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static Tensor Generate(this LanguageModel model, Tensor inputIds, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(inputIds);
-        var (batch, length) = ((int)inputIds.shape[0], (int)inputIds.shape[1]);
-        using var local = inputIds.to(ScalarType.Int64).cpu().contiguous();
-        var ids = local.data<long>().ToArray();
-        var prompts = Enumerable.Range(0, batch).Select(row => (IReadOnlyList<int>)[.. ids.Skip(row * length).Take(length).Select(id => (int)id)]).ToArray();
         var settings = WithoutStopStrings(Settings(model, options));
+        var (ids, batch, length) = Read(model, inputIds);
+        var prompts = Enumerable.Range(0, batch).Select(row => (IReadOnlyList<int>)[.. ids.AsSpan(row * length, length).ToArray().Select(id => (int)id)]).ToArray();
         var added = All(model, prompts, settings, cancellationToken);
         if (model is Seq2SeqLM writer) (ids, length) = ([.. Enumerable.Repeat((long)writer.StartTokenId, batch)], 1);
         var width = length + added.Max(row => row.Count);
@@ -71,6 +71,7 @@ public static partial class TextGeneration
     /// <summary>Searches with <see cref="GenerationOptions.NumBeams"/> beams; returns the best hypotheses of each prompt with their scores, the best first.</summary>
     /// <remarks>A prompt has <see cref="GenerationOptions.NumReturnSequences"/> of them, fewer where there are not as many texts.</remarks>
     /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
+    /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<IReadOnlyList<Hypothesis>> BeamSearch(
@@ -115,8 +116,22 @@ public static partial class TextGeneration
         return search.Run(cancellationToken);
     }
 
+    // Token ids [batch, sequence], all of which the model has: what does not fit 32 bits would become another token.
+    private static (long[] Ids, int Batch, int Length) Read(LanguageModel model, Tensor inputIds)
+    {
+        var shape = TensorRules.RequireIds(inputIds, nameof(inputIds));
+        using var scope = NewDisposeScope();
+        var ids = inputIds.to_type(ScalarType.Int64).cpu().contiguous().data<long>().ToArray();
+        foreach (var id in ids)
+            if (id < 0 || id >= model.Spec.VocabularySize) throw InputRules.Unknown(id, model.Spec.VocabularySize, nameof(inputIds));
+        return (ids, (int)shape[0], (int)shape[1]);
+    }
+
     private static GenerationSettings Settings(LanguageModel model, GenerationOptions? options)
-        => GenerationSettings.Resolve(options, model.GenerationDefaults, model.Config);
+    {
+        model.RequireAlive();
+        return GenerationSettings.Resolve(options, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
+    }
 
     private static GenerationSettings WithoutStopStrings(GenerationSettings settings)
         => settings.StopStrings.Count == 0 ? settings

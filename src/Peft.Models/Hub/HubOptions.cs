@@ -1,8 +1,10 @@
+using System.ComponentModel;
 using Microsoft.Extensions.Logging;
 
 namespace Peft.Models;
 
 /// <summary>How to reach the hub, and where to keep what comes from it. What is left out comes from the environment, as in Hugging Face's own client.</summary>
+[TypeConverter(typeof(TextConverter<HubOptions>))]
 public sealed record HubOptions
 {
     /// <summary>Address of the hub or of a mirror. Otherwise <c>HF_ENDPOINT</c>, or <c>https://huggingface.co</c>.</summary>

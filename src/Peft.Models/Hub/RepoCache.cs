@@ -32,7 +32,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
     public string? CommitOf(string revision)
     {
         if (HubNames.IsCommit(revision)) return revision;
-        return Kept(RefOf(revision), 1024) is { } content && StrictJson.Text(content).Trim() is var commit && HubNames.IsCommit(commit) ? commit : null;
+        return ReadKept(RefOf(revision), 1024) is { } content && StrictJson.Text(content).Trim() is var commit && HubNames.IsCommit(commit) ? commit : null;
     }
 
     /// <summary>Notes which commit a revision is now.</summary>
@@ -44,7 +44,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
     /// <summary>The files of a commit, if they were listed before.</summary>
     public RepoListing? ListingOf(string commit)
     {
-        return Kept(TreeOf(commit), settings.Limits.MaxListingBytes) is { } content ? RepoListing.ParseKept(commit, content) : null;
+        return ReadKept(TreeOf(commit), settings.Limits.MaxListingBytes) is { } content ? RepoListing.ParseKept(commit, content) : null;
     }
 
     /// <summary>Notes the files of a commit, so that a snapshot that lacks some is known as such.</summary>
@@ -98,7 +98,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
         }
     }
 
-    private static byte[]? Kept(string path, long most)
+    private static byte[]? ReadKept(string path, long most)
         => SmallFile.Exists(path) ? SmallFile.Read(path, most, "Delete it: it is fetched anew.", (message, error) => new HubException(HubError.CacheUnusable, $"The cache is damaged: {message}", error)) : null;
 
     // The files are there already: that a cache cannot be written is no reason not to use it.

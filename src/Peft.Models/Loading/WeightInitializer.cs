@@ -11,12 +11,13 @@ internal static class WeightInitializer
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         using var generator = new Generator((ulong)seed, model.Device);
-        foreach (var (path, module) in model.named_modules())
+        // The head last: what else is drawn does not depend on the number of classes then.
+        foreach (var (path, module) in model.named_modules().OrderBy(each => each.module == model.HeadModule))
         {
             if (module is not AdaptableModule part) continue;
             if (only?.Invoke(path + ".weight") != false && !model.TiedParameters.Contains(path + ".weight"))
             {
-                if (part is RmsNorm or LayerNorm) part.Weight.fill_(1 - model.Spec.NormOffset);
+                if (part is RmsNorm or LayerNorm) part.Weight.fill_(Kept(1 - model.Spec.NormOffset));
                 else part.Weight.normal_(0, Deviation(model, path, part), generator);
             }
             if (part.Bias is { } bias && only?.Invoke(path + ".bias") != false) bias.zero_();

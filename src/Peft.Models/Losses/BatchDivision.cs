@@ -15,7 +15,9 @@ internal static class BatchDivision
     /// <param name="firstLabel">The first position whose label counts: 1 where the next token is predicted.</param>
     public static IReadOnlyList<Batch> Of(Batch batch, int parts, int firstLabel)
     {
-        parts = (int)Math.Min(parts, batch.InputIds.numel() / MinTokens);
+        // What is wrong with a batch is for its loss to say.
+        if (batch.InputIds is not { IsInvalid: false } ids || ids.dim() == 0) return [batch];
+        parts = (int)Math.Min(parts, ids.numel() / MinTokens);
         if (parts < 2 || batch.InputIds.device_type != DeviceType.CPU || batch.Labels is not { } labels) return [batch];
         var counts = batch.PackedLengths is { } lengths ? PerSequence(labels, lengths, firstLabel) : PerRow(labels, firstLabel);
         if (counts is null || counts.Length < 2) return [batch];
@@ -39,17 +41,18 @@ internal static class BatchDivision
 
     private static long[]? PerRow(Tensor labels, int firstLabel)
     {
-        var rows = labels.shape[0];
+        if (labels.IsInvalid || labels.shape is not [var rows, ..] || (labels.dim() == 2 && labels.shape[1] < firstLabel)) return null;
         // Numbers to come near to, or a class each of several that count alike.
         if (labels.is_floating_point()) return [.. Enumerable.Repeat(1L, (int)rows)];
         if (labels.dim() > 2) return null;
         using var scope = NewDisposeScope();
         var counted = labels.dim() == 1 ? labels.unsqueeze(1) : labels.narrow(1, firstLabel, labels.shape[1] - firstLabel);
-        return [.. counted.ne(Batch.IgnoredLabel).sum(dim: 1).data<long>()];
+        return [.. counted.ne(Kept(Batch.IgnoredLabel)).sum(dim: 1).data<long>()];
     }
 
     private static long[]? PerSequence(Tensor labels, IReadOnlyList<int> lengths, int firstLabel)
     {
+        if (labels.IsInvalid || labels.dtype != ScalarType.Int64 || labels.numel() != lengths.Sum(length => (long)length) || lengths.Any(length => length < 1)) return null;
         using var flat = labels.contiguous();
         var values = flat.data<long>().ToArray();
         var counts = new long[lengths.Count];

@@ -27,7 +27,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
             foreach (var each in packedLengths.SkipLast(1))
             {
                 end += each;
-                targets.narrow(1, end - 1, 1).fill_(Batch.IgnoredLabel);
+                targets.narrow(1, end - 1, 1).fill_(Kept(Batch.IgnoredLabel));
             }
         }
         return OverLabels(hidden.narrow(1, 0, length - 1), targets).MoveToOuterDisposeScope();
@@ -46,17 +46,18 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 
     private static void CheckShape(Tensor hidden, Tensor labels)
     {
+        TensorRules.RequireWhole(labels, nameof(labels));
         if (labels.dim() != 2 || labels.shape[0] != hidden.shape[0] || labels.shape[1] != hidden.shape[1])
             throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but the model's output has [{hidden.shape[0]}, {hidden.shape[1]}] positions: one label each.", nameof(labels));
     }
 
     private Tensor OverLabels(Tensor hidden, Tensor targets, Func<Tensor, Tensor>? prepare = null)
     {
-        var flatTargets = targets.reshape(-1);
+        var flatTargets = targets.reshape(-1).to_type(ScalarType.Int64);
         var rows = hidden.reshape(-1, hidden.shape[^1]);
-        var kept = flatTargets.ne(Batch.IgnoredLabel).nonzero().squeeze(1);
+        var kept = flatTargets.ne(Kept(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var count = kept.shape[0];
-        if (count == 0) return rows.sum().mul(0);
+        if (count == 0) return rows.sum().mul(Kept(0));
         if (count < flatTargets.shape[0])
         {
             rows = rows.index_select(0, kept);
@@ -66,19 +67,11 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         {
             return Mean(prepare is null ? rows : prepare(rows), flatTargets);
         }
-        catch (ExternalException) when (Outside(flatTargets, head.Weight.shape[0]) is not null)
+        catch (Exception error) when (error is ExternalException or ArgumentException { InnerException: ExternalException } && TensorRules.Outside(flatTargets, head.Weight.shape[0]) is not null)
         {
-            throw new ArgumentException($"Label {Outside(flatTargets, head.Weight.shape[0])} is outside the model's vocabulary of {head.Weight.shape[0]} "
+            throw new ArgumentException($"Label {TensorRules.Outside(flatTargets, head.Weight.shape[0])} is outside the model's vocabulary of {head.Weight.shape[0]} "
                 + $"(positions that are not to be learned have the label {Batch.IgnoredLabel}): was the text encoded for another model?", nameof(targets));
         }
-    }
-
-    /// <summary>The first number that is no index of so many; null if all are.</summary>
-    public static long? Outside(Tensor ids, long count)
-    {
-        using var scope = NewDisposeScope();
-        var outside = ids.lt(0).logical_or(ids.ge(count));
-        return outside.any().item<bool>() ? ids.masked_select(outside)[0].item<long>() : null;
     }
 
     private Tensor Mean(Tensor rows, Tensor targets)
@@ -97,8 +90,8 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <summary>c·tanh(z/c).</summary>
     public static Tensor Cap(Tensor logits, double cap)
     {
-        using var small = logits.div(cap);
+        using var small = logits.div(Kept(cap));
         using var bent = small.tanh();
-        return bent.mul(cap);
+        return bent.mul(Kept(cap));
     }
 }

@@ -24,16 +24,24 @@ public static class EmbeddingResizing
     public static int ResizeTokenEmbeddings(this PretrainedModel model, int count, int? padToMultipleOf = null, NewTokenRows rows = NewTokenRows.MeanAndCovariance, long seed = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
+        model.RequireAlive();
+        if (!Enum.IsDefined(rows)) throw new ArgumentOutOfRangeException(nameof(rows), rows, "That is none of the ways to begin new rows.");
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         if (padToMultipleOf is { } multiple)
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(multiple, 1, nameof(padToMultipleOf));
-            count = checked((count + multiple - 1) / multiple * multiple);
+            var rounded = ((long)count + multiple - 1) / multiple * multiple;
+            if (rounded > int.MaxValue) throw new ArgumentOutOfRangeException(nameof(count), count, $"Rounded up to a multiple of {multiple} that is {rounded} tokens, but a model has at most {int.MaxValue}.");
+            count = (int)rounded;
         }
         if (PeftModel.Of(model) is not null)
             throw new PeftException($"This {model.GetType().Name} has adapters, which fit its embedding as it is: call ResizeTokenEmbeddings before the first adapter is added, or Unload() them.");
         var embedding = model.InputEmbeddings;
-        if (embedding.Weight.shape[0] == count) return count;
+        var (known, width) = (embedding.Weight.shape[0], embedding.Weight.shape[1]);
+        if (known == count) return count;
+        // The covariance of the rows is drawn from by a random number for each pair of a new and an old one.
+        MemoryBudget.Require((Int128)count * width * 2 + (rows == NewTokenRows.MeanAndCovariance ? (Int128)Math.Max(0, count - known) * known : 0), ScalarType.Float32, embedding.Weight.device,
+            () => $"an embedding of {count} tokens of width {width}, made from {known}. Lower the number{(rows == NewTokenRows.MeanAndCovariance ? ", or take NewTokenRows.Mean" : "")}.");
 
         using var scope = NewDisposeScope();
         using var grad = no_grad();
@@ -67,6 +75,6 @@ public static class EmbeddingResizing
         // With z of N(0, 1), z·(W − mean)/√n has the covariance of W's rows: no factor of a covariance matrix is needed.
         var z = empty(count, known, ScalarType.Float32, old.device).normal_(0, 1, generator);
         var noise = z.mm(wide).sub(z.sum(dim: 1, keepdim: true).mul(mean));
-        return mean.add(noise.mul(Math.Sqrt(CovarianceScale / known))).to_type(old.dtype);
+        return mean.add(noise.mul(Kept(Math.Sqrt(CovarianceScale / known)))).to_type(old.dtype);
     }
 }

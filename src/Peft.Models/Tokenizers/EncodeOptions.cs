@@ -16,7 +16,7 @@ public sealed record EncodeOptions
     public Side? TruncationSide { get; init; }
 
     /// <summary>Up to what length padding is added.</summary>
-    public Padding Padding { get; init; }
+    public PaddingStrategy Padding { get; init; }
 
     /// <summary>Makes padded lengths multiples of this number, as tensor cores like. At least 1.</summary>
     public int PadToMultipleOf { get; init; } = 1;
@@ -33,7 +33,7 @@ public sealed record EncodeOptions
             throw new ArgumentOutOfRangeException(nameof(MaxLength), MaxLength, "MaxLength must be at least 1.");
         if (PadToMultipleOf < 1)
             throw new ArgumentOutOfRangeException(nameof(PadToMultipleOf), PadToMultipleOf, "PadToMultipleOf must be at least 1.");
-        if (Padding == Padding.MaxLength && MaxLength is null)
+        if (Padding == PaddingStrategy.MaxLength && MaxLength is null)
             throw new ArgumentException("Padding to MaxLength needs a MaxLength.");
     }
 }
@@ -48,7 +48,7 @@ public enum Side
 }
 
 /// <summary>Up to what length padding is added.</summary>
-public enum Padding
+public enum PaddingStrategy
 {
     /// <summary>None.</summary>
     None,

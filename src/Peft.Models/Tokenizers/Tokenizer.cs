@@ -1,3 +1,5 @@
+using Peft.Checkpoints;
+
 namespace Peft.Models;
 
 /// <summary>
@@ -50,6 +52,7 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromFile(string file, ResourceLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
+        FolderSave.Recover(Path.GetDirectoryName(Path.GetFullPath(file))!);
         limits ??= ResourceLimits.Default;
         return new(Path.GetExtension(file).ToLowerInvariant() switch
         {
@@ -60,8 +63,8 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. No file takes its name before all are
-    /// complete on the disk.
+    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. The folder holds the old
+    /// files or the new ones, all of them, at any moment, and keeps what it holds besides.
     /// </summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>
@@ -122,10 +125,13 @@ public sealed class Tokenizer : ITokenizer
     /// <returns>How much <see cref="VocabularySize"/> grew.</returns>
     public int AddTokens(IEnumerable<AddedToken> tokens)
     {
+        ArgumentNullException.ThrowIfNull(tokens);
+        AddedToken[] all = [.. tokens];
+        if (Array.Exists(all, token => token?.Content is null)) throw new ArgumentException("A token that is to be added is null.", nameof(tokens));
         lock (adding)
         {
             var before = added.NewTokens;
-            added = added.With(tokens);
+            added = added.With(all);
             return added.NewTokens - before;
         }
     }
@@ -135,7 +141,7 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="special">Whether decoding leaves them out on request.</param>
     /// <returns>How much <see cref="VocabularySize"/> grew.</returns>
     public int AddTokens(IEnumerable<string> tokens, bool special = false)
-        => AddTokens(tokens.Select(token => new AddedToken(token) { Special = special, Normalized = !special }));
+        => tokens is null ? throw new ArgumentNullException(nameof(tokens)) : AddTokens(tokens.Select(token => new AddedToken(token) { Special = special, Normalized = !special }));
 
     /// <inheritdoc/>
     public IReadOnlyList<int> Encode(string text, bool addSpecialTokens = true)
@@ -149,7 +155,7 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="options">Template, truncation and padding.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public Encoding Encode(string text, EncodeOptions options) => EncodeBatch([text], options)[0];
+    public TokenEncoding Encode(string text, EncodeOptions options) => EncodeBatch([text], options)[0];
 
     /// <summary>Encodes a pair of texts, such as question and context.</summary>
     /// <param name="text">The first text.</param>
@@ -157,14 +163,14 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="options">Template, truncation and padding; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public Encoding Encode(string text, string pair, EncodeOptions? options = null) => EncodeBatch([(text, pair)], options)[0];
+    public TokenEncoding Encode(string text, string pair, EncodeOptions? options = null) => EncodeBatch([(text, pair)], options)[0];
 
     /// <summary>Encodes several texts.</summary>
     /// <param name="texts">The texts.</param>
     /// <param name="options">Template, truncation and padding; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public IReadOnlyList<Encoding> EncodeBatch(IEnumerable<string> texts, EncodeOptions? options = null)
+    public IReadOnlyList<TokenEncoding> EncodeBatch(IEnumerable<string> texts, EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
         return EncodeAll(texts.Select(text => (text, (string?)null)), options ?? new());
@@ -175,7 +181,7 @@ public sealed class Tokenizer : ITokenizer
     /// <param name="options">Template, truncation and padding; null for the defaults.</param>
     /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
     /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
-    public IReadOnlyList<Encoding> EncodeBatch(IEnumerable<(string Text, string Pair)> pairs, EncodeOptions? options = null)
+    public IReadOnlyList<TokenEncoding> EncodeBatch(IEnumerable<(string Text, string Pair)> pairs, EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         return EncodeAll(pairs.Select(pair => (pair.Text, (string?)(pair.Pair ?? throw new ArgumentException("A pair's second text is null.", nameof(pairs))))), options ?? new());
@@ -204,22 +210,22 @@ public sealed class Tokenizer : ITokenizer
     internal bool IsSkipped(int id, bool skipSpecialTokens)
         => IdToToken(id) is not { } token || (skipSpecialTokens && added.IsSpecial(token));
 
-    List<Encoding> EncodeAll(IEnumerable<(string Text, string? Pair)> texts, EncodeOptions options)
+    List<TokenEncoding> EncodeAll(IEnumerable<(string Text, string? Pair)> texts, EncodeOptions options)
     {
         options.Validate();
         var padId = options.PadId ?? PadId;
-        if (options.Padding != Padding.None && padId is null)
+        if (options.Padding != PaddingStrategy.None && padId is null)
             throw new TokenizerException("Padding needs a padding token, and the tokenizer's files name none. Set EncodeOptions.PadId, for language models often to EndOfSequenceId.");
         var batch = texts.Select(text => Tokens(text.Text ?? throw new ArgumentException("A text is null.", nameof(texts)), text.Pair, options)).ToList();
         var length = options.Padding switch
         {
-            Padding.None => 0,
-            Padding.Longest => batch.Count == 0 ? 0 : batch.Max(tokens => tokens.Count),
+            PaddingStrategy.None => 0,
+            PaddingStrategy.Longest => batch.Count == 0 ? 0 : batch.Max(tokens => tokens.Count),
             _ => options.MaxLength!.Value,
         };
         length = (length + options.PadToMultipleOf - 1) / options.PadToMultipleOf * options.PadToMultipleOf;
         var pad = TokenEntry.Special(padId ?? 0, padId is { } id ? IdToToken(id) ?? "" : "", 0);
-        return [.. batch.Select(tokens => new Encoding(tokens, Math.Max(0, length - tokens.Count), options.PaddingSide ?? settings.PaddingSide, pad))];
+        return [.. batch.Select(tokens => new TokenEncoding(tokens, Math.Max(0, length - tokens.Count), options.PaddingSide ?? settings.PaddingSide, pad))];
     }
 
     List<TokenEntry> Tokens(string text, string? pair, EncodeOptions options)

@@ -15,8 +15,10 @@ public sealed class Activation
     internal bool IsSilu => Name is "silu" or "swish";
 
     /// <summary>Applies it to every element.</summary>
+    /// <exception cref="ArgumentException">They are no floating-point numbers.</exception>
     public Tensor Apply(Tensor input)
     {
+        if (!TensorRules.RequireAlive(input, nameof(input)).is_floating_point()) throw new ArgumentException($"An activation is for floating-point numbers, but the input is {TensorRules.Describe(input)}.", nameof(input));
         using var scope = NewDisposeScope();
         return apply(input).MoveToOuterDisposeScope();
     }
@@ -34,13 +36,13 @@ public sealed class Activation
         new("sigmoid", x => x.sigmoid()),
         new("mish", x => nn.functional.mish(x)),
         new("hardswish", x => nn.functional.hardswish(x)),
-        new("laplace", x => x.sub(0.707107).div(0.282095 * Math.Sqrt(2)).erf().add(1).mul(0.5)),
+        new("laplace", x => x.sub(Kept(0.707107)).div(Kept(0.282095 * Math.Sqrt(2))).erf().add(Kept(1)).mul(Kept(0.5))),
         new("sqrtsoftplus", x => nn.functional.softplus(x).sqrt()),
-        new("quick_gelu", x => x.mul(1.702).sigmoid().mul(x)),
+        new("quick_gelu", x => x.mul(Kept(1.702)).sigmoid().mul(x)),
         new("gelu", x => nn.functional.gelu(x)),
         new("gelu_new", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
         new("gelu_pytorch_tanh", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
-        new("gelu_10", x => nn.functional.gelu(x).clamp(-10, 10)),
+        new("gelu_10", x => nn.functional.gelu(x).clamp(Kept(-10), Kept(10))),
         new("gelu_python", x => nn.functional.gelu(x)),
         new("gelu_python_tanh", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
         new("gelu_accurate", x => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh)),
@@ -53,6 +55,7 @@ public sealed class Activation
     /// <exception cref="UnsupportedModelException">The name is not known.</exception>
     public static Activation Read(ModelConfig config, string field, string fallback)
     {
+        ArgumentNullException.ThrowIfNull(config);
         var name = config.Text(field, fallback)!;
         return Array.Find(Known, known => known.Name == name)
             ?? throw new UnsupportedModelException(

@@ -33,8 +33,6 @@ internal sealed class EncoderDecoder : Backbone
     /// <summary>The encoder's states <c>[batch, source, hidden]</c>.</summary>
     public Tensor Encode(ModelInput input)
     {
-        if (input.PackedLengths is not null)
-            throw new ArgumentException("An encoder-decoder model takes no packed batch: give its sequences as rows.", nameof(input));
         return encoder.call(new ModelInput { InputIds = input.InputIds, Embeddings = input.Embeddings, AttentionMask = input.AttentionMask, Pass = input.Pass });
     }
 

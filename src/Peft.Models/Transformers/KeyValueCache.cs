@@ -7,9 +7,12 @@ namespace Peft.Models;
 /// <see cref="no_grad"/> or <see cref="inference_mode"/>.
 /// </summary>
 /// <param name="capacity">Positions to allocate at first.</param>
+/// <exception cref="ArgumentOutOfRangeException">The capacity is negative.</exception>
 public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposable
 {
-    private int capacity = capacity;
+    private int capacity = capacity >= 0 ? capacity : throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "A cache has room for 0 positions or more.");
+    private bool disposed;
+    private (long Batch, long Heads, long Size) shape;   // of what it holds
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
     private readonly List<long> room = [];
     private readonly PositionMemory memory = new();
@@ -18,6 +21,9 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
 
     /// <summary>Positions held.</summary>
     public int Length { get; private set; }
+
+    /// <summary>Layers whose keys and values are held.</summary>
+    internal int LayerCount => layers.Count;
 
     /// <summary>Positions that there is memory for.</summary>
     internal int Capacity => room.Count == 0 ? capacity : (int)room.Min();
@@ -37,6 +43,8 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         if (layer == layers.Count)
         {
             var positions = Math.Max(capacity, Length + count);
+            Require(batch, heads, positions, size, type, device);
+            shape = (batch, heads, size);
             layers.Add((Empty(), Empty()));
             room.Add(positions);
 
@@ -45,6 +53,22 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         if (room[layer] < Length + count) Grow(layer, Length + count);
         return layers[layer];
     }
+
+    /// <summary>Says why the cache does not fit an input; null if it does.</summary>
+    /// <param name="batch">Rows of the input.</param>
+    /// <param name="spec">The model's description.</param>
+    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
+    internal string? Misfit(long batch, TransformerSpec spec)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (layers.Count == 0) return null;
+        if (shape.Heads != spec.KeyValueHeadCount || shape.Size != spec.HeadSize)
+            return $"The cache holds layers of {shape.Heads} heads of {shape.Size}, but the model's have {spec.KeyValueHeadCount} of {spec.HeadSize}: it is another model's. Take a new cache.";
+        return shape.Batch == batch ? null : $"The cache holds {shape.Batch} rows, but the input has {batch}: take a new cache for another batch.";
+    }
+
+    private static void Require(Int128 batch, long heads, long positions, long size, ScalarType type, Device device)
+        => MemoryBudget.Require(2 * batch * heads * positions * size, type, device, () => $"the keys and values of one layer, {batch} rows of {positions} positions. Take fewer rows or a smaller capacity.");
 
     /// <summary>A layer's keys and values of the encoder's states, once they are known.</summary>
     internal (Tensor Keys, Tensor Values)? Cross(int layer) => layer < cross.Count ? cross[layer] : null;
@@ -105,6 +129,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     internal void Repeat(int copies, int positions)
     {
         capacity = Math.Max(positions, Length);
+        shape = shape with { Batch = shape.Batch * copies };
         Keep(Tokens?.repeat_interleave(copies, 0));
         memory.Repeat(copies);
         first?.Repeat(copies, positions);
@@ -156,6 +181,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     private void Grow(int layer, int needed)
     {
         var size = Math.Max(room[layer] * 2, needed);
+        Require(shape.Batch, shape.Heads, size, shape.Size, layers[layer].Keys.dtype, layers[layer].Keys.device);
         layers[layer] = (Grown(layers[layer].Keys, size), Grown(layers[layer].Values, size));
         room[layer] = size;
     }
@@ -174,6 +200,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     /// <inheritdoc/>
     public void Dispose()
     {
+        disposed = true;
         foreach (var (keys, values) in layers.Concat(cross))
         {
             keys.Dispose();

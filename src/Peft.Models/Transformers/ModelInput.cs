@@ -41,7 +41,7 @@ public sealed record ModelInput
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
     /// <summary>Tokens that the attention of layers reads besides, as LLaMA-Adapter learns them; of an encoder-decoder model the decoder's.</summary>
-    public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
+    public IReadOnlyList<AttentionPrompt> InAttention { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = [];
 
     /// <summary>Whether the layers read what has a gradient and is not their input: none of them can then be run again by itself.</summary>
     internal bool SharesGraph { get; init; }

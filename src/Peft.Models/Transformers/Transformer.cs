@@ -104,26 +104,33 @@ internal sealed class Transformer : Backbone
 
     private Tensor Embed(ModelInput input)
     {
-        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(spec.EmbeddingScale);
+        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(Kept(spec.EmbeddingScale));
         var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
-        var looked = LookUp(ids);
+        var looked = LookUp(embedding, ids);
         if (spec.EmbeddingScale == 1) return looked;
-        using (looked) return looked.mul(spec.EmbeddingScale);
+        using (looked) return looked.mul(Kept(spec.EmbeddingScale));
     }
 
-    // Asked only when torch has failed: reading the ids back would cost each pass.
-    private Tensor LookUp(Tensor ids)
+    /// <summary>The embeddings of token ids, not scaled.</summary>
+    /// <exception cref="ArgumentException">The vocabulary does not have them, or they lie on another device.</exception>
+    internal static Tensor LookUp(Embedding embedding, Tensor ids)
     {
         try
         {
             return embedding.call(ids);
         }
-        catch (ExternalException) when (VocabularyLoss.Outside(ids, embedding.Weight.shape[0]) is not null)
+        // Asked only when torch has failed: reading the ids back would cost each pass.
+        catch (Exception error) when (IsNative(error) && TensorRules.Outside(ids, embedding.Weight.shape[0]) is not null)
         {
-            throw new ArgumentException($"Token id {VocabularyLoss.Outside(ids, embedding.Weight.shape[0])} is outside the model's vocabulary of {embedding.Weight.shape[0]}: "
-                + "was the text encoded for another model, or were tokens added without resizing the embeddings?", nameof(ids));
+            throw InputRules.Unknown(TensorRules.Outside(ids, embedding.Weight.shape[0])!.Value, embedding.Weight.shape[0], nameof(ids));
+        }
+        catch (Exception error) when (IsNative(error) && ids.device.ToString() != embedding.Weight.device.ToString())
+        {
+            throw new ArgumentException($"The token ids are on {ids.device}, but the model is on {embedding.Weight.device}: move them, ids.to(device).", nameof(ids));
         }
     }
+
+    private static bool IsNative(Exception error) => error is ExternalException or ArgumentException { InnerException: ExternalException };
 
     private ForwardContext Prepare(ModelInput input, int batch, int length, ScalarType type, Device device)
     {
@@ -132,6 +139,8 @@ internal sealed class Transformer : Backbone
         var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.shape[2] : cached;
         if (input.Cache is not null && !spec.Causal)
             throw new ArgumentException("An encoder has no cache: its tokens see later ones, so that nothing computed stays valid. Give the whole input.", nameof(input));
+        if (cached > 0 && input.Cache!.LayerCount != running().Length)
+            throw new ArgumentException($"The cache holds {input.Cache.LayerCount} layers, but the model has {running().Length}: it is another model's. Take a new cache.", nameof(input));
         if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
         return new ForwardContext
         {
@@ -153,8 +162,9 @@ internal sealed class Transformer : Backbone
 
     private static void CheckPacked(ModelInput input, IReadOnlyList<int> packed, int batch, int length, int past)
     {
-        if (batch != 1 || packed.Sum() != length)
-            throw new ArgumentException($"Packed sequences lie in one row and fill it: their lengths sum to {packed.Sum()}, but the input is [{batch}, {length}].", nameof(input));
+        var sum = packed.Sum(each => (long)each);
+        if (batch != 1 || sum != length || packed.Any(each => each < 1))
+            throw new ArgumentException($"Packed sequences lie in one row and fill it, each with at least one token: their lengths, the least of which is {packed.DefaultIfEmpty().Min()}, sum to {sum}, but the input is [{batch}, {length}].", nameof(input));
         if (past > 0 || input.Cache is not null)
             throw new ArgumentException("A packed batch has no cache and no prefix: give its sequences as rows.", nameof(input));
     }
@@ -167,7 +177,7 @@ internal sealed class Transformer : Backbone
         if (mask.shape[0] != batch || (width != length && width != past + length))
             throw new ArgumentException(
                 $"The attention mask is [{mask.shape[0]}, {width}], but the input is [{batch}, {length}] after {past} earlier positions.", nameof(mask));
-        using var zero = mask.eq(0);
+        using var zero = mask.eq(Kept(0));
         using var any = zero.any();
         if (!any.item<bool>()) return null;
         if (width == past + length) return mask.alias();
@@ -189,10 +199,10 @@ internal sealed class Transformer : Backbone
         {
             var count = ids is null ? end : LargestOf(ids) + 1;
             if (count > spec.MaxPositions)
-                throw new ArgumentException($"The sequence has {count} positions, but the model has learned {spec.MaxPositions} only: cut the input.", nameof(input));
+                throw new ArgumentException($"The sequence has {count} positions, but the model has learned {spec.MaxPositions} only: cut the input (the blockSize of a TextDataset, the MaxLength of other datasets), virtual tokens counted.", nameof(input));
             using var shifted = ids is null
-                ? arange(context.Past + spec.LearnedPositionOffset!.Value, end + spec.LearnedPositionOffset.Value, ScalarType.Int64, context.Device).unsqueeze(0)
-                : ids.add(spec.LearnedPositionOffset!.Value);
+                ? arange(Kept(context.Past + spec.LearnedPositionOffset!.Value), Kept(end + spec.LearnedPositionOffset.Value), ScalarType.Int64, context.Device).unsqueeze(0)
+                : ids.add(Kept(spec.LearnedPositionOffset!.Value));
             using var learned = positions.call(shifted);
             using var without = hidden;
             hidden = without.add(learned);
@@ -253,19 +263,19 @@ internal sealed class Transformer : Backbone
         {
             // Embeddings do not tell which of them are padding: transformers then counts all.
             if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
-            var real = ids.ne(padding).to_type(ScalarType.Int64);
-            return real.cumsum(1).add(context.Past).mul(real).sub(1).MoveToOuterDisposeScope();
+            var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
+            return real.cumsum(1).add(Kept(context.Past)).mul(real).sub(Kept(1)).MoveToOuterDisposeScope();
         }
         if (context.KeyMask is not { } mask) return null;
         Tensor all;   // [batch, past + sequence]
         if (spec.Positions == PositionRule.RealTokens)
         {
-            all = mask.cumsum(1).mul(mask).sub(1);
+            all = mask.cumsum(1).mul(mask).sub(Kept(1));
         }
         else
         {
-            var first = mask.ne(0).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
-            all = arange(context.Past + context.Length, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: 0);
+            var first = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
+            all = arange(Kept(context.Past + context.Length), ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Kept(0));
         }
         return all.narrow(1, context.Past, context.Length).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
     }

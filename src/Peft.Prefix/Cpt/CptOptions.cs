@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Prefix;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>How the labels inside the prompt of CPT are weighed.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<CptLossWeights>))]
+[TypeConverter(typeof(EnumNames<CptLossWeights>))]
 public enum CptLossWeights
 {
     /// <summary>All alike.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Prefix;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>Where a multitask prompt starts.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<MultitaskStart>))]
+[TypeConverter(typeof(EnumNames<MultitaskStart>))]
 public enum MultitaskStart
 {
     /// <summary>Normal numbers.</summary>

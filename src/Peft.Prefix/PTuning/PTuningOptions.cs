@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Prefix;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>What makes the virtual tokens of P-tuning.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<PromptEncoder>))]
+[TypeConverter(typeof(EnumNames<PromptEncoder>))]
 public enum PromptEncoder
 {
     /// <summary>Three linear layers on each token by itself.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Peft.Prefix;
 
@@ -5,6 +6,7 @@ namespace Peft;
 
 /// <summary>Where the virtual tokens of prompt tuning start.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<PromptStart>))]
+[TypeConverter(typeof(EnumNames<PromptStart>))]
 public enum PromptStart
 {
     /// <summary>Normal numbers, which lie far from where the model's own embeddings are.</summary>

@@ -15,7 +15,7 @@ public class AdamWTests
         var own = Enumerable.Range(0, 5).Select(i => Tensors.Trainable($"t{i}", i + 1, 21)).ToArray();
         var other = own.Select(tensor => new Parameter(tensor.Value.detach().clone())).ToArray();
         using var flat = new FlatParameters(own);
-        using var optimizer = new AdamW(flat, 0.01, new() { WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon });
+        using var optimizer = new FlatAdamW(flat, 0.01, new() { WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon });
         var torchs = optim.AdamW(other, 0.01, beta1, beta2, epsilon, decay);
         for (var step = 0; step < 200; step++)
         {
@@ -41,7 +41,7 @@ public class AdamWTests
         var theta = parameter.Value.data<double>().ToArray();
         var (m, v) = (new double[64], new double[64]);
         using var flat = new FlatParameters([parameter]);
-        using var optimizer = new AdamW(flat, rate, new() { WeightDecay = decay });
+        using var optimizer = new FlatAdamW(flat, rate, new() { WeightDecay = decay });
         for (var step = 1; step <= 50; step++)
         {
             var gradient = randn(64, dtype: ScalarType.Float64);
@@ -67,7 +67,7 @@ public class AdamWTests
         var slow = Tensors.Trainable("slow", ones(4));
         var fast = Tensors.Trainable("fast", ones(4));
         var still = Tensors.Trainable("still", ones(4));
-        var options = new OptimizerOptions
+        var options = new AdamWOptions
         {
             WeightDecay = 0.5,
             Groups =
@@ -77,7 +77,7 @@ public class AdamWTests
             ],
         };
         using var flat = new FlatParameters([slow, fast, still], options.Groups);
-        using var optimizer = new AdamW(flat, 0.1, options);
+        using var optimizer = new FlatAdamW(flat, 0.1, options);
         foreach (var tensor in new[] { slow, fast, still }) tensor.SetGradient(ones(4));
         optimizer.Step();
 
@@ -117,13 +117,13 @@ public class AdamWTests
         {
             var parameter = Tensors.Trainable("p", start.clone());
             var flat = new FlatParameters([parameter, Tensors.Trainable("q", 5)]);
-            var optimizer = new AdamW(flat, 0.01);
+            var optimizer = new FlatAdamW(flat, 0.01);
             for (var i = 0; i < gradients.Length; i++)
             {
                 if (i == breakAt)
                 {
                     var state = optimizer.GetState().ToDictionary(pair => pair.Key, pair => pair.Value.clone());
-                    optimizer = new AdamW(flat, 0.01);
+                    optimizer = new FlatAdamW(flat, 0.01);
                     optimizer.SetState(state);
                     optimizer.Steps.ShouldBe(breakAt);
                 }
@@ -139,8 +139,8 @@ public class AdamWTests
     public void State_of_another_model_is_refused_by_name()
     {
         using var flat = new FlatParameters([Tensors.Trainable("p", 3)]);
-        using var optimizer = new AdamW(flat, 0.01);
-        using var other = new AdamW(new FlatParameters([Tensors.Trainable("p", 4)]), 0.01);
+        using var optimizer = new FlatAdamW(flat, 0.01);
+        using var other = new FlatAdamW(new FlatParameters([Tensors.Trainable("p", 4)]), 0.01);
         Should.Throw<TrainingException>(() => optimizer.SetState(other.GetState())).Message.ShouldContain("exp_avg.p");
     }
 
@@ -148,7 +148,7 @@ public class AdamWTests
     public void Wrong_settings_are_all_named_with_their_values()
     {
         using var flat = new FlatParameters([Tensors.Trainable("p", 3)]);
-        var message = Should.Throw<ArgumentException>(() => new AdamW(flat, -1, new() { Beta1 = 1, Epsilon = 0 })).Message;
+        var message = Should.Throw<ArgumentException>(() => new FlatAdamW(flat, -1, new() { Beta1 = 1, Epsilon = 0 })).Message;
         message.ShouldContain("Beta1 must be at least 0 and below 1, but was 1");
         message.ShouldContain("Epsilon must be above 0, but was 0");
         message.ShouldContain("LearningRate must be at least 0, but was -1");
@@ -160,7 +160,7 @@ public class AdamWTests
         long Created(int count)
         {
             using var flat = new FlatParameters(Enumerable.Range(0, count).Select(i => Tensors.Trainable($"t{i}", 4, 4)));
-            using var optimizer = new AdamW(flat, 0.01);
+            using var optimizer = new FlatAdamW(flat, 0.01);
             var before = TorchSharp.DisposeScopeManager.Statistics.TensorStatistics.CreatedInScopeCount;
             optimizer.Step();
             return TorchSharp.DisposeScopeManager.Statistics.TensorStatistics.CreatedInScopeCount - before;
@@ -176,7 +176,7 @@ public class AdamWTests
         using var scope = NewDisposeScope();
         var parameter = Tensors.Trainable("p", ones(8, 8, dtype: dtype));
         using var flat = new FlatParameters([parameter, Tensors.Trainable("q", ones(3, dtype: dtype))]);
-        using var optimizer = new AdamW(flat, 0.1, new() { Epsilon = 1e-6 });   // 1e-8 is 0 in float16
+        using var optimizer = new FlatAdamW(flat, 0.1, new() { Epsilon = 1e-6 });   // 1e-8 is 0 in float16
         for (var step = 0; step < 5; step++)
         {
             flat.ZeroGradients();

@@ -10,7 +10,12 @@ internal static class Runs
     {
         manual_seed(seed);
         var inputs = randn(count, 4);
-        return TrainingDataset.From(inputs, inputs.sum(1, keepdim: true));
+        var labels = inputs.sum(1, keepdim: true);
+        return TrainingDataset.From(count, rows =>
+        {
+            using var index = tensor(rows.Select(row => (long)row).ToArray());
+            return new() { InputIds = inputs.index_select(0, index), Labels = labels.index_select(0, index), Weight = rows.Count };
+        }, lengthOf: row => 1 + row % 3);
     }
 
     /// <summary>A linear layer without dropout or normalisation.</summary>

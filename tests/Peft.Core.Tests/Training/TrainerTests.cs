@@ -232,7 +232,7 @@ public class TrainerTests
     public void Grouping_by_length_and_shuffling_show_each_row_once_per_epoch()
     {
         var seen = new List<int>();
-        var data = TrainingDataset.From(10, rows => { seen.AddRange(rows); return new() { InputIds = ones(rows.Count, 4), Labels = ones(rows.Count, 1), Weight = rows.Count }; });
+        var data = TrainingDataset.From(10, rows => { seen.AddRange(rows); return new() { InputIds = ones(rows.Count, 4), Labels = ones(rows.Count, 1), Weight = rows.Count }; }, lengthOf: row => row);
         new Trainer(Runs.Line(), data, new() { Epochs = 2, BatchSize = 3, GroupByLength = true }).Train();
         seen.Take(10).Order().ShouldBe(Enumerable.Range(0, 10));
         seen.Skip(10).Order().ShouldBe(Enumerable.Range(0, 10));

@@ -19,7 +19,10 @@ public class Readme : InFolder
         {
             Console.SetOut(console);
         }
-        printed.ToString().Trim().ShouldBe("trainable: 8,960 || all: 268,992 || 3.331%");   // as the page says
+        var lines = printed.ToString().Trim().ReplaceLineEndings("\n").Split('\n');
+        lines[0].ShouldBe("trainable: 8,960 || all: 268,992 || 3.331%");   // as the page says
+        lines[1].ShouldStartWith("step 1/");
+        lines.Length.ShouldBeInRange(2, 40);
         using (var other = CausalLM.FromPretrained("models/stories260K"))
         using (var french = other.ApplyAdapter(new LoraOptions { Rank = 4, Initialization = LoraInitialization.Random }, "french"))
             french.SaveAdapter("out");
@@ -37,7 +40,7 @@ public class Readme : InFolder
 
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 64);
         var trainer = new Trainer(peft, text, new TrainingOptions { Epochs = 1, LearningRate = 1e-3 });
-        TrainingResult result = await trainer.TrainAsync();
+        TrainingResult result = await trainer.TrainAsync(new ProgressPrinter());   // prints: step 1/85, epoch 0.01: loss …
 
         peft.SaveAdapter("out/shakespeare");                               // the two files that Hugging Face PEFT writes
         peft.MergeAndUnload();                                             // a plain model again, at full speed
@@ -46,12 +49,27 @@ public class Readme : InFolder
         PeftModel.Of(model).ShouldBeNull();
     }
 
+    [Fact]
+    public void Classify()
+    {
+        CopyData("banking77");
+        // snippet: classify-tour
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        var data = ClassificationDataset.FromFile("banking77/train.jsonl", tokenizer);   // JSON Lines or CSV: text, label
+        using var model = SequenceClassifier.FromPretrained("models/stories260K", data.Labels);
+        using var peft = model.ApplyLora(rank: 8);
+        new Trainer(peft, data).Train();
+        Console.WriteLine(model.Classify("Someone stole my phone!", tokenizer));
+        // end
+        data.Labels.ShouldContain(model.Classify("Someone stole my phone!", tokenizer).Label);
+    }
+
     private static void Serve()
     {
         using var scope = NewDisposeScope();
         // snippet: serve
         using var model = CausalLM.FromPretrained("models/stories260K");
-        using var peft = model.ApplyAdapter("out/shakespeare");            // written here or by Hugging Face PEFT
+        using var peft = model.ApplyAdapter("out/shakespeare");            // written here or by Hugging Face PEFT; frozen unless trainable: true
         peft.LoadAdapter("out/french", name: "french");                    // a second one beside it
 
         using var tokens = tensor(new long[,] { { 1, 403, 407 }, { 1, 403, 407 }, { 1, 403, 407 } });

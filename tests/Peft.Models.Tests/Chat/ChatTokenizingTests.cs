@@ -52,7 +52,7 @@ public class ChatTokenizingTests
         var tokenizer = Load("chatml-generation");
         var json = JsonNode.Parse("""[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]""")!.AsArray();
         var plain = tokenizer.ApplyChatTemplate(json);
-        var padded = tokenizer.ApplyChatTemplate(json, encoding: new() { Padding = Padding.MaxLength, MaxLength = plain.Ids.Count + 3, PaddingSide = Side.Left, PadId = 0 });
+        var padded = tokenizer.ApplyChatTemplate(json, encoding: new() { Padding = PaddingStrategy.MaxLength, MaxLength = plain.Ids.Count + 3, PaddingSide = Side.Left, PadId = 0 });
 
         padded.AssistantMask.ShouldBe([false, false, false, .. plain.AssistantMask]);
         padded.Labels.Take(3).ShouldAllBe(label => label == Batch.IgnoredLabel);

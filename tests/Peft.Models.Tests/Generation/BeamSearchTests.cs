@@ -165,6 +165,6 @@ public class BeamSearchTests
         Should.Throw<ArgumentException>(() => model.Generate([[1]], new GenerationOptions { NumReturnSequences = 3 })).Message.ShouldContain("set NumBeams or DoSample");
         Should.Throw<ArgumentException>(() => model.BeamSearch([[1]], new())).Message.ShouldContain("no beam search");
         Should.Throw<ArgumentException>(() => model.Generate([1], new GenerationOptions { NumBeams = 0 })).Message.ShouldContain("NumBeams must be at least 1");
-        Should.Throw<InvalidOperationException>(() => model.Generate([1], beams with { SuppressTokens = [.. Enumerable.Range(0, 512)] })).Message.ShouldContain("No token is left");
+        Should.Throw<GenerationException>(() => model.Generate([1], beams with { SuppressTokens = [.. Enumerable.Range(0, 512)] })).Message.ShouldContain("No token is left");
     }
 }

@@ -198,7 +198,7 @@ public class ProcessorTests
     public void A_processor_that_returns_no_scores_is_named()
     {
         using var model = CausalLM.FromPretrained(Reference.Stories);
-        var error = Should.Throw<InvalidOperationException>(() => model.Generate([1], new GenerationOptions { LogitsProcessors = [new Broken()] }));
+        var error = Should.Throw<GenerationException>(() => model.Generate([1], new GenerationOptions { LogitsProcessors = [new Broken()] }));
         error.Message.ShouldContain("Broken returned Float32 [1], but the scores are Float32 [1, 512]");
     }
 

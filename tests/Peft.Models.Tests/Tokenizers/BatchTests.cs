@@ -8,7 +8,7 @@ public class BatchTests
     [Fact]
     public void Padding_on_the_right_fills_up_to_the_longest()
     {
-        var batch = Roberta.EncodeBatch(["the king", "the king is dead, long live the king"], new() { Padding = Padding.Longest });
+        var batch = Roberta.EncodeBatch(["the king", "the king is dead, long live the king"], new() { Padding = PaddingStrategy.Longest });
         var alone = Roberta.Encode("the king");
         batch[0].Ids.ShouldBe([.. alone, .. Enumerable.Repeat(1, batch[1].Length - alone.Count)]);
         batch[0].AttentionMask.ShouldBe([.. Enumerable.Repeat(1, alone.Count), .. Enumerable.Repeat(0, batch[1].Length - alone.Count)]);
@@ -19,7 +19,7 @@ public class BatchTests
     [Fact]
     public void Padding_on_the_left_comes_first()
     {
-        var batch = Roberta.EncodeBatch(["the king", "the king is dead"], new() { Padding = Padding.Longest, PaddingSide = Side.Left, PadToMultipleOf = 8 });
+        var batch = Roberta.EncodeBatch(["the king", "the king is dead"], new() { Padding = PaddingStrategy.Longest, PaddingSide = Side.Left, PadToMultipleOf = 8 });
         batch.ShouldAllBe(encoding => encoding.Length % 8 == 0);
         var alone = Roberta.Encode("the king");
         batch[0].Ids.ShouldBe([.. Enumerable.Repeat(1, batch[0].Length - alone.Count), .. alone]);
@@ -29,14 +29,14 @@ public class BatchTests
 
     [Fact]
     public void Padding_to_a_length_fills_every_row()
-        => Roberta.EncodeBatch(["a", "the king"], new() { Padding = Padding.MaxLength, MaxLength = 12 }).ShouldAllBe(encoding => encoding.Length == 12);
+        => Roberta.EncodeBatch(["a", "the king"], new() { Padding = PaddingStrategy.MaxLength, MaxLength = 12 }).ShouldAllBe(encoding => encoding.Length == 12);
 
     [Fact]
     public void Padding_without_a_padding_token_is_refused_unless_an_id_is_given()
     {
         var gpt2 = Expected.Tokenizer("gpt2-bytelevel-bpe");
-        Should.Throw<TokenizerException>(() => gpt2.EncodeBatch(["a", "a b"], new() { Padding = Padding.Longest })).Message.ShouldContain("PadId");
-        gpt2.EncodeBatch(["a", "a b"], new() { Padding = Padding.Longest, PadId = gpt2.EndOfSequenceId })[0].Ids[^1].ShouldBe(gpt2.EndOfSequenceId!.Value);
+        Should.Throw<TokenizerException>(() => gpt2.EncodeBatch(["a", "a b"], new() { Padding = PaddingStrategy.Longest })).Message.ShouldContain("PadId");
+        gpt2.EncodeBatch(["a", "a b"], new() { Padding = PaddingStrategy.Longest, PadId = gpt2.EndOfSequenceId })[0].Ids[^1].ShouldBe(gpt2.EndOfSequenceId!.Value);
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public class BatchTests
     {
         Should.Throw<ArgumentException>(() => Bert.Encode("a", new EncodeOptions { MaxLength = 1 }));
         Should.Throw<ArgumentException>(() => Bert.Encode("a", new EncodeOptions { MaxLength = 0 }));
-        Should.Throw<ArgumentException>(() => Bert.Encode("a", new EncodeOptions { Padding = Padding.MaxLength }));
+        Should.Throw<ArgumentException>(() => Bert.Encode("a", new EncodeOptions { Padding = PaddingStrategy.MaxLength }));
         Should.Throw<ArgumentException>(() => Bert.Encode("a", new EncodeOptions { PadToMultipleOf = 0 }));
     }
 

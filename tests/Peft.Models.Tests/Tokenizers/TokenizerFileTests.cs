@@ -133,7 +133,7 @@ public sealed class TokenizerFileTests : IDisposable
         tokenizer.EndOfSequenceId.ShouldBe(1);
         tokenizer.VocabularySize.ShouldBe(4);
         tokenizer.Encode("a b a", new EncodeOptions { MaxLength = 2 }).Ids.ShouldBe([1, 0]);
-        tokenizer.Encode("a", new EncodeOptions { MaxLength = 2, Padding = Padding.MaxLength }).Ids.ShouldBe([3, 0]);
+        tokenizer.Encode("a", new EncodeOptions { MaxLength = 2, Padding = PaddingStrategy.MaxLength }).Ids.ShouldBe([3, 0]);
         tokenizer.Decode([0, 2]).ShouldBe("a.");
     }
 

@@ -39,7 +39,7 @@ public sealed class CausalLMChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(tokenizer);
         (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
         marks = ToolCallMarks.Of(toolCalls, ChatTokenizing.Template(tokenizer));
-        var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config);
+        var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
         // Answers are streamed, which a beam search cannot do: what the model's file says of beams and several sequences does not count.
         this.generation = (generation ?? new()) with
         {

@@ -29,7 +29,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     {
         (this.model, this.hiddenStates, this.tokenizer, this.device, this.adapters) = (model, hiddenStates, tokenizer, device, adapters);
         metadata = new("peft", null, adapters.Id, size);
-        encoding = new() { Padding = Padding.Longest, PaddingSide = Side.Right, PadId = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0, MaxLength = tokenizer.MaxLength };
+        encoding = new() { Padding = PaddingStrategy.Longest, PaddingSide = Side.Right, PadId = tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0, MaxLength = tokenizer.MaxLength };
     }
 
     /// <inheritdoc/>
@@ -58,7 +58,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     /// <inheritdoc/>
     public void Dispose() { }
 
-    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<Encoding> texts, string? adapter)
+    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<TokenEncoding> texts, string? adapter)
     {
         using var own = adapters.Use(adapter);
         using var mode = new EvaluationMode(model);
@@ -66,7 +66,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         return Means(texts);
     }
 
-    GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<Encoding> texts)
+    GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<TokenEncoding> texts)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();

@@ -13,7 +13,7 @@ internal sealed class BeamSearch : IDisposable
     private readonly LogitsPipeline pipeline;
     private readonly TokenPicker picker;
     private readonly BeamPool[] pools;
-    private readonly int candidates;
+    private readonly long candidates;
 
     /// <param name="model">The model.</param>
     /// <param name="prompts">The prompts.</param>
@@ -28,17 +28,18 @@ internal sealed class BeamSearch : IDisposable
         pools = [.. prompts.Select((_, prompt) => new BeamPool(
             settings, decoding.Limit, tokens => settings.EndTokenIds.Contains(tokens[^1]) || stops?.Invoke(prompt, tokens) == true))];
         // However many of the best ways to go on end, as many beams as before can go on.
-        candidates = Math.Max(2, 1 + settings.EndTokenIds.Count) * settings.NumBeams;
+        candidates = Math.Max(2L, 1L + settings.EndTokenIds.Count) * settings.NumBeams;
     }
 
     /// <summary>Keys and values of what was read.</summary>
     public KeyValueCache Cache => decoding.Cache;
 
     /// <summary>The best hypotheses of each prompt, the best first.</summary>
-    /// <exception cref="InvalidOperationException">Every token was excluded.</exception>
+    /// <exception cref="GenerationException">Every token was excluded, or scores are not finite.</exception>
     public IReadOnlyList<IReadOnlyList<Hypothesis>> Run(CancellationToken cancellationToken)
     {
-        for (var step = 0; step < decoding.Limit && pools.Any(pool => pool.CanImprove); step++)
+        var step = 0;
+        for (; step < decoding.Limit && pools.Any(pool => pool.CanImprove); step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var inference = inference_mode();
@@ -47,15 +48,21 @@ internal sealed class BeamSearch : IDisposable
             if (step + 1 < decoding.Limit && pools.Any(pool => pool.CanImprove)) Follow(step);
         }
         return [.. pools.Select(pool => pool.Best is { Count: > 0 } best ? best
-            : throw new InvalidOperationException("No token is left to choose: the logits processors exclude all of them. Take one off."))];
+            : throw ScoreRules.Empty(Math.Max(0, step - 1)))];
     }
 
     private void Advance(int step)
     {
         // All beams of a prompt are the same before the first step: one row tells all.
         var rows = step == 0 ? 1 : settings.NumBeams;
-        var scores = nn.functional.log_softmax(decoding.Next().to_type(ScalarType.Float32), -1);
-        if (!pipeline.IsEmpty) scores = pipeline.Process(Context(step, rows), scores);
+        var logits = decoding.Next();
+        if (settings.Changes.RemoveInvalidValues != true) ScoreRules.RequireLogits(logits, step);
+        var scores = nn.functional.log_softmax(logits.to_type(ScalarType.Float32), -1);
+        if (!pipeline.IsEmpty)
+        {
+            scores = pipeline.Process(Context(step, rows), scores);
+            ScoreRules.RequireChoice(scores, step, settings, mayBeEmpty: true);
+        }
         var vocabulary = scores.shape[1];
         if (step > 0) scores = scores.add(tensor(pools.SelectMany(Scores).ToArray(), device: decoding.Device).unsqueeze(1));
         var all = scores.reshape(pools.Length, rows * vocabulary);

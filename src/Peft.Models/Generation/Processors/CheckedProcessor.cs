@@ -8,9 +8,9 @@ internal sealed class CheckedProcessor(ILogitsProcessor processor) : ILogitsProc
     public Tensor Process(LogitsContext context, Tensor scores)
     {
         var result = processor.Process(context, scores);
-        if (result is null || !result.shape.SequenceEqual(scores.shape) || result.dtype != scores.dtype)
-            throw new InvalidOperationException(
-                $"{processor.GetType().Name} returned {(result is null ? "nothing" : $"{result.dtype} [{string.Join(", ", result.shape)}]")}, but the scores are {scores.dtype} [{string.Join(", ", scores.shape)}]: return scores of that shape and type.");
+        if (result is not { IsInvalid: false } || !result.shape.SequenceEqual(scores.shape) || result.dtype != scores.dtype)
+            throw new GenerationException(
+                $"{processor.GetType().Name} returned {(result is null ? "nothing" : result.IsInvalid ? "a disposed tensor" : TensorRules.Describe(result))}, but the scores are {TensorRules.Describe(scores)}: return scores of that shape and type.");
         return result;
     }
 }

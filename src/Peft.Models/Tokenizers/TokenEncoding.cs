@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
 /// <summary>What a text, or a pair of texts, became. All lists have one entry per token; padding included.</summary>
-public sealed class Encoding
+public sealed class TokenEncoding
 {
-    internal Encoding(IReadOnlyList<TokenEntry> tokens, int padding, Side paddingSide, TokenEntry pad)
+    internal TokenEncoding(IReadOnlyList<TokenEntry> tokens, int padding, Side paddingSide, TokenEntry pad)
     {
         var length = tokens.Count + padding;
         var ids = new int[length];

@@ -1,7 +1,10 @@
+using System.ComponentModel;
+
 namespace Peft;
 
-/// <summary>Settings of <see cref="AdamW"/>. The defaults are those of <c>TrainingArguments</c> of Hugging Face transformers.</summary>
-public sealed record OptimizerOptions
+/// <summary>Settings of <see cref="FlatAdamW"/>. The defaults are those of <c>TrainingArguments</c> of Hugging Face transformers.</summary>
+[TypeConverter(typeof(TextConverter<AdamWOptions>))]
+public sealed record AdamWOptions
 {
     /// <summary>Decay of the running mean of gradients, in [0, 1). 0.9.</summary>
     public double Beta1 { get; init; } = 0.9;
@@ -29,6 +32,7 @@ public sealed record OptimizerOptions
         if (!(WeightDecay >= 0 && double.IsFinite(WeightDecay))) yield return $"WeightDecay must be at least 0, but was {WeightDecay}.";
         foreach (var group in Groups)
         {
+            foreach (var error in group.Errors()) yield return error;
             if (!(group.LearningRateScale >= 0 && double.IsFinite(group.LearningRateScale)))
                 yield return $"LearningRateScale of group '{group.Name}' must be at least 0, but was {group.LearningRateScale}.";
             if (!((group.LearningRate ?? 0) >= 0)) yield return $"LearningRate of group '{group.Name}' must be at least 0, but was {group.LearningRate}.";

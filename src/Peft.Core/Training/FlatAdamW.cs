@@ -8,12 +8,12 @@ namespace Peft;
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, step for step as
 /// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected means of the gradient and its square.
 /// </summary>
-public sealed class AdamW : IDisposable
+public sealed class FlatAdamW : IDisposable
 {
     private const string StepKey = "step";
 
     private readonly FlatParameters parameters;
-    private readonly OptimizerOptions options;
+    private readonly AdamWOptions options;
     private readonly List<Moments> moments;
 
     /// <summary>An optimizer whose moments are 0.</summary>
@@ -21,7 +21,7 @@ public sealed class AdamW : IDisposable
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <exception cref="ArgumentException">Some setting is out of range; the message names all.</exception>
-    public AdamW(FlatParameters parameters, double learningRate, OptimizerOptions? options = null)
+    public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         this.parameters = parameters;
@@ -47,10 +47,10 @@ public sealed class AdamW : IDisposable
         var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);
         var root = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
         var smallest = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
-        using Scalar rootCorrection = Kept(root);
-        using Scalar beta2 = Kept(options.Beta2);
-        using Scalar rest2 = Kept(1 - options.Beta2);
-        using Scalar epsilon = Kept(smallest);
+        Scalar rootCorrection = Kept(root);
+        Scalar beta2 = Kept(options.Beta2);
+        Scalar rest2 = Kept(1 - options.Beta2);
+        Scalar epsilon = Kept(smallest);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (buffer, mean, square, rest1) in moments)
@@ -71,8 +71,8 @@ public sealed class AdamW : IDisposable
             foreach (var range in buffer.Ranges)
             {
                 var (rate, decay) = RateAndDecay(range, scheduleFactor);
-                using Scalar keep = Kept(1 - rate * decay);
-                using Scalar step = Kept(-(rate / meanCorrection));
+                Scalar keep = Kept(1 - rate * decay);
+                Scalar step = Kept(-(rate / meanCorrection));
                 buffer.Values.narrow(0, range.Start, range.Length)
                     .mul_(keep)
                     .addcdiv_(mean.narrow(0, range.Start, range.Length), denominator.narrow(0, range.Start, range.Length), step);

@@ -1,0 +1,20 @@
+using System.Runtime.InteropServices;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>What torch's own errors mean to a caller.</summary>
+internal static class NativeError
+{
+    /// <summary>The named exception for an error of torch in an operation on an input.</summary>
+    /// <param name="error">The error.</param>
+    /// <param name="operation">What was done, such as a module with its sizes.</param>
+    /// <param name="input">The input.</param>
+    public static Exception Explain(ExternalException error, string operation, Tensor input)
+    {
+        var first = error.Message.Split('\n')[0];
+        return first.Contains("allocate memory", StringComparison.Ordinal) || first.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
+            ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Take fewer or shorter rows.")
+            : new ArgumentException($"{operation} cannot take {TensorRules.Describe(input)}: {first}", nameof(input), error);
+    }
+}

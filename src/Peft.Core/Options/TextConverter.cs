@@ -1,0 +1,68 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Peft;
+
+/// <summary>
+/// Reads a value from the text of its JSON, for binders of settings, which know text alone (<c>IConfiguration</c>). Text that is no JSON stands for a
+/// string, and a single value for a list of one where a list is wanted.
+/// </summary>
+/// <typeparam name="T">What is read.</typeparam>
+public sealed class TextConverter<T> : TypeConverter
+{
+    private static readonly bool IsList = typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(IReadOnlyList<>);
+
+    /// <inheritdoc/>
+    public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
+
+    /// <inheritdoc/>
+    /// <exception cref="FormatException">The text is no such value.</exception>
+    public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value)
+    {
+        if (value is not string text) throw GetConvertFromException(value);
+        Exception? last = null;
+        foreach (var form in Forms(text))
+        {
+            try
+            {
+                if (form.Deserialize<T>(AdapterConfig.Json) is { } read) return read;
+            }
+            catch (Exception error) when (error is JsonException or InvalidOperationException or NotSupportedException or FormatException or PeftException)
+            {
+                last = error;
+            }
+        }
+        throw new FormatException($"'{text}' is no {Name(typeof(T))}{(last is PeftException ? $": {last.Message}" : ".")}", last);
+    }
+
+    private static IEnumerable<JsonNode> Forms(string text)
+    {
+        if (IsList && text.Length == 0) yield return new JsonArray();   // how a settings file's empty list comes
+        if (Json(text) is { } json)
+        {
+            yield return json;
+            if (IsList) yield return new JsonArray(json.DeepClone());
+        }
+        yield return JsonValue.Create(text);
+        if (IsList) yield return new JsonArray(JsonValue.Create(text));
+    }
+
+    // Settings write true as True.
+    private static JsonNode? Json(string text)
+    {
+        if (bool.TryParse(text, out var flag)) return JsonValue.Create(flag);
+        try
+        {
+            return JsonNode.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string Name(Type type)
+        => type.IsGenericType ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>" : type.Name;
+}

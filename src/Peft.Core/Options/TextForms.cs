@@ -1,0 +1,44 @@
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using TorchSharp;
+
+namespace Peft;
+
+/// <summary>
+/// Gives types that are not this library's own, but which its options have, a way to be read from text. .NET's binder of settings passes over a single value where it wants a list
+/// or a map, without a word; with these, <c>"LayersToTransform": 3</c> is a list of one, and a word in place of a map is an error.
+/// </summary>
+internal static class TextForms
+{
+    [ModuleInitializer]
+    [SuppressMessage("Usage", "CA2255", Justification = "A program may bind settings before it calls anything else of this library.")]
+    internal static void Register()
+    {
+        Add<IReadOnlyList<int>>();
+        Add<IReadOnlyList<string>>();
+        Add<IReadOnlyList<IReadOnlyList<int>>>();
+        Add<IReadOnlyList<AdapterOptions>>();
+        Add<IReadOnlyList<ParameterGroup>>();
+        Add<IReadOnlyDictionary<string, int>>();
+        Add<IReadOnlyDictionary<string, double>>();
+        Add<IReadOnlyDictionary<string, string>>();
+        Add<IReadOnlyDictionary<string, object?>>();
+        Add<IReadOnlyDictionary<string, JsonElement>>();
+        Add<JsonElement>();
+        Add<IReadOnlyDictionary<string, IReadOnlyList<bool>>>();
+        TypeDescriptor.AddAttributes(typeof(torch.Device), new TypeConverterAttribute(typeof(DeviceText)));
+    }
+
+    private static void Add<T>() => TypeDescriptor.AddAttributes(typeof(T), new TypeConverterAttribute(typeof(TextConverter<T>)));
+
+    /// <summary>Reads a device as torch writes it: <c>cpu</c>, <c>cuda:1</c>.</summary>
+    private sealed class DeviceText : TypeConverter
+    {
+        public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
+
+        public override object ConvertFrom(ITypeDescriptorContext? context, System.Globalization.CultureInfo? culture, object value)
+            => value is string text ? new torch.Device(text) : throw GetConvertFromException(value);
+    }
+}

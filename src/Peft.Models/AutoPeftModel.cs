@@ -1,0 +1,102 @@
+namespace Peft.Models;
+
+/// <summary>Loads an adapter together with its base model, which the adapter's own configuration names (<c>base_model_name_or_path</c>).</summary>
+/// <remarks>
+/// The base model is a folder, relative to the working directory or to the adapter's folder, or else a model on the hub. Where tokens were added to the tokenizer that
+/// lies beside the adapter, the base model gets rows for them.
+/// </remarks>
+public static class AutoPeftModel
+{
+    /// <summary>A model that writes text, with its adapter.</summary>
+    /// <param name="nameOrPath">The adapter: a folder, or the id of its repository on the hub.</param>
+    /// <param name="options">Type, device and further choices for the base model, whose revision is the adapter's choice; <see cref="LoadOptions.Revision"/> is the adapter's own.</param>
+    /// <param name="trainable">Whether the adapter's training may go on.</param>
+    /// <exception cref="Checkpoints.CheckpointException">A file of the adapter is missing or damaged.</exception>
+    /// <exception cref="ModelFolderException">The adapter names no base model, or one that is not there.</exception>
+    /// <exception cref="HubException">Something could not be downloaded.</exception>
+    /// <exception cref="AdapterMismatchException">The adapter is for another task, or does not fit the base model.</exception>
+    public static AutoPeftModel<CausalLM> ForCausalLM(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "CAUSAL_LM", CausalLM.FromPretrained);
+
+    /// <summary>A model that writes one text from another, with its adapter.</summary>
+    /// <inheritdoc cref="ForCausalLM"/>
+    public static AutoPeftModel<Seq2SeqLM> ForSeq2SeqLM(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "SEQ_2_SEQ_LM", Seq2SeqLM.FromPretrained);
+
+    /// <summary>A model that fills in masked tokens, with its adapter.</summary>
+    /// <inheritdoc cref="ForCausalLM"/>
+    public static AutoPeftModel<MaskedLM> ForMaskedLM(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, null, MaskedLM.FromPretrained);
+
+    /// <summary>A classifier of sequences, with its adapter. Give <see cref="LoadOptions.LabelCount"/> where it has other classes than the base model.</summary>
+    /// <inheritdoc cref="ForCausalLM"/>
+    public static AutoPeftModel<SequenceClassifier> ForSequenceClassification(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "SEQ_CLS", (name, choices) => SequenceClassifier.FromPretrained(name, choices));
+
+    /// <summary>A classifier of tokens, with its adapter. Give <see cref="LoadOptions.LabelCount"/> where it has other classes than the base model.</summary>
+    /// <inheritdoc cref="ForCausalLM"/>
+    public static AutoPeftModel<TokenClassifier> ForTokenClassification(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "TOKEN_CLS", TokenClassifier.FromPretrained);
+
+    /// <summary>A model that finds answers in texts, with its adapter.</summary>
+    /// <inheritdoc cref="ForCausalLM"/>
+    public static AutoPeftModel<QuestionAnswerer> ForQuestionAnswering(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "QUESTION_ANS", QuestionAnswerer.FromPretrained);
+
+    /// <summary>A model without a head, for hidden states and embeddings, with its adapter.</summary>
+    /// <inheritdoc cref="ForCausalLM"/>
+    public static AutoPeftModel<FeatureExtractor> ForFeatureExtraction(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "FEATURE_EXTRACTION", FeatureExtractor.FromPretrained);
+
+    private static AutoPeftModel<T> Load<T>(string nameOrPath, LoadOptions? options, bool trainable, string? task, Func<string, LoadOptions?, T> open) where T : PretrainedModel
+    {
+        var folder = ModelSource.Resolve(nameOrPath, options, names => [.. ModelFiles.Adapter("")(names), .. ModelFiles.Tokenizer(names)]).Folder;
+        var config = AdapterConfig.Read(folder);
+        if (config.TaskType is { } own && task is not null && own != task)
+            throw new AdapterMismatchException($"The adapter in {folder} is for the task {own}, not for {task}: call the method of {nameof(AutoPeftModel)} for that task.");
+        var model = open(BaseOf(folder, config), (options ?? new()) with { Revision = config.Revision });
+        try
+        {
+            Resize(model, folder, options);
+            return new(model, model.ApplyAdapter(folder, trainable: trainable, logger: options?.Logger));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static string BaseOf(string folder, AdapterOptions config)
+    {
+        if (string.IsNullOrWhiteSpace(config.BaseModelNameOrPath))
+            throw new ModelFolderException($"{Path.Combine(folder, AdapterConfig.FileName)} names no base model (base_model_name_or_path): load the model that the adapter was trained on yourself, and call ApplyAdapter(\"{folder}\") on it.");
+        var name = config.BaseModelNameOrPath;
+        var beside = Path.GetFullPath(Path.Combine(folder, name));
+        if (Directory.Exists(name)) return name;
+        if (Directory.Exists(beside)) return beside;
+        if (HubNames.IsRepository(name)) return name;
+        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} is not there: neither {Path.GetFullPath(name)} nor {beside} is a folder. Load it yourself from where it is, and call ApplyAdapter(\"{folder}\") on it.");
+    }
+
+    // A tokenizer is saved beside an adapter where tokens were added to it.
+    private static void Resize(PretrainedModel model, string folder, LoadOptions? options)
+    {
+        if (!File.Exists(Path.Combine(folder, "tokenizer.json"))) return;
+        var tokens = Tokenizer.FromPretrained(folder, options).VocabularySize;
+        if (tokens > model.Spec.VocabularySize) model.ResizeTokenEmbeddings(tokens);
+    }
+}
+
+/// <summary>A base model with the adapter that it was loaded for. Disposing this disposes both.</summary>
+/// <typeparam name="T">The kind of model.</typeparam>
+public sealed class AutoPeftModel<T> : IDisposable where T : PretrainedModel
+{
+    internal AutoPeftModel(T model, PeftModel peft) => (Model, Peft) = (model, peft);
+
+    /// <summary>The model, which the adapter is part of.</summary>
+    public T Model { get; }
+
+    /// <summary>Its adapters.</summary>
+    public PeftModel Peft { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Peft.Dispose();
+        Model.Dispose();
+    }
+}

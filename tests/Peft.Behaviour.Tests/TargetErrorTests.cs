@@ -1,0 +1,135 @@
+using Peft.Models;
+using static TorchSharp.torch;
+
+namespace Peft.Behaviour.Tests;
+
+/// <summary>What names that choose nothing are told, for all options that name modules.</summary>
+public sealed class TargetErrorTests
+{
+    [Theory]
+    [InlineData("q_proj", "regular expression", "[\"q_proj\"]", "2 modules")]
+    [InlineData("Q_PROJ", "Upper and lower case", "'q_proj'")]
+    [InlineData("mlp", "none that adapters can enter", "gate_proj")]
+    [InlineData("q_prj", "Nearest: q_proj (2 modules)")]
+    public void A_string_that_matches_nothing_is_told_why(string pattern, params string[] parts)
+    {
+        using var model = SmallModel.Create();
+        var message = Should.Throw<TargetNotFoundException>(() => model.ApplyLora(targets: pattern)).Message;
+        foreach (var part in parts) message.ShouldContain(part);
+        if (pattern == "q_proj") message.ShouldNotContain("Nearest");
+    }
+
+    [Theory]
+    [InlineData("Q_Proj", "Upper and lower case", "'q_proj'")]
+    [InlineData("self_attn.Q_proj", "Upper and lower case")]
+    [InlineData("mlp", "none that adapters can enter", "gate_proj, up_proj, down_proj")]
+    [InlineData("layers.0", "none that adapters can enter")]
+    [InlineData("q_prj", "Nearest: q_proj")]
+    public void A_name_that_matches_nothing_is_told_why(string name, params string[] parts)
+    {
+        using var model = SmallModel.Create();
+        var message = Should.Throw<TargetNotFoundException>(() => model.ApplyLora(targets: new[] { "v_proj", name })).Message;
+        foreach (var part in parts) message.ShouldContain(part);
+        PeftModel.Of(model).ShouldBeNull();
+    }
+
+    [Fact]
+    public void Null_in_place_of_names_is_a_mistake_of_the_program()
+    {
+        using var model = SmallModel.Create();
+        Should.Throw<ArgumentNullException>(() => model.ApplyLora(targets: (string)null!)).Message.ShouldContain("leave the option out");
+        Should.Throw<ArgumentNullException>(() => model.ApplyLora(targets: (string[])null!)).Message.ShouldContain("leave the option out");
+        model.ApplyLora(targets: null).Active.ShouldBe(["default"]);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("  ")]
+    public void Empty_names_are_refused(string empty)
+    {
+        using var model = SmallModel.Create();
+        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(targets: empty)).Message.ShouldContain("A name is empty");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyLora(targets: new[] { "q_proj", empty })).Message.ShouldContain("A name is empty");
+        Should.Throw<PeftException>(() => model.ApplyAdapter(new LoraOptions { ModulesToSave = [empty] })).Message.ShouldContain("empty");
+        Should.Throw<PeftException>(() => model.ApplyPartial(empty)).Message.ShouldContain("empty");
+    }
+
+    [Fact]
+    public void Null_in_a_list_is_refused()
+    {
+        Should.Throw<AdapterOptionsException>(() => new LoraOptions { TargetModules = ["q_proj", null!] }).Message.ShouldContain("Name 1 of the modules [q_proj, null] is null");
+        Should.Throw<PeftException>(() => AdapterConfig.Parse("""{"peft_type": "LORA", "target_modules": ["q_proj", null]}""")).Message.ShouldContain("null");
+    }
+
+    [Fact]
+    public void A_list_without_names_is_refused()
+    {
+        using var model = SmallModel.Create();
+        Should.Throw<AdapterOptionsException>(() => model.ApplyLora(targets: Array.Empty<string>())).Message.ShouldContain("empty list");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyPartial()).Message.ShouldContain("at least one");
+    }
+
+    [Theory]
+    [InlineData("norm", "model.norm")]
+    [InlineData("proj", null)]
+    [InlineData("lm_head", "lm_head")]
+    public void Modules_to_save_are_named_as_targets_are(string name, string? saved)
+    {
+        using var model = SmallModel.Create();
+        var options = new LoraOptions { ModulesToSave = [name] };
+        if (saved is null)
+        {
+            Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(options)).Message.ShouldContain(name);
+            return;
+        }
+        using var folder = new Folder();
+        using var peft = model.ApplyAdapter(options).Shake();
+        peft.Find("default").Tensors.Select(pair => pair.Key).Count(key => key.EndsWith($"{name}.weight", StringComparison.Ordinal)).ShouldBe(1);
+        ((LoraOptions)peft.Find("default").Options).ModulesToSave.ShouldBe([saved]);
+        peft.SaveAdapter(folder.Path);
+        using var other = SmallModel.Create();
+        other.ApplyAdapter(folder.Path).Bits().ShouldBeBits(peft.Bits());
+    }
+
+    // Hugging Face PEFT takes whatever ends in the letters: "norm" means five modules of this model.
+    [Fact]
+    public void A_file_means_by_names_what_hugging_face_means()
+    {
+        using var folder = new Folder();
+        using var model = SmallModel.Create();
+        string[] all = [.. new PeftModel(model).Tree.ModulePaths.Where(path => path.EndsWith("norm", StringComparison.Ordinal))];
+        all.Length.ShouldBe(5);
+        var peft = PeftModel.Of(model)!.Add("default", new LoraOptions { ModulesToSave = all }).Shake();
+        peft.SaveAdapter(folder.Path);
+        var file = Path.Combine(folder.Path, AdapterConfig.FileName);
+        File.WriteAllText(file, AdapterConfig.Write(((LoraOptions)AdapterConfig.Read(folder.Path)) with { ModulesToSave = ["norm"] }));
+        using var other = SmallModel.Create();
+        other.ApplyAdapter(folder.Path).Bits().ShouldBeBits(peft.Bits());
+    }
+
+    [Fact]
+    public void An_adapter_from_a_folder_is_frozen_until_it_is_asked_for_and_the_trainer_says_so()
+    {
+        using var folder = new Folder();
+        using (var model = SmallModel.Create()) model.ApplyLora().SaveAdapter(folder.Path);
+        using var base1 = SmallModel.Create();
+        using var peft = base1.ApplyAdapter(folder.Path);
+        var trainer = new Trainer(peft, TrainingDataset.From(2, rows => SmallModel.Batch(rows.Count)), new TrainingOptions { MaxSteps = 1 });
+        var message = Should.Throw<TrainingException>(() => trainer.Train()).Message;
+        message.ShouldContain("trainable: true");
+        message.ShouldContain("Unfreeze(\"default\")");
+        peft.Unfreeze("default");
+        trainer.Train().Steps.ShouldBe(1);
+        peft.LoadAdapter(folder.Path, "other", trainable: true).Activate("other");
+        peft.Trainables.ShouldNotBeEmpty();
+        peft.Activate();
+        Should.Throw<TrainingException>(() => trainer.Train()).Message.ShouldContain("No adapter is active");
+    }
+
+    private sealed class Folder : IDisposable
+    {
+        public string Path { get; } = Directory.CreateTempSubdirectory("peft-names-").FullName;
+
+        public void Dispose() => Directory.Delete(Path, recursive: true);
+    }
+}

@@ -1,0 +1,133 @@
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.AI;
+using Peft.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Docs.Tests.Snippets;
+
+/// <summary>What the page on Hugging Face's calls names: each of its expressions stands here, word for word, and runs.</summary>
+public partial class ComingFromHuggingFace : InFolder
+{
+    private const string Page = "docs/coming-from-hugging-face.md";
+
+    [Fact]
+    public void Every_expression_on_the_page_is_one_that_runs_here()
+    {
+        var code = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Snippets", $"{nameof(ComingFromHuggingFace)}.cs"));
+        var page = Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "pages"), Path.GetFileName(Page), SearchOption.AllDirectories).Single();
+        var rows = File.ReadLines(page).Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Select(line => Column().Split(line)).Where(columns => columns.Length >= 4 && !columns[1].Contains("---", StringComparison.Ordinal)).ToList();
+        rows.Count.ShouldBeGreaterThan(50);
+        rows.SelectMany(columns => Code().Matches(columns[2])).Select(match => match.Groups[1].Value).Where(each => !code.Contains(each, StringComparison.Ordinal)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Models_and_tokenizers()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using (CausalLM.FromPretrained("models/stories260K", new LoadOptions { Type = ScalarType.BFloat16, Device = CPU })) { }
+        using (SequenceClassifier.FromPretrained("models/stories260K", new LoadOptions { LabelCount = 3 })) { }
+        using (FeatureExtractor.FromPretrained("models/stories260K")) { }
+        Func<string, LoadOptions?, nn.Module>[] others = [Seq2SeqLM.FromPretrained, MaskedLM.FromPretrained, TokenClassifier.FromPretrained, QuestionAnswerer.FromPretrained];
+        others.ShouldAllBe(open => open != null);
+        model.Config.ModelType.ShouldBe("llama");
+        model.CheckpointActivations = true;
+        model.SavePretrained("out/model");
+
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        var ids = tokenizer.Encode("Once upon a time");
+        string[] texts = ["Once upon a time", "Tim"];
+        tokenizer.EncodeBatch(texts, new EncodeOptions { Padding = PaddingStrategy.Longest, MaxLength = 64, PadId = 0 }).Count.ShouldBe(2);
+        tokenizer.Decode(ids).ShouldContain("Once");
+        tokenizer.ChatTemplate = ChatTemplate.Parse("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
+        ChatMessage[] messages = [new(ChatRole.User, "Hi")];
+        tokenizer.ApplyChatTemplate(messages).Ids.ShouldNotBeEmpty();
+        tokenizer.AddTokens(["<new>"]);
+        model.ResizeTokenEmbeddings(tokenizer.VocabularySize);
+        tokenizer.Save("out/model");
+
+        model.Generate("Once upon a time", tokenizer, new GenerationOptions { MaxNewTokens = 8, DoSample = true, Temperature = 0.8, Seed = 1 }).ShouldNotBeEmpty();
+        model.Generate(texts, tokenizer).Count.ShouldBe(2);
+        foreach (var piece in model.GenerateText("Once upon a time", tokenizer)) piece.ShouldNotBeNull();
+        using IChatClient client = model.AsChatClient(tokenizer);
+    }
+
+    [Fact]
+    public void Adapters()
+    {
+        using (var first = CausalLM.FromPretrained("models/stories260K"))
+        {
+            first.ApplyAdapter(new LoraOptions { Rank = 4 }).SaveAdapter("out/b");
+        }
+        using (var model = CausalLM.FromPretrained("models/stories260K"))
+        {
+            var config = new LoraOptions { Rank = 16, Alpha = 32, TargetModules = ["q_proj", "v_proj"], Dropout = 0.05 };
+            AdapterOptions[] others = [new LoraOptions { TargetModules = "all-linear" }, new Ia3Options(), new PrefixTuningOptions { VirtualTokens = 20 }, new LoraOptions { TaskType = "CAUSAL_LM" },
+                new LoraOptions { UseDora = true, UseRslora = true }, new LoraOptions { ModulesToSave = ["embed_tokens"] }, new LoraOptions { InitializationSeed = 42 }];
+            others.ShouldAllBe(options => options.PeftType.Length > 0);
+            var peft = model.ApplyAdapter(config);
+            peft.PrintTrainableParameters(TextWriter.Null);
+            peft.PrintTrainableParameters();
+            peft.CountParameters().Trainable.ShouldBeGreaterThan(0);
+            peft.Status().ShouldNotBeEmpty();
+            peft.SaveAdapter("out/a");
+            peft.LoadAdapter("out/b", name: "b");
+            peft.Add("c", config);
+            peft.Activate("b");
+            peft.Activate("default", "b");
+            using (peft.WithoutAdapters()) { }
+            using (peft.Rows("default", "b")) { }
+            peft.Combine("mix", [("default", 0.7), ("b", 0.3)], new CombinationOptions { Kind = Combination.Svd });
+            peft.Rename("mix", "mixed");
+            peft.Delete("c");
+            peft.Unfreeze("b");
+            peft.HotSwap("b", "out/b");
+            peft.StateOf(peft.Find("default")).ShouldNotBeEmpty();
+            AdapterConfig.Read("out/a").ShouldBeOfType<LoraOptions>();
+            peft.Merge();
+            peft.Unmerge();
+            peft.Unload();
+        }
+        using (var model = CausalLM.FromPretrained("models/stories260K"))
+        {
+            var peft = model.ApplyAdapter("out/a");
+            peft.Trainables.ShouldBeEmpty();
+            peft.MergeAndUnload();
+        }
+        using (var model = CausalLM.FromPretrained("models/stories260K"))
+        using (var peft = model.ApplyAdapter("out/a", trainable: true))
+            peft.Trainables.ShouldNotBeEmpty();
+        using var auto = AutoPeftModel.ForCausalLM("out/a");
+        auto.Peft.Active.ShouldBe(["default"]);
+    }
+
+    [Fact]
+    public void Training()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        File.WriteAllText("rows.jsonl", """{"prompt": "Once", "completion": " upon a time."}""" + "\n");
+        using var peft = model.ApplyLora();
+        InstructionDataset.FromFile("rows.jsonl", tokenizer).Count.ShouldBe(1);
+        var data = TextDataset.FromFile("train.txt", tokenizer, blockSize: 64);
+        var arguments = new TrainingOptions
+        {
+            OutputFolder = "out/run", Epochs = 1, MaxSteps = 2, BatchSize = 4, GradientAccumulation = 1, LearningRate = 1e-3, WarmupRatio = 0.1, WarmupSteps = 0, Seed = 42,
+            Schedule = LearningRateSchedule.Cosine(), MaxGradientNorm = 1, Optimizer = new() { WeightDecay = 0.01 }, LogEverySteps = 10, SaveEverySteps = 1, KeepCheckpoints = 2,
+            EvaluateEverySteps = 1, LoadBestAtEnd = true, BestMetric = "loss", GroupByLength = true, TensorBoardFolder = "out/board",
+        };
+        var trainer = new Trainer(peft, data, arguments) { Evaluation = data };
+        trainer.Train(new ProgressPrinter());
+        trainer.Evaluate().Loss.ShouldBeGreaterThan(0);
+        var resumed = arguments with { ResumeFrom = Trainer.FindLastCheckpoint("out/run") };
+        resumed.ResumeFrom.ShouldNotBeNull();
+        new ModuleTrainable(model).Module.ShouldBe(model);
+    }
+
+    // A bar in code is written \| in a table.
+    [GeneratedRegex(@"(?<!\\)\|")]
+    private static partial Regex Column();
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Code();
+}
