@@ -73,6 +73,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate(string[])"/> names them.</summary>
     /// <returns>This model.</returns>
+    /// <exception cref="AdapterNameException">The name cannot be that of a folder, or has a meaning of its own.</exception>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
@@ -143,6 +144,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     }
 
     /// <summary>Gives an adapter another name.</summary>
+    /// <exception cref="AdapterNameException">The new name cannot be that of a folder, or has a meaning of its own.</exception>
     /// <exception cref="AdapterExistsException">The new name is taken.</exception>
     /// <exception cref="AdapterNotFoundException">There is no adapter of the old name.</exception>
     public void Rename(string name, string newName)
@@ -285,7 +287,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
                     if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
                 });
             AdapterPlan plan;
-            using (new OwnSeed(options.InitializationSeed)) plan = options.Plan(Tree);
+            using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
             RequireTaskHead(name, plan);
             // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })

@@ -54,5 +54,5 @@ public abstract class LanguageModel : PretrainedModel
     }
 
     /// <summary>Hidden states as the head reads them.</summary>
-    private protected Tensor Scale(Tensor hidden) => Spec.HeadScale == 1 ? hidden.alias() : hidden.mul(Spec.HeadScale);
+    private protected Tensor Scale(Tensor hidden) => Spec.HeadScale == 1 ? hidden.alias() : hidden.mul(Kept(Spec.HeadScale));
 }

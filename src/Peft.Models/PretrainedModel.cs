@@ -88,7 +88,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     {
         var looked = Transformer.LookUp(InputEmbeddings, ids);
         if (!Spec.ScalesAtLookup) return looked;
-        using (looked) return looked.mul(Spec.EmbeddingScale);
+        using (looked) return looked.mul(Kept(Spec.EmbeddingScale));
     }
 
     /// <inheritdoc/>

@@ -66,18 +66,18 @@ public sealed class SequenceClassifier : ClassifyingModel
     {
         var ids = input.InputIds ?? throw new ArgumentException("An encoder with a decoder classifies token ids, not embeddings: they tell where the input ends.", nameof(input));
         if (Config.Ids("eos_token_id") is not [var end, ..]) throw new ModelFolderException($"{Config.Source} has no eos_token_id, which tells the state that is classified.");
-        var ends = ids.eq(end);
+        var ends = ids.eq(Kept(end));
         var counts = ends.sum(1);
         var (least, most) = (counts.min().item<long>(), counts.max().item<long>());
         if (least != most || least == 0)
             throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but each must have one, or all as many: add it when the texts are encoded.", nameof(input));
-        var last = ends.to_type(ScalarType.Int64).mul(arange(ids.shape[1], ScalarType.Int64, ids.device)).argmax(1);
+        var last = ends.to_type(ScalarType.Int64).mul(arange(Kept(ids.shape[1]), ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
-        var shifted = cat([full(ids.shape[0], 1, start, ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
+        var shifted = cat([full(ids.shape[0], 1, Kept(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
         var (rows, length, width) = (ids.shape[0], hidden.shape[1], hidden.shape[2]);
-        var first = arange(rows, ScalarType.Int64, ids.device).mul(length).add(length - ids.shape[1]);   // virtual tokens come before
+        var first = arange(Kept(rows), ScalarType.Int64, ids.device).mul(Kept(length)).add(Kept(length - ids.shape[1]));   // virtual tokens come before
         return hidden.reshape(-1, width).index_select(0, first.add(last));
     }
 
@@ -85,8 +85,8 @@ public sealed class SequenceClassifier : ClassifyingModel
     {
         // As in transformers, the padding id decides; the mask, where the configuration names no such id or rows were filled up with another.
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        var seen = input.AttentionMask is { } mask ? mask.narrow(1, mask.shape[1] - length, length).ne(0) : null;
-        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, seen is null ? ids.ne(pad) : ids.ne(pad).logical_and(seen));
+        var seen = input.AttentionMask is { } mask ? mask.narrow(1, mask.shape[1] - length, length).ne(Kept(0)) : null;
+        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, seen is null ? ids.ne(Kept(pad)) : ids.ne(Kept(pad)).logical_and(seen));
         if (seen is not null) return HiddenStates.Last(hidden, seen);
         if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
         throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));

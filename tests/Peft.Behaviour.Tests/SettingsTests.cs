@@ -194,7 +194,7 @@ public sealed class SettingsTests
             _ when own == typeof(IReadOnlyDictionary<string, int>) => [(Parsed("""{"q_proj": 4, "v_proj": 2}"""), new Dictionary<string, int> { ["q_proj"] = 4, ["v_proj"] = 2 })],
             _ when own == typeof(IReadOnlyDictionary<string, double>) => [(Parsed("""{"q_proj": 0.5}"""), new Dictionary<string, double> { ["q_proj"] = 0.5 })],
             _ when own == typeof(IReadOnlyDictionary<string, string>) => [(Parsed("""{"a": "b"}"""), new Dictionary<string, string> { ["a"] = "b" })],
-            _ when own == typeof(IReadOnlyDictionary<string, JsonElement>) => [(Parsed("""{"use_fast": true, "revision": "main"}"""), JsonSerializer.Deserialize<Dictionary<string, JsonElement>>("""{"use_fast": true, "revision": "main"}"""))],
+            _ when own == typeof(IReadOnlyDictionary<string, JsonElement>) => [(Parsed("""{"revision": "main", "use_fast": true}"""), JsonSerializer.Deserialize<Dictionary<string, JsonElement>>("""{"revision": "main", "use_fast": true}"""))],
             _ when own == typeof(IReadOnlyDictionary<string, IReadOnlyList<bool>>) => [(Parsed("""{"q_proj": [true, false]}"""), new Dictionary<string, IReadOnlyList<bool>> { ["q_proj"] = [true, false] })],
             _ when Records.Contains(own) => Inside(own),
             _ => throw new InvalidOperationException($"This test has no sample for {own}: how does a settings file write it?"),

@@ -91,8 +91,8 @@ public sealed class TargetTests : IDisposable
         }
         Matched(@"blocks\.\d\.attention\.(query|value)").Length.ShouldBe(4);
         Matched(@".*experts\.1|head").ShouldBe(["blocks.0.experts.1", "blocks.1.experts.1", "head"], ignoreOrder: true);
-        Should.Throw<TargetNotFoundException>(() => Matched("query")).Message.ShouldContain("[query]");
-        Should.Throw<TargetNotFoundException>(() => Matched(@"blocks\.0\.attention")).Message.ShouldContain("[blocks");
+        Should.Throw<TargetNotFoundException>(() => Matched("query")).Message.ShouldContain("'query'");
+        Should.Throw<TargetNotFoundException>(() => Matched(@"blocks\.0\.attention")).Message.ShouldContain("The module blocks.0.attention");
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed record TaskDescription
         if (!File.Exists(path)) return null;
         try
         {
-            var fields = JsonNode.Parse(File.ReadAllText(path), null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject;
+            var fields = JsonNode.Parse(JsonFile.Read(path), null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject;
             var names = fields?["id2label"] as JsonObject ?? throw new CheckpointException(path, "has no object \"id2label\", which names the classes.");
             var labels = Enumerable.Range(0, names.Count)
                 .Select(id => names[id.ToString(CultureInfo.InvariantCulture)]?.GetValue<string>() ?? throw new CheckpointException(path, $"has {names.Count} classes in \"id2label\", but none of number {id}."));

@@ -21,20 +21,21 @@ internal static class TargetHints
     {
         if (string.IsNullOrWhiteSpace(name))
         {
-            yield return "A name is empty: take it out.";
+            yield return "A name is empty, which means the model itself, and adapters cannot enter that: name modules in it.";
             yield break;
         }
+        ModuleSelector? pattern = isPattern ? (ModuleSelector)name : null;
         if (isPattern && model.Targets.Count(target => ModuleSelector.Means(name, target.Path)) is > 0 and var count)
             yield return $"A single string is a regular expression for the whole path of a module; for the {count} module{(count == 1 ? "" : "s")} of that name give a list: [\"{name}\"].";
         if (model.OtherPaths.FirstOrDefault(pair => ModuleSelector.Means(name, pair.Key)) is { Value: { } shared, Key: var other })
             yield return $"{other} is the module {shared.Path} under another path: name that.";
         if (model.Targets.Select(target => Last(target.Path)).FirstOrDefault(each => each != Last(name) && string.Equals(each, Last(name), StringComparison.OrdinalIgnoreCase)) is { } alike)
             yield return $"Upper and lower case count: '{alike}' is a module, '{Last(name)}' is not.";
-        if (model.Model.named_modules().FirstOrDefault(pair => ModuleSelector.Means(name, pair.name) && model.Targets.All(target => target.Path != pair.name)) is { module: { } found, name: var path }
+        if (model.Model.named_modules().FirstOrDefault(pair => (ModuleSelector.Means(name, pair.name) || pattern?.Matches(pair.name) == true) && model.Targets.All(target => target.Path != pair.name)) is { module: { } found, name: var path }
             && !model.OtherPaths.ContainsKey(path))
         {
             string[] inside = [.. model.Targets.Where(target => target.Path.StartsWith(path + ".", StringComparison.Ordinal)).Select(target => Last(target.Path)).Distinct().Take(6)];
-            yield return $"{path} is a {found.GetType().Name}, which adapters cannot enter{(inside.Length > 0 ? $": name what is in it ({string.Join(", ", inside)})" : "")}.";
+            yield return $"The module {path} ({found.GetType().Name}) is none that adapters can enter{(inside.Length > 0 ? $": name what is in it ({string.Join(", ", inside)})" : "")}.";
         }
     }
 

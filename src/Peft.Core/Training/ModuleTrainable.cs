@@ -33,7 +33,6 @@ public sealed class ModuleTrainable(nn.Module module) : ITrainable
     public void Save(string folder)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, FileName);
         SafetensorsWriter.Write(path, Trainables.ToDictionary(tensor => tensor.Name, Tensor (tensor) => tensor.Value));
     }

@@ -27,21 +27,21 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             var count = Math.Min(chunk, total - start);
             var logits = nn.functional.linear(rows.narrow(0, start, count), head).to_type(ScalarType.Float32);
             Tensor? bent = null;
-            if (cap > 0) logits = (bent = logits.div_(cap).tanh_()).mul(cap);
+            if (cap > 0) logits = (bent = logits.div_(Kept(cap)).tanh_()).mul(Kept(cap));
             var target = targets.narrow(0, start, count).unsqueeze(1);
             var logProbability = nn.functional.log_softmax(logits, -1);
             sum.sub_(logProbability.gather(1, target).sum());
             if (gradient is null) continue;
             // d/dz of −log softmax(z)[target] is softmax(z) − onehot(target), over the number of rows.
             var slope = logProbability.exp_();
-            slope.scatter_add_(1, target, full(count, 1, -1f, ScalarType.Float32, rows.device));
-            slope.mul_(1.0 / total);
-            if (bent is not null) slope.mul_(bent.pow_(2).neg_().add_(1));
+            slope.scatter_add_(1, target, full(count, 1, Kept(-1f), ScalarType.Float32, rows.device));
+            slope.mul_(Kept(1.0 / total));
+            if (bent is not null) slope.mul_(bent.pow_(Kept(2)).neg_().add_(Kept(1)));
             gradient.narrow(0, start, count).copy_(slope.to_type(head.dtype).mm(head));
         }
         // TorchSharp saves after this returns: the tensor must outlive the scope.
         if (gradient is not null) ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
-        return sum.div_(total).squeeze(0).MoveToOuterDisposeScope();
+        return sum.div_(Kept(total)).squeeze(0).MoveToOuterDisposeScope();
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)

@@ -27,7 +27,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
             foreach (var each in packedLengths.SkipLast(1))
             {
                 end += each;
-                targets.narrow(1, end - 1, 1).fill_(Batch.IgnoredLabel);
+                targets.narrow(1, end - 1, 1).fill_(Kept(Batch.IgnoredLabel));
             }
         }
         return OverLabels(hidden.narrow(1, 0, length - 1), targets).MoveToOuterDisposeScope();
@@ -55,9 +55,9 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     {
         var flatTargets = targets.reshape(-1).to_type(ScalarType.Int64);
         var rows = hidden.reshape(-1, hidden.shape[^1]);
-        var kept = flatTargets.ne(Batch.IgnoredLabel).nonzero().squeeze(1);
+        var kept = flatTargets.ne(Kept(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var count = kept.shape[0];
-        if (count == 0) return rows.sum().mul(0);
+        if (count == 0) return rows.sum().mul(Kept(0));
         if (count < flatTargets.shape[0])
         {
             rows = rows.index_select(0, kept);
@@ -90,8 +90,8 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <summary>c·tanh(z/c).</summary>
     public static Tensor Cap(Tensor logits, double cap)
     {
-        using var small = logits.div(cap);
+        using var small = logits.div(Kept(cap));
         using var bent = small.tanh();
-        return bent.mul(cap);
+        return bent.mul(Kept(cap));
     }
 }

@@ -12,13 +12,13 @@ public sealed record Llama3Scaling(double Factor, double LowFrequency, double Hi
     internal override Tensor Frequencies(double theta, Tensor exponents, long length)
     {
         var frequencies = Power(theta, exponents).reciprocal();
-        var wavelengths = frequencies.reciprocal().mul(2 * Math.PI);
+        var wavelengths = frequencies.reciprocal().mul(Kept(2 * Math.PI));
         var longest = OriginalPositions / LowFrequency;
         var shortest = OriginalPositions / HighFrequency;
-        var slowed = frequencies.div(Factor);
-        var blend = wavelengths.reciprocal().mul(OriginalPositions).sub(LowFrequency).div(HighFrequency - LowFrequency);
-        var blended = slowed.mul(blend.neg().add(1)).add(frequencies.mul(blend));
-        var result = where(wavelengths.gt(longest), slowed, frequencies);
-        return where(wavelengths.le(longest).logical_and(wavelengths.ge(shortest)), blended, result);
+        var slowed = frequencies.div(Kept(Factor));
+        var blend = wavelengths.reciprocal().mul(Kept(OriginalPositions)).sub(Kept(LowFrequency)).div(Kept(HighFrequency - LowFrequency));
+        var blended = slowed.mul(blend.neg().add(Kept(1))).add(frequencies.mul(blend));
+        var result = where(wavelengths.gt(Kept(longest)), slowed, frequencies);
+        return where(wavelengths.le(Kept(longest)).logical_and(wavelengths.ge(Kept(shortest))), blended, result);
     }
 }

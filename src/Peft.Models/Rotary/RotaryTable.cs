@@ -34,7 +34,7 @@ internal sealed class RotaryTable : IDisposable
         using var _ = growing.EnterScope();
         if (Passes(start + length))
         {
-            using var positions = arange(start, start + length, ScalarType.Float32, device);
+            using var positions = arange(Kept(start), Kept(start + length), ScalarType.Float32, device);
             return Angles(positions, type);
         }
         Ensure(start + length, type, device);
@@ -75,7 +75,7 @@ internal sealed class RotaryTable : IDisposable
         // (x₁, x₂) → (x₁ cos − x₂ sin, x₂ cos + x₁ sin): rolling by half swaps the halves, the sign is in the table.
         using var swapped = heads.roll(size / 2, -1);
         using var straight = heads.mul(angles.Cosine);
-        return straight.addcmul(swapped, angles.SignedSine, 1);
+        return straight.addcmul(swapped, angles.SignedSine, Kept(1));
     }
 
     // Beyond that, positions that a caller names are few among many: a table up to them would hold what nobody asks for.
@@ -99,7 +99,7 @@ internal sealed class RotaryTable : IDisposable
         rows = Math.Max(64, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)needed));
         // Inference tensors could not take part in a later training step.
         using var normal = inference_mode(false);
-        using var positions = arange(rows, ScalarType.Float32, device);
+        using var positions = arange(Kept(rows), ScalarType.Float32, device);
         (cosine, sine) = Angles(positions, type).Detach();
     }
 
@@ -108,10 +108,10 @@ internal sealed class RotaryTable : IDisposable
     {
         using var grad = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(0, Rotated, 2, ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(share);
+        var exponents = arange(Kept(0), Kept(Rotated), Kept(2), ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Kept(share));
         var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
         var (c, s) = (angles.cos(), angles.sin());
-        if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(factor), s.mul(factor));
+        if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(Kept(factor)), s.mul(Kept(factor)));
         return new(cat([c, c], -1).to_type(type).unsqueeze(1).MoveToOuterDisposeScope(),
                    cat([s.neg(), s], -1).to_type(type).unsqueeze(1).MoveToOuterDisposeScope());
     }

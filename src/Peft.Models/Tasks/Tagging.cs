@@ -79,7 +79,7 @@ public static class Tagging
         var most = Prediction.MaxLength(model, tokenizer, options.MaxLength);
         var encoder = new TextEncoder(tokenizer, int.MaxValue, truncates: false);
         var windows = new List<(int Text, int[] Tokens)>();
-        var (encoded, first) = (new List<Encoding>(), new List<int[]>());
+        var (encoded, first) = (new List<TokenEncoding>(), new List<int[]>());
         for (var i = 0; i < texts.Count; i++)
         {
             Exception Error(string what) => new ArgumentException($"Text {i}: {what}", nameof(texts));

@@ -79,7 +79,7 @@ internal static class Words
     /// <param name="text">The text.</param>
     /// <param name="words">Its words in order.</param>
     /// <param name="tokens">Its tokens.</param>
-    public static int[] FirstTokens(string text, IReadOnlyList<TextRange> words, Encoding tokens)
+    public static int[] FirstTokens(string text, IReadOnlyList<TextRange> words, TokenEncoding tokens)
     {
         var places = new TextPlaces(text);
         var first = Enumerable.Repeat(-1, words.Count).ToArray();

@@ -9,7 +9,7 @@ internal static class TextWindows
     /// <param name="maxLength">Most tokens of a window; null for no limit.</param>
     /// <param name="stride">Tokens of the text that neighbouring windows share.</param>
     /// <param name="error">Makes the exception where there is no room.</param>
-    public static List<int[]> Of(Encoding tokens, int sequence, int? maxLength, int stride, Func<string, Exception> error)
+    public static List<int[]> Of(TokenEncoding tokens, int sequence, int? maxLength, int stride, Func<string, Exception> error)
     {
         if (maxLength is not { } most || tokens.Length <= most) return [[.. Enumerable.Range(0, tokens.Length)]];
         int[] own = [.. Enumerable.Range(0, tokens.Length).Where(i => tokens.SequenceIds[i] == sequence)];

@@ -19,7 +19,7 @@ internal sealed class PromptLayout(IReadOnlyList<PromptRow> rows, int prefix, in
     public bool IsMixed { get; } = rows.Any(row => (prefix > 0 && row.Prefix != prefix) || (embeddings > 0 && row.Embeddings != embeddings));
 
     /// <summary>Whether rows have embeddings, <c>[rows, 1]</c>.</summary>
-    public Tensor HasEmbeddings => Embedded.gt(0);
+    public Tensor HasEmbeddings => Embedded.gt(Kept(0));
 
     /// <summary>Virtual tokens of each row, <c>[rows, 1]</c>.</summary>
     public Tensor Own => Prefixed.add(Embedded);
@@ -29,12 +29,12 @@ internal sealed class PromptLayout(IReadOnlyList<PromptRow> rows, int prefix, in
     private Tensor Embedded => Column(row => embeddings == 0 ? 0 : row.Embeddings);
 
     /// <summary>1 for a virtual token and 0 for padding, <c>[rows, total]</c>.</summary>
-    public Tensor Mask => cat([Range(prefix).ge(Prefixed.neg().add(prefix)), Range(embeddings).ge(Embedded.neg().add(embeddings))], 1);
+    public Tensor Mask => cat([Range(prefix).ge(Prefixed.neg().add(Kept(prefix))), Range(embeddings).ge(Embedded.neg().add(Kept(embeddings)))], 1);
 
     /// <summary>The positions that the embeddings have in their row, <c>[rows, embeddings]</c>.</summary>
-    public Tensor Positions => Range(embeddings).sub(embeddings).add(Embedded).clamp(min: 0).add(Prefixed);
+    public Tensor Positions => Range(embeddings).sub(Kept(embeddings)).add(Embedded).clamp(min: Kept(0)).add(Prefixed);
 
-    private Tensor Range(int count) => arange(count, ScalarType.Int64, device).unsqueeze(0);
+    private Tensor Range(int count) => arange(Kept(count), ScalarType.Int64, device).unsqueeze(0);
 
     private Tensor Column(Func<PromptRow, int> of) => tensor(rows.Select(row => (long)of(row)).ToArray(), [rows.Count, 1], device: device);
 }

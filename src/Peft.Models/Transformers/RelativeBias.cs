@@ -18,22 +18,22 @@ internal sealed class RelativeBias(RelativePositions settings, int heads, bool c
         using var scope = NewDisposeScope();
         var device = Table.Weight.device;
         var keys = past + length;
-        var distances = arange(1 - keys, length, ScalarType.Int64, device);   // key − query
+        var distances = arange(Kept(1 - keys), Kept(length), ScalarType.Int64, device);   // key − query
         var rows = Table.call(Buckets(distances));                            // [distances, heads]
-        var query = arange(past, keys, ScalarType.Int64, device).unsqueeze(1);
-        var index = arange(keys, ScalarType.Int64, device).sub(query).add(keys - 1).reshape(-1);
+        var query = arange(Kept(past), Kept(keys), ScalarType.Int64, device).unsqueeze(1);
+        var index = arange(Kept(keys), ScalarType.Int64, device).sub(query).add(Kept(keys - 1)).reshape(-1);
         return rows.index_select(0, index).view(length, keys, -1).permute(2, 0, 1).unsqueeze(0).to_type(type).contiguous().MoveToOuterDisposeScope();
     }
 
     private Tensor Buckets(Tensor distances)
     {
         var count = causal ? settings.Buckets : settings.Buckets / 2;
-        var far = causal ? distances.clamp(max: 0).neg() : distances.abs();
+        var far = causal ? distances.clamp(max: Kept(0)).neg() : distances.abs();
         var exact = count / 2;
         // In float32, as published implementations compute it: at the edges of buckets rounding decides.
-        var wide = far.to_type(ScalarType.Float32).div(exact).log().div(Math.Log((double)settings.MaxDistance / exact)).mul(count - exact)
-            .to_type(ScalarType.Int64).add(exact).clamp(max: count - 1);
-        var bucket = where(far.lt(exact), far, wide);
-        return causal ? bucket : bucket.add(distances.gt(0).to_type(ScalarType.Int64).mul(count));
+        var wide = far.to_type(ScalarType.Float32).div(Kept(exact)).log().div(Kept(Math.Log((double)settings.MaxDistance / exact))).mul(Kept(count - exact))
+            .to_type(ScalarType.Int64).add(Kept(exact)).clamp(max: Kept(count - 1));
+        var bucket = where(far.lt(Kept(exact)), far, wide);
+        return causal ? bucket : bucket.add(distances.gt(Kept(0)).to_type(ScalarType.Int64).mul(Kept(count)));
     }
 }

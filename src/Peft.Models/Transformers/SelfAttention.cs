@@ -131,7 +131,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
         if (keyNorm is not null) k = keyNorm.call(k);
-        var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(kernel.Scale), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
+        var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(Kept(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
         return weights.matmul(Spread(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
 
         Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);

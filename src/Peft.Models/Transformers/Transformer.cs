@@ -104,11 +104,11 @@ internal sealed class Transformer : Backbone
 
     private Tensor Embed(ModelInput input)
     {
-        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(spec.EmbeddingScale);
+        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(Kept(spec.EmbeddingScale));
         var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
         var looked = LookUp(embedding, ids);
         if (spec.EmbeddingScale == 1) return looked;
-        using (looked) return looked.mul(spec.EmbeddingScale);
+        using (looked) return looked.mul(Kept(spec.EmbeddingScale));
     }
 
     /// <summary>The embeddings of token ids, not scaled.</summary>
@@ -177,7 +177,7 @@ internal sealed class Transformer : Backbone
         if (mask.shape[0] != batch || (width != length && width != past + length))
             throw new ArgumentException(
                 $"The attention mask is [{mask.shape[0]}, {width}], but the input is [{batch}, {length}] after {past} earlier positions.", nameof(mask));
-        using var zero = mask.eq(0);
+        using var zero = mask.eq(Kept(0));
         using var any = zero.any();
         if (!any.item<bool>()) return null;
         if (width == past + length) return mask.alias();
@@ -201,8 +201,8 @@ internal sealed class Transformer : Backbone
             if (count > spec.MaxPositions)
                 throw new ArgumentException($"The sequence has {count} positions, but the model has learned {spec.MaxPositions} only: cut the input (the blockSize of a TextDataset, the MaxLength of other datasets), virtual tokens counted.", nameof(input));
             using var shifted = ids is null
-                ? arange(context.Past + spec.LearnedPositionOffset!.Value, end + spec.LearnedPositionOffset.Value, ScalarType.Int64, context.Device).unsqueeze(0)
-                : ids.add(spec.LearnedPositionOffset!.Value);
+                ? arange(Kept(context.Past + spec.LearnedPositionOffset!.Value), Kept(end + spec.LearnedPositionOffset.Value), ScalarType.Int64, context.Device).unsqueeze(0)
+                : ids.add(Kept(spec.LearnedPositionOffset!.Value));
             using var learned = positions.call(shifted);
             using var without = hidden;
             hidden = without.add(learned);
@@ -263,19 +263,19 @@ internal sealed class Transformer : Backbone
         {
             // Embeddings do not tell which of them are padding: transformers then counts all.
             if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
-            var real = ids.ne(padding).to_type(ScalarType.Int64);
-            return real.cumsum(1).add(context.Past).mul(real).sub(1).MoveToOuterDisposeScope();
+            var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
+            return real.cumsum(1).add(Kept(context.Past)).mul(real).sub(Kept(1)).MoveToOuterDisposeScope();
         }
         if (context.KeyMask is not { } mask) return null;
         Tensor all;   // [batch, past + sequence]
         if (spec.Positions == PositionRule.RealTokens)
         {
-            all = mask.cumsum(1).mul(mask).sub(1);
+            all = mask.cumsum(1).mul(mask).sub(Kept(1));
         }
         else
         {
-            var first = mask.ne(0).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
-            all = arange(context.Past + context.Length, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: 0);
+            var first = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
+            all = arange(Kept(context.Past + context.Length), ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Kept(0));
         }
         return all.narrow(1, context.Past, context.Length).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
     }

@@ -14,16 +14,16 @@ internal sealed class Likely(Func<Tensor, Tensor> unlikely, int keep) : ILogitsP
     public static Likely MinP(double share, int keep) => new(scores =>
     {
         var probabilities = nn.functional.softmax(scores, -1);
-        return probabilities.lt(probabilities.amax([-1], true).mul(share));
+        return probabilities.lt(probabilities.amax([-1], true).mul(Kept(share)));
     }, keep);
 
     /// <summary>Those at least so probable stay.</summary>
-    public static Likely Epsilon(double bound, int keep) => new(scores => nn.functional.softmax(scores, -1).lt(bound), keep);
+    public static Likely Epsilon(double bound, int keep) => new(scores => nn.functional.softmax(scores, -1).lt(Kept(bound)), keep);
 
     /// <summary>Those at least as probable as min(η, √η·e^−entropy) stay.</summary>
     public static Likely Eta(double eta, int keep) => new(scores =>
     {
-        var bound = Entropy(scores).neg().exp().mul(Math.Sqrt(eta)).clamp(max: eta);
+        var bound = Entropy(scores).neg().exp().mul(Kept(Math.Sqrt(eta))).clamp(max: Kept(eta));
         return nn.functional.softmax(scores, -1).lt(bound);
     }, keep);
 
@@ -38,7 +38,7 @@ internal sealed class Likely(Func<Tensor, Tensor> unlikely, int keep) : ILogitsP
     {
         var gone = unlikely(scores);
         if (keep > 0) gone = gone.logical_and(scores.lt(Best(scores, keep)));
-        return scores.masked_fill(gone, float.NegativeInfinity);
+        return scores.masked_fill(gone, Kept(float.NegativeInfinity));
     }
 
     // The score of the token with that rank, [rows, 1].

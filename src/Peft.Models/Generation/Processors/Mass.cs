@@ -14,7 +14,7 @@ internal sealed class Mass : ILogitsProcessor
     /// <summary>The likeliest first (Holtzman et al. 2020, arXiv:1904.09751): what sums to 1 − p or less from the other end goes.</summary>
     public static Mass TopP(double p, int keep) => new(
         scores => scores.neg(),
-        probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(1 - p), keep);
+        probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(Kept(1 - p)), keep);
 
     /// <summary>Those nearest to the expected surprise first (Meister et al. 2022, arXiv:2202.00666): what comes after the sum has reached the mass goes.</summary>
     public static Mass Typical(double mass, int keep) => new(
@@ -22,7 +22,7 @@ internal sealed class Mass : ILogitsProcessor
         probabilities =>
         {
             var before = probabilities.cumsum(-1).sub(probabilities);
-            return before.ge(mass);
+            return before.ge(Kept(mass));
         },
         keep);
 
@@ -30,7 +30,7 @@ internal sealed class Mass : ILogitsProcessor
     {
         var (_, order) = distance(scores).sort(-1, false);
         var gone = beyond(nn.functional.softmax(scores.gather(-1, order), -1));
-        gone.narrow(-1, 0, Math.Min(keep, gone.shape[^1])).fill_(false);
-        return scores.masked_fill(gone.scatter(1, order, gone), float.NegativeInfinity);
+        gone.narrow(-1, 0, Math.Min(keep, gone.shape[^1])).fill_(Kept(false));
+        return scores.masked_fill(gone.scatter(1, order, gone), Kept(float.NegativeInfinity));
     }
 }

@@ -8,7 +8,7 @@ namespace Peft.Models;
 internal sealed record EncodedText(long[] Ids, long[]? TypeIds)
 {
     /// <summary>The tokens of an encoding, or some of them.</summary>
-    public static EncodedText Of(Encoding text, IEnumerable<int>? positions = null)
+    public static EncodedText Of(TokenEncoding text, IEnumerable<int>? positions = null)
     {
         var chosen = (positions ?? Enumerable.Range(0, text.Length)).ToList();
         return new([.. chosen.Select(i => (long)text.Ids[i])], chosen.Exists(i => text.TypeIds[i] != 0) ? [.. chosen.Select(i => (long)text.TypeIds[i])] : null);

@@ -19,7 +19,7 @@ internal sealed class TextEncoder(Tokenizer tokenizer, int? maxLength, bool trun
     /// <param name="text">The text.</param>
     /// <param name="pair">The second text, or null.</param>
     /// <param name="error">Makes the exception for a text that is of no use.</param>
-    public Encoding Encode(string text, string? pair, Func<string, Exception> error)
+    public TokenEncoding Encode(string text, string? pair, Func<string, Exception> error)
     {
         ArgumentNullException.ThrowIfNull(text);
         var whole = Encode(text, pair, (int?)null);
@@ -31,9 +31,9 @@ internal sealed class TextEncoder(Tokenizer tokenizer, int? maxLength, bool trun
     }
 
     /// <summary>Encodes a text or a pair whole.</summary>
-    public Encoding Whole(string text, string? pair = null) => Encode(text, pair, (int?)null);
+    public TokenEncoding Whole(string text, string? pair = null) => Encode(text, pair, (int?)null);
 
-    private Encoding Encode(string text, string? pair, int? length)
+    private TokenEncoding Encode(string text, string? pair, int? length)
     {
         var options = new EncodeOptions { MaxLength = length };
         return pair is null ? tokenizer.Encode(text, options) : tokenizer.Encode(text, pair, options);
