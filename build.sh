@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One entry for everything: ./build.sh setup | quickstart | test | bench | pack
+# One entry for everything: ./build.sh setup | quickstart | intents | test | bench | pack
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -104,6 +104,9 @@ case "$command" in
     quickstart)
         setup
         dotnet run -c "$CONFIGURATION" --project examples/Quickstart -- "$@" ;;
+    intents)
+        setup
+        dotnet run -c "$CONFIGURATION" --project examples/IntentClassification -- "$@" ;;
     test)
         setup
         build || die "the build failed: no test was run."

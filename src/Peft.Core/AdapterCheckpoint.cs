@@ -16,8 +16,8 @@ public static class AdapterCheckpoint
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
-    /// Saves an adapter: the one named <c>default</c> into the folder itself, others into a subfolder of their name. Each file is
-    /// replaced whole or not at all.
+    /// Saves an adapter: the one named <c>default</c> into the folder itself, others into a subfolder of their name, as Hugging Face PEFT does. The folder
+    /// holds the old adapter or the new one, whole, at any moment, and keeps what it holds besides.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if need be.</param>
@@ -33,20 +33,32 @@ public static class AdapterCheckpoint
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
-        foreach (var part in adapter.Options.Companions(adapter)) Write(Path.Combine(into, part.Name), part.Options, part.Tensors);
-        Write(into, adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
+        using var save = FolderSave.Begin(into);
+        foreach (var part in adapter.Options.Companions(adapter)) Write(save, AdapterName.Require(part.Name), part.Options, part.Tensors);
+        save.Replaces(name => name == TaskDescription.FileName);
+        Write(save, "", adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
+        save.Commit();
     }
 
-    /// <summary>Writes the two files of an adapter, each whole or not at all.</summary>
+    /// <summary>Writes the files of an adapter: the two, and what a classifier was trained for. The folder holds the old ones or the new ones, whole, at any moment.</summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="tensors">The tensors by their keys.</param>
     public static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        Directory.CreateDirectory(folder);
-        // The tensors first: a folder with a configuration is a whole adapter.
-        SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, Metadata);
-        AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName),
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(tensors);
+        using var save = FolderSave.Begin(folder);
+        save.Replaces(name => name == TaskDescription.FileName);
+        Write(save, "", options, tensors);
+        save.Commit();
+    }
+
+    private static void Write(FolderSave save, string subfolder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        if (options.Task is { } task) save.WriteText(Path.Combine(subfolder, TaskDescription.FileName), task.ToJson());
+        SafetensorsWriter.Stage(save, Path.Combine(subfolder, FileName), tensors, Metadata);
+        save.WriteText(Path.Combine(subfolder, AdapterConfig.FileName),
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
 
@@ -69,7 +81,10 @@ public static class AdapterCheckpoint
     /// holds the base model's token embedding, the model's must be the same, resized alike; rows that resizing added take the file's values.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>.</param>
+    /// <param name="folder">
+    /// A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>. A folder that has none of them, but one adapter in a
+    /// subfolder, or one of the given name among several, stands for that subfolder: there <see cref="SaveAdapter"/> puts adapters that have a name.
+    /// </param>
     /// <param name="name">Its name in this model.</param>
     /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>): a frozen adapter takes no gradients until <see cref="PeftModel.Unfreeze"/>.</param>
     /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
@@ -79,15 +94,18 @@ public static class AdapterCheckpoint
     public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var options = AdapterConfig.Read(folder);
+        AdapterName.Require(name);
         using var scope = NewDisposeScope();
-        using var file = OpenTensors(folder);
+        using var saved = SavedAdapter.Open(folder, name);
         // A method that saves another form than it trains reads that form.
-        model.Add(name, options.FoundIn(folder) with { InferenceMode = true }, adapter =>
-        {
-            Fill(model, adapter, options, file, folder);
-            adapter.IsFrozen = !trainable;
-        });
+        using (Room(model, saved))
+            model.Add(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true }, adapter =>
+            {
+                Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder);
+                if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
+                    adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another lies in {Path.Combine(folder, name)}: name that folder to load it."];
+                adapter.IsFrozen = !trainable;
+            });
         BaseModelName.Log(logger, model.Find(name));
         return model;
     }
@@ -107,10 +125,10 @@ public static class AdapterCheckpoint
     public static void HotSwap(this PeftModel model, string name, string folder, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var options = AdapterConfig.Read(folder);
         using var scope = NewDisposeScope();
-        using var file = OpenTensors(folder);
-        model.Exchange(name, options.FoundIn(folder) with { InferenceMode = true }, adapter => Fill(model, adapter, options, file, folder));
+        using var saved = SavedAdapter.Open(folder, name);
+        using (Room(model, saved))
+            model.Exchange(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true }, adapter => Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder));
         BaseModelName.Log(logger, model.Find(name));
     }
 
@@ -122,15 +140,20 @@ public static class AdapterCheckpoint
     /// <exception cref="CheckpointException">There is no such file, or it is damaged.</exception>
     public static ITensorSource OpenTensors(string folder)
     {
-        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        FolderSave.Recover(folder);
+        if (!Path.Exists(Path.Combine(folder, FileName)) && !Path.Exists(Path.Combine(folder, PyTorchFileName))) folder = AdapterFolder.Find(folder);
         var (file, older) = (Path.Combine(folder, FileName), Path.Combine(folder, PyTorchFileName));
-        return WeightFile.Open(File.Exists(file) || !File.Exists(older) ? file : older);
+        return WeightFile.Open(Path.Exists(file) || !Path.Exists(older) ? file : older);
     }
+
+    private static IDisposable Room(PeftModel model, SavedAdapter saved)
+        => TensorBudget.For(saved.Tensors.Tensors.Values.Select(tensor => tensor.ByteLength).Concat(model.Module.parameters().Select(parameter => parameter.numel() * parameter.ElementSize)));
 
     private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
-        adapter.Options = options;   // written back as it came
+        adapter.Options = options with { Task = adapter.Options.Task };   // written back as it came
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))

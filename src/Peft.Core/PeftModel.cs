@@ -73,6 +73,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate(string[])"/> names them.</summary>
     /// <returns>This model.</returns>
+    /// <exception cref="AdapterNameException">The name cannot be that of a folder, or has a meaning of its own.</exception>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
     /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
@@ -143,6 +144,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     }
 
     /// <summary>Gives an adapter another name.</summary>
+    /// <exception cref="AdapterNameException">The new name cannot be that of a folder, or has a meaning of its own.</exception>
     /// <exception cref="AdapterExistsException">The new name is taken.</exception>
     /// <exception cref="AdapterNotFoundException">There is no adapter of the old name.</exception>
     public void Rename(string name, string newName)
@@ -223,6 +225,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
                 if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
                 if (IsMerged) merging.Forget();
                 else merging.Merge(keep: false, safe);
+                AdoptTask();
                 Detach();
             });
         }
@@ -274,20 +277,23 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         RequireUnmerged(nameof(Add));
         options.Validate();
-        if (options.LayerOrder is not null)
-            gate.Change(nameof(Add), () =>
-            {
-                if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
-            });
         Adapter? made = null;
         try
         {
+            FitTask(name, options);
+            if (options.LayerOrder is not null)
+                gate.Change(nameof(Add), () =>
+                {
+                    if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
+                });
             AdapterPlan plan;
-            using (new OwnSeed(options.InitializationSeed)) plan = options.Plan(Tree);
+            using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
+            RequireTaskHead(name, plan);
             // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
                 plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
             if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
+            if (plan.Options.Task is null && Module is ITaskModel { Task: { } description }) plan = plan with { Options = plan.Options with { Task = description } };
             made = new Adapter(name, plan)
             {
                 Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
@@ -367,7 +373,9 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     // The adapters that are left may have been made for the layers as they are.
     private void RestoreLayers()
     {
-        if (adapters.Count > 0 || !layers.IsSet || Scoped().Count > 0) return;
+        if (adapters.Count > 0 || Scoped().Count > 0) return;
+        RestoreTask();
+        if (!layers.IsSet) return;
         layers.Dispose();
         Tree = new ModelTree(Module);
     }

@@ -35,11 +35,11 @@ internal sealed class SeededRandom(long? seed, Device device) : IDisposable
 
     /// <summary>Different numbers below a limit, in no order.</summary>
     public Tensor Choose(long count, long below)
-        => IsMeta ? empty(count, ScalarType.Int64, place) : randperm(below, generator: generator).narrow(0, 0, count);
+        => IsMeta ? empty(count, ScalarType.Int64, place) : randperm(AdapterPlan.Allow(below)[0], generator: generator).narrow(0, 0, count);
 
     private bool IsMeta => place.type == DeviceType.META;
 
-    private Tensor New(long[] shape) => empty(shape, device: place);
+    private Tensor New(long[] shape) => empty(IsMeta ? shape : AdapterPlan.Allow(shape), device: place);
 
     public void Dispose() => generator?.Dispose();
 }

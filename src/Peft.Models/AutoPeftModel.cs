@@ -27,7 +27,7 @@ public static class AutoPeftModel
 
     /// <summary>A classifier of sequences, with its adapter. Give <see cref="LoadOptions.LabelCount"/> where it has other classes than the base model.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
-    public static AutoPeftModel<SequenceClassifier> ForSequenceClassification(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "SEQ_CLS", SequenceClassifier.FromPretrained);
+    public static AutoPeftModel<SequenceClassifier> ForSequenceClassification(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "SEQ_CLS", (name, choices) => SequenceClassifier.FromPretrained(name, choices));
 
     /// <summary>A classifier of tokens, with its adapter. Give <see cref="LoadOptions.LabelCount"/> where it has other classes than the base model.</summary>
     /// <inheritdoc cref="ForCausalLM"/>

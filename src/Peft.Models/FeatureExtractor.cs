@@ -49,18 +49,9 @@ public sealed class FeatureExtractor : PretrainedModel
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
-        var all = Backbone.call(prompted.Input);
-        var length = all.shape[1] - prompted.Count;
-        var hidden = all.narrow(1, prompted.Count, length);   // virtual tokens are no part of the text
-        var mean = input.AttentionMask is { } mask ? Mean(hidden, mask.narrow(1, mask.shape[1] - length, length)) : hidden.mean([1]);
+        var mean = HiddenStates.Mean(prompted.Own(Backbone.call(prompted.Input)), input.AttentionMask);
         if (normalize) mean = nn.functional.normalize(mean, 2, 1);
         return mean.MoveToOuterDisposeScope();
-    }
-
-    private static Tensor Mean(Tensor hidden, Tensor mask)
-    {
-        var weight = mask.to_type(hidden.dtype).unsqueeze(-1);
-        return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: 1e-9));
     }
 
     /// <summary>Not possible: a model without a head has nothing to learn from labels.</summary>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILossModel, IPromptedModel, IReordersLayers
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutputModel, IPromptedModel, IReordersLayers
 {
     private readonly string basePath;
 
@@ -24,7 +24,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     protected override void RegisterComponents() { }
 
     /// <summary>The configuration that the model was made from.</summary>
-    public ModelConfig Config { get; private set; }
+    public ModelConfig Config { get; private protected set; }
 
     /// <summary>The architecture.</summary>
     public TransformerSpec Spec { get; private set; }
@@ -147,8 +147,31 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     {
         ArgumentNullException.ThrowIfNull(batch);
         using var own = batch.Labels is null ? LabelsOf(batch) : null;
-        using var tasks = batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks([.. ids.cpu().data<long>().Select(id => (int)id)]) : null;
-        return Loss(ModelInput.From(batch), batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch)));
+        using var tasks = TasksOf(batch);
+        return Loss(InputOf(batch), LabelsOf(batch, own));
+    }
+
+    /// <inheritdoc/>
+    public (Tensor Loss, Tensor Output) LossAndOutput(Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using var own = batch.Labels is null ? LabelsOf(batch) : null;
+        using var tasks = TasksOf(batch);
+        return LossAndOutput(InputOf(batch), LabelsOf(batch, own));
+    }
+
+    /// <summary>The loss, and the output without that of virtual tokens.</summary>
+    private protected virtual (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels) => (Loss(input, labels), forward(input));
+
+    private IDisposable? TasksOf(Batch batch) => batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks([.. ids.cpu().data<long>().Select(id => (int)id)]) : null;
+
+    private static Tensor LabelsOf(Batch batch, Tensor? own) => batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch));
+
+    // A tokenizer's template tells a pair's texts apart whether the model can or not.
+    private ModelInput InputOf(Batch batch)
+    {
+        var input = ModelInput.From(batch);
+        return Spec.TokenTypeCount == 0 ? input with { TokenTypeIds = null } : input;
     }
 
     /// <inheritdoc/>
@@ -184,7 +207,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
 
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
-        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithLabels(options);
+        var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithTask(options);
         return Load(Create(config, options, create), source, options);
     }
 
@@ -192,7 +215,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, ILoss
     {
         ArgumentNullException.ThrowIfNull(config);
         options ??= new();
-        config = config.Within(options.Limits).WithLabels(options);
+        config = config.Within(options.Limits).WithTask(options);
         var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
         model.eval();

@@ -50,12 +50,28 @@ public sealed class QuestionAnswerer : HeadedModel
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
+        var (loss, logits) = LossAndOutput(input, labels);
+        logits.Dispose();
+        return loss;
+    }
+
+    private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
+    {
         ArgumentNullException.ThrowIfNull(labels);
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
         using var positions = prompted.FromOwn(labels);
-        return ClassificationLoss.Span(logits, positions);
+        return (ClassificationLoss.Span(logits, positions), prompted.Counted(logits));
+    }
+
+    /// <summary>Logits by the positions that labels count, one for each token of the input.</summary>
+    internal Tensor OwnLogits(ModelInput input)
+    {
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var logits = HeadParts.Run(hidden);
+        return prompted.Counted(logits);
     }
 
     private protected override int? FirstLabel => null;   // the start and the end have means of their own

@@ -4,22 +4,29 @@ namespace Peft.Models;
 
 /// <summary>
 /// Classifies its input: logits <c>[batch, classes]</c>. A decoder by the hidden state of the last real token, an encoder by that of the first,
-/// an encoder with a decoder by the state with which the decoder reads the input's last end-of-sequence token.
+/// an encoder with a decoder by the state with which the decoder reads the input's last end-of-sequence token. <see cref="Pooling"/> chooses other states.
 /// </summary>
-public sealed class SequenceClassifier : HeadedModel
+public sealed class SequenceClassifier : ClassifyingModel
 {
+    private readonly Pooling? chosen;
+
     private SequenceClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
-        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder, TransformerKind.EncoderDecoder), spec.Classifier, config.LabelCount, options, spec.ClassifyingBase) { }
+        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder, TransformerKind.EncoderDecoder), HeadFor(spec, Chosen(config, spec)), options, spec.ClassifyingBase)
+    {
+        chosen = Chosen(config, spec);
+        Pooling = chosen ?? Usual(spec);
+    }
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device, labels and further choices.</param>
+    /// <param name="options">Type, device, labels and further choices; a <see cref="LabelSet"/> will do.</param>
+    /// <param name="pooling">Which hidden states are read, if not what the options or the architecture say.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
     /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
-    public static SequenceClassifier FromPretrained(string nameOrPath, LoadOptions? options = null)
-        => Open(nameOrPath, options, (config, spec, choices) => new SequenceClassifier(config, spec, choices));
+    public static SequenceClassifier FromPretrained(string nameOrPath, LoadOptions? options = null, Pooling? pooling = null)
+        => Open(nameOrPath, pooling is null ? options : (options ?? new()) with { Pooling = pooling }, (config, spec, choices) => new SequenceClassifier(config, spec, choices));
 
     /// <summary>A model with random weights.</summary>
     /// <param name="config">Its configuration.</param>
@@ -28,8 +35,8 @@ public sealed class SequenceClassifier : HeadedModel
     public static SequenceClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new SequenceClassifier(made, spec, choices));
 
-    /// <summary>Number of classes.</summary>
-    public int LabelCount => Config.LabelCount;
+    /// <summary>Which hidden states the head reads. An encoder with a decoder has a way of its own, whatever stands here.</summary>
+    public Pooling Pooling { get; private set; }
 
     /// <inheritdoc/>
     public override string? TaskType => "SEQ_CLS";
@@ -43,10 +50,15 @@ public sealed class SequenceClassifier : HeadedModel
         using var scope = NewDisposeScope();
         if (Spec.Kind == TransformerKind.EncoderDecoder) return HeadParts.Run(EndStates(input)).MoveToOuterDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
-        var hidden = Backbone.call(prompted.Input);
-        // An encoder's first position is that of a virtual token then, as in Hugging Face PEFT.
-        return HeadParts.Run(Spec.Causal ? LastRows(input, hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count)) : prompted.First(hidden)).MoveToOuterDisposeScope();
+        return HeadParts.Run(Pooled(input, prompted, Backbone.call(prompted.Input))).MoveToOuterDisposeScope();
     }
+
+    private Tensor Pooled(ModelInput input, PromptedInput prompted, Tensor hidden) => Pooling switch
+    {
+        Pooling.Cls => prompted.First(hidden),   // with virtual tokens the first of those, as in Hugging Face PEFT
+        Pooling.Mean => HiddenStates.Mean(prompted.Own(hidden), input.AttentionMask),
+        _ => LastRows(input, prompted.Own(hidden)),
+    };
 
     // The decoder reads the input again, shifted by one, so that it reads a token where the encoder has the next.
     private Tensor EndStates(ModelInput input)
@@ -70,24 +82,13 @@ public sealed class SequenceClassifier : HeadedModel
 
     private Tensor LastRows(ModelInput input, Tensor hidden)
     {
-        var shape = hidden.shape;
-        var last = LastPositions(input, shape[0], shape[1]);
-        return last is null
-            ? hidden.narrow(1, -1, 1).squeeze(1)
-            : hidden.reshape(-1, shape[2]).index_select(0, last.add(arange(shape[0], ScalarType.Int64, hidden.device).mul(shape[1])));
-    }
-
-    /// <summary>The position of each row's last real token; null if it is the last one of all rows.</summary>
-    private Tensor? LastPositions(ModelInput input, long batch, long length)
-    {
-        // As in transformers, the padding id decides; the mask, where the configuration names no such id.
-        Tensor real;
-        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) real = ids.ne(pad);
-        else if (input.AttentionMask is { } mask) real = mask.narrow(1, mask.shape[1] - length, length).ne(0);
-        else if (batch == 1 || input.InputIds is null) return null;
-        else throw new ArgumentException(
-            $"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));
-        return real.to_type(ScalarType.Int64).mul(arange(length, ScalarType.Int64, real.device)).argmax(1);
+        // As in transformers, the padding id decides; the mask, where the configuration names no such id or rows were filled up with another.
+        var (batch, length) = (hidden.shape[0], hidden.shape[1]);
+        var seen = input.AttentionMask is { } mask ? mask.narrow(1, mask.shape[1] - length, length).ne(0) : null;
+        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, seen is null ? ids.ne(pad) : ids.ne(pad).logical_and(seen));
+        if (seen is not null) return HiddenStates.Last(hidden, seen);
+        if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
+        throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));
     }
 
     /// <inheritdoc/>
@@ -97,8 +98,53 @@ public sealed class SequenceClassifier : HeadedModel
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
-        ArgumentNullException.ThrowIfNull(labels);
-        using var logits = forward(input);
-        return ClassificationLoss.Of(logits, labels, Config.Text("problem_type", null), Config.Source);
+        var (loss, logits) = LossAndOutput(input, labels);
+        logits.Dispose();
+        return loss;
     }
+
+    private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        var logits = forward(input);
+        return (ClassificationLoss.Of(logits, labels, CurrentTask.ProblemType, Config.Source), logits);
+    }
+
+    private protected override string? PoolingField => chosen is null && Pooling == Usual(Spec) ? null : Pooling.ToField();
+
+    private protected override Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone)
+    {
+        var (now, wanted) = (Pooling, Poolings.Parse(task.Pooling, $"Adapter '{adapter}'") ?? Usual(Spec));
+        if (wanted == now) return null;
+        if (!alone || chosen is not null)
+            throw Mismatch(adapter, $"pooling '{wanted.ToField()}'", $"reads '{now.ToField()}'{(alone ? "" : " and has other adapters")}: load the base with {nameof(Pooling)}.{wanted}");
+        Check(Spec, wanted, $"Adapter '{adapter}'");
+        return () =>
+        {
+            var undo = HasPooler(Spec) && now == Pooling.Cls ? HeadParts.DropDense(this) : null;
+            Pooling = wanted;
+            return undo + (() => Pooling = now);
+        };
+    }
+
+    private static Pooling Usual(TransformerSpec spec) => spec.Causal ? Pooling.Last : Pooling.Cls;
+
+    private static Pooling? Chosen(ModelConfig config, TransformerSpec spec)
+    {
+        var chosen = Poolings.Parse(config.Text(Poolings.Field, null), config.Source);
+        if (chosen is { } pooling) Check(spec, pooling, config.Source);
+        return chosen;
+    }
+
+    private static void Check(TransformerSpec spec, Pooling pooling, string source)
+    {
+        if (spec.Kind == TransformerKind.EncoderDecoder) throw new UnsupportedModelException($"{source}: an encoder with a decoder is classified by the decoder's last end-of-sequence token: leave pooling out.");
+        if (spec.Causal && pooling == Pooling.Cls) throw new UnsupportedModelException($"{source}: a decoder's first token sees none of the others: use {nameof(Pooling)}.{Pooling.Last} or {Pooling.Mean}.");
+    }
+
+    // A dense layer inside of the pretrained model is trained for the first token.
+    private static bool HasPooler(TransformerSpec spec) => spec.Classifier.Dense?.StartsWith(spec.Names.Base + ".", StringComparison.Ordinal) == true;
+
+    private static HeadSpec HeadFor(TransformerSpec spec, Pooling? pooling)
+        => HasPooler(spec) && pooling is not (null or Pooling.Cls) ? spec.Classifier with { Dense = null, Activation = null } : spec.Classifier;
 }

@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>Classifies each token: logits <c>[batch, sequence, classes]</c>.</summary>
-public sealed class TokenClassifier : HeadedModel
+public sealed class TokenClassifier : ClassifyingModel
 {
     private TokenClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
-        : base(config, Require(config, spec, nameof(TokenClassifier), TransformerKind.Decoder, TransformerKind.Encoder), spec.TokenClassifier, config.LabelCount, options) { }
+        : base(config, Require(config, spec, nameof(TokenClassifier), TransformerKind.Decoder, TransformerKind.Encoder), spec.TokenClassifier, options) { }
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
@@ -25,9 +25,6 @@ public sealed class TokenClassifier : HeadedModel
     public static TokenClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new TokenClassifier(made, spec, choices));
 
-    /// <summary>Number of classes.</summary>
-    public int LabelCount => Config.LabelCount;
-
     /// <inheritdoc/>
     public override string? TaskType => "TOKEN_CLS";
 
@@ -45,11 +42,27 @@ public sealed class TokenClassifier : HeadedModel
     /// <remarks>Mean cross-entropy over the labels <c>[batch, sequence]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none.</remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
+        var (loss, logits) = LossAndOutput(input, labels);
+        logits.Dispose();
+        return loss;
+    }
+
+    private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
+    {
         ArgumentNullException.ThrowIfNull(labels);
         using var prompted = PromptedInput.Of(this, input);
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
         using var targets = prompted.Labels(labels);
-        return ClassificationLoss.PerToken(logits, targets);
+        return (ClassificationLoss.PerToken(logits, targets), prompted.Own(logits));
+    }
+
+    /// <summary>Logits without those of virtual tokens.</summary>
+    internal Tensor OwnLogits(ModelInput input)
+    {
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var logits = HeadParts.Run(hidden);
+        return prompted.Own(logits);
     }
 }

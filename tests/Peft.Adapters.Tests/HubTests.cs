@@ -53,6 +53,29 @@ public sealed class HubTests : IDisposable
         Should.Throw<AdapterExistsException>(() => peft.LoadFromAdapterHub(folder));
     }
 
+    [Theory]
+    [InlineData("""{"name":"a","name":"b","config":{}}""")]
+    [InlineData("""{"name":"a","config":{"mh_adapter":true,"mh_adapter":false}}""")]
+    [InlineData("""{"name":"\ud800","config":{}}""")]
+    [InlineData("""{"name":"a","config":{"non_linearity":"\ud800"}}""")]
+    [InlineData("""{"name":7,"config":{}}""")]
+    [InlineData("""{"name":null,"config":null}""")]
+    [InlineData("""{"name":"../evil","config":{"mh_adapter":true,"output_adapter":true,"reduction_factor":2,"non_linearity":"relu"}}""")]
+    [InlineData("null")]
+    [InlineData("")]
+    public void A_configuration_that_no_reader_can_take_is_refused_by_name(string json)
+    {
+        using var model = new TinyTransformer("bert");
+        using (var peft = model.ApplyAdapter(BottleneckOptions.Houlsby, "a")) peft.SaveToAdapterHub(folder, "a");
+        File.WriteAllText(Path.Combine(folder, AdapterConfig.FileName), json);
+        using var other = new PeftModel(model);
+        Should.Throw<PeftException>(() => other.LoadFromAdapterHub(folder));
+        other.Adapters.ShouldBeEmpty();
+        File.Delete(Path.Combine(folder, AdapterConfig.FileName));
+        Directory.CreateDirectory(Path.Combine(folder, AdapterConfig.FileName));
+        Should.Throw<CheckpointException>(() => other.LoadFromAdapterHub(folder));
+    }
+
     [Fact]
     public void A_file_that_does_not_fit_or_is_of_another_kind_is_refused_and_leaves_the_model_as_it_was()
     {

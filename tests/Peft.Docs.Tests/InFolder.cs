@@ -15,6 +15,13 @@ public abstract class InFolder : IDisposable
         Environment.CurrentDirectory = folder;
     }
 
+    /// <summary>Puts a data set of the tests into the folder.</summary>
+    protected static void CopyData(string name)
+    {
+        Directory.CreateDirectory(name);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Data", name))) File.Copy(file, Path.Combine(name, Path.GetFileName(file)));
+    }
+
     public void Dispose()
     {
         Environment.CurrentDirectory = before;

@@ -23,7 +23,7 @@ public static class AdapterHubCheckpoint
         "target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern",
     ];
 
-    /// <summary>Saves a bottleneck adapter as the Adapters library does. Each file is replaced whole or not at all.</summary>
+    /// <summary>Saves a bottleneck adapter as the Adapters library does. The folder holds the old adapter or the new one, whole, at any moment.</summary>
     /// <param name="model">The model, a transformer of an architecture that the method knows.</param>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <param name="name">Name of the adapter, which its keys hold.</param>
@@ -36,13 +36,10 @@ public static class AdapterHubCheckpoint
             throw new AdapterOptionsException($"Adapter '{name}' is of method {adapter.Options.PeftType}: only bottleneck adapters are saved in AdapterHub's form.");
         using var scope = NewDisposeScope();
         var tensors = AdapterHubKeys.Of(model.Tree, adapter, name).ToDictionary(pair => pair.Key, pair => pair.Tensor.detach());
-        Directory.CreateDirectory(folder);
-        SafetensorsWriter.Write(Path.Combine(folder, FileName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
-
         var config = JsonNode.Parse(AdapterConfig.Write(options))!.AsObject();
         foreach (var field in Foreign) config.Remove(field);
         config["architecture"] = null;
-        AtomicFile.WriteText(Path.Combine(folder, AdapterConfig.FileName), new JsonObject
+        var text = new JsonObject
         {
             ["config"] = new JsonObject(config.OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone()))),
             ["hidden_size"] = adapter.Layers.OfType<BottleneckLayer>().FirstOrDefault()?.Target.Out,
@@ -51,7 +48,12 @@ public static class AdapterHubCheckpoint
             ["model_type"] = model.Tree.ModelType,
             ["name"] = name,
             ["version"] = Version,
-        }.ToJsonString(Indented));
+        }.ToJsonString(Indented);
+        AtomicFolder.Write(folder, into =>
+        {
+            SafetensorsWriter.Write(Path.Combine(into, FileName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            AtomicFile.WriteText(Path.Combine(into, AdapterConfig.FileName), text);
+        });
     }
 
     /// <summary>Adds a bottleneck adapter from a folder of the Adapters library. The first adapter is active at once.</summary>
@@ -93,10 +95,11 @@ public static class AdapterHubCheckpoint
 
     private static (BottleneckOptions Options, string Name) ReadConfig(string path)
     {
-        if (!File.Exists(path)) throw new CheckpointException(path, "does not exist: an adapter of the Adapters library is a folder with this file and adapter.safetensors.");
+        if (!Path.Exists(path)) throw new CheckpointException(path, "does not exist: an adapter of the Adapters library is a folder with this file and adapter.safetensors.");
         try
         {
-            if (JsonNode.Parse(File.ReadAllText(path)) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
+            AtomicFolder.Recover(Path.GetDirectoryName(path)!);
+            if (JsonNode.Parse(File.ReadAllText(path), documentOptions: new() { AllowDuplicateProperties = false }) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
                 throw new CheckpointException(path, "has no fields 'config' and 'name', so it is no configuration of the Adapters library.");
             if (config["architecture"]?.GetValue<string>() is { } other)
                 throw new AdapterOptionsException($"{path} is of architecture '{other}': only bottleneck adapters, whose architecture is null, are read here.");
@@ -104,7 +107,7 @@ public static class AdapterHubCheckpoint
             config["peft_type"] = "BOTTLENECK";
             return ((BottleneckOptions)AdapterConfig.Parse(config.ToJsonString(), path), name);
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
         {
             throw new CheckpointException(path, $"cannot be read: {error.Message}", error);
         }

@@ -12,9 +12,11 @@ public static class AtomicFile
     /// <exception cref="CheckpointException">The file could not be written.</exception>
     public static void Write(string path, Action<Stream> write, long length = 0)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
-        using var staged = StagedFile.Create(path, write, length);
-        staged.Commit();
+        using var save = FolderSave.Begin(Path.GetDirectoryName(Path.GetFullPath(path)) ?? path, inside: true);
+        save.Write(Path.GetFileName(path), write, length);
+        save.Commit();
     }
 
     /// <summary>Writes a text file in UTF-8, creating its folder if needed.</summary>

@@ -19,20 +19,22 @@ public static class SafetensorsWriter
     /// <exception cref="CheckpointException">The file could not be written. One that was there before is unchanged.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        using var staged = Stage(path, tensors, metadata);
-        staged.Commit();
-    }
-
-    /// <summary>As <see cref="Write"/>, up to the renaming.</summary>
-    internal static StagedFile Stage(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
-    {
         ArgumentNullException.ThrowIfNull(tensors);
         var layout = SafetensorsLayout.Of(tensors, metadata);
-        return StagedFile.Create(path, stream =>
-        {
-            stream.Write(layout.Header);
-            foreach (var (tensor, size) in layout.Tensors) WriteBytes(stream, tensor, size);
-        }, layout.FileLength);
+        AtomicFile.Write(path, stream => Fill(stream, layout), layout.FileLength);
+    }
+
+    /// <summary>Writes a file as a part of a save.</summary>
+    internal static void Stage(FolderSave save, string name, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        var layout = SafetensorsLayout.Of(tensors, metadata);
+        save.Write(name, stream => Fill(stream, layout), layout.FileLength);
+    }
+
+    static void Fill(Stream stream, SafetensorsLayout layout)
+    {
+        stream.Write(layout.Header);
+        foreach (var (tensor, size) in layout.Tensors) WriteBytes(stream, tensor, size);
     }
 
     static void WriteBytes(Stream stream, Tensor tensor, int size)

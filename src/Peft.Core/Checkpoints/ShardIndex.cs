@@ -14,8 +14,7 @@ internal static class ShardIndex
     {
         try
         {
-            if (new FileInfo(path).Length > MostBytes) throw new CheckpointException(path, $"has more than {MostBytes} bytes, too many for an index.");
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = JsonFile.Parse(JsonFile.Read(path, MostBytes));
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
                 throw new CheckpointException(path, "has no object weight_map, so it is not an index of shards.");
@@ -23,13 +22,9 @@ internal static class ShardIndex
             foreach (var property in map.EnumerateObject()) files.Add(property.Name, FileName(path, property));
             return files;
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        catch (JsonException error)
         {
             throw new CheckpointException(path, $"is not a valid index of shards ({error.Message})", error);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new CheckpointException(path, $"cannot be read ({error.Message})", error);
         }
     }
 

@@ -4,11 +4,12 @@ namespace Peft.Checkpoints;
 
 /// <summary>
 /// The weights in a model folder as one set of tensors, whether they lie in a single <c>model.safetensors</c> or in shards that
-/// <c>model.safetensors.index.json</c> lists, as Hugging Face's transformers saves them, or in PyTorch's older <c>pytorch_model.bin</c>.
+/// <c>model.safetensors.index.json</c> lists, as Hugging Face's transformers saves them, in PyTorch's older <c>pytorch_model.bin</c>, or in the
+/// parameters of a <c>model.onnx</c>.
 /// </summary>
 public sealed class ShardedCheckpoint : ITensorSource
 {
-    internal const string DefaultName = "model.safetensors", PyTorchName = "pytorch_model.bin";
+    internal const string DefaultName = "model.safetensors", PyTorchName = "pytorch_model.bin", OnnxName = "model.onnx";
 
     readonly Dictionary<string, ITensorSource> shards;
     readonly OrderedDictionary<string, TensorEntry> tensors = [];
@@ -26,7 +27,7 @@ public sealed class ShardedCheckpoint : ITensorSource
     /// <param name="folder">The model folder.</param>
     /// <param name="fileName">
     /// Name of the single file; the index has the same name and <c>.index.json</c>. If null, the first that is there of <c>model.safetensors</c>,
-    /// its index, <c>pytorch_model.bin</c> and its index.
+    /// its index, <c>pytorch_model.bin</c>, its index, and <c>model.onnx</c>.
     /// </param>
     /// <exception cref="CheckpointException">
     /// No such file is there, the index is damaged or names a file outside the folder, or a shard is missing, damaged or lacks a tensor of the index.
@@ -34,9 +35,11 @@ public sealed class ShardedCheckpoint : ITensorSource
     public static ShardedCheckpoint Open(string folder, string? fileName = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        string[] names = fileName is null ? [DefaultName, PyTorchName] : [fileName];
-        string found = names.SelectMany(name => new[] { name, name + ShardIndex.Suffix }).FirstOrDefault(name => File.Exists(Path.Combine(folder, name)))
-            ?? throw new CheckpointException(folder, $"holds neither {string.Join(" nor ", names.Select(name => $"{name} nor {name}{ShardIndex.Suffix}"))}. Is it the model's folder?");
+        FolderSave.Recover(folder);
+        string[] names = fileName is null ? [DefaultName, PyTorchName, OnnxName] : [fileName];
+        string[] candidates = [.. names.SelectMany(name => name == OnnxName ? [name] : new[] { name, name + ShardIndex.Suffix })];
+        string found = candidates.FirstOrDefault(name => Path.Exists(Path.Combine(folder, name)))
+            ?? throw new CheckpointException(folder, $"holds neither {string.Join(" nor ", candidates)}. Is it the model's folder?");
         var checkpoint = new ShardedCheckpoint(folder, []);
         try
         {
@@ -65,7 +68,8 @@ public sealed class ShardedCheckpoint : ITensorSource
 
     void AddAll(ITensorSource file)
     {
-        foreach (var entry in file.Tensors.Values) Add(entry, file);
+        // What else an ONNX graph holds are shapes and indices of its own.
+        foreach (string name in file is OnnxFile onnx ? onnx.Parameters : file.Tensors.Keys) Add(file.Tensors[name], file);
     }
 
     void AddListed(string index, IReadOnlyDictionary<string, string> weightMap)

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 using static TorchSharp.torch;
 
@@ -11,7 +10,7 @@ public static partial class ShardedCheckpointWriter
 
     /// <summary>
     /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors
-    /// exceed one shard. All files are complete on the disk before the first takes its name; then files of an earlier save are removed.
+    /// exceed one shard. The folder holds the old weights or the new ones, whole, at any moment; files of an earlier save go, others stay.
     /// </summary>
     /// <param name="folder">The model folder, created if needed.</param>
     /// <param name="tensors">Tensors by name; shards are filled in this order.</param>
@@ -21,7 +20,7 @@ public static partial class ShardedCheckpointWriter
     public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)
         => Write(folder, tensors, maxShardBytes, new Dictionary<string, string>());
 
-    /// <summary>As the other, with text files that belong to the weights: complete with them, and named after them.</summary>
+    /// <summary>As the other, with text files that belong to the weights: which change with them.</summary>
     internal static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, IReadOnlyDictionary<string, string> texts)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -29,32 +28,18 @@ public static partial class ShardedCheckpointWriter
         ArgumentOutOfRangeException.ThrowIfLessThan(maxShardBytes, 1);
         var shards = Split(tensors, maxShardBytes, out long totalSize);
         var weightMap = new Dictionary<string, string>();
-        var staged = new List<StagedFile>();
-        var written = new HashSet<string>();
-        try
+        using var save = FolderSave.Begin(folder);
+        // A single file left beside new shards would be read in their place.
+        save.Replaces(SavedFile().IsMatch);
+        for (int i = 0; i < shards.Count; i++)
         {
-            for (int i = 0; i < shards.Count; i++)
-            {
-                string file = shards.Count == 1 ? ShardedCheckpoint.DefaultName : $"model-{i + 1:D5}-of-{shards.Count:D5}.safetensors";
-                staged.Add(SafetensorsWriter.Stage(Path.Combine(folder, file), shards[i], Metadata));
-                written.Add(file);
-                foreach (string name in shards[i].Keys) weightMap.Add(name, file);
-            }
-            if (shards.Count > 1)
-            {
-                // Last, so that the index never names a shard that is not there.
-                const string Index = ShardedCheckpoint.DefaultName + ShardIndex.Suffix;
-                staged.Add(StagedFile.Create(Path.Combine(folder, Index), stream => ShardIndex.Write(stream, weightMap, totalSize)));
-                written.Add(Index);
-            }
-            foreach (var (name, text) in texts) staged.Add(StagedFile.Create(Path.Combine(folder, name), stream => stream.Write(Encoding.UTF8.GetBytes(text))));
-            foreach (var file in staged) file.Commit();
+            string file = shards.Count == 1 ? ShardedCheckpoint.DefaultName : $"model-{i + 1:D5}-of-{shards.Count:D5}.safetensors";
+            SafetensorsWriter.Stage(save, file, shards[i], Metadata);
+            foreach (string name in shards[i].Keys) weightMap.Add(name, file);
         }
-        finally
-        {
-            foreach (var file in staged) file.Dispose();
-        }
-        RemoveEarlierSave(folder, written);
+        if (shards.Count > 1) save.Write(ShardedCheckpoint.DefaultName + ShardIndex.Suffix, stream => ShardIndex.Write(stream, weightMap, totalSize));
+        foreach (var (name, text) in texts) save.WriteText(name, text);
+        save.Commit();
     }
 
     static List<Dictionary<string, Tensor>> Split(IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, out long totalSize)
@@ -82,22 +67,6 @@ public static partial class ShardedCheckpointWriter
         }
         if (current.Count > 0 || shards.Count == 0) shards.Add(current);
         return shards;
-    }
-
-    // A single file left beside new shards would be read in their place.
-    static void RemoveEarlierSave(string folder, HashSet<string> written)
-    {
-        foreach (string path in Directory.EnumerateFiles(folder, "model*").Where(path => SavedFile().IsMatch(Path.GetFileName(path))))
-        {
-            try
-            {
-                if (!written.Contains(Path.GetFileName(path))) File.Delete(path);
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                throw new CheckpointException(path, $"is from an earlier save and could not be removed ({error.Message}) Remove it: it does not belong to the new weights.", error);
-            }
-        }
     }
 
     [GeneratedRegex(@"^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$")]

@@ -31,6 +31,7 @@ internal sealed class TensorFile : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         TorchRuntime.Require();
         if (Directory.Exists(path)) throw new CheckpointException(path, $"is a folder. Name the {kind} file inside it.");
+        FolderSave.Recover(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
         SafeFileHandle? handle = null;
         try
         {
@@ -76,10 +77,7 @@ internal sealed class TensorFile : IDisposable
     /// <inheritdoc cref="ITensorSource.CopyInto"/>
     public void CopyInto(TensorEntry entry, Tensor destination)
     {
-        ArgumentNullException.ThrowIfNull(destination);
-        long[] wanted = destination.shape;
-        if (!wanted.AsSpan().SequenceEqual(entry.Dimensions))
-            throw new CheckpointException(Path, $"tensor '{entry.Name}' has shape [{string.Join(", ", entry.Shape)}], but [{string.Join(", ", wanted)}] is needed.");
+        RequireShape(entry, destination);
         if (entry.Strides is not null || destination.is_contiguous())
         {
             Fill(entry, destination);
@@ -88,6 +86,15 @@ internal sealed class TensorFile : IDisposable
         using var whole = Read(entry, destination.device, destination.dtype);
         using var target = destination.detach();
         target.copy_(whole).Dispose();
+    }
+
+    /// <summary>Refuses a destination of another shape than the tensor's.</summary>
+    public void RequireShape(TensorEntry entry, Tensor destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        long[] wanted = destination.shape;
+        if (!wanted.AsSpan().SequenceEqual(entry.Dimensions))
+            throw new CheckpointException(Path, $"tensor '{entry.Name}' has shape [{string.Join(", ", entry.Shape)}], but [{string.Join(", ", wanted)}] is needed.");
     }
 
     public void ReadExactly(Span<byte> bytes, long offset)

@@ -1,13 +1,11 @@
 using System.Text.Json;
+using Peft.Checkpoints;
 
 namespace Peft;
 
 /// <summary>Reading of files with one JSON object per line.</summary>
 internal static class JsonLines
 {
-    // A field twice: readers would take one or the other.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
     /// <summary>What a function makes of each line that is not blank.</summary>
     /// <exception cref="DatasetException">The file cannot be read, or a line is no JSON object or lacks a field; the message names file and line.</exception>
     public static List<T> Read<T>(string path, Func<JsonElement, int, T> parse)
@@ -20,7 +18,7 @@ internal static class JsonLines
             {
                 number++;
                 if (string.IsNullOrWhiteSpace(line)) continue;
-                using var document = JsonDocument.Parse(line, Strict);
+                using var document = JsonFile.Parse(line);
                 if (document.RootElement.ValueKind != JsonValueKind.Object)
                     throw new DatasetException($"{path}, line {number}: expected a JSON object, but found {Kind(document.RootElement)}.");
                 rows.Add(parse(document.RootElement, number));

@@ -31,23 +31,23 @@ internal sealed record LabelledSequence(long[] Ids, long[] Labels)
     private static Batch Pad(LabelledSequence[] chosen, long padding)
     {
         var width = chosen.Max(sequence => sequence.Ids.Length);
-        var (ids, labels, mask) = (new long[chosen.Length * width], new long[chosen.Length * width], new long[chosen.Length * width]);
-        Array.Fill(ids, padding);
-        Array.Fill(labels, Batch.IgnoredLabel);
-        for (var i = 0; i < chosen.Length; i++)
-        {
-            chosen[i].Ids.CopyTo(ids, i * width);
-            chosen[i].Labels.CopyTo(labels, i * width);
-            Array.Fill(mask, 1, i * width, chosen[i].Ids.Length);
-        }
         var padded = chosen.Any(sequence => sequence.Ids.Length < width);
         return new()
         {
-            InputIds = tensor(ids, [chosen.Length, width]),
-            Labels = tensor(labels, [chosen.Length, width]),
-            AttentionMask = padded ? tensor(mask, [chosen.Length, width]) : null,
+            InputIds = Fill([.. chosen.Select(sequence => sequence.Ids)], width, padding),
+            Labels = Fill([.. chosen.Select(sequence => sequence.Labels)], width, Batch.IgnoredLabel),
+            AttentionMask = padded ? Fill([.. chosen.Select(sequence => Enumerable.Repeat(1L, sequence.Ids.Length).ToArray())], width, 0) : null,
             Weight = chosen.Sum(sequence => sequence.Learned),
             Tokens = chosen.Sum(sequence => sequence.Ids.Length),
         };
+    }
+
+    /// <summary>Rows of different lengths as a tensor <c>[rows, width]</c>, filled up on the right.</summary>
+    public static Tensor Fill(IReadOnlyList<long[]> rows, int width, long filling)
+    {
+        var values = new long[rows.Count * width];
+        Array.Fill(values, filling);
+        for (var i = 0; i < rows.Count; i++) rows[i].CopyTo(values, i * width);
+        return tensor(values, [rows.Count, width]);
     }
 }

@@ -24,6 +24,16 @@ public abstract class TrainingDataset
     public virtual int LengthOf(int row)
         => throw new DatasetException($"The dataset {Name} does not know how long its rows are, so GroupByLength cannot group them: give TrainingDataset.From a lengthOf, override LengthOf, or leave GroupByLength out.");
 
+    /// <summary>What an evaluation on this dataset measures besides the loss, of models that give outputs (<see cref="IOutputModel"/>). Nothing unless the dataset says otherwise.</summary>
+    public virtual IReadOnlyList<DatasetMetric> Metrics => [];
+
+    /// <summary>Begins to measure the outputs of a model; null (the default) if there is nothing to measure.</summary>
+    public virtual IMeasurement? Measure() => null;
+
+    /// <summary>Why a model cannot learn from this dataset or be measured on it, such as that its classes are others; empty if it can.</summary>
+    /// <param name="model">The model.</param>
+    public virtual IEnumerable<string> Errors(nn.Module model) => [];
+
     /// <summary>A dataset whose batches a function makes.</summary>
     /// <param name="count">Number of rows.</param>
     /// <param name="getBatch">Makes the batch of some rows.</param>

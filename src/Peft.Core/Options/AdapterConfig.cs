@@ -1,6 +1,8 @@
+using System.Collections;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
 using Peft.Checkpoints;
 
 namespace Peft;
@@ -20,7 +22,24 @@ public static class AdapterConfig
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new PythonNumber() },
+        // As Python's readers, which take null for "as usual" where there is no null.
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { SkipNulls } },
     };
+
+    private static void SkipNulls(JsonTypeInfo type)
+    {
+        if (type.Kind != JsonTypeInfoKind.Object || !type.Type.IsAssignableTo(typeof(AdapterOptions))) return;
+        foreach (var property in type.Properties)
+            if (!property.IsSetNullable && property.Set is { } set) property.Set = (options, value) => { if (value is not null) set(options, value); };
+    }
+
+    // Lists and maps: what is in them is a name or a number.
+    private static string? NullIn(AdapterOptions options)
+        => Json.GetTypeInfo(options.GetType()).Properties
+            .FirstOrDefault(property => property.Get?.Invoke(options) is IEnumerable items and not string and not JsonNode && items.Cast<object?>().Any(IsEmpty))?.Name;
+
+    private static bool IsEmpty(object? item)
+        => item is null || (item.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) && type.GetProperty("Value")!.GetValue(item) is null);
 
     /// <summary>The text of the file.</summary>
     public static string Write(AdapterOptions options)
@@ -31,15 +50,14 @@ public static class AdapterConfig
         return sorted.ToJsonString(Json);
     }
 
-    /// <summary>Reads the options of whatever method a folder holds.</summary>
+    /// <summary>Reads the options of whatever method a folder holds, or its only subfolder that holds an adapter.</summary>
     /// <exception cref="CheckpointException">The file is missing or is no adapter's configuration.</exception>
     /// <exception cref="AdapterOptionsException">The method is not known, or its options make no sense.</exception>
     public static AdapterOptions Read(string folder)
     {
+        folder = AdapterFolder.Find(folder);
         var path = Path.Combine(folder, FileName);
-        if (!File.Exists(path))
-            throw new CheckpointException(path, $"does not exist: a saved adapter is a folder with {FileName} and {AdapterCheckpoint.FileName}.{(Directory.Exists(folder) ? $" The folder holds: {string.Join(", ", Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Take(10))}." : " The folder does not exist either.")}");
-        return Parse(File.ReadAllText(path), path);
+        return Parse(JsonFile.Read(path), path) with { Task = TaskDescription.Read(folder) };
     }
 
     /// <summary>Reads options from the text of a file.</summary>
@@ -49,15 +67,18 @@ public static class AdapterConfig
     {
         try
         {
-            if (JsonNode.Parse(json) is not JsonObject fields || fields["peft_type"]?.GetValue<string>() is not { } type)
+            using var document = JsonFile.Parse(json);
+            var fields = document.RootElement;
+            if (fields.ValueKind != JsonValueKind.Object || !fields.TryGetProperty("peft_type", out var field) || field.ValueKind != JsonValueKind.String || field.GetString() is not { } type)
                 throw new CheckpointException(source, $"has no field 'peft_type', so it is no adapter's configuration.");
             if (!AdapterMethods.Known.TryGetValue(type, out var options))
                 throw new AdapterOptionsException($"{source} is of method '{type}', which this program does not know. It knows: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
-            return (AdapterOptions)fields.Deserialize(options, Json)!;
+            var read = (AdapterOptions)fields.Deserialize(options, Json)!;
+            return NullIn(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} holds null where a value must be.") : read;
         }
         catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
         {
-            throw new CheckpointException(source, $"cannot be read: {error.Message} There stands {value.ToJsonString()}.", error);
+            throw new CheckpointException(source, $"cannot be read: {error.Message} There stands {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {

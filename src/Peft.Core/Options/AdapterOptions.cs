@@ -51,6 +51,9 @@ public abstract record AdapterOptions
     /// </summary>
     [JsonIgnore] public int? InitializationSeed { get; init; } = 42;
 
+    /// <summary>What the adapter was trained for, which stands in a file of its own (<see cref="TaskDescription.FileName"/>); filled in from the model if it knows.</summary>
+    [JsonIgnore] public TaskDescription? Task { get; init; }
+
     /// <summary>Fields of a file that this version does not know.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
@@ -101,6 +104,8 @@ public abstract record AdapterOptions
     /// <summary>The layers of the adapter for a model, and the options as they are to be saved (with names resolved).</summary>
     protected internal abstract AdapterPlan Plan(ModelTree model);
 
+    internal AdapterPlan PlanFor(ModelTree model) => TensorBudget.Plan(this, () => Plan(model));
+
     /// <summary>Refuses options that make no sense, with all that is wrong at once.</summary>
     /// <exception cref="AdapterOptionsException">Something is wrong.</exception>
     public void Validate()
@@ -125,4 +130,12 @@ public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLa
 {
     /// <summary>Adapters of the model whose layers it uses: they cannot be deleted before it.</summary>
     public IReadOnlyList<Adapter> Parts { get; init; } = [];
+
+    /// <summary>
+    /// The shape, if an adapter that is laid out may have a tensor of it. What <see cref="TensorOwner"/> makes is asked for already; a method asks for what it
+    /// makes by itself, before it does.
+    /// </summary>
+    /// <param name="shape">The shape, of numbers of 32 bits.</param>
+    /// <exception cref="AdapterOptionsException">It exceeds the machine's memory or, where an adapter is loaded, what its file and its model can stand for.</exception>
+    public static long[] Allow(params long[] shape) => TensorBudget.Take(shape, TorchSharp.torch.ScalarType.Float32, TorchSharp.torch.CPU);
 }

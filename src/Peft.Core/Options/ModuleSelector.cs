@@ -4,7 +4,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 
 namespace Peft;
 
@@ -23,7 +22,6 @@ public sealed class ModuleSelector : ICollection<string>
 
     private readonly string? pattern;
     private readonly bool isBound;
-    private readonly Regex? regex;
     private string[] names;
 
     /// <summary>No modules yet: for binders of settings (<c>IConfiguration</c>), which fill in the names.</summary>
@@ -33,7 +31,7 @@ public sealed class ModuleSelector : ICollection<string>
     {
         this.pattern = pattern;
         this.names = Checked(names);
-        if (pattern is not null && !IsAllLinear) regex = FullMatch(pattern);
+        if (pattern is not null && !IsAllLinear) NamePattern.IsMatch("", pattern);   // an error of the pattern shows where it is written
     }
 
     /// <summary>The names of a list; empty for a regular expression.</summary>
@@ -60,7 +58,7 @@ public sealed class ModuleSelector : ICollection<string>
     public static implicit operator ModuleSelector(string[] names) => names is null ? throw Missing(nameof(names)) : new(null, names);
 
     /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
-    public bool Matches(string path) => regex?.IsMatch(path) ?? names.Any(name => Means(name, path));
+    public bool Matches(string path) => pattern is null ? names.Any(name => Means(name, path)) : !IsAllLinear && NamePattern.IsMatch(path, pattern);
 
     /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
     public static bool Means(string name, string path)
@@ -75,19 +73,6 @@ public sealed class ModuleSelector : ICollection<string>
         // An empty name is that of the model itself, which may be a single linear module.
         var missing = Array.IndexOf(names, null);
         return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: take it out.");
-    }
-
-    /// <summary>A pattern of Python's <c>re.fullmatch</c>, guarded against patterns that take for ever.</summary>
-    internal static Regex FullMatch(string pattern)
-    {
-        try
-        {
-            return new Regex($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
-        }
-        catch (ArgumentException error)
-        {
-            throw new AdapterOptionsException($"'{pattern}' is not a regular expression: {error.Message}");
-        }
     }
 
     /// <inheritdoc/>

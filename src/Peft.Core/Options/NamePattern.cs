@@ -12,7 +12,30 @@ public static class NamePattern
     public static T At<T>(this IReadOnlyDictionary<string, T>? pattern, string path, T otherwise)
     {
         foreach (var (key, value) in pattern ?? new Dictionary<string, T>())
-            if (Regex.IsMatch(path, $@"\A(?:.*\.)?(?:{key})\z", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1))) return value;
+            if (IsMatch(path, key, @"(?:.*\.)?")) return value;
         return otherwise;
     }
+
+    /// <summary>Whether a pattern of Python's <c>re.fullmatch</c> means a path. Others may have written it: it gets no more than a second.</summary>
+    /// <param name="path">Path of a module.</param>
+    /// <param name="pattern">The pattern.</param>
+    /// <param name="before">What may stand before it.</param>
+    /// <exception cref="AdapterOptionsException">The pattern is none, or takes too long.</exception>
+    internal static bool IsMatch(string path, string pattern, string before = "")
+    {
+        try
+        {
+            return Regex.IsMatch(path, $@"\A{before}(?:{pattern})\z", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+        }
+        catch (ArgumentException error)
+        {
+            throw new AdapterOptionsException($"'{Shown(pattern)}' is not a regular expression: {Shown(error.Message)}");
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            throw new AdapterOptionsException($"The regular expression '{Shown(pattern)}' takes too long for '{path}': write it without repetitions inside of repetitions, or as a list of names.");
+        }
+    }
+
+    private static string Shown(string text) => text.Length > 300 ? text[..300] + "…" : text;
 }

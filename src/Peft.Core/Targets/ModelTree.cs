@@ -10,10 +10,10 @@ public sealed class ModelTree
 
     private readonly Dictionary<nn.Module, Target> byModule = new(ReferenceEqualityComparer.Instance);
 
-    internal ModelTree(nn.Module model)
+    internal ModelTree(nn.Module model, HashSet<string>? learning = null)
     {
         Model = model;
-        Learning = [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
+        Learning = learning ?? [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
             Paths.Add(path);

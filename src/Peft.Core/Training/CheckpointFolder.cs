@@ -7,8 +7,6 @@ namespace Peft;
 internal sealed record CheckpointFolder(string Path, int Step)
 {
     private const string Prefix = "checkpoint-";
-    private const string Unfinished = ".tmp";
-    private const string Replaced = ".old";
 
     /// <summary>All complete checkpoints of an output folder, by step.</summary>
     public static IReadOnlyList<CheckpointFolder> All(string outputFolder)
@@ -25,8 +23,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
     public static void Prepare(string outputFolder) => Named(outputFolder, () =>
     {
         Directory.CreateDirectory(outputFolder);
-        using (File.Create(System.IO.Path.Combine(outputFolder, $".{Guid.NewGuid():N}{Unfinished}"), 1, FileOptions.DeleteOnClose)) { }
-        Recover(outputFolder);
+        using (FolderSave.Begin(PathOf(outputFolder, 0))) { }
     });
 
     /// <summary>Writes a checkpoint such that it is seen whole or not at all, and never less is there than before.</summary>
@@ -37,44 +34,12 @@ internal sealed record CheckpointFolder(string Path, int Step)
     public static string Write(string outputFolder, int step, Action<string> fill)
     {
         var path = PathOf(outputFolder, step);
-        Named(path, () => Replace(path, fill));
+        Named(path, () => AtomicFolder.Write(path, folder =>
+        {
+            fill(folder);
+            CheckpointSums.Write(folder);
+        }));
         return path;
-    }
-
-    private static void Replace(string path, Action<string> fill)
-    {
-        var (unfinished, replaced) = (path + Unfinished, path + Replaced);
-        Delete(unfinished);
-        Directory.CreateDirectory(unfinished);
-        try
-        {
-            fill(unfinished);
-        }
-        catch
-        {
-            Delete(unfinished);   // on a full disk the room is needed
-            throw;
-        }
-        if (Directory.Exists(path))
-        {
-            Delete(replaced);
-            Directory.Move(path, replaced);
-        }
-        Directory.Move(unfinished, path);
-        Delete(replaced);
-    }
-
-    /// <summary>Clears what a killed run left: unfinished folders go, a replaced one without successor comes back.</summary>
-    public static void Recover(string outputFolder)
-    {
-        if (!Directory.Exists(outputFolder)) return;
-        foreach (var replaced in Directory.GetDirectories(outputFolder, Prefix + "*" + Replaced))
-        {
-            var path = replaced[..^Replaced.Length];
-            if (Directory.Exists(path)) Delete(replaced);
-            else Directory.Move(replaced, path);
-        }
-        foreach (var unfinished in Directory.GetDirectories(outputFolder, Prefix + "*" + Unfinished)) Delete(unfinished);
     }
 
     /// <summary>Deletes all but the last checkpoints and one that is to be kept.</summary>
@@ -88,10 +53,9 @@ internal sealed record CheckpointFolder(string Path, int Step)
             if (folder.Path == always) continue;
 
             // Renamed first: a folder that is half deleted must not pass for a checkpoint.
-            var doomed = folder.Path + Unfinished;
-            Delete(doomed);
-            Directory.Move(folder.Path, doomed);
-            Delete(doomed);
+            using var mark = SaveMark.Create(outputFolder);
+            Directory.Move(folder.Path, mark.PathOf(SaveMark.Writing));
+            Directory.Delete(mark.PathOf(SaveMark.Writing), recursive: true);
         }
     }
 
@@ -111,9 +75,4 @@ internal sealed record CheckpointFolder(string Path, int Step)
         => int.TryParse(System.IO.Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var step)
             ? new(path, step)
             : null;
-
-    private static void Delete(string path)
-    {
-        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
-    }
 }

@@ -10,9 +10,11 @@ internal static class Evaluator
     {
         var data = trainer.Evaluation!;
         var device = trainer.Model.Trainables[0].Value.device;
-        var functions = trainer.Metrics.Prepend(new("loss", trainer.LossOf)).ToList();
+        var functions = trainer.Metrics.ToList();
         var sums = new double[functions.Count];
-        var weight = 0.0;
+        var (losses, weight) = (0.0, 0.0);
+        var model = trainer.Model.Module as IOutputModel;
+        var measurement = model is null ? null : data.Measure();
         using var modes = new ModuleModes(trainer.Model.Module);
         trainer.Model.Module.eval();
         try
@@ -24,19 +26,29 @@ internal static class Evaluator
                 using var scope = NewDisposeScope();
                 using var batch = data.GetBatch(rows).To(device);
                 if (batch.Weight <= 0) continue;   // nothing to measure: all labels are ignored
-                for (var i = 0; i < functions.Count; i++) sums[i] += functions[i].Value(batch).to_type(ScalarType.Float64).item<double>() * batch.Weight;
+                var (loss, output) = measurement is null ? (trainer.LossOf(batch), null) : model!.LossAndOutput(batch);
+                if (output is not null)
+                {
+                    measurement!.Add(rows, output);
+                    if (trainer.Loss is { } own) loss = own(batch);
+                }
+                losses += Value(loss) * batch.Weight;
+                for (var i = 0; i < functions.Count; i++) sums[i] += Value(functions[i].Value(batch)) * batch.Weight;
                 weight += batch.Weight;
             }
             if (weight == 0)
                 throw new DatasetException($"There is nothing to evaluate in {data.Name}: all labels of its {data.Count} rows are ignored.");
             var metrics = new Dictionary<string, double>(StringComparer.Ordinal);
-            for (var i = 1; i < functions.Count; i++) metrics[functions[i].Key] = sums[i] / weight;
+            foreach (var (name, value) in measurement?.Result() ?? new Dictionary<string, double>()) metrics[name] = value;
+            for (var i = 0; i < functions.Count; i++) metrics[functions[i].Key] = sums[i] / weight;
             foreach (var (name, value) in trainer.EvaluationMetrics?.Invoke(cancellationToken) ?? new Dictionary<string, double>()) metrics[name] = value;
-            return new(step, sums[0] / weight, metrics);
+            return new(step, losses / weight, metrics);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return null;
         }
     }
+
+    private static double Value(Tensor mean) => mean.to_type(ScalarType.Float64).item<double>();
 }

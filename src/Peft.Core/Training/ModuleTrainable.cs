@@ -32,7 +32,6 @@ public sealed class ModuleTrainable(nn.Module module) : ITrainable
     /// <summary>Writes the trainable tensors to <see cref="FileName"/> in a folder.</summary>
     public void Save(string folder)
     {
-        Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, FileName);
         SafetensorsWriter.Write(path, Trainables.ToDictionary(tensor => tensor.Name, Tensor (tensor) => tensor.Value));
     }

@@ -45,7 +45,17 @@ internal sealed class RunLog : IDisposable
         Write(evaluation.Step, evaluation.Metrics.ToDictionary(metric => "evaluation/" + metric.Key, metric => metric.Value).Append(new("evaluation/loss", evaluation.Loss)));
     }
 
-    public void Dispose() => lines?.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            lines?.Dispose();
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            // Each line was written out when it came: this repeats the error of a line, which has ended the run already.
+        }
+    }
 
     private void Write(int step, IEnumerable<KeyValuePair<string, double>> values)
     {
@@ -68,7 +78,7 @@ internal sealed class RunLog : IDisposable
         {
             return write();
         }
-        catch (Exception error) when (DiskFault.Is(error))
+        catch (Exception error) when (DiskFault.Is(error) || error is CheckpointException)
         {
             throw new TrainingException($"The log {places} cannot be written: {error.Message} Make room there or choose another place, and go on from the last checkpoint by ResumeFrom.", error);
         }
@@ -84,8 +94,7 @@ internal sealed class RunLog : IDisposable
     private static void KeepUntil(string file, int step)
     {
         var kept = File.ReadLines(file).Where(line => StepOf(line) <= step).ToList();
-        File.WriteAllLines(file + ".tmp", kept);
-        File.Move(file + ".tmp", file, overwrite: true);
+        AtomicFile.WriteText(file, string.Concat(kept.Select(line => line + "\n")));
     }
 
     // A killed run may have left half a line.
@@ -93,9 +102,10 @@ internal sealed class RunLog : IDisposable
     {
         try
         {
-            return (int?)JsonNode.Parse(line)?["step"] ?? int.MaxValue;
+            using var row = JsonFile.Parse(line);
+            return row.RootElement.GetProperty("step").GetInt32();
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
         {
             return int.MaxValue;
         }

@@ -14,6 +14,7 @@ internal sealed class RunState
     public const string TensorFileName = "training_state.safetensors";
     private const string ParameterPrefix = "parameter.";
     private const string ModelPrefix = "model.";
+    private const int MostBytes = 1 << 30;   // a loss for each step
 
     public int Step { get; set; }
 
@@ -40,9 +41,7 @@ internal sealed class RunState
         var tensors = new Dictionary<string, Tensor>(optimizer.GetState(), StringComparer.Ordinal);
         foreach (var (name, value) in ModelTensors(model)) tensors[name] = value;
         SafetensorsWriter.Write(Path.Combine(folder, TensorFileName), tensors);
-        using var file = File.Create(Path.Combine(folder, FileName));
-        JsonSerializer.Serialize(file, this, RunStateJson.Default.RunState);
-        file.Flush(flushToDisk: true);
+        AtomicFile.Write(Path.Combine(folder, FileName), file => JsonSerializer.Serialize(file, this, RunStateJson.Default.RunState));
     }
 
     /// <summary>Reads a checkpoint's state and puts its parameters, and its moments if an optimizer is given, in place.</summary>
@@ -50,6 +49,8 @@ internal sealed class RunState
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        FolderSave.Recover(folder);
+        CheckpointSums.Verify(folder);
         var state = Read(folder);
         var tensors = ReadTensors(Path.Combine(folder, TensorFileName));
         var copies = ModelTensors(model).Select(own => (own.Value, From: NamedTensors.Get(tensors, own.Key, own.Value.shape))).ToList();
@@ -81,10 +82,12 @@ internal sealed class RunState
         var path = Path.Combine(folder, FileName);
         try
         {
-            using var file = File.OpenRead(path);
-            return JsonSerializer.Deserialize(file, RunStateJson.Default.RunState) ?? throw new JsonException("the file holds null.");
+            using var document = JsonFile.Parse(JsonFile.Read(path, MostBytes));
+            var state = document.Deserialize(RunStateJson.Default.RunState) ?? throw new JsonException("the file holds null.");
+            return state is { Step: >= 0, SkippedSteps: >= 0, Stalled: >= 0 } && state.Losses.Count == state.Step ? state
+                : throw new JsonException($"step {state.Step}, {state.SkippedSteps} of them skipped, {state.Stalled} evaluations since the best and {state.Losses.Count} losses contradict each other.");
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JsonException or CheckpointException)
         {
             throw new TrainingException($"{folder} is no checkpoint that can be resumed from: {e.Message} Use a folder checkpoint-STEP that a trainer wrote.", e);
         }
@@ -94,6 +97,6 @@ internal sealed class RunState
 /// <summary>All that the order of the training rows depends on.</summary>
 internal sealed record DataOrder(int Rows, int BatchSize, int GradientAccumulation, int Seed, bool Shuffle, bool GroupByLength);
 
-[JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, WriteIndented = true)]
+[JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, WriteIndented = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(RunState))]
 internal sealed partial class RunStateJson : JsonSerializerContext;

@@ -30,7 +30,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>The mean loss of a batch, a scalar with a gradient. Needed if the module is no <see cref="ILossModel"/>; goes before it otherwise.</summary>
     public Func<Batch, Tensor>? Loss { get; init; }
 
-    /// <summary>Further values of an evaluation: scalar means of a batch, averaged with <see cref="Batch.Weight"/>.</summary>
+    /// <summary>Values of an evaluation besides those that its dataset measures (<see cref="TrainingDataset.Metrics"/>): scalar means of a batch, averaged with <see cref="Batch.Weight"/>.</summary>
     public IReadOnlyDictionary<string, Func<Batch, Tensor>> Metrics { get; init; } = new Dictionary<string, Func<Batch, Tensor>>();
 
     /// <summary>Further values of an evaluation that are no means over batches, such as F1 or a score of generated text. Runs in evaluation mode, without gradients.</summary>
@@ -89,6 +89,11 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         return CheckpointFolder.All(outputFolder) is [.., var last] ? last.Path : null;
     }
 
+    private IReadOnlyList<DatasetMetric> DatasetMetrics => Model.Module is IOutputModel ? Evaluation?.Metrics ?? [] : [];
+
+    /// <summary>Whether a larger value of the metric that decides is better; null if that is not known.</summary>
+    internal bool? GreaterIsBetter => Options.GreaterIsBetter ?? (Options.BestMetric == "loss" ? false : DatasetMetrics.FirstOrDefault(metric => metric.Name == Options.BestMetric)?.GreaterIsBetter);
+
     /// <summary>The loss that training minimises, without the method's penalty.</summary>
     internal Tensor LossOf(Batch batch) => Loss is { } loss ? loss(batch) : ((ILossModel)Model.Module).Loss(batch);
 
@@ -120,8 +125,11 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
             if (Options.EarlyStoppingPatience is { } patience) errors.Add($"EarlyStoppingPatience is {patience}, but the trainer's Evaluation dataset is not set.");
             if (Options.EvaluateEverySteps is { } steps) errors.Add($"EvaluateEverySteps is {steps}, but the trainer's Evaluation dataset is not set.");
         }
-        if (Options.BestMetric != "loss" && EvaluationMetrics is null && !Metrics.ContainsKey(Options.BestMetric))
-            errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", Metrics.Keys.Prepend("loss"))}.");
+        foreach (var data in evaluateOnly ? [] : new[] { Data }.Append(Evaluation).OfType<TrainingDataset>().Distinct()) errors.AddRange(data.Errors(Model.Module));
+        if (evaluateOnly) errors.AddRange(Evaluation!.Errors(Model.Module));
+        var known = Metrics.Keys.Concat(DatasetMetrics.Select(metric => metric.Name)).Prepend("loss").ToList();
+        if (EvaluationMetrics is null && !known.Contains(Options.BestMetric)) errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", known)}.");
+        else if (GreaterIsBetter is null) errors.Add($"BestMetric is '{Options.BestMetric}', of which it is not known whether larger is better: set GreaterIsBetter.");
         if (!evaluateOnly && Options is { ResumeFrom: null, OutputFolder: { } folder } && FindLastCheckpoint(folder) is { } last)
             errors.Add($"OutputFolder {folder} holds checkpoints of another run, the last being {last}: set ResumeFrom to go on from it, or choose another folder.");
         if (errors.Count > 0) throw new TrainingException($"The {(evaluateOnly ? "evaluation" : "training")} cannot start. " + string.Join(' ', errors));

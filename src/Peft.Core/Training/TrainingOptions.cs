@@ -84,8 +84,11 @@ public sealed record TrainingOptions
     /// <summary>Which value of an evaluation decides what is best: <c>loss</c> or the name of a metric. <c>loss</c>.</summary>
     public string BestMetric { get; init; } = "loss";
 
-    /// <summary>Whether a larger <see cref="BestMetric"/> is better. False.</summary>
-    public bool GreaterIsBetter { get; init; }
+    /// <summary>
+    /// Whether a larger <see cref="BestMetric"/> is better; null where that is known, for the loss and what the evaluation dataset measures
+    /// (<see cref="TrainingDataset.Metrics"/>). Must be given for other metrics.
+    /// </summary>
+    public bool? GreaterIsBetter { get; init; }
 
     /// <summary>Evaluations without improvement after which the run stops; null for never.</summary>
     public int? EarlyStoppingPatience { get; init; }

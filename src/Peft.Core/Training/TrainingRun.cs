@@ -187,7 +187,7 @@ internal sealed class TrainingRun : IDisposable
 
     // A NaN is never better, and anything is better than NaN.
     private double Gain(double value, double best)
-        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : options.GreaterIsBetter ? value - best : best - value;
+        => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : trainer.GreaterIsBetter == true ? value - best : best - value;
 
     private double Metric(EvaluationResult evaluation)
         => options.BestMetric == "loss" ? evaluation.Loss

@@ -41,6 +41,7 @@ internal static class LoraFactors
     {
         if (rank % 2 != 0) throw new AdapterOptionsException($"Initialization 'orthogonal' needs an even rank, but {target.Path} has rank {rank}.");
         var device = target.Weight.device;
+        if (device.type != DeviceType.META) AdapterPlan.Allow(rank, rank);
         var (q, _) = linalg.qr(randn(rank, rank, device: device));
         var pairs = q.view(rank / 2, 2, rank);
         return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Kept(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Kept(10)));

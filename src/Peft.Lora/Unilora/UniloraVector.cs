@@ -16,7 +16,9 @@ internal sealed class UniloraVector : SharedTensors
     public UniloraVector(UniloraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
     {
         Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.Parameters) : Normal(1, options.Parameters));
-        dealt = Deal(options, targets.Sum(target => options.Rank * (target.In + target.Out)));
+        var places = targets.Sum(target => options.Rank * (target.In + target.Out));
+        AdapterPlan.Allow(4, places);   // two lists of 64 bits for a moment
+        dealt = Deal(options, places);
         var counts = new long[options.Parameters];
         foreach (var index in dealt) counts[index]++;
         scales = [.. counts.Select(count => count == 0 ? 0 : 1 / MathF.Sqrt(count))];

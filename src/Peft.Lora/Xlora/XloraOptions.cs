@@ -61,6 +61,7 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
+        foreach (var name in Adapters.Keys.Where(name => !AdapterName.IsValid(name))) yield return $"'{name}' is the name of an expert, which is saved in a folder of that name, but it cannot be that of a folder.";
         if (HiddenSize < 1) yield return $"HiddenSize must be at least 1, but was {HiddenSize}.";
         if (Depth < 1) yield return $"Depth must be at least 1, but was {Depth}.";
         if (Size < 1) yield return $"Size must be at least 1, but was {Size}.";

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Peft.Checkpoints;
 
 namespace Peft.Models;
 
@@ -8,6 +9,7 @@ internal static class ChatTemplateFiles
     /// <summary>The folder's template; null if there is none.</summary>
     public static ChatTemplate? Find(string folder, ResourceLimits? limits)
     {
+        FolderSave.Recover(folder);
         limits ??= ResourceLimits.Default;
         using var config = Json(Path.Combine(folder, "tokenizer_config.json"), limits);
         var templates = Templates(folder, config, limits);

@@ -61,7 +61,7 @@ public sealed class ModelConfig
 
     /// <summary>Names of the classes of a classification head in their order: <c>id2label</c>, or <c>LABEL_0</c> and so on.</summary>
     public IReadOnlyList<string> Labels
-        => [.. Enumerable.Range(0, LabelCount).Select(id => Object("id2label")?[id.ToString(CultureInfo.InvariantCulture)]?.ToString() ?? $"LABEL_{id}")];
+        => [.. Enumerable.Range(0, LabelCount).Select(id => Object("id2label")?[id.ToString(CultureInfo.InvariantCulture)]?.ToString() ?? DefaultLabel(id))];
 
     /// <summary>Standard deviation of a fresh weight.</summary>
     public double InitializerRange => Number("initializer_range", Number("init_std", 0.02));
@@ -88,25 +88,37 @@ public sealed class ModelConfig
         return copy;
     }
 
-    /// <summary>A copy with the labels that options name, as Hugging Face writes them.</summary>
-    internal ModelConfig WithLabels(LoadOptions options)
+    /// <summary>A copy with the labels and the task that options name, as Hugging Face writes them.</summary>
+    internal ModelConfig WithTask(LoadOptions options)
+    {
+        var config = WithLabels(options);
+        if (options.Problem is { } problem) config = config.With("problem_type", problem.ToField());
+        return options.Pooling is { } pooling ? config.With(Poolings.Field, pooling.ToField()) : config;
+    }
+
+    private ModelConfig WithLabels(LoadOptions options)
     {
         if (!options.NamesLabels) return this;
         if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
             throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: leave one out.", nameof(options));
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
-        var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(id => $"LABEL_{id}")];
+        var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(DefaultLabel)];
         if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
             throw new ArgumentException($"Id2Label names a class twice: {string.Join(", ", labels)}.", nameof(options));
+        return WithLabels(labels);
+    }
+
+    /// <summary>A copy with other names of classes.</summary>
+    internal ModelConfig WithLabels(IReadOnlyList<string> labels)
+    {
         var (names, ids) = (new JsonObject(), new JsonObject());
         for (var id = 0; id < labels.Count; id++)
         {
             names[id.ToString(CultureInfo.InvariantCulture)] = labels[id];
             ids[labels[id]] = id;
         }
-        var copy = With("id2label", names).With("label2id", ids);
-        copy.fields.Remove("num_labels");
-        return copy;
+        // transformers does not write num_labels: it counts id2label.
+        return With("id2label", names).With("label2id", ids).Without("num_labels");
     }
 
     /// <summary>The configuration with other limits; with its own if null.</summary>
@@ -117,6 +129,11 @@ public sealed class ModelConfig
         => Whole(name) is { } value && value > most
             ? throw new ModelFolderException(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} is {value:N0}. {Limits.Remedy(limit, $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}"))
             : Whole(name)!.Value;
+
+    /// <summary>Whether the names are those that stand where nobody has named the classes.</summary>
+    internal static bool AreDefault(IReadOnlyList<string> labels) => labels.Select((label, id) => label == DefaultLabel(id)).All(own => own);
+
+    private static string DefaultLabel(int id) => $"LABEL_{id}";
 
     /// <summary>Whether the field is there and not null.</summary>
     public bool Has(string name) => fields[name] is not null;

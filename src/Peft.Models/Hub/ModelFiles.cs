@@ -20,7 +20,7 @@ internal static partial class ModelFiles
     public static Func<IEnumerable<string>, IReadOnlyList<string>> Adapter(string folder) => names =>
     {
         var all = names.ToHashSet(StringComparer.Ordinal);
-        return all.Contains(folder + AdapterConfig.FileName) ? [folder + AdapterConfig.FileName, .. AdapterWeights(all, folder)] : [];
+        return all.Contains(folder + AdapterConfig.FileName) ? [folder + AdapterConfig.FileName, .. all.Where(file => file == folder + TaskDescription.FileName), .. AdapterWeights(all, folder)] : [];
     };
 
     private static IEnumerable<string> AdapterWeights(HashSet<string> all, string folder)
@@ -40,7 +40,7 @@ internal static partial class ModelFiles
         return [];
     }
 
-    [GeneratedRegex(@"\A(?:config|generation_config|adapter_config)\.json\z")]
+    [GeneratedRegex(@"\A(?:config|generation_config|adapter_config|task)\.json\z")]
     private static partial Regex Description();
 
     [GeneratedRegex(@"\A(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template)\.json\z|\A(?:vocab|merges)\.txt\z|\A[^/]+\.model\z|\Achat_template\.jinja\z|\Aadditional_chat_templates/[^/]+\.jinja\z")]

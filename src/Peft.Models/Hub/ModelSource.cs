@@ -1,3 +1,5 @@
+using Peft.Checkpoints;
+
 namespace Peft.Models;
 
 /// <summary>Where a model's files lie, and what it is called.</summary>
@@ -14,7 +16,11 @@ internal sealed record ModelSource(string Folder, string Name)
     {
         ArgumentException.ThrowIfNullOrEmpty(nameOrPath);
         // What cannot be an id is a folder that is missing, and whoever reads the folder says so.
-        if (Directory.Exists(nameOrPath) || !HubNames.IsRepository(nameOrPath)) return new(nameOrPath, nameOrPath);
+        if (Directory.Exists(nameOrPath) || !HubNames.IsRepository(nameOrPath))
+        {
+            FolderSave.Recover(nameOrPath);
+            return new(nameOrPath, nameOrPath);
+        }
         try
         {
             var settings = options?.Hub ?? new();

@@ -21,6 +21,22 @@ public sealed record LoadOptions
     /// <summary>Names of the classes of a classification head in their order, if not the configuration's. A head of another size is then drawn anew.</summary>
     public IReadOnlyList<string>? Id2Label { get; init; }
 
+    /// <summary>What a classification head learns, if not the configuration's <c>problem_type</c>.</summary>
+    public ProblemType? Problem { get; init; }
+
+    /// <summary>Which hidden states a <see cref="SequenceClassifier"/> reads, if not the configuration's <c>classifier_pooling</c> or what the architecture does.</summary>
+    public Pooling? Pooling { get; init; }
+
+    /// <summary>Options for a head with these classes, so that a dataset's <see cref="ClassificationDataset.Labels"/> may stand where options are asked for.</summary>
+    public static implicit operator LoadOptions(LabelSet labels) => FromLabelSet(labels);
+
+    /// <summary>Options for a head with these classes.</summary>
+    public static LoadOptions FromLabelSet(LabelSet labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        return new() { Id2Label = labels, Problem = labels.Problem };
+    }
+
     internal bool NamesLabels => LabelCount is not null || Id2Label is not null;
 
     /// <summary>Seed of weights that the checkpoint lacks.</summary>

@@ -11,7 +11,8 @@ internal static class WeightInitializer
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         using var generator = new Generator((ulong)seed, model.Device);
-        foreach (var (path, module) in model.named_modules())
+        // The head last: what else is drawn does not depend on the number of classes then.
+        foreach (var (path, module) in model.named_modules().OrderBy(each => each.module == model.HeadModule))
         {
             if (module is not AdaptableModule part) continue;
             if (only?.Invoke(path + ".weight") != false && !model.TiedParameters.Contains(path + ".weight"))

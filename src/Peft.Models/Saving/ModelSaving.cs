@@ -8,8 +8,8 @@ public static class ModelSaving
 {
     /// <summary>
     /// Saves a model into a folder that <c>FromPretrained</c> and transformers read: <c>config.json</c>, <c>generation_config.json</c> if there is
-    /// one, and <c>model.safetensors</c> or its shards. All files are complete on the disk before the first takes its name, the configuration
-    /// last: a folder that held a model before holds the old one or the new one. Tied parameters are written once.
+    /// one, and <c>model.safetensors</c> or its shards. The folder holds the old model or the new one, whole, at any moment, and keeps what it
+    /// holds besides. Tied parameters are written once.
     /// </summary>
     /// <param name="model">The model, in the type in which it is to be saved.</param>
     /// <param name="folder">The folder; it is created if need be.</param>

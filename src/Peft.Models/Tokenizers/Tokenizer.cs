@@ -1,3 +1,5 @@
+using Peft.Checkpoints;
+
 namespace Peft.Models;
 
 /// <summary>
@@ -28,7 +30,7 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Reads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>; and
+    /// Reads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>, or else BERT's <c>vocab.txt</c>; and
     /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.
     /// </summary>
     /// <param name="nameOrPath">A folder, or the id of a model on the hub, of which only the tokenizer's files are fetched. A folder of that name wins.</param>
@@ -38,25 +40,31 @@ public sealed class Tokenizer : ITokenizer
     public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
-        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)
-            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
+        var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)
+            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)} nor {WordPieceFiles.Name}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
         return FromFile(file, options?.Limits);
     }
 
-    /// <summary>Reads a <c>tokenizer.json</c> or a SentencePiece <c>.model</c>, and the two other files where they lie beside it.</summary>
+    /// <summary>Reads a <c>tokenizer.json</c>, a SentencePiece <c>.model</c> or a BERT <c>vocab.txt</c>, and the two other files where they lie beside it.</summary>
     /// <param name="file">The file.</param>
     /// <param name="limits">What the files and their rules may cost, when they are read and when texts are encoded; <see cref="ResourceLimits.Default"/> if null.</param>
     /// <exception cref="TokenizerException">The file is missing, damaged, exceeds a limit, or uses a component that is not supported.</exception>
     public static Tokenizer FromFile(string file, ResourceLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
+        FolderSave.Recover(Path.GetDirectoryName(Path.GetFullPath(file))!);
         limits ??= ResourceLimits.Default;
-        return new(Path.GetExtension(file).Equals(".model", StringComparison.OrdinalIgnoreCase) ? SentencePieceFiles.Read(file, limits) : TokenizerFiles.Read(file, limits), limits);
+        return new(Path.GetExtension(file).ToLowerInvariant() switch
+        {
+            ".model" => SentencePieceFiles.Read(file, limits),
+            ".txt" => WordPieceFiles.Read(file, limits),
+            _ => TokenizerFiles.Read(file, limits),
+        }, limits);
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. No file takes its name before all are
-    /// complete on the disk.
+    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. The folder holds the old
+    /// files or the new ones, all of them, at any moment, and keeps what it holds besides.
     /// </summary>
     /// <param name="folder">The folder; it is created if need be.</param>
     /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>

@@ -1,3 +1,4 @@
+using Peft.Modules;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -19,6 +20,20 @@ internal static class ModulePaths
             parent = next;
         }
         parent.register_module(parts[^1], module);
+    }
+
+    /// <summary>Takes a module out that <see cref="Place"/> put there, and empty modules above it that stand for its path alone.</summary>
+    public static void Displace(this nn.Module parent, string path)
+    {
+        var cut = path.IndexOf('.', StringComparison.Ordinal);
+        var name = cut < 0 ? path : path[..cut];
+        if (cut > 0)
+        {
+            var next = parent.named_children().First(child => child.name == name).module;
+            next.Displace(path[(cut + 1)..]);
+            if (next is not Holder || next.children().Any()) return;
+        }
+        ModuleInternals.Submodules(parent).Remove(name);
     }
 
     private sealed class Holder() : nn.Module("");

@@ -190,6 +190,10 @@ internal sealed class PromptedInput : IDisposable
         return made;
     }
 
+    /// <summary>The output without that of the virtual tokens, which are no part of the text.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
+    public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
+
     /// <summary>The output <c>[batch, hidden]</c> at each row's first position.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, hidden]</c>.</param>
     public Tensor First(Tensor output)
@@ -205,6 +209,15 @@ internal sealed class PromptedInput : IDisposable
         if (Count == 0 || rows.Count == 1) return positions.alias();
         using var padding = tensor(rows.Select(row => (long)(Count - row.Embeddings)).ToArray(), [rows.Count, 1], device: positions.device);
         return positions.add(padding);
+    }
+
+    /// <summary>The output at the positions of <see cref="FromOwn"/>, as many as the input has.</summary>
+    /// <param name="output">The output <c>[batch, virtual + sequence, size]</c>.</param>
+    public Tensor Counted(Tensor output)
+    {
+        var length = output.shape[1] - Count;
+        if (Count == 0 || rows.Count == 1) return output.narrow(1, 0, length);
+        return cat([.. rows.Select((row, i) => output.narrow(0, i, 1).narrow(1, Count - row.Embeddings, length))], 0);
     }
 
     /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>

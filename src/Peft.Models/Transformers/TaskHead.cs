@@ -9,7 +9,8 @@ internal sealed class TaskHead
 #pragma warning restore CA1001
 {
     private readonly HeadSpec head;
-    private readonly AdaptableModule? dense, norm;
+    private readonly AdaptableModule? norm;
+    private AdaptableModule? dense;
 
     public TaskHead(nn.Module model, HeadSpec head, TransformerSpec spec, long outputs, Placement at)
     {
@@ -22,9 +23,30 @@ internal sealed class TaskHead
     /// <summary>The projection to scores.</summary>
     public Linear Output { get; }
 
+    /// <summary>Gives the projection another number of outputs, all of weight 0.</summary>
+    /// <returns>What puts the old projection back.</returns>
+    public Action Resize(long outputs)
+    {
+        using var scope = NewDisposeScope();
+        using var grad = no_grad();
+        var (weight, bias) = (Output.Weight.detach().clone().DetachFromDisposeScope(), Output.Bias?.detach().clone().DetachFromDisposeScope());
+        Output.Replace(zeros(outputs, weight.shape[1], weight.dtype, weight.device), bias is null ? null : zeros(outputs, bias.dtype, bias.device));
+        return () => Output.Replace(weight, bias);
+    }
+
+    /// <summary>Takes the dense layer out of the model.</summary>
+    /// <returns>What puts it back; null if there is none.</returns>
+    public Action? DropDense(nn.Module model)
+    {
+        if (dense is not { } dropped) return null;
+        dense = null;
+        model.Displace(head.Dense!);
+        return () => model.Place(head.Dense!, dense = dropped);
+    }
+
     /// <summary>Whether a parameter is one of the head's.</summary>
     public bool Owns(string parameter)
-        => IsOf(head.Output, parameter) || (head.Dense is { } d && IsOf(d, parameter)) || (head.Norm is { } n && IsOf(n, parameter));
+        => IsOf(head.Output, parameter) || (dense is not null && IsOf(head.Dense!, parameter)) || (head.Norm is { } n && IsOf(n, parameter));
 
     /// <summary>Whether a parameter is one of the projection's, which depends on the number of classes.</summary>
     public bool IsOutput(string parameter) => IsOf(head.Output, parameter);

@@ -39,7 +39,7 @@ public sealed class CheckpointTests : IDisposable
         var evaluations = 0;
         var result = new Trainer(Runs.Line(), Runs.Rows(8), new()
         {
-            MaxSteps = 8, OutputFolder = folder.Path, SaveEverySteps = 1, EvaluateEverySteps = 1, KeepCheckpoints = 2, BestMetric = "score", LoadBestAtEnd = true,
+            MaxSteps = 8, OutputFolder = folder.Path, SaveEverySteps = 1, EvaluateEverySteps = 1, KeepCheckpoints = 2, BestMetric = "score", GreaterIsBetter = false, LoadBestAtEnd = true,
         })
         {
             Evaluation = Runs.Rows(4),
@@ -56,7 +56,7 @@ public sealed class CheckpointTests : IDisposable
     {
         var model = Runs.Line();
         var (evaluations, atBest) = (0, Array.Empty<float>());
-        new Trainer(model, Runs.Rows(8), new() { MaxSteps = 4, LearningRate = 0.1, OutputFolder = folder.Path, EvaluateEverySteps = 1, BestMetric = "score", LoadBestAtEnd = true })
+        new Trainer(model, Runs.Rows(8), new() { MaxSteps = 4, LearningRate = 0.1, OutputFolder = folder.Path, EvaluateEverySteps = 1, BestMetric = "score", GreaterIsBetter = false, LoadBestAtEnd = true })
         {
             Evaluation = Runs.Rows(4),
             EvaluationMetrics = _ =>
@@ -103,13 +103,73 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void A_replaced_checkpoint_whose_successor_was_not_renamed_comes_back()
+    public void What_a_killed_run_left_is_no_checkpoint_and_goes_with_the_next_run()
     {
         new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 1, OutputFolder = folder.Path }).Train();
-        Directory.Move(folder["checkpoint-1"], folder["checkpoint-1.old"]);
-        Directory.CreateDirectory(folder["checkpoint-1.tmp"]);
-        CheckpointFolder.Recover(folder.Path);
-        Names().ShouldBe(["checkpoint-1"]);
+        Directory.CreateDirectory(folder[".peft-dead.writing"]);
+        File.WriteAllText(folder[".peft-dead.writing/trainer_state.json"], "{");
+        Trainer.FindLastCheckpoint(folder.Path).ShouldBe(folder["checkpoint-1"]);
+        new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 2, OutputFolder = folder.Path, ResumeFrom = folder["checkpoint-1"] }).Train();
+        Names().ShouldBe(["checkpoint-1", "checkpoint-2"]);
+    }
+
+    public static TheoryData<string, string> Damages
+    {
+        get
+        {
+            var all = new TheoryData<string, string>();
+            foreach (var file in new[] { "adapter_config.json", "adapter_model.safetensors", "training_state.safetensors", "trainer_state.json", "SHA256SUMS" })
+                foreach (var damage in new[] { "cut by a byte", "cut by half", "empty", "deleted", "changed", "a folder", "longer" }) all.Add(file, damage);
+            return all;
+        }
+    }
+
+    [Theory, MemberData(nameof(Damages))]
+    public void A_checkpoint_with_a_file_that_is_not_what_was_saved_is_refused_and_another_named(string file, string damage)
+    {
+        using var model = new Line();
+        using var peft = model.ApplyFull();
+        var options = new TrainingOptions { MaxSteps = 3, OutputFolder = folder.Path, SaveEverySteps = 1, KeepCheckpoints = null };
+        new Trainer(peft, Runs.Rows(8), options).Train();
+        var path = Path.Combine(folder["checkpoint-3"], file);
+        var content = File.ReadAllBytes(path);
+        switch (damage)
+        {
+            case "cut by a byte": File.WriteAllBytes(path, content[..^1]); break;
+            case "cut by half": File.WriteAllBytes(path, content[..(content.Length / 2)]); break;
+            case "empty": File.WriteAllBytes(path, []); break;
+            case "deleted": File.Delete(path); break;
+            case "longer": File.WriteAllBytes(path, [.. content, (byte)'\n', (byte)'x']); break;
+            case "changed":
+                content[content.Length / 2] ^= 1;
+                File.WriteAllBytes(path, content);
+                break;
+            default:
+                File.Delete(path);
+                Directory.CreateDirectory(path);
+                break;
+        }
+        var before = peft.Numbers();
+        var message = Message(new(peft, Runs.Rows(8), options with { MaxSteps = 4, ResumeFrom = folder["checkpoint-3"] }));
+        message.ShouldContain(folder["checkpoint-3"]);
+        message.ShouldContain(file);
+        if (file != "SHA256SUMS") message.ShouldContain($"Resume from another checkpoint, such as {folder["checkpoint-2"]} or {folder["checkpoint-1"]}.");
+        peft.Numbers().ShouldBe(before);
+        new Trainer(peft, Runs.Rows(8), options with { MaxSteps = 4, ResumeFrom = folder["checkpoint-2"] }).Train().Steps.ShouldBe(4);
+    }
+
+    [Fact]
+    public void A_list_of_checksums_that_lost_lines_or_leads_elsewhere_is_refused()
+    {
+        new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 1, OutputFolder = folder.Path }).Train();
+        var sums = Path.Combine(folder["checkpoint-1"], "SHA256SUMS");
+        var lines = File.ReadAllLines(sums);
+        lines.Length.ShouldBe(3);
+        foreach (var changed in new[] { lines[..2], [], [.. lines, lines[0][..66] + "../../secret"], [.. lines, lines[0][..66] + "/etc/passwd"], [.. lines, "x"] })
+        {
+            File.WriteAllLines(sums, changed);
+            Message(new(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 2, ResumeFrom = folder["checkpoint-1"] })).ShouldContain("SHA256SUMS is damaged");
+        }
     }
 
     [Fact]

@@ -52,6 +52,28 @@ public sealed class LogTests : IDisposable
         logger.Lines[^1].ShouldContain("ended after step 25: Completed");
     }
 
+    [Fact]
+    public void A_full_disk_under_the_log_ends_the_run_with_an_error_that_names_the_log()
+    {
+        // Linux has a file that is always full.
+        if (!OperatingSystem.IsLinux()) return;
+        var error = Should.Throw<TrainingException>(() => new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 3, JsonLogFile = "/dev/full" }).Train());
+        error.Message.ShouldContain("The log /dev/full cannot be written");
+        error.Message.ShouldContain("No space left on device");
+    }
+
+    [Fact]
+    public void The_error_of_a_run_comes_out_although_its_log_cannot_be_closed()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        File.CreateSymbolicLink(folder["log.jsonl"], folder["real.jsonl"]);
+        var error = Should.Throw<InvalidOperationException>(() => new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 3, LogEverySteps = 1, JsonLogFile = folder["log.jsonl"] })
+        {
+            Callbacks = [new Steps((_, _) => throw new InvalidOperationException("the real error"))],
+        }.Train());
+        error.Message.ShouldBe("the real error");
+    }
+
     public void Dispose() => folder.Dispose();
 
     // TFRecord: length, checksum of the length, data, checksum of the data; the data is an Event of TensorFlow's event.proto.

@@ -49,6 +49,21 @@ public class Readme : InFolder
         PeftModel.Of(model).ShouldBeNull();
     }
 
+    [Fact]
+    public void Classify()
+    {
+        CopyData("banking77");
+        // snippet: classify-tour
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        var data = ClassificationDataset.FromFile("banking77/train.jsonl", tokenizer);   // JSON Lines or CSV: text, label
+        using var model = SequenceClassifier.FromPretrained("models/stories260K", data.Labels);
+        using var peft = model.ApplyLora(rank: 8);
+        new Trainer(peft, data).Train();
+        Console.WriteLine(model.Classify("Someone stole my phone!", tokenizer));
+        // end
+        data.Labels.ShouldContain(model.Classify("Someone stole my phone!", tokenizer).Label);
+    }
+
     private static void Serve()
     {
         using var scope = NewDisposeScope();

@@ -8,9 +8,14 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
         using var main = Parse(file, limits);
-        var root = new JsonPart(main.RootElement, file);
-        var reading = new TokenizerReading(limits);
+        return From(main.RootElement, file, Beside(file, limits, TokenizerSettings.Read), limits);
+    }
 
+    /// <summary>A tokenizer of the form of <c>tokenizer.json</c>.</summary>
+    public static TokenizerFiles From(JsonElement main, string file, TokenizerSettings settings, ResourceLimits limits)
+    {
+        var root = new JsonPart(main, file);
+        var reading = new TokenizerReading(limits);
         var pipeline = new TokenizerPipeline(
             NormalizerReader.ReadOptional(root["normalizer"], reading),
             PreTokenizerReader.ReadOptional(root["pre_tokenizer"], reading),
@@ -18,7 +23,6 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
             PostProcessorReader.ReadOptional(root["post_processor"], reading),
             DecoderReader.ReadOptional(root["decoder"], reading),
             limits);
-        var settings = Beside(file, limits, TokenizerSettings.Read);
         var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer, limits);
         if (!root["added_tokens"].IsNull)
         {

@@ -17,7 +17,7 @@ internal static class TokenizerWriter
 
     static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes all files of a tokenizer; none takes its name before all are complete.</summary>
+    /// <summary>Writes all files of a tokenizer. The folder holds the old ones or the new ones, whole, at any moment.</summary>
     /// <param name="source">The file that it was read from.</param>
     /// <param name="folder">Where to.</param>
     /// <param name="added">All added tokens if there are more than the files say, else null.</param>
@@ -40,16 +40,9 @@ internal static class TokenizerWriter
                 else root["added_tokens"] = new JsonArray([.. added.Entries.Select(entry => Describe(entry.Token, entry.Id))]);
             });
         }
-        var staged = new List<StagedFile>();
-        try
-        {
-            foreach (var (name, content) in contents) staged.Add(StagedFile.Create(Path.Combine(folder, name), stream => stream.Write(content), content.Length));
-            foreach (var file in staged) file.Commit();
-        }
-        finally
-        {
-            foreach (var file in staged) file.Dispose();
-        }
+        using var save = FolderSave.Begin(folder);
+        foreach (var (name, content) in contents) save.Write(name, stream => stream.Write(content), content.Length);
+        save.Commit();
     }
 
     static byte[] Edit(byte[]? json, string name, Action<JsonObject> edit)

@@ -1,3 +1,5 @@
+using Peft.Checkpoints;
+
 namespace Peft.Models;
 
 /// <summary>What a token of a SentencePiece model is.</summary>
@@ -23,21 +25,21 @@ internal sealed class SentencePieceProto
     readonly string source;
     readonly TokenizerReading reading;
 
-    public SentencePieceProto(ReadOnlySpan<byte> content, string source, TokenizerReading reading)
+    public SentencePieceProto(byte[] content, string source, TokenizerReading reading)
     {
         (this.source, this.reading) = (source, reading);
         var check = reading.Tokens(source);
-        for (var reader = new ProtoReader(content, source); reader.Next();)
+        var bytes = new ByteWindow(content, problem => new TokenizerException($"{source} is not a SentencePiece model, or is damaged: it has {problem}."));
+        for (var reader = new ProtoReader(bytes); reader.Next();)
         {
             switch (reader.Field)
             {
                 case 1:
-                    Pieces.Add(Piece(reader.Bytes()));
+                    Pieces.Add(Piece(reader.Message()));
                     check(Pieces[^1].Text);
                     break;
-                case 2: Trainer(reader.Bytes()); break;
-                case 3: Normalizer(reader.Bytes()); break;
-                default: reader.Skip(); break;
+                case 2: Trainer(reader.Message()); break;
+                case 3: Normalizer(reader.Message()); break;
             }
         }
         if (Pieces.Count == 0) throw new TokenizerException($"{source} has no tokens, so it is not a SentencePiece model.");
@@ -81,17 +83,16 @@ internal sealed class SentencePieceProto
     public int UnknownId => Pieces.FindIndex(piece => piece.Kind == PieceKind.Unknown) is >= 0 and var id ? id
         : throw new TokenizerException($"{source} has no unknown token, which every SentencePiece model has: the file is damaged.");
 
-    SentencePiece Piece(ReadOnlySpan<byte> message)
+    SentencePiece Piece(ProtoReader reader)
     {
         var (text, score, kind) = ("", 0f, PieceKind.Normal);
-        for (var reader = new ProtoReader(message, source); reader.Next();)
+        while (reader.Next())
         {
             switch (reader.Field)
             {
                 case 1: text = reader.Text(); break;
                 case 2: score = reader.Single(); break;
                 case 3: kind = (PieceKind)reader.Int64(); break;
-                default: reader.Skip(); break;
             }
         }
         if (text.Length == 0 || !float.IsFinite(score) || !Enum.IsDefined(kind))
@@ -99,9 +100,9 @@ internal sealed class SentencePieceProto
         return new(text, score, kind);
     }
 
-    void Trainer(ReadOnlySpan<byte> message)
+    void Trainer(ProtoReader reader)
     {
-        for (var reader = new ProtoReader(message, source); reader.Next();)
+        while (reader.Next())
         {
             switch (reader.Field)
             {
@@ -111,14 +112,13 @@ internal sealed class SentencePieceProto
                 case >= 40 and <= 43 and var field: Roles[Role(field - 40)] = Roles[Role(field - 40)] with { Id = (int)reader.Int64() }; break;
                 case 44: UnknownSurface = Bounded(reader.Text()); break;
                 case >= 45 and <= 48 and var field: Roles[Role(field - 45)] = Roles[Role(field - 45)] with { Text = reader.Text() }; break;
-                default: reader.Skip(); break;
             }
         }
     }
 
-    void Normalizer(ReadOnlySpan<byte> message)
+    void Normalizer(ProtoReader reader)
     {
-        for (var reader = new ProtoReader(message, source); reader.Next();)
+        while (reader.Next())
         {
             switch (reader.Field)
             {
@@ -126,7 +126,6 @@ internal sealed class SentencePieceProto
                 case 3: AddDummyPrefix = reader.Bool(); break;
                 case 4: RemoveExtraSpaces = reader.Bool(); break;
                 case 5: EscapeSpaces = reader.Bool(); break;
-                default: reader.Skip(); break;
             }
         }
     }

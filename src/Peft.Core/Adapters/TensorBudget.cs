@@ -1,0 +1,53 @@
+using System.Runtime.InteropServices;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Bounds the tensors that options may ask for: by the machine's memory, and for a file by what it and the model hold, before they are made.</summary>
+internal static class TensorBudget
+{
+    // Small adapters need not be measured.
+    private const long Always = 256L << 20;
+
+    [ThreadStatic] private static long? left;
+
+    /// <summary>Lays an adapter out.</summary>
+    /// <exception cref="AdapterOptionsException">Its tensors are larger than they can be.</exception>
+    public static AdapterPlan Plan(AdapterOptions options, Func<AdapterPlan> plan)
+    {
+        try
+        {
+            return plan();
+        }
+        catch (Exception error) when (error is ExternalException or OutOfMemoryException or OverflowException)
+        {
+            throw new AdapterOptionsException($"{options.GetType().Name} asks for tensors that cannot be made ({error.Message.Split('\n')[0]}): see its ranks and sizes.");
+        }
+    }
+
+    /// <summary>Bounds what this thread makes until the result is disposed: an adapter is not much larger than its file and its model.</summary>
+    public static IDisposable For(IEnumerable<long> bytes)
+    {
+        var before = left;
+        left = Math.Max(Always, 4 * bytes.Sum());
+        return new End(before);
+    }
+
+    /// <summary>The shape, if a tensor of it may be made.</summary>
+    public static long[] Take(long[] shape, ScalarType type, Device device)
+    {
+        if (device.type == TorchSharp.DeviceType.META) return shape;
+        var bytes = shape.Aggregate(type is ScalarType.Float64 or ScalarType.Int64 ? 8.0 : 4.0, (product, size) => product * size);
+        var most = left ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > most)
+            throw new AdapterOptionsException($"The options ask for a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, where "
+                + $"{(left is null ? "the machine has" : "the saved adapter and its model leave room for")} {Math.Max(0, most) >> 20:N0}: see ranks and sizes.");
+        left -= (long)bytes;
+        return shape;
+    }
+
+    private sealed class End(long? before) : IDisposable
+    {
+        public void Dispose() => left = before;
+    }
+}

@@ -1,0 +1,55 @@
+namespace Peft.Checkpoints;
+
+/// <summary>Small operations on files and folders.</summary>
+internal static class Disk
+{
+    /// <summary>The folder itself where a path leads to it by a symbolic link.</summary>
+    public static string Real(string folder)
+        => Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName is { } target ? Path.TrimEndingDirectorySeparator(target) : folder;
+
+    /// <summary>The files of a folder and its subfolders, by their paths within it.</summary>
+    public static IReadOnlyList<string> FilesOf(string folder)
+        => [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)).Order(StringComparer.Ordinal)];
+
+    /// <summary>Waits until everything in a folder is on the disk.</summary>
+    public static void Flush(string folder)
+    {
+        foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        {
+            using var handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            RandomAccess.FlushToDisk(handle);
+        }
+        foreach (string inner in Directory.EnumerateDirectories(folder, "*", SearchOption.AllDirectories).Prepend(folder)) FlushNames(inner);
+    }
+
+    /// <summary>Waits until the names in a folder are on the disk. Windows has no such call, and some file systems refuse it: the names then follow when the system writes them.</summary>
+    public static void FlushNames(string folder)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        int descriptor = UnixFiles.Open(folder, 0);
+        if (descriptor < 0) return;
+        _ = UnixFiles.Flush(descriptor);
+        _ = UnixFiles.Close(descriptor);
+    }
+
+    /// <summary>Deletes a file if that is possible.</summary>
+    public static void TryDeleteFile(string path) => Try(() => File.Delete(path));
+
+    /// <summary>Deletes a folder with all it holds if that is possible.</summary>
+    public static void TryDeleteFolder(string path) => Try(() =>
+    {
+        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+    });
+
+    static void Try(Action delete)
+    {
+        try
+        {
+            delete();
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            // What is left over costs room and nothing else; the next save tries again.
+        }
+    }
+}

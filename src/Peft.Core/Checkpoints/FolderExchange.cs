@@ -1,0 +1,157 @@
+namespace Peft.Checkpoints;
+
+/// <summary>
+/// Exchanges a folder for a new one in one step of the system, so that any program finds either the old files or the new ones. The new folder first gets what
+/// the old one holds besides: the same files under a second name (hard links). Linux alone has all that this takes.
+/// </summary>
+internal sealed class FolderExchange
+{
+    // Beyond that the folder is no adapter's or model's, but one that holds half a disk.
+    const int MostOtherEntries = 10_000;
+
+    readonly string id, old, fresh;
+    readonly HashSet<string> own, leaving;
+    readonly HashSet<ulong> linked = [];
+    readonly Stack<string> added = [];
+    ulong device;
+
+    FolderExchange(string id, string old, string fresh, IEnumerable<string> own, IEnumerable<string> leaving)
+        => (this.id, this.old, this.fresh, this.own, this.leaving) = (id, old, fresh, [.. own], [.. leaving]);
+
+    /// <summary>Puts a save in the place of a folder; false, with nothing changed, where that is not possible.</summary>
+    /// <param name="mark">The save.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="own">The files of the save, by their paths within the folder.</param>
+    /// <param name="leaving">Names of files that the folder is to lose.</param>
+    public static bool Try(SaveMark mark, string folder, IEnumerable<string> own, IEnumerable<string> leaving)
+    {
+        // Who stands in a folder would stay in the old one.
+        if (!OperatingSystem.IsLinux() || Path.GetDirectoryName(folder) is not { } parent || IsWithin(Environment.CurrentDirectory, folder)) return false;
+        try
+        {
+            using var beside = mark.Folder == parent ? null : SaveMark.Create(parent, mark.Id);
+            string staging = mark.PathOf(SaveMark.Writing), fresh = (beside ?? mark).PathOf(SaveMark.Writing);
+            if (beside is not null) Directory.Move(staging, fresh);
+            var exchange = new FolderExchange(mark.Id, folder, fresh, own, leaving);
+            bool done = false;
+            try
+            {
+                return done = exchange.Run();
+            }
+            finally
+            {
+                if (!done && beside is not null) Directory.Move(fresh, staging);
+            }
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            return false;   // the parent folder belongs to others, or this one is a file system of its own
+        }
+    }
+
+    bool Run()
+    {
+        if (!(Prepare() && UnixFiles.TryExchange(fresh, old)))
+        {
+            while (added.TryPop(out var path))
+            {
+                if (Directory.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: false) is null) Directory.Delete(path);
+                else File.Delete(path);
+            }
+            return false;
+        }
+        Disk.FlushNames(Path.GetDirectoryName(old)!);
+        try
+        {
+            KeepLateComers("");
+            Disk.TryDeleteFolder(fresh);
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            // The save is made. What is left of the old folder goes with the next one.
+        }
+        return true;
+    }
+
+    bool Prepare()
+    {
+        if (UnixFiles.Facts(old) is not { } facts || UnixFiles.Facts(Path.GetDirectoryName(old)!)?.Device != facts.Device) return false;
+        device = facts.Device;
+        try
+        {
+            return Share("") && Resembles("");
+        }
+        catch (Exception error) when (DiskFault.Is(error))
+        {
+            return false;
+        }
+    }
+
+    // Gives the new folder all that the old one holds besides the files of the save.
+    bool Share(string within)
+    {
+        foreach (var entry in new DirectoryInfo(Path.Combine(old, within)).EnumerateFileSystemInfos())
+        {
+            string path = Path.Combine(within, entry.Name), target = Path.Combine(fresh, path);
+            if (entry.Name.StartsWith(SaveMark.Prefix, StringComparison.Ordinal))
+            {
+                if (SaveMark.IdOf(entry.Name) is var other && other != id && !IsLeftOver(Path.Combine(old, within), other)) return false;
+                continue;
+            }
+            if (own.Contains(path) || leaving.Contains(path)) continue;
+            if (added.Count == MostOtherEntries) return false;
+            if (entry is DirectoryInfo { LinkTarget: null })
+            {
+                bool isNew = !Directory.Exists(target);
+                if (isNew)
+                {
+                    Directory.CreateDirectory(target);
+                    added.Push(target);
+                }
+                if (UnixFiles.Facts(entry.FullName)?.Device != device || !Share(path) || !Resembles(path)) return false;
+                continue;
+            }
+            if (UnixFiles.Facts(entry.FullName) is not { } facts || !UnixFiles.TryLink(entry.FullName, target)) return false;
+            added.Push(target);
+            linked.Add(facts.Number);
+        }
+        return true;
+    }
+
+    // Owner, permissions, and no access control lists or the like beyond those of any new folder.
+    bool Resembles(string within)
+    {
+        string from = Path.Combine(old, within), to = Path.Combine(fresh, within);
+        if (UnixFiles.Facts(from) is not { } wanted || UnixFiles.Facts(to) is not { } given) return false;
+        if ((wanted.Owner, wanted.Group) != (given.Owner, given.Group) && !UnixFiles.TryChangeOwner(to, wanted.Owner, wanted.Group)) return false;
+        if (UnixFiles.Attributes(from) != UnixFiles.Attributes(to)) return false;
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(to, File.GetUnixFileMode(from));
+        return true;
+    }
+
+    // What another program put into the old folder after it was looked through, a save that it began there included.
+    void KeepLateComers(string within)
+    {
+        foreach (var entry in new DirectoryInfo(Path.Combine(fresh, within)).EnumerateFileSystemInfos())
+        {
+            string path = Path.Combine(within, entry.Name), target = Path.Combine(old, path);
+            if (entry.Name.StartsWith(SaveMark.Prefix + id, StringComparison.Ordinal) || own.Contains(path) || leaving.Contains(path)) continue;
+            if (entry is DirectoryInfo { LinkTarget: null })
+            {
+                if (Directory.Exists(target)) KeepLateComers(path);
+                else Directory.Move(entry.FullName, target);
+            }
+            else if (UnixFiles.Facts(entry.FullName) is { } facts && !linked.Contains(facts.Number)) File.Move(entry.FullName, target, overwrite: true);
+        }
+    }
+
+    // What a killed process left goes with the old folder. What a living one writes does not, nor what waits to be put in place.
+    static bool IsLeftOver(string folder, string id)
+    {
+        using var dead = SaveMark.Take(folder, id);
+        return dead is not null && !Directory.Exists(dead.PathOf(SaveMark.Written));
+    }
+
+    static bool IsWithin(string path, string folder)
+        => Path.GetRelativePath(folder, path) is var relative && (relative == "." || !(relative == ".." || relative.StartsWith("../", StringComparison.Ordinal) || Path.IsPathRooted(relative)));
+}

@@ -1,0 +1,112 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Peft.Checkpoints;
+
+/// <summary>Reads JSON strictly: what two readers could understand differently is refused (a key twice, text that is no text, numbers beyond any type).</summary>
+internal static class JsonFile
+{
+    static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
+    /// <summary>The text of a small file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="mostBytes">Bytes that it may have.</param>
+    /// <exception cref="CheckpointException">It is missing, is no file, cannot be read, or is larger.</exception>
+    public static string Read(string path, int mostBytes = 64 << 20)
+    {
+        if (Directory.Exists(path)) throw new CheckpointException(path, "is a folder, but should be a file.");
+        try
+        {
+            // Not by the length that the system tells: a device has none and never ends.
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+            using var content = new MemoryStream();
+            var buffer = new byte[32 << 10];
+            for (int count; (count = stream.Read(buffer)) > 0;)
+            {
+                content.Write(buffer, 0, count);
+                if (content.Length > mostBytes) throw new CheckpointException(path, $"has more than {mostBytes} bytes: it is something else than its name says.");
+            }
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(content.GetBuffer().AsSpan(0, (int)content.Length)).TrimStart('\uFEFF');
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException(path, LinkOf(path) is { } target ? $"is a link to {target}, which does not exist." : "there is no such file.", error);
+        }
+        catch (DecoderFallbackException error)
+        {
+            throw new CheckpointException(path, "is not text in UTF-8: it is damaged, or something else than its name says.", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new CheckpointException(path, $"cannot be read ({error.Message})", error);
+        }
+    }
+
+    /// <summary>Parses a text.</summary>
+    /// <exception cref="JsonException">It is not valid, or not strictly so; the message says what and where.</exception>
+    public static JsonDocument Parse(string json)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(json, Strict);
+        }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException)
+        {
+            throw new JsonException("A text holds half a surrogate pair.", error);   // found while keys were compared
+        }
+        try
+        {
+            Check(document.RootElement, "$");
+            return document;
+        }
+        catch
+        {
+            document.Dispose();
+            throw;
+        }
+    }
+
+    static void Check(JsonElement element, string path)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (var property in element.EnumerateObject()) Check(property.Value, $"{path}.{Text(() => property.Name, path)}");
+                break;
+            case JsonValueKind.Array:
+                int index = 0;
+                foreach (var item in element.EnumerateArray()) Check(item, $"{path}[{index++}]");
+                break;
+            case JsonValueKind.String:
+                Text(() => element.GetString()!, path);
+                break;
+            case JsonValueKind.Number when !element.TryGetDouble(out double number) || double.IsInfinity(number):
+                throw new JsonException($"The number at {path} is beyond any type.");
+        }
+    }
+
+    static string Text(Func<string> read, string path)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new JsonException($"A text at {path} holds half a surrogate pair.", error);
+        }
+    }
+
+    static string? LinkOf(string path)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(path, returnFinalTarget: false)?.FullName;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}

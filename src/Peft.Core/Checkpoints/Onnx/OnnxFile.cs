@@ -1,0 +1,119 @@
+using static TorchSharp.torch;
+
+namespace Peft.Checkpoints;
+
+/// <summary>
+/// The weights in an ONNX model (https://onnx.ai): its initializers, in the file or in files beside it. Opening reads and checks what the file says
+/// of them; each is then read straight into its own memory. The graph is not run.
+/// </summary>
+/// <remarks>
+/// Parameters have the names and shapes of the exported PyTorch module. Exporters number the matrix of a linear layer and store it
+/// <c>[in, out]</c>; it is found by the bias that the graph adds to its product, and read as <c>[out, in]</c> under the name of that bias with
+/// <c>weight</c> at its end. A matrix without a bias keeps what name and orientation the exporter gave it.
+/// </remarks>
+public sealed class OnnxFile : ITensorSource
+{
+    readonly TensorFile file;
+    readonly Dictionary<string, TensorFile> beside = [];
+    readonly OrderedDictionary<string, TensorEntry> tensors = [];
+    readonly Dictionary<string, OnnxTensor> origins = [];
+
+    OnnxFile(TensorFile file)
+    {
+        this.file = file;
+        if (ForeignFile.Recognise(file.Start()) is { } other) throw new CheckpointException(Path, other);
+        try
+        {
+            foreach (var (name, tensor, transposed) in new OnnxNames(new OnnxGraph(Window())).All()) Add(name, tensor, transposed);
+        }
+        catch
+        {
+            foreach (var each in beside.Values) each.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The file, as it was given to <see cref="Open"/>.</summary>
+    public string Path => file.Path;
+
+    /// <inheritdoc/>
+    /// <remarks>All initializers, those that the exporter made up included: shapes, indices, scalars.</remarks>
+    public IReadOnlyDictionary<string, TensorEntry> Tensors => tensors;
+
+    /// <summary>Names of the tensors that are parameters of the exported module: those of floating-point type under a dotted path, such as <c>encoder.layer.0.output.dense.weight</c>.</summary>
+    public IReadOnlyList<string> Parameters
+        => [.. tensors.Values.Where(entry => OnnxNames.IsParameter(entry.Name) && entry.Type is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64).Select(entry => entry.Name)];
+
+    /// <summary>Opens a model and reads what it says of its weights.</summary>
+    /// <exception cref="CheckpointException">The file, or one that it names beside it, is missing, is something else, is damaged, or contradicts itself.</exception>
+    /// <exception cref="NativeLibraryException">TorchSharp's native libraries cannot be loaded.</exception>
+    public static OnnxFile Open(string path) => TensorFile.Open(path, "ONNX", file => new OnnxFile(file));
+
+    /// <inheritdoc/>
+    public Tensor Read(string name, Device? device = null, ScalarType? dtype = null)
+    {
+        var (entry, origin) = Find(name);
+        if (origin.IsPlain) return Holder(origin).Read(entry, device, dtype);
+        using var decoded = Decode(entry, origin);
+        return decoded.to(dtype ?? decoded.dtype, device ?? CPU, copy: true);
+    }
+
+    /// <inheritdoc/>
+    public void CopyInto(string name, Tensor destination)
+    {
+        var (entry, origin) = Find(name);
+        if (origin.IsPlain)
+        {
+            Holder(origin).CopyInto(entry, destination);
+            return;
+        }
+        file.RequireShape(entry, destination);
+        using var decoded = Decode(entry, origin);
+        using var target = destination.detach();
+        target.copy_(decoded).Dispose();
+    }
+
+    /// <summary>Closes the files. Tensors that were read stay valid.</summary>
+    public void Dispose()
+    {
+        foreach (var each in beside.Values) each.Dispose();
+        file.Dispose();
+    }
+
+    void Add(string name, OnnxTensor tensor, bool transposed)
+    {
+        if (Holder(tensor) is var holder && tensor.IsPlain && tensor.ByteLength > 0 && tensor.Offset > holder.Length - tensor.ByteLength)
+            throw new CheckpointException(holder.Path, $"has {holder.Length} bytes, but tensor '{name}' of {Path} takes {tensor.ByteLength} from byte {tensor.Offset} on: the file is truncated, or of another model.");
+        var (shape, strides) = (tensor.Shape, (long[]?)null);
+        if (transposed) (shape, strides) = ([shape[1], shape[0]], [1, shape[1]]);
+        tensors.Add(name, new(name, tensor.Type.Format, shape, tensor.Offset, tensor.ByteLength) { Strides = strides, Spanned = strides is null ? 0 : shape[0] * shape[1] });
+        origins.Add(name, tensor);
+    }
+
+    TensorFile Holder(OnnxTensor tensor)
+    {
+        if (tensor.Location is not { } location) return file;
+        if (!beside.TryGetValue(location, out var holder))
+        {
+            string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+            beside[location] = holder = TensorFile.Open(System.IO.Path.Combine(folder, location), "external data", opened => opened);
+        }
+        return holder;
+    }
+
+    Tensor Decode(TensorEntry entry, OnnxTensor origin)
+    {
+        using var scope = NewDisposeScope();
+        var flat = empty(origin.ByteLength / (entry.Format.Bits / 8), entry.Type!.Value, CPU);
+        origin.Decode(Window(), flat.bytes);
+        return (entry.Strides is { } strides ? flat.as_strided(entry.Dimensions, strides, 0) : flat.view(entry.Dimensions)).MoveToOuterDisposeScope();
+    }
+
+    ByteWindow Window() => new(file, problem => new CheckpointException(Path, $"not a valid ONNX model: it has {problem}."));
+
+    (TensorEntry Entry, OnnxTensor Origin) Find(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return tensors.TryGetValue(name, out var entry) ? (entry, origins[name]) : throw SafetensorsFile.TensorNotFound(Path, name, tensors.Keys);
+    }
+}

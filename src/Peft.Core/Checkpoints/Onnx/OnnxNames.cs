@@ -1,0 +1,60 @@
+namespace Peft.Checkpoints;
+
+/// <summary>
+/// Gives the weights of an ONNX graph the names and the orientation that they have in PyTorch. Exporters keep the name of a parameter unless they
+/// computed its value: a linear layer's matrix is stored transposed, <c>[in, out]</c>, and numbered. It is found by the bias that is added to
+/// its product, since that kept its name. Equal parameters are stored once, and the others are its identities.
+/// </summary>
+internal sealed class OnnxNames
+{
+    readonly OrderedDictionary<string, OnnxTensor> initializers;
+    readonly OrderedDictionary<string, (OnnxTensor Tensor, bool Transposed)> found = [];
+    readonly HashSet<string> disputed = [];
+
+    public OnnxNames(OnnxGraph graph)
+    {
+        initializers = new(graph.Initializers);
+        foreach (var node in graph.Nodes)
+        {
+            if (node is { Operation: "Identity", Inputs: [var original] } && IsParameter(node.Output) && initializers.TryGetValue(original, out var tensor)) initializers.TryAdd(node.Output, tensor);
+        }
+        var products = new Dictionary<string, string>();
+        foreach (var node in graph.Nodes)
+        {
+            if (node is { Operation: "MatMul", Inputs: [_, var matrix] }) products[node.Output] = matrix;
+            if (node is { Operation: "Gemm", Inputs: [_, var factor, var bias] }) Claim(factor, bias, transposed: !node.TransposesB);
+        }
+        foreach (var node in graph.Nodes)
+        {
+            if (node is not { Operation: "Add", Inputs: [var left, var right] }) continue;
+            if (products.TryGetValue(left, out string? matrix)) Claim(matrix, right, transposed: true);
+            if (products.TryGetValue(right, out matrix)) Claim(matrix, left, transposed: true);
+        }
+        foreach (string name in disputed) found.Remove(name);
+    }
+
+    /// <summary>Whether a name is a parameter's path in its module and not one that an exporter made up: <c>927</c>, <c>onnx::MatMul_927</c>, <c>/layer.0/Constant_output_0</c>.</summary>
+    public static bool IsParameter(string name) => name.Contains('.') && name[0] != '/' && !name.Contains("::", StringComparison.Ordinal);
+
+    /// <summary>All tensors by their names, in the order of the file; those that were given a name appear under that alone.</summary>
+    public IEnumerable<(string Name, OnnxTensor Tensor, bool Transposed)> All()
+    {
+        var named = found.ToLookup(pair => pair.Value.Tensor);
+        foreach (var (name, tensor) in initializers)
+        {
+            if (IsParameter(name) || !named.Contains(tensor)) yield return (name, tensor, false);
+            else foreach (var (given, (_, transposed)) in named[tensor]) yield return (given, tensor, transposed);
+        }
+    }
+
+    void Claim(string matrix, string bias, bool transposed)
+    {
+        if (IsParameter(matrix) || !initializers.TryGetValue(matrix, out var tensor) || tensor.Shape.Length != 2) return;
+        if (!IsParameter(bias) || !bias.EndsWith(".bias", StringComparison.Ordinal) || !initializers.TryGetValue(bias, out var vector)) return;
+        if (vector.Shape is not [var width] || width != tensor.Shape[transposed ? 1 : 0]) return;
+        string name = bias[..^"bias".Length] + "weight";
+        if (initializers.ContainsKey(name)) return;
+        // One bias for two matrices tells nothing of either.
+        if (!found.TryAdd(name, (tensor, transposed)) && found[name] != (tensor, transposed)) disputed.Add(name);
+    }
+}

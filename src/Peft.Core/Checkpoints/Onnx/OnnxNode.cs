@@ -1,0 +1,39 @@
+namespace Peft.Checkpoints;
+
+/// <summary>An operation of an ONNX graph (<c>NodeProto</c>), as far as the names of weights follow from it.</summary>
+/// <param name="Operation">Its kind, such as <c>MatMul</c>.</param>
+/// <param name="Inputs">Names of its first three inputs.</param>
+/// <param name="Output">Name of its first output.</param>
+/// <param name="TransposesB">Whether a <c>Gemm</c> takes its second factor transposed.</param>
+internal sealed record OnnxNode(string Operation, IReadOnlyList<string> Inputs, string Output, bool TransposesB)
+{
+    const int MostText = 4096, MostInputs = 3;
+
+    /// <summary>Reads an operation; null if it is of a kind that tells nothing of weights.</summary>
+    public static OnnxNode? Read(ProtoReader reader)
+    {
+        var (operation, output, inputs, transposed) = ("", "", new List<string>(), false);
+        while (reader.Next())
+        {
+            switch (reader.Field)
+            {
+                case 1 when inputs.Count < MostInputs: inputs.Add(reader.Text(MostText)); break;
+                case 2 when output.Length == 0: output = reader.Text(MostText); break;
+                case 4: operation = reader.Text(MostText); break;
+                case 5: transposed |= IsTransposition(reader.Message()); break;
+            }
+        }
+        return operation is "MatMul" or "Gemm" or "Add" or "Identity" ? new(operation, inputs, output, transposed) : null;
+    }
+
+    static bool IsTransposition(ProtoReader attribute)
+    {
+        var (name, value) = ("", 0L);
+        while (attribute.Next())
+        {
+            if (attribute.Field == 1) name = attribute.Text(MostText);
+            if (attribute.Field == 3) value = attribute.Int64();
+        }
+        return name == "transB" && value != 0;
+    }
+}

@@ -1,0 +1,152 @@
+using System.Buffers.Binary;
+using System.Globalization;
+
+namespace Peft.Checkpoints;
+
+/// <summary>A tensor as an ONNX file describes it (<c>TensorProto</c> of github.com/onnx/onnx, onnx/onnx.proto): what it is, and where its elements lie.</summary>
+internal sealed class OnnxTensor
+{
+    const int MostDimensions = 64, MostText = 4096, RawData = 9;
+
+    readonly ByteWindow bytes;
+    readonly ProtoReader message;
+    readonly List<long> dimensions = [];
+    readonly Dictionary<string, string> external = [];
+    int elementField, pieces;
+    long elementBytes;
+    bool isExternal, inOnePiece;
+
+    /// <summary>Reads and checks a description.</summary>
+    /// <param name="bytes">The file.</param>
+    /// <param name="message">The description in it.</param>
+    public OnnxTensor(ByteWindow bytes, ProtoReader message)
+    {
+        (this.bytes, this.message) = (bytes, message);
+        long number = 0;
+        for (var reader = message; reader.Next();)
+        {
+            switch (reader.Field)
+            {
+                case 1: AddDimensions(reader.Packed()); break;
+                case 2: number = reader.Int64(); break;
+                case 3: throw bytes.Damaged("a tensor in segments, which no exporter writes");
+                case 4 or 5 or 6 or 7 or RawData or 10 or 11: AddElements(reader); break;
+                case 8: Name = reader.Text(MostText); break;
+                case 13: AddExternal(reader.Message()); break;
+                case 14: isExternal = reader.Int64() == 1; break;
+            }
+        }
+        Shape = [.. dimensions];
+        Type = OnnxType.Of(number) ?? throw Damaged($"the unknown data type {number}");
+        if (Name.Length == 0) throw Damaged("no name");
+        ByteLength = !IsReadable ? elementBytes : Type.Format.ByteLength(Shape) ?? throw Damaged("more elements than can be counted");
+        if (isExternal) FindExternal();
+        else if (IsReadable) CheckElements();
+    }
+
+    public string Name { get; } = "";
+
+    public OnnxType Type { get; }
+
+    public long[] Shape { get; }
+
+    /// <summary>Bytes of the elements in memory; of a type that cannot be read, in the file.</summary>
+    public long ByteLength { get; private set; }
+
+    /// <summary>First byte of the elements in the file that holds them.</summary>
+    public long Offset { get; private set; }
+
+    /// <summary>The file beside the model that holds the elements, by its path from the model's folder; null if the model itself does.</summary>
+    public string? Location { get; private set; }
+
+    /// <summary>Whether the elements lie in the file as they do in memory, or cannot be read at all; if not, <see cref="Decode"/> reads them.</summary>
+    public bool IsPlain => !IsReadable || Location is not null || ByteLength == 0 || (inOnePiece && pieces == 1);
+
+    /// <summary>Reads elements that are written as numbers of varying length, or in pieces.</summary>
+    /// <param name="source">The file, through a buffer of the caller's own.</param>
+    /// <param name="elements">Memory of <see cref="ByteLength"/>.</param>
+    public void Decode(ByteWindow source, Span<byte> elements)
+    {
+        Span<byte> value = stackalloc byte[sizeof(ulong)];
+        for (var reader = message.From(source); reader.Next();)
+        {
+            if (reader.Field != elementField) continue;
+            if (IsFixed(elementField))
+            {
+                source.CopyTo(elements[..(int)reader.Length], reader.Start);
+                elements = elements[(int)reader.Length..];
+                continue;
+            }
+            int size = Type.Format.Bits / 8;
+            for (var list = reader.Packed(); list.NextNumber(out ulong number); elements = elements[size..])
+            {
+                if (elements.Length < size) throw Damaged("more elements than its shape");
+                BinaryPrimitives.WriteUInt64LittleEndian(value, number);
+                value[..size].CopyTo(elements);
+            }
+        }
+        if (!elements.IsEmpty) throw Damaged("fewer elements than its shape");
+    }
+
+    bool IsReadable => Type.Format.Scalar is not null;
+
+    void AddDimensions(ProtoReader list)
+    {
+        while (list.NextNumber(out ulong length))
+        {
+            if (length > long.MaxValue) throw Damaged("a dimension of negative length");
+            if (dimensions.Count == MostDimensions) throw Damaged($"more than {MostDimensions} dimensions");
+            dimensions.Add((long)length);
+        }
+    }
+
+    void AddElements(ProtoReader reader)
+    {
+        if (reader.Length == 0) return;
+        if (elementField != 0 && (elementField != reader.Field || elementField == RawData)) throw Damaged("elements in two places");
+        (elementField, Offset) = (reader.Field, reader.Start);
+        inOnePiece = reader.Field == RawData || (IsFixed(reader.Field) && reader.Wire == 2);
+        elementBytes += reader.Length;
+        pieces++;
+    }
+
+    void AddExternal(ProtoReader entry)
+    {
+        var (key, value) = ("", "");
+        while (entry.Next())
+        {
+            if (entry.Field == 1) key = entry.Text(MostText);
+            if (entry.Field == 2) value = entry.Text(MostText);
+        }
+        if (external.Count == MostDimensions || !external.TryAdd(key, value)) throw Damaged($"the external data '{key}' twice, or too many of them");
+    }
+
+    void CheckElements()
+    {
+        if (elementField != 0 && elementField != RawData && elementField != Type.DataField) throw Damaged($"elements in field {elementField}, which is not that of {Type.Format.Name}");
+        // A number of varying length takes at least a byte: no shape asks for more memory than eight times the file's length.
+        bool fits = elementField == RawData || IsFixed(elementField) ? elementBytes == ByteLength : ByteLength / (Type.Format.Bits / 8) <= elementBytes;
+        if (!fits) throw Damaged($"{elementBytes} bytes of elements, but {Type.Format.Name} [{string.Join(", ", Shape)}] takes {ByteLength}");
+        if (!IsPlain && ByteLength > Array.MaxLength) throw Damaged($"{ByteLength} bytes of elements that do not lie in one piece, above the limit of {Array.MaxLength}");
+    }
+
+    void FindExternal()
+    {
+        Location = external.GetValueOrDefault("location") ?? throw Damaged("external data without a location");
+        // The file comes from strangers: it may name files in its folder and below, and nothing else. The colon is Windows' drive and stream mark.
+        if (Location.IndexOfAny(['\\', ':', '\0']) >= 0 || Location.Split('/').Any(part => part is "" or "." or ".."))
+            throw Damaged($"external data at '{Location}', but only a file in the model's folder is allowed,");
+        Offset = Number("offset", 0);
+        long length = Number("length", ByteLength);
+        if (!IsReadable) ByteLength = length;
+        if (length != ByteLength) throw Damaged($"{length} bytes of external data, but {Type.Format.Name} [{string.Join(", ", Shape)}] takes {ByteLength}");
+    }
+
+    long Number(string key, long absent) => !external.TryGetValue(key, out string? text) ? absent
+        : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number
+        : throw Damaged($"the {key} '{text}' of external data, which is no number of bytes,");
+
+    static bool IsFixed(int field) => field is OnnxType.FloatData or OnnxType.DoubleData;
+
+    Exception Damaged(string problem) => bytes.Damaged($"{problem} in tensor '{Name}'");
+}

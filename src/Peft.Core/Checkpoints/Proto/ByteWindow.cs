@@ -1,0 +1,64 @@
+namespace Peft.Checkpoints;
+
+/// <summary>Bytes that lie in memory, or in a file of any size that is read by position through a small buffer.</summary>
+internal sealed class ByteWindow
+{
+    const int BufferBytes = 32 << 10;
+
+    readonly TensorFile? file;
+    readonly Func<string, Exception> damaged;
+    readonly byte[] buffer;
+    long from;
+    int count;
+
+    /// <summary>The bytes of an array.</summary>
+    /// <param name="content">The bytes.</param>
+    /// <param name="damaged">Makes the error of what is wrong with them, from a phrase such as "a text that is not UTF-8".</param>
+    public ByteWindow(byte[] content, Func<string, Exception> damaged)
+    {
+        (buffer, count, this.damaged) = (content, content.Length, damaged);
+        Length = content.Length;
+    }
+
+    /// <summary>The bytes of a file.</summary>
+    /// <inheritdoc cref="ByteWindow(byte[], Func{string, Exception})"/>
+    public ByteWindow(TensorFile file, Func<string, Exception> damaged)
+    {
+        (this.file, buffer, this.damaged) = (file, new byte[(int)Math.Min(BufferBytes, file.Length)], damaged);
+        Length = file.Length;
+    }
+
+    public long Length { get; }
+
+    /// <summary>Some bytes, valid until the next call.</summary>
+    /// <param name="at">Position of the first.</param>
+    /// <param name="bytes">How many; those of a file fit into memory.</param>
+    public ReadOnlySpan<byte> Take(long at, int bytes)
+    {
+        if (at < from || at + bytes > from + count)
+        {
+            if (file is null || at + bytes > Length) throw Damaged("a field that runs past its end");
+            if (bytes > buffer.Length)
+            {
+                var large = new byte[bytes];
+                file.ReadExactly(large, at);
+                return large;
+            }
+            (from, count) = (at, (int)Math.Min(buffer.Length, Length - at));
+            file.ReadExactly(buffer.AsSpan(0, count), from);
+        }
+        return buffer.AsSpan((int)(at - from), bytes);
+    }
+
+    /// <summary>Copies bytes, as many as the destination has.</summary>
+    public void CopyTo(Span<byte> destination, long at)
+    {
+        for (int part; !destination.IsEmpty; destination = destination[part..], at += part)
+        {
+            part = Math.Min(destination.Length, BufferBytes);
+            Take(at, part).CopyTo(destination);
+        }
+    }
+
+    public Exception Damaged(string problem) => damaged(problem);
+}

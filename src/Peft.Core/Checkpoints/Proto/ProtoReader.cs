@@ -1,0 +1,130 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Unicode;
+
+namespace Peft.Checkpoints;
+
+/// <summary>Walks the fields of a protocol buffer (https://protobuf.dev/programming-guides/encoding). A field's bytes are read only when its value is asked for.</summary>
+internal struct ProtoReader
+{
+    readonly ByteWindow bytes;
+    readonly long start, end;
+    long next;
+
+    /// <summary>A message that is all there is.</summary>
+    /// <param name="bytes">What it lies in. Only one thread at a time may read from it.</param>
+    public ProtoReader(ByteWindow bytes) : this(bytes, 0, bytes.Length) { }
+
+    ProtoReader(ByteWindow bytes, long start, long end) => (this.bytes, this.start, this.end, next) = (bytes, start, end, start);
+
+    /// <summary>Number of the field.</summary>
+    public int Field { get; private set; }
+
+    /// <summary>How its value is encoded: 0 a varint, 1 eight bytes, 2 a length and so many bytes, 5 four bytes.</summary>
+    public int Wire { get; private set; }
+
+    /// <summary>First byte of the value.</summary>
+    public long Start { get; private set; }
+
+    /// <summary>Bytes of the value.</summary>
+    public long Length { get; private set; }
+
+    /// <summary>Goes on to the next field; false at the end.</summary>
+    public bool Next()
+    {
+        if (next >= end) return false;
+        ulong tag = Varint();
+        (Field, Wire) = ((int)Math.Min(tag >> 3, int.MaxValue), (int)(tag & 7));
+        ulong length = Wire switch
+        {
+            0 => 0,
+            1 => sizeof(long),
+            2 => Varint(),
+            5 => sizeof(int),
+            _ => throw bytes.Damaged($"a field of kind {Wire}"),
+        };
+        Start = next;
+        if (Wire == 0)
+        {
+            Varint();
+            length = (ulong)(next - Start);
+        }
+        if (length > (ulong)(end - Start)) throw bytes.Damaged("a field that runs past its end");
+        Length = (long)length;
+        next = Start + Length;
+        return true;
+    }
+
+    public readonly long Int64()
+    {
+        Expect(0);
+        return (long)new ProtoReader(bytes, Start, Start + Length).Varint();
+    }
+
+    public readonly bool Bool() => Int64() != 0;
+
+    public readonly float Single()
+    {
+        Expect(5);
+        return BinaryPrimitives.ReadSingleLittleEndian(bytes.Take(Start, sizeof(float)));
+    }
+
+    /// <summary>The bytes of the value, valid until the next read.</summary>
+    /// <param name="most">More than so many are an error.</param>
+    public readonly ReadOnlySpan<byte> Bytes(int most = int.MaxValue)
+    {
+        Expect(2);
+        return Length <= most ? bytes.Take(Start, (int)Length) : throw bytes.Damaged($"a text of {Length} bytes, above the limit of {most}");
+    }
+
+    /// <inheritdoc cref="Bytes"/>
+    public readonly string Text(int most = int.MaxValue)
+    {
+        var text = Bytes(most);
+        return Utf8.IsValid(text) ? Encoding.UTF8.GetString(text) : throw bytes.Damaged("a text that is not UTF-8");
+    }
+
+    /// <summary>The value as a message of its own.</summary>
+    public readonly ProtoReader Message()
+    {
+        Expect(2);
+        return new(bytes, Start, Start + Length);
+    }
+
+    /// <summary>The value as a list of numbers for <see cref="NextNumber"/>: a packed one, or the single number of a list that is not packed.</summary>
+    public readonly ProtoReader Packed()
+    {
+        if (Wire is not (0 or 2)) Expect(2);
+        return new(bytes, Start, Start + Length);
+    }
+
+    /// <summary>Goes on to the next number of a list; false at its end.</summary>
+    public bool NextNumber(out ulong number)
+    {
+        number = 0;
+        if (next >= end) return false;
+        number = Varint();
+        return true;
+    }
+
+    /// <summary>The same message, read through another buffer.</summary>
+    public readonly ProtoReader From(ByteWindow other) => new(other, start, end);
+
+    readonly void Expect(int wire)
+    {
+        if (Wire != wire) throw bytes.Damaged($"field {Field} of kind {Wire} instead of {wire}");
+    }
+
+    ulong Varint()
+    {
+        ulong value = 0;
+        for (int shift = 0; shift < 64; shift += 7)
+        {
+            if (next >= end) throw bytes.Damaged("a field that runs past its end");
+            byte part = bytes.Take(next++, 1)[0];
+            value |= (ulong)(part & 0x7f) << shift;
+            if (part < 0x80) return value;
+        }
+        throw bytes.Damaged("a number of more than ten bytes");
+    }
+}

@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+
+namespace Peft.Checkpoints;
+
+/// <summary>What of the system's file operations .NET does not offer.</summary>
+internal static partial class UnixFiles
+{
+    const int AtWorkingFolder = -100, NoFollow = 0x100, BasicStatistics = 0x7ff, Exchange = 2;
+
+    /// <summary>Owner, group, number and device of an entry, not of what a link leads to (Linux); null if they cannot be had.</summary>
+    public static (uint Owner, uint Group, ulong Number, ulong Device)? Facts(string path)
+    {
+        // struct statx has one layout on all processors.
+        Span<byte> facts = stackalloc byte[256];
+        if (Statistics(AtWorkingFolder, path, NoFollow, BasicStatistics, facts) != 0) return null;
+        return (BitConverter.ToUInt32(facts[20..]), BitConverter.ToUInt32(facts[24..]), BitConverter.ToUInt64(facts[32..]), BitConverter.ToUInt64(facts[136..]));
+    }
+
+    /// <summary>Gives each of two entries the other's name, in one step (Linux).</summary>
+    public static bool TryExchange(string first, string second) => Rename(AtWorkingFolder, first, AtWorkingFolder, second, Exchange) == 0;
+
+    /// <summary>Gives a file a second name.</summary>
+    public static bool TryLink(string existing, string name) => Link(existing, name) == 0;
+
+    public static bool TryChangeOwner(string path, uint owner, uint group) => ChangeOwner(path, owner, group) == 0;
+
+    /// <summary>Names of the extended attributes, such as access control lists, in order (Linux).</summary>
+    public static string Attributes(string path)
+    {
+        var names = new byte[4096];
+        long length = ListAttributes(path, names, names.Length);
+        return length < 0 ? "" : string.Join('\0', System.Text.Encoding.UTF8.GetString(names, 0, (int)length).Split('\0').Order(StringComparer.Ordinal));
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync")]
+    public static partial int Flush(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    public static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Statistics(int folder, string path, int flags, uint mask, Span<byte> facts);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Rename(int fromFolder, string from, int toFolder, string to, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string name);
+
+    [LibraryImport("libc", EntryPoint = "chown", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int ChangeOwner(string path, uint owner, uint group);
+
+    [LibraryImport("libc", EntryPoint = "llistxattr", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint ListAttributes(string path, [Out] byte[] names, nint size);
+}

@@ -1,0 +1,46 @@
+using System.Text.RegularExpressions;
+
+namespace Peft;
+
+// Measures of answers to questions, as SQuAD's official script computes them (Rajpurkar et al. 2016, arXiv:1606.05250; 2018, arXiv:1806.03822).
+public static partial class Metrics
+{
+    /// <summary>1 if an answer equals one of the right ones but for case, punctuation, articles and white space, else 0.</summary>
+    /// <param name="answer">The answer; empty if there is none.</param>
+    /// <param name="expected">The right ones; empty, or an empty one, if there is none.</param>
+    public static double ExactMatch(string answer, params IReadOnlyCollection<string> expected)
+        => Best(expected, right => Normalize(answer) == Normalize(right) ? 1 : 0);
+
+    /// <summary>F1 of the words that an answer shares with the right one that is nearest; 1 or 0 if one of them is empty.</summary>
+    /// <param name="answer">The answer; empty if there is none.</param>
+    /// <param name="expected">The right ones; empty, or an empty one, if there is none.</param>
+    public static double TokenF1(string answer, params IReadOnlyCollection<string> expected)
+    {
+        var words = Words(answer);
+        return Best(expected, right =>
+        {
+            var sought = Words(right);
+            if (words.Length == 0 || sought.Length == 0) return words.Length == sought.Length ? 1 : 0;
+            var counts = sought.CountBy(word => word).ToDictionary();
+            return FScore.Of(words.CountBy(word => word).Sum(pair => Math.Min(pair.Value, counts.GetValueOrDefault(pair.Key))), words.Length, sought.Length).F1;
+        });
+    }
+
+    private static double Best(IReadOnlyCollection<string> expected, Func<string, double> score)
+    {
+        ArgumentNullException.ThrowIfNull(expected);
+        return expected.DefaultIfEmpty("").Max(score);
+    }
+
+    private static string[] Words(string answer) => Normalize(answer).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    private static string Normalize(string answer)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        var plain = string.Concat(answer.ToLowerInvariant().Where(letter => !(char.IsAscii(letter) && (char.IsPunctuation(letter) || char.IsSymbol(letter)))));
+        return string.Join(' ', Article().Replace(plain, " ").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [GeneratedRegex(@"\b(a|an|the)\b")]
+    private static partial Regex Article();
+}

@@ -1,0 +1,46 @@
+using Peft.Checkpoints;
+
+namespace Peft;
+
+/// <summary>A saved adapter that is open: its options and tensors, which belong to one save even where another process saves over it.</summary>
+public sealed class SavedAdapter : IDisposable
+{
+    // A save takes longer than reading a configuration: more than one in the way is a coincidence.
+    private const int MostAttempts = 20;
+
+    private SavedAdapter(string folder, AdapterOptions options, ITensorSource tensors) => (Folder, Options, Tensors) = (folder, options, tensors);
+
+    /// <summary>The folder with the files.</summary>
+    public string Folder { get; }
+
+    /// <summary>The configuration.</summary>
+    public AdapterOptions Options { get; }
+
+    /// <summary>The tensors by their keys.</summary>
+    public ITensorSource Tensors { get; }
+
+    /// <summary>Opens a saved adapter.</summary>
+    /// <param name="folder">
+    /// A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> (or PyTorch's <c>adapter_model.bin</c>), or one with an adapter in a
+    /// subfolder, as <see cref="AdapterCheckpoint.SaveAdapter"/> saves adapters that have a name.
+    /// </param>
+    /// <param name="name">Of several subfolders that hold adapters, the one to open.</param>
+    /// <exception cref="CheckpointException">There is no adapter, there are several, or a file is missing or damaged.</exception>
+    /// <exception cref="AdapterOptionsException">The method is not known.</exception>
+    public static SavedAdapter Open(string folder, string? name = null)
+    {
+        folder = AdapterFolder.Find(folder, name);
+        var config = Path.Combine(folder, AdapterConfig.FileName);
+        for (var attempt = 1; ; attempt++)
+        {
+            var text = JsonFile.Read(config);
+            var options = AdapterConfig.Parse(text, config) with { Task = TaskDescription.Read(folder) };
+            var tensors = AdapterCheckpoint.OpenTensors(folder);
+            if (attempt == MostAttempts || JsonFile.Read(config) == text) return new(folder, options, tensors);
+            tensors.Dispose();
+        }
+    }
+
+    /// <summary>Closes the file. Tensors that were read stay valid.</summary>
+    public void Dispose() => Tensors.Dispose();
+}

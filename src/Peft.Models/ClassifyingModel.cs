@@ -1,0 +1,76 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>A transformer with a head that gives a score for each class. The names of the classes go with its adapters (<see cref="TaskDescription"/>).</summary>
+public abstract class ClassifyingModel : HeadedModel, ITaskModel
+{
+    private readonly bool namesGiven;
+
+    private protected ClassifyingModel(ModelConfig config, TransformerSpec spec, HeadSpec head, LoadOptions options, string? path = null)
+        : base(config, spec, head, config.LabelCount, options, path) => namesGiven = options.Id2Label is not null;
+
+    /// <summary>Number of classes.</summary>
+    public int LabelCount => Config.LabelCount;
+
+    /// <summary>The classes, and what is learned about them: those of the active adapter if it has some saved with it, else those of the configuration.</summary>
+    public LabelSet Labels
+    {
+        get
+        {
+            var task = CurrentTask;
+            var names = ModelConfig.AreDefault(task.Labels) && task.Labels.Count == LabelCount ? Config.Labels : task.Labels;
+            try
+            {
+                return new(ProblemTypes.Of(task.ProblemType, names.Count), names);
+            }
+            catch (ArgumentException error)
+            {
+                throw new ModelFolderException($"{Config.Source}: the names of the classes (id2label) are of no use: {error.Message}", error);
+            }
+        }
+    }
+
+    /// <summary>Which hidden states are read; null where each token is classified.</summary>
+    private protected virtual string? PoolingField => null;
+
+    private protected TaskDescription CurrentTask => PeftModel.Of(this)?.Task ?? OwnTask;
+
+    private TaskDescription OwnTask => new() { Labels = Config.Labels, ProblemType = Config.Text("problem_type", null), Pooling = PoolingField };
+
+    TaskDescription? ITaskModel.Task => OwnTask;
+
+    nn.Module? ITaskModel.TaskHead => HeadParts.Output;
+
+    Func<Action>? ITaskModel.Fit(TaskDescription task, string adapter, bool alone)
+    {
+        if (namesGiven && !ModelConfig.AreDefault(task.Labels) && !task.Labels.SequenceEqual(Config.Labels))
+            throw Mismatch(adapter, $"the classes {new LabelSet(task.Labels)}", $"was loaded for {new LabelSet(Config.Labels)}: leave the names out when it is loaded, or give these");
+        var resizes = task.Labels.Count != LabelCount;
+        if (resizes && !alone) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"has {LabelCount}, for which it holds other adapters: take those off first, or load the base once more");
+        var pooling = FitPooling(task, adapter, alone);
+        if (!resizes && pooling is null) return null;
+        return () =>
+        {
+            var before = Config;
+            var undo = pooling?.Invoke();
+            if (resizes) undo += HeadParts.Resize(task.Labels.Count);
+            Adopt(task);
+            return undo! + (() => Config = before);
+        };
+    }
+
+    void ITaskModel.Adopt(TaskDescription task) => Adopt(task);
+
+    /// <summary>Changes which hidden states are read to what an adapter was trained with; null if they are those already.</summary>
+    private protected virtual Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone) => null;
+
+    private protected AdapterMismatchException Mismatch(string adapter, string trained, string has) => new($"Adapter '{adapter}' was trained for {trained}, but this {GetType().Name} {has}.");
+
+    private void Adopt(TaskDescription task)
+    {
+        if (task.Labels.Count != LabelCount || !ModelConfig.AreDefault(task.Labels)) Config = Config.WithLabels(task.Labels);
+        if (task.ProblemType is { } problem) Config = Config.With("problem_type", problem);
+        if (task.Pooling is { } pooling) Config = Config.With(Poolings.Field, pooling);
+    }
+}

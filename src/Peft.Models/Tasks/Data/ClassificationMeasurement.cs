@@ -1,0 +1,84 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Compares a classifier's logits <c>[batch, classes]</c> with the labels of rows.</summary>
+/// <param name="labels">The classes.</param>
+/// <param name="classesOf">The classes of a row.</param>
+/// <param name="valueOf">The number of a row, in regression.</param>
+internal sealed class ClassificationMeasurement(LabelSet labels, Func<int, int[]> classesOf, Func<int, double> valueOf) : IMeasurement
+{
+    private readonly List<float[]> predicted = [];
+    private readonly List<int> rows = [];
+
+    public static IReadOnlyList<DatasetMetric> MetricsOf(LabelSet labels) => labels.Problem switch
+    {
+        ProblemType.MultiLabel => [new("f1_micro"), new("f1_macro"), new("accuracy")],
+        ProblemType.Regression => [new("pearson"), new("spearman"), new("mse", GreaterIsBetter: false)],
+        _ => [new("accuracy"), new("f1_macro"), new("f1_weighted"), new("matthews"), .. labels.Count == 2 ? new DatasetMetric[] { new("f1") } : []],
+    };
+
+    public void Add(IReadOnlyList<int> rows, Tensor output)
+    {
+        this.rows.AddRange(rows);
+        predicted.AddRange(output.ToRows());
+    }
+
+    public IReadOnlyDictionary<string, double> Result() => labels.Problem switch
+    {
+        ProblemType.MultiLabel => Several(),
+        ProblemType.Regression => Numbers(),
+        _ => One(),
+    };
+
+    private Dictionary<string, double> One()
+    {
+        int[] found = [.. predicted.Select(Largest)], right = [.. rows.Select(row => classesOf(row)[0])];
+        var result = new Dictionary<string, double>
+        {
+            ["accuracy"] = Metrics.Accuracy(found, right),
+            ["f1_macro"] = Metrics.F1(found, right, FAverage.Macro),
+            ["f1_weighted"] = Metrics.F1(found, right, FAverage.Weighted),
+            ["matthews"] = Metrics.Matthews(found, right),
+        };
+        if (labels.Count == 2) result["f1"] = Metrics.F1(found, right, FAverage.Binary);
+        return result;
+    }
+
+    private Dictionary<string, double> Several()
+    {
+        bool[][] found = [.. predicted.Select(row => row.Select(logit => logit >= 0).ToArray())];   // a probability of a half
+        bool[][] right = [.. rows.Select(row => Enumerable.Range(0, labels.Count).Select(label => classesOf(row).Contains(label)).ToArray())];
+        return new()
+        {
+            ["f1_micro"] = Metrics.Score(found, right, FAverage.Micro).F1,
+            ["f1_macro"] = Metrics.Score(found, right, FAverage.Macro).F1,
+            ["accuracy"] = found.Zip(right).Count(pair => pair.First.SequenceEqual(pair.Second)) / (double)right.Length,
+        };
+    }
+
+    private Dictionary<string, double> Numbers()
+    {
+        double[] found = [.. predicted.Select(row => (double)row[0])], right = [.. rows.Select(valueOf)];
+        return new() { ["pearson"] = Metrics.Pearson(found, right), ["spearman"] = Metrics.Spearman(found, right), ["mse"] = Metrics.MeanSquaredError(found, right) };
+    }
+
+    internal static int Largest(float[] scores)
+    {
+        var best = 0;
+        for (var i = 1; i < scores.Length; i++)
+            if (scores[i] > scores[best]) best = i;
+        return best;
+    }
+}
+
+internal static class OutputRows
+{
+    /// <summary>The numbers of a tensor <c>[rows, …]</c>, row by row.</summary>
+    public static IEnumerable<float[]> ToRows(this Tensor output)
+    {
+        using var scope = NewDisposeScope();
+        var width = (int)(output.numel() / output.shape[0]);
+        return output.detach().to_type(ScalarType.Float32).cpu().contiguous().data<float>().ToArray().Chunk(width);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Peft.Models;
+
+/// <summary>A row of a file: its fields by name, and where it stands, for errors.</summary>
+/// <param name="Place">Such as <c>train.csv, line 3</c>.</param>
+/// <param name="Fields">Values by name; all of them texts in a CSV file.</param>
+internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonElement> Fields)
+{
+    public DatasetException Error(string what) => new($"{Place}: {what}");
+
+    /// <summary>A field that must be there.</summary>
+    /// <exception cref="DatasetException">There is none of that name; the message names those that are there.</exception>
+    public JsonElement Get(string field)
+        => Fields.TryGetValue(field, out var value) ? value
+            : throw Error($"there is no field \"{field}\". Fields found: {(Fields.Count == 0 ? "none" : string.Join(", ", Fields.Keys))}.");
+
+    /// <summary>A field that must be a text.</summary>
+    public string Text(string field) => Text(Get(field), field);
+
+    /// <summary>A field that is a text, or a whole number, true or false as a text: the name of a class.</summary>
+    public string Name(string field) => Name(Get(field), field);
+
+    /// <summary>A field that must be a list of names; a text is divided at a separator, at white space if it is null.</summary>
+    public IReadOnlyList<string> Names(string field, string? separator = null)
+    {
+        var value = Get(field);
+        return value.ValueKind switch
+        {
+            JsonValueKind.Array => [.. value.EnumerateArray().Select(each => Name(each, field))],
+            JsonValueKind.String when separator is null => Text(value, field).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries),
+            JsonValueKind.String => Text(value, field).Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+            _ => throw Error($"field \"{field}\" must be a list or a text, but is {Kind(value)}."),
+        };
+    }
+
+    /// <summary>A field that must be a number; also as a text.</summary>
+    public double Number(string field)
+    {
+        var value = Get(field);
+        var found = value.ValueKind switch
+        {
+            JsonValueKind.Number when value.TryGetDouble(out var number) => number,
+            JsonValueKind.String when double.TryParse(Text(value, field), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) => number,
+            _ => double.NaN,
+        };
+        return double.IsFinite(found) ? found : throw Error($"field \"{field}\" must be a number, but is {Kind(value)}.");
+    }
+
+    /// <summary>The fields of a field that is an object.</summary>
+    public DataRow Inside(string field)
+    {
+        var inner = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var each in Get(field).EnumerateObject())
+            if (!inner.TryAdd(each.Name, each.Value)) throw Error($"field \"{field}\" has \"{each.Name}\" twice.");
+        return new($"{Place}, field \"{field}\"", inner);
+    }
+
+    /// <summary>A field that must be a list of texts.</summary>
+    public IReadOnlyList<string> Texts(string field) => [.. List(field).Select(each => Text(each, field))];
+
+    /// <summary>A field that must be a list of whole numbers.</summary>
+    public IReadOnlyList<int> Integers(string field)
+        => [.. List(field).Select(each => each.ValueKind == JsonValueKind.Number && each.TryGetInt32(out var number) ? number : throw Error($"field \"{field}\" must be whole numbers, but has {each.GetRawText()}."))];
+
+    private JsonElement.ArrayEnumerator List(string field)
+        => Get(field) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : throw Error($"field \"{field}\" must be a list, but is {Kind(Get(field))}.");
+
+    private string Name(JsonElement value, string field) => value.ValueKind switch
+    {
+        JsonValueKind.Number when value.TryGetInt64(out var number) => number.ToString(CultureInfo.InvariantCulture),
+        JsonValueKind.True => "true",
+        JsonValueKind.False => "false",
+        JsonValueKind.Number => throw Error($"field \"{field}\" is {value.GetRawText()}, which is no name of a class. If numbers are to be learned, set Problem to {nameof(ProblemType)}.{ProblemType.Regression}."),
+        _ => Text(value, field),
+    };
+
+    private string Text(JsonElement value, string field)
+    {
+        if (value.ValueKind != JsonValueKind.String) throw Error($"field \"{field}\" must be a text, but is {Kind(value)}.");
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new DatasetException($"{Place}: field \"{field}\" is no valid text: {error.Message}", error);   // half a surrogate pair
+        }
+    }
+
+    private static string Kind(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => "a list",
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.String => $"the text \"{value.GetRawText().Trim('"')}\"",
+        JsonValueKind.Null => "null",
+        _ => "true or false",
+    };
+}

@@ -1,0 +1,44 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>The tokens of a text or a pair of texts, as rows of a batch need them.</summary>
+/// <param name="Ids">Token ids.</param>
+/// <param name="TypeIds">Token types; null if all are 0.</param>
+internal sealed record EncodedText(long[] Ids, long[]? TypeIds)
+{
+    /// <summary>The tokens of an encoding, or some of them.</summary>
+    public static EncodedText Of(TokenEncoding text, IEnumerable<int>? positions = null)
+    {
+        var chosen = (positions ?? Enumerable.Range(0, text.Length)).ToList();
+        return new([.. chosen.Select(i => (long)text.Ids[i])], chosen.Exists(i => text.TypeIds[i] != 0) ? [.. chosen.Select(i => (long)text.TypeIds[i])] : null);
+    }
+
+    /// <summary>Ids, mask and token types <c>[batch, sequence]</c> of some rows, filled up on the right; the mask is always there, since it tells where a row ends.</summary>
+    /// <param name="rows">The rows, at least one.</param>
+    /// <param name="padding">Id that fills up shorter ones.</param>
+    public static (Tensor Ids, Tensor Mask, Tensor? TypeIds) Pad(IReadOnlyList<EncodedText> rows, long padding)
+    {
+        var width = rows.Max(row => row.Ids.Length);
+        var types = rows.Any(row => row.TypeIds is not null);
+        return (
+            LabelledSequence.Fill([.. rows.Select(row => row.Ids)], width, padding),
+            LabelledSequence.Fill([.. rows.Select(row => Enumerable.Repeat(1L, row.Ids.Length).ToArray())], width, 0),
+            types ? LabelledSequence.Fill([.. rows.Select(row => row.TypeIds ?? [])], width, 0) : null);
+    }
+
+    /// <summary>A batch of rows.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="padding">Id that fills up shorter ones.</param>
+    /// <param name="labels">Their labels.</param>
+    /// <param name="weight">How much the batch counts.</param>
+    public static Batch ToBatch(IReadOnlyList<EncodedText> rows, long padding, Tensor labels, double weight)
+    {
+        var (ids, mask, types) = Pad(rows, padding);
+        return new()
+        {
+            InputIds = ids, AttentionMask = mask, Labels = labels, Weight = weight, Tokens = rows.Sum(row => row.Ids.Length),
+            Extra = types is null ? new Dictionary<string, Tensor>() : new() { ["token_type_ids"] = types },
+        };
+    }
+}

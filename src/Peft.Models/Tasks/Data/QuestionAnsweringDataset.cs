@@ -1,0 +1,181 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>A question, a text that holds its answer, and the answers that are right.</summary>
+/// <param name="Question">The question.</param>
+/// <param name="Context">The text.</param>
+/// <param name="Answers">Right answers, word for word as they stand in the text; none if the text does not say. The first is learned, all are measured against.</param>
+/// <param name="AnswerStart">Where the first answer begins in the text; null for where it stands first.</param>
+public sealed record QuestionAnsweringRow(string Question, string Context, IReadOnlyList<string> Answers, int? AnswerStart = null);
+
+/// <summary>Settings of a <see cref="QuestionAnsweringDataset"/>.</summary>
+public sealed record QuestionAnsweringOptions
+{
+    /// <summary>Name of the field with the question. <c>question</c>.</summary>
+    public string QuestionField { get; init; } = "question";
+
+    /// <summary>Name of the field with the text. <c>context</c>.</summary>
+    public string ContextField { get; init; } = "context";
+
+    /// <summary>Name of the field with the answers: SQuAD's object of lists <c>text</c> and <c>answer_start</c>, or one answer as a text. <c>answers</c>.</summary>
+    public string AnswersField { get; init; } = "answers";
+
+    /// <summary>Most tokens of question and text, special ones included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>. Longer texts become several windows.</summary>
+    public int? MaxLength { get; init; }
+
+    /// <summary>Tokens that neighbouring windows share. 128.</summary>
+    public int Stride { get; init; } = 128;
+
+    /// <summary>Most tokens of an answer that is measured. 30.</summary>
+    public int MaxAnswerTokens { get; init; } = 30;
+}
+
+/// <summary>
+/// Questions with texts that hold their answers, for a <see cref="QuestionAnswerer"/>. A text that is too long becomes several windows, each a row; a window without the answer, and a
+/// question without one, learns the first token.
+/// </summary>
+public sealed class QuestionAnsweringDataset : TrainingDataset
+{
+    private readonly List<QuestionAnsweringRow> questions = [];
+    private readonly List<(AnswerWindow Window, int Question, long Start, long End)> windows = [];
+    private readonly QuestionAnsweringOptions options;
+    private readonly long padding;
+
+    /// <summary>Tokenises questions.</summary>
+    /// <param name="rows">The questions.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="options">Settings; the defaults if null. Names of fields have no meaning here.</param>
+    /// <param name="logger">Is told how many windows the texts became, where those are more than the questions.</param>
+    /// <param name="name">What errors call the dataset.</param>
+    /// <exception cref="DatasetException">There is no row, or one is wrong: its number and what is wrong are named.</exception>
+    public QuestionAnsweringDataset(IEnumerable<QuestionAnsweringRow> rows, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null, string name = "question-answering dataset")
+        : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
+
+    private QuestionAnsweringDataset(IReadOnlyList<(QuestionAnsweringRow Row, string Place)> rows, Tokenizer tokenizer, QuestionAnsweringOptions options, ILogger? logger, string name)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Stride, nameof(QuestionAnsweringOptions.Stride));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxAnswerTokens, 1, nameof(QuestionAnsweringOptions.MaxAnswerTokens));
+        (Name, this.options) = (name, options);
+        if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
+        padding = TextEncoder.PaddingOf(tokenizer);
+        var encoder = new TextEncoder(tokenizer, options.MaxLength, truncates: false);
+        foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
+        if (windows.Count > questions.Count) QuestionLog.Windows(logger ?? NullLogger.Instance, name, questions.Count, windows.Count, encoder.MaxLength!.Value);
+    }
+
+    /// <summary>Number of windows.</summary>
+    public override int Count => windows.Count;
+
+    /// <summary>Number of questions.</summary>
+    public int QuestionCount => questions.Count;
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <summary>The questions of a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="options">Names of fields and further settings; the defaults if null.</param>
+    /// <param name="logger">Is told how many windows the texts became.</param>
+    /// <exception cref="DatasetException">The file cannot be read, or a row is wrong: the line and what is wrong are named.</exception>
+    public static QuestionAnsweringDataset FromFile(string path, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null)
+    {
+        options ??= new();
+        return new([.. DataFile.Read(path).Select(row => (Read(row, options), row.Place))], tokenizer, options, logger, path);
+    }
+
+    private static QuestionAnsweringRow Read(DataRow row, QuestionAnsweringOptions options)
+    {
+        var (question, context) = (row.Text(options.QuestionField), row.Text(options.ContextField));
+        if (row.Get(options.AnswersField).ValueKind != System.Text.Json.JsonValueKind.Object)
+            return new(question, context, row.Text(options.AnswersField) is { Length: > 0 } one ? [one] : []);
+        var answers = row.Inside(options.AnswersField);
+        var (texts, starts) = (answers.Texts("text"), answers.Integers("answer_start"));
+        if (texts.Count != starts.Count) throw row.Error($"there are {texts.Count} answers, but {starts.Count} places where they begin.");
+        return new(question, context, texts, texts.Count == 0 ? null : PlaceOf(row, context, texts[0], starts[0]));
+    }
+
+    // Python's files count code points, those of .NET programs UTF-16 units: the text tells which.
+    private static int PlaceOf(DataRow row, string context, string answer, int start)
+    {
+        if (start >= 0)
+            foreach (var place in new[] { new TextPlaces(context).ToUnits(start), start })
+                if (place + answer.Length <= context.Length && context.AsSpan(place, answer.Length).SequenceEqual(answer)) return place;
+        throw row.Error($"the answer \"{answer}\" does not stand at {start} in the context.");
+    }
+
+    private void Add(QuestionAnsweringRow row, TextEncoder encoder, Func<string, DatasetException> error)
+    {
+        if (string.IsNullOrWhiteSpace(row.Question)) throw error("the question is empty.");
+        if (string.IsNullOrWhiteSpace(row.Context)) throw error("the context is empty.");
+        var range = new TextRange(-1, -1);
+        if (row.Answers.Count > 0)
+        {
+            if (row.Answers.Any(string.IsNullOrWhiteSpace)) throw error("an answer is empty: leave it out where the context does not say.");
+            var start = row.AnswerStart ?? row.Context.IndexOf(row.Answers[0], StringComparison.Ordinal);
+            if (start < 0 || start + row.Answers[0].Length > row.Context.Length || !row.Context.AsSpan(start).StartsWith(row.Answers[0]))
+                throw error($"the answer \"{row.Answers[0]}\" does not stand {(row.AnswerStart is { } given ? $"at {given} " : "")}in the context.");
+            range = new(start, start + row.Answers[0].Length);
+        }
+        foreach (var window in AnswerWindow.Of(row.Question, row.Context, encoder, options.Stride, error))
+        {
+            var (start, end) = window.Find(range);
+            windows.Add((window, questions.Count, start, end));
+        }
+        questions.Add(row);
+    }
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row) => windows[row].Window.Text.Ids.Length;
+
+    /// <inheritdoc/>
+    /// <returns>Labels <c>[batch, 2]</c>: the answer's first and last token, 0 and 0 where it is not in the window.</returns>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return EncodedText.ToBatch([.. rows.Select(row => windows[row].Window.Text)], padding, tensor(rows.SelectMany(row => new[] { windows[row].Start, windows[row].End }).ToArray(), [rows.Count, 2]), rows.Count);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>As SQuAD's script counts them, each over the questions: <c>exact_match</c> and <c>f1</c>, from 0 to 1. Where a question has no answer, finding none is right.</remarks>
+    public override IReadOnlyList<DatasetMetric> Metrics => [new("exact_match"), new("f1")];
+
+    /// <inheritdoc/>
+    public override IMeasurement Measure() => new Measurement(this);
+
+    private sealed class Measurement(QuestionAnsweringDataset data) : IMeasurement
+    {
+        private readonly Dictionary<int, List<(AnswerWindow Window, float[] Logits)>> found = [];
+
+        public void Add(IReadOnlyList<int> rows, Tensor output)
+        {
+            foreach (var (row, logits) in rows.Zip(output.ToRows()))
+            {
+                var (window, question, _, _) = data.windows[row];
+                if (!found.TryGetValue(question, out var all)) found.Add(question, all = []);
+                all.Add((window, logits));
+            }
+        }
+
+        public IReadOnlyDictionary<string, double> Result()
+        {
+            var allowsNone = data.questions.Any(question => question.Answers.Count == 0);
+            var answers = found.Select(pair => (Text: AnswerSearch.Best(data.questions[pair.Key].Context, pair.Value, data.options.MaxAnswerTokens, allowsNone).Text, data.questions[pair.Key].Answers)).ToList();
+            return new Dictionary<string, double>
+            {
+                ["exact_match"] = answers.Average(answer => Peft.Metrics.ExactMatch(answer.Text, [.. answer.Answers])),
+                ["f1"] = answers.Average(answer => Peft.Metrics.TokenF1(answer.Text, [.. answer.Answers])),
+            };
+        }
+    }
+}
+
+internal static partial class QuestionLog
+{
+    [LoggerMessage(30, LogLevel.Information, "{Name}: {Questions} questions became {Windows} windows of at most {MaxLength} tokens.")]
+    public static partial void Windows(ILogger logger, string name, int questions, int windows, int maxLength);
+}

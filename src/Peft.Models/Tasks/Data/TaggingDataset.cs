@@ -1,0 +1,159 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>The words of a sentence and a tag for each.</summary>
+/// <param name="Words">The words.</param>
+/// <param name="Tags">As many tags, such as <c>B-location</c>, <c>I-location</c> and <c>O</c>.</param>
+public sealed record TaggingRow(IReadOnlyList<string> Words, IReadOnlyList<string> Tags);
+
+/// <summary>Settings of a <see cref="TaggingDataset"/>.</summary>
+public sealed record TaggingOptions
+{
+    /// <summary>Name of the field with the words: a list, or a text that is divided at white space. <c>tokens</c>.</summary>
+    public string WordsField { get; init; } = "tokens";
+
+    /// <summary>Name of the field with the tags: a list of texts or whole numbers, or a text that is divided at white space. <c>tags</c>.</summary>
+    public string TagsField { get; init; } = "tags";
+
+    /// <summary>
+    /// The tags in the order of the model's outputs, such as <see cref="TaggingDataset.Labels"/> of the training data; null for those that occur, sorted, <c>O</c> first. A row with
+    /// another is refused. A whole number that is no name among them is the number of a tag.
+    /// </summary>
+    public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>Most tokens of a sentence, special ones included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>.</summary>
+    public int? MaxLength { get; init; }
+
+    /// <summary>Whether longer sentences are cut at the end, counted and logged, or refused. True.</summary>
+    public bool Truncate { get; init; } = true;
+}
+
+/// <summary>
+/// Sentences with a tag for each word, for a <see cref="TokenClassifier"/>. A word's tag stands on its first token, and the others are not learned, as in transformers' recipe. Words are
+/// encoded with a space between them.
+/// </summary>
+public sealed class TaggingDataset : TrainingDataset
+{
+    private readonly List<EncodedText> texts = [];
+    private readonly List<long[]> labels = [];
+    private readonly long padding;
+
+    /// <summary>Tokenises rows.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="options">Settings; the defaults if null. Names of fields have no meaning here.</param>
+    /// <param name="logger">Is told of sentences that were cut.</param>
+    /// <param name="name">What errors call the dataset.</param>
+    /// <exception cref="DatasetException">There is no row, or one is wrong: its number and what is wrong are named.</exception>
+    public TaggingDataset(IEnumerable<TaggingRow> rows, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null, string name = "tagging dataset")
+        : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
+
+    private TaggingDataset(IReadOnlyList<(TaggingRow Row, string Place)> rows, Tokenizer tokenizer, TaggingOptions options, ILogger? logger, string name)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        Name = name;
+        if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
+        padding = TextEncoder.PaddingOf(tokenizer);
+        foreach (var (row, place) in rows) Check(row, what => new DatasetException($"{place}: {what}"));
+        Labels = options.Labels is { } given ? new(given) : LabelsOf(rows);
+        var encoder = new TextEncoder(tokenizer, options.MaxLength, options.Truncate);
+        foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
+        TruncatedRows = encoder.Truncated;
+        if (TruncatedRows > 0) TrainingLog.RowsCut(logger ?? NullLogger.Instance, name, TruncatedRows, 0, encoder.MaxLength!.Value);
+    }
+
+    /// <inheritdoc/>
+    public override int Count => texts.Count;
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <summary>The tags: what <see cref="TokenClassifier.FromPretrained"/> takes.</summary>
+    public LabelSet Labels { get; }
+
+    /// <summary>Sentences that were cut at the maximal length.</summary>
+    public int TruncatedRows { get; }
+
+    /// <summary>Words that have no token, since the tokenizer leaves their characters out: they are neither learned nor measured.</summary>
+    public int LostWords { get; private set; }
+
+    /// <summary>The rows of a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="options">Names of fields and further settings; the defaults if null.</param>
+    /// <param name="logger">Is told of sentences that were cut.</param>
+    /// <exception cref="DatasetException">The file cannot be read, or a row is wrong: the line and what is wrong are named.</exception>
+    public static TaggingDataset FromFile(string path, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)
+    {
+        options ??= new();
+        return new([.. DataFile.Read(path).Select(row => (new TaggingRow(row.Names(options.WordsField), row.Names(options.TagsField)), row.Place))], tokenizer, options, logger, path);
+    }
+
+    private static LabelSet LabelsOf(IEnumerable<(TaggingRow Row, string Place)> rows)
+    {
+        var found = rows.SelectMany(row => row.Row.Tags).Distinct(StringComparer.Ordinal).ToList();
+        return new(found.All(tag => long.TryParse(tag, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+            ? found.OrderBy(tag => long.Parse(tag, CultureInfo.InvariantCulture)) : found.OrderBy(tag => tag != "O").ThenBy(tag => tag, StringComparer.Ordinal));
+    }
+
+    private static void Check(TaggingRow row, Func<string, DatasetException> error)
+    {
+        if (row.Words.Count != row.Tags.Count) throw error($"there are {row.Words.Count} words, but {row.Tags.Count} tags.");
+        if (row.Words.Count == 0) throw error("there are no words.");
+        if (row.Words.Any(string.IsNullOrWhiteSpace)) throw error($"word {row.Words.ToList().FindIndex(string.IsNullOrWhiteSpace) + 1} is empty.");
+        if (row.Tags.Any(string.IsNullOrEmpty)) throw error($"tag {row.Tags.ToList().FindIndex(string.IsNullOrEmpty) + 1} is empty.");
+    }
+
+    private void Add(TaggingRow row, TextEncoder encoder, Func<string, DatasetException> error)
+    {
+        var (text, words) = Words.Join(row.Words);
+        var tokens = encoder.Encode(text, null, error);
+        var first = Words.FirstTokens(text, words, tokens);
+        var of = Enumerable.Repeat(Batch.IgnoredLabel, tokens.Length).ToArray();
+        for (var word = 0; word < first.Length; word++)
+        {
+            var id = IdOf(row.Tags[word], error);
+            if (first[word] >= 0) of[first[word]] = id;
+        }
+        LostWords += Lost(first);
+        texts.Add(EncodedText.Of(tokens));
+        labels.Add(of);
+    }
+
+    // Those at the end were cut off.
+    private static int Lost(int[] first) => first.Take(Array.FindLastIndex(first, token => token >= 0) + 1).Count(token => token < 0);
+
+    private int IdOf(string tag, Func<string, DatasetException> error)
+    {
+        if (Labels.IdOf(tag) is >= 0 and var id) return id;
+        return int.TryParse(tag, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < Labels.Count ? number
+            : throw error($"the tag '{tag}' is not among those given: {Labels}.");
+    }
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row) => texts[row].Ids.Length;
+
+    /// <inheritdoc/>
+    /// <returns>Labels <c>[batch, sequence]</c>: the number of the tag on the first token of each word, else <see cref="Batch.IgnoredLabel"/>.</returns>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var width = rows.Max(LengthOf);
+        return EncodedText.ToBatch([.. rows.Select(row => texts[row])], padding, LabelledSequence.Fill([.. rows.Select(row => labels[row])], width, Batch.IgnoredLabel),
+            rows.Sum(row => labels[row].Count(label => label != Batch.IgnoredLabel)));
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Of entities, as seqeval counts them: <c>precision</c>, <c>recall</c>, <c>f1</c>; and of words <c>accuracy</c>.</remarks>
+    public override IReadOnlyList<DatasetMetric> Metrics => [new("precision"), new("recall"), new("f1"), new("accuracy")];
+
+    /// <inheritdoc/>
+    public override IMeasurement Measure() => new TaggingMeasurement(Labels, row => labels[row]);
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Errors(nn.Module model) => model is ClassifyingModel tagger ? Labels.Errors(Name, tagger) : [];
+}

@@ -1,0 +1,63 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, all in one pass as adapters see it.</summary>
+internal static class Prediction
+{
+    /// <summary>What a model makes of each text, in the order of the texts.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="texts">The texts.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="batchSize">Texts of a batch.</param>
+    /// <param name="forward">The output for a batch, a row for each text and, where each token has one, a place for each token.</param>
+    /// <param name="read">Makes a result of a text's number and its part of the output.</param>
+    public static T[] Run<T>(PretrainedModel model, IReadOnlyList<EncodedText> texts, Tokenizer tokenizer, int batchSize, Func<ModelInput, Tensor> forward, Func<int, float[], T> read)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        if (texts.Count == 0) return [];
+        var peft = PeftModel.Of(model);
+        using var mode = new EvaluationMode(model);
+        using var folded = peft?.ForInference();
+        using var pass = peft?.Pass();
+        using var inference = inference_mode();
+        // Adapters that belong to rows of a batch must find the rows as they were given.
+        var together = peft?.RowsAreIndependent == false;
+        var order = Enumerable.Range(0, texts.Count);
+        var batches = together ? [order.ToArray()] : order.OrderByDescending(i => texts[i].Ids.Length).Chunk(batchSize);
+        var results = new T[texts.Count];
+        var padding = model.Config.PadTokenId ?? TextEncoder.PaddingOf(tokenizer);
+        foreach (var rows in batches)
+        {
+            using var scope = NewDisposeScope();
+            var (ids, mask, types) = EncodedText.Pad([.. rows.Select(row => texts[row])], padding);
+            var output = forward(new()
+            {
+                InputIds = ids.to(model.Device), AttentionMask = mask.to(model.Device),
+                TokenTypeIds = model.Spec.TokenTypeCount > 0 ? types?.to(model.Device) : null,
+            });
+            foreach (var (row, numbers) in rows.Zip(output.ToRows())) results[row] = read(row, numbers);
+        }
+        return results;
+    }
+
+    /// <summary>Most tokens of a text: what the caller wants, the tokenizer names, and the model has positions for.</summary>
+    public static int? MaxLength(PretrainedModel model, Tokenizer tokenizer, int? wanted)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (wanted is { } asked) ArgumentOutOfRangeException.ThrowIfLessThan(asked, 1, nameof(PredictionOptions.MaxLength));
+        int? positions = model.Spec.LearnedPositionOffset is null ? null : model.Spec.MaxPositions - (model.Prompts?.EmbeddingCount ?? 0);
+        return new[] { wanted ?? tokenizer.MaxLength, positions }.Min();
+    }
+
+    /// <summary>Logits as probabilities that sum to 1.</summary>
+    public static double[] Softmax(IEnumerable<float> logits)
+    {
+        var all = logits.Select(logit => (double)logit).ToArray();
+        var largest = all.Max();
+        var exponentials = all.Select(logit => Math.Exp(logit - largest)).ToArray();
+        var sum = exponentials.Sum();
+        return [.. exponentials.Select(each => each / sum)];
+    }
+}

@@ -1,0 +1,30 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>One vector for each row's hidden states.</summary>
+internal static class HiddenStates
+{
+    /// <summary>The mean over the real tokens <c>[batch, hidden]</c>; zeros for a row without any.</summary>
+    /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="mask">1 for a real token, <c>[batch, past + sequence]</c>; null if all are real.</param>
+    public static Tensor Mean(Tensor hidden, Tensor? mask)
+    {
+        if (mask is null) return hidden.mean([1]);
+        using var scope = NewDisposeScope();
+        var length = hidden.shape[1];
+        var weight = mask.narrow(1, mask.shape[1] - length, length).to_type(hidden.dtype).unsqueeze(-1);
+        return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: 1e-9)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The state of the last real token <c>[batch, hidden]</c>.</summary>
+    /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="real">1 for a real token, <c>[batch, sequence]</c>.</param>
+    public static Tensor Last(Tensor hidden, Tensor real)
+    {
+        using var scope = NewDisposeScope();
+        var (batch, length) = (hidden.shape[0], hidden.shape[1]);
+        var last = real.to_type(ScalarType.Int64).mul(arange(length, ScalarType.Int64, real.device)).argmax(1);
+        return hidden.reshape(-1, hidden.shape[2]).index_select(0, last.add(arange(batch, ScalarType.Int64, hidden.device).mul(length))).MoveToOuterDisposeScope();
+    }
+}
