@@ -24,7 +24,7 @@ internal static class TargetHints
             yield return "A name is empty, which means the model itself, and adapters cannot enter that: name modules in it.";
             yield break;
         }
-        var pattern = isPattern ? (ModuleSelector)name : null;
+        ModuleSelector? pattern = isPattern ? (ModuleSelector)name : null;
         if (isPattern && model.Targets.Count(target => ModuleSelector.Means(name, target.Path)) is > 0 and var count)
             yield return $"A single string is a regular expression for the whole path of a module; for the {count} module{(count == 1 ? "" : "s")} of that name give a list: [\"{name}\"].";
         if (model.OtherPaths.FirstOrDefault(pair => ModuleSelector.Means(name, pair.Key)) is { Value: { } shared, Key: var other })
