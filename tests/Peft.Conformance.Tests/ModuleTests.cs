@@ -24,7 +24,7 @@ public class ModuleTests
         var (x, t) = (expected.Read("x"), expected.Read("t"));
         expected.ShouldEqual("base_output", net.call(x, t));
 
-        using var peft = net.ApplyAdapter(Path.Combine(path, adapter));
+        using var peft = net.ApplyAdapter(Path.Combine(path, adapter), trainable: true);
         var output = net.call(x, t);
         expected.ShouldEqual($"{adapter}.output", output);
         peft.Unreached.ShouldBeEmpty();

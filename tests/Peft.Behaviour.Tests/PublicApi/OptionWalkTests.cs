@@ -55,7 +55,7 @@ public sealed class OptionWalkTests : IDisposable
         using var peft = model.ApplyLora(rank: 2);
         var data = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(), 8);
         Walk(new TrainingOptions { BatchSize = 2, MaxSteps = 2 }, options => new Trainer(peft, data, options) { Evaluation = data, Callbacks = [new StopsSoon()] }.Train());
-        Walk(new OptimizerOptions(), options => new Trainer(peft, data, new TrainingOptions { BatchSize = 2, MaxSteps = 1, Optimizer = options }).Train());
+        Walk(new AdamWOptions(), options => new Trainer(peft, data, new TrainingOptions { BatchSize = 2, MaxSteps = 1, Optimizer = options }).Train());
     }
 
     [Fact]

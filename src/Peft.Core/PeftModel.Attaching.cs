@@ -1,0 +1,134 @@
+namespace Peft;
+
+// How an adapter is made, enters modules and leaves them: whole or not at all.
+public sealed partial class PeftModel
+{
+    /// <summary>An adapter whose tensors live until the result is disposed, whatever happens to it meanwhile.</summary>
+    internal IDisposable Hold(string name, out Adapter adapter)
+    {
+        lock (guard)
+        {
+            var held = adapter = Find(name);
+            held.Retain();
+            return new Scope(() => { lock (guard) held.Release(); });
+        }
+    }
+
+    private Adapter Make(string name, AdapterOptions options, Action<Adapter> prepare)
+    {
+        RequireUnmerged(nameof(Add));
+        options.Validate();
+        Adapter? made = null;
+        try
+        {
+            FitTask(name, options);
+            if (options.LayerOrder is not null)
+                gate.Change(nameof(Add), () =>
+                {
+                    if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
+                });
+            AdapterPlan plan;
+            using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
+            RequireTaskHead(name, plan);
+            // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
+            if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
+                plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
+            if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
+            if (plan.Options.Task is null && Module is ITaskModel { Task: { } description }) plan = plan with { Options = plan.Options with { Task = description } };
+            made = new Adapter(name, plan)
+            {
+                Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
+            };
+            prepare(made);
+            return made;
+        }
+        catch
+        {
+            made?.Release();
+            gate.TryChange(RestoreLayers);
+            throw;
+        }
+    }
+
+    // Makes an adapter, which is released if that fails, one of the model's.
+    private void Put(string name, Adapter adapter)
+    {
+        var added = new List<AdapterSite>();
+        try
+        {
+            foreach (var target in adapter.Layers.Select(layer => layer.Target).DistinctBy(target => target.Key, ReferenceEqualityComparer.Instance).Where(target => !sites.ContainsKey(target.Key)))
+                added.Add(new AdapterSite(this, target));
+            // Hooks change what a call of the module enumerates.
+            if (added.Exists(site => site.NeedsHook)) gate.Change(nameof(Add), () => added.ForEach(site => site.Attach()));
+            else added.ForEach(site => site.Attach());
+        }
+        catch
+        {
+            foreach (var site in added) site.Dispose();
+            adapter.Release();
+            gate.TryChange(RestoreLayers);
+            throw;
+        }
+        lock (guard)
+        {
+            var all = new Dictionary<object, AdapterSite>(sites, ReferenceEqualityComparer.Instance);
+            foreach (var site in added) all.Add(site.Target.Key, site);
+            sites = all;
+            adapters = new(adapters) { [name] = adapter };
+            version++;
+        }
+    }
+
+    private void RemoveSites(Func<AdapterSite, bool> which)
+    {
+        var all = new Dictionary<object, AdapterSite>(ReferenceEqualityComparer.Instance);
+        foreach (var (key, site) in sites)
+            if (which(site)) site.Dispose();
+            else all.Add(key, site);
+        lock (guard)
+        {
+            sites = all;
+            version++;
+        }
+    }
+
+    private void Detach()
+    {
+        lock (guard)
+        {
+            foreach (var scope in scopes) scope.End();
+            scopes.Clear();
+            state?.Release();
+            state = null;
+            foreach (var adapter in adapters.Values) adapter.Release();
+            (adapters, active, composition) = ([], [], null);
+            isUnloaded = true;
+        }
+        RemoveSites(_ => true);
+        RestoreLayers();
+        foreach (var (name, parameter) in Module.named_parameters())
+            if (frozen.Contains(name)) parameter.requires_grad = true;
+        Adapted.Remove(Module);
+    }
+
+    // The adapters that are left may have been made for the layers as they are.
+    private void RestoreLayers()
+    {
+        if (adapters.Count > 0 || Scoped().Count > 0) return;
+        RestoreTask();
+        if (!layers.IsSet) return;
+        layers.Dispose();
+        Tree = new ModelTree(Module);
+    }
+
+    // Adapters that open scopes go on with, whether the model still has them or not.
+    private List<Adapter> Scoped()
+    {
+        lock (guard) return [.. scopes.SelectMany(scope => scope.Named)];
+    }
+
+    private void Changed()
+    {
+        lock (guard) version++;
+    }
+}
