@@ -60,16 +60,6 @@ public sealed class OptionWalkTests : IDisposable
     }
 
     [Fact]
-    public void Options_of_training()
-    {
-        using var model = SmallModel.Create();
-        using var peft = model.ApplyLora(rank: 2);
-        var data = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(), 8);
-        Walk(new TrainingOptions { BatchSize = 2, MaxSteps = 2 }, options => new Trainer(peft, data, options) { Evaluation = data, Callbacks = [new StopsSoon()] }.Train());
-        Walk(new AdamWOptions(), options => new Trainer(peft, data, new TrainingOptions { BatchSize = 2, MaxSteps = 1, Optimizer = options }).Train());
-    }
-
-    [Fact]
     public void Options_of_loading()
     {
         using (var model = SmallModel.Create()) model.SavePretrained(Path.Combine(folder, "model"));
