@@ -13,14 +13,13 @@ internal static class TensorBudget
 
     /// <summary>Lays an adapter out.</summary>
     /// <exception cref="AdapterOptionsException">Its tensors are larger than they can be.</exception>
-    /// <exception cref="NotEnoughMemoryException">They are larger than the machine's memory.</exception>
     public static AdapterPlan Plan(AdapterOptions options, Func<AdapterPlan> plan)
     {
         try
         {
             return plan();
         }
-        catch (Exception error) when (error is ExternalException or OutOfMemoryException or OverflowException)
+        catch (Exception error) when (error is ExternalException or OutOfMemoryException or OverflowException or NotEnoughMemoryException or ArgumentOutOfRangeException { ParamName: "shape" })
         {
             throw new AdapterOptionsException($"{options.GetType().Name} asks for tensors that cannot be made ({error.Message.Split('\n')[0]}): see its ranks and sizes.");
         }

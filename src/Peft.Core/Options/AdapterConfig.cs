@@ -78,7 +78,7 @@ public static class AdapterConfig
         }
         catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
         {
-            throw new CheckpointException(source, $"cannot be read: {error.Message} There stands {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
+            throw new CheckpointException(source, $"cannot be read: {name}: {error.Message} There stands {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {

@@ -99,9 +99,16 @@ public sealed class ModuleSelector : ICollection<string>
     private sealed class Converter : JsonConverter<ModuleSelector>
     {
         public override ModuleSelector? Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
-            => reader.TokenType == JsonTokenType.String
-                ? reader.GetString()!
-                : JsonSerializer.Deserialize<string[]>(ref reader, options)!;
+        {
+            try
+            {
+                return reader.TokenType == JsonTokenType.String ? reader.GetString()! : JsonSerializer.Deserialize<string[]>(ref reader, options)!;
+            }
+            catch (AdapterOptionsException error)
+            {
+                throw new JsonException(error.Message, error);   // the reader knows which field it is
+            }
+        }
 
         public override void Write(Utf8JsonWriter writer, ModuleSelector value, JsonSerializerOptions options)
         {
