@@ -22,7 +22,7 @@ public sealed record TaggedEntity(string Type, string Text, int Start, int End, 
 public sealed record TaggedText(string Text, IReadOnlyList<TaggedWord> Words)
 {
     /// <summary>Its words.</summary>
-    public IReadOnlyList<TaggedWord> Words { get; init; } = Words is not null && Words.All(word => word is not null) ? Words : throw new ArgumentException("A word is null.", nameof(Words));
+    public IReadOnlyList<TaggedWord> Words { get; init; } = Text is not null && Words is not null && Words.All(word => word is not null) ? Words : throw new ArgumentException("The text or a word is null.", nameof(Words));
 
     /// <summary>The entities that the words' tags mean (<see cref="Peft.Entities.Of"/>).</summary>
     public IReadOnlyList<TaggedEntity> Entities { get; } = [.. Peft.Entities.Of([.. Words.Select(word => word.Label)]).Select(span =>
