@@ -44,6 +44,7 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
 
     Func<Action>? ITaskModel.Fit(TaskDescription task, string adapter, bool alone)
     {
+        ArgumentNullException.ThrowIfNull(task);
         if (namesGiven && !ModelConfig.AreDefault(task.Labels) && !task.Labels.SequenceEqual(Config.Labels))
             throw Mismatch(adapter, $"the classes {new LabelSet(task.Labels)}", $"was loaded for {new LabelSet(Config.Labels)}: leave the names out when it is loaded, or give these");
         var resizes = task.Labels.Count != LabelCount;
@@ -60,7 +61,11 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
         };
     }
 
-    void ITaskModel.Adopt(TaskDescription task) => Adopt(task);
+    void ITaskModel.Adopt(TaskDescription task)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        Adopt(task);
+    }
 
     /// <summary>Changes which hidden states are read to what an adapter was trained with; null if they are those already.</summary>
     private protected virtual Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone) => null;

@@ -20,7 +20,7 @@ public sealed class SettingsTests
     // What a program makes and no settings file can hold, and what a file of an adapter holds besides its fields.
     private static readonly Type[] Objects =
         [typeof(ILogger), typeof(IProgress<HubProgress>), typeof(HttpMessageHandler), typeof(TimeProvider), typeof(ModelRegistry), typeof(ITokenizer), typeof(IReadOnlyList<AITool>), typeof(IReadOnlyList<ILogitsProcessor>),
-         typeof(IReadOnlyDictionary<string, object?>), typeof(Dictionary<string, JsonElement>)];
+         typeof(IReadOnlyDictionary<string, object?>), typeof(Dictionary<string, JsonElement>), typeof(TaskDescription)];
 
     private static IEnumerable<Type> Records => Packages.SelectMany(package => package.GetExportedTypes())
         .Where(type => type is { IsAbstract: false } && type.GetMethod("<Clone>$") is not null && (type.Name.EndsWith("Options", StringComparison.Ordinal) || type == typeof(ResourceLimits)));

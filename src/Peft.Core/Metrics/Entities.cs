@@ -80,8 +80,8 @@ public static partial class Metrics
         long right = 0, found = 0, sought = 0;
         for (var row = 0; row < expected.Count; row++)
         {
-            if (predicted[row].Count != expected[row].Count)
-                throw new ArgumentException($"Sequence {row} has {predicted[row].Count} predicted tags, but {expected[row].Count} words.", nameof(predicted));
+            if (predicted[row]?.Count != expected[row]?.Count || expected[row] is null)
+                throw new ArgumentException($"Sequence {row} has {predicted[row]?.Count ?? 0} predicted tags, but {expected[row]?.Count ?? 0} words.", nameof(predicted));
             var (of, to) = strict ? (Entities.Strict(predicted[row]), Entities.Strict(expected[row])) : (Entities.Of(predicted[row]), Entities.Of(expected[row]));
             right += of.Intersect(to).Count();
             found += of.Count;

@@ -32,6 +32,7 @@ public sealed record FScore(double Precision, double Recall, double F1)
     /// <summary>The score of classes, as scikit-learn averages them.</summary>
     internal static FScore Of(IReadOnlyList<(long Right, long Predicted, long Expected)> classes, FAverage average)
     {
+        if (!Enum.IsDefined(average)) throw new ArgumentOutOfRangeException(nameof(average), average, "That is none of the ways to average.");
         if (average == FAverage.Micro) return Of(classes.Sum(each => each.Right), classes.Sum(each => each.Predicted), classes.Sum(each => each.Expected));
         var weights = classes.Select(each => average == FAverage.Weighted ? (double)each.Expected : 1).ToList();
         var scores = classes.Select(each => Of(each.Right, each.Predicted, each.Expected)).ToList();

@@ -54,9 +54,9 @@ public static partial class Metrics
     {
         Require(predicted, expected);
         if (average == FAverage.Binary) throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for one class for each row: choose another average.", nameof(average));
-        var classes = expected[0].Count;
-        if (predicted.Concat(expected).Any(row => row.Count != classes)) throw new ArgumentException("The rows have different numbers of classes.", nameof(predicted));
-        return FScore.Of([.. Enumerable.Range(0, classes).Select(label => (
+        var classes = expected[0]?.Count;
+        if (predicted.Concat(expected).Any(row => row is null || row.Count != classes)) throw new ArgumentException("The rows have different numbers of classes.", nameof(predicted));
+        return FScore.Of([.. Enumerable.Range(0, classes!.Value).Select(label => (
             predicted.Zip(expected).LongCount(pair => pair.First[label] && pair.Second[label]),
             predicted.LongCount(row => row[label]),
             expected.LongCount(row => row[label])))], average);

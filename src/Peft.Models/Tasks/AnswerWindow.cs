@@ -61,7 +61,7 @@ internal static class AnswerSearch
                 if (window.Places[start] is not { } from) continue;
                 starts.Add(logits[2 * start]);
                 ends.Add(logits[2 * start + 1]);
-                for (var end = start; end < Math.Min(start + maxTokens, window.Places.Count); end++)
+                for (var end = start; end < window.Places.Count && end - start < maxTokens; end++)
                     if (window.Places[end] is { } to && to.End > from.Start && (double)logits[2 * start] + logits[2 * end + 1] is var score && score > best.Score) best = (score, from.Start, to.End);
             }
         }

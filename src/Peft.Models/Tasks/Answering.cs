@@ -8,7 +8,7 @@ namespace Peft.Models;
 public sealed record Answer(string Text, int Start, int End, double Probability)
 {
     /// <summary>Whether the text has an answer.</summary>
-    public bool IsFound => Text.Length > 0;
+    public bool IsFound => Text is { Length: > 0 };
 }
 
 /// <summary>How answers are looked for.</summary>

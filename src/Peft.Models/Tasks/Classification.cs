@@ -10,6 +10,9 @@ public readonly record struct LabelProbability(string Label, double Probability)
 /// <param name="IsTruncated">Whether the text was longer than the model reads, so that its end did not count.</param>
 public sealed record Classification(IReadOnlyList<LabelProbability> Scores, bool IsTruncated = false)
 {
+    /// <summary>All classes, the most probable first.</summary>
+    public IReadOnlyList<LabelProbability> Scores { get; init; } = Scores is { Count: > 0 } ? Scores : throw new ArgumentException("There must be at least one class.", nameof(Scores));
+
     /// <summary>The most probable class.</summary>
     public string Label => Scores[0].Label;
 

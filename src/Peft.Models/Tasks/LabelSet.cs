@@ -21,7 +21,8 @@ internal static class ProblemTypes
     {
         ProblemType.SingleLabel => "single_label_classification",
         ProblemType.MultiLabel => "multi_label_classification",
-        _ => "regression",
+        ProblemType.Regression => "regression",
+        _ => throw new ArgumentOutOfRangeException(nameof(problem), problem, "That is none of the types of problems."),
     };
 
     /// <summary>The type that a configuration names, or that follows from the number of classes; also for names that are not known, which the loss refuses.</summary>
@@ -54,6 +55,7 @@ public sealed class LabelSet : IReadOnlyList<string>
     public LabelSet(ProblemType problem, IEnumerable<string> names)
     {
         ArgumentNullException.ThrowIfNull(names);
+        if (!Enum.IsDefined(problem)) throw new ArgumentOutOfRangeException(nameof(problem), problem, "That is none of the types of problems.");
         this.names = [.. names];
         Problem = problem;
         if (this.names.Length == 0) throw new ArgumentException("There must be at least one label.", nameof(names));
@@ -71,7 +73,8 @@ public sealed class LabelSet : IReadOnlyList<string>
     public int Count => names.Length;
 
     /// <summary>The name of a class.</summary>
-    public string this[int id] => names[id];
+    /// <exception cref="ArgumentOutOfRangeException">There is none of that number.</exception>
+    public string this[int id] => id >= 0 && id < names.Length ? names[id] : throw new ArgumentOutOfRangeException(nameof(id), id, $"There are {names.Length} labels, numbered from 0.");
 
     /// <summary>The number of a class; -1 if there is none of that name.</summary>
     public int IdOf(string name) => ids.GetValueOrDefault(name, -1);

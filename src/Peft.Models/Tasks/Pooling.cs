@@ -18,7 +18,13 @@ internal static class Poolings
 {
     public const string Field = "classifier_pooling";
 
-    public static string ToField(this Pooling pooling) => pooling switch { Pooling.Cls => "cls", Pooling.Mean => "mean", _ => "last" };
+    public static string ToField(this Pooling pooling) => pooling switch
+    {
+        Pooling.Cls => "cls",
+        Pooling.Mean => "mean",
+        Pooling.Last => "last",
+        _ => throw new ArgumentOutOfRangeException(nameof(pooling), pooling, "That is none of the ways to pool."),
+    };
 
     /// <exception cref="UnsupportedModelException">The text is no pooling.</exception>
     public static Pooling? Parse(string? text, string source) => text switch

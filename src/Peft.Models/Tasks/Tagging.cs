@@ -21,6 +21,9 @@ public sealed record TaggedEntity(string Type, string Text, int Start, int End, 
 /// <param name="Words">Its words.</param>
 public sealed record TaggedText(string Text, IReadOnlyList<TaggedWord> Words)
 {
+    /// <summary>Its words.</summary>
+    public IReadOnlyList<TaggedWord> Words { get; init; } = Text is not null && Words is not null && Words.All(word => word is not null) ? Words : throw new ArgumentException("The text or a word is null.", nameof(Words));
+
     /// <summary>The entities that the words' tags mean (<see cref="Peft.Entities.Of"/>).</summary>
     public IReadOnlyList<TaggedEntity> Entities { get; } = [.. Peft.Entities.Of([.. Words.Select(word => word.Label)]).Select(span =>
     {
@@ -68,7 +71,7 @@ public static class Tagging
     public static IReadOnlyList<TaggedText> Tag(this TokenClassifier model, IEnumerable<IReadOnlyList<string>> sentences, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(sentences);
-        return Run(model, [.. sentences.Select(Words.Join)], tokenizer, options ?? new());
+        return Run(model, [.. sentences.Select((words, i) => words is not null && words.All(word => word is not null) ? Words.Join(words) : throw new ArgumentException($"Sentence {i} or one of its words is null.", nameof(sentences)))], tokenizer, options ?? new());
     }
 
     private static TaggedText[] Run(TokenClassifier model, List<(string Text, List<TextRange> Words)> texts, Tokenizer tokenizer, TaggingPredictionOptions options)

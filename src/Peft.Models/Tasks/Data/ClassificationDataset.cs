@@ -28,7 +28,8 @@ public sealed class ClassificationDataset : TrainingDataset
         ArgumentNullException.ThrowIfNull(tokenizer);
         Name = name;
         if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
-        padding = TextEncoder.PaddingOf(tokenizer);
+        if (rows.FirstOrDefault(row => row.Row is null) is { Place: { } missing }) throw new DatasetException($"{missing}: the row is null.");
+        padding = options.PadId ?? TextEncoder.PaddingOf(tokenizer);
         if (rows.FirstOrDefault(row => row.Row.Labels.Contains("")) is { Place: { } empty }) throw new DatasetException($"{empty}: the label is empty.");
         var problem = options.Problem ?? (options.Labels as LabelSet)?.Problem ?? rows[0].Row.Problem;
         Labels = LabelsOf(rows.Select(row => row.Row), problem, options, name);
@@ -109,7 +110,7 @@ public sealed class ClassificationDataset : TrainingDataset
     /// <returns>Labels <c>[batch]</c>: numbers of classes, or in regression float32; of several classes float32 <c>[batch, classes]</c>, 1 for those that a row has.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        RequireRows(rows, Count);
         var labels = Labels.Problem switch
         {
             ProblemType.SingleLabel => tensor(rows.Select(row => (long)classes[row][0]).ToArray()),
@@ -130,5 +131,11 @@ public sealed class ClassificationDataset : TrainingDataset
     public override IMeasurement Measure() => new ClassificationMeasurement(Labels, row => classes[row], row => values[row]);
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Errors(nn.Module model) => model is ClassifyingModel classifier ? Labels.Errors(Name, classifier) : [];
+    public override IEnumerable<string> Errors(nn.Module model) 
+    {
+        foreach (var error in model is ClassifyingModel classifier ? Labels.Errors(Name, classifier) : []) yield return error;
+        // The model finds a row's last token by that id, as in transformers.
+        if (model is SequenceClassifier { Pooling: Pooling.Last, Config.PadTokenId: { } pad } && pad != padding && texts.Any(text => text.Ids.Length != texts[0].Ids.Length))
+            yield return $"{Name} fills up rows with token {padding}, but the model's configuration names {pad} (pad_token_id), by which it finds a row's last token: set PadId to {pad}.";
+    }
 }

@@ -10,6 +10,7 @@ public sealed record ClassificationRow
     /// <param name="label">Name of its class.</param>
     public ClassificationRow(string text, string label)
     {
+        ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(label);
         (Text, Labels) = (text, [label]);
     }
@@ -24,14 +25,20 @@ public sealed record ClassificationRow
     /// <param name="labels">Names of its classes; it may be of none.</param>
     public ClassificationRow(string text, IReadOnlyList<string> labels)
     {
+        ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(labels);
+        if (labels.Any(label => label is null)) throw new ArgumentException("A label is null.", nameof(labels));
         (Text, Labels, Problem) = (text, labels, ProblemType.MultiLabel);
     }
 
     /// <summary>A text and a number.</summary>
     /// <param name="text">The text.</param>
     /// <param name="value">The number.</param>
-    public ClassificationRow(string text, double value) => (Text, Labels, Value, Problem) = (text, [], value, ProblemType.Regression);
+    public ClassificationRow(string text, double value)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        (Text, Labels, Value, Problem) = (text, [], value, ProblemType.Regression);
+    }
 
     /// <summary>The text; of a pair the first.</summary>
     public string Text { get; init; }
@@ -72,6 +79,9 @@ public sealed record ClassificationOptions
 
     /// <summary>What stands between the classes of a row where a field lists several in one text, as in a CSV file; null for nothing.</summary>
     public string? LabelSeparator { get; init; }
+
+    /// <summary>Id that fills up shorter rows; null for the tokenizer's padding token, or else its end of sequence.</summary>
+    public int? PadId { get; init; }
 
     /// <summary>Most tokens of a text or pair, special ones included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>.</summary>
     public int? MaxLength { get; init; }

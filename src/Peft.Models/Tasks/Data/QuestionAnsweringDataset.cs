@@ -104,12 +104,13 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     {
         if (start >= 0)
             foreach (var place in new[] { new TextPlaces(context).ToUnits(start), start })
-                if (place + answer.Length <= context.Length && context.AsSpan(place, answer.Length).SequenceEqual(answer)) return place;
+                if (place <= context.Length - answer.Length && context.AsSpan(place, answer.Length).SequenceEqual(answer)) return place;
         throw row.Error($"the answer \"{answer}\" does not stand at {start} in the context.");
     }
 
     private void Add(QuestionAnsweringRow row, TextEncoder encoder, Func<string, DatasetException> error)
     {
+        if (row is not { Answers: not null }) throw error("there is no list of answers.");
         if (string.IsNullOrWhiteSpace(row.Question)) throw error("the question is empty.");
         if (string.IsNullOrWhiteSpace(row.Context)) throw error("the context is empty.");
         var range = new TextRange(-1, -1);
@@ -117,7 +118,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
         {
             if (row.Answers.Any(string.IsNullOrWhiteSpace)) throw error("an answer is empty: leave it out where the context does not say.");
             var start = row.AnswerStart ?? row.Context.IndexOf(row.Answers[0], StringComparison.Ordinal);
-            if (start < 0 || start + row.Answers[0].Length > row.Context.Length || !row.Context.AsSpan(start).StartsWith(row.Answers[0]))
+            if (start < 0 || start > row.Context.Length - row.Answers[0].Length || !row.Context.AsSpan(start).StartsWith(row.Answers[0]))
                 throw error($"the answer \"{row.Answers[0]}\" does not stand {(row.AnswerStart is { } given ? $"at {given} " : "")}in the context.");
             range = new(start, start + row.Answers[0].Length);
         }
@@ -136,7 +137,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <returns>Labels <c>[batch, 2]</c>: the answer's first and last token, 0 and 0 where it is not in the window.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        RequireRows(rows, Count);
         return EncodedText.ToBatch([.. rows.Select(row => windows[row].Window.Text)], padding, tensor(rows.SelectMany(row => new[] { windows[row].Start, windows[row].End }).ToArray(), [rows.Count, 2]), rows.Count);
     }
 
@@ -167,8 +168,8 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
             var answers = found.Select(pair => (Text: AnswerSearch.Best(data.questions[pair.Key].Context, pair.Value, data.options.MaxAnswerTokens, allowsNone).Text, data.questions[pair.Key].Answers)).ToList();
             return new Dictionary<string, double>
             {
-                ["exact_match"] = answers.Average(answer => Peft.Metrics.ExactMatch(answer.Text, [.. answer.Answers])),
-                ["f1"] = answers.Average(answer => Peft.Metrics.TokenF1(answer.Text, [.. answer.Answers])),
+                ["exact_match"] = answers.Count == 0 ? double.NaN : answers.Average(answer => Peft.Metrics.ExactMatch(answer.Text, [.. answer.Answers])),
+                ["f1"] = answers.Count == 0 ? double.NaN : answers.Average(answer => Peft.Metrics.TokenF1(answer.Text, [.. answer.Answers])),
             };
         }
     }

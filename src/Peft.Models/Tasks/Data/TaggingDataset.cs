@@ -102,6 +102,7 @@ public sealed class TaggingDataset : TrainingDataset
 
     private static void Check(TaggingRow row, Func<string, DatasetException> error)
     {
+        if (row is not { Words: not null, Tags: not null }) throw error("there are no words or no tags.");
         if (row.Words.Count != row.Tags.Count) throw error($"there are {row.Words.Count} words, but {row.Tags.Count} tags.");
         if (row.Words.Count == 0) throw error("there are no words.");
         if (row.Words.Any(string.IsNullOrWhiteSpace)) throw error($"word {row.Words.ToList().FindIndex(string.IsNullOrWhiteSpace) + 1} is empty.");
@@ -141,7 +142,7 @@ public sealed class TaggingDataset : TrainingDataset
     /// <returns>Labels <c>[batch, sequence]</c>: the number of the tag on the first token of each word, else <see cref="Batch.IgnoredLabel"/>.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        RequireRows(rows, Count);
         var width = rows.Max(LengthOf);
         return EncodedText.ToBatch([.. rows.Select(row => texts[row])], padding, LabelledSequence.Fill([.. rows.Select(row => labels[row])], width, Batch.IgnoredLabel),
             rows.Sum(row => labels[row].Count(label => label != Batch.IgnoredLabel)));
