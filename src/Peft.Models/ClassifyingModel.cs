@@ -5,10 +5,10 @@ namespace Peft.Models;
 /// <summary>A transformer with a head that gives a score for each class. The names of the classes go with its adapters (<see cref="TaskDescription"/>).</summary>
 public abstract class ClassifyingModel : HeadedModel, ITaskModel
 {
-    private readonly bool namesGiven;
+    private readonly bool namesGiven, countGiven;
 
     private protected ClassifyingModel(ModelConfig config, TransformerSpec spec, HeadSpec head, LoadOptions options, string? path = null)
-        : base(config, spec, head, config.LabelCount, options, path) => namesGiven = options.Id2Label is not null;
+        : base(config, spec, head, config.LabelCount, options, path) => (namesGiven, countGiven) = (options.Id2Label is not null, options.LabelCount is not null);
 
     /// <summary>Number of classes.</summary>
     public int LabelCount => Config.LabelCount;
@@ -48,6 +48,7 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
         if (namesGiven && !ModelConfig.AreDefault(task.Labels) && !task.Labels.SequenceEqual(Config.Labels))
             throw Mismatch(adapter, $"the classes {new LabelSet(task.Labels)}", $"was loaded for {new LabelSet(Config.Labels)}: leave the names out when it is loaded, or give these");
         var resizes = task.Labels.Count != LabelCount;
+        if (resizes && countGiven) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"was loaded for {LabelCount}: leave {nameof(LoadOptions.LabelCount)} out when it is loaded");
         if (resizes && !alone) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"has {LabelCount}, for which it holds other adapters: take those off first, or load the base once more");
         var pooling = FitPooling(task, adapter, alone);
         if (!resizes && pooling is null) return null;
