@@ -7,6 +7,11 @@ namespace Peft;
 /// <summary>Refuses tensors that the machine cannot hold before they are allocated: a system may promise memory that it does not have, and end the process when it is used.</summary>
 internal static class MemoryBudget
 {
+    /// <summary>Name of an entry of <see cref="AppContext"/>, a number of bytes of type <see cref="long"/>: a program that shares its machine can set a lower limit.</summary>
+    public const string LimitName = "Peft.MemoryLimit";
+
+    private static Int128 Limit => AppContext.GetData(LimitName) is long own ? own : Machine;
+
     private static readonly Int128 Machine = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, PhysicalAndSwap());
 
     /// <summary>Checks that so many numbers fit into the machine's memory, as far as is known: not on other devices, which refuse by themselves.</summary>
@@ -19,7 +24,7 @@ internal static class MemoryBudget
     {
         if (device is not null && device.type != DeviceType.CPU) return;
         var bytes = numbers * SizeOf(type ?? get_default_dtype());
-        if (bytes > Machine) throw new NotEnoughMemoryException($"This would take {Text(bytes)}, but the machine has {Text(Machine)}: {what()}");
+        if (bytes > Limit) throw new NotEnoughMemoryException($"This would take {Text(bytes)}, but the machine has {Text(Limit)}: {what()}");
     }
 
     /// <summary>Checks that a tensor of a shape fits.</summary>

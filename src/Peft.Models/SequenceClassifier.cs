@@ -83,11 +83,10 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     private Tensor LastRows(ModelInput input, Tensor hidden)
     {
-        // As in transformers, the padding id decides; the mask, where the configuration names no such id or rows were filled up with another.
+        // As in transformers, the padding id decides; the mask, where the configuration names no such id.
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        var seen = input.AttentionMask is { } mask ? mask.narrow(1, mask.shape[1] - length, length).ne(Kept(0)) : null;
-        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, seen is null ? ids.ne(Kept(pad)) : ids.ne(Kept(pad)).logical_and(seen));
-        if (seen is not null) return HiddenStates.Last(hidden, seen);
+        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, ids.ne(Kept(pad)));
+        if (input.AttentionMask is { } mask) return HiddenStates.Last(hidden, mask.narrow(1, mask.shape[1] - length, length).ne(Kept(0)));
         if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
         throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));
     }

@@ -95,7 +95,6 @@ public sealed class AutoPeftModelTests : IDisposable
             peft.SaveAdapter(At("classifier"));
         using var auto = AutoPeftModel.ForSequenceClassification(At("classifier"), new LoadOptions { LabelCount = 3 });
         auto.Model.Head.Weight.shape[0].ShouldBe(3);
-        Should.Throw<AdapterMismatchException>(() => AutoPeftModel.ForSequenceClassification(At("classifier"), new LoadOptions { LabelCount = 4 })).Message.ShouldContain("[3, 16]");
     }
 
     private static double[] Save(string baseFolder, string adapterFolder, string? name)

@@ -51,7 +51,11 @@ public sealed record FusionOptions() : AdapterOptions("ADAPTER_FUSION")
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        if (Adapters.Count == 0) yield return "Adapters must name the adapters to fuse, but is empty.";
+        if (Adapters is not { Count: > 0 })
+        {
+            yield return "Adapters must name the adapters to fuse, but is empty.";
+            yield break;
+        }
         if (Adapters.Distinct().Count() < Adapters.Count) yield return $"Adapters must name each adapter once, but was [{string.Join(", ", Adapters)}].";
         if (Dropout is < 0 or >= 1) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
     }

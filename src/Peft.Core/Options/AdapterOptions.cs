@@ -110,8 +110,17 @@ public abstract record AdapterOptions
     /// <exception cref="AdapterOptionsException">Something is wrong.</exception>
     public void Validate()
     {
-        var errors = Errors().ToList();
+        List<string> missing = [.. Missing(this)];
+        var errors = missing.Count > 0 ? missing : [.. Errors()];
         if (errors.Count > 0) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
+    }
+
+    /// <summary>What is null although its type says that it never is.</summary>
+    internal static IEnumerable<string> Missing(object options)
+    {
+        var nullability = new System.Reflection.NullabilityInfoContext();
+        foreach (var property in options.GetType().GetProperties().Where(each => each.SetMethod is { IsPublic: true } && !each.PropertyType.IsValueType && each.GetIndexParameters().Length == 0))
+            if (nullability.Create(property).ReadState == System.Reflection.NullabilityState.NotNull && property.GetValue(options) is null) yield return $"{property.Name} is null: leave it out for its default.";
     }
 }
 

@@ -272,5 +272,5 @@ internal sealed class TrainingRun : IDisposable
         TokensPerSecond = stepTime > TimeSpan.Zero ? tokens / stepTime.TotalSeconds : 0,
     };
 
-    private static int DivideUp(int value, int divisor) => (value + divisor - 1) / divisor;
+    private static int DivideUp(int value, int divisor) => value / divisor + (value % divisor > 0 ? 1 : 0);
 }

@@ -54,8 +54,6 @@ public class AddingAModel : InFolder
         model.named_parameters().Select(each => each.name).ShouldContain("model.layers.1.post_attention_layernorm.bias");
         model.named_parameters().Select(each => each.name).ShouldContain("model.layers.0.self_attn.k_proj.bias");
         Should.Throw<UnsupportedModelException>(() => CausalLM.FromConfig(ModelConfig.Parse(Config).With("qk_layernorm", true), options: new LoadOptions { Registry = registry })).Message.ShouldContain("qk_layernorm");
-        // Half of a pair cannot turn.
-        Should.Throw<UnsupportedModelException>(() => CausalLM.FromConfig(ModelConfig.Parse(Config).With("partial_rotary_factor", 0.4), options: new LoadOptions { Registry = registry })).Message.ShouldContain("rotates 3 of a head's 8");
     }
 
     private static void Save()

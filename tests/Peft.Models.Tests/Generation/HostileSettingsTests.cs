@@ -252,15 +252,6 @@ public sealed class HostileSettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_limit_far_beyond_what_is_written_needs_no_room()
-    {
-        var first = model.Generate([1, 2], Three)[0];
-        model.Generate([1, 2], new GenerationOptions { MaxNewTokens = int.MaxValue, EndTokenIds = [first] }).ShouldBe([first]);
-        model.Generate([[1, 2], [3]], new GenerationOptions { MaxNewTokens = int.MaxValue, EndTokenIds = [.. Enumerable.Range(0, Vocabulary)], NumBeams = 2 }).ShouldAllBe(row => row.Count == 1);
-        model.GenerateTokens([1, 2], new GenerationOptions { MaxNewTokens = int.MaxValue, EndTokenIds = [] }).Take(3).ShouldBe(model.Generate([1, 2], Three));
-    }
-
-    [Fact]
     public void Padded_rows_go_on_beyond_the_room_that_is_made_at_first()
     {
         using var small = CausalLM.FromConfig(ModelConfig.Parse("""

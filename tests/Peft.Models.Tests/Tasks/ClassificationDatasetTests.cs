@@ -128,7 +128,7 @@ public class ClassificationDatasetTests
     [InlineData("a.jsonl", "{\"text\": \" \", \"label\": \"a\"}", "line 1: the text is empty")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"\"}", "line 1: the label is empty")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"x\", \"label\": [\"a\"]}", "line 2: ")]
-    [InlineData("a.jsonl", "{\"text\": \"x\", \"text\": \"y\", \"label\": \"a\"}", "\"text\"")]
+    [InlineData("a.jsonl", "{\"text\": \"x\", \"text\": \"y\", \"label\": \"a\"}", "'text'")]
     [InlineData("a.jsonl", "{\"text\": \"\\ud800\", \"label\": \"a\"}", "line 1")]
     [InlineData("a.jsonl", "[1]", "line 1")]
     [InlineData("a.jsonl", "{", "line 1")]

@@ -90,17 +90,4 @@ public class ClassifyTests
         }
     }
 
-    [Fact]
-    public void A_decoder_is_read_at_each_texts_last_token_whatever_its_padding()
-    {
-        using var model = SequenceClassifier.FromConfig(Llama, 3, new LabelSet("x", "y"));
-        var one = Texts.Select(text => model.Classify(text, Pieces).Scores.First(score => score.Label == "x").Probability).ToList();
-        model.Classify(Texts, Pieces).Select(each => each.Scores.First(score => score.Label == "x").Probability).Zip(one, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-5);
-        // The configuration's padding id need not be the tokenizer's.
-        using var other = SequenceClassifier.FromConfig(Llama.With("pad_token_id", 699), 3, new LabelSet("x", "y"));
-        var data = new ClassificationDataset(Texts.Select(text => new ClassificationRow(text, "x")), Pieces, new() { Labels = ["x", "y"] });
-        using var scope = NewDisposeScope();
-        var (_, logits) = other.LossAndOutput(data.GetBatch([.. Enumerable.Range(0, Texts.Length)]));
-        logits.softmax(1).select(1, 0).data<float>().Zip(one, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-5);
-    }
 }
