@@ -37,8 +37,7 @@ internal static class Training
         var load = LoadOptions.FromLabelSet(train.Labels) with { Seed = seed, Device = cuda.is_available() ? CUDA : CPU };
         using var classifier = SequenceClassifier.FromPretrained(model, load, Pooling.Mean);
 
-        manual_seed(seed);
-        using var peft = classifier.ApplyAdapter(method.Options);   // the head is new, so it learns with every method
+        using var peft = classifier.ApplyAdapter(method.Options with { InitializationSeed = seed });   // the head is new, so it learns with every method
         var times = new List<TimeSpan>();
         var trainer = new Trainer(peft, train, new TrainingOptions
         {
