@@ -60,7 +60,7 @@ internal sealed class Decoding : IDisposable
     private const int FirstRoom = 4096;
 
     // The last token that is added is never read.
-    private int Positions => (int)Math.Min(Width + Limit - 1L, Width + (long)FirstRoom);
+    private int Positions => (int)Math.Min((long)Width + Limit - 1, (long)Width + FirstRoom);
 
     private int VirtualTokens => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
 
