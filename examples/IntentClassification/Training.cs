@@ -47,7 +47,7 @@ internal static class Training
         })
         { Evaluation = test };
         var result = trainer.Train(new Watch(times, progress));
-        var accuracy = (result.Evaluations.LastOrDefault() ?? trainer.Evaluate()).Metrics["accuracy"];
+        var accuracy = (result.Evaluations is [.., var last] ? last : trainer.Evaluate()).Metrics["accuracy"];
 
         peft.SaveAdapter(output);   // with the names of the intents and the pooling, in task.json
         return new Outcome(method.Name, seed, accuracy, times.Sum(time => time.TotalSeconds), times.Skip(5).Average(time => time.TotalSeconds), Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0,

@@ -96,6 +96,7 @@ public static class AdapterCheckpoint
     {
         ArgumentNullException.ThrowIfNull(model);
         AdapterName.Require(name);
+        model.RequireLoaded();
         using var scope = NewDisposeScope();
         using var saved = SavedAdapter.Open(folder, name);
         // A method that saves another form than it trains reads that form.
@@ -126,6 +127,7 @@ public static class AdapterCheckpoint
     public static void HotSwap(this PeftModel model, string name, string folder, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
+        model.RequireLoaded();
         using var scope = NewDisposeScope();
         using var saved = SavedAdapter.Open(folder, name);
         using (Room(model, saved))

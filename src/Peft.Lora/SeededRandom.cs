@@ -36,11 +36,11 @@ internal sealed class SeededRandom(long? seed, Device device) : IDisposable
     /// <summary>Different numbers below a limit, in no order.</summary>
     public Tensor Choose(long count, long below)
         => count > below ? throw new AdapterOptionsException($"{count} different numbers are to be chosen from {below}: lower the count.")
-            : IsMeta ? empty(count, ScalarType.Int64, place) : randperm(AdapterPlan.Allow(below)[0], generator: generator).narrow(0, 0, count);
+            : IsMeta ? empty(count, ScalarType.Int64, place) : randperm(AdapterPlan.Allow(place, below)[0], generator: generator).narrow(0, 0, count);
 
     private bool IsMeta => place.type == DeviceType.META;
 
-    private Tensor New(long[] shape) => empty(IsMeta ? shape : AdapterPlan.Allow(shape), device: place);
+    private Tensor New(long[] shape) => empty(AdapterPlan.Allow(place, shape), device: place);
 
     public void Dispose() => generator?.Dispose();
 }

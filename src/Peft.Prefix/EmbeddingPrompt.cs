@@ -22,7 +22,7 @@ internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLay
         if (all.Length == 0) throw new AdapterOptionsException("The text that the virtual tokens start from has no tokens: give a longer one.");
         if (Array.FindIndex(all, id => id < 0 || id >= table.shape[0]) is >= 0 and var odd)
             throw new AdapterOptionsException($"Token id {all[odd]} is outside the model's vocabulary of {table.shape[0]}: was the text encoded for another model?");
-        NotEnoughMemoryException.ThrowIfTooLarge([count, table.shape[1]], ScalarType.Float32, table.device);
+        AdapterPlan.Allow(table.device, count, table.shape[1]);
         if (table.device_type == TorchSharp.DeviceType.META) return empty([count, table.shape[1]], device: table.device).MoveToOuterDisposeScope();
         var index = tensor(Enumerable.Range(0, (int)count).Select(i => all[i % all.Length]).ToArray(), device: table.device);
         return table.index_select(0, index).to_type(ScalarType.Float32).mul(Kept(model.Prompted.PromptShape.LookupScale)).MoveToOuterDisposeScope();

@@ -47,20 +47,21 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     {
         if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
         using var scope = NewDisposeScope();
-        if (!FoldingIsCheaper(stack, input)) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
-        if (Factored(stack, input) is { } product) return product.MoveToOuterDisposeScope();
+        var folds = FoldingIsCheaper(stack, input);
+        if ((folds || output is null) && Factored(stack, input, folds) is { } product) return product.MoveToOuterDisposeScope();
+        if (!folds) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
         var weights = Fold(stack);
         return Target.Apply(input, weights.Weight, weights.Bias).MoveToOuterDisposeScope();
     }
 
-    // One low-rank update of a small matrix, in one node of the graph.
-    private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input)
+    // One low-rank update in one node of the graph.
+    private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length > 1 || !Target.IsProduct || stack[0] is not DeltaLayer { AsProduct: { } factors }) return null;
+        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
         var weight = Target.ToMatrix(Target.Weight);
-        return FactoredProduct.Takes(input, weight, Target.Bias, factors.A, factors.B)
-            ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale)
-            : null;
+        if (folds)
+            return FactoredProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
+        return LowRankProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
 
     /// <summary>The weights of the module with the given layers around it, in float32 where the module's are half as wide.</summary>

@@ -11,16 +11,18 @@ namespace Peft.Kernels;
 /// <param name="Rotated">Dimensions of a head that the rotary embedding turns; 0 for none.</param>
 /// <param name="Scale">Factor of the scores.</param>
 /// <param name="Window">How many positions a query sees, itself included; null for all before it.</param>
-internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window);
+/// <param name="Causal">Whether a query sees no later key; without it there is no window.</param>
+internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window, bool Causal = true);
 
 /// <summary>One sequence among the rows <c>[positions, heads, size]</c> of a tensor.</summary>
 /// <param name="Start">Its first row.</param>
 /// <param name="Length">Its rows.</param>
+/// <param name="Keys">How many of its first rows are keys, at least one; the rest is padding. Without a window where they are fewer than the rows.</param>
 /// <param name="Angle">Row of the angles that its first position turns by.</param>
-internal readonly record struct AttentionSpan(int Start, int Length, int Angle);
+internal readonly record struct AttentionSpan(int Start, int Length, int Keys, int Angle);
 
 /// <summary>
-/// Causal attention of one sequence and one key/value head on the CPU, the rotary embedding included: the scores of sixteen queries
+/// Attention of one sequence and one key/value head on the CPU, the rotary embedding included: the scores of sixteen queries
 /// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its tiling of keys). A vector holds one key's scores for eight queries,
 /// so that maxima and sums over keys never leave their lane.
 /// </summary>
@@ -133,12 +135,14 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     {
         var count = Math.Min(Queries, span.Length - first);
         var low = shape.Window is { } window ? Math.Max(0, first - window + 1) : 0;
-        return (low, first + count - low, count);
+        var end = shape.Causal ? Math.Min(first + count, span.Keys) : span.Keys;
+        return (low, end - low, count);
     }
 
     // scores [keys, queries]
     private void Hide(float* scores, int low, int seen, int first, int count)
     {
+        if (!shape.Causal) return;
         for (var key = first + 1; key < low + seen; key++)
             new Span<float>(scores + (key - low) * Queries, Math.Min(Queries, key - first)).Fill(float.NegativeInfinity);
         if (shape.Window is not { } window) return;

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Products of matrices of which one is small enough to stay in the processor's nearest memory, in float32: BLAS would copy both into another order
+/// Products of matrices of which one is small or thin enough to stay in the processor's nearest memory, in float32: BLAS would copy both into another order
 /// first, which costs as much as the product.
 /// </summary>
 internal static unsafe class SmallProduct
@@ -15,7 +15,7 @@ internal static unsafe class SmallProduct
     /// <summary>The fewest columns of a product.</summary>
     public const int MinColumns = 8;
 
-    /// <summary>C = A·B. C must not overlap A or B.</summary>
+    /// <summary>C = A·B, or C + A·B. C must not overlap A or B.</summary>
     /// <param name="a">A [rows, depth].</param>
     /// <param name="aRow">Distance of A's rows.</param>
     /// <param name="aStep">Distance of the elements of a row of A.</param>
@@ -24,37 +24,58 @@ internal static unsafe class SmallProduct
     /// <param name="rows">Rows of A and C.</param>
     /// <param name="depth">Length of the sums.</param>
     /// <param name="columns">Columns of B and C, at least <see cref="MinColumns"/>.</param>
-    public static void Run(float* a, int aRow, int aStep, float* b, float* c, int rows, int depth, int columns)
+    public static void Run(float* a, int aRow, int aStep, float* b, float* c, int rows, int depth, int columns) => Run(a, aRow, aStep, b, columns, c, columns, rows, depth, columns, false);
+
+    /// <summary>The same for columns that are a part of wider matrices.</summary>
+    /// <param name="a">A [rows, depth].</param>
+    /// <param name="aRow">Distance of A's rows.</param>
+    /// <param name="aStep">Distance of the elements of a row of A.</param>
+    /// <param name="b">B [depth, columns].</param>
+    /// <param name="bRow">Distance of B's rows.</param>
+    /// <param name="c">C [rows, columns].</param>
+    /// <param name="cRow">Distance of C's rows.</param>
+    /// <param name="rows">Rows of A and C.</param>
+    /// <param name="depth">Length of the sums.</param>
+    /// <param name="columns">Columns of B and C, at least <see cref="MinColumns"/>.</param>
+    /// <param name="add">Whether C is added to; <see cref="MinColumns"/> then divides the columns.</param>
+    public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add)
     {
-        if (Vector512.IsHardwareAccelerated && columns >= Lanes16.Count) Run<Lanes16>(a, aRow, aStep, b, c, rows, depth, columns);
-        else Run<Lanes8>(a, aRow, aStep, b, c, rows, depth, columns);
+        if (!Vector512.IsHardwareAccelerated || columns < Lanes16.Count)
+        {
+            Run<Lanes8>(a, aRow, aStep, b, bRow, c, cRow, rows, depth, columns, add);
+            return;
+        }
+        // What is left of the columns must not be added twice.
+        var wide = add ? columns - columns % Lanes16.Count : columns;
+        Run<Lanes16>(a, aRow, aStep, b, bRow, c, cRow, rows, depth, wide, add);
+        if (wide < columns) Run<Lanes8>(a, aRow, aStep, b + wide, bRow, c + wide, cRow, rows, depth, columns - wide, add);
     }
 
     /// <summary>The same in vectors of a given width, no wider than the columns.</summary>
-    public static void Run<T>(float* a, int aRow, int aStep, float* b, float* c, int rows, int depth, int columns) where T : unmanaged, ILanes<T>
+    public static void Run<T>(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add) where T : unmanaged, ILanes<T>
     {
         for (var row = 0; row < rows; row += Block)
         {
             var count = Math.Min(Block, rows - row);
-            float* from = a + (nint)row * aRow, to = c + (nint)row * columns;
+            float* from = a + (nint)row * aRow, to = c + (nint)row * cRow;
             var column = 0;
-            for (; column + 2 * T.Count <= columns; column += 2 * T.Count) Two<T>(from, aRow, aStep, b + column, to + column, count, depth, columns);
-            for (; column + T.Count <= columns; column += T.Count) One<T>(from, aRow, aStep, b + column, to + column, count, depth, columns);
+            for (; column + 2 * T.Count <= columns; column += 2 * T.Count) Two<T>(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, add);
+            for (; column + T.Count <= columns; column += T.Count) One<T>(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, add);
             // What is left is computed with some columns before it, once more.
-            if (column < columns) One<T>(from, aRow, aStep, b + columns - T.Count, to + columns - T.Count, count, depth, columns);
+            if (column < columns) One<T>(from, aRow, aStep, b + columns - T.Count, bRow, to + columns - T.Count, cRow, count, depth, add);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Two<T>(float* a, nint aRow, nint aStep, float* b, float* c, int rows, int depth, nint stride) where T : unmanaged, ILanes<T>
+    private static void Two<T>(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add) where T : unmanaged, ILanes<T>
     {
         var row = 0;
-        for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * stride)
+        for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * cRow)
         {
             T s00 = default, s01 = default, s10 = default, s11 = default, s20 = default, s21 = default;
             T s30 = default, s31 = default, s40 = default, s41 = default, s50 = default, s51 = default;
             float* upper = a, lower = a + 3 * aRow, at = b;
-            for (var k = 0; k < depth; k++, upper += aStep, lower += aStep, at += stride)
+            for (var k = 0; k < depth; k++, upper += aStep, lower += aStep, at += bRow)
             {
                 T left = T.Load(at), right = T.Load(at + T.Count);
                 var x = T.Of(upper[0]);
@@ -77,36 +98,36 @@ internal static unsafe class SmallProduct
                 s51 = T.MultiplyAdd(x, right, s51);
             }
             var to = c;
-            Store(s00, s01, to);
-            Store(s10, s11, to += stride);
-            Store(s20, s21, to += stride);
-            Store(s30, s31, to += stride);
-            Store(s40, s41, to += stride);
-            Store(s50, s51, to + stride);
+            Store(s00, s01, to, add);
+            Store(s10, s11, to += cRow, add);
+            Store(s20, s21, to += cRow, add);
+            Store(s30, s31, to += cRow, add);
+            Store(s40, s41, to += cRow, add);
+            Store(s50, s51, to + cRow, add);
         }
-        for (; row < rows; row++, a += aRow, c += stride)
+        for (; row < rows; row++, a += aRow, c += cRow)
         {
             T s0 = default, s1 = default;
             float* from = a, at = b;
-            for (var k = 0; k < depth; k++, from += aStep, at += stride)
+            for (var k = 0; k < depth; k++, from += aStep, at += bRow)
             {
                 var x = T.Of(*from);
                 s0 = T.MultiplyAdd(x, T.Load(at), s0);
                 s1 = T.MultiplyAdd(x, T.Load(at + T.Count), s1);
             }
-            Store(s0, s1, c);
+            Store(s0, s1, c, add);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void One<T>(float* a, nint aRow, nint aStep, float* b, float* c, int rows, int depth, nint stride) where T : unmanaged, ILanes<T>
+    private static void One<T>(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool add) where T : unmanaged, ILanes<T>
     {
         var row = 0;
-        for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * stride)
+        for (; row + Tile <= rows; row += Tile, a += Tile * aRow, c += Tile * cRow)
         {
             T s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default;
             float* upper = a, lower = a + 3 * aRow, at = b;
-            for (var k = 0; k < depth; k++, upper += aStep, lower += aStep, at += stride)
+            for (var k = 0; k < depth; k++, upper += aStep, lower += aStep, at += bRow)
             {
                 var line = T.Load(at);
                 s0 = T.MultiplyAdd(T.Of(upper[0]), line, s0);
@@ -117,26 +138,30 @@ internal static unsafe class SmallProduct
                 s5 = T.MultiplyAdd(T.Of(lower[2 * aRow]), line, s5);
             }
             var to = c;
-            s0.Store(to);
-            s1.Store(to += stride);
-            s2.Store(to += stride);
-            s3.Store(to += stride);
-            s4.Store(to += stride);
-            s5.Store(to + stride);
+            Store(s0, to, add);
+            Store(s1, to += cRow, add);
+            Store(s2, to += cRow, add);
+            Store(s3, to += cRow, add);
+            Store(s4, to += cRow, add);
+            Store(s5, to + cRow, add);
         }
-        for (; row < rows; row++, a += aRow, c += stride)
+        for (; row < rows; row++, a += aRow, c += cRow)
         {
             T sum = default;
             float* from = a, at = b;
-            for (var k = 0; k < depth; k++, from += aStep, at += stride) sum = T.MultiplyAdd(T.Of(*from), T.Load(at), sum);
-            sum.Store(c);
+            for (var k = 0; k < depth; k++, from += aStep, at += bRow) sum = T.MultiplyAdd(T.Of(*from), T.Load(at), sum);
+            Store(sum, c, add);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store<T>(T left, T right, float* c) where T : unmanaged, ILanes<T>
+    private static void Store<T>(T left, T right, float* c, bool add) where T : unmanaged, ILanes<T>
     {
-        left.Store(c);
-        right.Store(c + T.Count);
+        Store(left, c, add);
+        Store(right, c + T.Count, add);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<T>(T sum, float* c, bool add) where T : unmanaged, ILanes<T>
+        => (add ? T.MultiplyAdd(T.Of(1), sum, T.Load(c)) : sum).Store(c);
 }

@@ -1,4 +1,4 @@
-using System.Collections;
+using System.Reflection;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -33,13 +33,8 @@ public static class AdapterConfig
             if (!property.IsSetNullable && property.Set is { } set) property.Set = (options, value) => { if (value is not null) set(options, value); };
     }
 
-    // Lists and maps: what is in them is a name or a number.
-    private static string? NullIn(AdapterOptions options)
-        => Json.GetTypeInfo(options.GetType()).Properties
-            .FirstOrDefault(property => property.Get?.Invoke(options) is IEnumerable items and not string and not JsonNode && items.Cast<object?>().Any(IsEmpty))?.Name;
-
-    private static bool IsEmpty(object? item)
-        => item is null || (item.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) && type.GetProperty("Value")!.GetValue(item) is null);
+    private static string? FieldOfNull(AdapterOptions options)
+        => NullValues.In(options).Select(property => Json.GetTypeInfo(options.GetType()).Properties.FirstOrDefault(field => field.AttributeProvider is PropertyInfo of && of.Name == property.Name)?.Name ?? property.Name).FirstOrDefault();
 
     /// <summary>The text of the file.</summary>
     public static string Write(AdapterOptions options)
@@ -74,7 +69,7 @@ public static class AdapterConfig
             if (!AdapterMethods.Known.TryGetValue(type, out var options))
                 throw new AdapterOptionsException($"{source} is of method '{type}', which this program does not know. It knows: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
             var read = (AdapterOptions)fields.Deserialize(options, Json)!;
-            return NullIn(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} holds null where a value must be.") : read;
+            return FieldOfNull(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} holds null where a value must be.") : read;
         }
         catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
         {

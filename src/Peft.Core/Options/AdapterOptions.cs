@@ -110,17 +110,9 @@ public abstract record AdapterOptions
     /// <exception cref="AdapterOptionsException">Something is wrong.</exception>
     public void Validate()
     {
-        List<string> missing = [.. Missing(this)];
+        List<string> missing = [.. NullValues.Errors(this)];
         var errors = missing.Count > 0 ? missing : [.. Errors()];
         if (errors.Count > 0) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
-    }
-
-    /// <summary>What is null although its type says that it never is.</summary>
-    internal static IEnumerable<string> Missing(object options)
-    {
-        var nullability = new System.Reflection.NullabilityInfoContext();
-        foreach (var property in options.GetType().GetProperties().Where(each => each.SetMethod is { IsPublic: true } && !each.PropertyType.IsValueType && each.GetIndexParameters().Length == 0))
-            if (nullability.Create(property).ReadState == System.Reflection.NullabilityState.NotNull && property.GetValue(options) is null) yield return $"{property.Name} is null: leave it out for its default.";
     }
 }
 
@@ -144,7 +136,13 @@ public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLa
     /// The shape, if an adapter that is laid out may have a tensor of it. What <see cref="TensorOwner"/> makes is asked for already; a method asks for what it
     /// makes by itself, before it does.
     /// </summary>
-    /// <param name="shape">The shape, of numbers of 32 bits.</param>
+    /// <param name="device">Where the tensor is to lie; on the device meta every shape is allowed.</param>
+    /// <param name="shape">The shape of a tensor of 32-bit values.</param>
     /// <exception cref="AdapterOptionsException">It exceeds the machine's memory or, where an adapter is loaded, what its file and its model can stand for.</exception>
-    public static long[] Allow(params long[] shape) => TensorBudget.Take(shape, TorchSharp.torch.ScalarType.Float32, TorchSharp.torch.CPU);
+    public static long[] Allow(TorchSharp.torch.Device device, params long[] shape)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(shape);
+        return TensorBudget.Take(shape, TorchSharp.torch.ScalarType.Float32, device);
+    }
 }

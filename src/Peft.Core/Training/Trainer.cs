@@ -112,7 +112,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
 
     private void Validate(bool evaluateOnly = false)
     {
-        List<string> errors = [.. AdapterOptions.Missing(Options)];
+        List<string> errors = [.. NullValues.Errors(Options)];
         if (errors.Count == 0) errors.AddRange(Options.Errors());
         if (Model.Trainables.Count == 0) errors.Add(Model is PeftModel peft ? peft.NothingLearns : "The model has no trainable tensor: unfreeze what shall learn.");
         if (Data.Count == 0) errors.Add($"The dataset {Data.Name} has no rows.");

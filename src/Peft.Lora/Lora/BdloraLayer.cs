@@ -41,15 +41,13 @@ internal sealed class BdloraLayer : LoraLayer
     {
         var (rows, columns) = Cut(target, options.RankAt(target.Path), target.In, blocks);
         var bound = Math.Sqrt(6.0 / columns);   // Kaiming's rule with a = 0, as Hugging Face PEFT has it here
-        NotEnoughMemoryException.ThrowIfTooLarge([rows, columns], ScalarType.Float32, target.Weight.device);
-        return empty([rows, columns], ScalarType.Float32, target.Weight.device).uniform_(-bound, bound);
+        return empty(AdapterPlan.Allow(target.Weight.device, rows, columns), ScalarType.Float32, target.Weight.device).uniform_(-bound, bound);
     }
 
     private static Tensor InitialB(Target target, LoraOptions options, int blocks)
     {
         var (rows, columns) = Cut(target, target.Out, options.RankAt(target.Path), blocks);
-        NotEnoughMemoryException.ThrowIfTooLarge([rows, columns], ScalarType.Float32, target.Weight.device);
-        return zeros([rows, columns], ScalarType.Float32, target.Weight.device);
+        return zeros(AdapterPlan.Allow(target.Weight.device, rows, columns), ScalarType.Float32, target.Weight.device);
     }
 
     private static (long Rows, long Columns) Cut(Target target, long rows, long columns, int blocks)

@@ -9,16 +9,14 @@ internal static class LoraFactors
     /// <summary>The factors as an initialisation asks; null for those that Kaiming's rule fills.</summary>
     public static (Tensor? A, Tensor? B) Initial(LoraInitialization kind, Target target, int rank, double scaling)
     {
-        NotEnoughMemoryException.ThrowIfTooLarge([rank, target.In + target.Out], ScalarType.Float32, target.Weight.device);
-        var zero = zeros(target.Out, rank, device: target.Weight.device);
         if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
         if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);
         // An embedding starts the other way round: its A is a table, and a table of zeros reads nothing at the start.
         if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Weight.device) : zeros(rank, target.In, device: target.Weight.device),
                                      randn(target.Out, rank, device: target.Weight.device));
         if (kind == LoraInitialization.Random) return (null, null);
-        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Weight.device).div(Kept(rank)), zero);
-        return (null, zero);
+        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Weight.device).div(Kept(rank)), zeros(target.Out, rank, device: target.Weight.device));
+        return (null, zeros(target.Out, rank, device: target.Weight.device));
     }
 
     // Factors whose product times the scaling is the part of the weight that is trained.
@@ -42,8 +40,7 @@ internal static class LoraFactors
     {
         if (rank % 2 != 0) throw new AdapterOptionsException($"Initialization 'orthogonal' needs an even rank, but {target.Path} has rank {rank}.");
         var device = target.Weight.device;
-        if (device.type != DeviceType.META) AdapterPlan.Allow(rank, rank);
-        var (q, _) = linalg.qr(randn(rank, rank, device: device));
+        var (q, _) = linalg.qr(randn(AdapterPlan.Allow(device, rank, rank), device: device));
         var pairs = q.view(rank / 2, 2, rank);
         return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Kept(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Kept(10)));
     }

@@ -20,11 +20,8 @@ internal class LoraLayer : DeltaLayer
         var rank = options.RankAt(target.Path);
         Scaling = options.ScalingAt(target.Path);
         Dropout = options.Dropout;
-        if (HasValues)
-        {
-            AdapterPlan.Allow(target.InputFactorShape(rank));
-            AdapterPlan.Allow(target.OutputFactorShape(rank));
-        }
+        AdapterPlan.Allow(Device, target.InputFactorShape(rank));
+        AdapterPlan.Allow(Device, target.OutputFactorShape(rank));
         var (a, b) = LoraFactors.Initial(options.Initialization, target, rank, Scaling);
         A = Trainable(target.FactorName("lora", "A", ".weight"), initialA ?? a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
         B = Trainable(target.FactorName("lora", "B", ".weight"), initialB ?? b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));

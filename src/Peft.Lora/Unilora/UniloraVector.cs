@@ -17,7 +17,7 @@ internal sealed class UniloraVector : SharedTensors
     {
         Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.Parameters) : Normal(1, options.Parameters));
         var places = targets.Sum(target => options.Rank * (target.In + target.Out));
-        AdapterPlan.Allow(4, places);   // two lists of 64 bits for a moment
+        AdapterPlan.Allow(CPU, 4, places);   // two lists of 64 bits for a moment
         dealt = Deal(options, places);
         var counts = new long[options.Parameters];
         foreach (var index in dealt) counts[index]++;

@@ -54,7 +54,7 @@ internal sealed class VbloraLayer : FactoredLayer
         if (!brief) return base.ToSaved(tensor);
         if (!tensor.Name.EndsWith(Indices, StringComparison.Ordinal) && !tensor.Name.EndsWith(Weights, StringComparison.Ordinal)) return base.ToSaved(tensor);
         var logits = tensor.Name.Contains("_A", StringComparison.Ordinal) ? logitsA : logitsB;
-                if (Tensors.Any(each => ReferenceEquals(each.Value, logits) && !each.IsTrainable)) return base.ToSaved(tensor);
+        if (Tensors.Any(each => ReferenceEquals(each.Value, logits) && !each.IsTrainable)) return base.ToSaved(tensor);
         var (top, chosen) = logits.topk(k);
         return tensor.Name.EndsWith(Indices, StringComparison.Ordinal) ? chosen.to_type(tensor.Value.dtype) : top.softmax(-1).narrow(-1, 0, k - 1).contiguous();
     }

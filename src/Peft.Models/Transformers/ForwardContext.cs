@@ -6,6 +6,7 @@ namespace Peft.Models;
 internal sealed class ForwardContext
 {
     private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
+    private IReadOnlyList<int>? realLengths;   // empty where they do not say it all
     private int holders;
 
     /// <summary>Rows.</summary>
@@ -25,6 +26,17 @@ internal sealed class ForwardContext
 
     /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
+
+    /// <summary>How many positions each row has before its padding; null where some padding precedes a token, or a row has nothing else.</summary>
+    public IReadOnlyList<int>? RealLengths
+    {
+        get
+        {
+            if (KeyMask is null) return null;
+            realLengths ??= Count(KeyMask);
+            return realLengths.Count == 0 ? null : realLengths;
+        }
+    }
 
     /// <summary>1 for positions that are a distance to a window, <c>[batch, past + length]</c>; null if all are.</summary>
     public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
@@ -97,6 +109,23 @@ internal sealed class ForwardContext
     {
         holders++;
         return new Holder(this);
+    }
+
+    private static IReadOnlyList<int> Count(Tensor mask)
+    {
+        using var scope = NewDisposeScope();
+        var real = mask.ne(Kept(0)).to_type(ScalarType.Byte).cpu().contiguous();
+        var bytes = real.bytes;
+        var width = (int)real.shape[1];
+        var lengths = new int[real.shape[0]];
+        for (var row = 0; row < lengths.Length; row++)
+        {
+            var of = bytes.Slice(row * width, width);
+            var first = of.IndexOf((byte)0);
+            lengths[row] = first < 0 ? width : first;
+            if (lengths[row] == 0 || of[lengths[row]..].Contains((byte)1)) return [];
+        }
+        return lengths;
     }
 
     // The giver may let its handles go before layers run again.

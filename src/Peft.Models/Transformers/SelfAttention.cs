@@ -11,7 +11,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
     private readonly AdaptableModule output;
     private readonly ScaledDotProduct attention;
-    private readonly AttentionShape kernel;
+    private readonly AttentionShape kernel, bidirectional;
     private readonly int heads, keyValueHeads, size, rotated;
     private readonly int? window;
     private readonly bool perHead, windowAngles;
@@ -26,6 +26,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         windowAngles = window is not null && spec.WindowRotary is not null;
         if ((windowAngles ? spec.WindowRotary : spec.Rotary) is { } rotary) rotated = rotary.Rotated(size);
         kernel = new(heads, keyValueHeads, size, rotated, (float)spec.ScoreFactor(layer), window);
+        bidirectional = kernel with { Window = null, Causal = false };
 
         var names = spec.Names;
         var projections = new List<(string Name, AdaptableModule Module)>();
@@ -137,13 +138,20 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }
 
-    // The library's own kernels are for the CPU, and for rows without padding: whole sequences, or one new position after the cached ones.
+    // The library's own kernels are for the CPU: whole sequences, padded on the right or not at all, or one new position after the cached ones.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
-        if (context is not { Causal: true, Prefix: null, PrefixGates: null, KeyMask: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
+        if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
         var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
         if (context.Cache is null)
-            return CausalAttention.Takes(q, k, v, size) ? CausalAttention.Run(q, k, v, kernel, context.PackedLengths, turns?.Cosine, turns?.SignedSine) : null;
+        {
+            var shape = context.Causal ? kernel : bidirectional;
+            if (!FusedAttention.Takes(q, k, v, size)) return null;
+            if (context.KeyMask is null) return FusedAttention.Run(q, k, v, shape, context.PackedLengths, null, turns?.Cosine, turns?.SignedSine);
+            if (context.PackedLengths is not null || shape.Window < context.Length || context.RealLengths is not { } real) return null;
+            return FusedAttention.Run(q, k, v, shape with { Window = null }, null, real, turns?.Cosine, turns?.SignedSine);
+        }
+        if (!context.Causal || context.KeyMask is not null) return null;
         if (context.Length != 1 || !StepAttention.Takes(q, k, v, size)) return null;
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
         return StepAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);

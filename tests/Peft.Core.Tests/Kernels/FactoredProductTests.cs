@@ -85,10 +85,52 @@ public class FactoredProductTests
         fixed (float* ap = a.Floats(), tp = turned.Floats(), bp = b.Floats(), wp = wide.Floats(), np = narrow.Floats())
         {
             SmallProduct.Run(tp, 1, rows, bp, wp, rows, depth, columns);
-            SmallProduct.Run<Lanes8>(ap, depth, 1, bp, np, rows, depth, columns);
+            SmallProduct.Run<Lanes8>(ap, depth, 1, bp, columns, np, columns, rows, depth, columns, add: false);
         }
         Difference(wide, expected).ShouldBeLessThan(1e-4);
         Difference(narrow, expected).ShouldBeLessThan(1e-4);
+    }
+
+    [Theory]
+    [InlineData(5, 24, 40, 1, true)]
+    [InlineData(48, 384, 1536, 8, true)]
+    [InlineData(101, 776, 64, 8, false)]
+    [InlineData(33, 40, 384, 19, true)]
+    [InlineData(7, 128, 128, 64, false)]
+    public void A_large_matrix_is_left_to_BLAS_and_its_thin_update_computed_in_the_same_node(int rows, int inputs, int outputs, int rank, bool biased)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        var (x, w, bias) = (randn(rows, 1, inputs), randn(outputs, inputs) / Math.Sqrt(inputs), biased ? randn(outputs) : null);
+        var (a, b) = (new Parameter(randn(rank, inputs)), new Parameter(randn(outputs, rank)));
+        var slope = randn(rows, 1, outputs);
+        x.requires_grad = true;
+
+        LowRankProduct.Takes(x, w, bias, a, b).ShouldBeTrue();
+        var y = LowRankProduct.Run(x, w, bias, a, b, 0.5);
+        y.backward([slope]);
+
+        Tensor Wide(Tensor tensor) => tensor.detach().to(float64).requires_grad_();
+        var (wx, wa, wb) = (Wide(x), Wide(a), Wide(b));
+        var expected = nn.functional.linear(wx, w.to(float64) + 0.5 * wb.mm(wa), bias?.to(float64));
+        expected.backward([slope.to(float64)]);
+        y.shape.ShouldBe([rows, 1, outputs]);
+        foreach (var (ours, exact) in new[] { (y, expected), (x.grad!, wx.grad!), (a.grad!, wa.grad!), (b.grad!, wb.grad!) })
+            (Difference(ours, exact) / exact.abs().max().item<double>()).ShouldBeLessThan(3e-6);
+    }
+
+    [Fact]
+    public void What_does_not_learn_gets_no_gradient_beside_a_large_matrix_either()
+    {
+        using var scope = NewDisposeScope();
+        var (x, w, a, b) = (randn(4, 512), randn(512, 512).t(), new Parameter(randn(2, 512), requires_grad: false), new Parameter(randn(512, 2)));
+        LowRankProduct.Run(x, w, null, a, b, 1).sum().backward();
+        (x.grad, a.grad).ShouldBe((null, null));
+        Difference(b.grad!, x.mm(a.t()).sum(dim: 0).expand(512, 2)).ShouldBeLessThan(1e-3);
+        LowRankProduct.Takes(x, randn(509, 512), null, a, randn(509, 2)).ShouldBeFalse();                  // no whole vectors
+        LowRankProduct.Takes(x, w, null, randn(65, 512), new Parameter(randn(512, 65))).ShouldBeFalse();    // BLAS is as fast
+        LowRankProduct.Takes(x, new Parameter(randn(512, 512)), null, a, b).ShouldBeFalse();                // W learns
+        LowRankProduct.Takes(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
     }
 
     private static double Difference(Tensor left, Tensor right) => (left.to(float64) - right.to(float64)).abs().max().item<double>();

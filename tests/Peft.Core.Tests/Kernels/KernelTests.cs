@@ -12,7 +12,12 @@ public class KernelTests
     [InlineData(1, 6, 6, 16, 4, 33, null)]
     [InlineData(3, 4, 1, 64, 64, 37, 5)]
     [InlineData(1, 2, 2, 8, 0, 1, null)]
-    public void Attention(int batch, int heads, int keyValueHeads, int size, int rotated, int length, int? window)
+    [InlineData(3, 4, 2, 8, 8, 37, null, true, 37, 1, 20)]
+    [InlineData(2, 12, 12, 32, 0, 16, null, false)]
+    [InlineData(3, 4, 2, 8, 0, 37, null, false, 37, 1, 20)]
+    [InlineData(2, 2, 2, 16, 16, 18, null, false, 17, 16)]
+    [InlineData(1, 2, 2, 8, 0, 1, null, false)]
+    public void Attention(int batch, int heads, int keyValueHeads, int size, int rotated, int length, int? window, bool causal = true, params int[] real)
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
@@ -21,7 +26,8 @@ public class KernelTests
         var cosine = cat([angles, angles], 1).cos().unsqueeze(1);
         var sine = cat([angles.sin().neg(), angles.sin()], 1).unsqueeze(1);
         var positions = arange(length);
-        var hidden = positions.unsqueeze(0).gt(positions.unsqueeze(1));
+        var hidden = causal ? positions.unsqueeze(0).gt(positions.unsqueeze(1)) : zeros(length, length, ScalarType.Bool);
+        if (real.Length > 0) hidden = hidden.unsqueeze(0).logical_or(positions.ge(tensor(real).unsqueeze(1)).unsqueeze(1)).unsqueeze(1);   // [batch, 1, queries, keys]
         if (window is { } width) hidden = hidden.logical_or(positions.unsqueeze(0).le(positions.unsqueeze(1) - width));
 
         Tensor Turn(Tensor x)
@@ -36,8 +42,8 @@ public class KernelTests
             var scores = Turn(inputs[0]).transpose(1, 2).matmul(Wide(Turn(inputs[1])).transpose(2, 3)) / Math.Sqrt(size);
             return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).matmul(Wide(inputs[2])).transpose(1, 2).reshape(batch, length, heads * size);
         }
-        var shape = new AttentionShape(heads, keyValueHeads, size, rotated, (float)(1 / Math.Sqrt(size)), window);
-        ShouldAgree(inputs, Expected, () => CausalAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
+        var shape = new AttentionShape(heads, keyValueHeads, size, rotated, (float)(1 / Math.Sqrt(size)), window, causal);
+        ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
     }
 
     [Fact]
@@ -47,8 +53,8 @@ public class KernelTests
         manual_seed(2);
         var (q, k, v) = (randn(1, 12, 2, 8), randn(1, 12, 2, 8), randn(1, 12, 2, 8));
         var shape = new AttentionShape(2, 2, 8, 0, 0.3f, null);
-        Tensor Part(int start, int length) => CausalAttention.Run(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null);
-        var packed = CausalAttention.Run(q, k, v, shape, [5, 7], null, null);
+        Tensor Part(int start, int length) => FusedAttention.Run(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null, null);
+        var packed = FusedAttention.Run(q, k, v, shape, [5, 7], null, null, null);
         (packed - cat([Part(0, 5), Part(5, 7)], 1)).abs().max().item<float>().ShouldBe(0);
     }
 

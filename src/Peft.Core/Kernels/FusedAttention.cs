@@ -4,14 +4,14 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// softmax(s·R(q)·R(k)ᵀ)·v over earlier positions, with the rotary embedding R, in one node of the graph: no scores, rotated or
-/// transposed tensors are kept. On the CPU in float32; elsewhere torch's own kernels are the better choice.
+/// softmax(s·R(q)·R(k)ᵀ)·v, causal or bidirectional, with the rotary embedding R, in one node of the graph: no scores, rotated or transposed tensors are
+/// kept. On the CPU in float32; elsewhere torch's own kernels are the better choice.
 /// </summary>
-internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAttention>
+internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttention>
 {
     private sealed record Job(AttentionShape Shape, AttentionSpan[] Spans);
 
-    public override string Name => nameof(CausalAttention);
+    public override string Name => nameof(FusedAttention);
 
     /// <summary>Whether the kernel takes such heads.</summary>
     public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v);
@@ -22,10 +22,11 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
     /// <param name="v">Values <c>[batch, sequence, key/value heads, size]</c>.</param>
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="lengths">Lengths of packed sequences in the single row; null if rows are sequences.</param>
+    /// <param name="real">For each row, how many of its first positions are real; the others, padding, are seen by no query. Null if all are real.</param>
     /// <param name="cosine">cos of each angle, twice over: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null if nothing turns.</param>
     /// <param name="sine">Likewise −sin for the first half, sin for the second.</param>
     /// <returns><c>[batch, sequence, heads · size]</c></returns>
-    public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, Tensor? cosine, Tensor? sine)
+    public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
     {
         var (batch, length) = ((int)q.shape[0], (int)q.shape[1]);
         var perRow = cosine is { } angles && angles.dim() == 4;
@@ -35,7 +36,7 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
         using var queries = q.contiguous();
         using var keys = k.contiguous();
         using var values = v.contiguous();
-        var job = new Job(shape, Spans(batch, length, lengths, perRow));
+        var job = new Job(shape, Spans(batch, length, lengths, real, perRow));
         return TensorMemory.Learns(queries, keys, values) ? apply(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
     }
 
@@ -88,10 +89,10 @@ internal sealed class CausalAttention : autograd.SingleTensorFunction<CausalAtte
     private static void Each(Job job, Action<AttentionSpan, int> part)
         => TensorMemory.Parallel(job.Spans.Length * job.Shape.KeyValueHeads, i => part(job.Spans[i / job.Shape.KeyValueHeads], i % job.Shape.KeyValueHeads));
 
-    private static AttentionSpan[] Spans(int batch, int length, IReadOnlyList<int>? lengths, bool perRow)
+    private static AttentionSpan[] Spans(int batch, int length, IReadOnlyList<int>? lengths, IReadOnlyList<int>? real, bool perRow)
     {
-        if (lengths is null) return [.. Enumerable.Range(0, batch).Select(row => new AttentionSpan(row * length, length, perRow ? row * length : 0))];
+        if (lengths is null) return [.. Enumerable.Range(0, batch).Select(row => new AttentionSpan(row * length, length, real?[row] ?? length, perRow ? row * length : 0))];
         var start = 0;
-        return [.. lengths.Select(each => new AttentionSpan((start += each) - each, each, perRow ? start - each : 0))];
+        return [.. lengths.Select(each => new AttentionSpan((start += each) - each, each, each, perRow ? start - each : 0))];
     }
 }

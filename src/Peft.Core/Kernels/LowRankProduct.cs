@@ -1,0 +1,136 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and thin trainable B and A, in one node of the graph. BLAS multiplies by W; its products are added to in
+/// place, and nothing is kept but x and x·Aᵀ. On the CPU in float32. <see cref="FactoredProduct"/> is for small matrices.
+/// </summary>
+internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowRankProduct>
+{
+    private const int MaxRank = 64;   // beyond, BLAS is as fast
+
+    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputLearns, bool ALearns, bool BLearns, bool HasBias)
+    {
+        // The rank in whole vectors: what is added is zero.
+        public int Wide => (Rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;
+    }
+
+    public override string Name => nameof(LowRankProduct);
+
+    /// <summary>Whether the kernel takes such a product.</summary>
+    /// <param name="input"><c>[…, in]</c></param>
+    /// <param name="weight">W <c>[out, in]</c>, in any order in memory.</param>
+    /// <param name="bias">b <c>[out]</c>, or null.</param>
+    /// <param name="a">A <c>[rank, in]</c></param>
+    /// <param name="b">B <c>[out, rank]</c></param>
+    public static bool Takes(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
+        => TensorMemory.Learns(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && a.size(0) <= MaxRank
+           && weight.size(0) % SmallProduct.MinColumns == 0 && weight.size(1) % SmallProduct.MinColumns == 0 && TensorMemory.Takes(input, weight, bias ?? weight, a, b);
+
+    /// <returns><c>[…, out]</c></returns>
+    public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
+    {
+        using var scope = NewDisposeScope();
+        var job = new Job((int)weight.size(1), (int)weight.size(0), (int)a.size(0), (float)scale, input.requires_grad, a.requires_grad, b.requires_grad, bias is not null);
+        return apply(input.contiguous(), weight, bias ?? weight, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (x, w, bias, a, b, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
+        var output = nn.functional.linear(x, w, job.HasBias ? bias : null);
+        var rows = Rows(x, job);
+        var thin = empty([rows, job.Wide], ScalarType.Float32);   // x·Aᵀ
+        using var turnedA = new Thin(job.Inputs, job.Wide);
+        using var turnedB = new Thin(job.Wide, job.Outputs);
+        fixed (float* xs = x.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), ys = output.Floats())
+        {
+            Turn(af, job.Rank, job.Inputs, turnedA.Memory, job.Wide);
+            Turn(bf, job.Outputs, job.Rank, turnedB.Memory, job.Outputs, job.Scale);
+            var (xp, tp, yp, ap, bp) = ((nint)xs, (nint)ts, (nint)ys, (nint)turnedA.Memory, (nint)turnedB.Memory);
+            InShares(rows, (start, count) =>
+            {
+                var t = (float*)tp + (nint)start * job.Wide;
+                SmallProduct.Run((float*)xp + (nint)start * job.Inputs, job.Inputs, 1, (float*)ap, t, count, job.Inputs, job.Wide);
+                SmallProduct.Run(t, job.Wide, 1, (float*)bp, job.Outputs, (float*)yp + (nint)start * job.Outputs, job.Outputs, count, job.Rank, job.Outputs, add: true);
+            });
+        }
+        ctx.save_data(nameof(Job), job);
+        ctx.save_for_backward([x, w, a, b, thin]);
+        return output;
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        using var scope = NewDisposeScope();
+        var saved = ctx.get_saved_variables();
+        var (x, w, a, b, thin) = (saved[0], saved[1], saved[2], saved[3], saved[4]);
+        var job = (Job)ctx.get_data(nameof(Job));
+        var gradient = grad_output.contiguous();
+        var rows = Rows(x, job);
+        var xGradient = job.InputLearns ? gradient.matmul(w) : null;
+        var (aGradient, bGradient) = (job.ALearns ? empty_like(a) : null, job.BLearns ? empty_like(b) : null);
+        using var wideB = new Thin(job.Outputs, job.Wide);
+        using var slopes = new Thin(rows, job.Wide);              // dL/d(x·Aᵀ)
+        using var ofB = new Thin(job.Outputs, job.Wide);
+        fixed (float* xs = x.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), gs = gradient.Floats(),
+               gx = xGradient is null ? [] : xGradient.Floats(), ga = aGradient is null ? [] : aGradient.Floats(), gb = bGradient is null ? [] : bGradient.Floats())
+        {
+            for (var row = 0; row < job.Outputs; row++)
+                for (var r = 0; r < job.Rank; r++) wideB.Memory[row * job.Wide + r] = bf[row * job.Rank + r] * job.Scale;
+            var (xp, gp, tp, gxp, gap, ap, bp, sp, ob) = ((nint)xs, (nint)gs, (nint)ts, (nint)gx, (nint)ga, (nint)af, (nint)wideB.Memory, (nint)slopes.Memory, (nint)ofB.Memory);
+            InShares(rows, (start, count) =>
+            {
+                var s = (float*)sp + (nint)start * job.Wide;
+                SmallProduct.Run((float*)gp + (nint)start * job.Outputs, job.Outputs, 1, (float*)bp, s, count, job.Outputs, job.Wide);
+                if (job.InputLearns) SmallProduct.Run(s, job.Wide, 1, (float*)ap, job.Inputs, (float*)gxp + (nint)start * job.Inputs, job.Inputs, count, job.Rank, job.Inputs, add: true);
+            });
+            if (job.ALearns)
+                InShares(job.Inputs / SmallProduct.MinColumns, (start, count) =>
+                {
+                    var first = start * SmallProduct.MinColumns;
+                    SmallProduct.Run((float*)sp, 1, job.Wide, (float*)xp + first, job.Inputs, (float*)gap + first, job.Inputs, job.Rank, rows, count * SmallProduct.MinColumns, add: false);
+                });
+            if (job.BLearns)
+            {
+                InShares(job.Outputs, (start, count) => SmallProduct.Run((float*)gp + start, 1, job.Outputs, (float*)tp, (float*)ob + (nint)start * job.Wide, count, rows, job.Wide));
+                for (var row = 0; row < job.Outputs; row++)
+                    for (var r = 0; r < job.Rank; r++) gb[row * job.Rank + r] = ofB.Memory[row * job.Wide + r] * job.Scale;
+            }
+        }
+        return BackwardResult.Give(xGradient, null, null, aGradient, bGradient, null);
+    }
+
+    private static int Rows(Tensor input, Job job) => (int)(input.numel() / job.Inputs);
+
+    // Equal shares, one for each thread.
+    private static void InShares(int count, Action<int, int> part)
+    {
+        var size = Math.Max(1, (count + get_num_threads() - 1) / get_num_threads());
+        TensorMemory.Parallel((count + size - 1) / size, i => part(i * size, Math.Min(size, count - i * size)));
+    }
+
+    // The transpose of a matrix, times a factor, into rows of a given distance.
+    private static void Turn(float* from, int rows, int columns, float* to, int distance, float factor = 1)
+    {
+        for (var row = 0; row < rows; row++)
+            for (var column = 0; column < columns; column++) to[(nint)column * distance + row] = from[(nint)row * columns + column] * factor;
+    }
+
+    private readonly ref struct Thin
+    {
+        public readonly float* Memory;
+
+        public Thin(int rows, int columns)
+        {
+            var size = (nuint)rows * (nuint)columns * sizeof(float);
+            Memory = (float*)NativeMemory.AlignedAlloc(size, 64);
+            NativeMemory.Clear(Memory, size);
+        }
+
+        public void Dispose() => NativeMemory.AlignedFree(Memory);
+    }
+}

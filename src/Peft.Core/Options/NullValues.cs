@@ -1,0 +1,27 @@
+using System.Collections;
+using System.Reflection;
+using System.Text.Json.Nodes;
+
+namespace Peft;
+
+/// <summary>Finds null where the types of an options record have none: deserializers, reflection and code without nullable annotations let it in.</summary>
+internal static class NullValues
+{
+    /// <summary>The settable properties that are null, or are a list or map that holds null, although their type rules that out.</summary>
+    public static IEnumerable<PropertyInfo> In(object options)
+    {
+        var nullability = new NullabilityInfoContext();
+        foreach (var property in options.GetType().GetProperties().Where(each => each.SetMethod is { IsPublic: true } && !each.PropertyType.IsValueType && each.GetIndexParameters().Length == 0))
+        {
+            var value = property.GetValue(options);
+            if (value is null ? nullability.Create(property).ReadState == NullabilityState.NotNull : value is IEnumerable items and not string and not JsonNode && items.Cast<object?>().Any(IsNull)) yield return property;
+        }
+    }
+
+    /// <summary>One sentence for each of them.</summary>
+    public static IEnumerable<string> Errors(object options)
+        => In(options).Select(property => property.GetValue(options) is null ? $"{property.Name} is null: leave it out for its default." : $"{property.Name} holds null where a value must be.");
+
+    private static bool IsNull(object? item)
+        => item is null || (item.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) && type.GetProperty("Value")!.GetValue(item) is null);
+}
