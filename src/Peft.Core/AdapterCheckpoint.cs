@@ -31,12 +31,13 @@ public static class AdapterCheckpoint
         model.RequireLoaded();
         using var held = model.Hold(name ?? (model.Active is [var only] ? only
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
+        using var pass = model.Pass();   // merging waits: base weights may be saved too
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
         using var save = FolderSave.Begin(into);
-        foreach (var part in adapter.Options.Companions(adapter)) Write(save, AdapterName.Require(part.Name), part.Options, part.Tensors);
+        foreach (var part in (adapter.Options as ISavesParts)?.PartsOf(adapter) ?? []) Write(save, AdapterName.Require(part.Name), part.Options, part.Tensors);
         save.Replaces(name => name == TaskDescription.FileName);
-        Write(save, "", adapter.Options.Saved(adapter.Layers), model.StateOf(adapter, embeddings));
+        Write(save, "", adapter.Options is ISavedAfterTraining trained ? trained.AfterTraining(adapter.Layers) : adapter.Options, model.StateOf(adapter, embeddings));
         save.Commit();
     }
 
@@ -101,7 +102,7 @@ public static class AdapterCheckpoint
         using var saved = SavedAdapter.Open(folder, name);
         // A method that saves another form than it trains reads that form.
         using (Room(model, saved))
-            model.Add(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true }, adapter =>
+            model.Add(name, saved.Resolved with { InferenceMode = true }, adapter =>
             {
                 Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder);
                 if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
@@ -131,7 +132,7 @@ public static class AdapterCheckpoint
         using var scope = NewDisposeScope();
         using var saved = SavedAdapter.Open(folder, name);
         using (Room(model, saved))
-            model.Exchange(name, saved.Options.FoundIn(saved.Folder) with { InferenceMode = true }, adapter => Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder));
+            model.Exchange(name, saved.Resolved with { InferenceMode = true }, adapter => Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder));
         BaseModelName.Log(logger, model.Find(name));
     }
 
@@ -159,11 +160,11 @@ public static class AdapterCheckpoint
         adapter.Options = options with { Task = adapter.Options.Task };   // written back as it came
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
-            if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner.Accepts(tensor, info.Shape.ToArray()))
+            if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner is IAcceptsOtherShapes other && other.Accepts(tensor, info.Shape.ToArray()))
                 TensorOwner.Replace(tensor.Value, file.Read(key));
-        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved && each.Owner.MayBeMissing is not null && !file.Tensors.ContainsKey(each.Key)).GroupBy(each => each.Owner))
+        foreach (var owned in adapter.Owned.Where(each => each.Tensor.IsSaved && each.Owner is IMayBeMissing && !file.Tensors.ContainsKey(each.Key)).GroupBy(each => each.Owner))
         {
-            adapter.Warnings = [.. adapter.Warnings, $"Adapter '{adapter.Name}': {folder} {owned.Key.MayBeMissing}"];
+            adapter.Warnings = [.. adapter.Warnings, $"Adapter '{adapter.Name}': {folder} {((IMayBeMissing)owned.Key).MissingWarning}"];
             foreach (var (key, _, _) in owned) expected.Remove(key);
         }
         var copies = adapter.SavedCopies.Select(pair => pair.Key).ToHashSet();

@@ -22,10 +22,11 @@ public sealed partial class PeftModel
         try
         {
             FitTask(name, options);
-            if (options.LayerOrder is not null)
+            var order = (options as IReplicatesLayers)?.LayerOrder;
+            if (order is not null)
                 gate.Change(nameof(Add), () =>
                 {
-                    if (layers.Arrange(options.LayerOrder, adapters.Count > 0)) Tree = new ModelTree(Module);
+                    if (layers.Arrange(order, adapters.Count > 0)) Tree = new ModelTree(Module);
                 });
             AdapterPlan plan;
             using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
@@ -125,10 +126,5 @@ public sealed partial class PeftModel
     private List<Adapter> Scoped()
     {
         lock (guard) return [.. scopes.SelectMany(scope => scope.Named)];
-    }
-
-    private void Changed()
-    {
-        lock (guard) version++;
     }
 }

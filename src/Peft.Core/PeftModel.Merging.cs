@@ -21,8 +21,11 @@ public sealed partial class PeftModel
             RequireLoaded();
             RequireNoScopes();
             RequireNoTraining();
-            gate.Change(nameof(Merge), () => merging.Merge(keep: true, safe));
-            Changed();
+            ChangeWeights(nameof(Merge), () =>
+            {
+                RequireNoScopes(nameof(Merge));   // one may have opened while the passes before it ended
+                merging.Merge(keep: true, safe);
+            });
         }
     }
 
@@ -33,8 +36,7 @@ public sealed partial class PeftModel
         lock (changes)
         {
             RequireLoaded();
-            gate.Change(nameof(Unmerge), merging.Unmerge);
-            Changed();
+            ChangeWeights(nameof(Unmerge), merging.Unmerge);
         }
     }
 
@@ -49,8 +51,9 @@ public sealed partial class PeftModel
             RequireLoaded();
             RequireNoScopes();
             RequireNoTraining();
-            gate.Change(nameof(MergeAndUnload), () =>
+            ChangeWeights(nameof(MergeAndUnload), () =>
             {
+                RequireNoScopes(nameof(MergeAndUnload));
                 if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
                 if (IsMerged) merging.Forget();
                 else merging.Merge(keep: false, safe);
@@ -69,7 +72,7 @@ public sealed partial class PeftModel
         {
             if (isUnloaded) return Module;
             RequireNoTraining();
-            gate.Change(nameof(Unload), () =>
+            ChangeWeights(nameof(Unload), () =>
             {
                 if (IsMerged) merging.Unmerge();
                 Detach();
@@ -81,4 +84,15 @@ public sealed partial class PeftModel
     /// <summary>Unloads the adapters; the model lives on.</summary>
     /// <exception cref="PeftException">A training run goes on.</exception>
     public void Dispose() => Unload();
+
+    // No pass runs meanwhile, none begins and no scope opens before it sees what the change has made of the model.
+    private void ChangeWeights(string operation, Action change)
+        => gate.Change(operation, () =>
+        {
+            lock (guard)
+            {
+                change();
+                version++;
+            }
+        });
 }

@@ -47,7 +47,7 @@ public sealed partial class PeftModel
     {
         Tensor? sum = null;
         foreach (var part in Parts<IPenalty>())
-            sum = part.Penalty() is { } penalty ? (sum is null ? penalty : sum.add(penalty)) : sum;
+            sum = part.Penalty() is { } penalty ? (sum is null ? penalty : sum.add(penalty, One)) : sum;
         return sum;
     }
 

@@ -16,6 +16,9 @@ public sealed class SavedAdapter : IDisposable
     /// <summary>The configuration.</summary>
     public AdapterOptions Options { get; }
 
+    /// <summary>The configuration, with the folders of the adapter's parts resolved.</summary>
+    internal AdapterOptions Resolved => Options is ISavesParts parts ? parts.ResolveParts(Folder) : Options;
+
     /// <summary>The tensors by their keys.</summary>
     public ITensorSource Tensors { get; }
 

@@ -18,6 +18,9 @@ public static class Scalars
     private static readonly Scalar[] Latest = new Scalar[Others];
     private static int count;
 
+    /// <summary>The factor of a sum: <c>a.add(b, One)</c>. Without it TorchSharp makes one for each call, which nothing keeps.</summary>
+    public static Scalar One { get; } = Kept(1);
+
     /// <summary>A number that lives on.</summary>
     public static Scalar Kept(double number) => Find(number) ?? Keep(number, number);
 

@@ -10,5 +10,6 @@ public abstract record BiasedUpdateOptions : WeightUpdateOptions
     /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c>, or those of the targets, by the method's name: <c>lora_only</c>, <c>vera_only</c>, …</summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    private protected sealed override string TrainedBiases => Bias;
+    /// <inheritdoc/>
+    protected sealed override string BiasMode => Bias;
 }

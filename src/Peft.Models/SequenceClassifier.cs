@@ -71,14 +71,14 @@ public sealed class SequenceClassifier : ClassifyingModel
         var (least, most) = (counts.min().item<long>(), counts.max().item<long>());
         if (least != most || least == 0)
             throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but each must have one, or all as many: add it when the texts are encoded.", nameof(input));
-        var last = ends.to_type(ScalarType.Int64).mul(arange(Kept(ids.shape[1]), ScalarType.Int64, ids.device)).argmax(1);
+        var last = ends.to_type(ScalarType.Int64).mul(arange(Kept(0), Kept(ids.shape[1]), One, ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
         var shifted = cat([full(ids.shape[0], 1, Kept(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
         var (rows, length, width) = (ids.shape[0], hidden.shape[1], hidden.shape[2]);
-        var first = arange(Kept(rows), ScalarType.Int64, ids.device).mul(Kept(length)).add(Kept(length - ids.shape[1]));   // virtual tokens come before
-        return hidden.reshape(-1, width).index_select(0, first.add(last));
+        var first = arange(Kept(0), Kept(rows), One, ScalarType.Int64, ids.device).mul(Kept(length)).add(Kept(length - ids.shape[1]), One);   // virtual tokens come before
+        return hidden.reshape(-1, width).index_select(0, first.add(last, One));
     }
 
     private Tensor LastRows(ModelInput input, Tensor hidden)

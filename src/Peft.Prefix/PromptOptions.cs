@@ -45,8 +45,8 @@ public abstract record PromptOptions : AdapterOptions
     protected sealed override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var sized = Sized(model.Prompted.PromptShape) with { ModulesToSave = model.SavedNames(this, ModulesToSave) };
-        return new AdapterPlan(sized, model.Saved(sized.ModulesToSave ?? []), Prompt: sized.Create(model));
+        var sized = Sized(model.Prompted.PromptShape) with { ModulesToSave = model.WholeModuleNames(this, ModulesToSave) };
+        return new AdapterPlan(sized, model.WholeModules(sized.ModulesToSave ?? []), Prompt: sized.Create(model));
     }
 
     /// <summary>The options with the sizes of a model.</summary>

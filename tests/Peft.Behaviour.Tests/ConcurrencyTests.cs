@@ -51,6 +51,7 @@ public sealed class ConcurrencyTests : IDisposable
     {
         peft.LoadAdapter(Path.Combine(folder, "a0"), "swapped");
         var (clock, counts, errors) = (Stopwatch.StartNew(), new ConcurrentDictionary<string, int>(), new ConcurrentQueue<Exception>());
+        using var scopes = new ReaderWriterLockSlim();   // merging is refused while a scope is open: now and then none is
         var threads = new Action<Random>[] { Request, Request, Request, Stream, Pass, Swap, Life, Merge }.Select((work, i) => new Thread(() =>
         {
             var random = new Random(i);
@@ -66,7 +67,7 @@ public sealed class ConcurrencyTests : IDisposable
         threads.ForEach(thread => thread.Start());
         threads.ForEach(thread => thread.Join());
         errors.ShouldBeEmpty();
-        foreach (var what in new[] { "request", "rows", "stream", "pass", "swap", "life" }) counts.GetValueOrDefault(what).ShouldBeGreaterThan(20, string.Join(", ", counts));
+        foreach (var what in new[] { "request", "rows", "stream", "pass", "swap", "life", "merge" }) counts.GetValueOrDefault(what).ShouldBeGreaterThan(20, string.Join(", ", counts));
 
         // An adapter for the request, whatever is active.
         void Request(Random random)
@@ -142,14 +143,16 @@ public sealed class ConcurrencyTests : IDisposable
 
         void Merge(Random random)
         {
-            Thread.Sleep(5);
+            Thread.Sleep(50);
+            scopes.EnterWriteLock();
             Try(() =>
             {
                 peft.Merge();
-                Thread.Sleep(1);
+                Thread.Sleep(5);
                 peft.Unmerge();
                 counts.AddOrUpdate("merge", 1, (_, n) => n + 1);
             });
+            scopes.ExitWriteLock();
         }
 
         // Changes and scopes are refused by name while adapters are merged, merging while scopes are open.
@@ -166,10 +169,18 @@ public sealed class ConcurrencyTests : IDisposable
 
         void Unless(Func<IDisposable> open, Action work)
         {
-            IDisposable? scope = null;
-            Try(() => scope = open());
-            if (scope is null) return;
-            using (scope) work();
+            scopes.EnterReadLock();
+            try
+            {
+                IDisposable? scope = null;
+                Try(() => scope = open());
+                if (scope is null) return;
+                using (scope) work();
+            }
+            finally
+            {
+                scopes.ExitReadLock();
+            }
         }
     }
 

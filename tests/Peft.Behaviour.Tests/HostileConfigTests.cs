@@ -50,6 +50,40 @@ public sealed class HostileConfigTests : BehaviourTests
         (Peak() - memory).ShouldBeLessThan(1L << 20, "kilobytes");
     }
 
+    [Theory, MemberData(nameof(EveryMethod))]
+    public void A_whole_number_that_is_huge_takes_no_gigabyte_whatever_its_field(string method)
+    {
+        using (var made = Create())
+        using (var saved = made.Adapt(method)) saved.SaveAdapter(Folder);
+        var path = Path.Combine(Folder, AdapterConfig.FileName);
+        var good = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        using var model = Create();
+        using var peft = new PeftModel(model);
+        Sample.Of(method).Prepare(peft);
+        foreach (var field in good.Where(field => field.Value is JsonValue value && value.GetValueKind() == JsonValueKind.Number && !value.ToJsonString().Contains('.', StringComparison.Ordinal)).Select(field => field.Key))
+        {
+            foreach (var huge in new[] { 2_000_000_000, 30_000_000, -1, 0 })
+            {
+                var changed = good.DeepClone();
+                changed[field] = huge;
+                File.WriteAllText(path, changed.ToJsonString());
+                ResetPeak();
+                var (memory, start) = (Peak(), Stopwatch.GetTimestamp());
+                try
+                {
+                    peft.LoadAdapter(Folder, "damaged");
+                    peft.Delete("damaged");
+                }
+                catch (PeftException)
+                {
+                    peft.Adapters.ContainsKey("damaged").ShouldBeFalse();
+                }
+                (Peak() - memory).ShouldBeLessThan(1L << 20, $"kilobytes for {field} {huge}");
+                Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(5), $"{field} {huge}");
+            }
+        }
+    }
+
     [Theory]
     [InlineData(2_000_000_000)]
     [InlineData(30_000_000)]

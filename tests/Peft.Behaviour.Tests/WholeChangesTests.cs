@@ -129,7 +129,7 @@ public sealed class WholeChangesTests : IDisposable
                  {
                      () => peft.SaveAdapter(folder), () => peft.Add("other", new LoraOptions()), () => peft.Activate("default"), () => peft.Merge(), () => peft.Unmerge(), () => peft.MergeAndUnload(),
                      () => peft.Delete("default"), () => peft.Find("default"), () => peft.Rename("default", "other"), () => peft.Rows(PeftModel.Base), () => peft.WithAdapters("default"),
-                     () => peft.WithoutAdapters(), () => peft.Freeze("default"), () => peft.ForInference(), () => peft.Tasks(0),
+                     () => peft.WithoutAdapters(), () => peft.Freeze("default"), () => peft.ForInference(), () => peft.Tasks(0), () => peft.LoadAdapter(folder), () => peft.HotSwap("default", folder),
                  })
             Should.Throw<PeftException>(use).Message.ShouldContain("unloaded");
         peft.Unload().ShouldBe(model);

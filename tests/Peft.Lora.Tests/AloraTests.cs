@@ -119,7 +119,7 @@ public sealed class AloraTests : IDisposable
         using (model.ApplyAdapter(Options with { TargetModules = ["lm_head"] }))
             Should.Throw<PeftException>(() => Logits(Ids([7, 8]))).Message.ShouldContain("lm_head");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { AloraInvocationTokens = [] })).Message.ShouldContain("empty");
-        PassTokens.Current.ShouldBeNull();   // also after a pass that threw
+        ForwardPass.Current.Tokens.ShouldBeNull();   // also after a pass that threw
     }
 
     private static Tensor Ids(params int[][] rows) => stack([.. rows.Select(row => tensor(row.Select(id => (long)id).ToArray()))]);

@@ -147,7 +147,7 @@ public sealed class XloraTests : IDisposable
         peft.Shake();
         var mixture = (XloraMixture)peft.Find("default").Shared!;
         var query = peft.Tree.Targets.Single(target => target.Path == "model.layers.0.self_attn.q_proj");
-        var shares = Outputs(query.Path, (_, output) => FirstPass.IsRunning ? output.clone() : mixture.Shares(query, 0, output).clone())[1];
+        var shares = Outputs(query.Path, (_, output) => ForwardPass.Current.IsPreliminary ? output.clone() : mixture.Shares(query, 0, output).clone())[1];
         shares.ne(0).sum(-1).eq(1).all().item<bool>().ShouldBeTrue();
         var largest = shares.amax([-1]);
         if (softmax) Run.Difference(largest, ones(2, 5)).ShouldBeLessThan(1e-6f);

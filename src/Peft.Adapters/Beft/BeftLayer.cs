@@ -13,7 +13,7 @@ internal sealed class BeftLayer : TransformLayer
 
     protected override double CostPerPosition => Target.Out;
 
-    protected override Tensor TransformOutput(Tensor input, Tensor output) => output.add(Target.AlongOutput(bias));
+    protected override Tensor TransformOutput(Tensor input, Tensor output) => output.add(Target.AlongOutput(bias), One);
 
-    protected override Weights Merge(Weights inner) => inner with { Bias = inner.Bias?.add(bias.reshape(-1)) ?? bias.reshape(-1) };
+    protected override Weights Merge(Weights inner) => inner with { Bias = inner.Bias?.add(bias.reshape(-1), One) ?? bias.reshape(-1) };
 }

@@ -9,6 +9,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("BEFT", "b + δ", "2025, arXiv:2509.15974")]
 [LearningRate(1e-3, SmallModel = 3e-2)]
+[WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
+[SupportedModules(ModuleKinds.All)]
 public sealed record BeftOptions() : TargetedOptions("BEFT")
 {
     private static readonly Dictionary<string, string[]> Usual = new()
@@ -23,12 +25,8 @@ public sealed record BeftOptions() : TargetedOptions("BEFT")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, Usual);
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);
-
-    /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. targets.Select(target => new BeftLayer(target, InitWeights))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new BeftLayer(target, InitWeights);
 }

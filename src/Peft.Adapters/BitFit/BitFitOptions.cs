@@ -11,10 +11,11 @@ namespace Peft;
 /// </remarks>
 [MethodDescription("BitFit", "b′ of the biases", "Ben Zaken et al. 2021, arXiv:2106.10199")]
 [LearningRate(1e-3)]
+[SupportedModules(ModuleKinds.All)]
 public sealed record BitFitOptions() : TargetedOptions("BITFIT")
 {
     /// <inheritdoc/>
-    protected override ModuleSelector? UsualTargets(ModelTree model)
+    protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
         string[] biased = [.. model.Targets.Where(target => target.Bias is not null).Select(target => target.Path)];
@@ -23,7 +24,7 @@ public sealed record BitFitOptions() : TargetedOptions("BITFIT")
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(targets);
         if (targets.FirstOrDefault(target => target.Bias is null) is { } bare)

@@ -8,14 +8,13 @@ namespace Peft.Adapters;
 /// Cayley's transform of the skew parts of <c>boft_R</c> <c>[factors, blocks, size, size]</c>, between permutations that pair halves of
 /// blocks ever farther apart.
 /// </summary>
-internal sealed class BoftLayer : ReweightLayer
+internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
 {
     private readonly double dropout;
     private readonly Parameter blocks, scale;
 
     public BoftLayer(Target target, BoftOptions options) : base(target)
     {
-        if (!target.IsMatrix || target.IsLookup) throw new AdapterOptionsException($"{target} has no inputs for BOFT to rotate: exclude it from TargetModules.");
         dropout = options.Dropout;
         var asked = options.BlockSize > 0 ? options.BlockSize : options.BlockCount;
         if (target.In % asked != 0)
@@ -26,7 +25,7 @@ internal sealed class BoftLayer : ReweightLayer
         long[] shape = [options.ButterflyFactors, count, size, size];
         long[] outputs = target.IsProduct ? [target.Out, 1] : [1, target.Out];
         blocks = Trainable("boft_R", options.InitWeights ? Zeros(shape) : Normal(0.1, shape));
-        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(Kept(1)));
+        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(Kept(1), One));
     }
 
     private bool Drops => dropout > 0 && Training;
@@ -34,7 +33,7 @@ internal sealed class BoftLayer : ReweightLayer
     protected override double CostPerPosition => Drops ? 0 : double.PositiveInfinity;
 
     // The number of factors is what the file says: see BoftOptions.ButterflyFactors.
-    protected override bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape)
+    public bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape)
         => ReferenceEquals(tensor.Value, blocks) && shape.Length == 4 && shape[0] == 1 && shape[1..].SequenceEqual(blocks.shape.AsSpan(1));
 
     protected override Weights Reweight(Weights inner)
@@ -61,5 +60,5 @@ internal sealed class BoftLayer : ReweightLayer
 
     // Within runs of 2^factor blocks, the even halves of blocks first and then the odd ones.
     private Tensor Butterfly(int factor)
-        => arange(Kept(Target.In), device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
+        => arange(Kept(0), Kept(Target.In), One, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
 }

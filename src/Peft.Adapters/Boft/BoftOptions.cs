@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("BOFT", "diag(s)·W·∏R, R butterfly factors", "Liu et al. 2023, arXiv:2311.06243")]
 [LearningRate(4e-4)]
+[SupportedModules(ModuleKinds.Linear | ModuleKinds.Convolution | ModuleKinds.GroupedConvolution)]
 public sealed record BoftOptions() : TargetedOptions("BOFT")
 {
     /// <summary>Size of the blocks; 0 to give their number instead.</summary>
@@ -32,8 +33,8 @@ public sealed record BoftOptions() : TargetedOptions("BOFT")
     /// <summary>Whether rotations start at none and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
-    [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
+    /// <inheritdoc/>
+    protected override bool WritesFanInFanOut => true;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -43,13 +44,11 @@ public sealed record BoftOptions() : TargetedOptions("BOFT")
             yield return $"Give either BlockCount or BlockSize and leave the other at 0: they were {BlockCount} and {BlockSize}.";
         if (ButterflyFactors < 1) yield return $"ButterflyFactors must be at least 1, but was {ButterflyFactors}.";
         if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
-        if (Bias is not ("none" or "all" or "boft_only")) yield return $"Bias must be 'none', 'all' or 'boft_only', but was '{Bias}'.";
     }
 
     /// <inheritdoc/>
-    protected override bool TrainsAllBiases => Bias == "all";
+    protected override string BiasMode => Bias;
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. BiasLayer.For(Bias, targets, model, this), .. targets.Select(target => new BoftLayer(target, this))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new BoftLayer(target, this);
 }

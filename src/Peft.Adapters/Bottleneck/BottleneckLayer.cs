@@ -19,8 +19,6 @@ internal sealed class BottleneckLayer : TransformLayer
     public BottleneckLayer(Target target, BottleneckOptions options, HypercomplexShared? shared, ResidualTap? tap, nn.Module<Tensor, Tensor>? norm) : base(target)
     {
         (this.options, this.tap, this.norm) = (options, tap, norm);
-        if (target is { IsMatrix: true, IsProduct: false, IsLookup: false })
-            throw new AdapterOptionsException($"{target} is a convolution, whose channels are not the last dimension that a bottleneck reads. Name linear modules, embeddings or norms in TargetModules.");
         // Beside a module whose residual stream is not known, the bottleneck sees that module's input.
         if (options.IsParallel && tap is null && !target.IsProduct)
             throw new AdapterOptionsException($"{target} cannot have an adapter in parallel: its input is no vector. Name linear modules in TargetModules, or set IsParallel to false.");
@@ -45,10 +43,10 @@ internal sealed class BottleneckLayer : TransformLayer
     {
         using var stream = tap?.Take();
         var r = stream is null || stream.dtype == output.dtype ? stream : stream.to_type(output.dtype);
-        if (options.IsParallel) return output.add(Normed(Change(r ?? input), after));
+        if (options.IsParallel) return output.add(Normed(Change(r ?? input), after), One);
         var (x, residual) = Enter(output, r);
         var change = Change(x);
-        var y = options.ResidualBeforeOwnNorm ? Normed(change.add(residual), after) : Normed(change, after).add(residual);
+        var y = options.ResidualBeforeOwnNorm ? Normed(change.add(residual, One), after) : Normed(change, after).add(residual, One);
         return Leave(y, r);
     }
 
@@ -56,7 +54,7 @@ internal sealed class BottleneckLayer : TransformLayer
     public (Tensor Input, Tensor Residual) Enter(Tensor output, Tensor? stream)
     {
         if (!options.NormBefore || stream is null) return (output, output);
-        var sum = output.add(stream);
+        var sum = output.add(stream, One);
         var type = Target.Weight.dtype;   // the model's own norm computes in the model's type
         var normal = norm is null ? sum : sum.dtype == type ? norm.call(sum) : norm.call(sum.to_type(type)).to_type(sum.dtype);
         return (normal, options.Residual switch { BottleneckResidual.BeforeNorm => output, BottleneckResidual.AfterAddition => sum, _ => normal });

@@ -14,6 +14,8 @@ namespace Peft;
 /// remains, and a parallel adapter runs beside the module itself.
 /// </remarks>
 [MethodDescription("Bottleneck adapter", "y + U·σ(D·y)", "Houlsby et al. 2019, arXiv:1902.00751")]
+[WrittenIfSet("layers_to_transform", "layers_pattern")]
+[SupportedModules(ModuleKinds.Linear | ModuleKinds.Embedding | ModuleKinds.Norm)]
 public sealed record BottleneckOptions : TargetedOptions
 {
     /// <summary>The defaults: one adapter per layer, after the feed-forward network.</summary>
@@ -146,9 +148,6 @@ public sealed record BottleneckOptions : TargetedOptions
     [JsonPropertyName("phm_bias")] public bool HypercomplexBias { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => IsHypercomplex ? 3e-3 : 1e-4;
 
     /// <inheritdoc/>
@@ -161,14 +160,14 @@ public sealed record BottleneckOptions : TargetedOptions
     protected override IEnumerable<string> Errors() => [.. base.Errors(), .. BottleneckErrors.Of(this)];
 
     /// <inheritdoc/>
-    protected override ModuleSelector? UsualTargets(ModelTree model)
+    protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         string[] paths = [.. BottleneckPositions.In(model).Where(found => Stands(found.Position.Place)).Select(found => found.Target.Path)];
         return paths.Length == 0 ? null : ModuleSelector.Create(paths);
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => BottleneckPlan.Layers(this, targets, model);
 
     private bool Stands(BottleneckPlace place) => place switch

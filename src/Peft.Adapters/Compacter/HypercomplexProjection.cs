@@ -21,6 +21,6 @@ internal sealed class HypercomplexProjection
     public Tensor Apply(Tensor x)
     {
         var y = x.matmul(Hypercomplex.Sum(rules(), factors()));
-        return bias is null ? y : y.add(bias);
+        return bias is null ? y : y.add(bias, One);
     }
 }

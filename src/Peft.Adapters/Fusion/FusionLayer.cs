@@ -29,7 +29,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
         if (options.UseTemperature) temperature = 50;
         if (options.Query) query = (Trainable("query.weight", Normal(0.02, size, size)), Trainable("query.bias", Zeros(size)));
         if (options.Key) key = (Trainable("key.weight", Normal(0.02, size, size)), Trainable("key.bias", Zeros(size)));
-        if (options.Value) value = Trainable("value.weight", options.ValueIsIdentity ? eye(size, device: Device).mul(Kept(1 - 1e-6)).add(Kept(1e-6)) : Normal(0.02, size, size));
+        if (options.Value) value = Trainable("value.weight", options.ValueIsIdentity ? eye(size, device: Device).mul(Kept(1 - 1e-6)).add(Kept(1e-6), One) : Normal(0.02, size, size));
     }
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
@@ -38,7 +38,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
         var r = stream is null || stream.dtype == output.dtype ? stream : stream.to_type(output.dtype);
         var (x, residual) = fused[^1].IsParallel ? (r ?? input, output) : fused[^1].Enter(output, r);
         var outputs = stack(fused.Select(each => each.Bottleneck(x)), -2);   // […, adapters, size]
-        if (options.ResidualBefore) outputs = outputs.add(residual.unsqueeze(-2));
+        if (options.ResidualBefore) outputs = outputs.add(residual.unsqueeze(-2), One);
 
         var q = Map(options.QueryBeforeNorm ? output : x, query).unsqueeze(-2);
         var scores = q.matmul(Map(outputs, key).transpose(-2, -1)).squeeze(-2);   // […, adapters]
@@ -47,7 +47,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
         var mixed = value is null || !options.ValueBeforeSoftmax ? weights.matmul(outputs) : weights.matmul(nn.functional.linear(outputs, value));
         if (value is not null && !options.ValueBeforeSoftmax) mixed = nn.functional.linear(mixed, value);
         mixed = mixed.squeeze(-2);
-        return fused[^1].Leave(options.ResidualBefore ? mixed : mixed.add(residual), r);
+        return fused[^1].Leave(options.ResidualBefore ? mixed : mixed.add(residual, One), r);
     }
 
     public Tensor? Penalty()

@@ -28,13 +28,11 @@ public sealed record HraOptions() : TargetedOptions("HRA")
     {
         foreach (var error in base.Errors()) yield return error;
         if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
-        if (Bias is not ("none" or "all" or "hra_only")) yield return $"Bias must be 'none', 'all' or 'hra_only', but was '{Bias}'.";
     }
 
     /// <inheritdoc/>
-    protected override bool TrainsAllBiases => Bias == "all";
+    protected override string BiasMode => Bias;
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. BiasLayer.For(Bias, targets, model, this), .. targets.Select(target => new HraLayer(target, this))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new HraLayer(target, this);
 }

@@ -14,8 +14,7 @@ internal sealed class Ia3Layer : TransformLayer
 
     public Ia3Layer(Target target, bool atInput, bool neutral) : base(target)
     {
-        if (!target.IsMatrix || (atInput && target.IsLookup))
-            throw new AdapterOptionsException($"{target} {(target.IsMatrix ? "takes ids, which (IA)³ cannot scale: take it out of FeedForwardModules" : "has no weight matrix for (IA)³ to scale: exclude it from TargetModules")}.");
+        if (atInput && target.IsLookup) throw new AdapterOptionsException($"{target} takes ids, which (IA)³ cannot scale: take it out of FeedForwardModules.");
         this.atInput = atInput;
         // Hugging Face's shapes: [1, in] and [out, 1], and [1, channels, 1…] for both at a convolution.
         long[] spatial = target.IsProduct || target.IsLookup ? [] : target.OutputVectorShape[2..];

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("(IA)³", "l∘(W·x), or W·(l∘x)", "Liu et al. 2022, arXiv:2205.05638")]
 [LearningRate(3e-3, SmallModel = 1e-1)]
+[WrittenIfSet("layers_to_transform", "layers_pattern")]
 public sealed record Ia3Options() : TargetedOptions("IA3")
 {
     /// <summary>Those of the targets whose inputs are scaled and not their outputs; null for the architecture's usual one.</summary>
@@ -17,14 +18,11 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
     /// <summary>Whether the vectors start at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
     [JsonPropertyName("init_ia3_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
-    [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
+    /// <inheritdoc/>
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => model?.ModelType is { } type && Ia3Targets.For(type) is { } usual ? ModuleSelector.Create([.. usual.Targets]) : null;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
-    protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Ia3Targets.For(modelType)?.Targets;
+    protected override bool WritesFanInFanOut => true;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -35,7 +33,7 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
     }
 
     /// <inheritdoc/>
-    protected override TargetedOptions Resolve(ModelTree model)
+    protected override TargetedOptions Resolve(IReadOnlyList<Target> targets, ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (FeedForwardModules is not null) return this;
@@ -46,6 +44,5 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. targets.Select(target => new Ia3Layer(target, FeedForwardModules!.Matches(target.Path), InitWeights))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new Ia3Layer(target, FeedForwardModules!.Matches(target.Path), InitWeights);
 }

@@ -50,7 +50,7 @@ internal sealed class InvertibleLayer : TransformLayer
     private (Tensor, Tensor) Halves(Tensor value) => (value.narrow(-1, 0, first), value.narrow(-1, first, second));
 
     private Tensor Couple(Tensor x, Tensor parts, long size)
-        => scales ? Scale(parts.narrow(-1, 0, size)).exp().mul(x).add(parts.narrow(-1, size, size)) : x.add(parts);
+        => scales ? Scale(parts.narrow(-1, 0, size)).exp().mul(x).add(parts.narrow(-1, size, size), One) : x.add(parts, One);
 
     private Tensor Uncouple(Tensor y, Tensor parts, long size)
         => scales ? y.sub(parts.narrow(-1, size, size)).mul(Scale(parts.narrow(-1, 0, size)).neg().exp()) : y.sub(parts);

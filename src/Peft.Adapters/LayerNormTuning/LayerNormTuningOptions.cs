@@ -7,6 +7,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("LayerNorm tuning", "w′ and b′ of the norms", "Zhao et al. 2023, arXiv:2312.11420")]
 [LearningRate(1e-3, SmallModel = 1e-1)]
+[WrittenIfSet("layers_to_transform", "layers_pattern")]
+[SupportedModules(ModuleKinds.All)]
 public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
 {
     private static readonly Dictionary<string, string[]> Usual = new()
@@ -22,23 +24,16 @@ public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
         ["bart"] = ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"],
     };
 
-    /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
-    protected override IReadOnlyList<string>? DefaultTargets(string modelType) => Usual.GetValueOrDefault(modelType);
-
     // Where Hugging Face's table ends, a norm is what is no matrix.
     /// <inheritdoc/>
-    protected override ModuleSelector? UsualTargets(ModelTree model)
+    protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (base.UsualTargets(model) is { } usual) return usual;
+        if (DefaultsFor(model, Usual) is { } usual) return usual;
         string[] norms = [.. model.Targets.Where(target => !target.IsMatrix).Select(target => target.Path)];
         return norms.Length == 0 ? null : ModuleSelector.Create(norms);
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. targets.Select(target => new FullLayer(target, "ln_tuning_layers."))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new FullLayer(target, "ln_tuning_layers.");
 }

@@ -57,7 +57,7 @@ internal sealed class OftLayer : RotationLayer
             power = power.bmm(q);
             sum = sum.add(power, alpha: Kept(2));
         }
-        return sum.add(power.bmm(q));
+        return sum.add(power.bmm(q), One);
     }
 
     // Blocks that have left the ball go back to its edge. Only then: a change in place would spoil a gradient that is still to come.

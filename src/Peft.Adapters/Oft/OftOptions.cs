@@ -40,8 +40,8 @@ public sealed record OftOptions() : TargetedOptions("OFT")
     /// <summary>Whether rotations start at none, so that the adapter changes nothing; random for tests otherwise.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
-    [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
+    /// <inheritdoc/>
+    protected override bool WritesFanInFanOut => true;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -50,17 +50,15 @@ public sealed record OftOptions() : TargetedOptions("OFT")
         if (BlockCount < 0 || BlockSize < 0 || (BlockCount == 0) == (BlockSize == 0))
             yield return $"Give either BlockCount or BlockSize and leave the other at 0: they were {BlockCount} and {BlockSize}.";
         if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
-        if (Bias is not ("none" or "all" or "oft_only")) yield return $"Bias must be 'none', 'all' or 'oft_only', but was '{Bias}'.";
         if (Constrained && !(Epsilon > 0)) yield return $"Epsilon must be above 0 with Constrained, but was {Epsilon}.";
         if (NeumannTerms < 1) yield return $"NeumannTerms must be at least 1, but was {NeumannTerms}.";
     }
 
     /// <inheritdoc/>
-    protected override bool TrainsAllBiases => Bias == "all";
+    protected override string BiasMode => Bias;
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. BiasLayer.For(Bias, targets, model, this), .. targets.Select(target => new OftLayer(target, this))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new OftLayer(target, this);
 
     /// <summary>Size of the blocks for inputs of a size: the divisor nearest to what is asked, the smaller of two.</summary>
     internal long BlockSizeFor(long inputs) => BlockCount > 0 ? inputs / NearestDivisor(inputs, BlockCount) : NearestDivisor(inputs, BlockSize);

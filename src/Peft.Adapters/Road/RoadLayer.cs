@@ -16,12 +16,11 @@ internal sealed class RoadLayer : TransformLayer
     public RoadLayer(Target target, RoadOptions options) : base(target)
     {
         (variant, half) = (options.Variant, options.GroupSize / 2);
-        if (!target.IsMatrix) throw new AdapterOptionsException($"{target} has no weight matrix for RoAd to turn: exclude it from TargetModules.");
         if (target.Out / target.Groups % options.GroupSize != 0)
             throw new AdapterOptionsException($"{target.Path} has {target.Out / target.Groups} outputs{(target.Groups > 1 ? " per group" : "")}, which groups of {options.GroupSize} do not divide. Choose a GroupSize that divides them, or exclude the module.");
         var size = variant switch { RoadVariant.Road1 => target.Out / 2, RoadVariant.Road2 => target.Out, _ => target.Out * 2 };
         theta = Trainable("road_theta", options.InitWeights ? Zeros(size) : Normal(0.5, size));
-        alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(Kept(1)));
+        alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(Kept(1), One));
     }
 
     protected override double CostPerPosition => 3 * Target.Out;
@@ -30,15 +29,15 @@ internal sealed class RoadLayer : TransformLayer
     {
         var (cosine, sine) = Entries();
         var along = Target.AlongOutput(cosine);
-        return output.mul(along).add(Turn(output, -along.dim()).mul(Target.AlongOutput(sine)));
+        return output.mul(along).add(Turn(output, -along.dim()).mul(Target.AlongOutput(sine)), One);
     }
 
     protected override Weights Merge(Weights inner)
     {
         var (cosine, sine) = Entries();
         return new Weights(
-            inner.Weight.mul(cosine.unsqueeze(1)).add(Turn(inner.Weight, 0).mul(sine.unsqueeze(1))),
-            inner.Bias?.mul(cosine).add(Turn(inner.Bias, 0).mul(sine)));
+            inner.Weight.mul(cosine.unsqueeze(1)).add(Turn(inner.Weight, 0).mul(sine.unsqueeze(1)), One),
+            inner.Bias?.mul(cosine).add(Turn(inner.Bias, 0).mul(sine), One));
     }
 
     // What each output is multiplied by, [out], and what its partner is, with the sign of the first half already in Turn.

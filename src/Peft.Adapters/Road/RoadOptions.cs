@@ -22,6 +22,7 @@ public enum RoadVariant
 /// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): pairs of outputs are turned and scaled. Merges.</summary>
 [MethodDescription("RoAd", "R·W·x, R of 2 × 2 rotations", "Liao and Monz 2024, arXiv:2409.00119")]
 [LearningRate(3e-3)]
+[WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record RoadOptions() : TargetedOptions("ROAD")
 {
     /// <summary>How freely each pair is turned and scaled.</summary>
@@ -34,9 +35,6 @@ public sealed record RoadOptions() : TargetedOptions("ROAD")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
@@ -45,6 +43,5 @@ public sealed record RoadOptions() : TargetedOptions("ROAD")
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
-        => ([.. targets.Select(target => new RoadLayer(target, this))], null);
+    protected override AdapterLayer CreateLayer(Target target) => new RoadLayer(target, this);
 }

@@ -9,7 +9,7 @@ internal static class Blocks
     public static Tensor Cayley(Tensor skew)
     {
         var identity = eye(skew.shape[^1], dtype: skew.dtype, device: skew.device);
-        return linalg.solve(identity.add(skew), identity.sub(skew));
+        return linalg.solve(identity.add(skew, One), identity.sub(skew));
     }
 
     /// <summary>Rows <c>[n, blocks·size]</c> times the matrix with these blocks <c>[blocks, size, size]</c>, or its transpose; one block serves for all.</summary>

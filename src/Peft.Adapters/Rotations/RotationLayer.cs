@@ -16,9 +16,7 @@ internal abstract class RotationLayer(Target target) : ReweightLayer(target)
     protected long Size => SizeFor(Target);
 
     /// <summary>Size of R for a module.</summary>
-    protected static long SizeFor(Target target) => !target.IsMatrix
-        ? throw new AdapterOptionsException($"{target} has no weight matrix to rotate: exclude it from TargetModules.")
-        : target.IsLookup ? target.Out : target.In;
+    protected static long SizeFor(Target target) => target.IsLookup ? target.Out : target.In;
 
     protected sealed override Weights Reweight(Weights inner)
         => inner with { Weight = Target.IsLookup ? Rotate(inner.Weight.t(), transposed: false).t() : Rotate(inner.Weight, transposed: true) };

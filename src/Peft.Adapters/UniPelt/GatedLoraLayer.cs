@@ -14,7 +14,6 @@ internal sealed class GatedLoraLayer : TransformLayer
 
     public GatedLoraLayer(Target target, GatedLoraOptions options) : base(target)
     {
-        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module, whose input the gate reads: leave it out of TargetModules.");
         dropout = options.Dropout;
         a = Trainable("lora_A", KaimingUniform(options.Rank, target.In));
         b = Trainable("lora_B", Zeros(target.Out, options.Rank));   // zero: an untrained adapter changes nothing
@@ -25,6 +24,6 @@ internal sealed class GatedLoraLayer : TransformLayer
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
         var change = nn.functional.linear(nn.functional.linear(nn.functional.dropout(input, dropout, Training), a), b);
-        return output.add(change.mul(PassPositions.MeanOfSeen(gate, nn.functional.linear(input, gate, offset).sigmoid())));
+        return output.add(change.mul(PassPositions.MeanOfSeen(gate, nn.functional.linear(input, gate, offset).sigmoid())), One);
     }
 }

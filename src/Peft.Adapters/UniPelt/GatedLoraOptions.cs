@@ -10,6 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>As in the Adapters library the gate replaces the constant scaling, so that there is no alpha. Hugging Face PEFT has no such method.</remarks>
 [MethodDescription("Gated LoRA", "W·x + g·B·A·x, g = mean σ(w·x)", "Mao et al. 2021, arXiv:2110.07577")]
+[SupportedModules(ModuleKinds.Linear)]
 public sealed record GatedLoraOptions() : TargetedOptions("GATED_LORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
@@ -27,7 +28,7 @@ public sealed record GatedLoraOptions() : TargetedOptions("GATED_LORA")
     }
 
     /// <inheritdoc/>
-    protected override (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model)
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(targets);
         using var _ = no_grad();

@@ -47,9 +47,6 @@ public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).We
     /// </summary>
     protected internal virtual bool SavesEmbedding => true;
 
-    /// <summary>Whether the layer takes part in the pass before the model's own (<see cref="FirstPass"/>), which otherwise is the base model's.</summary>
-    protected internal virtual bool ActsInFirstPass => false;
-
     /// <summary>Whether <see cref="Merge"/> changes the weight, and not the bias alone.</summary>
     internal virtual bool ChangesWeight => true;
 

@@ -29,7 +29,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (FirstPass.IsRunning) return Forward([.. here.Layers.Where(layer => layer.ActsInFirstPass)], input, output);
+        if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInFirstPass { ActsInFirstPass: true })], input, output);
         pass.State.Draft.Observer?.Invoke(Target, input);
         if (here.Rows is { } rows) return rows.Forward(this, input);
         if (here.UsesBaseWeights) return Apply(input, BaseWeights());
@@ -128,7 +128,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         using var pass = model.UsePass();
         var here = pass.State.At(this);
         if (here.UsesBaseWeights) return model.BaseOf(Target.Weight).alias();
-        if (here.Layers.Length == 0 || FirstPass.IsRunning) return null;
+        if (here.Layers.Length == 0 || ForwardPass.Current.IsPreliminary) return null;
         using var scope = NewDisposeScope();
         return Target.ToStored(Fold(here.Layers).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
     }

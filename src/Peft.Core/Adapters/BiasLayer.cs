@@ -26,7 +26,7 @@ public sealed class BiasLayer : ReweightLayer
         ArgumentNullException.ThrowIfNull(options);
         if (targets.Contains(null!)) throw new ArgumentException("There is a target that is null.", nameof(targets));
         return (option switch { "none" => [], "all" => model.Targets, _ => targets })
-            .Where(target => target.Bias is not null && !model.IsSaved(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
+            .Where(target => target.Bias is not null && !model.IsTrainedWhole(options, target)).Select(target => new BiasLayer(target, targets.Contains(target) ? "base_layer.bias" : "bias"));
     }
 
     internal override bool ChangesWeight => false;

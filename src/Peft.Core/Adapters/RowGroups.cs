@@ -30,8 +30,7 @@ internal sealed class RowGroups
         var parts = groups.Select(group =>
         {
             var rows = tensor(group.Rows, device: input.device);
-            using var tokens = PassTokens.EnterPart(ids => ids.index_select(0, rows));
-            using var seen = PassRows.Enter(rows);
+            using var part = ForwardPass.EnterRows(rows);
             var x = input.index_select(0, rows);
             return site.Forward(group.Layers, x, null);
         }).ToList();

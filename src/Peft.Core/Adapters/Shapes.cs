@@ -51,14 +51,14 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     {
         var output = inner.Forward(input);
         var added = Apply(Target.IsLookup || input.dtype == TensorType ? input : input.to_type(TensorType));
-        return output.add(added.dtype == output.dtype ? added : added.to_type(output.dtype));
+        return output.add(added.dtype == output.dtype ? added : added.to_type(output.dtype), One);
     }
 
     /// <inheritdoc/>
     protected internal override Weights? Merge(Weights inner)
     {
         var bias = DeltaBias();
-        return new Weights(inner.Weight.add(Delta()), bias is null ? inner.Bias : inner.Bias?.add(bias) ?? bias);
+        return new Weights(inner.Weight.add(Delta(), One), bias is null ? inner.Bias : inner.Bias?.add(bias, One) ?? bias);
     }
 }
 

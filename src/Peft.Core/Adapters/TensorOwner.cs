@@ -82,9 +82,6 @@ public abstract class TensorOwner : IDisposable
     /// <summary>Tensors that the file holds besides, by name: forms of other tensors, which are not read back. None by default.</summary>
     protected internal virtual IReadOnlyDictionary<string, Tensor> SavedCopies => System.Collections.ObjectModel.ReadOnlyDictionary<string, Tensor>.Empty;
 
-    /// <summary>Whether a file may lack tensors of this owner, which then keep their start: what is missing, for <see cref="Adapter.Warnings"/>; null (the default) if not.</summary>
-    protected internal virtual string? MayBeMissing => null;
-
     /// <summary>Called once the saved tensors have been read from a file, to renew what follows from them.</summary>
     protected internal virtual void Loaded() { }
 
@@ -134,9 +131,6 @@ public abstract class TensorOwner : IDisposable
         parameter.requires_grad = trainable;
         if (!trainable) parameter.grad = null;
     }
-
-    /// <summary>Whether a tensor may take the shape that it has in a file where that is another than its own. The owner must then compute with what it finds.</summary>
-    protected internal virtual bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape) => false;
 
     /// <summary>Puts another value into a tensor, which may have another shape (a rank that changed).</summary>
     protected internal static void Replace(Parameter parameter, Tensor value)

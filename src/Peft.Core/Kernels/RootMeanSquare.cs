@@ -72,7 +72,7 @@ internal sealed class RootMeanSquare : autograd.SingleTensorFunction<RootMeanSqu
     private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
     {
         var x = input.view(-1, size);
-        var scale = x.square().mean([-1], keepdim: true).add(Kept(epsilon)).rsqrt();
+        var scale = x.square().mean([-1], keepdim: true).add(Kept(epsilon), One).rsqrt();
         return gradient.view(-1, size).mul(x).mul(scale).sum(dim: 0);
     }
 

@@ -57,7 +57,7 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
         using var x = input.to_type(ScalarType.Float32);
         using var square = x.square();
         using var mean = square.mean([-1], keepdim: true);
-        using var shifted = mean.add(Kept(epsilon));
+        using var shifted = mean.add(Kept(epsilon), One);
         using var scale = shifted.rsqrt();
         using var normal = x.mul(scale);
         if (offset == 0)
@@ -66,7 +66,7 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
             return cast.mul(weight);
         }
         using var wide = weight.to_type(ScalarType.Float32);
-        using var gain = wide.add(Kept(offset));
+        using var gain = wide.add(Kept(offset), One);
         using var y = normal.mul(gain);
         return y.to_type(input.dtype);
     }

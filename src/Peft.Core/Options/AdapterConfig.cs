@@ -41,7 +41,7 @@ public static class AdapterConfig
     {
         ArgumentNullException.ThrowIfNull(options);
         var fields = JsonSerializer.SerializeToNode(options, options.GetType(), Json)!.AsObject();
-        var sorted = new JsonObject(fields.Where(field => field.Value is not null || !options.FieldsWrittenIfSet.Contains(field.Key)).OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
+        var sorted = new JsonObject(fields.Where(field => field.Value is not null || !options.IsWrittenIfSet(field.Key)).OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
         return sorted.ToJsonString(Json);
     }
 

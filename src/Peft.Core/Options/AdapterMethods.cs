@@ -1,43 +1,67 @@
 using System.Collections.Concurrent;
 using System.Reflection;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
 
 namespace Peft;
-
-/// <summary>Says, in a method's assembly, that a <c>peft_type</c> is read into an options type. Open to any assembly.</summary>
-/// <param name="peftType">The method, as in <c>adapter_config.json</c>.</param>
-/// <param name="options">Its options, an <see cref="AdapterOptions"/>.</param>
-[AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
-public sealed class AdapterMethodAttribute(string peftType, Type options) : Attribute
-{
-    /// <summary>The method, as in <c>adapter_config.json</c>.</summary>
-    public string PeftType { get; } = peftType;
-
-    /// <summary>Its options.</summary>
-    public Type Options { get; } = options;
-}
 
 /// <summary>The methods that this program knows: those that its assemblies declare by <see cref="AdapterMethodAttribute"/>.</summary>
 public static class AdapterMethods
 {
-    private static readonly string[] Packages = ["Peft.Core", "Peft.Lora", "Peft.Prefix", "Peft.Adapters"];
+    // An entry of AppContext, set by the build files of the packages: assemblies that hold methods, where a program is published as a single file.
+    private const string ListedName = "Peft.MethodAssemblies";
+
     private static readonly ConcurrentDictionary<Assembly, AdapterMethodAttribute[]> Declared = [];
+    private static readonly Lazy<bool> Loaded = new(LoadAll);
 
     /// <summary>All methods, as <c>peft_type</c> and options type.</summary>
     public static IReadOnlyDictionary<string, Type> Known
     {
         get
         {
-            // A package that no code has touched yet is not loaded: a folder may name its method all the same.
-            foreach (var package in Packages) TryLoad(package);
+            _ = Loaded.Value;
             return AppDomain.CurrentDomain.GetAssemblies().Where(assembly => !assembly.IsDynamic)
                 .SelectMany(assembly => Declared.GetOrAdd(assembly, each => [.. each.GetCustomAttributes<AdapterMethodAttribute>()]))
                 .DistinctBy(method => method.PeftType).ToDictionary(method => method.PeftType, method => method.Options);
         }
     }
 
-    private static void TryLoad(string package)
+    // The runtime loads an assembly when code first needs it, but a folder may name a method that no code has used: all assemblies of the program that reference this one are loaded, once.
+    private static bool LoadAll()
     {
-        try { Assembly.Load(package); }
-        catch (FileNotFoundException) { }   // the program does not use that package
+        foreach (var name in (AppContext.GetData(ListedName) as string)?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? []) TryLoad(new AssemblyName(name));
+        foreach (var file in (AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES") as string)?.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries) ?? [])
+            if (ReferencesCore(file)) TryLoad(new AssemblyName(Path.GetFileNameWithoutExtension(file)));
+        return true;
+    }
+
+    private static bool ReferencesCore(string file)
+    {
+        if (Path.GetFileName(file).StartsWith("System.", StringComparison.Ordinal)) return false;
+        try
+        {
+            using var stream = File.OpenRead(file);
+            using var portable = new PEReader(stream);
+            if (!portable.HasMetadata) return false;
+            var metadata = portable.GetMetadataReader();
+            var core = typeof(AdapterMethods).Assembly.GetName().Name!;
+            return metadata.AssemblyReferences.Any(reference => metadata.StringComparer.Equals(metadata.GetAssemblyReference(reference).Name, core));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or BadImageFormatException)
+        {
+            return false;
+        }
+    }
+
+    private static void TryLoad(AssemblyName name)
+    {
+        try
+        {
+            Assembly.Load(name);
+        }
+        catch (Exception error) when (error is FileNotFoundException or FileLoadException or BadImageFormatException)
+        {
+            // An assembly that cannot be loaded has no method that could be used.
+        }
     }
 }

@@ -77,26 +77,10 @@ public abstract record AdapterOptions
         return small * Math.Pow(RecommendedLearningRate / small, share);
     }
 
-    /// <summary>Fields of a base type that the method's file in Hugging Face PEFT does not have: written only where they are set.</summary>
-    [JsonIgnore] protected internal virtual IReadOnlyCollection<string> FieldsWrittenIfSet => [];
+    internal bool IsWrittenIfSet(string field) => GetType().GetCustomAttributes<WrittenIfSetAttribute>().Any(attribute => attribute.Fields.Contains(field));
 
     /// <summary>What the path of a module begins with in the keys of the file: Hugging Face PEFT wraps a model once for most methods, and not at all for soft prompts.</summary>
     [JsonIgnore] protected internal virtual string ModulePrefix => Adapter.ModulePrefix;
-
-    /// <summary>Number of the model's own layer at each place, where the adapter runs them in another order; null (the default) for the model's own.</summary>
-    [JsonIgnore] protected internal virtual IReadOnlyList<int>? LayerOrder => null;
-
-    /// <summary>The options as they are to be saved with what training made of the layers; the options themselves unless a method says otherwise.</summary>
-    /// <param name="layers">The adapter's layers.</param>
-    protected internal virtual AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers) => this;
-
-    /// <summary>Adapters that this one consists of, which are saved in subfolders of its folder; none unless a method says otherwise.</summary>
-    /// <param name="adapter">The adapter.</param>
-    protected internal virtual IEnumerable<SavedPart> Companions(Adapter adapter) => [];
-
-    /// <summary>The options as they hold for a folder that they were read from: with what they name found there.</summary>
-    /// <param name="folder">The folder.</param>
-    protected internal virtual AdapterOptions FoundIn(string folder) => this;
 
     /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
@@ -115,12 +99,6 @@ public abstract record AdapterOptions
         if (errors.Count > 0) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
     }
 }
-
-/// <summary>An adapter that another one consists of, as it is saved.</summary>
-/// <param name="Name">Name of the subfolder.</param>
-/// <param name="Options">Its configuration.</param>
-/// <param name="Tensors">Its tensors by their keys.</param>
-public sealed record SavedPart(string Name, AdapterOptions Options, IReadOnlyDictionary<string, TorchSharp.torch.Tensor> Tensors);
 
 /// <summary>An adapter laid out for one model.</summary>
 /// <param name="Options">The options as saved, with defaults resolved for the model.</param>

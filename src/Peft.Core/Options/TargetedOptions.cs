@@ -1,8 +1,10 @@
 using System.Text.Json.Serialization;
+using static TorchSharp.torch;
 
 namespace Peft;
 
 /// <summary>Options of the methods that enter modules chosen by name.</summary>
+[WrittenIfSet("fan_in_fan_out")]
 public abstract record TargetedOptions : AdapterOptions
 {
     /// <inheritdoc/>
@@ -24,6 +26,21 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>Name of the list that holds the layers (<c>layers</c>, <c>h</c>), where the first numbered one of a path is not meant.</summary>
     [JsonPropertyName("layers_pattern"), JsonConverter(typeof(OneOrMany<string>))] public IReadOnlyList<string>? LayersPattern { get; init; }
 
+    /// <summary>How the targets store their weights (<c>fan_in_fan_out</c>): written for other readers, true where a linear module stores <c>[in, out]</c>.</summary>
+    [JsonInclude, JsonPropertyName("fan_in_fan_out")] internal bool? FanInFanOut { get; init; }
+
+    /// <summary>True if the method's file has the field <c>fan_in_fan_out</c>.</summary>
+    [JsonIgnore] protected virtual bool WritesFanInFanOut => false;
+
+    /// <summary>Biases that are trained besides: <c>none</c>, <c>all</c>, or those of the adapted modules (<c>lora_only</c>, by the method's name).</summary>
+    [JsonIgnore] protected virtual string BiasMode => "none";
+
+    /// <summary>True if the options need no target modules, because they name something else to adapt.</summary>
+    [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
+
+    /// <summary>True if every bias of the model is trained.</summary>
+    internal bool TrainsAllBiases => BiasMode == "all";
+
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()
     {
@@ -33,43 +50,77 @@ public abstract record TargetedOptions : AdapterOptions
             yield return $"LayersPattern [{string.Join(", ", LayersPattern)}] has a meaning only with LayersToTransform.";
         if (LayersToTransform?.Any(layer => layer < 0) == true)
             yield return $"LayersToTransform must not be negative, but was [{string.Join(", ", LayersToTransform)}].";
+        if (!(BiasMode is "none" or "all" || BiasMode?.EndsWith("_only", StringComparison.OrdinalIgnoreCase) == true))
+            yield return $"Bias must be 'none', 'all' or '{PeftType.ToLowerInvariant()}_only', but was '{BiasMode}'.";
     }
-
-    /// <summary>The usual targets for an architecture (<c>model_type</c> of its configuration); null if the method knows none.</summary>
-    protected internal virtual IReadOnlyList<string>? DefaultTargets(string modelType) => Peft.DefaultTargets.For(modelType);
-
-    /// <summary>The modules to adapt where <see cref="TargetModules"/> names none; null if the method knows none for the model.</summary>
-    protected internal virtual ModuleSelector? UsualTargets(ModelTree model)
-        => model?.ModelType is { } type && DefaultTargets(type) is { } names ? ModuleSelector.Create([.. names]) : null;
-
-    /// <summary>These options as they are to be saved for a model, with further defaults resolved.</summary>
-    protected virtual TargetedOptions Resolve(ModelTree model) => this;
-
-    /// <summary>Whether saved modules that are tied to others stay tied (<c>ensure_weight_tying</c>).</summary>
-    [JsonIgnore] protected internal virtual bool TiesWeights => false;
-
-    /// <summary>Whether every bias of the model is trained and saved (<c>bias</c> = <c>all</c>).</summary>
-    [JsonIgnore] protected internal virtual bool TrainsAllBiases => false;
-
-    /// <summary>Whether the options can do without target modules, since they name something else to adapt.</summary>
-    [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
-
-    /// <summary>The options with what follows from the chosen targets, such as how they store their weights.</summary>
-    protected virtual TargetedOptions For(IReadOnlyList<Target> targets) => this;
-
-    /// <summary>The layers for the chosen targets, and tensors that they share.</summary>
-    protected abstract (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Plan(IReadOnlyList<Target> targets, ModelTree model);
 
     /// <inheritdoc/>
     protected internal sealed override AdapterPlan Plan(ModelTree model)
     {
-        var (targets, resolved) = TargetMatcher.Resolve(Resolve(model), model);
-        var saved = (resolved with { ModulesToSave = model.SavedNames(resolved) }).For(targets);
-        // As in Hugging Face PEFT, what is trained whole gets no adapter besides.
-        IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsSaved(saved, target))];
+        // Match the targets: those of TargetModules, or the method's defaults for the architecture.
+        var (targets, matched) = TargetMatcher.Match(this, model);
+
+        // Resolve what else has a default: the file says what was used.
+        var resolved = (matched with
+        {
+            ModulesToSave = model.WholeModuleNames(matched, matched.ModulesToSave),
+            FanInFanOut = WritesFanInFanOut ? targets.Any(target => target.IsStoredTransposed) : null,
+        }).Resolve(targets, model);
+        // As in Hugging Face PEFT, a module that is trained whole gets no adapter.
+        IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsTrainedWhole(resolved, target))];
         if (adapted.Count == 0 && targets.Count > 0)
-            throw new TargetNotFoundException($"All modules that TargetModules {resolved.TargetModules} matches are trained whole, by ModulesToSave [{string.Join(", ", saved.ModulesToSave!)}]: name others, or use full fine-tuning.");
-        var (layers, shared) = saved.Plan(adapted, model);
-        return new AdapterPlan(saved, [.. layers, .. model.SavedModules(saved, layers)], shared);
+            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are trained whole, by ModulesToSave [{string.Join(", ", resolved.ModulesToSave!)}]: name others, or use full fine-tuning.");
+
+        // Create the layers.
+        SupportedModulesAttribute.Check(this, adapted);
+        return resolved.Create(adapted, model);
     }
+
+    private AdapterPlan Create(IReadOnlyList<Target> targets, ModelTree model)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var (created, shared) = targets.Count > 0 || MayTargetNothing ? CreateLayers(targets, model) : ([], null);
+        var layers = new List<AdapterLayer>();
+        using var next = created.GetEnumerator();
+        while (true)
+        {
+            using var each = NewDisposeScope();   // an initialization from the weight, such as PiSSA, needs large temporary tensors
+            if (!next.MoveNext()) break;
+            layers.Add(next.Current);
+        }
+        IReadOnlyList<Target> entered = [.. layers.Where(layer => layer is not TokensLayer).Select(layer => layer.Target).Distinct()];
+        layers.InsertRange(0, BiasLayer.For(BiasMode, entered, model, this));
+        return new AdapterPlan(this, [.. layers, .. model.WholeModules(this, layers)], shared);
+    }
+
+    /// <summary>The modules to adapt where <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, and every linear module of a model that is no pretrained transformer. Null if the method has no default for the model.</summary>
+    /// <param name="model">The model.</param>
+    protected internal virtual ModuleSelector? DefaultTargets(ModelTree model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return DefaultTargetTable.Find(model) ?? (model.Model is IPretrainedModel ? null : ModuleSelector.AllLinear);
+    }
+
+    /// <summary>The entry of a table of default targets for the model's architecture (<c>model_type</c> of its configuration); null if there is none.</summary>
+    protected static ModuleSelector? DefaultsFor(ModelTree model, IReadOnlyDictionary<string, string[]> table)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(table);
+        return DefaultTargetTable.Find(model, table);
+    }
+
+    /// <summary>The options with defaults that follow from the targets and the model filled in, as they are saved. Unchanged by default.</summary>
+    /// <param name="targets">The target modules.</param>
+    /// <param name="model">The model.</param>
+    protected virtual TargetedOptions Resolve(IReadOnlyList<Target> targets, ModelTree model) => this;
+
+    /// <summary>The layer that adapts a module. A method overrides this, or <see cref="CreateLayers"/>.</summary>
+    /// <param name="target">The module.</param>
+    protected virtual AdapterLayer CreateLayer(Target target) => throw new NotSupportedException($"{GetType().Name} overrides neither {nameof(CreateLayer)} nor {nameof(CreateLayers)}.");
+
+    /// <summary>The layers of the adapter, created one by one as they are enumerated, and tensors that they share; one layer for each target by default.</summary>
+    /// <param name="targets">The modules to adapt.</param>
+    /// <param name="model">The model.</param>
+    protected virtual (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model) => (targets.Select(CreateLayer), null);
 }

@@ -36,7 +36,7 @@ public sealed class PromptStack
     private Tensor OpenRows(int layer, Tensor input)
         => cat([.. rows.Select((row, i) =>
         {
-            using var seen = PassRows.Enter(tensor(new[] { (long)i }, device: input.device));
+            using var seen = ForwardPass.EnterRows(tensor(new[] { (long)i }, device: input.device));
             return Open(row, layer, input.narrow(0, i, 1)) is var open && open.shape[1] == 1 ? open.expand(-1, input.shape[1], -1) : open;
         })], 0);
 

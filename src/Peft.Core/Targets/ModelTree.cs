@@ -131,14 +131,11 @@ public sealed class ModelTree
         _ => [],
     };
 
-    /// <summary>The modules that options save, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
-    internal IReadOnlyList<string>? SavedNames(TargetedOptions options) => SavedNames(options, options.ModulesToSave);
-
-    /// <inheritdoc cref="SavedNames(TargetedOptions)"/>
+    /// <summary>Names of the modules that are trained whole: those of the options, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
     /// <param name="options">The options.</param>
     /// <param name="names">Their <c>modules_to_save</c>.</param>
     /// <exception cref="TargetNotFoundException">A name of a program's matches nothing.</exception>
-    public IReadOnlyList<string>? SavedNames(AdapterOptions options, IReadOnlyList<string>? names)
+    public IReadOnlyList<string>? WholeModuleNames(AdapterOptions options, IReadOnlyList<string>? names)
     {
         ArgumentNullException.ThrowIfNull(options);
         // A file's names are Hugging Face's; a program's mean a path or its last parts, and become paths where more would end in their letters.
@@ -159,28 +156,28 @@ public sealed class ModelTree
     /// <summary>Layers that train modules whole.</summary>
     /// <param name="names">Their names, as <see cref="TargetedOptions.ModulesToSave"/>; those of <see cref="NewModules"/> may match nothing.</param>
     /// <exception cref="TargetNotFoundException">Another name matches nothing.</exception>
-    public IReadOnlyList<AdapterLayer> Saved(IReadOnlyList<string> names)
+    public IReadOnlyList<AdapterLayer> WholeModules(IReadOnlyList<string> names)
     {
-        RequireSaved(names);
-        return [.. All.Where(target => IsSaved(names, target)).Select(target => new FullLayer(target))];
+        RequireWholeModules(names);
+        return [.. All.Where(target => IsTrainedWhole(names, target)).Select(target => new FullLayer(target))];
     }
 
-    /// <summary>Whether options train and save a target whole (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
-    public bool IsSaved(TargetedOptions options, Target target)
+    /// <summary>True if options train a target whole (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
+    public bool IsTrainedWhole(TargetedOptions options, Target target)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(target);
-        return options.ModulesToSave is { Count: > 0 } names && IsSaved(names, target);
+        return options.ModulesToSave is { Count: > 0 } names && IsTrainedWhole(names, target);
     }
 
-    private bool IsSaved(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
+    private bool IsTrainedWhole(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
 
-    /// <summary>Names of modules to save that match nothing, but for those that Hugging Face PEFT adds itself.</summary>
-    internal IEnumerable<string> Unsaved(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
+    /// <summary>Names of modules to train whole that match nothing, except those that Hugging Face PEFT adds itself.</summary>
+    internal IEnumerable<string> UnmatchedWholeModules(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
 
-    private void RequireSaved(IReadOnlyList<string> names)
+    private void RequireWholeModules(IReadOnlyList<string> names)
     {
-        var unmatched = Unsaved(names).ToList();
+        var unmatched = UnmatchedWholeModules(names).ToList();
         if (unmatched.Count > 0) throw TargetHints.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
     }
 
@@ -195,17 +192,17 @@ public sealed class ModelTree
 
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 
-    /// <summary>Full copies of the modules that options save, and of those tied to them if they say so.</summary>
-    internal IEnumerable<AdapterLayer> SavedModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
+    /// <summary>Full copies of the modules that options train whole, and of those tied to them if the options say so.</summary>
+    internal IEnumerable<AdapterLayer> WholeModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];
-        if (!options.InferenceMode) RequireSaved(names);   // of a file it is a warning
+        if (!options.InferenceMode) RequireWholeModules(names);   // of a file it is a warning
         var layers = new List<AdapterLayer>();
-        foreach (var target in All.Where(target => IsSaved(options, target) && adapted.All(layer => layer.Target != target)))
+        foreach (var target in All.Where(target => IsTrainedWhole(options, target) && adapted.All(layer => layer.Target != target)))
         {
             var full = new FullLayer(target, amongBiases: options.TrainsAllBiases);
             layers.Add(full);
-            if (options.TiesWeights) layers.AddRange(TiedWith(target).Select(other => new FullLayer(other, full)));
+            if (options is ITiesWeights { TiesWeights: true }) layers.AddRange(TiedWith(target).Select(other => new FullLayer(other, full)));
         }
         return layers;
     }

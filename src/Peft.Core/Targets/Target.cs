@@ -46,6 +46,9 @@ public abstract class Target
     /// <summary>Whether the module multiplies the vectors along its input's last dimension by the matrix, so that a method may regroup that dimension.</summary>
     public virtual bool IsProduct => false;
 
+    /// <summary>The kind of the module.</summary>
+    public ModuleKinds Kind => !IsMatrix ? ModuleKinds.Norm : IsLookup ? ModuleKinds.Embedding : IsProduct || IsParameter ? ModuleKinds.Linear : Groups > 1 ? ModuleKinds.GroupedConvolution : ModuleKinds.Convolution;
+
     /// <summary>Whether this is a parameter whose module alone knows what is done with it: a layer there changes the weight and never sees an input.</summary>
     public virtual bool IsParameter => false;
 

@@ -7,7 +7,7 @@ namespace Peft;
 internal static class TargetMatcher
 {
     /// <summary>The targets that options mean, and the options with default names resolved.</summary>
-    public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Resolve(TargetedOptions options, ModelTree model)
+    public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Match(TargetedOptions options, ModelTree model)
     {
         var selector = options.TargetModules ?? Default(options, model);
         if (selector is null || (selector is { Pattern: null, Names.Count: 0 } && options.MayTargetNothing)) return ([], options);
@@ -24,7 +24,7 @@ internal static class TargetMatcher
     {
         string[] unmatched = [.. options.TargetModules?.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))) ?? []];
         if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that an adapter can enter: the adapter has the others alone.";
-        string[] unsaved = [.. model.Unsaved(options.ModulesToSave ?? [])];
+        string[] unsaved = [.. model.UnmatchedWholeModules(options.ModulesToSave ?? [])];
         if (unsaved.Length > 0) yield return $"ModulesToSave [{string.Join(", ", unsaved)}] matches no module of {model.Model.GetType().Name}.";
         var excluded = options.ExcludeModules;
         string[] idle = excluded is null ? [] : excluded.Pattern is { } pattern ? (model.ModulePaths.Any(excluded.Matches) ? [] : [pattern])
@@ -36,7 +36,7 @@ internal static class TargetMatcher
 
     private static ModuleSelector? Default(TargetedOptions options, ModelTree model)
     {
-        if (options.UsualTargets(model) is { } usual) return usual;
+        if (options.DefaultTargets(model) is { } usual) return usual;
         if (options.MayTargetNothing) return null;
         throw new TargetNotFoundException(
             $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is no pretrained transformer")}. " +

@@ -67,7 +67,7 @@ public sealed class FlatAdamW : IDisposable
             }
             mean.lerp_(buffer.Gradients, rest1);
             square.mul_(beta2).addcmul_(buffer.Gradients, buffer.Gradients, rest2);
-            var denominator = square.sqrt().div_(rootCorrection).add_(epsilon);
+            var denominator = square.sqrt().div_(rootCorrection).add_(epsilon, One);
             foreach (var range in buffer.Ranges)
             {
                 var (rate, decay) = RateAndDecay(range, scheduleFactor);

@@ -40,7 +40,7 @@ internal sealed class GradientCopy : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        for (var i = 0; i < flats.Length; i++) parameters.Buffers[i].Gradients.add_(flats[i]);
+        for (var i = 0; i < flats.Length; i++) parameters.Buffers[i].Gradients.add_(flats[i], One);
     }
 
     /// <inheritdoc/>

@@ -98,7 +98,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             for (var i = 0; i < parts.Count; i++)
             {
                 using var loss = losses[i];
-                total = total is null ? loss.clone() : total + loss;
+                total = total is null ? loss.clone() : total.add(loss, One);
                 copies[i].Add();
                 for (var j = 0; j < reached.Length; j++) reached[j] |= copies[i].Reached[j];
             }
@@ -109,7 +109,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private Tensor Backward(Batch part, double share, GradientCopy into)
     {
         using var scope = NewDisposeScope();
-        var loss = trainer.LossOf(part) * share;
+        var loss = trainer.LossOf(part).mul(Kept(share));
         into.Fill(autograd.grad([loss], tensors, allow_unused: true));
         return loss.detach().DetachFromDisposeScope();
     }

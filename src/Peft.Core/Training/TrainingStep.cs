@@ -87,7 +87,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         penalty.backward();
         // What the loss did not reach, the penalty may have.
         if (first) missing = [.. parameters.Tensors.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
-        return (loss + penalty.detach(), missing);
+        return (loss.add(penalty.detach(), One), missing);
     }
 
     private Tensor Backward(List<Batch> batches)
@@ -98,11 +98,11 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         {
             using var scope = NewDisposeScope();
             var loss = Checked(trainer.LossOf(batch));
-            var part = batches.Count == 1 ? loss : loss * (batch.Weight / weight);
-            if (total is null && trainer.Model.Penalty() is { } penalty) part += penalty;   // once per step, not per batch
+            var part = batches.Count == 1 ? loss : loss.mul(Kept(batch.Weight / weight));
+            if (total is null && trainer.Model.Penalty() is { } penalty) part = part.add(penalty, One);   // once per step, not per batch
             part.backward();
             var value = part.detach();
-            total = (total is null ? value : total + value).MoveToOuterDisposeScope();
+            total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
         }
         return total!;
     }

@@ -12,5 +12,5 @@ public static class AdaloraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyAdalora(this nn.Module model, int targetRank = 8, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new AdaloraOptions { TargetRank = targetRank, InitialRank = (targetRank * 3 + 1) / 2, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new AdaloraOptions { TargetRank = targetRank, InitialRank = (targetRank * 3 + 1) / 2, TargetModules = targets });
 }

@@ -74,7 +74,7 @@ internal sealed class AdaloraLayer : FactoredLayer
 
     /// <summary>Importance of each singular value with its vectors <c>[rank]</c>.</summary>
     public Tensor Importance()
-        => factors[1].Score.view(-1).add(factors[0].Score.mean([1])).add(factors[2].Score.mean([0]));
+        => factors[1].Score.view(-1).add(factors[0].Score.mean([1]), One).add(factors[2].Score.mean([0]), One);
 
     /// <summary>Takes the singular values away whose importance is not above a limit.</summary>
     public void Prune(Tensor limit)

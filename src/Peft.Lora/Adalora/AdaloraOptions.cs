@@ -9,7 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("AdaLoRA", "W + s·B·diag(E)·A", "Zhang et al. 2023, arXiv:2303.10512")]
 [LearningRate(2e-3, SmallModel = 3e-2)]
-public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA")
+public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAfterTraining
 {
     /// <summary>Rank that the layers have on average at the end.</summary>
     [JsonPropertyName("target_r")] public int TargetRank { get; init; } = 8;
@@ -64,8 +64,7 @@ public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA")
         if (TotalSteps is { } total && WarmupSteps + FinalSteps >= total) yield return $"WarmupSteps ({WarmupSteps}) and FinalSteps ({FinalSteps}) together must be fewer than TotalSteps ({total}).";
     }
 
-    /// <inheritdoc/>
-    protected override AdapterOptions Saved(IReadOnlyList<AdapterLayer> layers)
+    AdapterOptions ISavedAfterTraining.AfterTraining(IReadOnlyList<AdapterLayer> layers)
     {
         var ranked = layers.OfType<AdaloraLayer>().ToList();
         if (!ranked.Any(layer => layer.IsPruned)) return this;
@@ -85,9 +84,9 @@ public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA")
 
     private static string PatternKey(Target target) => $"{target.Path}.lora_E";
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         List<AdaloraLayer> layers = [.. targets.Select(target => new AdaloraLayer(target, this))];
         return (layers, new AdaloraBudget(this, layers));
     }

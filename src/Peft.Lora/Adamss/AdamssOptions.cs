@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ, by groups i of rows", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
 [LearningRate(1e-3)]
+[WrittenIfSet("exclude_modules")]
 public sealed record AdamssOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>
@@ -59,10 +60,8 @@ public sealed record AdamssOptions : WeightUpdateOptions
     /// <summary>Exponent of the curve along which their number falls: 1 for a line, more for most of the fall at the beginning.</summary>
     [JsonPropertyName("asa_schedule_exponent")] public double ScheduleExponent { get; init; } = 3;
 
-    private protected override bool WritesStorage => false;
-
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => [.. base.FieldsWrittenIfSet, "exclude_modules"];
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -80,7 +79,8 @@ public sealed record AdamssOptions : WeightUpdateOptions
         if (!(ScheduleExponent > 0)) yield return $"ScheduleExponent must be above 0, but was {ScheduleExponent}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         if (!UseAsa) return (targets.Select(target => new AdamssLayer(target, this)), null);
         List<AdamssLayer> layers = [.. targets.Select(target => new AdamssLayer(target, this))];

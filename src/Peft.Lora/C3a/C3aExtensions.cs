@@ -12,5 +12,5 @@ public static class C3aExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyC3a(this nn.Module model, int blockSize = 256, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new C3aOptions { BlockSize = blockSize, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new C3aOptions { BlockSize = blockSize, TargetModules = targets });
 }

@@ -27,7 +27,7 @@ internal sealed class C3aLayer : DeltaLayer
             C3aInitialization.KaimingUniform => Uniform(1 / Math.Sqrt(target.In), shape),
             _ => Uniform(Math.Sqrt(6.0 / (target.In + target.Out)), shape),
         });
-        var line = arange(Kept(size), dtype: ScalarType.Int64, device: Device);
+        var line = arange(Kept(0), Kept(size), One, dtype: ScalarType.Int64, device: Device);
         places = Frozen("c3a_places", line.unsqueeze(0).sub(line.unsqueeze(1)).remainder(Kept(size)).reshape(-1), saved: false);   // [k, j] → (j − k) mod b
     }
 
@@ -46,7 +46,7 @@ internal sealed class C3aLayer : DeltaLayer
         var w = kernel.div(Kept(Target.In));
         if (exact || !is_grad_enabled() || !input.requires_grad) return Product(fft.rfft(x), fft.rfft(w).conj(), input);
         var output = Product(fft.rfft(x.detach()), fft.rfft(w).conj(), input);
-        return output.add(GradientOnly.Of(Product(fft.rfft(x).conj(), fft.rfft(w.detach()), input)));
+        return output.add(GradientOnly.Of(Product(fft.rfft(x).conj(), fft.rfft(w.detach()), input)), One);
     }
 
     private Tensor Product(Tensor x, Tensor w, Tensor input)   // [positions, n, b/2 + 1], [m, n, b/2 + 1]

@@ -30,6 +30,7 @@ public enum C3aInitialization
 /// </summary>
 [MethodDescription("C³A", "W + C/in, C of circulant blocks", "Chen et al. 2024, arXiv:2407.19342")]
 [LearningRate(3e-1)]
+[WrittenIfSet("exclude_modules")]
 public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
 {
     /// <summary>Side b of the blocks; a divisor of each target's inputs and outputs.</summary>
@@ -47,10 +48,8 @@ public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 
-    private protected override bool WritesStorage => false;
-
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -59,6 +58,6 @@ public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
         if (BlockSize < 1) yield return $"BlockSize must be at least 1, but was {BlockSize}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new C3aLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new C3aLayer(target, this);
 }

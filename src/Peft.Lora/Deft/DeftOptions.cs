@@ -40,6 +40,6 @@ public sealed record DeftOptions() : BiasedUpdateOptions("DEFT")
         if (Alpha == 0) yield return "Alpha must not be 0.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new DeftLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new DeftLayer(target, this);
 }

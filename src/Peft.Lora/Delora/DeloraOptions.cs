@@ -29,7 +29,8 @@ public sealed record DeloraOptions() : BiasedUpdateOptions("DELORA")
     /// <summary>Values of λ that differ from <see cref="Lambda"/>, named like <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("lambda_pattern")] public IReadOnlyDictionary<string, double>? LambdaPattern { get; init; } = new Dictionary<string, double>();
 
-    private protected override bool WritesStorage => false;
+    /// <inheritdoc/>
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -38,6 +39,6 @@ public sealed record DeloraOptions() : BiasedUpdateOptions("DELORA")
         if (!double.IsFinite(Lambda)) yield return $"Lambda must be a number, but was {Lambda}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new DeloraLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new DeloraLayer(target, this);
 }

@@ -12,5 +12,5 @@ public static class FourierFtExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyFourierFt(this nn.Module model, int frequencies = 1000, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new FourierFtOptions { Frequencies = frequencies, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new FourierFtOptions { Frequencies = frequencies, TargetModules = targets });
 }

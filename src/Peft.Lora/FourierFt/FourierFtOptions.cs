@@ -30,6 +30,6 @@ public sealed record FourierFtOptions() : BiasedUpdateOptions("FOURIERFT")
         if (Frequencies < 1) yield return $"Frequencies must be at least 1, but was {Frequencies}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new FourierFtLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new FourierFtLayer(target, this);
 }

@@ -12,5 +12,5 @@ public static class FrodExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyFrod(this nn.Module model, double sparseRate = 0.01, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new FrodOptions { SparseRate = sparseRate, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new FrodOptions { SparseRate = sparseRate, TargetModules = targets });
 }

@@ -19,7 +19,7 @@ internal sealed class FrodLayer : DeltaLayer
         var (directions, start) = HasValues ? Decompose() : (Zeros(target.Out, target.In), Zeros(target.In));
         startLengths = Frozen("frod_lambda_l0", start.clone(), saved: false);
         u = Frozen("frod_U", directions, saved: false);
-        lengths = Trainable("frod_lambda_l", options.InitWeights ? start : start.add(Normal(0.1, start.shape)));
+        lengths = Trainable("frod_lambda_l", options.InitWeights ? start : start.add(Normal(0.1, start.shape), One));
         values = Trainable("frod_lambda_s_values", options.InitWeights ? Zeros(places.shape[1]) : Normal(0.1, places.shape[1]));
     }
 

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("FRoD", "U·(diag(l) + S)·Vᵀ, S sparse, V shared", "2026, doi:10.1609/aaai.v40i31.39813")]
 [LearningRate(1e-3)]
+[WrittenIfSet("exclude_modules")]
 public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
 {
     /// <summary>Share of the elements of the matrix between U and V that are trained beside its diagonal.</summary>
@@ -34,9 +35,6 @@ public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
     [JsonInclude, JsonPropertyName("runtime_offload_base_weight")] internal bool OffloadsBase { get; init; }
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(1, Dropout))) yield return error;
@@ -44,9 +42,9 @@ public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
         if (!(Regularization >= 0)) yield return $"Regularization must not be negative, but was {Regularization}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var shared = new FrodProjections(this, targets);
         return (targets.Select(target => new FrodLayer(target, this, shared)), shared);
     }

@@ -22,7 +22,7 @@ internal sealed class FrodProjections : SharedTensors
             // The elements beside the diagonal, numbered row by row.
             var row = chosen.div(Kept(Math.Max(1, size - 1)), RoundingMode.floor);
             var column = chosen.remainder(Kept(Math.Max(1, size - 1)));
-            column = column.add(column.ge(row).to_type(ScalarType.Int64));
+            column = column.add(column.ge(row).to_type(ScalarType.Int64), One);
             var places = Frozen($"frod_s_indices.{kind.Key}", stack([row, column]).to(Device), options.SaveProjection);
             Frozen($"frod_s_size.{kind.Key}", tensor([size, size], device: Device), options.SaveProjection);
             kinds.Add(kind.Key, (Frozen($"frod_V.{kind.Key}", v.contiguous(), options.SaveProjection), places));
@@ -57,7 +57,7 @@ internal sealed class FrodProjections : SharedTensors
         foreach (var matrix in matrices)
         {
             var part = q.narrow(0, start, matrix.shape[0]);
-            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge)), alpha: Kept(1.0 / matrices.Count));
+            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge, One)), alpha: Kept(1.0 / matrices.Count));
             start += matrix.shape[0];
         }
         var (_, vectors) = linalg.eigh(mean);

@@ -12,5 +12,5 @@ public static class GloraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyGlora(this nn.Module model, int rank = 8, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new GloraOptions { Rank = rank, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new GloraOptions { Rank = rank, TargetModules = targets });
 }

@@ -24,9 +24,9 @@ internal sealed class GloraLayer : ReweightLayer
 
     protected override Weights Reweight(Weights inner)
     {
-        var weight = inner.Weight.add(inner.Weight.mul(a())).add(b());
+        var weight = inner.Weight.add(inner.Weight.mul(a()), One).add(b(), One);
         if (inner.Bias is not { } bias) return inner with { Weight = weight };
-        return new Weights(weight, bias.add(bias.mul(d())).add(e()).add(inner.Weight.mm(c()).squeeze(-1)));
+        return new Weights(weight, bias.add(bias.mul(d()), One).add(e(), One).add(inner.Weight.mm(c()).squeeze(-1), One));
     }
 
     // The form "vector" is a column, or a plain vector where there are no columns.

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("GLoRA", "W + W∘A + B; b + b∘D + E + W·C", "Chavan et al. 2023, arXiv:2306.07967")]
 [LearningRate(2e-4)]
+[WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
 {
     /// <summary>Rank of the paths of the form <c>lora</c>. At least 1.</summary>
@@ -27,9 +28,7 @@ public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    private protected override bool WritesStorage => false;
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -40,6 +39,6 @@ public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
         if (BiasPaths is not ("vector" or "constant" or "none")) yield return $"BiasPaths must be 'vector', 'constant' or 'none', but was '{BiasPaths}'.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new GloraLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new GloraLayer(target, this);
 }

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("GraLoRA", "W + s·[Bᵢⱼ·Aᵢⱼ], a grid of blocks", "Jung et al. 2025, arXiv:2505.20355")]
 [LearningRate(2e-4)]
+[WrittenIfSet("exclude_modules")]
 public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
 {
     /// <summary>Rank of a row of blocks, a multiple of <see cref="Blocks"/>. The update has as many parameters as a LoRA of this rank.</summary>
@@ -30,9 +31,6 @@ public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout, alpha: Alpha))) yield return error;
@@ -40,6 +38,6 @@ public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
         if (Blocks < 1 || Rank % Blocks != 0) yield return $"Blocks must be at least 1 and divide Rank {Rank}, but was {Blocks}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new GraloraLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new GraloraLayer(target, this);
 }

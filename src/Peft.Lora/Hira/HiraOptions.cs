@@ -38,6 +38,6 @@ public sealed record HiraOptions() : WeightUpdateOptions("HIRA")
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new HiraLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new HiraLayer(target, this);
 }

@@ -35,7 +35,7 @@ public static class Corda
             var (sum, count) = sums.GetValueOrDefault(target, (null!, 0));
             var gram = rows.t().mm(rows);
             if (sum is null) sum = zeros_like(gram).DetachFromDisposeScope();
-            sum.add_(gram);
+            sum.add_(gram, One);
             sums[target] = (sum, count + rows.shape[0]);
         });
         if (sums.Count == 0) throw new AdapterOptionsException("No sample reached an adapted module: CorDA needs samples.");
@@ -66,7 +66,7 @@ public static class Corda
         var mean = covariance.diagonal().mean();
         for (var damping = 0.01; ; damping *= 2)
         {
-            var damped = covariance + identity * (mean * damping);
+            var damped = covariance.add(identity.mul(mean.mul(Kept(damping))), One);
             var inverse = linalg.inv(damped);
             if ((damped.mm(inverse) - identity).norm().item<float>() < 0.05 || damping > 1e6) return (damped, inverse);
         }

@@ -18,7 +18,6 @@ internal sealed class LilyLayer : TransformLayer
     /// <param name="ownerOfB">The layer whose experts this one shares; null for experts of its own.</param>
     public LilyLayer(Target target, LilyOptions options, LilyLayer? ownerOfA, LilyLayer? ownerOfB) : base(target)
     {
-        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module: LILY cannot adapt it. Exclude it from TargetModules.");
         scaling = options.Scaling;
         a = ownerOfA is null ? Trainable("lily_A.weight", KaimingUniform(options.Rank, target.In)) : Shared("lily_A.weight", ownerOfA.a, saved: true);
         long[] shape = [options.Experts * options.Rank, target.Out];
@@ -36,6 +35,6 @@ internal sealed class LilyLayer : TransformLayer
         var hidden = nn.functional.linear(input.to_type(a.dtype), a);
         var shares = nn.functional.linear(hidden, router).softmax(-1).reshape(-1, experts).mean([0]);
         var mixed = shares.unsqueeze(0).mm(b.view(experts, -1)).view(rank, -1).mul(Kept(scaling));   // [rank, out]
-        return output.add(hidden.matmul(mixed).to_type(output.dtype));
+        return output.add(hidden.matmul(mixed).to_type(output.dtype), One);
     }
 }

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("Lily", "W·x + s·Bₓ·A·x, Bₓ routed", "Zhong et al. 2024, arXiv:2407.09946")]
 [LearningRate(1e-3)]
+[SupportedModules(ModuleKinds.Linear)]
 public sealed record LilyOptions() : WeightUpdateOptions("LILY")
 {
     /// <summary>Rank of the update. At least 1.</summary>
@@ -26,7 +27,8 @@ public sealed record LilyOptions() : WeightUpdateOptions("LILY")
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    private protected override bool WritesStorage => false;
+    /// <inheritdoc/>
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -36,7 +38,8 @@ public sealed record LilyOptions() : WeightUpdateOptions("LILY")
         if (Experts < 1) yield return $"Experts must be at least 1, but was {Experts}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var groups = new Dictionary<(string?, long, long), List<LilyLayer>>();
         return (targets.Select(target =>

@@ -32,7 +32,7 @@ internal sealed class LohaLayer : LycorisLayer
     {
         if (factor.Core is null) return factor.A.mm(factor.B);
         var product = exact ? Tucker(factor.Core, factor.A, factor.B)
-            : Tucker(factor.Core, factor.A.detach(), factor.B).add(GradientOnly.Of(Tucker(other.Core!.detach(), factor.A, other.B.detach())));
+            : Tucker(factor.Core, factor.A.detach(), factor.B).add(GradientOnly.Of(Tucker(other.Core!.detach(), factor.A, other.B.detach())), One);
         return product.reshape(Target.Out, Target.In);
     }
 

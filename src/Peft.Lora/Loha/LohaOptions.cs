@@ -17,6 +17,6 @@ public sealed record LohaOptions() : LycorisOptions("LOHA")
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new LohaLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new LohaLayer(target, this);
 }

@@ -45,6 +45,6 @@ public sealed record LokrOptions() : LycorisOptions("LOKR")
         if (DecomposeFactor is < 1 and not -1) yield return $"DecomposeFactor must be at least 1, or -1 for equal factors, but was {DecomposeFactor}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new LokrLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new LokrLayer(target, this);
 }

@@ -8,7 +8,7 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
     /// <summary>1 at the positions of a layer's input <c>[batch, sequence, in]</c> from the last invocation's first token on, as <c>[batch, sequence, 1]</c>; 0 elsewhere.</summary>
     public Tensor Mask(Tensor input, Target target)
     {
-        var pass = PassTokens.Current ?? throw new PeftException(
+        var pass = ForwardPass.Current.Tokens ?? throw new PeftException(
             $"{target.Path} acts after invocation tokens, but no token ids are known where it runs. Give the model InputIds rather than embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
         var mask = pass.Derive(this, () => From(pass.Ids, pass.PackedLengths));
         var length = input.dim() == 3 ? input.shape[1] : 0;
@@ -30,7 +30,7 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
         if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
         var found = ids.narrow(1, 0, starts).eq(Kept(tokens[0]));
         for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Kept(tokens[i])));
-        var last = found.mul(arange(Kept(1), Kept(starts + 1), device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
-        return arange(Kept(1), Kept(length + 1), device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Kept(0)));
+        var last = found.mul(arange(Kept(1), Kept(starts + 1), One, device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
+        return arange(Kept(1), Kept(length + 1), One, device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Kept(0)));
     }
 }

@@ -29,7 +29,7 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
     {
         if (!Training) return null;
         var unit = eye(Rank, dtype: A.dtype, device: A.device);
-        var distances = B.t().mm(B).sub(unit).norm().add(A.mm(A.t()).sub(unit).norm());
-        return singularValues.square().sum().mul(Kept(kasa.Beta)).add(distances.mul(Kept(kasa.Gamma)));
+        var distances = B.t().mm(B).sub(unit).norm().add(A.mm(A.t()).sub(unit).norm(), One);
+        return singularValues.square().sum().mul(Kept(kasa.Beta)).add(distances.mul(Kept(kasa.Gamma)), One);
     }
 }

@@ -17,6 +17,6 @@ public static class LoraExtensions
         {
             Rank = rank,
             Alpha = alpha ?? rank,
-            TargetModules = targets.Or(model),
+            TargetModules = targets,
         });
 }

@@ -66,7 +66,7 @@ internal class LoraLayer : DeltaLayer
     {
         var added = Expand(Reduce(Drop(input)), MatrixB);
         if (Start is { } start) added = added.sub(Expand(Target.Apply(input, start.A), start.B));
-        return DeltaBias() is { } b ? added.add(Target.AlongOutput(b)) : added;
+        return DeltaBias() is { } b ? added.add(Target.AlongOutput(b), One) : added;
     }
 
     /// <summary>The input in the rank's few channels.</summary>
@@ -121,7 +121,7 @@ internal class LoraLayer : DeltaLayer
         using var scope = NewDisposeScope();
         var a = MatrixA.to_type(ScalarType.Float64);   // a Gram matrix has the square of the condition
         var gram = a.mm(a.t());
-        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Kept(1e-8))), hermitian: true), saved: false);
+        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Kept(1e-8)), One), hermitian: true), saved: false);
     }
 
     /// <summary>Projects the gradient of B as LoRA-FA does; in bfloat16, as Hugging Face PEFT does, which Adam's normalisation forgives.</summary>

@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 [LearningRate(1e-4, SmallModel = 1e-2)]
-public sealed record LoraOptions() : BiasedUpdateOptions("LORA")
+public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, IReplicatesLayers
 {
     static LoraOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<LayerRange>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<LayerRange>>)));
 
@@ -87,11 +87,9 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA")
     [JsonInclude, JsonPropertyName("megatron_config")] internal JsonNode? MegatronConfig { get; init; }
     [JsonInclude, JsonPropertyName("use_qalora")] internal bool UseQalora { get; init; }
 
-    /// <inheritdoc/>
-    protected override bool TiesWeights => EnsureWeightTying;
+    bool ITiesWeights.TiesWeights => EnsureWeightTying;
 
-    /// <inheritdoc/>
-    protected override IReadOnlyList<int>? LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
+    IReadOnlyList<int>? IReplicatesLayers.LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
     /// <inheritdoc/>
     protected override bool MayTargetNothing => TargetParameters is { Count: > 0 };
@@ -120,7 +118,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA")
     }
 
     /// <inheritdoc/>
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (LoraPlan.Layers(this, targets, model), null);
 
     /// <summary>The options that make another kind of layer, of which there can be one.</summary>

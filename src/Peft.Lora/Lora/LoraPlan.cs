@@ -55,8 +55,7 @@ internal static class LoraPlan
         if (options.Dropout > 0 || options.UseDora || options.UseLoraBias || options.Variants.Count > 0)
             throw new AdapterOptionsException($"TargetParameters goes without Dropout, UseDora, UseLoraBias and {string.Join(", ", options.Variants.DefaultIfEmpty("variants of LoRA"))}: these need the module's input.");
         var matches = model.Parameters(nameof(options.TargetParameters), names);
-        options.RequireMatrices(matches);
-        return matches;
+        return matches.FirstOrDefault(target => !target.IsMatrix) is { } vector ? throw new AdapterOptionsException($"{vector} is a vector, which LoRA cannot adapt: leave it out of {nameof(options.TargetParameters)}.") : matches;
     }
 
     private static IEnumerable<AdapterLayer> Tokens(LoraOptions options, ModelTree model)

@@ -13,7 +13,7 @@ internal sealed class MagnitudeLayer : ReweightLayer
 
     public MagnitudeLayer(Target target, LoraLayer lora) : base(target)
         => magnitude = Trainable("lora_magnitude_vector",
-            RowNorms(target.ToMatrix(target.Weight).to_type(TensorType).add(lora.Delta())).reshape(target.OutputVectorShape));
+            RowNorms(target.ToMatrix(target.Weight).to_type(TensorType).add(lora.Delta(), One)).reshape(target.OutputVectorShape));
 
     protected override double CostPerPosition => Target.Out;
 
@@ -27,7 +27,7 @@ internal sealed class MagnitudeLayer : ReweightLayer
         var gain = Target.AlongOutput(Gain(weight).to_type(output.dtype));
         if (bias is null) return output.mul(gain);
         var offset = Target.AlongOutput(bias.to_type(output.dtype));
-        return output.sub(offset).mul(gain).add(offset);
+        return output.sub(offset).mul(gain).add(offset, One);
     }
 
     private Tensor Gain(Tensor weight) => magnitude.reshape(-1).div(RowNorms(weight));   // [out]

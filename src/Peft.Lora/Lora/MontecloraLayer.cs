@@ -26,8 +26,8 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     public MontecloraLayer(Target target, LoraOptions lora, MontecloraOptions options, int layers) : base(target, lora)
     {
         (this.options, this.layers) = (options, layers);
-        logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(Kept(0.5)));
-        logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(Kept(0.5)));
+        logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(Kept(0.5), One));
+        logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(Kept(0.5), One));
         variances = State(Prefix + "gaussian_var_prior", eye(Rank, dtype: TensorType, device: Device), saved: true);
         shares = State(Prefix + "expert_weights", Ones(options.Samples).div(Kept(options.Samples)), saved: true);
         chiSquare = Frozen("lora_monteclora_chi_square", Ones(Rank), saved: false);
@@ -52,7 +52,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     {
         if (!Training || !drawn) return null;
         var loss = Divergence().mul(Kept(options.DivergenceWeight));
-        if (options.UseEntropy) loss = loss.add(Shares().square().sum());
+        if (options.UseEntropy) loss = loss.add(Shares().square().sum(), One);
         return loss.div(Kept(layers));
     }
 
@@ -77,8 +77,8 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         var concentrations = logConcentrations.exp().clamp_min(Kept(1e-6));
         var logs = concentrations.log();
         var inverse = concentrations.reciprocal();
-        var spread = inverse.mul(Kept(1 - 2 / n)).add(inverse.sum().div(Kept(n * n))).clamp_min(Kept(1e-6)).add(Kept(1e-6)).sqrt();
-        return spread.mul(normal.clone()).add(logs.sub(logs.mean())).softmax(-1);
+        var spread = inverse.mul(Kept(1 - 2 / n)).add(inverse.sum().div(Kept(n * n)), One).clamp_min(Kept(1e-6)).add(Kept(1e-6), One).sqrt();
+        return spread.mul(normal.clone()).add(logs.sub(logs.mean()), One).softmax(-1);
     }
 
     // Term by term as Hugging Face PEFT has it.
@@ -88,11 +88,11 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         var concentrations = logConcentrations.exp();
         var sum = concentrations.sum();
         var priors = full_like(concentrations, Kept(prior)).detach();
-        var dirichlet = sum.lgamma().sub(priors.sum().lgamma()).add(concentrations.lgamma().sub(priors.lgamma()).sum())
-            .add(concentrations.sub(priors).mul(concentrations.digamma().sub(sum.digamma())).sum());
+        var dirichlet = sum.lgamma().sub(priors.sum().lgamma()).add(concentrations.lgamma().sub(priors.lgamma()).sum(), One)
+            .add(concentrations.sub(priors).mul(concentrations.digamma().sub(sum.digamma())).sum(), One);
         var wishart = logScales.mul(Kept(2)).exp().sum().sub(logScales.mul(Kept(2)).sum()).mul(Kept(rank)).sub(Kept(rank * rank)).mul(Kept(0.5));
         var current = Variances();
         var gaussian = current.sum().sub(current.log().sum()).sub(Kept(rank)).mul(Kept(0.5 * n));
-        return dirichlet.add(wishart).add(gaussian);
+        return dirichlet.add(wishart, One).add(gaussian, One);
     }
 }

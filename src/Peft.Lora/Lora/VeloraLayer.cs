@@ -33,7 +33,7 @@ internal sealed class VeloraLayer : LoraLayer
         var projected = Project(input.detach());
         // x̂·Aᵀ in groups: what the graph keeps of the input is these projections, and x·Aᵀ with A as a constant keeps none of it.
         var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(Kept(velora.Scale));
-        return Target.Apply(input, MatrixA.detach()).add(GradientOnly.Of(learned));
+        return Target.Apply(input, MatrixA.detach()).add(GradientOnly.Of(learned), One);
     }
 
     protected override void Loaded()

@@ -28,7 +28,8 @@ public abstract record LycorisOptions : WeightUpdateOptions
     /// <summary>Alphas that differ from <see cref="Alpha"/>, named like <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("alpha_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; } = new Dictionary<string, double>();
 
-    private protected sealed override bool WritesStorage => false;
+    /// <inheritdoc/>
+    protected sealed override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

@@ -12,5 +12,5 @@ public static class MissExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyMiss(this nn.Module model, int rank = 64, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new MissOptions { Rank = rank, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new MissOptions { Rank = rank, TargetModules = targets });
 }

@@ -41,7 +41,8 @@ public sealed record MissOptions() : BiasedUpdateOptions("MISS")
     /// <summary>The form, and how it starts.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<MissForm>))] public MissForm Form { get; init; }
 
-    private protected override bool WritesStorage => false;
+    /// <inheritdoc/>
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -50,6 +51,6 @@ public sealed record MissOptions() : BiasedUpdateOptions("MISS")
         if (MiniRank < 1) yield return $"MiniRank must be at least 1, but was {MiniRank}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => Form == MissForm.Bat ? (AdapterLayer)new BatLayer(target, this) : new MissLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => Form == MissForm.Bat ? (AdapterLayer)new BatLayer(target, this) : new MissLayer(target, this);
 }

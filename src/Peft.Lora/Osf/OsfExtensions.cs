@@ -12,5 +12,5 @@ public static class OsfExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyOsf(this nn.Module model, double keptShare = 0.5, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new OsfOptions { KeptRank = keptShare, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new OsfOptions { KeptRank = keptShare, TargetModules = targets });
 }

@@ -29,6 +29,6 @@ internal sealed class OsfLayer : DeltaLayer
     {
         var u = uLow.sub(uHigh.mm(uHigh.t().mm(GradientOnly.Of(uLow))));
         var v = vLow.sub(GradientOnly.Of(vLow).mm(vHigh.t()).mm(vHigh));
-        return u.mul(sLow).mm(v).add(uHigh.mul(sHigh).mm(vHigh)).sub(Target.ToMatrix(Target.Weight).to_type(TensorType));
+        return u.mul(sLow).mm(v).add(uHigh.mul(sHigh).mm(vHigh), One).sub(Target.ToMatrix(Target.Weight).to_type(TensorType));
     }
 }

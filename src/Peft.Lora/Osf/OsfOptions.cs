@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("OSF", "U·diag(S)·Vᵀ, its smaller part trained", "Nayak et al. 2025, arXiv:2504.07097")]
 [LearningRate(5e-5)]
+[WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record OsfOptions() : WeightUpdateOptions("OSF")
 {
     /// <summary>Singular values that are kept: a number, or a share of all where it is below 1; null for half.</summary>
@@ -22,9 +23,7 @@ public sealed record OsfOptions() : WeightUpdateOptions("OSF")
     [JsonInclude, JsonPropertyName("target_svd_config")] internal System.Text.Json.Nodes.JsonNode? TargetSvd { get; init; }
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    private protected override bool WritesStorage => false;
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -48,6 +47,6 @@ public sealed record OsfOptions() : WeightUpdateOptions("OSF")
         return kept is null ? all / 2 : Math.Min(all, kept < 1 ? (long)(all * kept.Value) : (long)kept.Value);
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new OsfLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new OsfLayer(target, this);
 }

@@ -34,7 +34,7 @@ internal sealed class PeanutLayer : DeltaLayer
             residuals.Push(hidden);
             hidden = activation(hidden.mm(encoder.t()));
         }
-        foreach (var decoder in decoders) hidden = activation(hidden.mm(decoder.t())).add(residuals.Pop());
+        foreach (var decoder in decoders) hidden = activation(hidden.mm(decoder.t())).add(residuals.Pop(), One);
         return b.mul(Kept(scaling)).mm(hidden.t());
     }
 

@@ -25,7 +25,8 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    private protected override bool WritesStorage => false;
+    /// <inheritdoc/>
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -35,6 +36,6 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
         if (PeanutLayer.ActivationOf(Activation) is null) yield return $"Activation '{Activation}' is not known. Known are relu, gelu, silu, tanh, sigmoid, leaky_relu and linear.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new PeanutLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new PeanutLayer(target, this);
 }

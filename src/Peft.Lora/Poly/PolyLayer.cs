@@ -19,7 +19,6 @@ internal sealed class PolyLayer : TransformLayer
     /// <param name="tasks">The task of each row of the batch, or of all.</param>
     public PolyLayer(Target target, PolyOptions options, Func<Tensor?> tasks) : base(target)
     {
-        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module: POLY cannot adapt it. Exclude it from TargetModules.");
         var (rank, skills, splits) = (options.Rank, options.SkillCount, options.SplitCount);
         if (target.In % splits != 0 || target.Out % splits != 0) throw new AdapterOptionsException($"SplitCount is {splits}, which does not divide both sides of {target}: choose a divisor, or exclude the module.");
         (this.tasks, taskCount) = (tasks, options.TaskCount);
@@ -38,7 +37,7 @@ internal sealed class PolyLayer : TransformLayer
         var down = einsum("bqs,qsdr->bqdr", shares, a).reshape(-1, Target.In, rank);                      // [rows or 1, in, rank]
         var up = einsum("bqs,qsrd->bqrd", shares, b).transpose(1, 2).reshape(-1, rank, Target.Out);       // [rows or 1, rank, out]
         var x = input.dim() == 2 ? input.unsqueeze(1) : input.reshape(input.shape[0], -1, Target.In);
-        return output.add(x.matmul(down).matmul(up).div(Kept(rank)).view(output.shape));
+        return output.add(x.matmul(down).matmul(up).div(Kept(rank)).view(output.shape), One);
     }
 
     private Tensor Shares(Tensor chosen)
@@ -46,10 +45,10 @@ internal sealed class PolyLayer : TransformLayer
         if (Training)
         {
             var noise = rand_like(chosen).clamp(Kept(1e-7), Kept(1 - 1e-7));
-            chosen = chosen.add(noise.log()).sub(noise.neg().log1p());
+            chosen = chosen.add(noise.log(), One).sub(noise.neg().log1p());
         }
         var open = chosen.sigmoid();
-        return open.div(open.sum(-1, keepdim: true).add(Kept(1e-12)));
+        return open.div(open.sum(-1, keepdim: true).add(Kept(1e-12), One));
     }
 
     private Tensor Tasks(long rows)
@@ -57,7 +56,7 @@ internal sealed class PolyLayer : TransformLayer
         if (tasks() is not { } given)
             return taskCount == 1 ? zeros(1, ScalarType.Int64, logits.device)
                 : throw new PeftException($"A Poly adapter of {taskCount} tasks needs to know the task of each row: call the model inside `using (peft.Tasks(…))`, or give batches task_ids.");
-        var seen = PassRows.Of(given).to(logits.device);
+        var seen = ForwardPass.SelectRows(given).to(logits.device);
         if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows were given tasks, but {Target.Path} got {rows}.");
         if (seen.max().item<long>() is var largest && largest >= taskCount) throw new PeftException($"Task {largest} was asked for, but the adapter has {taskCount} tasks, numbered from 0 (n_tasks).");
         return seen;

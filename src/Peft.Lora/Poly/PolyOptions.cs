@@ -10,6 +10,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("Poly", "W·x + B(t)·A(t)·x/r, A(t) = Σ αₜₛ·Aₛ", "Ponti et al. 2022, arXiv:2202.13914")]
 [LearningRate(1e-3)]
+[WrittenIfSet("layers_to_transform", "layers_pattern")]
+[SupportedModules(ModuleKinds.Linear)]
 public sealed record PolyOptions : WeightUpdateOptions
 {
     /// <summary>The defaults.</summary>
@@ -33,10 +35,8 @@ public sealed record PolyOptions : WeightUpdateOptions
     /// <summary>Whether the adapter starts as none; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    private protected override bool WritesStorage => false;
-
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => [.. base.FieldsWrittenIfSet, "layers_to_transform", "layers_pattern"];
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -48,6 +48,7 @@ public sealed record PolyOptions : WeightUpdateOptions
         if (Router != "poly") yield return $"Router must be 'poly', but was '{Router}'.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (targets.Select(target => new PolyLayer(target, this, () => PeftModel.Of(model.Model)?.TaskIds)), null);
 }

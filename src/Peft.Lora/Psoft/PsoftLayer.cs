@@ -23,13 +23,13 @@ internal sealed class PsoftLayer : FactoredLayer
         if (Rank > Math.Min(target.In, target.Out)) throw new AdapterOptionsException($"Rank {Rank} is more than {target} has singular vectors.");
         long[] shape = options.IsOrthogonal ? [Rank * (Rank - 1) / 2] : [Rank, Rank];
         var start = options.InitWeights ? Zeros(shape) : Normal(0.1, shape);
-        weight = Trainable("psoft_R.weight", options.IsOrthogonal ? start : start.add(eye(Rank, dtype: TensorType, device: Device)));
+        weight = Trainable("psoft_R.weight", options.IsOrthogonal ? start : start.add(eye(Rank, dtype: TensorType, device: Device), One));
         if (options.HasInputMagnitude) inputMagnitude = Trainable("psoft_R.vector_a", Ones(Rank));
         if (options.HasOutputMagnitude) outputMagnitude = Trainable("psoft_R.vector_b", Ones(Rank));
         if (options.IsOrthogonal)
         {
             var upper = triu_indices(Rank, Rank, 1).to(Device);
-            places = Frozen("psoft_places", upper.select(0, 0).mul(Kept(Rank)).add(upper.select(0, 1)), saved: false);
+            places = Frozen("psoft_places", upper.select(0, 0).mul(Kept(Rank)).add(upper.select(0, 1), One), saved: false);
         }
         var (u, s, vt) = Svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32));
         s = s.div(Kept(scaling = options.Alpha / Rank));
@@ -58,7 +58,7 @@ internal sealed class PsoftLayer : FactoredLayer
     private Tensor Cayley(Tensor skew)
     {
         var unit = eye(Rank, dtype: skew.dtype, device: skew.device);
-        return linalg.solve(unit.sub(skew).t(), unit.add(skew).t()).t();   // X·(I − S) = I + S
+        return linalg.solve(unit.sub(skew).t(), unit.add(skew, One).t()).t();   // X·(I − S) = I + S
     }
 
     // (I + S)·(I + S + S² + …), the last term once: Hugging Face's series.
@@ -69,7 +69,7 @@ internal sealed class PsoftLayer : FactoredLayer
             using var none = no_grad();
             var norm = skew.norm().item<float>();
             using var again = enable_grad();
-            if (float.IsFinite(norm) && norm > bound) skew = skew.mul(bound / (skew.norm().add(Kept(1e-12))));
+            if (float.IsFinite(norm) && norm > bound) skew = skew.mul(Kept(bound)).div(skew.norm().add(Kept(1e-12), One));
         }
         var terms = options.SeriesTerms;
         var sum = eye(Rank, dtype: skew.dtype, device: skew.device);

@@ -64,6 +64,6 @@ public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
         if (SeriesTerms < 1) yield return $"SeriesTerms must be at least 1, but was {SeriesTerms}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new PsoftLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new PsoftLayer(target, this);
 }

@@ -15,7 +15,6 @@ internal sealed class PveraLayer : FactoredLayer
 
     public PveraLayer(Target target, PveraOptions options, SharedProjections shared) : base(target)
     {
-        if (target.Groups > 1) throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, whose rows have no hidden numbers in common that PVeRA could sample. Exclude it from TargetModules.");
         (this.shared, always, Rank) = (shared, options.SampleAtInference, options.Rank);
         Dropout = options.Dropout;
         b = Trainable("pvera_lambda_b", options.InitWeights ? Zeros(target.Out) : Ones(target.Out));
@@ -37,7 +36,7 @@ internal sealed class PveraLayer : FactoredLayer
         var (a, output) = Factors();
         var mean = Target.Apply(x, a);
         var deviation = Target.Apply(x, Half(Rank)).mul(Kept(0.5)).exp();
-        return Target.Expand(mean.add(deviation.mul(randn_like(deviation))), output);
+        return Target.Expand(mean.add(deviation.mul(randn_like(deviation)), One), output);
     }
 
     private Tensor Half(long from) => d.narrow(0, from, Rank).unsqueeze(1).mul(shared.A.narrow(0, from, Rank).narrow(1, 0, Target.In));

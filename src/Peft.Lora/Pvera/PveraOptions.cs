@@ -9,6 +9,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("PVeRA", "W + diag(b)·B·z, z normal", "arXiv:2512.07703")]
 [LearningRate(4e-3)]
+[WrittenIfSet("exclude_modules")]
+[SupportedModules(ModuleKinds.Linear | ModuleKinds.Embedding | ModuleKinds.Convolution)]
 public sealed record PveraOptions() : BiasedUpdateOptions("PVERA")
 {
     /// <summary>Rank of the shared projections. They are not trained, so that it may be large.</summary>
@@ -36,14 +38,11 @@ public sealed record PveraOptions() : BiasedUpdateOptions("PVERA")
     [JsonInclude, JsonPropertyName("generator_seed")] internal int? GeneratorSeed { get; init; }
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var shared = new SharedProjections("pvera", Rank * 2, Rank, ProjectionKey, SaveProjection, targets);
         return (targets.Select(target => new PveraLayer(target, this, shared)), shared);
     }

@@ -12,5 +12,5 @@ public static class RandloraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyRandlora(this nn.Module model, int rank = 32, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new RandloraOptions { Rank = rank, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new RandloraOptions { Rank = rank, TargetModules = targets });
 }

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("RandLoRA", "W + s·Σⱼ Bⱼ·Λⱼ·A·Γⱼ, A and B random", "Albert et al. 2025, arXiv:2502.00987")]
 [LearningRate(1e-4)]
+[WrittenIfSet("exclude_modules")]
 public sealed record RandloraOptions() : BiasedUpdateOptions("RANDLORA")
 {
     /// <summary>Rank of each basis. The smaller, the more bases there are, and the more is trained.</summary>
@@ -36,14 +37,11 @@ public sealed record RandloraOptions() : BiasedUpdateOptions("RANDLORA")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout, alpha: Alpha));
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var shared = new RandloraBases(this, targets);
         return (targets.Select(target => new RandloraLayer(target, this, shared)), shared);
     }

@@ -21,7 +21,7 @@ internal sealed class ShiraLayer : DeltaLayer
 
     public override Tensor Delta()
     {
-        var flat = places.select(0, 0).to_type(ScalarType.Int64).mul(Kept(Target.In)).add(places.select(0, 1));
+        var flat = places.select(0, 0).to_type(ScalarType.Int64).mul(Kept(Target.In)).add(places.select(0, 1), One);
         return zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, flat, values).view(Target.Out, Target.In);
     }
 }

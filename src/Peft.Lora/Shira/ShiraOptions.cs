@@ -6,6 +6,7 @@ namespace Peft;
 /// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S; as many elements are trained as a LoRA of the rank has. Merges.</summary>
 [MethodDescription("SHiRA", "W + S, S sparse", "Bhardwaj et al. 2024, arXiv:2406.13175")]
 [LearningRate(3e-4)]
+[WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
 {
     /// <summary>r·(in + out) elements of each weight are trained. At least 1.</summary>
@@ -21,15 +22,12 @@ public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
         if (MaskType != "random") yield return $"MaskType must be 'random', but was '{MaskType}'.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new ShiraLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new ShiraLayer(target, this);
 }

@@ -12,5 +12,5 @@ public static class SupertuningExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplySupertuning(this nn.Module model, double sparsity = 0.99, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new SupertuningOptions { Sparsity = sparsity, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new SupertuningOptions { Sparsity = sparsity, TargetModules = targets });
 }

@@ -28,11 +28,11 @@ internal sealed class SupertuningLayer : DeltaLayer
 
     private Tensor Chosen(int count, bool largest) => Target.ToMatrix(Target.Weight).abs().reshape(-1).topk(count, largest: largest).indexes;
 
-    public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Kept(scaling)));
+    public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Kept(scaling)), One);
 
     // Dropout is the LoRA's alone.
     protected override Tensor Apply(Tensor input)
-        => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Kept(scaling))) : base.Apply(input);
+        => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Kept(scaling)), One) : base.Apply(input);
 
     private Tensor Sparse()
         => zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, places.to_type(ScalarType.Int64), values).view(Target.Out, Target.In);

@@ -8,6 +8,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("Super-tuning", "W + S, S at the largest elements", "arXiv:2607.09287")]
 [LearningRate(1e-3)]
+[WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
 {
     /// <summary>Share of each weight that is left alone, between 0 and 1.</summary>
@@ -32,9 +33,7 @@ public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules", "layers_to_transform", "layers_pattern"];
-
-    private protected override bool WritesStorage => false;
+    protected override bool WritesFanInFanOut => false;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -43,6 +42,6 @@ public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
         if (!(Sparsity is >= 0 and < 1)) yield return $"Sparsity must be at least 0 and below 1, but was {Sparsity}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
-        => (targets.Select(target => new SupertuningLayer(target, this)), null);
+    /// <inheritdoc/>
+    protected override AdapterLayer CreateLayer(Target target) => new SupertuningLayer(target, this);
 }

@@ -24,6 +24,7 @@ public enum TinyloraInitialization
 /// </summary>
 [MethodDescription("TinyLoRA", "W + B·(Σ vᵢ·Pᵢ)·A, only v trained", "arXiv:2602.04118")]
 [LearningRate(1e-3)]
+[WrittenIfSet("exclude_modules")]
 public sealed record TinyloraOptions() : BiasedUpdateOptions("TINYLORA")
 {
     /// <summary>Singular vectors that are used. At least 1.</summary>
@@ -51,9 +52,6 @@ public sealed record TinyloraOptions() : BiasedUpdateOptions("TINYLORA")
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<TinyloraInitialization>))] public TinyloraInitialization Initialization { get; init; }
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
@@ -61,9 +59,9 @@ public sealed record TinyloraOptions() : BiasedUpdateOptions("TINYLORA")
         if (!(WeightTying is >= 0 and <= 1)) yield return $"WeightTying must lie between 0 and 1, but was {WeightTying}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var vectors = new TinyloraVectors(this, targets);
         return (targets.Select((target, i) => new TinyloraLayer(target, this, vectors.Of(i), ProjectionSeed + i)), vectors);
     }

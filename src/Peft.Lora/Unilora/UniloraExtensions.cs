@@ -12,5 +12,5 @@ public static class UniloraExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyUnilora(this nn.Module model, int parameters = 256, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new UniloraOptions { Parameters = parameters, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new UniloraOptions { Parameters = parameters, TargetModules = targets });
 }

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("Uni-LoRA", "W + s·B·A, all entries from one vector", "Li et al. 2025, arXiv:2506.00799")]
 [LearningRate(5e-3)]
+[WrittenIfSet("exclude_modules")]
 public sealed record UniloraOptions() : BiasedUpdateOptions("UNILORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
@@ -33,9 +34,6 @@ public sealed record UniloraOptions() : BiasedUpdateOptions("UNILORA")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
@@ -43,9 +41,9 @@ public sealed record UniloraOptions() : BiasedUpdateOptions("UNILORA")
         if (Seed < 0) yield return $"Seed must not be negative, but was {Seed}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var shared = new UniloraVector(this, targets);
         return (targets.Select(target => new UniloraLayer(target, this, shared)), shared);
     }

@@ -43,9 +43,9 @@ public sealed record VbloraOptions() : BiasedUpdateOptions("VBLORA")
         if (TopK < 1 || TopK > Vectors) yield return $"TopK must lie between 1 and Vectors ({Vectors}), but was {TopK}.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var bank = new VbloraBank(this, targets[0]);
         return (targets.Select(target => new VbloraLayer(target, this, bank)), bank);
     }

@@ -9,6 +9,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("VeRA", "W + diag(b)·B·diag(d)·A, A and B random", "Kopiczko et al. 2023, arXiv:2310.11454")]
 [LearningRate(4e-3)]
+[WrittenIfSet("exclude_modules")]
 public sealed record VeraOptions() : BiasedUpdateOptions("VERA")
 {
     /// <summary>Rank of the shared projections. They are not trained, so that it may be large.</summary>
@@ -30,14 +31,11 @@ public sealed record VeraOptions() : BiasedUpdateOptions("VERA")
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out", "exclude_modules"];
-
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        if (targets.Count == 0) return ([], null);
         var shared = new SharedProjections("vera", Rank, Rank, ProjectionKey, SaveProjection, targets);
         return (targets.Select(target => new VeraLayer(target, this, shared)), shared);
     }

@@ -12,5 +12,5 @@ public static class WaveFtExtensions
     /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
     /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
     public static PeftModel ApplyWaveFt(this nn.Module model, int coefficients = 2592, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new WaveFtOptions { Coefficients = coefficients, TargetModules = targets.Or(model) });
+        => model.ApplyAdapter(new WaveFtOptions { Coefficients = coefficients, TargetModules = targets });
 }

@@ -32,7 +32,7 @@ internal sealed class WaveFtLayer : DeltaLayer
             filters = Frozen("waveft_filters", stack([Outer(low, low), Outer(high, low), Outer(low, high), Outer(high, high)]).unsqueeze(1).to(Device), saved: false);
             (rows, columns) = (Padded(target.Out, order), Padded(target.In, order));
             var (row, column) = (chosen.div(Kept(target.In), RoundingMode.floor), chosen.remainder(Kept(target.In)));
-            chosen = row.add(Kept((rows - target.Out) / 2)).mul(Kept(columns)).add(column).add(Kept((columns - target.In) / 2));
+            chosen = row.add(Kept((rows - target.Out) / 2), One).mul(Kept(columns)).add(column, One).add(Kept((columns - target.In) / 2), One);
         }
         places = Frozen("waveft_places", chosen.to(Device), saved: false);
     }

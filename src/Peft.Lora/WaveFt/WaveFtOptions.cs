@@ -43,7 +43,8 @@ public sealed record WaveFtOptions() : BiasedUpdateOptions("WAVEFT")
         if (Peft.Lora.Wavelet.Order(Wavelet) is null) yield return $"Wavelet must be 'db1' to 'db10', but was '{Wavelet}'.";
     }
 
-    private protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model)
+    /// <inheritdoc/>
+    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var all = targets.Sum(target => target.In * target.Out);
         return (targets.Select(target => new WaveFtLayer(target, this, IsProportional

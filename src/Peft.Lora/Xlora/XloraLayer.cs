@@ -7,7 +7,7 @@ namespace Peft.Lora;
 /// X-LoRA at a module (Buehler and Buehler 2024, arXiv:2402.07148): y = W·x + g·Σₑ λₑ·sₑ·Bₑ·Aₑ·x with the experts' factors, Aₑ <c>[rank, in]</c> and
 /// Bₑ <c>[out, rank]</c>, and their shares λ at each position.
 /// </summary>
-internal sealed class XloraLayer : TransformLayer
+internal sealed class XloraLayer : TransformLayer, IActsInFirstPass
 {
     private readonly (int Number, Parameter A, Parameter B)[] factors;
     private readonly XloraOptions options;
@@ -21,7 +21,7 @@ internal sealed class XloraLayer : TransformLayer
         factors = [.. initial.Select(each => (each.Expert, Keep(each.Expert, "A", each.A), Keep(each.Expert, "B", each.B)))];
     }
 
-    protected override bool ActsInFirstPass => options.FirstPassShare != 0;
+    public bool ActsInFirstPass => options.FirstPassShare != 0;
 
     /// <summary>An expert's factors by their keys in its own file; none if it does not adapt this module.</summary>
     public IEnumerable<(string Key, Tensor Value)> FactorsOf(int expert)
@@ -35,7 +35,7 @@ internal sealed class XloraLayer : TransformLayer
             var own = mixture.Experts[expert].Options;
             var x = Target.IsLookup ? input : nn.functional.dropout(input, own.Dropout, Training);
             var change = Target.ApplyFactors(x, a, b).mul(Kept(own.ScalingAt(Target.Path) * options.GlobalScaling));
-            output = output.add(change.mul(shares.narrow(-1, expert, 1)));
+            output = output.add(change.mul(shares.narrow(-1, expert, 1)), One);
         }
         return output;
     }

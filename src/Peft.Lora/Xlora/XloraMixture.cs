@@ -7,7 +7,7 @@ namespace Peft.Lora;
 /// X-LoRA's classifier: from the last hidden state h of the first pass, logits <c>[modules, experts]</c> (or <c>[experts]</c> for all modules) by linear layers
 /// with relu between them, λ = softmax(logits/temperature), of which the largest may be kept.
 /// </summary>
-internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
+internal sealed class XloraMixture : SharedTensors, IReadsFirstPass, IMayBeMissing
 {
     private readonly XloraOptions options;
     private readonly nn.Module model;
@@ -27,7 +27,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <summary>The experts in their order.</summary>
     public IReadOnlyList<XloraExpert> Experts { get; }
 
-    protected override string? MayBeMissing => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 leaves out what is called like an expert: these parts start at random, so train the classifier before use.";
+    public string MissingWarning => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 leaves out what is called like an expert: these parts start at random, so train the classifier before use.";
 
     public IDisposable Read(Tensor states)
     {
@@ -52,9 +52,9 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <exception cref="PeftException">The model has made no first pass, or the module sees other positions.</exception>
     public Tensor Shares(Target target, int module, Tensor output)
     {
-        if (FirstPass.IsRunning) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
+        if (ForwardPass.Current.IsPreliminary) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
         var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: run the whole model, by its forward pass.");
-        var shares = PassRows.Of(all[options.IsLayerwise ? module : 0]);
+        var shares = ForwardPass.SelectRows(all[options.IsLayerwise ? module : 0]);
         return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
             : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA has read {shares.shape[0]} rows of {shares.shape[1]} positions: no virtual tokens may stand before them, and no part of the sequence run alone.");
     }

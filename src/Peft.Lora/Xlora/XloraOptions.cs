@@ -14,7 +14,7 @@ namespace Peft;
 /// </remarks>
 [MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x, of trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
 [LearningRate(1e-3)]
-public sealed record XloraOptions : AdapterOptions
+public sealed record XloraOptions : AdapterOptions, ISavesParts
 {
     /// <summary>The defaults.</summary>
     public XloraOptions() : base("XLORA") { }
@@ -74,12 +74,10 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override AdapterPlan Plan(ModelTree model) => XloraPlan.For(this, model);
 
-    /// <inheritdoc/>
-    protected override IEnumerable<SavedPart> Companions(Adapter adapter) => ((XloraMixture)adapter.Shared!).Experts.Select((expert, i)
+    IEnumerable<SavedPart> ISavesParts.PartsOf(Adapter adapter) => ((XloraMixture)adapter.Shared!).Experts.Select((expert, i)
         => new SavedPart(expert.Name, expert.Options, adapter.Layers.OfType<XloraLayer>().SelectMany(layer => layer.FactorsOf(i)).ToDictionary(pair => pair.Key, pair => pair.Value)));
 
-    /// <inheritdoc/>
-    protected override AdapterOptions FoundIn(string folder) => this with
+    AdapterOptions ISavesParts.ResolveParts(string folder) => this with
     {
         Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && IsExpert(own) ? own : pair.Value),
     };

@@ -36,7 +36,7 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             var slope = logProbability.exp_();
             slope.scatter_add_(1, target, full(count, 1, Kept(-1f), ScalarType.Float32, rows.device));
             slope.mul_(Kept(1.0 / total));
-            if (bent is not null) slope.mul_(bent.pow_(Kept(2)).neg_().add_(Kept(1)));
+            if (bent is not null) slope.mul_(bent.pow_(Kept(2)).neg_().add_(Kept(1), One));
             gradient.narrow(0, start, count).copy_(slope.to_type(head.dtype).mm(head));
         }
         // TorchSharp saves after this returns: the tensor must outlive the scope.

@@ -51,7 +51,7 @@ internal static class ClassificationLoss
         if (labels.is_floating_point() || !labels.shape.SequenceEqual([batch, 2])) throw Misshapen(labels, $"[{batch}, 2], the positions of the answer's first and last token");
         // As transformers: below the sequence counts as its first token, beyond it not at all.
         var positions = labels.to_type(ScalarType.Int64).clamp(Kept(0), Kept(length));
-        var loss = Of(0).add(Of(1)).div(Kept(2));
+        var loss = Of(0).add(Of(1), One).div(Kept(2));
         return loss.MoveToOuterDisposeScope();
 
         Tensor Of(int side)

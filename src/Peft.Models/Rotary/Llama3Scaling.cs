@@ -17,7 +17,7 @@ public sealed record Llama3Scaling(double Factor, double LowFrequency, double Hi
         var shortest = OriginalPositions / HighFrequency;
         var slowed = frequencies.div(Kept(Factor));
         var blend = wavelengths.reciprocal().mul(Kept(OriginalPositions)).sub(Kept(LowFrequency)).div(Kept(HighFrequency - LowFrequency));
-        var blended = slowed.mul(blend.neg().add(Kept(1))).add(frequencies.mul(blend));
+        var blended = slowed.mul(blend.neg().add(Kept(1), One)).add(frequencies.mul(blend), One);
         var result = where(wavelengths.gt(Kept(longest)), slowed, frequencies);
         return where(wavelengths.le(Kept(longest)).logical_and(wavelengths.ge(Kept(shortest))), blended, result);
     }

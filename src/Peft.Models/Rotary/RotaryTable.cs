@@ -34,7 +34,7 @@ internal sealed class RotaryTable : IDisposable
         using var _ = growing.EnterScope();
         if (Passes(start + length))
         {
-            using var positions = arange(Kept(start), Kept(start + length), ScalarType.Float32, device);
+            using var positions = arange(Kept(start), Kept(start + length), One, ScalarType.Float32, device);
             return Angles(positions, type);
         }
         Ensure(start + length, type, device);
@@ -99,7 +99,7 @@ internal sealed class RotaryTable : IDisposable
         rows = Math.Max(64, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)needed));
         // Inference tensors could not take part in a later training step.
         using var normal = inference_mode(false);
-        using var positions = arange(Kept(rows), ScalarType.Float32, device);
+        using var positions = arange(Kept(0), Kept(rows), One, ScalarType.Float32, device);
         (cosine, sine) = Angles(positions, type).Detach();
     }
 

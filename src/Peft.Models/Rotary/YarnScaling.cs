@@ -41,8 +41,8 @@ public sealed record YarnScaling(double Factor, int OriginalPositions) : RotaryS
         (low, high) = (Math.Max(low, 0), Math.Min(high, (2 * half) - 1));
         if (low == high) high += 0.001;   // as the reference does: the ramp would divide by zero
         var wavelengths = Power(theta, exponents);
-        var slowed = arange(Kept(half), ScalarType.Float32, exponents.device).sub(Kept(low)).div(Kept(high - low)).clamp(Kept(0), Kept(1));
-        return wavelengths.mul(Kept(Factor)).reciprocal().mul(slowed).add(wavelengths.reciprocal().mul(slowed.neg().add(Kept(1))));
+        var slowed = arange(Kept(0), Kept(half), One, ScalarType.Float32, exponents.device).sub(Kept(low)).div(Kept(high - low)).clamp(Kept(0), Kept(1));
+        return wavelengths.mul(Kept(Factor)).reciprocal().mul(slowed).add(wavelengths.reciprocal().mul(slowed.neg().add(Kept(1), One)), One);
     }
 
     // The dimension whose frequency turns so many times within the original positions.

@@ -36,7 +36,7 @@ public sealed class Activation
         new("sigmoid", x => x.sigmoid()),
         new("mish", x => nn.functional.mish(x)),
         new("hardswish", x => nn.functional.hardswish(x)),
-        new("laplace", x => x.sub(Kept(0.707107)).div(Kept(0.282095 * Math.Sqrt(2))).erf().add(Kept(1)).mul(Kept(0.5))),
+        new("laplace", x => x.sub(Kept(0.707107)).div(Kept(0.282095 * Math.Sqrt(2))).erf().add(Kept(1), One).mul(Kept(0.5))),
         new("sqrtsoftplus", x => nn.functional.softplus(x).sqrt()),
         new("quick_gelu", x => x.mul(Kept(1.702)).sigmoid().mul(x)),
         new("gelu", x => nn.functional.gelu(x)),

@@ -51,8 +51,8 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
     {
         var unreal = keyMask?.eq(Kept(0)).unsqueeze(1).unsqueeze(1);   // [batch, 1, 1, keys]
         if (!causal || (queries == 1 && window is null)) return unreal;
-        var query = arange(Kept(keys - queries), Kept(keys), ScalarType.Int64, device).unsqueeze(1);
-        var distance = query.sub(arange(Kept(keys), ScalarType.Int64, device));   // [queries, keys]
+        var query = arange(Kept(keys - queries), Kept(keys), One, ScalarType.Int64, device).unsqueeze(1);
+        var distance = query.sub(arange(Kept(0), Kept(keys), One, ScalarType.Int64, device));   // [queries, keys]
         var hidden = distance.lt(Kept(0));
         if (window is { } width) hidden = hidden.logical_or(counted is not null ? Between(counted, queries).ge(Kept(width)) : distance.ge(Kept(width)));
         return unreal is null ? hidden : hidden.logical_or(unreal);

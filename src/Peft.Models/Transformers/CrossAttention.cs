@@ -52,7 +52,7 @@ internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
 
     private (Tensor Key, Tensor Value) ProjectStates(Tensor states, PassPositions positions)
     {
-        using var known = positions.Enter();
+        using var known = ForwardPass.Enter(ForwardPass.Current.Tokens, positions);
         return (Project(key, states, keyValueHeads), Project(value, states, keyValueHeads));
     }
 

@@ -8,7 +8,7 @@ internal static class FirstStates
     /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache they have one of their own in it.</summary>
     public static Tensor Of(PretrainedModel model, ModelInput input)
     {
-        using var first = FirstPass.Enter();
+        using var first = ForwardPass.EnterPreliminary();
         using var _ = no_grad();
         if (input.Cache is not { } cache) return model.Backbone.call(input);
         var own = cache.FirstPass;

@@ -75,12 +75,7 @@ internal sealed class ForwardContext
     public PassLease? Pass { get; init; }
 
     /// <summary>Lets the layers' adapters know of the pass until the result is disposed.</summary>
-    public IDisposable Enter()
-    {
-        var tokens = Tokens?.Enter();
-        var positions = new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache }.Enter();
-        return new Known(tokens, positions);
-    }
+    public IDisposable Enter() => ForwardPass.Enter(Tokens, new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache });
 
     /// <summary>Angles of layers that see everything.</summary>
     public RotaryAngles? Angles { get; set => field = value?.Detach(); }
@@ -147,15 +142,6 @@ internal sealed class ForwardContext
         {
             keys.Dispose();
             values.Dispose();
-        }
-    }
-
-    private sealed class Known(IDisposable? tokens, IDisposable positions) : IDisposable
-    {
-        public void Dispose()
-        {
-            positions.Dispose();
-            tokens?.Dispose();
         }
     }
 

@@ -24,7 +24,7 @@ internal static class HiddenStates
     {
         using var scope = NewDisposeScope();
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        var last = real.to_type(ScalarType.Int64).mul(arange(Kept(length), ScalarType.Int64, real.device)).argmax(1);
-        return hidden.reshape(-1, hidden.shape[2]).index_select(0, last.add(arange(Kept(batch), ScalarType.Int64, hidden.device).mul(Kept(length)))).MoveToOuterDisposeScope();
+        var last = real.to_type(ScalarType.Int64).mul(arange(Kept(0), Kept(length), One, ScalarType.Int64, real.device)).argmax(1);
+        return hidden.reshape(-1, hidden.shape[2]).index_select(0, last.add(arange(Kept(0), Kept(batch), One, ScalarType.Int64, hidden.device).mul(Kept(length)), One)).MoveToOuterDisposeScope();
     }
 }

@@ -22,19 +22,19 @@ internal sealed class PromptLayout(IReadOnlyList<PromptRow> rows, int prefix, in
     public Tensor HasEmbeddings => Embedded.gt(Kept(0));
 
     /// <summary>Virtual tokens of each row, <c>[rows, 1]</c>.</summary>
-    public Tensor Own => Prefixed.add(Embedded);
+    public Tensor Own => Prefixed.add(Embedded, One);
 
     private Tensor Prefixed => Column(row => prefix == 0 ? 0 : row.Prefix);
 
     private Tensor Embedded => Column(row => embeddings == 0 ? 0 : row.Embeddings);
 
     /// <summary>1 for a virtual token and 0 for padding, <c>[rows, total]</c>.</summary>
-    public Tensor Mask => cat([Range(prefix).ge(Prefixed.neg().add(Kept(prefix))), Range(embeddings).ge(Embedded.neg().add(Kept(embeddings)))], 1);
+    public Tensor Mask => cat([Range(prefix).ge(Prefixed.neg().add(Kept(prefix), One)), Range(embeddings).ge(Embedded.neg().add(Kept(embeddings), One))], 1);
 
     /// <summary>The positions that the embeddings have in their row, <c>[rows, embeddings]</c>.</summary>
-    public Tensor Positions => Range(embeddings).sub(Kept(embeddings)).add(Embedded).clamp(min: Kept(0)).add(Prefixed);
+    public Tensor Positions => Range(embeddings).sub(Kept(embeddings)).add(Embedded, One).clamp(min: Kept(0)).add(Prefixed, One);
 
-    private Tensor Range(int count) => arange(Kept(count), ScalarType.Int64, device).unsqueeze(0);
+    private Tensor Range(int count) => arange(Kept(0), Kept(count), One, ScalarType.Int64, device).unsqueeze(0);
 
     private Tensor Column(Func<PromptRow, int> of) => tensor(rows.Select(row => (long)of(row)).ToArray(), [rows.Count, 1], device: device);
 }

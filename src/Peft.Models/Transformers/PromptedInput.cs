@@ -144,7 +144,7 @@ internal sealed class PromptedInput : IDisposable
     private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
     {
         if (layout.Total == 0) return input.PositionIds;
-        if (input.PositionIds is { } given) return given.add(layout.Own);
+        if (input.PositionIds is { } given) return given.add(layout.Own, One);
         var mask = input.AttentionMask;
         switch (model.Spec.Positions)
         {
@@ -153,15 +153,15 @@ internal sealed class PromptedInput : IDisposable
             // What stands before padding on the left would be taken for the first real token.
             case PositionRule.FromFirstToken when mask is not null:
                 var start = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);
-                var all = arange(Kept(mask.shape[1]), ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Kept(0));
-                return all.narrow(1, mask.shape[1] - length, length).add(layout.Own);
+                var all = arange(Kept(0), Kept(mask.shape[1]), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Kept(0));
+                return all.narrow(1, mask.shape[1] - length, length).add(layout.Own, One);
         }
         if (!layout.IsMixed) return null;
-        var counted = arange(Kept(past), Kept(past + length), ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own);
+        var counted = arange(Kept(past), Kept(past + length), One, ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own, One);
         if (model.Spec is not { Positions: PositionRule.TokensButPadding, PaddingId: { } padding } || input.InputIds is not { } ids) return counted;
         // Embeddings do not tell which of them are padding: rows that begin with some count all.
         var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
-        return where(layout.HasEmbeddings, counted, real.cumsum(1).add(layout.Own).mul(real).sub(Kept(1)));
+        return where(layout.HasEmbeddings, counted, real.cumsum(1).add(layout.Own, One).mul(real).sub(Kept(1)));
     }
 
     private Tensor? Before(Tensor? tokens, Tensor? ids, Tensor? embeddings, PretrainedModel model, long rows)
@@ -209,7 +209,7 @@ internal sealed class PromptedInput : IDisposable
     {
         if (Count == 0 || rows.Count == 1) return positions.alias();
         using var padding = tensor(rows.Select(row => (long)(Count - row.Embeddings)).ToArray(), [rows.Count, 1], device: positions.device);
-        return positions.add(padding);
+        return positions.add(padding, One);
     }
 
     /// <summary>The output at the positions of <see cref="FromOwn"/>, as many as the input has.</summary>
@@ -259,7 +259,7 @@ internal sealed class PromptedInput : IDisposable
             var count = CountOf(chosen);
             if (count == 0) continue;
             var part = mean(chosen).mul(Kept(weight * count / total));
-            sum = sum is null ? part : sum.add(part);
+            sum = sum is null ? part : sum.add(part, One);
         }
         return (sum ?? mean(all)).MoveToOuterDisposeScope();
 

@@ -18,10 +18,10 @@ internal sealed class RelativeBias(RelativePositions settings, int heads, bool c
         using var scope = NewDisposeScope();
         var device = Table.Weight.device;
         var keys = past + length;
-        var distances = arange(Kept(1 - keys), Kept(length), ScalarType.Int64, device);   // key − query
+        var distances = arange(Kept(1 - keys), Kept(length), One, ScalarType.Int64, device);   // key − query
         var rows = Table.call(Buckets(distances));                            // [distances, heads]
-        var query = arange(Kept(past), Kept(keys), ScalarType.Int64, device).unsqueeze(1);
-        var index = arange(Kept(keys), ScalarType.Int64, device).sub(query).add(Kept(keys - 1)).reshape(-1);
+        var query = arange(Kept(past), Kept(keys), One, ScalarType.Int64, device).unsqueeze(1);
+        var index = arange(Kept(0), Kept(keys), One, ScalarType.Int64, device).sub(query).add(Kept(keys - 1), One).reshape(-1);
         return rows.index_select(0, index).view(length, keys, -1).permute(2, 0, 1).unsqueeze(0).to_type(type).contiguous().MoveToOuterDisposeScope();
     }
 
@@ -32,8 +32,8 @@ internal sealed class RelativeBias(RelativePositions settings, int heads, bool c
         var exact = count / 2;
         // In float32, as published implementations compute it: at the edges of buckets rounding decides.
         var wide = far.to_type(ScalarType.Float32).div(Kept(exact)).log().div(Kept(Math.Log((double)settings.MaxDistance / exact))).mul(Kept(count - exact))
-            .to_type(ScalarType.Int64).add(Kept(exact)).clamp(max: Kept(count - 1));
+            .to_type(ScalarType.Int64).add(Kept(exact), One).clamp(max: Kept(count - 1));
         var bucket = where(far.lt(Kept(exact)), far, wide);
-        return causal ? bucket : bucket.add(distances.gt(Kept(0)).to_type(ScalarType.Int64).mul(Kept(count)));
+        return causal ? bucket : bucket.add(distances.gt(Kept(0)).to_type(ScalarType.Int64).mul(Kept(count)), One);
     }
 }

@@ -58,7 +58,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         var factor = cat([gate.to_type(query.dtype), ones([batch, gate.shape[1], keys - gate.shape[2]], query.dtype, query.device)], 2).unsqueeze(1);   // [batch, 1, queries or 1, keys]
         var scores = query.matmul(Repeat(key, batch, keys).transpose(2, 3)).mul(factor).mul(Kept(scale));
         if (softCap is { } cap) scores = scores.div(Kept(cap)).tanh().mul(Kept(cap));
-        if (pattern.Mask is { } mask) scores = scores.add(mask);
+        if (pattern.Mask is { } mask) scores = scores.add(mask, One);
         if (pattern.LastKeys is { } last) scores = cat([full_like(scores.narrow(3, 0, keys - last), Kept(double.NegativeInfinity)), scores.narrow(3, keys - last, last)], 3);
         var weights = nn.functional.dropout(nn.functional.softmax(scores, -1, query.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32).to_type(query.dtype), dropout, dropout > 0);
         return weights.mul(factor).matmul(Repeat(value, batch, keys)).transpose(1, 2).reshape(batch, queries, heads * size).MoveToOuterDisposeScope();
@@ -114,6 +114,6 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
 
     private static Tensor Add(Tensor scores, Tensor mask)
     {
-        using (scores) return scores.add(mask);
+        using (scores) return scores.add(mask, One);
     }
 }

@@ -89,11 +89,11 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         v.Dispose();
         // As in Hugging Face PEFT, what is read of prompts goes through the output projection, its bias included once more, where queries, keys and
         // values have projections of their own, and not where they are joined.
-        if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read));
+        if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read, One));
         var result = output.call(mixed);
         mixed.Dispose();
         if (read is null) return result;
-        if (joined is not null) return Replace(result, result.add(read));
+        if (joined is not null) return Replace(result, result.add(read, One));
         return output.Bias is { } bias ? AddBias(result, bias, context) : result;
     }
 
@@ -105,7 +105,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         {
             if (prompt.Layer != context.Layer) continue;
             var read = Read(q, prompt);
-            sum = sum is null ? read : Replace(sum, Replace(read, sum.add(read)));
+            sum = sum is null ? read : Replace(sum, Replace(read, sum.add(read, One)));
         }
         return sum;
     }
@@ -117,7 +117,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             if (prompt.Layer != context.Layer) continue;
             using var rows = prompt.Rows?.to_type(result.dtype).reshape(-1, 1, 1);
             using var own = rows is null ? bias.alias() : rows.mul(bias);
-            result = Replace(result, result.add(own));
+            result = Replace(result, result.add(own, One));
         }
         return result;
     }

@@ -201,11 +201,11 @@ internal sealed class Transformer : Backbone
             if (count > spec.MaxPositions)
                 throw new ArgumentException($"The sequence has {count} positions, but the model has learned {spec.MaxPositions} only: cut the input (the blockSize of a TextDataset, the MaxLength of other datasets), virtual tokens counted.", nameof(input));
             using var shifted = ids is null
-                ? arange(Kept(context.Past + spec.LearnedPositionOffset!.Value), Kept(end + spec.LearnedPositionOffset.Value), ScalarType.Int64, context.Device).unsqueeze(0)
-                : ids.add(Kept(spec.LearnedPositionOffset!.Value));
+                ? arange(Kept(context.Past + spec.LearnedPositionOffset!.Value), Kept(end + spec.LearnedPositionOffset.Value), One, ScalarType.Int64, context.Device).unsqueeze(0)
+                : ids.add(Kept(spec.LearnedPositionOffset!.Value), One);
             using var learned = positions.call(shifted);
             using var without = hidden;
-            hidden = without.add(learned);
+            hidden = without.add(learned, One);
         }
         if (embeddingNorm is not null)
         {
@@ -230,7 +230,7 @@ internal sealed class Transformer : Backbone
             throw new ArgumentException($"TokenTypeIds are [{string.Join(", ", given.shape)}], but the input has {embeddings.shape[1]} positions.", nameof(input));
         using var first = input.TokenTypeIds is null ? zeros(1, embeddings.shape[1], ScalarType.Int64, embeddings.device) : null;
         using var kinds = tokenTypes.call(input.TokenTypeIds ?? first!);
-        using (embeddings) return embeddings.add(kinds);
+        using (embeddings) return embeddings.add(kinds, One);
     }
 
     private Tensor Drop(Tensor hidden, double share)
@@ -264,7 +264,7 @@ internal sealed class Transformer : Backbone
             // Embeddings do not tell which of them are padding: transformers then counts all.
             if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
             var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
-            return real.cumsum(1).add(Kept(context.Past)).mul(real).sub(Kept(1)).MoveToOuterDisposeScope();
+            return real.cumsum(1).add(Kept(context.Past), One).mul(real).sub(Kept(1)).MoveToOuterDisposeScope();
         }
         if (context.KeyMask is not { } mask) return null;
         Tensor all;   // [batch, past + sequence]
@@ -275,7 +275,7 @@ internal sealed class Transformer : Backbone
         else
         {
             var first = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
-            all = arange(Kept(context.Past + context.Length), ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Kept(0));
+            all = arange(Kept(0), Kept(context.Past + context.Length), One, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Kept(0));
         }
         return all.narrow(1, context.Past, context.Length).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
     }

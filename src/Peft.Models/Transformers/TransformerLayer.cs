@@ -49,19 +49,19 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         if (postNorm) return NormLast(input, context);
         using var normal = attentionNorm.call(input);
         using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
-        using var middle = AddCross(input.add(attended), context);
+        using var middle = AddCross(input.add(attended, One), context);
         using var normalAgain = feedForwardNorm.call(parallel ? input : middle);
         using var fed = Finish(feedForward.call(normalAgain), feedForwardOutputNorm, dropout);
-        return middle.add(fed);
+        return middle.add(fed, One);
     }
 
     private Tensor NormLast(Tensor input, ForwardContext context)
     {
         using var attended = Finish(attention.call(input, context), null, attentionDropout);
-        using var first = input.add(attended);
+        using var first = input.add(attended, One);
         using var middle = attentionNorm.call(first);
         using var fed = Finish(feedForward.call(middle), null, dropout);
-        using var second = middle.add(fed);
+        using var second = middle.add(fed, One);
         return feedForwardNorm.call(second);
     }
 
@@ -71,7 +71,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         using var before = hidden;
         using var normal = crossAttentionNorm!.call(hidden);
         using var read = Finish(crossAttention.call(normal, context), null, dropout);
-        return hidden.add(read);
+        return hidden.add(read, One);
     }
 
     private Tensor Finish(Tensor change, AdaptableModule? norm, double share)

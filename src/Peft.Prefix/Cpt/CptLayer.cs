@@ -49,7 +49,7 @@ internal sealed class CptLayer : EmbeddingPrompt
     {
         if (!ReferenceEquals(tensor.Value, embedding)) return base.ToSaved(tensor);
         using var _ = no_grad();
-        return embedding.add(Projected());
+        return embedding.add(Projected(), One);
     }
 
     // The file's embeddings have moved already.
@@ -62,8 +62,8 @@ internal sealed class CptLayer : EmbeddingPrompt
     protected override Tensor Embeddings(Tensor? tasks, bool training)
     {
         var projected = Projected();
-        if (!is_grad_enabled()) return embedding.add(projected).unsqueeze(0);
+        if (!is_grad_enabled()) return embedding.add(projected, One).unsqueeze(0);
         using (no_grad()) delta.copy_(projected);   // the optimizer goes on from within the balls
-        return embedding.add(delta.mul(learns)).add(projected.mul(learns.neg().add(Kept(1)))).unsqueeze(0);
+        return embedding.add(delta.mul(learns), One).add(projected.mul(learns.neg().add(Kept(1), One)), One).unsqueeze(0);
     }
 }

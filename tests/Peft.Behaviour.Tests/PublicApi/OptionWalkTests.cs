@@ -13,7 +13,6 @@ public sealed class OptionWalkTests : IDisposable
     private readonly string folder = Directory.CreateTempSubdirectory("peft-options-").FullName;
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly List<string> failures = [];
-    private bool makesTensors;   // of the sizes in its options: what the machine can hold is made
 
     // Options whose value lies where no test can judge it, and why.
     private static readonly Dictionary<string, string> Excluded = new()
@@ -36,7 +35,6 @@ public sealed class OptionWalkTests : IDisposable
     [Theory, MemberData(nameof(Methods))]
     public void Options_of_a_method(string method)
     {
-        makesTensors = true;
         Walk(Sample.Of(method).Options, options => Adapt(method, options));
     }
 
@@ -57,6 +55,16 @@ public sealed class OptionWalkTests : IDisposable
         using var model = SmallModel.Create();
         foreach (var start in new[] { new GenerationOptions(), new() { DoSample = true }, new() { NumBeams = 2 } })
             Walk(start, options => model.Generate([[1, 2], [3]], options with { MaxNewTokens = options.MaxNewTokens is > 2 ? 2 : options.MaxNewTokens ?? 2 }));
+    }
+
+    [Fact]
+    public void Options_of_training()
+    {
+        using var model = SmallModel.Create();
+        using var peft = model.ApplyLora(rank: 2);
+        var data = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(), 8);
+        Walk(new TrainingOptions { BatchSize = 2, MaxSteps = 2 }, options => new Trainer(peft, data, options) { Evaluation = data, Callbacks = [new StopsSoon()] }.Train());
+        Walk(new AdamWOptions(), options => new Trainer(peft, data, new TrainingOptions { BatchSize = 2, MaxSteps = 1, Optimizer = options }).Train());
     }
 
     [Fact]
@@ -106,7 +114,7 @@ public sealed class OptionWalkTests : IDisposable
     private IEnumerable<object?> Values(Type type)
     {
         if (Nullable.GetUnderlyingType(type) is { } inner) return Values(inner);
-        if (type == typeof(int)) return makesTensors ? [-1, 0] : [-1, 0, int.MaxValue];
+        if (type == typeof(int)) return [-1, 0, int.MaxValue];
         if (type == typeof(long)) return [-1L, long.MaxValue];
         if (type == typeof(double)) return [double.NaN, -1.0, double.MaxValue];
         if (type == typeof(bool)) return [true, false];
@@ -117,7 +125,7 @@ public sealed class OptionWalkTests : IDisposable
         if (type == typeof(IReadOnlyList<string>)) return [null, Array.Empty<string>(), new string[] { null! }, new[] { "no-such" }];
         if (type == typeof(IReadOnlyList<int>)) return [null, Array.Empty<int>(), new[] { -1 }, new[] { int.MaxValue }];
         if (type == typeof(IReadOnlyList<IReadOnlyList<int>>)) return [null, new IReadOnlyList<int>[] { null! }, new IReadOnlyList<int>[] { new[] { -1 } }];
-        if (type == typeof(IReadOnlyDictionary<string, int>)) return [null, new Dictionary<string, int> { ["q_proj"] = makesTensors ? 0 : int.MaxValue }, new Dictionary<string, int> { ["q_proj"] = -1, ["("] = 2 }];
+        if (type == typeof(IReadOnlyDictionary<string, int>)) return [null, new Dictionary<string, int> { ["q_proj"] = int.MaxValue }, new Dictionary<string, int> { ["q_proj"] = -1, ["("] = 2 }];
         if (type == typeof(IReadOnlyDictionary<string, double>)) return [null, new Dictionary<string, double> { ["q_proj"] = double.NaN }, new Dictionary<string, double> { ["("] = -1 }];
         return type.IsValueType ? [Activator.CreateInstance(type)] : [null];
     }

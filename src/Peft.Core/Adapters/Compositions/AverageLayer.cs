@@ -13,7 +13,7 @@ internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double
         foreach (var (layers, weight) in stacks)
         {
             var part = inner.Enclosed(layers).Forward(input).mul(Kept(weight));
-            sum = sum is null ? part : sum.add(part);
+            sum = sum is null ? part : sum.add(part, One);
         }
         return sum!;
     }
@@ -30,5 +30,5 @@ internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double
         return new Weights(weight!, bias);
     }
 
-    private static Tensor Add(Tensor? sum, Tensor part) => sum is null ? part : sum.add(part);
+    private static Tensor Add(Tensor? sum, Tensor part) => sum is null ? part : sum.add(part, One);
 }

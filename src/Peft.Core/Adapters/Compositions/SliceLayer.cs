@@ -27,15 +27,10 @@ internal sealed class SliceLayer : AdapterLayer
         long start = 0;
         for (var i = 0; i < outputs.Length; i++)
         {
-            using var tokens = PassTokens.EnterPart(ids => Seen(ids, size, start, lengths[i]));
-            using var part = dimension == 0 ? PassRows.Enter(arange(Kept(start), Kept(start + lengths[i]), device: input.device)) : PassPositions.EnterRun(start, lengths[i], size);
+            using var part = dimension == 0 ? ForwardPass.EnterRows(arange(Kept(start), Kept(start + lengths[i]), One, device: input.device)) : ForwardPass.EnterRun(start, lengths[i], size);
             outputs[i] = inner.Enclosed(stacks[i].Layers).Forward(input.narrow(dimension, start, lengths[i]));
             start += lengths[i];
         }
         return cat(outputs, dimension);
     }
-
-    // A run of positions knows what stood before it.
-    private Tensor Seen(Tensor ids, long size, long start, long length)
-        => dimension == 0 ? ids.narrow(0, start, length) : ids.narrow(1, 0, ids.shape[1] - size + start + length);
 }

@@ -64,7 +64,7 @@ internal sealed class BeamSearch : IDisposable
             ScoreRules.RequireChoice(scores, step, settings, mayBeEmpty: true);
         }
         var vocabulary = scores.shape[1];
-        if (step > 0) scores = scores.add(tensor(pools.SelectMany(Scores).ToArray(), device: decoding.Device).unsqueeze(1));
+        if (step > 0) scores = scores.add(tensor(pools.SelectMany(Scores).ToArray(), device: decoding.Device).unsqueeze(1), One);
         var all = scores.reshape(pools.Length, rows * vocabulary);
         var count = (int)Math.Min(candidates, all.shape[1]);
         var (values, places) = picker.Pick(all, count);

@@ -2,14 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>
-/// The token ids of a forward pass, for adapter layers that act on some tokens alone: a model enters them while its layers run, and layers ask for
-/// <see cref="Current"/>.
-/// </summary>
+/// <summary>The token ids of a forward pass, for adapter layers that act on some tokens alone.</summary>
 public sealed class PassTokens : IDisposable
 {
-    [ThreadStatic] private static PassTokens? current;
-
     private readonly Dictionary<object, Tensor> derived = new(ReferenceEqualityComparer.Instance);
     private readonly Func<Tensor>? read;   // for a part of a pass, which seldom asks
     private Tensor? ids;
@@ -25,9 +20,6 @@ public sealed class PassTokens : IDisposable
     }
 
     private PassTokens(Func<Tensor> read, IReadOnlyList<int>? packedLengths) => (this.read, PackedLengths) = (read, packedLengths);
-
-    /// <summary>Those of the pass that runs on this thread; null outside of one, or where the model got embeddings.</summary>
-    public static PassTokens? Current => current;
 
     /// <summary>Token ids <c>[batch, past + sequence]</c>, those that a cache holds among them.</summary>
     public Tensor Ids => ids ??= read!().DetachFromDisposeScope();
@@ -45,21 +37,8 @@ public sealed class PassTokens : IDisposable
         return derived[key] = make().DetachFromDisposeScope();
     }
 
-    /// <summary>Makes these tokens the current ones until the result is disposed, on the same thread.</summary>
-    public IDisposable Enter()
-    {
-        var before = current;
-        current = this;
-        return new Exit(before);
-    }
-
-    /// <summary>The tokens of some rows of the current pass, entered while a part of the batch runs; nothing where no tokens are known.</summary>
-    internal static IDisposable? EnterPart(Func<Tensor, Tensor> part)
-    {
-        if (current is not { } whole) return null;
-        var tokens = new PassTokens(() => part(whole.Ids), whole.PackedLengths);
-        return new Exit(current, tokens, tokens.Enter());
-    }
+    /// <summary>The tokens of a part of the batch, taken when a layer asks for them.</summary>
+    internal PassTokens Part(Func<Tensor, Tensor> select) => new(() => select(Ids), PackedLengths);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -68,14 +47,5 @@ public sealed class PassTokens : IDisposable
         ids = null;
         foreach (var tensor in derived.Values) tensor.Dispose();
         derived.Clear();
-    }
-
-    private sealed class Exit(PassTokens? before, params IDisposable[] others) : IDisposable
-    {
-        public void Dispose()
-        {
-            current = before;
-            foreach (var other in others) other.Dispose();
-        }
     }
 }

@@ -1,7 +1,7 @@
 namespace Peft;
 
 /// <summary>The modules that weight-update methods adapt by default, per architecture (Hugging Face PEFT's table).</summary>
-internal static class DefaultTargets
+internal static class DefaultTargetTable
 {
     private static readonly Dictionary<string, string[]> Table = new()
     {
@@ -19,5 +19,8 @@ internal static class DefaultTargets
         ["btlm"] = ["c_proj", "c_attn"], ["codegen"] = ["qkv_proj"], ["mpt"] = ["Wqkv"], ["cohere"] = ["q_proj", "v_proj"],
     };
 
-    public static IReadOnlyList<string>? For(string modelType) => Table.GetValueOrDefault(modelType);
+    public static ModuleSelector? Find(ModelTree model) => Find(model, Table);
+
+    /// <summary>The entry of a table for the model's architecture; null if there is none.</summary>
+    public static ModuleSelector? Find(ModelTree model, IReadOnlyDictionary<string, string[]> table) => model.ModelType is { } type && table.TryGetValue(type, out var names) ? ModuleSelector.Create(names) : null;
 }
