@@ -44,13 +44,13 @@ public sealed record ResourceLimits
     public int MaxPatternLength { get; init; } = 4096;
 
     /// <summary>
-    /// Maximum time that a tokenizer's regular expressions may take for one text, plus one second for each million characters beyond the first.
+    /// Maximum time that a tokenizer's regular expressions may take for one text, plus one second for each million characters.
     /// Default 2 seconds. Published tokenizers take some microseconds per word.
     /// </summary>
     public TimeSpan MaxPatternTime { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// Maximum number of characters that all steps of a tokenizer together may produce per character of the input beyond the first million. Default 50;
+    /// Maximum number of characters that all steps of a tokenizer together may produce for each character of the input, plus one million in total. Default 50;
     /// published ones produce fewer than 15.
     /// </summary>
     public int MaxTextGrowth { get; init; } = 50;

@@ -12,7 +12,7 @@ namespace Peft.Models;
 /// <remarks>
 /// Messages are converted to the fields that templates expect: <c>role</c>, <c>content</c>, <c>name</c>, <c>reasoning_content</c>, <c>tool_calls</c> (<c>type</c>, <c>id</c>,
 /// <c>function</c> with <c>name</c> and <c>arguments</c>), and one message with <c>tool_call_id</c> and <c>name</c> per tool result. A message's
-/// <see cref="ChatMessage.AdditionalProperties"/> are added under their own names. Integers have 64 bits. There is no HTML autoescaping.
+/// <see cref="ChatMessage.AdditionalProperties"/> are added under their own names. Integers have 64 bits. HTML filters return plain strings, not Markup.
 /// </remarks>
 public sealed class ChatTemplate
 {
