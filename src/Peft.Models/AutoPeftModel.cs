@@ -9,7 +9,8 @@ public static class AutoPeftModel
 {
     /// <summary>Loads a causal language model with its adapter.</summary>
     /// <param name="nameOrPath">The adapter: a local folder, or the id of its repository on the hub.</param>
-    /// <param name="options">Dtype, device and further options for the base model. <see cref="LoadOptions.Revision"/> is the revision of the adapter; the adapter's configuration sets that of the base model.</param>
+    /// <param name="options">Dtype, device and further options for the base model. <see cref="LoadOptions.Revision"/> is the revision of the adapter; the adapter's
+    /// configuration sets that of the base model.</param>
     /// <param name="trainable">True to continue training the adapter; false to freeze it.</param>
     /// <exception cref="Checkpoints.CheckpointException">A file of the adapter is missing or damaged.</exception>
     /// <exception cref="ModelFolderException">The adapter names no base model, or the base model was not found.</exception>
@@ -69,7 +70,7 @@ public static class AutoPeftModel
         if (Directory.Exists(name)) return name;
         if (Directory.Exists(beside)) return beside;
         if (HubNames.IsRepository(name)) return name;
-        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} is not there: neither {Path.GetFullPath(name)} nor {beside} is a folder. Load it yourself from where it is, and call ApplyAdapter(\"{folder}\") on it.");
+        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} was not found: neither {Path.GetFullPath(name)} nor {beside} is a folder. Load it yourself, and call ApplyAdapter(\"{folder}\") on it.");
     }
 
     // A tokenizer is saved next to an adapter if tokens were added to it.

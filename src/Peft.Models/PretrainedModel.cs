@@ -153,7 +153,10 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     /// <exception cref="ObjectDisposedException">The model or a tensor was disposed.</exception>
     public abstract Tensor forward(ModelInput input);
 
-    /// <summary>The model's output, as by <see cref="forward(ModelInput)"/>, including the hooks registered on the model. Hooks receive the token ids, or the embeddings if there are none.</summary>
+    /// <summary>
+    /// The model's output, as by <see cref="forward(ModelInput)"/>, including the hooks registered on the model. Hooks receive the token ids, or the embeddings if
+    /// there are none.
+    /// </summary>
     /// <exception cref="ArgumentException">The input does not fit the model.</exception>
     /// <exception cref="ObjectDisposedException">The model or a tensor was disposed.</exception>
     public Tensor call(ModelInput input)
@@ -288,7 +291,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
             TransformerKind.Encoder => ("an encoder", nameof(MaskedLM)),
             _ => ("an encoder with a decoder", nameof(Seq2SeqLM)),
         };
-        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} is not made for. Its language model is {instead}.");
+        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} does not support. Its language model is {instead}.");
     }
 
     private protected static T Load<T>(T model, ModelSource source, LoadOptions options) where T : PretrainedModel

@@ -83,7 +83,7 @@ public sealed class QuestionAnswerer : HeadedModel
     private static Tensor Ends(Tensor start, Tensor end)
     {
         if (TensorRules.RequireAlive(start, "start_positions").numel() != TensorRules.RequireAlive(end, "end_positions").numel() || start.dtype != end.dtype)
-            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but must be alike, [batch].");
+            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but both must be [batch] of the same dtype.");
         return stack([start.reshape(-1), end.reshape(-1)], 1);
     }
 }

@@ -43,7 +43,8 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>
-    /// <exception cref="ArgumentException">The last token of several rows is unknown. Or, for an encoder-decoder model, the rows have none or different numbers of end-of-sequence tokens.</exception>
+    /// <exception cref="ArgumentException">The last token of several rows is unknown. Or, for an encoder-decoder model, the rows have none or different numbers of
+    /// end-of-sequence tokens.</exception>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -88,7 +89,7 @@ public sealed class SequenceClassifier : ClassifyingModel
         if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, ids.ne(Kept(pad)));
         if (input.AttentionMask is { } mask) return HiddenStates.Last(hidden, mask.narrow(1, mask.shape[1] - length, length).ne(Kept(0)));
         if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
-        throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));
+        throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: pass an attention mask.", nameof(input));
     }
 
     /// <inheritdoc/>

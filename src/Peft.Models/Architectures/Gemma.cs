@@ -21,7 +21,10 @@ internal static class Gemma
         };
     }
 
-    /// <summary>Gemma 2 without soft caps of the scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and another rotary base for layers with a sliding window.</summary>
+    /// <summary>
+    /// Gemma 2 without soft caps of the scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and another rotary
+    /// base for layers with a sliding window.
+    /// </summary>
     public static TransformerSpec Describe3(ModelConfig config)
     {
         const int positions = 131072;

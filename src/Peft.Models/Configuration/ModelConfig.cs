@@ -107,7 +107,7 @@ public sealed class ModelConfig
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
         var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(DefaultLabel)];
         if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
-            throw new ArgumentException($"Id2Label names a class twice: {string.Join(", ", labels)}.", nameof(options));
+            throw new ArgumentException($"Id2Label has a duplicate class: {string.Join(", ", labels)}.", nameof(options));
         return WithLabels(labels);
     }
 

@@ -125,7 +125,7 @@ internal sealed class Decoding : IDisposable
     private static void Check(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts)
     {
         if (prompts.Count == 0 || prompts.Any(prompt => prompt is not { Count: > 0 }))
-            throw new ArgumentException($"Of {prompts.Count} prompts, at least one is empty or there is none: pass at least one prompt, with at least one token each.", nameof(prompts));
+            throw new ArgumentException($"There are {prompts.Count} prompts, but at least one is needed, and none may be empty.", nameof(prompts));
         foreach (var id in prompts.SelectMany(prompt => prompt))
             if (id < 0 || id >= model.Spec.VocabularySize)
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));

@@ -13,7 +13,10 @@ public sealed record GenerationOptions
     /// <summary>Maximum number of new tokens; 256 by default. Learned positions limit it further.</summary>
     public int? MaxNewTokens { get; init; }
 
-    /// <summary>Maximum length of a sequence, prompt and its padding included. Used only if <see cref="MaxNewTokens"/> is null and, unless this is set, the model's file has none either.</summary>
+    /// <summary>
+    /// Maximum length of a sequence, prompt and its padding included. Used only if <see cref="MaxNewTokens"/> is null and, unless this is set, the model's file has
+    /// none either.
+    /// </summary>
     public int? MaxLength { get; init; }
 
     /// <summary>Minimum number of new tokens before an end-of-sequence token; 0 by default.</summary>
@@ -97,7 +100,10 @@ public sealed record GenerationOptions
     /// <summary>Number of beams; 1 (no beam search) by default.</summary>
     public int? NumBeams { get; init; }
 
-    /// <summary>Length penalty of beam search: the sum of log-probabilities is divided by the number of new tokens to this power. Above 0 it favors long sequences, below 0 short ones; 1 by default.</summary>
+    /// <summary>
+    /// Length penalty of beam search: the sum of log-probabilities is divided by the number of new tokens to this power. Above 0 it favors long sequences, below 0
+    /// short ones; 1 by default.
+    /// </summary>
     public double? LengthPenalty { get; init; }
 
     /// <summary>Stopping condition of a beam search; <see cref="EarlyStopping.Heuristic"/> by default.</summary>

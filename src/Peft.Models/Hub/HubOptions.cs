@@ -16,7 +16,10 @@ public sealed record HubOptions
     /// </summary>
     public string? Token { get; init; }
 
-    /// <summary>The cache folder, shared with Python. Defaults to <c>HF_HUB_CACHE</c>, or else <c>hub</c> in <c>HF_HOME</c>, or else <c>huggingface/hub</c> in <c>XDG_CACHE_HOME</c> (<c>~/.cache</c>).</summary>
+    /// <summary>
+    /// The cache folder, shared with Python. Defaults to <c>HF_HUB_CACHE</c>, or else <c>hub</c> in <c>HF_HOME</c>, or else <c>huggingface/hub</c> in
+    /// <c>XDG_CACHE_HOME</c> (<c>~/.cache</c>).
+    /// </summary>
     public string? CacheFolder { get; init; }
 
     /// <summary>True to use only the cache and send no requests. Defaults to <c>HF_HUB_OFFLINE</c>.</summary>

@@ -18,7 +18,10 @@ public sealed record LoadOptions
     /// <summary>Number of classes of a classification head; null for that of the configuration. If it differs from the checkpoint, the head is initialized at random.</summary>
     public int? LabelCount { get; init; }
 
-    /// <summary>Names of the classes of a classification head in order; null for those of the configuration. If their number differs from the checkpoint, the head is initialized at random.</summary>
+    /// <summary>
+    /// Names of the classes of a classification head in order; null for those of the configuration. If their number differs from the checkpoint, the head is
+    /// initialized at random.
+    /// </summary>
     public IReadOnlyList<string>? Id2Label { get; init; }
 
     /// <summary>The problem type of a classification head; null for <c>problem_type</c> of the configuration.</summary>

@@ -28,7 +28,7 @@ internal static class InputRules
 
         void Refuse(Tensor? given, string why)
         {
-            if (given is not null) throw new ArgumentException($"This {model.GetType().Name} does not read such an input. {why}", nameof(input));
+            if (given is not null) throw new ArgumentException($"This {model.GetType().Name} does not support this input. {why}", nameof(input));
         }
     }
 
@@ -56,7 +56,7 @@ internal static class InputRules
     // Token ids or embeddings, never both.
     private static (long Batch, long Length)? Text(PretrainedModel model, Tensor? ids, string idsName, Tensor? embeddings, string embeddingsName)
     {
-        if (ids is not null && embeddings is not null) throw new ArgumentException($"The input has both {idsName} and {embeddingsName}: give one of them.", embeddingsName);
+        if (ids is not null && embeddings is not null) throw new ArgumentException($"The input has both {idsName} and {embeddingsName}: pass only one of them.", embeddingsName);
         if (embeddings is not null) return Hidden(model, embeddings, embeddingsName);
         if (ids is null) return null;
         var shape = TensorRules.RequireIds(ids, idsName);
@@ -90,7 +90,7 @@ internal static class InputRules
         if (mask is null) return;
         var shape = TensorRules.RequireRank(mask, name, "[batch, sequence]");
         if (mask.is_complex() || shape[0] != batch || !past.Contains(shape[1] - length))
-            throw new ArgumentException($"{name} is {TensorRules.Describe(mask)}, but the input is [{batch}, {length}]{(past.Max() > 0 ? $" after {past.Max()} earlier positions" : "")}: give 1 for each real token and 0 for padding.", name);
+            throw new ArgumentException($"{name} is {TensorRules.Describe(mask)}, but the input is [{batch}, {length}]{(past.Max() > 0 ? $" after {past.Max()} earlier positions" : "")}: pass 1 for each real token and 0 for padding.", name);
     }
 
     private static void CheckBeside(Tensor? given, string name, long batch, long length, long count, string what)

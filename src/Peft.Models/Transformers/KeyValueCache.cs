@@ -10,7 +10,7 @@ namespace Peft.Models;
 /// <exception cref="ArgumentOutOfRangeException">The capacity is negative.</exception>
 public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposable
 {
-    private int capacity = capacity >= 0 ? capacity : throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "A cache has room for 0 positions or more.");
+    private int capacity = capacity >= 0 ? capacity : throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "The capacity must be at least 0.");
     private bool disposed;
     private (long Batch, long Heads, long Size) shape;   // of the tensors it holds
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
@@ -76,7 +76,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     /// <summary>Stores a layer's keys and values of the encoder's output, and takes ownership of them.</summary>
     internal void KeepCross(int layer, Tensor keys, Tensor values)
     {
-        if (layer != cross.Count) throw new InvalidOperationException($"Layer {layer} comes before layer {cross.Count}.");
+        if (layer != cross.Count) throw new InvalidOperationException($"Expected layer {cross.Count}, but got layer {layer}.");
         cross.Add((keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
     }
 

@@ -34,7 +34,10 @@ public sealed record ModelInput
     /// <summary>Keys and values of earlier tokens. Those of the new tokens are appended. For inference only.</summary>
     public KeyValueCache? Cache { get; init; }
 
-    /// <summary>Keys and values that precede the input, a pair per layer, as in prefix tuning. In an encoder-decoder model they precede the decoder's input. Ignored once the cache holds them.</summary>
+    /// <summary>
+    /// Keys and values that precede the input, a pair per layer, as in prefix tuning. In an encoder-decoder model they precede the decoder's input. Ignored once the
+    /// cache holds them.
+    /// </summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
     /// <summary>Gate of each layer's prefix, also for a prefix inside the cache; null if the prefix is always fully attended.</summary>

@@ -177,7 +177,10 @@ public sealed record TransformerSpec
     /// <summary>True if the residual projections of a new model are scaled by 1/√(2·layers) (GPT-2).</summary>
     public bool ScaledResidualInit { get; init; }
 
-    /// <summary>True if layers with a sliding window keep only the part of a prefix inside the window, as transformers' hybrid caches do. It affects only padding, which attends to nothing and averages all keys held.</summary>
+    /// <summary>
+    /// True if layers with a sliding window keep only the part of a prefix inside the window, as transformers' hybrid caches do. It affects only padding, which
+    /// attends to nothing and averages all keys held.
+    /// </summary>
     internal bool CutsPrefixes { get; init; }
 
     internal double ScoreFactor(int layer) => (AttentionScale ?? 1 / Math.Sqrt(HeadSize)) / (DividesScoresByLayer ? layer + 1 : 1);

@@ -9,7 +9,8 @@ namespace Peft.Models;
 /// change meanwhile.
 /// </summary>
 /// <remarks>
-/// <see cref="ChatOptions.ModelId"/> selects the adapter, or <see cref="PeftModel.Base"/> for none. Of the other <see cref="ChatOptions"/>, the maximum number of tokens, temperature, top-k, top-p, seed, stop sequences, instructions and tools are supported.
+/// <see cref="ChatOptions.ModelId"/> selects the adapter, or <see cref="PeftModel.Base"/> for none. Of the other <see cref="ChatOptions"/>, the maximum number of
+/// tokens, temperature, top-k, top-p, seed, stop sequences, instructions and tools are supported.
 /// <see cref="ChatOptions.AdditionalProperties"/> are passed to the template as variables. Tool calls become <see cref="FunctionCallContent"/> if the request has tools
 /// and the format is known (<see cref="ToolCallFormat"/>). Malformed calls remain text. Pass the results back as <see cref="FunctionResultContent"/>.
 /// The client does not own the model: disposing it does nothing.

@@ -12,7 +12,10 @@ public enum ToolCallFormat
     /// <summary>Hermes and Qwen: <c>&lt;tool_call&gt;{"name": …, "arguments": {…}}&lt;/tool_call&gt;</c>, any number of calls, with text before and between them.</summary>
     Hermes,
 
-    /// <summary>Llama 3.1 and later: the answer is <c>{"name": …, "parameters": {…}}</c>, optionally after <c>&lt;|python_tag|&gt;</c>. Without that mark only calls of the request's tools are recognized.</summary>
+    /// <summary>
+    /// Llama 3.1 and later: the answer is <c>{"name": …, "parameters": {…}}</c>, optionally after <c>&lt;|python_tag|&gt;</c>. Without that mark only calls of the
+    /// request's tools are recognized.
+    /// </summary>
     Llama3,
 
     /// <summary>Mistral: <c>[TOOL_CALLS][{"name": …, "arguments": {…}, "id": …}]</c>, with text before the mark.</summary>

@@ -89,7 +89,7 @@ public sealed class ClassificationDataset : TrainingDataset
     {
         if (row.Problem != Labels.Problem && !(row.Problem == ProblemType.SingleLabel && Labels.Problem == ProblemType.MultiLabel))
             throw error($"the row is for {row.Problem}, but the dataset for {Labels.Problem}.");
-        if (Labels.Problem == ProblemType.Regression && !double.IsFinite(row.Value)) throw error($"the number to learn is {row.Value}.");
+        if (Labels.Problem == ProblemType.Regression && !double.IsFinite(row.Value)) throw error($"the target value is {row.Value}, but must be finite.");
         if (string.IsNullOrWhiteSpace(row.Text) || row.Pair is not null && string.IsNullOrWhiteSpace(row.Pair)) throw error("the text is empty.");
         classes.Add([.. row.Labels.Select(label => IdOf(label, error))]);
         values.Add(row.Value);

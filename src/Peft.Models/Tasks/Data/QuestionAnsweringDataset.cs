@@ -23,7 +23,10 @@ public sealed record QuestionAnsweringOptions
     /// <summary>Name of the field with the answers: SQuAD's object with the lists <c>text</c> and <c>answer_start</c>, or a single answer as a string. Default <c>answers</c>.</summary>
     public string AnswersField { get; init; } = "answers";
 
-    /// <summary>Maximum number of tokens of question and context, special tokens included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>. Longer contexts are split into windows.</summary>
+    /// <summary>
+    /// Maximum number of tokens of question and context, special tokens included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>. Longer contexts are
+    /// split into windows.
+    /// </summary>
     public int? MaxLength { get; init; }
 
     /// <summary>Number of tokens that adjacent windows share. Default 128.</summary>
@@ -142,7 +145,8 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     }
 
     /// <inheritdoc/>
-    /// <remarks>As in SQuAD's evaluation script, averaged over the questions: <c>exact_match</c> and <c>f1</c>, from 0 to 1. For an unanswerable question the correct result is no answer.</remarks>
+    /// <remarks>As in SQuAD's evaluation script, averaged over the questions: <c>exact_match</c> and <c>f1</c>, from 0 to 1. For an unanswerable question the
+    /// correct result is no answer.</remarks>
     public override IReadOnlyList<DatasetMetric> Metrics => [new("exact_match"), new("f1")];
 
     /// <inheritdoc/>

@@ -33,8 +33,8 @@ public sealed record TaggingOptions
 }
 
 /// <summary>
-/// Sentences with a tag for each word, for training a <see cref="TokenClassifier"/>. The first token of a word has its tag as the label, the others are ignored, as in transformers' example. Words are
-/// joined by spaces before encoding.
+/// Sentences with a tag for each word, for training a <see cref="TokenClassifier"/>. The first token of a word has its tag as the label, the others are ignored, as
+/// in transformers' example. Words are joined by spaces before encoding.
 /// </summary>
 public sealed class TaggingDataset : TrainingDataset
 {
