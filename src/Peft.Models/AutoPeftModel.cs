@@ -1,43 +1,44 @@
 namespace Peft.Models;
 
-/// <summary>Loads an adapter together with its base model, which the adapter's own configuration names (<c>base_model_name_or_path</c>).</summary>
+/// <summary>Loads an adapter together with its base model, which the adapter's configuration names in <c>base_model_name_or_path</c>.</summary>
 /// <remarks>
-/// The base model is a folder, relative to the working directory or to the adapter's folder, or else a model on the hub. Where tokens were added to the tokenizer that
-/// lies beside the adapter, the base model gets rows for them.
+/// The base model is a local folder, relative to the working directory or to the adapter's folder; otherwise a model on the hub. If the adapter's folder holds a
+/// tokenizer with added tokens, the base model's embeddings are resized for them.
 /// </remarks>
 public static class AutoPeftModel
 {
-    /// <summary>A model that writes text, with its adapter.</summary>
-    /// <param name="nameOrPath">The adapter: a folder, or the id of its repository on the hub.</param>
-    /// <param name="options">Type, device and further choices for the base model, whose revision is the adapter's choice; <see cref="LoadOptions.Revision"/> is the adapter's own.</param>
-    /// <param name="trainable">Whether the adapter's training may go on.</param>
+    /// <summary>Loads a causal language model with its adapter.</summary>
+    /// <param name="nameOrPath">The adapter: a local folder, or the id of its repository on the hub.</param>
+    /// <param name="options">Dtype, device and further options for the base model. <see cref="LoadOptions.Revision"/> is the revision of the adapter; the adapter's
+    /// configuration sets that of the base model.</param>
+    /// <param name="trainable">True to continue training the adapter; false to freeze it.</param>
     /// <exception cref="Checkpoints.CheckpointException">A file of the adapter is missing or damaged.</exception>
-    /// <exception cref="ModelFolderException">The adapter names no base model, or one that is not there.</exception>
-    /// <exception cref="HubException">Something could not be downloaded.</exception>
-    /// <exception cref="AdapterMismatchException">The adapter is for another task, or does not fit the base model.</exception>
+    /// <exception cref="ModelFolderException">The adapter names no base model, or the base model was not found.</exception>
+    /// <exception cref="HubException">A file could not be downloaded.</exception>
+    /// <exception cref="AdapterMismatchException">The adapter is for another task, or does not match the base model.</exception>
     public static AutoPeftModel<CausalLM> ForCausalLM(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "CAUSAL_LM", CausalLM.FromPretrained);
 
-    /// <summary>A model that writes one text from another, with its adapter.</summary>
+    /// <summary>Loads a sequence-to-sequence language model with its adapter.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
     public static AutoPeftModel<Seq2SeqLM> ForSeq2SeqLM(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "SEQ_2_SEQ_LM", Seq2SeqLM.FromPretrained);
 
-    /// <summary>A model that fills in masked tokens, with its adapter.</summary>
+    /// <summary>Loads a masked language model with its adapter.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
     public static AutoPeftModel<MaskedLM> ForMaskedLM(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, null, MaskedLM.FromPretrained);
 
-    /// <summary>A classifier of sequences, with its adapter. Give <see cref="LoadOptions.LabelCount"/> where it has other classes than the base model.</summary>
+    /// <summary>Loads a sequence classifier with its adapter. Set <see cref="LoadOptions.LabelCount"/> if its classes differ from those of the base model.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
     public static AutoPeftModel<SequenceClassifier> ForSequenceClassification(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "SEQ_CLS", (name, choices) => SequenceClassifier.FromPretrained(name, choices));
 
-    /// <summary>A classifier of tokens, with its adapter. Give <see cref="LoadOptions.LabelCount"/> where it has other classes than the base model.</summary>
+    /// <summary>Loads a token classifier with its adapter. Set <see cref="LoadOptions.LabelCount"/> if its classes differ from those of the base model.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
     public static AutoPeftModel<TokenClassifier> ForTokenClassification(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "TOKEN_CLS", TokenClassifier.FromPretrained);
 
-    /// <summary>A model that finds answers in texts, with its adapter.</summary>
+    /// <summary>Loads a question answering model with its adapter.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
     public static AutoPeftModel<QuestionAnswerer> ForQuestionAnswering(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "QUESTION_ANS", QuestionAnswerer.FromPretrained);
 
-    /// <summary>A model without a head, for hidden states and embeddings, with its adapter.</summary>
+    /// <summary>Loads a model without a head, for hidden states and embeddings, with its adapter.</summary>
     /// <inheritdoc cref="ForCausalLM"/>
     public static AutoPeftModel<FeatureExtractor> ForFeatureExtraction(string nameOrPath, LoadOptions? options = null, bool trainable = false) => Load(nameOrPath, options, trainable, "FEATURE_EXTRACTION", FeatureExtractor.FromPretrained);
 
@@ -69,10 +70,10 @@ public static class AutoPeftModel
         if (Directory.Exists(name)) return name;
         if (Directory.Exists(beside)) return beside;
         if (HubNames.IsRepository(name)) return name;
-        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} is not there: neither {Path.GetFullPath(name)} nor {beside} is a folder. Load it yourself from where it is, and call ApplyAdapter(\"{folder}\") on it.");
+        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} was not found: neither {Path.GetFullPath(name)} nor {beside} is a folder. Load it yourself, and call ApplyAdapter(\"{folder}\") on it.");
     }
 
-    // A tokenizer is saved beside an adapter where tokens were added to it.
+    // A tokenizer is saved next to an adapter if tokens were added to it.
     private static void Resize(PretrainedModel model, string folder, LoadOptions? options)
     {
         if (!File.Exists(Path.Combine(folder, "tokenizer.json"))) return;
@@ -81,16 +82,16 @@ public static class AutoPeftModel
     }
 }
 
-/// <summary>A base model with the adapter that it was loaded for. Disposing this disposes both.</summary>
-/// <typeparam name="T">The kind of model.</typeparam>
+/// <summary>A base model and the adapter it was loaded for. Disposing this disposes both.</summary>
+/// <typeparam name="T">The model class.</typeparam>
 public sealed class AutoPeftModel<T> : IDisposable where T : PretrainedModel
 {
     internal AutoPeftModel(T model, PeftModel peft) => (Model, Peft) = (model, peft);
 
-    /// <summary>The model, which the adapter is part of.</summary>
+    /// <summary>The model, including the adapter.</summary>
     public T Model { get; }
 
-    /// <summary>Its adapters.</summary>
+    /// <summary>The model's adapters.</summary>
     public PeftModel Peft { get; }
 
     /// <inheritdoc/>

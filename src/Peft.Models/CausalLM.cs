@@ -9,22 +9,22 @@ public sealed class CausalLM : LanguageModel
         : base(config, Require(config, spec, nameof(CausalLM), TransformerKind.Decoder), options.Placement) { }
 
     /// <summary>Loads a model in Hugging Face's layout: <c>config.json</c> and safetensors.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static CausalLM FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         options ??= new();
         return OpenWithDefaults(ModelSource.Resolve(nameOrPath, options), options, (config, spec, choices) => new CausalLM(config, spec, choices));
     }
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     public static CausalLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new CausalLM(made, spec, choices));
 
@@ -44,7 +44,7 @@ public sealed class CausalLM : LanguageModel
     internal override Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding) => new(prompts, (input, _) => ForwardLast(input));
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>; with virtual tokens before the input those come first, <c>[batch, virtual + sequence, vocabulary]</c>.</returns>
+    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>; with virtual tokens <c>[batch, virtual + sequence, vocabulary]</c>, those of the virtual tokens first.</returns>
     public override Tensor forward(ModelInput input)
     {
         using var prompted = PromptedInput.Of(this, input);
@@ -52,7 +52,7 @@ public sealed class CausalLM : LanguageModel
         return Logits(hidden);
     }
 
-    /// <summary>The logits of the last position only, <c>[batch, 1, vocabulary]</c>.</summary>
+    /// <summary>The logits of the last position, <c>[batch, 1, vocabulary]</c>.</summary>
     public Tensor ForwardLast(ModelInput input)
     {
         using var prompted = PromptedInput.Of(this, input);
@@ -63,8 +63,8 @@ public sealed class CausalLM : LanguageModel
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Mean cross-entropy of the next token, over the labels that are not <see cref="Batch.IgnoredLabel"/>. Logits are computed for those
-    /// positions only, and never all at once where the head is frozen. 0 if there are none.
+    /// Mean cross-entropy of the next token over the labels that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none. Logits are computed
+    /// only at the positions of those labels. If the head is frozen, they are computed in chunks.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
@@ -75,7 +75,7 @@ public sealed class CausalLM : LanguageModel
         return prompted.NextTokenLoss(labels, targets => Objective.NextToken(hidden, targets, input.PackedLengths));
     }
 
-    // What stands after the last real token cannot be seen from it: without a mask attention runs faster, and labels there are ignored.
+    // With a causal mask no real token sees the padding on its right, and labels there are ignored. Attention is faster without a mask.
     private bool PadsOnTheRight(Tensor mask)
     {
         if (Spec.Positions == PositionRule.RealTokens || PeftModel.Of(this)?.MixesPositions == true) return false;

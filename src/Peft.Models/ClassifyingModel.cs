@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A transformer with a head that gives a score for each class. The names of the classes go with its adapters (<see cref="TaskDescription"/>).</summary>
+/// <summary>A transformer with a head that outputs one score per class. The class names are saved with its adapters (<see cref="TaskDescription"/>).</summary>
 public abstract class ClassifyingModel : HeadedModel, ITaskModel
 {
     private readonly bool namesGiven, countGiven;
@@ -13,7 +13,7 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
     /// <summary>Number of classes.</summary>
     public int LabelCount => Config.LabelCount;
 
-    /// <summary>The classes, and what is learned about them: those of the active adapter if it has some saved with it, else those of the configuration.</summary>
+    /// <summary>The classes and the problem type: those saved with the active adapter if there are any, otherwise those of the configuration.</summary>
     public LabelSet Labels
     {
         get
@@ -26,12 +26,12 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
             }
             catch (ArgumentException error)
             {
-                throw new ModelFolderException($"{Config.Source}: the names of the classes (id2label) are of no use: {error.Message}", error);
+                throw new ModelFolderException($"{Config.Source}: the names of the classes (id2label) are invalid: {error.Message}", error);
             }
         }
     }
 
-    /// <summary>Which hidden states are read; null where each token is classified.</summary>
+    /// <summary>The pooling field of the configuration; null for a model that classifies each token.</summary>
     private protected virtual string? PoolingField => null;
 
     private protected TaskDescription CurrentTask => PeftModel.Of(this)?.Task ?? OwnTask;
@@ -46,10 +46,10 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
     {
         ArgumentNullException.ThrowIfNull(task);
         if (namesGiven && !ModelConfig.AreDefault(task.Labels) && !task.Labels.SequenceEqual(Config.Labels))
-            throw Mismatch(adapter, $"the classes {new LabelSet(task.Labels)}", $"was loaded for {new LabelSet(Config.Labels)}: leave the names out when it is loaded, or give these");
+            throw Mismatch(adapter, $"the classes {new LabelSet(task.Labels)}", $"was loaded for {new LabelSet(Config.Labels)}: load it without the names, or with these");
         var resizes = task.Labels.Count != LabelCount;
-        if (resizes && countGiven) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"was loaded for {LabelCount}: leave {nameof(LoadOptions.LabelCount)} out when it is loaded");
-        if (resizes && !alone) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"has {LabelCount}, for which it holds other adapters: take those off first, or load the base once more");
+        if (resizes && countGiven) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"was loaded for {LabelCount}: load it without {nameof(LoadOptions.LabelCount)}");
+        if (resizes && !alone) throw Mismatch(adapter, $"{task.Labels.Count} classes", $"has {LabelCount}, which other adapters on it use: remove those first, or load the base model again");
         var pooling = FitPooling(task, adapter, alone);
         if (!resizes && pooling is null) return null;
         return () =>
@@ -68,7 +68,7 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
         Adopt(task);
     }
 
-    /// <summary>Changes which hidden states are read to what an adapter was trained with; null if they are those already.</summary>
+    /// <summary>Changes the pooling to that of an adapter; null if it is already the same.</summary>
     private protected virtual Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone) => null;
 
     private protected AdapterMismatchException Mismatch(string adapter, string trained, string has) => new($"Adapter '{adapter}' was trained for {trained}, but this {GetType().Name} {has}.");

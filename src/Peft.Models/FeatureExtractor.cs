@@ -3,26 +3,26 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A transformer without a head: hidden states <c>[batch, sequence, hidden]</c>, or one vector per row. Its parameters stand right in the model, as in Hugging Face's bare models.</summary>
+/// <summary>A transformer without a head: hidden states <c>[batch, sequence, hidden]</c>, or one vector per row. Its parameter names have no prefix, as in Hugging Face's bare models.</summary>
 public sealed class FeatureExtractor : PretrainedModel
 {
     private FeatureExtractor(ModelConfig config, TransformerSpec spec, LoadOptions options)
         : base(config, Require(config, spec, nameof(FeatureExtractor), TransformerKind.Decoder, TransformerKind.Encoder), options.Placement, bare: true) { }
 
-    /// <summary>Loads a model in Hugging Face's layout. The head of a checkpoint that has one is left out.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Loads a model in Hugging Face's layout. The head of a checkpoint is ignored.</summary>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static FeatureExtractor FromPretrained(string nameOrPath, LoadOptions? options = null)
         => Open(nameOrPath, options, (config, spec, choices) => new FeatureExtractor(config, spec, choices));
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     public static FeatureExtractor FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new FeatureExtractor(made, spec, choices));
 
@@ -40,9 +40,9 @@ public sealed class FeatureExtractor : PretrainedModel
         return Backbone.call(prompted.Input);
     }
 
-    /// <summary>A vector per row: the mean of the hidden states of its real tokens.</summary>
-    /// <param name="input">The input; its attention mask tells the real tokens.</param>
-    /// <param name="normalize">Whether the vectors get length 1, so that their products are cosines.</param>
+    /// <summary>One vector per row: the mean of the hidden states of its real tokens.</summary>
+    /// <param name="input">The input. Its attention mask marks the real tokens.</param>
+    /// <param name="normalize">True to scale the vectors to length 1, so that their dot products are cosine similarities.</param>
     /// <returns><c>[batch, hidden]</c>; zeros for a row without real tokens.</returns>
     public Tensor Embed(ModelInput input, bool normalize = false)
     {
@@ -54,7 +54,7 @@ public sealed class FeatureExtractor : PretrainedModel
         return mean.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Not possible: a model without a head has nothing to learn from labels.</summary>
+    /// <summary>Not supported: a model without a head has no loss.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public override Tensor Loss(ModelInput input, Tensor labels)
         => throw new NotSupportedException("A FeatureExtractor has no loss of its own: compute one from forward or Embed, or use a model with a head.");

@@ -2,7 +2,7 @@ using Peft.Modules;
 
 namespace Peft.Models;
 
-/// <summary>A transformer with a head of its own modules, which a checkpoint of the bare model lacks and training adds.</summary>
+/// <summary>A transformer with a task head of its own. A checkpoint of the bare model lacks the head, and fine-tuning trains it.</summary>
 public abstract class HeadedModel : PretrainedModel
 {
     private readonly bool replaces;
@@ -15,7 +15,7 @@ public abstract class HeadedModel : PretrainedModel
 
     private protected TaskHead HeadParts { get; }
 
-    /// <summary>The head's last module: hidden states to scores.</summary>
+    /// <summary>The last module of the head: projects hidden states to scores.</summary>
     public AdaptableModule Head => HeadParts.Output;
 
     internal override AdaptableModule? HeadModule => HeadParts.Output;

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A model that writes text token by token: logits over its vocabulary.</summary>
+/// <summary>A model that generates text token by token: logits over its vocabulary.</summary>
 public abstract class LanguageModel : PretrainedModel
 {
     private protected LanguageModel(ModelConfig config, TransformerSpec spec, Placement at) : base(config, spec, at)
@@ -26,22 +26,22 @@ public abstract class LanguageModel : PretrainedModel
         return model;
     }
 
-    /// <summary>The head: hidden states to logits.</summary>
+    /// <summary>The head: projects hidden states to logits.</summary>
     public AdaptableModule Head { get; }
 
     internal override AdaptableModule? HeadModule => Head;
 
     private protected VocabularyLoss Objective { get; }
 
-    /// <summary>The folder's <c>generation_config.json</c>; null if there is none.</summary>
+    /// <summary>The values of the folder's <c>generation_config.json</c>; null if there is none.</summary>
     internal ModelConfig? GenerationDefaults { get; private set; }
 
-    /// <summary>Makes ready to continue prompts of token ids.</summary>
+    /// <summary>Prepares generation from prompts of token ids.</summary>
     /// <param name="prompts">The prompts, at least one token each.</param>
-    /// <param name="padding">What fills shorter ones.</param>
+    /// <param name="padding">The id that pads shorter prompts.</param>
     internal abstract Continuation Continue(IReadOnlyList<IReadOnlyList<int>> prompts, int padding);
 
-    /// <summary>Whether what is written continues the prompt itself, so that both are one text.</summary>
+    /// <summary>True if generated tokens continue the prompt, so that both form one text.</summary>
     internal abstract bool ExtendsPrompt { get; }
 
     private protected Tensor Logits(Tensor hidden)
@@ -53,6 +53,6 @@ public abstract class LanguageModel : PretrainedModel
         return VocabularyLoss.Cap(raw, cap);
     }
 
-    /// <summary>Hidden states as the head reads them.</summary>
+    /// <summary>The hidden states, scaled as the head expects them.</summary>
     private protected Tensor Scale(Tensor hidden) => Spec.HeadScale == 1 ? hidden.alias() : hidden.mul(Kept(Spec.HeadScale));
 }

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Fills in masked tokens: logits <c>[batch, sequence, vocabulary]</c> for each position's own token.</summary>
+/// <summary>A masked language model: logits <c>[batch, sequence, vocabulary]</c> for the token at each position.</summary>
 public sealed class MaskedLM : HeadedModel
 {
     private readonly VocabularyLoss loss;
@@ -18,34 +18,34 @@ public sealed class MaskedLM : HeadedModel
             TiedParameters = new HashSet<string> { head.Output + ".weight" };
         }
         outputBias = head.Output + ".bias";
-        outputBiasKey = spec.TiedHead && head.OutputBiasKey is { } key ? key : outputBias;   // untied, the projection reads a bias of its own
+        outputBiasKey = spec.TiedHead && head.OutputBiasKey is { } key ? key : outputBias;   // an untied projection has its own bias
         loss = new VocabularyLoss(Head, null);
     }
 
     private static HeadSpec HeadOf(ModelConfig config, TransformerSpec spec)
         => spec.MaskedHead ?? throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' has no head for masked tokens.");
 
-    /// <summary>Loads a model in Hugging Face's layout. Parts of the head that the checkpoint lacks are drawn at random.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Loads a model in Hugging Face's layout. Parts of the head that the checkpoint lacks are initialized at random.</summary>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static MaskedLM FromPretrained(string nameOrPath, LoadOptions? options = null)
         => Open(nameOrPath, options, (config, spec, choices) => new MaskedLM(config, spec, choices));
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     public static MaskedLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new MaskedLM(made, spec, choices));
 
-    /// <summary>Null: Hugging Face PEFT knows no such task.</summary>
+    /// <summary>Null: Hugging Face PEFT has no task type for masked language models.</summary>
     public override string? TaskType => null;
 
-    // Both old and new checkpoints hold the bias beside the projection that it belongs to.
+    // Checkpoints of all versions of transformers store the bias next to its projection.
     internal override string KeyOf(string name) => name == outputBias ? outputBiasKey : name;
 
     /// <inheritdoc/>
@@ -60,8 +60,8 @@ public sealed class MaskedLM : HeadedModel
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Mean cross-entropy over the labels <c>[batch, sequence]</c> that are not <see cref="Batch.IgnoredLabel"/>, for which alone logits are
-    /// computed; 0 if there are none.
+    /// Mean cross-entropy over the labels <c>[batch, sequence]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none. Logits are
+    /// computed only at the positions of those labels.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {

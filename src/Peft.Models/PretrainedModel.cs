@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A pretrained transformer with a head. The names of its modules and parameters are Hugging Face's.</summary>
+/// <summary>A pretrained transformer with a head. Modules and parameters have the names that Hugging Face gives them.</summary>
 public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutputModel, IPromptedModel, IReordersLayers
 {
     private readonly string basePath;
@@ -20,11 +20,11 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         Backbone.PlaceInto(this, basePath);
     }
 
-    // The description names the modules, not the fields.
+    // The modules are registered under the names of the architecture's description, not under the field names.
     /// <inheritdoc/>
     protected override void RegisterComponents() { }
 
-    /// <summary>The configuration that the model was made from.</summary>
+    /// <summary>The configuration that the model was created from.</summary>
     public ModelConfig Config { get; private protected set; }
 
     /// <summary>The architecture.</summary>
@@ -48,7 +48,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         PrefixedLayerCount = Spec.LayerCount, LookupScale = Spec.ScalesAtLookup ? Spec.EmbeddingScale : 1,
     };
 
-    /// <summary>Virtual tokens of the adapters in effect; null for none.</summary>
+    /// <summary>Virtual tokens of the active adapters; null if there are none.</summary>
     internal PromptStack? Prompts => PeftModel.Of(this)?.Prompts;
 
     nn.Module IPretrainedModel.InputEmbeddings => InputEmbeddings;
@@ -64,15 +64,15 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
 
     internal abstract AdaptableModule? HeadModule { get; }
 
-    /// <summary>Parameters that the checkpoint lacked and that were drawn at random: they need training.</summary>
+    /// <summary>Parameters that the checkpoint lacked and that were initialized at random. They need training.</summary>
     public IReadOnlyList<string> InitializedParameters { get; private set; } = [];
 
-    /// <summary>Parameters that are another one under a second name; they are not saved.</summary>
+    /// <summary>Parameters that share the storage of another parameter. They are not saved.</summary>
     public IReadOnlySet<string> TiedParameters { get; private protected set; } = new HashSet<string>();
 
     /// <summary>
-    /// Whether layers keep their inputs alone in training and run again in the backward pass: memory for one layer's activations instead
-    /// of all, for about a third more time. Has no effect where nothing takes gradients.
+    /// True for gradient checkpointing: layers keep only their inputs during training and run again in the backward pass. Activations of a single layer
+    /// are in memory at a time, at the cost of about a third more time. No effect if nothing requires gradients.
     /// </summary>
     public bool CheckpointActivations { get => Backbone.CheckpointActivations; set => Backbone.CheckpointActivations = value; }
 
@@ -83,7 +83,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
 
     internal Device Device { get; }
 
-    /// <summary>The embeddings of token ids as <see cref="ModelInput.Embeddings"/> has them.</summary>
+    /// <summary>The embeddings of token ids, as <see cref="ModelInput.Embeddings"/> expects them.</summary>
     internal Tensor EmbedTokens(Tensor ids)
     {
         var looked = Transformer.LookUp(InputEmbeddings, ids);
@@ -92,12 +92,12 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     }
 
     /// <inheritdoc/>
-    /// <exception cref="NotSupportedException">The model is no decoder.</exception>
+    /// <exception cref="NotSupportedException">The model is not a decoder.</exception>
     public IReadOnlyList<KeyValuePrefix> KeysAndValues(Tensor inputIds)
     {
         RequireAlive();
         if (TensorRules.RequireIds(inputIds, nameof(inputIds))[0] != 1) throw new ArgumentException($"inputIds are {TensorRules.Describe(inputIds)}, but must be the ids of one text, [1, sequence].", nameof(inputIds));
-        if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} keeps no keys and values of a text: only a decoder does.");
+        if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} has no keys and values of a text: only a decoder does.");
         using var plain = PeftModel.Of(this)?.WithoutAdapters();
         using var pass = PeftModel.Of(this)?.Pass();
         using var modes = new ModuleModes(this);
@@ -108,7 +108,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         return [.. Enumerable.Range(0, Spec.LayerCount).Select(cache.Held)];
     }
 
-    /// <summary>Says that the vocabulary has another size now.</summary>
+    /// <summary>Records the new size of the vocabulary.</summary>
     internal void SetVocabulary(int size)
     {
         var original = ResizedFrom ?? Spec.VocabularySize;
@@ -117,32 +117,32 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         Spec = Spec with { VocabularySize = size };
     }
 
-    /// <summary>Whether a checkpoint may lack the parameter.</summary>
+    /// <summary>True if a checkpoint may lack the parameter.</summary>
     internal virtual bool MayInitialize(string name) => false;
 
-    /// <summary>Whether a parameter of another shape in the checkpoint is drawn anew: the head for another set of labels.</summary>
+    /// <summary>True if a parameter that has another shape in the checkpoint is initialized again: the head for another set of labels.</summary>
     internal virtual bool MayReplace(string name) => false;
 
     /// <summary>The key of a parameter in checkpoints of this model.</summary>
     internal virtual string KeyOf(string name) => name;
 
-    /// <summary>What the keys of the model without its head begin with in a checkpoint with these keys: <c>bert.</c>; empty where nothing stands before them.</summary>
+    /// <summary>The prefix of the base model's keys in a checkpoint with these keys, such as <c>bert.</c>; empty if there is none.</summary>
     internal string KeyPrefix(IReadOnlyCollection<string> keys)
     {
-        // Some heads call the model without its head by another name than its language model does.
+        // Some task heads register the base model under another name than the language model does.
         if (BasePrefix.Length == 0 && Spec.Kind == TransformerKind.EncoderDecoder) return "";
         string[] known = [BasePrefix, .. Spec.Kind == TransformerKind.EncoderDecoder ? [] : new[] { Spec.Names.Base, Spec.AnsweringBase }.OfType<string>().Select(path => path + ".")];
         return Array.Find(known, prefix => prefix.Length > 0 && keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal))) ?? "";
     }
 
-    /// <summary>What they begin with in this model.</summary>
+    /// <summary>The prefix of the base model's parameters in this model.</summary>
     internal string BasePrefix => basePath.Length == 0 ? "" : basePath + ".";
 
     /// <summary>The model's output for token ids <c>[batch, sequence]</c>.</summary>
-    /// <exception cref="ArgumentException">They do not fit the model.</exception>
+    /// <exception cref="ArgumentException">The ids do not fit the model.</exception>
     public sealed override Tensor forward(Tensor input)
     {
-        // A hook before the model may have put other ids in the place of those that were called with.
+        // A forward pre-hook of the model may have replaced the ids that the caller passed.
         if (called.Value is not var (model, first, whole) || model != this) return forward(new ModelInput { InputIds = input });
         called.Value = null;
         return forward(ReferenceEquals(input, first) ? whole : whole.InputIds is null ? whole with { Embeddings = input } : whole with { InputIds = input });
@@ -153,13 +153,16 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     /// <exception cref="ObjectDisposedException">The model or a tensor was disposed.</exception>
     public abstract Tensor forward(ModelInput input);
 
-    /// <summary>The model's output, as by <see cref="forward(ModelInput)"/>, with the hooks that are registered for the model: they get its token ids, or its embeddings where there are none.</summary>
+    /// <summary>
+    /// The model's output, as by <see cref="forward(ModelInput)"/>, including the hooks registered on the model. Hooks receive the token ids, or the embeddings if
+    /// there are none.
+    /// </summary>
     /// <exception cref="ArgumentException">The input does not fit the model.</exception>
     /// <exception cref="ObjectDisposedException">The model or a tensor was disposed.</exception>
     public Tensor call(ModelInput input)
     {
         InputRules.Check(this, input);
-        if ((input.InputIds ?? input.Embeddings) is not { } first) return forward(input);   // a decoder's step alone
+        if ((input.InputIds ?? input.Embeddings) is not { } first) return forward(input);   // only the decoder runs
         called.Value = (this, first, input);
         try
         {
@@ -193,14 +196,14 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         return LossAndOutput(InputOf(batch), LabelsOf(batch, own));
     }
 
-    /// <summary>The loss, and the output without that of virtual tokens.</summary>
+    /// <summary>The loss, and the output without the virtual tokens.</summary>
     private protected virtual (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels) => (Loss(input, labels), forward(input));
 
     private IDisposable? TasksOf(Batch batch) => batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks(TaskIds(ids)) : null;
 
     private static Tensor LabelsOf(Batch batch, Tensor? own) => batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch));
 
-    // A tokenizer's template tells a pair's texts apart whether the model can or not.
+    // A tokenizer's template sets token types for pairs even if the model has none.
     private ModelInput InputOf(Batch batch)
     {
         var input = ModelInput.From(batch);
@@ -212,14 +215,14 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         TensorRules.RequireWhole(TensorRules.RequireAlive(ids, "task_ids"), "task_ids");
         using var scope = NewDisposeScope();
         var all = ids.to_type(ScalarType.Int64).reshape(-1).cpu().data<long>().ToArray();
-        return Array.Find(all, id => id is < 0 or > int.MaxValue) is not 0 and var wrong ? throw new ArgumentException($"task_ids has {wrong}, which is no number of a task.") : [.. all.Select(id => (int)id)];
+        return Array.Find(all, id => id is < 0 or > int.MaxValue) is not 0 and var wrong ? throw new ArgumentException($"task_ids has {wrong}, but a task id is a whole number from 0.") : [.. all.Select(id => (int)id)];
     }
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Rows, or packed sequences, of about as many tokens in each part. Not where layers run again in the backward pass, or where the active adapters
-    /// depend on the batch as a whole, put labels of their own before the input, or get a task per row; nor where rotary frequencies follow from the
-    /// longest sequence.
+    /// Each part has whole rows, or whole packed sequences, with about the same number of tokens. The batch stays whole if activations are checkpointed; if the active
+    /// adapters depend on the whole batch, prepend labels of their own, or select a task per row; and if the rotary frequencies depend on the longest
+    /// sequence.
     /// </remarks>
     public IReadOnlyList<Batch> Divide(Batch batch, int parts)
     {
@@ -229,15 +232,15 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
             : [batch];
     }
 
-    /// <summary>The first position whose label the loss is a mean over; null where the loss is no mean over labels.</summary>
+    /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;
 
-    /// <summary>Labels that stand elsewhere in the batch, as a new tensor; null if there are none.</summary>
+    /// <summary>Labels that the batch holds in other fields, as a new tensor; null if there are none.</summary>
     private protected virtual Tensor? LabelsOf(Batch batch) => null;
 
-    /// <summary>The mean loss, a scalar with a gradient.</summary>
+    /// <summary>The mean loss, a scalar that requires grad.</summary>
     /// <param name="input">The input.</param>
-    /// <param name="labels">What to learn, as <see cref="Batch.Labels"/>.</param>
+    /// <param name="labels">The labels, as in <see cref="Batch.Labels"/>.</param>
     public abstract Tensor Loss(ModelInput input, Tensor labels);
 
     private protected static T Open<T>(string nameOrPath, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
@@ -263,7 +266,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         return model;
     }
 
-    // The sizes are a stranger's: what cannot be had is said before anything is made, and what torch cannot have nevertheless is not its own error.
+    // The sizes come from an untrusted file. They are checked before anything is allocated, and an error of torch is wrapped with the cause.
     private static T Create<T>(ModelConfig config, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         var spec = (options.Registry ?? new()).Describe(config);
@@ -274,11 +277,11 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         }
         catch (System.Runtime.InteropServices.ExternalException error)
         {
-            throw new ModelFolderException($"{config.Source}: the tensors that it asks for could not be made. {ModelSize.Describe(spec, options)} {error.Message.Split('\n')[0]}", error);
+            throw new ModelFolderException($"{config.Source}: the tensors that it describes could not be allocated. {ModelSize.Describe(spec, options)} {error.Message.Split('\n')[0]}", error);
         }
     }
 
-    /// <summary>Refuses an architecture that a head is not made for.</summary>
+    /// <summary>Throws if the head does not support the architecture.</summary>
     private protected static TransformerSpec Require(ModelConfig config, TransformerSpec spec, string head, params ReadOnlySpan<TransformerKind> kinds)
     {
         if (kinds.Contains(spec.Kind)) return spec;
@@ -288,7 +291,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
             TransformerKind.Encoder => ("an encoder", nameof(MaskedLM)),
             _ => ("an encoder with a decoder", nameof(Seq2SeqLM)),
         };
-        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} is not made for. Its language model is {instead}.");
+        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} does not support. Its language model is {instead}.");
     }
 
     private protected static T Load<T>(T model, ModelSource source, LoadOptions options) where T : PretrainedModel
@@ -313,7 +316,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The checkpoint lacks {Names}: drawn at random, train before use.")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The checkpoint lacks {Names}: initialized at random. Train the model before use.")]
     private static partial void LogInitialized(ILogger logger, string names);
 
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -326,6 +329,6 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     {
         disposed |= disposing;
         base.Dispose(disposing);
-        if (disposing && basePath.Length == 0) Backbone.Dispose();   // not among the modules, but it holds tensors of its own
+        if (disposing && basePath.Length == 0) Backbone.Dispose();   // not a registered module then, but it owns tensors
     }
 }

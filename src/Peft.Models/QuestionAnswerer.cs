@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Finds an answer in a text: logits <c>[batch, sequence, 2]</c> of each token to be the answer's first and its last.</summary>
+/// <summary>Extractive question answering: logits <c>[batch, sequence, 2]</c> of each token to be the first or the last one of the answer.</summary>
 public sealed class QuestionAnswerer : HeadedModel
 {
     private QuestionAnswerer(ModelConfig config, TransformerSpec spec, LoadOptions options)
@@ -11,20 +11,20 @@ public sealed class QuestionAnswerer : HeadedModel
     private static HeadSpec HeadOf(ModelConfig config, TransformerSpec spec) => spec.QuestionAnswerer
         ?? throw new UnsupportedModelException($"{config.Source}: transformers has no model_type '{config.ModelType}' that answers questions, so there are no names for its head. Use a {nameof(TokenClassifier)} with two classes instead.");
 
-    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks is drawn at random.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks is initialized at random.</summary>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static QuestionAnswerer FromPretrained(string nameOrPath, LoadOptions? options = null)
         => Open(nameOrPath, options, (config, spec, choices) => new QuestionAnswerer(config, spec, choices));
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     public static QuestionAnswerer FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new QuestionAnswerer(made, spec, choices));
 
@@ -32,7 +32,7 @@ public sealed class QuestionAnswerer : HeadedModel
     public override string? TaskType => "QUESTION_ANS";
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, 2]</c>: of the start, of the end.</returns>
+    /// <returns>Logits <c>[batch, sequence, 2]</c> of the start and the end.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -43,10 +43,10 @@ public sealed class QuestionAnswerer : HeadedModel
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Labels are the positions of the answer's first and last token, <c>[batch, 2]</c> (of a batch also <c>start_positions</c> and
-    /// <c>end_positions</c> in <see cref="Batch.Extra"/>). Mean of the two cross-entropies; positions outside of the sequence, as of an answer
-    /// that was cut off, do not count. Virtual tokens before the input do not move the labels, as in Hugging Face PEFT: logits i are those of the
-    /// input's token i, whatever state they are computed from, so that the largest of all is the answer here and there.
+    /// The labels are the positions of the answer's first and last token, <c>[batch, 2]</c>, or <c>start_positions</c> and
+    /// <c>end_positions</c> in <see cref="Batch.Extra"/>. The loss is the mean of the two cross-entropies. Positions outside of the sequence, as of an
+    /// answer that was truncated, are ignored. Virtual tokens do not shift the labels, as in Hugging Face PEFT: logits i belong to token i of the input,
+    /// although with virtual tokens they are computed from an earlier position, so that models trained with either library give the same answers.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {
@@ -65,7 +65,7 @@ public sealed class QuestionAnswerer : HeadedModel
         return (ClassificationLoss.Span(logits, positions), prompted.Counted(logits));
     }
 
-    /// <summary>Logits by the positions that labels count, one for each token of the input.</summary>
+    /// <summary>Logits at the positions that the labels refer to, one for each token of the input.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
         using var prompted = PromptedInput.Of(this, input);
@@ -74,7 +74,7 @@ public sealed class QuestionAnswerer : HeadedModel
         return prompted.Counted(logits);
     }
 
-    private protected override int? FirstLabel => null;   // the start and the end have means of their own
+    private protected override int? FirstLabel => null;   // the start and the end are averaged separately
 
     private protected override Tensor? LabelsOf(Batch batch)
         => batch.Extra.TryGetValue("start_positions", out var start) && batch.Extra.TryGetValue("end_positions", out var end)
@@ -83,7 +83,7 @@ public sealed class QuestionAnswerer : HeadedModel
     private static Tensor Ends(Tensor start, Tensor end)
     {
         if (TensorRules.RequireAlive(start, "start_positions").numel() != TensorRules.RequireAlive(end, "end_positions").numel() || start.dtype != end.dtype)
-            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but must be alike, [batch].");
+            throw new ArgumentException($"start_positions are {TensorRules.Describe(start)} and end_positions {TensorRules.Describe(end)}, but both must be [batch] of the same dtype.");
         return stack([start.reshape(-1), end.reshape(-1)], 1);
     }
 }

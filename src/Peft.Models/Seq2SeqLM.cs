@@ -3,19 +3,19 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A language model that reads a text and writes another: logits <c>[batch, target, vocabulary]</c>.</summary>
+/// <summary>An encoder-decoder language model, which reads one text and generates another: logits <c>[batch, target, vocabulary]</c>.</summary>
 public sealed class Seq2SeqLM : LanguageModel
 {
     private Seq2SeqLM(ModelConfig config, TransformerSpec spec, LoadOptions options)
         : base(config, Require(config, spec, nameof(Seq2SeqLM), TransformerKind.EncoderDecoder), options.Placement) { }
 
     /// <summary>Loads a model in Hugging Face's layout.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static Seq2SeqLM FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         options ??= new();
@@ -23,7 +23,7 @@ public sealed class Seq2SeqLM : LanguageModel
         return OpenWithDefaults(source, options, (config, spec, choices) => new Seq2SeqLM(config, spec with { TiedHead = spec.TiedHead && !HasOwnHead(config, spec, source.Folder) }, choices));
     }
 
-    // Newer files call T5 1.1 tied although its head is not, and leave it to the checkpoint.
+    // Newer configurations declare T5 1.1 as tied although it has its own head. The checkpoint decides.
     private static bool HasOwnHead(ModelConfig config, TransformerSpec spec, string folder)
     {
         if (!config.Has("scale_decoder_outputs")) return false;
@@ -31,10 +31,10 @@ public sealed class Seq2SeqLM : LanguageModel
         return files.Tensors.ContainsKey(spec.Names.Head + ".weight");
     }
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device and further options.</param>
     public static Seq2SeqLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new Seq2SeqLM(made, spec, choices));
 
@@ -43,12 +43,12 @@ public sealed class Seq2SeqLM : LanguageModel
 
     internal override bool ExtendsPrompt => false;
 
-    /// <summary>The token that what is written begins with.</summary>
-    /// <exception cref="ModelFolderException">The configuration names none.</exception>
+    /// <summary>The token that the decoder's input starts with.</summary>
+    /// <exception cref="ModelFolderException">The configuration has no start token.</exception>
     public int StartTokenId => Config.Whole("decoder_start_token_id") ?? GenerationDefaults?.Whole("decoder_start_token_id")
         ?? throw new ModelFolderException($"{Config.Source} has no decoder_start_token_id, which generation and training need.");
 
-    /// <summary>The encoder's states <c>[batch, source, hidden]</c>, for <see cref="ModelInput.EncoderOutput"/>.</summary>
+    /// <summary>The encoder's output <c>[batch, source, hidden]</c>, for <see cref="ModelInput.EncoderOutput"/>.</summary>
     public Tensor Encode(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -56,7 +56,7 @@ public sealed class Seq2SeqLM : LanguageModel
         return ((EncoderDecoder)Backbone).Encode(prompted.Input);
     }
 
-    /// <summary>What the decoder reads when it learns labels <c>[batch, target]</c>: the start token, then the labels but the last, padding where they are ignored.</summary>
+    /// <summary>The decoder's input for labels <c>[batch, target]</c>: the start token, then all labels but the last. Ignored labels become padding.</summary>
     public Tensor ShiftRight(Tensor labels)
     {
         TensorRules.RequireIds(labels, nameof(labels));
@@ -79,8 +79,8 @@ public sealed class Seq2SeqLM : LanguageModel
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Mean cross-entropy over the labels <c>[batch, target]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none. The decoder
-    /// reads <see cref="ShiftRight"/> of the labels unless the input says otherwise.
+    /// Mean cross-entropy over the labels <c>[batch, target]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none. The decoder's
+    /// input defaults to <see cref="ShiftRight"/> of the labels.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
     {

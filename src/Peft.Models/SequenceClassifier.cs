@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Classifies its input: logits <c>[batch, classes]</c>. A decoder by the hidden state of the last real token, an encoder by that of the first,
-/// an encoder with a decoder by the state with which the decoder reads the input's last end-of-sequence token. <see cref="Pooling"/> chooses other states.
+/// Classifies its input: logits <c>[batch, classes]</c>. A decoder uses the hidden state of the last real token, an encoder that of the first,
+/// an encoder-decoder model the decoder's state at the last end-of-sequence token of the input. <see cref="Pooling"/> selects other states.
 /// </summary>
 public sealed class SequenceClassifier : ClassifyingModel
 {
@@ -17,25 +17,25 @@ public sealed class SequenceClassifier : ClassifyingModel
         Pooling = chosen ?? Usual(spec);
     }
 
-    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device, labels and further choices; a <see cref="LabelSet"/> will do.</param>
-    /// <param name="pooling">Which hidden states are read, if not what the options or the architecture say.</param>
+    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that does not fit the labels of the options, is initialized at random.</summary>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device, labels and further options; a <see cref="LabelSet"/> converts implicitly.</param>
+    /// <param name="pooling">The hidden states to classify; null for those of the options, or else of the architecture.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static SequenceClassifier FromPretrained(string nameOrPath, LoadOptions? options = null, Pooling? pooling = null)
         => Open(nameOrPath, pooling is null ? options : (options ?? new()) with { Pooling = pooling }, (config, spec, choices) => new SequenceClassifier(config, spec, choices));
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device, labels and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device, labels and further options.</param>
     public static SequenceClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new SequenceClassifier(made, spec, choices));
 
-    /// <summary>Which hidden states the head reads. An encoder with a decoder has a way of its own, whatever stands here.</summary>
+    /// <summary>The hidden states that the head reads. Encoder-decoder models ignore it.</summary>
     public Pooling Pooling { get; private set; }
 
     /// <inheritdoc/>
@@ -43,7 +43,8 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>
-    /// <exception cref="ArgumentException">Several rows, and no way to tell which token is a row's last; or, with an encoder and a decoder, rows whose numbers of end-of-sequence tokens differ or are 0.</exception>
+    /// <exception cref="ArgumentException">The last token of several rows is unknown. Or, for an encoder-decoder model, the rows have none or different numbers of
+    /// end-of-sequence tokens.</exception>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -56,21 +57,21 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     private Tensor Pooled(ModelInput input, PromptedInput prompted, Tensor hidden) => Pooling switch
     {
-        Pooling.Cls => prompted.First(hidden),   // with virtual tokens the first of those, as in Hugging Face PEFT
+        Pooling.Cls => prompted.First(hidden),   // with virtual tokens the first virtual one, as in Hugging Face PEFT
         Pooling.Mean => HiddenStates.Mean(prompted.Own(hidden), input.AttentionMask),
         _ => LastRows(input, prompted.Own(hidden)),
     };
 
-    // The decoder reads the input again, shifted by one, so that it reads a token where the encoder has the next.
+    // The decoder's input is the encoder's input, shifted right by one.
     private Tensor EndStates(ModelInput input)
     {
-        var ids = input.InputIds ?? throw new ArgumentException("An encoder with a decoder classifies token ids, not embeddings: they tell where the input ends.", nameof(input));
-        if (Config.Ids("eos_token_id") is not [var end, ..]) throw new ModelFolderException($"{Config.Source} has no eos_token_id, which tells the state that is classified.");
+        var ids = input.InputIds ?? throw new ArgumentException("An encoder-decoder model classifies token ids, not embeddings, because the ids mark the end of the input.", nameof(input));
+        if (Config.Ids("eos_token_id") is not [var end, ..]) throw new ModelFolderException($"{Config.Source} has no eos_token_id, which marks the state to classify.");
         var ends = ids.eq(Kept(end));
         var counts = ends.sum(1);
         var (least, most) = (counts.min().item<long>(), counts.max().item<long>());
         if (least != most || least == 0)
-            throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but each must have one, or all as many: add it when the texts are encoded.", nameof(input));
+            throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but all must have the same number, at least one: append the token when you encode the texts.", nameof(input));
         var last = ends.to_type(ScalarType.Int64).mul(arange(Kept(0), Kept(ids.shape[1]), One, ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
         var shifted = cat([full(ids.shape[0], 1, Kept(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
@@ -83,17 +84,17 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     private Tensor LastRows(ModelInput input, Tensor hidden)
     {
-        // As in transformers, the padding id decides; the mask, where the configuration names no such id.
+        // As in transformers, the padding id marks the last real token; without a padding id, the attention mask does.
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
         if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, ids.ne(Kept(pad)));
         if (input.AttentionMask is { } mask) return HiddenStates.Last(hidden, mask.narrow(1, mask.shape[1] - length, length).ne(Kept(0)));
         if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
-        throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: give an attention mask.", nameof(input));
+        throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: pass an attention mask.", nameof(input));
     }
 
     /// <inheritdoc/>
     /// <remarks>
-    /// By <c>problem_type</c>, or by the labels if the file names none: mean square error for one class, cross-entropy for
+    /// The loss depends on <c>problem_type</c>, or on the labels if the configuration has none: mean squared error for one class, cross-entropy for
     /// integer labels <c>[batch]</c>, binary cross-entropy for labels <c>[batch, classes]</c>.
     /// </remarks>
     public override Tensor Loss(ModelInput input, Tensor labels)
@@ -138,11 +139,11 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     private static void Check(TransformerSpec spec, Pooling pooling, string source)
     {
-        if (spec.Kind == TransformerKind.EncoderDecoder) throw new UnsupportedModelException($"{source}: an encoder with a decoder is classified by the decoder's last end-of-sequence token: leave pooling out.");
+        if (spec.Kind == TransformerKind.EncoderDecoder) throw new UnsupportedModelException($"{source}: an encoder-decoder model is classified by the decoder's last end-of-sequence token: leave pooling out.");
         if (spec.Causal && pooling == Pooling.Cls) throw new UnsupportedModelException($"{source}: a decoder's first token sees none of the others: use {nameof(Pooling)}.{Pooling.Last} or {Pooling.Mean}.");
     }
 
-    // A dense layer inside of the pretrained model is trained for the first token.
+    // The dense layer was pretrained on the first token, inside the base model.
     private static bool HasPooler(TransformerSpec spec) => spec.Classifier.Dense?.StartsWith(spec.Names.Base + ".", StringComparison.Ordinal) == true;
 
     private static HeadSpec HeadFor(TransformerSpec spec, Pooling? pooling)

@@ -8,20 +8,20 @@ public sealed class TokenClassifier : ClassifyingModel
     private TokenClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
         : base(config, Require(config, spec, nameof(TokenClassifier), TransformerKind.Decoder, TransformerKind.Encoder), spec.TokenClassifier, options) { }
 
-    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that the options' labels do not fit, is drawn at random.</summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub. A folder of that name wins.</param>
-    /// <param name="options">Type, device, labels and further choices.</param>
+    /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that does not fit the labels of the options, is initialized at random.</summary>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <param name="options">Dtype, device, labels and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
-    /// <exception cref="UnsupportedModelException">The configuration asks for something that is not implemented.</exception>
-    /// <exception cref="CheckpointMismatchException">The weights do not fit the configuration.</exception>
+    /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
+    /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static TokenClassifier FromPretrained(string nameOrPath, LoadOptions? options = null)
         => Open(nameOrPath, options, (config, spec, choices) => new TokenClassifier(config, spec, choices));
 
-    /// <summary>A model with random weights.</summary>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="seed">Seed of the weights.</param>
-    /// <param name="options">Type, device, labels and further choices.</param>
+    /// <summary>Creates a model with random weights.</summary>
+    /// <param name="config">The model's configuration.</param>
+    /// <param name="seed">Seed of the random weights.</param>
+    /// <param name="options">Dtype, device, labels and further options.</param>
     public static TokenClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new TokenClassifier(made, spec, choices));
 
@@ -57,7 +57,7 @@ public sealed class TokenClassifier : ClassifyingModel
         return (ClassificationLoss.PerToken(logits, targets), prompted.Own(logits));
     }
 
-    /// <summary>Logits without those of virtual tokens.</summary>
+    /// <summary>Logits without those of the virtual tokens.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
         using var prompted = PromptedInput.Of(this, input);

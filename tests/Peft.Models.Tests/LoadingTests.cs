@@ -123,7 +123,7 @@ public sealed class LoadingTests : IDisposable
         using var model = SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a", "b", "c"] });
         model.InitializedParameters.ShouldBeEmpty();
         model.Config.Labels.ShouldBe(["a", "b", "c"]);
-        Should.Throw<ArgumentException>(() => SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a", "a"] })).Message.ShouldContain("twice");
+        Should.Throw<ArgumentException>(() => SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a", "a"] })).Message.ShouldContain("duplicate class");
         Should.Throw<ArgumentException>(() => SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { Id2Label = ["a"], LabelCount = 2 }));
     }
 

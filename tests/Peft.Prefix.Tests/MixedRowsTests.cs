@@ -259,7 +259,7 @@ public sealed class MixedRowsTests : IDisposable
         Shaken(peft);
         using (peft.Tasks(0))
         using (peft.Rows("prefix", "both"))
-            Should.Throw<PeftException>(() => model.forward(new ModelInput { InputIds = Tiny.Ids(2, 6), DecoderInputIds = Tiny.Ids(2, 3) })).Message.ShouldContain("apart");
+            Should.Throw<PeftException>(() => model.forward(new ModelInput { InputIds = Tiny.Ids(2, 6), DecoderInputIds = Tiny.Ids(2, 3) })).Message.ShouldContain("in separate batches");
         foreach (var kind in new[] { "prefix", "both" }) RowsAreAsAlone(model, peft, ["prompt", kind, "lora", PeftModel.Base]);
     }
 

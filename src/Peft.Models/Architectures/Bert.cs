@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>BERT (Devlin et al. 2018, arXiv:1810.04805), and what RoBERTa shares with it.</summary>
+/// <summary>BERT (Devlin et al. 2018, arXiv:1810.04805), and the parts that RoBERTa shares with it.</summary>
 internal static class Bert
 {
     public static TransformerSpec Describe(ModelConfig config)
@@ -17,7 +17,7 @@ internal static class Bert
         };
     }
 
-    /// <summary>An encoder with norms after the sums, learned positions and token types.</summary>
+    /// <summary>A post-norm encoder with learned positions and token types.</summary>
     public static TransformerSpec Common(ModelConfig config, string name)
     {
         config.Only("is_decoder", false);

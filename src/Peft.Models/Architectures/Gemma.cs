@@ -6,7 +6,7 @@ internal static class Gemma
     /// <summary>Llama with scaled embeddings and norms that store w − 1.</summary>
     public static TransformerSpec Describe(ModelConfig config) => Common(config.Default("num_key_value_heads", 16), 8192) with { Activation = FirstActivation(config) };
 
-    /// <summary>Gemma with soft caps, a window on every other layer, and norms after attention and feed-forward network too.</summary>
+    /// <summary>Gemma with soft caps, a sliding window on every other layer, and additional norms after attention and feed-forward network.</summary>
     public static TransformerSpec Describe2(ModelConfig config)
     {
         var spec = Common(config.Default("num_key_value_heads", 4), 8192);
@@ -21,7 +21,10 @@ internal static class Gemma
         };
     }
 
-    /// <summary>Gemma 2 without caps of the scores (transformers reads <c>attn_logit_softcapping</c> and goes past it), with a norm over queries and keys, and with another rotary base on layers with a window.</summary>
+    /// <summary>
+    /// Gemma 2 without soft caps of the scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and another rotary
+    /// base for layers with a sliding window.
+    /// </summary>
     public static TransformerSpec Describe3(ModelConfig config)
     {
         const int positions = 131072;
@@ -35,7 +38,7 @@ internal static class Gemma
             AttentionScale = 1 / Math.Sqrt(config.Number("query_pre_attn_scalar", 256)),
             LogitSoftCap = Cap(config, "final_logit_softcapping", null),
             Windows = Llama.Windows(config, spec.LayerCount, Window(config), layer => (layer + 1) % period != 0),
-            // rope_theta is for the layers that see everything.
+            // rope_theta applies to the layers with full attention.
             WindowRotary = RotarySettings.Read(config.Without("rope_theta"), "sliding_attention", config.Number("rope_local_base_freq", 10000), defaultPositions: positions),
         };
     }
@@ -59,7 +62,7 @@ internal static class Gemma
         };
     }
 
-    // Files of the first release name it twice: hidden_activation counts. Where hidden_act stands alone, its "gelu" is the tanh form, which the model was trained with.
+    // Configurations of the first release have two fields: hidden_activation takes precedence. With hidden_act alone, "gelu" means the tanh approximation that the model was trained with.
     private static Activation FirstActivation(ModelConfig config)
         => config.Has("hidden_activation") ? Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh")
             : config.Text("hidden_act", null) == "gelu" ? Activation.Named("gelu_pytorch_tanh") : Activation.Read(config, "hidden_act", "gelu_pytorch_tanh");
@@ -77,7 +80,7 @@ internal static class Gemma
         FeedForwardOutputNorm = "post_feedforward_layernorm",
     };
 
-    // A null in the file says "no cap"; a missing field says the default.
+    // A null in the file means "no cap"; a missing field means the default.
     private static double? Cap(ModelConfig config, string name, double? fallback)
         => config.Has(name) ? config.Number(name, 0) : config.Names(name) ? null : fallback;
 }

@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>Llama 1 to 3 (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783), and what its relatives share.</summary>
+/// <summary>Llama 1 to 3 (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783), and the parts that related models share.</summary>
 internal static class Llama
 {
     public static TransformerSpec Describe(ModelConfig config)
@@ -15,9 +15,9 @@ internal static class Llama
         };
     }
 
-    /// <summary>A pre-norm decoder with rotary positions, grouped queries and a gated feed-forward network, without biases.</summary>
+    /// <summary>A pre-norm decoder with rotary positions, grouped-query attention and a gated feed-forward network, without biases.</summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="rotary">The rotary embedding; null for what the configuration says of all layers.</param>
+    /// <param name="rotary">The rotary embedding; null for that of the configuration.</param>
     public static TransformerSpec Common(ModelConfig config, RotarySettings? rotary = null)
     {
         var hidden = config.Size("hidden_size");
@@ -43,7 +43,7 @@ internal static class Llama
         };
     }
 
-    /// <summary>The window of each layer: of those that <c>layer_types</c> calls sliding, or of those that <paramref name="fallback"/> picks.</summary>
+    /// <summary>The sliding window of each layer: of the layers that <c>layer_types</c> marks as sliding, or else of those that <paramref name="fallback"/> selects.</summary>
     public static int?[] Windows(ModelConfig config, int layers, int? window, Func<int, bool> fallback)
     {
         var result = new int?[layers];

@@ -22,7 +22,7 @@ internal static class Phi3
         };
     }
 
-    // Early files say "su" or "yarn" for what is LongRoPE now; other kinds were never made for this model, and transformers refuses them.
+    // Early configurations name LongRoPE "su" or "yarn". Other kinds do not exist for this model, and transformers rejects them.
     private static ModelConfig LongRope(ModelConfig config)
     {
         foreach (var name in (ReadOnlySpan<string>)["rope_scaling", "rope_parameters"])

@@ -3,10 +3,10 @@ namespace Peft.Models.Architectures;
 /// <summary>Qwen 2 and 2.5 (Yang et al. 2024, arXiv:2407.10671) and Qwen 3 (arXiv:2505.09388).</summary>
 internal static class Qwen
 {
-    /// <summary>Llama with biases on query, key and value.</summary>
+    /// <summary>Llama with biases of query, key and value projections.</summary>
     public static TransformerSpec Describe2(ModelConfig config) => Common(config) with { AttentionBias = true };
 
-    /// <summary>Llama with a norm over each head's query and key.</summary>
+    /// <summary>Llama with norms of queries and keys per head.</summary>
     public static TransformerSpec Describe3(ModelConfig config) => Common(config) with
     {
         QueryKeyNorm = true,
@@ -24,6 +24,6 @@ internal static class Qwen
         return spec with { AnsweringBase = "transformer", Windows = Llama.Windows(config, spec.LayerCount, window, layer => layer >= first) };
     }
 
-    // A null asks for no window where use_sliding_window asks for one.
+    // A null disables the window even if use_sliding_window is true.
     private static int? Window(ModelConfig config) => config.Has("sliding_window") ? config.Size("sliding_window") : config.Names("sliding_window") ? null : 4096;
 }

@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>RoBERTa (Liu et al. 2019, arXiv:1907.11692) and XLM-RoBERTa (Conneau et al. 2019, arXiv:1911.02116): BERT with other heads, and positions that leave padding out.</summary>
+/// <summary>RoBERTa (Liu et al. 2019, arXiv:1907.11692) and XLM-RoBERTa (Conneau et al. 2019, arXiv:1911.02116): BERT with other heads, and position ids that skip padding.</summary>
 internal static class Roberta
 {
     public static TransformerSpec Describe(ModelConfig config)
@@ -10,7 +10,7 @@ internal static class Roberta
         return spec with
         {
             MaxPositions = spec.MaxPositions - padding - 1,
-            LearnedPositionOffset = padding + 1,   // the rows up to the padding token's stand for padding
+            LearnedPositionOffset = padding + 1,   // the rows up to the padding token's id are reserved for padding
             Positions = PositionRule.TokensButPadding,
             PaddingId = padding,
             Classifier = spec.Classifier with { Dense = "classifier.dense", Output = "classifier.out_proj", InputDropout = spec.Classifier.Dropout },

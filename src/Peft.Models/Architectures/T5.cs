@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>T5 (Raffel et al. 2019, arXiv:1910.10683) with its releases 1.0 and 1.1, and FLAN-T5 (Chung et al. 2022, arXiv:2210.11416).</summary>
+/// <summary>T5 1.0 and 1.1 (Raffel et al. 2019, arXiv:1910.10683) and FLAN-T5 (Chung et al. 2022, arXiv:2210.11416).</summary>
 internal static class T5
 {
     public static TransformerSpec Describe(ModelConfig config)
@@ -20,7 +20,7 @@ internal static class T5
                 Dense = "classification_head.dense", Activation = Activation.Named("tanh"), Output = "classification_head.out_proj",
                 InputDropout = config.Number("classifier_dropout", 0), Dropout = config.Number("classifier_dropout", 0),
             },
-            // Newer files have a field for what used to follow from the tied head.
+            // Newer configurations have a field for this. In older ones it follows from the tied head.
             HeadScale = config.Flag("scale_decoder_outputs", tied) ? 1 / Math.Sqrt(decoder.HiddenSize) : 1,
         };
     }
@@ -64,7 +64,7 @@ internal static class T5
         };
     }
 
-    // "relu", or "gated-gelu", where gelu stands for the tanh form that it was trained with.
+    // "relu", or "gated-gelu", where gelu means the tanh approximation that the model was trained with.
     private static (Activation Activation, bool Gated) FeedForward(ModelConfig config)
     {
         const string gate = "gated-";

@@ -5,32 +5,32 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peft.Models;
 
-/// <summary>Settings of a <see cref="ChatDataset"/>.</summary>
+/// <summary>Options of a <see cref="ChatDataset"/>.</summary>
 public sealed record ChatDatasetOptions
 {
-    /// <summary>Tokens that a conversation may have; longer ones are cut at the end, counted and logged. 1,024.</summary>
+    /// <summary>Maximum number of tokens per conversation; longer ones are truncated at the end, counted and logged. Default 1,024.</summary>
     public int MaxLength { get; init; } = 1024;
 
-    /// <summary>How sequences form a batch. Padded.</summary>
+    /// <summary>How sequences form a batch. Default padded.</summary>
     public BatchLayout Layout { get; init; } = BatchLayout.Padded;
 
     /// <summary>
-    /// Ids that generation will stop at, as <c>eos_token_id</c> in the model's <c>generation_config.json</c>; null if any special token of the tokenizer may be one.
-    /// An assistant's message that ends with none is a warning (<see cref="ChatDataset"/>).
+    /// Ids that stop generation, such as <c>eos_token_id</c> in the model's <c>generation_config.json</c>; null if any special token of the tokenizer may.
+    /// An assistant message that ends with none of them causes a warning (<see cref="ChatDataset"/>).
     /// </summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
 
-    /// <summary>What the template is told besides the messages. Its prompt for an answer is left out.</summary>
+    /// <summary>Options of the chat template. Its generation prompt is ignored.</summary>
     public ChatTemplateOptions Template { get; init; } = new();
 
-    /// <summary>Name of the conversation's field in a JSON Lines file. <c>messages</c>.</summary>
+    /// <summary>Name of the field with the messages in a JSON Lines file. Default <c>messages</c>.</summary>
     public string MessagesField { get; init; } = "messages";
 }
 
-/// <summary>Conversations for causal language models. Labels stand on the assistant's words only (<see cref="ChatEncoding.AssistantMask"/>).</summary>
+/// <summary>Conversations for training causal language models. Only the assistant's tokens have labels (<see cref="ChatEncoding.AssistantMask"/>).</summary>
 /// <remarks>
-/// Two mistakes of templates are told by <see cref="Warnings"/>: no text that asks for an answer (<c>add_generation_prompt</c>), so that the model learns to
-/// write "assistant:" itself; and no end-of-sequence token behind the assistant's words, so that it never learns to stop.
+/// <see cref="Warnings"/> reports two mistakes of templates: a missing generation prompt (<c>add_generation_prompt</c>), so that the model has to generate
+/// "assistant:" itself; and a missing end-of-sequence token after the assistant's content, so that the model never learns to stop.
 /// </remarks>
 public sealed class ChatDataset : TrainingDataset
 {
@@ -41,14 +41,14 @@ public sealed class ChatDataset : TrainingDataset
     readonly Func<int, bool> isEnd;
     bool answered, ended;
 
-    /// <summary>Renders and tokenises conversations.</summary>
+    /// <summary>Renders and tokenizes conversations.</summary>
     /// <param name="conversations">The conversations.</param>
-    /// <param name="tokenizer">Makes the ids, with its chat template.</param>
-    /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Is told of conversations that were cut or dropped, and of <see cref="Warnings"/>.</param>
-    /// <param name="name">What errors call the dataset.</param>
-    /// <exception cref="DatasetException">There is no conversation, or none has words of the assistant within the maximal length.</exception>
-    /// <exception cref="ChatTemplateException">There is no template, it refuses a conversation, or does not tell which words are the assistant's.</exception>
+    /// <param name="tokenizer">The tokenizer, with a chat template.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="logger">Receives a warning about truncated or dropped conversations, and the <see cref="Warnings"/>.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <exception cref="DatasetException">There are no conversations, or none has assistant content within the maximum length.</exception>
+    /// <exception cref="ChatTemplateException">There is no template, it rejects a conversation, or it does not show which tokens are the assistant's.</exception>
     public ChatDataset(IEnumerable<IEnumerable<ChatMessage>> conversations, Tokenizer tokenizer, ChatDatasetOptions? options = null, ILogger? logger = null, string name = "chat dataset")
         : this(tokenizer, options, name)
     {
@@ -76,18 +76,18 @@ public sealed class ChatDataset : TrainingDataset
     /// <inheritdoc/>
     public override IReadOnlyList<string> Warnings => warnings;
 
-    /// <summary>Conversations that were cut at <see cref="ChatDatasetOptions.MaxLength"/>.</summary>
+    /// <summary>Number of conversations truncated to <see cref="ChatDatasetOptions.MaxLength"/>.</summary>
     public int TruncatedRows { get; private set; }
 
-    /// <summary>Conversations left out because nothing of the assistant's fitted, or it says nothing.</summary>
+    /// <summary>Number of conversations dropped because they have no assistant content within the maximum length.</summary>
     public int DroppedRows { get; private set; }
 
-    /// <summary>The conversations of a JSON Lines file: an object per line, with a list of messages, and tools or other variables of the template beside it.</summary>
+    /// <summary>Loads the conversations of a JSON Lines file: one object per line, with a list of messages. Other fields, such as tools, become variables of the template.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="tokenizer">Makes the ids, with its chat template.</param>
-    /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Is told of conversations that were cut or dropped, and of <see cref="Warnings"/>.</param>
-    /// <exception cref="DatasetException">The file cannot be read, a line is wrong or refused by the template (the message names it), or there is nothing to learn.</exception>
+    /// <param name="tokenizer">The tokenizer, with a chat template.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="logger">Receives a warning about truncated or dropped conversations, and the <see cref="Warnings"/>.</param>
+    /// <exception cref="DatasetException">The file cannot be read, a line is invalid or rejected by the template (the message names it), or there is nothing to learn.</exception>
     public static ChatDataset FromFile(string path, Tokenizer tokenizer, ChatDatasetOptions? options = null, ILogger? logger = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -131,7 +131,7 @@ public sealed class ChatDataset : TrainingDataset
         Look(chat);
         long[] ids = [.. chat.Ids.Take(options.MaxLength).Select(id => (long)id)];
         long[] labels = [.. chat.Labels.Take(options.MaxLength)];
-        // The first position of a sequence is never predicted; in a packed row its label would be learned from the sequence before.
+        // The first position of a sequence is never predicted. In a packed row its label would be predicted from the previous sequence.
         if (labels.Length > 0) labels[0] = Batch.IgnoredLabel;
         var sequence = new LabelledSequence(ids, labels);
         if (sequence.Learned == 0)
@@ -143,15 +143,15 @@ public sealed class ChatDataset : TrainingDataset
         sequences.Add(sequence);
     }
 
-    // The first conversation with an answer shows what the template does.
+    // The first conversation with an answer reveals the behavior of the template.
     void Look(ChatEncoding chat)
     {
         ended = ended || chat.Labels.Any(id => id >= 0 && isEnd((int)id));
         if (answered || !chat.AssistantMask.Contains(true)) return;
         answered = true;
         if (chat.Rendering.MissingPrompt() is { } missing)
-            warnings.Add($"{Name}: the chat template has no text that asks for an answer, so that the model must write \"{Shortened(missing)}\" itself before each. End the template with "
-                + "{% if add_generation_prompt %} and what stands before the assistant's words.");
+            warnings.Add($"{Name}: the chat template has no generation prompt, so that the model must generate \"{Shortened(missing)}\" itself before each answer. End the template with "
+                + "{% if add_generation_prompt %} and the text that precedes the assistant's content.");
     }
 
     static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "…";
@@ -159,13 +159,13 @@ public sealed class ChatDataset : TrainingDataset
     void Finish(ILogger? logger)
     {
         if (answered && !ended)
-            warnings.Add($"{Name}: the assistant's words are followed by no token that generation stops at ({(options.EndTokenIds is { } ids ? string.Join(", ", ids) : "the tokenizer's special tokens")}), so that the model "
-                + "never learns to stop. Put {{ eos_token }}, or the token by which the model ends a message, behind the assistant's content, within the generation block if there is one.");
+            warnings.Add($"{Name}: the assistant's content is followed by no token that stops generation ({(options.EndTokenIds is { } ids ? string.Join(", ", ids) : "the tokenizer's special tokens")}), so that the model "
+                + "never learns to stop. Put {{ eos_token }}, or the token that ends a message of the model, after the assistant's content, inside the generation block if there is one.");
         foreach (var warning in warnings) TrainingLog.Warning(logger ?? NullLogger.Instance, warning);
         if (sequences.Count == 0)
             throw new DatasetException(DroppedRows == 0
                 ? $"{Name} has no conversations."
-                : $"None of the {DroppedRows} conversations of {Name} has words of the assistant within {options.MaxLength} tokens: raise MaxLength, or look at the roles.");
+                : $"None of the {DroppedRows} conversations of {Name} has assistant content within {options.MaxLength} tokens: raise MaxLength, or check the roles.");
         if (TruncatedRows + DroppedRows > 0)
             TrainingLog.RowsCut(logger ?? NullLogger.Instance, Name, TruncatedRows, DroppedRows, options.MaxLength);
     }

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A conversation as a model reads it.</summary>
+/// <summary>A conversation, rendered and tokenized.</summary>
 public sealed class ChatEncoding
 {
     readonly ChatRendering rendering;
@@ -12,33 +12,33 @@ public sealed class ChatEncoding
         mask = new(Mask);
     }
 
-    /// <summary>What the template made, and can tell of itself.</summary>
+    /// <summary>The rendering by the template.</summary>
     internal ChatRendering Rendering => rendering;
 
-    /// <summary>The text that the template made.</summary>
+    /// <summary>The rendered text.</summary>
     public string Text => rendering.Text;
 
-    /// <summary>The tokens, their offsets in the text, and padding if asked for.</summary>
+    /// <summary>The tokens with their offsets in the text, and padding if requested.</summary>
     public TokenEncoding Encoding { get; }
 
     /// <summary>Token ids (<c>input_ids</c>).</summary>
     public IReadOnlyList<int> Ids => Encoding.Ids;
 
     /// <summary>
-    /// Whether each token is the assistant's: what the template's generation blocks hold; in a template without them, what a message of the assistant
-    /// adds to the text that asks for it, the token that ends the message included.
+    /// True for each token of the assistant: those in the template's generation blocks. For a template without them, the tokens that an assistant message
+    /// adds to the text with the generation prompt, including the token that ends the message.
     /// </summary>
-    /// <exception cref="ChatTemplateException">The template has no generation blocks, and renders a message in another way once more follow.</exception>
+    /// <exception cref="ChatTemplateException">The template has no generation blocks, and renders a message differently if more messages follow.</exception>
     public IReadOnlyList<bool> AssistantMask => mask.Value;
 
     /// <summary>Labels for training: the ids of the assistant's tokens, and <see cref="Batch.IgnoredLabel"/> elsewhere.</summary>
-    /// <exception cref="ChatTemplateException">As of <see cref="AssistantMask"/>.</exception>
+    /// <exception cref="ChatTemplateException">See <see cref="AssistantMask"/>.</exception>
     public IReadOnlyList<long> Labels => [.. Ids.Zip(AssistantMask, (id, learned) => learned ? id : Batch.IgnoredLabel)];
 
     bool[] Mask()
     {
         var result = new bool[Ids.Count];
-        // Offsets count code points; what is added has none.
+        // Offsets count code points. Added tokens such as padding have empty offsets.
         foreach (var (start, end) in rendering.AssistantSpans())
         {
             var (first, last) = (CodePoints(start), CodePoints(end));

@@ -2,10 +2,10 @@ using Peft.Models.Jinja;
 
 namespace Peft.Models;
 
-/// <summary>A conversation's text, and where in it the assistant speaks.</summary>
+/// <summary>The rendered text of a conversation, with the spans of the assistant's content.</summary>
 internal sealed class ChatRendering
 {
-    // Content that no message has; the space behind it shows whether the template trims messages.
+    // A string that occurs in no message. The space after it shows if the template trims messages.
     const string Marker = "\uE0F1final-message\uE0F2";
 
     readonly JinjaTemplate template;
@@ -18,26 +18,26 @@ internal sealed class ChatRendering
     public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options, CancellationToken cancellation)
     {
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
-            throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and go on with the last one (ContinueFinalMessage).", nameof(options));
+            throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and continue the last one (ContinueFinalMessage): set only one of them.", nameof(options));
         (this.template, this.messages, this.specialTokens, this.options, this.cancellation) = (template, messages, specialTokens, options, cancellation);
         (Text, run) = Render(messages(), options.AddGenerationPrompt, options.ContinueFinalMessage);
     }
 
     public string Text { get; }
 
-    /// <summary>Where the assistant's words lie, in UTF-16 units of the text: as the template's generation blocks say, or where it has none as the text grows from message to message.</summary>
-    /// <exception cref="ChatTemplateException">The template does not tell.</exception>
+    /// <summary>The spans of the assistant's content, in UTF-16 units: from the template's generation blocks, or else from the growth of the text from message to message.</summary>
+    /// <exception cref="ChatTemplateException">The template does not determine the spans.</exception>
     public IReadOnlyList<(int Start, int End)> AssistantSpans()
     {
         if (!template.HasGeneration) return GrownSpans();
         if (run.GenerationInCapture is { } line)
-            throw new ChatTemplateException("A generation block within a macro or captured text does not tell where the assistant's words end up: mark them in the template's main part.", line);
+            throw new ChatTemplateException("The position of a generation block inside a macro or captured text is unknown: put it into the template's main part.", line);
         return [.. run.Generated.Select(span => (span.Start, Math.Min(span.End, Text.Length))).Where(span => span.Start < span.Item2)];
     }
 
     /// <summary>
-    /// What the template writes between the text that asks for an answer and the first answer's words, where asking (<c>add_generation_prompt</c>) changes
-    /// nothing: a model must write that itself. Null if there is no such text, or no way to tell.
+    /// The text that the template renders before the first answer although the generation prompt (<c>add_generation_prompt</c>) is empty, so that the
+    /// model has to generate it. Null if there is no such text, or if it cannot be determined.
     /// </summary>
     public string? MissingPrompt()
     {
@@ -54,12 +54,12 @@ internal sealed class ChatRendering
         }
         catch (ChatTemplateException)
         {
-            // A template may refuse a conversation that is not whole.
+            // A template may reject an incomplete conversation.
             return null;
         }
     }
 
-    // What a message of the assistant adds to the text that asks for it is what the assistant writes.
+    // The assistant generates the text that its message adds to the text with the generation prompt.
     List<(int Start, int End)> GrownSpans()
     {
         var all = messages();
@@ -71,7 +71,7 @@ internal sealed class ChatRendering
             var through = options.ContinueFinalMessage && i == all.Count - 1 ? Text : Render(First(i + 1), addGenerationPrompt: false, continueFinal: false).Text;
             if (!through.StartsWith(before, StringComparison.Ordinal) || !Text.StartsWith(through, StringComparison.Ordinal))
                 throw new ChatTemplateException(
-                    $"The template has no generation block, and renders message {i + 1} in another way once more follow, so that it is not known which words are the assistant's. Put {{% generation %}} and {{% endgeneration %}} around them in the template.");
+                    $"The template has no generation block, and renders message {i + 1} differently if more messages follow, so that the assistant's content is unknown. Put {{% generation %}} and {{% endgeneration %}} around them in the template.");
             spans.Add((before.Length, through.Length));
         }
         return spans;
@@ -112,8 +112,8 @@ internal sealed class ChatRendering
     static string Cut(string text)
     {
         var at = text.LastIndexOf(Marker, StringComparison.Ordinal);
-        if (at < 0) throw new ChatTemplateException("The final message cannot be continued: the template leaves it out, or a part of it.");
-        // Where the template trims messages, the message alone would have lost its last space, too.
+        if (at < 0) throw new ChatTemplateException("The final message cannot be continued: the template drops it, or a part of it.");
+        // A template that trims messages would also have trimmed the message without the marker.
         var trims = at + Marker.Length >= text.Length || text[at + Marker.Length] != ' ';
         return trims ? text[..at].TrimEnd() : text[..at];
     }

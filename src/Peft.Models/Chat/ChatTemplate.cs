@@ -6,17 +6,17 @@ using Peft.Models.Jinja;
 namespace Peft.Models;
 
 /// <summary>
-/// A model's chat template: makes of a conversation the text that the model was trained on. Templates are programs in Jinja; this class runs the part of
-/// Jinja 3.1 that they use, with the settings, functions and the <c>{% generation %}</c> tag of transformers. Immutable, safe for use from several threads.
+/// A model's chat template: renders a conversation to the text format that the model was trained on. Templates are Jinja programs. This class implements the part
+/// of Jinja 3.1 that they use, with the settings, functions and the <c>{% generation %}</c> tag of transformers. Immutable and thread-safe.
 /// </summary>
 /// <remarks>
-/// Messages become what templates expect: <c>role</c>, <c>content</c>, <c>name</c>, <c>reasoning_content</c>, <c>tool_calls</c> (<c>type</c>, <c>id</c>,
-/// <c>function</c> with <c>name</c> and <c>arguments</c>), and for results of tools a message each with <c>tool_call_id</c> and <c>name</c>. A message's
-/// <see cref="ChatMessage.AdditionalProperties"/> are added under their own names. Integers have 64 bits. Filters of HTML do not guard what they return.
+/// Messages are converted to the fields that templates expect: <c>role</c>, <c>content</c>, <c>name</c>, <c>reasoning_content</c>, <c>tool_calls</c> (<c>type</c>, <c>id</c>,
+/// <c>function</c> with <c>name</c> and <c>arguments</c>), and one message with <c>tool_call_id</c> and <c>name</c> per tool result. A message's
+/// <see cref="ChatMessage.AdditionalProperties"/> are added under their own names. Integers have 64 bits. HTML filters return plain strings, not Markup.
 /// </remarks>
 public sealed class ChatTemplate
 {
-    /// <summary>Where the limits of reading a template are given, for messages.</summary>
+    /// <summary>The options that set the limits for reading a template, for error messages.</summary>
     internal const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the template";
 
     readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
@@ -30,14 +30,14 @@ public sealed class ChatTemplate
         Sources = [.. texts.Values];
     }
 
-    /// <summary>The templates' texts.</summary>
+    /// <summary>Source texts of the templates.</summary>
     internal IReadOnlyList<string> Sources { get; }
 
-    /// <summary>Reads a template.</summary>
+    /// <summary>Parses a template.</summary>
     /// <param name="text">The template.</param>
-    /// <param name="specialTokens">Tokens that it may name, such as <c>bos_token</c>. A <see cref="Tokenizer"/> that applies it adds its own.</param>
-    /// <param name="limits">How long and deep the template may be, and what renderings may do unless their options say otherwise; <see cref="ResourceLimits.Default"/> if null.</param>
-    /// <exception cref="ChatTemplateException">The text is not a template, or uses what chat templates have no use for.</exception>
+    /// <param name="specialTokens">Special tokens for the template, such as <c>bos_token</c>. A <see cref="Tokenizer"/> that applies the template adds its own.</param>
+    /// <param name="limits">Limits on the size and depth of the template, and default limits of renderings; null for <see cref="ResourceLimits.Default"/>.</param>
+    /// <exception cref="ChatTemplateException">The text is not a template, or uses a feature that is not supported.</exception>
     public static ChatTemplate Parse(string text, IReadOnlyDictionary<string, string>? specialTokens = null, ResourceLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -45,40 +45,40 @@ public sealed class ChatTemplate
     }
 
     /// <summary>
-    /// Reads the template of a model's folder: <c>chat_template.jinja</c> (and <c>additional_chat_templates/</c>), <c>chat_template.json</c> or
-    /// <c>chat_template</c> in <c>tokenizer_config.json</c>, one template or several with names; special tokens from <c>tokenizer_config.json</c> and
+    /// Reads the chat template of a model folder: <c>chat_template.jinja</c> (and <c>additional_chat_templates/</c>), <c>chat_template.json</c> or
+    /// <c>chat_template</c> in <c>tokenizer_config.json</c>, a single template or several named ones. Special tokens come from <c>tokenizer_config.json</c> and
     /// <c>special_tokens_map.json</c>.
     /// </summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="limits">How long and deep the template may be, and what renderings may do unless their options say otherwise; <see cref="ResourceLimits.Default"/> if null.</param>
+    /// <param name="limits">Limits on the size and depth of the template, and default limits of renderings; null for <see cref="ResourceLimits.Default"/>.</param>
     /// <exception cref="ChatTemplateException">There is no template, or it cannot be read.</exception>
     public static ChatTemplate FromFolder(string folder, ResourceLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         return ChatTemplateFiles.Find(folder, limits) ?? throw new ChatTemplateException(
-            $"{Path.GetFullPath(folder)} has no chat template: no chat_template.jinja, chat_template.json, or chat_template in tokenizer_config.json. Models not trained on conversations have none; ChatTemplate.Parse takes one of your own.");
+            $"{Path.GetFullPath(folder)} has no chat template: no chat_template.jinja, chat_template.json, or chat_template in tokenizer_config.json. Models that were not trained on conversations have none: pass your own to ChatTemplate.Parse.");
     }
 
-    /// <summary>Names of the templates, mostly <c>default</c> alone.</summary>
+    /// <summary>Names of the templates, usually only <c>default</c>.</summary>
     public IEnumerable<string> Names => templates.Keys;
 
-    /// <summary>Tokens that templates may name, by role, such as <c>bos_token</c>.</summary>
+    /// <summary>Special tokens for the templates, by role, such as <c>bos_token</c>.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens { get; }
 
-    /// <summary>The text of a conversation.</summary>
+    /// <summary>Renders a conversation.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the prompt for an answer, and further variables.</param>
-    /// <param name="cancellationToken">Stops a rendering that takes long.</param>
-    /// <exception cref="ChatTemplateException">The template fails, refuses the conversation, or does more than its limits allow.</exception>
-    [OverloadResolutionPriority(1)]   // a list in brackets could be JSON, too
+    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="cancellationToken">Cancels the rendering.</param>
+    /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
+    [OverloadResolutionPriority(1)]   // a collection expression also converts to a JsonArray
     public string Render(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
         => Rendering(messages, options, cancellation: cancellationToken).Text;
 
-    /// <summary>The text of a conversation that is at hand as JSON, with whatever fields its messages have.</summary>
+    /// <summary>Renders a conversation in JSON. Messages may have any fields.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the prompt for an answer, and further variables.</param>
-    /// <param name="cancellationToken">Stops a rendering that takes long.</param>
-    /// <exception cref="ChatTemplateException">The template fails, refuses the conversation, or does more than its limits allow.</exception>
+    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="cancellationToken">Cancels the rendering.</param>
+    /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     public string Render(JsonArray messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
         => Rendering(messages, options, cancellation: cancellationToken).Text;
 
@@ -105,7 +105,7 @@ public sealed class ChatTemplate
         return new(Choose(options), messages, variables, options with { Limits = options.Limits ?? limits }, cancellation);
     }
 
-    // As transformers chooses.
+    // Chooses as transformers does.
     JinjaTemplate Choose(ChatTemplateOptions options)
     {
         var name = options.TemplateName ?? (options.Tools is not null && templates.ContainsKey("tool_use") ? "tool_use" : "default");

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A chat template cannot be read or rendered, or it refuses the conversation. The message names the template's line where one is known.</summary>
+/// <summary>A chat template cannot be parsed or rendered, or it rejects the conversation. The message includes the template's line if it is known.</summary>
 public sealed class ChatTemplateException : PeftException
 {
     /// <inheritdoc/>
@@ -15,15 +15,15 @@ public sealed class ChatTemplateException : PeftException
         TemplateMessage = templateMessage;
     }
 
-    /// <summary>The template's line, from 1; null if the error is not in a template's text.</summary>
+    /// <summary>Line of the template, from 1; null if the error is not in the text of a template.</summary>
     public int? Line { get; private set; }
 
-    /// <summary>What the template itself said by <c>raise_exception</c>; null if it did not.</summary>
+    /// <summary>The message that the template passed to <c>raise_exception</c>; null if it did not call it.</summary>
     public string? TemplateMessage { get; }
 
     /// <inheritdoc/>
     public override string Message => Line is { } line ? $"Chat template, line {line}: {base.Message}" : base.Message;
 
-    /// <summary>Says where an error happened that did not know it.</summary>
+    /// <summary>Adds the line to an error that has none.</summary>
     internal void Locate(int line) => Line ??= line;
 }

@@ -3,7 +3,7 @@ using Peft.Checkpoints;
 
 namespace Peft.Models;
 
-/// <summary>Finds the chat template of a model's folder.</summary>
+/// <summary>Finds the chat template of a model folder.</summary>
 internal static class ChatTemplateFiles
 {
     /// <summary>The folder's template; null if there is none.</summary>
@@ -75,7 +75,7 @@ internal static class ChatTemplateFiles
 
     static void AddTokens(Dictionary<string, string> tokens, JsonElement root)
     {
-        // A token is a string, or an object with rules; add_bos_token and the like are neither.
+        // A token is a string, or an object with properties. Fields such as add_bos_token are neither.
         foreach (var field in root.EnumerateObject().Where(field => field.Name.EndsWith("_token", StringComparison.Ordinal)))
         {
             var text = field.Value.ValueKind == JsonValueKind.Object ? TextOf(field.Value, "content") : field.Value.ValueKind == JsonValueKind.String ? field.Value.GetString() : null;

@@ -4,7 +4,7 @@ using Peft.Models.Jinja;
 
 namespace Peft.Models;
 
-/// <summary>Messages and tools in the form that templates expect.</summary>
+/// <summary>Converts messages and tools to the values that templates expect.</summary>
 internal static class MessageValues
 {
     static readonly JsonSerializerOptions OnOneLine = new(AIJsonUtilities.DefaultOptions) { WriteIndented = false };
@@ -12,7 +12,7 @@ internal static class MessageValues
     public static PyList Of(IEnumerable<ChatMessage> messages)
     {
         var result = new List<object?>();
-        // A result says which call it answers, but templates ask for the function's name.
+        // A result has the id of its call, but templates need the name of the function.
         var functions = new Dictionary<string, string>();
         foreach (var message in messages)
         {
@@ -25,7 +25,7 @@ internal static class MessageValues
         return new(result);
     }
 
-    /// <summary>Tools as transformers describes functions.</summary>
+    /// <summary>Tools in the JSON format of transformers.</summary>
     public static PyList OfTools(IEnumerable<AITool> tools) => new([.. tools.Select(Tool)]);
 
     static PyDict Message(ChatMessage message)
@@ -64,9 +64,9 @@ internal static class MessageValues
     static PyDict Tool(AITool tool)
     {
         if (tool is not AIFunctionDeclaration function)
-            throw new ChatTemplateException($"The tool '{tool.Name}' is a {tool.GetType().Name}: a local model can be offered functions only.");
+            throw new ChatTemplateException($"The tool '{tool.Name}' is a {tool.GetType().Name}: local models only support functions.");
         var parameters = (PyDict)PythonValue.Of(function.JsonSchema)!;
-        // Said of the function already.
+        // The function already has these.
         foreach (var repeated in new[] { "$schema", "title", "description" }) parameters.Remove(repeated, out _);
         return new()
         {

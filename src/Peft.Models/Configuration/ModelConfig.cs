@@ -5,12 +5,12 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Models;
 
-/// <summary>A model's <c>config.json</c>: typed access to its fields, by Hugging Face's names.</summary>
+/// <summary>A model's <c>config.json</c>: typed access to its fields by their Hugging Face names.</summary>
 public sealed class ModelConfig
 {
     private readonly JsonObject fields;
 
-    /// <summary>Wraps the fields of a configuration; <paramref name="source"/> names it in errors.</summary>
+    /// <summary>Wraps the fields of a configuration. <paramref name="source"/> names it in error messages.</summary>
     public ModelConfig(JsonObject fields, string source = "config.json")
     {
         ArgumentNullException.ThrowIfNull(fields);
@@ -18,20 +18,20 @@ public sealed class ModelConfig
         Source = source;
     }
 
-    /// <summary>Reads <c>config.json</c> of a model folder.</summary>
+    /// <summary>Reads the <c>config.json</c> of a model folder.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="limits">How large the file may be; <see cref="ResourceLimits.Default"/> if null.</param>
+    /// <param name="limits">Limits on the file size; null for <see cref="ResourceLimits.Default"/>.</param>
     /// <exception cref="ModelFolderException">The folder or the file is missing, or the file is not a JSON object.</exception>
     public static ModelConfig FromFolder(string folder, ResourceLimits? limits = null)
     {
-        if (!Directory.Exists(folder)) throw new ModelFolderException($"There is no model folder '{folder}'.");
+        if (!Directory.Exists(folder)) throw new ModelFolderException($"The model folder '{folder}' does not exist.");
         var path = Path.Combine(folder, "config.json");
         if (!SmallFile.Exists(path))
             throw new ModelFolderException($"'{folder}' holds no config.json, so it is not a model in Hugging Face's layout.");
         return FromFile(path, limits);
     }
 
-    /// <summary>Reads a file of settings that is there.</summary>
+    /// <summary>Reads an existing configuration file.</summary>
     internal static ModelConfig FromFile(string path, ResourceLimits? limits)
     {
         limits ??= ResourceLimits.Default;
@@ -40,44 +40,44 @@ public sealed class ModelConfig
     }
 
     /// <summary>Parses the text of a <c>config.json</c>.</summary>
-    /// <exception cref="ModelFolderException">The text is not a JSON object, or names a field twice.</exception>
+    /// <exception cref="ModelFolderException">The text is not a JSON object, or has a duplicate field.</exception>
     public static ModelConfig Parse(string json, string source = "config.json")
     {
         ArgumentNullException.ThrowIfNull(json);
         return new(StrictJson.Object(System.Text.Encoding.UTF8.GetBytes(json), source, Failure), source);
     }
 
-    /// <summary>What the model may cost.</summary>
+    /// <summary>The limits that the model must stay within.</summary>
     internal ResourceLimits Limits { get; private init; } = ResourceLimits.Default;
 
-    /// <summary>Where the configuration came from, for messages.</summary>
+    /// <summary>Origin of the configuration, for error messages.</summary>
     public string Source { get; }
 
     /// <summary>Name of the architecture, such as <c>llama</c>.</summary>
     public string ModelType => Text("model_type", null) ?? throw Missing("model_type");
 
-    /// <summary>Number of classes of a classification head: <c>num_labels</c>, or the size of <c>id2label</c>, or 2.</summary>
+    /// <summary>Number of classes of a classification head: <c>num_labels</c>, or else the size of <c>id2label</c>, or else 2.</summary>
     public int LabelCount => Whole("num_labels") is { } count ? (count > 0 ? AtMost(Limits.MaxLabels, "num_labels", nameof(ResourceLimits.MaxLabels)) : throw Wrong("num_labels", "a positive number")) : Object("id2label")?.Count ?? 2;
 
-    /// <summary>Names of the classes of a classification head in their order: <c>id2label</c>, or <c>LABEL_0</c> and so on.</summary>
+    /// <summary>Names of the classes of a classification head in order: <c>id2label</c>, or else <c>LABEL_0</c> and so on.</summary>
     public IReadOnlyList<string> Labels
         => [.. Enumerable.Range(0, LabelCount).Select(id => Object("id2label")?[id.ToString(CultureInfo.InvariantCulture)]?.ToString() ?? DefaultLabel(id))];
 
-    /// <summary>Standard deviation of a fresh weight.</summary>
+    /// <summary>Standard deviation for initializing new weights.</summary>
     public double InitializerRange => Number("initializer_range", Number("init_std", 0.02));
 
-    /// <summary>Id of the padding token, or null.</summary>
+    /// <summary>Id of the padding token; null if there is none.</summary>
     public int? PadTokenId => Whole("pad_token_id");
 
-    /// <summary>A copy with a field set, for instance <c>num_labels</c>.</summary>
+    /// <summary>A copy with a field set, for example <c>num_labels</c>.</summary>
     public ModelConfig With(string name, JsonNode? value)
     {
         var copy = Copy();
-        copy.fields[name] = value is null ? null : JsonNode.Parse(value.ToJsonString());   // read like a file's, whatever it was made from
+        copy.fields[name] = value is null ? null : JsonNode.Parse(value.ToJsonString());   // parsed again, so that values have the types of a parsed file
         return copy;
     }
 
-    /// <summary>The configuration with a field that the file does not name; null in the file is a value.</summary>
+    /// <summary>A copy with a default for a field that the file does not have. An explicit null in the file is kept.</summary>
     internal ModelConfig Default(string name, JsonNode value) => Names(name) ? this : With(name, value);
 
     /// <summary>A copy without a field.</summary>
@@ -88,7 +88,7 @@ public sealed class ModelConfig
         return copy;
     }
 
-    /// <summary>A copy with the labels and the task that options name, as Hugging Face writes them.</summary>
+    /// <summary>A copy with the labels and the task of the options, in the fields that Hugging Face uses.</summary>
     internal ModelConfig WithTask(LoadOptions options)
     {
         var config = WithLabels(options);
@@ -100,18 +100,18 @@ public sealed class ModelConfig
     {
         if (!options.NamesLabels) return this;
         if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
-            throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: leave one out.", nameof(options));
+            throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: set only one of them.", nameof(options));
         if ((options.LabelCount ?? options.Id2Label!.Count) is var asked && asked > Limits.MaxLabels)
-            throw new ArgumentException($"{asked} classes are asked for. {Limits.Remedy(nameof(ResourceLimits.MaxLabels), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}", nameof(options));
+            throw new ArgumentException($"{asked} classes are requested. {Limits.Remedy(nameof(ResourceLimits.MaxLabels), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}", nameof(options));
         if (options.Id2Label?.Contains(null!) == true) throw new ArgumentException("Id2Label has a class without a name.", nameof(options));
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
         var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(DefaultLabel)];
         if (labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
-            throw new ArgumentException($"Id2Label names a class twice: {string.Join(", ", labels)}.", nameof(options));
+            throw new ArgumentException($"Id2Label has a duplicate class: {string.Join(", ", labels)}.", nameof(options));
         return WithLabels(labels);
     }
 
-    /// <summary>A copy with other names of classes.</summary>
+    /// <summary>A copy with other class names.</summary>
     internal ModelConfig WithLabels(IReadOnlyList<string> labels)
     {
         var (names, ids) = (new JsonObject(), new JsonObject());
@@ -120,35 +120,35 @@ public sealed class ModelConfig
             names[id.ToString(CultureInfo.InvariantCulture)] = labels[id];
             ids[labels[id]] = id;
         }
-        // transformers does not write num_labels: it counts id2label.
+        // transformers does not write num_labels but counts id2label.
         return With("id2label", names).With("label2id", ids).Without("num_labels");
     }
 
-    /// <summary>The configuration with other limits; with its own if null.</summary>
+    /// <summary>The configuration with other limits; null keeps its own.</summary>
     internal ModelConfig Within(ResourceLimits? limits) => limits is null ? this : new(fields, Source) { Limits = limits };
 
-    /// <summary>A number of a field that the file has, which must not exceed a limit.</summary>
+    /// <summary>The value of an existing field, which must not exceed a limit.</summary>
     internal int AtMost(int most, string name, string limit)
         => Whole(name) is { } value && value > most
             ? throw new ModelFolderException(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} is {value:N0}. {Limits.Remedy(limit, $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}"))
             : Whole(name)!.Value;
 
-    /// <summary>Whether the names are those that stand where nobody has named the classes.</summary>
+    /// <summary>True if the names are the default ones (<c>LABEL_0</c> and so on).</summary>
     internal static bool AreDefault(IReadOnlyList<string> labels) => labels.Select((label, id) => label == DefaultLabel(id)).All(own => own);
 
     private static string DefaultLabel(int id) => $"LABEL_{id}";
 
-    /// <summary>Whether the field is there and not null.</summary>
+    /// <summary>True if the field exists and is not null.</summary>
     public bool Has(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return fields[name] is not null;
     }
 
-    /// <summary>Whether the field is there, be it null.</summary>
+    /// <summary>True if the field exists, even if it is null.</summary>
     internal bool Names(string name) => fields.ContainsKey(name);
 
-    /// <summary>A field as it stands in the file; null if absent.</summary>
+    /// <summary>The raw value of a field; null if it is missing.</summary>
     public JsonNode? this[string name] => fields[name];
 
     /// <summary>The configuration as JSON.</summary>
@@ -156,8 +156,8 @@ public sealed class ModelConfig
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>A positive number that must be there, such as <c>hidden_size</c>.</summary>
-    /// <exception cref="ModelFolderException">It is absent or no positive number.</exception>
+    /// <summary>A required positive number, such as <c>hidden_size</c>.</summary>
+    /// <exception cref="ModelFolderException">The field is missing or not a positive number.</exception>
     public int Size(string name)
     {
         var value = Integer(name, null) ?? throw Missing(name);
@@ -166,20 +166,20 @@ public sealed class ModelConfig
             : throw new ModelFolderException($"{Source}: {name} must be a positive number, but is {value}.");
     }
 
-    /// <summary>A positive number, or what stands for it where the file gives none.</summary>
-    /// <exception cref="ModelFolderException">It is no positive number.</exception>
+    /// <summary>A positive number; <paramref name="fallback"/> if the field is missing or null.</summary>
+    /// <exception cref="ModelFolderException">The field is not a positive number.</exception>
     public int Size(string name, int fallback) => Has(name) ? Size(name)
-        : fallback > 0 ? fallback : throw new ModelFolderException($"{Source} has no field {name}, and what stands for it by the other sizes is {fallback}.");
+        : fallback > 0 ? fallback : throw new ModelFolderException($"{Source} has no field {name}, and the value derived from the other sizes is {fallback}, which is not positive.");
 
     internal long? Integer(string name, long? fallback)
     {
         var number = Value<double?>(name, null, "a number");
-        // Beyond 2^53 not every whole number is a double, and further on not every double a long.
+        // Above 2^53 not every whole number is a double, and large doubles do not fit a long.
         if (number is { } value && (value != Math.Floor(value) || Math.Abs(value) > 1L << 53)) throw Wrong(name, "a whole number");
         return number is { } whole ? (long)whole : fallback;
     }
 
-    /// <summary>A whole number of 32 bits; null if the file gives none.</summary>
+    /// <summary>A whole number of 32 bits; null if the field is missing.</summary>
     internal int? Whole(string name) => Integer(name, null) switch
     {
         null => null,
@@ -187,17 +187,17 @@ public sealed class ModelConfig
         _ => throw Wrong(name, $"a whole number of at most {int.MaxValue:N0}"),
     };
 
-    /// <summary>A number, or what stands for it where the file gives none.</summary>
-    /// <exception cref="ModelFolderException">It is no number.</exception>
+    /// <summary>A number; <paramref name="fallback"/> if the field is missing or null.</summary>
+    /// <exception cref="ModelFolderException">The field is not a number.</exception>
     public double Number(string name, double fallback) => Value<double>(name, fallback, "a number");
 
-    /// <summary>True or false, or what stands for it where the file gives none.</summary>
-    /// <exception cref="ModelFolderException">It is neither.</exception>
+    /// <summary>True or false; <paramref name="fallback"/> if the field is missing or null.</summary>
+    /// <exception cref="ModelFolderException">The field is neither true nor false.</exception>
     public bool Flag(string name, bool fallback) => Value(name, fallback, "true or false");
 
-    /// <summary>A text, or what stands for it where the file gives none.</summary>
-    /// <exception cref="ModelFolderException">It is no text.</exception>
-    public string? Text(string name, string? fallback) => Value(name, fallback, "a text");
+    /// <summary>A string; <paramref name="fallback"/> if the field is missing or null.</summary>
+    /// <exception cref="ModelFolderException">The field is not a string.</exception>
+    public string? Text(string name, string? fallback) => Value(name, fallback, "a string");
 
     internal JsonObject? Object(string name) => fields[name] switch
     {
@@ -221,8 +221,8 @@ public sealed class ModelConfig
         _ => throw Wrong(name, "a token id or a list of them"),
     };
 
-    /// <summary>Refuses a configuration whose field is neither absent nor the one value that is implemented.</summary>
-    /// <exception cref="UnsupportedModelException">It is the other.</exception>
+    /// <summary>Throws if a field has another value than the one that is implemented. A missing field is accepted.</summary>
+    /// <exception cref="UnsupportedModelException">The field has the other value.</exception>
     public void Only(string name, bool value) => Refuse(Flag(name, value) != value, name);
 
     internal void OnlyAbsentOr(string name, double value) => Refuse(Number(name, value) != value, name);
@@ -231,8 +231,8 @@ public sealed class ModelConfig
     {
         if (!condition) return;
         throw new UnsupportedModelException(
-            $"{Source}: {name} = {fields[name]?.ToJsonString()} asks for something that is not implemented for model_type '{ModelType}'. "
-            + "Running the model without it would give wrong numbers.");
+            $"{Source}: {name} = {fields[name]?.ToJsonString()} requires a feature that is not implemented for model_type '{ModelType}'. "
+            + "Running the model without it would give wrong results.");
     }
 
     private ModelConfig Copy() => new(fields, Source) { Limits = Limits };

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A model folder lacks a file or holds one that cannot be read.</summary>
+/// <summary>A model folder lacks a file or has one that cannot be read.</summary>
 public sealed class ModelFolderException : PeftException
 {
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Peft.Models;
 
 /// <summary>
-/// The architectures that can be loaded, by <c>model_type</c> of <c>config.json</c>. A new registry holds the built-in ones;
+/// The supported architectures, by the <c>model_type</c> of <c>config.json</c>. A new registry contains the built-in ones;
 /// <see cref="Register"/> adds or replaces one.
 /// </summary>
 public sealed class ModelRegistry
@@ -33,7 +33,7 @@ public sealed class ModelRegistry
     /// <summary>The known values of <c>model_type</c>, sorted.</summary>
     public IReadOnlyList<string> ModelTypes => [.. architectures.Keys.Order(StringComparer.Ordinal)];
 
-    /// <summary>Adds an architecture: a function from its configuration to its description.</summary>
+    /// <summary>Adds or replaces an architecture: a function from its configuration to its description.</summary>
     public void Register(string modelType, Func<ModelConfig, TransformerSpec> describe)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelType);
@@ -41,12 +41,12 @@ public sealed class ModelRegistry
         architectures[modelType] = describe;
     }
 
-    /// <summary>The description of the transformer that a configuration asks for.</summary>
-    /// <exception cref="UnsupportedModelException">The architecture, or something that the configuration asks of it, is not known.</exception>
+    /// <summary>The description of the transformer in a configuration.</summary>
+    /// <exception cref="UnsupportedModelException">The architecture, or a feature that the configuration requires, is not supported.</exception>
     public TransformerSpec Describe(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        // Before: descriptions have an entry for each layer.
+        // Checked first, as descriptions have an entry for each layer.
         foreach (var name in LayerFields.Where(config.Has)) config.AtMost(config.Limits.MaxLayers, name, nameof(ResourceLimits.MaxLayers));
         return architectures.TryGetValue(config.ModelType, out var describe)
             ? describe(config)

@@ -1,4 +1,4 @@
 namespace Peft.Models;
 
-/// <summary>A model's configuration asks for something that is not implemented; running it anyway would give wrong numbers.</summary>
+/// <summary>A model's configuration requires a feature that is not implemented. Running the model without it would give wrong results.</summary>
 public sealed class UnsupportedModelException(string message) : PeftException(message);

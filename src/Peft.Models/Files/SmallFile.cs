@@ -1,16 +1,16 @@
 namespace Peft.Models;
 
-/// <summary>Reads whole files that strangers may have made: not more of them than a limit, and what goes wrong in the caller's exception.</summary>
+/// <summary>Reads whole untrusted files up to a size limit, and converts errors to the caller's exception.</summary>
 internal static class SmallFile
 {
-    /// <summary>Whether there is anything by that name, be it a folder or a link to nothing: what cannot be read then is no file that is missing.</summary>
+    /// <summary>True if the path exists in any form, even as a folder or a dangling link. Such a path is unreadable, not missing.</summary>
     public static bool Exists(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
 
-    /// <summary>The file's bytes.</summary>
+    /// <summary>Reads the bytes of a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="most">How many bytes it may have.</param>
-    /// <param name="remedy">What to do if it has more.</param>
-    /// <param name="failure">Makes the exception of a message and a cause.</param>
+    /// <param name="most">Maximum number of bytes.</param>
+    /// <param name="remedy">What to do if the file is larger.</param>
+    /// <param name="failure">Creates the exception from a message and a cause.</param>
     public static byte[] Read(string path, long most, string remedy, Func<string, Exception?, PeftException> failure)
     {
         try
@@ -24,7 +24,7 @@ internal static class SmallFile
         }
     }
 
-    // Some files, such as devices, have no length, or another one than they say.
+    // Some files, such as devices, have no length or report a wrong one.
     static byte[]? Read(FileStream stream, long most)
     {
         var said = stream.CanSeek ? stream.Length : 0;

@@ -5,17 +5,17 @@ using System.Text.Json.Nodes;
 namespace Peft.Models;
 
 /// <summary>
-/// Reads JSON objects so that nothing in them fails later: no names that occur twice, of which readers take one or the other, and no halves of
-/// surrogate pairs or bytes that are not UTF-8, which are no text.
+/// Parses JSON strictly, so that using it cannot fail later. Rejects duplicate names, for which parsers choose differently, unpaired
+/// surrogates, and invalid UTF-8.
 /// </summary>
 internal static class StrictJson
 {
     static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false };
 
-    /// <summary>A document with an object.</summary>
+    /// <summary>Parses a document with an object.</summary>
     /// <param name="json">UTF-8, with or without a byte order mark.</param>
-    /// <param name="source">Where it is from, for errors.</param>
-    /// <param name="failure">Makes the exception of a message and a cause.</param>
+    /// <param name="source">Origin of the JSON, for errors.</param>
+    /// <param name="failure">Creates the exception from a message and a cause.</param>
     public static JsonDocument Document(ReadOnlyMemory<byte> json, string source, Func<string, Exception?, PeftException> failure) => Checked(source, failure, () =>
     {
         json = json[MarkOf(json.Span)..];
@@ -26,7 +26,7 @@ internal static class StrictJson
         throw failure($"{source} is not a JSON object.", null);
     });
 
-    /// <summary>A document with any value; null if the text is none.</summary>
+    /// <summary>Parses a document with any value; null if the text is invalid.</summary>
     public static JsonDocument? Try(string text)
     {
         try
@@ -40,10 +40,10 @@ internal static class StrictJson
         }
     }
 
-    /// <summary>An object that can be changed.</summary>
+    /// <summary>Parses a mutable object.</summary>
     /// <param name="json">UTF-8, with or without a byte order mark.</param>
-    /// <param name="source">Where it is from, for errors.</param>
-    /// <param name="failure">Makes the exception of a message and a cause.</param>
+    /// <param name="source">Origin of the JSON, for errors.</param>
+    /// <param name="failure">Creates the exception from a message and a cause.</param>
     public static JsonObject Object(ReadOnlyMemory<byte> json, string source, Func<string, Exception?, PeftException> failure) => Checked(source, failure, () =>
     {
         json = json[MarkOf(json.Span)..];
@@ -51,7 +51,7 @@ internal static class StrictJson
         return JsonNode.Parse(json.Span, documentOptions: Options) as JsonObject ?? throw failure($"{source} is not a JSON object.", null);
     });
 
-    /// <summary>UTF-8 as text, without its byte order mark.</summary>
+    /// <summary>Decodes UTF-8, without its byte order mark.</summary>
     public static string Text(ReadOnlySpan<byte> utf8) => System.Text.Encoding.UTF8.GetString(utf8[MarkOf(utf8)..]);
 
     static T Checked<T>(string source, Func<string, Exception?, PeftException> failure, Func<T> read)
@@ -68,7 +68,7 @@ internal static class StrictJson
 
     static int MarkOf(ReadOnlySpan<byte> utf8) => utf8.StartsWith("\uFEFF"u8) ? 3 : 0;
 
-    // Halves can stand in escapes only: UTF-8 has none.
+    // Unpaired surrogates are only possible in escapes: UTF-8 cannot encode them.
     static void RequireText(ReadOnlySpan<byte> json)
     {
         if (!System.Text.Unicode.Utf8.IsValid(json)) throw new JsonException("It has bytes that are not UTF-8.");
@@ -79,7 +79,7 @@ internal static class StrictJson
             if (Unit(json, at) is { } unit && char.IsSurrogate(unit))
             {
                 if (!char.IsHighSurrogate(unit) || Unit(json, at + 6) is not { } low || !char.IsLowSurrogate(low))
-                    throw new JsonException(string.Create(CultureInfo.InvariantCulture, $"'\\u{(int)unit:x4}' at byte {at} is half of a surrogate pair, and no character. Write the other half beside it, or '\\ufffd'."));
+                    throw new JsonException(string.Create(CultureInfo.InvariantCulture, $"'\\u{(int)unit:x4}' at byte {at} is half of a surrogate pair, which is not a character. Add the other half, or use '\\ufffd'."));
                 length = 12;
             }
             at = Math.Min(at + length, json.Length);

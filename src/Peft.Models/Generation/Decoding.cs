@@ -2,20 +2,20 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Rows that grow token by token: prompts padded on the left, the cache, and the logits of each next token.</summary>
+/// <summary>A batch of rows during generation: left-padded prompts, the KV cache, and the logits of the next tokens.</summary>
 internal sealed class Decoding : IDisposable
 {
     private readonly LanguageModel model;
     private readonly Continuation continuation;
-    private Tensor input;      // [rows, length of the coming input]
+    private Tensor input;      // [rows, length of the next input]
     private Tensor? mask;      // preallocated for the whole run, [rows, prompt + new]
-    private Tensor? history;   // the rows' tokens, where the cache may have to be filled anew
+    private Tensor? history;   // the rows' tokens, if the cache may have to be recomputed
     private int added;
 
     /// <param name="model">The model.</param>
     /// <param name="prompts">The prompts.</param>
-    /// <param name="settings">How to go on.</param>
-    /// <param name="copies">Rows that each prompt will have after <see cref="Repeat"/>; 1 if it is not called.</param>
+    /// <param name="settings">The generation settings.</param>
+    /// <param name="copies">Number of rows of each prompt after <see cref="Repeat"/>; 1 if it is not called.</param>
     public Decoding(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1)
     {
         Check(model, prompts);
@@ -33,33 +33,33 @@ internal sealed class Decoding : IDisposable
             continuation.Dispose();
             throw;
         }
-        // Copies are made once the prompt is read: until then there need be room for it alone.
+        // The prompt's rows are copied only after it has been processed. Until then the cache needs room for the prompt alone.
         Cache = new KeyValueCache(copies == 1 ? Positions : Width);
         (input, mask) = Pad(settings.PadTokenId);
         if (model.Spec.Rotary?.Scaling is LongRopeScaling) history = input.alias().DetachFromDisposeScope();
     }
 
-    /// <summary>What each prompt's model reads.</summary>
+    /// <summary>The prompts: the model's input of each.</summary>
     public IReadOnlyList<IReadOnlyList<int>> Prompts { get; }
 
-    /// <summary>The tokens that each prompt's rows begin with.</summary>
+    /// <summary>The first tokens of each prompt's rows.</summary>
     public IReadOnlyList<IReadOnlyList<int>> Start { get; }
 
-    /// <summary>Tokens of the longest of <see cref="Start"/>.</summary>
+    /// <summary>Length of the longest row of <see cref="Start"/>.</summary>
     public int Width { get; }
 
-    /// <summary>Most tokens that are added.</summary>
+    /// <summary>Maximum number of new tokens.</summary>
     public int Limit { get; }
 
-    /// <summary>Keys and values of what was read.</summary>
+    /// <summary>The KV cache.</summary>
     public KeyValueCache Cache { get; }
 
     public Device Device => model.Device;
 
-    // A limit may lie far beyond what is written: more room than this is made when it is needed.
+    // The limit may be far above the actual length. More room than this is allocated on demand.
     private const int FirstRoom = 4096;
 
-    // The last token that is added is never read.
+    // The last new token is never an input.
     private int Positions => (int)Math.Min((long)Width + Limit - 1, (long)Width + FirstRoom);
 
     private int VirtualTokens => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
@@ -74,8 +74,8 @@ internal sealed class Decoding : IDisposable
         return logits.squeeze(1);
     }
 
-    /// <summary>Adds a token to each row.</summary>
-    /// <param name="ids"><c>[rows, 1]</c>; taken over.</param>
+    /// <summary>Appends a token to each row.</summary>
+    /// <param name="ids">The tokens, <c>[rows, 1]</c>. Takes ownership.</param>
     public void Append(Tensor ids)
     {
         input.Dispose();
@@ -84,7 +84,7 @@ internal sealed class Decoding : IDisposable
         if (history is { } before) Keep(ref history, cat([before, ids], 1));
     }
 
-    // The keys in the cache are turned by the frequencies of short texts.
+    // The cached keys were rotated with the frequencies of short texts.
     private bool OutgrowsKeys() => history is not null && model.Spec.Rotary!.Scaling is LongRopeScaling { OriginalPositions: var original }
         && Cache.Length > 0 && Cache.Length <= original && VirtualTokens + Width + added > original;
 
@@ -101,7 +101,7 @@ internal sealed class Decoding : IDisposable
         kept = next.DetachFromDisposeScope();
     }
 
-    /// <summary>Gives each row so many copies, one after another, once the prompts are read.</summary>
+    /// <summary>Replaces each row by adjacent copies of it, after the prompts have been processed.</summary>
     public void Repeat(int copies)
     {
         using var scope = NewDisposeScope();
@@ -112,8 +112,8 @@ internal sealed class Decoding : IDisposable
         PeftModel.Of(model)?.Flow?.Pass?.RepeatRows(copies);
     }
 
-    /// <summary>Makes each row go on from what another, of the same prompt, has written.</summary>
-    /// <param name="rows">Which.</param>
+    /// <summary>Makes each row continue another row of the same prompt.</summary>
+    /// <param name="rows">The source row of each row.</param>
     public void Reorder(long[] rows)
     {
         Cache.Reorder(rows, from: Width);
@@ -125,19 +125,19 @@ internal sealed class Decoding : IDisposable
     private static void Check(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts)
     {
         if (prompts.Count == 0 || prompts.Any(prompt => prompt is not { Count: > 0 }))
-            throw new ArgumentException($"There are {prompts.Count} prompts, one of which has no token: each needs at least one, and there must be one.", nameof(prompts));
+            throw new ArgumentException($"There are {prompts.Count} prompts, but at least one is needed, and none may be empty.", nameof(prompts));
         foreach (var id in prompts.SelectMany(prompt => prompt))
             if (id < 0 || id >= model.Spec.VocabularySize)
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
     }
 
-    // Before anything is made: the rows that a search or several sequences need, with the keys and values of the first positions.
+    // Checked before anything is allocated: the rows of a search or of several sequences, with the keys and values of the first positions.
     private static void RequireMemory(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies)
     {
         var (spec, width) = (model.Spec, prompts.Max(prompt => prompt.Count));
         var (rows, positions) = ((Int128)prompts.Count * copies, width + Math.Min(settings.MaxNewTokens ?? settings.MaxLength ?? 1, FirstRoom));
         MemoryBudget.Require(rows * (2 * (Int128)spec.LayerCount * spec.KeyValueHeadCount * spec.HeadSize * positions + spec.VocabularySize), model.InputEmbeddings.Weight.dtype, model.Device,
-            () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows for each. Lower NumBeams or NumReturnSequences, or give fewer or shorter prompts.");
+            () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows for each. Lower NumBeams or NumReturnSequences, or pass fewer or shorter prompts.");
     }
 
     private int LimitOf(GenerationSettings settings)
@@ -146,7 +146,7 @@ internal sealed class Decoding : IDisposable
         if (model.Spec.LearnedPositionOffset is null) return limit;
         limit = Math.Min(limit, model.Spec.MaxPositions - Width - VirtualTokens + 1);
         if (limit < 1)
-            throw new ArgumentException($"The prompt has {Width + VirtualTokens} tokens, but the model has learned {model.Spec.MaxPositions} positions only: cut the prompt.");
+            throw new ArgumentException($"The prompt has {Width + VirtualTokens} tokens, but the model has only {model.Spec.MaxPositions} learned positions: truncate the prompt.");
         return limit;
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Peft.Models;
 
-/// <summary>Turns dropout off while anybody computes with a model without training it; afterwards the model is in its former mode again.</summary>
+/// <summary>Puts a model into evaluation mode while at least one user needs it. When the last one is done, the former mode is restored.</summary>
 internal sealed class EvaluationMode : IDisposable
 {
     private static readonly ConditionalWeakTable<TorchSharp.torch.nn.Module, Users> Models = [];

@@ -1,4 +1,4 @@
 namespace Peft.Models;
 
-/// <summary>No token can be chosen: the model's logits are not finite, or what the options ask for leaves none or no finite scores. The message says at which step.</summary>
+/// <summary>No token can be chosen: the logits or scores are not finite, or the options exclude all tokens. The message names the step.</summary>
 public sealed class GenerationException(string message) : PeftException(message);

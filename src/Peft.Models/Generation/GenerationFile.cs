@@ -3,10 +3,10 @@ using System.Text.Json.Nodes;
 namespace Peft.Models;
 
 /// <summary>
-/// Reads <c>generation_config.json</c>. Fields that would change what is written and are not implemented are refused. All others are left
-/// alone: ids that are read elsewhere (<c>bos_token_id</c>, <c>decoder_start_token_id</c>), how a cache is kept (<c>use_cache</c>,
-/// <c>cache_implementation</c>, <c>cache_config</c>, <c>max_cache_len</c>, <c>low_memory</c>), what is returned besides tokens
-/// (<c>output_scores</c>, <c>return_dict_in_generate</c>), how an assistant model is run, <c>transformers_version</c> and names that nobody knows.
+/// Reads <c>generation_config.json</c>. Throws for fields that would change the output but are not implemented. Ignores all others:
+/// ids that are read elsewhere (<c>bos_token_id</c>, <c>decoder_start_token_id</c>), cache settings (<c>use_cache</c>,
+/// <c>cache_implementation</c>, <c>cache_config</c>, <c>max_cache_len</c>, <c>low_memory</c>), outputs other than tokens
+/// (<c>output_scores</c>, <c>return_dict_in_generate</c>), settings of an assistant model, <c>transformers_version</c> and unknown names.
 /// </summary>
 internal static class GenerationFile
 {
@@ -56,7 +56,7 @@ internal static class GenerationFile
 
     private static void Refuse(ModelConfig file)
     {
-        const string Remedy = "Take the field out of the file, or set GenerationOptions.UseModelDefaults to false and name what you want of the file yourself.";
+        const string Remedy = "Remove the field from the file, or set GenerationOptions.UseModelDefaults to false and set the options you need from the file yourself.";
         Check("num_beam_groups", 1, "diverse beam search");
         Check("diversity_penalty", 0, "diverse beam search");
         Check("penalty_alpha", 0, "contrastive search");
@@ -68,13 +68,13 @@ internal static class GenerationFile
         Check("prompt_lookup_num_tokens", null, "prompt lookup decoding");
         Check("watermarking_config", null, "a watermark");
         Check("token_healing", false, "token healing");
-        Check("max_time", null, "a limit of time (cancel by a CancellationToken instead)");
-        Check("custom_generate", null, "code of the model's own");
+        Check("max_time", null, "a time limit (use a CancellationToken instead)");
+        Check("custom_generate", null, "custom code of the model");
 
         void Check(string name, JsonNode? harmless, string meaning)
         {
             if (!file.Has(name) || JsonNode.DeepEquals(file[name], harmless) || (harmless is JsonValue && file[name] is JsonValue value && Same(value, harmless))) return;
-            throw new UnsupportedModelException($"{file.Source}: {name} = {file[name]!.ToJsonString()} asks for {meaning}, which is not implemented. {Remedy}");
+            throw new UnsupportedModelException($"{file.Source}: {name} = {file[name]!.ToJsonString()} requires {meaning}, which is not implemented. {Remedy}");
         }
 
         static bool Same(JsonValue value, JsonNode harmless)

@@ -3,121 +3,127 @@ using System.ComponentModel;
 namespace Peft.Models;
 
 /// <summary>
-/// How to continue a text. What is null is taken from the model's <c>generation_config.json</c>, and after that from the default named here.
+/// Options for text generation. Null takes the value of the model's <c>generation_config.json</c>, or else the default given below.
 /// </summary>
-/// <remarks>Names and meanings are those of Hugging Face's generation configuration.</remarks>
+/// <remarks>Names and meanings match Hugging Face's <c>GenerationConfig</c>.</remarks>
 public sealed record GenerationOptions
 {
     static GenerationOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<TokenBias>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<TokenBias>>)));
 
-    /// <summary>Most tokens to add; 256 by default. Where positions are learned, generation ends with them.</summary>
+    /// <summary>Maximum number of new tokens; 256 by default. Learned positions limit it further.</summary>
     public int? MaxNewTokens { get; init; }
 
-    /// <summary>Most tokens of a sequence, prompt (with its padding) included; counts where <see cref="MaxNewTokens"/> is given neither here nor, if this is null, in the model's file.</summary>
+    /// <summary>
+    /// Maximum length of a sequence, prompt and its padding included. Used only if <see cref="MaxNewTokens"/> is null and, unless this is set, the model's file has
+    /// none either.
+    /// </summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Fewest tokens to add before an end-of-sequence token; 0 by default.</summary>
+    /// <summary>Minimum number of new tokens before an end-of-sequence token; 0 by default.</summary>
     public int? MinNewTokens { get; init; }
 
-    /// <summary>Fewest tokens of a sequence, prompt included, before an end-of-sequence token; 0 by default.</summary>
+    /// <summary>Minimum length of a sequence, prompt included, before an end-of-sequence token; 0 by default.</summary>
     public int? MinLength { get; init; }
 
-    /// <summary>Whether to draw the next token at random; false (the likeliest) by default.</summary>
+    /// <summary>True to sample the next token, false for the most likely one; false by default.</summary>
     public bool? DoSample { get; init; }
 
-    /// <summary>Logits are divided by it before drawing; 1 by default. Above 0.</summary>
+    /// <summary>Temperature: logits are divided by it before sampling; 1 by default. Must be above 0.</summary>
     public double? Temperature { get; init; }
 
-    /// <summary>Only so many likeliest tokens can be drawn; 50 by default, 0 for all.</summary>
+    /// <summary>Top-k sampling: samples only from the k most likely tokens; 50 by default, 0 for all.</summary>
     public int? TopK { get; init; }
 
-    /// <summary>Only the likeliest tokens whose probabilities sum to it can be drawn (Holtzman et al. 2020, arXiv:1904.09751); 1 (all) by default.</summary>
+    /// <summary>Top-p (nucleus) sampling: samples only from the most likely tokens whose probabilities sum to p (Holtzman et al. 2020, arXiv:1904.09751); 1 (all) by default.</summary>
     public double? TopP { get; init; }
 
-    /// <summary>Only tokens whose probability is at least this share of the likeliest one's can be drawn (Nguyen et al. 2024, arXiv:2407.01082); 0 (all) by default.</summary>
+    /// <summary>Min-p sampling: samples only from tokens with at least this fraction of the highest probability (Nguyen et al. 2024, arXiv:2407.01082); 0 (all) by default.</summary>
     public double? MinP { get; init; }
 
     /// <summary>
-    /// Only the tokens whose surprise is nearest to the expected one, until their probabilities sum to this, can be drawn (Meister et al. 2022,
+    /// Locally typical sampling: samples only from the tokens whose information content is closest to the entropy, until their probabilities sum to this (Meister et al. 2022,
     /// arXiv:2202.00666); 1 (all) by default.
     /// </summary>
     public double? TypicalP { get; init; }
 
-    /// <summary>Only tokens at least so probable can be drawn (Hewitt et al. 2022, arXiv:2210.15191); 0 (all) by default.</summary>
+    /// <summary>Epsilon sampling: samples only from tokens with at least this probability (Hewitt et al. 2022, arXiv:2210.15191); 0 (all) by default.</summary>
     public double? EpsilonCutoff { get; init; }
 
-    /// <summary>As <see cref="EpsilonCutoff"/> with the bound min(η, √η·e^−entropy) (the same paper); 0 (all) by default.</summary>
+    /// <summary>Eta sampling: like <see cref="EpsilonCutoff"/> with the bound min(η, √η·e^−entropy) (the same paper); 0 (all) by default.</summary>
     public double? EtaCutoff { get; init; }
 
     /// <summary>
-    /// Logits of tokens that occur already, prompt included, are divided by it if positive and multiplied if negative (Keskar et al. 2019,
+    /// Logits of tokens that have already occurred, prompt included, are divided by it if positive and multiplied by it if negative (Keskar et al. 2019,
     /// arXiv:1909.05858); 1 (none) by default.
     /// </summary>
     public double? RepetitionPenalty { get; init; }
 
-    /// <summary>Logits of tokens that the prompt does not have fall behind by this factor: those of the prompt are multiplied if positive and divided if negative; 1 by default.</summary>
+    /// <summary>Favors tokens of the prompt by this factor: their logits are multiplied by it if positive and divided by it if negative; 1 (none) by default.</summary>
     public double? EncoderRepetitionPenalty { get; init; }
 
-    /// <summary>No run of so many tokens comes twice, prompt included; 0 (any may) by default.</summary>
+    /// <summary>Size of n-grams that must not occur twice, prompt included; 0 (no restriction) by default.</summary>
     public int? NoRepeatNGramSize { get; init; }
 
-    /// <summary>No run of so many tokens of the prompt is written; 0 (any may) by default.</summary>
+    /// <summary>Size of n-grams of the prompt that must not be generated; 0 (no restriction) by default.</summary>
     public int? EncoderNoRepeatNGramSize { get; init; }
 
-    /// <summary>Runs of tokens that must not be written; none by default.</summary>
+    /// <summary>Token sequences that must not be generated; none by default.</summary>
     public IReadOnlyList<IReadOnlyList<int>>? BadWords { get; init; }
 
-    /// <summary>What is added to the score of the last token of a run where the others stand before it; none by default.</summary>
+    /// <summary>Biases of token sequences, added to the score of the last token if the others precede it; none by default.</summary>
     public IReadOnlyList<TokenBias>? SequenceBias { get; init; }
 
-    /// <summary>Tokens that are never written; none by default.</summary>
+    /// <summary>Tokens that are never generated; none by default.</summary>
     public IReadOnlyList<int>? SuppressTokens { get; init; }
 
-    /// <summary>Tokens that are not written first; none by default.</summary>
+    /// <summary>Tokens that are not generated as the first new token; none by default.</summary>
     public IReadOnlyList<int>? BeginSuppressTokens { get; init; }
 
-    /// <summary>The token that comes after a prompt of one token, as that of an encoder-decoder model is; any by default.</summary>
+    /// <summary>The token that is forced after a single first token, such as the start token of an encoder-decoder model; none by default.</summary>
     public int? ForcedBosTokenId { get; init; }
 
-    /// <summary>Tokens, one of which is the last where the most tokens are reached; any by default.</summary>
+    /// <summary>Tokens, one of which is forced as the last token when the maximum length is reached; none by default.</summary>
     public IReadOnlyList<int>? ForcedEosTokenIds { get; init; }
 
-    /// <summary>Scores of end-of-sequence tokens grow from the start on: by |score|·(factor^(new tokens − start) − 1); never by default.</summary>
+    /// <summary>Increases the scores of end-of-sequence tokens after a start: by |score|·(factor^(new tokens − start) − 1); none by default.</summary>
     public LengthDecay? ExponentialDecayLengthPenalty { get; init; }
 
-    /// <summary>Whether NaN and infinite logits are made finite; false by default.</summary>
+    /// <summary>True to replace NaN and infinite logits by finite values; false by default.</summary>
     public bool? RemoveInvalidValues { get; init; }
 
-    /// <summary>Whether scores become log-probabilities again after all changes, which matters for beam search; false by default.</summary>
+    /// <summary>True to normalize scores to log-probabilities after all processors, which matters for beam search; false by default.</summary>
     public bool? RenormalizeLogits { get; init; }
 
-    /// <summary>Further changes of the scores, in their order, after all of the above but those that only drawing knows (temperature and what can be drawn).</summary>
+    /// <summary>Additional logits processors, in order. They run after all of the above, but before temperature and the filters for sampling.</summary>
     public IReadOnlyList<ILogitsProcessor> LogitsProcessors { get; init; } = [];
 
-    /// <summary>Beams of a beam search; 1 (none) by default.</summary>
+    /// <summary>Number of beams; 1 (no beam search) by default.</summary>
     public int? NumBeams { get; init; }
 
-    /// <summary>A hypothesis scores the sum of its log-probabilities divided by its new tokens to the power of this: above 0 helps long ones, below 0 short ones; 1 by default.</summary>
+    /// <summary>
+    /// Length penalty of beam search: the sum of log-probabilities is divided by the number of new tokens to this power. Above 0 it favors long sequences, below 0
+    /// short ones; 1 by default.
+    /// </summary>
     public double? LengthPenalty { get; init; }
 
-    /// <summary>When a beam search ends; <see cref="EarlyStopping.Heuristic"/> by default.</summary>
+    /// <summary>Stopping condition of a beam search; <see cref="EarlyStopping.Heuristic"/> by default.</summary>
     public EarlyStopping? EarlyStopping { get; init; }
 
-    /// <summary>Sequences for each prompt, drawn or the best of a beam search; 1 by default. Methods that return several give those of a prompt one after another.</summary>
+    /// <summary>Number of sequences per prompt, sampled or the best of a beam search; 1 by default. In results the sequences of a prompt are adjacent.</summary>
     public int? NumReturnSequences { get; init; }
 
     /// <summary>Tokens that end a sequence; the model's end-of-sequence tokens by default.</summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
 
-    /// <summary>What fills shorter rows of a batch; by default the model's padding token, or its end-of-sequence token, or 0.</summary>
+    /// <summary>The token that pads shorter rows of a batch; by default the model's padding token, or else its end-of-sequence token, or else 0.</summary>
     public int? PadTokenId { get; init; }
 
-    /// <summary>Texts that end a sequence; they need a tokenizer. The text returned ends before them. None by default.</summary>
+    /// <summary>Strings that end a sequence. They require a tokenizer. The returned text ends before them. None by default.</summary>
     public IReadOnlyList<string>? StopStrings { get; init; }
 
-    /// <summary>Seed of the draws; null for a different draw each time.</summary>
+    /// <summary>Seed for sampling; null for a random seed.</summary>
     public long? Seed { get; init; }
 
-    /// <summary>Whether <c>generation_config.json</c> counts; without it, only its padding and end-of-sequence tokens do.</summary>
+    /// <summary>True to use <c>generation_config.json</c> for options that are null. If false, only its padding and end-of-sequence tokens are used.</summary>
     public bool UseModelDefaults { get; init; } = true;
 }

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>What settings must fulfil.</summary>
+/// <summary>Validates generation settings.</summary>
 internal static class GenerationRules
 {
-    /// <exception cref="ArgumentException">Some are wrong; all of those are named, with their values.</exception>
+    /// <exception cref="ArgumentException">Some settings are invalid. The message lists all of them with their values.</exception>
     public static void Check(GenerationSettings settings, int vocabulary)
     {
         var errors = new List<string>();
@@ -13,7 +13,7 @@ internal static class GenerationRules
         Require(changes.MinNewTokens is null or >= 0 && (settings.MaxNewTokens is null || (changes.MinNewTokens ?? 0) <= settings.MaxNewTokens),
             $"MinNewTokens must lie between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
         Require(changes.MinLength is null or >= 0, $"MinLength must not be negative, but is {changes.MinLength}.");
-        Require(!settings.DoSample || settings.Temperature is >= Least and <= Most, $"Temperature must be above 0 (from {Least} to {Most}), but is {settings.Temperature}: for the likeliest token set DoSample to false.");
+        Require(!settings.DoSample || settings.Temperature is >= Least and <= Most, $"Temperature must be above 0 (from {Least} to {Most}), but is {settings.Temperature}: for the most likely token, set DoSample to false.");
         Require(settings.TopK >= 0, $"TopK must not be negative, but is {settings.TopK}.");
         Require(settings.TopP is > 0 and <= 1, $"TopP must lie above 0 and up to 1, but is {settings.TopP}.");
         Require(changes.MinP is null or >= 0 and <= 1, $"MinP must lie between 0 and 1, but is {changes.MinP}.");
@@ -24,26 +24,26 @@ internal static class GenerationRules
         Require(changes.EncoderRepetitionPenalty is null or >= Least and <= Most, $"EncoderRepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.EncoderRepetitionPenalty}.");
         Require(changes.ExponentialDecayLengthPenalty is not var (_, factor) || double.IsFinite(factor), $"The factor of ExponentialDecayLengthPenalty must be finite, but is {changes.ExponentialDecayLengthPenalty?.Factor}.");
         Require(settings.LengthPenalty is >= -SteepestPenalty and <= SteepestPenalty, $"LengthPenalty must lie between -{SteepestPenalty} and {SteepestPenalty}, but is {settings.LengthPenalty}.");
-        Require(Enum.IsDefined(settings.EarlyStopping), $"EarlyStopping is {settings.EarlyStopping}, which is none of its values.");
+        Require(Enum.IsDefined(settings.EarlyStopping), $"EarlyStopping is {settings.EarlyStopping}, which is not a defined value.");
         Require(changes.NoRepeatNGramSize is null or >= 0, $"NoRepeatNGramSize must not be negative, but is {changes.NoRepeatNGramSize}.");
         Require(changes.EncoderNoRepeatNGramSize is null or >= 0, $"EncoderNoRepeatNGramSize must not be negative, but is {changes.EncoderNoRepeatNGramSize}.");
-        Require(changes.BadWords?.All(run => run is { Count: > 0 }) != false, "BadWords has a run without tokens.");
-        Require(changes.SequenceBias?.All(bias => bias?.Tokens is { Count: > 0 }) != false, "SequenceBias has a run without tokens.");
-        Require(changes.SequenceBias?.All(bias => bias is null || ((float)bias.Bias is var value && (float.IsFinite(value) || float.IsNegativeInfinity(value)))) != false, "SequenceBias has a bias that is no float32 number: give a finite one, or −∞ to exclude a run.");
+        Require(changes.BadWords?.All(run => run is { Count: > 0 }) != false, "BadWords has an empty sequence.");
+        Require(changes.SequenceBias?.All(bias => bias?.Tokens is { Count: > 0 }) != false, "SequenceBias has an empty sequence.");
+        Require(changes.SequenceBias?.All(bias => bias is null || ((float)bias.Bias is var value && (float.IsFinite(value) || float.IsNegativeInfinity(value)))) != false, "SequenceBias has a bias that is not a float32 value: use a finite one, or −∞ to exclude a sequence.");
         Known("ForcedBosTokenId", changes.ForcedBosTokenId is { } first ? [first] : null);
         Known("ForcedEosTokenIds", changes.ForcedEosTokenIds);
         Known("BadWords", changes.BadWords?.SelectMany(run => run ?? []));
         Known("SequenceBias", changes.SequenceBias?.SelectMany(bias => bias?.Tokens ?? []));
         Known("PadTokenId", [settings.PadTokenId]);
-        Require(!settings.StopStrings.Any(string.IsNullOrEmpty), "StopStrings has an empty one, which stands at the start of every text.");
-        Require(changes.LogitsProcessors?.Contains(null!) == false, "LogitsProcessors is null or has an entry that is.");
+        Require(!settings.StopStrings.Any(string.IsNullOrEmpty), "StopStrings has an empty string, which would match every text.");
+        Require(changes.LogitsProcessors?.Contains(null!) == false, "LogitsProcessors is null or has a null entry.");
         Require(settings.NumBeams >= 1, $"NumBeams must be at least 1, but is {settings.NumBeams}.");
         Require(settings.NumReturnSequences >= 1, $"NumReturnSequences must be at least 1, but is {settings.NumReturnSequences}.");
         Require(settings.NumBeams <= 1 || settings.NumReturnSequences <= settings.NumBeams,
-            $"NumReturnSequences is {settings.NumReturnSequences}, but a search with {settings.NumBeams} beams has no more hypotheses than beams: raise NumBeams.");
+            $"NumReturnSequences is {settings.NumReturnSequences}, but a search with {settings.NumBeams} beams has at most as many hypotheses: raise NumBeams.");
         Require(settings.NumBeams > 1 || settings.DoSample || settings.NumReturnSequences == 1,
-            $"NumReturnSequences is {settings.NumReturnSequences}, but the likeliest tokens give one sequence: set NumBeams or DoSample.");
-        if (errors.Count > 0) throw new ArgumentException($"The generation options are wrong: {string.Join(" ", errors)}");
+            $"NumReturnSequences is {settings.NumReturnSequences}, but greedy search gives a single sequence: set NumBeams or DoSample.");
+        if (errors.Count > 0) throw new ArgumentException($"The generation options are invalid: {string.Join(" ", errors)}");
 
         void Require(bool right, string message)
         {
@@ -57,19 +57,19 @@ internal static class GenerationRules
         }
     }
 
-    /// <summary>Refuses numbers in options that are no token ids. Those of files that mean "none" are left out elsewhere.</summary>
+    /// <summary>Throws for ids in the options that are negative. In files they can mean "none" and are ignored elsewhere.</summary>
     public static void CheckIds(GenerationOptions options)
     {
         (string Name, IEnumerable<int>? Ids)[] fields = [("EndTokenIds", options.EndTokenIds), ("SuppressTokens", options.SuppressTokens), ("BeginSuppressTokens", options.BeginSuppressTokens)];
         foreach (var (name, ids) in fields)
             if (ids?.Where(id => id < 0).Take(1).ToList() is [var wrong])
-                throw new ArgumentException($"The generation options are wrong: {name} has {wrong}, which is no token id. For none, give an empty list.", nameof(options));
+                throw new ArgumentException($"The generation options are invalid: {name} has {wrong}, which is not a token id. For none, pass an empty list.", nameof(options));
     }
 
-    // Scores are float32: what is divided by less, or multiplied by more, is infinite.
+    // Scores are float32: dividing by less, or multiplying by more, overflows to infinity.
     private const double Least = 1e-30;
     private const double Most = 1e30;
 
-    // Lengths to a higher power are no numbers any more.
+    // Higher powers of a length overflow.
     private const double SteepestPenalty = 30;
 }

@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
 /// <summary>
-/// What holds for a run of generation, from its first pass to its last: dropout is off, and the adapters are those that were in effect when it was asked for, folded
-/// into the weights where they are small.
+/// State of a generation run from the first forward pass to the last. Dropout is off, and the adapters stay those that were active at the call. They are folded into
+/// copies of the weights if these copies are small.
 /// </summary>
 internal sealed class GenerationRun : IDisposable
 {
@@ -10,14 +10,14 @@ internal sealed class GenerationRun : IDisposable
     private readonly PassLease? pass;
     private readonly IDisposable? folded;
 
-    /// <summary>Begins a run in this flow.</summary>
+    /// <summary>Begins a run with the adapters of the current flow.</summary>
     public GenerationRun(LanguageModel model) : this(model, PeftModel.Of(model)?.CurrentScope) { }
 
-    /// <summary>Begins a run that was asked for in a scope.</summary>
+    /// <summary>Begins a run with the adapters of a scope.</summary>
     /// <exception cref="PeftException">The scope has ended.</exception>
     public GenerationRun(LanguageModel model, PassScope? scope)
     {
-        if (scope is { HasEnded: true }) throw new PeftException($"The tokens were asked for inside of a scope of {scope.Kind}, which has ended: read them before it does.");
+        if (scope is { HasEnded: true }) throw new PeftException($"The tokens were requested inside a scope of {scope.Kind} that has ended: read them before it ends.");
         mode = new EvaluationMode(model);
         try
         {
@@ -33,7 +33,7 @@ internal sealed class GenerationRun : IDisposable
         }
     }
 
-    /// <summary>Makes the passes of this thread part of the run until the result is disposed.</summary>
+    /// <summary>Makes forward passes of this thread part of the run until the result is disposed.</summary>
     public IDisposable? Enter() => pass?.Enter();
 
     public void Dispose()

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>One run of generation: each <see cref="Step"/> adds a token to every row that has not ended. A prompt has as many rows as sequences are asked for.</summary>
+/// <summary>A generation run: each <see cref="Step"/> appends a token to every row that has not ended. A prompt has one row per requested sequence.</summary>
 internal sealed class GenerationSession : IDisposable
 {
     private readonly GenerationSettings settings;
@@ -12,7 +12,7 @@ internal sealed class GenerationSession : IDisposable
     private readonly int copies;
     private readonly bool[] ended;
     private readonly int[] current;
-    private readonly List<int>[]? written;   // start and new tokens; where scores are changed by them
+    private readonly List<int>[]? written;   // start and new tokens; kept only for logits processors
     private readonly IReadOnlyList<int>[]? read;
     private int step;
 
@@ -30,18 +30,18 @@ internal sealed class GenerationSession : IDisposable
         read = [.. Rows(prompts)];
     }
 
-    /// <summary>The tokens that the last step added, a row each; the padding token in rows that had ended before.</summary>
+    /// <summary>The tokens of the last step, one per row. Rows that had ended before get the padding token.</summary>
     public IReadOnlyList<int> Current => current;
 
-    /// <summary>Whether a row has ended. A caller may end rows itself.</summary>
+    /// <summary>True for each row that has ended. Callers may end rows themselves.</summary>
     public bool[] Ended => ended;
 
-    /// <summary>Keys and values of what was read.</summary>
+    /// <summary>The KV cache.</summary>
     public KeyValueCache Cache => decoding.Cache;
 
     private IEnumerable<IReadOnlyList<int>> Rows(IEnumerable<IReadOnlyList<int>> prompts) => prompts.SelectMany(prompt => Enumerable.Repeat(prompt, copies));
 
-    /// <summary>Adds a token to each row; false if all have ended or the limit is reached.</summary>
+    /// <summary>Appends a token to each row. Returns false if all rows have ended or the limit is reached.</summary>
     public bool Step()
     {
         if (step >= decoding.Limit || Array.TrueForAll(ended, each => each)) return false;

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>Options with every default filled in, validated.</summary>
+/// <summary>Validated options with all defaults filled in.</summary>
 internal sealed record GenerationSettings
 {
-    /// <summary>What changes the scores, as given here or in the model's file; null where it does nothing.</summary>
+    /// <summary>Options that change the scores, from the caller or the model's file; null where they have no effect.</summary>
     public required GenerationOptions Changes { get; init; }
 
     public required int? MaxNewTokens { get; init; }
@@ -21,22 +21,22 @@ internal sealed record GenerationSettings
     public required IReadOnlyList<string> StopStrings { get; init; }
     public required long? Seed { get; init; }
 
-    /// <summary>Fills in what options leave out.</summary>
+    /// <summary>Fills in the options that are null.</summary>
     /// <param name="options">The options.</param>
     /// <param name="defaults">The model's <c>generation_config.json</c>; null if there is none.</param>
     /// <param name="model">The model's configuration.</param>
-    /// <param name="vocabulary">Tokens that the model has.</param>
-    /// <exception cref="ArgumentException">Options make no sense.</exception>
+    /// <param name="vocabulary">Size of the model's vocabulary.</param>
+    /// <exception cref="ArgumentException">Options are invalid.</exception>
     public static GenerationSettings Resolve(GenerationOptions? options, ModelConfig? defaults, ModelConfig model, int vocabulary = int.MaxValue)
     {
         options ??= new();
         GenerationRules.CheckIds(options);
         var file = options.UseModelDefaults ? GenerationFile.Read(defaults) : new();
-        // As in transformers, tokens to end with or to leave out that the model does not have cannot come and do nothing.
+        // As in transformers, end tokens and suppressed tokens outside the vocabulary are ignored, as they can never be generated.
         IReadOnlyList<int>? Known(IReadOnlyList<int>? ids) => ids is null ? null : [.. ids.Where(id => id >= 0 && id < vocabulary)];
         int? Fill(int? id) => id >= 0 && id < vocabulary ? id : null;
         var ends = Known(options.EndTokenIds ?? (defaults?.Has("eos_token_id") == true ? defaults.Ids("eos_token_id") : model.Ids("eos_token_id")))!;
-        // The caller's word in either form goes before the file's.
+        // The caller's length, in either form, takes precedence over the file's.
         var newTokens = options.MaxNewTokens ?? (options.MaxLength is null ? file.MaxNewTokens : null);
         var length = newTokens is null ? options.MaxLength ?? file.MaxLength : null;
         var settings = new GenerationSettings
@@ -82,12 +82,12 @@ internal sealed record GenerationSettings
         return settings;
     }
 
-    /// <summary>Most tokens to add to prompts of a width.</summary>
-    /// <exception cref="ArgumentException">None may be added.</exception>
+    /// <summary>Maximum number of new tokens for prompts of this length.</summary>
+    /// <exception cref="ArgumentException">The prompt is too long for any new token.</exception>
     public int Limit(int width)
     {
         var limit = MaxNewTokens ?? MaxLength!.Value - width;
-        if (limit < 1) throw new ArgumentException($"The prompt has {width} tokens, but MaxLength is {MaxLength}, so that none can be added: set MaxNewTokens, or cut the prompt.");
+        if (limit < 1) throw new ArgumentException($"The prompt has {width} tokens, but MaxLength is {MaxLength}, so that no token can be added: set MaxNewTokens, or truncate the prompt.");
         return limit;
     }
 }

@@ -2,9 +2,9 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>A text as its tokens come, up to the first stop string.</summary>
+/// <summary>Decodes generated tokens to text incrementally, up to the first stop string.</summary>
 /// <param name="tokenizer">Decodes the tokens.</param>
-/// <param name="before">Tokens before: a tokenizer may treat the first token of a text in another way than the rest.</param>
+/// <param name="before">Preceding tokens, as a tokenizer may decode the first token of a text differently.</param>
 /// <param name="stops">The stop strings.</param>
 internal sealed class GrowingText(ITokenizer tokenizer, IReadOnlyList<int> before, StopStrings stops)
 {
@@ -13,17 +13,17 @@ internal sealed class GrowingText(ITokenizer tokenizer, IReadOnlyList<int> befor
     private readonly StringBuilder shown = new();
     private string added = "";
 
-    /// <summary>What a model adds to a prompt.</summary>
+    /// <summary>Creates the decoder of a model's new tokens after a prompt.</summary>
     public static GrowingText After(LanguageModel model, IReadOnlyList<int> prompt, ITokenizer tokenizer, GenerationSettings settings)
         => new(tokenizer, model.ExtendsPrompt ? prompt : [], new StopStrings(settings.StopStrings));
 
-    /// <summary>Whether a stop string came.</summary>
+    /// <summary>True once a stop string was found.</summary>
     public bool Stopped { get; private set; }
 
-    /// <summary>What was shown so far.</summary>
+    /// <summary>The text returned so far.</summary>
     public string Shown => shown.ToString();
 
-    /// <summary>Takes a token; returns the text that can be shown now, often empty.</summary>
+    /// <summary>Adds a token. Returns the text that is final now, often empty.</summary>
     public string Push(int token)
     {
         all.Add(token);
@@ -32,11 +32,11 @@ internal sealed class GrowingText(ITokenizer tokenizer, IReadOnlyList<int> befor
         var end = stops.Find(added);
         Stopped = end >= 0;
         if (Stopped) return Show(end);
-        // A replacement character at the end is a letter whose bytes are not all there yet.
+        // A replacement character at the end is an incomplete UTF-8 sequence.
         return added.EndsWith('\uFFFD') ? "" : Show(added.Length - stops.Held(added));
     }
 
-    /// <summary>The text that was held back; none after a stop string.</summary>
+    /// <summary>The text that was held back; empty after a stop string.</summary>
     public string Flush() => Stopped ? "" : Show(added.Length);
 
     private string Show(int end)

@@ -2,12 +2,12 @@ using System.ComponentModel;
 
 namespace Peft.Models;
 
-/// <summary>How the scores of end-of-sequence tokens grow.</summary>
-/// <param name="Start">New tokens after which they begin to.</param>
-/// <param name="Factor">By what they are multiplied with each token.</param>
+/// <summary>Exponential growth of the scores of end-of-sequence tokens.</summary>
+/// <param name="Start">Number of new tokens after which it begins.</param>
+/// <param name="Factor">Growth factor per token.</param>
 [TypeConverter(typeof(TextConverter<LengthDecay>))]
 public readonly record struct LengthDecay(int Start, double Factor)
 {
-    /// <summary>A start and a factor.</summary>
+    /// <summary>Converts a pair of start and factor.</summary>
     public static implicit operator LengthDecay((int Start, double Factor) pair) => new(pair.Start, pair.Factor);
 }

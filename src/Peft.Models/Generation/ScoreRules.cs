@@ -2,36 +2,36 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Scores by which a token can be chosen. The highest of each row tells: it is NaN where one is NaN, and −∞ where all are excluded.</summary>
+/// <summary>Checks that a token can be chosen. The highest score of each row is enough: it is NaN if any score is NaN, and −∞ if all tokens are excluded.</summary>
 internal static class ScoreRules
 {
-    /// <summary>Refuses a model's logits <c>[rows, vocabulary]</c> that are NaN or +∞.</summary>
-    /// <exception cref="GenerationException">Some are.</exception>
+    /// <summary>Throws if a model's logits <c>[rows, vocabulary]</c> have NaN or +∞.</summary>
+    /// <exception cref="GenerationException">Some logits are NaN or +∞.</exception>
     public static void RequireLogits(Tensor logits, int step)
     {
         if (AreChoosable(logits)) return;
-        throw new GenerationException($"The model's logits are not finite at step {step}{Where(logits)}: its weights, or those of an adapter, hold NaN or infinite numbers, or numbers too large for {logits.dtype}. "
-            + "Look at the weights, or load the model in float32. GenerationOptions.RemoveInvalidValues makes such logits finite, but what is written then means nothing.");
+        throw new GenerationException($"The model's logits are not finite at step {step}{Where(logits)}: the weights of the model or of an adapter contain NaN or infinite values, or values overflow {logits.dtype}. "
+            + "Check the weights, or load the model in float32. GenerationOptions.RemoveInvalidValues makes such logits finite, but the output is then meaningless.");
     }
 
-    /// <summary>Refuses scores <c>[rows, vocabulary]</c> that the options have changed so that none is left or one is no number.</summary>
+    /// <summary>Throws if processors have made scores <c>[rows, vocabulary]</c> invalid or excluded all tokens.</summary>
     /// <param name="scores">The scores.</param>
-    /// <param name="step">Tokens added before.</param>
+    /// <param name="step">Number of tokens generated before.</param>
     /// <param name="settings">The settings.</param>
-    /// <param name="mayBeEmpty">Whether a row may have no token left, as a beam among others.</param>
-    /// <exception cref="GenerationException">So it is.</exception>
+    /// <param name="mayBeEmpty">True if a row may have no token left, such as one beam of several.</param>
+    /// <exception cref="GenerationException">Scores are not finite, or no token is left.</exception>
     public static void RequireChoice(Tensor scores, int step, GenerationSettings settings, bool mayBeEmpty = false)
     {
         if (AreChoosable(scores)) return;
         using var highest = scores.amax([-1]);
         if (highest.isnan().logical_or(highest.eq(Kept(double.PositiveInfinity))).any().item<bool>())
-            throw new GenerationException($"The scores are not finite at step {step}{Where(scores)} after what the options ask for: {Changes(settings)}. Numbers so small or so large go beyond float32: choose others.");
+            throw new GenerationException($"The scores are not finite at step {step}{Where(scores)} after applying the options: {Changes(settings)}. These values overflow float32: choose others.");
         if (!mayBeEmpty) throw Empty(step);
     }
 
-    /// <summary>Says that every token is excluded.</summary>
+    /// <summary>The exception if every token is excluded.</summary>
     public static GenerationException Empty(int step)
-        => new($"No token is left to choose at step {step}: the options (suppressed and forced tokens, bad words, n-grams that must not repeat, logits processors) exclude all of them. Take one off.");
+        => new($"No token is left to choose at step {step}: the options (suppressed and forced tokens, bad words, n-grams that must not repeat, logits processors) exclude all of them. Remove one of these options.");
 
     private static bool AreChoosable(Tensor scores)
     {

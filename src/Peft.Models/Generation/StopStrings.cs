@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>Finds the first of some stop strings in a text that grows token by token.</summary>
+/// <summary>Finds the first stop string in a growing text.</summary>
 internal sealed class StopStrings(IReadOnlyList<string> stops)
 {
-    /// <summary>Where the text must be cut, or -1.</summary>
+    /// <summary>Index of the first stop string, where the text is cut; -1 if there is none.</summary>
     public int Find(string text)
     {
         var first = -1;
@@ -15,7 +15,7 @@ internal sealed class StopStrings(IReadOnlyList<string> stops)
         return first;
     }
 
-    /// <summary>How many characters at the end might be the beginning of a stop string, so that they cannot be shown yet.</summary>
+    /// <summary>Number of characters at the end that might begin a stop string, and so cannot be returned yet.</summary>
     public int Held(string text)
     {
         var held = 0;

@@ -5,10 +5,10 @@ namespace Peft.Models;
 
 public static partial class TextGeneration
 {
-    /// <summary>Continues a prompt; each new token is there as soon as it is known.</summary>
-    /// <exception cref="ArgumentException">The prompt or the options are wrong, or ask for a beam search, which knows no token before the end.</exception>
+    /// <summary>Continues a prompt and streams the new tokens.</summary>
+    /// <exception cref="ArgumentException">The prompt or the options are invalid, or the options ask for a beam search, which cannot be streamed.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IEnumerable<int> GenerateTokens(
         this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -18,10 +18,10 @@ public static partial class TextGeneration
         return Tokens(model, prompt, WithoutStopStrings(Streamable(Settings(model, options))), cancellationToken);
     }
 
-    /// <summary>Continues a text; the pieces returned add up to what was added, without special tokens, up to the first stop string.</summary>
-    /// <exception cref="ArgumentException">The options are wrong, or ask for a beam search, which knows no token before the end.</exception>
+    /// <summary>Continues a text and streams the new text in pieces, without special tokens, up to the first stop string.</summary>
+    /// <exception cref="ArgumentException">The options are invalid, or ask for a beam search, which cannot be streamed.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IEnumerable<string> GenerateText(
         this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -34,7 +34,7 @@ public static partial class TextGeneration
         return Pieces(Tokens(model, ids, settings, cancellationToken), GrowingText.After(model, ids, tokenizer, settings));
     }
 
-    /// <summary>As <see cref="GenerateTokens"/>, computed on a thread of its own.</summary>
+    /// <summary>Like <see cref="GenerateTokens"/>, but runs on a separate thread.</summary>
     public static IAsyncEnumerable<int> GenerateTokensAsync(
         this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -42,7 +42,7 @@ public static partial class TextGeneration
         return TokensAsync(model, prompt, options, PeftModel.Of(model)?.CurrentScope, cancellationToken);
     }
 
-    /// <summary>As <see cref="GenerateText"/>, computed on a thread of its own.</summary>
+    /// <summary>Like <see cref="GenerateText"/>, but runs on a separate thread.</summary>
     public static IAsyncEnumerable<string> GenerateTextAsync(
         this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -59,7 +59,7 @@ public static partial class TextGeneration
             cancellationToken);
     }
 
-    /// <summary>Tokens on a thread of their own, with the adapters that are in effect in a scope.</summary>
+    /// <summary>Streams tokens from a separate thread, with the adapters of a scope.</summary>
     internal static IAsyncEnumerable<int> TokensAsync(
         LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options, PassScope? scope, CancellationToken cancellationToken)
     {
@@ -68,7 +68,7 @@ public static partial class TextGeneration
         return Stream(token => Tokens(model, prompt, settings, scope, token), cancellationToken);
     }
 
-    // An iterator begins when it is read, which may be elsewhere: what is in effect is that of the call.
+    // An iterator may be enumerated elsewhere: the adapters are those active at the call.
     private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
         => Tokens(model, prompt, settings, PeftModel.Of(model)?.CurrentScope, cancellationToken);
 
@@ -82,7 +82,7 @@ public static partial class TextGeneration
             yield return session.Current[0];
         }
 
-        // Between two tokens the thread is the reader's.
+        // Between two tokens the caller's code runs on this thread.
         GenerationSession Begin()
         {
             using var inside = run.Enter();
@@ -110,14 +110,14 @@ public static partial class TextGeneration
     {
         RequireOneSequence(settings);
         if (settings.NumBeams > 1)
-            throw new ArgumentException($"NumBeams is {settings.NumBeams}, but a beam search knows no token before its end, so that nothing can be streamed: call Generate, or set NumBeams to 1.");
+            throw new ArgumentException($"NumBeams is {settings.NumBeams}, but a beam search has no tokens before its end and cannot be streamed: call Generate, or set NumBeams to 1.");
         return settings;
     }
 
     private static async IAsyncEnumerable<T> Stream<T>(
         Func<CancellationToken, IEnumerable<T>> produce, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // One thread for the whole run: tensors' scopes and the modes of autograd belong to a thread.
+        // One thread for the whole run, as dispose scopes and autograd modes are thread-local.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var channel = Channel.CreateUnbounded<T>(new() { SingleReader = true, SingleWriter = true });
         var work = Task.Factory.StartNew(
@@ -138,7 +138,7 @@ public static partial class TextGeneration
         {
             await foreach (var item in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                // All may have been written before the first is read: what the reader has not asked for is not to come after it has given up.
+                // The producer may be ahead of the reader: after a cancellation no more items are returned.
                 cancellationToken.ThrowIfCancellationRequested();
                 yield return item;
             }

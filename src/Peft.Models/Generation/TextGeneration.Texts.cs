@@ -2,10 +2,10 @@ namespace Peft.Models;
 
 public static partial class TextGeneration
 {
-    /// <summary>Continues a text; returns what was added, without special tokens, up to the first stop string.</summary>
-    /// <exception cref="ArgumentException">The options are wrong, or ask for several sequences.</exception>
+    /// <summary>Continues a text. Returns the new text, without special tokens, up to the first stop string.</summary>
+    /// <exception cref="ArgumentException">The options are invalid, or ask for several sequences.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static string Generate(
         this LanguageModel model, string prompt, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -19,12 +19,12 @@ public static partial class TextGeneration
     }
 
     /// <summary>
-    /// Continues texts together, padded on the left; returns what was added to each, without special tokens, up to the first stop string, or where
-    /// several sequences are asked for, each one's several, one after another.
+    /// Continues texts as a left-padded batch. Returns the new text of each, without special tokens, up to the first stop string. With
+    /// several sequences per prompt, those of a prompt are adjacent.
     /// </summary>
-    /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
+    /// <exception cref="ArgumentException">A prompt or an option is invalid.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<string> Generate(
         this LanguageModel model, IReadOnlyList<string> prompts, ITokenizer tokenizer, GenerationOptions? options = null, CancellationToken cancellationToken = default)

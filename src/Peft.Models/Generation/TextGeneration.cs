@@ -4,17 +4,17 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Generation with a language model: the likeliest or a drawn token at a time, or a beam search, with a key/value cache. A decoder continues
-/// its prompt; an encoder-decoder model reads it, once, and writes another text. Adapters take part as they are: active, merged, or one per row.
+/// Text generation with a language model: greedy search, sampling or beam search, with a KV cache. A decoder continues its prompt. An
+/// encoder-decoder model encodes the prompt once and generates another text. Active and merged adapters, and adapters per row, are applied.
 /// </summary>
 public static partial class TextGeneration
 {
-    /// <summary>Continues a prompt; returns the new tokens, the end-of-sequence token included.</summary>
-    /// <exception cref="ArgumentException">The prompt or the options are wrong, or ask for several sequences.</exception>
+    /// <summary>Continues a prompt. Returns the new tokens, including the end-of-sequence token.</summary>
+    /// <exception cref="ArgumentException">The prompt or the options are invalid, or the options ask for several sequences.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    [OverloadResolutionPriority(1)]   // an int[] could be a tensor, too
+    [OverloadResolutionPriority(1)]   // an int[] also converts to a tensor
     public static IReadOnlyList<int> Generate(
         this LanguageModel model, IReadOnlyList<int> prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -26,12 +26,12 @@ public static partial class TextGeneration
     }
 
     /// <summary>
-    /// Continues prompts of any lengths together, padded on the left; returns each one's new tokens, or where several sequences are asked for, each
-    /// one's several, one after another.
+    /// Continues prompts of different lengths as a left-padded batch. Returns the new tokens of each. With several sequences per prompt, those of a prompt
+    /// are adjacent.
     /// </summary>
-    /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
+    /// <exception cref="ArgumentException">A prompt or an option is invalid.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<IReadOnlyList<int>> Generate(
         this LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -42,12 +42,12 @@ public static partial class TextGeneration
     }
 
     /// <summary>
-    /// Continues token ids <c>[batch, sequence]</c>, without padding; returns <c>[batch, sequence + new]</c>, ended rows padded. From an
-    /// encoder-decoder model <c>[batch, 1 + new]</c>, the start token and what it wrote. Where several sequences are asked for, a row has several, one after another.
+    /// Continues token ids <c>[batch, sequence]</c> without padding. Returns <c>[batch, sequence + new]</c>, with padding after rows that ended. For an
+    /// encoder-decoder model <c>[batch, 1 + new]</c>: the start token and the generated tokens. With several sequences per prompt, those of a prompt are adjacent.
     /// </summary>
-    /// <exception cref="ArgumentException">The options are wrong.</exception>
+    /// <exception cref="ArgumentException">The options are invalid.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static Tensor Generate(this LanguageModel model, Tensor inputIds, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -68,11 +68,11 @@ public static partial class TextGeneration
         return tensor(all, [added.Count, width], device: inputIds.device);
     }
 
-    /// <summary>Searches with <see cref="GenerationOptions.NumBeams"/> beams; returns the best hypotheses of each prompt with their scores, the best first.</summary>
-    /// <remarks>A prompt has <see cref="GenerationOptions.NumReturnSequences"/> of them, fewer where there are not as many texts.</remarks>
-    /// <exception cref="ArgumentException">A prompt or the options are wrong.</exception>
+    /// <summary>Beam search with <see cref="GenerationOptions.NumBeams"/> beams. Returns the best hypotheses of each prompt with their scores, best first.</summary>
+    /// <remarks>A prompt has <see cref="GenerationOptions.NumReturnSequences"/> hypotheses, or fewer if there are not enough.</remarks>
+    /// <exception cref="ArgumentException">A prompt or an option is invalid.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
-    /// <exception cref="UnsupportedModelException">The model's generation_config.json asks for something that is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<IReadOnlyList<Hypothesis>> BeamSearch(
         this LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancellationToken = default)
@@ -80,7 +80,7 @@ public static partial class TextGeneration
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(prompts);
         var settings = Settings(model, options);
-        if (settings.NumBeams == 1) throw new ArgumentException("NumBeams is 1, which is no beam search: set it to 2 or more, or call Generate.", nameof(options));
+        if (settings.NumBeams == 1) throw new ArgumentException("NumBeams is 1, which is not a beam search: set it to 2 or more, or call Generate.", nameof(options));
         return Search(model, prompts, WithoutStopStrings(settings), null, cancellationToken);
     }
 
@@ -116,7 +116,7 @@ public static partial class TextGeneration
         return search.Run(cancellationToken);
     }
 
-    // Token ids [batch, sequence], all of which the model has: what does not fit 32 bits would become another token.
+    // Checks all token ids before they are cast to 32 bits, which could turn an invalid id into a valid one.
     private static (long[] Ids, int Batch, int Length) Read(LanguageModel model, Tensor inputIds)
     {
         var shape = TensorRules.RequireIds(inputIds, nameof(inputIds));

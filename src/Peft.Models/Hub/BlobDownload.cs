@@ -4,12 +4,12 @@ using System.Net;
 namespace Peft.Models;
 
 /// <summary>
-/// Fetches one blob into <c>{etag}.incomplete</c>, which an interrupted download leaves behind and the next one goes on from, checks it as it lies
-/// on the disk, and only then gives it its name.
+/// Downloads a blob to <c>{etag}.incomplete</c>. An interrupted download leaves this file, and the next one resumes it. The blob is renamed only after
+/// its hash on disk was verified.
 /// </summary>
 /// <remarks>
-/// The caller holds the blob's lock. On a file system that grants every lock (some network ones do) two processes write the same bytes to the same places,
-/// since the name says what they are, and the slower one finds the work done.
+/// The caller holds the lock of the blob. On file systems that grant every lock (some network ones do), two processes write the same bytes to the same
+/// positions, as the name identifies the content, and the slower one finds the work done.
 /// </remarks>
 internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubSubject subject, FileFacts facts, RepoCache cache, ProgressMeter meter)
 {
@@ -17,7 +17,7 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
     private readonly Retry retry = new(settings);
     private bool isResumed;
 
-    /// <summary>Downloads the blob; false if the server has another one in its place by now.</summary>
+    /// <summary>Downloads the blob. Returns false if the server now has a different file.</summary>
     public async Task<bool> RunAsync(CancellationToken stop)
     {
         Directory.CreateDirectory(cache.Blobs);
@@ -44,23 +44,23 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
             if (facts.Size is not { } size || file.Length < size)
             {
                 if (!await ReceiveAsync(file, stop).ConfigureAwait(false)) return false;
-                if (file.Length < facts.Size) throw new TransientException($"only {file.Length} of {facts.Size} bytes came.");
+                if (file.Length < facts.Size) throw new TransientException($"only {file.Length} of {facts.Size} bytes arrived.");
             }
             file.Flush(flushToDisk: true);
             if (await WrongHashAsync(file, stop).ConfigureAwait(false) is not { } found) return true;
             if (!isResumed)
             {
                 file.SetLength(0);
-                throw new HubException(HubError.HashMismatch, $"{subject} was damaged on its way from {settings.Base}: its hash is {found}, but should be {etag}. It was thrown away; try again, and if that does not help, look for a proxy that changes files.");
+                throw new HubException(HubError.HashMismatch, $"{subject} was damaged during the download from {settings.Base}: its hash is {found}, but should be {etag}. The download was deleted. Try again; if it fails again, check for a proxy that modifies files.");
             }
-            Restart(file);   // what an earlier download left may have been the damaged part
+            Restart(file);   // the part from an earlier download may have been damaged
         }
     }
 
     private async Task<string?> WrongHashAsync(FileStream file, CancellationToken stop)
         => facts.Size is { } size && file.Length != size ? $"that of {file.Length} bytes instead of {size}" : await BlobHash.MismatchAsync(file, etag, stop).ConfigureAwait(false);
 
-    /// <summary>Appends what is missing; false if it belongs to another file.</summary>
+    /// <summary>Appends the missing part. Returns false if the server now has a different file.</summary>
     private async Task<bool> ReceiveAsync(FileStream file, CancellationToken stop)
     {
         using var answer = await hub.GetAsync(subject, file.Length, stop).ConfigureAwait(false);
@@ -69,7 +69,7 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
         {
             var isWhole = answer.Status == HttpStatusCode.OK;
             Restart(file);
-            if (!isWhole) throw new TransientException("the server could not go on where the download was cut.", TimeSpan.Zero);
+            if (!isWhole) throw new TransientException("the server could not resume the download.", TimeSpan.Zero);
         }
         file.Position = file.Length;
         meter.Tell(subject.File!, file.Length, facts.Size);
@@ -89,7 +89,7 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
                 await file.WriteAsync(buffer.AsMemory(0, count), stop).ConfigureAwait(false);
                 retry.Reset();
                 meter.Tell(subject.File!, file.Position, facts.Size);
-                if (file.Position > facts.Size) return;   // not the promised file: more of it need not come
+                if (file.Position > facts.Size) return;   // not the expected file: the rest is not needed
             }
         }
         finally

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>What the file system says about space and about locks.</summary>
+/// <summary>Queries the file system about free space, and classifies its errors.</summary>
 internal static class Disk
 {
-    /// <summary>Free bytes where a folder lies; null if unknown.</summary>
+    /// <summary>Number of free bytes on the disk of a folder; null if unknown.</summary>
     public static long? FreeSpace(string folder)
     {
         try
@@ -16,9 +16,9 @@ internal static class Disk
         }
     }
 
-    // ENOSPC and EDQUOT of Linux and macOS; ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL of Windows.
+    // ENOSPC and EDQUOT on Linux and macOS; ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL on Windows.
     public static bool IsFull(IOException error) => error.HResult is 28 or 122 or 69 or unchecked((int)0x80070070) or unchecked((int)0x80070027);
 
-    // EWOULDBLOCK of Linux and macOS; sharing and lock violation of Windows.
+    // EWOULDBLOCK on Linux and macOS; sharing and lock violations on Windows.
     public static bool IsHeldElsewhere(IOException error) => error.HResult is 11 or 35 or unchecked((int)0x80070020) or unchecked((int)0x80070021);
 }

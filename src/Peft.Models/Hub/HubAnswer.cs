@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Peft.Models;
 
-/// <summary>A response, and what the hub said about the file on the way to it: a redirect to the storage carries that, the storage's own headers do not.</summary>
+/// <summary>A response with the hub's metadata of the file. A redirect to the storage carries these in headers, the storage's response does not.</summary>
 internal sealed class HubAnswer(HttpResponseMessage response, FileFacts facts) : IDisposable
 {
     public HttpStatusCode Status => response.StatusCode;
@@ -14,15 +14,15 @@ internal sealed class HubAnswer(HttpResponseMessage response, FileFacts facts) :
     public void Dispose() => response.Dispose();
 }
 
-/// <summary>What the hub says about a file.</summary>
-/// <param name="Etag">Its hash: SHA-256 of a large file, git's hash of a small one.</param>
-/// <param name="Commit">The commit that the revision is.</param>
-/// <param name="Size">Its size in bytes.</param>
+/// <summary>The hub's metadata of a file.</summary>
+/// <param name="Etag">The hash: SHA-256 of a large file, git's hash of a small one.</param>
+/// <param name="Commit">The commit of the revision.</param>
+/// <param name="Size">The size in bytes.</param>
 internal sealed record FileFacts(string? Etag, string? Commit, long? Size)
 {
     public static FileFacts None { get; } = new(null, null, null);
 
-    /// <summary>Adds what a response says that was not said before.</summary>
+    /// <summary>Adds metadata from a response that are not known yet.</summary>
     public FileFacts With(HttpResponseMessage response, bool isLast)
     {
         string? Header(string name) => response.Headers.TryGetValues(name, out var values) ? values.First() : null;

@@ -3,19 +3,19 @@ using Microsoft.Extensions.Logging;
 namespace Peft.Models;
 
 /// <summary>
-/// Downloads models and adapters from the Hugging Face hub, or a mirror of it, into the cache that Python's <c>huggingface_hub</c> uses: what one has
-/// fetched, the other finds. Interrupted downloads go on where they ended, files are checked against the hub's hashes, and several processes may
-/// download the same model at once. Safe for use from several threads.
+/// Downloads models and adapters from the Hugging Face hub, or a mirror of it, to the cache of Python's <c>huggingface_hub</c>. Both libraries share
+/// the downloaded files. Interrupted downloads are resumed, files are verified by their hashes, and several processes may
+/// download the same model at once. Thread-safe.
 /// </summary>
-/// <remarks>All members end in a <see cref="HubException"/> that says what to do if the download fails.</remarks>
+/// <remarks>All members throw a <see cref="HubException"/> that says what to do if the download fails.</remarks>
 public sealed partial class HubClient : IDisposable
 {
     private readonly HubSettings settings;
     private readonly HubConnection connection;
 
-    /// <summary>A client.</summary>
-    /// <param name="options">Endpoint, token, cache and more; what is left out comes from the environment.</param>
-    /// <exception cref="HubException">An option or an environment variable makes no sense.</exception>
+    /// <summary>Creates a client.</summary>
+    /// <param name="options">Endpoint, token, cache and more. Null values are taken from the environment.</param>
+    /// <exception cref="HubException">An option or an environment variable is invalid.</exception>
     public HubClient(HubOptions? options = null) : this(HubSettings.From(options ?? new(), Environment.GetEnvironmentVariable)) { }
 
     internal HubClient(HubSettings settings)
@@ -31,26 +31,26 @@ public sealed partial class HubClient : IDisposable
     public void Dispose() => connection.Dispose();
 
     /// <summary>
-    /// Fetches what is missing of a model: configuration, tokenizer, chat template and weights. Of several forms of the weights one is taken: safetensors, and
-    /// pickled files only where there are none.
+    /// Downloads the missing files of a model: configuration, tokenizer, chat template and weights. The weights are downloaded in one format: safetensors,
+    /// or pickled files if there are none.
     /// </summary>
     /// <param name="repoId">Id of the model, <c>owner/name</c>.</param>
-    /// <param name="revision">Branch, tag or commit; <c>main</c> if null. A whole commit hash never changes, so that nothing is asked about it once it is cached.</param>
-    /// <param name="filter">Which files to take, by their names in the repository, instead of the usual ones.</param>
-    /// <param name="stop">Ends the download; what has arrived is kept for the next one.</param>
-    /// <returns>The folder of the model. Its files are shared with others, and not to be written to.</returns>
+    /// <param name="revision">Branch, tag or commit; null for <c>main</c>. A full commit hash never changes, so no request is sent once it is cached.</param>
+    /// <param name="filter">Selects the files by their names in the repository; null for the default selection.</param>
+    /// <param name="stop">Cancels the download. Partial downloads are kept and resumed.</param>
+    /// <returns>The folder of the model. Do not write to its files, which are shared.</returns>
     public Task<string> DownloadModelAsync(string repoId, string? revision = null, Func<string, bool>? filter = null, CancellationToken stop = default)
         => DownloadAsync(repoId, revision, filter is null ? ModelFiles.Model : names => [.. names.Where(filter)], stop);
 
     /// <inheritdoc cref="DownloadModelAsync"/>
     public string DownloadModel(string repoId, string? revision = null, Func<string, bool>? filter = null) => Wait(() => DownloadModelAsync(repoId, revision, filter));
 
-    /// <summary>Fetches what is missing of a saved adapter.</summary>
+    /// <summary>Downloads the missing files of a saved adapter.</summary>
     /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
-    /// <param name="revision">Branch, tag or commit; <c>main</c> if null.</param>
-    /// <param name="subfolder">The adapter's folder in the repository, if it holds several.</param>
-    /// <param name="stop">Ends the download; what has arrived is kept for the next one.</param>
-    /// <returns>The folder of the adapter, as <c>ApplyAdapter</c> and <c>PeftModel.LoadAdapter</c> take it.</returns>
+    /// <param name="revision">Branch, tag or commit; null for <c>main</c>.</param>
+    /// <param name="subfolder">The adapter's folder in the repository, if it has several.</param>
+    /// <param name="stop">Cancels the download. Partial downloads are kept and resumed.</param>
+    /// <returns>The folder of the adapter, for <c>ApplyAdapter</c> and <c>PeftModel.LoadAdapter</c>.</returns>
     public async Task<string> DownloadAdapterAsync(string repoId, string? revision = null, string? subfolder = null, CancellationToken stop = default)
     {
         ArgumentNullException.ThrowIfNull(repoId);
@@ -63,11 +63,11 @@ public sealed partial class HubClient : IDisposable
     /// <inheritdoc cref="DownloadAdapterAsync"/>
     public string DownloadAdapter(string repoId, string? revision = null, string? subfolder = null) => Wait(() => DownloadAdapterAsync(repoId, revision, subfolder));
 
-    /// <summary>Fetches one file, if the cache does not have it.</summary>
+    /// <summary>Downloads a single file unless it is cached.</summary>
     /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
     /// <param name="file">The file's name in the repository, with <c>/</c> between folders.</param>
-    /// <param name="revision">Branch, tag or commit; <c>main</c> if null.</param>
-    /// <param name="stop">Ends the download; what has arrived is kept for the next one.</param>
+    /// <param name="revision">Branch, tag or commit; null for <c>main</c>.</param>
+    /// <param name="stop">Cancels the download. Partial downloads are kept and resumed.</param>
     /// <returns>Path of the file.</returns>
     public Task<string> DownloadFileAsync(string repoId, string file, string? revision = null, CancellationToken stop = default)
     {
@@ -108,7 +108,7 @@ public sealed partial class HubClient : IDisposable
                 var limits = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, settings.Options.Parallelism), CancellationToken = stop };
                 await Parallel.ForEachAsync(missing, limits, async (file, each) => await download.RunAsync(commit, file, false, each).ConfigureAwait(false)).ConfigureAwait(false);
             }
-            if (!settings.Offline) cache.KeepCommit(at, commit);   // last: until all files are there, the revision is still what it was
+            if (!settings.Offline) cache.KeepCommit(at, commit);   // last: until all files are present, the revision keeps its old commit
             return cache.Snapshot(commit);
         });
     }
@@ -135,11 +135,11 @@ public sealed partial class HubClient : IDisposable
                 if (settings.Options.Logger is { } logger) LogStale(logger, subject, kept!, error.Message);
                 return (kept!, [], 0);
             }
-            cache.KeepListing(listing);   // first: whoever finds the snapshot in between can tell that it is not whole
+            cache.KeepListing(listing);   // first: other processes can then tell that the snapshot is incomplete
         }
         var wanted = select(listing.Files.Keys);
         if (wanted.Count == 0)
-            throw new HubException(HubError.EntryNotFound, $"{subject} holds none of the files that were asked for. It holds: {string.Join(", ", listing.Files.Keys.Take(20))}.");
+            throw new HubException(HubError.EntryNotFound, $"{subject} has none of the requested files. It has: {string.Join(", ", listing.Files.Keys.Take(20))}.");
         var missing = wanted.Where(file => !cache.Has(listing.Commit, file)).ToList();
         return (listing.Commit, missing, missing.All(file => listing.Files[file].Size is not null) ? missing.Sum(file => listing.Files[file].Size) : null);
     }
@@ -154,7 +154,7 @@ public sealed partial class HubClient : IDisposable
     }
 
     private HubException NotCached(HubSubject subject)
-        => new(HubError.NotCached, $"Offline (HF_HUB_OFFLINE or HubOptions.Offline), and the cache {settings.CacheFolder} does not hold all of {subject}. Fetch it once while online, or name another cache.");
+        => new(HubError.NotCached, $"Offline (HF_HUB_OFFLINE or HubOptions.Offline), and the cache {settings.CacheFolder} does not have all files of {subject}. Download them once while online, or set another cache.");
 
     private async Task<T> GuardedAsync<T>(Func<Task<T>> work)
     {
@@ -164,7 +164,7 @@ public sealed partial class HubClient : IDisposable
         }
         catch (IOException error) when (Disk.IsFull(error))
         {
-            throw new HubException(HubError.NoSpace, $"The disk of {settings.CacheFolder} is full. Make room, or set HF_HUB_CACHE or HubOptions.CacheFolder to another one; what has arrived is kept.", error);
+            throw new HubException(HubError.NoSpace, $"The disk of {settings.CacheFolder} is full. Make room, or set HF_HUB_CACHE or HubOptions.CacheFolder to another one. Partial downloads are kept.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -172,9 +172,9 @@ public sealed partial class HubClient : IDisposable
         }
     }
 
-    // On the pool: a caller's synchronization context may be waiting for this very call.
+    // On the thread pool: the synchronization context of the caller may be blocked by this call.
     private static string Wait(Func<Task<string>> download) => Task.Run(download).GetAwaiter().GetResult();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Subject}: the cached commit {Commit} is used, since the hub cannot be asked for a newer one. {Failure}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Subject}: using the cached commit {Commit}, as the hub cannot be asked for a newer one. {Failure}")]
     private static partial void LogStale(ILogger logger, HubSubject subject, string commit, string failure);
 }

@@ -4,7 +4,7 @@ using System.Reflection;
 
 namespace Peft.Models;
 
-/// <summary>Sends single requests: follows redirects, keeps the token from other hosts, notices silence, and names failures.</summary>
+/// <summary>Sends single requests: follows redirects, sends the token only to the endpoint's host, detects inactivity, and classifies failures.</summary>
 internal sealed class HubConnection : IDisposable
 {
     private const int MostRedirects = 10;
@@ -16,35 +16,35 @@ internal sealed class HubConnection : IDisposable
     {
         this.settings = settings;
         if (settings.Options.Handler is SocketsHttpHandler { AllowAutoRedirect: true } or HttpClientHandler { AllowAutoRedirect: true })
-            throw new HubException(HubError.InvalidSetting, "HubOptions.Handler follows redirects, and would hide what the hub says in them. Set its AllowAutoRedirect to false.");
+            throw new HubException(HubError.InvalidSetting, "HubOptions.Handler follows redirects, which would hide the hub's metadata in their headers. Set its AllowAutoRedirect to false.");
         http = new(settings.Options.Handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }, disposeHandler: settings.Options.Handler is null)
         {
-            Timeout = Timeout.InfiniteTimeSpan,   // silence ends a request, not length
+            Timeout = Timeout.InfiniteTimeSpan,   // requests are ended by inactivity, not by duration
         };
     }
 
     public void Dispose() => http.Dispose();
 
-    /// <summary>The hub's list of files.</summary>
+    /// <summary>The hub's list of the repository's files.</summary>
     public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken stop)
     {
         using var answer = await SendAsync(HttpMethod.Get, subject, null, stop).ConfigureAwait(false);
         return RepoListing.Parse(subject.Repository, await ReadAsync(answer.Content, subject, stop).ConfigureAwait(false));
     }
 
-    /// <summary>What the hub says about a file, without the file.</summary>
+    /// <summary>The hub's metadata of a file, without its content.</summary>
     public async Task<FileFacts> AskAsync(HubSubject subject, CancellationToken stop)
     {
         using var answer = await SendAsync(HttpMethod.Head, subject, null, stop).ConfigureAwait(false);
         return answer.Facts;
     }
 
-    /// <summary>The file, from a position on; the server may send all of it, or say (416) that there is nothing there.</summary>
+    /// <summary>The file from a position on. The server may send all of it, or answer that the range is not satisfiable (416).</summary>
     public Task<HubAnswer> GetAsync(HubSubject subject, long from, CancellationToken stop)
         => SendAsync(HttpMethod.Get, subject, from > 0 ? new RangeHeaderValue(from, null) : null, stop);
 
-    /// <summary>Does something on the network, with a limit for silence.</summary>
-    /// <exception cref="TransientException">The connection was cut, or nothing came.</exception>
+    /// <summary>Runs a network operation with a timeout for inactivity.</summary>
+    /// <exception cref="TransientException">The connection was lost, or the timeout expired.</exception>
     public async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken stop)
     {
         using var silence = new CancellationTokenSource(settings.Options.Timeout, settings.Options.TimeProvider);
@@ -59,7 +59,7 @@ internal sealed class HubConnection : IDisposable
         }
         catch (HttpRequestException error) when (error.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
         {
-            throw new HubException(HubError.Unreachable, $"{settings.Base} cannot be reached ({error.InnerException?.Message ?? error.Message}). Check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses what the cache holds.", error);
+            throw new HubException(HubError.Unreachable, $"{settings.Base} cannot be reached ({error.InnerException?.Message ?? error.Message}). Check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses the cache only.", error);
         }
         catch (Exception error) when (error is HttpRequestException or IOException)
         {
@@ -67,7 +67,7 @@ internal sealed class HubConnection : IDisposable
         }
     }
 
-    // Piece by piece: who sends without end must not fill the memory, and who sends slowly is not silent.
+    // In chunks: an endless answer must not fill the memory, and a slow one is not inactive.
     private async Task<byte[]> ReadAsync(HttpContent content, HubSubject subject, CancellationToken stop)
     {
         var most = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
@@ -79,7 +79,7 @@ internal sealed class HubConnection : IDisposable
         {
             count = await WithinAsync(each => stream.ReadAsync(buffer, each).AsTask(), stop).ConfigureAwait(false);
             if (all.Length + count > most || content.Headers.ContentLength > most)
-                throw new HubException(HubError.InvalidAnswer, $"The list of the files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}");
+                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}");
             all.Write(buffer, 0, count);
         }
         return all.ToArray();
@@ -99,7 +99,7 @@ internal sealed class HubConnection : IDisposable
                 if (target is null && !response.IsSuccessStatusCode && !(range is not null && response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable))
                     throw HubFailure.Of(response, subject, settings);
                 facts = facts.With(response, isLast: target is null);
-                // Where the file lies is not asked before it is fetched: such addresses expire.
+                // HEAD requests do not follow the redirect to the storage, whose addresses expire.
                 if (target is null || (method == HttpMethod.Head && facts.Etag is not null)) return new(response, facts);
                 address = Next(address, target, subject);
             }
@@ -110,14 +110,14 @@ internal sealed class HubConnection : IDisposable
             }
             response.Dispose();
         }
-        throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a circle. Check HF_ENDPOINT.");
+        throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a loop. Check HF_ENDPOINT.");
     }
 
     private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken stop)
     {
         var request = new HttpRequestMessage(method, address);
         request.Headers.UserAgent.Add(Agent);
-        request.Headers.AcceptEncoding.Add(new("identity"));   // sizes and ranges are those of the file
+        request.Headers.AcceptEncoding.Add(new("identity"));   // so that sizes and ranges are those of the file
         request.Headers.Range = range;
         if (settings.Token is { } token && settings.IsOwn(address)) request.Headers.Authorization = new("Bearer", token);
         return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);

@@ -1,15 +1,15 @@
 namespace Peft.Models;
 
-/// <summary>Why a download failed.</summary>
+/// <summary>The reason for a failed download.</summary>
 public enum HubError
 {
-    /// <summary>There is no such repository, or it is private and the token may not see it.</summary>
+    /// <summary>The repository does not exist, or it is private and the token has no access.</summary>
     RepositoryNotFound,
 
-    /// <summary>The licence must be accepted on the repository's page first.</summary>
+    /// <summary>The license must be accepted on the repository's page first.</summary>
     Gated,
 
-    /// <summary>The token is not valid, or may not do this.</summary>
+    /// <summary>The token is invalid, or does not have the permission.</summary>
     Unauthorized,
 
     /// <summary>The repository has no such branch, tag or commit.</summary>
@@ -18,10 +18,10 @@ public enum HubError
     /// <summary>The revision has no such file.</summary>
     EntryNotFound,
 
-    /// <summary>What arrived is not what the hub promised.</summary>
+    /// <summary>The downloaded file does not match the hash of the hub.</summary>
     HashMismatch,
 
-    /// <summary>Offline, and the cache does not hold what was asked for.</summary>
+    /// <summary>Offline, and the cache does not have the requested files.</summary>
     NotCached,
 
     /// <summary>The disk is full.</summary>
@@ -30,15 +30,15 @@ public enum HubError
     /// <summary>The cache folder could not be read or written.</summary>
     CacheUnusable,
 
-    /// <summary>The server gave no answer, or only failures, until all retries were used up.</summary>
+    /// <summary>The server gave no answer, or only errors, until all retries were used up.</summary>
     Unreachable,
 
-    /// <summary>A repository id, a revision or a file's name is not valid, or would lead out of the cache.</summary>
+    /// <summary>A repository id, a revision or a file name is invalid, or would lead out of the cache.</summary>
     InvalidName,
 
-    /// <summary>The server's answer is not the hub's.</summary>
+    /// <summary>The answer is not one of a hub.</summary>
     InvalidAnswer,
 
-    /// <summary>An option or an environment variable has a value that makes no sense.</summary>
+    /// <summary>An option or an environment variable has an invalid value.</summary>
     InvalidSetting,
 }

@@ -1,14 +1,14 @@
 namespace Peft.Models;
 
-/// <summary>A download from the hub failed. The message says what, where, and what to do.</summary>
+/// <summary>A download from the hub failed. The message says what failed, where, and what to do.</summary>
 public sealed class HubException : PeftException
 {
-    /// <summary>Creates the error.</summary>
-    /// <param name="reason">Why it failed.</param>
+    /// <summary>Creates the exception.</summary>
+    /// <param name="reason">The reason of the failure.</param>
     /// <param name="message">What failed, where, and what to do.</param>
-    /// <param name="inner">What led to it.</param>
+    /// <param name="inner">The cause.</param>
     public HubException(HubError reason, string message, Exception? inner = null) : base(message, inner) => Reason = reason;
 
-    /// <summary>Why it failed.</summary>
+    /// <summary>The reason of the failure.</summary>
     public HubError Reason { get; }
 }

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models;
 
-/// <summary>Turns a failed response into the error that says what to do.</summary>
+/// <summary>Converts a failed response to an exception that says what to do.</summary>
 internal static partial class HubFailure
 {
     public static Exception Of(HttpResponseMessage response, HubSubject subject, HubSettings settings)
@@ -18,12 +18,12 @@ internal static partial class HubFailure
         var said = Header("X-Error-Message") is { Length: > 0 } text ? $" The server says: {text}" : "";
         return (Header("X-Error-Code"), response.StatusCode) switch
         {
-            ("GatedRepo", _) => Error(HubError.Gated, $"{subject.Repository} is gated: accept its licence at {page} with your account, and use a token of that account. {token}"),
+            ("GatedRepo", _) => Error(HubError.Gated, $"{subject.Repository} is gated: accept its license at {page} with your account, and use a token of that account. {token}"),
             ("RevisionNotFound", _) => Error(HubError.RevisionNotFound, $"{subject.Repository} has no revision '{subject.Revision}'. Its branches and tags are listed at {page}/tree/main."),
             ("EntryNotFound", _) => Error(HubError.EntryNotFound, $"{subject.Repository} has no file '{subject.File}' at revision '{subject.Revision}'. Its files are listed at {page}/tree/main."),
             ("RepoNotFound", _) => NoRepository(),
             (_, HttpStatusCode.Unauthorized) when settings.Token is null => NoRepository(),
-            (_, HttpStatusCode.Unauthorized) => Error(HubError.Unauthorized, $"{settings.Base} refused the token for {subject.Repository}. Make a new one at {settings.Base}/settings/tokens, and set HF_TOKEN or HubOptions.Token to it."),
+            (_, HttpStatusCode.Unauthorized) => Error(HubError.Unauthorized, $"{settings.Base} rejected the token for {subject.Repository}. Create a new one at {settings.Base}/settings/tokens, and set HF_TOKEN or HubOptions.Token to it."),
             (_, HttpStatusCode.Forbidden) => Error(HubError.Unauthorized, $"{settings.Base} does not allow access to {subject}. {token}"),
             (_, HttpStatusCode.NotFound) when subject.File is null => NoRepository(),
             (_, HttpStatusCode.NotFound) => Error(HubError.EntryNotFound, $"{subject.Repository} has no file '{subject.File}' at revision '{subject.Revision}'."),
@@ -38,7 +38,7 @@ internal static partial class HubFailure
     {
         var after = response.Headers.RetryAfter;
         if ((after?.Delta ?? (after?.Date - time.GetUtcNow())) is { } pause) return pause > TimeSpan.Zero ? pause : TimeSpan.Zero;
-        // The hub's own way to say it: ratelimit: "api";r=0;t=55, where t is in seconds.
+        // The hub's own format: ratelimit: "api";r=0;t=55, where t is in seconds.
         return response.StatusCode == HttpStatusCode.TooManyRequests && response.Headers.TryGetValues("RateLimit", out var limits)
             && UntilReset().Match(string.Join(';', limits)) is { Success: true } match
                 ? TimeSpan.FromSeconds(int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture))

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models;
 
-/// <summary>The options of a client with the environment filled in.</summary>
+/// <summary>The options of a client, with defaults from the environment.</summary>
 internal sealed partial record HubSettings
 {
     private const string DefaultEndpoint = "https://huggingface.co";
@@ -15,23 +15,23 @@ internal sealed partial record HubSettings
 
     public required bool Offline { get; init; }
 
-    /// <summary>Whether snapshots may hold links to the blobs.</summary>
+    /// <summary>True if snapshots may contain links to the blobs.</summary>
     public required bool Links { get; init; }
 
     public required HubOptions Options { get; init; }
 
-    /// <summary>Free bytes where a folder lies; null if unknown.</summary>
+    /// <summary>Number of free bytes on the disk of a folder; null if unknown.</summary>
     public Func<string, long?> FreeSpace { get; init; } = Disk.FreeSpace;
 
-    /// <summary>What the hub's answers may cost.</summary>
+    /// <summary>Limits on the hub's answers.</summary>
     public ResourceLimits Limits => Options.Limits ?? ResourceLimits.Default;
 
-    /// <summary>The address without a slash at its end.</summary>
+    /// <summary>The address without a trailing slash.</summary>
     public string Base => Endpoint.AbsoluteUri.TrimEnd('/');
 
-    /// <summary>Fills in what the options leave out.</summary>
+    /// <summary>Fills in the options that are null.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="variable">Value of an environment variable.</param>
+    /// <param name="variable">Reads an environment variable.</param>
     public static HubSettings From(HubOptions options, Func<string, string?> variable)
     {
         string? Set(string name) => variable(name) is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
@@ -55,7 +55,7 @@ internal sealed partial record HubSettings
         };
     }
 
-    /// <summary>Whether the address is on the endpoint's own host, which alone may see the token.</summary>
+    /// <summary>True if the address is on the endpoint's host, the only one that receives the token.</summary>
     public bool IsOwn(Uri address) => (address.Scheme, address.Host, address.Port) == (Endpoint.Scheme, Endpoint.Host, Endpoint.Port);
 
     private static string UserFolder(Func<string, string?> variable)
@@ -64,7 +64,7 @@ internal sealed partial record HubSettings
     private static Uri Address(string text)
         => Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "https" or "http" && address.Query.Length + address.Fragment.Length + address.UserInfo.Length == 0
             ? address
-            : throw new HubException(HubError.InvalidSetting, $"'{text}' is no address of a hub. Set HubOptions.Endpoint or HF_ENDPOINT to one like {DefaultEndpoint}.");
+            : throw new HubException(HubError.InvalidSetting, $"'{text}' is not the address of a hub. Set HubOptions.Endpoint or HF_ENDPOINT to one like {DefaultEndpoint}.");
 
     private static string? Checked(string? token)
     {
@@ -72,13 +72,13 @@ internal sealed partial record HubSettings
         if (string.IsNullOrEmpty(token)) return null;
         return token.All(c => c is > ' ' and < '\u007f')
             ? token
-            : throw new HubException(HubError.InvalidSetting, "The token holds blanks or characters that a token cannot have. Copy it again from the hub's settings page.");
+            : throw new HubException(HubError.InvalidSetting, "The token contains spaces or other invalid characters. Copy it again from the hub's settings page.");
     }
 
     private static string? TokenFile(string path)
     {
         const int MostBytes = 4096;
-        const string Remedy = "Make it a readable file with nothing but a token, or set HF_TOKEN.";
+        const string Remedy = "Make it a readable file that contains only a token, or set HF_TOKEN.";
         return SmallFile.Exists(path)
             ? StrictJson.Text(SmallFile.Read(path, MostBytes, "", (message, error) => new HubException(HubError.InvalidSetting, $"The token file cannot be used: {message} {Remedy}", error)))
             : null;

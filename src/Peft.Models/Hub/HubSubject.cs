@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>What a request is about, for its address and for messages.</summary>
+/// <summary>The subject of a request, for its URL and for messages.</summary>
 internal sealed record HubSubject(string Repository, string Revision, string? File = null)
 {
     public string Address(string endpoint) => File is null

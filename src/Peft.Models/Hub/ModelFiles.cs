@@ -2,21 +2,21 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models;
 
-/// <summary>Which files of a repository are needed for what.</summary>
+/// <summary>Selects the files of a repository that are needed.</summary>
 internal static partial class ModelFiles
 {
-    /// <summary>All that a model is loaded from, its tokenizer and an adapter beside it included.</summary>
+    /// <summary>All files for loading a model, including its tokenizer and an adapter in the same folder.</summary>
     public static IReadOnlyList<string> Model(IEnumerable<string> names)
     {
         var all = names.ToHashSet(StringComparer.Ordinal);
         return [.. all.Where(name => Description().IsMatch(name) || TokenizerFile().IsMatch(name)), .. Weights(all, "model", "pytorch_model"), .. AdapterWeights(all, "")];
     }
 
-    /// <summary>A tokenizer's files.</summary>
+    /// <summary>The files of a tokenizer.</summary>
     public static IReadOnlyList<string> Tokenizer(IEnumerable<string> names) => [.. names.Where(name => TokenizerFile().IsMatch(name))];
 
-    /// <summary>A saved adapter's files.</summary>
-    /// <param name="folder">The folder in the repository with a slash at its end; empty for the repository itself.</param>
+    /// <summary>The files of a saved adapter.</summary>
+    /// <param name="folder">The folder in the repository with a trailing slash; empty for the root.</param>
     public static Func<IEnumerable<string>, IReadOnlyList<string>> Adapter(string folder) => names =>
     {
         var all = names.ToHashSet(StringComparer.Ordinal);
@@ -26,8 +26,8 @@ internal static partial class ModelFiles
     private static IEnumerable<string> AdapterWeights(HashSet<string> all, string folder)
         => new[] { AdapterCheckpoint.FileName, "adapter_model.bin" }.Select(name => folder + name).Where(all.Contains).Take(1);
 
-    // What the loader would take: one file, or else an index and its shards; pickled ones only where there is nothing else. Many repositories hold several of
-    // these, and copies for other libraries beside them (consolidated.safetensors), each as large as the model.
+    // The weights that the loader would choose: a single file, or else an index with its shards; pickled files only if there are no others. Many repositories have several of
+    // these, and copies for other libraries (consolidated.safetensors), each as large as the model.
     private static IEnumerable<string> Weights(HashSet<string> all, string safe, string pickled)
     {
         foreach (var (stem, extension) in new[] { (safe, ".safetensors"), (pickled, ".bin") })

@@ -2,20 +2,20 @@ using Peft.Checkpoints;
 
 namespace Peft.Models;
 
-/// <summary>Where a model's files lie, and what it is called.</summary>
+/// <summary>The folder and the name of a model.</summary>
 /// <param name="Folder">The folder.</param>
-/// <param name="Name">The hub id, or else the folder as it was given.</param>
+/// <param name="Name">The hub id, or else the folder as the caller passed it.</param>
 internal sealed record ModelSource(string Folder, string Name)
 {
-    /// <summary>Finds a model: a folder that exists, or else a hub id, which is downloaded.</summary>
-    /// <param name="nameOrPath">What the caller named.</param>
+    /// <summary>Resolves a model: an existing folder, or else a hub id, which is downloaded.</summary>
+    /// <param name="nameOrPath">The folder or the id.</param>
     /// <param name="options">Revision and hub options.</param>
-    /// <param name="select">Which files are needed; all of a model if null.</param>
+    /// <param name="select">Selects the files to download; null for all files of a model.</param>
     /// <exception cref="HubException">The download failed.</exception>
     public static ModelSource Resolve(string nameOrPath, LoadOptions? options, Func<IEnumerable<string>, IReadOnlyList<string>>? select = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(nameOrPath);
-        // What cannot be an id is a folder that is missing, and whoever reads the folder says so.
+        // A name that cannot be an id must be a missing folder, which the reader reports.
         if (Directory.Exists(nameOrPath) || !HubNames.IsRepository(nameOrPath))
         {
             FolderSave.Recover(nameOrPath);
@@ -29,7 +29,7 @@ internal sealed record ModelSource(string Folder, string Name)
         }
         catch (HubException error)
         {
-            throw new HubException(error.Reason, $"There is no folder '{nameOrPath}' here, and as a hub id it could not be had either. {error.Message}", error);
+            throw new HubException(error.Reason, $"The folder '{nameOrPath}' does not exist, and the download of this id from the hub failed. {error.Message}", error);
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Adds up what the files of a call have, and tells it: at a file's start and end, and after each mebibyte.</summary>
+/// <summary>Sums the progress of all files of a call, and reports it at the start and the end of a file, and after each mebibyte.</summary>
 internal sealed class ProgressMeter(IProgress<HubProgress>? listener, string repository, long? total)
 {
     private const long Step = 1 << 20;
@@ -8,7 +8,7 @@ internal sealed class ProgressMeter(IProgress<HubProgress>? listener, string rep
     private readonly Dictionary<string, (long Bytes, long Told)> files = new(StringComparer.Ordinal);
     private long all;
 
-    /// <summary>A file has this many bytes now.</summary>
+    /// <summary>Sets the current number of bytes of a file.</summary>
     public void Tell(string file, long bytes, long? size)
     {
         lock (telling)

@@ -3,8 +3,8 @@ using Peft.Checkpoints;
 namespace Peft.Models;
 
 /// <summary>
-/// A repository's part of the cache, in the layout of Hugging Face's own client: <c>blobs/{etag}</c>, <c>snapshots/{commit}/{file}</c>, which are
-/// relative links to them, <c>refs/{revision}</c>, which hold a commit, and <c>trees/{commit}.json</c>, the list of all files.
+/// The cache of a repository, in the layout of Hugging Face's own client: <c>blobs/{etag}</c>; <c>snapshots/{commit}/{file}</c>, relative links to
+/// the blobs; <c>refs/{revision}</c>, which contain a commit; and <c>trees/{commit}.json</c>, the list of all files.
 /// </summary>
 internal sealed class RepoCache(HubSettings settings, string repository)
 {
@@ -28,49 +28,49 @@ internal sealed class RepoCache(HubSettings settings, string repository)
 
     public bool Has(string commit, string file) => IsThere(FileAt(commit, file));
 
-    /// <summary>The commit that a revision was when it was last fetched; null if it never was.</summary>
+    /// <summary>The commit of a revision when it was last downloaded; null if it never was.</summary>
     public string? CommitOf(string revision)
     {
         if (HubNames.IsCommit(revision)) return revision;
         return ReadKept(RefOf(revision), 1024) is { } content && StrictJson.Text(content).Trim() is var commit && HubNames.IsCommit(commit) ? commit : null;
     }
 
-    /// <summary>Notes which commit a revision is now.</summary>
+    /// <summary>Stores the current commit of a revision.</summary>
     public void KeepCommit(string revision, string commit)
     {
         if (CommitOf(revision) != commit) Keep(RefOf(revision), commit);
     }
 
-    /// <summary>The files of a commit, if they were listed before.</summary>
+    /// <summary>The stored list of a commit's files; null if there is none.</summary>
     public RepoListing? ListingOf(string commit)
     {
         return ReadKept(TreeOf(commit), settings.Limits.MaxListingBytes) is { } content ? RepoListing.ParseKept(commit, content) : null;
     }
 
-    /// <summary>Notes the files of a commit, so that a snapshot that lacks some is known as such.</summary>
+    /// <summary>Stores the list of a commit's files, so that an incomplete snapshot can be detected.</summary>
     public void KeepListing(RepoListing listing)
     {
         if (ListingOf(listing.Commit) is null && listing.Keep() is { } text) Keep(TreeOf(listing.Commit), text);
     }
 
-    /// <summary>Marks the cache as one, so that backups leave it out (bford.info/cachedir).</summary>
+    /// <summary>Marks the folder as a cache, so that backups skip it (bford.info/cachedir).</summary>
     public void Mark()
     {
         var tag = Path.Combine(settings.CacheFolder, "CACHEDIR.TAG");
         if (!File.Exists(tag)) Keep(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by Peft.\n# For information about cache directory tags see https://bford.info/cachedir/\n");
     }
 
-    /// <summary>Puts a blob into a snapshot: a relative link, or where there can be none the file itself.</summary>
+    /// <summary>Adds a blob to a snapshot: as a relative link, or as the file itself if links are not supported.</summary>
     /// <param name="commit">The snapshot.</param>
-    /// <param name="file">The file's name in it.</param>
+    /// <param name="file">Name of the file in the snapshot.</param>
     /// <param name="etag">The blob.</param>
-    /// <param name="isNew">Whether no other snapshot can have the blob, so that it may be moved.</param>
+    /// <param name="isNew">True if no other snapshot can use the blob, so that it may be moved.</param>
     public void Place(string commit, string file, string etag, bool isNew)
     {
         string path = FileAt(commit, file), blob = Blob(etag);
         var folder = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(folder);
-        File.Delete(path);   // a link whose blob is gone
+        File.Delete(path);   // a dangling link
         if (settings.Links && TryLink(path, Path.GetRelativePath(folder, blob))) return;
         if (isNew)
         {
@@ -82,7 +82,7 @@ internal sealed class RepoCache(HubSettings settings, string repository)
         File.Move(copy, path, overwrite: true);
     }
 
-    // A link without its blob exists too.
+    // A dangling link exists too.
     private static bool IsThere(string path) => File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is not { Exists: false };
 
     private static bool TryLink(string path, string target)
@@ -94,14 +94,14 @@ internal sealed class RepoCache(HubSettings settings, string repository)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return IsThere(path);   // another process was faster; otherwise links are not allowed here
+            return IsThere(path);   // true if another process was faster; false if links are not supported
         }
     }
 
     private static byte[]? ReadKept(string path, long most)
-        => SmallFile.Exists(path) ? SmallFile.Read(path, most, "Delete it: it is fetched anew.", (message, error) => new HubException(HubError.CacheUnusable, $"The cache is damaged: {message}", error)) : null;
+        => SmallFile.Exists(path) ? SmallFile.Read(path, most, "Delete it: it will be downloaded again.", (message, error) => new HubException(HubError.CacheUnusable, $"The cache is damaged: {message}", error)) : null;
 
-    // The files are there already: that a cache cannot be written is no reason not to use it.
+    // The files are present already. A cache that cannot be written can still be used.
     private static void Keep(string path, string text)
     {
         try

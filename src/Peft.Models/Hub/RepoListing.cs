@@ -4,15 +4,15 @@ using System.Text.Json.Nodes;
 namespace Peft.Models;
 
 /// <summary>A file of a repository.</summary>
-/// <param name="Size">Size in bytes, if known.</param>
-/// <param name="BlobId">Git's hash of the file, or of the pointer to it, if known.</param>
-/// <param name="Sha256">Hash of a large file; null for small ones.</param>
+/// <param name="Size">Size in bytes; null if unknown.</param>
+/// <param name="BlobId">Git's hash of the file, or of its LFS pointer; null if unknown.</param>
+/// <param name="Sha256">SHA-256 of a large file; null for small ones.</param>
 internal sealed record ListedFile(long? Size, string? BlobId, string? Sha256);
 
-/// <summary>The files of a repository at a commit: the hub's answer, or what the cache keeps of it.</summary>
+/// <summary>The files of a repository at a commit: from the hub's answer, or from the cache.</summary>
 internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, ListedFile> Files)
 {
-    /// <summary>Reads the hub's answer to <c>/api/models/{id}/revision/{revision}?blobs=true</c>.</summary>
+    /// <summary>Parses the hub's answer to <c>/api/models/{id}/revision/{revision}?blobs=true</c>.</summary>
     public static RepoListing Parse(string repository, ReadOnlyMemory<byte> json)
     {
         using var document = StrictJson.Document(json, "it", (message, error) => Failure(message, error));
@@ -36,10 +36,10 @@ internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, Li
         }
 
         HubException Failure(string message, Exception? error)
-            => new(HubError.InvalidAnswer, $"The answer about {repository} is not the hub's ({message}). Check HF_ENDPOINT, and that no proxy answers in its place.", error);
+            => new(HubError.InvalidAnswer, $"The answer for {repository} is not one of a hub ({message}). Check HF_ENDPOINT, and that no proxy answers in its place.", error);
     }
 
-    /// <summary>Reads what the cache keeps of a commit, in the form of Hugging Face's own client; null if that is not readable.</summary>
+    /// <summary>Parses the cached list of a commit, in the format of Hugging Face's own client; null if it is unreadable.</summary>
     public static RepoListing? ParseKept(string commit, ReadOnlyMemory<byte> json)
     {
         try
@@ -62,7 +62,7 @@ internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, Li
 
     private static JsonPart? OrNull(JsonPart? part) => part is { IsNull: false } ? part : null;
 
-    /// <summary>The text that <see cref="ParseKept"/> reads; null if the server told too little for it.</summary>
+    /// <summary>The text that <see cref="ParseKept"/> reads; null if the server's answer lacks required fields.</summary>
     public string? Keep()
     {
         var files = new JsonObject();

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A checkpoint's tensors are not those of the model that its configuration describes.</summary>
+/// <summary>The tensors of a checkpoint do not match the model that its configuration describes.</summary>
 public sealed class CheckpointMismatchException : PeftException
 {
     internal CheckpointMismatchException(string source, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<string> mismatched)
@@ -12,10 +12,10 @@ public sealed class CheckpointMismatchException : PeftException
     /// <summary>Parameters of the model that the checkpoint lacks.</summary>
     public IReadOnlyList<string> Missing { get; }
 
-    /// <summary>Tensors of the checkpoint that the model has no place for.</summary>
+    /// <summary>Tensors of the checkpoint that are not in the model.</summary>
     public IReadOnlyList<string> Unexpected { get; }
 
-    /// <summary>Tensors of another shape than the model's, with both shapes.</summary>
+    /// <summary>Tensors whose shape differs from the model's, with both shapes.</summary>
     public IReadOnlyList<string> Mismatched { get; }
 
     private static string Describe(string source, IReadOnlyList<string> missing, IReadOnlyList<string> unexpected, IReadOnlyList<string> mismatched)

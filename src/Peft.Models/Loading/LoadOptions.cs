@@ -3,31 +3,34 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>How to load a model.</summary>
+/// <summary>Options for loading a model.</summary>
 public sealed record LoadOptions
 {
-    /// <summary>Type of the parameters, whatever the file's; float32 by default.</summary>
+    /// <summary>Dtype of the parameters, independent of that of the file; float32 by default.</summary>
     public ScalarType Type { get; init; } = ScalarType.Float32;
 
-    /// <summary>Where the parameters go; the CPU if null.</summary>
+    /// <summary>Device of the parameters; null for the CPU.</summary>
     public Device? Device { get; init; }
 
-    /// <summary>The known architectures; the built-in ones if null.</summary>
+    /// <summary>The supported architectures; null for the built-in ones.</summary>
     public ModelRegistry? Registry { get; init; }
 
-    /// <summary>Number of classes of a classification head, if not the configuration's. A head of another size is then drawn anew.</summary>
+    /// <summary>Number of classes of a classification head; null for that of the configuration. If it differs from the checkpoint, the head is initialized at random.</summary>
     public int? LabelCount { get; init; }
 
-    /// <summary>Names of the classes of a classification head in their order, if not the configuration's. A head of another size is then drawn anew.</summary>
+    /// <summary>
+    /// Names of the classes of a classification head in order; null for those of the configuration. If their number differs from the checkpoint, the head is
+    /// initialized at random.
+    /// </summary>
     public IReadOnlyList<string>? Id2Label { get; init; }
 
-    /// <summary>What a classification head learns, if not the configuration's <c>problem_type</c>.</summary>
+    /// <summary>The problem type of a classification head; null for <c>problem_type</c> of the configuration.</summary>
     public ProblemType? Problem { get; init; }
 
-    /// <summary>Which hidden states a <see cref="SequenceClassifier"/> reads, if not the configuration's <c>classifier_pooling</c> or what the architecture does.</summary>
+    /// <summary>The hidden states that a <see cref="SequenceClassifier"/> reads; null for <c>classifier_pooling</c> of the configuration, or else the architecture's default.</summary>
     public Pooling? Pooling { get; init; }
 
-    /// <summary>Options for a head with these classes, so that a dataset's <see cref="ClassificationDataset.Labels"/> may stand where options are asked for.</summary>
+    /// <summary>Options for a head with these classes, so that a dataset's <see cref="ClassificationDataset.Labels"/> can be passed as options.</summary>
     public static implicit operator LoadOptions(LabelSet labels) => FromLabelSet(labels);
 
     /// <summary>Options for a head with these classes.</summary>
@@ -39,19 +42,19 @@ public sealed record LoadOptions
 
     internal bool NamesLabels => LabelCount is not null || Id2Label is not null;
 
-    /// <summary>Seed of weights that the checkpoint lacks.</summary>
+    /// <summary>Seed for initializing weights that the checkpoint lacks.</summary>
     public long Seed { get; init; }
 
-    /// <summary>Told about weights that the checkpoint lacks.</summary>
+    /// <summary>Receives a warning about weights that the checkpoint lacks.</summary>
     public ILogger? Logger { get; init; }
 
-    /// <summary>Branch, tag or commit of a model from the hub; <c>main</c> if null. Has no meaning for a folder.</summary>
+    /// <summary>Branch, tag or commit of a model on the hub; null for <c>main</c>. Ignored for a folder.</summary>
     public string? Revision { get; init; }
 
-    /// <summary>How to reach the hub, for a model that is named by its hub id.</summary>
+    /// <summary>Options for accessing the hub, for a model with a hub id.</summary>
     public HubOptions? Hub { get; init; }
 
-    /// <summary>What the model's files may cost in depth, time and memory; <see cref="ResourceLimits.Default"/> if null.</summary>
+    /// <summary>Limits on depth, time and memory for the model's files; null for <see cref="ResourceLimits.Default"/>.</summary>
     public ResourceLimits? Limits { get; init; }
 
     internal Placement Placement

@@ -4,22 +4,22 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>How much memory a configuration asks for, at least.</summary>
+/// <summary>Lower bound of the memory that a configuration requires.</summary>
 internal static class ModelSize
 {
-    /// <summary>Refuses a model whose weights alone exceed the machine's memory, where the machine itself has them.</summary>
+    /// <summary>Throws if the weights of a model on the CPU exceed the machine's memory.</summary>
     public static void Require(ModelConfig config, TransformerSpec spec, LoadOptions options)
     {
         var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (options.Placement.Device.type != DeviceType.CPU || Bytes(spec, options) <= available) return;
-        throw new ModelFolderException($"{config.Source}: {Describe(spec, options)} This machine has {Gigabytes(available)}. If the sizes are right, take a smaller type (LoadOptions.Type) or a larger machine.");
+        throw new ModelFolderException($"{config.Source}: {Describe(spec, options)} This machine has {Gigabytes(available)}. If the sizes are correct, use a smaller dtype (LoadOptions.Type) or a larger machine.");
     }
 
-    /// <summary>What is asked for, in words.</summary>
+    /// <summary>Describes the sizes and the required memory.</summary>
     public static string Describe(TransformerSpec spec, LoadOptions options)
         => string.Create(CultureInfo.InvariantCulture, $"A vocabulary of {spec.VocabularySize:N0}, {spec.LayerCount:N0} layers and a hidden size of {spec.HiddenSize:N0} take at least {Gigabytes(Bytes(spec, options))} as {options.Type}.");
 
-    // The embedding, what projects queries and outputs, and both ends of the feed-forward network: every architecture has these. As a floating-point number, which does not overflow.
+    // Counts the embedding, the query and output projections, and two matrices of the feed-forward network, which every architecture has. A double does not overflow.
     private static double Bytes(TransformerSpec? spec, LoadOptions options)
     {
         if (spec is null) return 0;

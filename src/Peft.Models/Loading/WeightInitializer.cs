@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Fresh weights as transformers draws them: N(0, initializer_range) or by the number of inputs, biases 0, norms 1.</summary>
+/// <summary>Initializes weights as transformers does: N(0, initializer_range) or scaled by fan-in, biases 0, norms 1.</summary>
 internal static class WeightInitializer
 {
     public static void Fill(PretrainedModel model, long seed, Func<string, bool>? only = null)
@@ -11,7 +11,7 @@ internal static class WeightInitializer
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         using var generator = new Generator((ulong)seed, model.Device);
-        // The head last: what else is drawn does not depend on the number of classes then.
+        // The head comes last, so that the other weights do not depend on the number of classes.
         foreach (var (path, module) in model.named_modules().OrderBy(each => each.module == model.HeadModule))
         {
             if (module is not AdaptableModule part) continue;
@@ -32,7 +32,7 @@ internal static class WeightInitializer
         return spec.ScaledResidualInit && IsResidual(path, spec.Names) ? deviation / Math.Sqrt(2.0 * spec.LayerCount) : deviation;
     }
 
-    // T5 leaves attention scores unscaled: its queries start smaller instead. Its embedding, tied to the head or not, has deviation 1.
+    // T5 does not scale the attention scores, but initializes the query projections smaller instead. Its embedding, tied to the head or not, has standard deviation 1.
     private static double FanIn(TransformerSpec spec, string path, AdaptableModule part)
     {
         if (path == spec.Names.Embedding || path == spec.Names.Head) return 1;

@@ -4,18 +4,18 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Fills a model's parameters from a folder's weight files.</summary>
+/// <summary>Loads a model's parameters from the weight files of a folder.</summary>
 internal static partial class WeightLoader
 {
-    /// <summary>Loads all parameters; returns the names of head parameters that the checkpoint lacks, which are still to be initialised.</summary>
-    /// <exception cref="CheckpointMismatchException">A parameter is missing, unknown, or of another shape.</exception>
+    /// <summary>Loads all parameters. Returns the names of head parameters that the checkpoint lacks, which are still to be initialized.</summary>
+    /// <exception cref="CheckpointMismatchException">A parameter is missing, unexpected, or of another shape.</exception>
     public static IReadOnlyList<string> Load(PretrainedModel model, string folder)
     {
         using var files = ShardedCheckpoint.Open(folder);
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         var keys = files.Tensors.Keys.ToHashSet(StringComparer.Ordinal);
-        // A checkpoint of the bare base model leaves the prefix out, and so does a model without a head.
+        // Checkpoints of the bare base model have no prefix; neither has a model without a head.
         var prefix = model.KeyPrefix(keys);
         string KeyOf(string name)
         {
@@ -51,7 +51,7 @@ internal static partial class WeightLoader
     private static bool IsOfBase(PretrainedModel model, string name)
         => model.BasePrefix.Length == 0 ? model.Spec.Kind != TransformerKind.EncoderDecoder : name.StartsWith(model.BasePrefix, StringComparison.Ordinal);
 
-    // BERT's first checkpoints call the parameters of norms gamma and beta.
+    // BERT's first checkpoints name the parameters of norms gamma and beta.
     private static string OldKey(string key, HashSet<string> keys)
     {
         var old = key.EndsWith("LayerNorm.weight", StringComparison.Ordinal) ? key[..^"weight".Length] + "gamma"
@@ -59,7 +59,7 @@ internal static partial class WeightLoader
         return keys.Contains(old) ? old : key;
     }
 
-    // Buffers that older versions of transformers saved, weights saved under a second name, and the heads of other tasks.
+    // Buffers that older versions of transformers saved, tied weights saved under a second name, and the heads of other tasks.
     [GeneratedRegex("""
         (^|\.)(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias|attention\.bias|attention\.masked_bias|embeddings\.position_ids)$
         |^(transformer\.)?(encoder|decoder)\.embed_tokens\.weight$|\.EncDecAttention\.relative_attention_bias\.weight$

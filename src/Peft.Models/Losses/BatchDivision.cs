@@ -3,19 +3,19 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Batches in parts of about as many tokens, whose weights are the labels that the loss of each is a mean over.</summary>
+/// <summary>Divides batches into parts with about the same number of tokens. The weight of a part is its share of the labels that the loss averages.</summary>
 internal static class BatchDivision
 {
-    // At 32 tokens each, two parts of gpt2 still take a fifth less time than one; fewer were not measured.
+    // With 32 tokens each, two parts of gpt2 still take a fifth less time than one. Fewer tokens were not measured.
     private const long MinTokens = 32;
 
-    /// <summary>The parts, or the batch alone where it cannot be divided.</summary>
+    /// <summary>The parts, or the whole batch if it cannot be divided.</summary>
     /// <param name="batch">The batch, with labels.</param>
-    /// <param name="parts">How many parts there may be.</param>
-    /// <param name="firstLabel">The first position whose label counts: 1 where the next token is predicted.</param>
+    /// <param name="parts">Maximum number of parts.</param>
+    /// <param name="firstLabel">The first position whose label counts: 1 for next-token prediction.</param>
     public static IReadOnlyList<Batch> Of(Batch batch, int parts, int firstLabel)
     {
-        // What is wrong with a batch is for its loss to say.
+        // Errors in the batch are reported by its loss.
         if (batch.InputIds is not { IsInvalid: false } ids || ids.dim() == 0) return [batch];
         parts = (int)Math.Min(parts, ids.numel() / MinTokens);
         if (parts < 2 || batch.InputIds.device_type != DeviceType.CPU || batch.Labels is not { } labels) return [batch];
@@ -27,7 +27,7 @@ internal static class BatchDivision
         foreach (var (start, count) in Runs(batch.PackedLengths ?? [.. Enumerable.Repeat(1, counts.Length)], parts))
         {
             double counted = counts.Skip(start).Take(count).Sum();
-            if (counted == 0) continue;   // nothing to learn there
+            if (counted == 0) continue;   // no labels there
             var weight = batch.Weight * counted / total;
             if ((batch.PackedLengths is null ? batch.Rows(start, count, weight) : batch.Sequences(start, count, weight)) is not { } part)
             {
@@ -42,7 +42,7 @@ internal static class BatchDivision
     private static long[]? PerRow(Tensor labels, int firstLabel)
     {
         if (labels.IsInvalid || labels.shape is not [var rows, ..] || (labels.dim() == 2 && labels.shape[1] < firstLabel)) return null;
-        // Numbers to come near to, or a class each of several that count alike.
+        // Regression targets, or multi-label rows, which all have the same weight.
         if (labels.is_floating_point()) return [.. Enumerable.Repeat(1L, (int)rows)];
         if (labels.dim() > 2) return null;
         using var scope = NewDisposeScope();
@@ -61,14 +61,14 @@ internal static class BatchDivision
         return counts;
     }
 
-    // Runs of neighbours that each end where their share of the whole is reached.
+    // Adjacent runs that end where their share of the total is reached.
     private static IEnumerable<(int Start, int Count)> Runs(IReadOnlyList<int> lengths, int parts)
     {
         long total = lengths.Sum(length => (long)length), sum = 0;
         var start = 0;
         for (var i = 0; i < lengths.Count; i++)
         {
-            // A length belongs to the part in which its middle lies.
+            // A sequence belongs to the part that contains its middle.
             var part = (2 * sum + lengths[i]) * parts / (2 * total);
             sum += lengths[i];
             var next = i + 1 == lengths.Count ? parts : (2 * sum + lengths[i + 1]) * parts / (2 * total);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Mean cross-entropy of hidden rows [rows, hidden] through a frozen head [vocabulary, hidden], chunk by chunk of rows: the logits of one chunk exist
-/// at a time, and the gradient of the rows is computed with them. Arguments: rows, head, targets [rows], soft cap (0: none), rows per chunk.
+/// Mean cross-entropy of hidden states [rows, hidden] through a frozen head [vocabulary, hidden], in chunks of rows: only the logits of one chunk exist
+/// at a time, and the gradient of the rows is computed along with them. Arguments: rows, head, targets [rows], soft cap (0 for none), rows per chunk.
 /// </summary>
 internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<ChunkedCrossEntropy>
 {
@@ -39,7 +39,7 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             if (bent is not null) slope.mul_(bent.pow_(Kept(2)).neg_().add_(Kept(1), One));
             gradient.narrow(0, start, count).copy_(slope.to_type(head.dtype).mm(head));
         }
-        // TorchSharp saves after this returns: the tensor must outlive the scope.
+        // TorchSharp saves the tensors after this method returns, so the gradient must outlive the scope.
         if (gradient is not null) ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
         return sum.div_(Kept(total)).squeeze(0).MoveToOuterDisposeScope();
     }

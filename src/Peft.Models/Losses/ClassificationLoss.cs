@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The loss of a classification head, chosen as transformers does.</summary>
+/// <summary>The loss of a classification head, as in transformers.</summary>
 internal static class ClassificationLoss
 {
     /// <param name="logits">Scores <c>[batch, classes]</c>.</param>
     /// <param name="labels">Labels.</param>
-    /// <param name="problemType">The configuration's <c>problem_type</c>, or null.</param>
+    /// <param name="problemType">The configuration's <c>problem_type</c>; null to derive it from classes and labels.</param>
     /// <param name="source">The configuration, for errors.</param>
     public static Tensor Of(Tensor logits, Tensor labels, string? problemType, string source)
     {
@@ -43,13 +43,13 @@ internal static class ClassificationLoss
         return nn.functional.cross_entropy(rows, flat, ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Mean of the cross-entropies of start and end, for scores <c>[batch, sequence, 2]</c> and positions <c>[batch, 2]</c>.</summary>
+    /// <summary>Mean of the cross-entropies of start and end, from scores <c>[batch, sequence, 2]</c> and positions <c>[batch, 2]</c>.</summary>
     public static Tensor Span(Tensor logits, Tensor labels)
     {
         using var scope = NewDisposeScope();
         var (batch, length) = (logits.shape[0], logits.shape[1]);
         if (labels.is_floating_point() || !labels.shape.SequenceEqual([batch, 2])) throw Misshapen(labels, $"[{batch}, 2], the positions of the answer's first and last token");
-        // As transformers: below the sequence counts as its first token, beyond it not at all.
+        // As in transformers: positions below 0 are clamped to the first token, those beyond the sequence are ignored.
         var positions = labels.to_type(ScalarType.Int64).clamp(Kept(0), Kept(length));
         var loss = Of(0).add(Of(1), One).div(Kept(2));
         return loss.MoveToOuterDisposeScope();
@@ -77,12 +77,12 @@ internal static class ClassificationLoss
         }
     }
 
-    // On a GPU a label out of range ends the process instead of throwing.
+    // On a GPU a label out of range would end the process instead of throwing an exception.
     private static void CheckRange(Tensor labels, long classes)
     {
         var (least, most) = (labels.min().item<long>(), labels.max().item<long>());
         if (most < classes && (least >= 0 || labels.lt(Kept(0)).eq(labels.eq(Kept(Batch.IgnoredLabel))).all().item<bool>())) return;
-        throw new ArgumentException($"The labels run from {least} to {most}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for what is ignored): give LabelCount or Id2Label when it is loaded.", nameof(labels));
+        throw new ArgumentException($"The labels run from {least} to {most}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for ignored labels): load the model with the right LabelCount or Id2Label.", nameof(labels));
     }
 
     private static ArgumentException Misshapen(Tensor labels, string expected) => new($"The labels are {TensorRules.Describe(labels)}, but must be {expected}.", nameof(labels));

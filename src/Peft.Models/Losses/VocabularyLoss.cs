@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Cross-entropy of tokens from hidden states and the head.</summary>
+/// <summary>Cross-entropy over the vocabulary, from hidden states and the head.</summary>
 internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 {
-    /// <summary>Rows of logits held at once.</summary>
+    /// <summary>Maximum number of logits in memory at a time.</summary>
     private const long MaxLogits = 1 << 22;
 
-    /// <summary>The loss of predicting the next token.</summary>
+    /// <summary>The loss for predicting the next token.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
     /// <param name="labels">Labels <c>[batch, sequence]</c>, not shifted.</param>
     /// <param name="packedLengths">Lengths of packed sequences: a sequence's last token does not predict the next one's first.</param>
@@ -33,10 +33,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return OverLabels(hidden.narrow(1, 0, length - 1), targets).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The loss of predicting each position's own label.</summary>
+    /// <summary>The loss for predicting each position's own label.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
     /// <param name="labels">Labels <c>[batch, sequence]</c>.</param>
-    /// <param name="prepare">What the head reads, from rows of hidden states.</param>
+    /// <param name="prepare">Computes the head's input from rows of hidden states.</param>
     public Tensor SameToken(Tensor hidden, Tensor labels, Func<Tensor, Tensor> prepare)
     {
         using var scope = NewDisposeScope();
@@ -70,7 +70,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         catch (Exception error) when (error is ExternalException or ArgumentException { InnerException: ExternalException } && TensorRules.Outside(flatTargets, head.Weight.shape[0]) is not null)
         {
             throw new ArgumentException($"Label {TensorRules.Outside(flatTargets, head.Weight.shape[0])} is outside the model's vocabulary of {head.Weight.shape[0]} "
-                + $"(positions that are not to be learned have the label {Batch.IgnoredLabel}): was the text encoded for another model?", nameof(targets));
+                + $"(ignored positions have the label {Batch.IgnoredLabel}): was the text encoded for another model?", nameof(targets));
         }
     }
 
@@ -87,7 +87,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return nn.functional.cross_entropy(logits.to_type(ScalarType.Float32), targets);
     }
 
-    /// <summary>c·tanh(z/c).</summary>
+    /// <summary>Soft cap: c·tanh(z/c).</summary>
     public static Tensor Cap(Tensor logits, double cap)
     {
         using var small = logits.div(Kept(cap));

@@ -3,29 +3,29 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Gives a model rows for tokens that were added to its tokenizer.</summary>
+/// <summary>Resizes a model's embeddings after tokens were added to its tokenizer.</summary>
 public static class EmbeddingResizing
 {
-    // transformers' factor of the covariance.
+    // The factor of the covariance in transformers.
     private const double CovarianceScale = 1e-9;
 
     /// <summary>
-    /// Changes the number of rows of the token embedding, and of the language-model head, tied or not. Rows that stay keep their values bit for
-    /// bit; the last ones are dropped or new ones added. The parameters are new objects afterwards: resize before adapters, optimizers or trainers
-    /// are made.
+    /// Changes the number of rows of the token embedding, and of the language-model head, tied or not. Remaining rows keep their exact
+    /// values; rows are removed or appended at the end. The parameters are replaced by new objects: resize before creating adapters, optimizers or
+    /// trainers.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="count">The number of tokens, usually <see cref="Tokenizer.VocabularySize"/>.</param>
-    /// <param name="padToMultipleOf">Rounds the number up to a multiple of this, for speed; null for none.</param>
-    /// <param name="rows">What new rows begin with.</param>
-    /// <param name="seed">Seed of the new rows.</param>
+    /// <param name="count">Number of tokens, usually <see cref="Tokenizer.VocabularySize"/>.</param>
+    /// <param name="padToMultipleOf">Rounds the number up to a multiple of this, for efficiency; null for no rounding.</param>
+    /// <param name="rows">Initialization of new rows.</param>
+    /// <param name="seed">Seed for the new rows.</param>
     /// <returns>The number of rows.</returns>
     /// <exception cref="PeftException">The model has adapters.</exception>
     public static int ResizeTokenEmbeddings(this PretrainedModel model, int count, int? padToMultipleOf = null, NewTokenRows rows = NewTokenRows.MeanAndCovariance, long seed = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
         model.RequireAlive();
-        if (!Enum.IsDefined(rows)) throw new ArgumentOutOfRangeException(nameof(rows), rows, "That is none of the ways to begin new rows.");
+        if (!Enum.IsDefined(rows)) throw new ArgumentOutOfRangeException(nameof(rows), rows, "Unknown initialization of new rows.");
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         if (padToMultipleOf is { } multiple)
         {
@@ -35,13 +35,13 @@ public static class EmbeddingResizing
             count = (int)rounded;
         }
         if (PeftModel.Of(model) is not null)
-            throw new PeftException($"This {model.GetType().Name} has adapters, which fit its embedding as it is: call ResizeTokenEmbeddings before the first adapter is added, or Unload() them.");
+            throw new PeftException($"This {model.GetType().Name} has adapters, which depend on the current embedding: call ResizeTokenEmbeddings before the first adapter is added, or Unload() them.");
         var embedding = model.InputEmbeddings;
         var (known, width) = (embedding.Weight.shape[0], embedding.Weight.shape[1]);
         if (known == count) return count;
-        // The covariance of the rows is drawn from by a random number for each pair of a new and an old one.
+        // Sampling with the covariance of the rows takes a random value for each pair of a new and an old row.
         MemoryBudget.Require((Int128)count * width * 2 + (rows == NewTokenRows.MeanAndCovariance ? (Int128)Math.Max(0, count - known) * known : 0), ScalarType.Float32, embedding.Weight.device,
-            () => $"an embedding of {count} tokens of width {width}, made from {known}. Lower the number{(rows == NewTokenRows.MeanAndCovariance ? ", or take NewTokenRows.Mean" : "")}.");
+            () => $"an embedding of {count} tokens of width {width}, made from {known}. Lower the number{(rows == NewTokenRows.MeanAndCovariance ? ", or use NewTokenRows.Mean" : "")}.");
 
         using var scope = NewDisposeScope();
         using var grad = no_grad();
@@ -72,7 +72,7 @@ public static class EmbeddingResizing
         var wide = old.to_type(ScalarType.Float32);
         var mean = wide.mean([0], keepdim: true);
         if (rows == NewTokenRows.Mean) return mean.expand(count, width).to_type(old.dtype);
-        // With z of N(0, 1), z·(W − mean)/√n has the covariance of W's rows: no factor of a covariance matrix is needed.
+        // With z from N(0, 1), z·(W − mean)/√n has the covariance of W's rows, so no factorization of a covariance matrix is needed.
         var z = empty(count, known, ScalarType.Float32, old.device).normal_(0, 1, generator);
         var noise = z.mm(wide).sub(z.sum(dim: 1, keepdim: true).mul(mean));
         return mean.add(noise.mul(Kept(Math.Sqrt(CovarianceScale / known))), One).to_type(old.dtype);

@@ -2,11 +2,11 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Llama 3.1's scaling: wavelengths above original/low are multiplied by the factor, those below original/high kept, between them blended.</summary>
+/// <summary>Llama 3.1's scaling: wavelengths above original/low are multiplied by the factor, those below original/high are unchanged, those in between are interpolated.</summary>
 /// <param name="Factor">The factor, at least 1.</param>
 /// <param name="LowFrequency"><c>low_freq_factor</c>.</param>
-/// <param name="HighFrequency"><c>high_freq_factor</c>, larger than the low one.</param>
-/// <param name="OriginalPositions">Positions of the first training: <c>original_max_position_embeddings</c>.</param>
+/// <param name="HighFrequency"><c>high_freq_factor</c>, larger than <c>low_freq_factor</c>.</param>
+/// <param name="OriginalPositions">Number of positions in pretraining: <c>original_max_position_embeddings</c>.</param>
 public sealed record Llama3Scaling(double Factor, double LowFrequency, double HighFrequency, int OriginalPositions) : RotaryScaling
 {
     internal override Tensor Frequencies(double theta, Tensor exponents, long length)

@@ -3,15 +3,15 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Models;
 
-/// <summary>The fields of <c>rope_parameters</c> or <c>rope_scaling</c>, by name.</summary>
+/// <summary>The fields of <c>rope_parameters</c> or <c>rope_scaling</c>.</summary>
 /// <param name="config">The configuration.</param>
-/// <param name="source">Where they stand, for messages.</param>
+/// <param name="source">Path of the fields, for messages.</param>
 /// <param name="rope">The fields.</param>
 internal sealed class RopeFields(ModelConfig config, string source, JsonObject rope)
 {
     private string Kind => (rope["rope_type"] ?? rope["type"])?.ToString() ?? "default";
 
-    /// <summary>A number; null if there is none.</summary>
+    /// <summary>A number; null if it is missing.</summary>
     public double? Number(string name) => rope[name] switch
     {
         null => null,
@@ -19,7 +19,7 @@ internal sealed class RopeFields(ModelConfig config, string source, JsonObject r
         _ => throw Wrong(name, "a number"),
     };
 
-    /// <summary>The scaling that the fields ask for; null for none.</summary>
+    /// <summary>The scaling of the fields; null for none.</summary>
     /// <param name="positions"><c>max_position_embeddings</c>.</param>
     public RotaryScaling? Scaling(int positions)
     {
@@ -46,7 +46,7 @@ internal sealed class RopeFields(ModelConfig config, string source, JsonObject r
             default:
                 throw new UnsupportedModelException(
                     $"{config.Source}: rope_type '{Kind}' is not implemented; implemented are default, linear, dynamic, yarn, longrope and llama3. "
-                    + "Running the model without it would give wrong numbers.");
+                    + "Running the model without it would give wrong results.");
         }
     }
 
@@ -67,11 +67,11 @@ internal sealed class RopeFields(ModelConfig config, string source, JsonObject r
             },
         };
 
-        // Nothing and 0 stand for the default.
+        // Null and 0 mean the default.
         double Above(string name, double fallback) => Number(name) is { } given && given != 0 ? Positive(given, name) : fallback;
     }
 
-    // The field beside max_position_embeddings (Phi-3) goes before the one among the scaling's.
+    // The field next to max_position_embeddings (Phi-3) takes precedence over that of the scaling.
     private int Original(int positions)
     {
         const string name = "original_max_position_embeddings";

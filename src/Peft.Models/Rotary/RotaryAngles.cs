@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Cosines and sines of a forward pass's positions, shaped to multiply <c>[batch, sequence, heads, rotated]</c>.</summary>
-/// <param name="Cosine">cos of each angle, twice over.</param>
+/// <summary>Cosines and sines for the positions of a forward pass, broadcast to <c>[batch, sequence, heads, rotated]</c>.</summary>
+/// <param name="Cosine">cos of each angle, repeated for both halves.</param>
 /// <param name="SignedSine">−sin for the first half of the dimensions, sin for the second.</param>
 internal sealed record RotaryAngles(Tensor Cosine, Tensor SignedSine) : IDisposable
 {
-    /// <summary>Takes the tensors out of the current scope: whoever holds them disposes them.</summary>
+    /// <summary>Detaches the tensors from the current dispose scope: the holder disposes them.</summary>
     public RotaryAngles Detach()
     {
         Cosine.DetachFromDisposeScope();

@@ -2,29 +2,29 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>How rotary frequencies θ^(−2i/d) are changed for texts longer than those that a model was first trained on: the <c>rope_type</c> of <c>config.json</c>.</summary>
+/// <summary>Changes the rotary frequencies θ^(−2i/d) for texts longer than in pretraining: the <c>rope_type</c> of <c>config.json</c>.</summary>
 public abstract record RotaryScaling
 {
     private protected RotaryScaling() { }
 
-    /// <summary>Factor of cosines and sines: the scores grow by its square.</summary>
+    /// <summary>Factor of cosines and sines. The attention scores are scaled by its square.</summary>
     public virtual double AttentionFactor => 1;
 
-    /// <summary>The changed frequencies, <c>[rotated / 2]</c>, in float32 as published implementations compute them.</summary>
+    /// <summary>The scaled frequencies, <c>[rotated / 2]</c>, in float32 as in published implementations.</summary>
     /// <param name="theta">The base θ.</param>
-    /// <param name="exponents">2i/d, <c>[rotated / 2]</c>.</param>
-    /// <param name="length">What <see cref="Regime"/> said.</param>
+    /// <param name="exponents">The exponents 2i/d, <c>[rotated / 2]</c>.</param>
+    /// <param name="length">The result of <see cref="Regime"/>.</param>
     internal abstract Tensor Frequencies(double theta, Tensor exponents, long length);
 
-    /// <summary>The length that decides on the frequencies of a pass; equal lengths mean equal frequencies.</summary>
-    /// <param name="length">The pass's last position and one.</param>
-    /// <param name="before">The regime of the pass before; 0 for none.</param>
+    /// <summary>The length that determines the frequencies of a pass. Equal lengths give equal frequencies.</summary>
+    /// <param name="length">The pass's last position plus one.</param>
+    /// <param name="before">The regime of the previous pass; 0 for none.</param>
     internal virtual long Regime(long length, long before) => 0;
 
-    /// <summary>Whether passes of this regime may each have frequencies of their own, so that tables would not be used again.</summary>
+    /// <summary>True if each pass of this regime may have its own frequencies, so that caching tables is useless.</summary>
     internal virtual bool IsPassing(long regime) => false;
 
-    /// <summary>Says what does not fit heads of which so many dimensions rotate; null if all fits.</summary>
+    /// <summary>The reason why the scaling does not match heads with that many rotated dimensions; null if it does.</summary>
     internal virtual string? Misfit(int rotated) => null;
 
     /// <summary>θ^x in float32.</summary>

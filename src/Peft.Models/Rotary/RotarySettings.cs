@@ -3,17 +3,17 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of one kind of layer.</summary>
-/// <param name="Base">θ: the wavelengths run from 2π to 2πθ.</param>
+/// <summary>Settings of the rotary position embedding (Su et al. 2021, arXiv:2104.09864) of one kind of layer.</summary>
+/// <param name="Base">The base θ: wavelengths range from 2π to 2πθ.</param>
 public sealed record RotarySettings(double Base)
 {
-    /// <summary>What is done to the frequencies for longer texts; null for nothing.</summary>
+    /// <summary>Scaling of the frequencies for longer texts; null for none.</summary>
     public RotaryScaling? Scaling { get; init; }
 
-    /// <summary>Share of a head's dimensions that rotate.</summary>
+    /// <summary>Fraction of a head's dimensions that are rotated.</summary>
     public double Partial { get; init; } = 1;
 
-    /// <summary>Dimensions of a head that rotate. They turn in pairs: an odd share takes one more, as in transformers.</summary>
+    /// <summary>Number of a head's dimensions that are rotated, in pairs. An odd number is rounded up, as in transformers.</summary>
     internal int Rotated(int headSize) => ((int)(headSize * Partial) + 1) / 2 * 2;
 
     /// <summary>The frequencies for a regime of <see cref="RotaryScaling.Regime"/>.</summary>
@@ -21,16 +21,16 @@ public sealed record RotarySettings(double Base)
         => Scaling?.Frequencies(Base, exponents, regime) ?? tensor((float)Base, device: exponents.device).pow(exponents).reciprocal();
 
     /// <summary>
-    /// Reads the settings in both spellings: <c>rope_parameters</c> (nested by layer type where a model has two), or
-    /// <c>rope_theta</c> with <c>rope_scaling</c>, in which the kind is <c>rope_type</c> or <c>type</c>. Kinds are default, linear, dynamic, yarn, longrope (su) and llama3.
+    /// Reads the settings in both formats: <c>rope_parameters</c> (nested by layer type for models with two), or
+    /// <c>rope_theta</c> with <c>rope_scaling</c>, whose kind is <c>rope_type</c> or <c>type</c>. Kinds are default, linear, dynamic, yarn, longrope (su) and llama3.
     /// </summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="layerType">Key of the nested form, such as <c>sliding_attention</c>; null if the model has one kind only.</param>
-    /// <param name="defaultBase">θ if the file gives none.</param>
-    /// <param name="defaultPartial">Share of rotating dimensions if the file gives none.</param>
-    /// <param name="defaultPositions"><c>max_position_embeddings</c> if the file gives none.</param>
-    /// <exception cref="UnsupportedModelException">The scaling is of a kind that is not implemented.</exception>
-    /// <exception cref="ModelFolderException">A field of the scaling is missing or no such value.</exception>
+    /// <param name="layerType">Key of the nested form, such as <c>sliding_attention</c>; null if all layers share the settings.</param>
+    /// <param name="defaultBase">Default of θ.</param>
+    /// <param name="defaultPartial">Default fraction of rotated dimensions.</param>
+    /// <param name="defaultPositions">Default of <c>max_position_embeddings</c>.</param>
+    /// <exception cref="UnsupportedModelException">The kind of scaling is not implemented.</exception>
+    /// <exception cref="ModelFolderException">A field of the scaling is missing or invalid.</exception>
     public static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000, double defaultPartial = 1, int defaultPositions = 2048)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -47,11 +47,11 @@ public sealed record RotarySettings(double Base)
         };
     }
 
-    // As in transformers, the older rope_scaling adds to what layers without a window have.
+    // As in transformers, the older rope_scaling is merged into the settings of layers with full attention.
     private static JsonObject OfLayer(ModelConfig config, string layerType)
     {
         var rope = config.Object("rope_parameters");
-        // transformers writes fields of the flat form beside the nested one where no layer is of one of the types.
+        // If no layer has one of the types, transformers writes fields of the flat form next to the nested ones.
         if (rope?[layerType] is not JsonObject && rope?.Any(pair => pair.Value is not (JsonObject or null)) == true)
             throw new UnsupportedModelException($"{config.Source}: rope_parameters of model_type '{config.ModelType}' must be nested by layer type: full_attention and sliding_attention.");
         var result = rope?[layerType]?.DeepClone().AsObject() ?? [];

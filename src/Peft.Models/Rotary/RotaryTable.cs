@@ -3,29 +3,29 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Precomputed angles of the rotary embedding; grows with the longest sequence seen.</summary>
+/// <summary>Cached angles of the rotary embedding. The table grows with the maximum position.</summary>
 internal sealed class RotaryTable : IDisposable
 {
     private readonly RotarySettings settings;
-    private readonly Lock growing = new();   // passes may run at the same time
+    private readonly Lock growing = new();   // forward passes may run concurrently
     private Tensor? cosine, sine;   // [positions, 1, rotated]
-    private readonly int share;   // an odd one turns one dimension more
+    private readonly int share;   // before rounding up to full pairs
     private long rows, regime;
 
     /// <param name="settings">The settings.</param>
-    /// <param name="headSize">Dimensions of a head.</param>
-    /// <exception cref="UnsupportedModelException">They do not fit heads of that size.</exception>
+    /// <param name="headSize">Number of dimensions of a head.</param>
+    /// <exception cref="UnsupportedModelException">The settings do not match heads of that size.</exception>
     public RotaryTable(RotarySettings settings, int headSize)
     {
         this.settings = settings;
         (share, Rotated) = ((int)(headSize * settings.Partial), settings.Rotated(headSize));
         if (Rotated > headSize || (Rotated > share && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
             throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
-                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {share} of a head's {headSize} dimensions, but they turn in pairs: the number must be even."));
+                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {share} of a head's {headSize} dimensions, but they are rotated in pairs: the number must be even."));
         if (settings.Scaling?.Misfit(Rotated) is { } misfit) throw new UnsupportedModelException(misfit);
     }
 
-    /// <summary>Dimensions of a head that rotate.</summary>
+    /// <summary>Number of a head's dimensions that are rotated.</summary>
     public int Rotated { get; }
 
     /// <summary>Angles of the positions from <paramref name="start"/> on: <c>[length, 1, rotated]</c>.</summary>
@@ -41,14 +41,14 @@ internal sealed class RotaryTable : IDisposable
         return new(cosine!.narrow(0, start, length), sine!.narrow(0, start, length));
     }
 
-    /// <summary>Angles of any positions <c>[batch, sequence]</c>, the largest of which is below <paramref name="limit"/>.</summary>
+    /// <summary>Angles of arbitrary positions <c>[batch, sequence]</c>, all below <paramref name="limit"/>.</summary>
     public RotaryAngles Pick(Tensor positions, long limit, ScalarType type, Device device)
     {
         using var _ = growing.EnterScope();
         using var scope = NewDisposeScope();
         var flat = positions.reshape(-1);
         long[] shape = [.. positions.shape, 1, Rotated];
-        // Only where the frequencies follow from the length is it worth asking the device for it.
+        // Reading the maximum position from the device is worthwhile only if the frequencies depend on it.
         if (settings.Scaling is { } scaling && scaling.Regime(limit, regime) != scaling.Regime(0, regime)) limit = positions.max().item<long>() + 1;
         Tensor c, s;
         if (Passes(limit) || limit > MostRows) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
@@ -78,10 +78,10 @@ internal sealed class RotaryTable : IDisposable
         return straight.addcmul(swapped, angles.SignedSine, Kept(1));
     }
 
-    // Beyond that, positions that a caller names are few among many: a table up to them would hold what nobody asks for.
+    // Larger positions are passed by callers and are usually sparse: a table for all of them would be mostly unused.
     private const long MostRows = 1 << 20;
 
-    // Whether a pass up to a length has frequencies of its own, for which a table would be made in vain.
+    // True if a pass of this length has its own frequencies, so that a table is useless.
     private bool Passes(long length)
     {
         if (settings.Scaling is not { } scaling) return false;
@@ -97,7 +97,7 @@ internal sealed class RotaryTable : IDisposable
             && cosine.device_index == device.index) return;
         Dispose();
         rows = Math.Max(64, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)needed));
-        // Inference tensors could not take part in a later training step.
+        // Inference tensors could not be used in a later training step.
         using var normal = inference_mode(false);
         using var positions = arange(Kept(0), Kept(rows), One, ScalarType.Float32, device);
         (cosine, sine) = Angles(positions, type).Detach();

@@ -3,20 +3,20 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Saves models as Hugging Face's transformers does.</summary>
+/// <summary>Saves models in the format of Hugging Face's transformers.</summary>
 public static class ModelSaving
 {
     /// <summary>
-    /// Saves a model into a folder that <c>FromPretrained</c> and transformers read: <c>config.json</c>, <c>generation_config.json</c> if there is
-    /// one, and <c>model.safetensors</c> or its shards. The folder holds the old model or the new one, whole, at any moment, and keeps what it
-    /// holds besides. Tied parameters are written once.
+    /// Saves a model to a folder that <c>FromPretrained</c> and transformers can load: <c>config.json</c>, <c>generation_config.json</c> if there is
+    /// one, and <c>model.safetensors</c> or its shards. Crash-safe: at any time the folder contains either the old or the new model. Other files are
+    /// kept. Tied parameters are written once.
     /// </summary>
-    /// <param name="model">The model, in the type in which it is to be saved.</param>
-    /// <param name="folder">The folder; it is created if need be.</param>
-    /// <param name="maxShardBytes">Most bytes of tensors in a file; a larger tensor gets a file of its own.</param>
-    /// <param name="labels">Names of a classifier's classes, by class; null leaves those of the configuration.</param>
-    /// <exception cref="AdaptersAttachedException">The model has adapters: what it computes is not in its own parameters.</exception>
-    /// <exception cref="ArgumentException">There are not as many labels as classes.</exception>
+    /// <param name="model">The model, in the dtype to save.</param>
+    /// <param name="folder">The folder, which is created if necessary.</param>
+    /// <param name="maxShardBytes">Maximum number of bytes of tensors per file. A larger tensor gets a file of its own.</param>
+    /// <param name="labels">Names of a classifier's classes in order; null for those of the configuration.</param>
+    /// <exception cref="AdaptersAttachedException">The model has adapters, which are not part of its own parameters.</exception>
+    /// <exception cref="ArgumentException">The number of labels differs from the number of classes.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void SavePretrained(this PretrainedModel model, string folder, long maxShardBytes = 5_000_000_000, IReadOnlyList<string>? labels = null)
     {
@@ -34,7 +34,7 @@ public static class ModelSaving
     }
 }
 
-/// <summary>A model with adapters was to be saved as a plain one.</summary>
+/// <summary>The model to save has adapters, which would be lost.</summary>
 public sealed class AdaptersAttachedException : PeftException
 {
     internal AdaptersAttachedException(PeftModel peft) : base(

@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The <c>config.json</c> of a model that is saved: the one it came with, with the fields that say what it is now.</summary>
+/// <summary>The <c>config.json</c> of a model to save: its original configuration with updated fields.</summary>
 internal static partial class SavedConfig
 {
-    // What follows the architecture's name in the name of its class in transformers.
+    // The suffixes of class names in transformers.
     static readonly Dictionary<string, string> Heads = new()
     {
         ["CAUSAL_LM"] = "ForCausalLM",
@@ -28,11 +28,11 @@ internal static partial class SavedConfig
     {
         var config = model.Config;
         if (ClassOf(model) is { } name) config = config.With("architectures", new JsonArray(name));
-        // transformers 5 writes dtype and reads both; before, it was torch_dtype.
+        // transformers 5 writes dtype and reads both. Older versions use torch_dtype.
         config = config.With(config.Names("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());
         return model.TaskType is "SEQ_CLS" or "TOKEN_CLS" ? WithLabels(config, labels)
             : labels is null ? config
-            : throw new ArgumentException($"A {model.GetType().Name} has no classes to be given labels.", nameof(labels));
+            : throw new ArgumentException($"A {model.GetType().Name} has no classes to label.", nameof(labels));
     }
 
     static string? ClassOf(PretrainedModel model)
@@ -55,7 +55,7 @@ internal static partial class SavedConfig
             if (config.Object("id2label")?.Count == count || (!config.Has("id2label") && count == 2)) return config;
             labels = [.. Enumerable.Range(0, count).Select(i => $"LABEL_{i}")];
         }
-        // transformers does not write num_labels: it counts id2label.
+        // transformers does not write num_labels but counts id2label.
         return config.Without("num_labels")
             .With("id2label", new JsonObject(labels.Select((label, i) => KeyValuePair.Create<string, JsonNode?>($"{i}", label))))
             .With("label2id", new JsonObject(labels.Select((label, i) => KeyValuePair.Create<string, JsonNode?>(label, i))));

@@ -1,16 +1,16 @@
 namespace Peft.Models;
 
-/// <summary>A question and the part of a text that a model reads with it.</summary>
-/// <param name="Text">The tokens.</param>
-/// <param name="Places">Where each token stands in the text; null for a token of the question or the template.</param>
+/// <summary>A question with the part of the context that fits into the model's input.</summary>
+/// <param name="Text">The tokens of question and context.</param>
+/// <param name="Places">Range of each token in the context; null for tokens of the question and special tokens.</param>
 internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> Places)
 {
-    /// <summary>The windows over a text.</summary>
+    /// <summary>The windows over a context.</summary>
     /// <param name="question">The question.</param>
-    /// <param name="context">The text.</param>
-    /// <param name="encoder">Makes the ids, and says how long a window may be.</param>
-    /// <param name="stride">Tokens that neighbouring windows share.</param>
-    /// <param name="error">Makes the exception for what is of no use.</param>
+    /// <param name="context">The context.</param>
+    /// <param name="encoder">The encoder, which also limits the length of a window.</param>
+    /// <param name="stride">Number of tokens that adjacent windows share.</param>
+    /// <param name="error">Creates the exception for invalid input.</param>
     public static IEnumerable<AnswerWindow> Of(string question, string context, TextEncoder encoder, int stride, Func<string, Exception> error)
     {
         var tokens = encoder.Whole(question, context);
@@ -26,7 +26,7 @@ internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> 
         }
     }
 
-    /// <summary>The first and the last token of an answer; 0 and 0 if not all of it is in the window.</summary>
+    /// <summary>The first and the last token of an answer; 0 and 0 if the window does not contain the whole answer.</summary>
     public (int Start, int End) Find(TextRange answer)
     {
         var (start, end) = (-1, -1);
@@ -40,14 +40,14 @@ internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> 
     }
 }
 
-/// <summary>The best answer in the windows over a text.</summary>
+/// <summary>Finds the best answer in the windows over a context.</summary>
 internal static class AnswerSearch
 {
-    /// <summary>As transformers' recipe for SQuAD: the largest sum of a start's and an end's logit, of answers that are not too long.</summary>
-    /// <param name="context">The text.</param>
-    /// <param name="windows">The windows, each with its logits <c>[sequence, 2]</c> of start and end; padding may follow.</param>
-    /// <param name="maxTokens">Most tokens of an answer.</param>
-    /// <param name="allowsNone">Whether there may be no answer, which the first token stands for.</param>
+    /// <summary>The answer with the largest sum of start and end logits, up to a maximum length, as in transformers' SQuAD example.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="windows">The windows, each with its logits <c>[sequence, 2]</c> of start and end, possibly with padding.</param>
+    /// <param name="maxTokens">Maximum number of tokens of an answer.</param>
+    /// <param name="allowsNone">True to allow the result "no answer", which the first token represents.</param>
     public static Answer Best(string context, IReadOnlyList<(AnswerWindow Window, float[] Logits)> windows, int maxTokens, bool allowsNone)
     {
         var best = (Score: double.NegativeInfinity, Start: 0, End: 0);
@@ -67,7 +67,7 @@ internal static class AnswerSearch
         }
         var total = LogOfSum(starts) + LogOfSum(ends);
         if (!allowsNone) return Found(Math.Exp(best.Score - total));
-        // The first token takes part as a start and an end of its own.
+        // The first token counts as an additional start and end.
         var all = LogOfSum([(float)total, (float)none]);
         return none > best.Score ? new("", 0, 0, Math.Exp(none - all)) : Found(Math.Exp(best.Score - all));
 

@@ -1,54 +1,54 @@
 namespace Peft.Models;
 
-/// <summary>An answer that stands in a text.</summary>
-/// <param name="Text">The answer as it stands there; empty if the text does not say.</param>
-/// <param name="Start">Its first character in the text.</param>
-/// <param name="End">The character after its last.</param>
-/// <param name="Probability">Its probability: that of its start times that of its end, among all tokens of the text.</param>
+/// <summary>An answer extracted from a context.</summary>
+/// <param name="Text">The answer as in the context; empty if there is no answer.</param>
+/// <param name="Start">Index of its first character in the context.</param>
+/// <param name="End">Index after its last character.</param>
+/// <param name="Probability">Probability of the answer: that of its start times that of its end, over all tokens of the context.</param>
 public sealed record Answer(string Text, int Start, int End, double Probability)
 {
-    /// <summary>Whether the text has an answer.</summary>
+    /// <summary>True if an answer was found.</summary>
     public bool IsFound => Text is { Length: > 0 };
 }
 
-/// <summary>How answers are looked for.</summary>
+/// <summary>Options for question answering.</summary>
 public sealed record AnswerOptions
 {
-    /// <summary>Windows that run at the same time. 32.</summary>
+    /// <summary>Number of windows per batch. Default 32.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Most tokens of question and text; null for what the tokenizer and the model allow. Longer texts are read in windows.</summary>
+    /// <summary>Maximum number of tokens of question and context; null for the limit of tokenizer and model. Longer contexts are split into windows.</summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Tokens that neighbouring windows share. 128.</summary>
+    /// <summary>Number of tokens that adjacent windows share. Default 128.</summary>
     public int Stride { get; init; } = 128;
 
-    /// <summary>Most tokens of an answer. 30.</summary>
+    /// <summary>Maximum number of tokens of an answer. Default 30.</summary>
     public int MaxAnswerTokens { get; init; } = 30;
 
-    /// <summary>Whether the model may say that there is no answer, if it was trained on such questions. False.</summary>
+    /// <summary>True to allow the result "no answer", if the model was trained with unanswerable questions. Default false.</summary>
     public bool AllowNoAnswer { get; init; }
 }
 
-/// <summary>Answers to questions about texts, by a <see cref="QuestionAnswerer"/>.</summary>
+/// <summary>Extractive question answering with a <see cref="QuestionAnswerer"/>.</summary>
 public static class Answering
 {
-    /// <summary>The answer to a question.</summary>
+    /// <summary>Answers a question.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="question">The question.</param>
-    /// <param name="context">The text that holds the answer, of any length.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="options">Length of windows and answers; the defaults if null.</param>
-    /// <exception cref="ArgumentException">The question or the text is empty, or the question leaves no room for the text.</exception>
+    /// <param name="context">The text that contains the answer, of any length.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">Lengths of windows and answers; null for the defaults.</param>
+    /// <exception cref="ArgumentException">The question or the context is empty, or the question is too long.</exception>
     public static Answer Answer(this QuestionAnswerer model, string question, string context, Tokenizer tokenizer, AnswerOptions? options = null)
         => model.Answer([(question, context)], tokenizer, options)[0];
 
-    /// <summary>The answers to questions, in their order.</summary>
+    /// <summary>Answers several questions. The answers have the order of the questions.</summary>
     /// <param name="model">The model, with or without adapters.</param>
-    /// <param name="questions">Questions, each with the text that holds its answer.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="options">Length of windows and answers; the defaults if null.</param>
-    /// <exception cref="ArgumentException">A question or text is empty, or a question leaves no room for its text; its number is named.</exception>
+    /// <param name="questions">The questions, each with the context that contains its answer.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">Lengths of windows and answers; null for the defaults.</param>
+    /// <exception cref="ArgumentException">A question or context is empty, or a question is too long. The message has its index.</exception>
     public static IReadOnlyList<Answer> Answer(this QuestionAnswerer model, IEnumerable<(string Question, string Context)> questions, Tokenizer tokenizer, AnswerOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(questions);

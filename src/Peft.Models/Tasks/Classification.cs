@@ -1,16 +1,16 @@
 namespace Peft.Models;
 
-/// <summary>A class and how probable it is.</summary>
+/// <summary>A class with its probability.</summary>
 /// <param name="Label">Name of the class.</param>
 /// <param name="Probability">Its probability.</param>
 public readonly record struct LabelProbability(string Label, double Probability);
 
-/// <summary>What a classifier makes of a text.</summary>
-/// <param name="Scores">All classes, the most probable first. Probabilities sum to 1 where a text has one class, and are each for itself where it may have several.</param>
-/// <param name="IsTruncated">Whether the text was longer than the model reads, so that its end did not count.</param>
+/// <summary>The classification of a text.</summary>
+/// <param name="Scores">All classes, most probable first. Probabilities sum to 1 for single-label problems, and are independent for multi-label ones.</param>
+/// <param name="IsTruncated">True if the text was longer than the maximum length and was truncated.</param>
 public sealed record Classification(IReadOnlyList<LabelProbability> Scores, bool IsTruncated = false)
 {
-    /// <summary>All classes, the most probable first.</summary>
+    /// <summary>All classes, most probable first.</summary>
     public IReadOnlyList<LabelProbability> Scores { get; init; } = Scores is { Count: > 0 } ? Scores : throw new ArgumentException("There must be at least one class.", nameof(Scores));
 
     /// <summary>The most probable class.</summary>
@@ -19,44 +19,44 @@ public sealed record Classification(IReadOnlyList<LabelProbability> Scores, bool
     /// <summary>The probability of <see cref="Label"/>.</summary>
     public double Probability => Scores[0].Probability;
 
-    /// <summary>The classes that are at least so probable; where a text may have several, 0.5 chooses as training does.</summary>
+    /// <summary>The classes with at least this probability. For multi-label problems 0.5 is the threshold of training.</summary>
     public IEnumerable<string> LabelsFrom(double probability) => Scores.TakeWhile(score => score.Probability >= probability).Select(score => score.Label);
 
-    /// <summary>The most probable class and its probability.</summary>
+    /// <summary>The most probable class with its probability.</summary>
     public override string ToString() => FormattableString.Invariant($"{Label} ({Probability:P1})");
 }
 
-/// <summary>Classes and numbers of texts, by a <see cref="SequenceClassifier"/>.</summary>
+/// <summary>Classification and regression of texts with a <see cref="SequenceClassifier"/>.</summary>
 public static class Classifying
 {
-    /// <summary>The classes of a text.</summary>
+    /// <summary>Classifies a text.</summary>
     /// <inheritdoc cref="Classify(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     public static Classification Classify(this SequenceClassifier model, string text, Tokenizer tokenizer, PredictionOptions? options = null)
         => model.Classify([text], tokenizer, options)[0];
 
-    /// <summary>The classes of texts.</summary>
+    /// <summary>Classifies texts.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="texts">The texts.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="options">Size of batches and length of texts; the defaults if null.</param>
-    /// <returns>A result for each text, in the order of the texts.</returns>
-    /// <exception cref="ArgumentException">A text is null or has no tokens, or is too long and must not be cut; its number is named.</exception>
-    /// <exception cref="InvalidOperationException">The model gives numbers, not classes.</exception>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">Batch size and length of texts; null for the defaults.</param>
+    /// <returns>One result per text, in the order of the texts.</returns>
+    /// <exception cref="ArgumentException">A text is null, has no tokens, or is too long while truncation is off. The message has its index.</exception>
+    /// <exception cref="InvalidOperationException">The model is a regression model.</exception>
     public static IReadOnlyList<Classification> Classify(this SequenceClassifier model, IEnumerable<string> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Classify(model, Singles(texts), tokenizer, options);
 
-    /// <summary>The classes of pairs of texts, such as premise and hypothesis.</summary>
+    /// <summary>Classifies pairs of texts, such as premise and hypothesis.</summary>
     /// <inheritdoc cref="Classify(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     public static IReadOnlyList<Classification> Classify(this SequenceClassifier model, IEnumerable<(string Text, string Pair)> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Classify(model, Pairs(texts), tokenizer, options);
 
-    /// <summary>The numbers that a model of <see cref="ProblemType.Regression"/> gives texts.</summary>
+    /// <summary>Predicts a number for each text, with a model for <see cref="ProblemType.Regression"/>.</summary>
     /// <inheritdoc cref="Classify(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
-    /// <exception cref="InvalidOperationException">The model gives classes, or more than one number.</exception>
+    /// <exception cref="InvalidOperationException">The model is a classifier, or has more than one output.</exception>
     public static IReadOnlyList<double> Regress(this SequenceClassifier model, IEnumerable<string> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Regress(model, Singles(texts), tokenizer, options);
 
-    /// <summary>The numbers that a model of <see cref="ProblemType.Regression"/> gives pairs of texts.</summary>
+    /// <summary>Predicts a number for each pair of texts, with a model for <see cref="ProblemType.Regression"/>.</summary>
     /// <inheritdoc cref="Regress(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     public static IReadOnlyList<double> Regress(this SequenceClassifier model, IEnumerable<(string Text, string Pair)> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Regress(model, Pairs(texts), tokenizer, options);
@@ -64,9 +64,9 @@ public static class Classifying
     private static IReadOnlyList<Classification> Classify(SequenceClassifier model, List<(string, string?)> texts, Tokenizer tokenizer, PredictionOptions? options)
     {
         ArgumentNullException.ThrowIfNull(model);
-        using var pass = PeftModel.Of(model)?.Pass();   // the labels are those of the adapters that run
+        using var pass = PeftModel.Of(model)?.Pass();   // the labels belong to the active adapters
         var labels = model.Labels;
-        if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("The model gives numbers, not classes: use Regress.");
+        if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("The model predicts numbers, not classes: use Regress.");
         return Run(model, texts, tokenizer, options, (logits, truncated) =>
         {
             var probabilities = labels.Problem == ProblemType.MultiLabel ? [.. logits.Select(logit => 1 / (1 + Math.Exp(-(double)logit)))] : Prediction.Softmax(logits);
@@ -79,7 +79,7 @@ public static class Classifying
         ArgumentNullException.ThrowIfNull(model);
         using var pass = PeftModel.Of(model)?.Pass();
         if (model.Labels is not { Problem: ProblemType.Regression, Count: 1 } labels)
-            throw new InvalidOperationException($"The model is for {model.Labels.Problem} of {model.Labels}, but must give one number: use Classify, or load it for {nameof(ProblemType)}.{ProblemType.Regression}.");
+            throw new InvalidOperationException($"The model is for {model.Labels.Problem} of {model.Labels}, but must predict one number: use Classify, or load it for {nameof(ProblemType)}.{ProblemType.Regression}.");
         return Run(model, texts, tokenizer, options, (values, _) => (double)values[0]);
     }
 

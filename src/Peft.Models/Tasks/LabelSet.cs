@@ -2,16 +2,16 @@ using System.Collections;
 
 namespace Peft.Models;
 
-/// <summary>What a classification head learns (<c>problem_type</c> of <c>config.json</c>).</summary>
+/// <summary>The problem type of a classification head (<c>problem_type</c> of <c>config.json</c>).</summary>
 public enum ProblemType
 {
-    /// <summary>One class for each text.</summary>
+    /// <summary>One class per text.</summary>
     SingleLabel,
 
-    /// <summary>Any number of classes for each text.</summary>
+    /// <summary>Any number of classes per text.</summary>
     MultiLabel,
 
-    /// <summary>A number for each text.</summary>
+    /// <summary>A number per text.</summary>
     Regression,
 }
 
@@ -22,10 +22,10 @@ internal static class ProblemTypes
         ProblemType.SingleLabel => "single_label_classification",
         ProblemType.MultiLabel => "multi_label_classification",
         ProblemType.Regression => "regression",
-        _ => throw new ArgumentOutOfRangeException(nameof(problem), problem, "That is none of the types of problems."),
+        _ => throw new ArgumentOutOfRangeException(nameof(problem), problem, "Unknown problem type."),
     };
 
-    /// <summary>The type that a configuration names, or that follows from the number of classes; also for names that are not known, which the loss refuses.</summary>
+    /// <summary>The type that a configuration names, or that follows from the number of classes. Unknown names are accepted here, as the loss rejects them.</summary>
     public static ProblemType Of(string? field, int classes) => field switch
     {
         "multi_label_classification" => ProblemType.MultiLabel,
@@ -36,47 +36,47 @@ internal static class ProblemTypes
 }
 
 /// <summary>
-/// The classes of a task in the order of a model's outputs: <c>id2label</c> by index, <c>label2id</c> by <see cref="IdOf"/>, and what is learned about them.
-/// Where <see cref="LoadOptions"/> are asked for, it stands for options with these classes.
+/// The classes of a task in the order of a model's outputs, with the problem type: <c>id2label</c> by index, <c>label2id</c> by <see cref="IdOf"/>.
+/// Converts implicitly to <see cref="LoadOptions"/> for a model with these classes.
 /// </summary>
 public sealed class LabelSet : IReadOnlyList<string>
 {
     private readonly string[] names;
     private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
 
-    /// <summary>Classes, each learned for itself against all others.</summary>
-    /// <param name="names">Their names in order.</param>
+    /// <summary>Creates classes of a single-label problem.</summary>
+    /// <param name="names">The names in order.</param>
     public LabelSet(params IEnumerable<string> names) : this(ProblemType.SingleLabel, names) { }
 
-    /// <summary>Classes and what is learned about them.</summary>
-    /// <param name="problem">One class for each text, several, or a number for each name.</param>
-    /// <param name="names">Their names in order.</param>
-    /// <exception cref="ArgumentException">There is no name, one is empty, or two are the same.</exception>
+    /// <summary>Creates classes of a problem type.</summary>
+    /// <param name="problem">One class per text, several, or a number for each name.</param>
+    /// <param name="names">The names in order.</param>
+    /// <exception cref="ArgumentException">There are no names, a name is empty, or two are equal.</exception>
     public LabelSet(ProblemType problem, IEnumerable<string> names)
     {
         ArgumentNullException.ThrowIfNull(names);
-        if (!Enum.IsDefined(problem)) throw new ArgumentOutOfRangeException(nameof(problem), problem, "That is none of the types of problems.");
+        if (!Enum.IsDefined(problem)) throw new ArgumentOutOfRangeException(nameof(problem), problem, "Unknown problem type.");
         this.names = [.. names];
         Problem = problem;
         if (this.names.Length == 0) throw new ArgumentException("There must be at least one label.", nameof(names));
         for (var id = 0; id < this.names.Length; id++)
         {
             if (string.IsNullOrEmpty(this.names[id])) throw new ArgumentException($"Label {id} has no name.", nameof(names));
-            if (!ids.TryAdd(this.names[id], id)) throw new ArgumentException($"The label '{this.names[id]}' is named twice.", nameof(names));
+            if (!ids.TryAdd(this.names[id], id)) throw new ArgumentException($"Duplicate label '{this.names[id]}'.", nameof(names));
         }
     }
 
-    /// <summary>What is learned about the classes.</summary>
+    /// <summary>The problem type.</summary>
     public ProblemType Problem { get; }
 
     /// <inheritdoc/>
     public int Count => names.Length;
 
     /// <summary>The name of a class.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There is none of that number.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The id is out of range.</exception>
     public string this[int id] => id >= 0 && id < names.Length ? names[id] : throw new ArgumentOutOfRangeException(nameof(id), id, $"There are {names.Length} labels, numbered from 0.");
 
-    /// <summary>The number of a class; -1 if there is none of that name.</summary>
+    /// <summary>The id of a class; -1 if the name is unknown.</summary>
     public int IdOf(string name) => ids.GetValueOrDefault(name, -1);
 
     /// <inheritdoc/>
@@ -84,8 +84,8 @@ public sealed class LabelSet : IReadOnlyList<string>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>Why a model cannot learn these classes; empty if it can.</summary>
-    /// <param name="dataset">Name of the dataset that they are of.</param>
+    /// <summary>The reasons why a model cannot be trained with these classes; empty if it can.</summary>
+    /// <param name="dataset">Name of the dataset with these classes.</param>
     /// <param name="model">The model.</param>
     internal IEnumerable<string> Errors(string dataset, ClassifyingModel model)
     {
@@ -95,6 +95,6 @@ public sealed class LabelSet : IReadOnlyList<string>
         yield return $"{dataset} is for {Problem} of {this}, but the model for {own.Problem} of {own}: load it with the dataset's Labels, or give the dataset the model's.";
     }
 
-    /// <summary>The names, of many only the first.</summary>
+    /// <summary>The names; the first 10 if there are more.</summary>
     public override string ToString() => string.Join(", ", names.Take(10)) + (names.Length > 10 ? $", … ({names.Length} in all)" : "");
 }

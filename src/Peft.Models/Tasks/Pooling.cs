@@ -1,19 +1,19 @@
 namespace Peft.Models;
 
-/// <summary>Which hidden states stand for a text.</summary>
+/// <summary>The hidden state that represents a text.</summary>
 public enum Pooling
 {
-    /// <summary>That of the first token, BERT's <c>[CLS]</c>: what an encoder's classification head reads, for BERT through its pooler.</summary>
+    /// <summary>The state of the first token, BERT's <c>[CLS]</c>, which the classification head of an encoder reads, for BERT through its pooler.</summary>
     Cls,
 
-    /// <summary>The mean over the real tokens, which sentence encoders are trained for. BERT's pooler, trained for the first token, is left out.</summary>
+    /// <summary>The mean over the real tokens, as sentence encoders are trained. BERT's pooler, which was trained for the first token, is skipped.</summary>
     Mean,
 
-    /// <summary>That of the last real token: what a decoder's classification head reads.</summary>
+    /// <summary>The state of the last real token, which the classification head of a decoder reads.</summary>
     Last,
 }
 
-/// <summary>How <see cref="Pooling"/> stands in <c>config.json</c>: transformers has the field for ModernBERT, and no reader for other architectures.</summary>
+/// <summary>The values of <see cref="Pooling"/> in <c>config.json</c>. In transformers only ModernBERT has this field; other architectures ignore it.</summary>
 internal static class Poolings
 {
     public const string Field = "classifier_pooling";
@@ -23,10 +23,10 @@ internal static class Poolings
         Pooling.Cls => "cls",
         Pooling.Mean => "mean",
         Pooling.Last => "last",
-        _ => throw new ArgumentOutOfRangeException(nameof(pooling), pooling, "That is none of the ways to pool."),
+        _ => throw new ArgumentOutOfRangeException(nameof(pooling), pooling, "Unknown pooling."),
     };
 
-    /// <exception cref="UnsupportedModelException">The text is no pooling.</exception>
+    /// <exception cref="UnsupportedModelException">The value is not a pooling.</exception>
     public static Pooling? Parse(string? text, string source) => text switch
     {
         null => null,

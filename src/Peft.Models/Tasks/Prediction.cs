@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, all in one pass as adapters see it.</summary>
+/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, and as a single pass for the adapters.</summary>
 internal static class Prediction
 {
-    /// <summary>What a model makes of each text, in the order of the texts.</summary>
+    /// <summary>Computes a result for each text, in the order of the texts.</summary>
     /// <param name="model">The model.</param>
     /// <param name="texts">The texts.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="batchSize">Texts of a batch.</param>
-    /// <param name="forward">The output for a batch, a row for each text and, where each token has one, a place for each token.</param>
-    /// <param name="read">Makes a result of a text's number and its part of the output.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="batchSize">Number of texts per batch.</param>
+    /// <param name="forward">Computes the output for a batch, with a row for each text and optionally a position for each token.</param>
+    /// <param name="read">Creates a result from the index of a text and its part of the output.</param>
     public static T[] Run<T>(PretrainedModel model, IReadOnlyList<EncodedText> texts, Tokenizer tokenizer, int batchSize, Func<ModelInput, Tensor> forward, Func<int, float[], T> read)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
@@ -21,7 +21,7 @@ internal static class Prediction
         using var folded = peft?.ForInference();
         using var pass = peft?.Pass();
         using var inference = inference_mode();
-        // Adapters that belong to rows of a batch must find the rows as they were given.
+        // Adapters that are assigned to rows of a batch need all rows in the given order.
         var together = peft?.RowsAreIndependent == false;
         var order = Enumerable.Range(0, texts.Count);
         var batches = together ? [order.ToArray()] : order.OrderByDescending(i => texts[i].Ids.Length).Chunk(batchSize);
@@ -41,7 +41,7 @@ internal static class Prediction
         return results;
     }
 
-    /// <summary>Most tokens of a text: what the caller wants, the tokenizer names, and the model has positions for.</summary>
+    /// <summary>Maximum number of tokens of a text: that of the caller or the tokenizer, limited by the model's positions.</summary>
     public static int? MaxLength(PretrainedModel model, Tokenizer tokenizer, int? wanted)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -51,7 +51,7 @@ internal static class Prediction
         return new[] { wanted ?? tokenizer.MaxLength, positions }.Min();
     }
 
-    /// <summary>Logits as probabilities that sum to 1.</summary>
+    /// <summary>Converts logits to probabilities that sum to 1.</summary>
     public static double[] Softmax(IEnumerable<float> logits)
     {
         var all = logits.Select(logit => (double)logit).ToArray();

@@ -1,14 +1,14 @@
 namespace Peft.Models;
 
-/// <summary>How texts are run through a model.</summary>
+/// <summary>Options for predictions.</summary>
 public record PredictionOptions
 {
-    /// <summary>Texts that run at the same time. Texts of similar length share a batch. 32.</summary>
+    /// <summary>Number of texts per batch. Batches have texts of similar length. Default 32.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Most tokens of a text, special ones included; null for what the tokenizer and the model allow.</summary>
+    /// <summary>Maximum number of tokens of a text, special tokens included; null for the limit of tokenizer and model.</summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Whether longer texts are cut, or refused. True.</summary>
+    /// <summary>True to truncate longer texts, false to reject them. Default true.</summary>
     public bool Truncate { get; init; } = true;
 }

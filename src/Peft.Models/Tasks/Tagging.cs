@@ -1,30 +1,30 @@
 namespace Peft.Models;
 
-/// <summary>A word and its tag.</summary>
+/// <summary>A word with its tag.</summary>
 /// <param name="Text">The word.</param>
-/// <param name="Start">Its first character in the text.</param>
-/// <param name="End">The character after its last.</param>
-/// <param name="Label">Its tag; <c>O</c>, or else the model's first tag, for a word that the tokenizer leaves out.</param>
-/// <param name="Probability">The tag's probability; 0 for a word that the tokenizer leaves out.</param>
+/// <param name="Start">Index of its first character in the text.</param>
+/// <param name="End">Index after its last character.</param>
+/// <param name="Label">The tag; <c>O</c>, or else the model's first tag, for a word that the tokenizer drops.</param>
+/// <param name="Probability">Probability of the tag; 0 for a word that the tokenizer drops.</param>
 public sealed record TaggedWord(string Text, int Start, int End, string Label, double Probability);
 
-/// <summary>Neighbouring words that are one thing.</summary>
-/// <param name="Type">What it is, such as <c>location</c>.</param>
-/// <param name="Text">The words as they stand in the text.</param>
-/// <param name="Start">Its first character in the text.</param>
-/// <param name="End">The character after its last.</param>
-/// <param name="Probability">The mean probability of its words' tags.</param>
+/// <summary>Adjacent words that form an entity.</summary>
+/// <param name="Type">Type of the entity, such as <c>location</c>.</param>
+/// <param name="Text">The words as in the text.</param>
+/// <param name="Start">Index of its first character in the text.</param>
+/// <param name="End">Index after its last character.</param>
+/// <param name="Probability">Mean probability of the words' tags.</param>
 public sealed record TaggedEntity(string Type, string Text, int Start, int End, double Probability);
 
-/// <summary>What a tagger makes of a text.</summary>
-/// <param name="Text">The text; words that were given apart stand in it with a space between them.</param>
-/// <param name="Words">Its words.</param>
+/// <summary>A text with tags and entities.</summary>
+/// <param name="Text">The text. Words that were passed separately are joined by spaces.</param>
+/// <param name="Words">The words.</param>
 public sealed record TaggedText(string Text, IReadOnlyList<TaggedWord> Words)
 {
-    /// <summary>Its words.</summary>
+    /// <summary>The words.</summary>
     public IReadOnlyList<TaggedWord> Words { get; init; } = Text is not null && Words is not null && Words.All(word => word is not null) ? Words : throw new ArgumentException("The text or a word is null.", nameof(Words));
 
-    /// <summary>The entities that the words' tags mean (<see cref="Peft.Entities.Of"/>).</summary>
+    /// <summary>The entities that the words' tags encode (<see cref="Peft.Entities.Of"/>).</summary>
     public IReadOnlyList<TaggedEntity> Entities { get; } = [.. Peft.Entities.Of([.. Words.Select(word => word.Label)]).Select(span =>
     {
         var (start, end) = (Words[span.Start].Start, Words[span.End - 1].End);
@@ -32,41 +32,41 @@ public sealed record TaggedText(string Text, IReadOnlyList<TaggedWord> Words)
     })];
 }
 
-/// <summary>How texts are tagged.</summary>
+/// <summary>Options for tagging texts.</summary>
 public sealed record TaggingPredictionOptions
 {
-    /// <summary>Windows that run at the same time. 32.</summary>
+    /// <summary>Number of windows per batch. Default 32.</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Most tokens that the model reads at once; null for what the tokenizer and the model allow. Longer texts are read in windows.</summary>
+    /// <summary>Maximum number of tokens of the model's input; null for the limit of tokenizer and model. Longer texts are split into windows.</summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Tokens that neighbouring windows share. A word is tagged where more text stands around it. 32.</summary>
+    /// <summary>Number of tokens that adjacent windows share. A word gets its tag from the window with more context around it. Default 32.</summary>
     public int Stride { get; init; } = 32;
 }
 
-/// <summary>Tags and entities of texts, by a <see cref="TokenClassifier"/>.</summary>
+/// <summary>Tagging of words and entities with a <see cref="TokenClassifier"/>.</summary>
 public static class Tagging
 {
-    /// <summary>Tags a text, whose words are runs of letters and digits, and every other character by itself.</summary>
+    /// <summary>Tags a text. Words are runs of letters and digits; every other character is a word of its own.</summary>
     /// <inheritdoc cref="Tag(TokenClassifier, IEnumerable{string}, Tokenizer, TaggingPredictionOptions)"/>
     public static TaggedText Tag(this TokenClassifier model, string text, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
         => model.Tag([text], tokenizer, options)[0];
 
-    /// <summary>Tags texts, whose words are runs of letters and digits, and every other character by itself.</summary>
+    /// <summary>Tags texts. Words are runs of letters and digits; every other character is a word of its own.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="texts">The texts.</param>
-    /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="options">Size of batches and windows; the defaults if null.</param>
-    /// <returns>A result for each text, in the order of the texts.</returns>
-    /// <exception cref="ArgumentException">A text is null or has no tokens; its number is named.</exception>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">Sizes of batches and windows; null for the defaults.</param>
+    /// <returns>One result per text, in the order of the texts.</returns>
+    /// <exception cref="ArgumentException">A text is null or has no tokens. The message has its index.</exception>
     public static IReadOnlyList<TaggedText> Tag(this TokenClassifier model, IEnumerable<string> texts, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
         return Run(model, [.. texts.Select((text, i) => (text ?? throw new ArgumentException($"Text {i} is null.", nameof(texts)), Words.Split(text)))], tokenizer, options ?? new());
     }
 
-    /// <summary>Tags sentences whose words are given, as those of a <see cref="TaggingDataset"/> are.</summary>
+    /// <summary>Tags sentences that are already split into words, like those of a <see cref="TaggingDataset"/>.</summary>
     /// <inheritdoc cref="Tag(TokenClassifier, IEnumerable{string}, Tokenizer, TaggingPredictionOptions)"/>
     public static IReadOnlyList<TaggedText> Tag(this TokenClassifier model, IEnumerable<IReadOnlyList<string>> sentences, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
     {
@@ -78,7 +78,7 @@ public static class Tagging
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Stride);
-        using var pass = PeftModel.Of(model)?.Pass();   // the labels are those of the adapters that run
+        using var pass = PeftModel.Of(model)?.Pass();   // the labels belong to the active adapters
         var most = Prediction.MaxLength(model, tokenizer, options.MaxLength);
         var encoder = new TextEncoder(tokenizer, int.MaxValue, truncates: false);
         var windows = new List<(int Text, int[] Tokens)>();

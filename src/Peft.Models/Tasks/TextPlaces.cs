@@ -2,11 +2,11 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>Where things stand in a text: tokenizers count code points, .NET counts UTF-16 units.</summary>
+/// <summary>Converts positions in a text: tokenizers count code points, .NET counts UTF-16 units.</summary>
 internal sealed class TextPlaces
 {
     private readonly string text;
-    private readonly int[]? units;   // null where a code point is a unit each
+    private readonly int[]? units;   // null if each code point is a single unit
 
     public TextPlaces(string text)
     {
@@ -22,10 +22,10 @@ internal sealed class TextPlaces
         units = [.. places];
     }
 
-    /// <summary>The place of a code point in the .NET string.</summary>
+    /// <summary>UTF-16 index of a code point.</summary>
     public int ToUnits(int codePoint) => units is null ? codePoint : units[Math.Min(codePoint, units.Length - 1)];
 
-    /// <summary>The range of a token in the .NET string, without white space at its ends, which some tokenizers count in.</summary>
+    /// <summary>The UTF-16 range of a token, without whitespace at its ends, which some tokenizers include.</summary>
     public (int Start, int End) Range((int Start, int End) token)
     {
         var (start, end) = (ToUnits(token.Start), ToUnits(token.End));
@@ -35,10 +35,10 @@ internal sealed class TextPlaces
     }
 }
 
-/// <summary>Words of a text, for models that tag words.</summary>
+/// <summary>Splits texts into words, for tagging.</summary>
 internal static class Words
 {
-    /// <summary>Runs of letters, digits and marks; any other character but white space is a word of its own.</summary>
+    /// <summary>Words are runs of letters, digits and marks. Any other character except whitespace is a word of its own.</summary>
     public static List<TextRange> Split(string text)
     {
         var words = new List<TextRange>();
@@ -61,7 +61,7 @@ internal static class Words
         return words;
     }
 
-    /// <summary>Words with a space between them, and where each stands.</summary>
+    /// <summary>Joins words by spaces. Returns the text with the range of each word.</summary>
     public static (string Text, List<TextRange> Words) Join(IReadOnlyList<string> words)
     {
         var text = string.Join(' ', words);
@@ -75,10 +75,10 @@ internal static class Words
         return (text, ranges);
     }
 
-    /// <summary>The first token of each word, -1 for a word that has none: one whose characters the tokenizer leaves out.</summary>
+    /// <summary>The first token of each word; -1 for a word without tokens, as the tokenizer drops its characters.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="words">Its words in order.</param>
-    /// <param name="tokens">Its tokens.</param>
+    /// <param name="words">The words in order.</param>
+    /// <param name="tokens">The tokens.</param>
     public static int[] FirstTokens(string text, IReadOnlyList<TextRange> words, TokenEncoding tokens)
     {
         var places = new TextPlaces(text);
@@ -88,7 +88,7 @@ internal static class Words
         {
             if (tokens.SequenceIds[i] is null) continue;
             var (start, end) = places.Range(tokens.Offsets[i]);
-            if (start >= end) continue;   // a space alone
+            if (start >= end) continue;   // only whitespace
             while (word < words.Count && words[word].End <= start) word++;
             if (word == words.Count) break;
             if (first[word] < 0 && end > words[word].Start) first[word] = i;

@@ -1,21 +1,21 @@
 namespace Peft.Models;
 
-/// <summary>A token that is found in the text before the model sees it.</summary>
-/// <param name="Content">Its text.</param>
+/// <summary>A token that is matched in the text before the model runs.</summary>
+/// <param name="Content">The token's text.</param>
 public sealed record AddedToken(string Content)
 {
-    /// <summary>Whether it stands only where no letter, digit or underscore touches it.</summary>
+    /// <summary>True if it only matches where no letter, digit or underscore is adjacent.</summary>
     public bool SingleWord { get; init; }
 
-    /// <summary>Whether white space before it belongs to it.</summary>
+    /// <summary>True if it includes the whitespace before it.</summary>
     public bool StripLeft { get; init; }
 
-    /// <summary>Whether white space after it belongs to it.</summary>
+    /// <summary>True if it includes the whitespace after it.</summary>
     public bool StripRight { get; init; }
 
-    /// <summary>Whether it is looked for in the normalized text, in its own normalized form, instead of in the text as given.</summary>
+    /// <summary>True if its normalized form is matched in the normalized text, false if its text is matched in the original text.</summary>
     public bool Normalized { get; init; }
 
-    /// <summary>Whether decoding leaves it out on request.</summary>
+    /// <summary>True if decoding can skip it.</summary>
     public bool Special { get; init; }
 }

@@ -1,30 +1,30 @@
 namespace Peft.Models;
 
-/// <summary>How texts are encoded. Without any setting: special tokens, no truncation, no padding.</summary>
+/// <summary>Options for encoding texts. Defaults: special tokens, no truncation, no padding.</summary>
 public sealed record EncodeOptions
 {
-    /// <summary>Whether the model's template is applied, such as a leading begin-of-sequence token.</summary>
+    /// <summary>True to add the special tokens of the model's template, such as a begin-of-sequence token.</summary>
     public bool AddSpecialTokens { get; init; } = true;
 
-    /// <summary>Longest result in tokens, special ones included; longer texts are cut. Null does not cut. At least 1.</summary>
+    /// <summary>Maximum number of tokens, special tokens included; longer texts are truncated. Null for no truncation. At least 1.</summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Which of two texts gives way.</summary>
+    /// <summary>The text of a pair that is truncated.</summary>
     public TruncationStrategy Truncation { get; init; } = TruncationStrategy.LongestFirst;
 
-    /// <summary>Which end of a text is cut off; null as <c>tokenizer_config.json</c> says, the right otherwise.</summary>
+    /// <summary>The side that is truncated; null for that of <c>tokenizer_config.json</c>, or else the right.</summary>
     public Side? TruncationSide { get; init; }
 
-    /// <summary>Up to what length padding is added.</summary>
+    /// <summary>The length to pad to.</summary>
     public PaddingStrategy Padding { get; init; }
 
-    /// <summary>Makes padded lengths multiples of this number, as tensor cores like. At least 1.</summary>
+    /// <summary>Pads to a multiple of this length, which is efficient on tensor cores. At least 1.</summary>
     public int PadToMultipleOf { get; init; } = 1;
 
-    /// <summary>Where padding goes; null as <c>tokenizer_config.json</c> says, the right otherwise. Generation needs the left.</summary>
+    /// <summary>The side that is padded; null for that of <c>tokenizer_config.json</c>, or else the right. Generation needs left padding.</summary>
     public Side? PaddingSide { get; init; }
 
-    /// <summary>Id of the padding; null for the tokenizer's own. Language models without one often take the end-of-sequence token.</summary>
+    /// <summary>The padding token; null for that of the tokenizer. Language models without one usually use the end-of-sequence token.</summary>
     public int? PadId { get; init; }
 
     internal void Validate()
@@ -38,7 +38,7 @@ public sealed record EncodeOptions
     }
 }
 
-/// <summary>An end of a sequence.</summary>
+/// <summary>A side of a sequence.</summary>
 public enum Side
 {
     /// <summary>The end.</summary>
@@ -47,24 +47,24 @@ public enum Side
     Left,
 }
 
-/// <summary>Up to what length padding is added.</summary>
+/// <summary>The length to pad to.</summary>
 public enum PaddingStrategy
 {
-    /// <summary>None.</summary>
+    /// <summary>No padding.</summary>
     None,
-    /// <summary>The longest of the batch.</summary>
+    /// <summary>Pads to the longest text of the batch.</summary>
     Longest,
-    /// <summary><see cref="EncodeOptions.MaxLength"/>.</summary>
+    /// <summary>Pads to <see cref="EncodeOptions.MaxLength"/>.</summary>
     MaxLength,
 }
 
-/// <summary>Which of two texts gives way when both are too long.</summary>
+/// <summary>The text of a pair that is truncated.</summary>
 public enum TruncationStrategy
 {
-    /// <summary>The longer one, until both are equal.</summary>
+    /// <summary>Truncates the longer text, until both are equally long.</summary>
     LongestFirst,
-    /// <summary>The first; an error if that is not enough.</summary>
+    /// <summary>Truncates the first text; an error if that is not enough.</summary>
     OnlyFirst,
-    /// <summary>The second; an error if that is not enough.</summary>
+    /// <summary>Truncates the second text; an error if that is not enough.</summary>
     OnlySecond,
 }

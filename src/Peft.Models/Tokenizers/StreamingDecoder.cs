@@ -1,16 +1,16 @@
 namespace Peft.Models;
 
 /// <summary>
-/// Decodes a text that comes token by token, as in generation. What <see cref="Push"/> and at last <see cref="Flush"/> return is, joined, what
-/// <see cref="Tokenizer.Decode"/> returns for all ids; each call returns only text that no later token can change, so never half a character.
+/// Decodes a stream of tokens, as in generation. The concatenated results of <see cref="Push"/> and the final <see cref="Flush"/> equal the result of
+/// <see cref="Tokenizer.Decode"/> for all ids. Each call returns only text that later tokens cannot change, so never half a character.
 /// </summary>
-/// <remarks>Not safe for use from several threads at once.</remarks>
+/// <remarks>Not thread-safe.</remarks>
 public sealed class StreamingDecoder
 {
-    // Enough tokens that what a decoder does at the beginning of a text cannot reach the end of the window.
+    // Enough tokens that special handling at the beginning of a text cannot affect the end of the window.
     const int Window = 8;
 
-    // Longer than anything that cleaning up rewrites.
+    // Longer than any pattern of the cleanup.
     const int CleanUpReach = 8;
 
     readonly Tokenizer tokenizer;
@@ -25,14 +25,14 @@ public sealed class StreamingDecoder
         this.skipSpecialTokens = skipSpecialTokens;
     }
 
-    /// <summary>Takes the next token.</summary>
-    /// <param name="id">Its id.</param>
-    /// <returns>The text that became final, often empty.</returns>
+    /// <summary>Adds the next token.</summary>
+    /// <param name="id">The token id.</param>
+    /// <returns>The text that is final now, often empty.</returns>
     public string Push(int id)
     {
         if (tokenizer.IsSkipped(id, skipSpecialTokens))
             return "";
-        // Byte tokens are text only once the run of them ends.
+        // Byte tokens can be decoded only when their run ends.
         if (ByteFallbackDecoder.TryGetByte(tokenizer.IdToToken(id)!, out _))
         {
             pending.Add(id);
@@ -51,7 +51,7 @@ public sealed class StreamingDecoder
         return result;
     }
 
-    /// <summary>The text that was still held back; then the decoder is as new.</summary>
+    /// <summary>Returns the text that was held back, and resets the decoder.</summary>
     public string Flush()
     {
         ids.AddRange(pending);
@@ -63,7 +63,7 @@ public sealed class StreamingDecoder
         return result;
     }
 
-    // A replacement character at the end may be a character of which bytes are still to come.
+    // A replacement character at the end may be an incomplete character.
     int FinalLength(string text)
     {
         var length = text.AsSpan().TrimEnd('\uFFFD').Length;
@@ -75,7 +75,7 @@ public sealed class StreamingDecoder
         return length > 0 && char.IsHighSurrogate(text[length - 1]) ? length - 1 : length;
     }
 
-    // Decoding all tokens each time would take quadratic time: the last few are enough when they alone decode to the same end.
+    // Decoding all tokens each time would take quadratic time. The last ones are enough if they decode to the same end.
     void Shorten(string text)
     {
         if (ids.Count <= 4 * Window)

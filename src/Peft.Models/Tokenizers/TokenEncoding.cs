@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>What a text, or a pair of texts, became. All lists have one entry per token; padding included.</summary>
+/// <summary>The encoding of a text or a pair of texts. All lists have one entry per token, padding included.</summary>
 public sealed class TokenEncoding
 {
     internal TokenEncoding(IReadOnlyList<TokenEntry> tokens, int padding, Side paddingSide, TokenEntry pad)
@@ -34,28 +34,28 @@ public sealed class TokenEncoding
     /// <summary>Token ids (<c>input_ids</c>).</summary>
     public IReadOnlyList<int> Ids { get; }
 
-    /// <summary>Segment of each token as the template says, 0 or 1 in most models (<c>token_type_ids</c>).</summary>
+    /// <summary>Token type of each token, 0 or 1 in most models (<c>token_type_ids</c>).</summary>
     public IReadOnlyList<int> TypeIds { get; }
 
-    /// <summary>1 for a token, 0 for padding.</summary>
+    /// <summary>1 for a real token, 0 for padding.</summary>
     public IReadOnlyList<int> AttentionMask { get; }
 
-    /// <summary>The tokens as the vocabulary spells them.</summary>
+    /// <summary>The tokens as strings of the vocabulary.</summary>
     public IReadOnlyList<string> Tokens { get; }
 
     /// <summary>
-    /// Where each token lies in its text, from start to before end, counted in Unicode code points as Hugging Face's Python library counts
-    /// (an emoji is 1, though a .NET string has 2 for it); (0, 0) for what the template or padding added.
+    /// Start and end (exclusive) of each token in its text, in Unicode code points as in Hugging Face's Python library
+    /// (an emoji is 1, but has 2 units in a .NET string); (0, 0) for special tokens and padding.
     /// </summary>
     public IReadOnlyList<(int Start, int End)> Offsets { get; }
 
-    /// <summary>Number of the pre-tokenized word that a token belongs to, within its text; null for added tokens.</summary>
+    /// <summary>Index of the token's pre-tokenized word within its text; null for special tokens and padding.</summary>
     public IReadOnlyList<int?> WordIds { get; }
 
-    /// <summary>0 for the first text, 1 for the second, null for added tokens.</summary>
+    /// <summary>0 for the first text, 1 for the second, null for special tokens and padding.</summary>
     public IReadOnlyList<int?> SequenceIds { get; }
 
-    /// <summary>Whether a token was added by the template or as padding.</summary>
+    /// <summary>True for special tokens that were added, and for padding.</summary>
     public IReadOnlyList<bool> IsSpecial { get; }
 
     /// <summary>Number of tokens, padding included.</summary>

@@ -3,14 +3,14 @@ using Peft.Checkpoints;
 namespace Peft.Models;
 
 /// <summary>
-/// A tokenizer as Hugging Face publishes it in <c>tokenizer.json</c>: normalizer, pre-tokenizer, model, post-processor, decoder and added tokens,
-/// giving the same ids, offsets and text as Hugging Face's <c>tokenizers</c> and <c>transformers</c>. Safe for use from several threads.
+/// A tokenizer in Hugging Face's format <c>tokenizer.json</c>: normalizer, pre-tokenizer, model, post-processor, decoder and added tokens.
+/// Gives the same ids, offsets and text as Hugging Face's <c>tokenizers</c> and <c>transformers</c>. Thread-safe.
 /// </summary>
 /// <remarks>
-/// The pipeline is this library's own. Microsoft.ML.Tokenizers 2.0.1 reads no <c>tokenizer.json</c>, and its models are exact for one of the common
-/// kinds only: of the reference's 75 test strings it gives the ids of all for GPT-2 and of 66 for BERT, it has no model at all for Llama 2 and T5 in
-/// this format, and its offsets differ wherever a text has characters beyond the first 65,536. <c>truncation</c> and <c>padding</c> in the file are
-/// not applied: as in transformers, they are given with each call (<see cref="EncodeOptions"/>).
+/// The pipeline does not use Microsoft.ML.Tokenizers. Version 2.0.1 does not read <c>tokenizer.json</c>, and its models are exact for only one of the common
+/// kinds: of the reference's 75 test strings it gives the right ids of all for GPT-2 and of 66 for BERT, it has no model for Llama 2 and T5 in
+/// this format, and its offsets differ in texts with characters beyond U+FFFF. <c>truncation</c> and <c>padding</c> in the file are
+/// ignored: as in transformers, they are options of each call (<see cref="EncodeOptions"/>).
 /// </remarks>
 public sealed class Tokenizer : ITokenizer
 {
@@ -30,24 +30,24 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Reads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>, or else BERT's <c>vocab.txt</c>; and
-    /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where present.
+    /// Loads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>, or else BERT's <c>vocab.txt</c>; with
+    /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> if they exist.
     /// </summary>
-    /// <param name="nameOrPath">A folder, or the id of a model on the hub, of which only the tokenizer's files are fetched. A folder of that name wins.</param>
-    /// <param name="options">Revision and hub options; the same that the model is loaded with will do.</param>
+    /// <param name="nameOrPath">A local folder, or the id of a model on the hub, of which only the tokenizer's files are downloaded. An existing folder takes precedence.</param>
+    /// <param name="options">Revision and hub options. The options of the model can be reused.</param>
     /// <exception cref="HubException">The files could not be downloaded.</exception>
     /// <exception cref="TokenizerException">A file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
         var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)
-            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)} nor {WordPieceFiles.Name}. Give the folder of a model that has one; transformers writes tokenizer.json when it saves a fast tokenizer.");
+            ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)} nor {WordPieceFiles.Name}. Pass the folder of a model that has one. transformers writes tokenizer.json when it saves a fast tokenizer.");
         return FromFile(file, options?.Limits);
     }
 
-    /// <summary>Reads a <c>tokenizer.json</c>, a SentencePiece <c>.model</c> or a BERT <c>vocab.txt</c>, and the two other files where they lie beside it.</summary>
+    /// <summary>Loads a <c>tokenizer.json</c>, a SentencePiece <c>.model</c> or a BERT <c>vocab.txt</c>, and the two other files next to it.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="limits">What the files and their rules may cost, when they are read and when texts are encoded; <see cref="ResourceLimits.Default"/> if null.</param>
+    /// <param name="limits">Limits for reading the files and for encoding texts; null for <see cref="ResourceLimits.Default"/>.</param>
     /// <exception cref="TokenizerException">The file is missing, damaged, exceeds a limit, or uses a component that is not supported.</exception>
     public static Tokenizer FromFile(string file, ResourceLimits? limits = null)
     {
@@ -63,11 +63,11 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, with the tokens that were added since. The folder holds the old
-    /// files or the new ones, all of them, at any moment, and keeps what it holds besides.
+    /// Saves the tokenizer's files: those that it was read from, plus the tokens that were added since. Crash-safe: at any time the folder contains either
+    /// all old or all new files. Other files in the folder are kept.
     /// </summary>
-    /// <param name="folder">The folder; it is created if need be.</param>
-    /// <exception cref="TokenizerException">The files that it was read from are gone.</exception>
+    /// <param name="folder">The folder, which is created if necessary.</param>
+    /// <exception cref="TokenizerException">The files that it was read from no longer exist.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file could not be written.</exception>
     public void Save(string folder)
     {
@@ -76,21 +76,21 @@ public sealed class Tokenizer : ITokenizer
         TokenizerWriter.Write(source, folder, now == saved ? null : now);
     }
 
-    /// <summary>Number of different tokens, added ones included.</summary>
+    /// <summary>Number of distinct tokens, added ones included.</summary>
     public int VocabularySize => pipeline.Model.Vocabulary.Count + added.NewTokens;
 
-    /// <summary>The model's longest input in tokens, if the files name a limit. Nothing is cut to it unless asked.</summary>
+    /// <summary>Maximum input length of the model in tokens; null if the files have no limit. It is not applied automatically.</summary>
     public int? MaxLength => settings.MaxLength;
 
-    /// <summary>How conversations become text, as the files beside <c>tokenizer.json</c> say; null if none does. Another one can be set.</summary>
-    /// <exception cref="ChatTemplateException">The files have a template that cannot be read.</exception>
+    /// <summary>The chat template of the files next to <c>tokenizer.json</c>; null if there is none. It can be replaced.</summary>
+    /// <exception cref="ChatTemplateException">The chat template of the files cannot be read.</exception>
     public ChatTemplate? ChatTemplate
     {
         get => chatTemplate.Value;
         set => chatTemplate = new(value);
     }
 
-    /// <summary>The texts of the special tokens by role, such as <c>eos_token</c>.</summary>
+    /// <summary>The special tokens by role, such as <c>eos_token</c>.</summary>
     internal IReadOnlyDictionary<string, string> SpecialTokens => settings.Named;
 
     /// <inheritdoc/>
@@ -102,32 +102,32 @@ public sealed class Tokenizer : ITokenizer
     /// <inheritdoc/>
     public int? PadId => IdOfRole("pad_token");
 
-    /// <summary>Id of the token for what the vocabulary lacks, if there is one.</summary>
+    /// <summary>Id of the unknown token; null if there is none.</summary>
     public int? UnknownId => IdOfRole("unk_token");
 
-    /// <summary>Id of the token that separates two texts, if there is one.</summary>
+    /// <summary>Id of the token that separates two texts; null if there is none.</summary>
     public int? SeparatorId => IdOfRole("sep_token");
 
-    /// <summary>Id of the token whose position stands for the whole text, if there is one.</summary>
+    /// <summary>Id of the classifier token, whose hidden state represents the whole text; null if there is none.</summary>
     public int? ClassifierId => IdOfRole("cls_token");
 
-    /// <summary>Id of the token that masked language models fill in, if there is one.</summary>
+    /// <summary>Id of the mask token of masked language models; null if there is none.</summary>
     public int? MaskId => IdOfRole("mask_token");
 
-    /// <summary>Id of a token, or null if there is no such token.</summary>
+    /// <summary>Id of a token; null if it is unknown.</summary>
     public int? TokenToId(string token) => added.IdOf(token) ?? pipeline.Model.Vocabulary.IdOf(token);
 
-    /// <summary>The token of an id as the vocabulary spells it, or null if there is no such id.</summary>
+    /// <summary>The token of an id, as a string of the vocabulary; null if the id is unknown.</summary>
     public string? IdToToken(int id) => added.TokenOf(id) ?? (pipeline.Model.Vocabulary.TryGetToken(id, out var token) ? token : null);
 
-    /// <summary>Adds tokens that are found in texts before the model sees them. Model and vocabulary must grow together.</summary>
-    /// <param name="tokens">The tokens; one that the vocabulary has keeps its id, new ones get the next free ids in order.</param>
-    /// <returns>How much <see cref="VocabularySize"/> grew.</returns>
+    /// <summary>Adds tokens, which are matched in texts before the model runs. Resize the model's embeddings accordingly.</summary>
+    /// <param name="tokens">The tokens. Known tokens keep their ids, new ones get the next free ids in order.</param>
+    /// <returns>The increase of <see cref="VocabularySize"/>.</returns>
     public int AddTokens(IEnumerable<AddedToken> tokens)
     {
         ArgumentNullException.ThrowIfNull(tokens);
         AddedToken[] all = [.. tokens];
-        if (Array.Exists(all, token => token?.Content is null)) throw new ArgumentException("A token that is to be added is null.", nameof(tokens));
+        if (Array.Exists(all, token => token?.Content is null)) throw new ArgumentException("A token to add is null.", nameof(tokens));
         lock (adding)
         {
             var before = added.NewTokens;
@@ -138,8 +138,8 @@ public sealed class Tokenizer : ITokenizer
 
     /// <summary>Adds tokens by their text.</summary>
     /// <param name="tokens">The texts.</param>
-    /// <param name="special">Whether decoding leaves them out on request.</param>
-    /// <returns>How much <see cref="VocabularySize"/> grew.</returns>
+    /// <param name="special">True if decoding can skip them.</param>
+    /// <returns>The increase of <see cref="VocabularySize"/>.</returns>
     public int AddTokens(IEnumerable<string> tokens, bool special = false)
         => tokens is null ? throw new ArgumentNullException(nameof(tokens)) : AddTokens(tokens.Select(token => new AddedToken(token) { Special = special, Normalized = !special }));
 
@@ -152,24 +152,24 @@ public sealed class Tokenizer : ITokenizer
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="options">Template, truncation and padding.</param>
-    /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
-    /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
+    /// <param name="options">Special tokens, truncation and padding.</param>
+    /// <exception cref="ArgumentException">The options are contradictory, or MaxLength is too small.</exception>
+    /// <exception cref="TokenizerException">Padding is requested, but there is no padding token.</exception>
     public TokenEncoding Encode(string text, EncodeOptions options) => EncodeBatch([text], options)[0];
 
     /// <summary>Encodes a pair of texts, such as question and context.</summary>
     /// <param name="text">The first text.</param>
     /// <param name="pair">The second text.</param>
-    /// <param name="options">Template, truncation and padding; null for the defaults.</param>
-    /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
-    /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
+    /// <param name="options">Special tokens, truncation and padding; null for the defaults.</param>
+    /// <exception cref="ArgumentException">The options are contradictory, or MaxLength is too small.</exception>
+    /// <exception cref="TokenizerException">Padding is requested, but there is no padding token.</exception>
     public TokenEncoding Encode(string text, string pair, EncodeOptions? options = null) => EncodeBatch([(text, pair)], options)[0];
 
     /// <summary>Encodes several texts.</summary>
     /// <param name="texts">The texts.</param>
-    /// <param name="options">Template, truncation and padding; null for the defaults.</param>
-    /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
-    /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
+    /// <param name="options">Special tokens, truncation and padding; null for the defaults.</param>
+    /// <exception cref="ArgumentException">The options are contradictory, or MaxLength is too small.</exception>
+    /// <exception cref="TokenizerException">Padding is requested, but there is no padding token.</exception>
     public IReadOnlyList<TokenEncoding> EncodeBatch(IEnumerable<string> texts, EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(texts);
@@ -178,9 +178,9 @@ public sealed class Tokenizer : ITokenizer
 
     /// <summary>Encodes several pairs of texts.</summary>
     /// <param name="pairs">The pairs.</param>
-    /// <param name="options">Template, truncation and padding; null for the defaults.</param>
-    /// <exception cref="ArgumentException">The options contradict each other, or leave no room.</exception>
-    /// <exception cref="TokenizerException">Padding is asked for, but there is no padding token.</exception>
+    /// <param name="options">Special tokens, truncation and padding; null for the defaults.</param>
+    /// <exception cref="ArgumentException">The options are contradictory, or MaxLength is too small.</exception>
+    /// <exception cref="TokenizerException">Padding is requested, but there is no padding token.</exception>
     public IReadOnlyList<TokenEncoding> EncodeBatch(IEnumerable<(string Text, string Pair)> pairs, EncodeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(pairs);
@@ -188,7 +188,7 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    /// <remarks>Ids without a token are skipped.</remarks>
+    /// <remarks>Unknown ids are skipped.</remarks>
     public string Decode(IEnumerable<int> ids, bool skipSpecialTokens = true)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -196,17 +196,17 @@ public sealed class Tokenizer : ITokenizer
         return settings.CleanUp ? CleanUp(text) : text;
     }
 
-    /// <summary>A decoder for text that comes token by token.</summary>
-    /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
+    /// <summary>Creates a decoder for a stream of tokens.</summary>
+    /// <param name="skipSpecialTokens">True to skip special tokens.</param>
     public StreamingDecoder CreateStreamingDecoder(bool skipSpecialTokens = true) => new(this, skipSpecialTokens);
 
-    /// <summary>Whether decoding rewrites spaces before punctuation.</summary>
+    /// <summary>True if decoding removes spaces before punctuation.</summary>
     internal bool CleansUp => settings.CleanUp;
 
-    /// <summary>Whether an id is that of a special token, by a role or because it was added as one.</summary>
+    /// <summary>True for the id of a special token, by its role or because it was added as one.</summary>
     internal bool IsSpecial(int id) => IdToToken(id) is { } token && (added.IsSpecial(token) || settings.Named.Values.Contains(token));
 
-    /// <summary>Whether decoding leaves an id out.</summary>
+    /// <summary>True if decoding skips an id.</summary>
     internal bool IsSkipped(int id, bool skipSpecialTokens)
         => IdToToken(id) is not { } token || (skipSpecialTokens && added.IsSpecial(token));
 
@@ -250,7 +250,7 @@ public sealed class Tokenizer : ITokenizer
         return pipeline.Decode(tokens);
     }
 
-    // Not the WordPiece decoder's list: transformers' own leaves "do not" alone.
+    // Differs from the WordPiece decoder's list: transformers' own cleanup does not replace "do not".
     static string CleanUp(string text) => text
         .Replace(" .", ".", StringComparison.Ordinal).Replace(" ?", "?", StringComparison.Ordinal)
         .Replace(" !", "!", StringComparison.Ordinal).Replace(" ,", ",", StringComparison.Ordinal)

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A tokenizer's files cannot be read, or they use a component that is not supported. The message names the file, the place in it and what to do.</summary>
+/// <summary>A tokenizer's files cannot be read, or use an unsupported component. The message names the file, the position in it and the remedy.</summary>
 public sealed class TokenizerException : PeftException
 {
     /// <inheritdoc/>

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>The parts of a tokenizer in the order in which they work.</summary>
+/// <summary>The stages of a tokenizer in the order of execution.</summary>
 internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer? PreTokenizer, ITokenModel Model, IPostProcessor? PostProcessor, IDecoder? Decoder, ResourceLimits Limits)
 {
-    /// <summary>The tokens of one text, without template.</summary>
+    /// <summary>The tokens of a single text, without special tokens.</summary>
     public List<TokenEntry> Tokenize(string text, int sequence, AddedVocabulary added)
     {
         text = Utf16.WellFormed(text);
@@ -25,21 +25,21 @@ internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer?
         return result;
     }
 
-    /// <summary>The text of tokens.</summary>
+    /// <summary>Decodes tokens to text.</summary>
     public string Decode(List<string> tokens)
         => Decoder is null ? string.Join(' ', tokens) : string.Concat(Decoder.Decode(tokens, new(Limits, tokens.Sum(token => (long)token.Length))));
 
-    /// <summary>Cuts the sequences, one or two, to a length and puts the template around them.</summary>
+    /// <summary>Truncates a single sequence or a pair to the maximum length, and adds the special tokens.</summary>
     public List<TokenEntry> Finish(List<List<TokenEntry>> sequences, EncodeOptions options, Side truncationSide)
     {
         if (options.MaxLength is { } length)
         {
             var added = options.AddSpecialTokens ? PostProcessor?.AddedTokens(sequences.Count == 2) ?? 0 : 0;
             if (added > length)
-                throw new ArgumentException($"MaxLength is {length}, but the special tokens alone are {added}.");
+                throw new ArgumentException($"MaxLength is {length}, but there are already {added} special tokens.");
             Truncation.Cut(sequences, length - added, options.Truncation, truncationSide);
         }
-        // A template may have a text many times, and the next one that again.
+        // A template may repeat a text many times, and so may the next one.
         var budget = new TextBudget(Limits, sequences.Sum(sequence => sequence.Count));
         var parts = PostProcessor?.Process(sequences, options.AddSpecialTokens, budget) ?? sequences;
         var result = new List<TokenEntry>(parts.Sum(part => part.Count));

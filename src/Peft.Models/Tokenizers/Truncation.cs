@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>Cuts sequences to a length.</summary>
+/// <summary>Truncates sequences.</summary>
 internal static class Truncation
 {
-    /// <summary>Cuts one sequence or two so that together they have at most so many tokens.</summary>
+    /// <summary>Truncates a single sequence or a pair to a total number of tokens.</summary>
     public static void Cut(List<List<TokenEntry>> sequences, int length, TruncationStrategy strategy, Side side)
     {
         var total = sequences.Sum(sequence => sequence.Count);
@@ -21,11 +21,11 @@ internal static class Truncation
             throw new ArgumentException("TruncationStrategy.OnlySecond needs a pair of texts, but there is only one.");
         var target = sequences[index].Count - (total - length);
         if (target <= 0)
-            throw new ArgumentException($"{strategy} cannot bring {total} tokens down to {length}: the sequence it cuts has {sequences[index].Count}. Raise MaxLength or use LongestFirst.");
+            throw new ArgumentException($"{strategy} cannot reduce {total} tokens to {length}: the sequence that it truncates has only {sequences[index].Count}. Raise MaxLength or use LongestFirst.");
         Cut(sequences[index], target, side);
     }
 
-    // The shorter keeps all it has as long as the longer stays the longer; otherwise both get half, the longer the odd token.
+    // The shorter one is kept whole while the longer one remains longer. Otherwise both get half, and the longer one the odd token.
     static int[] Balance(int first, int second, int length)
     {
         var shorter = Math.Min(first, second);

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>An elementwise activation, by transformers' name.</summary>
+/// <summary>An elementwise activation function with its name in transformers.</summary>
 public sealed class Activation
 {
     private readonly Func<Tensor, Tensor> apply;
@@ -14,11 +14,11 @@ public sealed class Activation
 
     internal bool IsSilu => Name is "silu" or "swish";
 
-    /// <summary>Applies it to every element.</summary>
-    /// <exception cref="ArgumentException">They are no floating-point numbers.</exception>
+    /// <summary>Applies the activation to every element.</summary>
+    /// <exception cref="ArgumentException">The input is not a floating-point tensor.</exception>
     public Tensor Apply(Tensor input)
     {
-        if (!TensorRules.RequireAlive(input, nameof(input)).is_floating_point()) throw new ArgumentException($"An activation is for floating-point numbers, but the input is {TensorRules.Describe(input)}.", nameof(input));
+        if (!TensorRules.RequireAlive(input, nameof(input)).is_floating_point()) throw new ArgumentException($"An activation needs a floating-point tensor, but the input is {TensorRules.Describe(input)}.", nameof(input));
         using var scope = NewDisposeScope();
         return apply(input).MoveToOuterDisposeScope();
     }
@@ -52,7 +52,7 @@ public sealed class Activation
     internal static Activation Named(string name) => Array.Find(Known, known => known.Name == name)!;
 
     /// <summary>The activation that a field of a configuration names.</summary>
-    /// <exception cref="UnsupportedModelException">The name is not known.</exception>
+    /// <exception cref="UnsupportedModelException">The activation is unknown.</exception>
     public static Activation Read(ModelConfig config, string field, string fallback)
     {
         ArgumentNullException.ThrowIfNull(config);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A layer that keeps its input alone and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174): memory for one layer
-/// instead of all, for about a third more time. Dropout draws the same numbers again.
+/// Gradient checkpointing: a layer that keeps only its input and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174). Activations of a
+/// single layer are in memory at a time, for about a third more time. The second run draws the same dropout mask.
 /// </summary>
 internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<CheckpointedLayer>
 {
@@ -14,7 +14,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
     {
         public IDisposable Hold { get; } = Context.Hold();
 
-        // What acts when the layer runs again is what acts now.
+        // The second run uses the adapters that are active now.
         public PassLease? Pass { get; } = Context.Pass?.Keep();
     }
 
@@ -23,7 +23,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
     /// <summary>The layer's output.</summary>
     public static Tensor Run(TransformerLayer layer, Tensor hidden, ForwardContext context)
     {
-        // The first layer's input is frozen: without something that takes a gradient, the adapters inside would get none.
+        // The first layer's input requires no grad. Without an input that does, the adapters inside the layer would get no gradient.
         using var anchor = zeros(1, device: hidden.device, requires_grad: true);
         var encoded = context.Encoder?.States;
         return apply(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true));
@@ -49,7 +49,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         using var _ = enable_grad();
         var input = saved[0].detach();
         input.requires_grad = job.InputLearns;
-        // Read through a leaf of its own: each layer gives its share of the encoder's gradient.
+        // A detached leaf: each layer contributes its part to the gradient of the encoder's output.
         var encoded = saved[1].detach();
         encoded.requires_grad = job.EncoderLearns;
         if (job.Context.Encoder is { } encoder) job.Context.Encoder = encoder with { States = encoded };
@@ -59,7 +59,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         using var known = job.Context.Enter();
         var output = job.Layer.call(input, job.Context);
         set_rng_state(now);
-        // A layer with nothing to learn in it or before it: an error here could not be caught.
+        // If neither the layer nor its input requires grad, backward would fail, and an exception could not be caught here.
         if (output.requires_grad) autograd.backward([output], [grad_output]);
         job.Hold.Dispose();
         return BackwardResult.Give(job.InputLearns ? input.grad : null, job.EncoderLearns ? encoded.grad : null, null, null);

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>What cross-attention reads.</summary>
-/// <param name="States">The encoder's states, <c>[batch, source, hidden]</c>.</param>
-/// <param name="Pattern">Which of them are visible.</param>
-/// <param name="Positions">What adapters of the projections of the states are told of them.</param>
+/// <summary>The input of cross-attention.</summary>
+/// <param name="States">The encoder's output, <c>[batch, source, hidden]</c>.</param>
+/// <param name="Pattern">The visible states.</param>
+/// <param name="Positions">Position information for adapters of the projections of the states.</param>
 internal sealed record EncoderStates(Tensor States, AttentionPattern Pattern, PassPositions Positions);
 
-/// <summary>Attention of a decoder's positions to an encoder's states. With a cache the states are projected once.</summary>
+/// <summary>Attention from a decoder's positions to the encoder's output. With a cache the keys and values are projected once.</summary>
 internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
 {
     private readonly AdaptableModule query, key, value, output;
@@ -29,7 +29,7 @@ internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
         this.Place(names.AttentionOutput, output = TransformerParts.Projection(spec, heads * size, spec.HiddenSize, spec.AttentionOutputBias, at));
     }
 
-    // The description names the modules, not the fields.
+    // The modules are registered under the names of the architecture's description, not under the field names.
     /// <inheritdoc/>
     protected override void RegisterComponents() { }
 

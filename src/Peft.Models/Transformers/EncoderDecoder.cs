@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>An encoder, and a decoder that reads its states; they share the token embedding.</summary>
+/// <summary>An encoder and a decoder that reads its output. They share the token embedding.</summary>
 internal sealed class EncoderDecoder : Backbone
 {
     private readonly Embedding embedding;
@@ -28,19 +28,19 @@ internal sealed class EncoderDecoder : Backbone
 
     /// <inheritdoc/>
     public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive)
-        => throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", order)}], but a model with an encoder and a decoder has two stacks of them: leave the order out.");
+        => throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", order)}], but an encoder-decoder model has two stacks of layers: leave the order out.");
 
-    /// <summary>The encoder's states <c>[batch, source, hidden]</c>.</summary>
+    /// <summary>The encoder's output <c>[batch, source, hidden]</c>.</summary>
     public Tensor Encode(ModelInput input)
     {
         return encoder.call(new ModelInput { InputIds = input.InputIds, Embeddings = input.Embeddings, AttentionMask = input.AttentionMask, Pass = input.Pass });
     }
 
-    /// <summary>The decoder's states <c>[batch, target, hidden]</c>.</summary>
+    /// <summary>The decoder's output <c>[batch, target, hidden]</c>.</summary>
     public override Tensor forward(ModelInput input)
     {
         if (input.DecoderInputIds is null && input.DecoderEmbeddings is null)
-            throw new ArgumentException("An encoder-decoder model needs DecoderInputIds (or DecoderEmbeddings, or labels to shift) beside its input.", nameof(input));
+            throw new ArgumentException("An encoder-decoder model needs DecoderInputIds (or DecoderEmbeddings, or labels to shift) in addition to its input.", nameof(input));
         var given = input.EncoderOutput;
         var states = given ?? Encode(input);
         try

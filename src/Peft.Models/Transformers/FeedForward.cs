@@ -32,7 +32,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         Part(names.Down, down = TransformerParts.Projection(spec, width, spec.HiddenSize, spec.FeedForwardBias, at));
     }
 
-    /// <summary>The projections and their names.</summary>
+    /// <summary>The projections with their names.</summary>
     public List<(string Name, AdaptableModule Module)> Parts { get; } = [];
 
     private void Part(string name, AdaptableModule module)
@@ -41,7 +41,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         this.Place(name, module);
     }
 
-    // The description names the modules, not the fields.
+    // The modules are registered under the names of the architecture's description, not under the field names.
     /// <inheritdoc/>
     protected override void RegisterComponents() { }
 

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The hidden states of the pass before a model's own, for adapters that ask for them.</summary>
+/// <summary>The hidden states of a preliminary forward pass, for adapters that depend on them (X-LoRA).</summary>
 internal static class FirstStates
 {
-    /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache they have one of their own in it.</summary>
+    /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache the first pass uses a cache of its own inside it.</summary>
     public static Tensor Of(PretrainedModel model, ModelInput input)
     {
         using var first = ForwardPass.EnterPreliminary();
@@ -14,7 +14,7 @@ internal static class FirstStates
         var own = cache.FirstPass;
         var past = cache.Tokens?.shape[1] ?? 0;
         if (own.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = own });
-        // The cache was begun without the adapter.
+        // The cache was filled before the adapter was active.
         own.Truncate(0);
         using var ids = Joined(cache, input);
         var states = model.Backbone.call(input with { InputIds = ids, Cache = own });
@@ -23,5 +23,5 @@ internal static class FirstStates
 
     private static Tensor Joined(KeyValueCache cache, ModelInput input)
         => cache.Tokens is { } before && input.InputIds is { } ids ? cat([before, ids], 1)
-            : throw new PeftException("The active adapter needs the model's states for the text so far, which the cache holds without them and some of which was given as embeddings: give token ids, or an empty cache.");
+            : throw new PeftException("The active adapter needs the model's hidden states for the whole text, but the cache does not hold them, and part of the text was given as embeddings: pass token ids, or an empty cache.");
 }

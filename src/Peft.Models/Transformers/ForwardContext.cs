@@ -2,32 +2,32 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>What all layers share in one forward pass: sizes, positions, what is visible, and the cache. Built once per pass.</summary>
+/// <summary>The state that all layers share in one forward pass: sizes, positions, attention patterns and the cache. Created once per pass.</summary>
 internal sealed class ForwardContext
 {
     private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
-    private IReadOnlyList<int>? realLengths;   // empty where they do not say it all
+    private IReadOnlyList<int>? realLengths;   // empty if lengths alone do not describe the mask
     private int holders;
 
-    /// <summary>Rows.</summary>
+    /// <summary>Number of rows.</summary>
     public required int Batch { get; init; }
 
-    /// <summary>New positions per row.</summary>
+    /// <summary>Number of new positions per row.</summary>
     public required int Length { get; init; }
 
-    /// <summary>Positions before them, in the cache or in a prefix.</summary>
+    /// <summary>Number of positions before them, in the cache or in a prefix.</summary>
     public required int Past { get; init; }
 
-    /// <summary>Type of the hidden states.</summary>
+    /// <summary>Dtype of the hidden states.</summary>
     public required ScalarType Type { get; init; }
 
     /// <summary>Device of the hidden states.</summary>
     public required Device Device { get; init; }
 
-    /// <summary>1 for keys that exist, <c>[batch, past + length]</c>; null if all do.</summary>
+    /// <summary>1 for real keys, 0 for padding, <c>[batch, past + length]</c>; null if all are real.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
-    /// <summary>How many positions each row has before its padding; null where some padding precedes a token, or a row has nothing else.</summary>
+    /// <summary>Number of real positions of each row, whose padding is on the right. Null if some row is padded elsewhere or is all padding, or if there is no mask.</summary>
     public IReadOnlyList<int>? RealLengths
     {
         get
@@ -38,60 +38,60 @@ internal sealed class ForwardContext
         }
     }
 
-    /// <summary>1 for positions that are a distance to a window, <c>[batch, past + length]</c>; null if all are.</summary>
+    /// <summary>1 for positions that count as distance for a sliding window, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
 
-    /// <summary>Whether a position sees the earlier ones only.</summary>
+    /// <summary>True if a position attends only to earlier ones and itself.</summary>
     public bool Causal { get; init; } = true;
 
-    /// <summary>Added to the attention scores, <c>[1, heads, length, past + length]</c>: relative positions; null for nothing.</summary>
+    /// <summary>Additive bias of the attention scores for relative positions, <c>[1, heads, length, past + length]</c>; null for none.</summary>
     public Tensor? Bias { get; set => field = value?.DetachFromDisposeScope(); }
 
-    /// <summary>What cross-attention reads; null where there is none.</summary>
+    /// <summary>The input of cross-attention; null if there is none.</summary>
     public EncoderStates? Encoder { get; set; }
 
-    /// <summary>The cache, if there is one.</summary>
+    /// <summary>The KV cache; null if there is none.</summary>
     public KeyValueCache? Cache { get; init; }
 
-    /// <summary>Keys and values before the input, a pair per layer; null for none.</summary>
+    /// <summary>Keys and values before the input, a pair per layer; null if there are none.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
 
-    /// <summary>Whether layers with a window hold no more of the prefix than it shows.</summary>
+    /// <summary>True if layers with a sliding window keep only the part of the prefix that is inside the window.</summary>
     public bool CutsPrefix { get; init; }
 
-    /// <summary>How far the prefix of each layer is open; null for all the way.</summary>
+    /// <summary>Gate of each layer's prefix; null if the prefix is always fully attended.</summary>
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
-    /// <summary>Tokens inside the attention of layers.</summary>
+    /// <summary>Virtual tokens inside the attention of layers.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
     /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>The token ids so far; null where they are not known.</summary>
+    /// <summary>The token ids so far; null if they are unknown.</summary>
     public PassTokens? Tokens { get; init; }
 
-    /// <summary>The pass of a model with adapters; null without.</summary>
+    /// <summary>The forward pass of a model with adapters; null without adapters.</summary>
     public PassLease? Pass { get; init; }
 
-    /// <summary>Lets the layers' adapters know of the pass until the result is disposed.</summary>
+    /// <summary>Makes the tokens and positions of the pass available to the layers' adapters, until the result is disposed.</summary>
     public IDisposable Enter() => ForwardPass.Enter(Tokens, new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache });
 
-    /// <summary>Angles of layers that see everything.</summary>
+    /// <summary>Rotary angles of layers with full attention.</summary>
     public RotaryAngles? Angles { get; set => field = value?.Detach(); }
 
-    /// <summary>Angles of layers with a window, where they differ.</summary>
+    /// <summary>Rotary angles of layers with a sliding window, if they differ.</summary>
     public RotaryAngles? WindowAngles { get; set => field = value?.Detach(); }
 
-    /// <summary>The layer that runs, counted as it runs.</summary>
+    /// <summary>Index of the current layer, in the order of execution.</summary>
     public int Layer { get; set; }
 
-    /// <summary>What a layer with this window sees.</summary>
+    /// <summary>The attention pattern of layers with this window.</summary>
     public AttentionPattern Pattern(int? window)
     {
         foreach (var (known, pattern) in patterns)
             if (known == window) return pattern;
-        // Outside any scope: the context may outlive the pass.
+        // Outside of any dispose scope: the context may outlive the pass.
         var made = AttentionPattern.Create(Length, Past + Length, window, KeyMask, Type, Device, Causal, Bias, KeyMask is null ? null : CountedPositions,
             absent: CutsPrefix && Prefix is not null && window is { } width ? Math.Max(0, Past - width + 1) : 0);
         made.Mask?.DetachFromDisposeScope();
@@ -99,7 +99,7 @@ internal sealed class ForwardContext
         return made;
     }
 
-    /// <summary>Keeps the context until the result is disposed: layers that run again in the backward pass hold it longer than the forward pass.</summary>
+    /// <summary>Keeps the context alive until the result is disposed. Layers that run again in the backward pass need it longer than the forward pass.</summary>
     public IDisposable Hold()
     {
         holders++;
@@ -123,7 +123,7 @@ internal sealed class ForwardContext
         return lengths;
     }
 
-    // The giver may let its handles go before layers run again.
+    // Aliases of its own, as the caller may dispose its tensors before layers run again.
     private static KeyValuePrefix Own(KeyValuePrefix given)
         => new(given.Keys.alias().DetachFromDisposeScope(), given.Values.alias().DetachFromDisposeScope());
 

@@ -1,15 +1,15 @@
 namespace Peft.Models;
 
-/// <summary>A head that gives scores for hidden states: perhaps a dense layer with an activation and a norm, then the projection to scores.</summary>
+/// <summary>A head that outputs scores from hidden states: an optional dense layer with activation and norm, then the projection to scores.</summary>
 public sealed record HeadSpec
 {
     /// <summary>Path of the projection to scores.</summary>
     public required string Output { get; init; }
 
-    /// <summary>Whether the projection has a bias.</summary>
+    /// <summary>True if the projection has a bias.</summary>
     public bool OutputBias { get; init; } = true;
 
-    /// <summary>Key of the projection's bias in checkpoints, where it is not the path with <c>.bias</c>.</summary>
+    /// <summary>Key of the projection's bias in checkpoints; null if it is the path with <c>.bias</c>.</summary>
     public string? OutputBiasKey { get; init; }
 
     /// <summary>Path of the dense layer; null for none.</summary>
@@ -21,9 +21,9 @@ public sealed record HeadSpec
     /// <summary>Path of the layer norm after the activation; null for none.</summary>
     public string? Norm { get; init; }
 
-    /// <summary>Dropout before the dense layer, in training.</summary>
+    /// <summary>Dropout probability before the dense layer.</summary>
     public double InputDropout { get; init; }
 
-    /// <summary>Dropout before the projection, in training.</summary>
+    /// <summary>Dropout probability before the projection.</summary>
     public double Dropout { get; init; }
 }

@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>One vector for each row's hidden states.</summary>
+/// <summary>Pools the hidden states of each row to one vector.</summary>
 internal static class HiddenStates
 {
-    /// <summary>The mean over the real tokens <c>[batch, hidden]</c>; zeros for a row without any.</summary>
+    /// <summary>The mean over the real tokens, <c>[batch, hidden]</c>; zeros for a row without real tokens.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
-    /// <param name="mask">1 for a real token, <c>[batch, past + sequence]</c>; null if all are real.</param>
+    /// <param name="mask">1 for a real token, 0 for padding, <c>[batch, past + sequence]</c>; null if all are real.</param>
     public static Tensor Mean(Tensor hidden, Tensor? mask)
     {
         if (mask is null) return hidden.mean([1]);
@@ -17,9 +17,9 @@ internal static class HiddenStates
         return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: Kept(1e-9))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The state of the last real token <c>[batch, hidden]</c>.</summary>
+    /// <summary>The state of the last real token, <c>[batch, hidden]</c>.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
-    /// <param name="real">1 for a real token, <c>[batch, sequence]</c>.</param>
+    /// <param name="real">True for a real token, <c>[batch, sequence]</c>.</param>
     public static Tensor Last(Tensor hidden, Tensor real)
     {
         using var scope = NewDisposeScope();

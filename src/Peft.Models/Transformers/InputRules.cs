@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// What the tensors of an input must be. Token ids are not read back on the CPU, where looking them up finds those that the vocabulary does not have;
-/// on a GPU that would end the process, so that there they are.
+/// Checks the tensors of an input. On a GPU token ids are read back and compared with the vocabulary size, as an invalid id would end the process.
+/// On the CPU they are not, as the lookup itself detects them.
 /// </summary>
 internal static class InputRules
 {
@@ -19,7 +19,7 @@ internal static class InputRules
         else
         {
             var (batch, length) = Text(model, input.InputIds, nameof(input.InputIds), input.Embeddings, nameof(input.Embeddings)) ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
-            Refuse(input.DecoderInputIds ?? input.DecoderEmbeddings ?? input.DecoderAttentionMask ?? input.EncoderOutput, "It has one stack of layers: leave DecoderInputIds, DecoderEmbeddings, DecoderAttentionMask and EncoderOutput out.");
+            Refuse(input.DecoderInputIds ?? input.DecoderEmbeddings ?? input.DecoderAttentionMask ?? input.EncoderOutput, "It is not an encoder-decoder model: leave DecoderInputIds, DecoderEmbeddings, DecoderAttentionMask and EncoderOutput out.");
             CheckMask(input.AttentionMask, nameof(input.AttentionMask), batch, length, Past(model, input, model.Prompts is { } prompts ? prompts.PrefixCount + prompts.EmbeddingCount : 0));
             CheckBeside(input.TokenTypeIds, nameof(input.TokenTypeIds), batch, length, model.Spec.TokenTypeCount, "the model has the token types");
             CheckBeside(input.PositionIds, nameof(input.PositionIds), batch, length, model.Spec.LearnedPositionOffset is null ? int.MaxValue : model.Spec.MaxPositions, "positions are");
@@ -28,16 +28,16 @@ internal static class InputRules
 
         void Refuse(Tensor? given, string why)
         {
-            if (given is not null) throw new ArgumentException($"This {model.GetType().Name} does not read such an input. {why}", nameof(input));
+            if (given is not null) throw new ArgumentException($"This {model.GetType().Name} does not support this input. {why}", nameof(input));
         }
     }
 
     private static void CheckPair(PretrainedModel model, ModelInput input)
     {
         if (input.TokenTypeIds is not null || input.PositionIds is not null)
-            throw new ArgumentException("An encoder-decoder model has no token types, and counts positions by itself: leave TokenTypeIds and PositionIds out.", nameof(input));
+            throw new ArgumentException("An encoder-decoder model has no token types and computes positions itself: leave TokenTypeIds and PositionIds out.", nameof(input));
         if (input.PackedLengths is not null)
-            throw new ArgumentException("An encoder-decoder model takes no packed batch: give its sequences as rows.", nameof(input));
+            throw new ArgumentException("An encoder-decoder model takes no packed batch: pass the sequences as rows.", nameof(input));
         var embedded = model.Prompts?.EmbeddingCount ?? 0;
         var source = Text(model, input.InputIds, nameof(input.InputIds), input.Embeddings, nameof(input.Embeddings));
         if (input.EncoderOutput is { } given)
@@ -48,15 +48,15 @@ internal static class InputRules
         var (batch, length) = source ?? throw new ArgumentException("A forward pass needs InputIds, Embeddings or EncoderOutput.", nameof(input));
         CheckMask(input.AttentionMask, nameof(input.AttentionMask), batch, length, [0]);
         if (Text(model, input.DecoderInputIds, nameof(input.DecoderInputIds), input.DecoderEmbeddings, nameof(input.DecoderEmbeddings)) is not var (rows, written)) return;
-        if (rows != batch) throw new ArgumentException($"The decoder's input has {rows} rows, but the encoder's {batch}: give as many.", nameof(input));
+        if (rows != batch) throw new ArgumentException($"The decoder's input has {rows} rows, but the encoder's input has {batch}: they must match.", nameof(input));
         CheckMask(input.DecoderAttentionMask, nameof(input.DecoderAttentionMask), batch, written, Past(model, input, model.Prompts is { } prompts ? prompts.PrefixCount + prompts.DecoderEmbeddingCount : 0));
         CheckBefore(model, input, batch);
     }
 
-    // Token ids or embeddings, but not both.
+    // Token ids or embeddings, never both.
     private static (long Batch, long Length)? Text(PretrainedModel model, Tensor? ids, string idsName, Tensor? embeddings, string embeddingsName)
     {
-        if (ids is not null && embeddings is not null) throw new ArgumentException($"The input has both {idsName} and {embeddingsName}: give one of them.", embeddingsName);
+        if (ids is not null && embeddings is not null) throw new ArgumentException($"The input has both {idsName} and {embeddingsName}: pass only one of them.", embeddingsName);
         if (embeddings is not null) return Hidden(model, embeddings, embeddingsName);
         if (ids is null) return null;
         var shape = TensorRules.RequireIds(ids, idsName);
@@ -64,7 +64,7 @@ internal static class InputRules
         return (shape[0], shape[1]);
     }
 
-    /// <summary>Says that a token does not exist.</summary>
+    /// <summary>The exception for an unknown token id.</summary>
     public static ArgumentException Unknown(long id, long vocabulary, string name)
         => new($"Token id {id} is outside the model's vocabulary of {vocabulary}: was the text encoded for another model, or were tokens added without resizing the embeddings?", name);
 
@@ -73,11 +73,11 @@ internal static class InputRules
         var shape = TensorRules.RequireRank(given, name, "[batch, sequence, hidden]");
         var weight = model.InputEmbeddings.Weight;
         if (shape[2] != model.Spec.HiddenSize || given.dtype != weight.dtype || shape[0] == 0 || shape[1] == 0)
-            throw new ArgumentException($"{name} is {TensorRules.Describe(given)}, but must be {weight.dtype} [batch, sequence, {model.Spec.HiddenSize}], at least one row with one position.", name);
+            throw new ArgumentException($"{name} is {TensorRules.Describe(given)}, but must be {weight.dtype} [batch, sequence, {model.Spec.HiddenSize}], with at least one row and one position.", name);
         return (shape[0], shape[1]);
     }
 
-    // What a mask may count besides the new positions: none, what a cache holds or a prefix adds, and the same without virtual tokens.
+    // Lengths that a mask may have in addition to the new positions: none, all positions of the cache or prefix, or those without virtual tokens.
     private static long[] Past(PretrainedModel model, ModelInput input, int prompted)
     {
         long before = input.Cache is { Length: > 0 } cache ? cache.Length
@@ -90,7 +90,7 @@ internal static class InputRules
         if (mask is null) return;
         var shape = TensorRules.RequireRank(mask, name, "[batch, sequence]");
         if (mask.is_complex() || shape[0] != batch || !past.Contains(shape[1] - length))
-            throw new ArgumentException($"{name} is {TensorRules.Describe(mask)}, but the input is [{batch}, {length}]{(past.Max() > 0 ? $" after {past.Max()} earlier positions" : "")}: give 1 for each real token and 0 for padding.", name);
+            throw new ArgumentException($"{name} is {TensorRules.Describe(mask)}, but the input is [{batch}, {length}]{(past.Max() > 0 ? $" after {past.Max()} earlier positions" : "")}: pass 1 for each real token and 0 for padding.", name);
     }
 
     private static void CheckBeside(Tensor? given, string name, long batch, long length, long count, string what)
@@ -110,7 +110,7 @@ internal static class InputRules
         if (input.Cache?.Misfit(batch, spec) is { } misfit) throw new ArgumentException(misfit, nameof(input));
         if (input.Prefix is { } prefix)
         {
-            if (prefix.Count != spec.LayerCount) throw new ArgumentException($"Prefix has {prefix.Count} pairs of keys and values, but the model has {spec.LayerCount} layers: give one for each.", nameof(input));
+            if (prefix.Count != spec.LayerCount) throw new ArgumentException($"Prefix has {prefix.Count} pairs of keys and values, but the model has {spec.LayerCount} layers: pass one pair for each layer.", nameof(input));
             var length = prefix[0] is { Keys: { IsInvalid: false } first } && first.dim() == 4 ? first.shape[2] : 0;
             foreach (var pair in prefix)
             {

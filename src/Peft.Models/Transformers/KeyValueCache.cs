@@ -3,32 +3,32 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Keys and values of the tokens so far (and of an encoder's states, once), layer by layer, written in place and grown by doubling. For inference only: run the model under
-/// <see cref="no_grad"/> or <see cref="inference_mode"/>.
+/// KV cache: keys and values of the tokens so far, and once those of an encoder's output, for each layer. They are written in place, and the buffers grow by doubling. For inference only: run the
+/// model under <see cref="no_grad"/> or <see cref="inference_mode"/>.
 /// </summary>
-/// <param name="capacity">Positions to allocate at first.</param>
+/// <param name="capacity">Number of positions to allocate initially.</param>
 /// <exception cref="ArgumentOutOfRangeException">The capacity is negative.</exception>
 public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposable
 {
-    private int capacity = capacity >= 0 ? capacity : throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "A cache has room for 0 positions or more.");
+    private int capacity = capacity >= 0 ? capacity : throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "The capacity must be at least 0.");
     private bool disposed;
-    private (long Batch, long Heads, long Size) shape;   // of what it holds
+    private (long Batch, long Heads, long Size) shape;   // of the tensors it holds
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
     private readonly List<long> room = [];
     private readonly PositionMemory memory = new();
     private KeyValueCache? first;
     private readonly List<(Tensor Keys, Tensor Values)> cross = [];    // [batch, heads, source, size]
 
-    /// <summary>Positions held.</summary>
+    /// <summary>Number of positions held.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Layers whose keys and values are held.</summary>
+    /// <summary>Number of layers whose keys and values are held.</summary>
     internal int LayerCount => layers.Count;
 
-    /// <summary>Positions that there is memory for.</summary>
+    /// <summary>Number of positions that fit without growing.</summary>
     internal int Capacity => room.Count == 0 ? capacity : (int)room.Min();
 
-    /// <summary>Adds a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
+    /// <summary>Appends a layer's keys and values <c>[batch, heads, new, size]</c> and returns views of all of them.</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values, int count)
     {
         var (allKeys, allValues) = Room(layer, keys.shape[0], keys.shape[1], keys.shape[3], count, keys.dtype, keys.device);
@@ -37,7 +37,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         return (allKeys.narrow(2, 0, Length + count), allValues.narrow(2, 0, Length + count));
     }
 
-    /// <summary>A layer's memory <c>[batch, heads, room, size]</c>, with room for new positions after those held; the cache's own.</summary>
+    /// <summary>A layer's buffers <c>[batch, heads, capacity, size]</c> with room for the new positions. The cache owns them.</summary>
     internal (Tensor Keys, Tensor Values) Room(int layer, long batch, long heads, long size, int count, ScalarType type, Device device)
     {
         if (layer == layers.Count)
@@ -54,29 +54,29 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         return layers[layer];
     }
 
-    /// <summary>Says why the cache does not fit an input; null if it does.</summary>
-    /// <param name="batch">Rows of the input.</param>
+    /// <summary>The reason why the cache does not match an input; null if it does.</summary>
+    /// <param name="batch">Number of rows of the input.</param>
     /// <param name="spec">The model's description.</param>
-    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The cache was disposed.</exception>
     internal string? Misfit(long batch, TransformerSpec spec)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         if (layers.Count == 0) return null;
         if (shape.Heads != spec.KeyValueHeadCount || shape.Size != spec.HeadSize)
-            return $"The cache holds layers of {shape.Heads} heads of {shape.Size}, but the model's have {spec.KeyValueHeadCount} of {spec.HeadSize}: it is another model's. Take a new cache.";
-        return shape.Batch == batch ? null : $"The cache holds {shape.Batch} rows, but the input has {batch}: take a new cache for another batch.";
+            return $"The cache holds layers of {shape.Heads} heads of {shape.Size}, but the model's layers have {spec.KeyValueHeadCount} of {spec.HeadSize}: it is another model's cache. Use a new one.";
+        return shape.Batch == batch ? null : $"The cache holds {shape.Batch} rows, but the input has {batch}: use a new cache for each batch.";
     }
 
     private static void Require(Int128 batch, long heads, long positions, long size, ScalarType type, Device device)
-        => MemoryBudget.Require(2 * batch * heads * positions * size, type, device, () => $"the keys and values of one layer, {batch} rows of {positions} positions. Take fewer rows or a smaller capacity.");
+        => MemoryBudget.Require(2 * batch * heads * positions * size, type, device, () => $"the keys and values of one layer, {batch} rows of {positions} positions. Use fewer rows or a smaller capacity.");
 
-    /// <summary>A layer's keys and values of the encoder's states, once they are known.</summary>
+    /// <summary>A layer's keys and values of the encoder's output; null if they are not projected yet.</summary>
     internal (Tensor Keys, Tensor Values)? Cross(int layer) => layer < cross.Count ? cross[layer] : null;
 
-    /// <summary>Takes over a layer's keys and values of the encoder's states.</summary>
+    /// <summary>Stores a layer's keys and values of the encoder's output, and takes ownership of them.</summary>
     internal void KeepCross(int layer, Tensor keys, Tensor values)
     {
-        if (layer != cross.Count) throw new InvalidOperationException($"Layer {layer} comes before layer {cross.Count}.");
+        if (layer != cross.Count) throw new InvalidOperationException($"Expected layer {cross.Count}, but got layer {layer}.");
         cross.Add((keys.DetachFromDisposeScope(), values.DetachFromDisposeScope()));
     }
 
@@ -88,18 +88,18 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         return new(keys.clone(), values.clone());
     }
 
-    /// <summary>The cache of the pass before the model's own, for adapters that ask for one.</summary>
+    /// <summary>The cache of the preliminary pass, for adapters that need one.</summary>
     internal KeyValueCache FirstPass => first ??= new(capacity);
 
     /// <inheritdoc/>
     Tensor IPositionMemory.Append(object key, Tensor values, Tensor? rows, int batch) => memory.Append(key, values, rows, batch, Length);
 
-    /// <summary>The token ids of the positions held, <c>[batch, length]</c>; null where some of them were given as embeddings.</summary>
+    /// <summary>The token ids of the positions held, <c>[batch, length]</c>; null if some of them were given as embeddings.</summary>
     internal Tensor? Tokens { get; private set; }
 
-    /// <summary>Counts the new positions, once all layers have them.</summary>
-    /// <param name="count">How many.</param>
-    /// <param name="tokens">The ids of all positions; null where they are not known.</param>
+    /// <summary>Advances the length once all layers have appended the new positions.</summary>
+    /// <param name="count">Number of new positions.</param>
+    /// <param name="tokens">The ids of all positions; null if they are unknown.</param>
     internal void Advance(int count, Tensor? tokens)
     {
         Length += count;
@@ -112,8 +112,8 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         Tokens = tokens?.DetachFromDisposeScope();
     }
 
-    /// <summary>Keeps the first positions only.</summary>
-    /// <param name="length">How many.</param>
+    /// <summary>Drops all positions but the first ones.</summary>
+    /// <param name="length">Number of positions to keep.</param>
     public void Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -125,7 +125,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         if (Tokens is { } tokens) Keep(tokens.shape[1] > dropped ? tokens.narrow(1, 0, tokens.shape[1] - dropped) : null);
     }
 
-    /// <summary>Gives each row so many copies, one after another, and makes room for more positions.</summary>
+    /// <summary>Replaces each row by adjacent copies of it, and allocates room for more positions.</summary>
     internal void Repeat(int copies, int positions)
     {
         capacity = Math.Max(positions, Length);
@@ -145,9 +145,9 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         }
     }
 
-    /// <summary>Puts other rows' keys and values in each row's place, in place.</summary>
-    /// <param name="rows">Whose.</param>
-    /// <param name="from">The first position where rows differ.</param>
+    /// <summary>Replaces the keys and values of each row by those of another row, in place.</summary>
+    /// <param name="rows">The source row of each row.</param>
+    /// <param name="from">The first position at which rows differ.</param>
     internal void Reorder(long[] rows, int from)
     {
         if (from >= Length || rows.Select((row, index) => row == index).All(same => same)) return;
@@ -155,7 +155,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         var index = tensor(rows, device: layers[0].Keys.device);
         memory.Reorder(index);
         first?.Reorder(rows, Math.Max(0, from - (Length - first.Length)));
-        Keep(Tokens?.index_select(0, index));   // the first positions are alike in the rows of a prompt
+        Keep(Tokens?.index_select(0, index));   // rows of the same prompt share the first positions
         foreach (var memory in layers.SelectMany(layer => new[] { layer.Keys, layer.Values }))
         {
             using var part = memory.narrow(2, from, Length - from);

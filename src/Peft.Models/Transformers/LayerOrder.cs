@@ -5,18 +5,18 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Layers in another order in a stack's list of layers. A layer that comes again is a twin: modules of its own with the first one's parameters.</summary>
+/// <summary>Runs a stack's layers in another order. A repeated layer is a twin: separate modules that share the parameters of the original.</summary>
 internal sealed class LayerOrder : IDisposable
 {
     private readonly ModuleList<TransformerLayer> list;
     private readonly TransformerLayer[] own, ordered;
     private readonly Action<Func<TransformerLayer[]>> run;
 
-    /// <param name="spec">The stack.</param>
-    /// <param name="list">Its list of layers.</param>
-    /// <param name="order">The layer at each place.</param>
-    /// <param name="isActive">Whether a pass runs in this order.</param>
-    /// <param name="run">Takes what tells the layers that a pass runs.</param>
+    /// <param name="spec">Description of the stack.</param>
+    /// <param name="list">The stack's list of layers.</param>
+    /// <param name="order">Index of the layer at each position.</param>
+    /// <param name="isActive">True if a forward pass uses this order.</param>
+    /// <param name="run">Sets the function that returns the layers of a forward pass.</param>
     public LayerOrder(TransformerSpec spec, ModuleList<TransformerLayer> list, IReadOnlyList<int> order, Func<bool> isActive, Action<Func<TransformerLayer[]>> run)
     {
         (this.list, this.run) = (list, run);
@@ -27,7 +27,7 @@ internal sealed class LayerOrder : IDisposable
         run(() => isActive() ? ordered : own);
     }
 
-    // On the device that holds nothing: the parameters are replaced at once.
+    // On the meta device, which allocates nothing: the parameters are replaced immediately.
     private static TransformerLayer Twin(TransformerSpec spec, int index, TransformerLayer layer)
     {
         var twin = new TransformerLayer(spec, index, new Placement(ScalarType.Float32, new Device(DeviceType.META)));

@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Inputs of one forward pass. The tensors stay the caller's.</summary>
+/// <summary>Inputs of one forward pass. The caller keeps ownership of the tensors.</summary>
 public sealed record ModelInput
 {
     /// <summary>Token ids <c>[batch, sequence]</c>; either these or <see cref="Embeddings"/>.</summary>
     public Tensor? InputIds { get; init; }
 
-    /// <summary>Embeddings <c>[batch, sequence, hidden]</c> in place of token ids.</summary>
+    /// <summary>Embeddings <c>[batch, sequence, hidden]</c> instead of token ids.</summary>
     public Tensor? Embeddings { get; init; }
 
     /// <summary>
@@ -17,54 +17,57 @@ public sealed record ModelInput
     /// </summary>
     public Tensor? AttentionMask { get; init; }
 
-    /// <summary>The token ids that <see cref="Embeddings"/> stand for, -1 where there are none; null where they are not known.</summary>
+    /// <summary>The token ids of <see cref="Embeddings"/>, -1 for virtual tokens; null if they are unknown.</summary>
     internal Tensor? TokenIds { get; init; }
 
-    /// <summary>1 for positions that are a distance to the windows of layers, <c>[batch, past + sequence]</c>; null if all are.</summary>
+    /// <summary>1 for positions that count as distance for sliding windows, <c>[batch, past + sequence]</c>; null if all do.</summary>
     internal Tensor? CountedPositions { get; init; }
 
-    /// <summary>Token types <c>[batch, sequence]</c>, such as 0 for a question and 1 for its context; all 0 if null. For models that have them.</summary>
+    /// <summary>Token type ids <c>[batch, sequence]</c>, such as 0 for a question and 1 for its context; null for all 0. Only for models with token types.</summary>
     public Tensor? TokenTypeIds { get; init; }
 
     /// <summary>
-    /// Positions <c>[batch, sequence]</c>. By default they count on from the cache or prefix, starting at each row's first real token.
+    /// Position ids <c>[batch, sequence]</c>. By default they continue after the cache or prefix and start at each row's first real token.
     /// </summary>
     public Tensor? PositionIds { get; init; }
 
-    /// <summary>Keys and values of earlier tokens; the new ones are added. For inference only.</summary>
+    /// <summary>Keys and values of earlier tokens. Those of the new tokens are appended. For inference only.</summary>
     public KeyValueCache? Cache { get; init; }
 
-    /// <summary>Keys and values that stand before the input, a pair per layer, as prefix tuning learns them; in an encoder-decoder model before the decoder's. Not counted again once a cache holds them.</summary>
+    /// <summary>
+    /// Keys and values that precede the input, a pair per layer, as in prefix tuning. In an encoder-decoder model they precede the decoder's input. Ignored once the
+    /// cache holds them.
+    /// </summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
-    /// <summary>How far the prefix of each layer is open, also where a cache holds it; null for all the way.</summary>
+    /// <summary>Gate of each layer's prefix, also for a prefix inside the cache; null if the prefix is always fully attended.</summary>
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
-    /// <summary>Tokens that the attention of layers reads besides, as LLaMA-Adapter learns them; of an encoder-decoder model the decoder's.</summary>
+    /// <summary>Virtual tokens that layers attend to separately, as in LLaMA-Adapter. In an encoder-decoder model they belong to the decoder.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = [];
 
-    /// <summary>Whether the layers read what has a gradient and is not their input: none of them can then be run again by itself.</summary>
+    /// <summary>True if layers read tensors that require grad besides their input. Then no layer can run again on its own in the backward pass.</summary>
     internal bool SharesGraph { get; init; }
 
-    /// <summary>The pass that reads it, of a model with adapters.</summary>
+    /// <summary>The forward pass of a model with adapters that this input belongs to.</summary>
     internal PassLease? Pass { get; init; }
 
-    /// <summary>Lengths of the sequences that lie end to end in the single row; null otherwise.</summary>
+    /// <summary>Lengths of the sequences packed into the single row; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>What an encoder-decoder model has written so far, <c>[batch, target]</c>, beginning with its start token.</summary>
+    /// <summary>Token ids of the decoder's input, <c>[batch, target]</c>, beginning with the start token.</summary>
     public Tensor? DecoderInputIds { get; init; }
 
-    /// <summary>Embeddings <c>[batch, target, hidden]</c> in place of <see cref="DecoderInputIds"/>.</summary>
+    /// <summary>Embeddings <c>[batch, target, hidden]</c> instead of <see cref="DecoderInputIds"/>.</summary>
     public Tensor? DecoderEmbeddings { get; init; }
 
     /// <summary>1 for a real token of <see cref="DecoderInputIds"/> and 0 for padding; with a cache or prefix also <c>[batch, past + target]</c>.</summary>
     public Tensor? DecoderAttentionMask { get; init; }
 
-    /// <summary>What the encoder of an encoder-decoder model gave, <c>[batch, source, hidden]</c>, in place of its input; <see cref="AttentionMask"/> still tells the padding.</summary>
+    /// <summary>The encoder's output, <c>[batch, source, hidden]</c>, instead of its input. <see cref="AttentionMask"/> still marks the padding.</summary>
     public Tensor? EncoderOutput { get; init; }
 
-    /// <summary>The inputs of a batch; those beside ids and mask stand in <see cref="Batch.Extra"/> by Hugging Face's names.</summary>
+    /// <summary>The inputs of a batch. Those other than ids and mask are taken from <see cref="Batch.Extra"/> by Hugging Face's names.</summary>
     public static ModelInput From(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Registers modules below paths with dots, as Hugging Face's nested modules are named.</summary>
+/// <summary>Registers modules below dotted paths, as Hugging Face's nested modules are named.</summary>
 internal static class ModulePaths
 {
-    /// <summary>Registers a module; what the path passes through and is not there yet becomes an empty module.</summary>
-    /// <param name="parent">Where the path starts.</param>
-    /// <param name="path">Such as <c>attention.output.dense</c>.</param>
+    /// <summary>Registers a module. Missing parents on the path are created as empty modules.</summary>
+    /// <param name="parent">The module that the path starts from.</param>
+    /// <param name="path">The path, such as <c>attention.output.dense</c>.</param>
     /// <param name="module">The module.</param>
     public static void Place(this nn.Module parent, string path, nn.Module module)
     {
@@ -22,7 +22,7 @@ internal static class ModulePaths
         parent.register_module(parts[^1], module);
     }
 
-    /// <summary>Takes a module out that <see cref="Place"/> put there, and empty modules above it that stand for its path alone.</summary>
+    /// <summary>Removes a module that <see cref="Place"/> registered, and the empty parents that were created for it.</summary>
     public static void Displace(this nn.Module parent, string path)
     {
         var cut = path.IndexOf('.', StringComparison.Ordinal);

@@ -2,5 +2,5 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Type and device of a model's parameters.</summary>
+/// <summary>Dtype and device of a model's parameters.</summary>
 internal readonly record struct Placement(ScalarType Type, Device Device);

@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Numbers of the positions that a cache holds, for adapters whose output at one position depends on others; in the rows of the batch.</summary>
+/// <summary>Values per cached position and row, for adapters whose output at one position depends on other positions.</summary>
 internal sealed class PositionMemory : IDisposable
 {
-    private readonly Dictionary<object, (Tensor Values, int At)> records = [];   // [batch, positions, width], and the length of the cache when it was added to
+    private readonly Dictionary<object, (Tensor Values, int At)> records = [];   // [batch, positions, width], and the length of the cache at the last append
 
-    /// <summary>Adds numbers of new positions, and gives those of all, of the same rows.</summary>
+    /// <summary>Appends the values of new positions and returns those of all positions, for the given rows.</summary>
     public Tensor Append(object key, Tensor values, Tensor? rows, int batch, int at)
     {
         using var scope = NewDisposeScope();
@@ -18,7 +18,7 @@ internal sealed class PositionMemory : IDisposable
         }
         else if (known && record.At == at)
         {
-            // Another part of the batch has been here in this pass.
+            // Other rows of the batch have already appended in this pass.
             record.Values.narrow(1, record.Values.shape[1] - values.shape[1], values.shape[1]).index_copy_(0, rows, values);
         }
         else
@@ -30,13 +30,13 @@ internal sealed class PositionMemory : IDisposable
         return (rows is null ? all.alias() : all.index_select(0, rows)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Forgets the last positions.</summary>
+    /// <summary>Drops the last positions.</summary>
     public void Drop(int count) => Change(values => values.shape[1] > count ? values.narrow(1, 0, values.shape[1] - count) : null);
 
-    /// <summary>Gives each row so many copies, one after another.</summary>
+    /// <summary>Replaces each row by adjacent copies of it.</summary>
     public void Repeat(int copies) => Change(values => values.repeat_interleave(copies, 0));
 
-    /// <summary>Puts other rows in each row's place.</summary>
+    /// <summary>Replaces each row by another row.</summary>
     public void Reorder(Tensor rows) => Change(values => values.index_select(0, rows.to(values.device)));
 
     private void Change(Func<Tensor, Tensor?> change)

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A forward pass: an input with the virtual tokens of the active adapters before it, and labels to go with it. Once a cache holds the virtual tokens they are
-/// only counted.
+/// A forward pass: an input with the virtual tokens of the active adapters prepended, and the labels to match. Once a cache holds the virtual tokens, they only count
+/// as positions.
 /// </summary>
 internal sealed class PromptedInput : IDisposable
 {
@@ -15,13 +15,13 @@ internal sealed class PromptedInput : IDisposable
 
     private PromptedInput(ModelInput input, int count, IReadOnlyList<PromptRow> rows) => (Input, Count, this.rows) = (input, count, rows);
 
-    /// <summary>What the backbone is to read.</summary>
+    /// <summary>The input of the backbone.</summary>
     public ModelInput Input { get; private set; }
 
-    /// <summary>Positions of the output that belong to virtual tokens; they come first. A row with fewer virtual tokens begins with padding.</summary>
+    /// <summary>Number of output positions that belong to virtual tokens. They come first. A row with fewer virtual tokens begins with padding.</summary>
     public int Count { get; }
 
-    /// <summary>Begins a pass of the model, which ends when the result is disposed.</summary>
+    /// <summary>Begins a forward pass of the model. It ends when the result is disposed.</summary>
     public static PromptedInput Of(PretrainedModel model, ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -58,7 +58,7 @@ internal sealed class PromptedInput : IDisposable
         if (model.Prompts is not { } prompts) return new(input, 0, []);
         var first = input.Cache is null or { Length: 0 };
         var seq2seq = model.Spec.Kind == TransformerKind.EncoderDecoder;
-        // Hugging Face PEFT, too, gives the decoder no virtual tokens of its own while it generates.
+        // As in Hugging Face PEFT, the decoder gets no virtual tokens of its own during generation.
         var decodes = seq2seq && input.Cache is null ? prompts.DecoderEmbeddingCount : 0;
         var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Rows);
         using var scope = NewDisposeScope();
@@ -71,8 +71,8 @@ internal sealed class PromptedInput : IDisposable
     {
         var layout = new PromptLayout(prompts.Rows, prompts.PrefixCount, prompts.EmbeddingCount, (input.InputIds ?? input.Embeddings!).device);
         if (layout.Total > 0 && input.PackedLengths is not null)
-            throw new ArgumentException("A packed batch has no place for virtual tokens before each of its sequences: give the sequences as rows.", nameof(input));
-        if (input.Prefix is not null) throw new ArgumentException("The input has a prefix of its own beside that of the active adapters: take one of them away.", nameof(input));
+            throw new ArgumentException("A packed batch cannot have virtual tokens before each of its sequences: pass the sequences as rows.", nameof(input));
+        if (input.Prefix is not null) throw new ArgumentException("The input has a prefix, but the active adapters have one too: remove one of them.", nameof(input));
         var tokens = prompts.Make(rows, model.training, continues: !first);
         var length = (input.InputIds ?? input.Embeddings!).shape[1];
         var past = first ? 0 : input.Cache!.Length - layout.Total;
@@ -93,7 +93,7 @@ internal sealed class PromptedInput : IDisposable
         };
     }
 
-    // The encoder reads embeddings, the decoder keys and values and, in some methods, embeddings too.
+    // The encoder gets virtual embeddings; the decoder gets keys and values and, with some methods, embeddings too.
     private ModelInput BeforeBoth(PretrainedModel model, ModelInput input, PromptStack prompts, long rows, bool first, int decodes)
     {
         var tokens = prompts.Make(rows, model.training, continues: !first);
@@ -104,7 +104,7 @@ internal sealed class PromptedInput : IDisposable
         var encoder = new PromptLayout(prompts.Rows, 0, prompts.EmbeddingCount, device);
         var decoder = new PromptLayout([.. prompts.Rows.Select(row => row with { Embeddings = row.DecoderEmbeddings })], prompts.PrefixCount, decodes, device);
         if (decoder.IsMixed && decodes > 0 && prompts.PrefixCount > 0)
-            throw new PeftException("Some rows have keys and values before the decoder's input and others embeddings: padding would stand between the keys and the input, which relative positions count. Run these rows apart.");
+            throw new PeftException("Some rows have keys and values before the decoder's input and others have embeddings: relative positions would count the padding between the keys and the input. Run these rows in separate batches.");
         return input with
         {
             InputIds = encodes ? null : input.InputIds,
@@ -119,7 +119,7 @@ internal sealed class PromptedInput : IDisposable
         };
     }
 
-    /// <summary>The mask over virtual tokens and those that were read; null if it hides none.</summary>
+    /// <summary>The attention mask over virtual tokens and input; null if it hides nothing.</summary>
     private Tensor? Mask(PromptLayout layout, Tensor? given, long rows, long read)
     {
         if (layout.Total == 0 || (given is null && !layout.IsMixed)) return given;
@@ -129,8 +129,8 @@ internal sealed class PromptedInput : IDisposable
     }
 
     /// <summary>
-    /// Which positions are a distance to a window; null if all are. Padding before a row's tokens is none, so that the row computes what it would alone;
-    /// padding after them is, as in transformers.
+    /// Marks the positions that count as distance for a sliding window; null if all do. Padding before a row's tokens does not count, so that the row computes the same
+    /// as it would alone. Padding after them does, as in transformers.
     /// </summary>
     private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
     {
@@ -140,7 +140,7 @@ internal sealed class PromptedInput : IDisposable
         return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
     }
 
-    /// <summary>The positions of the input in each row, behind its own virtual tokens; null where the transformer counts them the same way.</summary>
+    /// <summary>Position ids of the input in each row, after its own virtual tokens; null if the transformer computes the same ones.</summary>
     private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
     {
         if (layout.Total == 0) return input.PositionIds;
@@ -149,8 +149,8 @@ internal sealed class PromptedInput : IDisposable
         switch (model.Spec.Positions)
         {
             case PositionRule.RealTokens:
-                return null;   // by the whole mask
-            // What stands before padding on the left would be taken for the first real token.
+                return null;   // computed from the whole mask
+            // Otherwise a virtual token before left padding would count as the first real token.
             case PositionRule.FromFirstToken when mask is not null:
                 var start = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);
                 var all = arange(Kept(0), Kept(mask.shape[1]), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Kept(0));
@@ -159,7 +159,7 @@ internal sealed class PromptedInput : IDisposable
         if (!layout.IsMixed) return null;
         var counted = arange(Kept(past), Kept(past + length), One, ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own, One);
         if (model.Spec is not { Positions: PositionRule.TokensButPadding, PaddingId: { } padding } || input.InputIds is not { } ids) return counted;
-        // Embeddings do not tell which of them are padding: rows that begin with some count all.
+        // Embeddings do not show which positions are padding, so rows with virtual embeddings count all positions.
         var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
         return where(layout.HasEmbeddings, counted, real.cumsum(1).add(layout.Own, One).mul(real).sub(Kept(1)));
     }
@@ -191,7 +191,7 @@ internal sealed class PromptedInput : IDisposable
         return made;
     }
 
-    /// <summary>The output without that of the virtual tokens, which are no part of the text.</summary>
+    /// <summary>The output without the virtual tokens, which are not part of the text.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
     public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
 
@@ -204,7 +204,7 @@ internal sealed class PromptedInput : IDisposable
         return output.reshape(-1, output.shape[2]).index_select(0, places);
     }
 
-    /// <summary>Positions <c>[batch, n]</c> that count from each row's first one, its virtual tokens included, as positions of the output.</summary>
+    /// <summary>Converts positions <c>[batch, n]</c> that count from each row's first position, virtual tokens included, to positions of the output.</summary>
     public Tensor FromOwn(Tensor positions)
     {
         if (Count == 0 || rows.Count == 1) return positions.alias();
@@ -212,7 +212,7 @@ internal sealed class PromptedInput : IDisposable
         return positions.add(padding, One);
     }
 
-    /// <summary>The output at the positions of <see cref="FromOwn"/>, as many as the input has.</summary>
+    /// <summary>The output at the positions of <see cref="FromOwn"/>, one for each position of the input.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, size]</c>.</param>
     public Tensor Counted(Tensor output)
     {
@@ -221,7 +221,7 @@ internal sealed class PromptedInput : IDisposable
         return cat([.. rows.Select((row, i) => output.narrow(0, i, 1).narrow(1, Count - row.Embeddings, length))], 0);
     }
 
-    /// <summary>Labels <c>[batch, sequence]</c> with those of the virtual positions before them.</summary>
+    /// <summary>Labels <c>[batch, sequence]</c> with ignored labels for the virtual positions prepended.</summary>
     public Tensor Labels(Tensor labels)
     {
         RequireLabels(labels);
@@ -230,21 +230,21 @@ internal sealed class PromptedInput : IDisposable
         return cat([before, labels], 1);
     }
 
-    // One for each position of what is read, or of what the decoder reads.
+    // One label for each position of the input, or of the decoder's input.
     private static void RequireLabels(Tensor labels)
     {
         if (labels.dim() == 2 && labels.dtype is ScalarType.Int64 or ScalarType.Int32) return;
         throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be whole numbers [batch, sequence], one for each position.", nameof(labels));
     }
 
-    /// <summary>The loss of predicting the next token, where labels may have weights: Σ w·loss ÷ number of labels.</summary>
+    /// <summary>The next-token loss with weights of the labels: Σ w·loss ÷ number of labels.</summary>
     /// <param name="labels">Labels <c>[batch, sequence]</c> of the input.</param>
-    /// <param name="mean">The mean loss over the labels <c>[batch, virtual + sequence]</c> that are not to be ignored.</param>
+    /// <param name="mean">The mean loss over the labels <c>[batch, virtual + sequence]</c> that are not ignored.</param>
     public Tensor NextTokenLoss(Tensor labels, Func<Tensor, Tensor> mean)
     {
         using var scope = NewDisposeScope();
         RequireLabels(labels);
-        // Before a row without virtual embeddings stands padding, which predicts nothing.
+        // Padding precedes a row without virtual embeddings and predicts nothing.
         if (Count > 0 && rows.Any(row => row.Embeddings == 0))
             labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Kept(Batch.IgnoredLabel)), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
         if (Count == 0 || rows.All(row => row.Labels is null)) return mean(Labels(labels)).MoveToOuterDisposeScope();
@@ -268,7 +268,7 @@ internal sealed class PromptedInput : IDisposable
         Tensor Virtual<T>(Func<VirtualLabels, IReadOnlyList<T>> of, T padding) where T : unmanaged
             => cat([.. ofRows.Select(row => from_array(Enumerable.Repeat(padding, Count - row.Ids.Count).Concat(of(row)).ToArray()).unsqueeze(0))], 0).to(labels.device).expand(labels.shape[0], Count);
 
-        // The first position is predicted by none.
+        // No position predicts the first one.
         static double CountOf(Tensor labels) => labels.narrow(1, 1, labels.shape[1] - 1).ne(Kept(Batch.IgnoredLabel)).sum().item<long>();
     }
 

@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A learned bias per head by the distance of query and key (Raffel et al. 2019, arXiv:1910.10683). Half of the buckets hold one distance
-/// each, the others widen with its logarithm; where later keys are seen too, half of all buckets are theirs.
+/// A learned bias per head that depends on the distance between query and key (Raffel et al. 2019, arXiv:1910.10683). The first half of the buckets holds one
+/// distance each, the others widen logarithmically. If later keys are visible too, half of all buckets are for them.
 /// </summary>
 internal sealed class RelativeBias(RelativePositions settings, int heads, bool causal, Placement at)
 {
-    /// <summary>The bias <c>[buckets, heads]</c>.</summary>
+    /// <summary>The bias table <c>[buckets, heads]</c>.</summary>
     public Embedding Table { get; } = new(settings.Buckets, heads, at.Type, at.Device);
 
     /// <summary>The bias of queries at the positions from <paramref name="past"/> on, for all keys: <c>[1, heads, length, past + length]</c>.</summary>
@@ -30,7 +30,7 @@ internal sealed class RelativeBias(RelativePositions settings, int heads, bool c
         var count = causal ? settings.Buckets : settings.Buckets / 2;
         var far = causal ? distances.clamp(max: Kept(0)).neg() : distances.abs();
         var exact = count / 2;
-        // In float32, as published implementations compute it: at the edges of buckets rounding decides.
+        // In float32 as in published implementations: rounding decides at the bucket boundaries.
         var wide = far.to_type(ScalarType.Float32).div(Kept(exact)).log().div(Kept(Math.Log((double)settings.MaxDistance / exact))).mul(Kept(count - exact))
             .to_type(ScalarType.Int64).add(Kept(exact), One).clamp(max: Kept(count - 1));
         var bucket = where(far.lt(Kept(exact)), far, wide);

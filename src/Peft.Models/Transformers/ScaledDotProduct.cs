@@ -2,9 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>softmax(s·q·kᵀ + mask)·v, with fewer key/value heads than query heads if need be (Ainslie et al. 2023, arXiv:2305.13245).</summary>
-/// <param name="spec">The model.</param>
-/// <param name="layer">The layer.</param>
+/// <summary>softmax(s·q·kᵀ + mask)·v, for grouped-query attention with fewer key/value heads than query heads too (Ainslie et al. 2023, arXiv:2305.13245).</summary>
+/// <param name="spec">The model's description.</param>
+/// <param name="layer">Index of the layer.</param>
 internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
 {
     private readonly int heads = spec.HeadCount, keyValueHeads = spec.KeyValueHeadCount, size = spec.HeadSize;
@@ -12,21 +12,21 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
     private readonly double? softCap = spec.AttentionSoftCap;
     private readonly double scale = spec.ScoreFactor(layer);
 
-    // torch's kernel divides by √size: what is left is multiplied into the queries.
+    // torch's kernel divides by √size: the queries are multiplied by the remaining factor.
     private readonly double queryFactor = spec.ScoreFactor(layer) * Math.Sqrt(spec.HeadSize);
 
-    /// <summary>Whether the scores are bent before the softmax.</summary>
+    /// <summary>True if the scores are soft-capped before the softmax.</summary>
     public bool IsCapped => softCap is not null;
 
     /// <param name="query"><c>[batch, heads, queries, size]</c></param>
     /// <param name="key"><c>[batch, key/value heads, keys, size]</c></param>
     /// <param name="value"><c>[batch, key/value heads, keys, size]</c></param>
-    /// <param name="pattern">What is visible.</param>
-    /// <param name="dropout">Dropout of the weights.</param>
-    /// <param name="batch">Length of the first dimension.</param>
+    /// <param name="pattern">The keys that each query attends to.</param>
+    /// <param name="dropout">Dropout probability of the attention weights.</param>
+    /// <param name="batch">Number of rows.</param>
     /// <param name="queries">Number of queries.</param>
     /// <param name="keys">Number of keys.</param>
-    /// <param name="gate">Factor of the first keys and of their values for each query, <c>[batch, queries or 1, first keys]</c>; null for none.</param>
+    /// <param name="gate">Factor of the first keys and values for each query, <c>[batch, queries or 1, first keys]</c>; null for none.</param>
     /// <returns><c>[batch, queries, heads · size]</c></returns>
     public Tensor Run(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor? gate = null)
     {
@@ -39,7 +39,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         }
         if (queries == 1)
         {
-            // The query heads that share keys become queries of one head: no key is copied.
+            // The query heads of a key/value head become queries of that head: no key is copied.
             using var folded = group == 1 ? query.alias() : query.reshape(batch, keyValueHeads, group, size);
             using var one = Attend(folded, key, value, pattern.Mask, false, dropout, pattern.BlindsQueries);
             return one.reshape(batch, 1, heads * size);
@@ -51,7 +51,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         return turned.reshape(batch, queries, heads * size);
     }
 
-    // What a gate multiplies differs from query to query, so that no kernel takes it. q·(g·k) is g·(q·k).
+    // A gate differs from query to query, so no fused kernel applies. q·(g·k) is g·(q·k).
     private Tensor RunGated(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor gate)
     {
         using var scope = NewDisposeScope();
@@ -89,7 +89,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         if (causal)
         {
             var length = (int)query.shape[2];
-            // A window as wide as the keys hides nothing, but a key mask of ones keeps Create from answering "purely causal".
+            // The mask of ones hides nothing, but keeps Create from returning PurelyCausal, which has no mask tensor.
             using var all = ones(1, length, ScalarType.Int64, query.device);
             using var pattern = AttentionPattern.Create(length, length, null, all, query.dtype, query.device);
             scores = Add(scores, pattern.Mask!);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Self-attention with its projections: <c>[batch, sequence, hidden]</c> to the same.</summary>
+/// <summary>Self-attention with its projections: <c>[batch, sequence, hidden]</c> to <c>[batch, sequence, hidden]</c>.</summary>
 internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
 {
     private readonly AdaptableModule? query, key, value, joined, queryNorm, keyNorm;
@@ -51,7 +51,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         }
     }
 
-    // The description names the modules, not the fields.
+    // The modules are registered under the names of the architecture's description, not under the field names.
     /// <inheritdoc/>
     protected override void RegisterComponents() { }
 
@@ -87,8 +87,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         q.Dispose();
         k.Dispose();
         v.Dispose();
-        // As in Hugging Face PEFT, what is read of prompts goes through the output projection, its bias included once more, where queries, keys and
-        // values have projections of their own, and not where they are joined.
+        // As in Hugging Face PEFT: with separate query, key and value projections, the attention to the virtual tokens passes through the output projection, whose
+        // bias is then added a second time. With a joined projection it does not.
         if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read, One));
         var result = output.call(mixed);
         mixed.Dispose();
@@ -97,7 +97,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return output.Bias is { } bias ? AddBias(result, bias, context) : result;
     }
 
-    /// <summary>What the queries read of the prompts inside this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
+    /// <summary>The queries' attention to the virtual tokens of this layer, <c>[batch, sequence, heads · size]</c>; null if there are none.</summary>
     private Tensor? Read(Tensor q, ForwardContext context)
     {
         Tensor? sum = null;
@@ -122,11 +122,11 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return result;
     }
 
-    // gate · softmax(s·q·Kᵀ)·V with K and V of the tokens, which are not rotated.
+    // gate · softmax(s·q·Kᵀ)·V with the keys and values of the virtual tokens, which are not rotated.
     private Tensor Read(Tensor q, AttentionPrompt prompt)
     {
         using var scope = NewDisposeScope();
-        // Where rows have adapters of their own, so have the projections: each row's tokens go through its own.
+        // If rows have adapters of their own, the projections differ by row too: the virtual tokens of each row pass through those of the row.
         var rows = prompt.Gate.dim() == 4 ? prompt.Gate.shape[0] : 1;
         var tokens = prompt.Tokens.to_type(q.dtype).expand(rows, -1, -1);
         var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
@@ -138,7 +138,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }
 
-    // The library's own kernels are for the CPU: whole sequences, padded on the right or not at all, or one new position after the cached ones.
+    // The fused kernels run on the CPU: whole sequences with no padding or padding on the right, or one new position after the cached ones.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
         if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;

@@ -1,25 +1,25 @@
 namespace Peft.Models;
 
-/// <summary>What sizes a description must have for its modules to be made.</summary>
+/// <summary>Checks the sizes of a description before its modules are created.</summary>
 internal static class SpecRules
 {
-    /// <exception cref="ModelFolderException">Sizes do not fit each other.</exception>
+    /// <exception cref="ModelFolderException">Sizes are invalid or inconsistent.</exception>
     /// <exception cref="NotEnoughMemoryException">The parameters would not fit into the machine's memory.</exception>
     public static void Check(ModelConfig config, TransformerSpec spec, Placement at)
     {
         if (spec.Encoder is { } encoder) Check(config, encoder, at);
         foreach (var (name, value) in Sizes(spec))
             if (value < 1) throw Wrong(config, $"{name} is {value}, but must be at least 1");
-        if (spec.HeadCount % spec.KeyValueHeadCount != 0) throw Wrong(config, $"the number of heads, {spec.HeadCount}, is not divisible by that of key/value heads, {spec.KeyValueHeadCount}");
-        if (spec.Windows.Count > 0 && spec.Windows.Count != spec.LayerCount) throw Wrong(config, $"there are windows for {spec.Windows.Count} layers, but {spec.LayerCount} layers");
-        if (spec.LearnedPositionOffset < 0) throw Wrong(config, $"the learned positions begin at {spec.LearnedPositionOffset}, but there is no row before 0");
+        if (spec.HeadCount % spec.KeyValueHeadCount != 0) throw Wrong(config, $"the number of heads, {spec.HeadCount}, is not divisible by the number of key/value heads, {spec.KeyValueHeadCount}");
+        if (spec.Windows.Count > 0 && spec.Windows.Count != spec.LayerCount) throw Wrong(config, $"there are windows for {spec.Windows.Count} layers, but the model has {spec.LayerCount} layers");
+        if (spec.LearnedPositionOffset < 0) throw Wrong(config, $"the offset of the learned positions is {spec.LearnedPositionOffset}, but must be at least 0");
         var (heads, kept, widest) = ((long)spec.HeadCount * spec.HeadSize, 2L * spec.KeyValueHeadCount * spec.HeadSize, 2L * spec.IntermediateSize);
         if (heads + kept > int.MaxValue || widest > int.MaxValue) throw Wrong(config, $"{spec.HeadCount} heads of {spec.HeadSize}, or a feed-forward network of {spec.IntermediateSize}, are wider than {int.MaxValue}");
-        // At least so many numbers: norms, biases and heads come on top.
+        // A lower bound of the parameter count: norms, biases and heads are not counted.
         var layer = (Int128)spec.HiddenSize * (2 * heads + kept + (spec.GatedFeedForward ? 3L : 2L) * spec.IntermediateSize);
         var positions = spec.LearnedPositionOffset is { } offset ? (long)spec.MaxPositions + offset : 0;
         MemoryBudget.Require(layer * spec.LayerCount + (Int128)spec.HiddenSize * (spec.VocabularySize + positions), at.Type, at.Device, () =>
-            $"{config.Source} describes a model of {spec.LayerCount} layers of width {spec.HiddenSize} (feed-forward network {spec.IntermediateSize}) with {spec.VocabularySize} tokens and {positions} learned positions. Is a size in it wrong? Otherwise take a narrower LoadOptions.Type or a smaller model.");
+            $"{config.Source} describes a model of {spec.LayerCount} layers of width {spec.HiddenSize} (feed-forward network {spec.IntermediateSize}) with {spec.VocabularySize} tokens and {positions} learned positions. Is a size in it wrong? Otherwise use a smaller dtype (LoadOptions.Type) or a smaller model.");
     }
 
     private static IEnumerable<(string Name, long Value)> Sizes(TransformerSpec spec) =>

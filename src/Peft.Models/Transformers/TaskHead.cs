@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The modules of a <see cref="HeadSpec"/>, placed in a model: hidden states <c>[…, hidden]</c> to scores <c>[…, outputs]</c>.</summary>
-#pragma warning disable CA1001 // the model that the modules are placed in disposes them
+/// <summary>The modules of a <see cref="HeadSpec"/>, registered in a model: hidden states <c>[…, hidden]</c> to scores <c>[…, outputs]</c>.</summary>
+#pragma warning disable CA1001 // the model that the modules are registered in disposes them
 internal sealed class TaskHead
 #pragma warning restore CA1001
 {
@@ -23,8 +23,8 @@ internal sealed class TaskHead
     /// <summary>The projection to scores.</summary>
     public Linear Output { get; }
 
-    /// <summary>Gives the projection another number of outputs, all of weight 0.</summary>
-    /// <returns>What puts the old projection back.</returns>
+    /// <summary>Changes the number of outputs of the projection. The new weights are 0.</summary>
+    /// <returns>An action that restores the old projection.</returns>
     public Action Resize(long outputs)
     {
         using var scope = NewDisposeScope();
@@ -34,8 +34,8 @@ internal sealed class TaskHead
         return () => Output.Replace(weight, bias);
     }
 
-    /// <summary>Takes the dense layer out of the model.</summary>
-    /// <returns>What puts it back; null if there is none.</returns>
+    /// <summary>Removes the dense layer from the model.</summary>
+    /// <returns>An action that restores it; null if there is none.</returns>
     public Action? DropDense(nn.Module model)
     {
         if (dense is not { } dropped) return null;
@@ -44,21 +44,21 @@ internal sealed class TaskHead
         return () => model.Place(head.Dense!, dense = dropped);
     }
 
-    /// <summary>Whether a parameter is one of the head's.</summary>
+    /// <summary>True if a parameter belongs to the head.</summary>
     public bool Owns(string parameter)
         => IsOf(head.Output, parameter) || (dense is not null && IsOf(head.Dense!, parameter)) || (head.Norm is { } n && IsOf(n, parameter));
 
-    /// <summary>Whether a parameter is one of the projection's, which depends on the number of classes.</summary>
+    /// <summary>True if a parameter belongs to the projection, whose size depends on the number of classes.</summary>
     public bool IsOutput(string parameter) => IsOf(head.Output, parameter);
 
-    /// <summary>The scores.</summary>
+    /// <summary>The scores of hidden states.</summary>
     public Tensor Run(Tensor hidden)
     {
         using var inner = Prepare(hidden);
         return Output.call(inner);
     }
 
-    /// <summary>What the projection reads.</summary>
+    /// <summary>The input of the projection.</summary>
     public Tensor Prepare(Tensor hidden)
     {
         using var scope = NewDisposeScope();

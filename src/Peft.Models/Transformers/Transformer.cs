@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>One stack of layers with its embeddings, without a head: token ids to hidden states <c>[batch, sequence, hidden]</c>.</summary>
+/// <summary>A stack of layers with its embeddings, without a head: token ids to hidden states <c>[batch, sequence, hidden]</c>.</summary>
 internal sealed class Transformer : Backbone
 {
     private readonly Embedding embedding;
@@ -16,7 +16,7 @@ internal sealed class Transformer : Backbone
     private readonly AdaptableModule? embeddingNorm, finalNorm;
     private readonly RotaryTable? rotary, windowRotary;
     private readonly TransformerSpec spec;
-    private Func<TransformerLayer[]> running;   // asked in each pass
+    private Func<TransformerLayer[]> running;   // called in each forward pass
 
     public Transformer(TransformerSpec spec, Placement at, Embedding? shared = null)
     {
@@ -51,7 +51,7 @@ internal sealed class Transformer : Backbone
     /// <inheritdoc/>
     public override bool CheckpointActivations { get; set; }
 
-    // The model may hold the children without this module: their mode counts.
+    // The model may hold the children without this module, so this module's own mode can be out of date.
     private bool Trains => layers[0].training;
 
     /// <inheritdoc/>
@@ -60,10 +60,10 @@ internal sealed class Transformer : Backbone
     /// <inheritdoc/>
     public override Tensor forward(ModelInput input) => Run(input, null, null);
 
-    /// <summary>The hidden states, of a decoder that reads an encoder's states.</summary>
-    /// <param name="input">The decoder's input.</param>
-    /// <param name="encoded">The encoder's states <c>[batch, source, hidden]</c>, or null.</param>
-    /// <param name="encodedMask">1 for those that exist, <c>[batch, source]</c>; null if all do.</param>
+    /// <summary>The hidden states; for a decoder with cross-attention to an encoder's output.</summary>
+    /// <param name="input">The input of this stack.</param>
+    /// <param name="encoded">The encoder's output <c>[batch, source, hidden]</c>; null without an encoder.</param>
+    /// <param name="encodedMask">1 for real positions of it, 0 for padding, <c>[batch, source]</c>; null if all are real.</param>
     public Tensor Run(ModelInput input, Tensor? encoded, Tensor? encodedMask)
     {
         using var scope = NewDisposeScope();
@@ -89,7 +89,7 @@ internal sealed class Transformer : Backbone
         return Drop(hidden, spec.FinalDropout).MoveToOuterDisposeScope();
     }
 
-    // What several layers read and learn through would be walked back by each of them alone, and is gone after the first.
+    // A graph shared by several layers would be traversed in the backward pass of each layer, but the first one frees it.
     private static bool SharesGraph(ForwardContext context)
         => context.Bias?.requires_grad == true || context.Prefix?.Any(pair => pair.Keys.requires_grad || pair.Values.requires_grad) == true;
 
@@ -111,22 +111,22 @@ internal sealed class Transformer : Backbone
         using (looked) return looked.mul(Kept(spec.EmbeddingScale));
     }
 
-    /// <summary>The embeddings of token ids, not scaled.</summary>
-    /// <exception cref="ArgumentException">The vocabulary does not have them, or they lie on another device.</exception>
+    /// <summary>The embeddings of token ids, unscaled.</summary>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, or the ids are on another device.</exception>
     internal static Tensor LookUp(Embedding embedding, Tensor ids)
     {
         try
         {
             return embedding.call(ids);
         }
-        // Asked only when torch has failed: reading the ids back would cost each pass.
+        // Only checked after torch has failed: reading the ids back would slow down every pass.
         catch (Exception error) when (IsNative(error) && TensorRules.Outside(ids, embedding.Weight.shape[0]) is not null)
         {
             throw InputRules.Unknown(TensorRules.Outside(ids, embedding.Weight.shape[0])!.Value, embedding.Weight.shape[0], nameof(ids));
         }
         catch (Exception error) when (IsNative(error) && ids.device.ToString() != embedding.Weight.device.ToString())
         {
-            throw new ArgumentException($"The token ids are on {ids.device}, but the model is on {embedding.Weight.device}: move them, ids.to(device).", nameof(ids));
+            throw new ArgumentException($"The token ids are on {ids.device}, but the model is on {embedding.Weight.device}: move them with ids.to(device).", nameof(ids));
         }
     }
 
@@ -138,9 +138,9 @@ internal sealed class Transformer : Backbone
         var prefix = cached == 0 ? input.Prefix : null;
         var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.shape[2] : cached;
         if (input.Cache is not null && !spec.Causal)
-            throw new ArgumentException("An encoder has no cache: its tokens see later ones, so that nothing computed stays valid. Give the whole input.", nameof(input));
+            throw new ArgumentException("An encoder has no cache: its tokens attend to later ones, so earlier results do not stay valid. Pass the whole input.", nameof(input));
         if (cached > 0 && input.Cache!.LayerCount != running().Length)
-            throw new ArgumentException($"The cache holds {input.Cache.LayerCount} layers, but the model has {running().Length}: it is another model's. Take a new cache.", nameof(input));
+            throw new ArgumentException($"The cache holds {input.Cache.LayerCount} layers, but the model has {running().Length}: it is another model's cache. Use a new one.", nameof(input));
         if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
         return new ForwardContext
         {
@@ -164,12 +164,12 @@ internal sealed class Transformer : Backbone
     {
         var sum = packed.Sum(each => (long)each);
         if (batch != 1 || sum != length || packed.Any(each => each < 1))
-            throw new ArgumentException($"Packed sequences lie in one row and fill it, each with at least one token: their lengths, the least of which is {packed.DefaultIfEmpty().Min()}, sum to {sum}, but the input is [{batch}, {length}].", nameof(input));
+            throw new ArgumentException($"Packed sequences must fill a single row, with at least one token each, but their lengths (minimum {packed.DefaultIfEmpty().Min()}) sum to {sum} and the input is [{batch}, {length}].", nameof(input));
         if (past > 0 || input.Cache is not null)
-            throw new ArgumentException("A packed batch has no cache and no prefix: give its sequences as rows.", nameof(input));
+            throw new ArgumentException("A packed batch cannot have a cache or a prefix: pass its sequences as rows.", nameof(input));
     }
 
-    /// <summary>The mask over all keys, or null if it hides none.</summary>
+    /// <summary>The mask over all keys; null if it hides none.</summary>
     private static Tensor? KeyMask(Tensor? mask, int batch, int length, int past)
     {
         if (mask is null) return null;
@@ -199,7 +199,7 @@ internal sealed class Transformer : Backbone
         {
             var count = ids is null ? end : LargestOf(ids) + 1;
             if (count > spec.MaxPositions)
-                throw new ArgumentException($"The sequence has {count} positions, but the model has learned {spec.MaxPositions} only: cut the input (the blockSize of a TextDataset, the MaxLength of other datasets), virtual tokens counted.", nameof(input));
+                throw new ArgumentException($"The sequence has {count} positions, but the model has only {spec.MaxPositions} learned positions: truncate the input (blockSize of a TextDataset, MaxLength of other datasets). Virtual tokens count too.", nameof(input));
             using var shifted = ids is null
                 ? arange(Kept(context.Past + spec.LearnedPositionOffset!.Value), Kept(end + spec.LearnedPositionOffset.Value), One, ScalarType.Int64, context.Device).unsqueeze(0)
                 : ids.add(Kept(spec.LearnedPositionOffset!.Value), One);
@@ -251,7 +251,7 @@ internal sealed class Transformer : Backbone
         return largest.item<long>();
     }
 
-    /// <summary>Positions <c>[batch, sequence]</c>, or null if they count on from the past alike in every row.</summary>
+    /// <summary>Position ids <c>[batch, sequence]</c>; null if every row simply continues after the past.</summary>
     private Tensor? Positions(ModelInput input, ForwardContext context)
     {
         if (input.PositionIds is { } given) return given.alias();
@@ -261,7 +261,7 @@ internal sealed class Transformer : Backbone
         using var scope = NewDisposeScope();
         if (spec.Positions == PositionRule.TokensButPadding)
         {
-            // Embeddings do not tell which of them are padding: transformers then counts all.
+            // Embeddings do not show which positions are padding. transformers then counts all of them.
             if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
             var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
             return real.cumsum(1).add(Kept(context.Past), One).mul(real).sub(Kept(1)).MoveToOuterDisposeScope();

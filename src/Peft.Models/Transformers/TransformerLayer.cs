@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A layer: x + attention(norm(x)), then + feed-forward(norm(·)), with cross-attention between them where there is an encoder; or both
-/// at once where residuals are parallel; or norm(x + attention(x)), then norm(· + feed-forward(·)) where norms come last.
+/// A layer: x + attention(norm(x)), then + feed-forward(norm(·)), with cross-attention between them in a decoder with an encoder. With parallel residuals both
+/// branches read the same input. With post-norm: norm(x + attention(x)), then norm(· + feed-forward(·)).
 /// </summary>
 internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tensor>
 {
@@ -39,7 +39,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
             this.Place(afterFeedForward, feedForwardOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
     }
 
-    // The description names the modules, not the fields.
+    // The modules are registered under the names of the architecture's description, not under the field names.
     /// <inheritdoc/>
     protected override void RegisterComponents() { }
 

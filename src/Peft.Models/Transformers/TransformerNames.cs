@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>The names of a transformer's modules, as Hugging Face's checkpoints have them; they may have dots. The defaults are Llama's.</summary>
+/// <summary>The names of a transformer's modules in Hugging Face checkpoints; dotted paths are allowed. The defaults are Llama's.</summary>
 public sealed record TransformerNames
 {
     /// <summary>Path of the model without its head.</summary>
@@ -9,10 +9,10 @@ public sealed record TransformerNames
     /// <summary>Token embedding.</summary>
     public string Embedding { get; init; } = "embed_tokens";
 
-    /// <summary>What the encoder and the decoder of one model call the token embedding that they share.</summary>
+    /// <summary>Name under which the encoder and the decoder of a model each register the token embedding that they share.</summary>
     public string EmbeddingCopy { get; init; } = "embed_tokens";
 
-    /// <summary>Learned positions.</summary>
+    /// <summary>Learned position embedding.</summary>
     public string Positions { get; init; } = "embed_positions";
 
     /// <summary>Embedding of token types.</summary>
@@ -48,22 +48,22 @@ public sealed record TransformerNames
     /// <summary>The attention's output projection.</summary>
     public string AttentionOutput { get; init; } = "o_proj";
 
-    /// <summary>The projections of attention as the original lists them, where that is not query, key, value and output: methods that number modules depend on it.</summary>
+    /// <summary>The attention projections in the order of the original implementation; empty for query, key, value and output. Methods that number modules depend on it.</summary>
     public IReadOnlyList<string> AttentionOrder { get; init; } = [];
 
-    /// <summary>Norm per head of queries.</summary>
+    /// <summary>Norm of each query head.</summary>
     public string QueryNorm { get; init; } = "q_norm";
 
-    /// <summary>Norm per head of keys.</summary>
+    /// <summary>Norm of each key head.</summary>
     public string KeyNorm { get; init; } = "k_norm";
 
-    /// <summary>Feed-forward network; null if its projections are the layer's own (OPT).</summary>
+    /// <summary>Feed-forward network; null if its projections are registered directly in the layer (OPT).</summary>
     public string? FeedForward { get; init; } = "mlp";
 
-    /// <summary>Projection into the activation.</summary>
+    /// <summary>Gate projection, whose output is activated.</summary>
     public string Gate { get; init; } = "gate_proj";
 
-    /// <summary>Projection beside the gate, or the only one.</summary>
+    /// <summary>Up projection: multiplied by the gate, or the only one without a gate.</summary>
     public string Up { get; init; } = "up_proj";
 
     /// <summary>Joined projection of gate and up.</summary>
@@ -75,21 +75,21 @@ public sealed record TransformerNames
     /// <summary>Embedding of relative positions, in the first layer's attention.</summary>
     public string RelativePositions { get; init; } = "relative_attention_bias";
 
-    /// <summary>Attention to an encoder's states.</summary>
+    /// <summary>Cross-attention to an encoder's output.</summary>
     public string CrossAttention { get; init; } = "encoder_attn";
 
     /// <summary>Norm before cross-attention.</summary>
     public string CrossAttentionNorm { get; init; } = "encoder_attn_layer_norm";
 
-    /// <summary>Norm before attention; after it where norms come after the sums.</summary>
+    /// <summary>Norm before attention; with post-norm after the residual sum.</summary>
     public string AttentionNorm { get; init; } = "input_layernorm";
 
-    /// <summary>Norm before the feed-forward network; after it where norms come after the sums.</summary>
+    /// <summary>Norm before the feed-forward network; with post-norm after the residual sum.</summary>
     public string FeedForwardNorm { get; init; } = "post_attention_layernorm";
 
-    /// <summary>Norm over what attention adds; null for none.</summary>
+    /// <summary>Norm of the attention's output, before the residual sum; null for none.</summary>
     public string? AttentionOutputNorm { get; init; }
 
-    /// <summary>Norm over what the feed-forward network adds; null for none.</summary>
+    /// <summary>Norm of the feed-forward network's output, before the residual sum; null for none.</summary>
     public string? FeedForwardOutputNorm { get; init; }
 }

@@ -2,7 +2,7 @@ using Peft.Modules;
 
 namespace Peft.Models;
 
-/// <summary>The building blocks that a description asks for.</summary>
+/// <summary>Creates the building blocks of a description.</summary>
 internal static class TransformerParts
 {
     public static AdaptableModule Projection(TransformerSpec spec, long inputs, long outputs, bool bias, Placement at)

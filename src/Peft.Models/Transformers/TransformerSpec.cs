@@ -1,24 +1,24 @@
 namespace Peft.Models;
 
 /// <summary>
-/// Everything that tells one transformer from another: a decoder, an encoder, or a decoder that reads an encoder. An architecture is a
-/// function from <see cref="ModelConfig"/> to this record; the modules exist once.
+/// Describes the architecture of a transformer: a decoder, an encoder, or an encoder-decoder model. An architecture is a
+/// function from <see cref="ModelConfig"/> to this record. All architectures share the same modules.
 /// </summary>
 public sealed record TransformerSpec
 {
-    /// <summary>The parameters' names.</summary>
+    /// <summary>The names of the modules.</summary>
     public required TransformerNames Names { get; init; }
 
-    /// <summary>Whether a position sees the earlier ones only: true for decoders, false for encoders.</summary>
+    /// <summary>True if a position attends only to earlier ones and itself (decoders), false if it attends to all (encoders).</summary>
     public bool Causal { get; init; } = true;
 
-    /// <summary>The encoder whose states every layer reads by cross-attention (T5); null if the model is one stack.</summary>
+    /// <summary>The encoder whose output every layer reads by cross-attention (T5); null if the model is a single stack.</summary>
     public TransformerSpec? Encoder { get; init; }
 
-    /// <summary>What the stacks are.</summary>
+    /// <summary>The kind of transformer.</summary>
     public TransformerKind Kind => Encoder is not null ? TransformerKind.EncoderDecoder : Causal ? TransformerKind.Decoder : TransformerKind.Encoder;
 
-    /// <summary>Rows of the token embedding.</summary>
+    /// <summary>Number of rows of the token embedding.</summary>
     public required int VocabularySize { get; init; }
 
     /// <summary>Width of the residual stream.</summary>
@@ -33,151 +33,154 @@ public sealed record TransformerSpec
     /// <summary>Number of key/value heads; divides <see cref="HeadCount"/>.</summary>
     public required int KeyValueHeadCount { get; init; }
 
-    /// <summary>Dimensions of a head.</summary>
+    /// <summary>Number of dimensions of a head.</summary>
     public required int HeadSize { get; init; }
 
     /// <summary>Width of the feed-forward network.</summary>
     public required int IntermediateSize { get; init; }
 
-    /// <summary>The longest sequence that the model was made for. A limit where positions are learned.</summary>
+    /// <summary>Maximum sequence length that the model was trained for. It is a hard limit if positions are learned.</summary>
     public required int MaxPositions { get; init; }
 
     /// <summary>The feed-forward network's activation.</summary>
     public required Activation Activation { get; init; }
 
-    /// <summary>Kind of the norms: root mean square, or layer norm.</summary>
+    /// <summary>Kind of the norms: RMS norm or layer norm.</summary>
     public NormKind Norm { get; init; } = NormKind.RootMeanSquare;
 
-    /// <summary>Whether norms stand after the sums, norm(x + f(x)), instead of before attention and feed-forward network (BERT). There is then none after the last layer.</summary>
+    /// <summary>True for post-norm, norm(x + f(x)), as in BERT; false for pre-norm. With post-norm there is no norm after the last layer.</summary>
     public bool PostNorm { get; init; }
 
-    /// <summary>Whether a norm goes over the embeddings (BERT).</summary>
+    /// <summary>True if the embeddings are normalized (BERT).</summary>
     public bool EmbeddingNorm { get; init; }
 
-    /// <summary>Added to the variance (or mean square) in norms.</summary>
+    /// <summary>ε of the norms, added to the variance (or mean square).</summary>
     public double NormEpsilon { get; init; } = 1e-6;
 
-    /// <summary>Added to a norm's weight: 1 for Gemma.</summary>
+    /// <summary>Offset added to a norm's weight: 1 for Gemma.</summary>
     public double NormOffset { get; init; }
 
-    /// <summary>Whether projections are stored transposed, as [in, out] (GPT-2).</summary>
+    /// <summary>True if weights of projections are stored transposed, as [in, out] (GPT-2).</summary>
     public bool TransposedProjections { get; init; }
 
     /// <summary>How query, key and value are projected.</summary>
     public ProjectionLayout AttentionProjections { get; init; } = ProjectionLayout.Separate;
 
-    /// <summary>Whether query, key and value projections have a bias.</summary>
+    /// <summary>True if query, key and value projections have a bias.</summary>
     public bool AttentionBias { get; init; }
 
-    /// <summary>Whether the attention's output projection has a bias.</summary>
+    /// <summary>True if the attention's output projection has a bias.</summary>
     public bool AttentionOutputBias { get; init; }
 
-    /// <summary>Whether a norm per head goes over queries and keys.</summary>
+    /// <summary>True if queries and keys are normalized per head.</summary>
     public bool QueryKeyNorm { get; init; }
 
     /// <summary>Factor of the attention scores; null for 1/√<see cref="HeadSize"/>.</summary>
     public double? AttentionScale { get; init; }
 
-    /// <summary>Whether the scores of layer i, counted from 1, are divided by i (GPT-2's <c>scale_attn_by_inverse_layer_idx</c>).</summary>
+    /// <summary>True if the scores of layer i, counted from 1, are divided by i (GPT-2's <c>scale_attn_by_inverse_layer_idx</c>).</summary>
     public bool DividesScoresByLayer { get; init; }
 
-    /// <summary>Scores s become c·tanh(s/c); null for none.</summary>
+    /// <summary>Soft cap c of the attention scores: s becomes c·tanh(s/c); null for none.</summary>
     public double? AttentionSoftCap { get; init; }
 
-    /// <summary>Whether the feed-forward network is gated: down(act(gate(x))·up(x)), not down(act(up(x))).</summary>
+    /// <summary>True if the feed-forward network is gated, down(act(gate(x))·up(x)); false for down(act(up(x))).</summary>
     public bool GatedFeedForward { get; init; }
 
-    /// <summary>Whether gate and up are one projection.</summary>
+    /// <summary>True if gate and up are a single joined projection.</summary>
     public bool FusedGate { get; init; }
 
-    /// <summary>Whether the feed-forward network's projections have a bias.</summary>
+    /// <summary>True if the feed-forward network's projections have a bias.</summary>
     public bool FeedForwardBias { get; init; }
 
-    /// <summary>Whether attention and feed-forward network both read the layer's input, and their outputs are added (GPT-NeoX).</summary>
+    /// <summary>True if attention and feed-forward network both read the layer's input, and both outputs are added (GPT-NeoX).</summary>
     public bool ParallelResidual { get; init; }
 
     /// <summary>Rotary position embeddings; null if positions are learned or relative.</summary>
     public RotarySettings? Rotary { get; init; }
 
-    /// <summary>Rotary position embeddings of layers with a window, where they differ (Gemma 3).</summary>
+    /// <summary>Rotary position embeddings of layers with a sliding window, if they differ (Gemma 3).</summary>
     public RotarySettings? WindowRotary { get; init; }
 
-    /// <summary>Learned positions: how many rows come before position 0; null if there are none (OPT has 2).</summary>
+    /// <summary>Number of embedding rows before position 0, for learned positions (OPT has 2); null if positions are not learned.</summary>
     public int? LearnedPositionOffset { get; init; }
 
-    /// <summary>How positions are counted where the input does not give them.</summary>
+    /// <summary>How position ids are computed if the input has none.</summary>
     public PositionRule Positions { get; init; }
 
-    /// <summary>The padding token, where positions do not count it.</summary>
+    /// <summary>The padding token, if position ids skip it.</summary>
     public int? PaddingId { get; init; }
 
-    /// <summary>A learned bias on the scores by the distance of query and key (T5); null for none.</summary>
+    /// <summary>A learned bias of the scores that depends on the distance between query and key (T5); null for none.</summary>
     public RelativePositions? RelativePositions { get; init; }
 
-    /// <summary>Rows of the embedding of token types, added to that of the tokens; 0 for none.</summary>
+    /// <summary>Number of rows of the token type embedding; 0 for none.</summary>
     public int TokenTypeCount { get; init; }
 
-    /// <summary>Keys that a query sees, itself included, per layer; null for all earlier ones. One entry per layer, or empty for no windows.</summary>
+    /// <summary>Sliding window of each layer: the number of keys that a query attends to, itself included; null for full attention. One entry per layer, or empty for no windows.</summary>
     public IReadOnlyList<int?> Windows { get; init; } = [];
 
     /// <summary>Factor of the token embeddings (Gemma: √hidden).</summary>
     public double EmbeddingScale { get; init; } = 1;
 
-    /// <summary>Whether the factor belongs to looking tokens up, so that embeddings given in their place are left alone.</summary>
+    /// <summary>True if the factor applies at the lookup of token ids only, so that embeddings passed as input are not scaled.</summary>
     public bool ScalesAtLookup { get; init; }
 
-    /// <summary>Logits z become c·tanh(z/c); null for none.</summary>
+    /// <summary>Soft cap c of the logits: z becomes c·tanh(z/c); null for none.</summary>
     public double? LogitSoftCap { get; init; }
 
     /// <summary>Factor of the hidden states before the language-model head (T5: 1/√hidden).</summary>
     public double HeadScale { get; init; } = 1;
 
-    /// <summary>Whether the head's weight is the token embedding.</summary>
+    /// <summary>True if the head shares its weight with the token embedding.</summary>
     public bool TiedHead { get; init; }
 
-    /// <summary>Dropout on embeddings, in training.</summary>
+    /// <summary>Dropout probability of the embeddings.</summary>
     public double EmbeddingDropout { get; init; }
 
-    /// <summary>Dropout on attention weights, in training.</summary>
+    /// <summary>Dropout probability of the attention weights.</summary>
     public double AttentionDropout { get; init; }
 
-    /// <summary>Dropout on what attention and feed-forward network add to the residual stream, in training.</summary>
+    /// <summary>Dropout probability of the outputs of attention and feed-forward network, before the residual sum.</summary>
     public double ResidualDropout { get; init; }
 
-    /// <summary>Dropout on what attention adds, where it differs from <see cref="ResidualDropout"/> (DistilBERT has none).</summary>
+    /// <summary>Dropout probability of the attention's output, if it differs from <see cref="ResidualDropout"/> (DistilBERT has none).</summary>
     public double? AttentionOutputDropout { get; init; }
 
-    /// <summary>Dropout after the feed-forward network's activation, in training (T5).</summary>
+    /// <summary>Dropout probability after the feed-forward network's activation (T5).</summary>
     public double FeedForwardDropout { get; init; }
 
-    /// <summary>Dropout after the last norm, in training (T5).</summary>
+    /// <summary>Dropout probability after the last norm (T5).</summary>
     public double FinalDropout { get; init; }
 
-    /// <summary>The head that classifies a sequence.</summary>
+    /// <summary>The head for sequence classification.</summary>
     public HeadSpec Classifier { get; init; } = new() { Output = "score", OutputBias = false };
 
-    /// <summary>The head that classifies each token.</summary>
+    /// <summary>The head for token classification.</summary>
     public HeadSpec TokenClassifier { get; init; } = new() { Output = "score" };
 
-    /// <summary>Path of the model without its head in a <see cref="Models.SequenceClassifier"/>, where it is not <see cref="TransformerNames.Base"/> (T5).</summary>
+    /// <summary>Path of the model without its head in a <see cref="Models.SequenceClassifier"/>, if it is not <see cref="TransformerNames.Base"/> (T5).</summary>
     public string? ClassifyingBase { get; init; }
 
-    /// <summary>Path of the model without its head in a <see cref="Models.QuestionAnswerer"/>, where it is not <see cref="TransformerNames.Base"/> (Llama).</summary>
+    /// <summary>Path of the model without its head in a <see cref="Models.QuestionAnswerer"/>, if it is not <see cref="TransformerNames.Base"/> (Llama).</summary>
     public string? AnsweringBase { get; init; }
 
-    /// <summary>The head that tells where an answer begins and ends; null if the architecture has none.</summary>
+    /// <summary>The head for question answering; null if the architecture has none.</summary>
     public HeadSpec? QuestionAnswerer { get; init; } = new() { Output = "qa_outputs" };
 
-    /// <summary>The head that fills in masked tokens, tied to the token embedding; null if the model has none.</summary>
+    /// <summary>The head for masked language modeling, tied to the token embedding; null if the architecture has none.</summary>
     public HeadSpec? MaskedHead { get; init; }
 
-    /// <summary>Whether fresh weights have the standard deviation 1/√inputs, as T5's, instead of one for all.</summary>
+    /// <summary>True if new weights are initialized with the standard deviation 1/√inputs, as in T5, instead of the same one for all.</summary>
     public bool FanInInit { get; init; }
 
-    /// <summary>Whether a fresh model's residual projections are scaled by 1/√(2·layers) (GPT-2).</summary>
+    /// <summary>True if the residual projections of a new model are scaled by 1/√(2·layers) (GPT-2).</summary>
     public bool ScaledResidualInit { get; init; }
 
-    /// <summary>Whether layers with a window hold no more of a prefix than the window shows, as transformers' hybrid caches do. It matters to padding alone, which sees nothing and averages what is held.</summary>
+    /// <summary>
+    /// True if layers with a sliding window keep only the part of a prefix inside the window, as transformers' hybrid caches do. It affects only padding, which
+    /// attends to nothing and averages all keys held.
+    /// </summary>
     internal bool CutsPrefixes { get; init; }
 
     internal double ScoreFactor(int layer) => (AttentionScale ?? 1 / Math.Sqrt(HeadSize)) / (DividesScoresByLayer ? layer + 1 : 1);
@@ -185,47 +188,47 @@ public sealed record TransformerSpec
     internal int? Window(int layer) => Windows.Count == 0 ? null : Windows[layer];
 }
 
-/// <summary>What the stacks of a transformer are.</summary>
+/// <summary>The kinds of transformers.</summary>
 public enum TransformerKind
 {
-    /// <summary>One stack in which a position sees the earlier ones.</summary>
+    /// <summary>A single stack in which a position attends only to earlier ones and itself.</summary>
     Decoder,
 
-    /// <summary>One stack in which a position sees all.</summary>
+    /// <summary>A single stack in which a position attends to all.</summary>
     Encoder,
 
-    /// <summary>A decoder that reads an encoder's states.</summary>
+    /// <summary>An encoder, and a decoder with cross-attention to its output.</summary>
     EncoderDecoder,
 }
 
-/// <summary>How the positions of a sequence are counted.</summary>
+/// <summary>How position ids are computed.</summary>
 public enum PositionRule
 {
-    /// <summary>From each row's first real token on.</summary>
+    /// <summary>Counts from each row's first real token.</summary>
     FromFirstToken,
 
-    /// <summary>Real tokens by the attention mask, also when padding stands on the right (OPT).</summary>
+    /// <summary>Counts the real tokens of the attention mask, with padding on either side (OPT).</summary>
     RealTokens,
 
-    /// <summary>Tokens that are not the padding token, whatever the attention mask says (RoBERTa).</summary>
+    /// <summary>Counts the tokens other than the padding token, regardless of the attention mask (RoBERTa).</summary>
     TokensButPadding,
 
-    /// <summary>All, padding included (BERT).</summary>
+    /// <summary>Counts all tokens, padding included (BERT).</summary>
     All,
 }
 
-/// <summary>A bias per head by the distance of query and key, in buckets that widen with the distance (Raffel et al. 2019, arXiv:1910.10683).</summary>
+/// <summary>A bias per head that depends on the distance between query and key, in buckets that widen with the distance (Raffel et al. 2019, arXiv:1910.10683).</summary>
 /// <param name="Buckets">Number of buckets.</param>
-/// <param name="MaxDistance">From this distance on all lie in the last bucket.</param>
+/// <param name="MaxDistance">All distances from this one on share the last bucket.</param>
 public sealed record RelativePositions(int Buckets, int MaxDistance);
 
-/// <summary>Kind of a norm.</summary>
+/// <summary>Kinds of norms.</summary>
 public enum NormKind
 {
-    /// <summary>By the root of the mean square, without bias.</summary>
+    /// <summary>RMS norm: divides by the root mean square, without a bias.</summary>
     RootMeanSquare,
 
-    /// <summary>By mean and variance, with bias.</summary>
+    /// <summary>Layer norm: uses mean and variance, with a bias.</summary>
     Layer,
 }
 

@@ -89,8 +89,8 @@ public class ChatDatasetTests
     }
 
     [Theory]
-    [InlineData("{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}", "must write \"assistant:\" itself")]
-    [InlineData("{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'user' %}{{ m.content }}{% else %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% endif %}\n{% endfor %}", "must write \"<|assistant|>\" itself")]
+    [InlineData("{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}", "must generate \"assistant:\" itself")]
+    [InlineData("{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'user' %}{{ m.content }}{% else %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% endif %}\n{% endfor %}", "must generate \"<|assistant|>\" itself")]
     [InlineData("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}", "never learns to stop")]
     [InlineData("{% for m in messages %}{{ m.role }}: {% generation %}{{ m.content }}{% endgeneration %}{{ eos_token }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}", "never learns to stop")]
     public void A_template_without_a_prompt_or_an_end_is_a_warning_that_the_trainer_logs(string template, string expected)

@@ -159,11 +159,11 @@ public class BeamSearchTests
     {
         using var model = CausalLM.FromPretrained(Reference.Stories);
         var beams = new GenerationOptions { NumBeams = 2 };
-        Should.Throw<ArgumentException>(() => model.GenerateTokens([1], beams)).Message.ShouldContain("NumBeams is 2, but a beam search knows no token before its end");
+        Should.Throw<ArgumentException>(() => model.GenerateTokens([1], beams)).Message.ShouldContain("NumBeams is 2, but a beam search has no tokens before its end");
         Should.Throw<ArgumentException>(() => model.Generate([1], beams with { NumReturnSequences = 2 })).Message.ShouldContain("returns one");
         Should.Throw<ArgumentException>(() => model.Generate([[1]], beams with { NumReturnSequences = 3 })).Message.ShouldContain("raise NumBeams");
         Should.Throw<ArgumentException>(() => model.Generate([[1]], new GenerationOptions { NumReturnSequences = 3 })).Message.ShouldContain("set NumBeams or DoSample");
-        Should.Throw<ArgumentException>(() => model.BeamSearch([[1]], new())).Message.ShouldContain("no beam search");
+        Should.Throw<ArgumentException>(() => model.BeamSearch([[1]], new())).Message.ShouldContain("not a beam search");
         Should.Throw<ArgumentException>(() => model.Generate([1], new GenerationOptions { NumBeams = 0 })).Message.ShouldContain("NumBeams must be at least 1");
         Should.Throw<GenerationException>(() => model.Generate([1], beams with { SuppressTokens = [.. Enumerable.Range(0, 512)] })).Message.ShouldContain("No token is left");
     }

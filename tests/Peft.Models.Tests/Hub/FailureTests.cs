@@ -106,7 +106,7 @@ public sealed class FailureTests : HubFixture
         { 401, "", false, HubError.RepositoryNotFound, "HF_TOKEN" },
         { 401, "", true, HubError.Unauthorized, "settings/tokens" },
         { 403, "", true, HubError.Unauthorized, "token" },
-        { 403, "GatedRepo", true, HubError.Gated, "accept its licence at https://hub.test/org/tiny" },
+        { 403, "GatedRepo", true, HubError.Gated, "accept its license at https://hub.test/org/tiny" },
         { 401, "GatedRepo", false, HubError.Gated, "HF_TOKEN" },
         { 404, "RevisionNotFound", true, HubError.RevisionNotFound, "main" },
         { 404, "", true, HubError.RepositoryNotFound, "org/tiny" },

@@ -77,7 +77,7 @@ public sealed class FromPretrainedTests : HubFixture
     {
         var error = Should.Throw<HubException>(() => CausalLM.FromPretrained("modles/stories260K", FromHub));
         error.Reason.ShouldBe(HubError.RepositoryNotFound);
-        error.Message.ShouldContain("no folder 'modles/stories260K'");
+        error.Message.ShouldContain("folder 'modles/stories260K' does not exist");
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained("./modles/stories260K", FromHub));
         Hub.Requests.ShouldHaveSingleItem();
     }

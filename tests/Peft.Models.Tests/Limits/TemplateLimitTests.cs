@@ -180,7 +180,7 @@ public class TemplateLimitTests
         JsonNode deep = new JsonArray();
         for (var i = 0; i < 100_000; i++) deep = new JsonArray(deep);
         foreach (var value in new object[] { self, deep, JsonNode.Parse("""{"a": 1, "a": 2}""")!, JsonNode.Parse("\"\\ud800\"")!, typeof(string) })
-            Failure(() => ChatTemplate.Parse("{{ v }}").Render(Nothing, new() { Variables = new Dictionary<string, object?> { ["v"] = value } })).ShouldContain("cannot be given to a template");
+            Failure(() => ChatTemplate.Parse("{{ v }}").Render(Nothing, new() { Variables = new Dictionary<string, object?> { ["v"] = value } })).ShouldContain("cannot be passed to a template");
     }
 
     [Fact]

@@ -156,8 +156,8 @@ public class ClassificationDatasetTests
             .Message.ShouldBe($"{path}, line 3: the label 'z' is not among those given: a, b."));
         foreach (var name in new[] { "a.csv", "a.tsv", "a.jsonl" })
             Should.Throw<DatasetException>(() => ClassificationDataset.FromFile("/nowhere/" + name, Pieces)).Message.ShouldContain("/nowhere/" + name);
-        Should.Throw<DatasetException>(() => new ClassificationDataset([new("x", 1.5), new("y", double.NaN)], Pieces)).Message.ShouldContain("row 2: the number to learn is NaN");
+        Should.Throw<DatasetException>(() => new ClassificationDataset([new("x", 1.5), new("y", double.NaN)], Pieces)).Message.ShouldContain("row 2: the target value is NaN");
         Should.Throw<DatasetException>(() => new ClassificationDataset([new("x", 1.5), new("y", "a")], Pieces)).Message.ShouldContain("row 2: the row is for SingleLabel, but the dataset for Regression");
-        Should.Throw<ArgumentException>(() => new LabelSet("a", "a")).Message.ShouldContain("'a' is named twice");
+        Should.Throw<ArgumentException>(() => new LabelSet("a", "a")).Message.ShouldContain("Duplicate label 'a'");
     }
 }

@@ -100,7 +100,7 @@ public class ClassifyTests
         using var other = SequenceClassifier.FromConfig(Llama.With("pad_token_id", 699), 3, new LabelSet("x", "y"));
         other.Classify(Texts, Pieces).Select(each => each.Scores.First(score => score.Label == "x").Probability).Zip(one, (a, b) => Math.Abs(a - b)).Max().ShouldBeLessThan(1e-5);
         ClassificationDataset Rows(int? padding) => new(Texts.Select(text => new ClassificationRow(text, "x")), Pieces, new() { Labels = ["x", "y"], PadId = padding });
-        Rows(null).Errors(other).ShouldHaveSingleItem().ShouldContain("fills up rows with token 0, but the model's configuration names 699");
+        Rows(null).Errors(other).ShouldHaveSingleItem().ShouldContain("pads rows with token 0, but the model finds a row's last token by the pad_token_id 699");
         var data = Rows(699);
         data.Errors(other).ShouldBeEmpty();
         using var scope = NewDisposeScope();

@@ -59,12 +59,12 @@ public class QuestionAnsweringTests
     });
 
     [Theory]
-    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1]}}", "line 1: the answer \"prince\" does not stand at 1")]
-    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1000]}}", "does not stand at 1000")]
+    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1]}}", "line 1: the answer \"prince\" is not at position 1 of the context")]
+    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1000]}}", "is not at position 1000 of the context")]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1.5]}}", "must be whole numbers, but has 1.5")]
-    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": []}}", "1 answers, but 0 places")]
+    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": []}}", "1 answers, but 0 start positions")]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": \"prince\"}}", "must be a list")]
-    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": \"queen\"}", "line 1: the answer \"queen\" does not stand in the context")]
+    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": \"queen\"}", "line 1: the answer \"queen\" is not in the context")]
     [InlineData("{\"question\": \" \", \"context\": \"the prince\", \"answers\": \"prince\"}", "the question is empty")]
     [InlineData("{\"question\": \"who?\", \"context\": \"\", \"answers\": \"prince\"}", "the context is empty")]
     [InlineData("{\"question\": \"who?\", \"text\": \"\", \"answers\": \"prince\"}", "there is no field \"context\". Fields found: question, text, answers")]
@@ -79,7 +79,7 @@ public class QuestionAnsweringTests
     public void A_question_that_leaves_no_room_is_refused()
     {
         Should.Throw<DatasetException>(() => new QuestionAnsweringDataset([new(string.Join(' ', Enumerable.Repeat("noble", 30)), "night", [])], Pieces, new() { MaxLength = 20 }))
-            .Message.ShouldContain("row 1: 33 tokens stand beside the text, which leaves no room for it within 20");
+            .Message.ShouldContain("row 1: 33 tokens surround the text, which leaves no room for it within 20");
         using var model = QuestionAnswerer.FromConfig(Bert);
         Should.Throw<ArgumentException>(() => model.Answer([("who?", "prince"), ("", "night")], Pieces)).Message.ShouldContain("Question 1: the question is empty");
     }

@@ -66,7 +66,7 @@ public sealed class WordPieceFileTests : IDisposable
         Should.Throw<TokenizerException>(Load).Message.ShouldContain("has no token <none>");
         File.Delete(Path.Combine(folder.FullName, "tokenizer_config.json"));
         Write("vocab.txt", "[PAD]\n[UNK]\n[PAD]\n");
-        Should.Throw<TokenizerException>(Load).Message.ShouldContain("line 3: the token [PAD] is there twice");
+        Should.Throw<TokenizerException>(Load).Message.ShouldContain("line 3: duplicate token [PAD]");
         Write("vocab.txt", "");
         Should.Throw<TokenizerException>(Load).Message.ShouldContain("has no token [UNK]");
     }

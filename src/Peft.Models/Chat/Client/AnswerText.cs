@@ -1,21 +1,21 @@
 namespace Peft.Models;
 
-/// <summary>The text of an answer as its tokens come, up to the first stop string.</summary>
+/// <summary>Decodes the tokens of an answer to text incrementally, up to the first stop string.</summary>
 internal sealed class AnswerText(StreamingDecoder decoder, IReadOnlyList<string> stops)
 {
     readonly StopStrings stops = new(stops);
     string pending = "";
 
-    /// <summary>Whether a stop string came.</summary>
+    /// <summary>True once a stop string was found.</summary>
     public bool Stopped { get; private set; }
 
-    /// <summary>Takes a token; returns the text that can be shown, often empty.</summary>
+    /// <summary>Adds a token. Returns the text that is final now, often empty.</summary>
     public string Push(int token) => Take(decoder.Push(token), final: false);
 
-    /// <summary>Takes text that stands for a special token, which decoding would leave out.</summary>
+    /// <summary>Adds the text of a special token, which decoding would skip.</summary>
     public string Insert(string text) => Take(decoder.Flush() + text, final: false);
 
-    /// <summary>The text that was held back; none after a stop string.</summary>
+    /// <summary>The text that was held back; empty after a stop string.</summary>
     public string Flush() => Take(decoder.Flush(), final: true);
 
     string Take(string text, bool final)

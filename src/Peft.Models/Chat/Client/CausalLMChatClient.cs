@@ -4,14 +4,15 @@ using Microsoft.Extensions.AI;
 namespace Peft.Models;
 
 /// <summary>
-/// A language model as an <see cref="IChatClient"/>: messages become a prompt by the tokenizer's chat template, and the answer comes token by token.
-/// Safe for use from several threads: one answer at a time is computed for a model, the others wait. An answer is written by the same adapters from its first token to its last,
-/// whatever happens to the model meanwhile.
+/// An <see cref="IChatClient"/> for a language model: the tokenizer's chat template renders the messages to a prompt, and the answer is streamed token by token.
+/// Thread-safe: a model computes one answer at a time, other requests wait. The adapters of an answer are fixed at its first token, even if the model's adapters
+/// change meanwhile.
 /// </summary>
 /// <remarks>
-/// <see cref="ChatOptions.ModelId"/> names the adapter that answers, or <see cref="PeftModel.Base"/> for none. Of the other <see cref="ChatOptions"/> the limits, temperature, top k and p, seed, stop sequences, instructions and tools are heeded;
-/// <see cref="ChatOptions.AdditionalProperties"/> are variables of the template. Calls of tools become <see cref="FunctionCallContent"/> where tools are offered
-/// and the format is known (<see cref="ToolCallFormat"/>); what is not well formed stays text. The results go back as <see cref="FunctionResultContent"/>.
+/// <see cref="ChatOptions.ModelId"/> selects the adapter, or <see cref="PeftModel.Base"/> for none. Of the other <see cref="ChatOptions"/>, the maximum number of
+/// tokens, temperature, top-k, top-p, seed, stop sequences, instructions and tools are supported.
+/// <see cref="ChatOptions.AdditionalProperties"/> are passed to the template as variables. Tool calls become <see cref="FunctionCallContent"/> if the request has tools
+/// and the format is known (<see cref="ToolCallFormat"/>). Malformed calls remain text. Pass the results back as <see cref="FunctionResultContent"/>.
 /// The client does not own the model: disposing it does nothing.
 /// </remarks>
 public sealed class CausalLMChatClient : IChatClient
@@ -24,14 +25,14 @@ public sealed class CausalLMChatClient : IChatClient
     readonly ChatClientMetadata metadata;
     readonly ToolCallMarks? marks;
 
-    /// <summary>Makes a client.</summary>
+    /// <summary>Creates a client.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="tokenizer">Its tokenizer, with a chat template.</param>
-    /// <param name="generation">How to generate where a request does not say.</param>
-    /// <param name="template">What the template is told besides the messages.</param>
-    /// <param name="toolCalls">How the model writes that it calls tools.</param>
-    /// <param name="adapter">The adapter that answers where a request names no other, or <see cref="PeftModel.Base"/>; those in effect if null.</param>
-    /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or one that cannot be read.</exception>
+    /// <param name="generation">Generation options for requests that do not set them.</param>
+    /// <param name="template">Options of the chat template.</param>
+    /// <param name="toolCalls">Format of the model's tool calls.</param>
+    /// <param name="adapter">The adapter, or <see cref="PeftModel.Base"/>, for requests that name no other; null for the active adapters.</param>
+    /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or an invalid one.</exception>
     /// <exception cref="AdapterNotFoundException">The model has no such adapter.</exception>
     public CausalLMChatClient(CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate, string? adapter = null)
     {
@@ -40,7 +41,7 @@ public sealed class CausalLMChatClient : IChatClient
         (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
         marks = ToolCallMarks.Of(toolCalls, ChatTokenizing.Template(tokenizer));
         var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
-        // Answers are streamed, which a beam search cannot do: what the model's file says of beams and several sequences does not count.
+        // Answers are streamed, which beam search cannot do. Beams and several sequences in the model's file are ignored.
         this.generation = (generation ?? new()) with
         {
             EndTokenIds = generation?.EndTokenIds ?? EndTokens(defaults, tokenizer), StopStrings = defaults.StopStrings, NumBeams = generation?.NumBeams ?? 1, NumReturnSequences = generation?.NumReturnSequences ?? 1,
@@ -50,16 +51,16 @@ public sealed class CausalLMChatClient : IChatClient
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ChatTemplateException">The template fails or refuses the conversation.</exception>
-    /// <exception cref="ArgumentException">An option makes no sense, or ModelId names no adapter.</exception>
-    /// <exception cref="NotSupportedException">An option asks for what a local model cannot promise.</exception>
+    /// <exception cref="ChatTemplateException">The template fails or rejects the conversation.</exception>
+    /// <exception cref="ArgumentException">An option is invalid, or ModelId names no adapter.</exception>
+    /// <exception cref="NotSupportedException">An option requires a guarantee that a local model cannot give.</exception>
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
         => GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
     /// <inheritdoc/>
-    /// <exception cref="ChatTemplateException">The template fails or refuses the conversation.</exception>
-    /// <exception cref="ArgumentException">An option makes no sense, or ModelId names no adapter.</exception>
-    /// <exception cref="NotSupportedException">An option asks for what a local model cannot promise.</exception>
+    /// <exception cref="ChatTemplateException">The template fails or rejects the conversation.</exception>
+    /// <exception cref="ArgumentException">An option is invalid, or ModelId names no adapter.</exception>
+    /// <exception cref="NotSupportedException">An option requires a guarantee that a local model cannot give.</exception>
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
@@ -86,14 +87,14 @@ public sealed class CausalLMChatClient : IChatClient
     async IAsyncEnumerable<ChatResponseUpdate> Answer(
         IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, string? adapter, PassScope? scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // Before the wait for a turn: an adapter that is deleted meanwhile still answers.
+        // Before waiting for the model: an adapter that is deleted in the meantime still answers.
         using var own = adapters.Use(adapter);
         if (own is not null) scope = PeftModel.Of(model)!.CurrentScope;
         using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
         var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings ?? []);
         var id = Guid.NewGuid().ToString("N");
         var (count, last) = (0, -1);
-        // Some tokenizers have the mark as a special token.
+        // In some tokenizers the start mark of a call is a special token.
         var mark = calls is null ? null : tokenizer.TokenToId(marks!.Start);
         await foreach (var token in TextGeneration.TokensAsync(model, prompt, settings with { StopStrings = [] }, scope, cancellationToken).ConfigureAwait(false))
         {
@@ -119,7 +120,7 @@ public sealed class CausalLMChatClient : IChatClient
         };
     }
 
-    // Chat models end a message with the tokenizer's end of sequence, which their config.json does not always name.
+    // Chat models end a message with the tokenizer's end-of-sequence token, which their config.json does not always list.
     static List<int> EndTokens(GenerationSettings defaults, Tokenizer tokenizer)
     {
         var ends = defaults.EndTokenIds.ToList();

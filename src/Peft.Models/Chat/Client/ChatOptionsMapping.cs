@@ -2,18 +2,18 @@ using Microsoft.Extensions.AI;
 
 namespace Peft.Models;
 
-/// <summary>The options of Microsoft.Extensions.AI in this library's terms.</summary>
+/// <summary>Maps the options of Microsoft.Extensions.AI to those of this library.</summary>
 internal static class ChatOptionsMapping
 {
-    /// <summary>How to generate: what the options say, and the defaults where they say nothing.</summary>
+    /// <summary>The generation options of a request, with defaults for those that it does not set.</summary>
     public static GenerationOptions Generation(ChatOptions? options, GenerationOptions defaults)
     {
         if (options is null) return defaults;
         if (options.FrequencyPenalty is not (null or 0) || options.PresencePenalty is not (null or 0))
-            throw new NotSupportedException($"{nameof(ChatOptions.FrequencyPenalty)} and {nameof(ChatOptions.PresencePenalty)} are not implemented: give the client {nameof(GenerationOptions)} with a {nameof(GenerationOptions.RepetitionPenalty)}.");
+            throw new NotSupportedException($"{nameof(ChatOptions.FrequencyPenalty)} and {nameof(ChatOptions.PresencePenalty)} are not implemented: pass the client {nameof(GenerationOptions)} with a {nameof(GenerationOptions.RepetitionPenalty)}.");
         if (options.ResponseFormat is ChatResponseFormatJson)
-            throw new NotSupportedException("Nothing holds a local model to JSON: ask for it in the messages, with the response format of text.");
-        // A temperature of 0 means the likeliest token; the others mean nothing without drawing.
+            throw new NotSupportedException("A local model cannot guarantee JSON: ask for it in the messages, and use the response format text.");
+        // A temperature of 0 means greedy search. The other options imply sampling.
         var draws = options.Temperature is { } temperature ? temperature != 0 : options.TopK is not null || options.TopP is not null ? true : defaults.DoSample;
         return defaults with
         {
@@ -27,12 +27,12 @@ internal static class ChatOptionsMapping
         };
     }
 
-    /// <summary>What the template is told.</summary>
+    /// <summary>The options of the chat template for a request.</summary>
     public static ChatTemplateOptions Template(ChatOptions? options, ChatTemplateOptions defaults)
     {
         var result = defaults with { AddGenerationPrompt = !defaults.ContinueFinalMessage };
         if (options?.ToolMode is RequiredChatToolMode)
-            throw new NotSupportedException("Nothing makes a local model call a tool: use ChatToolMode.Auto or None.");
+            throw new NotSupportedException("A local model cannot be forced to call a tool: use ChatToolMode.Auto or None.");
         if (options?.Tools is { Count: > 0 } tools && options.ToolMode is not NoneChatToolMode) result = result with { Tools = [.. tools] };
         if (options?.AdditionalProperties is not { Count: > 0 } more) return result;
         var variables = new Dictionary<string, object?>(defaults.Variables);

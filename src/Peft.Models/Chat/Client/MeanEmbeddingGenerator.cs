@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Embeddings of texts: the mean of a model's last hidden states over a text's tokens, special ones included, in float32 and not normalized.
-/// Safe for use from several threads: one batch at a time is computed for a model.
+/// Text embeddings: the mean of a model's last hidden states over the tokens of a text, special tokens included, in float32 and not normalized.
+/// Thread-safe: a model computes one batch at a time.
 /// </summary>
 /// <remarks>The generator does not own the model: disposing it does nothing.</remarks>
 public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
@@ -19,12 +19,12 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     readonly EmbeddingGeneratorMetadata metadata;
     readonly EncodeOptions encoding;
 
-    /// <param name="model">What is computed with.</param>
-    /// <param name="hiddenStates">Hidden states <c>[batch, sequence, hidden]</c> of ids and mask <c>[batch, sequence]</c>, on the device.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="hiddenStates">Computes hidden states <c>[batch, sequence, hidden]</c> from ids and mask <c>[batch, sequence]</c>, on the device.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="device">Where the model lies.</param>
+    /// <param name="device">The model's device.</param>
     /// <param name="size">Width of a hidden state.</param>
-    /// <param name="adapters">Which adapter serves a request.</param>
+    /// <param name="adapters">Selects the adapter of a request.</param>
     internal MeanEmbeddingGenerator(nn.Module model, Func<ModelInput, Tensor> hiddenStates, Tokenizer tokenizer, Device device, int size, RequestedAdapter adapters)
     {
         (this.model, this.hiddenStates, this.tokenizer, this.device, this.adapters) = (model, hiddenStates, tokenizer, device, adapters);
@@ -43,7 +43,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         if (texts.Any(text => !text.AttentionMask.Contains(1))) throw new ArgumentException("A text without tokens has no embedding.", nameof(values));
         var adapter = adapters.Of(options?.ModelId);
         using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
-        // Tensors' scopes belong to a thread, so that the batch runs on one from begin to end.
+        // Dispose scopes are thread-local, so the whole batch runs on one thread.
         return await Task.Run(() => Generate(texts, adapter), cancellationToken).ConfigureAwait(false);
     }
 

@@ -3,12 +3,12 @@ using TorchSharp;
 
 namespace Peft.Models;
 
-/// <summary>One computation at a time for each model, however many clients share it: a model's mode and adapters belong to the one that runs.</summary>
+/// <summary>Lets only one computation at a time use a model, as clients that share it also share its mode and adapters.</summary>
 internal static class ModelGate
 {
     static readonly ConditionalWeakTable<torch.nn.Module, SemaphoreSlim> Gates = [];
 
-    /// <summary>Waits until the model is free, which it is again once the result is disposed.</summary>
+    /// <summary>Waits until the model is free, and reserves it until the result is disposed.</summary>
     public static async Task<IDisposable> EnterAsync(torch.nn.Module model, CancellationToken cancellationToken)
     {
         var gate = Gates.GetValue(model, _ => new SemaphoreSlim(1));

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Variables of a part of the template, on top of those around it, and where that part writes to.</summary>
+/// <summary>A scope of the template: its variables, the enclosing scope, and the output.</summary>
 internal sealed class Frame
 {
     readonly Frame? outer;
@@ -16,7 +16,7 @@ internal sealed class Frame
 
     public StringBuilder Output { get; }
 
-    /// <summary>Whether what is written becomes a value first.</summary>
+    /// <summary>True if the output is captured as a value.</summary>
     public bool IsCaptured { get; }
 
     public Frame Child() => new(this, Output, IsCaptured);
@@ -35,7 +35,7 @@ internal sealed class Frame
     {
         for (var frame = this; frame is not null; frame = frame.outer)
         {
-            Run.Look(8);   // a lookup takes as long as to look at some characters
+            Run.Look(8);   // a lookup costs about as much as reading 8 characters
             if (frame.variables is { } own && own.TryGetValue(name, out value)) return true;
         }
         return Globals.TryGet(name, out value);

@@ -1,8 +1,8 @@
 namespace Peft.Models.Jinja;
 
 /// <summary>
-/// A template in the part of Jinja 3.1 that chat templates use, with the settings of transformers: <c>trim_blocks</c>, <c>lstrip_blocks</c>, loop
-/// controls, the generation tag, no escaping of HTML, Python's values and their printing. Immutable.
+/// The part of Jinja 3.1 that chat templates use, with the settings of transformers: <c>trim_blocks</c>, <c>lstrip_blocks</c>, loop
+/// controls, the generation tag, no HTML autoescaping, and Python's values and formatting. Immutable.
 /// </summary>
 internal sealed class JinjaTemplate
 {
@@ -10,18 +10,18 @@ internal sealed class JinjaTemplate
 
     JinjaTemplate(Block body, bool hasGeneration) => (this.body, HasGeneration) = (body, hasGeneration);
 
-    /// <summary>Whether the template marks what the assistant writes.</summary>
+    /// <summary>True if the template marks the assistant's content with generation blocks.</summary>
     public bool HasGeneration { get; }
 
     public static JinjaTemplate Parse(string text, ResourceLimits limits)
     {
         if (text.Length > limits.MaxTemplateLength)
-            throw new ChatTemplateException($"The text has {text.Length:N0} characters, which no chat template has. {limits.Remedy(nameof(ResourceLimits.MaxTemplateLength), ChatTemplate.WhereLimitsAre)}");
+            throw new ChatTemplateException($"The chat template has {text.Length:N0} characters. {limits.Remedy(nameof(ResourceLimits.MaxTemplateLength), ChatTemplate.WhereLimitsAre)}");
         var (body, hasGeneration) = StatementParser.Parse(text, limits);
         return new(body, hasGeneration);
     }
 
-    /// <summary>Renders with variables, whose values are those of <see cref="PythonValue"/>.</summary>
+    /// <summary>Renders with variables, which are values of <see cref="PythonValue"/>.</summary>
     public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ResourceLimits limits, TimeProvider clock, CancellationToken cancellation)
     {
         var run = new RenderRun(limits, clock, cancellation);

@@ -1,11 +1,11 @@
 namespace Peft.Models;
 
-/// <summary>What tells calls of tools from text.</summary>
-/// <param name="Start">Before a call.</param>
-/// <param name="End">After it; null if it goes on to the answer's end.</param>
-/// <param name="IsList">Whether calls stand in a JSON list.</param>
-/// <param name="StartsBare">Whether an answer that begins with an object is a call without the mark.</param>
-/// <param name="ArgumentNames">Names of the field with the arguments.</param>
+/// <summary>The marks that distinguish tool calls from text.</summary>
+/// <param name="Start">The mark before a call.</param>
+/// <param name="End">The mark after a call; null if the call extends to the end of the answer.</param>
+/// <param name="IsList">True if calls are in a JSON list.</param>
+/// <param name="StartsBare">True if an answer that begins with an object is a call even without the mark.</param>
+/// <param name="ArgumentNames">Possible names of the field with the arguments.</param>
 internal sealed record ToolCallMarks(string Start, string? End, bool IsList, bool StartsBare, params IReadOnlyList<string> ArgumentNames)
 {
     private static readonly ToolCallMarks Hermes = new("<tool_call>", "</tool_call>", false, false, "arguments");
@@ -20,7 +20,7 @@ internal sealed record ToolCallMarks(string Start, string? End, bool IsList, boo
         ToolCallFormat.Llama3 => Llama3,
         ToolCallFormat.Mistral => Mistral,
         ToolCallFormat.FromTemplate => Find(template),
-        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format of tool calls."),
+        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown format of tool calls."),
     };
 
     private static ToolCallMarks? Find(ChatTemplate template)

@@ -2,25 +2,25 @@ using Microsoft.Extensions.AI;
 
 namespace Peft.Models;
 
-/// <summary>Finds calls of tools in an answer as its text comes. What is no well-formed call stays text, letter by letter.</summary>
+/// <summary>Finds tool calls in streamed text. Malformed calls remain text, unchanged.</summary>
 /// <param name="marks">The format.</param>
-/// <param name="tools">Names of the tools on offer.</param>
+/// <param name="tools">Names of the request's tools.</param>
 internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<string> tools)
 {
     private string pending = "", blank = "", opening = "";
     private bool inside, begun, afterCall;
 
-    /// <summary>Whether a call was found.</summary>
+    /// <summary>True once a call was found.</summary>
     public bool Called { get; private set; }
 
-    /// <summary>What a piece of text completes: text that can be shown, and calls.</summary>
+    /// <summary>Adds a piece of text. Returns the text and the calls that are complete now.</summary>
     public IEnumerable<AIContent> Push(string text)
     {
         pending += text;
         return Read(final: false);
     }
 
-    /// <summary>What is left at the end of the answer.</summary>
+    /// <summary>The remaining content at the end of the answer.</summary>
     public IEnumerable<AIContent> Flush() => Read(final: true);
 
     private List<AIContent> Read(bool final)
@@ -34,7 +34,7 @@ internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<st
         return found;
     }
 
-    // Whether more can be made of what is there.
+    // Returns true if there is more to process.
     private bool Advance(bool final, List<AIContent> found)
     {
         if (!inside) return Outside(final, found);
@@ -49,7 +49,7 @@ internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<st
 
     private bool Outside(bool final, List<AIContent> found)
     {
-        // A whole answer that is an object is a call without a mark.
+        // An answer that is a single object is a call without a mark.
         if (marks.StartsBare && !begun)
         {
             if (pending.AsSpan().Trim().Length == 0 && !final) return false;
@@ -85,11 +85,11 @@ internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<st
             return;
         }
         Called = afterCall = true;
-        blank = "";   // white space before and between calls says nothing
+        blank = "";   // whitespace before and between calls is insignificant
         found.AddRange(calls);
     }
 
-    // White space waits for what follows, so that the pieces in which text comes make no difference.
+    // Whitespace is held until the text after it is known, so that the result does not depend on how the text is split into pieces.
     private void Show(string text, List<AIContent> found)
     {
         blank += text;
@@ -99,7 +99,7 @@ internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<st
         (blank, afterCall) = (blank[end..], false);
     }
 
-    // Letters at the end with which a mark may begin.
+    // Number of characters at the end that may begin a mark.
     private int Held(string text)
     {
         for (var length = Math.Min(text.Length, marks.Start.Length - 1); length > 0; length--)

@@ -1,27 +1,27 @@
 namespace Peft.Models;
 
 /// <summary>
-/// The beams and the finished hypotheses of one prompt. As in transformers a step considers more ways to go on than there are beams: those
-/// that end are finished if they are among the first so many, the best of the others go on.
+/// The beams and the finished hypotheses of one prompt. As in transformers, a step considers more candidates than there are beams. Candidates that
+/// end the sequence become finished hypotheses if they rank among the first beams; the best of the others become the next beams.
 /// </summary>
-/// <param name="settings">How to search.</param>
-/// <param name="limit">Most tokens that are added.</param>
-/// <param name="ends">Whether new tokens are at their end before the limit.</param>
+/// <param name="settings">The settings of the search.</param>
+/// <param name="limit">Maximum number of new tokens.</param>
+/// <param name="ends">True if new tokens are complete before the limit.</param>
 internal sealed class BeamPool(GenerationSettings settings, int limit, Func<IReadOnlyList<int>, bool> ends)
 {
     private readonly int count = settings.NumBeams;
     private List<(Hypothesis Text, double Score)> finished = [];
 
-    /// <summary>The beams that go on, the best first; fewer than there might be, where the vocabulary has no more.</summary>
+    /// <summary>The running beams, best first. There are fewer than configured if the vocabulary has no more candidates.</summary>
     public IReadOnlyList<Beam> Running { get; private set; } = [new([], 0, 0)];
 
-    /// <summary>Whether a beam might still become one of the best hypotheses.</summary>
+    /// <summary>True if a running beam might still become one of the best hypotheses.</summary>
     public bool CanImprove { get; private set; } = true;
 
-    /// <summary>The best hypotheses, the best first.</summary>
+    /// <summary>The best hypotheses, best first.</summary>
     public IReadOnlyList<Hypothesis> Best => [.. finished.Take(settings.NumReturnSequences).Select(each => each.Text)];
 
-    /// <summary>Takes the best (or drawn) ways to go on from the beams, in that order.</summary>
+    /// <summary>Advances by one token with the best (or sampled) candidates, in that order.</summary>
     public void Advance(IEnumerable<BeamStep> steps)
     {
         if (!CanImprove) return;

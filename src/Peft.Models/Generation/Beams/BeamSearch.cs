@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Beam search for several prompts together. The prompts are read once; then each has a row per beam, and what the cache holds of the new
-/// tokens follows the beams.
+/// Beam search for several prompts at once. The prompts are processed once; then each has one row per beam, and the cached keys and values of
+/// new tokens are reordered with the beams.
 /// </summary>
 internal sealed class BeamSearch : IDisposable
 {
@@ -17,8 +17,8 @@ internal sealed class BeamSearch : IDisposable
 
     /// <param name="model">The model.</param>
     /// <param name="prompts">The prompts.</param>
-    /// <param name="settings">How to search.</param>
-    /// <param name="stops">Whether a prompt's new tokens end for another reason than an end-of-sequence token; null if there is none.</param>
+    /// <param name="settings">The settings of the search.</param>
+    /// <param name="stops">True if a prompt's new tokens end for another reason than an end-of-sequence token; null if there is no other.</param>
     public BeamSearch(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, Func<int, IReadOnlyList<int>, bool>? stops = null)
     {
         this.settings = settings;
@@ -27,14 +27,14 @@ internal sealed class BeamSearch : IDisposable
         picker = new TokenPicker(settings.DoSample, settings.Seed, model.Device);
         pools = [.. prompts.Select((_, prompt) => new BeamPool(
             settings, decoding.Limit, tokens => settings.EndTokenIds.Contains(tokens[^1]) || stops?.Invoke(prompt, tokens) == true))];
-        // However many of the best ways to go on end, as many beams as before can go on.
+        // Enough candidates to fill all beams even if the best ones all end.
         candidates = Math.Max(2L, 1L + settings.EndTokenIds.Count) * settings.NumBeams;
     }
 
-    /// <summary>Keys and values of what was read.</summary>
+    /// <summary>The KV cache.</summary>
     public KeyValueCache Cache => decoding.Cache;
 
-    /// <summary>The best hypotheses of each prompt, the best first.</summary>
+    /// <summary>The best hypotheses of each prompt, best first.</summary>
     /// <exception cref="GenerationException">Every token was excluded, or scores are not finite.</exception>
     public IReadOnlyList<IReadOnlyList<Hypothesis>> Run(CancellationToken cancellationToken)
     {
@@ -53,7 +53,7 @@ internal sealed class BeamSearch : IDisposable
 
     private void Advance(int step)
     {
-        // All beams of a prompt are the same before the first step: one row tells all.
+        // Before the first step all beams of a prompt are the same, so a single row is enough.
         var rows = step == 0 ? 1 : settings.NumBeams;
         var logits = decoding.Next();
         if (settings.Changes.RemoveInvalidValues != true) ScoreRules.RequireLogits(logits, step);
@@ -75,7 +75,7 @@ internal sealed class BeamSearch : IDisposable
             pools[prompt].Advance(Enumerable.Range(prompt * count, count).Select(i => new BeamStep((int)(place[i] / vocabulary), (int)(place[i] % vocabulary), value[i])));
     }
 
-    // Where a beam is missing nothing can be chosen; in a prompt that is done anything may be.
+    // Missing beams get −∞. Prompts that are done get any value, as their result is ignored.
     private IEnumerable<float> Scores(BeamPool pool)
         => Enumerable.Range(0, settings.NumBeams).Select(beam => !pool.CanImprove ? 0 : beam < pool.Running.Count ? pool.Running[beam].Score : float.NegativeInfinity);
 

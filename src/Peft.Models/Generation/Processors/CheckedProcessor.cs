@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A processor from outside: what it returns must be scores.</summary>
+/// <summary>Checks that a user's processor returns valid scores.</summary>
 internal sealed class CheckedProcessor(ILogitsProcessor processor) : ILogitsProcessor
 {
     public Tensor Process(LogitsContext context, Tensor scores)

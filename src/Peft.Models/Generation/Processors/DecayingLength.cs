@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>From a start on, scores of end-of-sequence tokens grow by |s|·(factor^(new tokens − start) − 1).</summary>
+/// <summary>After a start, the scores of end-of-sequence tokens grow by |s|·(factor^(new tokens − start) − 1).</summary>
 internal sealed class DecayingLength(IReadOnlyList<int> ends, int start, double factor) : ILogitsProcessor
 {
     public Tensor Process(LogitsContext context, Tensor scores)

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Excludes some tokens, or all others, in the rows where it applies.</summary>
+/// <summary>Excludes some tokens, or all other tokens, in the rows to which it applies.</summary>
 /// <param name="ids">The tokens.</param>
-/// <param name="forced">Whether all others are excluded.</param>
-/// <param name="applies">Whether it applies to a row.</param>
+/// <param name="forced">True to exclude all other tokens.</param>
+/// <param name="applies">True if it applies to a row.</param>
 internal sealed class FixedTokens(IReadOnlyList<int> ids, bool forced, Func<LogitsContext, int, bool> applies) : ILogitsProcessor
 {
     public Tensor Process(LogitsContext context, Tensor scores) => RowChoice.InRows(context, scores, applies, all =>

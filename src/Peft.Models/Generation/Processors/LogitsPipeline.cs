@@ -2,26 +2,26 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>All changes of the scores that settings ask for, in transformers' order.</summary>
+/// <summary>All logits processors of the settings, in the order of transformers.</summary>
 internal sealed class LogitsPipeline
 {
     private readonly List<ILogitsProcessor> processors = [];
 
     /// <param name="settings">The settings.</param>
-    /// <param name="limit">Most tokens that are added.</param>
-    /// <param name="single">Whether what is continued is a single token.</param>
+    /// <param name="limit">Maximum number of new tokens.</param>
+    /// <param name="single">True if rows begin with a single token.</param>
     public LogitsPipeline(GenerationSettings settings, int limit, bool single)
     {
         var (changes, ends) = (settings.Changes, settings.EndTokenIds);
         if (changes.SequenceBias is { Count: > 0 } biases) processors.Add(new RunBias(biases));
-        // A reward for what the prompt has is a penalty of less than 1.
+        // Favoring the tokens of the prompt is a penalty below 1.
         if (changes.EncoderRepetitionPenalty is { } kept and not 1) processors.Add(new RepetitionPenalty(1 / kept, context => context.Prompts));
         if (changes.RepetitionPenalty is { } penalty and not 1) processors.Add(new RepetitionPenalty(penalty, context => context.Tokens));
         if (changes.NoRepeatNGramSize is > 0 and var size) processors.Add(new NoRepeatNGrams(size, context => context.Tokens));
         if (changes.EncoderNoRepeatNGramSize is > 0 and var read) processors.Add(new NoRepeatNGrams(read, context => context.Prompts));
         if (changes.BadWords is { Count: > 0 } bad)
         {
-            // A text could not end if its end were a bad word: as in transformers it is none.
+            // A sequence could not end if its end token were a bad word. As in transformers, such bad words are ignored.
             var runs = bad.Where(run => run.Count > 1 || !ends.Contains(run[0]));
             processors.Add(new RunBias([.. runs.Select(run => new TokenBias(run, double.NegativeInfinity))]));
         }
@@ -39,10 +39,10 @@ internal sealed class LogitsPipeline
         if (changes.RenormalizeLogits == true) processors.Add(Rescaling.Normalized());
     }
 
-    /// <summary>Whether nothing is changed, so that the tokens so far need not be known.</summary>
+    /// <summary>True if no processor is active, so that the tokens so far are not needed.</summary>
     public bool IsEmpty => processors.Count == 0;
 
-    /// <summary>Changed scores <c>[rows, vocabulary]</c>, float32.</summary>
+    /// <summary>Runs all processors on scores <c>[rows, vocabulary]</c>, float32.</summary>
     public Tensor Process(LogitsContext context, Tensor scores)
     {
         foreach (var processor in processors) scores = processor.Process(context, scores);
@@ -51,7 +51,7 @@ internal sealed class LogitsPipeline
 
     private void AddDrawing(GenerationSettings settings)
     {
-        // A beam must be able to go on beside each way to end.
+        // Beam search needs one more token than there are end tokens, so that a beam can always continue.
         var keep = settings.NumBeams > 1 ? settings.EndTokenIds.Count + 1 : 1;
         var changes = settings.Changes;
         if (settings.Temperature != 1) processors.Add(Rescaling.Temperature(settings.Temperature));

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Keeps the first tokens in an order, until their probabilities sum to a mass.</summary>
+/// <summary>Keeps tokens in a given order until their probabilities sum to a mass.</summary>
 internal sealed class Mass : ILogitsProcessor
 {
     private readonly Func<Tensor, Tensor> distance;
@@ -11,12 +11,12 @@ internal sealed class Mass : ILogitsProcessor
 
     private Mass(Func<Tensor, Tensor> distance, Func<Tensor, Tensor> beyond, int keep) => (this.distance, this.beyond, this.keep) = (distance, beyond, keep);
 
-    /// <summary>The likeliest first (Holtzman et al. 2020, arXiv:1904.09751): what sums to 1 − p or less from the other end goes.</summary>
+    /// <summary>Most likely tokens first (Holtzman et al. 2020, arXiv:1904.09751). Excludes the least likely tokens whose probabilities sum to 1 − p or less.</summary>
     public static Mass TopP(double p, int keep) => new(
         scores => scores.neg(),
         probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(Kept(1 - p)), keep);
 
-    /// <summary>Those nearest to the expected surprise first (Meister et al. 2022, arXiv:2202.00666): what comes after the sum has reached the mass goes.</summary>
+    /// <summary>Tokens whose information content is closest to the entropy first (Meister et al. 2022, arXiv:2202.00666). Excludes the tokens after the sum has reached the mass.</summary>
     public static Mass Typical(double mass, int keep) => new(
         scores => nn.functional.log_softmax(scores, -1).neg().sub(Likely.Entropy(scores)).abs(),
         probabilities =>

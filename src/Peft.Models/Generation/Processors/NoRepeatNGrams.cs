@@ -2,9 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Excludes tokens that would complete a run of n tokens that a text has already (Paulus et al. 2017, arXiv:1705.04304).</summary>
-/// <param name="size">n.</param>
-/// <param name="texts">Where such runs are looked for, a list per row.</param>
+/// <summary>Excludes tokens that would repeat an n-gram of a text (Paulus et al. 2017, arXiv:1705.04304).</summary>
+/// <param name="size">The length n.</param>
+/// <param name="texts">The tokens whose n-grams must not be repeated, a list per row.</param>
 internal sealed class NoRepeatNGrams(int size, Func<LogitsContext, IReadOnlyList<IReadOnlyList<int>>> texts) : ILogitsProcessor
 {
     public Tensor Process(LogitsContext context, Tensor scores)

@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A change of all scores alike.</summary>
+/// <summary>Applies the same function to all scores.</summary>
 internal sealed class Rescaling(Func<Tensor, Tensor> change) : ILogitsProcessor
 {
-    /// <summary>Scores divided by a temperature.</summary>
+    /// <summary>Divides the scores by a temperature.</summary>
     public static Rescaling Temperature(double temperature) => new(scores => scores.div(Kept(temperature)));
 
-    /// <summary>Finite scores: 0 for NaN, the largest and smallest numbers for ±∞.</summary>
+    /// <summary>Makes scores finite: 0 for NaN, the largest and smallest float32 values for ±∞.</summary>
     public static Rescaling Finite() => new(scores => scores.nan_to_num(0, float.MaxValue, float.MinValue));
 
-    /// <summary>Log-probabilities.</summary>
+    /// <summary>Normalizes the scores to log-probabilities.</summary>
     public static Rescaling Normalized() => new(scores => nn.functional.log_softmax(scores, -1));
 
     public Tensor Process(LogitsContext context, Tensor scores) => change(scores);

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Changes of the scores of some rows and tokens.</summary>
+/// <summary>Changes scores of selected rows and tokens.</summary>
 internal static class RowChoice
 {
-    /// <summary>The changed scores in the rows that a test names, the others as they were.</summary>
+    /// <summary>Changes the scores of the rows that a predicate selects.</summary>
     public static Tensor InRows(LogitsContext context, Tensor scores, Func<LogitsContext, int, bool> applies, Func<Tensor, Tensor> change)
     {
         var rows = new bool[scores.shape[0]];
@@ -15,7 +15,7 @@ internal static class RowChoice
         return rows.Contains(false) ? where(tensor(rows, device: scores.device).unsqueeze(1), changed, scores) : changed;
     }
 
-    /// <summary>Adds to single scores.</summary>
+    /// <summary>Adds values to individual scores.</summary>
     public static Tensor Add(Tensor scores, IReadOnlyList<(int Row, int Token, float Value)> additions)
     {
         if (additions.Count == 0) return scores;

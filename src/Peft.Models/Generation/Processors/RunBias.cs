@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Adds to the score of the last token of a run where the others stand before it; −∞ excludes the run.</summary>
+/// <summary>Adds a bias to the score of the last token of a sequence if the others precede it. −∞ excludes the sequence.</summary>
 internal sealed class RunBias(IReadOnlyList<TokenBias> biases) : ILogitsProcessor
 {
     public Tensor Process(LogitsContext context, Tensor scores)

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Texts, or pairs of texts, and their classes, for a <see cref="SequenceClassifier"/>. Evaluations measure what belongs to the problem (<see cref="Metrics"/>).</summary>
+/// <summary>Texts or pairs of texts with their classes, for training a <see cref="SequenceClassifier"/>. Evaluation computes the metrics of the problem type (<see cref="Metrics"/>).</summary>
 public sealed class ClassificationDataset : TrainingDataset
 {
     private readonly List<EncodedText> texts = [];
@@ -13,13 +13,13 @@ public sealed class ClassificationDataset : TrainingDataset
     private readonly List<double> values = [];
     private readonly long padding;
 
-    /// <summary>Tokenises rows.</summary>
-    /// <param name="rows">The rows, all of one problem.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="options">Settings; the defaults if null. Names of fields have no meaning here.</param>
-    /// <param name="logger">Is told of texts that were cut.</param>
-    /// <param name="name">What errors call the dataset.</param>
-    /// <exception cref="DatasetException">There is no row, or one is wrong: its number and what is wrong are named.</exception>
+    /// <summary>Tokenizes rows.</summary>
+    /// <param name="rows">The rows, all of the same problem type.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">The options; null for the defaults. Field names are ignored.</param>
+    /// <param name="logger">Receives a warning about truncated texts.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <exception cref="DatasetException">There are no rows, or a row is invalid. The message has its number and the reason.</exception>
     public ClassificationDataset(IEnumerable<ClassificationRow> rows, Tokenizer tokenizer, ClassificationOptions? options = null, ILogger? logger = null, string name = "classification dataset")
         : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
 
@@ -45,18 +45,18 @@ public sealed class ClassificationDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>The classes, and what is learned about them: what <see cref="SequenceClassifier.FromPretrained"/> takes.</summary>
+    /// <summary>The classes with the problem type. <see cref="SequenceClassifier.FromPretrained"/> accepts them as options.</summary>
     public LabelSet Labels { get; }
 
-    /// <summary>Rows whose text was cut at the maximal length.</summary>
+    /// <summary>Number of rows whose text was truncated to the maximum length.</summary>
     public int TruncatedRows { get; }
 
-    /// <summary>The rows of a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
+    /// <summary>Loads a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="options">Names of fields and further settings; the defaults if null.</param>
-    /// <param name="logger">Is told of texts that were cut.</param>
-    /// <exception cref="DatasetException">The file cannot be read, or a row is wrong: the line and what is wrong are named.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="logger">Receives a warning about truncated texts.</param>
+    /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static ClassificationDataset FromFile(string path, Tokenizer tokenizer, ClassificationOptions? options = null, ILogger? logger = null)
     {
         options ??= new();
@@ -74,7 +74,7 @@ public sealed class ClassificationDataset : TrainingDataset
         return read with { Pair = options.PairField is { } pair ? row.Text(pair) : null };
     }
 
-    // In the order given, or sorted: whole numbers by their value.
+    // In the given order, or sorted, whole numbers by value.
     private static LabelSet LabelsOf(IEnumerable<ClassificationRow> rows, ProblemType problem, ClassificationOptions options, string name)
     {
         if (options.Labels is { } given) return new(problem, given);
@@ -89,7 +89,7 @@ public sealed class ClassificationDataset : TrainingDataset
     {
         if (row.Problem != Labels.Problem && !(row.Problem == ProblemType.SingleLabel && Labels.Problem == ProblemType.MultiLabel))
             throw error($"the row is for {row.Problem}, but the dataset for {Labels.Problem}.");
-        if (Labels.Problem == ProblemType.Regression && !double.IsFinite(row.Value)) throw error($"the number to learn is {row.Value}.");
+        if (Labels.Problem == ProblemType.Regression && !double.IsFinite(row.Value)) throw error($"the target value is {row.Value}, but must be finite.");
         if (string.IsNullOrWhiteSpace(row.Text) || row.Pair is not null && string.IsNullOrWhiteSpace(row.Pair)) throw error("the text is empty.");
         classes.Add([.. row.Labels.Select(label => IdOf(label, error))]);
         values.Add(row.Value);
@@ -107,7 +107,7 @@ public sealed class ClassificationDataset : TrainingDataset
     public override int LengthOf(int row) => texts[row].Ids.Length;
 
     /// <inheritdoc/>
-    /// <returns>Labels <c>[batch]</c>: numbers of classes, or in regression float32; of several classes float32 <c>[batch, classes]</c>, 1 for those that a row has.</returns>
+    /// <returns>Labels <c>[batch]</c>: class ids, or float32 values for regression; for multi-label problems float32 <c>[batch, classes]</c>, 1 for the classes of a row.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
@@ -122,8 +122,8 @@ public sealed class ClassificationDataset : TrainingDataset
 
     /// <inheritdoc/>
     /// <remarks>
-    /// For one class <c>accuracy</c>, <c>f1_macro</c>, <c>f1_weighted</c>, <c>matthews</c>, and with two classes <c>f1</c> of the second; for several <c>f1_micro</c>, <c>f1_macro</c>, and
-    /// <c>accuracy</c> of rows that are right altogether; in regression <c>pearson</c>, <c>spearman</c>, <c>mse</c>.
+    /// Single-label: <c>accuracy</c>, <c>f1_macro</c>, <c>f1_weighted</c>, <c>matthews</c>, and for two classes <c>f1</c> of the second one. Multi-label: <c>f1_micro</c>, <c>f1_macro</c>, and
+    /// <c>accuracy</c> of rows whose classes are all correct. Regression: <c>pearson</c>, <c>spearman</c>, <c>mse</c>.
     /// </remarks>
     public override IReadOnlyList<DatasetMetric> Metrics => ClassificationMeasurement.MetricsOf(Labels);
 
@@ -134,8 +134,8 @@ public sealed class ClassificationDataset : TrainingDataset
     public override IEnumerable<string> Errors(nn.Module model) 
     {
         foreach (var error in model is ClassifyingModel classifier ? Labels.Errors(Name, classifier) : []) yield return error;
-        // The model finds a row's last token by that id, as in transformers.
+        // The model uses that id to find a row's last token, as in transformers.
         if (model is SequenceClassifier { Pooling: Pooling.Last, Config.PadTokenId: { } pad } && pad != padding && texts.Any(text => text.Ids.Length != texts[0].Ids.Length))
-            yield return $"{Name} fills up rows with token {padding}, but the model's configuration names {pad} (pad_token_id), by which it finds a row's last token: set PadId to {pad}.";
+            yield return $"{Name} pads rows with token {padding}, but the model finds a row's last token by the pad_token_id {pad} of its configuration: set PadId to {pad}.";
     }
 }

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Compares a classifier's logits <c>[batch, classes]</c> with the labels of rows.</summary>
+/// <summary>Compares the logits of a classifier <c>[batch, classes]</c> with the labels of rows.</summary>
 /// <param name="labels">The classes.</param>
-/// <param name="classesOf">The classes of a row.</param>
-/// <param name="valueOf">The number of a row, in regression.</param>
+/// <param name="classesOf">The class ids of a row.</param>
+/// <param name="valueOf">The target value of a row, for regression.</param>
 internal sealed class ClassificationMeasurement(LabelSet labels, Func<int, int[]> classesOf, Func<int, double> valueOf) : IMeasurement
 {
     private readonly List<float[]> predicted = [];
@@ -47,7 +47,7 @@ internal sealed class ClassificationMeasurement(LabelSet labels, Func<int, int[]
 
     private Dictionary<string, double> Several()
     {
-        bool[][] found = [.. predicted.Select(row => row.Select(logit => logit >= 0).ToArray())];   // a probability of a half
+        bool[][] found = [.. predicted.Select(row => row.Select(logit => logit >= 0).ToArray())];   // a probability of at least 0.5
         bool[][] right = [.. rows.Select(row => Enumerable.Range(0, labels.Count).Select(label => classesOf(row).Contains(label)).ToArray())];
         return new()
         {
@@ -74,7 +74,7 @@ internal sealed class ClassificationMeasurement(LabelSet labels, Func<int, int[]
 
 internal static class OutputRows
 {
-    /// <summary>The numbers of a tensor <c>[rows, …]</c>, row by row.</summary>
+    /// <summary>The values of a tensor <c>[rows, …]</c>, by row.</summary>
     public static IEnumerable<float[]> ToRows(this Tensor output)
     {
         using var scope = NewDisposeScope();

@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace Peft.Models;
 
-/// <summary>A text and what is to be learned of it: a class, several, or a number.</summary>
+/// <summary>A text with its target: one class, several classes, or a number.</summary>
 public sealed record ClassificationRow
 {
-    /// <summary>A text of one class.</summary>
+    /// <summary>A text with one class.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="label">Name of its class.</param>
+    /// <param name="label">Name of the class.</param>
     public ClassificationRow(string text, string label)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -15,14 +15,14 @@ public sealed record ClassificationRow
         (Text, Labels) = (text, [label]);
     }
 
-    /// <summary>A text of one class, by its number.</summary>
+    /// <summary>A text with one class, by its id.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="label">Number of its class; its name where the classes have no others.</param>
+    /// <param name="label">Id of the class, which is also its name if the classes have no others.</param>
     public ClassificationRow(string text, int label) : this(text, label.ToString(CultureInfo.InvariantCulture)) { }
 
-    /// <summary>A text of any number of classes.</summary>
+    /// <summary>A text with any number of classes.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="labels">Names of its classes; it may be of none.</param>
+    /// <param name="labels">Names of the classes; may be empty.</param>
     public ClassificationRow(string text, IReadOnlyList<string> labels)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -31,7 +31,7 @@ public sealed record ClassificationRow
         (Text, Labels, Problem) = (text, labels, ProblemType.MultiLabel);
     }
 
-    /// <summary>A text and a number.</summary>
+    /// <summary>A text with a number.</summary>
     /// <param name="text">The text.</param>
     /// <param name="value">The number.</param>
     public ClassificationRow(string text, double value)
@@ -40,52 +40,52 @@ public sealed record ClassificationRow
         (Text, Labels, Value, Problem) = (text, [], value, ProblemType.Regression);
     }
 
-    /// <summary>The text; of a pair the first.</summary>
+    /// <summary>The text; the first one of a pair.</summary>
     public string Text { get; init; }
 
     /// <summary>The second text of a pair, such as a hypothesis after its premise; null for none.</summary>
     public string? Pair { get; init; }
 
-    /// <summary>Names of its classes.</summary>
+    /// <summary>Names of the classes.</summary>
     public IReadOnlyList<string> Labels { get; }
 
-    /// <summary>The number, where one is to be learned.</summary>
+    /// <summary>The target value, for regression.</summary>
     public double Value { get; }
 
-    /// <summary>What is learned of it.</summary>
+    /// <summary>The problem type.</summary>
     public ProblemType Problem { get; }
 }
 
-/// <summary>Settings of a <see cref="ClassificationDataset"/>.</summary>
+/// <summary>Options of a <see cref="ClassificationDataset"/>.</summary>
 public sealed record ClassificationOptions
 {
-    /// <summary>Name of the field with the text. <c>text</c>.</summary>
+    /// <summary>Name of the field with the text. Default <c>text</c>.</summary>
     public string TextField { get; init; } = "text";
 
     /// <summary>Name of the field with the second text of a pair; null for single texts.</summary>
     public string? PairField { get; init; }
 
-    /// <summary>Name of the field with the label: a text or whole number for one class, a list for several, a number in regression. <c>label</c>.</summary>
+    /// <summary>Name of the field with the label: a string or whole number for one class, a list for several, a number for regression. Default <c>label</c>.</summary>
     public string LabelField { get; init; } = "label";
 
     /// <summary>
-    /// The classes in the order of the model's outputs, such as <see cref="ClassificationDataset.Labels"/> of the training data; null for those that occur, sorted. A row of
-    /// another class is refused. A whole number that is no name among them is the number of a class.
+    /// The classes in the order of the model's outputs, such as <see cref="ClassificationDataset.Labels"/> of the training data; null for those that occur, sorted. Rows with
+    /// other classes are rejected. A whole number that is not a name among them is the id of a class.
     /// </summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
-    /// <summary>What is learned; null for what <see cref="Labels"/> or the rows say: a list means several classes, anything else one.</summary>
+    /// <summary>The problem type; null to derive it from <see cref="Labels"/> or the rows: a list means multi-label, anything else single-label.</summary>
     public ProblemType? Problem { get; init; }
 
-    /// <summary>What stands between the classes of a row where a field lists several in one text, as in a CSV file; null for nothing.</summary>
+    /// <summary>Separator for several classes in a single string, as in a CSV file; null for none.</summary>
     public string? LabelSeparator { get; init; }
 
-    /// <summary>Id that fills up shorter rows; null for the tokenizer's padding token, or else its end of sequence.</summary>
+    /// <summary>Id that pads shorter rows; null for the tokenizer's padding token, or else its end-of-sequence token.</summary>
     public int? PadId { get; init; }
 
-    /// <summary>Most tokens of a text or pair, special ones included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>.</summary>
+    /// <summary>Maximum number of tokens of a text or pair, special tokens included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>.</summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Whether longer texts are cut at the end (of a pair the longer text), counted and logged, or refused. True.</summary>
+    /// <summary>True to truncate longer texts at the end (of a pair the longer text), with a count and a log entry; false to reject them. Default true.</summary>
     public bool Truncate { get; init; } = true;
 }

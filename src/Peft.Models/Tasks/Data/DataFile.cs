@@ -3,10 +3,10 @@ using nietras.SeparatedValues;
 
 namespace Peft.Models;
 
-/// <summary>The rows of a file: CSV with a header if its name ends in <c>.csv</c>, tab-separated values in <c>.tsv</c>, JSON Lines otherwise.</summary>
+/// <summary>Reads the rows of a file: CSV with a header for <c>.csv</c>, tab-separated values for <c>.tsv</c>, otherwise JSON Lines.</summary>
 internal static class DataFile
 {
-    /// <exception cref="DatasetException">The file cannot be read, or a row is wrong; the message names it.</exception>
+    /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message names it.</exception>
     public static List<DataRow> Read(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -22,11 +22,11 @@ internal static class DataFile
     {
         var fields = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (var field in row.EnumerateObject())
-            if (!fields.TryAdd(field.Name, field.Value.Clone())) throw new DatasetException($"{path}, line {line}: the field \"{field.Name}\" is there twice.");
+            if (!fields.TryAdd(field.Name, field.Value.Clone())) throw new DatasetException($"{path}, line {line}: duplicate field \"{field.Name}\".");
         return fields;
     }
 
-    // RFC 4180: quoted fields may hold separators, line breaks and doubled quotes. Tab-separated files have no quotes by their media type.
+    // RFC 4180: quoted fields may contain separators, line breaks and doubled quotes. Tab-separated files have no quotes by their media type.
     private static List<DataRow> Separated(string path, char separator)
     {
         var rows = new List<DataRow>();
@@ -50,10 +50,10 @@ internal static class DataFile
         }
         catch (Exception error) when (error is InvalidDataException or ArgumentException or NotSupportedException)
         {
-            throw new DatasetException($"{path} is no table of separated values with a header: {error.Message}", error);
+            throw new DatasetException($"{path} is not a table of separated values with a header: {error.Message}", error);
         }
     }
 
-    // Quotes come in pairs, doubled ones included.
+    // Quotes must come in pairs, doubled ones included.
     private static bool HasOpenQuote(ReadOnlySpan<char> row) => row.Count('"') % 2 == 1;
 }

@@ -3,26 +3,26 @@ using System.Text.Json;
 
 namespace Peft.Models;
 
-/// <summary>A row of a file: its fields by name, and where it stands, for errors.</summary>
-/// <param name="Place">Such as <c>train.csv, line 3</c>.</param>
-/// <param name="Fields">Values by name; all of them texts in a CSV file.</param>
+/// <summary>A row of a file: its fields, and its position for errors.</summary>
+/// <param name="Place">The position, such as <c>train.csv, line 3</c>.</param>
+/// <param name="Fields">Values by name; in a CSV file all are strings.</param>
 internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonElement> Fields)
 {
     public DatasetException Error(string what) => new($"{Place}: {what}");
 
-    /// <summary>A field that must be there.</summary>
-    /// <exception cref="DatasetException">There is none of that name; the message names those that are there.</exception>
+    /// <summary>A required field.</summary>
+    /// <exception cref="DatasetException">The field is missing. The message lists the existing fields.</exception>
     public JsonElement Get(string field)
         => Fields.TryGetValue(field, out var value) ? value
             : throw Error($"there is no field \"{field}\". Fields found: {(Fields.Count == 0 ? "none" : string.Join(", ", Fields.Keys))}.");
 
-    /// <summary>A field that must be a text.</summary>
+    /// <summary>A required string.</summary>
     public string Text(string field) => Text(Get(field), field);
 
-    /// <summary>A field that is a text, or a whole number, true or false as a text: the name of a class.</summary>
+    /// <summary>A class name: a string, or a whole number, true or false as a string.</summary>
     public string Name(string field) => Name(Get(field), field);
 
-    /// <summary>A field that must be a list of names; a text is divided at a separator, at white space if it is null.</summary>
+    /// <summary>A required list of names, or a string that is split at a separator, or at whitespace if it is null.</summary>
     public IReadOnlyList<string> Names(string field, string? separator = null)
     {
         var value = Get(field);
@@ -35,7 +35,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         };
     }
 
-    /// <summary>A field that must be a number; also as a text.</summary>
+    /// <summary>A required number; may be a string.</summary>
     public double Number(string field)
     {
         var value = Get(field);
@@ -48,7 +48,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         return double.IsFinite(found) ? found : throw Error($"field \"{field}\" must be a number, but is {Kind(value)}.");
     }
 
-    /// <summary>The fields of a field that is an object.</summary>
+    /// <summary>The fields of a nested object.</summary>
     public DataRow Inside(string field)
     {
         var inner = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
@@ -57,10 +57,10 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         return new($"{Place}, field \"{field}\"", inner);
     }
 
-    /// <summary>A field that must be a list of texts.</summary>
+    /// <summary>A required list of strings.</summary>
     public IReadOnlyList<string> Texts(string field) => [.. List(field).Select(each => Text(each, field))];
 
-    /// <summary>A field that must be a list of whole numbers.</summary>
+    /// <summary>A required list of whole numbers.</summary>
     public IReadOnlyList<int> Integers(string field)
         => [.. List(field).Select(each => each.ValueKind == JsonValueKind.Number && each.TryGetInt32(out var number) ? number : throw Error($"field \"{field}\" must be whole numbers, but has {each.GetRawText()}."))];
 
@@ -72,7 +72,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         JsonValueKind.Number when value.TryGetInt64(out var number) => number.ToString(CultureInfo.InvariantCulture),
         JsonValueKind.True => "true",
         JsonValueKind.False => "false",
-        JsonValueKind.Number => throw Error($"field \"{field}\" is {value.GetRawText()}, which is no name of a class. If numbers are to be learned, set Problem to {nameof(ProblemType)}.{ProblemType.Regression}."),
+        JsonValueKind.Number => throw Error($"field \"{field}\" is {value.GetRawText()}, which is not a class name. For regression, set Problem to {nameof(ProblemType)}.{ProblemType.Regression}."),
         _ => Text(value, field),
     };
 
@@ -85,7 +85,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         }
         catch (InvalidOperationException error)
         {
-            throw new DatasetException($"{Place}: field \"{field}\" is no valid text: {error.Message}", error);   // half a surrogate pair
+            throw new DatasetException($"{Place}: field \"{field}\" is not valid text: {error.Message}", error);   // half a surrogate pair
         }
     }
 

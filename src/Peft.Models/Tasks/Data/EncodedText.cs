@@ -2,21 +2,21 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The tokens of a text or a pair of texts, as rows of a batch need them.</summary>
+/// <summary>The tokens of a text or a pair, for a row of a batch.</summary>
 /// <param name="Ids">Token ids.</param>
 /// <param name="TypeIds">Token types; null if all are 0.</param>
 internal sealed record EncodedText(long[] Ids, long[]? TypeIds)
 {
-    /// <summary>The tokens of an encoding, or some of them.</summary>
+    /// <summary>Creates it from an encoding, or from some positions of it.</summary>
     public static EncodedText Of(TokenEncoding text, IEnumerable<int>? positions = null)
     {
         var chosen = (positions ?? Enumerable.Range(0, text.Length)).ToList();
         return new([.. chosen.Select(i => (long)text.Ids[i])], chosen.Exists(i => text.TypeIds[i] != 0) ? [.. chosen.Select(i => (long)text.TypeIds[i])] : null);
     }
 
-    /// <summary>Ids, mask and token types <c>[batch, sequence]</c> of some rows, filled up on the right; the mask is always there, since it tells where a row ends.</summary>
+    /// <summary>Ids, mask and token types <c>[batch, sequence]</c> of rows, padded on the right. There is always a mask, as it marks the end of rows.</summary>
     /// <param name="rows">The rows, at least one.</param>
-    /// <param name="padding">Id that fills up shorter ones.</param>
+    /// <param name="padding">The id that pads shorter rows.</param>
     public static (Tensor Ids, Tensor Mask, Tensor? TypeIds) Pad(IReadOnlyList<EncodedText> rows, long padding)
     {
         var width = rows.Max(row => row.Ids.Length);
@@ -27,11 +27,11 @@ internal sealed record EncodedText(long[] Ids, long[]? TypeIds)
             types ? LabelledSequence.Fill([.. rows.Select(row => row.TypeIds ?? [])], width, 0) : null);
     }
 
-    /// <summary>A batch of rows.</summary>
+    /// <summary>Creates a batch of rows.</summary>
     /// <param name="rows">The rows.</param>
-    /// <param name="padding">Id that fills up shorter ones.</param>
-    /// <param name="labels">Their labels.</param>
-    /// <param name="weight">How much the batch counts.</param>
+    /// <param name="padding">The id that pads shorter rows.</param>
+    /// <param name="labels">The labels of the rows.</param>
+    /// <param name="weight">The weight of the batch.</param>
     public static Batch ToBatch(IReadOnlyList<EncodedText> rows, long padding, Tensor labels, double weight)
     {
         var (ids, mask, types) = Pad(rows, padding);

@@ -4,38 +4,41 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A question, a text that holds its answer, and the answers that are right.</summary>
+/// <summary>A question, a context that contains its answer, and the correct answers.</summary>
 /// <param name="Question">The question.</param>
-/// <param name="Context">The text.</param>
-/// <param name="Answers">Right answers, word for word as they stand in the text; none if the text does not say. The first is learned, all are measured against.</param>
-/// <param name="AnswerStart">Where the first answer begins in the text; null for where it stands first.</param>
+/// <param name="Context">The context.</param>
+/// <param name="Answers">The correct answers, verbatim as in the context; empty if the question is unanswerable. Training uses the first one, evaluation all of them.</param>
+/// <param name="AnswerStart">Index of the first answer in the context; null for its first occurrence.</param>
 public sealed record QuestionAnsweringRow(string Question, string Context, IReadOnlyList<string> Answers, int? AnswerStart = null);
 
-/// <summary>Settings of a <see cref="QuestionAnsweringDataset"/>.</summary>
+/// <summary>Options of a <see cref="QuestionAnsweringDataset"/>.</summary>
 public sealed record QuestionAnsweringOptions
 {
-    /// <summary>Name of the field with the question. <c>question</c>.</summary>
+    /// <summary>Name of the field with the question. Default <c>question</c>.</summary>
     public string QuestionField { get; init; } = "question";
 
-    /// <summary>Name of the field with the text. <c>context</c>.</summary>
+    /// <summary>Name of the field with the context. Default <c>context</c>.</summary>
     public string ContextField { get; init; } = "context";
 
-    /// <summary>Name of the field with the answers: SQuAD's object of lists <c>text</c> and <c>answer_start</c>, or one answer as a text. <c>answers</c>.</summary>
+    /// <summary>Name of the field with the answers: SQuAD's object with the lists <c>text</c> and <c>answer_start</c>, or a single answer as a string. Default <c>answers</c>.</summary>
     public string AnswersField { get; init; } = "answers";
 
-    /// <summary>Most tokens of question and text, special ones included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>. Longer texts become several windows.</summary>
+    /// <summary>
+    /// Maximum number of tokens of question and context, special tokens included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>. Longer contexts are
+    /// split into windows.
+    /// </summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Tokens that neighbouring windows share. 128.</summary>
+    /// <summary>Number of tokens that adjacent windows share. Default 128.</summary>
     public int Stride { get; init; } = 128;
 
-    /// <summary>Most tokens of an answer that is measured. 30.</summary>
+    /// <summary>Maximum number of tokens of an answer in evaluation. Default 30.</summary>
     public int MaxAnswerTokens { get; init; } = 30;
 }
 
 /// <summary>
-/// Questions with texts that hold their answers, for a <see cref="QuestionAnswerer"/>. A text that is too long becomes several windows, each a row; a window without the answer, and a
-/// question without one, learns the first token.
+/// Questions with contexts that contain their answers, for training a <see cref="QuestionAnswerer"/>. A context that is too long is split into windows, one row each. For a window without the
+/// answer, and for an unanswerable question, the target is the first token.
 /// </summary>
 public sealed class QuestionAnsweringDataset : TrainingDataset
 {
@@ -44,13 +47,13 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     private readonly QuestionAnsweringOptions options;
     private readonly long padding;
 
-    /// <summary>Tokenises questions.</summary>
+    /// <summary>Tokenizes questions.</summary>
     /// <param name="rows">The questions.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="options">Settings; the defaults if null. Names of fields have no meaning here.</param>
-    /// <param name="logger">Is told how many windows the texts became, where those are more than the questions.</param>
-    /// <param name="name">What errors call the dataset.</param>
-    /// <exception cref="DatasetException">There is no row, or one is wrong: its number and what is wrong are named.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">The options; null for the defaults. Field names are ignored.</param>
+    /// <param name="logger">Receives the number of windows if there are more than questions.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <exception cref="DatasetException">There are no rows, or a row is invalid. The message has its number and the reason.</exception>
     public QuestionAnsweringDataset(IEnumerable<QuestionAnsweringRow> rows, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null, string name = "question-answering dataset")
         : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
 
@@ -76,12 +79,12 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>The questions of a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
+    /// <summary>Loads a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="options">Names of fields and further settings; the defaults if null.</param>
-    /// <param name="logger">Is told how many windows the texts became.</param>
-    /// <exception cref="DatasetException">The file cannot be read, or a row is wrong: the line and what is wrong are named.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="logger">Receives the number of windows if there are more than questions.</param>
+    /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static QuestionAnsweringDataset FromFile(string path, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null)
     {
         options ??= new();
@@ -95,17 +98,17 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
             return new(question, context, row.Text(options.AnswersField) is { Length: > 0 } one ? [one] : []);
         var answers = row.Inside(options.AnswersField);
         var (texts, starts) = (answers.Texts("text"), answers.Integers("answer_start"));
-        if (texts.Count != starts.Count) throw row.Error($"there are {texts.Count} answers, but {starts.Count} places where they begin.");
+        if (texts.Count != starts.Count) throw row.Error($"there are {texts.Count} answers, but {starts.Count} start positions.");
         return new(question, context, texts, texts.Count == 0 ? null : PlaceOf(row, context, texts[0], starts[0]));
     }
 
-    // Python's files count code points, those of .NET programs UTF-16 units: the text tells which.
+    // Files from Python count code points, those from .NET programs UTF-16 units. The context shows which.
     private static int PlaceOf(DataRow row, string context, string answer, int start)
     {
         if (start >= 0)
             foreach (var place in new[] { new TextPlaces(context).ToUnits(start), start })
                 if (place <= context.Length - answer.Length && context.AsSpan(place, answer.Length).SequenceEqual(answer)) return place;
-        throw row.Error($"the answer \"{answer}\" does not stand at {start} in the context.");
+        throw row.Error($"the answer \"{answer}\" is not at position {start} of the context.");
     }
 
     private void Add(QuestionAnsweringRow row, TextEncoder encoder, Func<string, DatasetException> error)
@@ -116,10 +119,10 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
         var range = new TextRange(-1, -1);
         if (row.Answers.Count > 0)
         {
-            if (row.Answers.Any(string.IsNullOrWhiteSpace)) throw error("an answer is empty: leave it out where the context does not say.");
+            if (row.Answers.Any(string.IsNullOrWhiteSpace)) throw error("an answer is empty: pass no answer if the question is unanswerable.");
             var start = row.AnswerStart ?? row.Context.IndexOf(row.Answers[0], StringComparison.Ordinal);
             if (start < 0 || start > row.Context.Length - row.Answers[0].Length || !row.Context.AsSpan(start).StartsWith(row.Answers[0]))
-                throw error($"the answer \"{row.Answers[0]}\" does not stand {(row.AnswerStart is { } given ? $"at {given} " : "")}in the context.");
+                throw error($"the answer \"{row.Answers[0]}\" is not {(row.AnswerStart is { } given ? $"at position {given} of" : "in")} the context.");
             range = new(start, start + row.Answers[0].Length);
         }
         foreach (var window in AnswerWindow.Of(row.Question, row.Context, encoder, options.Stride, error))
@@ -134,7 +137,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     public override int LengthOf(int row) => windows[row].Window.Text.Ids.Length;
 
     /// <inheritdoc/>
-    /// <returns>Labels <c>[batch, 2]</c>: the answer's first and last token, 0 and 0 where it is not in the window.</returns>
+    /// <returns>Labels <c>[batch, 2]</c>: the answer's first and last token; 0 and 0 if it is not in the window.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
@@ -142,7 +145,8 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     }
 
     /// <inheritdoc/>
-    /// <remarks>As SQuAD's script counts them, each over the questions: <c>exact_match</c> and <c>f1</c>, from 0 to 1. Where a question has no answer, finding none is right.</remarks>
+    /// <remarks>As in SQuAD's evaluation script, averaged over the questions: <c>exact_match</c> and <c>f1</c>, from 0 to 1. For an unanswerable question the
+    /// correct result is no answer.</remarks>
     public override IReadOnlyList<DatasetMetric> Metrics => [new("exact_match"), new("f1")];
 
     /// <inheritdoc/>

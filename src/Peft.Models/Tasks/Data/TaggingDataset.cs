@@ -5,36 +5,36 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The words of a sentence and a tag for each.</summary>
+/// <summary>The words of a sentence with a tag for each.</summary>
 /// <param name="Words">The words.</param>
-/// <param name="Tags">As many tags, such as <c>B-location</c>, <c>I-location</c> and <c>O</c>.</param>
+/// <param name="Tags">One tag per word, such as <c>B-location</c>, <c>I-location</c> and <c>O</c>.</param>
 public sealed record TaggingRow(IReadOnlyList<string> Words, IReadOnlyList<string> Tags);
 
-/// <summary>Settings of a <see cref="TaggingDataset"/>.</summary>
+/// <summary>Options of a <see cref="TaggingDataset"/>.</summary>
 public sealed record TaggingOptions
 {
-    /// <summary>Name of the field with the words: a list, or a text that is divided at white space. <c>tokens</c>.</summary>
+    /// <summary>Name of the field with the words: a list, or a string that is split at whitespace. Default <c>tokens</c>.</summary>
     public string WordsField { get; init; } = "tokens";
 
-    /// <summary>Name of the field with the tags: a list of texts or whole numbers, or a text that is divided at white space. <c>tags</c>.</summary>
+    /// <summary>Name of the field with the tags: a list of strings or whole numbers, or a string that is split at whitespace. Default <c>tags</c>.</summary>
     public string TagsField { get; init; } = "tags";
 
     /// <summary>
-    /// The tags in the order of the model's outputs, such as <see cref="TaggingDataset.Labels"/> of the training data; null for those that occur, sorted, <c>O</c> first. A row with
-    /// another is refused. A whole number that is no name among them is the number of a tag.
+    /// The tags in the order of the model's outputs, such as <see cref="TaggingDataset.Labels"/> of the training data; null for those that occur, sorted, <c>O</c> first. Rows with
+    /// other tags are rejected. A whole number that is not a name among them is the id of a tag.
     /// </summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
-    /// <summary>Most tokens of a sentence, special ones included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>.</summary>
+    /// <summary>Maximum number of tokens of a sentence, special tokens included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>.</summary>
     public int? MaxLength { get; init; }
 
-    /// <summary>Whether longer sentences are cut at the end, counted and logged, or refused. True.</summary>
+    /// <summary>True to truncate longer sentences at the end, with a count and a log entry; false to reject them. Default true.</summary>
     public bool Truncate { get; init; } = true;
 }
 
 /// <summary>
-/// Sentences with a tag for each word, for a <see cref="TokenClassifier"/>. A word's tag stands on its first token, and the others are not learned, as in transformers' recipe. Words are
-/// encoded with a space between them.
+/// Sentences with a tag for each word, for training a <see cref="TokenClassifier"/>. The first token of a word has its tag as the label, the others are ignored, as
+/// in transformers' example. Words are joined by spaces before encoding.
 /// </summary>
 public sealed class TaggingDataset : TrainingDataset
 {
@@ -42,13 +42,13 @@ public sealed class TaggingDataset : TrainingDataset
     private readonly List<long[]> labels = [];
     private readonly long padding;
 
-    /// <summary>Tokenises rows.</summary>
+    /// <summary>Tokenizes rows.</summary>
     /// <param name="rows">The rows.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="options">Settings; the defaults if null. Names of fields have no meaning here.</param>
-    /// <param name="logger">Is told of sentences that were cut.</param>
-    /// <param name="name">What errors call the dataset.</param>
-    /// <exception cref="DatasetException">There is no row, or one is wrong: its number and what is wrong are named.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">The options; null for the defaults. Field names are ignored.</param>
+    /// <param name="logger">Receives a warning about truncated sentences.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <exception cref="DatasetException">There are no rows, or a row is invalid. The message has its number and the reason.</exception>
     public TaggingDataset(IEnumerable<TaggingRow> rows, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null, string name = "tagging dataset")
         : this([.. (rows ?? throw new ArgumentNullException(nameof(rows))).Select((row, i) => (row, $"{name}, row {i + 1}"))], tokenizer, options ?? new(), logger, name) { }
 
@@ -72,21 +72,21 @@ public sealed class TaggingDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>The tags: what <see cref="TokenClassifier.FromPretrained"/> takes.</summary>
+    /// <summary>The tags. <see cref="TokenClassifier.FromPretrained"/> accepts them as options.</summary>
     public LabelSet Labels { get; }
 
-    /// <summary>Sentences that were cut at the maximal length.</summary>
+    /// <summary>Number of sentences truncated to the maximum length.</summary>
     public int TruncatedRows { get; }
 
-    /// <summary>Words that have no token, since the tokenizer leaves their characters out: they are neither learned nor measured.</summary>
+    /// <summary>Number of words without a token, as the tokenizer drops their characters. Training and evaluation ignore them.</summary>
     public int LostWords { get; private set; }
 
-    /// <summary>The rows of a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
+    /// <summary>Loads a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="options">Names of fields and further settings; the defaults if null.</param>
-    /// <param name="logger">Is told of sentences that were cut.</param>
-    /// <exception cref="DatasetException">The file cannot be read, or a row is wrong: the line and what is wrong are named.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="logger">Receives a warning about truncated sentences.</param>
+    /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static TaggingDataset FromFile(string path, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)
     {
         options ??= new();
@@ -125,7 +125,7 @@ public sealed class TaggingDataset : TrainingDataset
         labels.Add(of);
     }
 
-    // Those at the end were cut off.
+    // Words at the end were truncated and do not count.
     private static int Lost(int[] first) => first.Take(Array.FindLastIndex(first, token => token >= 0) + 1).Count(token => token < 0);
 
     private int IdOf(string tag, Func<string, DatasetException> error)
@@ -139,7 +139,7 @@ public sealed class TaggingDataset : TrainingDataset
     public override int LengthOf(int row) => texts[row].Ids.Length;
 
     /// <inheritdoc/>
-    /// <returns>Labels <c>[batch, sequence]</c>: the number of the tag on the first token of each word, else <see cref="Batch.IgnoredLabel"/>.</returns>
+    /// <returns>Labels <c>[batch, sequence]</c>: the tag id at the first token of each word, otherwise <see cref="Batch.IgnoredLabel"/>.</returns>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
@@ -149,7 +149,7 @@ public sealed class TaggingDataset : TrainingDataset
     }
 
     /// <inheritdoc/>
-    /// <remarks>Of entities, as seqeval counts them: <c>precision</c>, <c>recall</c>, <c>f1</c>; and of words <c>accuracy</c>.</remarks>
+    /// <remarks><c>precision</c>, <c>recall</c> and <c>f1</c> of entities, as in seqeval, and <c>accuracy</c> of words.</remarks>
     public override IReadOnlyList<DatasetMetric> Metrics => [new("precision"), new("recall"), new("f1"), new("accuracy")];
 
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Compares a tagger's logits <c>[batch, sequence, tags]</c> with the tags on the first tokens of words.</summary>
+/// <summary>Compares the logits of a tagger <c>[batch, sequence, tags]</c> with the tags at the first tokens of words.</summary>
 /// <param name="labels">The tags.</param>
 /// <param name="labelsOf">The label of each token of a row.</param>
 internal sealed class TaggingMeasurement(LabelSet labels, Func<int, long[]> labelsOf) : IMeasurement

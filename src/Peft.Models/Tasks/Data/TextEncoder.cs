@@ -1,24 +1,24 @@
 namespace Peft.Models;
 
-/// <summary>Encodes the texts of a task up to a length: longer ones are cut and counted, or refused.</summary>
-/// <param name="tokenizer">Makes the ids.</param>
-/// <param name="maxLength">Most tokens of a text or pair, special ones included; null for what the tokenizer names, or else no limit.</param>
-/// <param name="truncates">Whether longer ones are cut.</param>
+/// <summary>Encodes the texts of a task up to a maximum length: longer ones are truncated and counted, or rejected.</summary>
+/// <param name="tokenizer">The tokenizer.</param>
+/// <param name="maxLength">Maximum number of tokens of a text or pair, special tokens included; null for the tokenizer's limit, if it has one.</param>
+/// <param name="truncates">True to truncate longer texts.</param>
 internal sealed class TextEncoder(Tokenizer tokenizer, int? maxLength, bool truncates)
 {
-    /// <summary>Most tokens; null for no limit.</summary>
+    /// <summary>Maximum number of tokens; null for no limit.</summary>
     public int? MaxLength { get; } = maxLength ?? tokenizer.MaxLength;
 
-    /// <summary>Texts that were cut.</summary>
+    /// <summary>Number of texts that were truncated.</summary>
     public int Truncated { get; private set; }
 
-    /// <summary>Id that fills up shorter rows.</summary>
+    /// <summary>The id that pads shorter rows.</summary>
     public static long PaddingOf(Tokenizer tokenizer) => tokenizer.PadId ?? tokenizer.EndOfSequenceId ?? 0;
 
     /// <summary>Encodes a text or a pair.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="pair">The second text, or null.</param>
-    /// <param name="error">Makes the exception for a text that is of no use.</param>
+    /// <param name="pair">The second text; null for none.</param>
+    /// <param name="error">Creates the exception for an invalid text.</param>
     public TokenEncoding Encode(string text, string? pair, Func<string, Exception> error)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -30,7 +30,7 @@ internal sealed class TextEncoder(Tokenizer tokenizer, int? maxLength, bool trun
         return Encode(text, pair, most);
     }
 
-    /// <summary>Encodes a text or a pair whole.</summary>
+    /// <summary>Encodes a text or a pair without truncation.</summary>
     public TokenEncoding Whole(string text, string? pair = null) => Encode(text, pair, (int?)null);
 
     private TokenEncoding Encode(string text, string? pair, int? length)

@@ -3,7 +3,7 @@ using System.Text.Unicode;
 
 namespace Peft.Models;
 
-/// <summary>Joins runs of byte tokens <c>&lt;0xE4&gt;</c> to text; a run that is not UTF-8 is one U+FFFD for each byte.</summary>
+/// <summary>Joins runs of byte tokens <c>&lt;0xE4&gt;</c> to text. In a run that is not valid UTF-8, each byte becomes U+FFFD.</summary>
 internal sealed class ByteFallbackDecoder : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget)
@@ -24,7 +24,7 @@ internal sealed class ByteFallbackDecoder : IDecoder
         return result;
     }
 
-    /// <summary>Whether a token stands for a byte.</summary>
+    /// <summary>True if a token represents a byte.</summary>
     public static bool TryGetByte(string token, out byte value)
     {
         value = 0;

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Reads tokens as bytes in <see cref="ByteAlphabet"/>; a token with any other character stands for its own bytes.</summary>
+/// <summary>Converts tokens to bytes by <see cref="ByteAlphabet"/>. A token with any other character is converted to its UTF-8 bytes.</summary>
 internal sealed class ByteLevelDecoder : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget)

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>For speech models: repeated tokens count once, the blank not at all.</summary>
+/// <summary>For speech models: collapses repeated tokens and removes the blank.</summary>
 internal sealed class CtcDecoder(string padToken, string wordDelimiter, bool cleanUp) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens

@@ -1,10 +1,10 @@
 namespace Peft.Models;
 
-/// <summary>Turns tokens back into text.</summary>
+/// <summary>Converts tokens back to text.</summary>
 internal interface IDecoder
 {
-    /// <summary>One step: the texts whose concatenation, after the last step, is the result.</summary>
-    /// <param name="tokens">The texts of the step before, at first the tokens.</param>
-    /// <param name="budget">What all steps may cost.</param>
+    /// <summary>A decoding step. The concatenation of the last step's strings is the result.</summary>
+    /// <param name="tokens">The strings of the previous step; for the first step the tokens.</param>
+    /// <param name="budget">The budget of all steps.</param>
     List<string> Decode(List<string> tokens, TextBudget budget);
 }

@@ -2,13 +2,13 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>Joins all texts to one.</summary>
+/// <summary>Concatenates all strings.</summary>
 internal sealed class FuseDecoder : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => [string.Concat(tokens)];
 }
 
-/// <summary>Replaces a pattern in each text.</summary>
+/// <summary>Replaces a pattern in each string.</summary>
 internal sealed class ReplaceDecoder(TextPattern pattern, string content) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => tokens.ConvertAll(token =>
@@ -19,7 +19,7 @@ internal sealed class ReplaceDecoder(TextPattern pattern, string content) : IDec
     });
 }
 
-/// <summary>Removes up to so many of a character from the start and the end of each text.</summary>
+/// <summary>Removes up to a given number of a character from the start and the end of each string.</summary>
 internal sealed class StripDecoder(Rune character, int start, int stop) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => tokens.ConvertAll(token =>
@@ -35,14 +35,14 @@ internal sealed class StripDecoder(Rune character, int start, int stop) : IDecod
     });
 }
 
-/// <summary>Spaces instead of SentencePiece's mark; none where the encoder put one in front.</summary>
+/// <summary>Replaces SentencePiece's mark by spaces, and removes the one that the encoder prepended.</summary>
 internal sealed class MetaspaceDecoder(string replacement, PrependScheme scheme) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens.Select((token, i) =>
         token.Replace(replacement, i == 0 && scheme != PrependScheme.Never ? "" : " ", StringComparison.Ordinal))];
 }
 
-/// <summary>A space where a word ends.</summary>
+/// <summary>Replaces the end-of-word suffix by a space.</summary>
 internal sealed class BpeDecoder(string suffix) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => suffix.Length == 0 ? tokens : [.. tokens.Select((token, i) =>

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Joins the parts of words and puts spaces between words.</summary>
+/// <summary>Joins the pieces of words and inserts spaces between words.</summary>
 internal sealed class WordPieceDecoder(string prefix, bool cleanUp) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens.Select((token, i) =>
@@ -10,7 +10,7 @@ internal sealed class WordPieceDecoder(string prefix, bool cleanUp) : IDecoder
         return cleanUp ? CleanUp(token) : token;
     })];
 
-    /// <summary>Removes the spaces that cutting at punctuation left in English.</summary>
+    /// <summary>Removes the spaces around English punctuation that tokenization left.</summary>
     public static string CleanUp(string text) => text
         .Replace(" .", ".", StringComparison.Ordinal)
         .Replace(" ?", "?", StringComparison.Ordinal)

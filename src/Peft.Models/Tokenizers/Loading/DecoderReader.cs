@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Reads <c>decoder</c>.</summary>
+/// <summary>Reads the <c>decoder</c> of <c>tokenizer.json</c>.</summary>
 internal static class DecoderReader
 {
     public static IDecoder? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);

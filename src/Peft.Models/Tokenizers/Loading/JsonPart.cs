@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Peft.Models;
 
-/// <summary>A part of a JSON file that knows where it is, so that every complaint can say so.</summary>
+/// <summary>A value in a JSON file with its path, for error messages.</summary>
 internal readonly record struct JsonPart(JsonElement Element, string Path)
 {
     public bool IsNull => Element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
@@ -12,7 +12,7 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
 
     public bool IsArray => Element.ValueKind == JsonValueKind.Array;
 
-    /// <summary>A property; a null part if there is none.</summary>
+    /// <summary>A property; a null part if it is missing.</summary>
     public JsonPart this[string name]
     {
         get

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Peft.Models;
 
-/// <summary>Reads <c>model</c>.</summary>
+/// <summary>Reads the <c>model</c> of <c>tokenizer.json</c>.</summary>
 internal static class ModelReader
 {
     public static ITokenModel Read(JsonPart part, TokenizerReading reading)
@@ -18,7 +18,7 @@ internal static class ModelReader
         };
     }
 
-    // The oldest files do not name the type.
+    // The oldest files have no type.
     static string Guess(JsonPart part)
         => !part["merges"].IsNull ? "BPE" : part["vocab"].IsArray ? "Unigram" : !part["max_input_chars_per_word"].IsNull ? "WordPiece" : "WordLevel";
 
@@ -46,7 +46,7 @@ internal static class ModelReader
         foreach (var entry in part.Element.EnumerateObject())
         {
             check(entry.Name);
-            // Added tokens get the ids behind.
+            // Added tokens get ids after those of the vocabulary.
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or >= 1 << 30)
                 throw new JsonPart(entry.Value, $"{part.Path}[\"{entry.Name}\"]").Wrong($"a whole number of at least 0 and below {1 << 30}");
             ids[entry.Name] = id;

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Reads <c>normalizer</c>.</summary>
+/// <summary>Reads the <c>normalizer</c> of <c>tokenizer.json</c>.</summary>
 internal static class NormalizerReader
 {
     public static INormalizer? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);

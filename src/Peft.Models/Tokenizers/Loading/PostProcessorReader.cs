@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Reads <c>post_processor</c>.</summary>
+/// <summary>Reads the <c>post_processor</c> of <c>tokenizer.json</c>.</summary>
 internal static class PostProcessorReader
 {
     public static IPostProcessor? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
@@ -58,7 +58,7 @@ internal static class PostProcessorReader
         {
             var sequence = piece["Sequence"]["id"].AsString() switch { "A" => 0, "B" => 1, _ => throw piece["Sequence"]["id"].Wrong("\"A\" or \"B\"") };
             if (sequence >= sequences)
-                throw piece.Wrong("sequence \"A\", as there is no other in a template for one text");
+                throw piece.Wrong("sequence \"A\", the only one in a template for a single text");
             return new TemplatePiece(sequence, piece["Sequence"]["type_id"].AsInt(), []);
         }
         var token = piece["SpecialToken"];

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>Reads <c>pre_tokenizer</c>.</summary>
+/// <summary>Reads the <c>pre_tokenizer</c> of <c>tokenizer.json</c>.</summary>
 internal static class PreTokenizerReader
 {
     public static IPreTokenizer? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
@@ -41,7 +41,7 @@ internal static class PreTokenizerReader
     static MetaspacePreTokenizer Metaspace(JsonPart part)
         => new(part["replacement"].AsCharacter().ToString(), Scheme(part), part["split"].AsBool(true));
 
-    /// <summary>The scheme of a Metaspace component; files before 2024 say it with <c>add_prefix_space</c>.</summary>
+    /// <summary>The scheme of a Metaspace component. Files before 2024 have <c>add_prefix_space</c> instead.</summary>
     public static PrependScheme Scheme(JsonPart part)
     {
         var scheme = part["prepend_scheme"].IsNull ? (PrependScheme?)null : part["prepend_scheme"].AsEnum<PrependScheme>();

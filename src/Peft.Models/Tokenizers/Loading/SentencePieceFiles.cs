@@ -1,14 +1,14 @@
 namespace Peft.Models;
 
-/// <summary>Reads a SentencePiece model and makes of it the tokenizer that transformers makes: with the special tokens and flags of <c>tokenizer_config.json</c>.</summary>
+/// <summary>Reads a SentencePiece model and creates the same tokenizer as transformers, with the special tokens and flags of <c>tokenizer_config.json</c>.</summary>
 internal static class SentencePieceFiles
 {
     const int ExtraIds = 100;
 
-    /// <summary>The names that model folders give such a file.</summary>
+    /// <summary>The file names of SentencePiece models in model folders.</summary>
     public static IReadOnlyList<string> Names { get; } = ["tokenizer.model", "spiece.model"];
 
-    // Which special tokens the classes of transformers put around a text unless their configuration says otherwise.
+    // The special tokens that the tokenizer classes of transformers add by default.
     static readonly Dictionary<string, (bool Begin, bool End)> Classes = new()
     {
         ["Llama"] = (true, false), ["CodeLlama"] = (true, false), ["Gemma"] = (true, false), ["T5"] = (false, true), ["MT5"] = (false, true),
@@ -27,7 +27,7 @@ internal static class SentencePieceFiles
         }
         var added = new AddedVocabulary(model, normalizer, limits);
         added = added.With(named.Values.Where(token => model.Vocabulary.IdOf(token) is not null && settings.Tokens.All(known => known.Content != token)).Select(token => new AddedToken(token) { Special = true }));
-        // T5's sentinels have the ids behind the model's, the last first.
+        // T5's sentinel tokens follow the model's ids, in descending order.
         if (kind is "T5" or "MT5" && !flags.ListsTokens)
             added = added.With(Enumerable.Range(0, flags.ExtraIds).Select(i => new AddedToken($"<extra_id_{flags.ExtraIds - 1 - i}>") { Special = true }));
         added = added.With(TokenizerFiles.AddedBeside(file, limits).Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
@@ -39,7 +39,7 @@ internal static class SentencePieceFiles
             var begin = Token("bos_token", flags.Begin ?? usual.Item1);
             var end = Token("eos_token", flags.End ?? usual.Item2);
             TemplatePiece[] single = [.. begin, new(0, 0, []), .. end];
-            // T5 does not tell the second text from the first.
+            // T5 has the same token type for both texts.
             var second = kind is "T5" or "MT5" ? 0 : 1;
             return new(single, [.. single, .. begin.Concat([new(1, 0, [])]).Concat(end).Select(piece => piece with { TypeId = second })]);
         }
@@ -57,7 +57,7 @@ internal static class SentencePieceFiles
         var name = part.AsString();
         var kind = (name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^4] : name).Replace("Tokenizer", "", StringComparison.Ordinal);
         return Classes.ContainsKey(kind) ? kind : throw new TokenizerException(
-            $"{file} belongs to a {name}, which numbers or frames tokens in its own way. Known are {string.Join(", ", Classes.Keys.Select(known => known + "Tokenizer"))}. Save its fast form as tokenizer.json with transformers and use that.");
+            $"{file} belongs to a {name}, whose ids or special tokens differ from the supported classes. Supported are {string.Join(", ", Classes.Keys.Select(known => known + "Tokenizer"))}. Convert it to a tokenizer.json with transformers and use that.");
     }
 
     private sealed record Flags(bool Legacy, bool? Begin, bool? End, int ExtraIds, bool ListsTokens)

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Peft.Models;
 
-/// <summary>A tokenizer's files, read and checked.</summary>
+/// <summary>The parsed files of a tokenizer.</summary>
 internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabulary Added, TokenizerSettings Settings, string Source)
 {
     public static TokenizerFiles Read(string file, ResourceLimits limits)
@@ -11,7 +11,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         return From(main.RootElement, file, Beside(file, limits, TokenizerSettings.Read), limits);
     }
 
-    /// <summary>A tokenizer of the form of <c>tokenizer.json</c>.</summary>
+    /// <summary>Creates a tokenizer from the contents of a <c>tokenizer.json</c>.</summary>
     public static TokenizerFiles From(JsonElement main, string file, TokenizerSettings settings, ResourceLimits limits)
     {
         var root = new JsonPart(main, file);
@@ -26,14 +26,14 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer, limits);
         if (!root["added_tokens"].IsNull)
         {
-            // Their ids in the file are only informative: like the reference, the model's own id counts, or the next free one in order.
+            // The ids in the file are only informative: as in the reference implementation, a token gets its id in the model's vocabulary, or else the next free one in order.
             added = added.With(root["added_tokens"].Items().Select(token => TokenizerSettings.Token(token, absentNormalized: true)));
         }
-        // What the other files name and tokenizer.json does not is added behind, as transformers does.
+        // As in transformers, tokens that only the other files list are appended.
         return new(pipeline, added.With(settings.Tokens.Where(token => !added.Contains(token.Content))), settings, Path.GetFullPath(file));
     }
 
-    /// <summary>Reads something from <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> where they lie beside a file.</summary>
+    /// <summary>Reads from <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> next to a file, if they exist.</summary>
     public static T Beside<T>(string file, ResourceLimits limits, Func<JsonPart?, JsonPart?, T> read)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
@@ -42,7 +42,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         return read(config is null ? null : new(config.RootElement, "tokenizer_config.json"), map is null ? null : new(map.RootElement, "special_tokens_map.json"));
     }
 
-    /// <summary>The tokens of <c>added_tokens.json</c>, where older folders keep those behind the model's, in the order of their ids.</summary>
+    /// <summary>The tokens of <c>added_tokens.json</c>, in which older folders store the tokens after the model's, in the order of their ids.</summary>
     public static IReadOnlyList<AddedToken> AddedBeside(string file, ResourceLimits limits)
     {
         using var tokens = ParseOptional(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, "added_tokens.json"), limits);
@@ -53,7 +53,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
 
     static JsonDocument Parse(string file, ResourceLimits limits) => StrictJson.Document(Content(file, limits), file, Failure);
 
-    /// <summary>A file's bytes.</summary>
+    /// <summary>The bytes of a file.</summary>
     public static byte[] Content(string file, ResourceLimits limits)
         => SmallFile.Read(file, limits.MaxTokenizerBytes, limits.Remedy(nameof(ResourceLimits.MaxTokenizerBytes), TokenizerReading.WhereLimitsAre), Failure);
 

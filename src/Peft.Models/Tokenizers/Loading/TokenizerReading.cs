@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>The reading of one tokenizer: what it may hold, and how much of that was there already.</summary>
+/// <summary>Checks a tokenizer against the limits while it is read.</summary>
 internal sealed class TokenizerReading(ResourceLimits limits)
 {
-    /// <summary>Where the limits are given, for messages.</summary>
+    /// <summary>The options that set the limits, for error messages.</summary>
     public const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the tokenizer";
 
     int parts;
@@ -16,18 +16,18 @@ internal sealed class TokenizerReading(ResourceLimits limits)
         if (++parts > limits.MaxTokenizerParts) throw TooMuch(limits, "The tokenizer", nameof(ResourceLimits.MaxTokenizerParts));
     }
 
-    /// <summary>A text that a rule puts somewhere, or looks for.</summary>
+    /// <summary>A string that a rule inserts or searches.</summary>
     public string Text(JsonPart part) => Text(part, null);
 
-    /// <summary>A text that a rule puts somewhere, or looks for; another one if it is absent.</summary>
+    /// <summary>A string that a rule inserts or searches, or a default if it is missing.</summary>
     public string Text(JsonPart part, string? absent)
     {
         var text = absent is null ? part.AsString() : part.AsString(absent);
         return text.Length <= limits.MaxTokenLength ? text : throw TooMuch(limits, part.Path, nameof(ResourceLimits.MaxTokenLength));
     }
 
-    /// <summary>A check for the tokens of a vocabulary, one after the other.</summary>
-    /// <param name="path">Where they stand, for errors.</param>
+    /// <summary>A check to call for each token of a vocabulary.</summary>
+    /// <param name="path">Path of the vocabulary, for errors.</param>
     public Action<string> Tokens(string path)
     {
         var (count, characters) = (0, 0L);
@@ -39,6 +39,6 @@ internal sealed class TokenizerReading(ResourceLimits limits)
         };
     }
 
-    /// <summary>What is refused by a limit.</summary>
-    public static TokenizerException TooMuch(ResourceLimits limits, string what, string limit) => new($"{what} has more than a tokenizer is allowed to. {limits.Remedy(limit, WhereLimitsAre)}");
+    /// <summary>The exception for an exceeded limit.</summary>
+    public static TokenizerException TooMuch(ResourceLimits limits, string what, string limit) => new($"{what} exceeds a limit of tokenizers. {limits.Remedy(limit, WhereLimitsAre)}");
 }

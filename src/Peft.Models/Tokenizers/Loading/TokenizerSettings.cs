@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>What <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> say.</summary>
+/// <summary>The settings in <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c>.</summary>
 internal sealed record TokenizerSettings
 {
     static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -8,19 +8,19 @@ internal sealed record TokenizerSettings
     /// <summary>Special tokens by role, such as <c>eos_token</c>.</summary>
     public required IReadOnlyDictionary<string, string> Named { get; init; }
 
-    /// <summary>All tokens that the files name.</summary>
+    /// <summary>All tokens listed in the files.</summary>
     public required IReadOnlyList<AddedToken> Tokens { get; init; }
 
-    /// <summary>Whether decoding removes the spaces before punctuation.</summary>
+    /// <summary>True if decoding removes the spaces before punctuation.</summary>
     public required bool CleanUp { get; init; }
 
-    /// <summary>Where padding goes unless said otherwise.</summary>
+    /// <summary>The default padding side.</summary>
     public required Side PaddingSide { get; init; }
 
-    /// <summary>Which end truncation cuts off unless said otherwise.</summary>
+    /// <summary>The default truncation side.</summary>
     public required Side TruncationSide { get; init; }
 
-    /// <summary>The longest input of the model in tokens.</summary>
+    /// <summary>Maximum input length of the model in tokens; null for no limit.</summary>
     public required int? MaxLength { get; init; }
 
     public static TokenizerSettings Read(JsonPart? config, JsonPart? map)
@@ -43,7 +43,7 @@ internal sealed record TokenizerSettings
             CleanUp = config?["clean_up_tokenization_spaces"].AsBool(false) ?? false,
             PaddingSide = SideOf(config?["padding_side"]),
             TruncationSide = SideOf(config?["truncation_side"]),
-            // "No limit" is written as 1e30.
+            // "No limit" is stored as 1e30.
             MaxLength = config?["model_max_length"] is { IsNull: false } length && length.AsDouble() is > 0 and < int.MaxValue and var limit ? (int)limit : null,
         };
 
@@ -54,7 +54,7 @@ internal sealed record TokenizerSettings
         }
     }
 
-    /// <summary>A token as an object with its rules.</summary>
+    /// <summary>Reads a token that is an object with properties.</summary>
     public static AddedToken Token(JsonPart part, bool absentNormalized) => new(part["content"].AsString())
     {
         SingleWord = part["single_word"].AsBool(false),

@@ -5,7 +5,7 @@ using Peft.Checkpoints;
 
 namespace Peft.Models;
 
-/// <summary>Writes a tokenizer's files: those that it was read from, with the tokens that were added since.</summary>
+/// <summary>Writes a tokenizer's files: those that it was read from, plus the tokens that were added since.</summary>
 internal static class TokenizerWriter
 {
     const string Main = "tokenizer.json", Config = "tokenizer_config.json";
@@ -17,10 +17,10 @@ internal static class TokenizerWriter
 
     static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes all files of a tokenizer. The folder holds the old ones or the new ones, whole, at any moment.</summary>
-    /// <param name="source">The file that it was read from.</param>
-    /// <param name="folder">Where to.</param>
-    /// <param name="added">All added tokens if there are more than the files say, else null.</param>
+    /// <summary>Writes all files of a tokenizer. Crash-safe: at any time the folder contains either all old or all new files.</summary>
+    /// <param name="source">The file that the tokenizer was read from.</param>
+    /// <param name="folder">The destination folder.</param>
+    /// <param name="added">All added tokens if there are more than in the files; otherwise null.</param>
     public static void Write(string source, string folder, AddedVocabulary? added)
     {
         var isModel = !Path.GetExtension(source).Equals(".json", StringComparison.OrdinalIgnoreCase);
@@ -35,7 +35,7 @@ internal static class TokenizerWriter
             var edited = isModel ? Config : Main;
             contents[edited] = Edit(contents.GetValueOrDefault(edited), edited, root =>
             {
-                // Where a SentencePiece model is, its configuration names the tokens, by id.
+                // For a SentencePiece model the configuration lists the tokens, by id.
                 if (isModel) root["added_tokens_decoder"] = new JsonObject(added.Entries.Select(entry => KeyValuePair.Create<string, JsonNode?>($"{entry.Id}", Describe(entry.Token))));
                 else root["added_tokens"] = new JsonArray([.. added.Entries.Select(entry => Describe(entry.Token, entry.Id))]);
             });
@@ -73,7 +73,7 @@ internal static class TokenizerWriter
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new TokenizerException($"{path}, which the tokenizer was read from and is saved from, cannot be read any more: {exception.Message}", exception);
+            throw new TokenizerException($"{path}, from which the tokenizer was read and which is needed to save it, can no longer be read: {exception.Message}", exception);
         }
     }
 }

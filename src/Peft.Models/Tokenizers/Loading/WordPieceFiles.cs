@@ -5,7 +5,7 @@ using System.Text.Unicode;
 namespace Peft.Models;
 
 /// <summary>
-/// Reads BERT's <c>vocab.txt</c>, a token per line, and makes of it the tokenizer that transformers makes: with the special tokens and flags of
+/// Reads BERT's <c>vocab.txt</c>, which has one token per line, and creates the same tokenizer as transformers, with the special tokens and flags of
 /// <c>tokenizer_config.json</c>.
 /// </summary>
 internal static class WordPieceFiles
@@ -22,12 +22,12 @@ internal static class WordPieceFiles
         var (settings, root) = TokenizerFiles.Beside(file, limits, (config, map) =>
         {
             if (config?["tokenizer_class"] is { IsNull: false } kind && !Classes.Contains(kind.AsString()))
-                throw new TokenizerException($"{file} belongs to a {kind.AsString()}, which frames texts in its own way. Known are {string.Join(", ", Classes)}. Save its fast form as tokenizer.json with transformers and use that.");
+                throw new TokenizerException($"{file} belongs to a {kind.AsString()}, whose special tokens differ from the supported classes. Supported are {string.Join(", ", Classes)}. Save its fast form as tokenizer.json with transformers and use that.");
             var read = TokenizerSettings.Read(config, map);
             var named = read.Named.ToDictionary();
             foreach (var (role, token) in Roles) named.TryAdd(role, token);
             foreach (var token in named.Values.Where(token => !vocabulary.ContainsKey(token)).Take(1))
-                throw new TokenizerException($"{file} has no token {token}, which tokenizer_config.json or BERT's usual names ask for: the files do not belong together.");
+                throw new TokenizerException($"{file} has no token {token}, which tokenizer_config.json or BERT's default names require: the files do not belong together.");
             return (read with { Named = named }, Describe(vocabulary, named, config));
         });
         using var document = JsonSerializer.SerializeToDocument(root);
@@ -44,12 +44,12 @@ internal static class WordPieceFiles
         {
             var token = line.TrimEnd('\r');
             check(token);
-            if (!vocabulary.TryAdd(token, vocabulary.Count)) throw new TokenizerException($"{file}, line {vocabulary.Count + 1}: the token {token} is there twice.");
+            if (!vocabulary.TryAdd(token, vocabulary.Count)) throw new TokenizerException($"{file}, line {vocabulary.Count + 1}: duplicate token {token}.");
         }
         return vocabulary;
     }
 
-    // The tokenizer.json that transformers writes for the same files.
+    // The same contents as in the tokenizer.json that transformers writes for these files.
     static JsonObject Describe(JsonObject vocabulary, Dictionary<string, string> named, JsonPart? config)
     {
         return new()

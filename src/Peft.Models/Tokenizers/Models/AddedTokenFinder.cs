@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>Finds added tokens in a text: the leftmost, and of those the longest.</summary>
+/// <summary>Finds added tokens in a text: the leftmost match, and the longest one at that position.</summary>
 internal sealed class AddedTokenFinder
 {
     readonly (string Content, int Id, AddedToken Token)[] tokens;
@@ -12,18 +12,18 @@ internal sealed class AddedTokenFinder
 
     public AddedTokenFinder(IEnumerable<(string Content, int Id, AddedToken Token)> tokens)
     {
-        // Of tokens that became equal by normalizing, the first counts.
+        // If tokens are equal after normalization, the first one is used.
         this.tokens = [.. tokens.Where(token => token.Content.Length > 0).DistinctBy(token => token.Content)];
         contents = new([.. this.tokens.Select((token, index) => (token.Content, index))]);
         firsts = SearchValues.Create([.. this.tokens.Select(token => token.Content[0]).Distinct()]);
     }
 
-    /// <summary>Cuts a text into added tokens and what is between them.</summary>
+    /// <summary>Splits a text into added tokens and the text between them.</summary>
     public IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text)
     {
         var content = text.Text;
         var last = 0;
-        var space = new TextRange(-1, -1);   // the run that was looked through last: tokens may be spaces themselves
+        var space = new TextRange(-1, -1);   // the last whitespace run that was scanned; tokens may be whitespace themselves
         var result = new List<PreTokenizedText.Piece>();
         foreach (var (found, id, token) in Find(content))
         {

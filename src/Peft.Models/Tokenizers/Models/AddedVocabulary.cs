@@ -30,13 +30,13 @@ internal sealed class AddedVocabulary
         normalized = new(tokens.Where(entry => entry.Value.Normalized).Select(entry => (NormalForm(entry.Value.Content), entry.Key, entry.Value)));
     }
 
-    /// <summary>How many tokens are here that the model does not have.</summary>
+    /// <summary>Number of tokens that are not in the model's vocabulary.</summary>
     public int NewTokens => ids.Keys.Count(token => model.Vocabulary.IdOf(token) is null);
 
-    /// <summary>All added tokens, by id.</summary>
+    /// <summary>All added tokens, ordered by id.</summary>
     public IEnumerable<(int Id, AddedToken Token)> Entries => tokens.Select(entry => (entry.Key, entry.Value));
 
-    /// <summary>The vocabulary with further tokens, each under the model's id for it or the next free one.</summary>
+    /// <summary>The vocabulary with additional tokens. A token gets its id in the model's vocabulary, or else the next free one.</summary>
     public AddedVocabulary With(IEnumerable<AddedToken> more)
     {
         var entries = tokens.Select(entry => (entry.Key, entry.Value)).ToList();
@@ -61,7 +61,7 @@ internal sealed class AddedVocabulary
 
     public string? TokenOf(int id) => tokens.TryGetValue(id, out var token) ? token.Content : null;
 
-    /// <summary>Cuts a text at the added tokens and normalizes what is between them.</summary>
+    /// <summary>Splits a text at the added tokens and normalizes the text between them.</summary>
     public PreTokenizedText Extract(string text, TextBudget budget)
     {
         var result = new PreTokenizedText(text, budget);

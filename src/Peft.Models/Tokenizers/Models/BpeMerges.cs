@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Which pairs of tokens merge to which token, and in what order of preference.</summary>
+/// <summary>The pairs of tokens that merge, with their results and ranks.</summary>
 internal sealed class BpeMerges
 {
     readonly Dictionary<long, (int Rank, int Id)> merges = [];
@@ -17,7 +17,7 @@ internal sealed class BpeMerges
             int IdOf(string token) => vocabulary.IdOf(token)
                 ?? throw new TokenizerException($"Merge {rank} (\"{left}\" + \"{right}\") needs the token \"{token}\", which the vocabulary lacks: the file is damaged, or vocabulary and merges do not belong together.");
         }
-        // Byte tokens are not spelled as what they stand for: where they merge, characters say nothing.
+        // Byte tokens are not spelled with the characters they represent, so their merges do not show which characters can join.
         if (pairs.Any(pair => IsByte(pair.Left) || IsByte(pair.Right)))
             return;
         joints = [.. pairs.Where(pair => pair.Left.Length > 0 && pair.Right.Length > 0).Select(pair => (pair.Left[^1], pair.Right[0]))];
@@ -26,13 +26,13 @@ internal sealed class BpeMerges
     public bool TryGet(int left, int right, out (int Rank, int Id) merge) => merges.TryGetValue(Key(left, right), out merge);
 
     /// <summary>
-    /// Whether a merge can reach across the border between two characters. A border inside a token is where some merge joined its two parts, so
-    /// where no merge joins these two, the text can be cut without any change to the result.
+    /// True if a merge can cross the boundary between two characters. A boundary inside a token is where some merge joined its two parts. So
+    /// if no merge joins these two characters, the text can be split there without changing the result.
     /// </summary>
     public bool CanJoin(char left, char right) => joints is null || joints.Contains((left, right));
 
     static bool IsByte(string token) => ByteFallbackDecoder.TryGetByte(token, out _);
 
-    // A number hashes faster than a pair.
+    // A single integer hashes faster than a pair.
     static long Key(int left, int right) => ((long)left << 32) | (uint)right;
 }

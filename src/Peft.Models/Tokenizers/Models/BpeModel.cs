@@ -4,12 +4,12 @@ namespace Peft.Models;
 
 /// <summary>
 /// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) with the settings of <c>tokenizer.json</c>.
-/// Microsoft.ML.Tokenizers 2.0.1 has one that gives GPT-2's ids, but its merges cannot hold a token with a space, it knows neither byte fallback
+/// The implementation in Microsoft.ML.Tokenizers 2.0.1 gives GPT-2's ids, but its merges cannot contain a token with a space, it supports neither byte fallback
 /// (Llama 2) nor <c>ignore_merges</c> (Llama 3), and its offsets count UTF-16 units.
 /// </summary>
 internal sealed class BpeModel : ITokenModel
 {
-    // Enough for the words of a language; beyond, words are computed anew, so that memory stays bounded whatever is read.
+    // Enough for the common words of a language. Further words are not cached, so that memory is bounded.
     const int CacheCapacity = 32768;
     const int CachedLength = 64;
 
@@ -52,7 +52,7 @@ internal sealed class BpeModel : ITokenModel
         return result;
     }
 
-    // Ends of the parts of a text that no merge can reach across. A text of which every character has its token can be cut so; others are rare.
+    // Positions where the text can be split because no merge crosses them. This requires a token for every character, which is the common case.
     List<int> Cuts(string text)
     {
         var cuts = new List<int>();
@@ -112,7 +112,7 @@ internal sealed class BpeModel : ITokenModel
             }
             else if (HasBytes(token))
             {
-                // An unknown character before it stays pending, as in the reference.
+                // As in the reference implementation, a preceding unknown character stays pending.
                 foreach (var value in System.Text.Encoding.UTF8.GetBytes(token.ToArray()))
                     word.Add(byteIds[value]!.Value, 1);
             }
@@ -137,7 +137,7 @@ internal sealed class BpeModel : ITokenModel
     string Affixed(ReadOnlySpan<char> character, bool first, bool last)
         => string.Concat(first ? "" : options.ContinuingSubwordPrefix, character, last ? options.EndOfWordSuffix : "");
 
-    // Offsets add up the tokens' bytes, as in the reference, so that a dropped character moves them there and here alike.
+    // Offsets accumulate the tokens' bytes, as in the reference implementation, so that a dropped character shifts them equally.
     TextToken[] Locate(BpeWord word, ReadOnlySpan<char> text)
     {
         var positions = new Utf8Positions(text);

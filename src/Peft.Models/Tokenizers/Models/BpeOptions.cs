@@ -1,23 +1,23 @@
 namespace Peft.Models;
 
-/// <summary>The settings of a byte-pair encoding, as <c>tokenizer.json</c> names them.</summary>
+/// <summary>Settings of byte-pair encoding, named as in <c>tokenizer.json</c>.</summary>
 internal sealed record BpeOptions
 {
-    /// <summary>What a character becomes that the vocabulary lacks; null drops it.</summary>
+    /// <summary>The token for characters that are not in the vocabulary; null to drop them.</summary>
     public string? UnknownToken { get; init; }
 
-    /// <summary>Put before every character of a word but the first.</summary>
+    /// <summary>Prefix of every character of a word except the first.</summary>
     public string ContinuingSubwordPrefix { get; init; } = "";
 
-    /// <summary>Put after the last character of a word.</summary>
+    /// <summary>Suffix of the last character of a word.</summary>
     public string EndOfWordSuffix { get; init; } = "";
 
-    /// <summary>Whether neighbouring unknown characters are one token.</summary>
+    /// <summary>True to fuse adjacent unknown characters into a single token.</summary>
     public bool FuseUnknown { get; init; }
 
-    /// <summary>Whether a character that the vocabulary lacks becomes its UTF-8 bytes.</summary>
+    /// <summary>True to replace characters that are not in the vocabulary by byte tokens of their UTF-8 encoding.</summary>
     public bool ByteFallback { get; init; }
 
-    /// <summary>Whether a word that is a token is that token, whatever the merges say.</summary>
+    /// <summary>True to use a word that is in the vocabulary as a single token, regardless of the merges.</summary>
     public bool IgnoreMerges { get; init; }
 }

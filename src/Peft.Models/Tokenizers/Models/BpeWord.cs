@@ -1,11 +1,11 @@
 namespace Peft.Models;
 
-/// <summary>A sequence of tokens on which merges are carried out, best first: a linked list and a queue, so n·log n in its length.</summary>
+/// <summary>A sequence of tokens to which merges are applied in order of rank. A linked list and a priority queue give O(n·log n).</summary>
 internal sealed class BpeWord
 {
     readonly List<Symbol> symbols = [];
 
-    /// <summary>The tokens, each with the number of UTF-8 bytes that it stands for.</summary>
+    /// <summary>The tokens, each with the number of UTF-8 bytes that it covers.</summary>
     public IEnumerable<(int Id, int Bytes)> Tokens => symbols.Where(symbol => symbol.Bytes > 0).Select(symbol => (symbol.Id, symbol.Bytes));
 
     public int Count => symbols.Count;
@@ -19,7 +19,7 @@ internal sealed class BpeWord
 
     public void Merge(BpeMerges merges)
     {
-        // Equal ranks are the same pair: the leftmost goes first.
+        // Equal ranks mean the same pair: the leftmost one merges first.
         var queue = new PriorityQueue<(int Position, int Id), long>();
         for (var i = 0; i + 1 < symbols.Count; i++)
             Offer(i, i + 1);
@@ -29,7 +29,7 @@ internal sealed class BpeWord
             if (left.Bytes == 0 || left.Next >= symbols.Count)
                 continue;
             var right = symbols[left.Next];
-            // The pair may have changed since it was offered.
+            // The pair may have changed since it was queued.
             if (!merges.TryGet(left.Id, right.Id, out var merge) || merge.Id != candidate.Id)
                 continue;
             symbols[left.Next] = right with { Bytes = 0 };

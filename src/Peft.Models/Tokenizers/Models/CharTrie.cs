@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Finds all entries that a text has at a position.</summary>
+/// <summary>Finds all entries that occur at a position of a text.</summary>
 internal sealed class CharTrie
 {
     readonly Dictionary<(int Node, char Next), int> children = [];
@@ -24,7 +24,7 @@ internal sealed class CharTrie
         ids[node] = id;
     }
 
-    /// <summary>The ends and ids of the entries at a position, shortest first.</summary>
+    /// <summary>Ends and ids of the entries that start at a position, shortest first.</summary>
     public IEnumerable<(int End, int Id)> PrefixesAt(string text, int start)
     {
         var node = 0;

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>What turns a piece of text into tokens of a vocabulary. Safe for use from several threads.</summary>
+/// <summary>Splits a piece of text into tokens of a vocabulary. Thread-safe.</summary>
 internal interface ITokenModel
 {
-    /// <summary>Tokens of a piece of text that is not empty, with ranges in UTF-16 units.</summary>
+    /// <summary>The tokens of a non-empty piece of text, with ranges in UTF-16 units.</summary>
     IReadOnlyList<TextToken> Tokenize(string text);
 
     /// <summary>The vocabulary.</summary>

@@ -1,15 +1,15 @@
 namespace Peft.Models;
 
 /// <summary>
-/// Finds the longest of many words that a text begins with, in the logarithm of their number: the words in order, each with the longest other one that
-/// it begins with. Words that a text begins with are the word that comes before the text in order, as far as it agrees, or one that this word begins with.
+/// Finds the longest word that is a prefix of a text, in logarithmic time. The words are sorted, and each is linked to the longest other word that is its
+/// prefix. The longest match is the word that precedes the text in sort order, or one of the prefixes of that word.
 /// </summary>
 internal sealed class PrefixSet
 {
     readonly (string Word, int Value)[] words;
     readonly int[] shorter;
 
-    /// <param name="words">Different words, none empty, and a value for each.</param>
+    /// <param name="words">Distinct non-empty words, each with a value.</param>
     public PrefixSet((string Word, int Value)[] words)
     {
         this.words = words;

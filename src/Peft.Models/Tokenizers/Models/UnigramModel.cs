@@ -1,12 +1,12 @@
 namespace Peft.Models;
 
 /// <summary>
-/// SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): the most probable way to cut a text into tokens, found by Viterbi.
-/// Microsoft.ML.Tokenizers reads it from a SentencePiece protocol buffer only, and with that format's normalizer, not from <c>tokenizer.json</c>.
+/// SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): the most probable segmentation of a text, found by Viterbi.
+/// Microsoft.ML.Tokenizers reads such models only from a SentencePiece protocol buffer and with that format's normalizer, not from <c>tokenizer.json</c>.
 /// </summary>
 internal sealed class UnigramModel : ITokenModel
 {
-    // What an unknown character costs beyond the least probable token, as in SentencePiece.
+    // Penalty of an unknown character relative to the least probable token, as in SentencePiece.
     const double UnknownPenalty = 10;
 
     readonly double[] scores;
@@ -59,7 +59,7 @@ internal sealed class UnigramModel : ITokenModel
         return true;
     }
 
-    // The best cut, neighbouring unknown characters joined.
+    // The best segmentation, with adjacent unknown characters joined.
     List<TextRange> Pieces(string text)
     {
         var best = new (double Score, int Start, int Id)[text.Length + 1];

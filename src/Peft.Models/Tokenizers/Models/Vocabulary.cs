@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Peft.Models;
 
-/// <summary>Tokens and their ids. The ids need not be without gaps.</summary>
+/// <summary>Tokens and their ids. The ids may have gaps.</summary>
 internal sealed class Vocabulary
 {
     readonly Dictionary<string, int> ids;
@@ -32,7 +32,7 @@ internal sealed class Vocabulary
 
     public bool TryGetId(ReadOnlySpan<char> token, out int id)
     {
-        // Single characters are looked up for every character of a text.
+        // Single characters are looked up for every character of a text, so an array is used.
         if (token.Length != 1)
             return spans.TryGetValue(token, out id);
         id = units[token[0]];
@@ -41,6 +41,6 @@ internal sealed class Vocabulary
 
     public bool TryGetToken(int id, [NotNullWhen(true)] out string? token) => tokens.TryGetValue(id, out token);
 
-    /// <summary>Ids of the 256 byte tokens <c>&lt;0x00&gt;</c> to <c>&lt;0xFF&gt;</c>, null where there is none.</summary>
+    /// <summary>Ids of the 256 byte tokens <c>&lt;0x00&gt;</c> to <c>&lt;0xFF&gt;</c>; null for missing ones.</summary>
     public int?[] ByteIds() => [.. Enumerable.Range(0, 256).Select(value => IdOf($"<0x{value:X2}>"))];
 }

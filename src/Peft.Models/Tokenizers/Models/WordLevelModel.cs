@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A token for each word.</summary>
+/// <summary>One token per word.</summary>
 internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken) : ITokenModel
 {
     public Vocabulary Vocabulary => vocabulary;
@@ -9,7 +9,7 @@ internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken)
     {
         if (vocabulary.TryGetId(text, out var id))
             return [new(id, text, 0, text.Length)];
-        var unknown = vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The word \"{text}\" and the unknown token \"{unknownToken}\" are both not in the vocabulary.");
+        var unknown = vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The word \"{text}\" and the unknown token \"{unknownToken}\" are both missing from the vocabulary.");
         return [new(unknown, unknownToken, 0, text.Length)];
     }
 }

@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
 /// <summary>
-/// BERT's WordPiece: the longest token that a word begins with, then the longest that what is left begins with.
-/// Microsoft.ML.Tokenizers' cuts and measures words in UTF-16 units, where the reference counts code points.
+/// BERT's WordPiece: repeatedly takes the longest token that is a prefix of the rest of the word.
+/// The implementation in Microsoft.ML.Tokenizers measures words in UTF-16 units, but the reference counts code points.
 /// </summary>
 internal sealed class WordPieceModel : ITokenModel
 {

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>BERT's: controls dropped, white space made spaces, spaces around Chinese characters, accents and capitals dropped, each as asked.</summary>
+/// <summary>BERT's normalizer. Optionally removes control characters and normalizes whitespace, adds spaces around Chinese characters, strips accents, and lowercases.</summary>
 internal sealed class BertNormalizer(bool cleanText, bool spaceChinese, bool stripAccents, bool lowercase) : INormalizer
 {
     readonly Func<Rune, bool> isOther = UnicodeData.Instance.Class("other");

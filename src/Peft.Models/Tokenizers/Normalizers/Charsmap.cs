@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Peft.Models;
 
 /// <summary>
-/// SentencePiece's own normalization rules (<c>precompiled_charsmap</c>): the byte length of a double-array trie (32 bits, little-endian), the
-/// trie over UTF-8 (github.com/s-yata/darts-clone), and the replacements that it points into, each ended by a zero byte.
+/// SentencePiece's custom normalization rules (<c>precompiled_charsmap</c>): the size in bytes of a double-array trie (32 bits, little-endian), the
+/// trie over UTF-8 (github.com/s-yata/darts-clone), and the replacements that it points to, each terminated by a zero byte.
 /// </summary>
 internal sealed class Charsmap
 {
@@ -15,7 +15,7 @@ internal sealed class Charsmap
     {
         var size = content.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(content) : uint.MaxValue;
         if (size > content.Length - 4 || size % 4 != 0)
-            throw new TokenizerException("The normalizer's precompiled_charsmap is damaged: it is shorter than it says.");
+            throw new TokenizerException("The normalizer's precompiled_charsmap is damaged: it is shorter than its size field says.");
         trie = new uint[size / 4];
         for (var i = 0; i < trie.Length; i++)
             trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(content[(4 + 4 * i)..]);
@@ -29,10 +29,10 @@ internal sealed class Charsmap
         }
     }
 
-    /// <summary>The replacement of a rule that a text in UTF-8 begins with; null if there is none.</summary>
+    /// <summary>The replacement of a rule that matches at the start of a UTF-8 text; null if there is none.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="longest">Whether the longest rule counts, else the shortest.</param>
-    /// <param name="length">Bytes of the text that it replaces.</param>
+    /// <param name="longest">True for the longest match, false for the shortest.</param>
+    /// <param name="length">Number of bytes that the match replaces.</param>
     public string? Find(ReadOnlySpan<byte> text, bool longest, out int length)
     {
         length = 0;

@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
-/// <summary>Changes a text before it is cut.</summary>
+/// <summary>Normalizes a text before it is split.</summary>
 internal interface INormalizer
 {
-    /// <summary>Changes the text and keeps track of where it came from.</summary>
+    /// <summary>Changes the text and keeps the alignment with the original.</summary>
     void Normalize(NormalizedText text);
 }

@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Peft.Models;
 
-/// <summary>SentencePiece's normalization rules, applied as Hugging Face's <c>tokenizers</c> does: grapheme by grapheme.</summary>
+/// <summary>Applies SentencePiece's normalization rules as Hugging Face's <c>tokenizers</c> does: by grapheme clusters.</summary>
 internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limits) : INormalizer
 {
-    // Longer clusters are looked up character by character, as the reference does.
+    // Longer clusters are looked up by character, as in the reference implementation.
     const int LongestCluster = 5;
 
     readonly Charsmap rules = new(charsmap, limits);
@@ -56,12 +56,12 @@ internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limi
         var difference = edits.Count - first - removed;
         for (var i = edits.Count - difference; i < edits.Count; i++)
             edits[i] = edits[i] with { Change = 1 };
-        // What is dropped without a replacement counts to the character before it.
+        // Characters removed without a replacement are assigned to the preceding character.
         if (difference < 0 && edits.Count > 0)
             edits[^1] = edits[^1] with { Change = edits[^1].Change + difference };
     }
 
-    // The shortest entry that the text begins with, as the reference takes it.
+    // The shortest matching rule, as in the reference implementation.
     string? Find(ReadOnlySpan<char> text)
     {
         Span<byte> bytes = stackalloc byte[System.Text.Encoding.UTF8.GetByteCount(text)];

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Several normalizers, one after another.</summary>
+/// <summary>A sequence of normalizers.</summary>
 internal sealed class SequenceNormalizer(IReadOnlyList<INormalizer> parts) : INormalizer
 {
     public void Normalize(NormalizedText text)
@@ -10,7 +10,7 @@ internal sealed class SequenceNormalizer(IReadOnlyList<INormalizer> parts) : INo
     }
 }
 
-/// <summary>Puts a text in front.</summary>
+/// <summary>Prepends a string.</summary>
 internal sealed class PrependNormalizer(string prefix) : INormalizer
 {
     public void Normalize(NormalizedText text) => text.Prepend(prefix);
@@ -22,13 +22,13 @@ internal sealed class ReplaceNormalizer(TextPattern pattern, string content) : I
     public void Normalize(NormalizedText text) => text.Replace(pattern, content);
 }
 
-/// <summary>Spells the text in <see cref="ByteAlphabet"/>.</summary>
+/// <summary>Converts the text to <see cref="ByteAlphabet"/>.</summary>
 internal sealed class ByteLevelNormalizer : INormalizer
 {
     public void Normalize(NormalizedText text) => ByteAlphabet.Spell(text);
 }
 
-/// <summary>Removes white space at the ends.</summary>
+/// <summary>Removes whitespace at the ends.</summary>
 internal sealed class StripNormalizer(bool left, bool right) : INormalizer
 {
     public void Normalize(NormalizedText text)

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>NFD, NFKD, NFC or NFKC.</summary>
+/// <summary>Normalizes to NFD, NFKD, NFC or NFKC.</summary>
 internal sealed class FormNormalizer(bool compatibility, bool compose) : INormalizer
 {
     public void Normalize(NormalizedText text)
@@ -12,10 +12,10 @@ internal sealed class FormNormalizer(bool compatibility, bool compose) : INormal
     }
 }
 
-/// <summary>Lower case, character by character: without regard to language or neighbours.</summary>
+/// <summary>Lowercases by character, independent of language and context.</summary>
 internal sealed class LowercaseNormalizer : INormalizer
 {
-    // The one character whose lower case is two.
+    // The only character whose lowercase form has two characters.
     const int DottedI = 0x130;
 
     public void Normalize(NormalizedText text)
@@ -33,7 +33,7 @@ internal sealed class LowercaseNormalizer : INormalizer
     }
 }
 
-/// <summary>Drops all combining marks; accents of composed characters stay unless NFD came first.</summary>
+/// <summary>Removes all combining marks. Precomposed characters keep their accents unless NFD is applied first.</summary>
 internal sealed class StripAccentsNormalizer : INormalizer
 {
     readonly Func<Rune, bool> isMark = UnicodeData.Instance.Class("mark");
@@ -45,7 +45,7 @@ internal sealed class StripAccentsNormalizer : INormalizer
     }
 }
 
-/// <summary>SentencePiece's clean-up for machine translation: controls dropped, spaces of all kinds made one kind.</summary>
+/// <summary>SentencePiece's cleanup for machine translation: removes control characters and maps all kinds of spaces to one.</summary>
 internal sealed class NmtNormalizer : INormalizer
 {
     public void Normalize(NormalizedText text)

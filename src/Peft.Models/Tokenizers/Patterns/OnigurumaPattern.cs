@@ -4,15 +4,15 @@ using System.Text;
 namespace Peft.Models;
 
 /// <summary>
-/// Translates a regular expression from Oniguruma's syntax (github.com/kkos/oniguruma, doc/RE) to .NET's with the same meaning.
-/// What has no counterpart is refused, never guessed.
+/// Translates a regular expression from the syntax of Oniguruma (github.com/kkos/oniguruma, doc/RE) to an equivalent .NET expression.
+/// Throws for constructs that have no equivalent.
 /// </summary>
 internal sealed class OnigurumaPattern
 {
-    /// <summary>Stands for all Chinese characters beyond the first 65,536 code points (see <see cref="RegexPattern"/>).</summary>
+    /// <summary>Stand-in for all Chinese characters beyond U+FFFF (see <see cref="RegexPattern"/>).</summary>
     public const char HanStandIn = '\uFA0E';
 
-    // Oniguruma counts the Latin-1 superscripts and fractions as well.
+    // Oniguruma includes the Latin-1 superscripts and fractions.
     const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9\u00B2\u00B3\u00B9\u00BC-\u00BE";
     const string Han = @"\u2E80-\u2E99\u2E9B-\u2EF3\u2F00-\u2FD5\u3005\u3007\u3021-\u3029\u3038-\u303B\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFA6D\uFA70-\uFAD9";
 
@@ -25,7 +25,7 @@ internal sealed class OnigurumaPattern
 
     OnigurumaPattern(string pattern) => this.pattern = pattern;
 
-    /// <summary>The .NET form of an expression, for <see cref="System.Text.RegularExpressions.RegexOptions.Multiline"/>.</summary>
+    /// <summary>The equivalent .NET expression, for <see cref="System.Text.RegularExpressions.RegexOptions.Multiline"/>.</summary>
     public static string Translate(string pattern) => new OnigurumaPattern(pattern).Translate();
 
     string Translate()
@@ -77,7 +77,7 @@ internal sealed class OnigurumaPattern
     {
         if (char.IsSurrogate(c))
             throw Unsupported("a character beyond U+FFFF");
-        // Unicode's case folding takes the long s for an s; .NET's does not.
+        // In Unicode's case folding the long s is an s, but not in .NET's.
         return ignoreCase && c is 's' or 'S' ? "[s\u017F]" : c.ToString();
     }
 
@@ -104,7 +104,7 @@ internal sealed class OnigurumaPattern
             return;
         }
         result.Insert(atom, "(?:").Append(')').Append(quantifier);
-        // A quantifier may be quantified again, which .NET does not accept without a group around.
+        // A quantifier may be quantified again, for which .NET needs a group.
         result.Insert(atom, "(?:").Append(')');
     }
 
@@ -145,7 +145,7 @@ internal sealed class OnigurumaPattern
         var i = flags.IndexOf('i');
         if (i >= 0)
             ignoreCase = off < 0 || i < off;
-        // Oniguruma's m lets the dot match a line feed, which .NET calls s.
+        // In Oniguruma m lets the dot match a line feed, which is s in .NET.
         result.Append("(?").Append(flags.Replace('m', 's')).Append(pattern[end]);
         if (pattern[end] == ')')
             groups.Pop();
@@ -237,7 +237,7 @@ internal sealed class OnigurumaPattern
         return set.Append(']').ToString();
     }
 
-    // Classes within each other become one; each takes stack.
+    // Flattens nested classes. The recursion takes stack space.
     void ClassItems(StringBuilder set)
     {
         if (!System.Runtime.CompilerServices.RuntimeHelpers.TryEnsureSufficientExecutionStack())

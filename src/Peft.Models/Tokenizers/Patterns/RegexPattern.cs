@@ -6,8 +6,8 @@ using System.Text.RegularExpressions;
 namespace Peft.Models;
 
 /// <summary>
-/// A regular expression of a <c>tokenizer.json</c>, written for Oniguruma over code points. .NET's expressions run over UTF-16 units, where
-/// half an emoji is no letter and no symbol, so a text with such characters is matched through a stand-in that has one unit for each.
+/// A regular expression of a <c>tokenizer.json</c>, which is written for Oniguruma and code points. .NET expressions match UTF-16 units, and
+/// half a surrogate pair is neither a letter nor a symbol. So in texts with such characters, each is replaced by a stand-in of one unit for matching.
 /// </summary>
 internal sealed class RegexPattern : TextPattern
 {
@@ -86,7 +86,7 @@ internal sealed class RegexPattern : TextPattern
         return result.ToString();
     }
 
-    // Rare characters of the same general category, which no published expression names.
+    // Rare characters of the same general category, which no published expression mentions.
     static char StandIn(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {
         UnicodeCategory.UppercaseLetter => '\uA680',

@@ -1,21 +1,21 @@
 namespace Peft.Models;
 
-/// <summary>What becomes of the matches that a text is cut at.</summary>
+/// <summary>How matches are handled when a text is split.</summary>
 internal enum SplitBehavior
 {
-    /// <summary>They are dropped.</summary>
+    /// <summary>Matches are removed.</summary>
     Removed,
-    /// <summary>Each is a piece of its own.</summary>
+    /// <summary>Each match is a piece of its own.</summary>
     Isolated,
-    /// <summary>Each ends the piece before it.</summary>
+    /// <summary>Each match is appended to the previous piece.</summary>
     MergedWithPrevious,
-    /// <summary>Each begins the piece after it.</summary>
+    /// <summary>Each match is prepended to the next piece.</summary>
     MergedWithNext,
-    /// <summary>Neighbours are one piece.</summary>
+    /// <summary>Adjacent matches form a single piece.</summary>
     Contiguous,
 }
 
-/// <summary>Cuts a text at the matches of a pattern.</summary>
+/// <summary>Splits a text at the matches of a pattern.</summary>
 internal static class Splitter
 {
     public static IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text, TextPattern pattern, SplitBehavior behavior)
@@ -34,7 +34,7 @@ internal static class Splitter
     static List<TextMatch> Join(List<TextMatch> matches, Func<bool, bool, bool> joins)
     {
         var result = new List<TextMatch>(matches.Count);
-        // Before the first part counts as "no match", which decides whether a match at the very beginning joins.
+        // The position before the first part counts as no match, which determines if a match at the very beginning joins.
         var previous = false;
         foreach (var match in matches)
         {

@@ -2,21 +2,21 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>What a text is cut at or what is replaced in it.</summary>
+/// <summary>A pattern for splitting and replacing.</summary>
 internal abstract class TextPattern
 {
-    /// <summary>Cuts a text into matches and what lies between them, in order and without gaps.</summary>
+    /// <summary>Splits a text into matches and the parts between them, in order and without gaps.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="budget">What the search may cost.</param>
+    /// <param name="budget">The budget of the search.</param>
     public abstract List<TextMatch> FindMatches(string text, TextBudget budget);
 
-    /// <summary>The pattern that matches every character that passes.</summary>
+    /// <summary>A pattern that matches each character that satisfies a predicate.</summary>
     public static TextPattern Characters(Func<Rune, bool> matches) => new CharacterPattern(matches);
 
-    /// <summary>The pattern that matches an exact text.</summary>
+    /// <summary>A pattern that matches an exact string.</summary>
     public static TextPattern Literal(string text) => new LiteralPattern(text);
 
-    /// <summary>The pattern that matches what another leaves.</summary>
+    /// <summary>A pattern that matches the parts between the matches of this one.</summary>
     public TextPattern Inverted() => new InvertedPattern(this);
 
     sealed class CharacterPattern(Func<Rune, bool> matches) : TextPattern
@@ -49,7 +49,7 @@ internal abstract class TextPattern
         {
             var result = new List<TextMatch>();
             var last = 0;
-            // An empty pattern matches nothing here: published files do not have one, and cutting everywhere helps nobody.
+            // An empty pattern matches nothing: published files have none, and splitting everywhere is useless.
             while (literal.Length > 0 && text.IndexOf(literal, last, StringComparison.Ordinal) is >= 0 and var found)
             {
                 if (last < found)
@@ -75,5 +75,5 @@ internal abstract class TextPattern
     }
 }
 
-/// <summary>A part of a text that a pattern matched, or that lies between matches.</summary>
+/// <summary>A part of a text: a match of a pattern, or the text between matches.</summary>
 internal readonly record struct TextMatch(int Start, int End, bool IsMatch);

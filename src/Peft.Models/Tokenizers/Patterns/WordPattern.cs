@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Matches what is between words and runs of punctuation: white space, and nothing where the two touch.</summary>
+/// <summary>Matches the separators between words and runs of punctuation: whitespace, or nothing if they are adjacent.</summary>
 internal sealed class WordPattern : TextPattern
 {
     public override List<TextMatch> FindMatches(string text, TextBudget budget)

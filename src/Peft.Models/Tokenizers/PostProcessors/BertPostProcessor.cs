@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>BERT's <c>[CLS] A [SEP] B [SEP]</c> with type 1 from B on.</summary>
+/// <summary>BERT's <c>[CLS] A [SEP] B [SEP]</c> with token type 1 for B and its separator.</summary>
 internal sealed class BertPostProcessor((int Id, string Token) cls, (int Id, string Token) sep) : IPostProcessor
 {
     public int AddedTokens(bool isPair) => isPair ? 3 : 2;

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Leaves the spaces of byte-level tokens out of their offsets.</summary>
+/// <summary>Excludes spaces from the offsets of byte-level tokens.</summary>
 internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpace) : IPostProcessor
 {
     public int AddedTokens(bool isPair) => 0;
@@ -20,7 +20,7 @@ internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpa
     {
         var leading = token.Token.TakeWhile(IsSpace).Count();
         var trailing = token.Token.Reverse().TakeWhile(IsSpace).Count();
-        // The space that was put before the text is in no offset to begin with.
+        // The offsets do not include a prepended space anyway.
         if (leading == 1 && addPrefixSpace && (first || token.Start == 0))
             leading = 0;
         var start = leading > 0 ? Math.Min(token.Start + leading, token.End) : token.Start;

@@ -1,11 +1,11 @@
 namespace Peft.Models;
 
-/// <summary>Puts what the model expects around one sequence or two.</summary>
+/// <summary>Adds special tokens to a single sequence or a pair.</summary>
 internal interface IPostProcessor
 {
-    /// <summary>How many tokens are added.</summary>
+    /// <summary>Number of tokens that are added.</summary>
     int AddedTokens(bool isPair);
 
-    /// <summary>Turns the sequences, one or two, into the parts of the result in order.</summary>
+    /// <summary>Converts a single sequence or a pair to the parts of the result in order.</summary>
     List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget);
 }

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Several post-processors, one after another.</summary>
+/// <summary>A sequence of post-processors.</summary>
 internal sealed class SequencePostProcessor(IReadOnlyList<IPostProcessor> parts) : IPostProcessor
 {
     public int AddedTokens(bool isPair) => parts.Sum(part => part.AddedTokens(isPair));

@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>A place in a template: sequence 0 or 1, or special tokens.</summary>
+/// <summary>An entry of a template: sequence 0 or 1, or special tokens.</summary>
 internal readonly record struct TemplatePiece(int? Sequence, int TypeId, IReadOnlyList<(int Id, string Token)> Tokens);
 
-/// <summary>Special tokens by a template, such as <c>[CLS] A [SEP] B [SEP]</c>.</summary>
+/// <summary>Adds special tokens by a template, such as <c>[CLS] A [SEP] B [SEP]</c>.</summary>
 internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single, IReadOnlyList<TemplatePiece> pair) : IPostProcessor
 {
     public int AddedTokens(bool isPair) => (isPair ? pair : single).Sum(piece => piece.Tokens.Count);
@@ -11,7 +11,7 @@ internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single,
     public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
     {
         if (sequences.Count > 2)
-            throw new TokenizerException("A template follows another processor that already put the sequences together, which is not supported.");
+            throw new TokenizerException("A template after another processor that has already joined the sequences is not supported.");
         var result = new List<List<TokenEntry>>();
         foreach (var piece in sequences.Count == 2 ? pair : single)
         {

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A token with all that an <see cref="TokenEncoding"/> says about it; word and sequence are -1 where there is none.</summary>
+/// <summary>A token with all its fields of a <see cref="TokenEncoding"/>. Word and sequence are -1 if there is none.</summary>
 internal readonly record struct TokenEntry(int Id, string Token, int Start, int End, int TypeId, int Word, int Sequence, bool IsSpecial)
 {
     /// <summary>A token that the template adds.</summary>

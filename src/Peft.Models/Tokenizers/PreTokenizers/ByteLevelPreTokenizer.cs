@@ -1,9 +1,9 @@
 namespace Peft.Models;
 
-/// <summary>GPT-2's: cuts at words, keeps the space before each with it, and spells the pieces in <see cref="ByteAlphabet"/>.</summary>
+/// <summary>GPT-2's pre-tokenizer: splits at words, keeps the space before each with it, and converts the pieces to <see cref="ByteAlphabet"/>.</summary>
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, ResourceLimits limits) : IPreTokenizer
 {
-    // Language models are trained on this very cut (Radford et al. 2019, github.com/openai/gpt-2).
+    // Language models were trained with exactly this split (Radford et al. 2019, github.com/openai/gpt-2).
     readonly RegexPattern? words = useRegex
         ? new(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", limits)
         : null;

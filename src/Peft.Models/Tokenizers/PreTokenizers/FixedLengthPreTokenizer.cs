@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Cuts after every so many characters.</summary>
+/// <summary>Splits into pieces of a fixed number of characters.</summary>
 internal sealed class FixedLengthPreTokenizer(int length) : IPreTokenizer
 {
     public void PreTokenize(PreTokenizedText text) => text.Split(Cut);

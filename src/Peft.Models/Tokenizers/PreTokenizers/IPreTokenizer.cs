@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
-/// <summary>Cuts a text into the pieces that a model sees one by one.</summary>
+/// <summary>Splits a text into the pieces that the model tokenizes separately.</summary>
 internal interface IPreTokenizer
 {
-    /// <summary>Cuts the pieces further.</summary>
+    /// <summary>Splits the pieces further.</summary>
     void PreTokenize(PreTokenizedText text);
 }

@@ -1,17 +1,17 @@
 namespace Peft.Models;
 
-/// <summary>When a text gets a space in front that it does not have.</summary>
+/// <summary>When a space is prepended to a text that does not begin with one.</summary>
 internal enum PrependScheme
 {
-    /// <summary>At the beginning of the whole text.</summary>
+    /// <summary>Only at the beginning of the whole text.</summary>
     First,
     /// <summary>Never.</summary>
     Never,
-    /// <summary>In every piece, also after an added token.</summary>
+    /// <summary>At the beginning of every piece, also after an added token.</summary>
     Always,
 }
 
-/// <summary>SentencePiece's: a visible character instead of the space, and a cut before it.</summary>
+/// <summary>SentencePiece's pre-tokenizer: replaces spaces by a visible character, and splits before it.</summary>
 internal sealed class MetaspacePreTokenizer(string replacement, PrependScheme scheme, bool split) : IPreTokenizer
 {
     readonly TextPattern space = TextPattern.Literal(" ");

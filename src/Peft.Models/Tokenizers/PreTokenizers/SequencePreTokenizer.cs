@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Several pre-tokenizers, one after another.</summary>
+/// <summary>A sequence of pre-tokenizers.</summary>
 internal sealed class SequencePreTokenizer(IReadOnlyList<IPreTokenizer> parts) : IPreTokenizer
 {
     public void PreTokenize(PreTokenizedText text)

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Cuts at a pattern: the whole of most pre-tokenizers.</summary>
+/// <summary>Splits at a pattern. Most pre-tokenizers do only this.</summary>
 internal sealed class SplitPreTokenizer(TextPattern pattern, SplitBehavior behavior) : IPreTokenizer
 {
     public void PreTokenize(PreTokenizedText text) => text.Split(pattern, behavior);

@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
 /// <summary>
-/// SentencePiece's byte-pair encoding: of neighbouring parts whose joint text is a token, those of the highest score join first, the leftmost
-/// of equal ones (its src/bpe_model.cc). It has no list of merges, as <see cref="BpeModel"/> needs one.
+/// SentencePiece's byte-pair encoding (its src/bpe_model.cc): repeatedly joins the adjacent parts whose concatenation is the token with the highest score,
+/// the leftmost of equal ones. It has no list of merges, which <see cref="BpeModel"/> needs.
 /// </summary>
 internal sealed class SentencePieceBpe
 {
@@ -28,13 +28,13 @@ internal sealed class SentencePieceBpe
     {
         var parts = Parts(text);
         var queue = new PriorityQueue<(int Left, int Length), (float Score, int Left)>(HighestFirst);
-        var halves = new Dictionary<string, int>();   // where an unused token was joined
+        var halves = new Dictionary<string, int>();   // length of the left half of each unused token
         for (var i = 0; i + 1 < parts.Count; i++)
             Offer(i);
         while (queue.TryDequeue(out var pair, out _))
         {
             var left = parts[pair.Left];
-            // Either half may have joined another since.
+            // Either half may have been joined with another part since.
             if (left.Length == 0 || left.Next < 0 || left.Length + parts[left.Next].Length != pair.Length)
                 continue;
             var right = parts[left.Next];

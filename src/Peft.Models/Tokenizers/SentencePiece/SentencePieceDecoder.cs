@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>SentencePiece's decoding: marks become spaces, but the one in front is left out; runs of bytes become text, U+FFFD for each byte that is not UTF-8.</summary>
+/// <summary>SentencePiece's decoder: replaces marks by spaces, drops the first mark, and decodes runs of byte tokens. Each byte that is not valid UTF-8 becomes U+FFFD.</summary>
 internal sealed class SentencePieceDecoder(SentencePieceProto proto) : IDecoder
 {
     readonly Dictionary<string, PieceKind> special = proto.Pieces.Where(piece => piece.Kind is PieceKind.Byte or PieceKind.Unknown).ToDictionary(piece => piece.Text, piece => piece.Kind);

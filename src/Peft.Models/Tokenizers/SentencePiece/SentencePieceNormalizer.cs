@@ -2,15 +2,15 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>SentencePiece's normalization: its rules, the longest first, then spaces removed, marked and put in front (its src/normalizer.cc).</summary>
+/// <summary>SentencePiece's normalizer: applies the rules, longest match first, then removes, escapes and prepends spaces (its src/normalizer.cc).</summary>
 /// <param name="proto">The model file.</param>
-/// <param name="prefixEverywhere">Whether a piece of text behind a special token gets a space in front too, as transformers' <c>legacy</c> says.</param>
+/// <param name="prefixEverywhere">True to prepend a space also to text after a special token, as transformers' <c>legacy</c> does.</param>
 internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool prefixEverywhere) : INormalizer
 {
     readonly Rune space = new(proto.EscapeSpaces ? SentencePieceProto.Space : ' ');
     readonly CharTrie userDefined = UserDefined(proto);
 
-    /// <summary>The tokens that a text is never cut within nor normalized in.</summary>
+    /// <summary>The user-defined tokens, which are never split or normalized.</summary>
     public static CharTrie UserDefined(SentencePieceProto proto)
     {
         var trie = new CharTrie();
@@ -61,7 +61,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
         return skipped;
     }
 
-    // What the text at the cursor becomes, and how many of its characters do.
+    // The normalized form of the text at the cursor, and the number of original characters.
     (string Normal, int Characters) Next(ref Cursor at)
     {
         var end = 0;
@@ -82,14 +82,14 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
             edits.Add(new(rune.Value == ' ' ? space : rune, removed > 0 ? 0 : 1));
             removed--;
         }
-        // What is dropped without a replacement counts to the character before it.
+        // Characters removed without a replacement are assigned to the preceding character.
         if (removed > 0 && edits.Count > 0)
             edits[^1] = edits[^1] with { Change = edits[^1].Change - removed };
         else
             removedFirst += Math.Max(removed, 0);
     }
 
-    /// <summary>A place in a text and in its UTF-8.</summary>
+    /// <summary>A position in a text and in its UTF-8 encoding.</summary>
     struct Cursor(string text)
     {
         readonly byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
@@ -103,10 +103,10 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
 
         public readonly ReadOnlySpan<byte> Bytes => utf8.AsSpan(position);
 
-        /// <summary>Goes on by bytes; gives the characters passed.</summary>
+        /// <summary>Advances by a number of bytes. Returns the number of characters passed.</summary>
         public int Skip(int bytes) => To(Char + System.Text.Encoding.UTF8.GetCharCount(utf8, position, bytes));
 
-        /// <summary>Goes on to a UTF-16 unit; gives the characters passed.</summary>
+        /// <summary>Advances to a UTF-16 index. Returns the number of characters passed.</summary>
         public int To(int unit)
         {
             var passed = text.AsSpan(Char, unit - Char);

@@ -2,7 +2,7 @@ using Peft.Checkpoints;
 
 namespace Peft.Models;
 
-/// <summary>What a token of a SentencePiece model is.</summary>
+/// <summary>The types of tokens in a SentencePiece model.</summary>
 internal enum PieceKind
 {
     Normal = 1,
@@ -16,7 +16,7 @@ internal enum PieceKind
 /// <summary>A token of a SentencePiece model.</summary>
 internal readonly record struct SentencePiece(string Text, float Score, PieceKind Kind);
 
-/// <summary>A SentencePiece model file: <c>ModelProto</c> of github.com/google/sentencepiece, src/sentencepiece_model.proto. The defaults are the format's.</summary>
+/// <summary>A SentencePiece model file: <c>ModelProto</c> of github.com/google/sentencepiece, src/sentencepiece_model.proto. The defaults are those of the format.</summary>
 internal sealed class SentencePieceProto
 {
     /// <summary>SentencePiece's mark for a space.</summary>
@@ -43,37 +43,37 @@ internal sealed class SentencePieceProto
             }
         }
         if (Pieces.Count == 0) throw new TokenizerException($"{source} has no tokens, so it is not a SentencePiece model.");
-        if (Pieces.DistinctBy(piece => piece.Text).Count() != Pieces.Count) throw new TokenizerException($"{source} has a token twice: the file is damaged.");
+        if (Pieces.DistinctBy(piece => piece.Text).Count() != Pieces.Count) throw new TokenizerException($"{source} has a duplicate token: the file is damaged.");
     }
 
-    /// <summary>The tokens; the place of each is its id.</summary>
+    /// <summary>The tokens. The index of a token is its id.</summary>
     public List<SentencePiece> Pieces { get; } = [];
 
-    /// <summary>1 for unigram, 2 for byte-pair encoding, 3 for words, 4 for characters.</summary>
+    /// <summary>1 for unigram, 2 for byte-pair encoding, 3 for word and 4 for character models.</summary>
     public long ModelType { get; private set; } = 1;
 
-    /// <summary>Whether characters without a token become their UTF-8 bytes.</summary>
+    /// <summary>True if characters without a token become byte tokens of their UTF-8 encoding.</summary>
     public bool ByteFallback { get; private set; }
 
-    /// <summary>Whether a word's mark stands at its end.</summary>
+    /// <summary>True if the mark is at the end of a word instead of its beginning.</summary>
     public bool SpaceAsSuffix { get; private set; }
 
-    /// <summary>Whether a text gets a space in front.</summary>
+    /// <summary>True if a space is prepended to a text.</summary>
     public bool AddDummyPrefix { get; private set; } = true;
 
-    /// <summary>Whether spaces at the ends are removed and those between words are one.</summary>
+    /// <summary>True if leading and trailing spaces are removed, and runs of spaces are collapsed.</summary>
     public bool RemoveExtraSpaces { get; private set; } = true;
 
-    /// <summary>Whether a space becomes <see cref="Space"/>.</summary>
+    /// <summary>True if spaces are replaced by <see cref="Space"/>.</summary>
     public bool EscapeSpaces { get; private set; } = true;
 
-    /// <summary>The rules of normalization; null for none.</summary>
+    /// <summary>The normalization rules; null for none.</summary>
     public Charsmap? Charsmap { get; private set; }
 
-    /// <summary>What an unknown token is decoded to.</summary>
+    /// <summary>The string that the unknown token is decoded to.</summary>
     public string UnknownSurface { get; private set; } = " \u2047 ";
 
-    /// <summary>The special tokens by role, with their ids; an id below 0 means that there is none.</summary>
+    /// <summary>The special tokens by role, with their ids. An id below 0 means that the token does not exist.</summary>
     public Dictionary<string, (string Text, long Id)> Roles { get; } = new()
     {
         ["unk_token"] = ("<unk>", 0), ["bos_token"] = ("<s>", 1), ["eos_token"] = ("</s>", 2), ["pad_token"] = ("<pad>", -1),
@@ -96,7 +96,7 @@ internal sealed class SentencePieceProto
             }
         }
         if (text.Length == 0 || !float.IsFinite(score) || !Enum.IsDefined(kind))
-            throw new TokenizerException($"{source}: token {Pieces.Count} has no text, no finite score or no known kind: the file is damaged.");
+            throw new TokenizerException($"{source}: token {Pieces.Count} has no text, no finite score or an unknown type: the file is damaged.");
         return new(text, score, kind);
     }
 

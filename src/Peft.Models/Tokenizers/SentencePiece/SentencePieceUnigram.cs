@@ -1,7 +1,7 @@
 namespace Peft.Models;
 
 /// <summary>
-/// The most probable cut of a text by a unigram model, as SentencePiece computes it: sums in float32, compared in float64 (its
+/// The most probable segmentation by a unigram model, as SentencePiece computes it: sums in float32, compared in float64 (its
 /// src/unigram_model.cc, <c>EncodeOptimized</c>). <see cref="UnigramModel"/> follows Hugging Face's <c>tokenizers</c>, which differs in ties.
 /// </summary>
 internal sealed class SentencePieceUnigram
@@ -19,7 +19,7 @@ internal sealed class SentencePieceUnigram
         unknownId = proto.UnknownId;
         var scores = pieces.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => piece.Score).ToList();
         unknownScore = scores.Append(float.MaxValue).Min() - UnknownPenalty;
-        highest = scores.Append(1.17549435e-38f).Max();   // FLT_MIN, where the reference starts
+        highest = scores.Append(1.17549435e-38f).Max();   // FLT_MIN, the initial value of the reference implementation
         for (var id = 0; id < pieces.Count; id++)
         {
             if (pieces[id].Kind is PieceKind.Normal or PieceKind.UserDefined)
@@ -52,7 +52,7 @@ internal sealed class SentencePieceUnigram
         return result;
     }
 
-    // A user-defined token always wins.
+    // A user-defined token always takes precedence.
     double Score(int id, string text, int start, int end) => pieces[id].Kind == PieceKind.UserDefined
         ? System.Text.Encoding.UTF8.GetByteCount(text.AsSpan(start, end - start)) * highest - 0.1
         : pieces[id].Score;

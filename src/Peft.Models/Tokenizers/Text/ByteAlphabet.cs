@@ -1,21 +1,21 @@
 namespace Peft.Models;
 
-/// <summary>GPT-2's alphabet: a visible character for each of the 256 bytes, so that any text is a word over 256 letters.</summary>
+/// <summary>GPT-2's byte alphabet: maps each of the 256 bytes to a visible character.</summary>
 internal static class ByteAlphabet
 {
     static readonly char[] Letters = CreateLetters();
     static readonly Dictionary<char, byte> Bytes = Enumerable.Range(0, 256).ToDictionary(value => Letters[value], value => (byte)value);
 
-    /// <summary>The letter of a space.</summary>
+    /// <summary>The character of a space.</summary>
     public static char Space => Letters[' '];
 
-    /// <summary>The letter of a byte.</summary>
+    /// <summary>The character of a byte.</summary>
     public static char LetterOf(byte value) => Letters[value];
 
-    /// <summary>The byte of a letter.</summary>
+    /// <summary>The byte of a character.</summary>
     public static bool TryGetByte(char letter, out byte value) => Bytes.TryGetValue(letter, out value);
 
-    /// <summary>Writes a text in the alphabet; the letters of a character count as coming from where it came from.</summary>
+    /// <summary>Converts a text to the alphabet. The characters of a code point keep its offset in the original.</summary>
     public static void Spell(NormalizedText text)
     {
         if (System.Text.Ascii.IsValid(text.Text))

@@ -3,11 +3,11 @@ using System.Text;
 namespace Peft.Models;
 
 /// <summary>
-/// A piece of text as normalizers change it, which knows for each of its UTF-16 units the range of the original text that it came from.
+/// A piece of text during normalization. For each UTF-16 unit it keeps the range in the original text.
 /// </summary>
 internal sealed class NormalizedText
 {
-    // Null while the text is a piece of the original as it was: most text is, and the array would be the largest thing here.
+    // Null while the text is an unmodified piece of the original. Most text is, and the array would be the largest part of this object.
     TextRange[]? sources;
     int firstSource;
 
@@ -22,30 +22,30 @@ internal sealed class NormalizedText
         OriginalStart = originalStart;
     }
 
-    /// <summary>The text as it is now.</summary>
+    /// <summary>The current text.</summary>
     public string Text { get; private set; }
 
-    /// <summary>What may be done to the whole text.</summary>
+    /// <summary>The budget of the whole text.</summary>
     public TextBudget Budget { get; }
 
-    /// <summary>Where the piece begins in the original text, in UTF-16 units.</summary>
+    /// <summary>Start of the piece in the original text, in UTF-16 units.</summary>
     public int OriginalStart { get; }
 
-    /// <summary>The range of the original text behind a range, not empty, of this one.</summary>
+    /// <summary>The range in the original text of a non-empty range of this one.</summary>
     public TextRange OriginalRange(int start, int end) => new(Source(start).Start, Source(end - 1).End);
 
-    /// <summary>The piece between two positions, not within a surrogate pair.</summary>
+    /// <summary>The piece between two positions, which must not be inside a surrogate pair.</summary>
     public NormalizedText Slice(int start, int end)
     {
         Budget.Charge(end - start);
-        // A piece begins where its first character came from, also the piece that is the whole text.
+        // A piece starts at the original position of its first character, even if it is the whole text.
         var original = start < end ? Source(start).Start : OriginalStart + start;
         return new(Text[start..end], Budget, sources, firstSource + start, original);
     }
 
-    /// <summary>Rewrites the text, character by character.</summary>
+    /// <summary>Rewrites the text by character edits.</summary>
     /// <param name="edits">All characters of the new text.</param>
-    /// <param name="removedFirst">Characters of the old text that are dropped before the first edit.</param>
+    /// <param name="removedFirst">Number of characters of the old text that are removed before the first edit.</param>
     public void Transform(IReadOnlyCollection<CharEdit> edits, int removedFirst = 0)
     {
         if (Text.Length == 0)
@@ -75,7 +75,7 @@ internal sealed class NormalizedText
         Become(text.ToString(), [.. ranges]);
     }
 
-    /// <summary>Maps characters that keep their length, so that what they came from does not change.</summary>
+    /// <summary>Replaces characters by others of the same length, so that the alignment does not change.</summary>
     public void ReplaceUnits(string sameLength)
     {
         if (sameLength.Length != Text.Length)
@@ -86,7 +86,7 @@ internal sealed class NormalizedText
             Text = sameLength;
     }
 
-    /// <summary>Keeps the characters that pass.</summary>
+    /// <summary>Keeps the characters that satisfy a predicate.</summary>
     public void Filter(Func<Rune, bool> keep)
     {
         var text = new StringBuilder(Text.Length);
@@ -106,7 +106,7 @@ internal sealed class NormalizedText
             Become(text.ToString(), [.. ranges]);
     }
 
-    /// <summary>Puts a text in front; it counts as coming from the first character. An empty text stays empty.</summary>
+    /// <summary>Prepends a string, which is aligned with the first character. An empty text stays empty.</summary>
     public void Prepend(string prefix)
     {
         if (Text.Length == 0)
@@ -119,7 +119,7 @@ internal sealed class NormalizedText
         Become(prefix + Text, ranges);
     }
 
-    /// <summary>Replaces what a pattern matches; the replacement counts as coming from the last character of the match.</summary>
+    /// <summary>Replaces the matches of a pattern. The replacement is aligned with the last character of the match.</summary>
     public void Replace(TextPattern pattern, string content)
     {
         var matches = pattern.FindMatches(Text, Budget);

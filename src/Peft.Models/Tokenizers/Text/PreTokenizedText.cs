@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A text cut into pieces; an added token is a piece that already has its token and is cut no further.</summary>
+/// <summary>A text split into pieces. An added token is a piece that already has its token and is not split further.</summary>
 internal sealed class PreTokenizedText(string original, TextBudget budget)
 {
     List<Piece> pieces = [new(new(original, budget), null)];
@@ -8,7 +8,7 @@ internal sealed class PreTokenizedText(string original, TextBudget budget)
     /// <summary>The pieces in order.</summary>
     public IReadOnlyList<Piece> Pieces => pieces;
 
-    /// <summary>Cuts every piece that has no tokens yet, and drops what is empty.</summary>
+    /// <summary>Splits every piece without tokens, and drops empty pieces.</summary>
     public void Split(Func<NormalizedText, IEnumerable<Piece>> split)
     {
         var result = new List<Piece>(pieces.Count);
@@ -22,11 +22,11 @@ internal sealed class PreTokenizedText(string original, TextBudget budget)
         pieces = result;
     }
 
-    /// <summary>Cuts every piece that has no tokens yet by a pattern.</summary>
+    /// <summary>Splits every piece without tokens by a pattern.</summary>
     public void Split(TextPattern pattern, SplitBehavior behavior)
         => Split(text => Splitter.Split(text, pattern, behavior));
 
-    /// <summary>Changes every piece that has no tokens yet.</summary>
+    /// <summary>Normalizes every piece without tokens.</summary>
     public void Normalize(Action<NormalizedText> normalize)
     {
         foreach (var piece in pieces)

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Peft.Models;
 
-/// <summary>What encoding or decoding one text may still cost. Rules of a tokenizer can double a text forty times, and search it for years.</summary>
+/// <summary>Remaining budget for encoding or decoding a text. Rules of an untrusted tokenizer can double a text forty times, or search it for years.</summary>
 internal sealed class TextBudget
 {
     const string Where = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}";
@@ -21,18 +21,18 @@ internal sealed class TextBudget
         pattern = limits.MaxPatternTime + TimeSpan.FromMicroseconds(length);
     }
 
-    /// <summary>Counts characters or tokens that are about to be made.</summary>
+    /// <summary>Counts characters or tokens that are about to be allocated.</summary>
     public void Charge(long count)
     {
         characters -= count;
         if (characters < 0)
-            throw new TokenizerException($"The tokenizer's rules make too much of a text of {length:N0} characters or tokens. {limits.Remedy(nameof(ResourceLimits.MaxTextGrowth), Where)}");
+            throw new TokenizerException($"The tokenizer's rules produce too much output for a text of {length:N0} characters or tokens. {limits.Remedy(nameof(ResourceLimits.MaxTextGrowth), Where)}");
     }
 
-    /// <summary>How long a single search may take.</summary>
+    /// <summary>Timeout of a single match.</summary>
     public static TimeSpan LongestMatch(ResourceLimits limits) => limits.MaxPatternTime > TimeSpan.Zero ? limits.MaxPatternTime : TimeSpan.FromTicks(1);
 
-    /// <summary>Counts the time since a moment, of <see cref="Stopwatch.GetTimestamp"/>, that an expression has searched.</summary>
+    /// <summary>Counts the time that an expression has searched since a <see cref="Stopwatch.GetTimestamp"/>. Returns the current timestamp.</summary>
     public long Searched(long since, string expression)
     {
         var now = Stopwatch.GetTimestamp();
@@ -40,7 +40,7 @@ internal sealed class TextBudget
         return pattern > TimeSpan.Zero ? now : throw TooSlow(limits, expression, length, null);
     }
 
-    /// <summary>What an expression that does not end is refused by.</summary>
+    /// <summary>The exception for an expression that takes too long.</summary>
     public static TokenizerException TooSlow(ResourceLimits limits, string expression, long length, Exception? cause) => new(string.Create(CultureInfo.InvariantCulture,
         $"The tokenizer's regular expression \"{expression}\" takes too long on a text of {length:N0} characters. {limits.Remedy(nameof(ResourceLimits.MaxPatternTime), Where)}"), cause);
 }

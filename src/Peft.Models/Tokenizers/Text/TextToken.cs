@@ -1,4 +1,4 @@
 namespace Peft.Models;
 
-/// <summary>A token that a model found, with its range in the piece of text that the model was given.</summary>
+/// <summary>A token of a model, with its range in the piece of text.</summary>
 internal readonly record struct TextToken(int Id, string Value, int Start, int End);

@@ -3,17 +3,17 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>Classes of characters that tokenizers ask for.</summary>
+/// <summary>Character classes of tokenizers.</summary>
 internal static class UnicodeClasses
 {
     /// <summary>Decimal digits, letter numbers and other numbers (N).</summary>
     public static bool IsNumeric(Rune rune) => Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
 
-    /// <summary>All of ASCII's punctuation, with its symbols, and Unicode's (P).</summary>
+    /// <summary>ASCII punctuation including symbols, and Unicode punctuation (P).</summary>
     public static Func<Rune, bool> Punctuation() => UnicodeData.Instance.Class("punctuation");
 
-    /// <summary>What expressions call \w: alphabetic characters, marks, decimal digits, connectors and joiners.</summary>
+    /// <summary>The class \w of regular expressions: alphabetic characters, marks, decimal digits, connectors and joiners.</summary>
     public static bool IsWord(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {
         UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
@@ -24,10 +24,10 @@ internal static class UnicodeClasses
         _ => rune.Value is 0x200C or 0x200D,
     };
 
-    /// <summary>Chinese characters beyond the first 65,536 code points.</summary>
+    /// <summary>Chinese characters beyond U+FFFF.</summary>
     public static bool IsHan(Rune rune) => rune.Value is >= 0x20000 and <= 0x3FFFF;
 
-    /// <summary>The characters that BERT puts spaces around.</summary>
+    /// <summary>Chinese characters as defined by BERT.</summary>
     public static bool IsChinese(Rune rune) => rune.Value is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF) or (>= 0x20000 and <= 0x2A6DF)
         or (>= 0x2A700 and <= 0x2B73F) or (>= 0x2B740 and <= 0x2B81F) or (>= 0x2B920 and <= 0x2CEAF) or (>= 0xF900 and <= 0xFAFF) or (>= 0x2F800 and <= 0x2FA1F);
 }

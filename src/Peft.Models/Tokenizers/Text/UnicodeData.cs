@@ -4,8 +4,8 @@ using System.Text;
 namespace Peft.Models;
 
 /// <summary>
-/// The character data of unicode.txt. The runtime's own differs by version and operating system, and in invariant globalization it
-/// normalizes nothing; a tokenizer must give the same tokens everywhere.
+/// The character data of unicode.txt. The data of the runtime depends on version and operating system, and does not
+/// normalize in invariant globalization mode. A tokenizer must give the same tokens everywhere.
 /// </summary>
 internal sealed class UnicodeData
 {
@@ -51,7 +51,7 @@ internal sealed class UnicodeData
 
     public static UnicodeData Instance => Loaded.Value;
 
-    /// <summary>A class of characters by its name in the file.</summary>
+    /// <summary>A character class by its name in the file.</summary>
     public Func<Rune, bool> Class(string name)
     {
         var ranges = classes[name];
@@ -66,11 +66,11 @@ internal sealed class UnicodeData
     /// <summary>The canonical combining class.</summary>
     public int Order(Rune rune) => order.GetValueOrDefault(rune.Value);
 
-    /// <summary>What a character decomposes to, in full; null for itself.</summary>
+    /// <summary>The full decomposition of a character; null if it has none.</summary>
     public Rune[]? Decomposition(Rune rune, bool compatibility)
         => compatibility && compatible.TryGetValue(rune.Value, out var result) ? result : canonical.GetValueOrDefault(rune.Value);
 
-    /// <summary>The character that two compose to, if any.</summary>
+    /// <summary>Composes two characters if possible.</summary>
     public bool TryCompose(Rune first, Rune second, out Rune result) => composites.TryGetValue((first.Value, second.Value), out result);
 
     static (int, int) Range(string field)

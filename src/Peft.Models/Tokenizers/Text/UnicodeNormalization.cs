@@ -2,15 +2,15 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>Unicode's normalization forms (Unicode Standard Annex 15), as edits that say where each character came from.</summary>
+/// <summary>Unicode's normalization forms (Unicode Standard Annex 15), as edits that keep the alignment.</summary>
 internal static class UnicodeNormalization
 {
-    // Hangul syllables are arithmetic: leading consonant, vowel, trailing consonant.
+    // Hangul syllables are computed from leading consonant, vowel and trailing consonant.
     const int SyllableBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TrailBase = 0x11A7;
     const int Leads = 19, Vowels = 21, Trails = 28;
     const int Syllables = Leads * Vowels * Trails;
 
-    /// <summary>Decomposes (NFD, NFKD) and, if asked, composes again (NFC, NFKC).</summary>
+    /// <summary>Decomposes (NFD, NFKD) and optionally composes again (NFC, NFKC).</summary>
     public static List<CharEdit> Normalize(string text, bool compatibility, bool compose)
     {
         var decomposed = Decompose(text, compatibility);
@@ -67,7 +67,7 @@ internal static class UnicodeNormalization
         foreach (var edit in decomposed)
         {
             var order = edit.Char.IsAscii ? 0 : data.Order(edit.Char);
-            // A mark is blocked by one of its own or a higher class between it and the starter; a starter composes only right behind one.
+            // A mark is blocked by one of the same or a higher class between it and the starter. A starter only composes directly after another one.
             var reaches = starter >= 0 && (starter == result.Count - 1 || (order > 0 && lastOrder < order));
             if (reaches && TryCompose(data, result[starter].Char, edit.Char, out var composite))
             {

@@ -2,10 +2,10 @@ using System.Text;
 
 namespace Peft.Models;
 
-/// <summary>What .NET strings need so that tokenizers, which are defined on code points and UTF-8, see them right.</summary>
+/// <summary>Helpers for UTF-16, as tokenizers are defined on code points and UTF-8.</summary>
 internal static class Utf16
 {
-    /// <summary>A surrogate without its partner has no UTF-8 form: it becomes U+FFFD, as it would in a file.</summary>
+    /// <summary>Replaces unpaired surrogates, which have no UTF-8 encoding, by U+FFFD, as in a file.</summary>
     public static string WellFormed(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))
@@ -16,7 +16,7 @@ internal static class Utf16
         return result.ToString();
     }
 
-    /// <summary>For every position of a text, and its end, the number of code points before it; null if they are the same.</summary>
+    /// <summary>The number of code points before each position of a text and before its end; null if they equal the UTF-16 positions.</summary>
     public static int[]? CodePointPositions(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))

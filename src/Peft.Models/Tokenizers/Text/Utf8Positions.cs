@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Where the bytes of a text's UTF-8 form lie in its UTF-16 form.</summary>
+/// <summary>Maps byte positions of a text's UTF-8 encoding to UTF-16 positions.</summary>
 internal readonly ref struct Utf8Positions
 {
     readonly int[]? characters;
@@ -24,10 +24,10 @@ internal readonly ref struct Utf8Positions
         }
     }
 
-    /// <summary>The start of the character that holds a byte.</summary>
+    /// <summary>The start of the character that contains a byte.</summary>
     public int StartOf(int position) => characters is null ? Math.Min(position, text.Length) : characters[Math.Min(position, characters.Length - 1)];
 
-    /// <summary>The end of the character that holds the byte before a position.</summary>
+    /// <summary>The end of the character that contains the byte before a position.</summary>
     public int EndOf(int position)
     {
         if (characters is null)

@@ -35,7 +35,7 @@ internal static class Arithmetic
         double number => (object)(negative ? -number : number),
         bool or long => negative ? -Math.Max(Integer(value), -long.MaxValue) : Integer(value),
         Undefined undefined => throw undefined.Error(),
-        _ => throw new ChatTemplateException($"A sign cannot stand before '{TypeName.Of(value)}'."),
+        _ => throw new ChatTemplateException($"A sign cannot precede '{TypeName.Of(value)}'."),
     };
 
     public static double Float(object? value) => value switch { double number => number, long number => number, _ => value is true ? 1 : 0 };
@@ -118,7 +118,7 @@ internal static class Arithmetic
         times = Math.Max(0, times);
         var length = value is string whole ? whole.Length : value is PySequence sequence ? sequence.Count : 0;
         if (length == 0) times = 0;
-        // Clamped before it is multiplied: both numbers come from the template.
+        // Clamped before the multiplication, as both factors come from the template.
         var total = Math.Min(times, int.MaxValue) * length;
         if (value is string) run.Charge(total);
         else run.ChargeItems(total);

@@ -37,7 +37,7 @@ internal static class Comparisons
     public static bool NumbersEqual(object? left, object? right)
         => left is double || right is double ? Arithmetic.Float(left) == Arithmetic.Float(right) : Arithmetic.Integer(left) == Arithmetic.Integer(right);
 
-    /// <summary>The order of two values; null if there is none, as with a NaN.</summary>
+    /// <summary>Compares two values; null if they have no order, such as with NaN.</summary>
     public static int? Compare(RenderRun run, object? left, object? right, string operation = "<")
     {
         run.Step();
@@ -61,7 +61,7 @@ internal static class Comparisons
         }
     }
 
-    /// <summary>Items in order; equal ones keep theirs, in both directions.</summary>
+    /// <summary>Sorts items stably, in either direction.</summary>
     public static List<T> Sorted<T>(RenderRun run, IEnumerable<T> items, Func<T, object?> key, bool descending)
     {
         var comparer = Comparer<object?>.Create((a, b) => Compare(run, a, b) ?? 0);
@@ -71,7 +71,7 @@ internal static class Comparisons
         }
         catch (InvalidOperationException exception) when (exception.InnerException is { } inner)
         {
-            // Sorting wraps what comparing throws.
+            // LINQ wraps the exceptions of a comparer.
             ExceptionDispatchInfo.Throw(inner);
             throw;
         }

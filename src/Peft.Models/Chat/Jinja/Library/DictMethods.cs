@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>The methods of Python's dicts. transformers refuses those that change one; here they change the rendering's own copy.</summary>
+/// <summary>The methods of Python's dicts. transformers rejects those that modify a dict. Here they modify a copy that belongs to the rendering.</summary>
 internal static class DictMethods
 {
     public static Function? Find(PyDict dict, string name) => name switch
@@ -17,7 +17,7 @@ internal static class DictMethods
         _ => null,
     };
 
-    /// <summary>Takes what Python's <c>dict(…)</c> takes: a dict or pairs, then names.</summary>
+    /// <summary>Accepts the arguments of Python's <c>dict(…)</c>: a dict or pairs, then keyword arguments.</summary>
     public static void Update(RenderRun run, PyDict dict, Arguments arguments)
     {
         if (arguments.Positional.Count > 1) throw new ChatTemplateException("A dict is made of one value and names.");

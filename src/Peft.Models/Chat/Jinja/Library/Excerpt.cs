@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Texts of templates in messages, where a part of them is enough.</summary>
+/// <summary>Shortens texts of templates for error messages.</summary>
 internal static class Excerpt
 {
     const int Longest = 200;

@@ -3,12 +3,12 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>How one value is formatted: fill, alignment, sign, width, precision, type.</summary>
+/// <summary>A format specification: fill, alignment, sign, width, precision, type.</summary>
 internal sealed partial record FormatSpec
 {
     public char Fill { get; init; } = ' ';
 
-    /// <summary><c>&lt;</c>, <c>&gt;</c>, <c>^</c>, or <c>=</c> for padding behind the sign; null as the value's type asks.</summary>
+    /// <summary><c>&lt;</c>, <c>&gt;</c>, <c>^</c>, or <c>=</c> for padding after the sign; null for the default of the value's type.</summary>
     public char? Align { get; init; }
 
     public char Sign { get; init; } = '-';
@@ -18,7 +18,7 @@ internal sealed partial record FormatSpec
     public int? Precision { get; init; }
     public char Type { get; init; }
 
-    /// <summary>Whether an odd padding is split as <c>str.center</c> does it, not as formats do.</summary>
+    /// <summary>True to split odd padding as <c>str.center</c> does, which differs from formats.</summary>
     public bool CentersLeft { get; init; }
 
     public static FormatSpec Parse(string text)
@@ -41,7 +41,7 @@ internal sealed partial record FormatSpec
 
     public string Format(RenderRun run, object? value)
     {
-        // As often as it is copied until it is padded.
+        // An upper bound for all copies made until the text is padded.
         run.Charge((3L * Width) + (8L * (Precision ?? 0)) + (value is string whole ? whole.Length : 0));
         if (value is string text)
         {
@@ -113,7 +113,7 @@ internal sealed partial record FormatSpec
         return Grouped(text);
     }
 
-    // The fewest digits that keep so many significant ones, with an exponent where that is shorter.
+    // The shortest text with that many significant digits, in exponent notation for large and small exponents.
     static string General(double number, int digits)
     {
         if (!double.IsFinite(number)) return NumberText.Of(number);
@@ -153,13 +153,13 @@ internal sealed partial record FormatSpec
     {
         size = null;
         if (!group.Success) return true;
-        // A precision beyond a float's digits only costs time.
+        // A larger precision than a float has only costs time.
         if (!int.TryParse(group.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var value) || value > 1_000_000) return false;
         size = value;
         return true;
     }
 
-    ChatTemplateException Wrong(object? value) => value is Undefined undefined ? undefined.Error() : new($"The format '{Type}' does not suit '{TypeName.Of(value)}'.");
+    ChatTemplateException Wrong(object? value) => value is Undefined undefined ? undefined.Error() : new($"The format '{Type}' does not apply to '{TypeName.Of(value)}'.");
 
     [GeneratedRegex(@"^(?:(?<fill>.)?(?<align>[<>=^]))?(?<sign>[-+ ])?(?<alternate>#)?(?<zero>0)?(?<width>[0-9]+)?(?<grouping>[,_])?(?:\.(?<precision>[0-9]+))?(?<type>[bcdeEfFgGnosxX%])?$", RegexOptions.Singleline)]
     private static partial Regex Mini();

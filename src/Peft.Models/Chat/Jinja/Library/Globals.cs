@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>The functions that every template has.</summary>
+/// <summary>The global functions of all templates.</summary>
 internal static class Globals
 {
     static readonly Dictionary<string, Function> Functions = new Function[]

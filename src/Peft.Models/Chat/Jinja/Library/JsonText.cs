@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>The filter <c>tojson</c> as transformers has it: Python's <c>json.dumps</c>, which keeps letters beyond ASCII and escapes no HTML.</summary>
+/// <summary>The filter <c>tojson</c> as in transformers: Python's <c>json.dumps</c> without ASCII and HTML escaping.</summary>
 internal sealed class JsonText
 {
     readonly RenderRun run;
@@ -116,7 +116,7 @@ internal sealed class JsonText
         var charged = result.Length;
         foreach (var c in text)
         {
-            // A character may become six; nobody knows before how many do.
+            // A character may become six, which is unknown in advance.
             if (result.Length - charged >= 4096) Charge();
             switch (c)
             {

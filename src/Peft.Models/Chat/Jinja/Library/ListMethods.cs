@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>The methods of Python's lists and tuples. transformers refuses those that change one; here they change the rendering's own copy.</summary>
+/// <summary>The methods of Python's lists and tuples. transformers rejects those that modify a list. Here they modify a copy that belongs to the rendering.</summary>
 internal static class ListMethods
 {
     public static Function? Find(PySequence sequence, string name) => name switch
@@ -10,7 +10,7 @@ internal static class ListMethods
         _ => sequence is PyList list ? Changing(list.Items, name) : null,
     };
 
-    // What moves the other items, or looks at them, takes time with their number.
+    // Methods that move or compare items are charged by the number of items.
     static Function? Changing(List<object?> items, string name) => name switch
     {
         "append" => Of(items, name, arguments => items.Add(arguments[0]), 1, "object"),

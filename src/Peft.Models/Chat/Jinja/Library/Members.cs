@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Attributes and items as Jinja finds them: <c>a.b</c> asks for a method first and for the item <c>'b'</c> after it, <c>a['b']</c> the other way round.</summary>
+/// <summary>Attributes and items as in Jinja: <c>a.b</c> looks for a method first and then for the item <c>'b'</c>, <c>a['b']</c> the other way round.</summary>
 internal static class Members
 {
     public static object? Attribute(RenderRun run, object? target, string name)
@@ -9,7 +9,7 @@ internal static class Members
     public static object? Item(RenderRun run, object? target, object? key)
         => TryItem(run, target, key, out var value) || (key is string name && TryOwn(target, name, out value)) ? value : Missing(target, key);
 
-    /// <summary>What the filter <c>attr</c> finds: no items.</summary>
+    /// <summary>The lookup of the filter <c>attr</c>, which ignores items.</summary>
     public static object? Own(object? target, string name) => TryOwn(target, name, out var value) ? value : Missing(target, name);
 
     static bool TryOwn(object? target, string name, out object? value)

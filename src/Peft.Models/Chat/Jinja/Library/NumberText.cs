@@ -3,13 +3,13 @@ using System.Numerics;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Numbers as Python writes and reads them.</summary>
+/// <summary>Formats and parses numbers as Python does.</summary>
 internal static class NumberText
 {
-    // The smallest float is 2^-1074.
+    // The smallest positive double is 2^-1074.
     const int MostDecimals = 1074;
 
-    /// <summary>Python's <c>repr</c> of a float: the shortest text that reads back as the same number, with a point or an exponent.</summary>
+    /// <summary>Python's <c>repr</c> of a float: the shortest text that parses to the same value, with a point or an exponent.</summary>
     public static string Of(double number)
     {
         if (double.IsNaN(number)) return "nan";
@@ -26,11 +26,11 @@ internal static class NumberText
         return $"{sign}{whole}.{(digits.Length > exponent + 1 ? digits[(exponent + 1)..] : "0")}";
     }
 
-    /// <summary>A float with a fixed number of decimals, rounded half to even as its exact value says.</summary>
+    /// <summary>A float with a fixed number of decimals, rounded half to even by its exact value.</summary>
     public static string Fixed(double number, int decimals)
     {
         if (!double.IsFinite(number)) return Of(number);
-        // What comes behind is 0, but to compute so takes very long.
+        // All further digits are 0, but computing them takes very long.
         if (decimals > MostDecimals) return Fixed(number, MostDecimals) + new string('0', decimals - MostDecimals);
         var bits = BitConverter.DoubleToInt64Bits(number);
         var power = (int)((bits >> 52) & 0x7FF);
@@ -50,7 +50,7 @@ internal static class NumberText
         return decimals == 0 ? sign + digits : $"{sign}{digits[..^decimals]}.{digits[^decimals..]}";
     }
 
-    /// <summary>A float as <c>%e</c> writes it.</summary>
+    /// <summary>A float as formatted by <c>%e</c>.</summary>
     public static string Scientific(double number, int decimals)
     {
         if (!double.IsFinite(number)) return Of(number);
@@ -59,7 +59,7 @@ internal static class NumberText
         return $"{text[..at]}{new string('0', Math.Max(0, decimals - MostDecimals))}e{text[at + 1]}{int.Parse(text.AsSpan(at + 2), CultureInfo.InvariantCulture):00}";
     }
 
-    /// <summary>Python's <c>int(text, radix)</c>, where a radix of 0 asks the text's prefix; null if it is none, or beyond 64 bits.</summary>
+    /// <summary>Python's <c>int(text, radix)</c>, where radix 0 uses the prefix of the text; null if it is not an integer, or exceeds 64 bits.</summary>
     public static long? ParseInteger(string text, int radix)
     {
         text = PythonText.Strip(text, null, true, true).ToLowerInvariant();
@@ -82,7 +82,7 @@ internal static class NumberText
         return value > long.MaxValue ? null : (long)value;
     }
 
-    /// <summary>Python's <c>float(text)</c>; null if it is none.</summary>
+    /// <summary>Python's <c>float(text)</c>; null if it is not a number.</summary>
     public static double? ParseFloat(string text)
     {
         text = PythonText.Strip(text, null, true, true).ToLowerInvariant();

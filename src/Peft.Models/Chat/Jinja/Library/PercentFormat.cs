@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Python's formatting with <c>%</c>.</summary>
+/// <summary>Python's <c>%</c> formatting.</summary>
 internal static partial class PercentFormat
 {
     public static string Apply(RenderRun run, string format, object? argument)
@@ -60,7 +60,7 @@ internal static partial class PercentFormat
             case 'c':
                 return spec.Format(run, value is string { Length: 1 or 2 } ? value : (new FormatSpec { Type = 'c' }).Format(run, value));
             case 'd' or 'i' or 'u':
-                if (value is double real) value = double.IsFinite(real) && Math.Abs(real) < 9e18 ? (long)real : throw new ChatTemplateException("The float is no integer of 64 bits.");
+                if (value is double real) value = double.IsFinite(real) && Math.Abs(real) < 9e18 ? (long)real : throw new ChatTemplateException("The float does not fit into an integer of 64 bits.");
                 return (spec with { Type = 'd', Precision = null }).Format(run, Number(value, type));
             default:
                 return (spec with { Type = type, Precision = spec.Precision }).Format(run, Number(value, type));

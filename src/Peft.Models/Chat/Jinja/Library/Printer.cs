@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Values as Python's <c>str</c> and <c>repr</c> show them.</summary>
+/// <summary>Formats values as Python's <c>str</c> and <c>repr</c> do.</summary>
 internal static class Printer
 {
     public static string Print(RenderRun run, object? value)
@@ -23,7 +23,7 @@ internal static class Printer
     static void Append(RenderRun run, StringBuilder to, object? value)
     {
         run.Step();
-        run.Charge(32);   // more than a number has, or brackets and commas
+        run.Charge(32);   // an upper bound for a number, or for brackets and commas
         switch (value)
         {
             case null: to.Append("None"); break;
@@ -85,7 +85,7 @@ internal static class Printer
         var charged = to.Length;
         for (var i = 0; i < text.Length; i++)
         {
-            // A character may become six; nobody knows before how many do.
+            // A character may become six, which is unknown in advance.
             if (to.Length - charged >= 4096) Charge();
             if (text[i] == quote || text[i] == '\\') to.Append('\\').Append(text[i]);
             else if (text[i] == '\n') to.Append("\\n");

@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Python's slices, steps backwards included.</summary>
+/// <summary>Python's slices, including negative steps.</summary>
 internal static class Slices
 {
     public static object? Take(RenderRun run, object? target, object? start, object? stop, object? step)
@@ -14,7 +14,7 @@ internal static class Slices
         var end = Clamp(Bound(stop), stride > 0 ? length : -1);
         if (target is string text && stride == 1) return run.Made(first < end ? text[PythonText.Utf16Index(text, first)..PythonText.Utf16Index(text, end)] : "");
 
-        if (target is string) run.ChargeItems(length);   // a string for each character
+        if (target is string) run.ChargeItems(length);   // one string per character
         IReadOnlyList<object?> items = target as PySequence ?? (IReadOnlyList<object?>)[.. PythonText.Characters((string)target)];
         var taken = new List<object?>();
         if (stride > 0 ? first < end : first > end) run.ChargeItems((Math.Abs(end - first) - 1) / Math.Abs(stride) + 1);

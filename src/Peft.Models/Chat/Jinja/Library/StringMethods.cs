@@ -51,7 +51,7 @@ internal static class StringMethods
         => Methods.TryGetValue(name, out var method)
             ? new Function(name, (frame, arguments) =>
             {
-                // What is looked for may be any of the arguments.
+                // The searched string may be any of the arguments.
                 frame.Run.Search(text, arguments.Positional.Concat(arguments.Named.Values).OfType<string>().MaxBy(each => each.Length) ?? "");
                 return method(frame.Run, text, arguments) is var result && result is string made ? frame.Run.Made(made) : result;
             })
@@ -86,7 +86,7 @@ internal static class StringMethods
         for (var done = 0; count < 0 || done < count; done++)
         {
             run.Step();
-            // Nothing stands before each character, and at the end.
+            // The empty string matches before each character, and at the end.
             var next = old.Length > 0 ? text.IndexOf(old, at, StringComparison.Ordinal) : done == 0 ? 0 : at < text.Length ? at + PythonText.WidthAt(text, at) : -1;
             if (next < 0) break;
             run.Charge(next - at + replacement.Length);

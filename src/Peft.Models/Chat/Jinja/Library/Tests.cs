@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>What stands behind <c>is</c>.</summary>
+/// <summary>The tests, which follow <c>is</c>.</summary>
 internal static class Tests
 {
     delegate bool Test(Frame frame, object? value, Arguments arguments);
@@ -19,7 +19,7 @@ internal static class Tests
         ["string"] = Is(value => value is string),
         ["mapping"] = Is(value => value is PyDict),
         ["iterable"] = Is(Iteration.IsPossible),
-        // Python's undefined has a length and items, if only to complain about them.
+        // In Python undefined has a length and items, although using them fails.
         ["sequence"] = Is(value => value is string or PySequence or PyDict or Undefined),
         ["callable"] = Is(value => value is ICallable or Undefined),
         ["even"] = Is(value => Arithmetic.Apply(null!, "%", Numeric(value), 2L) is 0L or 0.0),

@@ -1,9 +1,9 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Python's ways to split a string.</summary>
+/// <summary>Splits strings as Python does.</summary>
 internal static class TextSplitter
 {
-    /// <summary>As <c>str.split</c>: at white space if there is no separator; at most so many times unless negative.</summary>
+    /// <summary>Like <c>str.split</c>: at whitespace if there is no separator; at most <paramref name="most"/> times unless negative.</summary>
     public static IEnumerable<string> FromLeft(string text, string? separator, long most)
     {
         var at = 0;
@@ -22,7 +22,7 @@ internal static class TextSplitter
         }
     }
 
-    /// <summary>As <c>str.rsplit</c>.</summary>
+    /// <summary>Like <c>str.rsplit</c>.</summary>
     public static IEnumerable<string> FromRight(string text, string? separator, long most)
     {
         var parts = new List<string>();

@@ -53,7 +53,7 @@ internal static class TimeText
         'T' or 'X' => At(time, "HH':'mm':'ss"),
         'R' => At(time, "HH':'mm"),
         'c' => At(time, "ddd MMM ") + Part(time, 'e') + At(time, " HH':'mm':'ss yyyy"),
-        // transformers' time has no zone.
+        // In transformers the time has no time zone.
         'z' or 'Z' => "",
         'n' => "\n",
         't' => "\t",

@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>The arguments of a call as written.</summary>
+/// <summary>The arguments of a call in the template's syntax.</summary>
 internal sealed record ArgumentList(List<Expression> Positional, List<(string Name, Expression Value)> Named, Expression? More, Expression? MoreNamed)
 {
     public static ArgumentList Empty { get; } = new([], [], null, null);
@@ -15,7 +15,7 @@ internal sealed record ArgumentList(List<Expression> Positional, List<(string Na
         if (More is not null) positional.AddRange(frame.Run.Items(More.Evaluate(frame)));
         if (MoreNamed is not null)
         {
-            if (MoreNamed.Evaluate(frame) is not PyDict dict) throw new ChatTemplateException("What follows '**' must be a dict.");
+            if (MoreNamed.Evaluate(frame) is not PyDict dict) throw new ChatTemplateException("The argument after '**' must be a dict.");
             frame.Run.ChargeItems(dict.Count);
             foreach (var (key, value) in dict)
                 if (key is not string name || !named.TryAdd(name, value)) throw new ChatTemplateException($"The argument '{key}' is given twice, or is not a name.");
@@ -28,7 +28,7 @@ internal sealed class CallExpression(int line, Expression function, ArgumentList
 {
     protected override object? Compute(Frame frame) => Call(frame, null);
 
-    /// <summary>Calls with a block of a call statement, which the macro knows as <c>caller</c>.</summary>
+    /// <summary>Calls with the block of a call statement, which the macro accesses as <c>caller</c>.</summary>
     public object? Call(Frame frame, Macro? caller)
     {
         var callee = function.Evaluate(frame);
@@ -40,7 +40,7 @@ internal sealed class CallExpression(int line, Expression function, ArgumentList
     }
 }
 
-/// <summary>A filter and its arguments.</summary>
+/// <summary>A filter with its arguments.</summary>
 internal sealed record FilterCall(int Line, string Name, ArgumentList Arguments)
 {
     public object? Apply(Frame frame, object? value)

@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Something with a value.</summary>
+/// <summary>An expression, which evaluates to a value.</summary>
 internal abstract class Expression(int line)
 {
     public int Line => line;

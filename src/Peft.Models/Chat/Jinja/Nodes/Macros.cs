@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>A macro as written.</summary>
+/// <summary>A macro in the template's syntax.</summary>
 internal sealed record MacroDefinition(
     string Name, IReadOnlyList<(string Name, Expression? Default)> Parameters, Block Body, bool TakesMore, bool TakesMoreNamed, bool TakesCaller);
 
@@ -22,7 +22,7 @@ internal sealed class CallStatement(int line, CallExpression call, MacroDefiniti
     }
 }
 
-/// <summary>A macro with the variables around its definition.</summary>
+/// <summary>A macro with the scope of its definition.</summary>
 internal sealed class Macro(MacroDefinition definition, Frame outer) : ICallable
 {
     public string Name => definition.Name;
@@ -46,7 +46,7 @@ internal sealed class Macro(MacroDefinition definition, Frame outer) : ICallable
             var (name, fallback) = parameters[i];
             if (i < arguments.Positional.Count) inner.Set(name, arguments.Positional[i]);
             else if (named.Remove(name, out var value)) inner.Set(name, value);
-            // A default may name the parameters before it.
+            // A default may refer to earlier parameters.
             else inner.Set(name, fallback is null ? new Undefined($"parameter '{name}' was not provided") : fallback.Evaluate(inner));
         }
         if (takesCaller) inner.Set("caller", named.Remove("caller", out var caller) ? caller : new Undefined("No caller defined"));
@@ -54,6 +54,6 @@ internal sealed class Macro(MacroDefinition definition, Frame outer) : ICallable
         else if (named.Count > 0) throw new ChatTemplateException($"The macro '{Name}' takes no keyword argument '{named.Keys.First()}'.");
         if (definition.TakesMore) inner.Set("varargs", new PyTuple([.. arguments.Positional.Skip(parameters.Count)]));
         else if (arguments.Positional.Count > parameters.Count)
-            throw new ChatTemplateException($"The macro '{Name}' takes not more than {parameters.Count} argument(s).");
+            throw new ChatTemplateException($"The macro '{Name}' takes at most {parameters.Count} argument(s).");
     }
 }

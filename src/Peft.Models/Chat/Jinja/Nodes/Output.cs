@@ -29,7 +29,7 @@ internal sealed class FilterStatement(int line, List<FilterCall> filters, Block 
     }
 }
 
-/// <summary>What the assistant wrote, as transformers marks it.</summary>
+/// <summary>The assistant's content, as marked for transformers.</summary>
 internal sealed class GenerationStatement(int line, Block body) : Statement(line)
 {
     protected override Flow Run(Frame frame)
@@ -41,7 +41,7 @@ internal sealed class GenerationStatement(int line, Block body) : Statement(line
             frame.Run.Generated.Add((start, frame.Output.Length));
             return Flow.Next;
         }
-        // Where captured text ends up, if at all, is not known here.
+        // The final position of captured text is unknown here, and it may be dropped.
         frame.Run.GenerationInCapture ??= Line;
         body.Execute(frame.Child());
         return Flow.Next;

@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Where to go on after a statement.</summary>
+/// <summary>The control flow after a statement.</summary>
 internal enum Flow
 {
     Next,
@@ -8,7 +8,7 @@ internal enum Flow
     Continue,
 }
 
-/// <summary>A part of a template that is carried out.</summary>
+/// <summary>A part of a template that is executed.</summary>
 internal abstract class Statement(int line)
 {
     public int Line => line;
@@ -22,7 +22,7 @@ internal abstract class Statement(int line)
     protected abstract Flow Run(Frame frame);
 }
 
-/// <summary>Statements, one after the other.</summary>
+/// <summary>A sequence of statements.</summary>
 internal sealed class Block(List<Statement> statements)
 {
     public Flow Execute(Frame frame)
@@ -32,7 +32,7 @@ internal sealed class Block(List<Statement> statements)
         return Flow.Next;
     }
 
-    /// <summary>What the statements write, with variables of their own.</summary>
+    /// <summary>The output of the statements, executed in a scope of their own.</summary>
     public string Capture(Frame frame)
     {
         var inner = frame.Capturing();

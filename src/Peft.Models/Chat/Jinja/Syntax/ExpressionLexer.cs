@@ -3,16 +3,16 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Reads the tokens of one tag.</summary>
+/// <summary>Tokenizes the contents of a tag.</summary>
 internal sealed partial class ExpressionLexer(string source, int position)
 {
     readonly Stack<char> open = new();
     int position = position;
 
-    /// <summary>Whether all brackets are closed, so that the tag may end.</summary>
+    /// <summary>True if all brackets are closed, so that the tag may end.</summary>
     public bool IsBalanced => open.Count == 0;
 
-    /// <summary>Where the next token begins.</summary>
+    /// <summary>Skips whitespace and returns the position of the next token.</summary>
     public int SkipSpace()
     {
         while (position < source.Length && PythonText.IsSpace(source[position])) position++;
@@ -39,7 +39,7 @@ internal sealed partial class ExpressionLexer(string source, int position)
     {
         var end = position + 1;
         while (end < source.Length && source[end] != quote) end += source[end] == '\\' ? 2 : 1;
-        if (end >= source.Length) throw new ChatTemplateException("A string that begins here never ends.", line);
+        if (end >= source.Length) throw new ChatTemplateException("The string that begins here is not terminated.", line);
         var text = StringEscapes.Read(source.AsSpan(position + 1, end - position - 1), line);
         position = end + 1;
         return new(TokenKind.String, text, line);
@@ -69,7 +69,7 @@ internal sealed partial class ExpressionLexer(string source, int position)
         {
             var expected = open.TryPop(out var opening) ? opening switch { '(' => ")", '[' => "]", _ => "}" } : null;
             if (expected != text)
-                throw new ChatTemplateException(expected is null ? $"Unexpected '{text}': nothing is open." : $"Unexpected '{text}': '{expected}' must come first.", line);
+                throw new ChatTemplateException(expected is null ? $"Unexpected '{text}': no bracket is open." : $"Unexpected '{text}': expected '{expected}' first.", line);
         }
         position += text.Length;
         return new(TokenKind.Operator, text, line);

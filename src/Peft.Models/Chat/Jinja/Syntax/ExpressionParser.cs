@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Reads expressions, with Jinja's precedences: conditional, or, and, not, comparison, + -, ~, * / // %, **, sign, then filters and tests.</summary>
+/// <summary>Parses expressions with Jinja's precedences: conditional, or, and, not, comparison, + -, ~, * / // %, **, sign, then filters and tests.</summary>
 internal sealed class ExpressionParser
 {
     readonly TokenStream stream;
@@ -21,7 +21,7 @@ internal sealed class ExpressionParser
         return expression;
     }
 
-    /// <summary>One expression, or several with commas between them, which are a tuple.</summary>
+    /// <summary>Parses an expression, or a tuple of several separated by commas.</summary>
     public Expression ParseTuple(bool conditional = true, string? endName = null, bool inParentheses = false)
     {
         var line = stream.Line;
@@ -40,7 +40,7 @@ internal sealed class ExpressionParser
         return inParentheses ? new TupleExpression(line, items) : throw stream.Unexpected("an expression");
     }
 
-    /// <summary>The filters of a filter block or a set block, after its first word or the bar.</summary>
+    /// <summary>Parses the filters of a filter block or a set block, after the keyword or the bar.</summary>
     public List<FilterCall> ParseFilters(bool startsInline)
     {
         var filters = new List<FilterCall>();
@@ -59,7 +59,7 @@ internal sealed class ExpressionParser
         while (stream.SkipName("if"))
         {
             var condition = ParseOr();
-            // Right to left, and so as deep as there are branches.
+            // Right-associative, with a recursion depth of the number of branches.
             var otherwise = stream.SkipName("else") ? Parse() : null;
             value = new ConditionalExpression(line, condition, value, otherwise);
             line = stream.Line;
@@ -132,7 +132,7 @@ internal sealed class ExpressionParser
 
     Expression ParseProduct() => ParseBinary(ParsePower, "*", "/", "//", "%");
 
-    // Unlike Python's, from left to right: 2 ** 3 ** 2 is 64.
+    // Left-associative, unlike in Python: 2 ** 3 ** 2 is 64.
     Expression ParsePower() => ParseBinary(() => ParseSign(), "**");
 
     Expression ParseBinary(Func<Expression> operand, params ReadOnlySpan<string> operators)

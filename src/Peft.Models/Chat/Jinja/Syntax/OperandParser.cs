@@ -2,10 +2,10 @@ using System.Text;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Reads what operators stand between: names, literals, and what follows them (attributes, subscripts, calls, filters, tests).</summary>
+/// <summary>Parses operands: names, literals, and their suffixes (attributes, subscripts, calls, filters, tests).</summary>
 internal sealed class OperandParser(TokenStream stream, ExpressionParser expressions)
 {
-    /// <summary>The names that were read since it was set anew.</summary>
+    /// <summary>The names that were parsed since this was last set.</summary>
     public HashSet<string> SeenNames { get; set; } = [];
 
     public Expression ParsePrimary()

@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Reads statements.</summary>
+/// <summary>Parses statements.</summary>
 internal sealed class StatementParser
 {
     readonly TokenStream stream;
@@ -15,7 +15,7 @@ internal sealed class StatementParser
         targets = new(stream, expressions);
     }
 
-    /// <summary>Whether there was a generation block.</summary>
+    /// <summary>True if the template has a generation block.</summary>
     public bool HasGeneration { get; private set; }
 
     public static (Block Body, bool HasGeneration) Parse(string template, ResourceLimits limits)
@@ -25,7 +25,7 @@ internal sealed class StatementParser
         return (body, parser.HasGeneration);
     }
 
-    // Stops behind "{%", before one of the words.
+    // Stops after "{%", before one of the keywords.
     Block ParseUntil(params ReadOnlySpan<string> ends)
     {
         stream.Enter("Blocks");
@@ -52,7 +52,7 @@ internal sealed class StatementParser
                 case TokenKind.End when ends.IsEmpty:
                     return new(statements);
                 default:
-                    throw new ChatTemplateException($"The template ends where '{string.Join("' or '", ends)}' is still to come.", token.Line);
+                    throw new ChatTemplateException($"The template ends, but '{string.Join("' or '", ends)}' is missing.", token.Line);
             }
         }
     }
@@ -71,7 +71,7 @@ internal sealed class StatementParser
         return body;
     }
 
-    // Break and continue cannot leave what is called or captured.
+    // Break and continue cannot leave a called or captured block.
     Block ParseApart(string end)
     {
         var outer = loops;
@@ -102,7 +102,7 @@ internal sealed class StatementParser
         };
     }
 
-    Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' stands outside of a loop.", token.Line);
+    Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' is outside of a loop.", token.Line);
 
     IfStatement ParseIf(int line)
     {

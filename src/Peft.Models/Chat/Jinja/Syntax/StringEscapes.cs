@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Python's escapes in string literals.</summary>
+/// <summary>Parses Python's escape sequences in string literals.</summary>
 internal static class StringEscapes
 {
     public static string Read(ReadOnlySpan<char> text, int line)
@@ -51,6 +51,6 @@ internal static class StringEscapes
     {
         if (text.Length >= digits && int.TryParse(text[..digits], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code) && code is >= 0 and <= 0x10FFFF)
             return code is >= 0xD800 and <= 0xDFFF || code < 0x10000 ? ((char)code).ToString() : char.ConvertFromUtf32(code);
-        throw new ChatTemplateException($"A string has an escape without its {digits} hexadecimal digits.", line);
+        throw new ChatTemplateException($"A string has an escape sequence without {digits} hexadecimal digits.", line);
     }
 }

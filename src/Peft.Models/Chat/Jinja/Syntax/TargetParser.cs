@@ -1,10 +1,10 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Reads what values are assigned to, and the parameters of macros.</summary>
+/// <summary>Parses targets of assignments, and the parameters of macros.</summary>
 internal sealed class TargetParser(TokenStream stream, ExpressionParser expressions)
 {
-    /// <param name="attributes">Whether a namespace's attribute may be assigned.</param>
-    /// <param name="endName">The word that ends the target.</param>
+    /// <param name="attributes">True if an attribute of a namespace is allowed.</param>
+    /// <param name="endName">The keyword that ends the target.</param>
     public Target Parse(bool attributes = false, string? endName = null)
     {
         var targets = new List<Target>();

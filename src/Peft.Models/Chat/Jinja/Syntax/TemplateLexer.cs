@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Peft.Models.Jinja;
 
 /// <summary>
-/// Splits a template into text and tokens as Jinja 3.1 does with <c>trim_blocks</c> and <c>lstrip_blocks</c>: a line break behind a tag or comment
-/// goes, and so does white space before it on its line; <c>-</c> takes all white space, <c>+</c> none. One line break at the template's end goes, too.
+/// Splits a template into text and tokens as Jinja 3.1 does with <c>trim_blocks</c> and <c>lstrip_blocks</c>: removes the line break after a tag or comment
+/// and the whitespace before it on its line. <c>-</c> removes all whitespace, <c>+</c> none. One line break at the end of the template is removed too.
 /// </summary>
 internal sealed partial class TemplateLexer
 {
@@ -71,7 +71,7 @@ internal sealed partial class TemplateLexer
     void SkipComment(int tag)
     {
         var end = CommentEnd().Match(source, position);
-        if (!end.Success) throw new ChatTemplateException("A comment that begins here never ends: '#}' is missing.", LineAt(tag));
+        if (!end.Success) throw new ChatTemplateException("The comment that begins here is not closed: '#}' is missing.", LineAt(tag));
         position = end.Index + end.Length;
     }
 
@@ -79,7 +79,7 @@ internal sealed partial class TemplateLexer
     {
         var start = begin.Index + begin.Length;
         var end = RawEnd().Match(source, start);
-        if (!end.Success) throw new ChatTemplateException("A raw block that begins here never ends: '{% endraw %}' is missing.", LineAt(begin.Index));
+        if (!end.Success) throw new ChatTemplateException("The raw block that begins here is not closed: '{% endraw %}' is missing.", LineAt(begin.Index));
         AddText(start, end.Index, end.Groups["sign"].Value is [var sign] ? sign : ' ', strips: true);
         position = end.Index + end.Length;
     }
@@ -92,7 +92,7 @@ internal sealed partial class TemplateLexer
         {
             position = inside.SkipSpace();
             if (position >= source.Length)
-                throw new ChatTemplateException($"A tag that begins here never ends: '{(block ? "%}" : "}}")}' is missing.", LineAt(tag));
+                throw new ChatTemplateException($"The tag that begins here is not closed: '{(block ? "%}" : "}}")}' is missing.", LineAt(tag));
             if (inside.IsBalanced && (block ? BlockEnd() : PrintEnd()).Match(source, position) is { Success: true } end)
             {
                 Add(block ? TokenKind.BlockEnd : TokenKind.PrintEnd, end.Value, position);
@@ -105,7 +105,7 @@ internal sealed partial class TemplateLexer
 
     void Add(TokenKind kind, string text, int at) => tokens.Add(new(kind, text, LineAt(at)));
 
-    // Asked for in rising order, so that a template is gone through once.
+    // Positions are requested in ascending order, so the template is scanned only once.
     int LineAt(int at)
     {
         for (; counted < at; counted++)

@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>What a token is.</summary>
+/// <summary>The kinds of tokens.</summary>
 internal enum TokenKind
 {
     Text,
@@ -15,11 +15,11 @@ internal enum TokenKind
     End,
 }
 
-/// <summary>A piece of a template.</summary>
-/// <param name="Kind">What it is.</param>
-/// <param name="Text">Its text; a string's value.</param>
-/// <param name="Line">The template's line where it begins, from 1.</param>
-/// <param name="Number">A number's value.</param>
+/// <summary>A token of a template.</summary>
+/// <param name="Kind">The kind of token.</param>
+/// <param name="Text">The text; for a string its value.</param>
+/// <param name="Line">The line where the token begins, from 1.</param>
+/// <param name="Number">The value of a number.</param>
 internal readonly record struct Token(TokenKind Kind, string Text, int Line, object? Number = null)
 {
     public bool IsName(string name) => Kind == TokenKind.Name && Text == name;

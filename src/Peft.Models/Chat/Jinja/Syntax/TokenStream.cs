@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Tokens, one after the other, and how deep the parsers that read them are within each other.</summary>
+/// <summary>A sequence of tokens with the nesting depth of the parsers that read it.</summary>
 internal sealed class TokenStream(List<Token> tokens, ResourceLimits limits)
 {
     int position;
@@ -31,14 +31,14 @@ internal sealed class TokenStream(List<Token> tokens, ResourceLimits limits)
 
     public Token Expect(TokenKind kind, string what) => Current.Kind == kind ? Next() : throw Unexpected(what);
 
-    /// <summary>Begins what may hold more of its kind; the parsers call each other for it, so that depth takes stack.</summary>
+    /// <summary>Enters a nested construct. The parsers are recursive, so depth takes stack space.</summary>
     public void Enter(string what)
     {
         if (++depth > limits.MaxTemplateDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
             throw new ChatTemplateException($"{what} are nested too deeply. {limits.Remedy(nameof(ResourceLimits.MaxTemplateDepth), ChatTemplate.WhereLimitsAre)}", Line);
     }
 
-    /// <summary>Ends what <see cref="Enter"/> began.</summary>
+    /// <summary>Leaves the construct that <see cref="Enter"/> entered.</summary>
     public void Leave() => depth--;
 
     public ChatTemplateException Unexpected(string expected) => new($"Expected {expected}, but found {Current}.", Line);

@@ -9,7 +9,7 @@ internal abstract class PySequence : IReadOnlyList<object?>
 
     public abstract object? this[int index] { get; }
 
-    // By index: a list may grow while it is gone through.
+    // By index, as a list may grow while it is iterated.
     public IEnumerator<object?> GetEnumerator()
     {
         for (var i = 0; i < Count; i++) yield return this[i];
@@ -36,7 +36,7 @@ internal sealed class PyTuple(List<object?> items) : PySequence
 
 internal sealed class PyRange(long start, long stop, long step) : PySequence
 {
-    // Jinja's sandbox stops here, too.
+    // The limit of Jinja's sandbox.
     public const int MostItems = 100_000;
 
     public override int Count { get; } = Length(start, stop, step);
@@ -53,12 +53,12 @@ internal sealed class PyRange(long start, long stop, long step) : PySequence
     {
         if (step == 0) throw new ChatTemplateException("range() needs a step other than 0.");
         var length = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
-        if (length > MostItems) throw new ChatTemplateException($"range() may have {MostItems:N0} items at most.");
+        if (length > MostItems) throw new ChatTemplateException($"range() is limited to {MostItems:N0} items.");
         return (int)Int128.Max(0, length);
     }
 }
 
-/// <summary>What can be gone through once, such as the result of the filter <c>map</c>. True, and without a length, as Python's generators are.</summary>
+/// <summary>An iterator that can be consumed once, such as the result of the filter <c>map</c>. Like Python's generators it is true and has no length.</summary>
 internal sealed class PyGenerator(IEnumerable<object?> items, string kind = "generator") : IEnumerable<object?>
 {
     readonly IEnumerator<object?> items = items.GetEnumerator();
@@ -73,7 +73,7 @@ internal sealed class PyGenerator(IEnumerable<object?> items, string kind = "gen
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
-/// <summary>Keys, values or items of a dict, as they are when gone through.</summary>
+/// <summary>A view of the keys, values or items of a dict, evaluated when it is iterated.</summary>
 internal sealed class PyDictView(string kind, PyDict dict, Func<KeyValuePair<object?, object?>, object?> choose) : IEnumerable<object?>
 {
     public string Kind => kind;
@@ -85,7 +85,7 @@ internal sealed class PyDictView(string kind, PyDict dict, Func<KeyValuePair<obj
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
-/// <summary>What <c>namespace()</c> makes: attributes that can be set from within loops.</summary>
+/// <summary>The result of <c>namespace()</c>: attributes that can be set inside loops.</summary>
 internal sealed class Namespace(Dictionary<string, object?> values)
 {
     public Dictionary<string, object?> Values => values;

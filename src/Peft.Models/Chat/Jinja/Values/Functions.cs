@@ -6,7 +6,7 @@ internal interface ICallable
     object? Call(Frame frame, Arguments arguments);
 }
 
-/// <summary>A function of this library's own.</summary>
+/// <summary>A built-in function.</summary>
 internal sealed class Function(string name, Func<Frame, Arguments, object?> body) : ICallable
 {
     public string Name => name;
@@ -14,24 +14,24 @@ internal sealed class Function(string name, Func<Frame, Arguments, object?> body
     public object? Call(Frame frame, Arguments arguments) => body(frame, arguments);
 }
 
-/// <summary>The values that a function is called with.</summary>
+/// <summary>The arguments of a call.</summary>
 internal sealed record Arguments(List<object?> Positional, Dictionary<string, object?> Named)
 {
     public static Arguments None { get; } = new([], []);
 
     public Arguments With(string name, object? value) => this with { Named = new(Named) { [name] = value } };
 
-    /// <summary>The arguments after the first few.</summary>
+    /// <summary>The arguments without the first positional ones.</summary>
     public Arguments After(int count) => this with { Positional = [.. Positional.Skip(count)] };
 
-    /// <summary>Gives each parameter its argument.</summary>
-    /// <param name="function">The function's name, for errors.</param>
-    /// <param name="required">How many of the parameters must be given.</param>
+    /// <summary>Assigns the arguments to parameters.</summary>
+    /// <param name="function">Name of the function, for errors.</param>
+    /// <param name="required">Number of required parameters.</param>
     /// <param name="parameters">Names of the parameters.</param>
     public BoundArguments Bind(string function, int required, params string[] parameters)
     {
         if (Positional.Count > parameters.Length)
-            throw new ChatTemplateException($"{function} takes {parameters.Length} argument(s) at most, but {Positional.Count} were given.");
+            throw new ChatTemplateException($"{function} takes at most {parameters.Length} argument(s), but {Positional.Count} were given.");
         var values = new object?[parameters.Length];
         var given = new bool[parameters.Length];
         for (var i = 0; i < Positional.Count; i++) (values[i], given[i]) = (Positional[i], true);
@@ -48,7 +48,7 @@ internal sealed record Arguments(List<object?> Positional, Dictionary<string, ob
     }
 }
 
-/// <summary>A function's arguments in the order of its parameters.</summary>
+/// <summary>The arguments of a function in the order of its parameters.</summary>
 internal sealed class BoundArguments(string function, string[] parameters, object?[] values, bool[] given)
 {
     public object? this[int index] => values[index];
@@ -57,7 +57,7 @@ internal sealed class BoundArguments(string function, string[] parameters, objec
 
     public string Text(int index) => Text(index, null) ?? throw Wrong(index, "a string");
 
-    /// <summary>A string; the fallback if it is not given or None.</summary>
+    /// <summary>A string; the fallback if it is missing or None.</summary>
     public string? Text(int index, string? fallback) => values[index] switch
     {
         null => fallback,
@@ -65,7 +65,7 @@ internal sealed class BoundArguments(string function, string[] parameters, objec
         _ => throw Wrong(index, "a string"),
     };
 
-    /// <summary>An integer; the fallback if it is not given.</summary>
+    /// <summary>An integer; the fallback if it is missing.</summary>
     public long Integer(int index, long fallback) => !given[index] ? fallback : values[index] switch
     {
         long number => number,

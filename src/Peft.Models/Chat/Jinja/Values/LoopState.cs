@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>What a template knows as <c>loop</c>.</summary>
+/// <summary>The variable <c>loop</c> of a template.</summary>
 internal sealed class LoopState : ICallable
 {
     readonly RenderRun run;
@@ -15,13 +15,13 @@ internal sealed class LoopState : ICallable
     int index = -1;
 
     /// <param name="run">The rendering.</param>
-    /// <param name="source">What is gone through.</param>
-    /// <param name="depth">Loops of the same statement around this one.</param>
-    /// <param name="again">Runs the loop's body on other items; null unless the loop is recursive.</param>
+    /// <param name="source">The value that is iterated.</param>
+    /// <param name="depth">Number of enclosing loops of the same statement.</param>
+    /// <param name="again">Runs the loop's body for other items; null unless the loop is recursive.</param>
     public LoopState(RenderRun run, object? source, int depth, Func<object?, object?>? again)
     {
         (this.run, this.source, this.depth, this.again) = (run, source, depth, again);
-        run.Look(source);   // a dict is copied
+        run.Look(source);   // the items of a dict are copied
         items = Iteration.Of(source).GetEnumerator();
     }
 

@@ -2,7 +2,7 @@ using System.Collections;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>A dict: keys in the order in which they came, equal as Python's are (1, 1.0 and True are one key).</summary>
+/// <summary>A dict: keys in insertion order, with Python's equality (1, 1.0 and True are the same key).</summary>
 internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 {
     static readonly object NoneKey = new();
@@ -33,7 +33,7 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 
     public void Clear() => items.Clear();
 
-    // Each lookup goes through all of a tuple.
+    // Each lookup reads all items of a tuple.
     const int LongestTuple = 64;
 
     public static bool IsKey(object? value) => value switch
@@ -74,7 +74,7 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
             _ => 3,
         };
 
-        // A number's own hash is easy to make equal for many. 0 and -0 are one key.
+        // The hash of a double alone makes it easy to construct collisions. 0 and -0 are the same key.
         static int Mixed(double number)
         {
             var bits = BitConverter.DoubleToInt64Bits(number == 0 ? 0 : number);

@@ -2,10 +2,10 @@ using System.Text;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Strings as Python sees them: sequences of code points.</summary>
+/// <summary>Python's view of strings: sequences of code points.</summary>
 internal static class PythonText
 {
-    /// <summary>Whether Python's <c>str.isspace</c> holds.</summary>
+    /// <summary>True if a character is whitespace by Python's <c>str.isspace</c>.</summary>
     public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001c' and <= '\u001f';
 
     public static int Length(ReadOnlySpan<char> text)
@@ -27,10 +27,10 @@ internal static class PythonText
         }
     }
 
-    /// <summary>How many UTF-16 units the code point at an index has.</summary>
+    /// <summary>Number of UTF-16 units of the code point at an index.</summary>
     public static int WidthAt(string text, int at) => at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
 
-    /// <summary>Where a code point begins in the .NET string.</summary>
+    /// <summary>UTF-16 index of a code point.</summary>
     public static int Utf16Index(string text, long index)
     {
         var at = 0;
@@ -47,7 +47,7 @@ internal static class PythonText
         return text[start..end];
     }
 
-    /// <summary>First letter of each word large, the rest small, where words are runs of letters (<c>str.title</c>).</summary>
+    /// <summary>Uppercases the first letter of each word and lowercases the rest (<c>str.title</c>). Words are runs of letters.</summary>
     public static string Title(string text)
     {
         var result = new StringBuilder(text.Length);
@@ -70,13 +70,13 @@ internal static class PythonText
         return Upper(text[..width]) + Lower(text[width..]);
     }
 
-    /// <summary>The order of code points.</summary>
+    /// <summary>Compares by code points.</summary>
     public static int Compare(string left, string right)
     {
         for (var i = 0; i < left.Length && i < right.Length; i++)
         {
             if (left[i] == right[i]) continue;
-            // Surrogates stand for code points above all others.
+            // Surrogates encode code points above all others.
             var (a, b) = (char.IsSurrogate(left[i]), char.IsSurrogate(right[i]));
             return a == b ? left[i].CompareTo(right[i]) : a ? 1 : -1;
         }

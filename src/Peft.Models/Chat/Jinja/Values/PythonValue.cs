@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Peft.Models.Jinja;
 
 /// <summary>
-/// What .NET values become in templates: null (None), bool, long, double and string stay; JSON, dictionaries and sequences become <see cref="PyDict"/> and
-/// <see cref="PyList"/>; other objects become what System.Text.Json makes of them.
+/// Converts .NET values for templates: null (None), bool, long, double and string are kept; JSON, dictionaries and sequences become <see cref="PyDict"/> and
+/// <see cref="PyList"/>; other objects are serialized by System.Text.Json.
 /// </summary>
 internal static class PythonValue
 {
@@ -18,8 +18,8 @@ internal static class PythonValue
         }
         catch (Exception exception) when (exception is InsufficientExecutionStackException or InvalidOperationException or ArgumentException or NotSupportedException or JsonException)
         {
-            // Whoever made the value: it holds itself, a name twice, half a surrogate pair, or what JSON has no form for.
-            throw new ChatTemplateException($"A value of type {value?.GetType().Name} cannot be given to a template: {exception.Message}", exception);
+            // The caller's value may contain itself, a duplicate name, half a surrogate pair, or a value that JSON cannot represent.
+            throw new ChatTemplateException($"A value of type {value?.GetType().Name} cannot be passed to a template: {exception.Message}", exception);
         }
     }
 
@@ -50,7 +50,7 @@ internal static class PythonValue
         return node;
     }
 
-    // Values of nodes may be any .NET value, which only writing them settles.
+    // A node may hold any .NET value. Serializing determines its JSON type.
     static object? OfNode(JsonNode node) => node switch
     {
         JsonObject fields => PyDict.From(fields.Select(field => KeyValuePair.Create(field.Key, field.Value is null ? null : OfNode(Deeper(field.Value))))),
@@ -65,7 +65,7 @@ internal static class PythonValue
         JsonValueKind.String => element.GetString(),
         JsonValueKind.True => true,
         JsonValueKind.False => false,
-        // 1.0 stays a float, as in Python; an integer beyond 64 bits becomes one.
+        // 1.0 stays a float, as in Python. An integer beyond 64 bits becomes a float.
         JsonValueKind.Number => element.TryGetInt64(out var number) && !element.GetRawText().AsSpan().ContainsAny(".eE") ? number : (object)element.GetDouble(),
         _ => null,
     };

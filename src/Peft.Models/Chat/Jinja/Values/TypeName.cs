@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Python's names of types, for messages.</summary>
+/// <summary>Python's type names, for error messages.</summary>
 internal static class TypeName
 {
     public static string Of(object? value) => value switch
@@ -25,7 +25,7 @@ internal static class TypeName
     };
 }
 
-/// <summary>Python's truth of values.</summary>
+/// <summary>Python's truth value.</summary>
 internal static class Truth
 {
     public static bool Of(object? value) => value switch
@@ -42,7 +42,7 @@ internal static class Truth
     };
 }
 
-/// <summary>What Python goes through in a value.</summary>
+/// <summary>Iterates values as Python does.</summary>
 internal static class Iteration
 {
     public static IEnumerable<object?> Of(object? value) => value switch

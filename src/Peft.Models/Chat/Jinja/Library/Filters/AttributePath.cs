@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>What filters such as <c>map(attribute='function.name')</c> look up in each item.</summary>
+/// <summary>The path that filters such as <c>map(attribute='function.name')</c> look up in each item.</summary>
 internal sealed class AttributePath
 {
     readonly object?[] parts;

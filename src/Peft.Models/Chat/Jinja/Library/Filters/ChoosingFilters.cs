@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Filters that go through items with another filter or a test. Their results can be gone through once: mostly <c>| list</c> follows.</summary>
+/// <summary>Filters that apply another filter or a test to items. Their results can be enumerated only once; usually <c>| list</c> follows.</summary>
 internal static class ChoosingFilters
 {
     public static readonly Dictionary<string, Filter> All = new()

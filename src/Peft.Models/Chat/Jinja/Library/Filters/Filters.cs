@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>A filter: the value before the bar, and the arguments behind its name.</summary>
+/// <summary>A filter: takes the value before the bar, and the arguments after its name.</summary>
 internal delegate object? Filter(Frame frame, object? value, Arguments arguments);
 
 /// <summary>All filters by name.</summary>

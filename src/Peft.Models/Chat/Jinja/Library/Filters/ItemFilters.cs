@@ -1,6 +1,6 @@
 namespace Peft.Models.Jinja;
 
-/// <summary>Filters on lists, dicts and other things with items.</summary>
+/// <summary>Filters for lists, dicts and other collections.</summary>
 internal static class ItemFilters
 {
     public static readonly Dictionary<string, Filter> All = new()

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Filters that make numbers.</summary>
+/// <summary>Filters that return numbers.</summary>
 internal static class NumberFilters
 {
     public static readonly Dictionary<string, Filter> All = new()

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Models.Jinja;
 
-/// <summary>Filters that make text.</summary>
+/// <summary>Filters that return strings.</summary>
 internal static partial class TextFilters
 {
     public static readonly Dictionary<string, Filter> All = new()
@@ -14,7 +14,7 @@ internal static partial class TextFilters
         ["capitalize"] = (frame, value, _) => PythonText.Capitalize(frame.Run.Text(value)),
         ["title"] = (frame, value, _) => Title(frame.Run, frame.Run.Text(value)),
         ["string"] = (frame, value, _) => frame.Run.Text(value),
-        // Nothing is escaped here, so nothing needs to be kept from it.
+        // There is no autoescaping, so marking a string as safe has no effect.
         ["safe"] = (frame, value, _) => frame.Run.Text(value),
         ["escape"] = (frame, value, _) => Escape(frame.Run, frame.Run.Text(value)),
         ["e"] = (frame, value, _) => Escape(frame.Run, frame.Run.Text(value)),
@@ -29,12 +29,12 @@ internal static partial class TextFilters
 
     static string Title(RenderRun run, string text)
     {
-        // Each word is a string, or several, until they are one text.
+        // Each word becomes at least one string before they are joined.
         run.Charge(32L * text.Length);
         return string.Concat(WordBeginning().Split(text).Select(PythonText.Capitalize));
     }
 
-    // Five passes, each of which may make a text of its own, five times as long at last.
+    // Five passes, each of which may create a new string. The last one can be five times as long.
     static string Escape(RenderRun run, string text) => Charged(run, text).Replace("&", "&amp;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal).Replace("'", "&#39;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal);
 
@@ -52,7 +52,7 @@ internal static partial class TextFilters
         var indention = arguments[0] as string ?? new string(' ', (int)Math.Clamp(arguments.Integer(0, 4), 0, 10_000));
         var result = new StringBuilder();
         var lines = (text + "\n").Split('\n');
-        // The line break added is the end of the last line, not a line more.
+        // The appended line break ends the last line and does not begin another one.
         for (var i = 0; i < lines.Length - 1; i++)
         {
             var indents = i == 0 ? arguments.Flag(1) : lines[i].Length > 0 || arguments.Flag(2);
@@ -72,7 +72,7 @@ internal static partial class TextFilters
 
     static string Format(RenderRun run, string format, Arguments arguments)
     {
-        if (arguments.Positional.Count > 0 && arguments.Named.Count > 0) throw new ChatTemplateException("The filter format takes positions or names, not both.");
+        if (arguments.Positional.Count > 0 && arguments.Named.Count > 0) throw new ChatTemplateException("The filter format takes positional or keyword arguments, not both.");
         return PercentFormat.Apply(run, format, arguments.Named.Count > 0 ? PyDict.From(arguments.Named) : new PyTuple(arguments.Positional));
     }
 
