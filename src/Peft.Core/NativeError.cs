@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>What torch's own errors mean to a caller.</summary>
+/// <summary>Translates torch's errors into named exceptions.</summary>
 internal static class NativeError
 {
-    /// <summary>The named exception for an error of torch in an operation on an input.</summary>
+    /// <summary>The exception for a torch error in an operation on an input.</summary>
     /// <param name="error">The error.</param>
-    /// <param name="operation">What was done, such as a module with its sizes.</param>
+    /// <param name="operation">The operation, such as a module with its sizes.</param>
     /// <param name="input">The input.</param>
     public static Exception Explain(ExternalException error, string operation, Tensor input)
     {

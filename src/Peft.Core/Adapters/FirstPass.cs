@@ -3,26 +3,26 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// What the layers of an adapter share, where it must know the model's last hidden states before the layers run (X-LoRA): the model then runs
+/// Shared state of an adapter whose layers need the model's last hidden states before they run (X-LoRA). The model then runs
 /// twice, first without adapters and without gradients.
 /// </summary>
 public interface IReadsFirstPass
 {
     /// <summary>Called after the first pass, before the second.</summary>
-    /// <param name="states">The last hidden states <c>[batch, positions, hidden]</c>, which must not be kept.</param>
-    /// <returns>Disposed when the second pass is over.</returns>
+    /// <param name="states">The last hidden states <c>[batch, positions, hidden]</c>. They must not be kept.</param>
+    /// <returns>A scope that is disposed after the second pass.</returns>
     IDisposable Read(Tensor states);
 }
 
-/// <summary>The pass that a model makes before its own, for adapters that ask for it (<see cref="IReadsFirstPass"/>).</summary>
+/// <summary>The preliminary pass of a model, for adapters that require one (<see cref="IReadsFirstPass"/>).</summary>
 public static class FirstPass
 {
     [ThreadStatic] private static bool running;
 
-    /// <summary>Whether it runs on this thread.</summary>
+    /// <summary>True while the preliminary pass runs on this thread.</summary>
     public static bool IsRunning => running;
 
-    /// <summary>Leaves out all layers but those that act in it until the result is disposed.</summary>
+    /// <summary>Disables all layers that do not act in the preliminary pass, until the result is disposed.</summary>
     internal static IDisposable Enter()
     {
         running = true;

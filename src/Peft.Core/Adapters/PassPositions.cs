@@ -3,38 +3,38 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// The positions of a forward pass, for adapter layers whose output depends on more than one: a model enters them while its layers run, and layers ask
-/// for <see cref="Current"/>.
+/// The positions of a forward pass, for adapter layers whose output depends on more than one position. The model enters them while its layers run, and layers
+/// read <see cref="Current"/>.
 /// </summary>
 public sealed class PassPositions
 {
     [ThreadStatic] private static PassPositions? current;
 
-    /// <summary>Those of the pass that runs on this thread; null outside of one.</summary>
+    /// <summary>The positions of the pass that runs on this thread; null outside of a pass.</summary>
     public static PassPositions? Current => current;
 
-    /// <summary>Rows of the batch.</summary>
+    /// <summary>Number of rows of the batch.</summary>
     public required int Rows { get; init; }
 
-    /// <summary>Whether a position sees the earlier ones only.</summary>
+    /// <summary>True if each position attends only to itself and earlier ones.</summary>
     public bool IsCausal { get; init; }
 
-    /// <summary>1 for what is no padding, <c>[rows, positions]</c>, those that a cache holds among them; null if nothing is.</summary>
+    /// <summary>Attention mask <c>[rows, positions]</c>, including cached positions: 1 for tokens, 0 for padding; null if there is no padding.</summary>
     public Tensor? Real { get; init; }
 
-    /// <summary>Lengths of the sequences that lie end to end in the single row; null if rows are single sequences.</summary>
+    /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>What a cache remembers of earlier positions; null without one.</summary>
+    /// <summary>Memory of cached positions; null without a cache.</summary>
     public IPositionMemory? Memory { get; init; }
 
     /// <summary>
-    /// The mean over the positions that each one sees, padding left out: in a causal model those up to itself, so that nothing looks ahead and a cache
-    /// holds what is needed; otherwise all. Outside of a model's pass all positions count.
+    /// The mean over the positions that each one sees, without padding. In a causal model these are the positions up to itself, so that no future position leaks in and
+    /// a cache can provide the earlier ones; otherwise all positions. Outside of a model's pass all positions count.
     /// </summary>
-    /// <param name="key">What the values are of: the same object in each pass.</param>
+    /// <param name="key">Identifies the values: the same object in each pass.</param>
     /// <param name="values"><c>[rows, positions, …]</c></param>
-    /// <returns>As many positions in a causal model, otherwise 1.</returns>
+    /// <returns>One mean per position in a causal model, otherwise a single one.</returns>
     public static Tensor MeanOfSeen(object key, Tensor values)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -50,7 +50,7 @@ public sealed class PassPositions
         return new Exit(before);
     }
 
-    /// <summary>A run of the new positions of the current pass, entered while a layer sees it alone; nothing outside of a pass.</summary>
+    /// <summary>Enters a span of the current pass's new positions while a layer processes only that span; null outside of a pass.</summary>
     internal static IDisposable? EnterRun(long start, long length, long of)
         => current is not { } whole ? null
             : new PassPositions { Rows = whole.Rows, IsCausal = whole.IsCausal, Real = whole.Real?.narrow(1, whole.Real.shape[1] - of + start, length) }.Enter();
@@ -79,14 +79,14 @@ public sealed class PassPositions
     }
 }
 
-/// <summary>Remembers numbers of the positions that a cache holds.</summary>
+/// <summary>Stores values of the positions that a cache holds.</summary>
 public interface IPositionMemory
 {
-    /// <summary>Adds those of new positions.</summary>
-    /// <param name="key">What they are of.</param>
+    /// <summary>Appends the values of new positions.</summary>
+    /// <param name="key">Identifies the values.</param>
     /// <param name="values"><c>[rows, new, width]</c></param>
-    /// <param name="rows">Numbers of the rows in the batch, if they are some of its rows.</param>
-    /// <param name="batch">Rows of the batch.</param>
-    /// <returns>Those of all positions, <c>[rows, past + new, width]</c>.</returns>
+    /// <param name="rows">Indices of the rows within the batch; null for all rows.</param>
+    /// <param name="batch">Number of rows of the batch.</param>
+    /// <returns>The values of all positions, <c>[rows, past + new, width]</c>.</returns>
     Tensor Append(object key, Tensor values, Tensor? rows, int batch);
 }

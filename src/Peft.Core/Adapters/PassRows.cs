@@ -2,22 +2,22 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Which rows of the batch a layer sees, while a part of them runs through layers of its own.</summary>
+/// <summary>The rows of the batch that a layer processes, while only some of them run through its layers.</summary>
 public static class PassRows
 {
     [ThreadStatic] private static Tensor? current;
 
-    /// <summary>Numbers of the rows, <c>[rows]</c>; null where all are seen.</summary>
+    /// <summary>Indices of the rows, <c>[rows]</c>; null for all rows.</summary>
     internal static Tensor? Current => current;
 
-    /// <summary>What belongs to the rows that are seen, of a tensor with the batch's rows in its first dimension: the tensor itself where all are, and where it has one row for all.</summary>
+    /// <summary>Selects the current rows of a tensor whose first dimension is the batch. Returns the tensor itself if all rows are current, or if it has a single row for all.</summary>
     public static Tensor Of(Tensor perRow)
     {
         ArgumentNullException.ThrowIfNull(perRow);
         return current is null || perRow.shape[0] == 1 ? perRow : perRow.index_select(0, current.to(perRow.device));
     }
 
-    /// <summary>Makes rows, counted among those seen so far, the ones that are seen until the result is disposed.</summary>
+    /// <summary>Restricts the current rows to a subset until the result is disposed. Indices are relative to the rows that are current now.</summary>
     internal static IDisposable Enter(Tensor rows)
     {
         var before = current;

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// The token ids of a forward pass, for adapter layers that act on some tokens alone: a model enters them while its layers run, and layers ask for
+/// The token ids of a forward pass, for adapter layers that act only on some tokens. The model enters them while its layers run, and layers read
 /// <see cref="Current"/>.
 /// </summary>
 public sealed class PassTokens : IDisposable
@@ -11,12 +11,12 @@ public sealed class PassTokens : IDisposable
     [ThreadStatic] private static PassTokens? current;
 
     private readonly Dictionary<object, Tensor> derived = new(ReferenceEqualityComparer.Instance);
-    private readonly Func<Tensor>? read;   // for a part of a pass, which seldom asks
+    private readonly Func<Tensor>? read;   // lazy, for a part of a pass: it rarely needs its ids
     private Tensor? ids;
 
     /// <summary>The tokens of a pass.</summary>
-    /// <param name="ids">Token ids <c>[batch, past + sequence]</c>; they stay the caller's.</param>
-    /// <param name="packedLengths">Lengths of the sequences that lie end to end in the single row; null otherwise.</param>
+    /// <param name="ids">Token ids <c>[batch, past + sequence]</c>; the caller keeps ownership.</param>
+    /// <param name="packedLengths">Lengths of the sequences that are packed into the single row; null if each row is one sequence.</param>
     public PassTokens(Tensor ids, IReadOnlyList<int>? packedLengths = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -26,18 +26,18 @@ public sealed class PassTokens : IDisposable
 
     private PassTokens(Func<Tensor> read, IReadOnlyList<int>? packedLengths) => (this.read, PackedLengths) = (read, packedLengths);
 
-    /// <summary>Those of the pass that runs on this thread; null outside of one, or where the model got embeddings.</summary>
+    /// <summary>The tokens of the pass that runs on this thread; null outside of a pass, or if the model received embeddings.</summary>
     public static PassTokens? Current => current;
 
-    /// <summary>Token ids <c>[batch, past + sequence]</c>, those that a cache holds among them.</summary>
+    /// <summary>Token ids <c>[batch, past + sequence]</c>, including those in the cache.</summary>
     public Tensor Ids => ids ??= read!().DetachFromDisposeScope();
 
-    /// <summary>Lengths of the sequences that lie end to end in the single row; null if rows are single sequences.</summary>
+    /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; }
 
-    /// <summary>What follows from the tokens, computed once for all layers that ask with the same key.</summary>
-    /// <param name="key">What it is computed for.</param>
-    /// <param name="make">Computes it; the result stays this object's.</param>
+    /// <summary>A tensor that is derived from the tokens. It is computed once for all layers that use the same key.</summary>
+    /// <param name="key">Identifies the derived tensor.</param>
+    /// <param name="make">Computes the tensor, which this object then owns.</param>
     public Tensor Derive(object key, Func<Tensor> make)
     {
         ArgumentNullException.ThrowIfNull(make);
@@ -53,7 +53,7 @@ public sealed class PassTokens : IDisposable
         return new Exit(before);
     }
 
-    /// <summary>The tokens of some rows of the current pass, entered while a part of the batch runs; nothing where no tokens are known.</summary>
+    /// <summary>Enters the tokens of some rows or positions of the current pass while that part runs; null if no tokens are known.</summary>
     internal static IDisposable? EnterPart(Func<Tensor, Tensor> part)
     {
         if (current is not { } whole) return null;

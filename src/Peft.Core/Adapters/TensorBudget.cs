@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Bounds the tensors that options may ask for: by the machine's memory, and for a file by what it and the model hold, before they are made.</summary>
+/// <summary>Limits the size of tensors that options request, before they are allocated: by the machine's memory and, for a saved adapter, by the size of its file and the model.</summary>
 internal static class TensorBudget
 {
-    // Small adapters need not be measured.
+    // Small adapters are always allowed.
     private const long Always = 256L << 20;
 
     [ThreadStatic] private static long? left;
 
-    /// <summary>Lays an adapter out.</summary>
-    /// <exception cref="AdapterOptionsException">Its tensors are larger than they can be.</exception>
+    /// <summary>Plans the layers of an adapter.</summary>
+    /// <exception cref="AdapterOptionsException">The tensors would be too large.</exception>
     public static AdapterPlan Plan(AdapterOptions options, Func<AdapterPlan> plan)
     {
         try
@@ -25,7 +25,7 @@ internal static class TensorBudget
         }
     }
 
-    /// <summary>Bounds what this thread makes until the result is disposed: an adapter is not much larger than its file and its model.</summary>
+    /// <summary>Limits the allocations of this thread until the result is disposed: an adapter is not much larger than its file and its model.</summary>
     public static IDisposable For(IEnumerable<long> bytes)
     {
         var before = left;
@@ -33,7 +33,7 @@ internal static class TensorBudget
         return new End(before);
     }
 
-    /// <summary>The shape, if a tensor of it may be made.</summary>
+    /// <summary>Returns the shape if a tensor of that shape may be allocated.</summary>
     public static long[] Take(long[] shape, ScalarType type, Device device)
     {
         if (device.type == TorchSharp.DeviceType.META) return shape;
