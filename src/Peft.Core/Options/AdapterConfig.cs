@@ -7,22 +7,22 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>Reads and writes <c>adapter_config.json</c> as Hugging Face PEFT does: all fields, sorted by name, two spaces deep.</summary>
+/// <summary>Reads and writes <c>adapter_config.json</c> as Hugging Face PEFT does: all fields, sorted by name, indented by two spaces.</summary>
 public static class AdapterConfig
 {
     /// <summary>Name of the file.</summary>
     public const string FileName = "adapter_config.json";
 
-    /// <summary>Version of the format that is written, in Hugging Face PEFT's numbering.</summary>
+    /// <summary>Version of the written format, as a version of Hugging Face PEFT.</summary>
     public const string FormatVersion = "0.20.0";
 
-    // By reflection: generated code would give an init-only property that the file omits its type's default and not its own.
+    // Reflection, because generated code sets an init-only property that the file omits to its type's default instead of the property's own.
     internal static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new PythonNumber() },
-        // As Python's readers, which take null for "as usual" where there is no null.
+        // As in Python, where null stands for the default of a field that cannot be null.
         TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { SkipNulls } },
     };
 
@@ -36,7 +36,7 @@ public static class AdapterConfig
     private static string? FieldOfNull(AdapterOptions options)
         => NullValues.In(options).Select(property => Json.GetTypeInfo(options.GetType()).Properties.FirstOrDefault(field => field.AttributeProvider is PropertyInfo of && of.Name == property.Name)?.Name ?? property.Name).FirstOrDefault();
 
-    /// <summary>The text of the file.</summary>
+    /// <summary>The content of the file.</summary>
     public static string Write(AdapterOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -45,9 +45,9 @@ public static class AdapterConfig
         return sorted.ToJsonString(Json);
     }
 
-    /// <summary>Reads the options of whatever method a folder holds, or its only subfolder that holds an adapter.</summary>
-    /// <exception cref="CheckpointException">The file is missing or is no adapter's configuration.</exception>
-    /// <exception cref="AdapterOptionsException">The method is not known, or its options make no sense.</exception>
+    /// <summary>Reads the options of an adapter, of any method, from its folder or from the only subfolder that holds an adapter.</summary>
+    /// <exception cref="CheckpointException">The file is missing or is not an adapter configuration.</exception>
+    /// <exception cref="AdapterOptionsException">The method is unknown, or its options are invalid.</exception>
     public static AdapterOptions Read(string folder)
     {
         folder = AdapterFolder.Find(folder);
@@ -57,7 +57,7 @@ public static class AdapterConfig
 
     /// <summary>Reads options from the text of a file.</summary>
     /// <param name="json">The text.</param>
-    /// <param name="source">Where it came from, for errors.</param>
+    /// <param name="source">The origin of the text, for error messages.</param>
     public static AdapterOptions Parse(string json, string source = FileName)
     {
         try

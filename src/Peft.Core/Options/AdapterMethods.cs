@@ -3,20 +3,20 @@ using System.Reflection;
 
 namespace Peft;
 
-/// <summary>Says, in a method's assembly, that a <c>peft_type</c> is read into an options type. Open to any assembly.</summary>
+/// <summary>Registers the options type of a <c>peft_type</c> in a method's assembly. Any assembly may use it.</summary>
 /// <param name="peftType">The method, as in <c>adapter_config.json</c>.</param>
-/// <param name="options">Its options, an <see cref="AdapterOptions"/>.</param>
+/// <param name="options">The options type, an <see cref="AdapterOptions"/>.</param>
 [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
 public sealed class AdapterMethodAttribute(string peftType, Type options) : Attribute
 {
     /// <summary>The method, as in <c>adapter_config.json</c>.</summary>
     public string PeftType { get; } = peftType;
 
-    /// <summary>Its options.</summary>
+    /// <summary>The options type.</summary>
     public Type Options { get; } = options;
 }
 
-/// <summary>The methods that this program knows: those that its assemblies declare by <see cref="AdapterMethodAttribute"/>.</summary>
+/// <summary>The methods that the program knows: those that its assemblies register by <see cref="AdapterMethodAttribute"/>.</summary>
 public static class AdapterMethods
 {
     private static readonly string[] Packages = ["Peft.Core", "Peft.Lora", "Peft.Prefix", "Peft.Adapters"];
@@ -27,7 +27,7 @@ public static class AdapterMethods
     {
         get
         {
-            // A package that no code has touched yet is not loaded: a folder may name its method all the same.
+            // The runtime loads a package only when code uses it, but a saved adapter may name its method before that.
             foreach (var package in Packages) TryLoad(package);
             return AppDomain.CurrentDomain.GetAssemblies().Where(assembly => !assembly.IsDynamic)
                 .SelectMany(assembly => Declared.GetOrAdd(assembly, each => [.. each.GetCustomAttributes<AdapterMethodAttribute>()]))

@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Reads a member of an enumeration from text, by its own name or by the one in files (<see cref="JsonStringEnumMemberNameAttribute"/>), for binders of settings.</summary>
-/// <typeparam name="T">The enumeration.</typeparam>
+/// <summary>Reads an enum member from text, by its own name or its name in files (<see cref="JsonStringEnumMemberNameAttribute"/>), for binders of settings.</summary>
+/// <typeparam name="T">The enum.</typeparam>
 public sealed class EnumNames<T> : TypeConverter where T : struct, Enum
 {
     private static readonly (T Value, string[] Names)[] Members = [.. typeof(T).GetFields().Where(field => field.IsLiteral)

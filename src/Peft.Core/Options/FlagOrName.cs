@@ -4,10 +4,10 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// A field that Hugging Face spells as <c>true</c>, <c>false</c> or a name (<c>init_weights</c>). The members of the enumeration say
-/// which, by <see cref="JsonStringEnumMemberNameAttribute"/>: <c>true</c>, <c>false</c>, or the name.
+/// A field that Hugging Face writes as <c>true</c>, <c>false</c> or a name (<c>init_weights</c>). The <see cref="JsonStringEnumMemberNameAttribute"/> of each
+/// enum member gives its form: <c>true</c>, <c>false</c>, or the name.
 /// </summary>
-/// <typeparam name="T">The enumeration.</typeparam>
+/// <typeparam name="T">The enum.</typeparam>
 public sealed class FlagOrName<T> : JsonConverter<T> where T : struct, Enum
 {
     private static readonly Dictionary<T, string> Names = typeof(T).GetFields().Where(field => field.IsLiteral)
