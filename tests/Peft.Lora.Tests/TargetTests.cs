@@ -73,7 +73,7 @@ public sealed class TargetTests : IDisposable
         // Half of a path matches neither as a name nor as an expression.
         using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ModuleSelector.AllLinear, ExcludeModules = "attention" });
         Adapted(peft).ShouldBe(Linears, ignoreOrder: true);
-        peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': ExcludeModules [attention] matches no module of Zoo, so nothing is left out by it.");
+        peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': ExcludeModules [attention] matches no module of Zoo, so it excludes nothing.");
     }
 
     [Fact]
@@ -203,7 +203,7 @@ public sealed class TargetTests : IDisposable
         var message = Should.Throw<TrainingException>(() => trainer.Train()).Message;
         message.ShouldContain("adapted modules leave.");
         message.ShouldContain("call module.call(x)");
-        logger.Lines.ShouldContain("Warning: Adapter 'default': ExcludeModules [nothing] matches no module of UserModel, so nothing is left out by it.");
+        logger.Lines.ShouldContain("Warning: Adapter 'default': ExcludeModules [nothing] matches no module of UserModel, so it excludes nothing.");
     }
 
     private static string[] Adapted(PeftModel peft) => [.. peft.Status().Select(row => row.Path)];
