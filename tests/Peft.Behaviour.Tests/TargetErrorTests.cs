@@ -8,7 +8,7 @@ public sealed class TargetErrorTests
 {
     [Theory]
     [InlineData("q_proj", "regular expression", "[\"q_proj\"]", "2 modules")]
-    [InlineData("Q_PROJ", "Upper and lower case", "'q_proj'")]
+    [InlineData("Q_PROJ", "case-sensitive", "'q_proj'")]
     [InlineData("mlp", "cannot be adapted itself", "gate_proj")]
     [InlineData("q_prj", "Nearest: q_proj (2 modules)")]
     public void A_string_that_matches_nothing_is_told_why(string pattern, params string[] parts)
@@ -20,8 +20,8 @@ public sealed class TargetErrorTests
     }
 
     [Theory]
-    [InlineData("Q_Proj", "Upper and lower case", "'q_proj'")]
-    [InlineData("self_attn.Q_proj", "Upper and lower case")]
+    [InlineData("Q_Proj", "case-sensitive", "'q_proj'")]
+    [InlineData("self_attn.Q_proj", "case-sensitive")]
     [InlineData("mlp", "cannot be adapted itself", "gate_proj, up_proj, down_proj")]
     [InlineData("layers.0", "cannot be adapted itself")]
     [InlineData("q_prj", "Nearest: q_proj")]
