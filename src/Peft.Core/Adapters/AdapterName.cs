@@ -36,7 +36,7 @@ public static class AdapterName
             : name[^1] is '.' or ' ' || name[0] == ' ' ? "starts or ends with a space, or ends with a dot"
             : name.IndexOfAny([.. NotAllowed]) is >= 0 and var at ? $"holds '{name[at]}'"
             : name.Any(char.IsControl) ? "holds a control character"
-            : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name)) != name ? "holds half a surrogate pair"
+            : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name)) != name ? "contains an unpaired surrogate"
             : Encoding.UTF8.GetByteCount(name) > MostBytes ? $"has more than {MostBytes} bytes"
             : Devices.Contains(name.Split('.')[0].TrimEnd(), StringComparer.OrdinalIgnoreCase) ? "is a device of Windows"
             : null;

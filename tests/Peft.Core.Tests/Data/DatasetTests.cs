@@ -67,7 +67,7 @@ public class DatasetTests
         data.Count.ShouldBe(2);
         data.TruncatedRows.ShouldBe(1);
         data.DroppedRows.ShouldBe(2);
-        logger.Lines.Single().ShouldContain("1 rows were cut and 2 rows dropped at a maximal length of 5 tokens");
+        logger.Lines.Single().ShouldContain("1 rows were truncated and 2 rows dropped at a maximum length of 5 tokens");
         using var batch = data.GetBatch([0]);
         Ids(batch.InputIds).ShouldBe([1, 'a', 'b', 'c', 'd']);
     }
