@@ -62,7 +62,7 @@ public sealed class TextDataset : TrainingDataset
         {
             InputIds = tensor(block, [rows.Count, BlockSize]),
             Labels = tensor(block, [rows.Count, BlockSize]),
-            Weight = rows.Count * (BlockSize - 1.0),   // nothing comes before the first token of a block that could predict it
+            Weight = rows.Count * (BlockSize - 1.0),   // the first token of a block is not predicted
             Tokens = block.Length,
         };
     }

@@ -90,7 +90,7 @@ public class DatasetTests
     }
 
     [Theory]
-    [InlineData("{\"prompt\": \"a\", \"completion\": \"b\"}\n\n{\"prompt\": \"a\", }", "line 3: no valid JSON")]
+    [InlineData("{\"prompt\": \"a\", \"completion\": \"b\"}\n\n{\"prompt\": \"a\", }", "line 3: not valid JSON")]
     [InlineData("[1]", "line 1: expected a JSON object, but found an array")]
     [InlineData("{\"question\": \"a\", \"answer\": \"b\"}", "line 1: there is no field \"prompt\". Fields found: question, answer")]
     [InlineData("{\"prompt\": \"a\", \"completion\": 5}", "line 1: field \"completion\" must be a string, but is a number")]
