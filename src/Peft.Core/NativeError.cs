@@ -14,7 +14,7 @@ internal static class NativeError
     {
         var first = error.Message.Split('\n')[0];
         return first.Contains("allocate memory", StringComparison.Ordinal) || first.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
-            ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Take fewer or shorter rows.")
+            ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Use fewer or shorter rows.")
             : new ArgumentException($"{operation} cannot take {TensorRules.Describe(input)}: {first}", nameof(input), error);
     }
 }

@@ -273,7 +273,7 @@ public sealed partial class PeftModel
         foreach (var name in names) Find(name);
         if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active once, but these are {string.Join(", ", names)}.", nameof(adapters));
         if (adapters?.IsStack == false && names.Find(name => Find(name).Prompt is not null) is { } prompt)
-            throw new ArgumentException($"'{prompt}' puts virtual tokens before the input, which a composition other than a stack has no place for.", nameof(adapters));
+            throw new ArgumentException($"'{prompt}' prepends virtual tokens to the input, which only a stack supports.", nameof(adapters));
         return names.ToDictionary(name => name, Find);
     }
 

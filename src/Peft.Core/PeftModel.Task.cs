@@ -26,7 +26,7 @@ public sealed partial class PeftModel
     private void RequireTaskHead(string name, AdapterPlan plan)
     {
         if (unfit is null || Module is not ITaskModel { TaskHead: { } head } || plan.Layers.Any(layer => layer.Target.Module == head)) return;
-        throw new AdapterMismatchException($"Adapter '{name}' was trained for a head that this {Module.GetType().Name} has not, and does not hold one: load the base model that it was trained on.");
+        throw new AdapterMismatchException($"Adapter '{name}' was trained for a head that this {Module.GetType().Name} does not have, and does not contain one: load the base model that it was trained on.");
     }
 
     private void RestoreTask()

@@ -194,7 +194,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         lock (guard)
             if (scopes.Find(scope => scope.Kind is nameof(Rows) or nameof(WithAdapters)) is { } open)
-                throw new PeftException($"{operation} is not possible while a scope of {open.Kind} is open: it says what acts, which weights cannot follow. Dispose it first.");
+                throw new PeftException($"{operation} is not possible while a scope of {open.Kind} is open: merged weights cannot depend on a scope. Dispose it first.");
     }
 
     private void RequireNoTraining([CallerMemberName] string operation = "")
@@ -206,7 +206,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         if (active.Contains(adapter.Name)) RequireNoTraining(operation);
         if (adapters.Values.FirstOrDefault(other => other.Parts.Contains(adapter)) is { } user)
-            throw new PeftException($"{operation} is not possible: the adapter '{user.Name}' ({user.Options.PeftType}) is made of '{adapter.Name}'. Delete('{user.Name}') first.");
+            throw new PeftException($"{operation} is not possible: the adapter '{user.Name}' ({user.Options.PeftType}) uses '{adapter.Name}'. Delete('{user.Name}') first.");
     }
 
     private void RequireFree(string name)

@@ -79,7 +79,7 @@ public sealed class TargetTests : IDisposable
     [Fact]
     public void Excluding_all_that_matches_is_refused()
         => Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query"], ExcludeModules = ["attention.query"] }))
-            .Message.ShouldBe("All modules that TargetModules [query] matches are left out by ExcludeModules [attention.query] or LayersToTransform [].");
+            .Message.ShouldBe("All modules that TargetModules [query] matches are excluded by ExcludeModules [attention.query] or LayersToTransform [].");
 
     [Fact]
     public void A_regular_expression_must_match_the_whole_path()

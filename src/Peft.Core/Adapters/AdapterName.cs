@@ -38,7 +38,7 @@ public static class AdapterName
             : name.Any(char.IsControl) ? "holds a control character"
             : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name)) != name ? "contains an unpaired surrogate"
             : Encoding.UTF8.GetByteCount(name) > MostBytes ? $"has more than {MostBytes} bytes"
-            : Devices.Contains(name.Split('.')[0].TrimEnd(), StringComparer.OrdinalIgnoreCase) ? "is a device of Windows"
+            : Devices.Contains(name.Split('.')[0].TrimEnd(), StringComparer.OrdinalIgnoreCase) ? "is a Windows device name"
             : null;
 }
 
@@ -46,7 +46,7 @@ public static class AdapterName
 public sealed class AdapterNameException : PeftException
 {
     internal AdapterNameException(string name, string fault) : base(
-        $"'{Shown(name)}' cannot be the name of an adapter: it {fault}. An adapter is saved in a folder of its name: take letters, digits, '-', '_' and '.', as in 'my-adapter'.") => Name = name;
+        $"'{Shown(name)}' cannot be the name of an adapter: it {fault}. An adapter is saved in a folder of its name: use letters, digits, '-', '_' and '.', as in 'my-adapter'.") => Name = name;
 
     /// <summary>The invalid name.</summary>
     public string Name { get; }

@@ -19,7 +19,7 @@ internal static partial class BaseModelName
                 + $"Load a model for {task}, or train the adapter here (and write {purpose} into task_type of its {AdapterConfig.FileName}).";
         if (options.BaseModelNameOrPath is not { } trained || (model as IPretrainedModel)?.NameOrPath is not { } used) yield break;
         if (string.IsNullOrWhiteSpace(trained) || string.IsNullOrWhiteSpace(used) || string.Equals(LastPart(trained), LastPart(used), StringComparison.OrdinalIgnoreCase)) yield break;
-        yield return $"Adapter '{adapter}' was trained on the base model '{trained}', but this model is '{used}'. If that is not the same model under another name, the adapter is of no use here: "
+        yield return $"Adapter '{adapter}' was trained on the base model '{trained}', but this model is '{used}'. If that is not the same model under another name, the adapter will not work here: "
             + $"load '{trained}'. If it is the same, write '{used}' into base_model_name_or_path of the adapter's {AdapterConfig.FileName}.";
     }
 

@@ -17,9 +17,9 @@ internal sealed class LayerArrangement(nn.Module model, Func<bool> isActive) : I
     public bool Arrange(IReadOnlyList<int>? wanted, bool adapted)
     {
         if (wanted is null || order?.SequenceEqual(wanted) == true) return false;
-        if (adapted) throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", wanted)}], but the model's adapters were made for {(order is null ? "its own" : $"[{string.Join(", ", order)}]")}. Take those off first.");
-        if (model is not IReordersLayers layers) throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", wanted)}], which a {model.GetType().Name} cannot run.");
-        if (wanted.Any(layer => layer < 0 || layer >= layers.LayerCount)) throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", wanted)}], but the model has {layers.LayerCount}, counted from 0.");
+        if (adapted) throw new AdapterOptionsException($"The adapter requires the layer order [{string.Join(", ", wanted)}], but the model's adapters were made for {(order is null ? "its own" : $"[{string.Join(", ", order)}]")}. Remove those first.");
+        if (model is not IReordersLayers layers) throw new AdapterOptionsException($"The adapter requires the layer order [{string.Join(", ", wanted)}], which a {model.GetType().Name} cannot run.");
+        if (wanted.Any(layer => layer < 0 || layer >= layers.LayerCount)) throw new AdapterOptionsException($"The adapter requires the layer order [{string.Join(", ", wanted)}], but the model has {layers.LayerCount}, counted from 0.");
         arranged = layers.Reorder(wanted, isActive);
         order = wanted;
         return true;

@@ -38,9 +38,9 @@ public sealed record TaskDescription
             var fields = JsonNode.Parse(JsonFile.Read(path), null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject;
             var names = fields?["id2label"] as JsonObject ?? throw new CheckpointException(path, "has no object \"id2label\", which names the classes.");
             var labels = Enumerable.Range(0, names.Count)
-                .Select(id => names[id.ToString(CultureInfo.InvariantCulture)]?.GetValue<string>() ?? throw new CheckpointException(path, $"has {names.Count} classes in \"id2label\", but none of number {id}.")).ToList();
+                .Select(id => names[id.ToString(CultureInfo.InvariantCulture)]?.GetValue<string>() ?? throw new CheckpointException(path, $"has {names.Count} classes in \"id2label\", but none with the id {id}.")).ToList();
             if (labels.Count == 0 || labels.Exists(string.IsNullOrEmpty) || labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
-                throw new CheckpointException(path, "names no class in \"id2label\", or one by an empty name, or two by the same.");
+                throw new CheckpointException(path, "has no class in \"id2label\", an empty class name, or the same name twice.");
             return new() { Labels = labels, ProblemType = fields!["problem_type"]?.GetValue<string>(), Pooling = fields["classifier_pooling"]?.GetValue<string>() };
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)

@@ -21,7 +21,7 @@ internal static class TensorBudget
         }
         catch (Exception error) when (error is ExternalException or OutOfMemoryException or OverflowException or NotEnoughMemoryException or ArgumentOutOfRangeException { ParamName: "shape" })
         {
-            throw new AdapterOptionsException($"{options.GetType().Name} asks for tensors that cannot be made ({error.Message.Split('\n')[0]}): see its ranks and sizes.");
+            throw new AdapterOptionsException($"{options.GetType().Name} requires tensors that cannot be allocated ({error.Message.Split('\n')[0]}): check its ranks and sizes.");
         }
     }
 
@@ -41,7 +41,7 @@ internal static class TensorBudget
         if (left is not { } most) return shape;
         var bytes = shape.Aggregate(type is ScalarType.Float64 or ScalarType.Int64 ? 8.0 : 4.0, (product, size) => product * size);
         if (bytes > most)
-            throw new AdapterOptionsException($"The options ask for a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, where the saved adapter and its model leave room for {Math.Max(0, most) >> 20:N0}: see ranks and sizes.");
+            throw new AdapterOptionsException($"The options require a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, but the saved adapter and its model allow only {Math.Max(0, most) >> 20:N0} MB: check ranks and sizes.");
         left = most - (long)bytes;
         return shape;
     }

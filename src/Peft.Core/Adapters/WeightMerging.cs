@@ -20,7 +20,7 @@ internal sealed class WeightMerging(PeftModel model)
     {
         if (IsMerged) throw new PeftException("The adapters are merged already.");
         if (model.Active.FirstOrDefault(name => model.Find(name).Prompt is not null) is { } prompt)
-            throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) puts virtual tokens before the input, which no weights express. Use it unmerged.");
+            throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) prepends virtual tokens to the input, which cannot be merged into weights. Use it unmerged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var sites = model.Sites.Where(site => model.ActiveAt(site).Length > 0).ToList();
@@ -75,7 +75,7 @@ internal sealed class WeightMerging(PeftModel model)
         if (bias is not null && site.Target.Bias is null)
             throw new NotMergeableException($"{site.Target.Path} has no bias, so the bias of its adapter cannot be merged into it. Use the adapter unmerged.");
         if (safe && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
-            throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds numbers that are not finite. The model is unchanged.");
+            throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds values that are not finite. The model is unchanged.");
     }
 
     // Writing into a tied weight also changes the other module, unless that one is adapted in the same way.

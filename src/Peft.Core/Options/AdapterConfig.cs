@@ -65,15 +65,15 @@ public static class AdapterConfig
             using var document = JsonFile.Parse(json);
             var fields = document.RootElement;
             if (fields.ValueKind != JsonValueKind.Object || !fields.TryGetProperty("peft_type", out var field) || field.ValueKind != JsonValueKind.String || field.GetString() is not { } type)
-                throw new CheckpointException(source, $"has no field 'peft_type', so it is no adapter's configuration.");
+                throw new CheckpointException(source, $"has no field 'peft_type', so it is not an adapter configuration.");
             if (!AdapterMethods.Known.TryGetValue(type, out var options))
-                throw new AdapterOptionsException($"{source} is of method '{type}', which this program does not know. It knows: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
+                throw new AdapterOptionsException($"{source} is for the method '{type}', which this program does not know. Known methods: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
             var read = (AdapterOptions)fields.Deserialize(options, Json)!;
             return FieldOfNull(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} holds null where a value must be.") : read;
         }
         catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
         {
-            throw new CheckpointException(source, $"cannot be read: {name}: {error.Message} There stands {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
+            throw new CheckpointException(source, $"cannot be read: {name}: {error.Message} The value is {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {

@@ -24,7 +24,7 @@ public abstract record AdapterOptions
     public string PeftType
     {
         get => type;
-        init => type = string.Equals(value, type, StringComparison.OrdinalIgnoreCase) ? type : throw new AdapterOptionsException($"{GetType().Name} is for the method '{type}', but the settings are of '{value}'.");
+        init => type = string.Equals(value, type, StringComparison.OrdinalIgnoreCase) ? type : throw new AdapterOptionsException($"{GetType().Name} is for the method '{type}', but the settings are for '{value}'.");
     }
 
     /// <summary>Task of the model: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if known.</summary>

@@ -22,6 +22,6 @@ public sealed class EnumNames<T> : TypeConverter where T : struct, Enum
         if (value is not string text) throw GetConvertFromException(value);
         foreach (var (member, names) in Members)
             if (names.Contains(text.Trim(), StringComparer.OrdinalIgnoreCase)) return member;
-        throw new FormatException($"'{text}' is no {typeof(T).Name}. Known are: {string.Join(", ", Members.Select(member => member.Names[0]))}.");
+        throw new FormatException($"'{text}' is not a valid {typeof(T).Name}. Valid values: {string.Join(", ", Members.Select(member => member.Names[0]))}.");
     }
 }

@@ -19,7 +19,7 @@ public sealed class FlagOrName<T> : JsonConverter<T> where T : struct, Enum
         var name = reader.TokenType switch { JsonTokenType.True => "true", JsonTokenType.False => "false", JsonTokenType.String => reader.GetString(), _ => null };
         foreach (var (value, known) in Names)
             if (known == name) return value;
-        throw new JsonException($"'{name}' is not known. Known are: {string.Join(", ", Names.Values)}.");
+        throw new JsonException($"'{name}' is not a valid value. Valid values: {string.Join(", ", Names.Values)}.");
     }
 
     /// <inheritdoc/>

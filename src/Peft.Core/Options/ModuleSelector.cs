@@ -76,7 +76,7 @@ public sealed class ModuleSelector : ICollection<string>
     {
         // The empty name is the path of the model itself, which may be a single linear module.
         var missing = Array.IndexOf(names, null);
-        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: take it out.");
+        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: remove it.");
     }
 
     /// <inheritdoc/>
@@ -85,7 +85,7 @@ public sealed class ModuleSelector : ICollection<string>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     // Members that binders of settings use.
-    void ICollection<string>.Add(string item) => names = isBound ? Checked([.. names, item]) : throw new NotSupportedException($"The modules {this} are settled: set the option anew.");
+    void ICollection<string>.Add(string item) => names = isBound ? Checked([.. names, item]) : throw new NotSupportedException($"The modules {this} cannot be changed: set the option again.");
     void ICollection<string>.Clear() => throw new NotSupportedException();
     bool ICollection<string>.Remove(string item) => throw new NotSupportedException();
     bool ICollection<string>.Contains(string item) => names.Contains(item);

@@ -33,7 +33,7 @@ public static class NamePattern
         }
         catch (RegexMatchTimeoutException)
         {
-            throw new AdapterOptionsException($"The regular expression '{Shown(pattern)}' takes too long for '{path}': write it without repetitions inside of repetitions, or as a list of names.");
+            throw new AdapterOptionsException($"The regular expression '{Shown(pattern)}' takes too long for '{path}': avoid nested repetitions, or use a list of names.");
         }
     }
 

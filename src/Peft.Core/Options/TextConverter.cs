@@ -34,7 +34,7 @@ public sealed class TextConverter<T> : TypeConverter
                 last = error;
             }
         }
-        throw new FormatException($"'{text}' is no {Name(typeof(T))}{(last is PeftException ? $": {last.Message}" : ".")}", last);
+        throw new FormatException($"'{text}' is not a valid {Name(typeof(T))}{(last is PeftException ? $": {last.Message}" : ".")}", last);
     }
 
     private static IEnumerable<JsonNode> Forms(string text)

@@ -144,7 +144,7 @@ public sealed class ModelTree
         // Names from a file follow Hugging Face's rule. Names from a program mean a path or its last parts; they become paths if Hugging Face's rule would match more.
         if (names is not null && !options.InferenceMode)
         {
-            if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: take it out.");
+            if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: remove it.");
             string[] idle = [.. names.Where(name => !IsNew(name) && !Paths.Exists(path => ModuleSelector.Means(name, path)))];
             if (idle.Length > 0) throw NotFound(nameof(TargetedOptions.ModulesToSave), idle);
             names = [.. names.SelectMany(name => IsNew(name) || Paths.TrueForAll(path => !Ends(path, name) || ModuleSelector.Means(name, path)) ? [name] : Paths.Where(path => ModuleSelector.Means(name, path))).Distinct()];

@@ -32,7 +32,7 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     public override Tensor ToStored(Tensor matrix) => matrix.alias();
 
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
-        => throw new PeftException($"{this} is a parameter: only its module knows what is done with it.");
+        => throw new PeftException($"{this} is a parameter: only its module knows how it is used.");
 
     /// <summary>Replaces the value of the parameter while its module runs.</summary>
     /// <param name="value">The value for a pass, which may require a gradient; null leaves the parameter unchanged. It is disposed after the pass.</param>
@@ -73,7 +73,7 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     private Action Hook(string registration, Action<nn.Module> hook)
     {
         var register = Module.GetType().GetMethod(registration, [typeof(Action<nn.Module>)])
-            ?? throw new PeftException($"{this} cannot be adapted: its module is never called, so there is no moment to do it.");
+            ?? throw new PeftException($"{this} cannot be adapted: its module is never called.");
         var remover = register.Invoke(Module, [hook])!;
         return () => remover.GetType().GetMethod("remove")!.Invoke(remover, []);
     }

@@ -27,7 +27,7 @@ public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool>? Ma
 
     internal IEnumerable<string> Errors()
     {
-        if (Matches is null == Pattern is null) yield return $"The group '{Name}' needs a function or a Pattern that says which tensors belong to it, and not both.";
+        if (Matches is null == Pattern is null) yield return $"The group '{Name}' needs either a function or a Pattern that selects its tensors.";
         if (Pattern is not null && !IsExpression(Pattern)) yield return $"Pattern of group '{Name}' must be a regular expression, but was '{Pattern}'.";
     }
 

@@ -143,7 +143,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     private void CheckGradients(IReadOnlyList<string> missing)
     {
         if (missing.Count == 0 || options.MissingGradients == MissingGradientPolicy.Ignore) return;
-        var message = $"{missing.Count} of {parameters.Tensors.Count} trainable tensors got no gradient in the first step, so they would never learn: {Shorten(missing)}. "
+        var message = $"{missing.Count} of {parameters.Tensors.Count} trainable tensors got no gradient in the first step, so they would never be trained: {Shorten(missing)}. "
             + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model does not use all of its parts in each step.";
         if (options.MissingGradients == MissingGradientPolicy.Throw) throw new TrainingException(message);
         TrainingLog.Warning(trainer.Logger, message);

@@ -26,7 +26,7 @@ public class TrainerErrorTests
     public void A_tensor_without_gradient_is_named()
     {
         var model = new ModuleTrainable(new HalfUsed());
-        Message(new Trainer(model, Runs.Rows(8))).ShouldContain("1 of 3 trainable tensors got no gradient in the first step, so they would never learn: unused");
+        Message(new Trainer(model, Runs.Rows(8))).ShouldContain("1 of 3 trainable tensors got no gradient in the first step, so they would never be trained: unused");
         var warnings = new ListLogger();
         new Trainer(model, Runs.Rows(8), new() { Epochs = 1, MissingGradients = MissingGradientPolicy.Warn }) { Logger = warnings }.Train();
         warnings.Lines.ShouldContain(line => line.StartsWith("Warning") && line.Contains("unused"));

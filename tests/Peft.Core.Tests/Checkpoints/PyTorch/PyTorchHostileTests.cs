@@ -52,7 +52,7 @@ public sealed class PyTorchHostileTests : IDisposable
         { "ccollections\nOrderedDict\n]}a\x85R", "something other than a list of pairs" },
         { "ctorch._utils\n_rebuild_tensor_v2\n)R", "a tensor of 0 arguments" },
         { "ctorch._utils\n_rebuild_tensor_v3\n)R", "a tensor without a type" },
-        { "ctorch._utils\n_rebuild_parameter\n)R", "a parameter of something else" },
+        { "ctorch._utils\n_rebuild_parameter\n)R", "a parameter of something other" },
         { "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR", "a tensor without a storage" },
         { "}Q", "something other than a storage" },
         { "]}b", "opcode BUILD on a value" },
