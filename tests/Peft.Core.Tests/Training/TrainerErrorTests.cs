@@ -18,7 +18,7 @@ public class TrainerErrorTests
             "Epochs must be at least 1, but was 0", "BatchSize must be at least 1, but was -2", "GradientAccumulation must be at least 1, but was 0",
             "LearningRate must be above 0, but was NaN", "WarmupRatio must be in [0, 1], but was 2", "MaxGradientNorm must be above 0",
             "EarlyStoppingPatience is 2, but the trainer's Evaluation", "SaveEverySteps is 5, but there is no OutputFolder", "must be at least 1, but were 0",
-            "WeightDecay must be at least 0, but was -1", "The dataset nothing has no rows", "no ILossModel", "BestMetric is 'f1'",
+            "WeightDecay must be at least 0, but was -1", "The dataset nothing has no rows", "is not an ILossModel", "BestMetric is 'f1'",
         }) message.ShouldContain(part);
     }
 
