@@ -78,8 +78,9 @@ public static class AdapterCheckpoint
     }
 
     /// <summary>
-    /// Adds an adapter from a folder. The first adapter of a model is active at once, later ones only once <see cref="PeftModel.Activate(string[])"/> names them. If the
-    /// file holds the base model's token embedding, the model must have the same embedding, resized to the same size; rows that the resizing added take their values from the file.
+    /// Adds an adapter from a folder. The first adapter of a model is active at once, later ones only once <see cref="PeftModel.Activate(string[])"/> names
+    /// them. If the file holds the base model's token embedding, the model must have the same embedding, resized to the same size; rows that the resizing added
+    /// take their values from the file.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">
@@ -87,7 +88,10 @@ public static class AdapterCheckpoint
     /// of the given name is used, or else the only subfolder with an adapter: <see cref="SaveAdapter"/> saves adapters other than <c>default</c> into such subfolders.
     /// </param>
     /// <param name="name">Name of the adapter in this model.</param>
-    /// <param name="trainable">True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>): the adapter is frozen until <see cref="PeftModel.Unfreeze"/>.</param>
+    /// <param name="trainable">
+    /// True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>): the adapter is frozen until
+    /// <see cref="PeftModel.Unfreeze"/>.
+    /// </param>
     /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model of another name.</param>
     /// <returns>The model.</returns>
     /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ. The message names them. The model is unchanged.</exception>

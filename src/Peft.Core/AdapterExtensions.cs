@@ -20,7 +20,9 @@ public static class AdapterExtensions
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <param name="trainable">True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>); <see cref="PeftModel.Unfreeze"/> allows it later.</param>
+    /// <param name="trainable">
+    /// True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>); <see cref="PeftModel.Unfreeze"/> allows it later.
+    /// </param>
     /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model of another name.</param>
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>

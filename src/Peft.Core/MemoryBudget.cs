@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Refuses tensors that exceed the machine's memory before they are allocated. An overcommitting system would grant the memory and kill the process at its first use.</summary>
+/// <summary>
+/// Refuses tensors that exceed the machine's memory before they are allocated. An overcommitting system would grant the memory and kill the process at its
+/// first use.
+/// </summary>
 internal static class MemoryBudget
 {
     /// <summary>Name of an <see cref="AppContext"/> entry: a limit in bytes, as a <see cref="long"/>, for programs that share their machine.</summary>

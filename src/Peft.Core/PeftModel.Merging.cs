@@ -12,7 +12,9 @@ public sealed partial class PeftModel
     /// Merges the active adapters into the weights, so that the model runs at the base model's speed. A copy of the base weights is kept.
     /// </summary>
     /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
-    /// <exception cref="NotMergeableException">An active adapter cannot be merged, a weight is shared with a module that is not adapted in the same way, or a merged weight is not finite.</exception>
+    /// <exception cref="NotMergeableException">
+    /// An active adapter cannot be merged, a weight is shared with a module that is not adapted in the same way, or a merged weight is not finite.
+    /// </exception>
     /// <exception cref="PeftException">A scope such as <see cref="Rows"/> is open, in this or another flow, or the model is being trained.</exception>
     public void Merge(bool safe = false)
     {

@@ -17,7 +17,10 @@ public sealed partial class PeftModel
     /// in effect now, whatever other threads change. This library's models do this themselves. Use it for modules of your own whose adapters other threads
     /// change at the same time.
     /// </summary>
-    /// <remarks><see cref="Merge"/>, <see cref="Unload"/> and everything else that changes base weights or hooks wait for its end. A scope that is opened within it still takes effect.</remarks>
+    /// <remarks>
+    /// <see cref="Merge"/>, <see cref="Unload"/> and everything else that changes base weights or hooks wait for its end. A scope that is opened within it
+    /// still takes effect.
+    /// </remarks>
     public IDisposable Pass()
     {
         var pass = BeginPass();
@@ -69,7 +72,10 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Disables all adapters in this flow of the program (this thread, and what it awaits or starts) until the result is disposed. The model then acts as the base model, even while adapters are merged.</summary>
+    /// <summary>
+    /// Disables all adapters in this flow of the program (this thread, and what it awaits or starts) until the result is disposed. The model then acts as the
+    /// base model, even while adapters are merged.
+    /// </summary>
     public IDisposable WithoutAdapters() => Open(nameof(WithoutAdapters), [], draft => draft.Disable());
 
     /// <summary>
@@ -117,7 +123,10 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Observes the inputs of adapted modules during forward passes, in this flow of the program until the result is disposed, for data-dependent initialization.</summary>
+    /// <summary>
+    /// Observes the inputs of adapted modules during forward passes, in this flow of the program until the result is disposed, for data-dependent
+    /// initialization.
+    /// </summary>
     /// <param name="observer">Called with the module and its input. It must not keep the input.</param>
     public IDisposable Observe(Action<Target, Tensor> observer)
     {

@@ -8,10 +8,11 @@ namespace Peft;
 /// unloads the adapters and restores the model bit for bit.
 /// </summary>
 /// <remarks>
-/// Thread-safe. A forward pass or generation uses the adapters as they were when it began, until it ends: they stay alive until then, even if they
-/// are deleted, renamed or swapped meanwhile. <see cref="Merge"/>, <see cref="Unmerge"/>, <see cref="Unload"/> and the first adaptation of another library's module wait
-/// for running passes and generations. Scopes such as <see cref="Rows"/> and <see cref="WithAdapters(string[])"/> belong to the flow of the program that opened them (a thread, and
-/// what it awaits or starts). They nest in any order; the innermost takes precedence. During training, changes that would affect the run are refused.
+/// Thread-safe. A forward pass or generation uses the adapters as they were when it began, until it ends: they stay alive until then, even if they are deleted,
+/// renamed or swapped meanwhile. <see cref="Merge"/>, <see cref="Unmerge"/>, <see cref="Unload"/> and the first adaptation of another library's module wait for
+/// running passes and generations. Scopes such as <see cref="Rows"/> and <see cref="WithAdapters(string[])"/> belong to the flow of the program that opened
+/// them (a thread, and what it awaits or starts). They nest in any order; the innermost takes precedence. During training, changes that would affect the run
+/// are refused.
 /// </remarks>
 public sealed partial class PeftModel : ITrainable, IDisposable
 {

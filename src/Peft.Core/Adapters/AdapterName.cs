@@ -11,8 +11,9 @@ public static class AdapterName
     static readonly string[] Devices = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", .. Enumerable.Range(0, 10).SelectMany(number => new[] { $"COM{number}", $"LPT{number}" })];
 
     /// <summary>
-    /// True if a name is valid for an adapter: not empty, at most 200 bytes of UTF-8, without separators (<c>/ \ :</c>), <c>* ? " &lt; &gt; |</c> and control characters, not starting with a
-    /// dot or space nor ending with one, not a Windows device name (<c>CON</c>), and not <c>__base__</c> (<see cref="PeftModel.Base"/>).
+    /// True if a name is valid for an adapter: not empty, at most 200 bytes of UTF-8, without separators (<c>/ \ :</c>), <c>* ? " &lt; &gt; |</c> and control
+    /// characters, not starting with a dot or space nor ending with one, not a Windows device name (<c>CON</c>), and not <c>__base__</c>
+    /// (<see cref="PeftModel.Base"/>).
     /// </summary>
     /// <param name="name">The name, for example from a request.</param>
     public static bool IsValid(string name)

@@ -11,7 +11,9 @@ public sealed class FullLayer : ReweightLayer
 
     /// <param name="target">The module.</param>
     /// <param name="prefix">Prefix of <c>weight</c> and <c>bias</c> in the saved names.</param>
-    /// <param name="amongBiases">True if the adapter trains and saves all biases: Hugging Face's file then also holds this bias and the module's own under the names of its wrapper.</param>
+    /// <param name="amongBiases">
+    /// True if the adapter trains and saves all biases: Hugging Face's file then also holds this bias and the module's own under the names of its wrapper.
+    /// </param>
     public FullLayer(Target target, string prefix = "", bool amongBiases = false) : base(target)
     {
         ArgumentNullException.ThrowIfNull(target);

@@ -10,7 +10,10 @@ public static class PassRows
     /// <summary>Indices of the rows, <c>[rows]</c>; null for all rows.</summary>
     internal static Tensor? Current => current;
 
-    /// <summary>Selects the current rows of a tensor whose first dimension is the batch. Returns the tensor itself if all rows are current, or if it has a single row for all.</summary>
+    /// <summary>
+    /// Selects the current rows of a tensor whose first dimension is the batch. Returns the tensor itself if all rows are current, or if it has a single row
+    /// for all.
+    /// </summary>
     public static Tensor Of(Tensor perRow)
     {
         ArgumentNullException.ThrowIfNull(perRow);

@@ -20,7 +20,10 @@ public sealed record TaskDescription
     /// <summary>Names of the classes, in the order of their ids (<c>id2label</c>).</summary>
     public required IReadOnlyList<string> Labels { get; init; }
 
-    /// <summary><c>problem_type</c>: <c>single_label_classification</c>, <c>multi_label_classification</c> or <c>regression</c>; if null, it follows from the number of classes.</summary>
+    /// <summary>
+    /// <c>problem_type</c>: <c>single_label_classification</c>, <c>multi_label_classification</c> or <c>regression</c>; if null, it follows from the number of
+    /// classes.
+    /// </summary>
     public string? ProblemType { get; init; }
 
     /// <summary><c>classifier_pooling</c>: <c>cls</c>, <c>mean</c> or <c>last</c>; null for the architecture's default.</summary>

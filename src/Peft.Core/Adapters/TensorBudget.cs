@@ -3,7 +3,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Limits the size of tensors that options request, before they are allocated: by the machine's memory and, for a saved adapter, by the size of its file and the model.</summary>
+/// <summary>
+/// Limits the size of tensors that options request, before they are allocated: by the machine's memory and, for a saved adapter, by the size of its file and
+/// the model.
+/// </summary>
 internal static class TensorBudget
 {
     // Small adapters are always allowed.

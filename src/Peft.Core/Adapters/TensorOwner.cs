@@ -82,7 +82,10 @@ public abstract class TensorOwner : IDisposable
     /// <summary>Additional tensors of the file, by name: other forms of saved tensors, which are not read back. None by default.</summary>
     protected internal virtual IReadOnlyDictionary<string, Tensor> SavedCopies => System.Collections.ObjectModel.ReadOnlyDictionary<string, Tensor>.Empty;
 
-    /// <summary>A warning for tensors that a file may lack, for <see cref="Adapter.Warnings"/>; such tensors keep their initial values. Null (the default) if the file must hold all tensors.</summary>
+    /// <summary>
+    /// A warning for tensors that a file may lack, for <see cref="Adapter.Warnings"/>; such tensors keep their initial values. Null (the default) if the file
+    /// must hold all tensors.
+    /// </summary>
     protected internal virtual string? MayBeMissing => null;
 
     /// <summary>Called once the saved tensors have been loaded, to update everything that depends on them.</summary>

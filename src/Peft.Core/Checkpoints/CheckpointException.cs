@@ -1,6 +1,9 @@
 namespace Peft.Checkpoints;
 
-/// <summary>A weight file is missing, damaged or malicious, is of another format than its name says, or could not be written. A failed write leaves an existing file unchanged.</summary>
+/// <summary>
+/// A weight file is missing, damaged or malicious, is of another format than its name says, or could not be written. A failed write leaves an existing file
+/// unchanged.
+/// </summary>
 public sealed class CheckpointException : PeftException
 {
     /// <summary>Creates an error about a file or folder.</summary>

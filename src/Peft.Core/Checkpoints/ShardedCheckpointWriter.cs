@@ -9,8 +9,9 @@ public static partial class ShardedCheckpointWriter
     static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
-    /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors
-    /// exceed one shard. The save is atomic: the folder always holds either the complete old weights or the complete new ones. Files of an earlier save are deleted; other files are kept.
+    /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors exceed one
+    /// shard. The save is atomic: the folder always holds either the complete old weights or the complete new ones. Files of an earlier save are deleted; other
+    /// files are kept.
     /// </summary>
     /// <param name="folder">The model folder; it is created if it does not exist.</param>
     /// <param name="tensors">Tensors by name; shards are filled in this order.</param>

@@ -5,8 +5,8 @@ namespace Peft.Checkpoints;
 
 /// <summary>An open file of tensors, of any format. It reads bytes at given positions directly into the memory of tensors, large ones by several threads.</summary>
 /// <remarks>
-/// Uses positional reads instead of a memory map: a mapped page counts as memory of the process in addition to the tensor it was copied to, and if another program truncates a mapped
-/// file, the process is killed instead of receiving an error.
+/// Uses positional reads instead of a memory map: a mapped page counts as memory of the process in addition to the tensor it was copied to, and if another
+/// program truncates a mapped file, the process is killed instead of receiving an error.
 /// </remarks>
 internal sealed class TensorFile : IDisposable
 {

@@ -24,7 +24,10 @@ public sealed record InstructionOptions
     /// <summary>Maximum number of tokens per row; longer rows are truncated at the end, counted and logged. 1,024 by default.</summary>
     public int MaxLength { get; init; } = 1024;
 
-    /// <summary>True to append the end-of-sequence token to the completion, so that the model learns to stop. True by default; no effect for a tokenizer without that token.</summary>
+    /// <summary>
+    /// True to append the end-of-sequence token to the completion, so that the model learns to stop. True by default; no effect for a tokenizer without that
+    /// token.
+    /// </summary>
     public bool AppendEndOfSequence { get; init; } = true;
 
     /// <summary>Text between prompt and completion. Empty by default.</summary>

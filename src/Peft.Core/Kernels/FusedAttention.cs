@@ -22,8 +22,12 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
     /// <param name="v">Values <c>[batch, sequence, key/value heads, size]</c>.</param>
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="lengths">Lengths of packed sequences in the single row; null if rows are sequences.</param>
-    /// <param name="real">For each row, the number of its first positions that are tokens; no query attends to the others, which are padding. Null if there is no padding.</param>
-    /// <param name="cosine">cos of each angle, repeated for both halves: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null without a rotary embedding.</param>
+    /// <param name="real">
+    /// For each row, the number of its first positions that are tokens; no query attends to the others, which are padding. Null if there is no padding.
+    /// </param>
+    /// <param name="cosine">
+    /// cos of each angle, repeated for both halves: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null without a rotary embedding.
+    /// </param>
     /// <param name="sine">Likewise, −sin for the first half and sin for the second.</param>
     /// <returns><c>[batch, sequence, heads · size]</c></returns>
     public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)

@@ -20,7 +20,10 @@ public static partial class Metrics
     /// <inheritdoc cref="Score(IReadOnlyList{int}, IReadOnlyList{int}, FAverage)"/>
     public static double F1(IReadOnlyList<int> predicted, IReadOnlyList<int> expected, FAverage average) => Score(predicted, expected, average).F1;
 
-    /// <summary>Precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either side.</summary>
+    /// <summary>
+    /// Precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either
+    /// side.
+    /// </summary>
     /// <param name="predicted">One predicted class per row.</param>
     /// <param name="expected">The correct classes.</param>
     /// <param name="average">Averaging over classes.</param>

@@ -46,8 +46,9 @@ public abstract record AdapterOptions
     [JsonPropertyName("peft_version")] public string? PeftVersion { get; init; }
 
     /// <summary>
-    /// Seed of the adapter's initial values, which do not depend on anything drawn before. 42 by default, as <see cref="TrainingOptions.Seed"/>, so that runs are reproducible
-    /// without setting either. Null uses the current state of torch's generator (<c>torch.manual_seed</c>). Not saved; the parts of a <see cref="UnionOptions"/> share the union's seed.
+    /// Seed of the adapter's initial values, which do not depend on anything drawn before. 42 by default, as <see cref="TrainingOptions.Seed"/>, so that runs
+    /// are reproducible without setting either. Null uses the current state of torch's generator (<c>torch.manual_seed</c>). Not saved; the parts of a
+    /// <see cref="UnionOptions"/> share the union's seed.
     /// </summary>
     [JsonIgnore] public int? InitializationSeed { get; init; } = 42;
 
@@ -68,7 +69,10 @@ public abstract record AdapterOptions
 
     private LearningRateAttribute? Rates => GetType().GetCustomAttribute<LearningRateAttribute>();
 
-    /// <summary>The learning rate for a model, interpolated on a logarithmic scale between the measured rate at width 64 and the published rate at a width of about 4,096.</summary>
+    /// <summary>
+    /// The learning rate for a model, interpolated on a logarithmic scale between the measured rate at width 64 and the published rate at a width of about
+    /// 4,096.
+    /// </summary>
     /// <param name="width">Width of the model's hidden states; null if unknown.</param>
     internal double LearningRateFor(long? width)
     {
@@ -138,7 +142,9 @@ public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLa
     /// </summary>
     /// <param name="device">Device of the tensor; on the device meta every shape is allowed.</param>
     /// <param name="shape">The shape of a tensor of 32-bit values.</param>
-    /// <exception cref="AdapterOptionsException">The tensor exceeds the machine's memory or, for an adapter that is being loaded, the limit that follows from its file and its model.</exception>
+    /// <exception cref="AdapterOptionsException">
+    /// The tensor exceeds the machine's memory or, for an adapter that is being loaded, the limit that follows from its file and its model.
+    /// </exception>
     public static long[] Allow(TorchSharp.torch.Device device, params long[] shape)
     {
         ArgumentNullException.ThrowIfNull(device);

@@ -15,7 +15,10 @@ public abstract record TargetedOptions : AdapterOptions
     [JsonPropertyName("exclude_modules")] public ModuleSelector? ExcludeModules { get; init; }
 
     /// <summary>Modules that are fully trained and saved with the adapter, such as a new classifier: by path or its last parts, as in a list of targets.</summary>
-    /// <remarks>Hugging Face PEFT matches by the last letters of a path: there, <c>norm</c> also selects each <c>input_layernorm</c>. Names from a file are matched in that way. Names from a program are saved as paths if the two would differ.</remarks>
+    /// <remarks>
+    /// Hugging Face PEFT matches by the last letters of a path: there, <c>norm</c> also selects each <c>input_layernorm</c>. Names from a file are matched in
+    /// that way. Names from a program are saved as paths if the two would differ.
+    /// </remarks>
     [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
 
     /// <summary>Indices of the layers to adapt; null for all. Only with a list of targets.</summary>

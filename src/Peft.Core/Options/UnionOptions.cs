@@ -4,8 +4,14 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Combines several methods in one adapter, which is trained, saved and activated as a unit. A mix-and-match adapter is a prefix with parallel bottlenecks (He et al. 2021, arXiv:2110.04366).</summary>
-/// <remarks>Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all parts under their usual keys.</remarks>
+/// <summary>
+/// Combines several methods in one adapter, which is trained, saved and activated as a unit. A mix-and-match adapter is a prefix with parallel bottlenecks (He
+/// et al. 2021, arXiv:2110.04366).
+/// </summary>
+/// <remarks>
+/// Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all parts under their usual
+/// keys.
+/// </remarks>
 [MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
 public sealed record UnionOptions : AdapterOptions
 {

@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Settings of a pass: those of the model (<see cref="PeftModel.Activate(string[])"/>), then of scopes from the outermost to the innermost, each of which may override them.</summary>
+/// <summary>
+/// Settings of a pass: those of the model (<see cref="PeftModel.Activate(string[])"/>), then of scopes from the outermost to the innermost, each of which may
+/// override them.
+/// </summary>
 internal sealed record PassDraft
 {
     /// <summary>The active adapters, the innermost first; for <see cref="Rows"/> in the order of their first rows.</summary>

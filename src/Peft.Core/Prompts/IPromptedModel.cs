@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A pretrained transformer that prepends virtual tokens to its input, as <see cref="PeftModel.Prompts"/> requires in each pass. Prompt methods need such a model.</summary>
+/// <summary>
+/// A pretrained transformer that prepends virtual tokens to its input, as <see cref="PeftModel.Prompts"/> requires in each pass. Prompt methods need such a
+/// model.
+/// </summary>
 public interface IPromptedModel : IPretrainedModel
 {
     /// <summary>The sizes that virtual tokens must have.</summary>

@@ -3,7 +3,10 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>The virtual tokens of the active adapters, for the model's forward pass.</summary>
-/// <remarks>Rows of a batch may have different numbers of virtual tokens. These directly precede the row's input, so a row with fewer begins with padding, which must be masked.</remarks>
+/// <remarks>
+/// Rows of a batch may have different numbers of virtual tokens. These directly precede the row's input, so a row with fewer begins with padding, which must be
+/// masked.
+/// </remarks>
 public sealed class PromptStack
 {
     private readonly IReadOnlyList<PromptLayer>[] rows;   // one list for all rows, or one per row

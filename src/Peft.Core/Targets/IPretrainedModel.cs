@@ -17,7 +17,10 @@ public interface IPretrainedModel
     /// <summary>The token embedding.</summary>
     nn.Module InputEmbeddings { get; }
 
-    /// <summary>Additional paths of the token embedding in Hugging Face's model, whose files hold its tensors under each path: for an encoder and a decoder that share it.</summary>
+    /// <summary>
+    /// Additional paths of the token embedding in Hugging Face's model, whose files hold its tensors under each path: for an encoder and a decoder that share
+    /// it.
+    /// </summary>
     IReadOnlyList<string> EmbeddingCopies => [];
 
     /// <summary>The language-model head or the classifier, which <c>all-linear</c> excludes; null if there is none.</summary>

@@ -82,7 +82,10 @@ public abstract class Target
     /// </summary>
     public abstract Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null);
 
-    /// <summary>Maps the channels of an <see cref="Apply"/> output by a matrix <c>[out, rank]</c>, or <c>[out, rank/groups]</c> to keep the groups of a convolution separate.</summary>
+    /// <summary>
+    /// Maps the channels of an <see cref="Apply"/> output by a matrix <c>[out, rank]</c>, or <c>[out, rank/groups]</c> to keep the groups of a convolution
+    /// separate.
+    /// </summary>
     public virtual Tensor Expand(Tensor hidden, Tensor matrix) => nn.functional.linear(hidden, matrix);
 
     /// <summary>Applies the operation with the product of b <c>[out, rank]</c> and a <c>[rank, in]</c>, which is only computed if the operation requires it.</summary>

@@ -34,8 +34,8 @@ public sealed class Batch : IDisposable
     public double Weight { get; init; } = 1;
 
     /// <summary>
-    /// Number of tokens without padding, for speed reports. Unless set, it is computed: the sum of packed lengths, or the sum of the mask, or the number of ids; the number of rows
-    /// if the inputs are not ids.
+    /// Number of tokens without padding, for speed reports. Unless set, it is computed: the sum of packed lengths, or the sum of the mask, or the number of
+    /// ids; the number of rows if the inputs are not ids.
     /// </summary>
     public long Tokens { get => tokens ??= Count(); init => tokens = value; }
 

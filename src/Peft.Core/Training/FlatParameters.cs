@@ -19,7 +19,9 @@ public sealed class FlatParameters : IDisposable
     /// <summary>Moves the tensors into flat buffers. Values are kept; gradients are initialized to 0.</summary>
     /// <param name="tensors">Floating-point leaf tensors that require a gradient, each once, in the order to keep.</param>
     /// <param name="groups">Parameter groups; tensors that match none form a last group with the optimizer's settings. If null, all tensors are in that group.</param>
-    /// <exception cref="ArgumentException">There is no tensor, or a tensor or name occurs twice, or a tensor is not a leaf, requires no gradient or is not floating-point.</exception>
+    /// <exception cref="ArgumentException">
+    /// There is no tensor, or a tensor or name occurs twice, or a tensor is not a leaf, requires no gradient or is not floating-point.
+    /// </exception>
     public FlatParameters(IEnumerable<TrainableTensor> tensors, IReadOnlyList<ParameterGroup>? groups = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);

@@ -17,7 +17,10 @@ public interface ITrainable
     /// <summary>All trainable tensors in a fixed order.</summary>
     IReadOnlyList<TrainableTensor> Trainables { get; }
 
-    /// <summary>Called at the beginning of a training run; the result is disposed at its end. Until then, changes that would invalidate the trainable tensors are refused.</summary>
+    /// <summary>
+    /// Called at the beginning of a training run; the result is disposed at its end. Until then, changes that would invalidate the trainable tensors are
+    /// refused.
+    /// </summary>
     /// <exception cref="PeftException">The model cannot be trained in its current state.</exception>
     IDisposable? BeginTraining() => null;
 

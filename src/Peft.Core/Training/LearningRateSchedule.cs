@@ -39,7 +39,10 @@ public abstract record LearningRateSchedule
     /// <param name="minimumFactor">Factor at the end of the decay, in [0, 1].</param>
     public static LearningRateSchedule WarmupStableDecay(int decaySteps, double minimumFactor = 0) => new WarmupStableDecaySchedule(decaySteps, minimumFactor);
 
-    /// <summary>Parses a schedule from settings text: a name, optionally with named arguments, such as <c>linear</c>, <c>cosine(cycles: 0.5)</c> or <c>polynomial(power: 2, end_factor: 0.1)</c>.</summary>
+    /// <summary>
+    /// Parses a schedule from settings text: a name, optionally with named arguments, such as <c>linear</c>, <c>cosine(cycles: 0.5)</c> or
+    /// <c>polynomial(power: 2, end_factor: 0.1)</c>.
+    /// </summary>
     /// <param name="text">The text, with the names of this class or those of transformers (<c>cosine_with_restarts(num_cycles: 2)</c>).</param>
     /// <exception cref="FormatException">The text is not a schedule; the message lists the valid ones.</exception>
     public static LearningRateSchedule Parse(string text) => ScheduleText.Parse(text);

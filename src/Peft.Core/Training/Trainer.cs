@@ -27,13 +27,22 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>Evaluation rows; null for no evaluation.</summary>
     public TrainingDataset? Evaluation { get; init; }
 
-    /// <summary>Computes the mean loss of a batch, a scalar with a gradient. Required if the module is not an <see cref="ILossModel"/>; otherwise it takes precedence over the module's loss.</summary>
+    /// <summary>
+    /// Computes the mean loss of a batch, a scalar with a gradient. Required if the module is not an <see cref="ILossModel"/>; otherwise it takes precedence
+    /// over the module's loss.
+    /// </summary>
     public Func<Batch, Tensor>? Loss { get; init; }
 
-    /// <summary>Metrics of an evaluation in addition to those of its dataset (<see cref="TrainingDataset.Metrics"/>): scalar means over a batch, averaged with <see cref="Batch.Weight"/>.</summary>
+    /// <summary>
+    /// Metrics of an evaluation in addition to those of its dataset (<see cref="TrainingDataset.Metrics"/>): scalar means over a batch, averaged with
+    /// <see cref="Batch.Weight"/>.
+    /// </summary>
     public IReadOnlyDictionary<string, Func<Batch, Tensor>> Metrics { get; init; } = new Dictionary<string, Func<Batch, Tensor>>();
 
-    /// <summary>Additional metrics of an evaluation that are not means over batches, such as F1 or a score of generated text. Called in evaluation mode, without gradients.</summary>
+    /// <summary>
+    /// Additional metrics of an evaluation that are not means over batches, such as F1 or a score of generated text. Called in evaluation mode, without
+    /// gradients.
+    /// </summary>
     public Func<CancellationToken, IReadOnlyDictionary<string, double>>? EvaluationMetrics { get; init; }
 
     /// <summary>Callbacks, called in order at each event.</summary>

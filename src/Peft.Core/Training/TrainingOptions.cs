@@ -67,15 +67,19 @@ public sealed record TrainingOptions
     public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>
-    /// Seed of the data order and of dropout. 42 by default. The seed of an adapter's initial values is <see cref="AdapterOptions.InitializationSeed"/>, also 42. Torch's global random generator is seeded from this
-    /// seed and the step number before each step, so that evaluations and saves in between change nothing.
+    /// Seed of the data order and of dropout. 42 by default. The seed of an adapter's initial values is <see cref="AdapterOptions.InitializationSeed"/>, also
+    /// 42. Torch's global random generator is seeded from this seed and the step number before each step, so that evaluations and saves in between change
+    /// nothing.
     /// </summary>
     public int Seed { get; init; } = 42;
 
     /// <summary>True to shuffle the rows anew in each epoch. True by default.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>True to batch rows of similar length, which saves padding. False by default. The datasets must know the lengths of their rows (<see cref="TrainingDataset.LengthOf"/>).</summary>
+    /// <summary>
+    /// True to batch rows of similar length, which saves padding. False by default. The datasets must know the lengths of their rows
+    /// (<see cref="TrainingDataset.LengthOf"/>).
+    /// </summary>
     public bool GroupByLength { get; init; }
 
     /// <summary>Number of steps between evaluations; null for one per epoch. Requires <see cref="Trainer.Evaluation"/>.</summary>

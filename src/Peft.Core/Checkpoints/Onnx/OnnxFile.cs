@@ -40,7 +40,10 @@ public sealed class OnnxFile : ITensorSource
     /// <remarks>All initializers, including those that the exporter created: shapes, indices, scalars.</remarks>
     public IReadOnlyDictionary<string, TensorEntry> Tensors => tensors;
 
-    /// <summary>Names of the tensors that are parameters of the exported module: floating-point tensors with a dotted path, such as <c>encoder.layer.0.output.dense.weight</c>.</summary>
+    /// <summary>
+    /// Names of the tensors that are parameters of the exported module: floating-point tensors with a dotted path, such as
+    /// <c>encoder.layer.0.output.dense.weight</c>.
+    /// </summary>
     public IReadOnlyList<string> Parameters
         => [.. tensors.Values.Where(entry => OnnxNames.IsParameter(entry.Name) && entry.Type is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64).Select(entry => entry.Name)];
 

@@ -33,7 +33,10 @@ internal sealed class OnnxNames
         foreach (string name in disputed) found.Remove(name);
     }
 
-    /// <summary>True if a name is a parameter's path in its module, false if an exporter generated it: <c>927</c>, <c>onnx::MatMul_927</c>, <c>/layer.0/Constant_output_0</c>.</summary>
+    /// <summary>
+    /// True if a name is a parameter's path in its module, false if an exporter generated it: <c>927</c>, <c>onnx::MatMul_927</c>,
+    /// <c>/layer.0/Constant_output_0</c>.
+    /// </summary>
     public static bool IsParameter(string name) => name.Contains('.') && name[0] != '/' && !name.Contains("::", StringComparison.Ordinal);
 
     /// <summary>All tensors by name, in the order of the file; renamed tensors only under their new names.</summary>

@@ -4,7 +4,9 @@ using System.Text.Unicode;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Iterates over the fields of a protocol buffer (https://protobuf.dev/programming-guides/encoding). A field's bytes are read only when its value is requested.</summary>
+/// <summary>
+/// Iterates over the fields of a protocol buffer (https://protobuf.dev/programming-guides/encoding). A field's bytes are read only when its value is requested.
+/// </summary>
 internal struct ProtoReader
 {
     readonly ByteWindow bytes;

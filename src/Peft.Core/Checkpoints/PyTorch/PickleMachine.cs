@@ -18,7 +18,10 @@ internal sealed class PickleMachine(PickleStream input)
     readonly Dictionary<uint, object?> memo = [];
     long position;
 
-    /// <summary>Runs one pickle to its end and returns its value: null, bool, long, double, string, an array (a tuple), a list, <see cref="PickleDict"/>, or a value of <see cref="PyTorchGlobal"/>.</summary>
+    /// <summary>
+    /// Runs one pickle to its end and returns its value: null, bool, long, double, string, an array (a tuple), a list, <see cref="PickleDict"/>, or a value of
+    /// <see cref="PyTorchGlobal"/>.
+    /// </summary>
     /// <exception cref="CheckpointException">The pickle contains anything else.</exception>
     public object? Run()
     {

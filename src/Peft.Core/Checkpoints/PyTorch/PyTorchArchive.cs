@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Peft.Checkpoints;
 
-/// <summary>The format of <c>torch.save</c> since PyTorch 1.6: a zip archive with the pickle <c>data.pkl</c> and the storages <c>data/0</c>, <c>data/1</c>, …, all in one folder of any name.</summary>
+/// <summary>
+/// The format of <c>torch.save</c> since PyTorch 1.6: a zip archive with the pickle <c>data.pkl</c> and the storages <c>data/0</c>, <c>data/1</c>, …, all in
+/// one folder of any name.
+/// </summary>
 internal static class PyTorchArchive
 {
     const string Pickle = "data.pkl";
