@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Saved adapters: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, in Hugging Face PEFT's keys, shapes and types.</summary>
+/// <summary>Saves and loads adapters as <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, with the keys, shapes and dtypes of Hugging Face PEFT.</summary>
 public static class AdapterCheckpoint
 {
     /// <summary>Name of the file with the tensors.</summary>
@@ -16,14 +16,14 @@ public static class AdapterCheckpoint
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
-    /// Saves an adapter: the one named <c>default</c> into the folder itself, others into a subfolder of their name, as Hugging Face PEFT does. The folder
-    /// holds the old adapter or the new one, whole, at any moment, and keeps what it holds besides.
+    /// Saves an adapter as Hugging Face PEFT does: the one named <c>default</c> into the folder itself, any other into a subfolder of its name. The save is atomic:
+    /// the folder always holds either the complete old adapter or the complete new one. Other files in the folder are kept.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">The folder; it is created if need be.</param>
-    /// <param name="name">Name of the adapter; the only active one if null.</param>
-    /// <param name="embeddings">Whether the base model's token embedding and head are saved too.</param>
-    /// <exception cref="AdapterNotFoundException">There is no such adapter, or no single active one.</exception>
+    /// <param name="folder">The folder; it is created if it does not exist.</param>
+    /// <param name="name">Name of the adapter; if null, the only active one.</param>
+    /// <param name="embeddings">Whether to also save the base model's token embedding and head.</param>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name, or <paramref name="name"/> is null and not exactly one adapter is active.</exception>
     public static void SaveAdapter(this PeftModel model, string folder, string? name = null, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -41,8 +41,8 @@ public static class AdapterCheckpoint
         save.Commit();
     }
 
-    /// <summary>Writes the files of an adapter: the two, and what a classifier was trained for. The folder holds the old ones or the new ones, whole, at any moment.</summary>
-    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <summary>Writes the files of an adapter atomically: configuration, tensors and, for a classifier, the task description.</summary>
+    /// <param name="folder">The folder; it is created if it does not exist.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="tensors">The tensors by their keys.</param>
     public static void Write(string folder, AdapterOptions options, IReadOnlyDictionary<string, Tensor> tensors)
@@ -64,10 +64,10 @@ public static class AdapterCheckpoint
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
 
-    /// <summary>The tensors of an adapter by their keys in the file. Views, which change with the adapter, unless its method saves another form.</summary>
+    /// <summary>The tensors of an adapter by their keys in the file. They are views of the adapter's tensors, unless its method saves them in another form.</summary>
     /// <param name="model">The model.</param>
     /// <param name="adapter">One of its adapters.</param>
-    /// <param name="embeddings">Whether the base model's token embedding and head are among them.</param>
+    /// <param name="embeddings">Whether to include the base model's token embedding and head.</param>
     public static IReadOnlyDictionary<string, Tensor> StateOf(this PeftModel model, Adapter adapter, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -79,19 +79,23 @@ public static class AdapterCheckpoint
     }
 
     /// <summary>
-    /// Adds an adapter from a folder. The first one is active at once, others when <see cref="PeftModel.Activate(string[])"/> names them. Where the file
-    /// holds the base model's token embedding, the model's must be the same, resized alike; rows that resizing added take the file's values.
+    /// Adds an adapter from a folder. The first adapter of a model is active at once, later ones only once <see cref="PeftModel.Activate(string[])"/> names
+    /// them. If the file holds the base model's token embedding, the model must have the same embedding, resized to the same size; rows that the resizing added
+    /// take their values from the file.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">
-    /// A folder with the two files; the tensors may also lie in PyTorch's <c>adapter_model.bin</c>. A folder that has none of them, but one adapter in a
-    /// subfolder, or one of the given name among several, stands for that subfolder: there <see cref="SaveAdapter"/> puts adapters that have a name.
+    /// A folder with the two files. The tensors may also be in PyTorch's <c>adapter_model.bin</c>. If the folder holds no adapter itself but its subfolders do, the subfolder
+    /// of the given name is used, or else the only subfolder with an adapter: <see cref="SaveAdapter"/> saves adapters other than <c>default</c> into such subfolders.
     /// </param>
-    /// <param name="name">Its name in this model.</param>
-    /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>): a frozen adapter takes no gradients until <see cref="PeftModel.Unfreeze"/>.</param>
-    /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
+    /// <param name="name">Name of the adapter in this model.</param>
+    /// <param name="trainable">
+    /// True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>): the adapter is frozen until
+    /// <see cref="PeftModel.Unfreeze"/>.
+    /// </param>
+    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model of another name.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ: all are listed. The model is unchanged.</exception>
+    /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ. The message names them. The model is unchanged.</exception>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
     public static PeftModel LoadAdapter(this PeftModel model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
     {
@@ -100,7 +104,7 @@ public static class AdapterCheckpoint
         model.RequireLoaded();
         using var scope = NewDisposeScope();
         using var saved = SavedAdapter.Open(folder, name);
-        // A method that saves another form than it trains reads that form.
+        // A method whose saved form differs from its trained form reads the saved form.
         using (Room(model, saved))
             model.Add(name, saved.Resolved with { InferenceMode = true }, adapter =>
             {
@@ -114,17 +118,17 @@ public static class AdapterCheckpoint
     }
 
     /// <summary>
-    /// Puts a saved adapter, of any method, in the place of one that the model has: a server changes adapters while it serves. Passes and generations that have
-    /// begun end with the old one, and all that come after see the new one. Whether it is active and frozen stays.
+    /// Replaces an adapter by a saved one, of any method, while the model serves requests. Forward passes and generations that have begun finish with the old
+    /// adapter; all later ones use the new one. The new adapter is active or frozen as the old one was.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="name">The adapter to replace.</param>
     /// <param name="folder">The saved adapter.</param>
-    /// <param name="logger">Gets <see cref="Adapter.Warnings"/>.</param>
+    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>.</param>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="AdapterMismatchException">The saved adapter does not fit the model, which is unchanged.</exception>
     /// <exception cref="CheckpointException">A file is missing or damaged. The model is unchanged.</exception>
-    /// <exception cref="PeftException">Adapters are merged, another adapter is made of this one, or it is being trained.</exception>
+    /// <exception cref="PeftException">Adapters are merged, another adapter uses this one, or it is being trained.</exception>
     public static void HotSwap(this PeftModel model, string name, string folder, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -157,7 +161,7 @@ public static class AdapterCheckpoint
     private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
-        adapter.Options = options with { Task = adapter.Options.Task };   // written back as it came
+        adapter.Options = options with { Task = adapter.Options.Task };   // saved again as it was loaded
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner is IAcceptsOtherShapes other && other.Accepts(tensor, info.Shape.ToArray()))

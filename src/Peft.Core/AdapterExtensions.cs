@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Any method on any model.</summary>
+/// <summary>Applies an adapter of any method to any model.</summary>
 public static class AdapterExtensions
 {
     /// <summary>Freezes a model and adds an adapter to it.</summary>
@@ -11,23 +11,25 @@ public static class AdapterExtensions
     /// <param name="options">Options of the adapter's method.</param>
     /// <param name="name">Name of the adapter.</param>
     /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
     public static PeftModel ApplyAdapter(this nn.Module model, AdapterOptions options, string name = PeftModel.DefaultName)
         => Start(model, peft => peft.Add(name, options));
 
-    /// <summary>Freezes a model and adds the adapter that a folder holds, of whatever method.</summary>
+    /// <summary>Freezes a model and adds the adapter from a folder, of any method.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <param name="trainable">Whether training may go on; false by default, as in Hugging Face PEFT (<c>is_trainable</c>). <see cref="PeftModel.Unfreeze"/> allows it later.</param>
-    /// <param name="logger">Gets <see cref="Adapter.Warnings"/>, such as that the adapter was trained on a base model of another name.</param>
+    /// <param name="trainable">
+    /// True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>); <see cref="PeftModel.Unfreeze"/> allows it later.
+    /// </param>
+    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model of another name.</param>
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>
     public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
         => Start(model, peft => peft.LoadAdapter(folder, name, trainable, logger));
 
-    // A model that could not get its first adapter is left as it was.
+    // If the first adapter cannot be added, the model is restored.
     private static PeftModel Start(nn.Module model, Action<PeftModel> first)
     {
         var peft = new PeftModel(model);

@@ -2,18 +2,18 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>Finds the folder of an adapter's files. Those of an adapter with a name lie in a subfolder of the folder that it was saved to.</summary>
+/// <summary>Finds the folder of an adapter's files. Adapters other than <c>default</c> are saved into a subfolder of their name.</summary>
 internal static class AdapterFolder
 {
     private const int MostListed = 10;
 
     /// <summary>
-    /// The folder itself if it holds an adapter; else its subfolder of the name, if there is such an adapter; else the only subfolder that holds one. A save
-    /// that was interrupted is finished first.
+    /// The folder itself if it holds an adapter; else its subfolder of the given name if that holds one; else its only subfolder that holds one. An interrupted
+    /// save is completed first.
     /// </summary>
-    /// <param name="folder">What the caller named.</param>
-    /// <param name="name">The name that the adapter is to have, if the caller gave one.</param>
-    /// <exception cref="CheckpointException">There is none, or several.</exception>
+    /// <param name="folder">The folder that the caller gave.</param>
+    /// <param name="name">Name of the adapter, if the caller gave one.</param>
+    /// <exception cref="CheckpointException">No adapter is found, or several.</exception>
     public static string Find(string folder, string? name = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
@@ -30,7 +30,7 @@ internal static class AdapterFolder
         }
     }
 
-    // A link that leads nowhere counts: whoever reads it says so.
+    // A dangling link counts as well: reading it reports the error.
     private static bool Holds(string folder)
         => Path.Combine(folder, AdapterConfig.FileName) is var path && (Path.Exists(path) || new FileInfo(path).LinkTarget is not null);
 

@@ -1,21 +1,21 @@
 namespace Peft;
 
-/// <summary>No module, or not every name asked for, matches the targets of an adapter.</summary>
+/// <summary>No module matches the targets of an adapter, or a requested name matches none.</summary>
 public sealed class TargetNotFoundException(string message) : PeftException(message);
 
-/// <summary>An adapter of that name, or on that model, exists already.</summary>
+/// <summary>An adapter of that name exists already, or the model has adapters already.</summary>
 public sealed class AdapterExistsException(string message) : PeftException(message);
 
 /// <summary>No adapter has that name.</summary>
 public sealed class AdapterNotFoundException(string message) : PeftException(message);
 
-/// <summary>Options that make no sense; all errors at once.</summary>
+/// <summary>The options are invalid. The message lists all errors.</summary>
 public sealed class AdapterOptionsException(string message) : PeftException(message);
 
-/// <summary>A saved adapter does not fit its model: keys missing or unexpected, shapes that differ, another base.</summary>
+/// <summary>A saved adapter does not fit its model: keys are missing or unexpected, shapes differ, or the base model is another.</summary>
 public sealed class AdapterMismatchException(string message) : PeftException(message);
 
-/// <summary>The adapters cannot be expressed as weights of their modules.</summary>
+/// <summary>The adapters cannot be merged into the weights of their modules.</summary>
 public sealed class NotMergeableException(string message) : PeftException(message)
 {
     internal static NotMergeableException For(Target target, AdapterLayer layer)

@@ -4,21 +4,24 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Refuses tensors that the machine cannot hold before they are allocated: a system may promise memory that it does not have, and end the process when it is used.</summary>
+/// <summary>
+/// Refuses tensors that exceed the machine's memory before they are allocated. An overcommitting system would grant the memory and kill the process at its
+/// first use.
+/// </summary>
 internal static class MemoryBudget
 {
-    /// <summary>Name of an entry of <see cref="AppContext"/>, a number of bytes of type <see cref="long"/>: a program that shares its machine can set a lower limit.</summary>
+    /// <summary>Name of an <see cref="AppContext"/> entry: a limit in bytes, as a <see cref="long"/>, for programs that share their machine.</summary>
     public const string LimitName = "Peft.MemoryLimit";
 
     private static Int128 Limit => AppContext.GetData(LimitName) is long own ? own : Machine;
 
     private static readonly Int128 Machine = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, PhysicalAndSwap());
 
-    /// <summary>Checks that so many numbers fit into the machine's memory, as far as is known: not on other devices, which refuse by themselves.</summary>
-    /// <param name="numbers">How many.</param>
-    /// <param name="type">Their type; the default type if null.</param>
-    /// <param name="device">Where they are to lie; the CPU if null.</param>
-    /// <param name="what">What they are, and what to change: a sentence's end.</param>
+    /// <summary>Checks that so many elements fit into the machine's memory. Only the CPU is checked: other devices report a failed allocation themselves.</summary>
+    /// <param name="numbers">Number of elements.</param>
+    /// <param name="type">Their dtype; the default dtype if null.</param>
+    /// <param name="device">Their device; the CPU if null.</param>
+    /// <param name="what">The end of the error message: what was requested, and what to change.</param>
     /// <exception cref="NotEnoughMemoryException">They do not fit.</exception>
     public static void Require(Int128 numbers, ScalarType? type, Device? device, Func<string> what)
     {
@@ -27,8 +30,8 @@ internal static class MemoryBudget
         if (bytes > Limit) throw new NotEnoughMemoryException($"This would take {Text(bytes)}, but the machine has {Text(Limit)}: {what()}");
     }
 
-    /// <summary>Checks that a tensor of a shape fits.</summary>
-    /// <exception cref="NotEnoughMemoryException">It does not.</exception>
+    /// <summary>Checks that a tensor of a shape fits into the machine's memory.</summary>
+    /// <exception cref="NotEnoughMemoryException">It does not fit.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A dimension is negative.</exception>
     public static void Require(ReadOnlySpan<long> shape, ScalarType? type, Device? device)
     {
@@ -53,7 +56,7 @@ internal static class MemoryBudget
 
     private static string Text(Int128 bytes) => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 30):N1} GiB");
 
-    // What the runtime calls available may be a limit of the managed heap alone.
+    // The runtime's figure may only be the limit of the managed heap.
     private static long PhysicalAndSwap()
     {
         try

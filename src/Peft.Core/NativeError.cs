@@ -3,18 +3,18 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>What torch's own errors mean to a caller.</summary>
+/// <summary>Translates torch's errors into named exceptions.</summary>
 internal static class NativeError
 {
-    /// <summary>The named exception for an error of torch in an operation on an input.</summary>
+    /// <summary>The exception for a torch error in an operation on an input.</summary>
     /// <param name="error">The error.</param>
-    /// <param name="operation">What was done, such as a module with its sizes.</param>
+    /// <param name="operation">The operation, such as a module with its sizes.</param>
     /// <param name="input">The input.</param>
     public static Exception Explain(ExternalException error, string operation, Tensor input)
     {
         var first = error.Message.Split('\n')[0];
         return first.Contains("allocate memory", StringComparison.Ordinal) || first.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
-            ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Take fewer or shorter rows.")
+            ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Use fewer or shorter rows.")
             : new ArgumentException($"{operation} cannot take {TensorRules.Describe(input)}: {first}", nameof(input), error);
     }
 }

@@ -7,7 +7,7 @@ public sealed partial class NativeLibraryException : PeftException
 {
     private NativeLibraryException(string message, Exception inner) : base(message, inner) { }
 
-    /// <summary>The one error for whatever chain of exceptions the loader or TorchSharp ended in.</summary>
+    /// <summary>The exception for a failure to load the native libraries, whatever chain of exceptions reports it.</summary>
     internal static NativeLibraryException From(Exception error) => new(MissingSymbol(error) switch
     {
         { Groups: var found } when found["symbol"].Value.StartsWith("GLIBCXX_", StringComparison.Ordinal) =>
@@ -21,7 +21,7 @@ public sealed partial class NativeLibraryException : PeftException
             "TorchSharp-cpu, TorchSharp-cuda-linux or TorchSharp-cuda-windows, of TorchSharp's own version, to the project that runs.",
     }, error);
 
-    /// <summary>What the loader misses in a shared library, as glibc spells it; null if something else is wrong.</summary>
+    /// <summary>The symbol version that a shared library lacks, parsed from glibc's message; null if the cause is another.</summary>
     internal static Match? MissingSymbol(Exception error)
         => Chain(error).Select(each => SymbolPattern().Match(each.Message)).FirstOrDefault(match => match.Success);
 

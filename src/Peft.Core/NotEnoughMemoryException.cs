@@ -1,4 +1,4 @@
 namespace Peft;
 
-/// <summary>Tensors of the sizes that were asked for would need more memory than the machine has. They were not allocated.</summary>
+/// <summary>The requested tensors would need more memory than the machine has. They were not allocated.</summary>
 public sealed class NotEnoughMemoryException(string message) : PeftException(message);

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Base of all errors that the library raises about a model, an adapter, a file or a training run.</summary>
+/// <summary>Base class of the exceptions that the library throws about a model, an adapter, a file or a training run.</summary>
 public class PeftException : Exception
 {
     /// <inheritdoc/>

@@ -1,21 +1,21 @@
 namespace Peft;
 
-// Which adapters act where no scope says otherwise, and which are trained.
+// Activation and freezing of adapters.
 public sealed partial class PeftModel
 {
-    /// <summary>Makes adapters active, and them alone trainable. The first is innermost: it sees the module itself.</summary>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
-    /// <exception cref="PeftException">Adapters are merged, or a training run goes on.</exception>
+    /// <summary>Activates adapters, and makes only them trainable. The first is innermost: it receives the output of the base module.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="PeftException">Adapters are merged, or the model is being trained.</exception>
     public void Activate(params string[] names)
     {
         ArgumentNullException.ThrowIfNull(names);
         Activate(names.Length == 0 ? null : Composition.Stack([.. names.Select(name => (Composition)name)]));
     }
 
-    /// <summary>Makes a composition of adapters active, and them alone trainable; none if null.</summary>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
-    /// <exception cref="ArgumentException">An adapter stands in it twice.</exception>
-    /// <exception cref="PeftException">Adapters are merged, a module cannot do what the composition asks, or a training run goes on.</exception>
+    /// <summary>Activates a composition of adapters, and makes only them trainable. Null activates none.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="ArgumentException">The composition contains an adapter twice.</exception>
+    /// <exception cref="PeftException">Adapters are merged, a module does not support the composition, or the model is being trained.</exception>
     public void Activate(Composition? adapters)
     {
         lock (changes)
@@ -28,7 +28,7 @@ public sealed partial class PeftModel
                 var named = Named(adapters);
                 var draft = new PassDraft();
                 draft.Use(adapters, named);
-                var next = new PassState(this, draft);   // refuses what cannot be before anything changes
+                var next = new PassState(this, draft);   // throws before anything changes if the composition is impossible
                 (active, composition) = ([.. named.Keys], adapters);
                 version++;
                 state?.Release();
@@ -38,11 +38,11 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Keeps an adapter from being trained, active or not.</summary>
+    /// <summary>Freezes an adapter, active or not.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     public void Freeze(string name) => SetTrainable(name, false);
 
-    /// <summary>Lets a frozen adapter be trained again.</summary>
+    /// <summary>Makes a frozen adapter trainable again.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     public void Unfreeze(string name) => SetTrainable(name, true);
 

@@ -1,9 +1,9 @@
 namespace Peft;
 
-// How an adapter is made, enters modules and leaves them: whole or not at all.
+// Adding adapters to modules and removing them, as a whole or not at all.
 public sealed partial class PeftModel
 {
-    /// <summary>An adapter whose tensors live until the result is disposed, whatever happens to it meanwhile.</summary>
+    /// <summary>Finds an adapter and keeps its tensors alive until the result is disposed, even if the adapter is deleted meanwhile.</summary>
     internal IDisposable Hold(string name, out Adapter adapter)
     {
         lock (guard)
@@ -31,7 +31,7 @@ public sealed partial class PeftModel
             AdapterPlan plan;
             using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
             RequireTaskHead(name, plan);
-            // As Hugging Face PEFT does, so that whoever finds the adapter finds its model.
+            // As in Hugging Face PEFT, so that the base model can be found from the adapter alone.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
                 plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
             if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
@@ -51,7 +51,7 @@ public sealed partial class PeftModel
         }
     }
 
-    // Makes an adapter, which is released if that fails, one of the model's.
+    // Adds an adapter to the model. If that fails, the adapter is released.
     private void Put(string name, Adapter adapter)
     {
         var added = new List<AdapterSite>();
@@ -59,7 +59,7 @@ public sealed partial class PeftModel
         {
             foreach (var target in adapter.Layers.Select(layer => layer.Target).DistinctBy(target => target.Key, ReferenceEqualityComparer.Instance).Where(target => !sites.ContainsKey(target.Key)))
                 added.Add(new AdapterSite(this, target));
-            // Hooks change what a call of the module enumerates.
+            // Hooks change the collection that a module enumerates during a call.
             if (added.Exists(site => site.NeedsHook)) gate.Change(nameof(Add), () => added.ForEach(site => site.Attach()));
             else added.ForEach(site => site.Attach());
         }
@@ -112,7 +112,7 @@ public sealed partial class PeftModel
         Adapted.Remove(Module);
     }
 
-    // The adapters that are left may have been made for the layers as they are.
+    // Remaining adapters may have been made for the current order of layers.
     private void RestoreLayers()
     {
         if (adapters.Count > 0 || Scoped().Count > 0) return;
@@ -122,7 +122,7 @@ public sealed partial class PeftModel
         Tree = new ModelTree(Module);
     }
 
-    // Adapters that open scopes go on with, whether the model still has them or not.
+    // Adapters of open scopes, including those that the model no longer has.
     private List<Adapter> Scoped()
     {
         lock (guard) return [.. scopes.SelectMany(scope => scope.Named)];

@@ -2,18 +2,20 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-// How adapters become part of the weights, and how all of them leave the model.
+// Merging adapters into the weights, and unloading them.
 public sealed partial class PeftModel
 {
-    /// <summary>Whether adapters are merged into the weights.</summary>
+    /// <summary>True while adapters are merged into the weights.</summary>
     public bool IsMerged => merging.IsMerged;
 
     /// <summary>
-    /// Folds the active adapters into the weights, so that the model runs at the base model's speed. The base weights are kept.
+    /// Merges the active adapters into the weights, so that the model runs at the base model's speed. A copy of the base weights is kept.
     /// </summary>
-    /// <param name="safe">Whether to refuse weights that are not finite. The model is then unchanged.</param>
-    /// <exception cref="NotMergeableException">An active adapter cannot be expressed as weights, a weight is shared with a module that is not adapted alike, or a merged weight is not finite.</exception>
-    /// <exception cref="PeftException">A scope such as <see cref="Rows"/> is open, in this flow or another, or a training run goes on.</exception>
+    /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
+    /// <exception cref="NotMergeableException">
+    /// An active adapter cannot be merged, a weight is shared with a module that is not adapted in the same way, or a merged weight is not finite.
+    /// </exception>
+    /// <exception cref="PeftException">A scope such as <see cref="Rows"/> is open, in this or another flow, or the model is being trained.</exception>
     public void Merge(bool safe = false)
     {
         lock (changes)
@@ -29,7 +31,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Puts the base weights back, bit for bit.</summary>
+    /// <summary>Restores the base weights bit for bit.</summary>
     /// <exception cref="PeftException">No adapters are merged.</exception>
     public void Unmerge()
     {
@@ -40,8 +42,8 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Folds the active adapters into the weights for good, takes all adapters off, and gives back the plain model.</summary>
-    /// <param name="safe">Whether to refuse weights that are not finite. The model is then unchanged.</param>
+    /// <summary>Merges the active adapters into the weights permanently, removes all adapters, and returns the plain model.</summary>
+    /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
     /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>
     /// <exception cref="PeftException">As for <see cref="Merge"/>.</exception>
     public nn.Module MergeAndUnload(bool safe = false)
@@ -54,7 +56,7 @@ public sealed partial class PeftModel
             ChangeWeights(nameof(MergeAndUnload), () =>
             {
                 RequireNoScopes(nameof(MergeAndUnload));
-                if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot: use the adapter unmerged.");
+                if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot do: use the adapter unmerged.");
                 if (IsMerged) merging.Forget();
                 else merging.Merge(keep: false, safe);
                 AdoptTask();
@@ -64,8 +66,8 @@ public sealed partial class PeftModel
         return Module;
     }
 
-    /// <summary>Takes all adapters off and gives the model back as it was before, its parameters trainable again where they were. Scopes that are open end.</summary>
-    /// <exception cref="PeftException">A training run goes on.</exception>
+    /// <summary>Removes all adapters and returns the base model; its parameters require gradients again if they did before. Open scopes end.</summary>
+    /// <exception cref="PeftException">The model is being trained.</exception>
     public nn.Module Unload()
     {
         lock (changes)
@@ -81,8 +83,8 @@ public sealed partial class PeftModel
         return Module;
     }
 
-    /// <summary>Unloads the adapters; the model lives on.</summary>
-    /// <exception cref="PeftException">A training run goes on.</exception>
+    /// <summary>Unloads the adapters; the model itself is not disposed.</summary>
+    /// <exception cref="PeftException">The model is being trained.</exception>
     public void Dispose() => Unload();
 
     // No pass runs meanwhile, none begins and no scope opens before it sees what the change has made of the model.

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-// What acts in the passes of each flow of the program.
+// The adapters in effect during forward passes, for each flow of the program.
 public sealed partial class PeftModel
 {
-    private readonly Lock guard = new();   // of what follows, for moments only
+    private readonly Lock guard = new();   // guards the fields below; held only briefly
     private readonly PassGate gate = new();
     private readonly AsyncLocal<PassFlow?> flow = new();
     private PassState? state;
@@ -13,11 +13,14 @@ public sealed partial class PeftModel
     private readonly List<PassScope> scopes = [];
 
     /// <summary>
-    /// Begins a pass, or several that belong together, on this thread until the result is disposed: all calls of modules in between see the adapters as they are in
-    /// effect now, whatever other threads do. Passes of this library's models do this by themselves; it is for modules of your own whose adapters
-    /// other threads change meanwhile.
+    /// Begins a forward pass, or several that belong together, on this thread until the result is disposed. All module calls in between use the adapters that are
+    /// in effect now, whatever other threads change. This library's models do this themselves. Use it for modules of your own whose adapters other threads
+    /// change at the same time.
     /// </summary>
-    /// <remarks><see cref="Merge"/>, <see cref="Unload"/> and whatever else changes base weights or hooks wait for it; a scope that is opened inside of it has its effect.</remarks>
+    /// <remarks>
+    /// <see cref="Merge"/>, <see cref="Unload"/> and everything else that changes base weights or hooks wait for its end. A scope that is opened within it
+    /// still takes effect.
+    /// </remarks>
     public IDisposable Pass()
     {
         var pass = BeginPass();
@@ -25,10 +28,10 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// Uses other adapters than the active ones in this flow of the program (this thread, and what it awaits or starts) until the result is disposed: one for each request of a
-    /// server. The first is innermost; none is the base model. Other flows, what is trainable, and <see cref="Active"/> stay as they are.
+    /// Uses other adapters than the active ones in this flow of the program (this thread, and what it awaits or starts) until the result is disposed, for example one
+    /// per request of a server. The first is innermost; no name means the base model. Other flows, the trainable adapters and <see cref="Active"/> are not affected.
     /// </summary>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="PeftException">Adapters are merged.</exception>
     public IDisposable WithAdapters(params string[] names)
     {
@@ -36,9 +39,9 @@ public sealed partial class PeftModel
         return names is [Base] ? WithoutAdapters() : WithAdapters(names.Length == 0 ? null : Composition.Stack([.. names.Select(name => (Composition)name)]));
     }
 
-    /// <summary>As <see cref="WithAdapters(string[])"/>, with a composition of adapters; the base model if null.</summary>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
-    /// <exception cref="ArgumentException">An adapter stands in it twice.</exception>
+    /// <summary>Uses a composition of adapters, as <see cref="WithAdapters(string[])"/> does; the base model if null.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="ArgumentException">The composition contains an adapter twice.</exception>
     /// <exception cref="PeftException">Adapters are merged.</exception>
     public IDisposable WithAdapters(Composition? adapters)
     {
@@ -51,12 +54,12 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// Gives each row of the batch an adapter of its own, in this flow of the program (this thread, and what it awaits or starts) until the result is disposed.
-    /// All inputs must then have that many rows.
+    /// Assigns an adapter to each row of the batch, in this flow of the program (this thread, and what it awaits or starts) until the result is disposed.
+    /// All inputs must have that many rows.
     /// </summary>
-    /// <param name="adapterPerRow">Names, or <see cref="Base"/> for none.</param>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
-    /// <exception cref="PeftException">Adapters are merged, or one of them adapts a parameter, which has one value for the whole batch.</exception>
+    /// <param name="adapterPerRow">Adapter names, or <see cref="Base"/> for rows without an adapter.</param>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="PeftException">Adapters are merged, or one of them adapts a parameter, which has a single value for the whole batch.</exception>
     public IDisposable Rows(params string[] adapterPerRow)
     {
         ArgumentNullException.ThrowIfNull(adapterPerRow);
@@ -69,14 +72,17 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Switches all adapters off in this flow of the program (this thread, and what it awaits or starts) until the result is disposed: the model is then the base model, also where adapters are merged into its weights.</summary>
+    /// <summary>
+    /// Disables all adapters in this flow of the program (this thread, and what it awaits or starts) until the result is disposed. The model then acts as the
+    /// base model, even while adapters are merged.
+    /// </summary>
     public IDisposable WithoutAdapters() => Open(nameof(WithoutAdapters), [], draft => draft.Disable());
 
     /// <summary>
-    /// Leaves the adapters out of some layers, in this flow of the program until the result is disposed, which saves their time there (AdapterDrop, Rücklé et al. 2020,
+    /// Skips the adapters of some layers, in this flow of the program until the result is disposed, to save their computation (AdapterDrop, Rücklé et al. 2020,
     /// arXiv:2010.11918).
     /// </summary>
-    /// <param name="layers">Indices of the layers: the first numbers in the paths of their modules.</param>
+    /// <param name="layers">Indices of the layers: the first number in each module's path.</param>
     public IDisposable WithoutAdaptersIn(params IReadOnlyCollection<int> layers)
     {
         ArgumentNullException.ThrowIfNull(layers);
@@ -84,8 +90,8 @@ public sealed partial class PeftModel
         return Open(nameof(WithoutAdaptersIn), [], draft => draft.Drop(left));
     }
 
-    /// <summary>Says which task each row of the batch belongs to, in this flow of the program until the result is disposed, for methods that share an adapter among tasks.</summary>
-    /// <param name="taskPerRow">The index of a task per row, from 0; one for all rows.</param>
+    /// <summary>Sets the task of each row of the batch, in this flow of the program until the result is disposed, for methods that share an adapter between tasks.</summary>
+    /// <param name="taskPerRow">The task index of each row, from 0, or a single index for all rows.</param>
     public IDisposable Tasks(params IReadOnlyList<int> taskPerRow)
     {
         ArgumentNullException.ThrowIfNull(taskPerRow);
@@ -94,14 +100,14 @@ public sealed partial class PeftModel
         return Open(nameof(Tasks), [], draft => draft.Tasks = tasks);
     }
 
-    /// <summary>The task of each row, <c>[rows]</c>, or of all, <c>[1]</c>; null outside of <see cref="Tasks"/>.</summary>
+    /// <summary>The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c>; null outside of <see cref="Tasks"/>.</summary>
     public Tensor? TaskIds => Current(state => state.Tasks);
 
     /// <summary>
-    /// Lets passes without gradients use the adapters in effect folded into copies of the weights until the result is disposed, where those
-    /// copies are small: for several passes over the same weights. Generation does so by itself. Training must not go on meanwhile.
+    /// Folds the adapters in effect into copies of the weights for forward passes without gradients, until the result is disposed, if those copies
+    /// are small. This pays off for several passes over the same weights; generation does it itself. The model must not be trained meanwhile.
     /// </summary>
-    /// <param name="maximumBytes">How large all copies together may be; beyond that, or where an adapter cannot be folded, nothing happens.</param>
+    /// <param name="maximumBytes">Maximum size of all copies together. If they are larger, or an adapter cannot be folded, nothing is folded.</param>
     public IDisposable ForInference(long maximumBytes = 128L << 20)
     {
         lock (guard)
@@ -117,38 +123,41 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Shows the inputs of adapted modules as the model runs, in this flow of the program until the result is disposed: for initial values that depend on data.</summary>
-    /// <param name="observer">Called with the module and its input, which it must not keep.</param>
+    /// <summary>
+    /// Observes the inputs of adapted modules during forward passes, in this flow of the program until the result is disposed, for data-dependent
+    /// initialization.
+    /// </summary>
+    /// <param name="observer">Called with the module and its input. It must not keep the input.</param>
     public IDisposable Observe(Action<Target, Tensor> observer)
     {
         ArgumentNullException.ThrowIfNull(observer);
         return Open(nameof(Observe), [], draft => draft.Observer = observer);
     }
 
-    /// <summary>Virtual tokens of the adapters in effect, as a model asks for them; null for none.</summary>
+    /// <summary>Virtual tokens of the adapters in effect, for the model's forward pass; null if there are none.</summary>
     public PromptStack? Prompts => Current(state => state.Prompts);
 
-    /// <summary>Whether an adapter in effect lets positions see each other (<see cref="AdapterLayer.MixesPositions"/>).</summary>
+    /// <summary>True if an adapter in effect mixes positions (<see cref="AdapterLayer.MixesPositions"/>).</summary>
     public bool MixesPositions => Current(state => state.Adapters.SelectMany(adapter => adapter.Layers).Any(layer => layer.MixesPositions));
 
     /// <summary>
-    /// Whether rows of a batch may run in passes of their own at the same time: no row was given an adapter or a task, and no layer in effect
+    /// True if rows of a batch may run in separate concurrent passes: rows have no adapters or tasks of their own, and no layer in effect
     /// depends on the batch (<see cref="AdapterLayer.DependsOnBatch"/>).
     /// </summary>
     public bool RowsAreIndependent
         => Current(state => state.Draft.Rows is null && state.Tasks is null
-            // A lent parameter stands in its module while a pass runs.
+            // An adapted parameter replaces the module's own for the duration of a pass.
             && state.Sites.All(pair => pair.Value.Layers.Length == 0 || (!pair.Key.Target.IsParameter && !pair.Value.Layers.Any(layer => layer.DependsOnBatch))));
 
-    /// <summary>What the model's next pass asks for a pass before it.</summary>
+    /// <summary>The adapters in effect that need a preliminary forward pass.</summary>
     internal IReadOnlyList<IReadsFirstPass> FirstPassReaders => Current(state => (IReadOnlyList<IReadsFirstPass>)[.. state.Adapters.Select(adapter => adapter.Shared).OfType<IReadsFirstPass>()]);
 
     internal PassFlow? Flow { get => flow.Value; set => flow.Value = value; }
 
-    /// <summary>Begins a pass with what is in effect in this flow. Changes of base weights wait for its end.</summary>
+    /// <summary>Begins a pass with the adapters in effect in this flow. Changes of base weights wait for its end.</summary>
     internal PassLease BeginPass() => BeginPass(flow.Value?.Scope);
 
-    /// <summary>Begins a pass with what is in effect in a scope.</summary>
+    /// <summary>Begins a pass with the adapters in effect in a scope.</summary>
     internal PassLease BeginPass(PassScope? scope)
     {
         scope = PassScope.Innermost(scope);
@@ -171,7 +180,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>What a call of a module sees.</summary>
+    /// <summary>The state that a module call uses: that of the surrounding pass, or a pass of its own.</summary>
     internal PassUse UsePass()
     {
         if (Seen(flow.Value) is { } pass) return new(pass.State, null);
@@ -179,7 +188,7 @@ public sealed partial class PeftModel
         return new(own.State, own);
     }
 
-    /// <summary>The scope that this flow is in, for work that begins later.</summary>
+    /// <summary>The innermost scope of this flow, for work that begins later.</summary>
     internal PassScope? CurrentScope => PassScope.Innermost(flow.Value?.Scope);
 
     internal void Begin(PassState begun)
@@ -205,7 +214,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>What the model itself says about passes.</summary>
+    /// <summary>The draft of a pass outside of any scope: the active adapters.</summary>
     internal PassDraft Draft()
     {
         var draft = new PassDraft();
@@ -232,7 +241,7 @@ public sealed partial class PeftModel
             scope = new PassScope(this, kind, PassScope.Innermost(flow.Value?.Scope), named, say);
             try
             {
-                scope.State(version);   // what cannot be is refused now, not by the first pass
+                scope.State(version);   // throws now rather than in the first pass
             }
             catch
             {
@@ -245,7 +254,7 @@ public sealed partial class PeftModel
         return scope;
     }
 
-    // The pass that a flow is inside of, unless a scope was opened in it, which has its effect.
+    // The pass that surrounds a flow, unless a scope was opened within it: that scope takes effect.
     private static PassLease? Seen(PassFlow? flow)
         => flow?.Pass is { HasEnded: false } pass && PassScope.Innermost(pass.Scope) == PassScope.Innermost(flow.Scope) ? pass : null;
 
@@ -266,14 +275,14 @@ public sealed partial class PeftModel
         lock (guard) return read(StateIn(flow.Value));
     }
 
-    // The adapters of a composition, which is checked.
+    // The adapters of a composition, after validation.
     private Dictionary<string, Adapter> Named(Composition? adapters)
     {
         List<string> names = [.. adapters?.Names ?? []];
         foreach (var name in names) Find(name);
         if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active once, but these are {string.Join(", ", names)}.", nameof(adapters));
         if (adapters?.IsStack == false && names.Find(name => Find(name).Prompt is not null) is { } prompt)
-            throw new ArgumentException($"'{prompt}' puts virtual tokens before the input, which a composition other than a stack has no place for.", nameof(adapters));
+            throw new ArgumentException($"'{prompt}' prepends virtual tokens to the input, which only a stack supports.", nameof(adapters));
         return names.ToDictionary(name => name, Find);
     }
 

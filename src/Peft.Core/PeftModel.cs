@@ -4,30 +4,31 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// A model with adapters. The model itself is adapted in place and used as before; its own weights are frozen. Disposing this
-/// unloads the adapters and leaves the model as it was, bit for bit.
+/// A model with adapters. The model is adapted in place and used as before; its own weights are frozen. Disposing the <see cref="PeftModel"/>
+/// unloads the adapters and restores the model bit for bit.
 /// </summary>
 /// <remarks>
-/// Safe for use from several threads. A pass or a generation sees the adapters as they were when it began, to its end: what it has begun with lives until then, also
-/// if it is deleted, renamed or swapped meanwhile. <see cref="Merge"/>, <see cref="Unmerge"/>, <see cref="Unload"/> and what adapts a module of another library for the first time wait
-/// for the passes and generations that run. Scopes such as <see cref="Rows"/> and <see cref="WithAdapters(string[])"/> belong to the flow of the program that opened them (a thread, and
-/// what it awaits or starts), nest in any order, and the innermost has its way. A training run wants what it trains for itself: changes to it are refused until it ends.
+/// Thread-safe. A forward pass or generation uses the adapters as they were when it began, until it ends: they stay alive until then, even if they are deleted,
+/// renamed or swapped meanwhile. <see cref="Merge"/>, <see cref="Unmerge"/>, <see cref="Unload"/> and the first adaptation of another library's module wait for
+/// running passes and generations. Scopes such as <see cref="Rows"/> and <see cref="WithAdapters(string[])"/> belong to the flow of the program that opened
+/// them (a thread, and what it awaits or starts). They nest in any order; the innermost takes precedence. During training, changes that would affect the run
+/// are refused.
 /// </remarks>
 public sealed partial class PeftModel : ITrainable, IDisposable
 {
-    /// <summary>The name of an adapter that was given none.</summary>
+    /// <summary>The name of an adapter if none is given.</summary>
     public const string DefaultName = "default";
 
-    /// <summary>In <see cref="Rows"/>, a row that goes through the model without adapters.</summary>
+    /// <summary>The base model, without adapters, as a name in <see cref="Rows"/>.</summary>
     public const string Base = "__base__";
 
     private static readonly ConditionalWeakTable<nn.Module, PeftModel> Adapted = [];
 
-    private readonly HashSet<string> frozen = [];   // by name: a module that changes type or device makes new parameters
-    private readonly Lock changes = new();          // one change at a time; passes go on
+    private readonly HashSet<string> frozen = [];   // by name: a module that changes dtype or device creates new parameters
+    private readonly Lock changes = new();          // serializes changes; passes are not blocked
     private readonly WeightMerging merging;
     private readonly LayerArrangement layers;
-    // Replaced as a whole, so that they can be read at any time.
+    // Replaced as a whole, never modified, so that they can be read without a lock.
     private Dictionary<object, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
     private Dictionary<string, Adapter> adapters = [];
     private List<string> active = [];
@@ -35,7 +36,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     private bool isUnloaded;
     private int trainingRuns;
 
-    /// <summary>Freezes a model and makes it ready for adapters.</summary>
+    /// <summary>Freezes a model and prepares it for adapters.</summary>
     /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
     public PeftModel(nn.Module model)
     {
@@ -59,7 +60,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     /// <summary>The adapted model.</summary>
     public nn.Module Module { get; }
 
-    /// <summary>Its modules by path.</summary>
+    /// <summary>The model's modules by path.</summary>
     public ModelTree Tree { get; private set; }
 
     /// <summary>All adapters by name.</summary>
@@ -71,18 +72,18 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     /// <summary>The adapters of a model, or null if it has none.</summary>
     public static PeftModel? Of(nn.Module model) => Adapted.TryGetValue(model, out var peft) ? peft : null;
 
-    /// <summary>Adds an adapter. The first one is active at once, others when <see cref="Activate(string[])"/> names them.</summary>
+    /// <summary>Adds an adapter. The first one is active at once, later ones only once <see cref="Activate(string[])"/> names them.</summary>
     /// <returns>This model.</returns>
-    /// <exception cref="AdapterNameException">The name cannot be that of a folder, or has a meaning of its own.</exception>
+    /// <exception cref="AdapterNameException">The name is not valid as a folder name, or is reserved.</exception>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
     public PeftModel Add(string name, AdapterOptions options) => Add(name, options, _ => { });
 
-    /// <summary>As <see cref="Add(string, AdapterOptions)"/>, with values of its own for the adapter's tensors.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="options">Options of its method.</param>
-    /// <param name="prepare">Fills the adapter before it is the model's. If that fails, the model is as it was.</param>
+    /// <summary>Adds an adapter, as <see cref="Add(string, AdapterOptions)"/> does, and fills its tensors with given values.</summary>
+    /// <param name="name">Name of the adapter.</param>
+    /// <param name="options">Options of the adapter's method.</param>
+    /// <param name="prepare">Fills the adapter before it is added. If it throws, the model is unchanged.</param>
     /// <returns>This model.</returns>
     public PeftModel Add(string name, AdapterOptions options, Action<Adapter> prepare)
     {
@@ -99,7 +100,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         return this;
     }
 
-    /// <summary>Puts an adapter in the place of another once it is ready. Passes that have begun end with the old one.</summary>
+    /// <summary>Replaces an adapter once the new one is ready. Passes that have begun finish with the old one.</summary>
     internal void Exchange(string name, AdapterOptions options, Action<Adapter> prepare)
     {
         lock (changes)
@@ -115,9 +116,9 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         }
     }
 
-    /// <summary>Removes an adapter. If it was active, no other takes its place. Passes and scopes that have begun with it end with it.</summary>
+    /// <summary>Removes an adapter. If it was active, no other takes its place. Passes and scopes that have begun with it finish with it.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
-    /// <exception cref="PeftException">Adapters are merged, another adapter is made of it, or it is being trained.</exception>
+    /// <exception cref="PeftException">Adapters are merged, another adapter uses it, or it is being trained.</exception>
     public void Delete(string name)
     {
         lock (changes)
@@ -133,7 +134,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
                 version++;
                 adapter.Release();
             }
-            // If passes run, the hooks stay until the next occasion: they do nothing.
+            // If passes are running, the hooks stay until the next change. They have no effect.
             gate.TryChange(() =>
             {
                 List<Adapter> used = [.. adapters.Values, .. Scoped()];
@@ -143,8 +144,8 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         }
     }
 
-    /// <summary>Gives an adapter another name.</summary>
-    /// <exception cref="AdapterNameException">The new name cannot be that of a folder, or has a meaning of its own.</exception>
+    /// <summary>Renames an adapter.</summary>
+    /// <exception cref="AdapterNameException">The new name is not valid as a folder name, or is reserved.</exception>
     /// <exception cref="AdapterExistsException">The new name is taken.</exception>
     /// <exception cref="AdapterNotFoundException">There is no adapter of the old name.</exception>
     public void Rename(string name, string newName)
@@ -165,8 +166,8 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         }
     }
 
-    /// <summary>The adapter of a name.</summary>
-    /// <exception cref="AdapterNotFoundException">There is none.</exception>
+    /// <summary>Finds an adapter by name.</summary>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="PeftException">The adapters were unloaded.</exception>
     public Adapter Find(string name)
     {
@@ -182,7 +183,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Key);
 
-    /// <summary>The active layers at a module, whatever scopes are open; those that are merged, too.</summary>
+    /// <summary>The active layers at a module, whatever scopes are open, including merged ones.</summary>
     internal AdapterLayer[] ActiveAt(AdapterSite site) => [.. composition?.At(site.Target, name => Find(name).At(site.Target)) ?? []];
 
     internal void RequireLoaded()
@@ -194,7 +195,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         lock (guard)
             if (scopes.Find(scope => scope.Kind is nameof(Rows) or nameof(WithAdapters)) is { } open)
-                throw new PeftException($"{operation} is not possible while a scope of {open.Kind} is open: it says what acts, which weights cannot follow. Dispose it first.");
+                throw new PeftException($"{operation} is not possible while a scope of {open.Kind} is open: merged weights cannot depend on a scope. Dispose it first.");
     }
 
     private void RequireNoTraining([CallerMemberName] string operation = "")
@@ -206,7 +207,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         if (active.Contains(adapter.Name)) RequireNoTraining(operation);
         if (adapters.Values.FirstOrDefault(other => other.Parts.Contains(adapter)) is { } user)
-            throw new PeftException($"{operation} is not possible: the adapter '{user.Name}' ({user.Options.PeftType}) is made of '{adapter.Name}'. Delete('{user.Name}') first.");
+            throw new PeftException($"{operation} is not possible: the adapter '{user.Name}' ({user.Options.PeftType}) uses '{adapter.Name}'. Delete('{user.Name}') first.");
     }
 
     private void RequireFree(string name)

@@ -2,10 +2,10 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>A saved adapter that is open: its options and tensors, which belong to one save even where another process saves over it.</summary>
+/// <summary>An opened saved adapter: its options and tensors. Both belong to the same save, even if another process saves over it.</summary>
 public sealed class SavedAdapter : IDisposable
 {
-    // A save takes longer than reading a configuration: more than one in the way is a coincidence.
+    // A save takes longer than reading a configuration, so more than one concurrent save is unlikely.
     private const int MostAttempts = 20;
 
     private SavedAdapter(string folder, AdapterOptions options, ITensorSource tensors) => (Folder, Options, Tensors) = (folder, options, tensors);
@@ -27,9 +27,9 @@ public sealed class SavedAdapter : IDisposable
     /// A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> (or PyTorch's <c>adapter_model.bin</c>), or one with an adapter in a
     /// subfolder, as <see cref="AdapterCheckpoint.SaveAdapter"/> saves adapters that have a name.
     /// </param>
-    /// <param name="name">Of several subfolders that hold adapters, the one to open.</param>
+    /// <param name="name">The subfolder to open if several hold adapters.</param>
     /// <exception cref="CheckpointException">There is no adapter, there are several, or a file is missing or damaged.</exception>
-    /// <exception cref="AdapterOptionsException">The method is not known.</exception>
+    /// <exception cref="AdapterOptionsException">The method is unknown.</exception>
     public static SavedAdapter Open(string folder, string? name = null)
     {
         folder = AdapterFolder.Find(folder, name);

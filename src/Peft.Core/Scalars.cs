@@ -3,37 +3,37 @@ using TorchSharp;
 
 namespace Peft;
 
-#pragma warning disable RS0030 // the one place where they are made
+#pragma warning disable RS0030 // the only place that creates scalars
 
 /// <summary>
-/// Numbers as operands of tensors. TorchSharp makes a native object of each, and reads its address; the garbage collector may then free the object on another
-/// thread while the operation still uses it. The objects that are given out here live on: layers, whose passes run on many threads, take their numbers from here.
+/// Caches scalar operands of tensor operations. TorchSharp creates a native object per scalar and passes its address, and the garbage collector may finalize that
+/// object on another thread while the operation still uses it. Scalars from this cache stay alive. Layers, which run on many threads, must take their scalars from here.
 /// </summary>
 public static class Scalars
 {
-    // Most numbers are constants of the code. Of others the last ones are kept, for much longer than an operation takes.
+    // Most values are constants of the code. Of all others the latest are kept, for much longer than an operation takes.
     private const int Constants = 4096, Others = 1 << 16;
 
     private static readonly ConcurrentDictionary<ValueType, Scalar> Known = [];
     private static readonly Scalar[] Latest = new Scalar[Others];
     private static int count;
 
-    /// <summary>The factor of a sum: <c>a.add(b, One)</c>. Without it TorchSharp makes one for each call, which nothing keeps.</summary>
+    /// <summary>The factor of a sum: <c>a.add(b, One)</c>. Without it TorchSharp creates one for each call, which the garbage collector may free too early.</summary>
     public static Scalar One { get; } = Kept(1);
 
-    /// <summary>A number that lives on.</summary>
+    /// <summary>A cached scalar.</summary>
     public static Scalar Kept(double number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A number that lives on.</summary>
+    /// <summary>A cached scalar.</summary>
     public static Scalar Kept(float number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A number that lives on.</summary>
+    /// <summary>A cached scalar.</summary>
     public static Scalar Kept(long number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A number that lives on.</summary>
+    /// <summary>A cached scalar.</summary>
     public static Scalar Kept(int number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A number that lives on.</summary>
+    /// <summary>A cached scalar.</summary>
     public static Scalar Kept(bool value) => Find(value) ?? Keep(value, value);
 
     private static Scalar? Find(ValueType number) => Known.GetValueOrDefault(number);

@@ -2,21 +2,21 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>What tensors must be that a user gives.</summary>
+/// <summary>Checks of tensors that a user passes.</summary>
 internal static class TensorRules
 {
-    /// <summary>Refuses null and a disposed tensor.</summary>
+    /// <summary>Throws if a tensor is null or disposed.</summary>
     public static Tensor RequireAlive(Tensor? tensor, string name)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
         return tensor.IsInvalid ? throw new ObjectDisposedException(name, $"{name} is a tensor that was disposed, or whose dispose scope has ended: give one that still exists.") : tensor;
     }
 
-    /// <summary>Refuses a tensor without so many dimensions.</summary>
+    /// <summary>Throws if a tensor has the wrong number of dimensions.</summary>
     /// <param name="tensor">The tensor.</param>
-    /// <param name="name">What the caller knows it by.</param>
-    /// <param name="shape">Its dimensions in words: <c>[batch, sequence]</c>.</param>
-    /// <param name="remedy">What to do.</param>
+    /// <param name="name">The caller's name of the tensor.</param>
+    /// <param name="shape">The expected dimensions: <c>[batch, sequence]</c>.</param>
+    /// <param name="remedy">A hint for the error message.</param>
     /// <returns>Its shape.</returns>
     public static long[] RequireRank(Tensor? tensor, string name, string shape, string remedy = "")
     {
@@ -24,7 +24,7 @@ internal static class TensorRules
         return actual.Length == shape.Count(letter => letter == ',') + 1 ? actual : throw new ArgumentException($"{name} is {Describe(tensor!)}, but must be {shape}{remedy}.", name);
     }
 
-    /// <summary>Refuses what are no token ids: whole numbers <c>[batch, sequence]</c>, at least one.</summary>
+    /// <summary>Throws if a tensor does not hold token ids: integers <c>[batch, sequence]</c>, at least one.</summary>
     /// <returns>Their shape.</returns>
     public static long[] RequireIds(Tensor? ids, string name)
     {
@@ -34,17 +34,17 @@ internal static class TensorRules
         return shape;
     }
 
-    /// <summary>Refuses numbers that are no indices.</summary>
+    /// <summary>Throws if a tensor does not hold integers.</summary>
     public static void RequireWhole(Tensor tensor, string name)
     {
         if (tensor.dtype is not (ScalarType.Int64 or ScalarType.Int32))
             throw new ArgumentException($"{name} is {Describe(tensor)}, but must be whole numbers, int64 or int32: convert them, to_type(ScalarType.Int64).", name);
     }
 
-    /// <summary>A tensor's type and shape.</summary>
+    /// <summary>The dtype and shape of a tensor.</summary>
     public static string Describe(Tensor tensor) => $"{tensor.dtype} [{string.Join(", ", tensor.shape)}]";
 
-    /// <summary>The first number that is no index of so many; null if all are.</summary>
+    /// <summary>The first index that is outside of <c>[0, count)</c>; null if there is none.</summary>
     public static long? Outside(Tensor ids, long count)
     {
         using var scope = NewDisposeScope();

@@ -4,14 +4,14 @@ using TorchSharp;
 namespace Peft;
 
 /// <summary>
-/// The native libraries behind TorchSharp. What makes tensors in this library asks for them first; a program that makes tensors or
-/// modules of its own before may ask as well, for the same clear error.
+/// TorchSharp's native libraries. Everything in this library that creates tensors loads them first. A program that creates tensors or
+/// modules of its own earlier can call <see cref="Require"/> as well, for the same clear error.
 /// </summary>
 public static class TorchRuntime
 {
     private static volatile bool isLoaded;
 
-    /// <summary>Loads the native libraries if they are not loaded yet.</summary>
+    /// <summary>Loads the native libraries unless they are loaded already.</summary>
     /// <exception cref="NativeLibraryException">They are missing, or cannot run on this system.</exception>
     public static void Require()
     {
@@ -28,7 +28,7 @@ public static class TorchRuntime
         isLoaded = true;
     }
 
-    // TorchSharp swallows what the loader says, and then copies hundreds of megabytes to try again: ask the loader before it does.
+    // TorchSharp discards the loader's message, and then copies hundreds of megabytes for a second attempt: ask the loader first.
     private static void RequireSymbols()
     {
         try
@@ -37,7 +37,7 @@ public static class TorchRuntime
         }
         catch (DllNotFoundException error) when (NativeLibraryException.MissingSymbol(error) is null)
         {
-            // TorchSharp knows more places to look in.
+            // TorchSharp searches more folders.
         }
     }
 }

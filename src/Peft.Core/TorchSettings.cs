@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Peft;
 
-/// <summary>Settings of torch's native libraries, which read them from the environment once, at their first use. What a user has set stays.</summary>
+/// <summary>Settings of torch's native libraries, which read them from the environment once, at first use. Variables that the user has set are kept.</summary>
 internal static partial class TorchSettings
 {
     [ModuleInitializer]
@@ -15,19 +15,19 @@ internal static partial class TorchSettings
         if (!OperatingSystem.IsLinux()) return;
         LetThreadsSleep();
         GuardConvolutions();
-        // Large tensors in large pages: the system hands out 475 MB of weights in a fraction of the time.
+        // Transparent huge pages for large tensors: the system then allocates 475 MB of weights in a fraction of the time.
         Set("THP_MEM_ALLOC_ENABLE", "1");
     }
 
-    // Threads of torch that spin for long while they wait for work would take the cores from this library's own kernels: a training
+    // Torch's worker threads spin while they wait for work. Long spinning takes the cores from this library's own kernels: a training
     // step of a small model takes a quarter longer.
     private static void LetThreadsSleep()
     {
         if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) Set("GOMP_SPINCOUNT", "5000");
     }
 
-    // oneDNN, which computes torch's convolutions, plans by the sizes of the processor's caches. Some virtual machines hide them, and with
-    // AVX2 and wider its gradients of inputs with few channels are then plainly wrong: with oneDNN 3.7.1 in 125 of 400 random convolutions,
+    // oneDNN computes torch's convolutions and blocks them by the processor's cache sizes. Some virtual machines hide these sizes. With
+    // AVX2 and wider, input gradients with few channels are then wrong: with oneDNN 3.7.1 in 125 of 400 random convolutions,
     // with its AVX kernels in none.
     private static void GuardConvolutions()
     {
@@ -35,7 +35,7 @@ internal static partial class TorchSettings
         if (Environment.GetEnvironmentVariable("DNNL_MAX_CPU_ISA") is null) Set("ONEDNN_MAX_CPU_ISA", "AVX");
     }
 
-    // Intel's leaf or AMD's: the first cache has a type.
+    // CPUID cache leaf of Intel or AMD: the type of the first cache is nonzero if caches are reported.
     private static bool KnowsCaches(int leaf)
     {
         var highest = X86Base.CpuId(leaf < 0 ? unchecked((int)0x80000000) : 0, 0).Eax;
@@ -50,11 +50,11 @@ internal static partial class TorchSettings
         }
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
         {
-            // A system without this C library has other native libraries too: their own settings hold.
+            // A system without this C library uses other native libraries as well: their own defaults apply.
         }
     }
 
-    // .NET keeps variables to itself: native code sees only those set by the C library.
+    // .NET keeps its own copy of the environment: native code sees only variables set by the C library.
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetEnvironment(string name, string value, int overwrite);
 }

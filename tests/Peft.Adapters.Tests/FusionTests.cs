@@ -75,7 +75,7 @@ public sealed class FusionTests : IDisposable
             peft.Activate("again");
             Run.Difference(model.call(ids), before).ShouldBe(0);
 
-            Should.Throw<PeftException>(() => peft.Delete("b")).Message.ShouldContain("'again' (ADAPTER_FUSION) is made of 'b'");
+            Should.Throw<PeftException>(() => peft.Delete("b")).Message.ShouldContain("'again' (ADAPTER_FUSION) uses 'b'");
             Should.Throw<PeftException>(() => peft.HotSwap("b", Path.Combine(folder, "both"))).Message.ShouldContain("Delete('again')");
             Run.Difference(model.call(ids), before).ShouldBe(0);
             peft.Delete("again");

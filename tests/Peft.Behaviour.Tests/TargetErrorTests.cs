@@ -8,8 +8,8 @@ public sealed class TargetErrorTests
 {
     [Theory]
     [InlineData("q_proj", "regular expression", "[\"q_proj\"]", "2 modules")]
-    [InlineData("Q_PROJ", "Upper and lower case", "'q_proj'")]
-    [InlineData("mlp", "none that adapters can enter", "gate_proj")]
+    [InlineData("Q_PROJ", "case-sensitive", "'q_proj'")]
+    [InlineData("mlp", "cannot be adapted itself", "gate_proj")]
     [InlineData("q_prj", "Nearest: q_proj (2 modules)")]
     public void A_string_that_matches_nothing_is_told_why(string pattern, params string[] parts)
     {
@@ -20,10 +20,10 @@ public sealed class TargetErrorTests
     }
 
     [Theory]
-    [InlineData("Q_Proj", "Upper and lower case", "'q_proj'")]
-    [InlineData("self_attn.Q_proj", "Upper and lower case")]
-    [InlineData("mlp", "none that adapters can enter", "gate_proj, up_proj, down_proj")]
-    [InlineData("layers.0", "none that adapters can enter")]
+    [InlineData("Q_Proj", "case-sensitive", "'q_proj'")]
+    [InlineData("self_attn.Q_proj", "case-sensitive")]
+    [InlineData("mlp", "cannot be adapted itself", "gate_proj, up_proj, down_proj")]
+    [InlineData("layers.0", "cannot be adapted itself")]
     [InlineData("q_prj", "Nearest: q_proj")]
     public void A_name_that_matches_nothing_is_told_why(string name, params string[] parts)
     {

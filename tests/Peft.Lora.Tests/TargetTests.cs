@@ -73,13 +73,13 @@ public sealed class TargetTests : IDisposable
         // Half of a path matches neither as a name nor as an expression.
         using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ModuleSelector.AllLinear, ExcludeModules = "attention" });
         Adapted(peft).ShouldBe(Linears, ignoreOrder: true);
-        peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': ExcludeModules [attention] matches no module of Zoo, so nothing is left out by it.");
+        peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': ExcludeModules [attention] matches no module of Zoo, so it excludes nothing.");
     }
 
     [Fact]
     public void Excluding_all_that_matches_is_refused()
         => Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query"], ExcludeModules = ["attention.query"] }))
-            .Message.ShouldBe("All modules that TargetModules [query] matches are left out by ExcludeModules [attention.query] or LayersToTransform [].");
+            .Message.ShouldBe("All modules that TargetModules [query] matches are excluded by ExcludeModules [attention.query] or LayersToTransform [].");
 
     [Fact]
     public void A_regular_expression_must_match_the_whole_path()
@@ -203,7 +203,7 @@ public sealed class TargetTests : IDisposable
         var message = Should.Throw<TrainingException>(() => trainer.Train()).Message;
         message.ShouldContain("adapted modules leave.");
         message.ShouldContain("call module.call(x)");
-        logger.Lines.ShouldContain("Warning: Adapter 'default': ExcludeModules [nothing] matches no module of UserModel, so nothing is left out by it.");
+        logger.Lines.ShouldContain("Warning: Adapter 'default': ExcludeModules [nothing] matches no module of UserModel, so it excludes nothing.");
     }
 
     private static string[] Adapted(PeftModel peft) => [.. peft.Status().Select(row => row.Path)];

@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>One adapter of a model: its options and its layers.</summary>
 public sealed class Adapter
 {
-    // In the base model's file "base_model.model." stands for the wrapper that Hugging Face PEFT puts around it.
+    // In the keys, "base_model.model." is the path of the base model inside Hugging Face PEFT's wrapper.
     internal const string ModulePrefix = "base_model.model.";
     private const string SharedPrefix = "base_model.";
 
@@ -23,31 +23,31 @@ public sealed class Adapter
         Parts = plan.Parts;
     }
 
-    /// <summary>The name that it goes by in its model.</summary>
+    /// <summary>Name of the adapter in its model.</summary>
     public string Name { get; internal set; }
 
-    /// <summary>Its options, as they are saved.</summary>
+    /// <summary>The options, as they are saved.</summary>
     public AdapterOptions Options { get; set; }
 
-    /// <summary>Its layers; those of one module from the innermost outwards.</summary>
+    /// <summary>The layers; those of the same module from the innermost outwards.</summary>
     public IReadOnlyList<AdapterLayer> Layers { get; }
 
-    /// <summary>Its layers at a module.</summary>
+    /// <summary>The layers at a module.</summary>
     internal AdapterLayer[] At(Target target) => layersOf.GetValueOrDefault(target.Key) ?? [];
 
     /// <summary>Tensors that the layers share, or null.</summary>
     public SharedTensors? Shared { get; }
 
-    /// <summary>What comes before the whole model's input, or null.</summary>
+    /// <summary>The soft prompt that is prepended to the model's input, or null.</summary>
     public PromptLayer? Prompt { get; }
 
-    /// <summary>Adapters whose layers it uses.</summary>
+    /// <summary>Adapters whose layers this one uses.</summary>
     internal IReadOnlyList<Adapter> Parts { get; }
 
-    /// <summary>Whether training leaves it alone.</summary>
+    /// <summary>True if training does not change the adapter.</summary>
     public bool IsFrozen { get; internal set; }
 
-    /// <summary>What its user should know, such as that it was trained on a base model of another name or that an exclusion matches nothing; empty if there is nothing.</summary>
+    /// <summary>Warnings for the user, such as a base model of another name or an exclusion that matches nothing.</summary>
     public IReadOnlyList<string> Warnings { get; internal set; } = [];
 
     /// <summary>All tensors with their keys in <c>adapter_model.safetensors</c>.</summary>
@@ -56,16 +56,16 @@ public sealed class Adapter
     internal IEnumerable<(string Key, AdapterTensor Tensor, TensorOwner Owner)> Owned
         => Owners.SelectMany(each => each.Owner.Tensors.Select(tensor => (each.Prefix + tensor.Name, tensor, each.Owner)));
 
-    // What stands before the names of an owner's tensors.
+    // The owners of tensors, with the prefix of their keys.
     private IEnumerable<(string Prefix, TensorOwner Owner)> Owners
         => new (string, TensorOwner?)[] { (SharedPrefix, Shared), ("", Prompt) }.Where(each => each.Item2 is not null).Select(each => (each.Item1, each.Item2!))
             .Concat(Layers.Select(layer => (Key(layer.Target, ""), (TensorOwner)layer)));
 
-    /// <summary>The form of each saved tensor in the file. Views where that is the tensor itself.</summary>
+    /// <summary>The saved form of each tensor. It is a view if the tensor is saved unchanged.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedTensors
         => Owned.Where(each => each.Tensor.IsSaved).Select(each => (each.Key, each.Owner.ToSaved(each.Tensor))).Concat(SavedCopies);
 
-    /// <summary>What the file holds besides and is not read back.</summary>
+    /// <summary>Further tensors of the file, which are not read back.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedCopies
         => Owners.SelectMany(each => each.Owner.SavedCopies.Select(pair => (each.Prefix + pair.Key, pair.Value)));
 
@@ -74,14 +74,14 @@ public sealed class Adapter
         foreach (var (_, owner) in Owners) owner.Loaded();
     }
 
-    /// <summary>Key of a layer's tensor in the file of most methods.</summary>
+    /// <summary>Key of a layer's tensor in the file, for most methods.</summary>
     public static string KeyOf(Target target, string name)
     {
         ArgumentNullException.ThrowIfNull(target);
         return KeyOf(ModulePrefix, target.Path, name);
     }
 
-    /// <summary>Key of a tensor that belongs to a module without being at a target, in the file of most methods.</summary>
+    /// <summary>Key of a tensor that belongs to a module that is not a target, for most methods.</summary>
     public static string KeyOf(string path, string name)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -93,7 +93,7 @@ public sealed class Adapter
 
     private static string KeyOf(string prefix, string path, string name) => path.Length == 0 ? prefix + name : $"{prefix}{path}.{name}";
 
-    /// <summary>Keeps the tensors until as many calls of <see cref="Release"/>, also when the model has let the adapter go.</summary>
+    /// <summary>Keeps the tensors alive until a matching call of <see cref="Release"/>, even after the model has deleted the adapter.</summary>
     internal void Retain() => Interlocked.Increment(ref holders);
 
     internal void Release()

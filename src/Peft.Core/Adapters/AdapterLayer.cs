@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// What a method puts around one module. Adapters nest: a layer receives its input and what it encloses (<see cref="Inner"/>), and
-/// returns its output. <see cref="Merge"/> says the same of the weights, so that forward equals merge for any stack of adapters.
+/// A layer that a method wraps around one module. Adapters nest: a layer receives its input and the enclosed module (<see cref="Inner"/>), and
+/// returns its output. <see cref="Merge"/> does the same with the weights, so that forward and merge agree for any stack of adapters.
 /// </summary>
-/// <remarks>The usual bases are <see cref="DeltaLayer"/>, <see cref="ReweightLayer"/> and <see cref="TransformLayer"/>.</remarks>
+/// <remarks>The usual base classes are <see cref="DeltaLayer"/>, <see cref="ReweightLayer"/> and <see cref="TransformLayer"/>.</remarks>
 /// <param name="target">The adapted module.</param>
 public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).Weight.dtype, target.Weight.device)
 {
@@ -19,40 +19,40 @@ public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).We
         return target;
     }
 
-    /// <summary>Whether the module is in training mode, where dropout acts.</summary>
+    /// <summary>True if the module is in training mode; dropout then applies.</summary>
     protected bool Training => Target.Module.training;
 
-    /// <summary>The output for an input of the module.</summary>
-    /// <param name="input">The module's input, as the enclosing adapters changed it.</param>
-    /// <param name="inner">The module with all adapters that this one encloses.</param>
-    /// <returns>A new tensor, in the shape and type of the module's output.</returns>
+    /// <summary>Computes the layer's output for an input of the module.</summary>
+    /// <param name="input">The module's input, possibly transformed by enclosing adapters.</param>
+    /// <param name="inner">The module with all adapters that this layer encloses.</param>
+    /// <returns>A new tensor with the shape and dtype of the module's output.</returns>
     protected internal abstract Tensor Forward(Tensor input, Inner inner);
 
-    /// <summary>The weights that give <see cref="Forward"/>'s output, as new tensors; null if there are none.</summary>
-    /// <param name="inner">The weights of what this layer encloses.</param>
+    /// <summary>The merged weights, with which the module gives the output of <see cref="Forward"/>, as new tensors; null if the layer cannot be merged.</summary>
+    /// <param name="inner">The weights of the enclosed module, with its adapters merged.</param>
     protected internal virtual Weights? Merge(Weights inner) => null;
 
-    /// <summary>Whether the output at one position depends on the input at others, so that a model must compute padding as its mask says.</summary>
+    /// <summary>True if the output at one position depends on the input at others; the model must then mask padding.</summary>
     protected internal virtual bool MixesPositions => false;
 
     /// <summary>
-    /// Whether a pass in training depends on more than its own rows: on their place in the batch, on other rows, or on state that passes change.
-    /// Rows of a batch then run in one pass.
+    /// True if a training pass depends on more than its own rows: on their index in the batch, on other rows, or on state that passes change.
+    /// All rows of a batch must then run in a single pass.
     /// </summary>
     protected internal virtual bool DependsOnBatch => false;
 
     /// <summary>
-    /// Whether the adapter's file holds the base weight too where this layer enters the token embedding or the head, as Hugging Face
-    /// PEFT's files do.
+    /// True if the adapter's file also holds the base weight when this layer adapts the token embedding or the head, as in Hugging Face
+    /// PEFT's files.
     /// </summary>
     protected internal virtual bool SavesEmbedding => true;
 
-    /// <summary>Whether <see cref="Merge"/> changes the weight, and not the bias alone.</summary>
+    /// <summary>True if <see cref="Merge"/> changes the weight; false if it changes only the bias.</summary>
     internal virtual bool ChangesWeight => true;
 
     /// <summary>
-    /// Multiplications that <see cref="Forward"/> adds per position. Where folding the layer into the weight costs less, the site does
-    /// that instead. Infinite where forward forms the whole weight anyway; 0 (the default) where folding is no choice, as with dropout.
+    /// Multiplications per position that <see cref="Forward"/> adds. If folding the layer into the weight costs less, the layer is folded
+    /// instead. Infinite if forward computes the whole weight anyway; 0 (the default) if the layer must not be folded, for example because of dropout.
     /// </summary>
     protected internal virtual double CostPerPosition => 0;
 }
@@ -73,25 +73,25 @@ public readonly ref struct Inner
         this.siteOutput = siteOutput;
     }
 
-    /// <summary>Whether no adapter is enclosed.</summary>
+    /// <summary>True if no adapter is enclosed.</summary>
     internal bool IsBare => layers.IsEmpty;
 
-    /// <summary>The same with further layers around it.</summary>
+    /// <summary>The same module with further layers around it.</summary>
     internal Inner Enclosed(ReadOnlySpan<AdapterLayer> outer)
         => outer.IsEmpty ? this : new Inner(site, layers.IsEmpty ? outer : (AdapterLayer[])[.. layers, .. outer], siteInput, siteOutput);
 
-    /// <summary>The output of what is enclosed, for an input: a new tensor.</summary>
+    /// <summary>The output of the module with the enclosed adapters: a new tensor.</summary>
     public Tensor Forward(Tensor input)
     {
         if (!layers.IsEmpty) return layers[^1].Forward(input, new Inner(site, layers[..^1], siteInput, siteOutput));
-        // A hook comes after the module has run: its output serves if nobody changed the input.
+        // A hook runs after the module: the module's output can be used if no layer changed the input.
         if (siteOutput is not null && ReferenceEquals(input, siteInput)) return siteOutput.alias();
         var target = site.Target;
         using var matrix = target.ToMatrix(target.Weight);
         return target.Apply(input, matrix, target.Bias);
     }
 
-    /// <summary>The weights of what is enclosed.</summary>
-    /// <exception cref="NotMergeableException">An enclosed adapter cannot be expressed as weights.</exception>
+    /// <summary>The weights of the module with the enclosed adapters merged.</summary>
+    /// <exception cref="NotMergeableException">An enclosed adapter cannot be merged.</exception>
     public Weights Weights => site.Fold(layers);
 }

@@ -2,9 +2,9 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>How many numbers a model has and how many of them are trained.</summary>
-/// <param name="Trainable">Numbers that training changes.</param>
-/// <param name="All">All numbers, those of the base model included.</param>
+/// <summary>Number of a model's parameters, and how many of them are trainable.</summary>
+/// <param name="Trainable">Number of trainable parameters.</param>
+/// <param name="All">Number of all parameters, including those of the base model.</param>
 public sealed record ParameterCount(long Trainable, long All)
 {
     /// <inheritdoc/>
@@ -12,21 +12,21 @@ public sealed record ParameterCount(long Trainable, long All)
         => string.Create(CultureInfo.InvariantCulture, $"trainable: {Trainable:N0} || all: {All:N0} || {100.0 * Trainable / Math.Max(1, All):0.####}%");
 }
 
-/// <summary>One adapter at one module.</summary>
-/// <param name="Path">Path of the module; empty for what comes before the whole model's input.</param>
+/// <summary>Status of one adapter at one module.</summary>
+/// <param name="Path">Path of the module; empty for a soft prompt.</param>
 /// <param name="Adapter">Name of the adapter.</param>
-/// <param name="Method">Its method, as <c>peft_type</c>.</param>
-/// <param name="IsActive">Whether it takes part in the forward pass.</param>
-/// <param name="IsMerged">Whether it is folded into the module's weight at present.</param>
-/// <param name="IsTrainable">Whether its tensors take gradients.</param>
-/// <param name="Reached">Whether any forward pass has come by the module.</param>
-/// <param name="Parameters">Numbers that the adapter has there.</param>
+/// <param name="Method">Method of the adapter, as <c>peft_type</c>.</param>
+/// <param name="IsActive">True if the adapter is active.</param>
+/// <param name="IsMerged">True if the adapter is merged into the module's weight.</param>
+/// <param name="IsTrainable">True if the adapter's tensors require gradients.</param>
+/// <param name="Reached">True once a forward pass has reached the module.</param>
+/// <param name="Parameters">Number of the adapter's parameters at the module.</param>
 public sealed record LayerStatus(string Path, string Adapter, string Method, bool IsActive, bool IsMerged, bool IsTrainable, bool Reached, long Parameters);
 
-/// <summary>What adapters a model has, for people.</summary>
+/// <summary>Overviews of a model's adapters.</summary>
 public static class AdapterReport
 {
-    /// <summary>Counts the numbers of a model; weights that modules share count once.</summary>
+    /// <summary>Counts the parameters of a model; tied weights count once.</summary>
     public static ParameterCount CountParameters(this PeftModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -37,13 +37,13 @@ public static class AdapterReport
 
     /// <summary>Prints <c>trainable: 12,288 || all: 272,448 || 4.5102%</c>.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="output">Where to; the console if null.</param>
+    /// <param name="output">The writer; the console if null.</param>
     public static void PrintTrainableParameters(this PeftModel model, TextWriter? output = null)
-#pragma warning disable RS0030 // printing is what this method is for
+#pragma warning disable RS0030 // this method prints
         => (output ?? Console.Out).WriteLine(model.CountParameters());
 #pragma warning restore RS0030
 
-    /// <summary>One row per module and adapter.</summary>
+    /// <summary>The status of the adapters: one row per module and adapter.</summary>
     public static IReadOnlyList<LayerStatus> Status(this PeftModel model)
     {
         ArgumentNullException.ThrowIfNull(model);

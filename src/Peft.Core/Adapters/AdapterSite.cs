@@ -5,25 +5,25 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>One adapted module: how adapters attach to it, and what a call of it comes to.</summary>
+/// <summary>One adapted module: attaches adapters to it and applies them when it is called.</summary>
 internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 {
     private Action? detach;
 
     public Target Target { get; } = target;
 
-    /// <summary>Whether any forward pass has come by.</summary>
+    /// <summary>True once a forward pass has reached the module.</summary>
     public bool Reached { get; private set; }
 
-    /// <summary>Whether adapters are in the module's weight at present.</summary>
+    /// <summary>True while adapters are merged into the module's weight.</summary>
     public bool IsMerged { get; set; }
 
-    /// <summary>Whether it attaches by a hook, which no pass may be in the middle of.</summary>
+    /// <summary>True if the site attaches by a hook, which must not happen during a pass.</summary>
     public bool NeedsHook => Target is ParameterTarget || Target.Module is not AdaptableModule;
 
     /// <summary>The module's output with its adapters.</summary>
     /// <param name="input">The module's input.</param>
-    /// <param name="output">Its own output, where that is known already (behind a hook).</param>
+    /// <param name="output">The module's own output if it is known already (in a hook).</param>
     public Tensor Forward(Tensor input, Tensor? output = null)
     {
         Reached = true;
@@ -39,10 +39,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
-    // Those that merging has put aside.
+    // The base weights that merging has kept.
     private Weights BaseWeights() => new(Target.ToMatrix(model.BaseOf(Target.Weight)), Target.Bias is { } bias ? model.BaseOf(bias) : null);
 
-    /// <summary>The output with the given layers around the module, the first innermost.</summary>
+    /// <summary>The output of the module with the given layers around it, the first innermost.</summary>
     public Tensor Forward(ReadOnlySpan<AdapterLayer> stack, Tensor input, Tensor? output)
     {
         if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
@@ -54,7 +54,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return Target.Apply(input, weights.Weight, weights.Bias).MoveToOuterDisposeScope();
     }
 
-    // One low-rank update in one node of the graph.
+    // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
         if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
@@ -64,13 +64,13 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return LowRankProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
 
-    /// <summary>The weights of the module with the given layers around it, in float32 where the module's are half as wide.</summary>
+    /// <summary>The module's weights with the given layers folded in, in float32 if the module is in float16 or bfloat16.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)
     {
         return Fold(Target, stack, new Weights(Target.ToMatrix(Wide(Target.Weight)), Target.Bias is { } bias ? Wide(bias) : null));
     }
 
-    /// <summary>The weights with the given layers around them, the first innermost.</summary>
+    /// <summary>Weights with the given layers folded in, the first innermost.</summary>
     public static Weights Fold(Target target, ReadOnlySpan<AdapterLayer> stack, Weights weights)
     {
         foreach (var layer in stack) weights = layer.Merge(weights) ?? throw NotMergeableException.For(target, layer);
@@ -80,10 +80,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private static Tensor Wide(Tensor tensor)
         => tensor.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? tensor.to_type(ScalarType.Float32) : tensor.alias();
 
-    // In training, folding costs the gradient of a whole weight matrix per position where factors cost their own three times
-    // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients it costs
-    // forming the matrix, some 16 multiplications per element, against the factors for all positions. Half-width weights are
-    // never folded: a small update would be rounded away.
+    // In training, folding costs the gradient of a whole weight matrix per position, whereas factors cost three times their own size
+    // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
+    // the computation of the matrix, about 16 multiplications per element, compared with the factors for all positions. 16-bit weights
+    // are never folded: a small update would be lost in rounding.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
     {
         if (stack.IsEmpty || Target.Weight.dtype is ScalarType.Float16 or ScalarType.BFloat16) return false;
@@ -97,8 +97,8 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
     }
 
-    /// <summary>Lets adapters enter the module.</summary>
-    /// <exception cref="PeftException">They cannot.</exception>
+    /// <summary>Attaches the site to the module.</summary>
+    /// <exception cref="PeftException">Adapters cannot be attached to the module.</exception>
     public void Attach() => detach = Attached();
 
     private Action Attached()
@@ -113,7 +113,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
                 var hook = module.register_forward_hook((_, input, output) =>
                 {
                     var adapted = Forward(input, output);
-                    output.Dispose();   // nobody else sees what the hook replaces
+                    output.Dispose();   // the hook replaces it, and nothing else refers to it
                     return adapted;
                 });
                 return () => hook.remove();
@@ -133,7 +133,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return Target.ToStored(Fold(here.Layers).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Detaches from the module, which is then as it was.</summary>
+    /// <summary>Detaches from the module and restores it.</summary>
     public void Dispose()
     {
         detach?.Invoke();

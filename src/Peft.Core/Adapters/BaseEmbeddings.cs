@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Whether the base model's token embedding and language-model head are saved with an adapter (Hugging Face PEFT's <c>save_embedding_layers</c>).</summary>
+/// <summary>Controls whether the base model's token embedding and language-model head are saved with an adapter (Hugging Face PEFT's <c>save_embedding_layers</c>).</summary>
 public enum SaveEmbeddings
 {
-    /// <summary>If they were resized, or if the adapter adapts them.</summary>
+    /// <summary>Save them if they were resized, or if the adapter adapts them.</summary>
     Auto,
 
-    /// <summary>In any case.</summary>
+    /// <summary>Always save them.</summary>
     Always,
 
-    /// <summary>Never: whoever loads the adapter needs the same rows.</summary>
+    /// <summary>Never save them. The adapter then only loads into a model with the same rows.</summary>
     Never,
 }
 
@@ -21,10 +21,10 @@ internal static class BaseEmbeddings
 {
     private const string Plain = "weight", Adapted = "base_layer.weight";
 
-    // The names that Hugging Face PEFT looks for among the adapted modules.
+    // Hugging Face PEFT looks for these names among the adapted modules.
     private static readonly string[] Names = ["embed_tokens", "lm_head"];
 
-    /// <summary>What is to be saved, by keys.</summary>
+    /// <summary>The embeddings to save, by keys.</summary>
     public static IEnumerable<(string Key, Target Target)> ToSave(PeftModel model, Adapter adapter, SaveEmbeddings saving)
     {
         if (saving == SaveEmbeddings.Never) yield break;
@@ -32,14 +32,14 @@ internal static class BaseEmbeddings
         foreach (var target in Targets(model))
         {
             var layers = adapter.Layers.Where(layer => layer.Target == target).ToList();
-            // Such a layer saves rows of its own.
+            // Such a layer saves rows itself.
             if (layers.Any(layer => layer is FullLayer or TokensLayer || !layer.SavesEmbedding)) continue;
             if (whole || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
                 yield return (adapter.Key(target, layers.Count > 0 ? Adapted : Plain), target);
         }
     }
 
-    /// <summary>What a file holds of them, the rows counted.</summary>
+    /// <summary>The embeddings that a file holds, after a check of their row counts.</summary>
     /// <exception cref="AdapterMismatchException">The file has another number of rows than the model.</exception>
     public static IEnumerable<(string Key, Target Target)> In(ITensorSource file, PeftModel model, Adapter adapter, string folder)
     {
@@ -61,10 +61,10 @@ internal static class BaseEmbeddings
     }
 
     /// <summary>
-    /// Checks that the rows are the model's own, and takes over those that resizing has added to the model: their first values are arbitrary, and
+    /// Checks that the file's rows equal the model's, and copies the rows that resizing added: their values in the model are arbitrary, and
     /// the adapter was trained with those of its file.
     /// </summary>
-    /// <exception cref="AdapterMismatchException">Other rows differ.</exception>
+    /// <exception cref="AdapterMismatchException">Rows that were not added by resizing differ.</exception>
     public static void Load(IReadOnlyList<(string Key, Target Target)> found, ITensorSource file, PeftModel model, string folder)
     {
         var fresh = new List<(Tensor Into, Tensor Rows)>();
@@ -83,7 +83,7 @@ internal static class BaseEmbeddings
         foreach (var (into, rows) in fresh) into.copy_(rows);
     }
 
-    // A classifier is no head of this kind: it has no row per token.
+    // A classifier has no row per token.
     private static IEnumerable<Target> Targets(PeftModel model)
         => new[] { model.Tree.InputEmbeddings, model.Tree.TaskType is "SEQ_CLS" or "TOKEN_CLS" or "QUESTION_ANS" ? null : model.Tree.Head }.OfType<Target>().Distinct();
 }

@@ -3,15 +3,17 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A module trained whole: a copy of its weight and bias stands for them (<c>modules_to_save</c>, partial and full fine-tuning).</summary>
+/// <summary>Trains a whole module: copies of its weight and bias replace them (<c>modules_to_save</c>, partial and full fine-tuning).</summary>
 public sealed class FullLayer : ReweightLayer
 {
     private readonly Parameter? weight;
     private readonly Parameter? bias;
 
     /// <param name="target">The module.</param>
-    /// <param name="prefix">What stands before <c>weight</c> and <c>bias</c> in the saved names.</param>
-    /// <param name="amongBiases">Whether the adapter trains and saves all biases: Hugging Face's file then holds this one, and the module's own, under the names of its wrapper too.</param>
+    /// <param name="prefix">Prefix of <c>weight</c> and <c>bias</c> in the saved names.</param>
+    /// <param name="amongBiases">
+    /// True if the adapter trains and saves all biases: Hugging Face's file then also holds this bias and the module's own under the names of its wrapper.
+    /// </param>
     public FullLayer(Target target, string prefix = "", bool amongBiases = false) : base(target)
     {
         ArgumentNullException.ThrowIfNull(target);
@@ -23,7 +25,7 @@ public sealed class FullLayer : ReweightLayer
         Frozen("original_module.bias", Copy(own));
     }
 
-    /// <summary>The layer of a module whose weight is tied to another's: it follows that one's training, and is saved too.</summary>
+    /// <summary>The layer of a module whose weight is tied to another's. It uses the trained weight of that module, and saves it too.</summary>
     internal FullLayer(Target target, FullLayer owner) : base(target)
     {
         weight = Shared("weight", owner.weight!, saved: true);
@@ -32,9 +34,9 @@ public sealed class FullLayer : ReweightLayer
 
     /// <summary>Trains a module's weight, its bias or both.</summary>
     /// <param name="target">The module or parameter.</param>
-    /// <param name="trainsWeight">Whether the weight is trained.</param>
-    /// <param name="trainsBias">Whether the bias is trained, if there is one.</param>
-    /// <param name="tiedTo">The layer that has the trained weight, where the module's is tied to that of another.</param>
+    /// <param name="trainsWeight">True to train the weight.</param>
+    /// <param name="trainsBias">True to train the bias, if there is one.</param>
+    /// <param name="tiedTo">The layer that owns the trained weight, if the module's weight is tied to another's.</param>
     internal FullLayer(Target target, bool trainsWeight, bool trainsBias, FullLayer? tiedTo) : base(target)
     {
         if (tiedTo is not null) weight = Shared(target.WeightName, tiedTo.weight!, saved: false);
@@ -44,13 +46,13 @@ public sealed class FullLayer : ReweightLayer
 
     internal override bool ChangesWeight => weight is not null;
 
-    /// <summary>Whether both stand for one weight that two modules share.</summary>
+    /// <summary>True if both layers use the same weight, tied between two modules.</summary>
     internal bool HasWeightOf(FullLayer other) => ReferenceEquals(weight, other.weight);
 
     /// <inheritdoc/>
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
-        // Nothing of the module's own numbers is left: no need to widen those of a half-width model.
+        // All of the module's own values are replaced, so those of a 16-bit model need no conversion to float32.
         if (!inner.IsBare || weight is null || (bias is null && Target.Bias is not null)) return base.Forward(input, inner);
         var type = Target.Weight.dtype;
         return Target.Apply(input, Target.ToMatrix(weight.to_type(type)), bias?.to_type(type));

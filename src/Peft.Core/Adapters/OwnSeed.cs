@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>While it lives, torch draws from a seed; afterwards its generator on the CPU goes on as if nothing had been drawn.</summary>
+/// <summary>Seeds torch's random generator until it is disposed, and then restores the CPU generator's previous state.</summary>
 internal sealed class OwnSeed : IDisposable
 {
     private readonly Tensor? before;
 
-    /// <param name="seed">The seed; null to leave the generator as it is.</param>
+    /// <param name="seed">The seed; null leaves the generator unchanged.</param>
     public OwnSeed(int? seed)
     {
         if (seed is not { } number) return;

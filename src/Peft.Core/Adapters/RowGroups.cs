@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A mixed batch at one site: the rows of each adapter go through that adapter, and come back in their order.</summary>
+/// <summary>A mixed batch at one site: groups the rows by adapter, runs each group through its adapter, and restores the order of rows.</summary>
 internal sealed class RowGroups
 {
     private readonly string path;
     private readonly int count;
     private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
-    private readonly long[] order;   // where each row lies once the groups are put one after another
+    private readonly long[] order;   // index of each row in the concatenated groups
 
     public RowGroups(Target target, IReadOnlyList<Adapter?> adapters)
     {

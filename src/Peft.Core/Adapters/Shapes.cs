@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>ΔW = scale·B·A.</summary>
 /// <param name="A"><c>[rank, in]</c></param>
 /// <param name="B"><c>[out, rank]</c></param>
-/// <param name="Scale">The factor.</param>
+/// <param name="Scale">The scaling factor.</param>
 public sealed record LowRankUpdate(Tensor A, Tensor B, double Scale);
 
 /// <summary>A layer that adds to the weight: y = f(x, W) + f(x, ΔW).</summary>
@@ -15,28 +15,28 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     /// <summary>ΔW, <c>[out, in]</c>, a new tensor.</summary>
     public abstract Tensor Delta();
 
-    /// <summary>What the layer adds to the bias, <c>[out]</c>, a new tensor; null for nothing.</summary>
+    /// <summary>The update of the bias, <c>[out]</c>, a new tensor; null if there is none.</summary>
     protected virtual Tensor? DeltaBias() => null;
 
-    /// <summary>ΔW as a thin product, where the layer is that and no more; null (the default) otherwise.</summary>
+    /// <summary>ΔW as low-rank factors, if the layer is exactly such an update; null (the default) otherwise.</summary>
     protected internal virtual LowRankUpdate? AsProduct => null;
 
-    /// <summary>Share of the input's elements that the layer leaves out in training.</summary>
+    /// <summary>Dropout probability of the layer's input during training.</summary>
     protected double Dropout { get; init; }
 
-    /// <summary>Whether dropout acts: on the input of this layer alone, so that no folded weight can express it. A lookup has no input to drop.</summary>
+    /// <summary>True if dropout applies. It affects only this layer's input, so the layer cannot be folded. A lookup has no input to drop.</summary>
     protected bool Drops => Dropout > 0 && Training && !Target.IsLookup;
 
-    /// <summary>The input with dropout where that acts.</summary>
+    /// <summary>The input, with dropout if it applies.</summary>
     protected Tensor Drop(Tensor input) => Drops ? nn.functional.dropout(input, Dropout, training: true) : input;
 
-    /// <summary>x·ΔWᵀ for the vectors along the last dimension, by a way that never forms ΔW; null (the default) where there is none.</summary>
+    /// <summary>x·ΔWᵀ for the vectors along the last dimension, without computing ΔW; null (the default) if the layer has no such method.</summary>
     protected virtual Tensor? Multiply(Tensor input) => null;
 
     /// <summary>Multiplications of <see cref="Multiply"/> per vector.</summary>
     protected virtual double MultiplyCost => double.PositiveInfinity;
 
-    /// <summary>f(x, ΔW) + Δb for an input, by a way that never forms ΔW where there is one.</summary>
+    /// <summary>f(x, ΔW) + Δb for an input. Avoids computing ΔW if possible.</summary>
     protected virtual Tensor Apply(Tensor input)
     {
         var x = Drop(input);
@@ -62,11 +62,11 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     }
 }
 
-/// <summary>A layer that makes a new weight and bias from the old: y = f(x, W′) + b′.</summary>
+/// <summary>A layer that replaces the weight and bias: y = f(x, W′) + b′.</summary>
 /// <param name="target">The adapted module.</param>
 public abstract class ReweightLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>The new weight and bias from those enclosed, in at least float32.</summary>
+    /// <summary>The new weight and bias, computed from the enclosed ones, in at least float32.</summary>
     protected abstract Weights Reweight(Weights inner);
 
     /// <inheritdoc/>
@@ -84,11 +84,11 @@ public abstract class ReweightLayer(Target target) : AdapterLayer(target)
     protected internal sealed override Weights? Merge(Weights inner) => Reweight(inner);
 }
 
-/// <summary>A layer that changes what goes in or comes out: y = TransformOutput(x, f(TransformInput(x))).</summary>
+/// <summary>A layer that transforms the input or the output: y = TransformOutput(x, f(TransformInput(x))).</summary>
 /// <param name="target">The adapted module.</param>
 public abstract class TransformLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>The input that the enclosed module gets: the same object to leave it as it is.</summary>
+    /// <summary>The input of the enclosed module. Return the same object to leave it unchanged.</summary>
     protected virtual Tensor TransformInput(Tensor input) => input;
 
     /// <summary>The layer's output.</summary>
@@ -99,7 +99,7 @@ public abstract class TransformLayer(Target target) : AdapterLayer(target)
     /// <inheritdoc/>
     protected internal sealed override Tensor Forward(Tensor input, Inner inner)
     {
-        // The transformations see numbers of the layer's type, which is wider than a half-width model's; the module sees its own.
+        // The transformations run in the layer's dtype, which is wider than that of a 16-bit model; the module runs in its own.
         var wide = Target.IsLookup ? input : As(input, TensorType);
         var changed = TransformInput(wide);
         var output = inner.Forward(ReferenceEquals(changed, wide) ? input : As(changed, input.dtype));

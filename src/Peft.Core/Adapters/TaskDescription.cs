@@ -7,8 +7,8 @@ using Peft.Checkpoints;
 namespace Peft;
 
 /// <summary>
-/// What a classifier's adapter was trained for: names of the classes, type of the problem, pooling. It is saved beside the adapter as <c>task.json</c>, with
-/// the names that the fields have in a model's <c>config.json</c>. Hugging Face PEFT has no place for it and does not read the file.
+/// The task that a classifier's adapter was trained for: names of the classes, problem type, pooling. It is saved next to the adapter as <c>task.json</c>, with
+/// the field names of a model's <c>config.json</c>. Hugging Face PEFT has no such file and ignores it.
 /// </summary>
 public sealed record TaskDescription
 {
@@ -17,18 +17,21 @@ public sealed record TaskDescription
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Names of the classes in their order (<c>id2label</c>).</summary>
+    /// <summary>Names of the classes, in the order of their ids (<c>id2label</c>).</summary>
     public required IReadOnlyList<string> Labels { get; init; }
 
-    /// <summary><c>problem_type</c>: <c>single_label_classification</c>, <c>multi_label_classification</c> or <c>regression</c>; null if the number of classes decides.</summary>
+    /// <summary>
+    /// <c>problem_type</c>: <c>single_label_classification</c>, <c>multi_label_classification</c> or <c>regression</c>; if null, it follows from the number of
+    /// classes.
+    /// </summary>
     public string? ProblemType { get; init; }
 
-    /// <summary><c>classifier_pooling</c>: <c>cls</c>, <c>mean</c> or <c>last</c>; null for what the architecture does.</summary>
+    /// <summary><c>classifier_pooling</c>: <c>cls</c>, <c>mean</c> or <c>last</c>; null for the architecture's default.</summary>
     public string? Pooling { get; init; }
 
-    /// <summary>Reads the description that lies beside an adapter; null if there is none.</summary>
+    /// <summary>Reads the task description next to an adapter; null if there is none.</summary>
     /// <param name="folder">The adapter's folder.</param>
-    /// <exception cref="CheckpointException">The file is no such description.</exception>
+    /// <exception cref="CheckpointException">The file is not a valid task description.</exception>
     public static TaskDescription? Read(string folder)
     {
         var path = Path.Combine(folder, FileName);
@@ -38,9 +41,9 @@ public sealed record TaskDescription
             var fields = JsonNode.Parse(JsonFile.Read(path), null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject;
             var names = fields?["id2label"] as JsonObject ?? throw new CheckpointException(path, "has no object \"id2label\", which names the classes.");
             var labels = Enumerable.Range(0, names.Count)
-                .Select(id => names[id.ToString(CultureInfo.InvariantCulture)]?.GetValue<string>() ?? throw new CheckpointException(path, $"has {names.Count} classes in \"id2label\", but none of number {id}.")).ToList();
+                .Select(id => names[id.ToString(CultureInfo.InvariantCulture)]?.GetValue<string>() ?? throw new CheckpointException(path, $"has {names.Count} classes in \"id2label\", but none with the id {id}.")).ToList();
             if (labels.Count == 0 || labels.Exists(string.IsNullOrEmpty) || labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
-                throw new CheckpointException(path, "names no class in \"id2label\", or one by an empty name, or two by the same.");
+                throw new CheckpointException(path, "has no class in \"id2label\", an empty class name, or the same name twice.");
             return new() { Labels = labels, ProblemType = fields!["problem_type"]?.GetValue<string>(), Pooling = fields["classifier_pooling"]?.GetValue<string>() };
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
@@ -49,7 +52,7 @@ public sealed record TaskDescription
         }
     }
 
-    /// <summary>The text of the file.</summary>
+    /// <summary>The content of the file.</summary>
     public string ToJson()
     {
         var fields = new JsonObject

@@ -3,16 +3,19 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Bounds the tensors that options may ask for: by the machine's memory, and for a file by what it and the model hold, before they are made.</summary>
+/// <summary>
+/// Limits the size of tensors that options request, before they are allocated: by the machine's memory and, for a saved adapter, by the size of its file and
+/// the model.
+/// </summary>
 internal static class TensorBudget
 {
-    // Small adapters need not be measured.
+    // Small adapters are always allowed.
     private const long Always = 256L << 20;
 
     [ThreadStatic] private static long? left;
 
-    /// <summary>Lays an adapter out.</summary>
-    /// <exception cref="AdapterOptionsException">Its tensors are larger than they can be.</exception>
+    /// <summary>Plans the layers of an adapter.</summary>
+    /// <exception cref="AdapterOptionsException">The tensors would be too large.</exception>
     public static AdapterPlan Plan(AdapterOptions options, Func<AdapterPlan> plan)
     {
         try
@@ -21,11 +24,11 @@ internal static class TensorBudget
         }
         catch (Exception error) when (error is ExternalException or OutOfMemoryException or OverflowException or NotEnoughMemoryException or ArgumentOutOfRangeException { ParamName: "shape" })
         {
-            throw new AdapterOptionsException($"{options.GetType().Name} asks for tensors that cannot be made ({error.Message.Split('\n')[0]}): see its ranks and sizes.");
+            throw new AdapterOptionsException($"{options.GetType().Name} requires tensors that cannot be allocated ({error.Message.Split('\n')[0]}): check its ranks and sizes.");
         }
     }
 
-    /// <summary>Bounds what this thread makes until the result is disposed: an adapter is not much larger than its file and its model.</summary>
+    /// <summary>Limits the allocations of this thread until the result is disposed: an adapter is not much larger than its file and its model.</summary>
     public static IDisposable For(IEnumerable<long> bytes)
     {
         var before = left;
@@ -33,7 +36,7 @@ internal static class TensorBudget
         return new End(before);
     }
 
-    /// <summary>The shape, if a tensor of it may be made.</summary>
+    /// <summary>Returns the shape if a tensor of that shape may be allocated.</summary>
     public static long[] Take(long[] shape, ScalarType type, Device device)
     {
         if (device.type == TorchSharp.DeviceType.META) return shape;
@@ -41,7 +44,7 @@ internal static class TensorBudget
         if (left is not { } most) return shape;
         var bytes = shape.Aggregate(type is ScalarType.Float64 or ScalarType.Int64 ? 8.0 : 4.0, (product, size) => product * size);
         if (bytes > most)
-            throw new AdapterOptionsException($"The options ask for a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, where the saved adapter and its model leave room for {Math.Max(0, most) >> 20:N0}: see ranks and sizes.");
+            throw new AdapterOptionsException($"The options require a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, but the saved adapter and its model allow only {Math.Max(0, most) >> 20:N0} MB: check ranks and sizes.");
         left = most - (long)bytes;
         return shape;
     }

@@ -5,21 +5,21 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>A tensor that an adapter owns or shares.</summary>
-/// <param name="Name">Name in the saved file, after the module's path: <c>lora_A.weight</c>.</param>
+/// <param name="Name">Name in the saved file, following the module's path: <c>lora_A.weight</c>.</param>
 /// <param name="Value">The tensor.</param>
-/// <param name="IsTrainable">Whether training changes it.</param>
-/// <param name="IsSaved">Whether it is written to the adapter's file.</param>
-/// <param name="IsShared">Whether another layer owns it (tied weights).</param>
-/// <param name="IsState">Whether it is state of the training, which checkpoints hold.</param>
+/// <param name="IsTrainable">True if the tensor is trainable.</param>
+/// <param name="IsSaved">True if the tensor is saved in the adapter's file.</param>
+/// <param name="IsShared">True if another layer owns the tensor (tied weights).</param>
+/// <param name="IsState">True if the tensor is training state, which training checkpoints hold.</param>
 public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared, bool IsState = false);
 
-/// <summary>Holds the tensors of an adapter under their saved names: what saving, freezing and counting follow from.</summary>
+/// <summary>Holds the tensors of an adapter by their saved names. Saving, freezing and counting are based on this list.</summary>
 public abstract class TensorOwner : IDisposable
 {
     private readonly List<AdapterTensor> tensors = [];
     private readonly List<nn.Module> modules = [];
 
-    /// <summary>Tensors of the given type are created on the given device.</summary>
+    /// <summary>Creates the tensors with a dtype on a device.</summary>
     private protected TensorOwner(ScalarType type, Device device)
     {
         TensorType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;
@@ -29,20 +29,20 @@ public abstract class TensorOwner : IDisposable
     /// <summary>All tensors, in the order of their registration.</summary>
     public IReadOnlyList<AdapterTensor> Tensors => tensors;
 
-    /// <summary>Type of the tensors: the model's, but float32 for half-width ones, in which small updates would be lost.</summary>
+    /// <summary>Dtype of the tensors: that of the model, but float32 for a 16-bit model, where small updates would be lost.</summary>
     protected ScalarType TensorType { get; }
 
     /// <summary>Device of the tensors when they are created.</summary>
     protected Device Device { get; }
 
     /// <summary>Registers a trainable tensor: name, shape and initial value in one expression.</summary>
-    /// <param name="name">Its name in the saved file.</param>
-    /// <param name="initial">Its initial value; the owner takes it over.</param>
-    /// <param name="saved">Whether the adapter's file holds it.</param>
+    /// <param name="name">Name of the tensor in the saved file.</param>
+    /// <param name="initial">Initial value; the owner takes ownership.</param>
+    /// <param name="saved">True if the adapter's file holds the tensor.</param>
     protected Parameter Trainable(string name, Tensor initial, bool saved = true) => Register(name, initial, trainable: true, saved);
 
-    /// <summary>Takes over a module that the owner computes with, and registers its parameters as trainable. The file does not hold them.</summary>
-    /// <param name="name">What stands before the parameters' names.</param>
+    /// <summary>Takes ownership of a module, and registers its parameters as trainable. The file does not hold them.</summary>
+    /// <param name="name">Prefix of the parameters' names.</param>
     /// <param name="module">The module; it is disposed with this owner.</param>
     protected void Adopt(string name, nn.Module module)
     {
@@ -55,16 +55,16 @@ public abstract class TensorOwner : IDisposable
         }
     }
 
-    /// <summary>Registers a tensor that training leaves alone.</summary>
-    /// <param name="name">Its name in the saved file.</param>
-    /// <param name="value">Its value; the owner takes it over.</param>
-    /// <param name="saved">Whether the adapter's file holds it.</param>
+    /// <summary>Registers a tensor that is not trained.</summary>
+    /// <param name="name">Name of the tensor in the saved file.</param>
+    /// <param name="value">The value; the owner takes ownership.</param>
+    /// <param name="saved">True if the adapter's file holds the tensor.</param>
     protected Parameter Frozen(string name, Tensor value, bool saved = true) => Register(name, value, trainable: false, saved);
 
-    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic: checkpoints hold it.</summary>
-    /// <param name="name">A name that no other tensor of this has.</param>
-    /// <param name="initial">Its initial value; the owner takes it over.</param>
-    /// <param name="saved">Whether the adapter's file holds it too.</param>
+    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic. Training checkpoints hold it.</summary>
+    /// <param name="name">A name that is unique within the owner.</param>
+    /// <param name="initial">Initial value; the owner takes ownership.</param>
+    /// <param name="saved">True if the adapter's file also holds the tensor.</param>
     protected Parameter State(string name, Tensor initial, bool saved = false)
     {
         var parameter = Register(name, initial, trainable: false, saved);
@@ -72,20 +72,20 @@ public abstract class TensorOwner : IDisposable
         return parameter;
     }
 
-    /// <summary>What the file holds of a saved tensor: its value, unless a method saves another form.</summary>
+    /// <summary>The saved form of a tensor: its value, unless a method saves it in another form.</summary>
     protected internal virtual Tensor ToSaved(AdapterTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return tensor.Value.detach();
     }
 
-    /// <summary>Tensors that the file holds besides, by name: forms of other tensors, which are not read back. None by default.</summary>
+    /// <summary>Additional tensors of the file, by name: other forms of saved tensors, which are not read back. None by default.</summary>
     protected internal virtual IReadOnlyDictionary<string, Tensor> SavedCopies => System.Collections.ObjectModel.ReadOnlyDictionary<string, Tensor>.Empty;
 
-    /// <summary>Called once the saved tensors have been read from a file, to renew what follows from them.</summary>
+    /// <summary>Called once the saved tensors have been loaded, to update everything that depends on them.</summary>
     protected internal virtual void Loaded() { }
 
-    /// <summary>Registers a tensor of another owner as also this one's (tied weights).</summary>
+    /// <summary>Registers another owner's tensor as a tensor of this owner too (tied weights).</summary>
     protected Parameter Shared(string name, Parameter value, bool saved)
     {
         tensors.Add(new AdapterTensor(name, value, IsTrainable: false, saved, IsShared: true));
@@ -98,22 +98,22 @@ public abstract class TensorOwner : IDisposable
     /// <summary>A new tensor of ones.</summary>
     protected Tensor Ones(params long[] shape) => ones(Allowed(shape), TensorType, Device);
 
-    /// <summary>A new tensor of normal numbers with the given standard deviation.</summary>
+    /// <summary>A new tensor of normally distributed values with the given standard deviation.</summary>
     protected Tensor Normal(double deviation, params long[] shape) => empty(Allowed(shape), TensorType, Device).normal_(0, deviation);
 
-    /// <summary>A new tensor of uniform numbers between ±bound.</summary>
+    /// <summary>A new tensor of uniformly distributed values between ±bound.</summary>
     protected Tensor Uniform(double bound, params long[] shape) => empty(Allowed(shape), TensorType, Device).uniform_(-bound, bound);
 
-    /// <summary>Uniform on ±1/√fan-in, what Kaiming's rule with a = √5 comes to (a Linear's default). Fan-in is the product of all dimensions but the first.</summary>
+    /// <summary>Uniform on ±1/√fan-in: Kaiming initialization with a = √5, the default of a Linear. Fan-in is the product of all dimensions but the first.</summary>
     protected Tensor KaimingUniform(params long[] shape)
         => Uniform(1 / Math.Sqrt(shape[1..].Aggregate(1L, (a, b) => a * b)), shape);
 
-    /// <summary>Whether the model's tensors hold numbers; on the device meta they are shapes, which is enough to lay out an adapter and to count.</summary>
+    /// <summary>True if the model's tensors hold values. On the device meta they only have shapes, which suffices to plan an adapter and to count its parameters.</summary>
     protected bool HasValues => Device.type != DeviceType.META;
 
-    /// <summary>A start that is computed from numbers, such as the module's weight; a tensor without numbers where the model has none.</summary>
-    /// <param name="start">Computes it.</param>
-    /// <param name="shape">Its shape.</param>
+    /// <summary>An initial value that is computed from other values, such as the module's weight; an empty tensor if the model has no values.</summary>
+    /// <param name="start">Computes the initial value.</param>
+    /// <param name="shape">Shape of the tensor.</param>
     protected Tensor Computed(Func<Tensor> start, params long[] shape)
     {
         ArgumentNullException.ThrowIfNull(start);
@@ -123,7 +123,7 @@ public abstract class TensorOwner : IDisposable
 
     private long[] Allowed(params long[] shape) => TensorBudget.Take(shape, TensorType, Device);
 
-    /// <summary>Says whether training changes a tensor from now on.</summary>
+    /// <summary>Marks a tensor as trainable or frozen.</summary>
     protected void SetTrainable(Parameter parameter, bool trainable)
     {
         var index = tensors.FindIndex(tensor => ReferenceEquals(tensor.Value, parameter));
@@ -132,7 +132,7 @@ public abstract class TensorOwner : IDisposable
         if (!trainable) parameter.grad = null;
     }
 
-    /// <summary>Puts another value into a tensor, which may have another shape (a rank that changed).</summary>
+    /// <summary>Replaces the value of a tensor. The shape may change (another rank).</summary>
     protected internal static void Replace(Parameter parameter, Tensor value)
     {
         using var _ = NewDisposeScope();
@@ -149,12 +149,12 @@ public abstract class TensorOwner : IDisposable
             value = cast;
         }
         var parameter = new Parameter(value, requires_grad: trainable);
-        parameter.DetachFromDisposeScope();   // adapters outlive the scope that they are made in
+        parameter.DetachFromDisposeScope();   // adapters outlive the dispose scope that they are created in
         tensors.Add(new AdapterTensor(name, parameter, trainable, saved, IsShared: false));
         return parameter;
     }
 
-    /// <summary>Releases the tensors that this owns.</summary>
+    /// <summary>Disposes the tensors of this owner.</summary>
     public void Dispose()
     {
         foreach (var tensor in tensors.Where(t => !t.IsShared)) tensor.Value.Dispose();
@@ -165,7 +165,7 @@ public abstract class TensorOwner : IDisposable
     }
 }
 
-/// <summary>Tensors that all layers of an adapter share, such as VeRA's projections. Saved right under <c>base_model.</c></summary>
-/// <param name="type">Type of the model's weights.</param>
-/// <param name="device">Where the tensors are created.</param>
+/// <summary>Tensors that all layers of an adapter share, such as VeRA's projections. Their keys are directly under <c>base_model.</c></summary>
+/// <param name="type">Dtype of the model's weights.</param>
+/// <param name="device">Device of the tensors.</param>
 public abstract class SharedTensors(ScalarType type, Device device) : TensorOwner(type, device);

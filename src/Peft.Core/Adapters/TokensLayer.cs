@@ -4,19 +4,19 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Trains chosen rows of an embedding (Hugging Face's trainable tokens): they are replaced, not changed, by the rows of a tensor
-/// <c>[tokens, size]</c> that starts as their copy.
+/// Trains selected rows of an embedding (Hugging Face's trainable tokens). The rows of a tensor <c>[tokens, size]</c>, initialized as a copy,
+/// replace those of the embedding.
 /// </summary>
 public sealed class TokensLayer : ReweightLayer
 {
     private readonly Parameter rows;
     private readonly Parameter indices;   // [tokens]
 
-    /// <summary>Enters an embedding.</summary>
+    /// <summary>Creates the layer for an embedding.</summary>
     /// <param name="target">The embedding.</param>
     /// <param name="tokens">Ids of the tokens to train.</param>
     /// <param name="name">Saved name of the rows.</param>
-    /// <param name="fresh">Whether to start from random rows instead of the embedding's.</param>
+    /// <param name="fresh">True to initialize the rows randomly instead of from the embedding.</param>
     public TokensLayer(Target target, IReadOnlyList<int> tokens, string name, bool fresh = false) : base(target)
     {
         var size = target.IsLookup ? target.In : target.Out;
@@ -28,7 +28,7 @@ public sealed class TokensLayer : ReweightLayer
         rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.shape[1]) : Computed(() => table.index_select(0, indices), [tokens.Count, .. table.shape[1..]]));
     }
 
-    /// <summary>The layer of a head that is tied to the embedding: it uses the same rows.</summary>
+    /// <summary>Creates the layer for a head that is tied to the embedding: it uses the same rows.</summary>
     public TokensLayer(Target target, TokensLayer owner, string name, bool saved) : base(target)
     {
         indices = Shared("token_indices", owner.indices, saved: false);
@@ -50,7 +50,7 @@ public sealed class TokensLayer : ReweightLayer
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
         if (!Target.IsLookup) return base.Forward(input, inner);
-        // Only the rows that were looked up: never a copy of the whole table.
+        // Replaces only the rows that were looked up; the table is never copied.
         var output = inner.Forward(input);
         var flat = input.reshape(-1);
         var hit = flat.unsqueeze(1).eq(indices.unsqueeze(0));          // [positions, tokens]

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Writes the folded weights of a model's sites into their modules and takes them out again. Nothing is ever inverted: a merge that
-/// can be undone keeps the base weights.
+/// Merges adapters into the weights of a model's modules and unmerges them. Unmerging is exact: a merge that can be undone keeps
+/// the base weights.
 /// </summary>
 internal sealed class WeightMerging(PeftModel model)
 {
@@ -13,20 +13,20 @@ internal sealed class WeightMerging(PeftModel model)
 
     public bool IsMerged { get; private set; }
 
-    /// <summary>The base value of a weight, also while adapters are merged into it.</summary>
+    /// <summary>The base value of a weight, even while adapters are merged into it.</summary>
     public Tensor BaseOf(Parameter parameter) => kept.GetValueOrDefault(parameter, parameter);
 
     public void Merge(bool keep, bool safe)
     {
         if (IsMerged) throw new PeftException("The adapters are merged already.");
         if (model.Active.FirstOrDefault(name => model.Find(name).Prompt is not null) is { } prompt)
-            throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) puts virtual tokens before the input, which no weights express. Use it unmerged.");
+            throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) prepends virtual tokens to the input, which cannot be merged into weights. Use it unmerged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var sites = model.Sites.Where(site => model.ActiveAt(site).Length > 0).ToList();
         foreach (var site in sites) RequireWholeWeight(site);
         foreach (var site in sites) Rehearse(site, safe);
-        // A weight that two modules share is adapted alike in both, and written once.
+        // A tied weight is adapted in the same way in both modules, and written once.
         foreach (var tied in sites.GroupBy(site => site.Target.Weight, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
@@ -48,7 +48,7 @@ internal sealed class WeightMerging(PeftModel model)
         Forget();
     }
 
-    /// <summary>Lets the base weights go: what is in the modules stays.</summary>
+    /// <summary>Disposes the base weights; the merged weights stay in the modules.</summary>
     public void Forget()
     {
         foreach (var value in kept.Values) value.Dispose();
@@ -57,8 +57,8 @@ internal sealed class WeightMerging(PeftModel model)
         IsMerged = false;
     }
 
-    // The parameter goes over to other memory, and its own is kept as it is: nothing is copied. What an adapter has as a whole weight, as in
-    // full fine-tuning, then serves both, so that no third copy of the model comes up.
+    // The parameter is pointed at other memory, and its own memory is kept: nothing is copied. If an adapter holds a whole weight, as in
+    // full fine-tuning, the module shares that memory, so that there is no third copy of the model.
     private void Write(Parameter parameter, Tensor value, bool keep)
     {
         if (keep) kept.Add(parameter, parameter.detach().DetachFromDisposeScope());
@@ -67,7 +67,7 @@ internal sealed class WeightMerging(PeftModel model)
 
     private bool ChangesWeight(AdapterSite site) => model.ActiveAt(site).Any(layer => layer.ChangesWeight);
 
-    // Raises what cannot be merged before any weight is changed.
+    // Throws if an adapter cannot be merged, before any weight is changed.
     private void Rehearse(AdapterSite site, bool safe)
     {
         using var scope = NewDisposeScope();
@@ -75,10 +75,10 @@ internal sealed class WeightMerging(PeftModel model)
         if (bias is not null && site.Target.Bias is null)
             throw new NotMergeableException($"{site.Target.Path} has no bias, so the bias of its adapter cannot be merged into it. Use the adapter unmerged.");
         if (safe && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
-            throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds numbers that are not finite. The model is unchanged.");
+            throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds values that are not finite. The model is unchanged.");
     }
 
-    // Writing into a weight that another module uses too changes that module, unless it is adapted in the same way.
+    // Writing into a tied weight also changes the other module, unless that one is adapted in the same way.
     private void RequireWholeWeight(AdapterSite site)
     {
         if (!ChangesWeight(site)) return;

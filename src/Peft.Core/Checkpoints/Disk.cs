@@ -3,15 +3,15 @@ namespace Peft.Checkpoints;
 /// <summary>Small operations on files and folders.</summary>
 internal static class Disk
 {
-    /// <summary>The folder itself where a path leads to it by a symbolic link.</summary>
+    /// <summary>Resolves a path that is a symbolic link to a folder.</summary>
     public static string Real(string folder)
         => Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName is { } target ? Path.TrimEndingDirectorySeparator(target) : folder;
 
-    /// <summary>The files of a folder and its subfolders, by their paths within it.</summary>
+    /// <summary>The files of a folder and its subfolders, by their paths relative to the folder.</summary>
     public static IReadOnlyList<string> FilesOf(string folder)
         => [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)).Order(StringComparer.Ordinal)];
 
-    /// <summary>Waits until everything in a folder is on the disk.</summary>
+    /// <summary>Flushes everything in a folder to the disk.</summary>
     public static void Flush(string folder)
     {
         foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
@@ -22,7 +22,7 @@ internal static class Disk
         foreach (string inner in Directory.EnumerateDirectories(folder, "*", SearchOption.AllDirectories).Prepend(folder)) FlushNames(inner);
     }
 
-    /// <summary>Waits until the names in a folder are on the disk. Windows has no such call, and some file systems refuse it: the names then follow when the system writes them.</summary>
+    /// <summary>Flushes the names in a folder to the disk. Windows has no such call, and some file systems refuse it: the system then writes the names later.</summary>
     public static void FlushNames(string folder)
     {
         if (OperatingSystem.IsWindows()) return;
@@ -32,10 +32,10 @@ internal static class Disk
         _ = UnixFiles.Close(descriptor);
     }
 
-    /// <summary>Deletes a file if that is possible.</summary>
+    /// <summary>Deletes a file if possible.</summary>
     public static void TryDeleteFile(string path) => Try(() => File.Delete(path));
 
-    /// <summary>Deletes a folder with all it holds if that is possible.</summary>
+    /// <summary>Deletes a folder and everything in it if possible.</summary>
     public static void TryDeleteFolder(string path) => Try(() =>
     {
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
@@ -49,7 +49,7 @@ internal static class Disk
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            // What is left over costs room and nothing else; the next save tries again.
+            // Leftovers only cost disk space; the next save tries again.
         }
     }
 }

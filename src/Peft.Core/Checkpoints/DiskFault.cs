@@ -1,10 +1,10 @@
 namespace Peft.Checkpoints;
 
-/// <summary>Tells errors of the disk from errors of the program.</summary>
+/// <summary>Distinguishes disk errors from program errors.</summary>
 internal static class DiskFault
 {
-    /// <summary>Whether a file could not be written: no room, no right, or larger than its file system allows.</summary>
+    /// <summary>True if a file could not be written: the disk is full, permission is missing, or the file system does not allow its size.</summary>
     public static bool Is(Exception error)
-        // .NET reports a file of more than 4 GiB on FAT32, or above the user's limit, as an argument "value" out of range.
+        // .NET reports a file of more than 4 GiB on FAT32, or above the user's limit, as an out-of-range argument "value".
         => error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" };
 }

@@ -1,12 +1,12 @@
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Exchanges a folder for a new one in one step of the system, so that any program finds either the old files or the new ones. The new folder first gets what
-/// the old one holds besides: the same files under a second name (hard links). Linux alone has all that this takes.
+/// Exchanges a folder for a new one by a single system call, so that any program finds either the old files or the new ones. First, the other files of the old folder
+/// are hard-linked into the new one. Only Linux provides everything that this requires.
 /// </summary>
 internal sealed class FolderExchange
 {
-    // Beyond that the folder is no adapter's or model's, but one that holds half a disk.
+    // A folder with more other entries is not an adapter's or model's folder, but one that holds half a disk.
     const int MostOtherEntries = 10_000;
 
     readonly string id, old, fresh;
@@ -18,14 +18,14 @@ internal sealed class FolderExchange
     FolderExchange(string id, string old, string fresh, IEnumerable<string> own, IEnumerable<string> leaving)
         => (this.id, this.old, this.fresh, this.own, this.leaving) = (id, old, fresh, [.. own], [.. leaving]);
 
-    /// <summary>Puts a save in the place of a folder; false, with nothing changed, where that is not possible.</summary>
+    /// <summary>Replaces a folder by a save. Returns false, with nothing changed, if that is not possible.</summary>
     /// <param name="mark">The save.</param>
     /// <param name="folder">The folder.</param>
-    /// <param name="own">The files of the save, by their paths within the folder.</param>
-    /// <param name="leaving">Names of files that the folder is to lose.</param>
+    /// <param name="own">The files of the save, by their paths relative to the folder.</param>
+    /// <param name="leaving">Names of files to remove from the folder.</param>
     public static bool Try(SaveMark mark, string folder, IEnumerable<string> own, IEnumerable<string> leaving)
     {
-        // Who stands in a folder would stay in the old one.
+        // A process whose working directory is the folder would stay in the old one.
         if (!OperatingSystem.IsLinux() || Path.GetDirectoryName(folder) is not { } parent || IsWithin(Environment.CurrentDirectory, folder)) return false;
         try
         {
@@ -45,7 +45,7 @@ internal sealed class FolderExchange
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            return false;   // the parent folder belongs to others, or this one is a file system of its own
+            return false;   // the parent folder is not writable, or this folder is a mount point
         }
     }
 
@@ -68,7 +68,7 @@ internal sealed class FolderExchange
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            // The save is made. What is left of the old folder goes with the next one.
+            // The save is complete. The next one deletes what is left of the old folder.
         }
         return true;
     }
@@ -87,7 +87,7 @@ internal sealed class FolderExchange
         }
     }
 
-    // Gives the new folder all that the old one holds besides the files of the save.
+    // Links all other files of the old folder into the new one.
     bool Share(string within)
     {
         foreach (var entry in new DirectoryInfo(Path.Combine(old, within)).EnumerateFileSystemInfos())
@@ -118,7 +118,7 @@ internal sealed class FolderExchange
         return true;
     }
 
-    // Owner, permissions, and no access control lists or the like beyond those of any new folder.
+    // Copies owner and permissions, and checks that there are no extended attributes (such as access control lists) beyond those of any new folder.
     bool Resembles(string within)
     {
         string from = Path.Combine(old, within), to = Path.Combine(fresh, within);
@@ -129,7 +129,7 @@ internal sealed class FolderExchange
         return true;
     }
 
-    // What another program put into the old folder after it was looked through, a save that it began there included.
+    // Moves what other programs put into the old folder after it was read, including saves that they began there.
     void KeepLateComers(string within)
     {
         foreach (var entry in new DirectoryInfo(Path.Combine(fresh, within)).EnumerateFileSystemInfos())
@@ -145,7 +145,7 @@ internal sealed class FolderExchange
         }
     }
 
-    // What a killed process left goes with the old folder. What a living one writes does not, nor what waits to be put in place.
+    // Leftovers of a killed process are deleted with the old folder, but not the files of a running one, nor a complete save that must still be moved into place.
     static bool IsLeftOver(string folder, string id)
     {
         using var dead = SaveMark.Take(folder, id);

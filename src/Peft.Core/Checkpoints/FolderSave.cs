@@ -3,22 +3,22 @@ using System.Text;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Writes files of one folder, and switches from the old ones to the new ones as a whole. They are written under another name on the same file system,
-/// flushed to the disk, and then put in place:
+/// Writes files of one folder, and switches from the old ones to the new ones as a whole. The files are written under another name on the same file system,
+/// flushed to the disk, and then moved into place:
 /// <list type="bullet">
-/// <item>a folder that is new gets its name, and a single file its own, by one rename;</item>
-/// <item>on Linux a folder that is there is exchanged for the new one by one system call (<see cref="FolderExchange"/>);</item>
-/// <item>where that is not possible, one rename declares the save as made, and then its files are renamed one by one. Whoever reads or saves next finishes what
-/// a killed process left of that (<see cref="Recover"/>).</item>
+/// <item>a new folder, or a single file, by one rename;</item>
+/// <item>on Linux, an existing folder by one system call that exchanges it for the new one (<see cref="FolderExchange"/>);</item>
+/// <item>otherwise, one rename marks the save as complete, and then its files are renamed one by one. If the process is killed meanwhile, the next reader or
+/// writer completes the save (<see cref="Recover"/>).</item>
 /// </list>
-/// What the folder holds besides stays. Nothing of the folder changes before <see cref="Commit"/>.
+/// Other files in the folder are kept. Nothing in the folder changes before <see cref="Commit"/>.
 /// </summary>
 internal sealed class FolderSave : IDisposable
 {
-    // Beside the files, it names those of an earlier save that go.
+    // A file of the save that lists the files of earlier saves to delete.
     const string Obsolete = SaveMark.Prefix + "obsolete";
     static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
-    // Within a process, so that no folder is exchanged while a save begins in it; between processes that is noticed.
+    // Within a process, this prevents that a folder is exchanged while a save begins in it; between processes, that is detected.
     static readonly Lock Switching = new();
 
     readonly string given, folder;
@@ -27,13 +27,13 @@ internal sealed class FolderSave : IDisposable
 
     FolderSave(string given, string folder, SaveMark mark) => (this.given, this.folder, this.mark) = (given, folder, mark);
 
-    /// <summary>Where the files are written. Whatever is there at <see cref="Commit"/> belongs to the save.</summary>
+    /// <summary>Folder into which the files are written. Everything in it at <see cref="Commit"/> belongs to the save.</summary>
     public string Staging => mark.PathOf(SaveMark.Writing);
 
     /// <summary>Begins a save into a folder, which need not exist.</summary>
     /// <param name="path">The folder.</param>
-    /// <param name="inside">Whether the folder is made at once if it does not exist, since others may write other files there.</param>
-    /// <exception cref="CheckpointException">Nothing can be written there.</exception>
+    /// <param name="inside">True to create the folder at once, because others may write other files there.</param>
+    /// <exception cref="CheckpointException">The folder is not writable.</exception>
     public static FolderSave Begin(string path, bool inside = false)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -65,10 +65,10 @@ internal sealed class FolderSave : IDisposable
     }
 
     /// <summary>Writes a file of the save.</summary>
-    /// <param name="name">Its path within the folder.</param>
+    /// <param name="name">Path of the file, relative to the folder.</param>
     /// <param name="write">Writes the content.</param>
-    /// <param name="length">Bytes that will be written if known, so that a full disk is found before the work; 0 if not.</param>
-    /// <exception cref="CheckpointException">It could not be written.</exception>
+    /// <param name="length">Number of bytes to be written if known, so that a full disk is detected before the write; 0 if unknown.</param>
+    /// <exception cref="CheckpointException">The file could not be written.</exception>
     public void Write(string name, Action<Stream> write, long length = 0)
     {
         string destination = Path.Combine(given, name), path = Path.Combine(Staging, name);
@@ -86,11 +86,11 @@ internal sealed class FolderSave : IDisposable
     /// <summary>Writes a text file of the save, in UTF-8.</summary>
     public void WriteText(string name, string text) => Write(name, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Says which files that lie in the folder itself are of an earlier save, and go unless they are written anew.</summary>
+    /// <summary>Sets which files directly in the folder belong to an earlier save; they are deleted unless this save writes them.</summary>
     public void Replaces(Func<string, bool> isObsolete) => this.isObsolete = isObsolete;
 
-    /// <summary>Puts the files in their places.</summary>
-    /// <exception cref="CheckpointException">They could not be put there. What was there before is there still.</exception>
+    /// <summary>Moves the files into place.</summary>
+    /// <exception cref="CheckpointException">The files could not be moved. The old files are unchanged.</exception>
     public void Commit() => Named(given, "could not be written", () =>
     {
         Disk.Flush(Staging);
@@ -104,20 +104,20 @@ internal sealed class FolderSave : IDisposable
         return 0;
     });
 
-    /// <summary>Removes what was not committed.</summary>
+    /// <summary>Removes files that were not committed.</summary>
     public void Dispose()
     {
         Disk.TryDeleteFolder(Staging);
         mark.Dispose();
     }
 
-    /// <summary>Finishes, before a folder is read, a save that was made whole but of which a killed process has not put all files in their places.</summary>
-    /// <exception cref="CheckpointException">That is not possible, or another process has been about it for too long.</exception>
+    /// <summary>Completes, before a folder is read, a save that is complete but whose process was killed while it moved files into place.</summary>
+    /// <exception cref="CheckpointException">This failed, or another process has been saving there for too long.</exception>
     public static void Recover(string path)
     {
         if (!Directory.Exists(path)) return;
         string folder = Disk.Real(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        // A save of the folder around it may hold files of this one: the experts of a mixture.
+        // A save of the parent folder may hold files of this one, such as the experts of a mixture.
         foreach (string each in new[] { folder, Path.GetDirectoryName(folder) }.OfType<string>())
             foreach (string written in Find(each))
                 Named(path, "holds a save that was interrupted, and finishing it failed", () => { FinishOrWait(each, written); return 0; });
@@ -130,7 +130,7 @@ internal sealed class FolderSave : IDisposable
             }
             catch (Exception error) when (DiskFault.Is(error))
             {
-                return [];   // who may not list a folder may still read its files
+                return [];   // files may be readable even if the folder cannot be listed
             }
         }
     }
@@ -145,12 +145,12 @@ internal sealed class FolderSave : IDisposable
             }
             if (!Directory.Exists(written)) return;
             if (Environment.TickCount64 - start > LongestWait.TotalMilliseconds)
-                throw new CheckpointException(folder, $"has been in the middle of a save for {LongestWait.TotalSeconds:F0} seconds. Let the process that saves into it end, and see that its user may write there.");
+                throw new CheckpointException(folder, $"has been in the middle of a save for {LongestWait.TotalSeconds:F0} seconds. Wait until the process that saves into it ends, and check that its user may write there.");
             Thread.Sleep(5);
         }
     }
 
-    /// <summary>Removes what killed processes left in a folder, never what a living one still needs.</summary>
+    /// <summary>Removes leftovers of killed processes in a folder, but nothing that a running process still needs.</summary>
     static void Clear(string folder)
     {
         try
@@ -163,11 +163,11 @@ internal sealed class FolderSave : IDisposable
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            // Others may own what is there.
+            // The leftovers may belong to another user.
         }
     }
 
-    // One rename is all that is needed where there is nothing before, or but one file.
+    // A single rename suffices if the folder is new, or if only one file is written.
     bool TakesName()
     {
         if (!Directory.Exists(folder))
@@ -179,7 +179,7 @@ internal sealed class FolderSave : IDisposable
             }
             catch (IOException) when (Directory.Exists(folder))
             {
-                return false;   // another process was faster
+                return false;   // another process created it first
             }
         }
         if (Disk.FilesOf(Staging) is not [var file] || Path.GetDirectoryName(file) != "" || Leaving([file]).Count > 0) return false;
@@ -206,7 +206,7 @@ internal sealed class FolderSave : IDisposable
         }
         using var guard = mark.Folder == folder ? null : SaveMark.Create(folder, mark.Id);
         string written = (guard ?? mark).PathOf(SaveMark.Written);
-        Directory.Move(Staging, written);   // from here on the save is made
+        Directory.Move(Staging, written);   // from here on the save is complete
         Disk.FlushNames(folder);
         Finish(folder, written);
     }
@@ -234,7 +234,7 @@ internal sealed class FolderSave : IDisposable
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            throw new CheckpointException(path, $"{failed} ({error.Message}) What was there before is unchanged: make room, or see who may write there.", error);
+            throw new CheckpointException(path, $"{failed} ({error.Message}) The old files are unchanged: free disk space, or check the permissions.", error);
         }
     }
 }

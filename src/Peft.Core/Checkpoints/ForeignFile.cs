@@ -2,13 +2,13 @@ using System.Text;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Says what a file really is when it is not the weights that its name promises: the usual accidents of downloading.</summary>
+/// <summary>Recognizes files that are not the weights that their names promise, as after a failed download.</summary>
 internal static class ForeignFile
 {
-    /// <summary>Bytes at the start of a file that <see cref="Recognise"/> looks at.</summary>
+    /// <summary>Number of bytes at the beginning of a file that <see cref="Recognise"/> examines.</summary>
     public const int Looked = 64;
 
-    /// <summary>What the file is and what to do; null if it is not one of the known kinds.</summary>
+    /// <summary>What the file is and what to do; null if its format is not recognized.</summary>
     public static string? Recognise(ReadOnlySpan<byte> start)
     {
         if (start.StartsWith("version https://git-lfs"u8))

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// An open safetensors file (https://huggingface.co/docs/safetensors). Opening reads and checks the header only; each tensor is then read
-/// straight into its own memory, large ones by several threads, and nothing else of the file is held.
+/// An open safetensors file (https://huggingface.co/docs/safetensors). Opening only reads and checks the header. Each tensor is later read
+/// directly into its own memory, large ones by several threads; nothing else of the file is kept in memory.
 /// </summary>
 public sealed class SafetensorsFile : ITensorSource
 {
@@ -21,7 +21,7 @@ public sealed class SafetensorsFile : ITensorSource
         (tensors, Metadata) = SafetensorsHeader.Parse(file.Path, ReadHeader(), file.Length);
     }
 
-    /// <summary>The file, as it was given to <see cref="Open"/>.</summary>
+    /// <summary>Path of the file, as it was passed to <see cref="Open"/>.</summary>
     public string Path => file.Path;
 
     /// <inheritdoc/>
@@ -34,7 +34,7 @@ public sealed class SafetensorsFile : ITensorSource
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Opens a file and checks its header.</summary>
-    /// <exception cref="CheckpointException">The file is missing, is something else, is damaged, or has a header that contradicts it.</exception>
+    /// <exception cref="CheckpointException">The file is missing, of another format, damaged, or has a header that does not fit its length.</exception>
     /// <exception cref="NativeLibraryException">TorchSharp's native libraries cannot be loaded.</exception>
     public static SafetensorsFile Open(string path) => TensorFile.Open(path, "safetensors", file => new SafetensorsFile(file));
 

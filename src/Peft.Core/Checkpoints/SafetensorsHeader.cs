@@ -5,7 +5,7 @@ namespace Peft.Checkpoints;
 
 /// <summary>
 /// Reads the JSON header of a safetensors file and checks it against the length of the file, so that every entry can be read without further
-/// checks: each tensor has exactly the bytes of its shape and type, and together they cover the data without overlap, hole or rest.
+/// checks: each tensor has exactly the bytes of its shape and dtype, and together they cover the data without overlaps or gaps.
 /// </summary>
 internal sealed class SafetensorsHeader
 {
@@ -19,9 +19,9 @@ internal sealed class SafetensorsHeader
     SafetensorsHeader(string path, long dataStart, long dataLength)
         => (this.path, this.dataStart, this.dataLength) = (path, dataStart, dataLength);
 
-    /// <param name="path">The file, for messages.</param>
+    /// <param name="path">Path of the file, for error messages.</param>
     /// <param name="json">The header without the eight bytes of its length.</param>
-    /// <param name="fileLength">Bytes of the whole file.</param>
+    /// <param name="fileLength">Length of the whole file in bytes.</param>
     public static (OrderedDictionary<string, TensorEntry> Tensors, IReadOnlyDictionary<string, string> Metadata) Parse(
         string path, ReadOnlySpan<byte> json, long fileLength)
     {
@@ -51,7 +51,7 @@ internal sealed class SafetensorsHeader
             if (name == SafetensorsFile.MetadataKey) ReadMetadata(ref reader);
             else if (!entries.TryAdd(name, ReadEntry(ref reader, name))) throw Invalid($"tensor '{name}' is listed twice");
         }
-        reader.Read(); // only white space may follow: anything else is a JsonException
+        reader.Read(); // only white space may follow; anything else throws a JsonException
     }
 
     void ReadMetadata(ref Utf8JsonReader reader)
@@ -162,7 +162,7 @@ internal sealed class SafetensorsHeader
         }
         catch (InvalidOperationException error)
         {
-            throw Invalid($"the text at byte {Position(ref reader)} holds half a surrogate pair", error);
+            throw Invalid($"the text at byte {Position(ref reader)} contains an unpaired surrogate", error);
         }
     }
 

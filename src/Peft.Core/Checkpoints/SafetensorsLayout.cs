@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Checkpoints;
 
-/// <summary>What a safetensors file will look like: the bytes of its header, and the tensors with the size of their elements in the order of the file.</summary>
+/// <summary>Layout of a safetensors file to be written: the bytes of its header, and the tensors with their element sizes in the order of the file.</summary>
 internal sealed class SafetensorsLayout
 {
     static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
@@ -13,12 +13,12 @@ internal sealed class SafetensorsLayout
     readonly ArrayBufferWriter<byte> json = new();
     readonly List<(Tensor, int)> tensors = [];
 
-    /// <summary>The header with the eight bytes of its length.</summary>
+    /// <summary>The header, including the eight bytes of its length.</summary>
     public byte[] Header { get; private set; } = [];
 
     public IReadOnlyList<(Tensor Tensor, int ElementSize)> Tensors => tensors;
 
-    /// <summary>Bytes of the whole file.</summary>
+    /// <summary>Length of the whole file in bytes.</summary>
     public long FileLength { get; private set; }
 
     public static SafetensorsLayout Of(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -28,8 +28,8 @@ internal sealed class SafetensorsLayout
         return layout;
     }
 
-    /// <summary>The element type of a tensor that can be saved.</summary>
-    /// <exception cref="ArgumentException">It cannot.</exception>
+    /// <summary>The safetensors type of a tensor.</summary>
+    /// <exception cref="ArgumentException">The tensor cannot be saved.</exception>
     public static SafetensorsType TypeOf(string name, Tensor tensor)
     {
         string? problem =
@@ -91,7 +91,7 @@ internal sealed class SafetensorsLayout
 
     void Raw(string text) => Encoding.UTF8.GetBytes(text, json);
 
-    // No .NET encoder escapes as little as the reference implementation: quote, backslash and control characters, the latter in lower case.
+    // The reference implementation escapes only quote, backslash and control characters, the latter in lower case. All .NET encoders escape more.
     void Quoted(byte[] text)
     {
         Raw("\"");
@@ -121,10 +121,10 @@ internal sealed class SafetensorsLayout
         }
         catch (EncoderFallbackException error)
         {
-            throw new ArgumentException($"The text '{text}' holds half a surrogate pair and cannot be saved as UTF-8.", error);
+            throw new ArgumentException($"The text '{text}' contains an unpaired surrogate and cannot be saved as UTF-8.", error);
         }
     }
 
-    // UTF-16 order differs from it beyond the basic plane.
+    // Order by UTF-8 bytes, which differs from UTF-16 order beyond the basic multilingual plane.
     static readonly Comparer<byte[]> ByBytes = Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b));
 }

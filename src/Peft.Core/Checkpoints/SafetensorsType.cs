@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>An element type of the safetensors format.</summary>
-/// <param name="Rank">Place among the types; files hold tensors of higher rank first, which keeps each aligned.</param>
-/// <param name="Name">Spelling in the header.</param>
-/// <param name="Bits">Bits of one element.</param>
-/// <param name="Scalar">TorchSharp's type; null if it has none.</param>
+/// <param name="Rank">Order among the types. Files hold tensors of higher rank first, which keeps all of them aligned.</param>
+/// <param name="Name">Name in the header.</param>
+/// <param name="Bits">Size of one element in bits.</param>
+/// <param name="Scalar">TorchSharp's dtype; null if it has none.</param>
 internal sealed record SafetensorsType(int Rank, string Name, int Bits, ScalarType? Scalar)
 {
-    // The order of the format's reference implementation, which decides the byte layout of every file.
+    // The order of the format's reference implementation, which determines the byte layout of every file.
     static readonly SafetensorsType[] All = [.. new (string Name, int Bits, ScalarType? Scalar)[]
     {
         ("BOOL", 8, ScalarType.Bool),
@@ -46,11 +46,11 @@ internal sealed record SafetensorsType(int Rank, string Name, int Bits, ScalarTy
 
     public static SafetensorsType? Of(ScalarType scalar) => ByScalar.GetValueOrDefault(scalar);
 
-    /// <summary>Bytes of a tensor; null if they, or the element count, overflow or the last byte would be partly used.</summary>
+    /// <summary>Size of a tensor in bytes; null if it or the element count overflows, or the last byte would only be partly used.</summary>
     public long? ByteLength(ReadOnlySpan<long> shape)
     {
         bool empty = false;
-        // Zero lengths are left out of the product: what is left must be countable too, as strides are.
+        // Zero lengths are left out of the product, since the strides of the other dimensions must not overflow either.
         UInt128 bits = (uint)Bits;
         foreach (long length in shape)
         {

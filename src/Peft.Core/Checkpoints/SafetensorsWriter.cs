@@ -3,20 +3,20 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Writes safetensors files byte for byte as Hugging Face's library does: <c>__metadata__</c> first, tensors by type (widest first) and then by
-/// name, header padded with spaces to a multiple of eight bytes.
+/// Writes safetensors files that are identical, byte for byte, to those of Hugging Face's library: <c>__metadata__</c> first, tensors by dtype (widest first) and then by
+/// name, and the header padded with spaces to a multiple of eight bytes.
 /// </summary>
 public static class SafetensorsWriter
 {
     /// <summary>
-    /// Writes a file whole or not at all: into a temporary file in the same folder, flushed to the disk and renamed. Tensors may be on any device
-    /// and need not be contiguous; those that share memory are written in full. Needs a few megabytes, and a copy of a tensor that is not contiguous.
+    /// Writes a file atomically: into a temporary file in the same folder, which is flushed to the disk and renamed. Tensors may be on any device
+    /// and need not be contiguous; tensors that share memory are each written in full. Takes a few megabytes of memory, and a copy of each non-contiguous tensor.
     /// </summary>
-    /// <param name="path">The file; its folder is created if needed, and an existing file is replaced.</param>
+    /// <param name="path">The file. Its folder is created if needed, and an existing file is replaced.</param>
     /// <param name="tensors">Tensors by name.</param>
-    /// <param name="metadata">Text for <c>__metadata__</c>; <c>format = pt</c> is what Hugging Face expects of model weights. Null for none.</param>
-    /// <exception cref="ArgumentException">A tensor is disposed, sparse, without data or of a type that the format lacks, or a name is not valid text.</exception>
-    /// <exception cref="CheckpointException">The file could not be written. One that was there before is unchanged.</exception>
+    /// <param name="metadata">Content of <c>__metadata__</c>; Hugging Face expects <c>format = pt</c> for model weights. Null for none.</param>
+    /// <exception cref="ArgumentException">A tensor is disposed, sparse, without data or of a dtype that the format lacks, or a name is not valid text.</exception>
+    /// <exception cref="CheckpointException">The file could not be written. An existing file is unchanged.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);

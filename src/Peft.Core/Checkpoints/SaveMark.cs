@@ -1,47 +1,47 @@
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// The locked file <c>.peft-ID.lock</c> beside what a save has not finished. The system frees the lock when the process ends, however it ends: so the next
-/// save knows what a killed one left from what a living one still needs.
+/// The locked file <c>.peft-ID.lock</c> next to the files of an unfinished save. The system releases the lock when the process ends, for whatever reason. The next
+/// save can thus distinguish leftovers of a killed process from files of a running one.
 /// </summary>
 internal sealed class SaveMark : IDisposable
 {
-    /// <summary>What the names of all unfinished entries begin with.</summary>
+    /// <summary>Prefix of the names of all unfinished entries.</summary>
     public const string Prefix = ".peft-";
 
-    /// <summary>Endings of the lock, of what is being written, and of a whole save whose files are not all in their places yet.</summary>
+    /// <summary>Suffixes of the lock, of a save in progress, and of a complete save whose files are not all in place yet.</summary>
     public const string Lock = ".lock", Writing = ".writing", Written = ".written";
 
     readonly FileStream stream;
 
     SaveMark(string folder, string id, FileStream stream) => (Folder, Id, this.stream) = (folder, id, stream);
 
-    /// <summary>The folder that it lies in.</summary>
+    /// <summary>Folder of the lock file.</summary>
     public string Folder { get; }
 
     public string Id { get; }
 
-    /// <summary>The entry of an ending that this mark guards.</summary>
+    /// <summary>Path of the entry with a suffix that this mark guards.</summary>
     public string PathOf(string ending) => NameOf(Folder, Id, ending);
 
-    /// <summary>A new mark in a folder.</summary>
+    /// <summary>Creates a mark in a folder.</summary>
     public static SaveMark Create(string folder, string? id = null)
     {
         for (int attempt = 0; ; attempt++)
         {
             string own = id ?? Guid.NewGuid().ToString("N"), path = NameOf(folder, own, Lock);
             var stream = Open(path, FileMode.CreateNew, attempt < 3 && id is null);
-            // One who clears up may have come between creating the file and locking it.
+            // Another process may have cleared it between creation and locking.
             if (stream is not null && File.Exists(path)) return new(folder, own, stream);
             stream?.Dispose();
         }
     }
 
-    /// <summary>The mark of a save whose process has ended; null if it lives, or its mark cannot be had.</summary>
+    /// <summary>The mark of a save whose process has ended; null if that process is running, or the mark is not accessible.</summary>
     public static SaveMark? Take(string folder, string id)
         => Open(NameOf(folder, id, Lock), FileMode.OpenOrCreate, orNull: true) is { } stream ? new(folder, id, stream) : null;
 
-    /// <summary>The ids of all saves of which something is in a folder.</summary>
+    /// <summary>The ids of all saves that have entries in a folder.</summary>
     public static IReadOnlyCollection<string> In(string folder)
         => [.. Directory.EnumerateFileSystemEntries(folder, Prefix + "*").Select(IdOf).Distinct()];
 
@@ -50,7 +50,7 @@ internal sealed class SaveMark : IDisposable
     /// <summary>Removes the mark.</summary>
     public void Dispose()
     {
-        // Gone before it is unlocked, so that none takes it who would find nothing to guard.
+        // Deleted before it is unlocked, so that nobody takes a mark that guards nothing.
         if (!OperatingSystem.IsWindows()) Disk.TryDeleteFile(PathOf(Lock));
         stream.Dispose();
         if (OperatingSystem.IsWindows()) Disk.TryDeleteFile(PathOf(Lock));

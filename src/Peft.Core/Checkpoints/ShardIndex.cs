@@ -2,14 +2,14 @@ using System.Text.Json;
 
 namespace Peft.Checkpoints;
 
-/// <summary>The <c>…index.json</c> beside the shards of a model: which file holds which tensor.</summary>
+/// <summary>The <c>…index.json</c> next to the shards of a model: the file of each tensor.</summary>
 internal static class ShardIndex
 {
     public const string Suffix = ".index.json";
 
     const int MostBytes = SafetensorsFile.MostHeaderBytes;
 
-    /// <summary>Reads <c>weight_map</c>: file name by tensor name, in the order of the index.</summary>
+    /// <summary>Reads <c>weight_map</c>: file names by tensor names, in the order of the index.</summary>
     public static OrderedDictionary<string, string> Read(string path)
     {
         try
@@ -48,7 +48,7 @@ internal static class ShardIndex
     static string FileName(string path, JsonProperty property)
     {
         string? file = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
-        // An index comes from strangers: it may name files beside it and nothing else. The colon is Windows' drive and stream mark.
+        // An index is untrusted: it may only name files in its folder. The colon separates drives and streams on Windows.
         bool plain = !string.IsNullOrEmpty(file) && file is not ("." or "..") && file.IndexOfAny(['/', '\\', ':', '\0']) < 0;
         return plain ? file! : throw new CheckpointException(path, $"names {property.Value.GetRawText()} as the file of tensor '{property.Name}'. Only a file in the same folder is allowed.");
     }

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// The weights in a model folder as one set of tensors, whether they lie in a single <c>model.safetensors</c> or in shards that
-/// <c>model.safetensors.index.json</c> lists, as Hugging Face's transformers saves them, in PyTorch's older <c>pytorch_model.bin</c>, or in the
+/// The weights of a model folder as a single set of tensors: from a single <c>model.safetensors</c>, from the shards that
+/// <c>model.safetensors.index.json</c> lists, as saved by Hugging Face's transformers, from PyTorch's older <c>pytorch_model.bin</c>, or from the
 /// parameters of a <c>model.onnx</c>.
 /// </summary>
 public sealed class ShardedCheckpoint : ITensorSource
@@ -17,20 +17,20 @@ public sealed class ShardedCheckpoint : ITensorSource
 
     ShardedCheckpoint(string folder, Dictionary<string, ITensorSource> shards) => (Folder, this.shards) = (folder, shards);
 
-    /// <summary>The folder, as it was given to <see cref="Open"/>.</summary>
+    /// <summary>Path of the folder, as it was passed to <see cref="Open"/>.</summary>
     public string Folder { get; }
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, TensorEntry> Tensors => tensors;
 
-    /// <summary>Opens the single file of a folder, or else all shards of its index. With an index, tensors that it does not list are left out.</summary>
+    /// <summary>Opens the single file of a folder, or else all shards of its index. With an index, tensors that it does not list are ignored.</summary>
     /// <param name="folder">The model folder.</param>
     /// <param name="fileName">
-    /// Name of the single file; the index has the same name and <c>.index.json</c>. If null, the first that is there of <c>model.safetensors</c>,
+    /// Name of the single file; the name of the index is this name with <c>.index.json</c> appended. If null, the first that exists of <c>model.safetensors</c>,
     /// its index, <c>pytorch_model.bin</c>, its index, and <c>model.onnx</c>.
     /// </param>
     /// <exception cref="CheckpointException">
-    /// No such file is there, the index is damaged or names a file outside the folder, or a shard is missing, damaged or lacks a tensor of the index.
+    /// There is no such file, the index is damaged or names a file outside of the folder, or a shard is missing, damaged or lacks a tensor of the index.
     /// </exception>
     public static ShardedCheckpoint Open(string folder, string? fileName = null)
     {
@@ -68,7 +68,7 @@ public sealed class ShardedCheckpoint : ITensorSource
 
     void AddAll(ITensorSource file)
     {
-        // What else an ONNX graph holds are shapes and indices of its own.
+        // An ONNX graph also holds shapes and indices of its own, which are skipped.
         foreach (string name in file is OnnxFile onnx ? onnx.Parameters : file.Tensors.Keys) Add(file.Tensors[name], file);
     }
 

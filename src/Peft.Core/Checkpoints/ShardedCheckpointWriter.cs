@@ -3,24 +3,25 @@ using static TorchSharp.torch;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Writes the weights of a model into a folder, split into shards as Hugging Face's transformers splits them.</summary>
+/// <summary>Writes the weights of a model into a folder, split into shards as by Hugging Face's transformers.</summary>
 public static partial class ShardedCheckpointWriter
 {
     static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
-    /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors
-    /// exceed one shard. The folder holds the old weights or the new ones, whole, at any moment; files of an earlier save go, others stay.
+    /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors exceed one
+    /// shard. The save is atomic: the folder always holds either the complete old weights or the complete new ones. Files of an earlier save are deleted; other
+    /// files are kept.
     /// </summary>
-    /// <param name="folder">The model folder, created if needed.</param>
+    /// <param name="folder">The model folder; it is created if it does not exist.</param>
     /// <param name="tensors">Tensors by name; shards are filled in this order.</param>
-    /// <param name="maxShardBytes">Most bytes of tensors in a shard; a larger tensor gets a shard of its own.</param>
+    /// <param name="maxShardBytes">Maximum size of the tensors of a shard in bytes. A larger tensor gets a shard of its own.</param>
     /// <exception cref="ArgumentException">As for <see cref="SafetensorsWriter.Write"/>.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)
         => Write(folder, tensors, maxShardBytes, new Dictionary<string, string>());
 
-    /// <summary>As the other, with text files that belong to the weights: which change with them.</summary>
+    /// <summary>Writes the weights, as the public overload, together with text files that belong to them, in the same atomic save.</summary>
     internal static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, IReadOnlyDictionary<string, string> texts)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -29,7 +30,7 @@ public static partial class ShardedCheckpointWriter
         var shards = Split(tensors, maxShardBytes, out long totalSize);
         var weightMap = new Dictionary<string, string>();
         using var save = FolderSave.Begin(folder);
-        // A single file left beside new shards would be read in their place.
+        // A single file left next to new shards would be read in their place.
         save.Replaces(SavedFile().IsMatch);
         for (int i = 0; i < shards.Count; i++)
         {

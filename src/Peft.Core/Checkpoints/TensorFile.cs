@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Checkpoints;
 
-/// <summary>An open file of tensors, whatever its format: reads their bytes by position straight into the memory of tensors, large ones by several threads.</summary>
+/// <summary>An open file of tensors, of any format. It reads bytes at given positions directly into the memory of tensors, large ones by several threads.</summary>
 /// <remarks>
-/// Positional reads instead of a memory map: a mapped page counts as memory of the process beside the tensor it was copied to, and a mapped
-/// file that another program truncates kills the process instead of raising an error.
+/// Uses positional reads instead of a memory map: a mapped page counts as memory of the process in addition to the tensor it was copied to, and if another
+/// program truncates a mapped file, the process is killed instead of receiving an error.
 /// </remarks>
 internal sealed class TensorFile : IDisposable
 {
-    // Stays in the cache of a core, and below the size from which libtorch spreads a copy over threads: the chunks are spread already.
+    // Fits into a core's cache, and is below the size from which libtorch uses several threads for a copy: the chunks are processed in parallel already.
     const int ConvertedAtOnce = 16_384;
 
     readonly SafeFileHandle handle;
@@ -19,13 +19,13 @@ internal sealed class TensorFile : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Bytes of the file when it was opened.</summary>
+    /// <summary>Length of the file in bytes when it was opened.</summary>
     public long Length { get; }
 
-    /// <summary>Opens a file and reads what tells of its tensors.</summary>
+    /// <summary>Opens a file and reads the descriptions of its tensors.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="kind">What it should be, for messages.</param>
-    /// <param name="read">Reads its directory. If it throws, the file is closed.</param>
+    /// <param name="kind">The expected format, for error messages.</param>
+    /// <param name="read">Reads the descriptions. If it throws, the file is closed.</param>
     public static T Open<T>(string path, string kind, Func<TensorFile, T> read)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -35,7 +35,7 @@ internal sealed class TensorFile : IDisposable
         SafeFileHandle? handle = null;
         try
         {
-            // Sharing deletion lets a writer replace the file on Windows while it is open here.
+            // Sharing deletion lets a writer replace the file on Windows while it is open.
             handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             return read(new(path, handle));
         }
@@ -50,7 +50,7 @@ internal sealed class TensorFile : IDisposable
         }
     }
 
-    /// <summary>The first bytes, as many as <see cref="ForeignFile"/> looks at or the file has.</summary>
+    /// <summary>The first bytes of the file, at most as many as <see cref="ForeignFile"/> examines.</summary>
     public byte[] Start()
     {
         var start = new byte[(int)Math.Min(Length, ForeignFile.Looked)];
@@ -88,7 +88,7 @@ internal sealed class TensorFile : IDisposable
         target.copy_(whole).Dispose();
     }
 
-    /// <summary>Refuses a destination of another shape than the tensor's.</summary>
+    /// <summary>Throws if the destination's shape differs from the tensor's.</summary>
     public void RequireShape(TensorEntry entry, Tensor destination)
     {
         ArgumentNullException.ThrowIfNull(destination);
@@ -144,7 +144,7 @@ internal sealed class TensorFile : IDisposable
         else Convert(entry, 0, flat, TensorChunks.Bytes / size);
     }
 
-    /// <summary>Reads through a staging buffer of the stored type, <paramref name="count"/> elements at a time.</summary>
+    /// <summary>Reads through a staging buffer of the stored dtype, <paramref name="count"/> elements at a time.</summary>
     void Convert(TensorEntry entry, long start, Tensor destination, int count)
     {
         using var staging = empty(Math.Min(destination.numel(), count), Readable(entry), CPU);
@@ -161,11 +161,11 @@ internal sealed class TensorFile : IDisposable
         ReadExactly(bytes, entry.Offset + start);
         if (entry.Type == ScalarType.Bool)
         {
-            // To libtorch a bool that is neither 0 nor 1 is undefined behaviour; only a damaged file has one.
+            // In libtorch a bool other than 0 and 1 is undefined behavior; only a damaged file contains one.
             for (int i; (i = bytes.IndexOfAnyExceptInRange((byte)0, (byte)1)) >= 0; bytes = bytes[(i + 1)..]) bytes[i] = 1;
         }
     }
 
     ScalarType Readable(TensorEntry entry) => entry.Type
-        ?? throw new CheckpointException(Path, $"tensor '{entry.Name}' has type {entry.TypeName}, which TorchSharp does not have. Convert the file to F32, F16, BF16, I64 or U8.");
+        ?? throw new CheckpointException(Path, $"tensor '{entry.Name}' has dtype {entry.TypeName}, which TorchSharp does not have. Convert the file to F32, F16, BF16, I64 or U8.");
 }

@@ -2,29 +2,29 @@ using System.Runtime.InteropServices;
 
 namespace Peft.Checkpoints;
 
-/// <summary>What of the system's file operations .NET does not offer.</summary>
+/// <summary>File operations of the system that .NET does not offer.</summary>
 internal static partial class UnixFiles
 {
     const int AtWorkingFolder = -100, NoFollow = 0x100, BasicStatistics = 0x7ff, Exchange = 2;
 
-    /// <summary>Owner, group, number and device of an entry, not of what a link leads to (Linux); null if they cannot be had.</summary>
+    /// <summary>Owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
     public static (uint Owner, uint Group, ulong Number, ulong Device)? Facts(string path)
     {
-        // struct statx has one layout on all processors.
+        // struct statx has the same layout on all processors.
         Span<byte> facts = stackalloc byte[256];
         if (Statistics(AtWorkingFolder, path, NoFollow, BasicStatistics, facts) != 0) return null;
         return (BitConverter.ToUInt32(facts[20..]), BitConverter.ToUInt32(facts[24..]), BitConverter.ToUInt64(facts[32..]), BitConverter.ToUInt64(facts[136..]));
     }
 
-    /// <summary>Gives each of two entries the other's name, in one step (Linux).</summary>
+    /// <summary>Exchanges the names of two entries atomically (Linux).</summary>
     public static bool TryExchange(string first, string second) => Rename(AtWorkingFolder, first, AtWorkingFolder, second, Exchange) == 0;
 
-    /// <summary>Gives a file a second name.</summary>
+    /// <summary>Creates a hard link.</summary>
     public static bool TryLink(string existing, string name) => Link(existing, name) == 0;
 
     public static bool TryChangeOwner(string path, uint owner, uint group) => ChangeOwner(path, owner, group) == 0;
 
-    /// <summary>Names of the extended attributes, such as access control lists, in order (Linux).</summary>
+    /// <summary>Names of the extended attributes, such as access control lists, in sorted order (Linux).</summary>
     public static string Attributes(string path)
     {
         var names = new byte[4096];

@@ -1,13 +1,13 @@
 namespace Peft.Checkpoints;
 
-/// <summary>Opens a file of weights by what its name says it is.</summary>
+/// <summary>Opens a weight file in the format that its extension indicates.</summary>
 public static class WeightFile
 {
     private static readonly string[] PyTorchEndings = [".bin", ".pt", ".pth"];
 
-    /// <summary>Opens PyTorch's format for <c>.bin</c>, <c>.pt</c> and <c>.pth</c>, ONNX for <c>.onnx</c>, and safetensors for any other ending.</summary>
+    /// <summary>Opens <c>.bin</c>, <c>.pt</c> and <c>.pth</c> in PyTorch's format, <c>.onnx</c> in ONNX, and any other extension as safetensors.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="CheckpointException">It is missing or damaged.</exception>
+    /// <exception cref="CheckpointException">The file is missing or damaged.</exception>
     public static ITensorSource Open(string path)
         => PyTorchEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) ? PyTorchFile.Open(path)
             : ".onnx".Equals(Path.GetExtension(path), StringComparison.OrdinalIgnoreCase) ? OnnxFile.Open(path)

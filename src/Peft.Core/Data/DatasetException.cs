@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A dataset that cannot be read or has nothing to learn from. The message names the file and line, or the rows.</summary>
+/// <summary>A dataset cannot be read or has nothing to train on. The message names the file and line, or the rows.</summary>
 public sealed class DatasetException : PeftException
 {
     /// <inheritdoc/>

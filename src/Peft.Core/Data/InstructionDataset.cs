@@ -3,58 +3,61 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peft;
 
-/// <summary>A question and the answer to learn.</summary>
-/// <param name="Prompt">What is given. Nothing is learned from it.</param>
-/// <param name="Completion">What the model shall write.</param>
+/// <summary>A prompt and the completion to learn.</summary>
+/// <param name="Prompt">The input. The loss ignores it.</param>
+/// <param name="Completion">The output that the model learns.</param>
 public sealed record InstructionRow(string Prompt, string Completion);
 
-/// <summary>How sequences of different lengths form a batch.</summary>
+/// <summary>Layout of sequences of different lengths in a batch.</summary>
 public enum BatchLayout
 {
-    /// <summary>One row per sequence, filled up on the right, with an attention mask.</summary>
+    /// <summary>One row per sequence, padded on the right, with an attention mask.</summary>
     Padded,
 
-    /// <summary>All sequences end to end in one row, without padding; <see cref="Batch.PackedLengths"/> tells them apart.</summary>
+    /// <summary>All sequences concatenated in one row, without padding; <see cref="Batch.PackedLengths"/> holds their lengths.</summary>
     Packed,
 }
 
 /// <summary>Settings of an <see cref="InstructionDataset"/>.</summary>
 public sealed record InstructionOptions
 {
-    /// <summary>Tokens that a row may have; longer rows are cut at the end, counted and logged. 1,024.</summary>
+    /// <summary>Maximum number of tokens per row; longer rows are truncated at the end, counted and logged. 1,024 by default.</summary>
     public int MaxLength { get; init; } = 1024;
 
-    /// <summary>Whether the end-of-sequence token follows the completion, so that the model learns to stop. True; without effect for a tokenizer that has none.</summary>
+    /// <summary>
+    /// True to append the end-of-sequence token to the completion, so that the model learns to stop. True by default; no effect for a tokenizer without that
+    /// token.
+    /// </summary>
     public bool AppendEndOfSequence { get; init; } = true;
 
-    /// <summary>Text between prompt and completion. Empty.</summary>
+    /// <summary>Text between prompt and completion. Empty by default.</summary>
     public string Separator { get; init; } = "";
 
-    /// <summary>How sequences form a batch. Padded.</summary>
+    /// <summary>Layout of the sequences in a batch. Padded by default.</summary>
     public BatchLayout Layout { get; init; } = BatchLayout.Padded;
 
-    /// <summary>Name of the prompt's field in a JSON Lines file. <c>prompt</c>.</summary>
+    /// <summary>Name of the prompt field in a JSON Lines file. <c>prompt</c> by default.</summary>
     public string PromptField { get; init; } = "prompt";
 
-    /// <summary>Name of the completion's field in a JSON Lines file. <c>completion</c>.</summary>
+    /// <summary>Name of the completion field in a JSON Lines file. <c>completion</c> by default.</summary>
     public string CompletionField { get; init; } = "completion";
 }
 
-/// <summary>Prompts and completions for causal language models. Labels stand on the completion only.</summary>
-/// <remarks>Prompt and completion are tokenised apart, so that the border between them is one between tokens.</remarks>
+/// <summary>Prompts and completions for causal language models. Only the completions have labels.</summary>
+/// <remarks>Prompt and completion are tokenized separately, so that no token spans both.</remarks>
 public sealed class InstructionDataset : TrainingDataset
 {
     private readonly InstructionOptions options;
     private readonly long padding;
     private readonly List<LabelledSequence> sequences = [];
 
-    /// <summary>Tokenises rows.</summary>
+    /// <summary>Tokenizes rows.</summary>
     /// <param name="rows">The rows.</param>
-    /// <param name="tokenizer">Makes the ids; the prompt gets the special tokens of its template.</param>
+    /// <param name="tokenizer">The tokenizer; the prompt gets the special tokens of its template.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Is told of rows that were cut or dropped.</param>
-    /// <param name="name">What errors call the dataset.</param>
-    /// <exception cref="DatasetException">There is no row, or none has a completion within the maximal length.</exception>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <exception cref="DatasetException">There are no rows, or none has a completion within the maximum length.</exception>
     public InstructionDataset(
         IEnumerable<InstructionRow> rows, ITokenizer tokenizer, InstructionOptions? options = null, ILogger? logger = null, string name = "instruction dataset")
     {
@@ -83,18 +86,18 @@ public sealed class InstructionDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>Rows whose completion was cut at <see cref="InstructionOptions.MaxLength"/>.</summary>
+    /// <summary>Number of rows whose completion was truncated at <see cref="InstructionOptions.MaxLength"/>.</summary>
     public int TruncatedRows { get; private set; }
 
-    /// <summary>Rows left out because nothing of their completion fitted, or it was empty.</summary>
+    /// <summary>Number of rows that were dropped because their completion was empty or entirely beyond the maximum length.</summary>
     public int DroppedRows { get; private set; }
 
-    /// <summary>The rows of a JSON Lines file.</summary>
-    /// <param name="path">The file, an object with two strings per line.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
+    /// <summary>Reads the rows of a JSON Lines file.</summary>
+    /// <param name="path">The file, with one object of two strings per line.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Is told of rows that were cut or dropped.</param>
-    /// <exception cref="DatasetException">The file cannot be read, a line is wrong (the message names it), or there is nothing to learn.</exception>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
+    /// <exception cref="DatasetException">The file cannot be read, a line is invalid (the message names it), or there is nothing to train on.</exception>
     public static InstructionDataset FromFile(string path, ITokenizer tokenizer, InstructionOptions? options = null, ILogger? logger = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -125,7 +128,7 @@ public sealed class InstructionDataset : TrainingDataset
         IEnumerable<int> end = options.AppendEndOfSequence && tokenizer.EndOfSequenceId is { } id ? [id] : [];
         long[] ids = [.. prompt.Concat(completion).Concat(end).Take(options.MaxLength).Select(token => (long)token)];
 
-        // The first position of a sequence is never predicted; in a packed row its label would be learned from the sequence before.
+        // The first position of a sequence is never predicted; in a packed row its label would be predicted from the preceding sequence.
         var first = Math.Max(1, prompt.Count);
         long[] labels = [.. ids.Select((token, position) => position < first ? Batch.IgnoredLabel : token)];
         if (ids.Length <= first || completion.Count == 0)

@@ -3,11 +3,11 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>Reading of files with one JSON object per line.</summary>
+/// <summary>Reads files with one JSON object per line.</summary>
 internal static class JsonLines
 {
-    /// <summary>What a function makes of each line that is not blank.</summary>
-    /// <exception cref="DatasetException">The file cannot be read, or a line is no JSON object or lacks a field; the message names file and line.</exception>
+    /// <summary>Applies a function to each line that is not blank.</summary>
+    /// <exception cref="DatasetException">The file cannot be read, or a line is not a JSON object or lacks a field. The message names the file and line.</exception>
     public static List<T> Read<T>(string path, Func<JsonElement, int, T> parse)
     {
         var rows = new List<T>();
@@ -24,9 +24,9 @@ internal static class JsonLines
                 rows.Add(parse(document.RootElement, number));
             }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter for half of a surrogate pair
+        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter for an unpaired surrogate
         {
-            throw new DatasetException($"{path}, line {number}: no valid JSON ({e.Message}). Each line must be one JSON object.", e);
+            throw new DatasetException($"{path}, line {number}: not valid JSON ({e.Message}). Each line must be one JSON object.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -35,7 +35,7 @@ internal static class JsonLines
         return rows;
     }
 
-    /// <summary>A field that must be a string.</summary>
+    /// <summary>Reads a field that must be a string.</summary>
     public static string Text(JsonElement row, string field, string path, int line)
     {
         if (!row.TryGetProperty(field, out var value))

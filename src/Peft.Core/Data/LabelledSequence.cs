@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Token ids, and a label for each: what to learn there, or <see cref="Batch.IgnoredLabel"/>.</summary>
+/// <summary>Token ids with a label each: the token to learn, or <see cref="Batch.IgnoredLabel"/>.</summary>
 internal sealed record LabelledSequence(long[] Ids, long[] Labels)
 {
-    /// <summary>Positions whose token is learned.</summary>
+    /// <summary>Number of positions with a label.</summary>
     public int Learned { get; } = Labels.Count(label => label != Batch.IgnoredLabel);
 
-    /// <summary>A batch of sequences.</summary>
+    /// <summary>Combines sequences to a batch.</summary>
     /// <param name="chosen">The sequences, at least one.</param>
-    /// <param name="layout">How they lie in it.</param>
-    /// <param name="padding">Id that fills up shorter ones.</param>
+    /// <param name="layout">Layout of the batch.</param>
+    /// <param name="padding">Id of the padding token.</param>
     public static Batch ToBatch(LabelledSequence[] chosen, BatchLayout layout, long padding)
         => layout == BatchLayout.Packed ? Pack(chosen) : Pad(chosen, padding);
 
@@ -42,7 +42,7 @@ internal sealed record LabelledSequence(long[] Ids, long[] Labels)
         };
     }
 
-    /// <summary>Rows of different lengths as a tensor <c>[rows, width]</c>, filled up on the right.</summary>
+    /// <summary>A tensor <c>[rows, width]</c> of rows of different lengths, padded on the right.</summary>
     public static Tensor Fill(IReadOnlyList<long[]> rows, int width, long filling)
     {
         var values = new long[rows.Count * width];

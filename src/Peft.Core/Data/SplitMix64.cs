@@ -1,11 +1,11 @@
 namespace Peft;
 
-/// <summary>A small random generator whose numbers are the same everywhere (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").</summary>
+/// <summary>A small random generator with the same values on every platform (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").</summary>
 internal struct SplitMix64(ulong state)
 {
     private const ulong Increment = 0x9E3779B97F4A7C15;
 
-    /// <summary>A seed of its own for each pair of numbers.</summary>
+    /// <summary>A distinct seed for each pair of a seed and an index.</summary>
     public static ulong Mix(long seed, long index)
     {
         var first = new SplitMix64((ulong)seed);
@@ -21,12 +21,12 @@ internal struct SplitMix64(ulong state)
         return z ^ (z >> 31);
     }
 
-    /// <summary>Puts items into a random order (Fisher and Yates).</summary>
+    /// <summary>Shuffles items (Fisher and Yates).</summary>
     public void Shuffle<T>(Span<T> items)
     {
         for (var i = items.Length - 1; i > 0; i--)
         {
-            // The high half of a 128-bit product: uniform but for a bias below 2⁻³².
+            // The high half of a 128-bit product: uniform except for a bias below 2⁻³².
             var j = (int)Math.BigMul(Next(), (ulong)i + 1, out _);
             (items[i], items[j]) = (items[j], items[i]);
         }

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A text cut into blocks of equal length, for causal language models. What is left at the end is dropped.</summary>
+/// <summary>A text split into blocks of equal length, for causal language models. An incomplete last block is dropped.</summary>
 public sealed class TextDataset : TrainingDataset
 {
     private readonly long[] ids;
@@ -17,7 +17,7 @@ public sealed class TextDataset : TrainingDataset
         this.ids = [.. ids.Take(Count * blockSize).Select(id => (long)id)];
     }
 
-    /// <summary>Tokens of a block.</summary>
+    /// <summary>Number of tokens per block.</summary>
     public int BlockSize { get; }
 
     /// <inheritdoc/>
@@ -26,11 +26,11 @@ public sealed class TextDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>The blocks of a UTF-8 text file, tokenised without special tokens.</summary>
+    /// <summary>Splits a UTF-8 text file into blocks; the text is tokenized without special tokens.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="blockSize">Tokens of a block, at least 2.</param>
-    /// <exception cref="DatasetException">The file is missing or unreadable, or has less text than one block.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="blockSize">Number of tokens per block, at least 2.</param>
+    /// <exception cref="DatasetException">The file is missing or unreadable, or its text is shorter than one block.</exception>
     public static TextDataset FromFile(string path, ITokenizer tokenizer, int blockSize)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -44,11 +44,11 @@ public sealed class TextDataset : TrainingDataset
         }
     }
 
-    /// <summary>The blocks of a text, tokenised without special tokens.</summary>
+    /// <summary>Splits a text into blocks; it is tokenized without special tokens.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="blockSize">Tokens of a block, at least 2.</param>
-    /// <exception cref="DatasetException">There is less text than one block.</exception>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="blockSize">Number of tokens per block, at least 2.</param>
+    /// <exception cref="DatasetException">The text is shorter than one block.</exception>
     public static TextDataset FromText(string text, ITokenizer tokenizer, int blockSize) => From(text, tokenizer, blockSize, "The text");
 
     /// <inheritdoc/>
@@ -62,7 +62,7 @@ public sealed class TextDataset : TrainingDataset
         {
             InputIds = tensor(block, [rows.Count, BlockSize]),
             Labels = tensor(block, [rows.Count, BlockSize]),
-            Weight = rows.Count * (BlockSize - 1.0),   // nothing comes before the first token of a block that could predict it
+            Weight = rows.Count * (BlockSize - 1.0),   // the first token of a block is not predicted
             Tokens = block.Length,
         };
     }

@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Rows that batches are made of.</summary>
+/// <summary>A dataset: rows from which batches are formed.</summary>
 public abstract class TrainingDataset
 {
     /// <summary>Number of rows.</summary>
     public abstract int Count { get; }
 
-    /// <summary>What errors call the dataset.</summary>
+    /// <summary>Name of the dataset in error messages.</summary>
     public virtual string Name => GetType().Name;
 
-    /// <summary>What is odd about the rows but may be meant; trainers log it.</summary>
+    /// <summary>Warnings about unusual rows, which trainers log.</summary>
     public virtual IReadOnlyList<string> Warnings => [];
 
     /// <summary>The batch of some rows, on the CPU. The caller disposes it.</summary>
@@ -20,25 +20,25 @@ public abstract class TrainingDataset
 
     /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
     /// <param name="row">Index of the row.</param>
-    /// <exception cref="DatasetException">The dataset does not know the lengths of its rows, which is so unless it overrides this.</exception>
+    /// <exception cref="DatasetException">The lengths are unknown (the default).</exception>
     public virtual int LengthOf(int row)
-        => throw new DatasetException($"The dataset {Name} does not know how long its rows are, so GroupByLength cannot group them: give TrainingDataset.From a lengthOf, override LengthOf, or leave GroupByLength out.");
+        => throw new DatasetException($"The dataset {Name} does not know how long its rows are, so GroupByLength cannot group them: pass lengthOf to TrainingDataset.From, override LengthOf, or do not set GroupByLength.");
 
-    /// <summary>What an evaluation on this dataset measures besides the loss, of models that give outputs (<see cref="IOutputModel"/>). Nothing unless the dataset says otherwise.</summary>
+    /// <summary>Metrics that an evaluation on this dataset computes in addition to the loss, for models with outputs (<see cref="IOutputModel"/>). None by default.</summary>
     public virtual IReadOnlyList<DatasetMetric> Metrics => [];
 
-    /// <summary>Begins to measure the outputs of a model; null (the default) if there is nothing to measure.</summary>
+    /// <summary>Begins a measurement of a model's outputs; null (the default) if the dataset has no metrics.</summary>
     public virtual IMeasurement? Measure() => null;
 
-    /// <summary>Why a model cannot learn from this dataset or be measured on it, such as that its classes are others; empty if it can.</summary>
+    /// <summary>Reasons that a model cannot be trained or evaluated on this dataset, such as other classes; empty if it can.</summary>
     /// <param name="model">The model.</param>
     public virtual IEnumerable<string> Errors(nn.Module model) => [];
 
-    /// <summary>A dataset whose batches a function makes.</summary>
+    /// <summary>Creates a dataset from a function that creates batches.</summary>
     /// <param name="count">Number of rows.</param>
-    /// <param name="getBatch">Makes the batch of some rows.</param>
-    /// <param name="name">What errors call it.</param>
-    /// <param name="lengthOf">Length of a row; null if rows have none that could be grouped.</param>
+    /// <param name="getBatch">Creates the batch of some rows.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <param name="lengthOf">Length of a row; null if rows cannot be grouped by length.</param>
     public static TrainingDataset From(int count, Func<IReadOnlyList<int>, Batch> getBatch, string name = "dataset", Func<int, int>? lengthOf = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -46,8 +46,8 @@ public abstract class TrainingDataset
         return new DelegateDataset(count, getBatch, name, lengthOf);
     }
 
-    /// <summary>A dataset of tensors whose first dimension is the row.</summary>
-    /// <param name="inputs">Inputs, <c>[rows, …]</c>; they become <see cref="Batch.InputIds"/>. The caller keeps and disposes them.</param>
+    /// <summary>Creates a dataset from tensors whose first dimension is the row.</summary>
+    /// <param name="inputs">Inputs, <c>[rows, …]</c>; they become <see cref="Batch.InputIds"/>. The caller keeps ownership.</param>
     /// <param name="labels">Labels, <c>[rows, …]</c>, or null.</param>
     /// <exception cref="ArgumentException">The numbers of rows differ.</exception>
     public static TrainingDataset From(Tensor inputs, Tensor? labels = null)
@@ -70,12 +70,12 @@ public abstract class TrainingDataset
         }, "tensor dataset", null);
     }
 
-    /// <summary>The rows of each batch of an epoch, the same for the same seed and epoch.</summary>
-    /// <param name="batchSize">Rows of a batch; the last one may have fewer.</param>
-    /// <param name="shuffleSeed">Seed of the order; null for the order of the rows.</param>
-    /// <param name="epoch">Epoch, from 0.</param>
-    /// <param name="groupByLength">Whether rows of similar length share a batch.</param>
-    /// <exception cref="DatasetException">Rows are to be grouped, but the dataset does not know their lengths.</exception>
+    /// <summary>The rows of each batch of an epoch; the same for the same seed and epoch.</summary>
+    /// <param name="batchSize">Number of rows per batch; the last one may have fewer.</param>
+    /// <param name="shuffleSeed">Seed of the order; null to keep the order of the rows.</param>
+    /// <param name="epoch">Index of the epoch, from 0.</param>
+    /// <param name="groupByLength">True to batch rows of similar length.</param>
+    /// <exception cref="DatasetException">Grouping was requested, but the dataset does not know the lengths of its rows.</exception>
     public IReadOnlyList<int[]> Batches(int batchSize, int? shuffleSeed = null, int epoch = 0, bool groupByLength = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
@@ -84,15 +84,15 @@ public abstract class TrainingDataset
         if (shuffleSeed is not null) random.Shuffle(order);
         if (!groupByLength) return [.. order.Chunk(batchSize)];
 
-        // Sorting only within large chunks of the random order keeps batches different from epoch to epoch.
+        // Sorting only within large chunks of the random order keeps batches different between epochs.
         var batches = order.Chunk((int)Math.Min(batchSize * 50L, int.MaxValue)).SelectMany(chunk => chunk.OrderByDescending(LengthOf).Chunk(batchSize)).ToArray();
         if (shuffleSeed is not null) random.Shuffle(batches.AsSpan());
         return batches;
     }
 
-    /// <summary>Refuses numbers of rows that a dataset does not have.</summary>
+    /// <summary>Throws if row indices are out of range.</summary>
     /// <param name="rows">The rows of a batch.</param>
-    /// <param name="count">How many there are.</param>
+    /// <param name="count">Number of rows of the dataset.</param>
     internal static void RequireRows(IReadOnlyList<int> rows, int count)
     {
         ArgumentNullException.ThrowIfNull(rows);

@@ -4,11 +4,11 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Full fine-tuning as an adapter: every parameter that required a gradient is trained, on a copy. Merges.</summary>
+/// <summary>Full fine-tuning as an adapter: trains a copy of every parameter that required a gradient. Can be merged.</summary>
 /// <remarks>
-/// Hugging Face PEFT has no such method. The file holds every trained parameter as <c>base_model.model.&lt;path&gt;</c>, tied ones once. The copy
-/// beside the base weights is what lets the base come back bit for bit; merging takes the copy itself for the weights and makes no third
-/// one, unless the model is of a half-width type, whose copy is wider.
+/// Hugging Face PEFT has no such method. The file holds every trained parameter as <c>base_model.model.&lt;path&gt;</c>, tied ones once. Since the base weights
+/// are kept besides the copy, they can be restored bit for bit. Merging uses the copy itself as the weights, so there is no third
+/// one, except for a 16-bit model, whose copy is in float32.
 /// </remarks>
 [MethodDescription("Full fine-tuning", "W′", "")]
 [LearningRate(2e-5, SmallModel = 3e-3)]
@@ -20,6 +20,6 @@ public sealed record FullOptions() : AdapterOptions("FULL")
         ArgumentNullException.ThrowIfNull(model);
         var layers = WholeParameters.Layers(model, model.Learning.Contains);
         return layers.Count > 0 ? new AdapterPlan(this, layers)
-            : throw new TargetNotFoundException($"No parameter of {model.Model.GetType().Name} required a gradient before adapters were added, so there is nothing to train: set requires_grad on what shall learn first.");
+            : throw new TargetNotFoundException($"No parameter of {model.Model.GetType().Name} required a gradient before adapters were added, so there is nothing to train: set requires_grad on the parameters to train first.");
     }
 }

@@ -4,22 +4,22 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Partial fine-tuning as an adapter: the named modules and parameters are trained, on a copy, and nothing else. Merges.</summary>
+/// <summary>Partial fine-tuning as an adapter: trains copies of the named modules and parameters, and nothing else. Can be merged.</summary>
 /// <remarks>
-/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of others, in whose form the file holds each trained parameter:
+/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of other methods. The file holds each trained parameter in the form of that option:
 /// <c>base_model.model.&lt;path&gt;</c>. A weight that is tied to a named one is trained with it, and saved once. The new head of a
-/// classifier or question answerer is trained in any case.
+/// classifier or question-answering model is always trained.
 /// </remarks>
 [MethodDescription("Partial fine-tuning", "W′ for chosen modules", "Lee et al. 2019, arXiv:1911.03090")]
 [LearningRate(5e-5)]
 public sealed record PartialOptions : AdapterOptions
 {
-    /// <summary>No modules yet.</summary>
+    /// <summary>Creates options without modules.</summary>
     public PartialOptions() : base("PARTIAL") { }
 
     /// <summary>
-    /// Modules with all that is in them, and parameters: by path or its last parts (<c>lm_head</c>, <c>norm</c>, <c>q_proj.bias</c>). A number from −1
-    /// downwards counts from the end of its list: <c>layers.-1</c> is the last layer.
+    /// Modules, including everything in them, and parameters: by path or its last parts (<c>lm_head</c>, <c>norm</c>, <c>q_proj.bias</c>). A negative number
+    /// counts from the end of its list: <c>layers.-1</c> is the last layer.
     /// </summary>
     [JsonPropertyName("target_modules")] public IReadOnlyList<string> TargetModules { get; init; } = [];
 
@@ -44,7 +44,7 @@ public sealed record PartialOptions : AdapterOptions
             meant.UnionWith(means);
             return means.Count > 0;
         });
-        // A name that means nothing is a slip that would go unseen beside the others.
+        // A name that matches nothing is an error that would go unnoticed among the others.
         string[] idle = [.. names.Where((_, i) => !meant.Contains(patterns[i]))];
         if (idle.Length == 0) return new AdapterPlan(this with { TargetModules = names }, layers);
         foreach (var layer in layers) layer.Dispose();

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>A name for modules or parameters: a path or its last parts, where a number from −1 downwards counts from the end of its list (<c>layers.-1</c>).</summary>
+/// <summary>A pattern for modules or parameters: a path or its last parts, in which a negative number counts from the end of its list (<c>layers.-1</c>).</summary>
 internal sealed class PathPattern
 {
     private readonly string[] parts;
@@ -14,7 +14,7 @@ internal sealed class PathPattern
         this.lengths = lengths;
     }
 
-    /// <summary>Patterns for a model.</summary>
+    /// <summary>Creates the patterns of names for a model.</summary>
     public static IReadOnlyList<PathPattern> For(ModelTree model, IReadOnlyList<string> names)
     {
         var numbered = model.ModulePaths.Select(path => (List: path[..Math.Max(0, path.LastIndexOf('.'))], Index: Number(path[(path.LastIndexOf('.') + 1)..]))).Where(pair => pair.Index >= 0);
@@ -22,7 +22,7 @@ internal sealed class PathPattern
         return [.. names.Select(name => new PathPattern(name, lengths))];
     }
 
-    /// <summary>Whether a parameter is meant, or a module that it lies in.</summary>
+    /// <summary>True if the pattern matches a parameter, or a module that contains it.</summary>
     public bool Means(string parameter)
     {
         var path = parameter.Split('.');

@@ -2,10 +2,10 @@ using TorchSharp.Modules;
 
 namespace Peft;
 
-/// <summary>Layers that train parameters as they are, each on a copy.</summary>
+/// <summary>Layers that fully train single parameters, each on a copy.</summary>
 internal static class WholeParameters
 {
-    /// <summary>The layers for the parameters that are chosen by their paths. Modules tied by their weight are trained together, whichever is chosen.</summary>
+    /// <summary>Creates layers for the parameters that are chosen by their paths. Modules with a tied weight are trained together, whichever of them is chosen.</summary>
     public static IReadOnlyList<AdapterLayer> Layers(ModelTree model, Func<string, bool> chosen)
     {
         var weights = new HashSet<Parameter>(model.Targets.Where(target => chosen($"{target.Path}.weight".TrimStart('.'))).Select(target => target.Weight), ReferenceEqualityComparer.Instance);

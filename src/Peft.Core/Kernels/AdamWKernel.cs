@@ -5,27 +5,27 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// A step of AdamW over flat float32 tensors on the CPU, in one pass: m ← m + (1 − β₁)·(g − m), v ← β₂·v + (1 − β₂)·g²,
+/// An AdamW step over flat float32 tensors on the CPU, in a single pass: m ← m + (1 − β₁)·(g − m), v ← β₂·v + (1 − β₂)·g²,
 /// θ ← keep·θ − rate·m/(√v/root + ε).
 /// </summary>
 internal static unsafe class AdamWKernel
 {
-    private const int Chunk = 1 << 17;   // numbers that one thread takes at a time
+    private const int Chunk = 1 << 17;   // elements per work item
 
-    /// <summary>What is the same for all numbers of a range.</summary>
+    /// <summary>Coefficients that are constant over a range.</summary>
     /// <param name="Rest1">1 − β₁.</param>
     /// <param name="Beta2">β₂.</param>
-    /// <param name="Rest2">1 − β₂, not from the rounded β₂.</param>
+    /// <param name="Rest2">1 − β₂, computed before rounding β₂.</param>
     /// <param name="Root">√(1 − β₂ᵗ).</param>
     /// <param name="Epsilon">ε.</param>
     /// <param name="Keep">1 − η·λ.</param>
     /// <param name="Rate">η/(1 − β₁ᵗ).</param>
     public readonly record struct Settings(float Rest1, float Beta2, float Rest2, float Root, float Epsilon, float Keep, float Rate);
 
-    /// <summary>Changes values and moments, all <c>[total]</c> and contiguous, in a range.</summary>
+    /// <summary>Updates values and moments, all <c>[total]</c> and contiguous, in a range.</summary>
     public static void Run(Tensor values, Tensor gradients, Tensor mean, Tensor square, long start, long length, Settings settings)
     {
-        // By their addresses: the spans of other kernels end at two gigabytes, which all numbers of a model together may exceed.
+        // By address, since a span is limited to two gigabytes, which all parameters of a model together may exceed.
         var at = (nint)start * sizeof(float);
         var (v, g, m, s) = (TensorAddress.Of(values) + at, TensorAddress.Of(gradients) + at, TensorAddress.Of(mean) + at, TensorAddress.Of(square) + at);
         TensorMemory.Parallel((int)((length + Chunk - 1) / Chunk), part =>

@@ -4,36 +4,36 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>Shapes and settings of one attention pass.</summary>
-/// <param name="Heads">Query heads.</param>
-/// <param name="KeyValueHeads">Key/value heads; each serves as many query heads.</param>
+/// <summary>Shapes and settings of an attention call.</summary>
+/// <param name="Heads">Number of query heads.</param>
+/// <param name="KeyValueHeads">Number of key/value heads; each serves the same number of query heads.</param>
 /// <param name="Size">Size of a head, a multiple of 8.</param>
-/// <param name="Rotated">Dimensions of a head that the rotary embedding turns; 0 for none.</param>
+/// <param name="Rotated">Number of dimensions of a head that the rotary embedding rotates; 0 for none.</param>
 /// <param name="Scale">Factor of the scores.</param>
-/// <param name="Window">How many positions a query sees, itself included; null for all before it.</param>
-/// <param name="Causal">Whether a query sees no later key; without it there is no window.</param>
+/// <param name="Window">Number of positions that a query attends to, including itself; null for all preceding ones.</param>
+/// <param name="Causal">True if a query attends to no later key. Required for a window.</param>
 internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window, bool Causal = true);
 
-/// <summary>One sequence among the rows <c>[positions, heads, size]</c> of a tensor.</summary>
-/// <param name="Start">Its first row.</param>
-/// <param name="Length">Its rows.</param>
-/// <param name="Keys">How many of its first rows are keys, at least one; the rest is padding. Without a window where they are fewer than the rows.</param>
-/// <param name="Angle">Row of the angles that its first position turns by.</param>
+/// <summary>One sequence within the rows <c>[positions, heads, size]</c> of a tensor.</summary>
+/// <param name="Start">Index of its first row.</param>
+/// <param name="Length">Number of its rows.</param>
+/// <param name="Keys">Number of its first rows that are keys, at least one; the rest is padding. Padding is not supported together with a window.</param>
+/// <param name="Angle">Row of the angle tables for its first position.</param>
 internal readonly record struct AttentionSpan(int Start, int Length, int Keys, int Angle);
 
 /// <summary>
-/// Attention of one sequence and one key/value head on the CPU, the rotary embedding included: the scores of sixteen queries
+/// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of sixteen queries
 /// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its tiling of keys). A vector holds one key's scores for eight queries,
-/// so that maxima and sums over keys never leave their lane.
+/// so that maxima and sums over keys stay in their lanes.
 /// </summary>
 internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan span, int group, float* cosine, float* sine)
 {
-    private const int Queries = 16;   // a block: two vectors
+    private const int Queries = 16;   // queries per block: two vectors
     private readonly int size = shape.Size;
 
     /// <summary>
-    /// Fills the outputs and, if they are wanted, what makes weights of scores again: each row's largest score and 1 / Σ exp(score − largest).
-    /// The logarithm of both together would be one number, but loses the sum where scores are in the thousands.
+    /// Computes the outputs and, if requested, the values to recompute weights from scores: each row's maximum score and 1 / Σ exp(score − maximum).
+    /// Their log-sum-exp would be a single value, but loses the sum if scores are in the thousands.
     /// </summary>
     /// <param name="q">[rows, heads, size]</param>
     /// <param name="k">[rows, key/value heads, size]</param>
@@ -74,7 +74,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         }
     }
 
-    /// <summary>Fills the gradients from that of the outputs. The weights are computed again, not kept.</summary>
+    /// <summary>Computes the gradients from that of the outputs. The weights are recomputed instead of stored.</summary>
     public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
         using var memory = new Scratch(4 * span.Length * size + 2 * span.Length * Queries + 5 * Queries * size + 2 * Queries);
@@ -103,7 +103,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                 Hide(weights, low, seen, first, count);
                 for (var r = 0; r < Queries; r++)
                 {
-                    // A lane without a query weighs nothing.
+                    // A lane without a query has zero weight.
                     var norm = norms + At(first + r, head) / size * 2;
                     maxima[r] = r < count ? norm[0] : 0;
                     inverses[r] = r < count ? norm[1] : 0;
@@ -130,7 +130,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     private long KeyAt(int position) => ((long)(span.Start + position) * shape.KeyValueHeads + group) * size;
 
-    // The keys that a block of queries sees: the first one and how many; and the queries that there are.
+    // The keys that a block of queries attends to (the first one and their number), and the number of queries in the block.
     private (int Low, int Seen, int Count) Visible(int first)
     {
         var count = Math.Min(Queries, span.Length - first);
@@ -153,7 +153,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         }
     }
 
-    // scores [keys, queries] → exp(score − maximum of its query), and the sums of that.
+    // Replaces scores [keys, queries] by exp(score − maximum of the query), and computes their sums.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Exponentiate(float* scores, int keys, float* maxima, float* sums)
     {
@@ -180,7 +180,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         rightSum.Store(sums + 8);
     }
 
-    // From scores s and dL/dp, [keys, queries]: p = exp(s − largest)/sum, then dL/ds = p·(dL/dp − Σ p·dL/dp).
+    // From scores s and dL/dp, [keys, queries]: p = exp(s − maximum)/sum, then dL/ds = p·(dL/dp − Σ p·dL/dp).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Slope(float* weights, float* slopes, int keys, float* maxima, float* inverses)
     {
@@ -211,7 +211,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         TileProducts.Transpose(rows, Queries, size, turned);
     }
 
-    // x → x·cos + swap(x)·sin over the turned dimensions; the sine carries the sign of its half.
+    // x → x·cos + swap(x)·sin over the rotated dimensions; the sine contains the sign of its half.
     private void LoadRow(float* from, int position, float* to, bool rotate, float scale)
     {
         var turned = rotate ? shape.Rotated : 0;
@@ -221,7 +221,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         Scale(from + turned, to + turned, size - turned, scale);
     }
 
-    // The transpose of that.
+    // The transpose of LoadRow's rotation.
     private void StoreRow(float* from, int position, float* to, float scale, bool rotated)
     {
         var turned = rotated ? shape.Rotated : 0;
@@ -265,7 +265,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         return to;
     }
 
-    // One piece of memory, handed out from its start.
+    // One allocation, handed out from its beginning.
     private ref struct Scratch(int floats)
     {
         private readonly float* memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);

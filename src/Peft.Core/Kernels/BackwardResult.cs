@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Hands gradients from a managed backward function to torch, and lets go of them when torch has taken them over: left in a dispose
-/// scope, the gradients of all layers would stay in memory until the step ends.
+/// Returns gradients from a managed backward function to torch, and disposes them once torch has taken them over. In a dispose
+/// scope, the gradients of all layers would stay in memory until the end of the step.
 /// </summary>
 internal static class BackwardResult
 {
-    // Backward runs on the thread that asked for it, one function after another: the last one's results have been taken by then.
+    // The backward functions of a thread run one after another, so torch has taken over the gradients of the previous one.
     [ThreadStatic] private static List<Tensor>? given;
 
-    /// <summary>The list to return: a gradient or null for each argument of the function.</summary>
+    /// <summary>The list to return: one gradient or null per argument of the function.</summary>
     public static List<Tensor> Give(params ReadOnlySpan<Tensor?> gradients)
     {
         var list = given ??= [];
@@ -20,7 +20,7 @@ internal static class BackwardResult
         var result = new List<Tensor>(gradients.Length);
         foreach (var tensor in gradients)
         {
-            result.Add(tensor!);   // torch takes null for "no gradient"
+            result.Add(tensor!);   // null means "no gradient" to torch
             if (tensor is null) continue;
             tensor.DetachFromDisposeScope();
             list.Add(tensor);

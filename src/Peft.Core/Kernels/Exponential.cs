@@ -3,15 +3,15 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>e^x of eight numbers at once.</summary>
+/// <summary>e^x of eight values at once.</summary>
 internal static class Exponential
 {
-    private const float Lowest = -87.33654f;   // e^x below is no normal float32
+    private const float Lowest = -87.33654f;   // below, e^x is not a normal float32
 
-    /// <summary>e^x for x ≤ 88, to 2 units in the last place; below −87.3 (and for −∞) the smallest normal number, 1.2·10⁻³⁸.</summary>
+    /// <summary>e^x for x ≤ 88, to 2 units in the last place; below −87.3 (and for −∞) the smallest normal value, 1.2·10⁻³⁸.</summary>
     /// <remarks>
-    /// x·log₂e = n + f with |f| ≤ ½, 2^f by the polynomial of degree 6 with the least greatest relative error (2·10⁻⁹, found by
-    /// Remez' exchange), and n added to the exponent's bits: a number of size 1.5·2²³ has its integer part in its lowest bits.
+    /// x·log₂e = n + f with |f| ≤ ½, 2^f by the polynomial of degree 6 with the smallest maximum relative error (2·10⁻⁹, found by the
+    /// Remez exchange algorithm), and n added to the exponent bits: a float of magnitude 1.5·2²³ has its integer part in its lowest bits.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Of(Vector256<float> x)
@@ -19,7 +19,7 @@ internal static class Exponential
         x = Vector256.MaxNative(x, Vector256.Create(Lowest));
         var rounder = Vector256.Create(12582912f);
         var shifted = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269502f), rounder);
-        // log₂e in two parts, so that x·log₂e loses nothing.
+        // log₂e in two parts, so that x·log₂e loses no precision.
         var f = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269502f), rounder - shifted);
         f = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.92596299e-8f), f);
         var p = Vector256.FusedMultiplyAdd(Vector256.Create(1.5345812e-4f), f, Vector256.Create(1.339993122e-3f));

@@ -7,20 +7,20 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·(W + s·B·A)ᵀ + b for a frozen matrix W and thin trainable B and A, in one node of the graph: the matrices are added up, which for small ones costs
-/// less than thin products, and added up again in the backward pass, so that nothing but x is kept. On the CPU in float32.
+/// x·(W + s·B·A)ᵀ + b for a frozen matrix W and trainable low-rank factors B and A, as one node of the autograd graph. Summing small matrices
+/// costs less than thin products. The sum is recomputed in the backward pass, so that only x is stored. On the CPU in float32.
 /// </summary>
 internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<FactoredProduct>
 {
-    private const long Small = 1 << 16;   // numbers of the matrix, which is to stay in the processor's nearer memory
+    private const long Small = 1 << 16;   // maximum number of elements of the matrix, so that it fits into the cache
 
     private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputLearns, bool HasBias);
 
     public override string Name => nameof(FactoredProduct);
 
-    /// <summary>Whether the kernel takes such a product.</summary>
+    /// <summary>True if the kernel supports such a product.</summary>
     /// <param name="input"><c>[…, in]</c></param>
-    /// <param name="weight">W <c>[out, in]</c>, in any order in memory.</param>
+    /// <param name="weight">W <c>[out, in]</c>, with any strides.</param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
@@ -97,7 +97,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         return BackwardResult.Give(xGradient, null, null, aGradient, bGradient, null);
     }
 
-    // Equal shares of the rows, one for each thread; returns how many.
+    // Divides the rows equally between threads; returns the number of parts.
     private static int InShares(int rows, Action<int, int, int> part)
     {
         var size = Math.Max(1, (rows + get_num_threads() - 1) / get_num_threads());
@@ -129,7 +129,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         }
     }
 
-    // The transpose: blocks of eight by eight, the last ones with rows and columns of those before once more.
+    // Transposes in blocks of eight by eight; the last blocks overlap the preceding ones.
     private static void Turn(float* from, int rows, int columns, float* to)
     {
         for (var c = 0; c < columns; c += 8)

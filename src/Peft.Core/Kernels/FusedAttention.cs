@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// softmax(s·R(q)·R(k)ᵀ)·v, causal or bidirectional, with the rotary embedding R, in one node of the graph: no scores, rotated or transposed tensors are
-/// kept. On the CPU in float32; elsewhere torch's own kernels are the better choice.
+/// softmax(s·R(q)·R(k)ᵀ)·v, causal or bidirectional, with the rotary embedding R, as one node of the autograd graph: no scores, rotated or transposed tensors are
+/// stored. On the CPU in float32; on other devices torch's own kernels are preferable.
 /// </summary>
 internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttention>
 {
@@ -13,18 +13,22 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
 
     public override string Name => nameof(FusedAttention);
 
-    /// <summary>Whether the kernel takes such heads.</summary>
+    /// <summary>True if the kernel supports such heads.</summary>
     public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v);
 
-    /// <summary>The attended values.</summary>
+    /// <summary>Computes the attention output.</summary>
     /// <param name="q">Queries <c>[batch, sequence, heads, size]</c>.</param>
     /// <param name="k">Keys <c>[batch, sequence, key/value heads, size]</c>.</param>
     /// <param name="v">Values <c>[batch, sequence, key/value heads, size]</c>.</param>
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="lengths">Lengths of packed sequences in the single row; null if rows are sequences.</param>
-    /// <param name="real">For each row, how many of its first positions are real; the others, padding, are seen by no query. Null if all are real.</param>
-    /// <param name="cosine">cos of each angle, twice over: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null if nothing turns.</param>
-    /// <param name="sine">Likewise −sin for the first half, sin for the second.</param>
+    /// <param name="real">
+    /// For each row, the number of its first positions that are tokens; no query attends to the others, which are padding. Null if there is no padding.
+    /// </param>
+    /// <param name="cosine">
+    /// cos of each angle, repeated for both halves: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null without a rotary embedding.
+    /// </param>
+    /// <param name="sine">Likewise, −sin for the first half and sin for the second.</param>
     /// <returns><c>[batch, sequence, heads · size]</c></returns>
     public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
     {

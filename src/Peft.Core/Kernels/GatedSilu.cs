@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>silu(gate) ∘ up, with silu(z) = z·σ(z), in one node of the graph that keeps its inputs alone. On the CPU in float32.</summary>
+/// <summary>silu(gate) ∘ up, with silu(z) = z·σ(z), as one node of the autograd graph that only stores its inputs. On the CPU in float32.</summary>
 internal sealed class GatedSilu : autograd.SingleTensorFunction<GatedSilu>
 {
-    private const int Chunk = 8192;   // numbers that one thread takes at a time
+    private const int Chunk = 8192;   // elements per work item
 
     public override string Name => nameof(GatedSilu);
 
-    /// <summary>Whether the kernel takes such tensors.</summary>
+    /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Takes(Tensor gate, Tensor up) => TensorMemory.Takes(gate, up) && gate.numel() % 8 == 0;
 
     public static Tensor Run(Tensor gate, Tensor up)
@@ -81,7 +81,7 @@ internal sealed class GatedSilu : autograd.SingleTensorFunction<GatedSilu>
         }
     }
 
-    // 1 / (1 + e^−z); e^88 is the largest power that float32 holds.
+    // 1 / (1 + e^−z); float32 overflows above e^88.7.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Sigmoid(Vector256<float> z)
         => Vector256<float>.One / (Vector256<float>.One + Exponential.Of(Vector256.MinNative(-z, Vector256.Create(88f))));

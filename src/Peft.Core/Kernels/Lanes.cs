@@ -3,15 +3,15 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>A vector of float32 numbers of some width, so that a kernel is written once for all widths that processors have.</summary>
+/// <summary>A vector of float32 values of some width, so that a kernel is written once for all vector widths.</summary>
 internal unsafe interface ILanes<T> where T : unmanaged, ILanes<T>
 {
-    /// <summary>How many numbers a vector holds.</summary>
+    /// <summary>Number of values in a vector.</summary>
     static abstract int Count { get; }
 
     static abstract T Load(float* from);
 
-    /// <summary>The same number in all lanes.</summary>
+    /// <summary>A vector with the same value in all lanes.</summary>
     static abstract T Of(float value);
 
     /// <summary>a·b + sum.</summary>

@@ -5,24 +5,24 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and thin trainable B and A, in one node of the graph. BLAS multiplies by W; its products are added to in
-/// place, and nothing is kept but x and x·Aᵀ. On the CPU in float32. <see cref="FactoredProduct"/> is for small matrices.
+/// x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ for a frozen matrix W and trainable low-rank factors B and A, as one node of the autograd graph. BLAS multiplies by W, the update is added in
+/// place, and only x and x·Aᵀ are stored. On the CPU in float32. <see cref="FactoredProduct"/> is for small matrices.
 /// </summary>
 internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowRankProduct>
 {
-    private const int MaxRank = 64;   // beyond, BLAS is as fast
+    private const int MaxRank = 64;   // above this, BLAS is as fast
 
     private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputLearns, bool ALearns, bool BLearns, bool HasBias)
     {
-        // The rank in whole vectors: what is added is zero.
+        // The rank, padded with zeros to whole vectors.
         public int Wide => (Rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;
     }
 
     public override string Name => nameof(LowRankProduct);
 
-    /// <summary>Whether the kernel takes such a product.</summary>
+    /// <summary>True if the kernel supports such a product.</summary>
     /// <param name="input"><c>[…, in]</c></param>
-    /// <param name="weight">W <c>[out, in]</c>, in any order in memory.</param>
+    /// <param name="weight">W <c>[out, in]</c>, with any strides.</param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
@@ -106,14 +106,14 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
 
     private static int Rows(Tensor input, Job job) => (int)(input.numel() / job.Inputs);
 
-    // Equal shares, one for each thread.
+    // Divides a range equally between threads.
     private static void InShares(int count, Action<int, int> part)
     {
         var size = Math.Max(1, (count + get_num_threads() - 1) / get_num_threads());
         TensorMemory.Parallel((count + size - 1) / size, i => part(i * size, Math.Min(size, count - i * size)));
     }
 
-    // The transpose of a matrix, times a factor, into rows of a given distance.
+    // The transpose of a matrix, multiplied by a factor, with a given row stride.
     private static void Turn(float* from, int rows, int columns, float* to, int distance, float factor = 1)
     {
         for (var row = 0; row < rows; row++)

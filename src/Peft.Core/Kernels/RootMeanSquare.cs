@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, in one node of the graph that keeps the input alone. On the CPU in float32.</summary>
+/// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that only stores the input. On the CPU in float32.</summary>
 internal sealed class RootMeanSquare : autograd.SingleTensorFunction<RootMeanSquare>
 {
-    private const int Chunk = 64;   // rows that one thread takes at a time
+    private const int Chunk = 64;   // rows per work item
 
     public override string Name => nameof(RootMeanSquare);
 
-    /// <summary>Whether the kernel takes such tensors.</summary>
+    /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Takes(Tensor input, Tensor weight) => TensorMemory.Takes(input, weight) && weight.numel() % 8 == 0;
 
     public static Tensor Run(Tensor input, Tensor weight, double epsilon, double offset)

@@ -4,40 +4,40 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Products of matrices of which one is small or thin enough to stay in the processor's nearest memory, in float32: BLAS would copy both into another order
-/// first, which costs as much as the product.
+/// Matrix products in float32 of which one operand is small or thin enough to fit into the first-level cache. BLAS would first copy both operands into another layout,
+/// which costs as much as the product.
 /// </summary>
 internal static unsafe class SmallProduct
 {
-    private const int Tile = 6;       // rows: twelve sums at a time, so that none waits for the one before
-    private const int Block = 48;     // rows that stay near while the columns pass
+    private const int Tile = 6;       // rows per tile: twelve independent sums hide the latency
+    private const int Block = 48;     // rows that stay in the cache while iterating over the columns
 
-    /// <summary>The fewest columns of a product.</summary>
+    /// <summary>Minimum number of columns of a product.</summary>
     public const int MinColumns = 8;
 
-    /// <summary>C = A·B, or C + A·B. C must not overlap A or B.</summary>
+    /// <summary>C = A·B. C must not overlap A or B.</summary>
     /// <param name="a">A [rows, depth].</param>
-    /// <param name="aRow">Distance of A's rows.</param>
-    /// <param name="aStep">Distance of the elements of a row of A.</param>
+    /// <param name="aRow">Row stride of A.</param>
+    /// <param name="aStep">Stride between the elements of a row of A.</param>
     /// <param name="b">B [depth, columns].</param>
     /// <param name="c">C [rows, columns].</param>
-    /// <param name="rows">Rows of A and C.</param>
-    /// <param name="depth">Length of the sums.</param>
-    /// <param name="columns">Columns of B and C, at least <see cref="MinColumns"/>.</param>
+    /// <param name="rows">Number of rows of A and C.</param>
+    /// <param name="depth">Number of columns of A and of rows of B.</param>
+    /// <param name="columns">Number of columns of B and C, at least <see cref="MinColumns"/>.</param>
     public static void Run(float* a, int aRow, int aStep, float* b, float* c, int rows, int depth, int columns) => Run(a, aRow, aStep, b, columns, c, columns, rows, depth, columns, false);
 
-    /// <summary>The same for columns that are a part of wider matrices.</summary>
+    /// <summary>C = A·B, or C + A·B, for columns that are a part of wider matrices. C must not overlap A or B.</summary>
     /// <param name="a">A [rows, depth].</param>
-    /// <param name="aRow">Distance of A's rows.</param>
-    /// <param name="aStep">Distance of the elements of a row of A.</param>
+    /// <param name="aRow">Row stride of A.</param>
+    /// <param name="aStep">Stride between the elements of a row of A.</param>
     /// <param name="b">B [depth, columns].</param>
-    /// <param name="bRow">Distance of B's rows.</param>
+    /// <param name="bRow">Row stride of B.</param>
     /// <param name="c">C [rows, columns].</param>
-    /// <param name="cRow">Distance of C's rows.</param>
-    /// <param name="rows">Rows of A and C.</param>
-    /// <param name="depth">Length of the sums.</param>
-    /// <param name="columns">Columns of B and C, at least <see cref="MinColumns"/>.</param>
-    /// <param name="add">Whether C is added to; <see cref="MinColumns"/> then divides the columns.</param>
+    /// <param name="cRow">Row stride of C.</param>
+    /// <param name="rows">Number of rows of A and C.</param>
+    /// <param name="depth">Number of columns of A and of rows of B.</param>
+    /// <param name="columns">Number of columns of B and C, at least <see cref="MinColumns"/>.</param>
+    /// <param name="add">True to add to C. The number of columns must then be a multiple of <see cref="MinColumns"/>.</param>
     public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add)
     {
         if (!Vector512.IsHardwareAccelerated || columns < Lanes16.Count)
@@ -45,13 +45,13 @@ internal static unsafe class SmallProduct
             Run<Lanes8>(a, aRow, aStep, b, bRow, c, cRow, rows, depth, columns, add);
             return;
         }
-        // What is left of the columns must not be added twice.
+        // When adding, remaining columns must not be processed twice.
         var wide = add ? columns - columns % Lanes16.Count : columns;
         Run<Lanes16>(a, aRow, aStep, b, bRow, c, cRow, rows, depth, wide, add);
         if (wide < columns) Run<Lanes8>(a, aRow, aStep, b + wide, bRow, c + wide, cRow, rows, depth, columns - wide, add);
     }
 
-    /// <summary>The same in vectors of a given width, no wider than the columns.</summary>
+    /// <summary>The same product with vectors of a given width, which must not exceed the number of columns.</summary>
     public static void Run<T>(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add) where T : unmanaged, ILanes<T>
     {
         for (var row = 0; row < rows; row += Block)
@@ -61,7 +61,7 @@ internal static unsafe class SmallProduct
             var column = 0;
             for (; column + 2 * T.Count <= columns; column += 2 * T.Count) Two<T>(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, add);
             for (; column + T.Count <= columns; column += T.Count) One<T>(from, aRow, aStep, b + column, bRow, to + column, cRow, count, depth, add);
-            // What is left is computed with some columns before it, once more.
+            // The remaining columns are computed together with some preceding ones, which are computed twice.
             if (column < columns) One<T>(from, aRow, aStep, b + columns - T.Count, bRow, to + columns - T.Count, cRow, count, depth, add);
         }
     }

@@ -7,29 +7,29 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Attention of one new position per row over a cache that it joins, the rotary embedding included. On the CPU in float32, without
-/// gradients: what a step of generation needs, in one call instead of some fifteen.
+/// Attention of a decode step: one new position per row over a cache, to which it is added, including the rotary embedding. On the CPU in float32, without
+/// gradients. A single call replaces about fifteen torch operations.
 /// </summary>
 internal static unsafe class StepAttention
 {
-    private const int Worthwhile = 1 << 16;   // multiplications below which a second thread costs more than it brings
+    private const int Worthwhile = 1 << 16;   // number of multiplications below which a second thread does not pay off
 
-    /// <summary>Whether the kernel takes such tensors.</summary>
+    /// <summary>True if the kernel supports such tensors.</summary>
     public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v) && !TensorMemory.Learns(q, k, v);
 
     /// <param name="q"><c>[batch, 1, heads, size]</c></param>
     /// <param name="k"><c>[batch, 1, key/value heads, size]</c></param>
     /// <param name="v"><c>[batch, 1, key/value heads, size]</c></param>
-    /// <param name="keys">The cache, <c>[batch, key/value heads, room, size]</c>; the new keys are written into it.</param>
-    /// <param name="values">The cache of values, likewise.</param>
-    /// <param name="past">Positions that the cache holds before.</param>
+    /// <param name="keys">The key cache, <c>[batch, key/value heads, capacity, size]</c>; the new keys are written into it.</param>
+    /// <param name="values">The value cache, likewise.</param>
+    /// <param name="past">Number of positions already in the cache.</param>
     /// <param name="shape">Sizes and settings.</param>
-    /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[batch, rotated]</c> in any shape; null where nothing turns.</param>
+    /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[batch, rotated]</c> in any shape; null without a rotary embedding.</param>
     /// <param name="sine">Sines, with the sign of their half.</param>
     /// <returns><c>[batch, 1, heads · size]</c></returns>
     public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine)
     {
-        // Sizes from counts: asking TorchSharp for a shape costs as much as a small operation.
+        // Derives sizes from element counts: a TorchSharp shape query costs as much as a small operation.
         var batch = (int)(q.numel() / (shape.Heads * shape.Size));
         var room = (int)(keys.numel() / ((long)batch * shape.KeyValueHeads * shape.Size));
         var output = empty([batch, 1, shape.Heads * shape.Size], ScalarType.Float32);
@@ -55,7 +55,7 @@ internal static unsafe class StepAttention
 
     private sealed class Step(AttentionShape shape, int past, int room, nint cosine, nint sine, int angles)
     {
-        /// <summary>The queries of one row that share a key/value head.</summary>
+        /// <summary>Processes the queries of one row that share a key/value head.</summary>
         public void Run(int part, float* q, float* k, float* v, float* keys, float* values, float* output)
         {
             var (size, group) = (shape.Size, shape.Heads / shape.KeyValueHeads);
@@ -81,7 +81,7 @@ internal static unsafe class StepAttention
             NativeMemory.AlignedFree(scratch);
         }
 
-        // x → x·cos + swap(x)·sin over the turned dimensions.
+        // x → x·cos + swap(x)·sin over the rotated dimensions.
         private void Turn(float* from, float* to, int row, float scale)
         {
             var half = shape.Rotated / 2;

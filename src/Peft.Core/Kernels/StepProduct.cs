@@ -5,18 +5,18 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// W·x + b for a single position and a small matrix, on the CPU in float32 and without gradients: what a step of generation asks for some
-/// forty times, where torch takes longer to call its product (five operations for three dimensions) than to compute it.
+/// W·x + b for a single position and a small matrix, on the CPU in float32 and without gradients. A decode step needs about
+/// forty such products, for which torch's call overhead (five operations for three dimensions) exceeds the computation.
 /// </summary>
 internal static unsafe class StepProduct
 {
-    private const long Small = 1 << 17;   // numbers of the matrix; from there on torch's threads are worth their start
+    private const long Small = 1 << 17;   // maximum number of elements of the matrix; above this, torch's threads pay off
 
-    /// <summary>Whether the kernel takes such tensors.</summary>
+    /// <summary>True if the kernel supports such tensors.</summary>
     /// <param name="input"><c>[…, inputs]</c></param>
     /// <param name="weight"><c>[outputs, inputs]</c></param>
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
-    /// <param name="inputs">The length of an input.</param>
+    /// <param name="inputs">Length of the input.</param>
     public static bool Takes(Tensor input, Tensor weight, Tensor? bias, long inputs)
         => inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
            && TensorMemory.Takes(input, weight, bias ?? weight) && input.is_contiguous() && weight.is_contiguous() && bias?.is_contiguous() != false;
@@ -33,7 +33,7 @@ internal static unsafe class StepProduct
         return result;
     }
 
-    // Four rows at a time: their sums do not wait for each other.
+    // Four rows at a time: their sums are independent, which hides the latency.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply(float* x, float* w, float* b, float* y, int inputs, int outputs)
     {

@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>Access to the numbers of tensors that kernels of this library read and write.</summary>
+/// <summary>Access to the memory of tensors for kernels of this library.</summary>
 internal static class TensorMemory
 {
-    /// <summary>Whether the kernels take all tensors: float32 on the CPU.</summary>
+    /// <summary>True if the kernels support all tensors: float32 on the CPU.</summary>
     public static bool Takes(params ReadOnlySpan<Tensor> tensors)
     {
         foreach (var tensor in tensors)
@@ -15,7 +15,7 @@ internal static class TensorMemory
         return true;
     }
 
-    /// <summary>Whether a node of the graph is needed: without gradients the bare kernel is much cheaper to call.</summary>
+    /// <summary>True if an autograd node is needed. Without gradients the plain kernel is much cheaper to call.</summary>
     public static bool Learns(params ReadOnlySpan<Tensor> tensors)
     {
         if (!is_grad_enabled()) return false;
@@ -24,10 +24,10 @@ internal static class TensorMemory
         return false;
     }
 
-    /// <summary>The numbers of a contiguous tensor in their order. The tensor must live as long as the span is used.</summary>
+    /// <summary>The elements of a contiguous tensor. The tensor must outlive the span.</summary>
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
-    /// <summary>Runs parts of a job on as many threads as torch may use.</summary>
+    /// <summary>Runs the parts of a job on as many threads as torch may use.</summary>
     public static void Parallel(int count, Action<int> part)
     {
         var threads = get_num_threads();

@@ -4,21 +4,21 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Peft.Kernels;
 
-/// <summary>Products of small matrices whose sides are too short for BLAS to run at speed, in float32.</summary>
+/// <summary>Products of matrices that are too small for BLAS to be efficient, in float32.</summary>
 internal static unsafe class TileProducts
 {
-    /// <summary>C = A·B, or C + A·B, for a number of columns that 8 divides.</summary>
+    /// <summary>C = A·B, or C + A·B, for a number of columns that is a multiple of 8.</summary>
     /// <param name="a">A [rows, depth].</param>
-    /// <param name="aRow">Distance of A's rows.</param>
-    /// <param name="aStep">Distance of the elements of a row of A.</param>
+    /// <param name="aRow">Row stride of A.</param>
+    /// <param name="aStep">Stride between the elements of a row of A.</param>
     /// <param name="b">B [depth, columns].</param>
-    /// <param name="bRow">Distance of B's rows.</param>
+    /// <param name="bRow">Row stride of B.</param>
     /// <param name="c">C [rows, columns].</param>
-    /// <param name="cRow">Distance of C's rows.</param>
-    /// <param name="rows">Rows of A and C.</param>
-    /// <param name="depth">Length of the sums.</param>
-    /// <param name="columns">Columns of B and C.</param>
-    /// <param name="add">Whether C is added to.</param>
+    /// <param name="cRow">Row stride of C.</param>
+    /// <param name="rows">Number of rows of A and C.</param>
+    /// <param name="depth">Number of columns of A and of rows of B.</param>
+    /// <param name="columns">Number of columns of B and C.</param>
+    /// <param name="add">True to add to C.</param>
     public static void Run(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add = false)
     {
         var column = 0;
@@ -26,7 +26,7 @@ internal static unsafe class TileProducts
         if (column < columns) EightByEight(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, add);
     }
 
-    // Eight sums at a time, so that none waits for the one before.
+    // Eight independent sums hide the latency.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FourBySixteen(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, bool add)
     {
@@ -117,18 +117,18 @@ internal static unsafe class TileProducts
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector256<float> sum, float* c, bool add) => (add ? sum + Vector256.Load(c) : sum).Store(c);
 
-    /// <summary>The transpose of [rows, columns], for numbers of rows and columns that 8 divides.</summary>
+    /// <summary>The transpose of [rows, columns], both multiples of 8.</summary>
     public static void Transpose(float* from, int rows, int columns, float* to)
     {
         for (var c = 0; c < columns; c += 8)
             for (var r = 0; r < rows; r += 8) TransposeBlock(from + r * columns + c, columns, to + c * rows + r, rows);
     }
 
-    /// <summary>The transpose of a block of 8 × 8.</summary>
-    /// <param name="at">Its first element.</param>
-    /// <param name="columns">Distance of its rows.</param>
+    /// <summary>The transpose of an 8 × 8 block.</summary>
+    /// <param name="at">The first element of the block.</param>
+    /// <param name="columns">Row stride of the block.</param>
     /// <param name="to">The first element of the transpose.</param>
-    /// <param name="rows">Distance of the transpose's rows.</param>
+    /// <param name="rows">Row stride of the transpose.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void TransposeBlock(float* at, nint columns, float* to, nint rows)
     {
@@ -138,7 +138,7 @@ internal static unsafe class TileProducts
                 for (var c = 0; c < 8; c++) to[c * rows + r] = at[r * columns + c];
             return;
         }
-        // Pairs of rows, pairs of pairs, then the halves of the vectors.
+        // Interleaves pairs of rows, then pairs of pairs, then the halves of the vectors.
         Vector256<float> r0 = Vector256.Load(at), r1 = Vector256.Load(at + columns), r2 = Vector256.Load(at + 2 * columns), r3 = Vector256.Load(at + 3 * columns);
         at += 4 * columns;
         Vector256<float> r4 = Vector256.Load(at), r5 = Vector256.Load(at + columns), r6 = Vector256.Load(at + 2 * columns), r7 = Vector256.Load(at + 3 * columns);

@@ -1,19 +1,19 @@
 namespace Peft;
 
-/// <summary>Some neighbouring words that are one thing.</summary>
-/// <param name="Type">What it is, such as <c>location</c>; <c>_</c> where the tags have no types.</param>
-/// <param name="Start">Its first word.</param>
-/// <param name="End">The word after its last.</param>
+/// <summary>An entity: a span of words.</summary>
+/// <param name="Type">Type of the entity, such as <c>location</c>; <c>_</c> if the tags have no types.</param>
+/// <param name="Start">Index of its first word.</param>
+/// <param name="End">Index of the word after its last.</param>
 public readonly record struct EntitySpan(string Type, int Start, int End);
 
-/// <summary>Entities in sequences of tags such as <c>B-location</c>, <c>I-location</c> and <c>O</c>.</summary>
+/// <summary>Extracts entities from sequences of tags such as <c>B-location</c>, <c>I-location</c> and <c>O</c>.</summary>
 public static class Entities
 {
     /// <summary>
-    /// The entities of a sequence, as seqeval reads tags by default and CoNLL's script did before: an <c>I</c> after <c>O</c> or after another type begins an entity too; <c>E</c> ends
-    /// one, and <c>S</c> is one word long.
+    /// The entities of a sequence, by the default rules of seqeval and CoNLL's script: an <c>I</c> after <c>O</c> or after another type also begins an entity, <c>E</c> ends
+    /// one, and <c>S</c> is a single-word entity.
     /// </summary>
-    /// <param name="tags">A tag for each word.</param>
+    /// <param name="tags">One tag per word.</param>
     public static IReadOnlyList<EntitySpan> Of(IReadOnlyList<string> tags)
     {
         ArgumentNullException.ThrowIfNull(tags);
@@ -29,8 +29,8 @@ public static class Entities
         return found;
     }
 
-    /// <summary>The entities that are tagged as IOB2 wants it, and no others: <c>B</c>, then <c>I</c> of the same type.</summary>
-    /// <param name="tags">A tag for each word.</param>
+    /// <summary>Only entities that are valid in IOB2: <c>B</c>, followed by <c>I</c> of the same type.</summary>
+    /// <param name="tags">One tag per word.</param>
     public static IReadOnlyList<EntitySpan> Strict(IReadOnlyList<string> tags)
     {
         ArgumentNullException.ThrowIfNull(tags);
@@ -69,11 +69,11 @@ public static class Entities
 
 public static partial class Metrics
 {
-    /// <summary>Precision, recall and F1 of entities: one is right if its type, its first and its last word are (<c>seqeval.metrics</c>, micro average).</summary>
-    /// <param name="predicted">A tag for each word of each sequence.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <param name="strict">Whether only entities count that are tagged as IOB2 wants it (<see cref="Entities.Strict"/>), as seqeval's mode <c>strict</c> does.</param>
-    /// <exception cref="ArgumentException">The numbers of sequences or of a sequence's tags differ, or there are none.</exception>
+    /// <summary>Precision, recall and F1 of entities. An entity is correct if its type and its boundaries are correct (<c>seqeval.metrics</c>, micro average).</summary>
+    /// <param name="predicted">One predicted tag per word of each sequence.</param>
+    /// <param name="expected">The correct tags.</param>
+    /// <param name="strict">True to count only entities that are valid in IOB2 (<see cref="Entities.Strict"/>), as in seqeval's mode <c>strict</c>.</param>
+    /// <exception cref="ArgumentException">The numbers of sequences or tags differ, or there are no sequences.</exception>
     public static FScore EntityScore(IReadOnlyList<IReadOnlyList<string>> predicted, IReadOnlyList<IReadOnlyList<string>> expected, bool strict = false)
     {
         Require(predicted, expected);

@@ -1,38 +1,38 @@
 namespace Peft;
 
-/// <summary>How scores of several classes become one.</summary>
+/// <summary>Averaging of scores over classes.</summary>
 public enum FAverage
 {
-    /// <summary>The mean over classes, each counting alike.</summary>
+    /// <summary>Unweighted mean over classes.</summary>
     Macro,
 
-    /// <summary>All decisions counted together; for one class for each text that is the accuracy.</summary>
+    /// <summary>Score of all decisions counted together; for single-label classification this is the accuracy.</summary>
     Micro,
 
-    /// <summary>The mean over classes, each counting as often as it is right.</summary>
+    /// <summary>Mean over classes, weighted by their numbers of expected occurrences (support).</summary>
     Weighted,
 
-    /// <summary>The score of class 1 alone, where there are classes 0 and 1.</summary>
+    /// <summary>Score of class 1, for classes 0 and 1.</summary>
     Binary,
 }
 
-/// <summary>Precision, recall and their harmonic mean, each 0 where nothing was found or nothing is to be found.</summary>
-/// <param name="Precision">The part of what was predicted that is right.</param>
-/// <param name="Recall">The part of what is right that was predicted.</param>
-/// <param name="F1">2·right ÷ (predicted + to be found).</param>
+/// <summary>Precision, recall and their harmonic mean; each is 0 if its denominator is 0.</summary>
+/// <param name="Precision">Fraction of the predictions that are correct.</param>
+/// <param name="Recall">Fraction of the expected ones that were predicted.</param>
+/// <param name="F1">2·correct ÷ (predicted + expected).</param>
 public sealed record FScore(double Precision, double Recall, double F1)
 {
-    /// <summary>The score of counts.</summary>
-    /// <param name="right">Predicted and right.</param>
-    /// <param name="predicted">Predicted, right or wrong.</param>
-    /// <param name="expected">To be found.</param>
+    /// <summary>Computes the score from counts.</summary>
+    /// <param name="right">Number of correct predictions.</param>
+    /// <param name="predicted">Number of all predictions.</param>
+    /// <param name="expected">Number of expected ones.</param>
     internal static FScore Of(double right, double predicted, double expected)
         => new(Share(right, predicted), Share(right, expected), Share(2 * right, predicted + expected));
 
-    /// <summary>The score of classes, as scikit-learn averages them.</summary>
+    /// <summary>Averages the scores of classes as scikit-learn does.</summary>
     internal static FScore Of(IReadOnlyList<(long Right, long Predicted, long Expected)> classes, FAverage average)
     {
-        if (!Enum.IsDefined(average)) throw new ArgumentOutOfRangeException(nameof(average), average, "That is none of the ways to average.");
+        if (!Enum.IsDefined(average)) throw new ArgumentOutOfRangeException(nameof(average), average, "Unknown average.");
         if (average == FAverage.Micro) return Of(classes.Sum(each => each.Right), classes.Sum(each => each.Predicted), classes.Sum(each => each.Expected));
         var weights = classes.Select(each => average == FAverage.Weighted ? (double)each.Expected : 1).ToList();
         var scores = classes.Select(each => Of(each.Right, each.Predicted, each.Expected)).ToList();

@@ -2,18 +2,18 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-// Measures of answers to questions, as SQuAD's official script computes them (Rajpurkar et al. 2016, arXiv:1606.05250; 2018, arXiv:1806.03822).
+// Metrics of question answering, as SQuAD's official script computes them (Rajpurkar et al. 2016, arXiv:1606.05250; 2018, arXiv:1806.03822).
 public static partial class Metrics
 {
-    /// <summary>1 if an answer equals one of the right ones but for case, punctuation, articles and white space, else 0.</summary>
-    /// <param name="answer">The answer; empty if there is none.</param>
-    /// <param name="expected">The right ones; empty, or an empty one, if there is none.</param>
+    /// <summary>1 if an answer equals one of the correct answers, ignoring case, punctuation, articles and white space; else 0.</summary>
+    /// <param name="answer">The predicted answer; empty for no answer.</param>
+    /// <param name="expected">The correct answers; no string, or an empty one, if there is no answer.</param>
     public static double ExactMatch(string answer, params IReadOnlyCollection<string> expected)
         => Best(expected, right => Normalize(answer) == Normalize(right) ? 1 : 0);
 
-    /// <summary>F1 of the words that an answer shares with the right one that is nearest; 1 or 0 if one of them is empty.</summary>
-    /// <param name="answer">The answer; empty if there is none.</param>
-    /// <param name="expected">The right ones; empty, or an empty one, if there is none.</param>
+    /// <summary>Maximum over the correct answers of the F1 of words shared with the answer; if either is empty, 1 if both are, else 0.</summary>
+    /// <param name="answer">The predicted answer; empty for no answer.</param>
+    /// <param name="expected">The correct answers; no string, or an empty one, if there is no answer.</param>
     public static double TokenF1(string answer, params IReadOnlyCollection<string> expected)
     {
         var words = Words(answer);

@@ -1,22 +1,22 @@
 namespace Peft;
 
-// Measures of predicted numbers.
+// Metrics of predicted numbers.
 public static partial class Metrics
 {
     /// <summary>The mean of the squared differences.</summary>
-    /// <param name="predicted">A number for each row.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are none.</exception>
+    /// <param name="predicted">One predicted number per row.</param>
+    /// <param name="expected">The correct numbers.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
     public static double MeanSquaredError(IReadOnlyList<double> predicted, IReadOnlyList<double> expected)
     {
         Require(predicted, expected);
         return predicted.Zip(expected).Average(pair => (pair.First - pair.Second) * (pair.First - pair.Second));
     }
 
-    /// <summary>Pearson's correlation coefficient, in [−1, 1]; NaN where all numbers of one side are the same.</summary>
-    /// <param name="predicted">A number for each row.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are none.</exception>
+    /// <summary>Pearson's correlation coefficient, in [−1, 1]; NaN if either side is constant.</summary>
+    /// <param name="predicted">One predicted number per row.</param>
+    /// <param name="expected">The correct numbers.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
     public static double Pearson(IReadOnlyList<double> predicted, IReadOnlyList<double> expected)
     {
         Require(predicted, expected);
@@ -31,10 +31,10 @@ public static partial class Metrics
         return firstSquare > 0 && secondSquare > 0 ? Math.Clamp(product / Math.Sqrt(firstSquare) / Math.Sqrt(secondSquare), -1, 1) : double.NaN;
     }
 
-    /// <summary>Spearman's rank correlation coefficient, in [−1, 1]: Pearson's of the ranks, the mean rank for equal numbers; NaN where all numbers of one side are the same.</summary>
-    /// <param name="predicted">A number for each row.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are none.</exception>
+    /// <summary>Spearman's rank correlation coefficient, in [−1, 1]: Pearson's correlation of the ranks, with the mean rank for ties; NaN if either side is constant.</summary>
+    /// <param name="predicted">One predicted number per row.</param>
+    /// <param name="expected">The correct numbers.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
     public static double Spearman(IReadOnlyList<double> predicted, IReadOnlyList<double> expected)
     {
         Require(predicted, expected);

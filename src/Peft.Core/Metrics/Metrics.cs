@@ -1,30 +1,33 @@
 namespace Peft;
 
 /// <summary>
-/// Measures of predictions against what is right. They give what scikit-learn, seqeval and SQuAD's official script give. Datasets of tasks compute those
-/// that belong to them in every evaluation (<see cref="TrainingDataset.Metrics"/>).
+/// Evaluation metrics, with the same results as scikit-learn, seqeval and SQuAD's official script. Task datasets compute their
+/// metrics in every evaluation (<see cref="TrainingDataset.Metrics"/>).
 /// </summary>
 public static partial class Metrics
 {
-    /// <summary>The part of predictions that are right.</summary>
-    /// <param name="predicted">A class for each row.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are none.</exception>
+    /// <summary>Fraction of the predictions that are correct.</summary>
+    /// <param name="predicted">One predicted class per row.</param>
+    /// <param name="expected">The correct classes.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
     public static double Accuracy<T>(IReadOnlyList<T> predicted, IReadOnlyList<T> expected)
     {
         Require(predicted, expected);
         return predicted.Zip(expected).Count(pair => EqualityComparer<T>.Default.Equals(pair.First, pair.Second)) / (double)expected.Count;
     }
 
-    /// <summary>F1, where each row has one class (<c>sklearn.metrics.f1_score</c>).</summary>
+    /// <summary>F1 of single-label classification (<c>sklearn.metrics.f1_score</c>).</summary>
     /// <inheritdoc cref="Score(IReadOnlyList{int}, IReadOnlyList{int}, FAverage)"/>
     public static double F1(IReadOnlyList<int> predicted, IReadOnlyList<int> expected, FAverage average) => Score(predicted, expected, average).F1;
 
-    /// <summary>Precision, recall and F1, where each row has one class (<c>sklearn.metrics.precision_recall_fscore_support</c>). Classes count that occur on either side.</summary>
-    /// <param name="predicted">A class for each row.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <param name="average">How classes are averaged.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ or there are none; or the average is binary, and a class is neither 0 nor 1.</exception>
+    /// <summary>
+    /// Precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either
+    /// side.
+    /// </summary>
+    /// <param name="predicted">One predicted class per row.</param>
+    /// <param name="expected">The correct classes.</param>
+    /// <param name="average">Averaging over classes.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ, there are no rows, or the average is binary and a class is neither 0 nor 1.</exception>
     public static FScore Score(IReadOnlyList<int> predicted, IReadOnlyList<int> expected, FAverage average)
     {
         Require(predicted, expected);
@@ -45,15 +48,15 @@ public static partial class Metrics
         return FScore.Of([counts.GetValueOrDefault(1)], FAverage.Macro);
     }
 
-    /// <summary>Precision, recall and F1, where each row has any number of classes. All classes count.</summary>
-    /// <param name="predicted">For each row, whether it has each class.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <param name="average">How classes are averaged.</param>
-    /// <exception cref="ArgumentException">The numbers of rows or classes differ, there are none, or the average is binary.</exception>
+    /// <summary>Precision, recall and F1 of multi-label classification, over all classes.</summary>
+    /// <param name="predicted">For each row, one value per class: true if the class is predicted.</param>
+    /// <param name="expected">The correct values.</param>
+    /// <param name="average">Averaging over classes.</param>
+    /// <exception cref="ArgumentException">The numbers of rows or classes differ, there are no rows, or the average is binary.</exception>
     public static FScore Score(IReadOnlyList<IReadOnlyList<bool>> predicted, IReadOnlyList<IReadOnlyList<bool>> expected, FAverage average)
     {
         Require(predicted, expected);
-        if (average == FAverage.Binary) throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for one class for each row: choose another average.", nameof(average));
+        if (average == FAverage.Binary) throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for one class per row: choose another average.", nameof(average));
         var classes = expected[0]?.Count;
         if (predicted.Concat(expected).Any(row => row is null || row.Count != classes)) throw new ArgumentException("The rows have different numbers of classes.", nameof(predicted));
         return FScore.Of([.. Enumerable.Range(0, classes!.Value).Select(label => (
@@ -63,12 +66,12 @@ public static partial class Metrics
     }
 
     /// <summary>
-    /// Matthews' correlation coefficient of any number of classes, in [−1, 1]; 0 where all rows are alike on one side (Gorodkin 2004, "Comparing two K-category
+    /// Matthews' correlation coefficient of any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
     /// assignments by a K-category correlation coefficient"; <c>sklearn.metrics.matthews_corrcoef</c>).
     /// </summary>
-    /// <param name="predicted">A class for each row.</param>
-    /// <param name="expected">The right ones.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are none.</exception>
+    /// <param name="predicted">One predicted class per row.</param>
+    /// <param name="expected">The correct classes.</param>
+    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
     public static double Matthews(IReadOnlyList<int> predicted, IReadOnlyList<int> expected)
     {
         Require(predicted, expected);

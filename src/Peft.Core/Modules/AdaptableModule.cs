@@ -6,17 +6,17 @@ using static TorchSharp.torch;
 namespace Peft.Modules;
 
 /// <summary>
-/// A module of one weight and an optional bias that adapters enter through <see cref="Site"/>, without a hook: an adapter that
-/// replaces the weight then saves the base product. Modules of other kinds are adapted through hooks.
+/// A module with one weight and an optional bias. Adapters are attached by <see cref="Site"/> instead of a hook, so that an adapter that
+/// replaces the weight avoids the base product. Other modules are adapted by hooks.
 /// </summary>
-/// <remarks>Parameters are allocated uninitialised: a checkpoint or <see cref="nn.init"/> fills them.</remarks>
+/// <remarks>Parameters are allocated uninitialized; load them from a checkpoint, or initialize them with <see cref="nn.init"/>.</remarks>
 public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
 {
     /// <summary>Registers the parameters under Hugging Face's names, <c>weight</c> and <c>bias</c>.</summary>
     /// <param name="weight">Shape of the weight.</param>
     /// <param name="bias">Length of the bias; null for none.</param>
-    /// <param name="dtype">Type of the numbers; the default type if null.</param>
-    /// <param name="device">Where the parameters live; the default device if null.</param>
+    /// <param name="dtype">Dtype of the parameters; the default dtype if null.</param>
+    /// <param name="device">Device of the parameters; the default device if null.</param>
     protected AdaptableModule(ReadOnlySpan<long> weight, long? bias, ScalarType? dtype, Device? device) : base(Name())
     {
         this.weight = Owned(Empty(weight, dtype, device));
@@ -24,7 +24,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    // The first tensor of a program is often made here, and TorchSharp's own error would not name the cause.
+    // A program often creates its first tensor here, and TorchSharp's own error would not name the cause.
     private static string Name()
     {
         TorchRuntime.Require();
@@ -44,7 +44,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         return parameter;
     }
 
-    // Fields of the registered names, since that is where TorchSharp puts the new parameter when a module changes type or device.
+    // The fields have the registered names: TorchSharp assigns the new parameter to them when a module changes dtype or device.
 #pragma warning disable IDE1006, IDE0044
     private Parameter weight;
     private Parameter? bias;
@@ -52,19 +52,19 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private bool biasIsTied;
 #pragma warning restore IDE1006, IDE0044
 
-    /// <summary>The weight in the shape that the checkpoint has.</summary>
+    /// <summary>The weight, in its shape in the checkpoint.</summary>
     public Parameter Weight => tiedTo?.Weight ?? weight;
 
     /// <summary>The bias, or null.</summary>
     public Parameter? Bias => biasIsTied ? tiedTo!.Bias : bias;
 
-    /// <summary>Where adapters are attached; null while there are none.</summary>
+    /// <summary>The attached adapters; null if there are none.</summary>
     internal AdapterSite? Site { get; set; }
 
-    /// <summary>Whether adapters are attached: the output is then not that of the weight alone.</summary>
+    /// <summary>True if adapters are attached. The output then depends on more than the weight.</summary>
     public bool IsAdapted => Site is not null;
 
-    /// <summary>The module's operation with another weight and bias of the same shapes.</summary>
+    /// <summary>Applies the module's operation with another weight and bias of the same shapes.</summary>
     public abstract Tensor Apply(Tensor input, Tensor weight, Tensor? bias);
 
     /// <inheritdoc/>
@@ -83,8 +83,8 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// Lets another module's weight stand for this one's (tied embeddings), also after the model changes type or device. The module's
-    /// own weight is disposed. In the model, the other module must come first.
+    /// Ties this module's weight to that of another module (tied embeddings), even if the model later changes dtype or device. The module's
+    /// own weight is disposed. The other module must precede this one in the model.
     /// </summary>
     public void TieWeight(AdaptableModule owner)
     {
@@ -93,10 +93,10 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
             if (each == this) throw new ArgumentException("A module cannot be tied to itself, nor to one that is tied to it.", nameof(owner));
         if (tiedTo is null) weight.Dispose();
         tiedTo = owner;
-        ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // a second registration would be refused
+        ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // registering the name a second time would throw
     }
 
-    /// <summary>As <see cref="TieWeight"/>, but the bias too, if there is one.</summary>
+    /// <summary>Ties the weight, as <see cref="TieWeight"/>, and also the bias if there is one.</summary>
     internal void TieTo(AdaptableModule owner)
     {
         TieWeight(owner);
@@ -106,14 +106,14 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         ModuleInternals.Parameters(this)["bias"] = owner.Bias!;
     }
 
-    /// <summary>Lets go of another module's parameters before this one is disposed, which would dispose them.</summary>
+    /// <summary>Removes another module's parameters before this module is disposed, which would dispose them.</summary>
     internal void Untie()
     {
         if (tiedTo is not null) ModuleInternals.Parameters(this).Remove("weight");
         if (biasIsTied) ModuleInternals.Parameters(this).Remove("bias");
     }
 
-    /// <summary>Puts another weight, and bias if there is one, in the place of the module's own, of any shape. Modules tied to this one must be tied anew.</summary>
+    /// <summary>Replaces the module's weight, and its bias if there is one, by tensors of any shape. Modules that are tied to this one must be tied again.</summary>
     internal void Replace(Tensor newWeight, Tensor? newBias = null)
     {
         weight = Put("weight", weight, newWeight);
@@ -137,7 +137,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
             base._toEpilog(dtype, device, non_blocking);
             return;
         }
-        // The owner converts the weight, and the old one is gone by now.
+        // The owner converts the weight, and the old one is already disposed.
         var parameters = ModuleInternals.Parameters(this);
         Untie();
         base._toEpilog(dtype, device, non_blocking);

@@ -31,7 +31,7 @@ public sealed class Embedding(long rows, long size, ScalarType? dtype = null, De
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => Lookup(input, weight);
 
-    /// <summary>The rows of a table [rows, size] that ids <c>[…]</c> name: <c>[…, size]</c>. Differentiable in the table.</summary>
+    /// <summary>Looks up the rows <c>[…, size]</c> of a table [rows, size] for ids <c>[…]</c>. Differentiable with respect to the table.</summary>
     public static Tensor Lookup(Tensor ids, Tensor table)
     {
         using var flat = ids.reshape(-1);
@@ -42,9 +42,9 @@ public sealed class Embedding(long rows, long size, ScalarType? dtype = null, De
 
 /// <summary>y = x / √(mean(x²) + ε) ∘ w over the last dimension (Zhang and Sennrich 2019, arXiv:1910.07467).</summary>
 /// <param name="size">Length of the last dimension.</param>
-/// <param name="epsilon">Added to the mean square.</param>
-/// <param name="offset">Added to the weight: 1 for Gemma, which stores w − 1.</param>
-/// <param name="dtype">Type of the weight.</param>
+/// <param name="epsilon">Term added to the mean square.</param>
+/// <param name="offset">Term added to the weight: 1 for Gemma, which stores w − 1.</param>
+/// <param name="dtype">Dtype of the weight.</param>
 /// <param name="device">Device of the weight.</param>
 public sealed class RmsNorm(long size, double epsilon, double offset = 0, ScalarType? dtype = null, Device? device = null)
     : AdaptableModule([size], null, dtype, device)
@@ -53,7 +53,7 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
         if (RootMeanSquare.Takes(input, weight)) return RootMeanSquare.Run(input, weight, epsilon, offset);
-        // In float32 whatever the input, as all published models do.
+        // Computed in float32 for any input dtype, as in all published models.
         using var x = input.to_type(ScalarType.Float32);
         using var square = x.square();
         using var mean = square.mean([-1], keepdim: true);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Modules;
 
-/// <summary>TorchSharp's own registers of a module, which its public methods can fill but not change.</summary>
+/// <summary>TorchSharp's internal registries of a module. Its public methods can add entries but not replace them.</summary>
 internal static class ModuleInternals
 {
     private static readonly FieldInfo ParametersField = Field("_internal_params");

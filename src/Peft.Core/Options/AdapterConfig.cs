@@ -7,22 +7,22 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>Reads and writes <c>adapter_config.json</c> as Hugging Face PEFT does: all fields, sorted by name, two spaces deep.</summary>
+/// <summary>Reads and writes <c>adapter_config.json</c> as Hugging Face PEFT does: all fields, sorted by name, indented by two spaces.</summary>
 public static class AdapterConfig
 {
     /// <summary>Name of the file.</summary>
     public const string FileName = "adapter_config.json";
 
-    /// <summary>Version of the format that is written, in Hugging Face PEFT's numbering.</summary>
+    /// <summary>Version of the written format, as a version of Hugging Face PEFT.</summary>
     public const string FormatVersion = "0.20.0";
 
-    // By reflection: generated code would give an init-only property that the file omits its type's default and not its own.
+    // Reflection, because generated code sets an init-only property that the file omits to its type's default instead of the property's own.
     internal static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new PythonNumber() },
-        // As Python's readers, which take null for "as usual" where there is no null.
+        // As in Python, where null stands for the default of a field that cannot be null.
         TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { SkipNulls } },
     };
 
@@ -36,7 +36,7 @@ public static class AdapterConfig
     private static string? FieldOfNull(AdapterOptions options)
         => NullValues.In(options).Select(property => Json.GetTypeInfo(options.GetType()).Properties.FirstOrDefault(field => field.AttributeProvider is PropertyInfo of && of.Name == property.Name)?.Name ?? property.Name).FirstOrDefault();
 
-    /// <summary>The text of the file.</summary>
+    /// <summary>The content of the file.</summary>
     public static string Write(AdapterOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -45,9 +45,9 @@ public static class AdapterConfig
         return sorted.ToJsonString(Json);
     }
 
-    /// <summary>Reads the options of whatever method a folder holds, or its only subfolder that holds an adapter.</summary>
-    /// <exception cref="CheckpointException">The file is missing or is no adapter's configuration.</exception>
-    /// <exception cref="AdapterOptionsException">The method is not known, or its options make no sense.</exception>
+    /// <summary>Reads the options of an adapter, of any method, from its folder or from the only subfolder that holds an adapter.</summary>
+    /// <exception cref="CheckpointException">The file is missing or is not an adapter configuration.</exception>
+    /// <exception cref="AdapterOptionsException">The method is unknown, or its options are invalid.</exception>
     public static AdapterOptions Read(string folder)
     {
         folder = AdapterFolder.Find(folder);
@@ -57,7 +57,7 @@ public static class AdapterConfig
 
     /// <summary>Reads options from the text of a file.</summary>
     /// <param name="json">The text.</param>
-    /// <param name="source">Where it came from, for errors.</param>
+    /// <param name="source">The origin of the text, for error messages.</param>
     public static AdapterOptions Parse(string json, string source = FileName)
     {
         try
@@ -65,15 +65,15 @@ public static class AdapterConfig
             using var document = JsonFile.Parse(json);
             var fields = document.RootElement;
             if (fields.ValueKind != JsonValueKind.Object || !fields.TryGetProperty("peft_type", out var field) || field.ValueKind != JsonValueKind.String || field.GetString() is not { } type)
-                throw new CheckpointException(source, $"has no field 'peft_type', so it is no adapter's configuration.");
+                throw new CheckpointException(source, $"has no field 'peft_type', so it is not an adapter configuration.");
             if (!AdapterMethods.Known.TryGetValue(type, out var options))
-                throw new AdapterOptionsException($"{source} is of method '{type}', which this program does not know. It knows: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
+                throw new AdapterOptionsException($"{source} is for the method '{type}', which this program does not know. Known methods: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
             var read = (AdapterOptions)fields.Deserialize(options, Json)!;
             return FieldOfNull(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} holds null where a value must be.") : read;
         }
         catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
         {
-            throw new CheckpointException(source, $"cannot be read: {name}: {error.Message} There stands {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
+            throw new CheckpointException(source, $"cannot be read: {name}: {error.Message} The value is {(value.ToJsonString() is { Length: > 300 } text ? text[..300] + "…" : value.ToJsonString())}.", error);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {

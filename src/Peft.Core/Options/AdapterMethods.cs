@@ -5,7 +5,7 @@ using System.Reflection.PortableExecutable;
 
 namespace Peft;
 
-/// <summary>The methods that this program knows: those that its assemblies declare by <see cref="AdapterMethodAttribute"/>.</summary>
+/// <summary>The methods that the program knows: those that its assemblies register by <see cref="AdapterMethodAttribute"/>.</summary>
 public static class AdapterMethods
 {
     // An entry of AppContext, set by the build files of the packages: assemblies that hold methods, where a program is published as a single file.

@@ -5,70 +5,74 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// Options of a method: the <c>adapter_config.json</c> of its kind. Names and defaults are Hugging Face PEFT's; fields of a file
-/// that this version does not know are kept and written back.
+/// Options of a method, the content of its <c>adapter_config.json</c>. Names and defaults are those of Hugging Face PEFT. Unknown fields of a file
+/// are kept and written back.
 /// </summary>
 [TypeConverter(typeof(TextConverter<AdapterOptions>))]
 [JsonConverter(typeof(AdapterOptionsConverter))]
 public abstract record AdapterOptions
 {
-    /// <summary>Options of a method.</summary>
+    /// <summary>Creates options of a method.</summary>
     /// <param name="peftType">The method, in Hugging Face's spelling.</param>
     protected AdapterOptions(string peftType) => type = peftType;
 
     private readonly string type;
 
-    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>. It is the options' own; settings that name another are refused.</summary>
-    /// <exception cref="AdapterOptionsException">Another method is named.</exception>
+    /// <summary>The method, in Hugging Face's spelling: <c>LORA</c>. It follows from the options type; settings for another method are refused.</summary>
+    /// <exception cref="AdapterOptionsException">The value is another method.</exception>
     [JsonPropertyName("peft_type")]
     public string PeftType
     {
         get => type;
-        init => type = string.Equals(value, type, StringComparison.OrdinalIgnoreCase) ? type : throw new AdapterOptionsException($"{GetType().Name} is for the method '{type}', but the settings are of '{value}'.");
+        init => type = string.Equals(value, type, StringComparison.OrdinalIgnoreCase) ? type : throw new AdapterOptionsException($"{GetType().Name} is for the method '{type}', but the settings are for '{value}'.");
     }
 
-    /// <summary>What the model is for: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if it knows.</summary>
+    /// <summary>Task of the model: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>, …; filled in from the model if known.</summary>
     [JsonPropertyName("task_type")] public string? TaskType { get; init; }
 
-    /// <summary>Name or path of the pretrained model; filled in from the model if it knows.</summary>
+    /// <summary>Name or path of the pretrained model; filled in from the model if known.</summary>
     [JsonPropertyName("base_model_name_or_path")] public string? BaseModelNameOrPath { get; init; }
 
     /// <summary>Revision of the pretrained model.</summary>
     [JsonPropertyName("revision")] public string? Revision { get; init; }
 
-    /// <summary>Written as true, as Hugging Face does: a reader then loads the adapter frozen.</summary>
+    /// <summary>Saved as true, as Hugging Face does: the adapter is then loaded frozen.</summary>
     [JsonPropertyName("inference_mode")] public bool InferenceMode { get; init; }
 
-    /// <summary>Class of the base model, for models that Hugging Face has no task for.</summary>
+    /// <summary>Class of the base model, for models without a Hugging Face task.</summary>
     [JsonPropertyName("auto_mapping")] public IReadOnlyDictionary<string, string>? AutoMapping { get; init; }
 
     /// <summary>Version of the PEFT format that wrote the file.</summary>
     [JsonPropertyName("peft_version")] public string? PeftVersion { get; init; }
 
     /// <summary>
-    /// Where the adapter's initial values come from: they are the same for the same seed, whatever was drawn before. 42, as <see cref="TrainingOptions.Seed"/>, so that a program that sets
-    /// neither gives the same numbers each time. Null for torch's own generator as it stands (<c>torch.manual_seed</c>). Not saved; the parts of a <see cref="UnionOptions"/> start from the union's.
+    /// Seed of the adapter's initial values, which do not depend on anything drawn before. 42 by default, as <see cref="TrainingOptions.Seed"/>, so that runs
+    /// are reproducible without setting either. Null uses the current state of torch's generator (<c>torch.manual_seed</c>). Not saved; the parts of a
+    /// <see cref="UnionOptions"/> share the union's seed.
     /// </summary>
     [JsonIgnore] public int? InitializationSeed { get; init; } = 42;
 
-    /// <summary>What the adapter was trained for, which stands in a file of its own (<see cref="TaskDescription.FileName"/>); filled in from the model if it knows.</summary>
+    /// <summary>The task that the adapter was trained for, saved in its own file (<see cref="TaskDescription.FileName"/>); filled in from the model if known.</summary>
     [JsonIgnore] public TaskDescription? Task { get; init; }
 
-    /// <summary>Fields of a file that this version does not know.</summary>
+    /// <summary>Unknown fields of a file.</summary>
     [JsonExtensionData] public Dictionary<string, System.Text.Json.JsonElement>? Unknown { get; set; }
 
-    /// <summary>Learning rate that the method's authors or Hugging Face's examples use; the trainer's, where its options give none. A method says it by <see cref="LearningRateAttribute"/>.</summary>
+    /// <summary>Learning rate of the method's authors or Hugging Face's examples; the trainer's default. A method sets it by <see cref="LearningRateAttribute"/>.</summary>
     [JsonIgnore] public virtual double RecommendedLearningRate => Rates?.Recommended ?? 1e-4;
 
     /// <summary>
-    /// The best learning rate for a model of width 64, where the comparison of methods (docs/comparison.md) has measured it. The trainer takes a rate between
+    /// The best learning rate for a model of width 64, if the comparison of methods (docs/comparison.md) has measured it. The trainer interpolates between
     /// this and <see cref="RecommendedLearningRate"/> by the width of the model.
     /// </summary>
     [JsonIgnore] public virtual double? SmallModelLearningRate => Rates is { SmallModel: > 0 and var measured } ? measured : null;
 
     private LearningRateAttribute? Rates => GetType().GetCustomAttribute<LearningRateAttribute>();
 
-    /// <summary>The learning rate for a model: on a logarithmic scale between what was measured at width 64 and what is published for a width of about 4,096.</summary>
+    /// <summary>
+    /// The learning rate for a model, interpolated on a logarithmic scale between the measured rate at width 64 and the published rate at a width of about
+    /// 4,096.
+    /// </summary>
     /// <param name="width">Width of the model's hidden states; null if unknown.</param>
     internal double LearningRateFor(long? width)
     {
@@ -79,19 +83,19 @@ public abstract record AdapterOptions
 
     internal bool IsWrittenIfSet(string field) => GetType().GetCustomAttributes<WrittenIfSetAttribute>().Any(attribute => attribute.Fields.Contains(field));
 
-    /// <summary>What the path of a module begins with in the keys of the file: Hugging Face PEFT wraps a model once for most methods, and not at all for soft prompts.</summary>
+    /// <summary>Prefix of module paths in the keys of the file: Hugging Face PEFT wraps the model once for most methods, and not at all for soft prompts.</summary>
     [JsonIgnore] protected internal virtual string ModulePrefix => Adapter.ModulePrefix;
 
-    /// <summary>Everything that makes no sense, one sentence each with the value; empty if the options are fine.</summary>
+    /// <summary>All errors of the options, one sentence each with the value; empty if the options are valid.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
 
-    /// <summary>The layers of the adapter for a model, and the options as they are to be saved (with names resolved).</summary>
+    /// <summary>Plans the adapter's layers for a model, and resolves the options to save (with names).</summary>
     protected internal abstract AdapterPlan Plan(ModelTree model);
 
     internal AdapterPlan PlanFor(ModelTree model) => TensorBudget.Plan(this, () => Plan(model));
 
-    /// <summary>Refuses options that make no sense, with all that is wrong at once.</summary>
-    /// <exception cref="AdapterOptionsException">Something is wrong.</exception>
+    /// <summary>Throws if the options are invalid; the message lists all errors.</summary>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public void Validate()
     {
         List<string> missing = [.. NullValues.Errors(this)];
@@ -100,23 +104,25 @@ public abstract record AdapterOptions
     }
 }
 
-/// <summary>An adapter laid out for one model.</summary>
+/// <summary>The plan of an adapter for a model.</summary>
 /// <param name="Options">The options as saved, with defaults resolved for the model.</param>
-/// <param name="Layers">The layers; those of one module from the innermost outwards.</param>
+/// <param name="Layers">The layers; those of the same module from the innermost outwards.</param>
 /// <param name="Shared">Tensors that the layers share.</param>
-/// <param name="Prompt">What comes before the whole model's input.</param>
+/// <param name="Prompt">The soft prompt that is prepended to the model's input.</param>
 public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null)
 {
-    /// <summary>Adapters of the model whose layers it uses: they cannot be deleted before it.</summary>
+    /// <summary>Adapters of the model whose layers this one uses. They cannot be deleted while it exists.</summary>
     public IReadOnlyList<Adapter> Parts { get; init; } = [];
 
     /// <summary>
-    /// The shape, if an adapter that is laid out may have a tensor of it. What <see cref="TensorOwner"/> makes is asked for already; a method asks for what it
-    /// makes by itself, before it does.
+    /// Returns the shape if an adapter may allocate a tensor of it. <see cref="TensorOwner"/> checks its own tensors; a method checks those that it allocates
+    /// itself.
     /// </summary>
-    /// <param name="device">Where the tensor is to lie; on the device meta every shape is allowed.</param>
+    /// <param name="device">Device of the tensor; on the device meta every shape is allowed.</param>
     /// <param name="shape">The shape of a tensor of 32-bit values.</param>
-    /// <exception cref="AdapterOptionsException">It exceeds the machine's memory or, where an adapter is loaded, what its file and its model can stand for.</exception>
+    /// <exception cref="AdapterOptionsException">
+    /// The tensor exceeds the machine's memory or, for an adapter that is being loaded, the limit that follows from its file and its model.
+    /// </exception>
     public static long[] Allow(TorchSharp.torch.Device device, params long[] shape)
     {
         ArgumentNullException.ThrowIfNull(device);

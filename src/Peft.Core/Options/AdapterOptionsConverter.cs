@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Options of whatever method: a configuration with its <c>peft_type</c>, or that alone for the method's defaults.</summary>
+/// <summary>Reads options of any method: a configuration with its <c>peft_type</c>, or only the <c>peft_type</c> for the method's defaults.</summary>
 internal sealed class AdapterOptionsConverter : JsonConverter<AdapterOptions>
 {
     public override AdapterOptions Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)

@@ -5,20 +5,20 @@ using System.Diagnostics.CodeAnalysis;
 namespace Peft;
 
 /// <summary>
-/// A value of settings that consists of entries by name. Binders of settings (<c>IConfiguration</c>) fill such a value entry by entry, for which it must be a dictionary to them; it is none
-/// to anybody else, and does not change once it is made.
+/// A settings value of named entries. Binders of settings (<c>IConfiguration</c>) fill it entry by entry, and require a dictionary for that. Only they can write to it:
+/// for all other code it is immutable.
 /// </summary>
-/// <typeparam name="T">An entry.</typeparam>
+/// <typeparam name="T">Type of an entry.</typeparam>
 [EditorBrowsable(EditorBrowsableState.Never)]
 [SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
 public abstract class BoundMap<T> : IDictionary<string, T>
 {
-    /// <summary>No entries.</summary>
+    /// <summary>Creates a value without entries.</summary>
     protected BoundMap() { }
 
-    /// <summary>Takes an entry from a binder.</summary>
-    /// <param name="key">Its name; its number in a list.</param>
-    /// <param name="value">Its value.</param>
+    /// <summary>Adds an entry from a binder.</summary>
+    /// <param name="key">Name of the entry; its index in a list.</param>
+    /// <param name="value">Value of the entry.</param>
     protected abstract void Bind(string key, T value);
 
     T IDictionary<string, T>.this[string key]
@@ -27,7 +27,7 @@ public abstract class BoundMap<T> : IDictionary<string, T>
         set => Bind(key, value);
     }
 
-    // To a binder the map is always empty: an entry that it binds is new.
+    // A binder always sees an empty map, so that each entry that it binds is new.
     bool IDictionary<string, T>.TryGetValue(string key, out T value)
     {
         value = default!;

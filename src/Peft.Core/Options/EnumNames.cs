@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Reads a member of an enumeration from text, by its own name or by the one in files (<see cref="JsonStringEnumMemberNameAttribute"/>), for binders of settings.</summary>
-/// <typeparam name="T">The enumeration.</typeparam>
+/// <summary>Reads an enum member from text, by its own name or its name in files (<see cref="JsonStringEnumMemberNameAttribute"/>), for binders of settings.</summary>
+/// <typeparam name="T">The enum.</typeparam>
 public sealed class EnumNames<T> : TypeConverter where T : struct, Enum
 {
     private static readonly (T Value, string[] Names)[] Members = [.. typeof(T).GetFields().Where(field => field.IsLiteral)
@@ -22,6 +22,6 @@ public sealed class EnumNames<T> : TypeConverter where T : struct, Enum
         if (value is not string text) throw GetConvertFromException(value);
         foreach (var (member, names) in Members)
             if (names.Contains(text.Trim(), StringComparer.OrdinalIgnoreCase)) return member;
-        throw new FormatException($"'{text}' is no {typeof(T).Name}. Known are: {string.Join(", ", Members.Select(member => member.Names[0]))}.");
+        throw new FormatException($"'{text}' is not a valid {typeof(T).Name}. Valid values: {string.Join(", ", Members.Select(member => member.Names[0]))}.");
     }
 }

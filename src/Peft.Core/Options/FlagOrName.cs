@@ -4,10 +4,10 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// A field that Hugging Face spells as <c>true</c>, <c>false</c> or a name (<c>init_weights</c>). The members of the enumeration say
-/// which, by <see cref="JsonStringEnumMemberNameAttribute"/>: <c>true</c>, <c>false</c>, or the name.
+/// A field that Hugging Face writes as <c>true</c>, <c>false</c> or a name (<c>init_weights</c>). The <see cref="JsonStringEnumMemberNameAttribute"/> of each
+/// enum member gives its form: <c>true</c>, <c>false</c>, or the name.
 /// </summary>
-/// <typeparam name="T">The enumeration.</typeparam>
+/// <typeparam name="T">The enum.</typeparam>
 public sealed class FlagOrName<T> : JsonConverter<T> where T : struct, Enum
 {
     private static readonly Dictionary<T, string> Names = typeof(T).GetFields().Where(field => field.IsLiteral)
@@ -19,7 +19,7 @@ public sealed class FlagOrName<T> : JsonConverter<T> where T : struct, Enum
         var name = reader.TokenType switch { JsonTokenType.True => "true", JsonTokenType.False => "false", JsonTokenType.String => reader.GetString(), _ => null };
         foreach (var (value, known) in Names)
             if (known == name) return value;
-        throw new JsonException($"'{name}' is not known. Known are: {string.Join(", ", Names.Values)}.");
+        throw new JsonException($"'{name}' is not a valid value. Valid values: {string.Join(", ", Names.Values)}.");
     }
 
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// Which modules an adapter enters, as Hugging Face PEFT reads <c>target_modules</c>: a list names modules by their path or its last
+/// Selects the modules that an adapter adapts, with the semantics of Hugging Face PEFT's <c>target_modules</c>: a list contains paths or their last
 /// parts (<c>q_proj</c>, <c>self_attn.q_proj</c>); a single string is a regular expression for the whole path, or <c>all-linear</c>.
 /// </summary>
 [JsonConverter(typeof(Converter))]
@@ -17,21 +17,21 @@ namespace Peft;
 [SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
 public sealed class ModuleSelector : ICollection<string>
 {
-    /// <summary>Every linear module except the model's head.</summary>
+    /// <summary>All linear modules except the model's head.</summary>
     public static ModuleSelector AllLinear { get; } = new("all-linear", []);
 
     private readonly string? pattern;
     private readonly bool isBound;
     private string[] names;
 
-    /// <summary>No modules yet: for binders of settings (<c>IConfiguration</c>), which fill in the names.</summary>
+    /// <summary>Creates a selector without names, for binders of settings (<c>IConfiguration</c>), which add them.</summary>
     public ModuleSelector() => (names, isBound) = ([], true);
 
     private ModuleSelector(string? pattern, string[] names)
     {
         this.pattern = pattern;
         this.names = Checked(names);
-        if (pattern is not null && !IsAllLinear) NamePattern.IsMatch("", pattern);   // an error of the pattern shows where it is written
+        if (pattern is not null && !IsAllLinear) NamePattern.IsMatch("", pattern);   // throws early if the pattern is invalid
     }
 
     /// <summary>The names of a list; empty for a regular expression.</summary>
@@ -42,25 +42,25 @@ public sealed class ModuleSelector : ICollection<string>
 
     internal bool IsAllLinear => string.Equals(pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Modules by path or by its last parts.</summary>
+    /// <summary>Selects modules by their paths or the last parts of them.</summary>
     /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());
 
-    /// <summary>Modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
+    /// <summary>Selects modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
     /// <exception cref="ArgumentNullException">The text is null.</exception>
-    /// <exception cref="AdapterOptionsException">It is no regular expression.</exception>
+    /// <exception cref="AdapterOptionsException">The text is not a regular expression.</exception>
     public static implicit operator ModuleSelector(string pattern)
         => pattern is null ? throw Missing(nameof(pattern)) : new(pattern, []);
 
-    /// <summary>Modules by path or by its last parts.</summary>
+    /// <summary>Selects modules by their paths or the last parts of them.</summary>
     /// <exception cref="ArgumentNullException">The list is null.</exception>
     /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static implicit operator ModuleSelector(string[] names) => names is null ? throw Missing(nameof(names)) : new(null, names);
 
-    /// <summary>Whether a module is meant. <c>all-linear</c> is resolved by the model, not here.</summary>
+    /// <summary>True if a module is selected. The model resolves <c>all-linear</c>, not this method.</summary>
     public bool Matches(string path) => pattern is null ? names.Any(name => Means(name, path)) : !IsAllLinear && NamePattern.IsMatch(path, pattern);
 
-    /// <summary>Whether a name means a path: the path itself or its last parts.</summary>
+    /// <summary>True if a name is a path or its last parts.</summary>
     public static bool Means(string name, string path)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -74,9 +74,9 @@ public sealed class ModuleSelector : ICollection<string>
 
     private static string[] Checked(string[] names)
     {
-        // An empty name is that of the model itself, which may be a single linear module.
+        // The empty name is the path of the model itself, which may be a single linear module.
         var missing = Array.IndexOf(names, null);
-        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: take it out.");
+        return missing < 0 ? names : throw new AdapterOptionsException($"Name {missing} of the modules [{string.Join(", ", names.Select(name => name ?? "null"))}] is null: remove it.");
     }
 
     /// <inheritdoc/>
@@ -84,8 +84,8 @@ public sealed class ModuleSelector : ICollection<string>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    // What a binder of settings asks for.
-    void ICollection<string>.Add(string item) => names = isBound ? Checked([.. names, item]) : throw new NotSupportedException($"The modules {this} are settled: set the option anew.");
+    // Members that binders of settings use.
+    void ICollection<string>.Add(string item) => names = isBound ? Checked([.. names, item]) : throw new NotSupportedException($"The modules {this} cannot be changed: set the option again.");
     void ICollection<string>.Clear() => throw new NotSupportedException();
     bool ICollection<string>.Remove(string item) => throw new NotSupportedException();
     bool ICollection<string>.Contains(string item) => names.Contains(item);
@@ -106,7 +106,7 @@ public sealed class ModuleSelector : ICollection<string>
             }
             catch (AdapterOptionsException error)
             {
-                throw new JsonException(error.Message, error);   // the reader knows which field it is
+                throw new JsonException(error.Message, error);   // the JSON reader adds the field to the message
             }
         }
 

@@ -2,13 +2,13 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-/// <summary>Values that differ for some modules, as in <c>rank_pattern</c>: keys are the last parts of a module's path, or regular expressions for them.</summary>
+/// <summary>Values that differ between modules, as in <c>rank_pattern</c>: keys are the last parts of a module's path, or regular expressions for them.</summary>
 public static class NamePattern
 {
-    /// <summary>The value for a module: that of the first key which matches the end of its path, else another.</summary>
+    /// <summary>The value for a module: that of the first key that matches the end of its path, or a default.</summary>
     /// <param name="pattern">Values by key; null for none.</param>
     /// <param name="path">Path of the module.</param>
-    /// <param name="otherwise">The value where no key matches.</param>
+    /// <param name="otherwise">The value if no key matches.</param>
     public static T At<T>(this IReadOnlyDictionary<string, T>? pattern, string path, T otherwise)
     {
         foreach (var (key, value) in pattern ?? new Dictionary<string, T>())
@@ -16,11 +16,11 @@ public static class NamePattern
         return otherwise;
     }
 
-    /// <summary>Whether a pattern of Python's <c>re.fullmatch</c> means a path. Others may have written it: it gets no more than a second.</summary>
+    /// <summary>True if a pattern matches a path, as Python's <c>re.fullmatch</c>. The pattern may be untrusted, so matching is limited to one second.</summary>
     /// <param name="path">Path of a module.</param>
     /// <param name="pattern">The pattern.</param>
-    /// <param name="before">What may stand before it.</param>
-    /// <exception cref="AdapterOptionsException">The pattern is none, or takes too long.</exception>
+    /// <param name="before">Pattern of an optional prefix.</param>
+    /// <exception cref="AdapterOptionsException">The pattern is invalid, or takes too long.</exception>
     internal static bool IsMatch(string path, string pattern, string before = "")
     {
         try
@@ -33,7 +33,7 @@ public static class NamePattern
         }
         catch (RegexMatchTimeoutException)
         {
-            throw new AdapterOptionsException($"The regular expression '{Shown(pattern)}' takes too long for '{path}': write it without repetitions inside of repetitions, or as a list of names.");
+            throw new AdapterOptionsException($"The regular expression '{Shown(pattern)}' takes too long for '{path}': avoid nested repetitions, or use a list of names.");
         }
     }
 

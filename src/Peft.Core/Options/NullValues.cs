@@ -4,10 +4,10 @@ using System.Text.Json.Nodes;
 
 namespace Peft;
 
-/// <summary>Finds null where the types of an options record have none: deserializers, reflection and code without nullable annotations let it in.</summary>
+/// <summary>Finds nulls in properties of options that must not be null. Deserializers, reflection and code without nullable annotations can set them.</summary>
 internal static class NullValues
 {
-    /// <summary>The settable properties that are null, or are a list or map that holds null, although their type rules that out.</summary>
+    /// <summary>The settable properties that are null, or are a list or map that holds null, although their type does not allow it.</summary>
     public static IEnumerable<PropertyInfo> In(object options)
     {
         var nullability = new NullabilityInfoContext();
@@ -18,7 +18,7 @@ internal static class NullValues
         }
     }
 
-    /// <summary>One sentence for each of them.</summary>
+    /// <summary>One sentence per such property.</summary>
     public static IEnumerable<string> Errors(object options)
         => In(options).Select(property => property.GetValue(options) is null ? $"{property.Name} is null: leave it out for its default." : $"{property.Name} holds null where a value must be.");
 

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>A number that files write whole where it is: <c>16</c>, not <c>16.0</c>.</summary>
+/// <summary>A number that is written without decimals if it is an integer: <c>16</c>, not <c>16.0</c>.</summary>
 public sealed class WholeOrFraction : JsonConverter<double>
 {
     /// <inheritdoc/>
@@ -18,7 +18,7 @@ public sealed class WholeOrFraction : JsonConverter<double>
     }
 }
 
-/// <summary>Numbers by name, each written whole where it is.</summary>
+/// <summary>Numbers by name, each written without decimals if it is an integer.</summary>
 public sealed class WholeOrFractionMap : JsonConverter<IReadOnlyDictionary<string, double>>
 {
     /// <inheritdoc/>
@@ -40,14 +40,14 @@ public sealed class WholeOrFractionMap : JsonConverter<IReadOnlyDictionary<strin
     }
 }
 
-/// <summary>Writes floating-point numbers as Python does (<c>0.0</c>, <c>1e-05</c>), which is how Hugging Face's files have them.</summary>
+/// <summary>Writes floating-point numbers as Python does (<c>0.0</c>, <c>1e-05</c>), as in Hugging Face's files.</summary>
 internal sealed class PythonNumber : JsonConverter<double>
 {
     public override double Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetDouble();
 
     public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options) => writer.WriteRawValue(Format(value));
 
-    // Python's repr: shortest digits, an exponent of at least two digits below 1e-4 and from 1e16 on.
+    // Python's repr: shortest digits; an exponent of at least two digits below 1e-4 and from 1e16.
     public static string Format(double value)
     {
         var magnitude = Math.Abs(value);

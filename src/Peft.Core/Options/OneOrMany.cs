@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Reads a field that Hugging Face allows as a single value or as a list; writes it as it was read.</summary>
+/// <summary>Reads a field that Hugging Face allows as a single value or as a list, and writes it in the form in which it was read.</summary>
 internal sealed class OneOrMany<T> : JsonConverter<IReadOnlyList<T>>
 {
     public override IReadOnlyList<T>? Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)

@@ -3,27 +3,30 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Options of the methods that enter modules chosen by name.</summary>
+/// <summary>Base of the options of methods that adapt modules chosen by name.</summary>
 [WrittenIfSet("fan_in_fan_out")]
 public abstract record TargetedOptions : AdapterOptions
 {
     /// <inheritdoc/>
     protected TargetedOptions(string peftType) : base(peftType) { }
 
-    /// <summary>Modules that get an adapter; null for the method's usual ones of the model's architecture.</summary>
+    /// <summary>Modules to adapt; null for the method's default targets of the model's architecture.</summary>
     [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
 
-    /// <summary>Modules that get none although they match.</summary>
+    /// <summary>Modules that are not adapted although they match.</summary>
     [JsonPropertyName("exclude_modules")] public ModuleSelector? ExcludeModules { get; init; }
 
-    /// <summary>Modules that are trained whole and saved with the adapter, such as a new classifier: by path or its last parts, as in a list of targets.</summary>
-    /// <remarks>Hugging Face PEFT takes whatever ends in the letters of a name: <c>norm</c> means each <c>input_layernorm</c> there. Names of a file are read so; names of a program are saved as paths where the two would differ.</remarks>
+    /// <summary>Modules that are fully trained and saved with the adapter, such as a new classifier: by path or its last parts, as in a list of targets.</summary>
+    /// <remarks>
+    /// Hugging Face PEFT matches by the last letters of a path: there, <c>norm</c> also selects each <c>input_layernorm</c>. Names from a file are matched in
+    /// that way. Names from a program are saved as paths if the two would differ.
+    /// </remarks>
     [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
 
-    /// <summary>Numbers of the layers to adapt; null for all. Only with a list of targets.</summary>
+    /// <summary>Indices of the layers to adapt; null for all. Only with a list of targets.</summary>
     [JsonPropertyName("layers_to_transform"), JsonConverter(typeof(OneOrMany<int>))] public IReadOnlyList<int>? LayersToTransform { get; init; }
 
-    /// <summary>Name of the list that holds the layers (<c>layers</c>, <c>h</c>), where the first numbered one of a path is not meant.</summary>
+    /// <summary>Name of the list that holds the layers (<c>layers</c>, <c>h</c>), if it is not the first numbered one of a path.</summary>
     [JsonPropertyName("layers_pattern"), JsonConverter(typeof(OneOrMany<string>))] public IReadOnlyList<string>? LayersPattern { get; init; }
 
     /// <summary>How the targets store their weights (<c>fan_in_fan_out</c>): written for other readers, true where a linear module stores <c>[in, out]</c>.</summary>

@@ -6,10 +6,10 @@ using System.Text.Json.Nodes;
 namespace Peft;
 
 /// <summary>
-/// Reads a value from the text of its JSON, for binders of settings, which know text alone (<c>IConfiguration</c>). Text that is no JSON stands for a
-/// string, and a single value for a list of one where a list is wanted.
+/// Reads a value from JSON text, for binders of settings (<c>IConfiguration</c>), which only provide text. Text that is not JSON is read as a
+/// string, and a single value is read as a list of one where a list is expected.
 /// </summary>
-/// <typeparam name="T">What is read.</typeparam>
+/// <typeparam name="T">Type of the value.</typeparam>
 public sealed class TextConverter<T> : TypeConverter
 {
     private static readonly bool IsList = typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(IReadOnlyList<>);
@@ -18,7 +18,7 @@ public sealed class TextConverter<T> : TypeConverter
     public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
 
     /// <inheritdoc/>
-    /// <exception cref="FormatException">The text is no such value.</exception>
+    /// <exception cref="FormatException">The text is not a valid value.</exception>
     public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value)
     {
         if (value is not string text) throw GetConvertFromException(value);
@@ -34,12 +34,12 @@ public sealed class TextConverter<T> : TypeConverter
                 last = error;
             }
         }
-        throw new FormatException($"'{text}' is no {Name(typeof(T))}{(last is PeftException ? $": {last.Message}" : ".")}", last);
+        throw new FormatException($"'{text}' is not a valid {Name(typeof(T))}{(last is PeftException ? $": {last.Message}" : ".")}", last);
     }
 
     private static IEnumerable<JsonNode> Forms(string text)
     {
-        if (IsList && text.Length == 0) yield return new JsonArray();   // how a settings file's empty list comes
+        if (IsList && text.Length == 0) yield return new JsonArray();   // an empty list in a settings file
         if (Json(text) is { } json)
         {
             yield return json;
@@ -49,7 +49,7 @@ public sealed class TextConverter<T> : TypeConverter
         if (IsList) yield return new JsonArray(JsonValue.Create(text));
     }
 
-    // Settings write true as True.
+    // Settings provide true as "True".
     private static JsonNode? Json(string text)
     {
         if (bool.TryParse(text, out var flag)) return JsonValue.Create(flag);

@@ -7,8 +7,8 @@ using TorchSharp;
 namespace Peft;
 
 /// <summary>
-/// Gives types that are not this library's own, but which its options have, a way to be read from text. .NET's binder of settings passes over a single value where it wants a list
-/// or a map, without a word; with these, <c>"LayersToTransform": 3</c> is a list of one, and a word in place of a map is an error.
+/// Registers text converters for types of options that are not defined by this library. .NET's settings binder silently skips a single value where it expects a list
+/// or a map. With the converters, <c>"LayersToTransform": 3</c> is a list of one element, and text in place of a map is an error.
 /// </summary>
 internal static class TextForms
 {
@@ -33,7 +33,7 @@ internal static class TextForms
 
     private static void Add<T>() => TypeDescriptor.AddAttributes(typeof(T), new TypeConverterAttribute(typeof(TextConverter<T>)));
 
-    /// <summary>Reads a device as torch writes it: <c>cpu</c>, <c>cuda:1</c>.</summary>
+    /// <summary>Reads a device in torch's notation: <c>cpu</c>, <c>cuda:1</c>.</summary>
     private sealed class DeviceText : TypeConverter
     {
         public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);

@@ -6,7 +6,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Tokens whose embedding rows are trained: ids for the model's embedding, or ids by the name of an embedding.</summary>
+/// <summary>Tokens whose embedding rows are trained: ids for the model's embedding, or ids per named embedding.</summary>
 [JsonConverter(typeof(Converter))]
 [TypeConverter(typeof(TextConverter<TokenIndices>))]
 [SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
@@ -15,19 +15,19 @@ public sealed class TokenIndices : BoundMap<TokenIndices>
     private IReadOnlyList<int>? ids;
     private IReadOnlyDictionary<string, IReadOnlyList<int>>? named;
 
-    /// <summary>No tokens yet: for binders of settings (<c>IConfiguration</c>), which fill them in.</summary>
+    /// <summary>Creates an empty selection, for binders of settings (<c>IConfiguration</c>), which add tokens.</summary>
     public TokenIndices() => ids = [];
 
-    /// <summary>Tokens of the model's own embedding.</summary>
+    /// <summary>Selects tokens of the model's own embedding.</summary>
     public TokenIndices(IReadOnlyList<int> ids) => this.ids = ids;
 
-    /// <summary>Tokens of embeddings by name.</summary>
+    /// <summary>Selects tokens of embeddings by name.</summary>
     public TokenIndices(IReadOnlyDictionary<string, IReadOnlyList<int>> named) => this.named = named;
 
-    /// <summary>Tokens of the model's own embedding.</summary>
+    /// <summary>Selects tokens of the model's own embedding.</summary>
     public static implicit operator TokenIndices(int[] ids) => new(ids);
 
-    /// <summary>The embeddings of a model with their tokens.</summary>
+    /// <summary>The selected embeddings of a model with their token ids.</summary>
     /// <exception cref="TargetNotFoundException">The model has no such embedding.</exception>
     public IEnumerable<(Target Embedding, IReadOnlyList<int> Ids)> Resolve(ModelTree model)
     {
@@ -43,7 +43,7 @@ public sealed class TokenIndices : BoundMap<TokenIndices>
     }
 
     /// <inheritdoc/>
-    /// <remarks>A list comes as its entries by their numbers, each of one id.</remarks>
+    /// <remarks>The entries of a list are bound by their indices, each with one id.</remarks>
     protected override void Bind(string key, TokenIndices value)
     {
         if (int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out _)) ids = [.. ids ?? [], .. value.ids ?? []];

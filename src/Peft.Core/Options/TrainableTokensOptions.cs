@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Trains chosen rows of an embedding and nothing else, as Hugging Face PEFT's trainable tokens: for words that a model does not know. Merges.</summary>
+/// <summary>Trains only selected rows of an embedding, as Hugging Face PEFT's trainable tokens, for example those of new tokens. Can be merged.</summary>
 [MethodDescription("Trainable tokens", "chosen rows of the embedding", "Hugging Face PEFT 0.15")]
 public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS")
 {
@@ -14,7 +14,7 @@ public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS
     /// <summary>Ids of the tokens to train.</summary>
     [JsonPropertyName("token_indices")] public IReadOnlyList<int> TokenIndices { get; init; } = [];
 
-    /// <summary>Whether the rows start as the embedding's; random otherwise.</summary>
+    /// <summary>True to initialize the rows from the embedding; false to initialize them randomly.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

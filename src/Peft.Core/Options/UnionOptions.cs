@@ -4,15 +4,21 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Several methods as one adapter, which is trained, saved and activated as one: a mix-and-match adapter is a prefix with parallel bottlenecks (He et al. 2021, arXiv:2110.04366).</summary>
-/// <remarks>Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all under their own keys.</remarks>
+/// <summary>
+/// Combines several methods in one adapter, which is trained, saved and activated as a unit. A mix-and-match adapter is a prefix with parallel bottlenecks (He
+/// et al. 2021, arXiv:2110.04366).
+/// </summary>
+/// <remarks>
+/// Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all parts under their usual
+/// keys.
+/// </remarks>
 [MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
 public sealed record UnionOptions : AdapterOptions
 {
-    /// <summary>No parts yet.</summary>
+    /// <summary>Creates options without parts.</summary>
     public UnionOptions() : base("UNION") { }
 
-    /// <summary>The methods, those that enter the same module from the innermost outwards.</summary>
+    /// <summary>The combined methods; those that adapt the same module from the innermost outwards.</summary>
     [JsonPropertyName("configs")] public IReadOnlyList<AdapterOptions> Parts { get; init; } = [];
 
     /// <inheritdoc/>

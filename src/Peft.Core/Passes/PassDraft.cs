@@ -2,52 +2,55 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>What is said about a pass: by the model (<see cref="PeftModel.Activate(string[])"/>), then by scopes from the outermost to the innermost, each of which may say otherwise.</summary>
+/// <summary>
+/// Settings of a pass: those of the model (<see cref="PeftModel.Activate(string[])"/>), then of scopes from the outermost to the innermost, each of which may
+/// override them.
+/// </summary>
 internal sealed record PassDraft
 {
-    /// <summary>The active adapters, the innermost first; those of rows in the order of their first rows.</summary>
+    /// <summary>The active adapters, the innermost first; for <see cref="Rows"/> in the order of their first rows.</summary>
     public IReadOnlyList<Adapter> Adapters { get; private set; } = [];
 
-    /// <summary>How they act together; null for none.</summary>
+    /// <summary>Composition of the adapters; null if there is none.</summary>
     public Composition? Composition { get; private set; }
 
-    /// <summary>The adapters of <see cref="Composition"/> by the names that it has.</summary>
+    /// <summary>The adapters of <see cref="Composition"/> by name.</summary>
     public IReadOnlyDictionary<string, Adapter> ByName { get; private set; } = new Dictionary<string, Adapter>();
 
-    /// <summary>An adapter for each row, null for none; null if all rows have the same.</summary>
+    /// <summary>The adapter of each row, with null for none; null if all rows have the same adapters.</summary>
     public IReadOnlyList<Adapter?>? Rows { get; private set; }
 
-    /// <summary>Whether adapters act at all.</summary>
+    /// <summary>False if all adapters are disabled.</summary>
     public bool AreEnabled { get; private set; } = true;
 
-    /// <summary>Whether they are left out of a module.</summary>
+    /// <summary>True for modules whose adapters are skipped.</summary>
     public Func<Target, bool> IsDropped { get; private set; } = _ => false;
 
-    /// <summary>The index of each row's task, or one for all; null if none was given.</summary>
+    /// <summary>The task of each row, or a single one for all; null if none was given.</summary>
     public IReadOnlyList<int>? Tasks { get; set; }
 
-    /// <summary>Sees the inputs of modules.</summary>
+    /// <summary>Observer of the inputs of adapted modules.</summary>
     public Action<Target, Tensor>? Observer { get; set; }
 
-    /// <summary>One composition of adapters for all rows.</summary>
+    /// <summary>Uses one composition of adapters for all rows.</summary>
     public void Use(Composition? composition, IReadOnlyDictionary<string, Adapter> adapters)
         => (Composition, ByName, Adapters, Rows, AreEnabled) = (composition, adapters, [.. (composition?.Names ?? []).Select(name => adapters[name])], null, true);
 
-    /// <summary>An adapter for each row.</summary>
+    /// <summary>Uses one adapter per row.</summary>
     public void UseRows(IReadOnlyList<Adapter?> rows)
         => (Rows, Adapters, Composition, AreEnabled) = (rows, [.. rows.OfType<Adapter>().Distinct()], null, true);
 
-    /// <summary>No adapters.</summary>
+    /// <summary>Disables all adapters.</summary>
     public void Disable() => AreEnabled = false;
 
-    /// <summary>None in some layers.</summary>
+    /// <summary>Skips the adapters of some layers.</summary>
     public void Drop(IReadOnlyCollection<int> layers)
     {
         var before = IsDropped;
         IsDropped = target => before(target) || (target.Layer is { } number && layers.Contains(number));
     }
 
-    /// <summary>The same for so many copies of each row, one after another.</summary>
+    /// <summary>The draft with each row repeated; the copies of a row are adjacent.</summary>
     public PassDraft Repeated(int copies)
         => this with { Rows = Rows is null ? null : Repeat(Rows, copies), Tasks = Tasks is { Count: > 1 } ? Repeat(Tasks, copies) : Tasks };
 

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>What one flow of a program (a thread, and what it awaits or starts) has said about its passes.</summary>
-/// <param name="Scope">The innermost scope that it has opened; those that have ended count no more.</param>
-/// <param name="Pass">The pass that it is inside of.</param>
+/// <summary>The passes and scopes of one flow of a program (a thread, and what it awaits or starts).</summary>
+/// <param name="Scope">The innermost scope that the flow has opened, possibly one that has ended.</param>
+/// <param name="Pass">The pass that surrounds the flow.</param>
 internal sealed record PassFlow(PassScope? Scope, PassLease? Pass);

@@ -1,17 +1,17 @@
 namespace Peft;
 
 /// <summary>
-/// Forward passes run beside each other. What changes base weights or hooks runs alone: it waits for the passes that run, and passes that
-/// come meanwhile wait for it.
+/// A readers-writer lock: forward passes run concurrently, and changes of base weights or hooks run exclusively. A change waits for running passes, and passes that
+/// begin meanwhile wait for the change.
 /// </summary>
 internal sealed class PassGate
 {
     private readonly object door = new();
     private readonly List<PassLease> open = [];
     private int waiting;
-    private int? changer;   // the thread that changes something
+    private int? changer;   // id of the thread that makes a change
 
-    /// <summary>Lets a pass in. One inside of another that is in already does not wait, since the change may wait for that one.</summary>
+    /// <summary>Enters a pass. A nested pass does not wait, since a change may be waiting for the outer pass.</summary>
     public void Enter(PassLease pass, bool isNested)
     {
         lock (door)
@@ -21,7 +21,7 @@ internal sealed class PassGate
         }
     }
 
-    /// <summary>Says that a pass is over.</summary>
+    /// <summary>Leaves a pass.</summary>
     public void Leave(PassLease pass)
     {
         lock (door)
@@ -32,9 +32,9 @@ internal sealed class PassGate
     }
 
     /// <summary>Makes a change while no pass runs.</summary>
-    /// <param name="operation">What the user called.</param>
+    /// <param name="operation">The method that the user called.</param>
     /// <param name="change">The change.</param>
-    /// <exception cref="PeftException">A pass or a generation that this thread has begun is not over: it would wait for itself.</exception>
+    /// <exception cref="PeftException">A pass or generation of this thread has not ended: the change would wait for itself.</exception>
     public void Change(string operation, Action change)
     {
         lock (door)
@@ -54,7 +54,7 @@ internal sealed class PassGate
         Run(change);
     }
 
-    /// <summary>Makes a change if no pass runs; false if one does, and nothing was done.</summary>
+    /// <summary>Makes a change if no pass runs. Returns false, without a change, if one does.</summary>
     public bool TryChange(Action change)
     {
         lock (door)

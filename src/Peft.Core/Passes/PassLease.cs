@@ -1,18 +1,18 @@
 namespace Peft;
 
 /// <summary>
-/// A pass, or several that belong together as those of a generation do: all see one state, and what changes base weights waits for its end.
+/// A pass, or several that belong together such as those of a generation. All use the same state, and changes of base weights wait for their end.
 /// </summary>
 internal sealed class PassLease : IDisposable
 {
     private readonly PeftModel model;
     private readonly bool holdsModel;
 
-    /// <summary>Made by <see cref="PeftModel.BeginPass()"/>.</summary>
+    /// <summary>Created by <see cref="PeftModel.BeginPass()"/>.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="state">What acts; begun already.</param>
-    /// <param name="scope">The scope that it was begun in.</param>
-    /// <param name="holdsModel">Whether changes of base weights wait for it.</param>
+    /// <param name="state">The state of the pass; <see cref="PassState.Begin"/> was called already.</param>
+    /// <param name="scope">The scope in which the pass began.</param>
+    /// <param name="holdsModel">True if changes of base weights wait for the pass.</param>
     public PassLease(PeftModel model, PassState? state, PassScope? scope, bool holdsModel)
     {
         (this.model, this.holdsModel, Scope) = (model, holdsModel, scope);
@@ -20,18 +20,18 @@ internal sealed class PassLease : IDisposable
         Thread = Environment.CurrentManagedThreadId;
     }
 
-    /// <summary>What acts.</summary>
+    /// <summary>The state of the pass.</summary>
     public PassState State { get; set; }
 
-    /// <summary>The scope that it was begun in: one that is opened inside of it says otherwise.</summary>
+    /// <summary>The scope in which the pass began. A scope that is opened within the pass overrides it.</summary>
     public PassScope? Scope { get; }
 
     public bool HasEnded { get; private set; }
 
-    /// <summary>The thread that has used it last.</summary>
+    /// <summary>Id of the thread that last used the pass.</summary>
     public int Thread { get; private set; }
 
-    /// <summary>Makes it what the passes of this flow see until the result is disposed.</summary>
+    /// <summary>Makes this the current pass of the flow until the result is disposed.</summary>
     public IDisposable Enter()
     {
         Thread = Environment.CurrentManagedThreadId;
@@ -40,13 +40,13 @@ internal sealed class PassLease : IDisposable
         return new Exit(this, before);
     }
 
-    /// <summary>Gives each row of <see cref="PeftModel.Rows"/> and <see cref="PeftModel.Tasks"/> so many copies, one after another.</summary>
+    /// <summary>Repeats each row of <see cref="PeftModel.Rows"/> and <see cref="PeftModel.Tasks"/>; the copies of a row are adjacent.</summary>
     public void RepeatRows(int copies)
     {
         if (State.Draft.Rows is not null || State.Draft.Tasks is { Count: > 1 }) model.Replace(this, State.Draft.Repeated(copies));
     }
 
-    /// <summary>The same state for a pass that comes when this one is over, such as that of a layer that runs again in the backward pass. Nothing waits for it.</summary>
+    /// <summary>A pass with the same state that outlives this one, for example to recompute a layer in the backward pass. Changes do not wait for it.</summary>
     public PassLease Keep()
     {
         model.Begin(State);
@@ -62,7 +62,7 @@ internal sealed class PassLease : IDisposable
 
     private sealed class Exit(PassLease pass, PassFlow? before) : IDisposable
     {
-        // A scope that was opened inside and goes on keeps its effect.
+        // A scope that was opened within the pass and is still open stays in effect.
         public void Dispose()
             => pass.model.Flow = pass.model.Flow is { } now && PassScope.Innermost(now.Scope) != PassScope.Innermost(pass.Scope) ? new PassFlow(now.Scope, before?.Pass) : before;
     }

@@ -2,31 +2,31 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The positions of a forward pass, for adapter layers whose output depends on more than one.</summary>
+/// <summary>The positions of a forward pass, for adapter layers whose output depends on more than one position.</summary>
 public sealed class PassPositions
 {
-    /// <summary>Rows of the batch.</summary>
+    /// <summary>Number of rows of the batch.</summary>
     public required int Rows { get; init; }
 
-    /// <summary>Whether a position sees the earlier ones only.</summary>
+    /// <summary>True if each position attends only to itself and earlier ones.</summary>
     public bool IsCausal { get; init; }
 
-    /// <summary>1 for what is no padding, <c>[rows, positions]</c>, those that a cache holds among them; null if nothing is.</summary>
+    /// <summary>Attention mask <c>[rows, positions]</c>, including cached positions: 1 for tokens, 0 for padding; null if there is no padding.</summary>
     public Tensor? Real { get; init; }
 
-    /// <summary>Lengths of the sequences that lie end to end in the single row; null if rows are single sequences.</summary>
+    /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>What a cache remembers of earlier positions; null without one.</summary>
+    /// <summary>Memory of cached positions; null without a cache.</summary>
     public IPositionMemory? Memory { get; init; }
 
     /// <summary>
-    /// The mean over the positions that each one sees, padding left out: in a causal model those up to itself, so that nothing looks ahead and a cache
-    /// holds what is needed; otherwise all. Outside of a model's pass all positions count.
+    /// The mean over the positions that each one sees, without padding. In a causal model these are the positions up to itself, so that no future position leaks in and
+    /// a cache can provide the earlier ones; otherwise all positions. Outside of a model's pass all positions count.
     /// </summary>
-    /// <param name="key">What the values are of: the same object in each pass.</param>
+    /// <param name="key">Identifies the values: the same object in each pass.</param>
     /// <param name="values"><c>[rows, positions, …]</c></param>
-    /// <returns>As many positions in a causal model, otherwise 1.</returns>
+    /// <returns>One mean per position in a causal model, otherwise a single one.</returns>
     public static Tensor MeanOfSeen(object key, Tensor values)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -34,7 +34,7 @@ public sealed class PassPositions
         return ForwardPass.Current.Positions is not { } positions || values.dim() > 3 ? values.mean([.. Enumerable.Range(1, (int)values.dim() - 2).Select(i => (long)i)], keepdim: true) : positions.Mean(key, values);
     }
 
-    /// <summary>A run of the new positions, for a layer that sees it alone.</summary>
+    /// <summary>A span of the new positions, for a layer that processes only that span.</summary>
     internal PassPositions Run(long start, long length, long of) => new() { Rows = Rows, IsCausal = IsCausal, Real = Real?.narrow(1, Real.shape[1] - of + start, length) };
 
     private Tensor Mean(object key, Tensor values)

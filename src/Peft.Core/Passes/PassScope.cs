@@ -1,8 +1,8 @@
 namespace Peft;
 
 /// <summary>
-/// Something that is said about passes for a while, such as <see cref="PeftModel.Rows"/>. Scopes of one flow form a chain; what is in effect follows
-/// from all of the chain that have not ended, so that they may end in any order and none has anything to restore.
+/// A temporary setting of passes, such as <see cref="PeftModel.Rows"/>. The scopes of a flow form a chain, and the state follows from all scopes of the chain that
+/// have not ended. They can therefore end in any order, without restoring anything.
 /// </summary>
 internal sealed class PassScope : IDisposable
 {
@@ -12,10 +12,10 @@ internal sealed class PassScope : IDisposable
     private (int Model, int Chain) knownAt;
 
     /// <param name="model">The model.</param>
-    /// <param name="kind">The member that opened it, for messages.</param>
-    /// <param name="outer">The scope around it.</param>
-    /// <param name="named">Adapters that it names, which live on until it ends.</param>
-    /// <param name="say">What it says.</param>
+    /// <param name="kind">The member that opened the scope, for error messages.</param>
+    /// <param name="outer">The enclosing scope.</param>
+    /// <param name="named">Adapters that the scope uses; they are kept alive until it ends.</param>
+    /// <param name="say">Applies the settings of the scope to a draft.</param>
     public PassScope(PeftModel model, string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassDraft> say)
     {
         (this.model, Kind, Outer, Named, this.say) = (model, kind, outer, named, say);
@@ -27,23 +27,23 @@ internal sealed class PassScope : IDisposable
 
     public PassScope? Outer { get; }
 
-    /// <summary>Adapters that it names.</summary>
+    /// <summary>Adapters that the scope uses.</summary>
     public IReadOnlyList<Adapter> Named { get; }
 
     public bool HasEnded { get; private set; }
 
-    /// <summary>How many scopes of the chain, and of those that branch off it, have ended.</summary>
+    /// <summary>Number of scopes that have ended in the chain and its branches.</summary>
     private Counter Ended { get; }
 
-    /// <summary>The innermost of a chain that has not ended.</summary>
+    /// <summary>The innermost scope of a chain that has not ended.</summary>
     public static PassScope? Innermost(PassScope? scope)
     {
         while (scope is { HasEnded: true }) scope = scope.Outer;
         return scope;
     }
 
-    /// <summary>What is in effect inside; the caller has the model's lock.</summary>
-    /// <param name="version">Number of the model's last change.</param>
+    /// <summary>The state inside the scope. The caller holds the model's lock.</summary>
+    /// <param name="version">Version of the model: the number of its changes so far.</param>
     public PassState State(int version)
     {
         if (known is not null && knownAt == (version, Ended.Value)) return known;
@@ -63,8 +63,8 @@ internal sealed class PassScope : IDisposable
 
     public void Dispose() => model.End(this);
 
-    /// <summary>Ends it; the caller has the model's lock.</summary>
-    /// <returns>Whether it had not ended before.</returns>
+    /// <summary>Ends the scope. The caller holds the model's lock.</summary>
+    /// <returns>False if the scope had ended already.</returns>
     public bool End()
     {
         if (HasEnded) return false;

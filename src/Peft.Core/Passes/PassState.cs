@@ -3,17 +3,17 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// What acts in a pass: worked out once, never changed, and shared by all passes that see the same. The adapters in it live as long as anybody
-/// holds it, whatever happens to the model meanwhile.
+/// The adapters in effect during a pass: computed once, immutable, and shared by all passes with the same settings. The adapters are kept alive as long as
+/// the state is held, whatever happens to the model meanwhile.
 /// </summary>
-/// <remarks>Made, retained and released under the model's lock.</remarks>
+/// <remarks>Created, retained and released under the model's lock.</remarks>
 internal sealed class PassState
 {
     private readonly Dictionary<AdapterSite, SiteState> sites;
     private int holders = 1, passes, folders;
 
-    /// <summary>Works it out; whoever asks for it releases it.</summary>
-    /// <exception cref="PeftException">A module cannot do what is asked.</exception>
+    /// <summary>Computes the state; the caller must release it.</summary>
+    /// <exception cref="PeftException">A module does not support the settings.</exception>
     public PassState(PeftModel model, PassDraft draft)
     {
         Draft = draft;
@@ -26,22 +26,22 @@ internal sealed class PassState
 
     public PassDraft Draft { get; }
 
-    /// <summary>Adapters that act, the innermost first; those of rows in the order of their first rows.</summary>
+    /// <summary>The adapters in effect, the innermost first; for adapters per row in the order of their first rows.</summary>
     public IReadOnlyList<Adapter> Adapters { get; }
 
-    /// <summary>Virtual tokens before the input; null for none.</summary>
+    /// <summary>Virtual tokens before the input; null if there are none.</summary>
     public PromptStack? Prompts { get; }
 
-    /// <summary>The task of each row <c>[rows]</c>, or of all <c>[1]</c>; null if none was given.</summary>
+    /// <summary>The task of each row <c>[rows]</c>, or of all rows <c>[1]</c>; null if none was given.</summary>
     public Tensor? Tasks { get; }
 
-    /// <summary>Whether passes without gradients use folded copies of weights.</summary>
+    /// <summary>True if passes without gradients use folded copies of weights.</summary>
     public bool KeepsFolded => Volatile.Read(ref folders) > 0;
 
-    /// <summary>What acts at the model's modules.</summary>
+    /// <summary>The states of the model's sites.</summary>
     public IEnumerable<KeyValuePair<AdapterSite, SiteState>> Sites => sites;
 
-    /// <summary>What acts at a module: nothing where it has been adapted since.</summary>
+    /// <summary>The state at a site; empty if the module was adapted after this state was computed.</summary>
     public SiteState At(AdapterSite site) => sites.GetValueOrDefault(site) ?? SiteState.None;
 
     public void Retain() => holders++;
@@ -54,7 +54,7 @@ internal sealed class PassState
         foreach (var adapter in Adapters) adapter.Release();
     }
 
-    /// <summary>A pass, or a run of passes, begins to use it.</summary>
+    /// <summary>Called when a pass, or a sequence of passes, begins to use the state.</summary>
     public void Begin()
     {
         passes++;
@@ -68,7 +68,7 @@ internal sealed class PassState
         Release();
     }
 
-    /// <summary>Passes use folded copies from now on, until as many calls of <see cref="EndFolding"/>.</summary>
+    /// <summary>Lets passes use folded copies until a matching call of <see cref="EndFolding"/>.</summary>
     public void BeginFolding()
     {
         folders++;
@@ -82,7 +82,7 @@ internal sealed class PassState
         Release();
     }
 
-    // A pass may be using them, though nobody asks for them any more.
+    // A running pass may still use the copies after the last EndFolding.
     private void ForgetFolded()
     {
         if (folders > 0 || passes > 0) return;

@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The token ids of a forward pass, for adapter layers that act on some tokens alone.</summary>
+/// <summary>The token ids of a forward pass, for adapter layers that act only on some tokens.</summary>
 public sealed class PassTokens : IDisposable
 {
     private readonly Dictionary<object, Tensor> derived = new(ReferenceEqualityComparer.Instance);
-    private readonly Func<Tensor>? read;   // for a part of a pass, which seldom asks
+    private readonly Func<Tensor>? read;   // lazy, for a part of a pass: it rarely needs its ids
     private Tensor? ids;
 
     /// <summary>The tokens of a pass.</summary>
-    /// <param name="ids">Token ids <c>[batch, past + sequence]</c>; they stay the caller's.</param>
-    /// <param name="packedLengths">Lengths of the sequences that lie end to end in the single row; null otherwise.</param>
+    /// <param name="ids">Token ids <c>[batch, past + sequence]</c>; the caller keeps ownership.</param>
+    /// <param name="packedLengths">Lengths of the sequences that are packed into the single row; null if each row is one sequence.</param>
     public PassTokens(Tensor ids, IReadOnlyList<int>? packedLengths = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -21,15 +21,15 @@ public sealed class PassTokens : IDisposable
 
     private PassTokens(Func<Tensor> read, IReadOnlyList<int>? packedLengths) => (this.read, PackedLengths) = (read, packedLengths);
 
-    /// <summary>Token ids <c>[batch, past + sequence]</c>, those that a cache holds among them.</summary>
+    /// <summary>Token ids <c>[batch, past + sequence]</c>, including those in the cache.</summary>
     public Tensor Ids => ids ??= read!().DetachFromDisposeScope();
 
-    /// <summary>Lengths of the sequences that lie end to end in the single row; null if rows are single sequences.</summary>
+    /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; }
 
-    /// <summary>What follows from the tokens, computed once for all layers that ask with the same key.</summary>
-    /// <param name="key">What it is computed for.</param>
-    /// <param name="make">Computes it; the result stays this object's.</param>
+    /// <summary>A tensor that is derived from the tokens. It is computed once for all layers that use the same key.</summary>
+    /// <param name="key">Identifies the derived tensor.</param>
+    /// <param name="make">Computes the tensor, which this object then owns.</param>
     public Tensor Derive(object key, Func<Tensor> make)
     {
         ArgumentNullException.ThrowIfNull(make);
@@ -37,7 +37,7 @@ public sealed class PassTokens : IDisposable
         return derived[key] = make().DetachFromDisposeScope();
     }
 
-    /// <summary>The tokens of a part of the batch, taken when a layer asks for them.</summary>
+    /// <summary>The tokens of some rows or positions, selected when a layer reads them.</summary>
     internal PassTokens Part(Func<Tensor, Tensor> select) => new(() => select(Ids), PackedLengths);
 
     /// <inheritdoc/>

@@ -1,8 +1,8 @@
 namespace Peft;
 
-/// <summary>What one call of a module sees: the pass that it is a part of, or a pass of its own where the module is called alone.</summary>
-/// <param name="state">What acts.</param>
-/// <param name="own">The pass of its own.</param>
+/// <summary>The state that one module call uses: that of the surrounding pass, or of a pass of its own if the module is called alone.</summary>
+/// <param name="state">The state.</param>
+/// <param name="own">The call's own pass, if there is one.</param>
 internal readonly struct PassUse(PassState state, PassLease? own) : IDisposable
 {
     public PassState State => state;

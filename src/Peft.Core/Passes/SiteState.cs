@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>What acts at one module in a pass.</summary>
+/// <summary>The layers in effect at one module during a pass.</summary>
 internal sealed class SiteState
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>No layers.</summary>
     public static readonly SiteState None = new();
 
     private readonly Lock folding = new();
@@ -11,7 +11,7 @@ internal sealed class SiteState
 
     private SiteState() { }
 
-    /// <exception cref="PeftException">The module cannot do what is asked.</exception>
+    /// <exception cref="PeftException">The module does not support the settings.</exception>
     public SiteState(AdapterSite site, PassDraft draft)
     {
         if (!draft.AreEnabled || draft.IsDropped(site.Target))
@@ -26,20 +26,20 @@ internal sealed class SiteState
             Rows = new RowGroups(site.Target, rows);
             return;
         }
-        // What is merged is in the weight.
+        // Merged layers are part of the weight.
         if (!site.IsMerged) Layers = [.. draft.Composition?.At(site.Target, name => draft.ByName[name].At(site.Target)) ?? []];
     }
 
     /// <summary>The active layers, the innermost first.</summary>
     public AdapterLayer[] Layers { get; } = [];
 
-    /// <summary>The layers of each row, where rows have adapters of their own.</summary>
+    /// <summary>The layers of each row, if rows have adapters of their own.</summary>
     public RowGroups? Rows { get; }
 
-    /// <summary>Whether adapters are merged into the weights, and those of the base model count all the same.</summary>
+    /// <summary>True if adapters are merged into the weights, but the pass must use the base weights.</summary>
     public bool UsesBaseWeights { get; }
 
-    /// <summary>A copy of the module's weights with the active layers folded into it, which is kept.</summary>
+    /// <summary>A cached copy of the module's weights with the active layers folded in.</summary>
     public Weights Folded(AdapterSite site)
     {
         lock (folding)
@@ -47,7 +47,7 @@ internal sealed class SiteState
             if (folded is not null) return folded;
             using var scope = TorchSharp.torch.NewDisposeScope();
             var (weight, bias) = site.Fold(Layers);
-            // What is the module's own stays the module's.
+            // Clones, since the fold may return the module's own tensors.
             return folded = new Weights(weight.clone().DetachFromDisposeScope(), bias?.clone().DetachFromDisposeScope());
         }
     }

@@ -2,11 +2,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The virtual tokens of the active adapters, as a model asks for them.</summary>
-/// <remarks>Rows of a batch may have different numbers of them. They stand right before a row's input, so that a row with fewer begins with padding, which nothing may see or count.</remarks>
+/// <summary>The virtual tokens of the active adapters, for the model's forward pass.</summary>
+/// <remarks>
+/// Rows of a batch may have different numbers of virtual tokens. These directly precede the row's input, so a row with fewer begins with padding, which must be
+/// masked.
+/// </remarks>
 public sealed class PromptStack
 {
-    private readonly IReadOnlyList<PromptLayer>[] rows;   // one list for all rows, or one for each
+    private readonly IReadOnlyList<PromptLayer>[] rows;   // one list for all rows, or one per row
     private readonly PassState state;
 
     internal PromptStack(PassState state, IReadOnlyList<PromptLayer>[] rows)
@@ -15,24 +18,24 @@ public sealed class PromptStack
         Rows = [.. rows.Select(PromptRow.Of)];
     }
 
-    /// <summary>What stands before the rows of a batch: an entry for each, or one for all.</summary>
+    /// <summary>The virtual token counts of the rows: one entry per row, or a single one for all.</summary>
     public IReadOnlyList<PromptRow> Rows { get; }
 
-    /// <summary>Embeddings before the input, of the row that has most.</summary>
+    /// <summary>Number of embeddings before the input: the maximum over the rows.</summary>
     public int EmbeddingCount => Rows.Max(row => row.Embeddings);
 
-    /// <summary>Embeddings before the decoder's input of an encoder-decoder model, of the row that has most.</summary>
+    /// <summary>Number of embeddings before the decoder's input, for an encoder-decoder model: the maximum over the rows.</summary>
     public int DecoderEmbeddingCount => Rows.Max(row => row.DecoderEmbeddings);
 
-    /// <summary>Positions before the input that are keys and values only, of the row that has most.</summary>
+    /// <summary>Number of positions before the input that consist only of keys and values: the maximum over the rows.</summary>
     public int PrefixCount => Rows.Max(row => row.Prefix);
 
-    /// <summary>How far each layer's prefix is open, those of several adapters side by side; null for all the way.</summary>
+    /// <summary>Gate of each layer's prefix, concatenated over the adapters; null if the prefix is always fully attended.</summary>
     public IReadOnlyList<PrefixGate>? Gates
         => rows.SelectMany(row => row).Select(layer => layer.Gates).FirstOrDefault(gates => gates is not null) is not { } any ? null
             : [.. Enumerable.Range(0, any.Count).Select(layer => (PrefixGate)(input => rows.Length == 1 ? Open(rows[0], layer, input) : OpenRows(layer, input)))];
 
-    // One row after another, each with the gates of its adapters.
+    // Processes one row at a time, each with the gates of its adapters.
     private Tensor OpenRows(int layer, Tensor input)
         => cat([.. rows.Select((row, i) =>
         {
@@ -40,7 +43,7 @@ public sealed class PromptStack
             return Open(row, layer, input.narrow(0, i, 1)) is var open && open.shape[1] == 1 ? open.expand(-1, input.shape[1], -1) : open;
         })], 0);
 
-    // What has no gate is open, and so is what stands before a row with fewer tokens than others.
+    // Prefixes without a gate, and the padding of rows with fewer tokens, get a factor of 1.
     private Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
     {
         var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
@@ -51,11 +54,11 @@ public sealed class PromptStack
         Tensor Ones(int count) => ones([input.shape[0], 1, count], input.dtype, input.device);
     }
 
-    /// <summary>The virtual tokens for a forward pass. Where rows have different numbers of them, zeros come first.</summary>
-    /// <param name="batch">Rows of the input.</param>
-    /// <param name="training">Whether the model is in training mode.</param>
-    /// <param name="continues">Whether a cache holds the virtual tokens already: what is left then are tokens inside attention.</param>
-    /// <exception cref="PeftException">Adapters or tasks were given to another number of rows.</exception>
+    /// <summary>The virtual tokens for a forward pass. Rows with fewer tokens than others begin with zeros.</summary>
+    /// <param name="batch">Number of rows of the input.</param>
+    /// <param name="training">True if the model is in training mode.</param>
+    /// <param name="continues">True if a cache holds the virtual tokens already. Only tokens inside attention are then returned.</param>
+    /// <exception cref="PeftException">Adapters or tasks were given for another number of rows.</exception>
     public VirtualTokens Make(long batch, bool training, bool continues = false)
     {
         if (rows.Length > 1 && rows.Length != batch) throw new PeftException($"{rows.Length} rows were given adapters, but the input has {batch}.");
@@ -63,7 +66,7 @@ public sealed class PromptStack
         if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"{tasks.shape[0]} rows were given tasks, but the input has {batch}.");
         if (rows.Length == 1) return Join(rows[0], tasks);
         if (tasks is not null && tasks.shape[0] > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);
-        // Rows of one adapter share what it makes.
+        // Rows with the same adapter share its tokens.
         var made = new Dictionary<object, VirtualTokens>(ReferenceEqualityComparer.Instance);
         return VirtualTokens.Rows([.. rows.Select(row =>
         {
@@ -76,11 +79,11 @@ public sealed class PromptStack
     }
 }
 
-/// <summary>How many virtual tokens stand before a row's input.</summary>
-/// <param name="Embeddings">Embeddings before the input.</param>
-/// <param name="DecoderEmbeddings">Embeddings before the decoder's input of an encoder-decoder model.</param>
-/// <param name="Prefix">Positions before the input that are keys and values only.</param>
-/// <param name="Labels">The labels of the embeddings; null if the loss leaves them out.</param>
+/// <summary>Numbers of virtual tokens before a row's input.</summary>
+/// <param name="Embeddings">Number of embeddings before the input.</param>
+/// <param name="DecoderEmbeddings">Number of embeddings before the decoder's input, for an encoder-decoder model.</param>
+/// <param name="Prefix">Number of positions before the input that consist only of keys and values.</param>
+/// <param name="Labels">The labels of the embeddings; null if the loss ignores them.</param>
 public sealed record PromptRow(int Embeddings, int DecoderEmbeddings, int Prefix, VirtualLabels? Labels)
 {
     internal static PromptRow Of(IReadOnlyList<PromptLayer> layers)

@@ -2,22 +2,22 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>What an adapter puts before an input. The first dimension of each tensor is the number of rows, or 1 for the same in all.</summary>
+/// <summary>The virtual tokens of an adapter. The first dimension of each tensor is the number of rows, or 1 if all rows have the same tokens.</summary>
 public sealed record VirtualTokens
 {
     /// <summary>Embeddings before those of the input, <c>[rows, tokens, hidden]</c>.</summary>
     public Tensor? Embeddings { get; init; }
 
-    /// <summary>Embeddings before the decoder's input of an encoder-decoder model.</summary>
+    /// <summary>Embeddings before the decoder's input, for an encoder-decoder model.</summary>
     public Tensor? DecoderEmbeddings { get; init; }
 
-    /// <summary>Keys and values before those of the input, a pair per layer; of an encoder-decoder model before the decoder's.</summary>
+    /// <summary>Keys and values before those of the input, one pair per layer; for an encoder-decoder model those of the decoder.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
     /// <summary>Tokens inside the attention of layers.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
-    /// <summary>These, then others.</summary>
+    /// <summary>These tokens, followed by others.</summary>
     internal VirtualTokens Then(VirtualTokens next) => new()
     {
         Embeddings = Join(Embeddings, next.Embeddings, 1),
@@ -27,7 +27,7 @@ public sealed record VirtualTokens
         InAttention = [.. InAttention, .. next.InAttention],
     };
 
-    /// <summary>The tokens of several batches below each other.</summary>
+    /// <summary>Concatenates the tokens of several batches along the batch dimension.</summary>
     internal static VirtualTokens Rows(IReadOnlyList<VirtualTokens> rows) => new()
     {
         Embeddings = Below([.. rows.Select(row => row.Embeddings)], 1),
@@ -37,7 +37,7 @@ public sealed record VirtualTokens
         InAttention = [.. rows.SelectMany((row, i) => row.InAttention.Select(prompt => (prompt, i))).GroupBy(each => each.prompt, each => each.i).Select(group => OpenIn(group.Key, [.. group], rows.Count))],
     };
 
-    // One row below the other; those with fewer tokens begin with zeros.
+    // Concatenates along the batch dimension; rows with fewer tokens begin with zeros.
     private static Tensor? Below(IReadOnlyList<Tensor?> rows, int dimension)
     {
         if (rows.OfType<Tensor>().MaxBy(row => row.shape[dimension]) is not { } longest) return null;
@@ -53,7 +53,7 @@ public sealed record VirtualTokens
         }
     }
 
-    // All rows read all tokens: the gate is closed in those that have other adapters.
+    // All rows attend to all tokens, but the gate is 0 in rows with other adapters.
     private static AttentionPrompt OpenIn(AttentionPrompt prompt, int[] rows, int count)
     {
         var open = tensor([.. Enumerable.Range(0, count).Select(row => rows.Contains(row) ? 1f : 0)], [count, 1, 1, 1], device: prompt.Gate.device);
@@ -70,13 +70,13 @@ public sealed record VirtualTokens
     }
 }
 
-/// <summary>What virtual tokens contribute to a language model's loss: some are themselves to be predicted, and labels have weights.</summary>
-/// <param name="Ids">A label per virtual token, <see cref="Batch.IgnoredLabel"/> for none.</param>
-/// <param name="Weights">The weight of each.</param>
-/// <param name="CountsInput">Whether the labels of the input count, with weight 1.</param>
+/// <summary>Contribution of virtual tokens to a language model's loss: some may be labels themselves, and labels have weights.</summary>
+/// <param name="Ids">One label per virtual token, <see cref="Batch.IgnoredLabel"/> for none.</param>
+/// <param name="Weights">The weight of each label.</param>
+/// <param name="CountsInput">True if the labels of the input count, with weight 1.</param>
 public sealed record VirtualLabels(IReadOnlyList<long> Ids, IReadOnlyList<double> Weights, bool CountsInput = true)
 {
-    /// <summary>Virtual tokens that the loss leaves out.</summary>
-    /// <param name="count">How many.</param>
+    /// <summary>Labels of virtual tokens that the loss ignores.</summary>
+    /// <param name="count">Number of virtual tokens.</param>
     public static VirtualLabels None(int count) => new([.. Enumerable.Repeat((long)Batch.IgnoredLabel, count)], [.. Enumerable.Repeat(1.0, count)]);
 }

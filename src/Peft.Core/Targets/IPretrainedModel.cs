@@ -2,27 +2,30 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>What adapters ask of a pretrained transformer beyond being a module.</summary>
+/// <summary>A pretrained transformer: the properties that adapters need in addition to its modules.</summary>
 public interface IPretrainedModel
 {
-    /// <summary>Architecture, <c>model_type</c> of config.json: <c>llama</c>. Chooses the usual targets of a method.</summary>
+    /// <summary>Architecture, <c>model_type</c> of config.json: <c>llama</c>. Determines a method's default targets.</summary>
     string ModelType { get; }
 
-    /// <summary>What the model is for, in Hugging Face PEFT's words: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>; null if nothing in particular.</summary>
+    /// <summary>Task of the model, in Hugging Face PEFT's terms: <c>CAUSAL_LM</c>, <c>SEQ_CLS</c>; null if it has no particular task.</summary>
     string? TaskType { get; }
 
-    /// <summary>Folder or hub id that the model came from.</summary>
+    /// <summary>Folder or Hugging Face Hub id that the model was loaded from.</summary>
     string? NameOrPath { get; }
 
     /// <summary>The token embedding.</summary>
     nn.Module InputEmbeddings { get; }
 
-    /// <summary>Further paths under which Hugging Face's model has the token embedding, so that its files hold what belongs to it under each: those of an encoder and a decoder that share it.</summary>
+    /// <summary>
+    /// Additional paths of the token embedding in Hugging Face's model, whose files hold its tensors under each path: for an encoder and a decoder that share
+    /// it.
+    /// </summary>
     IReadOnlyList<string> EmbeddingCopies => [];
 
-    /// <summary>The language-model head or the classifier, which <c>all-linear</c> leaves out; null if there is none.</summary>
+    /// <summary>The language-model head or the classifier, which <c>all-linear</c> excludes; null if there is none.</summary>
     nn.Module? Head { get; }
 
-    /// <summary>Rows that the token embedding had before it was resized; null if it was not. An adapter is then saved with the embedding.</summary>
+    /// <summary>Number of rows of the token embedding before it was resized; null if it was not resized. A resized embedding is saved with an adapter.</summary>
     int? ResizedFrom => null;
 }

@@ -1,18 +1,18 @@
 namespace Peft;
 
-/// <summary>A model whose layers an adapter may run in another order, some of them more than once.</summary>
+/// <summary>A model that can run its layers in another order, with some of them repeated, for an adapter.</summary>
 public interface IReordersLayers
 {
-    /// <summary>Number of its own layers.</summary>
+    /// <summary>Number of the model's own layers.</summary>
     int LayerCount { get; }
 
     /// <summary>
-    /// Puts layers in the place of the model's own: each is a module of its own, that adapters enter apart from others, and has the weights of the
-    /// layer that it stands for. Nothing is copied.
+    /// Replaces the model's layers by a new sequence. Each new layer is a separate module, which is adapted separately, and shares the weights of the
+    /// layer that it repeats. Nothing is copied.
     /// </summary>
-    /// <param name="order">Index of the model's own layer at each place.</param>
-    /// <param name="isActive">Asked in each pass: whether it runs in this order, or in the model's own.</param>
-    /// <returns>Puts the model's own layers back when it is disposed.</returns>
-    /// <exception cref="AdapterOptionsException">The model cannot do that.</exception>
+    /// <param name="order">Index of the model's own layer at each position.</param>
+    /// <param name="isActive">Called in each pass: true to run in this order, false to run in the model's own.</param>
+    /// <returns>A scope that restores the model's own layers when it is disposed.</returns>
+    /// <exception cref="AdapterOptionsException">The model does not support this.</exception>
     IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive);
 }

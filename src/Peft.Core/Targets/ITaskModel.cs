@@ -2,23 +2,23 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A model whose head is made for a task, which its adapters keep with them (<see cref="TaskDescription"/>).</summary>
+/// <summary>A model whose head fits a task. Its adapters store the task with them (<see cref="TaskDescription"/>).</summary>
 public interface ITaskModel
 {
-    /// <summary>What the model is for now; null if there is nothing to say.</summary>
+    /// <summary>The current task of the model; null if it has no description.</summary>
     TaskDescription? Task { get; }
 
-    /// <summary>The head's projection, whose size the task decides.</summary>
+    /// <summary>The head's projection, whose size depends on the task.</summary>
     nn.Module? TaskHead { get; }
 
-    /// <summary>How the head can fit the task of an adapter that is to be added: as many classes, the same pooling.</summary>
-    /// <param name="task">What the adapter was trained for.</param>
-    /// <param name="adapter">Name of the adapter, for errors.</param>
-    /// <param name="alone">Whether the model has no other adapter, so that its head may change.</param>
-    /// <returns>Makes it fit, while no pass runs, and returns what undoes that; null if it fits as it is.</returns>
-    /// <exception cref="AdapterMismatchException">The head cannot be made to fit.</exception>
+    /// <summary>Checks whether the head fits the task of an adapter to be added: the same number of classes, the same pooling.</summary>
+    /// <param name="task">The task that the adapter was trained for.</param>
+    /// <param name="adapter">Name of the adapter, for error messages.</param>
+    /// <param name="alone">True if the model has no other adapter, so that its head may be replaced.</param>
+    /// <returns>An action that replaces the head, to be called while no pass runs, and returns its undo action; null if the head fits already.</returns>
+    /// <exception cref="AdapterMismatchException">The head does not fit and cannot be replaced.</exception>
     Func<Action>? Fit(TaskDescription task, string adapter, bool alone);
 
-    /// <summary>Takes over the task of an adapter that becomes part of the model's own weights.</summary>
+    /// <summary>Takes the task of an adapter that is merged permanently.</summary>
     void Adopt(TaskDescription task);
 }

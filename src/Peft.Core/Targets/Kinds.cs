@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A module of this library: it applies itself.</summary>
+/// <summary>A module of this library, which applies itself.</summary>
 internal sealed class OwnTarget(string path, AdaptableModule module) : Target(path, module)
 {
     // Lookup tables and GPT-2's Conv1D store [in, out].
@@ -43,10 +43,10 @@ internal sealed class LinearTarget(string path, TorchSharp.Modules.Linear module
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null) => nn.functional.linear(input, matrix, bias);
 }
 
-/// <summary>TorchSharp's Embedding, a table <c>[rows, size]</c>: as an operation, a matrix <c>[size, rows]</c> applied to one-hot ids.</summary>
+/// <summary>TorchSharp's Embedding, a table <c>[rows, size]</c>; as an operation, a matrix <c>[size, rows]</c> applied to one-hot ids.</summary>
 internal sealed class EmbeddingTarget(string path, TorchSharp.Modules.Embedding module) : Target(path, module)
 {
-    public override Parameter Weight { get; } = module.weight!;   // the native module gives a new wrapper at each call
+    public override Parameter Weight { get; } = module.weight!;   // the native module returns a new wrapper at each call
     public override Parameter? Bias => null;
     public override long Out => Weight.shape[1];
     public override long In => Weight.shape[0];
@@ -62,7 +62,7 @@ internal sealed class EmbeddingTarget(string path, TorchSharp.Modules.Embedding 
     }
 }
 
-/// <summary>TorchSharp's Conv1d, Conv2d and Conv3d, a weight <c>[out, in/groups, kernel…]</c> seen with its last dimensions as one.</summary>
+/// <summary>TorchSharp's Conv1d, Conv2d and Conv3d: a weight <c>[out, in/groups, kernel…]</c>, viewed as a matrix with all dimensions but the first flattened.</summary>
 internal sealed class ConvolutionTarget : Target
 {
     private readonly Convolution module;
@@ -91,13 +91,13 @@ internal sealed class ConvolutionTarget : Target
     public override Tensor AlongOutput(Tensor vector) => vector.reshape([-1, .. Ones]);
     public override Tensor AlongInput(Tensor vector) => vector.reshape([-1, .. Ones]);
 
-    // Each row of the matrix sees the channels of its group, each under every place of the kernel.
+    // Each row of the matrix sees the channels of its group, each at every position of the kernel.
     public override Tensor ScaleColumns(Tensor matrix, Tensor vector)
         => matrix.view(module.groups, -1, inner[0], Kernel).mul(vector.reshape(module.groups, 1, inner[0], 1)).view(Out, In);
 
-    internal override long Positions(Tensor input) => input.numel() / module.in_channels;   // at stride 1; enough for a cost
+    internal override long Positions(Tensor input) => input.numel() / module.in_channels;   // exact at stride 1; good enough for an estimated cost
 
-    // A matrix that is as wide as all groups together sees all channels.
+    // A matrix as wide as all groups together sees all channels.
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
     {
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
@@ -114,13 +114,13 @@ internal sealed class ConvolutionTarget : Target
     public override Tensor ApplyFactors(Tensor input, Tensor a, Tensor b)
     {
         if (module.groups == 1) return base.ApplyFactors(input, a, b);
-        using var product = b.mm(a);   // rows of one group would see the hidden channels of their own group alone
+        using var product = b.mm(a);   // as separate convolutions, rows of a group would only see hidden channels of that group
         return Apply(input, product);
     }
 
     private long Kernel => In / inner[0];
 
-    // Padding that convolutions of any device know: as many zeros at both ends. Other padding is put around the input first.
+    // Padding that convolutions support on every device: the same number of zeros at both ends. Any other padding is applied to the input first.
     private (long[]? Edges, long[] Sides) Padding
     {
         get
@@ -135,11 +135,11 @@ internal sealed class ConvolutionTarget : Target
             };
             if (ends.All(end => end == (0, 0))) return (null, none);
             if (module.padding_mode == TorchSharp.PaddingModes.Zeros && ends.All(end => end.Start == end.End)) return (null, [.. ends.Select(end => end.Start)]);
-            return ([.. ends.Reverse().SelectMany(end => new[] { end.Start, end.End })], none);   // the last dimension first
+            return ([.. ends.Reverse().SelectMany(end => new[] { end.Start, end.End })], none);   // last dimension first
         }
     }
 
-    // Where the matrix is narrower than there are hidden channels, the groups have theirs each.
+    // If the matrix is narrower than the hidden channels, each group has its own hidden channels.
     public override Tensor Expand(Tensor hidden, Tensor matrix)
     {
         var ones = Ones;
@@ -155,7 +155,7 @@ internal sealed class ConvolutionTarget : Target
     };
 }
 
-/// <summary>TorchSharp's LayerNorm: a vector for a weight.</summary>
+/// <summary>TorchSharp's LayerNorm, whose weight is a vector.</summary>
 internal sealed class LayerNormTarget(string path, TorchSharp.Modules.LayerNorm module) : Target(path, module)
 {
     public override Parameter Weight => module.weight!;

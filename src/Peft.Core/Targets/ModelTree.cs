@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A model as the planner of an adapter sees it: its modules by path, and which of them adapters can enter.</summary>
+/// <summary>The structure of a model, for planning an adapter: its modules by path, and the targets among them.</summary>
 public sealed class ModelTree
 {
     internal static readonly string[] ClassifierNames = ["classifier", "score"];
@@ -19,7 +19,7 @@ public sealed class ModelTree
         {
             if (IsDisposed(module)) throw new ObjectDisposedException(model.GetType().Name, $"This {model.GetType().Name} was disposed{(path.Length == 0 ? "" : $", or its module {path} was")}: adapt a model that still exists.");
             Paths.Add(path);
-            // A module that the model has under several paths is one target, by its first.
+            // A module with several paths is a single target, identified by its first path.
             if (byModule.TryGetValue(module, out var shared)) OtherPaths.Add(path, shared);
             if (shared is not null || Target.From(path, module) is not { } target) continue;
             byModule.Add(module, target);
@@ -37,24 +37,24 @@ public sealed class ModelTree
     /// <summary>The model.</summary>
     public nn.Module Model { get; }
 
-    /// <summary>Every module that an adapter can enter, in the order of the model; a module that the model uses twice stands here once.</summary>
+    /// <summary>Every module that can be adapted, in the order of the model. A module that the model uses twice occurs once.</summary>
     public IReadOnlyList<Target> Targets => All;
 
     /// <summary>Architecture, if the model is a pretrained transformer.</summary>
     public string? ModelType => (Model as IPretrainedModel)?.ModelType;
 
-    /// <summary>What the model is for, if it knows.</summary>
+    /// <summary>Task of the model, if known.</summary>
     public string? TaskType => (Model as IPretrainedModel)?.TaskType;
 
-    /// <summary>Paths of all modules, whether adapters can enter them or not.</summary>
+    /// <summary>Paths of all modules, including those that cannot be adapted.</summary>
     public IReadOnlyList<string> ModulePaths => Paths;
 
     private List<string> Paths { get; } = [];
 
-    /// <summary>Paths of the parameters that required a gradient before the model was frozen.</summary>
+    /// <summary>Names of the parameters that required gradients before the model was frozen.</summary>
     internal HashSet<string> Learning { get; }
 
-    /// <summary>Further paths of targets that the model has under several.</summary>
+    /// <summary>Additional paths of targets with several paths.</summary>
     internal Dictionary<string, Target> OtherPaths { get; } = [];
 
     private List<Target> All { get; } = [];
@@ -65,22 +65,22 @@ public sealed class ModelTree
     /// <summary>The head, if the model is a pretrained transformer and has one.</summary>
     public Target? Head => Find((Model as IPretrainedModel)?.Head);
 
-    /// <summary>Other targets that use the same weight as this one: a head tied to the embedding.</summary>
+    /// <summary>Other targets that use the same weight, such as a head that is tied to the embedding.</summary>
     public IEnumerable<Target> TiedWith(Target target)
     {
         ArgumentNullException.ThrowIfNull(target);
         return All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
     }
 
-    /// <summary>The targets that a list of names means, as Hugging Face matches them (a path or its last parts).</summary>
+    /// <summary>The targets that match a list of names, by Hugging Face's rule (a path or its last parts).</summary>
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
         => [.. All.Where(target => names.Any(name => ModuleSelector.Means(name, target.Path)))];
 
     /// <summary>
-    /// The parameters that a list of names means (a path or its last parts): the weights of <see cref="Targets"/>, and matrices <c>[out, in]</c> or
-    /// <c>[experts, out, in]</c> that other modules own.
+    /// The parameters that match a list of names (a path or its last parts): the weights of <see cref="Targets"/>, and matrices <c>[out, in]</c> or
+    /// <c>[experts, out, in]</c> of other modules.
     /// </summary>
-    /// <param name="field">The option that names them.</param>
+    /// <param name="field">Name of the option, for error messages.</param>
     /// <param name="names">The names.</param>
     /// <exception cref="TargetNotFoundException">A name matches no parameter.</exception>
     public IReadOnlyList<Target> Parameters(string field, IReadOnlyCollection<string> names)
@@ -93,7 +93,7 @@ public sealed class ModelTree
             idle.RemoveAll(name => own.Any(pair => ModuleSelector.Means(name, path.Length == 0 ? pair.name : $"{path}.{pair.name}")));
             if (own.Find(pair => pair.parameter.dim() is not (2 or 3)) is { name: { } odd, parameter: { } vector })
                 throw new TargetNotFoundException($"{field}: {path}.{odd} is [{string.Join(", ", vector.shape)}], but only matrices and stacks of matrices can be adapted.");
-            // Hugging Face PEFT wraps a module once for each of its parameters, the last one outermost.
+            // Hugging Face PEFT wraps a module once per parameter; the wrapper of the last one is outermost.
             matches.AddRange(own.Select((pair, i) => new ParameterTarget(
                 string.Join('.', Enumerable.Repeat("base_layer", own.Count - 1 - i).Prepend(path).Where(part => part.Length > 0)), pair.name, module, pair.parameter)));
         }
@@ -101,8 +101,8 @@ public sealed class ModelTree
         return matches;
     }
 
-    /// <summary>Those of the parameters of modules that are no targets that are chosen by their paths: each is one of its own.</summary>
-    /// <exception cref="PeftException">A parameter cannot have another value for the time of a pass.</exception>
+    /// <summary>The parameters that are chosen by their paths, among those of modules that are not targets. Each is a target of its own.</summary>
+    /// <exception cref="PeftException">A parameter cannot be replaced for the duration of a pass.</exception>
     internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
     {
         var all = Walk(Model).Where(pair => !byModule.ContainsKey(pair.Module))
@@ -112,18 +112,18 @@ public sealed class ModelTree
             if (All.Concat(all).Count(other => ReferenceEquals(other.Weight, target.Weight)) > 1)
                 throw new PeftException($"{target} is also the parameter of another module, and only their code knows where it is used. Train the model by a {nameof(ModuleTrainable)} instead.");
             if (!target.IsManaged)
-                throw new PeftException($"{target} lies in native code, where no other value can stand for it. Train the model by a {nameof(ModuleTrainable)} instead.");
+                throw new PeftException($"{target} is used by native code, so its value cannot be replaced for a pass. Train the model by a {nameof(ModuleTrainable)} instead.");
             yield return target;
         }
     }
 
-    /// <summary>The model, if virtual tokens can be put before its input.</summary>
-    /// <exception cref="AdapterOptionsException">They cannot.</exception>
+    /// <summary>The model, if it supports virtual tokens.</summary>
+    /// <exception cref="AdapterOptionsException">It does not.</exception>
     public IPromptedModel Prompted => Model as IPromptedModel ?? throw new AdapterOptionsException(
-        $"This method puts virtual tokens before the input of a pretrained transformer, and {Model.GetType().Name} is none ({nameof(IPromptedModel)}). Use a method that enters modules, such as LoRA, or load the model with Peft.Models.");
+        $"This method puts virtual tokens before the input of a pretrained transformer ({nameof(IPromptedModel)}), which {Model.GetType().Name} is not. Use a method that adapts modules, such as LoRA, or load the model with Peft.Models.");
 
-    /// <summary>Modules that are new for a task and must be trained with an adapter, as Hugging Face PEFT names them: the classifier. Empty for a language model.</summary>
-    /// <param name="taskType">The task, <c>SEQ_CLS</c>; the model's own if null.</param>
+    /// <summary>Modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
+    /// <param name="taskType">The task, such as <c>SEQ_CLS</c>; the model's own if null.</param>
     public IReadOnlyList<string> NewModules(string? taskType = null) => (taskType ?? TaskType) switch
     {
         "SEQ_CLS" or "TOKEN_CLS" => ClassifierNames,
@@ -134,27 +134,27 @@ public sealed class ModelTree
     /// <summary>Names of the modules that are trained whole: those of the options, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
     /// <param name="options">The options.</param>
     /// <param name="names">Their <c>modules_to_save</c>.</param>
-    /// <exception cref="TargetNotFoundException">A name of a program's matches nothing.</exception>
+    /// <exception cref="TargetNotFoundException">A name that the program gave matches nothing.</exception>
     public IReadOnlyList<string>? WholeModuleNames(AdapterOptions options, IReadOnlyList<string>? names)
     {
         ArgumentNullException.ThrowIfNull(options);
-        // A file's names are Hugging Face's; a program's mean a path or its last parts, and become paths where more would end in their letters.
+        // Names from a file follow Hugging Face's rule. Names from a program mean a path or its last parts; they become paths if Hugging Face's rule would match more.
         if (names is not null && !options.InferenceMode)
         {
-            if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: take it out.");
+            if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: remove it.");
             string[] idle = [.. names.Where(name => !IsNew(name) && !Paths.Exists(path => ModuleSelector.Means(name, path)))];
             if (idle.Length > 0) throw NotFound(nameof(TargetedOptions.ModulesToSave), idle);
             names = [.. names.SelectMany(name => IsNew(name) || Paths.TrueForAll(path => !Ends(path, name) || ModuleSelector.Means(name, path)) ? [name] : Paths.Where(path => ModuleSelector.Means(name, path))).Distinct()];
         }
-        // The head of a task is new: it must be trained with the adapter. Hugging Face names all that its models of the task use.
+        // A task's head is new and must be trained with the adapter. Hugging Face lists all head names that its models use for the task.
         string[] missing = [.. NewModules(options.TaskType).Except(names ?? [])];
         return missing.Length == 0 ? names : [.. names ?? [], .. missing];
     }
 
     private static bool IsNew(string name) => ClassifierNames.Contains(name) || AnswererNames.Contains(name);
 
-    /// <summary>Layers that train modules whole.</summary>
-    /// <param name="names">Their names, as <see cref="TargetedOptions.ModulesToSave"/>; those of <see cref="NewModules"/> may match nothing.</param>
+    /// <summary>Layers that fully train modules.</summary>
+    /// <param name="names">Names as in <see cref="TargetedOptions.ModulesToSave"/>; those of <see cref="NewModules"/> may match nothing.</param>
     /// <exception cref="TargetNotFoundException">Another name matches nothing.</exception>
     public IReadOnlyList<AdapterLayer> WholeModules(IReadOnlyList<string> names)
     {
@@ -181,8 +181,8 @@ public sealed class ModelTree
         if (unmatched.Count > 0) throw TargetHints.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
     }
 
-    /// <summary>The error for names of which none, or not all, match: with the nearest names and an outline of the model.</summary>
-    /// <param name="field">The option that names them.</param>
+    /// <summary>An error for names that match nothing, with the nearest names and an outline of the model.</summary>
+    /// <param name="field">Name of the option.</param>
     /// <param name="names">The names.</param>
     public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names)
     {
@@ -196,7 +196,7 @@ public sealed class ModelTree
     internal IEnumerable<AdapterLayer> WholeModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];
-        if (!options.InferenceMode) RequireWholeModules(names);   // of a file it is a warning
+        if (!options.InferenceMode) RequireWholeModules(names);   // only a warning for a saved adapter
         var layers = new List<AdapterLayer>();
         foreach (var target in All.Where(target => IsTrainedWhole(options, target) && adapted.All(layer => layer.Target != target)))
         {
@@ -207,14 +207,14 @@ public sealed class ModelTree
         return layers;
     }
 
-    // Unlike targets, Hugging Face saves whatever ends in the name: the name "classifier" means a "pre_classifier" too.
+    // For saved modules, Hugging Face matches by suffix: "classifier" also matches "pre_classifier".
     internal static bool Ends(string path, string name) => path.EndsWith(name, StringComparison.Ordinal);
 
     private static bool IsUnder(string path, string root) => path == root || path.StartsWith(root + ".", StringComparison.Ordinal);
 
     private Target? Find(nn.Module? module) => module is not null && byModule.TryGetValue(module, out var target) ? target : null;
 
-    // TorchSharp's named_modules leaves the module itself out: a model may be a single Linear.
+    // TorchSharp's named_modules does not include the module itself, but a model may be a single Linear.
     private static IEnumerable<(string Path, nn.Module Module)> Walk(nn.Module model)
         => model.named_modules().Select(pair => (pair.name, pair.module)).Prepend(("", model));
 }

@@ -5,15 +5,15 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// A parameter of a module that is no target itself: a matrix <c>[out, in]</c>, one per expert, <c>[experts, out, in]</c>, or a vector. Its module's own
-/// code uses it as it likes, so an adapter cannot stand around an operation: while the module runs, the parameter has the adapted value.
+/// A parameter of a module that is not a target: a matrix <c>[out, in]</c>, one matrix per expert, <c>[experts, out, in]</c>, or a vector. Only the module's own
+/// code knows how the parameter is used, so an adapter cannot wrap the operation. Instead, the parameter has the adapted value while the module runs.
 /// </summary>
 internal sealed class ParameterTarget(string path, string name, nn.Module owner, Parameter parameter) : Target(path, owner)
 {
     private static readonly FieldInfo Handle = typeof(Tensor).GetField("handle", BindingFlags.NonPublic | BindingFlags.Instance)
         ?? throw new PeftException("This version of TorchSharp has no field Tensor.handle: use the version that Peft was built with.");
 
-    /// <summary>Whether the module's code is .NET, which uses the object that another value is lent to. Those of TorchSharp's modules that are native hold it in no field.</summary>
+    /// <summary>True if .NET code uses the parameter object, whose value can then be replaced. TorchSharp's native modules hold their parameters in no field.</summary>
     public bool IsManaged { get; } = owner.GetType().Assembly != typeof(nn.Module).Assembly || Fields(owner.GetType()).Any(field => ReferenceEquals(field.GetValue(owner), parameter));
 
     public override Parameter Weight => parameter;
@@ -32,11 +32,11 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     public override Tensor ToStored(Tensor matrix) => matrix.alias();
 
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
-        => throw new PeftException($"{this} is a parameter: only its module knows what is done with it.");
+        => throw new PeftException($"{this} is a parameter: only its module knows how it is used.");
 
-    /// <summary>Lets the parameter have another value while its module runs.</summary>
-    /// <param name="value">The value for a pass, which may have a gradient; null to leave the parameter alone. It is disposed after the pass.</param>
-    /// <returns>Ends that.</returns>
+    /// <summary>Replaces the value of the parameter while its module runs.</summary>
+    /// <param name="value">The value for a pass, which may require a gradient; null leaves the parameter unchanged. It is disposed after the pass.</param>
+    /// <returns>An action that removes the replacement.</returns>
     public Action Lend(Func<Tensor?> value)
     {
         Tensor? lent = null;
@@ -48,7 +48,7 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
             lent.Dispose();
             lent = null;
         }
-        // A pass that threw has not come to its end: it is ended before the next one.
+        // If a pass threw, its value was not restored: restore it before the next pass.
         var before = Hook("register_forward_pre_hook", _ =>
         {
             Restore();
@@ -69,11 +69,11 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     private static IEnumerable<FieldInfo> Fields(Type? type)
         => type is null || type == typeof(nn.Module) ? [] : type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly).Concat(Fields(type.BaseType));
 
-    // Every kind of module that can be called has these two, but their common base does not.
+    // Every callable module has these two methods, but their common base class does not.
     private Action Hook(string registration, Action<nn.Module> hook)
     {
         var register = Module.GetType().GetMethod(registration, [typeof(Action<nn.Module>)])
-            ?? throw new PeftException($"{this} cannot be adapted: its module is never called, so there is no moment to do it.");
+            ?? throw new PeftException($"{this} cannot be adapted: its module is never called.");
         var remover = register.Invoke(Module, [hook])!;
         return () => remover.GetType().GetMethod("remove")!.Invoke(remover, []);
     }

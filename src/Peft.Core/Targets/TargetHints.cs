@@ -2,10 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-/// <summary>What an error about names that match nothing says: why, what is near, and what there is.</summary>
+/// <summary>Error messages for names that match nothing: the reason, the nearest names, and the modules of the model.</summary>
 internal static class TargetHints
 {
-    /// <summary>The error for names, or for one regular expression, of which none, or not all, match.</summary>
+    /// <summary>The error for names, or for a single regular expression, if at least one matches nothing.</summary>
     public static TargetNotFoundException NotFound(ModelTree model, string field, IReadOnlyCollection<string> names, bool isPattern = false)
     {
         var reasons = string.Concat(names.SelectMany(name => Reasons(name, model, isPattern)).Distinct().Take(4).Select(reason => $"{reason} "));
@@ -21,7 +21,7 @@ internal static class TargetHints
     {
         if (string.IsNullOrWhiteSpace(name))
         {
-            yield return "A name is empty, which means the model itself, and adapters cannot enter that: name modules in it.";
+            yield return "A name is empty. That means the model itself, which cannot be adapted: name modules in it.";
             yield break;
         }
         ModuleSelector? pattern = isPattern ? (ModuleSelector)name : null;
@@ -30,12 +30,12 @@ internal static class TargetHints
         if (model.OtherPaths.FirstOrDefault(pair => ModuleSelector.Means(name, pair.Key)) is { Value: { } shared, Key: var other })
             yield return $"{other} is the module {shared.Path} under another path: name that.";
         if (model.Targets.Select(target => Last(target.Path)).FirstOrDefault(each => each != Last(name) && string.Equals(each, Last(name), StringComparison.OrdinalIgnoreCase)) is { } alike)
-            yield return $"Upper and lower case count: '{alike}' is a module, '{Last(name)}' is not.";
+            yield return $"Names are case-sensitive: '{alike}' is a module, '{Last(name)}' is not.";
         if (model.Model.named_modules().FirstOrDefault(pair => (ModuleSelector.Means(name, pair.name) || pattern?.Matches(pair.name) == true) && model.Targets.All(target => target.Path != pair.name)) is { module: { } found, name: var path }
             && !model.OtherPaths.ContainsKey(path))
         {
             string[] inside = [.. model.Targets.Where(target => target.Path.StartsWith(path + ".", StringComparison.Ordinal)).Select(target => Last(target.Path)).Distinct().Take(6)];
-            yield return $"The module {path} ({found.GetType().Name}) is none that adapters can enter{(inside.Length > 0 ? $": name what is in it ({string.Join(", ", inside)})" : "")}.";
+            yield return $"The module {path} ({found.GetType().Name}) cannot be adapted itself{(inside.Length > 0 ? $": name modules in it ({string.Join(", ", inside)})" : "")}.";
         }
     }
 
@@ -46,7 +46,7 @@ internal static class TargetHints
 
     private static string Last(string path) => path[(path.LastIndexOf('.') + 1)..];
 
-    // The module tree with runs of layers folded: model.layers.{0-21}.self_attn.q_proj.
+    // The module tree, with repeated layers merged into one line: model.layers.*.self_attn.q_proj.
     public static string Outline(ModelTree model)
         => string.Join(Environment.NewLine, model.Targets
             .GroupBy(target => Regex.Replace(target.Path, @"(?<=\.|^)\d+(?=\.|$)", "*"))

@@ -3,10 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-/// <summary>The one matcher of module names, by Hugging Face PEFT's rules.</summary>
+/// <summary>Matches module names by Hugging Face PEFT's rules.</summary>
 internal static class TargetMatcher
 {
-    /// <summary>The targets that options mean, and the options with default names resolved.</summary>
+    /// <summary>The targets of options, and the options with default names resolved.</summary>
     public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Match(TargetedOptions options, ModelTree model)
     {
         var selector = options.TargetModules ?? Default(options, model);
@@ -14,22 +14,22 @@ internal static class TargetMatcher
         var matches = model.Targets.Where(target => Selects(selector, options, target.Path, model, target)).ToList();
         RequireMatches(selector, options, matches, model);
 
-        // A file names what was adapted: "all-linear" and defaults depend on the reader's version.
+        // A file stores the resolved names: the meaning of "all-linear" and of defaults depends on the reader's version.
         ModuleSelector resolved = selector.IsAllLinear ? matches.Select(target => target.Path).ToArray() : selector;
         return (matches, options with { TargetModules = resolved });
     }
 
-    /// <summary>Options that change nothing, such as a misspelt exclusion: no error, since a file may serve several models.</summary>
+    /// <summary>Warnings for options without effect, such as a misspelt exclusion. They are not errors, since a file may be used with several models.</summary>
     public static IEnumerable<string> Idle(TargetedOptions options, ModelTree model)
     {
         string[] unmatched = [.. options.TargetModules?.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))) ?? []];
-        if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that an adapter can enter: the adapter has the others alone.";
+        if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that an adapter can enter: only the others are adapted.";
         string[] unsaved = [.. model.UnmatchedWholeModules(options.ModulesToSave ?? [])];
         if (unsaved.Length > 0) yield return $"ModulesToSave [{string.Join(", ", unsaved)}] matches no module of {model.Model.GetType().Name}.";
         var excluded = options.ExcludeModules;
         string[] idle = excluded is null ? [] : excluded.Pattern is { } pattern ? (model.ModulePaths.Any(excluded.Matches) ? [] : [pattern])
             : [.. excluded.Names.Where(name => !model.ModulePaths.Any(path => ModuleSelector.Means(name, path)))];
-        if (idle.Length > 0) yield return $"ExcludeModules [{string.Join(", ", idle)}] matches no module of {model.Model.GetType().Name}, so nothing is left out by it.";
+        if (idle.Length > 0) yield return $"ExcludeModules [{string.Join(", ", idle)}] matches no module of {model.Model.GetType().Name}, so it excludes nothing.";
         var layers = options.LayersToTransform?.Where(layer => !model.ModulePaths.Any(path => LayerNumber(path, options.LayersPattern) == layer)).ToList();
         if (layers is { Count: > 0 }) yield return $"LayersToTransform [{string.Join(", ", layers)}] names no layer of {model.Model.GetType().Name}.";
     }
@@ -39,7 +39,7 @@ internal static class TargetMatcher
         if (options.DefaultTargets(model) is { } usual) return usual;
         if (options.MayTargetNothing) return null;
         throw new TargetNotFoundException(
-            $"{options.PeftType} knows no usual targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is no pretrained transformer")}. " +
+            $"{options.PeftType} has no default targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is not a pretrained transformer")}. " +
             $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{TargetHints.Outline(model)}");
     }
 
@@ -56,7 +56,7 @@ internal static class TargetMatcher
         return LayerNumber(path, options.LayersPattern) is { } number && layers.Contains(number);
     }
 
-    /// <summary>Number of the layer that a path lies in: of the first numbered part, or of the one after a named list.</summary>
+    /// <summary>Index of the layer that contains a path: the first number in it, or the one that follows a named list.</summary>
     public static int? LayerNumber(string path, IReadOnlyList<string>? lists)
     {
         if (lists is not { Count: > 0 }) lists = ["[^.]+"];
@@ -69,14 +69,14 @@ internal static class TargetMatcher
     private static void RequireMatches(ModuleSelector selector, TargetedOptions options, List<Target> matches, ModelTree model)
     {
         if (selector is { Pattern: null, Names.Count: 0 })
-            throw new AdapterOptionsException($"{nameof(options.TargetModules)} is an empty list, so there is nothing to adapt: name modules, or leave it out for the method's usual ones.");
-        // A name that matches nothing while others match is a slip that would go unseen: half of the adapter would be missing.
+            throw new AdapterOptionsException($"{nameof(options.TargetModules)} is an empty list, so there is nothing to adapt: name modules, or leave it null for the method's defaults.");
+        // A name that matches nothing while others match is an error that would go unnoticed: part of the adapter would be missing.
         var idle = selector.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))).ToList();
-        // Who only loads a file cannot mend it, and Hugging Face PEFT wrote it with such names too: Idle tells them.
+        // The user of a saved adapter cannot correct it, and Hugging Face PEFT also saves such names. Idle warns about them.
         if (idle.Count > 0 && !(options.InferenceMode && idle.Count < selector.Names.Count)) throw TargetHints.NotFound(model, nameof(options.TargetModules), idle);
         if (matches.Count == 0)
             throw selector.Pattern is null
-                ? new TargetNotFoundException($"All modules that TargetModules {selector} matches are left out by ExcludeModules {options.ExcludeModules} or LayersToTransform [{string.Join(", ", options.LayersToTransform ?? [])}].")
+                ? new TargetNotFoundException($"All modules that TargetModules {selector} matches are excluded by ExcludeModules {options.ExcludeModules} or LayersToTransform [{string.Join(", ", options.LayersToTransform ?? [])}].")
                 : TargetHints.NotFound(model, nameof(options.TargetModules), [selector.Pattern], isPattern: true);
     }
 }

@@ -6,22 +6,22 @@ namespace Peft;
 [TypeConverter(typeof(TextConverter<AdamWOptions>))]
 public sealed record AdamWOptions
 {
-    /// <summary>Decay of the running mean of gradients, in [0, 1). 0.9.</summary>
+    /// <summary>Decay of the running mean of gradients, in [0, 1). 0.9 by default.</summary>
     public double Beta1 { get; init; } = 0.9;
 
-    /// <summary>Decay of the running mean of squared gradients, in [0, 1). 0.999.</summary>
+    /// <summary>Decay of the running mean of squared gradients, in [0, 1). 0.999 by default.</summary>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <summary>Added to the denominator. 1e-8.</summary>
+    /// <summary>Term added to the denominator. 1e-8 by default.</summary>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Whether epsilon is added before the bias correction, as LoRA-FA's published optimizer does, and not after it as torch does.</summary>
+    /// <summary>True to add epsilon before the bias correction, as LoRA-FA's published optimizer does; false to add it after, as torch does.</summary>
     public bool EpsilonBeforeCorrection { get; init; }
 
-    /// <summary>Decoupled weight decay per step and unit of learning rate. 0 (PyTorch's own default is 0.01).</summary>
+    /// <summary>Decoupled weight decay per step, multiplied by the learning rate. 0 by default (PyTorch's default is 0.01).</summary>
     public double WeightDecay { get; init; }
 
-    /// <summary>Tensors with settings of their own, see <see cref="ParameterGroups"/>. None.</summary>
+    /// <summary>Groups of tensors with their own settings, see <see cref="ParameterGroups"/>. None by default.</summary>
     public IReadOnlyList<ParameterGroup> Groups { get; init; } = [];
 
     internal IEnumerable<string> Errors()

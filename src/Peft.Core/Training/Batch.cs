@@ -2,46 +2,46 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>One step's examples. The batch owns its tensors.</summary>
+/// <summary>The examples of one training step. The batch owns its tensors.</summary>
 public sealed class Batch : IDisposable
 {
-    /// <summary>Label of a position that takes no part in the loss, as in Hugging Face's collators.</summary>
+    /// <summary>Label of a position that the loss ignores, as in Hugging Face's collators.</summary>
     public const long IgnoredLabel = -100;
 
     /// <summary>Token ids, <c>[batch, sequence]</c>; with <see cref="PackedLengths"/>, <c>[1, total]</c>.</summary>
     public required Tensor InputIds { get; init; }
 
-    /// <summary>1 for a real token and 0 for padding, <c>[batch, sequence]</c>; null if there is no padding.</summary>
+    /// <summary>Attention mask <c>[batch, sequence]</c>: 1 for tokens, 0 for padding; null if there is no padding.</summary>
     public Tensor? AttentionMask { get; init; }
 
     /// <summary>
-    /// What to learn. For language models <c>[batch, sequence]</c>, not shifted, <see cref="IgnoredLabel"/> where nothing is learned;
-    /// for sequence classification <c>[batch]</c>, for question answering <c>[batch, 2]</c>, the positions of the answer's first and last
-    /// token. For models that write another text <c>[batch, target]</c>.
+    /// The labels. For language models <c>[batch, sequence]</c>, not shifted, with <see cref="IgnoredLabel"/> at positions that the loss ignores;
+    /// for sequence classification <c>[batch]</c>; for question answering <c>[batch, 2]</c>, the positions of the answer's first and last
+    /// token; for sequence-to-sequence models <c>[batch, target]</c>.
     /// </summary>
     public Tensor? Labels { get; init; }
 
-    /// <summary>Lengths of the sequences that lie end to end in the single row of a packed batch; null otherwise. They do not see each other.</summary>
+    /// <summary>Lengths of the sequences that are packed into the single row; null if the batch is not packed. The sequences do not attend to each other.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>Further inputs by Hugging Face's names, such as <c>token_type_ids</c> or <c>start_positions</c>.</summary>
+    /// <summary>Additional inputs by Hugging Face's names, such as <c>token_type_ids</c> or <c>start_positions</c>.</summary>
     public IReadOnlyDictionary<string, Tensor> Extra { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new Dictionary<string, Tensor>();
 
     /// <summary>
-    /// How much the batch counts among those accumulated into one step: the number of positions in its loss (so that accumulation
-    /// equals one large batch), or of rows where the loss is per row.
+    /// Weight of the batch in gradient accumulation: the number of positions in its loss (so that accumulation equals one large
+    /// batch), or of rows if the loss is per row.
     /// </summary>
     public double Weight { get; init; } = 1;
 
     /// <summary>
-    /// Real tokens, padding left out: what speeds are reported in. Counted by the batch itself unless it is told: the lengths of packed sequences, or the ones of the mask, or all ids; rows
-    /// where the inputs are no ids.
+    /// Number of tokens without padding, for speed reports. Unless set, it is computed: the sum of packed lengths, or the sum of the mask, or the number of
+    /// ids; the number of rows if the inputs are not ids.
     /// </summary>
     public long Tokens { get => tokens ??= Count(); init => tokens = value; }
 
     private long? tokens;
 
-    /// <summary>The batch on a device: itself if it is there, else a copy, and this one is disposed.</summary>
+    /// <summary>The batch on a device: itself if it is already there, else a copy; the original is then disposed.</summary>
     public Batch To(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -62,9 +62,9 @@ public sealed class Batch : IDisposable
         }
     }
 
-    /// <summary>The batch of some rows, in the same memory; null where a tensor is not one entry per row. This one must live as long.</summary>
-    /// <param name="start">The first row.</param>
-    /// <param name="count">How many rows.</param>
+    /// <summary>A batch of some of the rows, as views; null if a tensor does not have one entry per row. The original must outlive it.</summary>
+    /// <param name="start">Index of the first row.</param>
+    /// <param name="count">Number of rows.</param>
     /// <param name="weight">The <see cref="Weight"/> of these rows.</param>
     public Batch? Rows(long start, long count, double weight)
     {
@@ -86,9 +86,9 @@ public sealed class Batch : IDisposable
         };
     }
 
-    /// <summary>The batch of some of the packed sequences, in the same memory; null where there are other tensors than ids and labels. This one must live as long.</summary>
-    /// <param name="start">The first sequence.</param>
-    /// <param name="count">How many sequences.</param>
+    /// <summary>A batch of some of the packed sequences, as views; null if there are tensors other than ids and labels. The original must outlive it.</summary>
+    /// <param name="start">Index of the first sequence.</param>
+    /// <param name="count">Number of sequences.</param>
     /// <param name="weight">The <see cref="Weight"/> of these sequences.</param>
     public Batch? Sequences(int start, int count, double weight)
     {
@@ -128,19 +128,19 @@ public sealed class Batch : IDisposable
     }
 }
 
-/// <summary>A model that knows its own training loss.</summary>
+/// <summary>A model that computes its own training loss.</summary>
 public interface ILossModel
 {
-    /// <summary>The mean loss of a batch, a scalar with a gradient: over the positions (or rows) that <see cref="Batch.Weight"/> counts.</summary>
+    /// <summary>The mean loss of a batch, a scalar with a gradient, over the positions (or rows) that <see cref="Batch.Weight"/> counts.</summary>
     Tensor Loss(Batch batch);
 
     /// <summary>
-    /// Divides a batch on the CPU into parts that a trainer may run at the same time, each on a thread of its own. The mean of the parts' losses,
-    /// weighted by <see cref="Batch.Weight"/>, must be the loss of the batch, and their weights must sum to its. A model that divides batches
-    /// may have no state that a pass in training changes.
+    /// Divides a CPU batch into parts that a trainer may run concurrently, each on its own thread. The mean of the parts' losses,
+    /// weighted by <see cref="Batch.Weight"/>, must equal the loss of the batch, and the weights must sum to that of the batch. A model that divides batches
+    /// must not have state that a training pass changes.
     /// </summary>
-    /// <param name="batch">The batch; the parts may lie in its memory.</param>
-    /// <param name="parts">How many parts there may be.</param>
-    /// <returns>The parts, which the caller disposes; the batch itself, alone, where it cannot be divided (the default).</returns>
+    /// <param name="batch">The batch; the parts may be views of its tensors.</param>
+    /// <param name="parts">Maximum number of parts.</param>
+    /// <returns>The parts, which the caller disposes; only the batch itself if it cannot be divided (the default).</returns>
     IReadOnlyList<Batch> Divide(Batch batch, int parts) => [batch];
 }

@@ -3,7 +3,7 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>A folder <c>checkpoint-STEP</c> that is complete: it gets its name when all its files are written.</summary>
+/// <summary>A complete checkpoint folder <c>checkpoint-STEP</c>: a folder only gets this name once all its files are written.</summary>
 internal sealed record CheckpointFolder(string Path, int Step)
 {
     private const string Prefix = "checkpoint-";
@@ -14,23 +14,23 @@ internal sealed record CheckpointFolder(string Path, int Step)
             ? []
             : [.. Directory.EnumerateDirectories(outputFolder, Prefix + "*").Select(Parse).OfType<CheckpointFolder>().OrderBy(folder => folder.Step)];
 
-    /// <summary>Where the checkpoint of a step is or will be.</summary>
+    /// <summary>Path of the checkpoint of a step, whether it exists or not.</summary>
     public static string PathOf(string outputFolder, int step)
         => System.IO.Path.Combine(outputFolder, Prefix + step.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>Makes an output folder ready for a run, which would be in vain if it turned out only at the first checkpoint that none can be written.</summary>
-    /// <exception cref="CheckpointException">Nothing can be written there.</exception>
+    /// <summary>Prepares the output folder of a run, so that a folder that is not writable is reported before training rather than at the first checkpoint.</summary>
+    /// <exception cref="CheckpointException">The folder is not writable.</exception>
     public static void Prepare(string outputFolder) => Named(outputFolder, () =>
     {
         Directory.CreateDirectory(outputFolder);
         using (FolderSave.Begin(PathOf(outputFolder, 0))) { }
     });
 
-    /// <summary>Writes a checkpoint such that it is seen whole or not at all, and never less is there than before.</summary>
+    /// <summary>Writes a checkpoint atomically: it is complete or absent, and previous checkpoints are not affected.</summary>
     /// <param name="outputFolder">Folder of all checkpoints.</param>
-    /// <param name="step">Steps done.</param>
-    /// <param name="fill">Writes the files into the folder that it is given.</param>
-    /// <exception cref="CheckpointException">It could not be written: the disk is full, for instance. What was there before is there still.</exception>
+    /// <param name="step">Number of steps done.</param>
+    /// <param name="fill">Writes the files into the given folder.</param>
+    /// <exception cref="CheckpointException">The checkpoint could not be written, for example because the disk is full. Previous checkpoints are unchanged.</exception>
     public static string Write(string outputFolder, int step, Action<string> fill)
     {
         var path = PathOf(outputFolder, step);
@@ -42,8 +42,8 @@ internal sealed record CheckpointFolder(string Path, int Step)
         return path;
     }
 
-    /// <summary>Deletes all but the last checkpoints and one that is to be kept.</summary>
-    /// <exception cref="CheckpointException">One cannot be deleted.</exception>
+    /// <summary>Deletes all checkpoints but the latest ones and one that must be kept.</summary>
+    /// <exception cref="CheckpointException">A checkpoint cannot be deleted.</exception>
     public static void Prune(string outputFolder, int keep, string? always) => Named(outputFolder, () => DeleteOld(outputFolder, keep, always));
 
     private static void DeleteOld(string outputFolder, int keep, string? always)
@@ -52,7 +52,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
         {
             if (folder.Path == always) continue;
 
-            // Renamed first: a folder that is half deleted must not pass for a checkpoint.
+            // Renamed first, so that a partially deleted folder is not taken for a checkpoint.
             using var mark = SaveMark.Create(outputFolder);
             Directory.Move(folder.Path, mark.PathOf(SaveMark.Writing));
             Directory.Delete(mark.PathOf(SaveMark.Writing), recursive: true);
@@ -67,7 +67,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            throw new CheckpointException(path, $"could not be written or replaced ({error.Message}) Checkpoints that were there before are unchanged: make room, or see who may write there, and go on from the last one by ResumeFrom.", error);
+            throw new CheckpointException(path, $"could not be written or replaced ({error.Message}). Earlier checkpoints are unchanged: free disk space, or check the permissions, and resume from the last one by ResumeFrom.", error);
         }
     }
 

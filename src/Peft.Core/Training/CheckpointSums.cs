@@ -4,8 +4,8 @@ using Peft.Checkpoints;
 namespace Peft;
 
 /// <summary>
-/// The file <c>SHA256SUMS</c> of a training checkpoint: the checksum of each of its files, as <c>sha256sum --check</c> reads them. A run resumes only from files
-/// that are what was saved.
+/// The file <c>SHA256SUMS</c> of a training checkpoint: a checksum per file, in the format of <c>sha256sum --check</c>. A run resumes only from files
+/// that are exactly as they were saved.
 /// </summary>
 internal static class CheckpointSums
 {
@@ -14,13 +14,13 @@ internal static class CheckpointSums
     /// <summary>Writes the checksums of all files of a folder.</summary>
     public static void Write(string folder)
     {
-        // The state comes last, so that a list that was cut lacks it.
+        // The state comes last, so that a truncated list lacks it.
         var files = Disk.FilesOf(folder).Where(file => file != FileName).OrderBy(file => file == RunState.FileName);
         AtomicFile.WriteText(Path.Combine(folder, FileName), string.Concat(files.Select(file => $"{SumOf(Path.Combine(folder, file))}  {file.Replace('\\', '/')}\n")));
     }
 
-    /// <summary>Refuses a folder whose files are not those that were saved.</summary>
-    /// <exception cref="TrainingException">A file is missing, was cut or changed, or the list of checksums is.</exception>
+    /// <summary>Throws if a folder's files differ from those that were saved.</summary>
+    /// <exception cref="TrainingException">A file, or the list of checksums, is missing, truncated or changed.</exception>
     public static void Verify(string folder)
     {
         var listed = new HashSet<string>();
@@ -30,7 +30,7 @@ internal static class CheckpointSums
             var (sum, file) = (line[..64], line[66..]);
             listed.Add(file);
             if (SumOf(folder, file) is not { } found) throw Refused(folder, $"its {file} is missing");
-            if (found != sum) throw Refused(folder, $"its {file} is not what its {FileName} says, so it was cut or changed since it was saved");
+            if (found != sum) throw Refused(folder, $"its {file} does not match its checksum in {FileName}, so it was truncated or changed since it was saved");
         }
         if (!listed.Contains(RunState.FileName) || !listed.Contains(RunState.TensorFileName)) throw Refused(folder, $"its {FileName} is damaged");
     }
@@ -44,7 +44,7 @@ internal static class CheckpointSums
         }
         catch (CheckpointException error)
         {
-            throw new TrainingException($"{folder} is no checkpoint that can be resumed from: {error.Message} Use a folder checkpoint-STEP that a trainer wrote.", error);
+            throw new TrainingException($"{folder} is not a checkpoint to resume from: {error.Message} Use a folder checkpoint-STEP that a trainer wrote.", error);
         }
     }
 

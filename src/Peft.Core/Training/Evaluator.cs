@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Means over an evaluation dataset.</summary>
+/// <summary>Computes means over an evaluation dataset.</summary>
 internal static class Evaluator
 {
-    /// <summary>Evaluates, in evaluation mode and without gradients; null if it was cancelled.</summary>
+    /// <summary>Evaluates in evaluation mode and without gradients; null if cancelled.</summary>
     public static EvaluationResult? Evaluate(Trainer trainer, int step, CancellationToken cancellationToken)
     {
         var data = trainer.Evaluation!;

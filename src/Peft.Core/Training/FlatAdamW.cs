@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, step for step as
-/// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected means of the gradient and its square.
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, with the same steps as
+/// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected running means of the gradient and its square.
 /// </summary>
 public sealed class FlatAdamW : IDisposable
 {
@@ -16,11 +16,11 @@ public sealed class FlatAdamW : IDisposable
     private readonly AdamWOptions options;
     private readonly List<Moments> moments;
 
-    /// <summary>An optimizer whose moments are 0.</summary>
-    /// <param name="parameters">What to optimize. The optimizer does not own it; make it with the groups of the options.</param>
+    /// <summary>Creates an optimizer whose moments are 0.</summary>
+    /// <param name="parameters">The parameters to optimize, created with the groups of the options. The optimizer does not own them.</param>
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <exception cref="ArgumentException">Some setting is out of range; the message names all.</exception>
+    /// <exception cref="ArgumentException">A setting is out of range; the message lists all errors.</exception>
     public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -33,14 +33,14 @@ public sealed class FlatAdamW : IDisposable
         moments = [.. parameters.Buffers.Select(buffer => new Moments(buffer, 1 - this.options.Beta1))];
     }
 
-    /// <summary>Learning rate before the schedule, of the tensors without a group of their own.</summary>
+    /// <summary>Learning rate before the schedule, for tensors without a group of their own.</summary>
     public double LearningRate { get; set; }
 
-    /// <summary>Steps done.</summary>
+    /// <summary>Number of steps done.</summary>
     public long Steps { get; private set; }
 
-    /// <summary>Changes the parameters once, from the gradients they have.</summary>
-    /// <param name="scheduleFactor">Value of the schedule at this step: the factor on all learning rates.</param>
+    /// <summary>Updates the parameters once, from their gradients.</summary>
+    /// <param name="scheduleFactor">Value of the schedule at this step: a factor of all learning rates.</param>
     public void Step(double scheduleFactor = 1)
     {
         Steps++;
@@ -87,7 +87,7 @@ public sealed class FlatAdamW : IDisposable
     }
 
     /// <summary>
-    /// The optimizer's state by name: <c>step</c>, and <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c> in the shape of each tensor, views of
+    /// The optimizer's state by name: <c>step</c>, and <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c> in the shape of each tensor, as views of
     /// the live state. The caller disposes them.
     /// </summary>
     public IReadOnlyDictionary<string, Tensor> GetState()
@@ -104,7 +104,7 @@ public sealed class FlatAdamW : IDisposable
         return state;
     }
 
-    /// <summary>Goes back to a state that <see cref="GetState"/> gave for tensors of the same names and shapes.</summary>
+    /// <summary>Restores a state from <see cref="GetState"/>, for tensors of the same names and shapes.</summary>
     /// <exception cref="TrainingException">A tensor is missing or has another shape.</exception>
     public void SetState(IReadOnlyDictionary<string, Tensor> state)
     {
@@ -116,7 +116,7 @@ public sealed class FlatAdamW : IDisposable
         {
             (To: slice.Of(own.Mean), From: NamedTensors.Get(state, MeanKey(slice), slice.Shape)),
             (To: slice.Of(own.Square), From: NamedTensors.Get(state, SquareKey(slice), slice.Shape)),
-        })).ToList();   // all are checked before the first is copied
+        })).ToList();   // check all before copying any
         foreach (var (to, from) in copies) to.copy_(from);
         Steps = steps;
     }
@@ -139,7 +139,7 @@ public sealed class FlatAdamW : IDisposable
 
         public Tensor Square { get; } = zeros_like(buffer.Values).DetachFromDisposeScope();
 
-        // 1 − β₁ as a tensor, since TorchSharp's lerp_ takes no number.
+        // 1 − β₁ as a tensor: TorchSharp's lerp_ does not accept a number.
         private readonly Tensor weight = tensor(rest, dtype: buffer.Values.dtype, device: buffer.Values.device).DetachFromDisposeScope();
 
         public void Deconstruct(out FlatBuffer flat, out Tensor mean, out Tensor square, out Tensor rest1)

@@ -3,9 +3,9 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Where one trainable tensor lies in its buffer.</summary>
+/// <summary>Location of one trainable tensor in its buffer.</summary>
 /// <param name="Tensor">The tensor.</param>
-/// <param name="Start">Index of its first number.</param>
+/// <param name="Start">Index of its first element.</param>
 /// <param name="Shape">Its shape, in row-major order.</param>
 internal sealed record FlatSlice(TrainableTensor Tensor, long Start, long[] Shape)
 {
@@ -22,13 +22,13 @@ internal sealed record FlatSlice(TrainableTensor Tensor, long Start, long[] Shap
 /// <summary>The contiguous part of a buffer that one parameter group fills.</summary>
 internal readonly record struct FlatRange(int Group, long Start, long Length);
 
-/// <summary>All trainable tensors of one type on one device, and their gradients, each in one flat tensor.</summary>
+/// <summary>All trainable tensors of one dtype on one device, and their gradients, each as one flat tensor.</summary>
 internal sealed class FlatBuffer : IDisposable
 {
-    // A cache line, and the widest vector of today's processors: slices then start where aligned loads can.
+    // A cache line, and the widest vector of current processors: slices then allow aligned loads.
     private const int AlignmentInBytes = 64;
 
-    /// <summary>The buffer's length is a multiple of it.</summary>
+    /// <summary>The buffer's length is a multiple of this.</summary>
     public const int NormBlock = 1024;
 
     private readonly int elementSize;
@@ -72,10 +72,10 @@ internal sealed class FlatBuffer : IDisposable
     /// <summary>All gradients, <c>[total]</c>. Gaps between and after the slices stay 0.</summary>
     public Tensor Gradients { get; }
 
-    /// <summary>Whether a tensor is the slice of <see cref="Values"/> that it should be.</summary>
+    /// <summary>True if a tensor is the expected slice of <see cref="Values"/>.</summary>
     public bool HoldsValue(FlatSlice slice, Tensor value) => Holds(valuesAddress, slice, value);
 
-    /// <summary>Whether a tensor is the slice of <see cref="Gradients"/> that it should be.</summary>
+    /// <summary>True if a tensor is the expected slice of <see cref="Gradients"/>.</summary>
     public bool HoldsGradient(FlatSlice slice, Tensor gradient) => Holds(gradientsAddress, slice, gradient);
 
     public void Dispose()

@@ -5,21 +5,23 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Trainable tensors as slices of one flat tensor per type and device, and their gradients likewise, so that a step of the optimizer,
-/// clipping or zeroing is a handful of operations whatever the number of tensors. The parameters stay the objects they were.
+/// Trainable tensors as slices of one flat tensor per dtype and device, and their gradients likewise. An optimizer step,
+/// clipping or zeroing is then a handful of operations, whatever the number of tensors. The parameter objects stay the same.
 /// </summary>
 /// <remarks>
-/// Make it after the model has its final type and device: <c>Module.to</c> makes new parameters. Slices are ordered by group, then as
-/// given. Not safe for use from several threads at once.
+/// Create it once the model has its final dtype and device: <c>Module.to</c> creates new parameters. Slices are ordered by group, then as
+/// given. Not thread-safe.
 /// </remarks>
 public sealed class FlatParameters : IDisposable
 {
     private bool released;
 
-    /// <summary>Moves the tensors into flat buffers. Values are kept; gradients start at 0.</summary>
-    /// <param name="tensors">Leaf tensors of floating point that require a gradient, each once, in the order that is to be kept.</param>
-    /// <param name="groups">Groups; what matches none forms a last group with the optimizer's settings. Null for that group alone.</param>
-    /// <exception cref="ArgumentException">There is no tensor, or some tensor or name comes twice, is no leaf, requires no gradient or is not of floating point.</exception>
+    /// <summary>Moves the tensors into flat buffers. Values are kept; gradients are initialized to 0.</summary>
+    /// <param name="tensors">Floating-point leaf tensors that require a gradient, each once, in the order to keep.</param>
+    /// <param name="groups">Parameter groups; tensors that match none form a last group with the optimizer's settings. If null, all tensors are in that group.</param>
+    /// <exception cref="ArgumentException">
+    /// There is no tensor, or a tensor or name occurs twice, or a tensor is not a leaf, requires no gradient or is not floating-point.
+    /// </exception>
     public FlatParameters(IEnumerable<TrainableTensor> tensors, IReadOnlyList<ParameterGroup>? groups = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -50,7 +52,7 @@ public sealed class FlatParameters : IDisposable
     /// <summary>The tensors in the order given.</summary>
     public IReadOnlyList<TrainableTensor> Tensors { get; }
 
-    /// <summary>The groups; the last is that of the tensors that no given group matched.</summary>
+    /// <summary>The groups; the last one is for tensors that match no given group.</summary>
     public IReadOnlyList<ParameterGroup> Groups { get; }
 
     internal IReadOnlyList<FlatBuffer> Buffers { get; }
@@ -58,23 +60,23 @@ public sealed class FlatParameters : IDisposable
     /// <summary>Sets all gradients to 0 in place.</summary>
     public void ZeroGradients()
     {
-        using var scope = NewDisposeScope();   // in-place operations, too, return a tensor that wants to be disposed
+        using var scope = NewDisposeScope();   // in-place operations also return a tensor that must be disposed
         using var _ = no_grad();
         foreach (var buffer in Buffers) buffer.Gradients.zero_();
     }
 
-    /// <summary>Takes the gradients off the parameters, so that <see cref="BindGradients"/> can tell who received one.</summary>
+    /// <summary>Removes the gradients from the parameters, so that <see cref="BindGradients"/> can tell which ones received a gradient.</summary>
     internal void UnbindGradients()
     {
         foreach (var tensor in Tensors) tensor.Value.grad = null;
     }
 
     /// <summary>
-    /// Makes every gradient a slice of the flat gradient again. A gradient that somebody put elsewhere is copied into its slice; one that
-    /// was removed counts as 0. To be called between backward and the optimizer's step.
+    /// Makes every gradient a slice of the flat gradient again. A gradient that was replaced by another tensor is copied into its slice; one that
+    /// was removed counts as 0. Call it between the backward pass and the optimizer step.
     /// </summary>
     /// <returns>Names of the tensors that had no gradient.</returns>
-    /// <exception cref="TrainingException">A parameter was disposed or moved to other memory, so that the optimizer would no longer change it.</exception>
+    /// <exception cref="TrainingException">A parameter was disposed or moved to other memory, where the optimizer would no longer update it.</exception>
     public IReadOnlyList<string> BindGradients()
     {
         ObjectDisposedException.ThrowIf(released, this);
@@ -100,7 +102,7 @@ public sealed class FlatParameters : IDisposable
         return missing;
     }
 
-    /// <summary>Euclidean norm of all gradients together, a float32 scalar on the first tensor's device. The caller disposes it.</summary>
+    /// <summary>Euclidean norm of all gradients together: a float32 scalar on the first tensor's device. The caller disposes it.</summary>
     public Tensor GradientNorm()
     {
         using var scope = NewDisposeScope();
@@ -112,8 +114,8 @@ public sealed class FlatParameters : IDisposable
     }
 
     /// <summary>Scales all gradients so that their norm is at most a maximum, as <c>clip_grad_norm_</c> of PyTorch does.</summary>
-    /// <param name="norm">The norm they have, from <see cref="GradientNorm"/>.</param>
-    /// <param name="maximum">The largest norm to leave.</param>
+    /// <param name="norm">Current norm, from <see cref="GradientNorm"/>.</param>
+    /// <param name="maximum">Maximum norm after clipping.</param>
     public void ClipGradients(double norm, double maximum)
     {
         var factor = (float)maximum / ((float)norm + 1e-6f);
@@ -138,7 +140,7 @@ public sealed class FlatParameters : IDisposable
         })?.Name;
     }
 
-    /// <summary>Gives every parameter memory of its own again and frees the buffers. The parameters stay usable; their gradients are removed.</summary>
+    /// <summary>Gives every parameter its own memory again and frees the buffers. The parameters stay usable; their gradients are removed.</summary>
     public void Release()
     {
         if (released) return;
@@ -149,7 +151,7 @@ public sealed class FlatParameters : IDisposable
         {
             foreach (var slice in buffer.Slices)
             {
-                if (slice.Tensor.Value.IsInvalid) continue;   // disposed with its model: nothing to give back
+                if (slice.Tensor.Value.IsInvalid) continue;   // disposed with its model: nothing to restore
                 slice.Tensor.Value.grad = null;
                 if (!buffer.HoldsValue(slice, slice.Tensor.Value)) continue;
                 using var own = slice.Tensor.Value.detach().clone();
@@ -176,8 +178,8 @@ public sealed class FlatParameters : IDisposable
         slice.Tensor.Value.grad = view;
     }
 
-    // In float32 also for 16-bit gradients: float16 overflows at 65504, which would pass for an infinite gradient. In blocks, because a
-    // float32 sum over 20 million squares at once is off by a thousandth.
+    // In float32 even for 16-bit gradients: float16 overflows at 65504, which would look like an infinite gradient. In blocks, because a
+    // single float32 sum over 20 million squares is off by a thousandth.
     private static Tensor Norm(Tensor gradients)
     {
         var wide = gradients.ElementSize >= 4 ? gradients : gradients.to_type(ScalarType.Float32);
@@ -187,8 +189,8 @@ public sealed class FlatParameters : IDisposable
     private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();
 
     private static TrainingException Moved(string name)
-        => new($"Parameter {name} no longer lies in the optimizer's memory: it was disposed or moved, as Module.to(dtype or device) does. "
-            + "Move the model before you make the trainer.");
+        => new($"Parameter {name} is no longer in the optimizer's memory: it was disposed or moved, as Module.to(dtype or device) does. "
+            + "Move the model before you create the trainer.");
 
     private static void Validate(IReadOnlyList<TrainableTensor> tensors)
     {
@@ -205,9 +207,9 @@ public sealed class FlatParameters : IDisposable
             }
             if (!names.Add(name)) errors.Add($"Two tensors are called {name}.");
             if (!value.requires_grad) errors.Add($"{name} requires no gradient.");
-            if (!value.is_leaf) errors.Add($"{name} is no leaf: it was computed from other tensors.");
+            if (!value.is_leaf) errors.Add($"{name} is not a leaf: it was computed from other tensors.");
             if (!value.is_floating_point()) errors.Add($"{name} is of type {value.dtype}, which has no gradient.");
-            if (value.numel() == 0) continue;   // tensors without numbers share the null address
+            if (value.numel() == 0) continue;   // empty tensors share the null address
             var place = TensorAddress.Of(value);
             if (!places.TryAdd(place, name)) errors.Add($"{name} is the same tensor as {places[place]}.");
         }

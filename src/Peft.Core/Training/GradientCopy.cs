@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Memory for the gradients of all trainable tensors beside those of the parameters, which a part of a batch fills.</summary>
+/// <summary>A second set of gradients for all trainable tensors, separate from those of the parameters, for a part of a batch.</summary>
 internal sealed class GradientCopy : IDisposable
 {
     private readonly FlatParameters parameters;
-    private readonly Tensor[] flats;    // one for each buffer
-    private readonly Tensor[] slices;   // one for each tensor, in the parameters' order
+    private readonly Tensor[] flats;    // one per buffer
+    private readonly Tensor[] slices;   // one per tensor, in the parameters' order
 
     public GradientCopy(FlatParameters parameters)
     {
@@ -19,10 +19,10 @@ internal sealed class GradientCopy : IDisposable
         Reached = new bool[slices.Length];
     }
 
-    /// <summary>Which tensors had a gradient.</summary>
+    /// <summary>For each tensor, true if it received a gradient.</summary>
     public bool[] Reached { get; }
 
-    /// <summary>Takes the gradients, in the order of the parameters; one that is invalid counts as 0.</summary>
+    /// <summary>Stores gradients in the order of the parameters; an invalid one counts as 0.</summary>
     public void Fill(IList<Tensor> gradients)
     {
         using var scope = NewDisposeScope();
@@ -35,7 +35,7 @@ internal sealed class GradientCopy : IDisposable
         }
     }
 
-    /// <summary>Adds them to those of the parameters, which must be bound.</summary>
+    /// <summary>Adds the gradients to those of the parameters, which must be bound.</summary>
     public void Add()
     {
         using var scope = NewDisposeScope();

@@ -5,24 +5,24 @@ namespace Peft;
 /// <summary>A model whose outputs a dataset can measure (<see cref="TrainingDataset.Measure"/>).</summary>
 public interface IOutputModel : ILossModel
 {
-    /// <summary>The mean loss of a batch as <see cref="ILossModel.Loss"/> gives it, and the output that it is computed from, in one pass.</summary>
-    /// <returns>The loss, a scalar; and the output, a row for each of the batch's and, where each token has one, a place for each of its tokens.</returns>
+    /// <summary>Computes the mean loss of a batch, as <see cref="ILossModel.Loss"/>, and the output on which it is based, in a single pass.</summary>
+    /// <returns>The loss, a scalar; and the output, with one row per row of the batch and, for token-level outputs, one position per token.</returns>
     (Tensor Loss, Tensor Output) LossAndOutput(Batch batch);
 }
 
-/// <summary>A value that a dataset measures.</summary>
-/// <param name="Name">Its name in <see cref="EvaluationResult.Metrics"/>.</param>
-/// <param name="GreaterIsBetter">Whether a larger one is better.</param>
+/// <summary>A metric that a dataset measures.</summary>
+/// <param name="Name">Name of the metric in <see cref="EvaluationResult.Metrics"/>.</param>
+/// <param name="GreaterIsBetter">True if larger values are better.</param>
 public sealed record DatasetMetric(string Name, bool GreaterIsBetter = true);
 
-/// <summary>Compares a model's outputs with what is right, batch by batch.</summary>
+/// <summary>Compares a model's outputs with the expected ones, batch by batch.</summary>
 public interface IMeasurement
 {
-    /// <summary>Takes the output for some rows.</summary>
-    /// <param name="rows">The rows.</param>
+    /// <summary>Adds the output for some rows.</summary>
+    /// <param name="rows">Indices of the rows.</param>
     /// <param name="output">The model's output for their batch, on any device.</param>
     void Add(IReadOnlyList<int> rows, Tensor output);
 
-    /// <summary>The values of the rows so far, by name.</summary>
+    /// <summary>The metrics of all rows so far, by name.</summary>
     IReadOnlyDictionary<string, double> Result();
 }

@@ -1,11 +1,11 @@
 namespace Peft;
 
-/// <summary>What datasets and generation need of a tokenizer.</summary>
+/// <summary>A tokenizer, as datasets and generation use it.</summary>
 public interface ITokenizer
 {
     /// <summary>Token ids of a text.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="addSpecialTokens">Whether to add what the model's template adds, such as a leading begin-of-sequence token.</param>
+    /// <param name="addSpecialTokens">True to add the special tokens of the tokenizer's template, such as a leading begin-of-sequence token.</param>
     IReadOnlyList<int> Encode(string text, bool addSpecialTokens = true);
 
     /// <summary>The text of token ids.</summary>

@@ -3,51 +3,54 @@ using System.ComponentModel;
 namespace Peft;
 
 /// <summary>
-/// The factor on the learning rate at each step, with the values of the <c>get_*_schedule</c> functions of Hugging Face transformers.
-/// Each first rises linearly from 0 (warmup, stable, decay: from its minimum) over the warmup steps.
+/// Learning rate schedules, with the values of the <c>get_*_schedule</c> functions of Hugging Face transformers. A schedule is a factor of the learning rate at each step.
+/// The factor first rises linearly from 0 (warmup-stable-decay: from its minimum) to 1 over the warmup steps.
 /// </summary>
 [TypeConverter(typeof(ScheduleText))]
 public abstract record LearningRateSchedule
 {
     private protected LearningRateSchedule() { }
 
-    /// <summary>1 after the warmup.</summary>
+    /// <summary>Constant at 1 after the warmup.</summary>
     public static LearningRateSchedule Constant { get; } = new ConstantSchedule();
 
     /// <summary>Falls linearly to 0 at the last step. The trainer's default.</summary>
     public static LearningRateSchedule Linear { get; } = new LinearSchedule();
 
-    /// <summary>Half a cosine wave from 1 to 0.</summary>
-    /// <param name="cycles">Number of waves; 0.5 falls to 0 once.</param>
+    /// <summary>Falls from 1 to 0 along half a cosine wave.</summary>
+    /// <param name="cycles">Number of full cosine waves; 0.5 falls to 0 once.</param>
     public static LearningRateSchedule Cosine(double cycles = 0.5) => new CosineSchedule(cycles);
 
-    /// <summary>Several half waves from 1 to 0, each starting at 1 again (SGDR, Loshchilov and Hutter 2016, arXiv:1608.03983).</summary>
+    /// <summary>Falls from 1 to 0 along half a cosine wave, several times with restarts at 1 (SGDR, Loshchilov and Hutter 2016, arXiv:1608.03983).</summary>
     /// <param name="cycles">Number of half waves, at least 1.</param>
     public static LearningRateSchedule CosineWithRestarts(int cycles = 1) => new CosineRestartSchedule(cycles);
 
-    /// <summary>Falls to an end value as a power of the remaining part of the run.</summary>
+    /// <summary>Falls to an end value along a power of the remaining fraction of the run.</summary>
     /// <param name="power">Exponent; 1 is linear.</param>
-    /// <param name="endFactor">Factor at the last step: the final learning rate over the initial one, below 1.</param>
+    /// <param name="endFactor">Factor at the last step: the ratio of the final to the initial learning rate, below 1.</param>
     public static LearningRateSchedule Polynomial(double power = 1, double endFactor = 1e-3) => new PolynomialSchedule(power, endFactor);
 
     /// <summary>Falls with the inverse square root of the step.</summary>
-    /// <param name="timeScale">Steps of the time scale; null for the warmup steps, or 10,000 without warmup.</param>
+    /// <param name="timeScale">Time scale in steps; if null, the number of warmup steps, or 10,000 without warmup.</param>
     public static LearningRateSchedule InverseSquareRoot(int? timeScale = null) => new InverseSquareRootSchedule(timeScale);
 
-    /// <summary>Warmup, stable, decay (Hu et al. 2024, arXiv:2404.06395): 1 until the decay starts, then half a cosine wave to the minimum.</summary>
-    /// <param name="decaySteps">Steps of the decay, the last ones of the run. At least 1.</param>
+    /// <summary>Warmup, stable, decay (Hu et al. 2024, arXiv:2404.06395): constant at 1 until the decay begins, then half a cosine wave to the minimum.</summary>
+    /// <param name="decaySteps">Number of steps of the decay, at the end of the run. At least 1.</param>
     /// <param name="minimumFactor">Factor at the end of the decay, in [0, 1].</param>
     public static LearningRateSchedule WarmupStableDecay(int decaySteps, double minimumFactor = 0) => new WarmupStableDecaySchedule(decaySteps, minimumFactor);
 
-    /// <summary>The schedule of a text, as settings have it: a name and, where it has any, settings by theirs, such as <c>linear</c>, <c>cosine(cycles: 0.5)</c> or <c>polynomial(power: 2, end_factor: 0.1)</c>.</summary>
-    /// <param name="text">The text, in the names of this class or in those of transformers (<c>cosine_with_restarts(num_cycles: 2)</c>).</param>
-    /// <exception cref="FormatException">The text is no schedule: the message says which there are.</exception>
+    /// <summary>
+    /// Parses a schedule from settings text: a name, optionally with named arguments, such as <c>linear</c>, <c>cosine(cycles: 0.5)</c> or
+    /// <c>polynomial(power: 2, end_factor: 0.1)</c>.
+    /// </summary>
+    /// <param name="text">The text, with the names of this class or those of transformers (<c>cosine_with_restarts(num_cycles: 2)</c>).</param>
+    /// <exception cref="FormatException">The text is not a schedule; the message lists the valid ones.</exception>
     public static LearningRateSchedule Parse(string text) => ScheduleText.Parse(text);
 
-    /// <summary>The factor on the learning rate of a step.</summary>
-    /// <param name="step">Steps already done: 0 at the first.</param>
-    /// <param name="warmupSteps">Steps of the warmup.</param>
-    /// <param name="totalSteps">Steps of the whole run, warmup included.</param>
+    /// <summary>The factor of the learning rate at a step.</summary>
+    /// <param name="step">Number of steps already done: 0 at the first step.</param>
+    /// <param name="warmupSteps">Number of warmup steps.</param>
+    /// <param name="totalSteps">Number of steps of the whole run, including the warmup.</param>
     public double Factor(int step, int warmupSteps, int totalSteps)
         => step < warmupSteps ? Warmup((double)step / warmupSteps) : AfterWarmup(step, warmupSteps, totalSteps);
 
@@ -55,10 +58,10 @@ public abstract record LearningRateSchedule
 
     private protected abstract double AfterWarmup(int step, int warmup, int total);
 
-    /// <summary>What is wrong with the settings.</summary>
+    /// <summary>Errors of the settings.</summary>
     internal virtual IEnumerable<string> Errors() => [];
 
-    // The part of the run after the warmup that is over.
+    // The completed fraction of the run after the warmup.
     private static double Progress(int step, int warmup, int total) => (double)(step - warmup) / Math.Max(1, total - warmup);
 
     private static double HalfWave(double phase) => Math.Max(0, 0.5 * (1 + Math.Cos(Math.PI * phase)));

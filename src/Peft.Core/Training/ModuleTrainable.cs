@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Trains any module as it is: those of its parameters that require a gradient. Full and partial fine-tuning.</summary>
-/// <param name="module">The module. It stays the caller's.</param>
+/// <summary>Trains a module directly: all parameters that require a gradient. For full and partial fine-tuning.</summary>
+/// <param name="module">The module. The caller keeps ownership.</param>
 public sealed class ModuleTrainable(nn.Module module) : ITrainable
 {
     /// <summary>Name of the file that <see cref="Save"/> writes, in the safetensors format.</summary>
@@ -26,7 +26,7 @@ public sealed class ModuleTrainable(nn.Module module) : ITrainable
     /// <inheritdoc/>
     public IReadOnlyList<string> Unreached => [];
 
-    /// <summary>The module's buffers, such as the running means of batch normalisation.</summary>
+    /// <summary>The module's buffers, such as the running means of batch normalization.</summary>
     public IReadOnlyDictionary<string, Tensor> TrainingState => Module.named_buffers().ToDictionary(pair => pair.name, pair => pair.buffer);
 
     /// <summary>Writes the trainable tensors to <see cref="FileName"/> in a folder.</summary>

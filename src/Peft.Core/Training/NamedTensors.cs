@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Reading of saved training state.</summary>
+/// <summary>Reads saved training state.</summary>
 internal static class NamedTensors
 {
-    /// <summary>A tensor by name, of a shape that must be the expected one.</summary>
+    /// <summary>Finds a tensor by name, and checks its shape.</summary>
     public static Tensor Get(IReadOnlyDictionary<string, Tensor> tensors, string name, long[] shape)
     {
         if (!tensors.TryGetValue(name, out var found))

@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Forward and backward over the parts of batches, on threads that meet once per batch, where torch's threads meet in each operation.
+/// Runs forward and backward passes over parts of batches on several threads. These synchronize once per batch, whereas torch's own threads synchronize in each operation.
 /// </summary>
-/// <remarks>Each part's gradients come apart and are added in the order of the parts, so that a run gives the same numbers every time.</remarks>
+/// <remarks>Each part has its own gradients, which are added in the order of the parts, so that runs are reproducible.</remarks>
 internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IDisposable
 {
-    // Each part has a copy of the gradients; models that train so much have other uses for the memory.
+    // Each part has a copy of the gradients. With more trainable parameters than this, the memory is better used otherwise.
     private const long MaxGradientBytes = 1L << 26;
 
     private readonly Tensor[] tensors = [.. parameters.Tensors.Select(tensor => tensor.Value)];
@@ -18,10 +18,10 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private GradientCopy[] copies = [];
     private bool tried, refused;
 
-    /// <summary>Adds the gradients of batches to the parameters'.</summary>
+    /// <summary>Adds the gradients of batches to those of the parameters.</summary>
     /// <param name="batches">The batches of one step.</param>
-    /// <param name="seed">What random numbers start from in this step.</param>
-    /// <returns>The mean loss, and the names of tensors without a gradient; null if the batches must run whole, and nothing was done.</returns>
+    /// <param name="seed">Seed of this step's random generator.</param>
+    /// <returns>The mean loss, and the names of tensors without a gradient; null if the batches cannot be divided. In that case nothing was done.</returns>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed)
     {
         if (refused || most < 2) return null;
@@ -60,8 +60,8 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 
-    // Threads would draw random numbers (dropout) in an order that differs from run to run; and a loss without a gradient is an error for
-    // the whole batch to name.
+    // Threads would draw random values (dropout) in an order that differs between runs. A loss without a gradient is reported
+    // for the whole batch.
     private bool MayRunApart(List<IReadOnlyList<Batch>> divided, long seed)
     {
         using var scope = NewDisposeScope();

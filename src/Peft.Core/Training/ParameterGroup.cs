@@ -3,31 +3,31 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-/// <summary>Trainable tensors that are optimized with settings of their own.</summary>
-/// <param name="Name">What the group is called in errors and logs.</param>
-/// <param name="Matches">Whether a tensor belongs to the group; by <see cref="Pattern"/> if null. A tensor joins the first group that matches it.</param>
+/// <summary>A group of trainable tensors with their own optimizer settings.</summary>
+/// <param name="Name">Name of the group in errors and logs.</param>
+/// <param name="Matches">True for tensors of the group; if null, <see cref="Pattern"/> decides. A tensor belongs to the first group that matches it.</param>
 [TypeConverter(typeof(TextConverter<ParameterGroup>))]
 public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool>? Matches = null)
 {
-    /// <summary>Regular expression that finds something in the names of the group's tensors (<c>lora_B</c>), where no function says what belongs to it.</summary>
+    /// <summary>Regular expression that matches a part of the names of the group's tensors (<c>lora_B</c>). Used if <see cref="Matches"/> is null.</summary>
     public string? Pattern { get; init; }
 
-    /// <summary>Factor on the optimizer's learning rate. 1 by default.</summary>
+    /// <summary>Factor of the optimizer's learning rate. 1 by default.</summary>
     public double LearningRateScale { get; init; } = 1;
 
-    /// <summary>Learning rate of the group instead of the optimizer's, still multiplied by <see cref="LearningRateScale"/> and the schedule.</summary>
+    /// <summary>Learning rate of the group in place of the optimizer's. It is also multiplied by <see cref="LearningRateScale"/> and the schedule.</summary>
     public double? LearningRate { get; init; }
 
-    /// <summary>Decoupled weight decay of the group; the optimizer's if null.</summary>
+    /// <summary>Decoupled weight decay of the group; if null, that of the optimizer.</summary>
     public double? WeightDecay { get; init; }
 
-    /// <summary>Whether a tensor belongs to the group.</summary>
+    /// <summary>True if a tensor belongs to the group.</summary>
     internal bool Has(TrainableTensor tensor)
         => Matches?.Invoke(tensor) ?? Regex.IsMatch(tensor.Name, Pattern!, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
 
     internal IEnumerable<string> Errors()
     {
-        if (Matches is null == Pattern is null) yield return $"The group '{Name}' needs a function or a Pattern that says which tensors belong to it, and not both.";
+        if (Matches is null == Pattern is null) yield return $"The group '{Name}' needs either a function or a Pattern that selects its tensors.";
         if (Pattern is not null && !IsExpression(Pattern)) yield return $"Pattern of group '{Name}' must be a regular expression, but was '{Pattern}'.";
     }
 
@@ -44,21 +44,21 @@ public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool>? Ma
     }
 }
 
-/// <summary>The usual ways to split trainable tensors into groups.</summary>
+/// <summary>Common parameter groups.</summary>
 public static class ParameterGroups
 {
-    /// <summary>Biases, normalisation weights and every other tensor of one dimension are not decayed.</summary>
+    /// <summary>No weight decay for biases, normalization weights and all other one-dimensional tensors.</summary>
     public static IReadOnlyList<ParameterGroup> NoDecayForVectors { get; } =
         [new("no decay", tensor => tensor.Value.dim() <= 1) { WeightDecay = 0 }];
 
     /// <summary>
-    /// LoRA+ (Hayou et al. 2024, arXiv:2402.12354): matrices B, and tensors of one dimension, learn <paramref name="ratio"/> times faster
-    /// than matrices A; biases and normalisation weights among the fast ones are not decayed; adapters of embeddings have a rate of their own.
-    /// The same four groups as <c>create_loraplus_optimizer</c> of Hugging Face PEFT.
+    /// LoRA+ (Hayou et al. 2024, arXiv:2402.12354): factors B and one-dimensional tensors have a <paramref name="ratio"/> times higher learning rate
+    /// than factors A. Biases and normalization weights among them have no weight decay. Adapters of embeddings have their own learning rate.
+    /// These are the same four groups as in <c>create_loraplus_optimizer</c> of Hugging Face PEFT.
     /// </summary>
-    /// <param name="ratio">Learning rate of B over that of A. At least 1; the paper recommends 16.</param>
+    /// <param name="ratio">Ratio of the learning rates of B and A. At least 1; the paper recommends 16.</param>
     /// <param name="embeddingLearningRate">Learning rate of <c>lora_embedding_A</c> and <c>lora_embedding_B</c>.</param>
-    /// <param name="weightDecay">Weight decay of all groups that are decayed; the optimizer's if null.</param>
+    /// <param name="weightDecay">Weight decay of all groups with decay; if null, that of the optimizer.</param>
     /// <exception cref="ArgumentOutOfRangeException">The ratio is not a positive number, or the rate or decay is negative.</exception>
     public static IReadOnlyList<ParameterGroup> LoraPlus(double ratio, double embeddingLearningRate = 1e-6, double? weightDecay = null)
     {

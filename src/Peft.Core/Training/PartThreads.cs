@@ -4,24 +4,24 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Threads that run the parts of a batch at the same time, each with its share of torch's own threads: parts meet once per step, where torch's
-/// threads meet in each operation.
+/// Threads that run the parts of a batch concurrently, each with a share of torch's own threads. The parts synchronize once per step, whereas torch's
+/// threads synchronize in each operation.
 /// </summary>
 internal sealed class PartThreads : IDisposable
 {
     private readonly Worker[] workers;
 
     /// <summary>Starts the threads.</summary>
-    /// <param name="count">How many.</param>
+    /// <param name="count">Number of threads.</param>
     public PartThreads(int count)
     {
         var all = get_num_threads();
         workers = [.. Enumerable.Range(0, count).Select(i => new Worker($"Peft part {i}", Math.Max(1, all / count)))];
         foreach (var worker in workers) worker.Wait();
-        set_num_threads(all);   // what a thread of torch's own gets later; each worker has told its number to its own thread too
+        set_num_threads(all);   // the default for later threads; each worker keeps the number that it has set for its own thread
     }
 
-    /// <summary>Runs at most as many jobs as there are threads and waits for all. The first exception is thrown again here.</summary>
+    /// <summary>Runs jobs, at most as many as there are threads, and waits for all. Rethrows the first exception.</summary>
     public void Run(IReadOnlyList<Action> jobs)
     {
         for (var i = 0; i < jobs.Count; i++) workers[i].Start(jobs[i]);
@@ -49,14 +49,14 @@ internal sealed class PartThreads : IDisposable
             thread.Start();
             Start(() =>
             {
-                _ = get_num_threads();   // a thread's first call into torch gives it the number of all threads: let that be over
+                _ = get_num_threads();   // the first torch call of a thread resets its number of threads, so make it before setting the number
                 set_num_threads(torchThreads);
             });
         }
 
         public void Start(Action next)
         {
-            // What the caller's flow says, such as scopes of adapters, holds for its parts.
+            // The parts see the caller's execution context, such as scopes of adapters.
             job = ExecutionContext.Capture() is { } flow ? () => ExecutionContext.Run(flow, _ => next(), null) : next;
             due.Release();
         }
@@ -78,7 +78,7 @@ internal sealed class PartThreads : IDisposable
                     error = null;
                     next();
                 }
-#pragma warning disable CA1031 // it is thrown again on the thread that waits
+#pragma warning disable CA1031 // rethrown on the waiting thread
                 catch (Exception exception)
 #pragma warning restore CA1031
                 {

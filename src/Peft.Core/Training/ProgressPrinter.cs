@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>Prints how training goes: the first step, the last one and about as many between as are asked for, a line each.</summary>
-/// <param name="output">Where to; the console if null.</param>
-/// <param name="lines">About how many lines for the whole run. At least 1.</param>
-/// <remarks>Unlike <see cref="Progress{T}"/> it prints on the thread that trains, so that the lines come in their order.</remarks>
+/// <summary>Prints training progress: one line for the first step, the last one and about as many in between as requested.</summary>
+/// <param name="output">The writer; the console if null.</param>
+/// <param name="lines">Approximate number of lines for the whole run. At least 1.</param>
+/// <remarks>Unlike <see cref="Progress{T}"/>, it prints on the training thread, so that the lines are in order.</remarks>
 public sealed class ProgressPrinter(TextWriter? output = null, int lines = 20) : IProgress<TrainingProgress>
 {
     private readonly int lines = lines >= 1 ? lines : throw new ArgumentOutOfRangeException(nameof(lines), lines, "There must be at least 1 line.");
@@ -20,7 +20,7 @@ public sealed class ProgressPrinter(TextWriter? output = null, int lines = 20) :
         if (value.Step != 1 && value.Step % every != 0 && value.Step != value.TotalSteps && !evaluated) return;
         shown = value.LastEvaluation;
         var speed = value.Elapsed > TimeSpan.Zero ? string.Create(CultureInfo.InvariantCulture, $", {value.Tokens / value.Elapsed.TotalSeconds:N0} tokens/s") : "";
-#pragma warning disable RS0030 // printing is what this class is for
+#pragma warning disable RS0030 // this class prints
         (output ?? Console.Out).WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"step {value.Step}/{value.TotalSteps}, epoch {value.Epoch:F2}: loss {value.Loss:F4}, learning rate {value.LearningRate:G3}{speed}{(evaluated ? $", evaluation after step {shown!.Step}: {shown.Loss:F4}" : "")}"));
 #pragma warning restore RS0030

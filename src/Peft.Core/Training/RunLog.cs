@@ -7,7 +7,7 @@ using TorchSharp.Modules;
 
 namespace Peft;
 
-/// <summary>Writes steps and evaluations to the logger, TensorBoard and a JSON Lines file.</summary>
+/// <summary>Writes steps and evaluations to the logger, to TensorBoard and to a JSON Lines file.</summary>
 internal sealed class RunLog : IDisposable
 {
     private readonly ILogger logger;
@@ -15,9 +15,9 @@ internal sealed class RunLog : IDisposable
     private readonly StreamWriter? lines;
     private readonly string places;
 
-    /// <param name="options">Where to write.</param>
-    /// <param name="logger">Where to log.</param>
-    /// <param name="resumedStep">Step that the run goes on from, null for a new one: lines of later steps are dropped, since those steps come again.</param>
+    /// <param name="options">Options with the TensorBoard folder and the JSON Lines file.</param>
+    /// <param name="logger">The logger.</param>
+    /// <param name="resumedStep">Step from which the run resumes, or null for a new run. Lines of later steps are deleted, since those steps are repeated.</param>
     public RunLog(TrainingOptions options, ILogger logger, int? resumedStep)
     {
         this.logger = logger;
@@ -53,7 +53,7 @@ internal sealed class RunLog : IDisposable
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            // Each line was written out when it came: this repeats the error of a line, which has ended the run already.
+            // Every line was flushed when written, so this repeats the error of a line that has already ended the run.
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class RunLog : IDisposable
         }
         catch (Exception error) when (DiskFault.Is(error) || error is CheckpointException)
         {
-            throw new TrainingException($"The log {places} cannot be written: {error.Message} Make room there or choose another place, and go on from the last checkpoint by ResumeFrom.", error);
+            throw new TrainingException($"The log {places} cannot be written: {error.Message} Free disk space there or choose another path, and resume from the last checkpoint by ResumeFrom.", error);
         }
     }
 
@@ -97,7 +97,7 @@ internal sealed class RunLog : IDisposable
         AtomicFile.WriteText(file, string.Concat(kept.Select(line => line + "\n")));
     }
 
-    // A killed run may have left half a line.
+    // A killed run may have left an incomplete line.
     private static int StepOf(string line)
     {
         try

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// What a checkpoint holds besides parameters and moments. Data order and random state follow from seed and step, so they need no place.
+/// The state of a run that a checkpoint holds besides parameters and moments. Data order and random state follow from the seed and the step, so they are not saved.
 /// </summary>
 internal sealed class RunState
 {
@@ -14,7 +14,7 @@ internal sealed class RunState
     public const string TensorFileName = "training_state.safetensors";
     private const string ParameterPrefix = "parameter.";
     private const string ModelPrefix = "model.";
-    private const int MostBytes = 1 << 30;   // a loss for each step
+    private const int MostBytes = 1 << 30;   // one loss per step
 
     public int Step { get; set; }
 
@@ -26,13 +26,13 @@ internal sealed class RunState
 
     public EvaluationResult? Best { get; set; }
 
-    /// <summary>Evaluations since the metric last improved.</summary>
+    /// <summary>Number of evaluations since the metric last improved.</summary>
     public int Stalled { get; set; }
 
-    /// <summary>Whether the run was cancelled between a step and the evaluation due after it.</summary>
+    /// <summary>True if the run was cancelled between a step and the evaluation due after it.</summary>
     public bool EvaluationDue { get; set; }
 
-    /// <summary>The settings that data order follows from.</summary>
+    /// <summary>The settings that determine the data order.</summary>
     public required DataOrder Order { get; set; }
 
     public void Save(string folder, ITrainable model, FlatAdamW optimizer)
@@ -44,7 +44,7 @@ internal sealed class RunState
         AtomicFile.Write(Path.Combine(folder, FileName), file => JsonSerializer.Serialize(file, this, RunStateJson.Default.RunState));
     }
 
-    /// <summary>Reads a checkpoint's state and puts its parameters, and its moments if an optimizer is given, in place.</summary>
+    /// <summary>Loads a checkpoint's state, and restores its parameters and, if an optimizer is given, its moments.</summary>
     public static RunState Load(string folder, ITrainable model, FlatAdamW? optimizer)
     {
         using var scope = NewDisposeScope();
@@ -55,7 +55,7 @@ internal sealed class RunState
         var tensors = ReadTensors(Path.Combine(folder, TensorFileName));
         var copies = ModelTensors(model).Select(own => (own.Value, From: NamedTensors.Get(tensors, own.Key, own.Value.shape))).ToList();
         optimizer?.SetState(tensors);
-        foreach (var (to, from) in copies) to.copy_(from);   // only now that all were found to fit
+        foreach (var (to, from) in copies) to.copy_(from);   // after all were checked
         return state;
     }
 
@@ -72,7 +72,7 @@ internal sealed class RunState
         }
     }
 
-    /// <summary>Everything of the model that training changes, by its name in a checkpoint.</summary>
+    /// <summary>All tensors of the model that training changes, by their names in a checkpoint.</summary>
     public static IEnumerable<KeyValuePair<string, Tensor>> ModelTensors(ITrainable model)
         => model.Trainables.Select(tensor => KeyValuePair.Create(ParameterPrefix + tensor.Name, (Tensor)tensor.Value))
             .Concat(model.TrainingState.Select(pair => KeyValuePair.Create(ModelPrefix + pair.Key, pair.Value)));
@@ -89,12 +89,12 @@ internal sealed class RunState
         }
         catch (Exception e) when (e is JsonException or CheckpointException)
         {
-            throw new TrainingException($"{folder} is no checkpoint that can be resumed from: {e.Message} Use a folder checkpoint-STEP that a trainer wrote.", e);
+            throw new TrainingException($"{folder} is not a checkpoint to resume from: {e.Message} Use a folder checkpoint-STEP that a trainer wrote.", e);
         }
     }
 }
 
-/// <summary>All that the order of the training rows depends on.</summary>
+/// <summary>All settings that determine the order of the training rows.</summary>
 internal sealed record DataOrder(int Rows, int BatchSize, int GradientAccumulation, int Seed, bool Shuffle, bool GroupByLength);
 
 [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, WriteIndented = true, RespectNullableAnnotations = true)]

@@ -4,10 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-/// <summary>Learning rate schedules as text, for settings.</summary>
+/// <summary>Parses learning rate schedules from text, for settings.</summary>
 internal sealed partial class ScheduleText : TypeConverter
 {
-    // Names of settings: ours first, transformers' after them.
+    // Argument names: this library's first, followed by those of transformers.
     private static readonly Dictionary<string, (string[][] Settings, Func<double?[], LearningRateSchedule> Make)> Kinds = new()
     {
         ["constant"] = ([], _ => LearningRateSchedule.Constant),
@@ -34,14 +34,14 @@ internal sealed partial class ScheduleText : TypeConverter
     {
         ArgumentNullException.ThrowIfNull(text);
         if (Form().Match(text) is not { Success: true } form || !Kinds.TryGetValue(Plain(form.Groups["name"].Value), out var kind))
-            throw new FormatException($"'{text}' is no learning rate schedule. There are constant, linear, cosine(cycles), cosine_with_restarts(cycles), polynomial(power, end_factor), inverse_square_root(time_scale) and warmup_stable_decay(decay_steps, minimum_factor), with settings as in cosine(cycles: 0.5).");
+            throw new FormatException($"'{text}' is not a learning rate schedule. Valid schedules are constant, linear, cosine(cycles), cosine_with_restarts(cycles), polynomial(power, end_factor), inverse_square_root(time_scale) and warmup_stable_decay(decay_steps, minimum_factor), with settings as in cosine(cycles: 0.5).");
         var values = new double?[kind.Settings.Length];
         foreach (var setting in form.Groups["setting"].Captures.Select(capture => capture.Value))
         {
             var (name, number) = (setting[..setting.IndexOfAny([':', '='])], setting[(setting.IndexOfAny([':', '=']) + 1)..]);
             var at = Array.FindIndex(kind.Settings, names => names.Any(each => Plain(each) == Plain(name)));
             if (at < 0 || values[at] is not null || !double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
-                throw new FormatException($"'{setting.Trim()}' of the schedule '{text}' {(at < 0 ? $"is no setting of it. It has: {(values.Length == 0 ? "none" : string.Join(", ", kind.Settings.Select(names => names[0])))}" : values[at] is null ? "is no number" : "is there twice")}.");
+                throw new FormatException($"'{setting.Trim()}' of the schedule '{text}' {(at < 0 ? $"is not one of its settings. It has: {(values.Length == 0 ? "none" : string.Join(", ", kind.Settings.Select(names => names[0])))}" : values[at] is null ? "is not a number" : "is given twice")}.");
             values[at] = value;
         }
         return kind.Make(values);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Where a tensor's first number lies, on any device. TorchSharp has the function but does not show it for all types.</summary>
+/// <summary>Address of a tensor's first element, on any device. TorchSharp has this function but does not expose it for all dtypes.</summary>
 internal static class TensorAddress
 {
     private static readonly Func<IntPtr, IntPtr> Native = Find();

@@ -7,59 +7,68 @@ namespace Peft;
 
 /// <summary>
 /// Trains any <see cref="ITrainable"/>: step loop, schedule, evaluation, checkpoints and exact resume. A resumed run gives the same
-/// numbers, bit for bit, as one that was never interrupted.
+/// results, bit for bit, as an uninterrupted one.
 /// </summary>
-/// <param name="model">What to train. It stays the caller's, and may be used as before when the run has ended.</param>
-/// <param name="data">Rows to train on.</param>
+/// <param name="model">The model to train. The caller keeps ownership, and may use it as before after the run.</param>
+/// <param name="data">Training rows.</param>
 /// <param name="options">Settings; the defaults if null.</param>
-/// <remarks>Not safe for use from several threads at once. The global random state of torch is set anew before each step.</remarks>
+/// <remarks>Not thread-safe. Torch's global random generator is seeded anew before each step.</remarks>
 public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOptions? options = null)
 {
-    /// <summary>What is trained.</summary>
+    /// <summary>The model to train.</summary>
     public ITrainable Model { get; } = model ?? throw new ArgumentNullException(nameof(model));
 
-    /// <summary>Rows to train on.</summary>
+    /// <summary>Training rows.</summary>
     public TrainingDataset Data { get; } = data ?? throw new ArgumentNullException(nameof(data));
 
     /// <summary>Settings.</summary>
     public TrainingOptions Options { get; } = options ?? new();
 
-    /// <summary>Rows to evaluate on; null for no evaluation.</summary>
+    /// <summary>Evaluation rows; null for no evaluation.</summary>
     public TrainingDataset? Evaluation { get; init; }
 
-    /// <summary>The mean loss of a batch, a scalar with a gradient. Needed if the module is no <see cref="ILossModel"/>; goes before it otherwise.</summary>
+    /// <summary>
+    /// Computes the mean loss of a batch, a scalar with a gradient. Required if the module is not an <see cref="ILossModel"/>; otherwise it takes precedence
+    /// over the module's loss.
+    /// </summary>
     public Func<Batch, Tensor>? Loss { get; init; }
 
-    /// <summary>Values of an evaluation besides those that its dataset measures (<see cref="TrainingDataset.Metrics"/>): scalar means of a batch, averaged with <see cref="Batch.Weight"/>.</summary>
+    /// <summary>
+    /// Metrics of an evaluation in addition to those of its dataset (<see cref="TrainingDataset.Metrics"/>): scalar means over a batch, averaged with
+    /// <see cref="Batch.Weight"/>.
+    /// </summary>
     public IReadOnlyDictionary<string, Func<Batch, Tensor>> Metrics { get; init; } = new Dictionary<string, Func<Batch, Tensor>>();
 
-    /// <summary>Further values of an evaluation that are no means over batches, such as F1 or a score of generated text. Runs in evaluation mode, without gradients.</summary>
+    /// <summary>
+    /// Additional metrics of an evaluation that are not means over batches, such as F1 or a score of generated text. Called in evaluation mode, without
+    /// gradients.
+    /// </summary>
     public Func<CancellationToken, IReadOnlyDictionary<string, double>>? EvaluationMetrics { get; init; }
 
-    /// <summary>Run in order at each event.</summary>
+    /// <summary>Callbacks, called in order at each event.</summary>
     public IReadOnlyList<ITrainerCallback> Callbacks { get; init; } = [];
 
-    /// <summary>Changes the gradients in place, after backward and before they are measured and clipped (LoRA-FA's correction).</summary>
+    /// <summary>Modifies the gradients in place, after the backward pass and before their norm is computed and clipped (LoRA-FA's correction).</summary>
     public Action<IReadOnlyList<TrainableTensor>>? GradientTransform { get; init; }
 
-    /// <summary>Where the run is logged.</summary>
+    /// <summary>Logger of the run.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>Makes the meter <c>Peft.Training</c>; null for a meter of the run's own.</summary>
+    /// <summary>Creates the meter <c>Peft.Training</c>; if null, the run creates its own meter.</summary>
     public IMeterFactory? MeterFactory { get; init; }
 
-    /// <summary>Measures times.</summary>
+    /// <summary>Clock for durations.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
-    /// <summary>Trains on a thread of the pool.</summary>
-    /// <param name="progress">Told after each step.</param>
+    /// <summary>Trains on a thread-pool thread.</summary>
+    /// <param name="progress">Receives the progress after each step.</param>
     /// <param name="cancellationToken">Ends the run after the current step; see <see cref="TrainingOptions.SaveOnCancel"/>.</param>
-    /// <exception cref="TrainingException">The options are wrong (the message names all errors), or the run cannot go on.</exception>
-    /// <exception cref="TrainingCanceledException">The token was cancelled. It carries the result so far, and the task counts as cancelled.</exception>
+    /// <exception cref="TrainingException">The options are invalid (the message lists all errors), or the run cannot continue.</exception>
+    /// <exception cref="TrainingCanceledException">The token was cancelled. The exception holds the result so far, and the task's status is Canceled.</exception>
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
         => Task.Run(() => Train(progress, cancellationToken), cancellationToken);
 
-    /// <summary>Trains on this thread.</summary>
+    /// <summary>Trains on the calling thread.</summary>
     /// <inheritdoc cref="TrainAsync"/>
     public TrainingResult Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -70,9 +79,9 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         return run.Run();
     }
 
-    /// <summary>Evaluates the model as it is.</summary>
+    /// <summary>Evaluates the model in its current state.</summary>
     /// <param name="cancellationToken">Ends the evaluation after the current batch.</param>
-    /// <exception cref="TrainingException">The options are wrong, or <see cref="Evaluation"/> is not set.</exception>
+    /// <exception cref="TrainingException">The options are invalid, or <see cref="Evaluation"/> is not set.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public EvaluationResult Evaluate(CancellationToken cancellationToken = default)
     {
@@ -91,10 +100,10 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
 
     private IReadOnlyList<DatasetMetric> DatasetMetrics => Model.Module is IOutputModel ? Evaluation?.Metrics ?? [] : [];
 
-    /// <summary>Whether a larger value of the metric that decides is better; null if that is not known.</summary>
+    /// <summary>True if larger values of the best metric are better; null if unknown.</summary>
     internal bool? GreaterIsBetter => Options.GreaterIsBetter ?? (Options.BestMetric == "loss" ? false : DatasetMetrics.FirstOrDefault(metric => metric.Name == Options.BestMetric)?.GreaterIsBetter);
 
-    /// <summary>The loss that training minimises, without the method's penalty.</summary>
+    /// <summary>The loss that training minimizes, without the method's penalty.</summary>
     internal Tensor LossOf(Batch batch) => Loss is { } loss ? loss(batch) : ((ILossModel)Model.Module).Loss(batch);
 
     private static string? LengthError(TrainingDataset? data)
@@ -114,12 +123,12 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     {
         List<string> errors = [.. NullValues.Errors(Options)];
         if (errors.Count == 0) errors.AddRange(Options.Errors());
-        if (Model.Trainables.Count == 0) errors.Add(Model is PeftModel peft ? peft.NothingLearns : "The model has no trainable tensor: unfreeze what shall learn.");
+        if (Model.Trainables.Count == 0) errors.Add(Model is PeftModel peft ? peft.NothingLearns : "The model has no trainable tensor: unfreeze the parameters to train.");
         if (Data.Count == 0) errors.Add($"The dataset {Data.Name} has no rows.");
         if (Evaluation?.Count == 0) errors.Add($"The evaluation dataset {Evaluation.Name} has no rows.");
         if (Options.GroupByLength) errors.AddRange(new[] { evaluateOnly ? null : Data, Evaluation }.Select(LengthError).OfType<string>());
         if (Loss is null && Model.Module is not ILossModel)
-            errors.Add($"{Model.Module.GetType().Name} is no ILossModel and the trainer's Loss is not set: set Loss to a function from batch to mean loss.");
+            errors.Add($"{Model.Module.GetType().Name} is not an ILossModel and the trainer's Loss is not set: set Loss to a function from batch to mean loss.");
         if (Evaluation is null)
         {
             if (Options.LoadBestAtEnd) errors.Add("LoadBestAtEnd needs the trainer's Evaluation dataset, which is not set.");
@@ -130,9 +139,9 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         if (evaluateOnly) errors.AddRange(Evaluation!.Errors(Model.Module));
         var known = Metrics.Keys.Concat(DatasetMetrics.Select(metric => metric.Name)).Prepend("loss").ToList();
         if (EvaluationMetrics is null && !known.Contains(Options.BestMetric)) errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", known)}.");
-        else if (GreaterIsBetter is null) errors.Add($"BestMetric is '{Options.BestMetric}', of which it is not known whether larger is better: set GreaterIsBetter.");
+        else if (GreaterIsBetter is null) errors.Add($"BestMetric is '{Options.BestMetric}', but it is unknown whether larger is better: set GreaterIsBetter.");
         if (!evaluateOnly && Options is { ResumeFrom: null, OutputFolder: { } folder } && FindLastCheckpoint(folder) is { } last)
-            errors.Add($"OutputFolder {folder} holds checkpoints of another run, the last being {last}: set ResumeFrom to go on from it, or choose another folder.");
+            errors.Add($"OutputFolder {folder} holds checkpoints of another run, the last being {last}: set ResumeFrom to resume from it, or choose another folder.");
         if (errors.Count > 0) throw new TrainingException($"The {(evaluateOnly ? "evaluation" : "training")} cannot start. " + string.Join(' ', errors));
     }
 }

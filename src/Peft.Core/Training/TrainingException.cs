@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A training run that cannot start or go on. The message says where and what to do.</summary>
+/// <summary>A training run cannot start or continue. The message says where and what to do.</summary>
 public sealed class TrainingException : PeftException
 {
     /// <inheritdoc/>

@@ -2,10 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Peft;
 
-/// <summary>What datasets and trainers log.</summary>
+/// <summary>Log messages of datasets and trainers.</summary>
 internal static partial class TrainingLog
 {
-    [LoggerMessage(1, LogLevel.Information, "Training {Tensors} tensors with {Numbers} numbers for {TotalSteps} steps of {Rows} rows from step {Step}; learning rate {LearningRate}.")]
+    [LoggerMessage(1, LogLevel.Information, "Training {Tensors} tensors with {Numbers} parameters for {TotalSteps} steps of {Rows} rows from step {Step}; learning rate {LearningRate}.")]
     public static partial void Started(ILogger logger, int tensors, long numbers, int totalSteps, int rows, int step, double learningRate);
 
     [LoggerMessage(2, LogLevel.Information, "Step {Step} of {TotalSteps}: loss {Loss:G6}, gradient norm {GradientNorm:G4}, learning rate {LearningRate:G4}.")]
@@ -23,6 +23,6 @@ internal static partial class TrainingLog
     [LoggerMessage(6, LogLevel.Information, "Training ended after step {Step}: {Reason}.")]
     public static partial void Ended(ILogger logger, int step, StopReason reason);
 
-    [LoggerMessage(7, LogLevel.Warning, "{Dataset}: {Truncated} rows were cut and {Dropped} rows dropped at a maximal length of {MaxLength} tokens.")]
+    [LoggerMessage(7, LogLevel.Warning, "{Dataset}: {Truncated} rows were truncated and {Dropped} rows dropped at a maximum length of {MaxLength} tokens.")]
     public static partial void RowsCut(ILogger logger, string dataset, int truncated, int dropped, int maxLength);
 }

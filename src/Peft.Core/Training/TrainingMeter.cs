@@ -22,8 +22,8 @@ internal sealed class TrainingMeter : IDisposable
         loss = meter.CreateGauge<double>("peft.training.loss", description: "Loss of the last step.");
         gradientNorm = meter.CreateGauge<double>("peft.training.gradient_norm", description: "Norm of the gradient before clipping.");
         learningRate = meter.CreateGauge<double>("peft.training.learning_rate", description: "Learning rate of the last step.");
-        tokens = meter.CreateCounter<long>("peft.training.tokens", "{token}", "Real tokens trained on.");
-        stepDuration = meter.CreateHistogram<double>("peft.training.step.duration", "s", "Time of an optimizer step with all its batches.");
+        tokens = meter.CreateCounter<long>("peft.training.tokens", "{token}", "Tokens trained on, without padding.");
+        stepDuration = meter.CreateHistogram<double>("peft.training.step.duration", "s", "Duration of an optimizer step with all its batches.");
     }
 
     public void Record(TrainingProgress step)
@@ -35,7 +35,7 @@ internal sealed class TrainingMeter : IDisposable
         stepDuration.Record(step.Elapsed.TotalSeconds);
     }
 
-    // A factory disposes the meters it made.
+    // A factory disposes the meters that it creates.
     public void Dispose()
     {
         if (owned) meter.Dispose();

@@ -1,16 +1,16 @@
 namespace Peft;
 
-/// <summary>What to do with a loss or gradient that is NaN or infinite.</summary>
+/// <summary>Handling of a loss or gradient that is NaN or infinite.</summary>
 public enum NonFinitePolicy
 {
-    /// <summary>End the run with an exception that names the step, the batch and the first bad tensor.</summary>
+    /// <summary>End the run with an exception that names the step, the batch and the first non-finite tensor.</summary>
     Throw,
 
-    /// <summary>Leave the parameters as they are and go on, up to <see cref="TrainingOptions.MaxSkippedSteps"/> times.</summary>
+    /// <summary>Skip the update and continue, up to <see cref="TrainingOptions.MaxSkippedSteps"/> times.</summary>
     SkipStep,
 }
 
-/// <summary>What to do when a trainable tensor got no gradient in the first step.</summary>
+/// <summary>Handling of trainable tensors that receive no gradient in the first step.</summary>
 public enum MissingGradientPolicy
 {
     /// <summary>End the run with an exception that names the tensors.</summary>
@@ -19,117 +19,121 @@ public enum MissingGradientPolicy
     /// <summary>Log a warning that names the tensors.</summary>
     Warn,
 
-    /// <summary>Say nothing: the model uses its parts by turns.</summary>
+    /// <summary>Do nothing, for a model that does not use all of its parts in each step.</summary>
     Ignore,
 }
 
-/// <summary>Settings of a <see cref="Trainer"/>. Where nothing else is said, the defaults are those of Hugging Face's <c>TrainingArguments</c>.</summary>
+/// <summary>Settings of a <see cref="Trainer"/>. Unless stated otherwise, the defaults are those of Hugging Face's <c>TrainingArguments</c>.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>Passes over the dataset. 3. Without effect if <see cref="MaxSteps"/> is given.</summary>
+    /// <summary>Number of epochs. 3 by default. Ignored if <see cref="MaxSteps"/> is set.</summary>
     public int Epochs { get; init; } = 3;
 
-    /// <summary>Optimizer steps of the whole run, however many passes that takes; null for <see cref="Epochs"/>.</summary>
+    /// <summary>Number of optimizer steps of the whole run, over as many epochs as needed; null to use <see cref="Epochs"/>.</summary>
     public int? MaxSteps { get; init; }
 
-    /// <summary>Rows of a batch. 8.</summary>
+    /// <summary>Number of rows per batch. 8 by default.</summary>
     public int BatchSize { get; init; } = 8;
 
-    /// <summary>Rows of an evaluation batch. 8.</summary>
+    /// <summary>Number of rows per evaluation batch. 8 by default.</summary>
     public int EvaluationBatchSize { get; init; } = 8;
 
-    /// <summary>Batches whose gradients are added up for one optimizer step, weighted so that they equal one large batch. 1.</summary>
+    /// <summary>Number of batches whose gradients are accumulated for one optimizer step, weighted so that they equal one large batch. 1 by default.</summary>
     public int GradientAccumulation { get; init; } = 1;
 
     /// <summary>
-    /// Parts into which the rows of a batch are divided to run at the same time on the CPU, where the model can
-    /// (<see cref="ILossModel.Divide"/>) and draws no random numbers in training. Null for as many as torch has threads, 1 for none, which is to be
-    /// chosen where hooks of your own on the model cannot run at the same time. Another number gives the same gradients up to rounding.
+    /// Number of parts into which the rows of a CPU batch are divided to run concurrently, if the model supports it
+    /// (<see cref="ILossModel.Divide"/>) and draws no random values in training. Null uses the number of torch threads. 1 disables it, which is
+    /// necessary if your own hooks on the model are not thread-safe. The gradients do not depend on the number, except for rounding.
     /// </summary>
     public int? ParallelParts { get; init; }
 
-    /// <summary>Learning rate before the schedule; null for what the model recommends (<see cref="ITrainable.RecommendedLearningRate"/>).</summary>
+    /// <summary>Learning rate before the schedule; null for the model's recommendation (<see cref="ITrainable.RecommendedLearningRate"/>).</summary>
     public double? LearningRate { get; init; }
 
-    /// <summary>How the learning rate changes over the run. Linear to 0.</summary>
+    /// <summary>Learning rate schedule. Linear to 0 by default.</summary>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Linear;
 
-    /// <summary>Steps over which the learning rate rises from 0. 0.</summary>
+    /// <summary>Number of steps over which the learning rate rises from 0. 0 by default.</summary>
     public int WarmupSteps { get; init; }
 
-    /// <summary>Warmup as a part of all steps, in [0, 1], rounded up; used if <see cref="WarmupSteps"/> is 0. 0.</summary>
+    /// <summary>Warmup as a fraction of all steps, in [0, 1], rounded up; used if <see cref="WarmupSteps"/> is 0. 0 by default.</summary>
     public double WarmupRatio { get; init; }
 
-    /// <summary>Norm to which the gradient of all tensors together is clipped; null for no clipping. 1.</summary>
+    /// <summary>Maximum norm of the gradient of all tensors together, for gradient clipping; null for no clipping. 1 by default.</summary>
     public double? MaxGradientNorm { get; init; } = 1;
 
     /// <summary>Settings of AdamW.</summary>
     public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>
-    /// Where data order and dropout come from. 42. How adapters start comes from <see cref="AdapterOptions.InitializationSeed"/>, 42 too. The global random state is set from it and the step number before each step, so that
-    /// evaluating or saving in between changes nothing.
+    /// Seed of the data order and of dropout. 42 by default. The seed of an adapter's initial values is <see cref="AdapterOptions.InitializationSeed"/>, also
+    /// 42. Torch's global random generator is seeded from this seed and the step number before each step, so that evaluations and saves in between change
+    /// nothing.
     /// </summary>
     public int Seed { get; init; } = 42;
 
-    /// <summary>Whether each epoch has an order of its own. True.</summary>
+    /// <summary>True to shuffle the rows anew in each epoch. True by default.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>Whether rows of similar length share a batch, which saves padding. False. The datasets must know the lengths of their rows (<see cref="TrainingDataset.LengthOf"/>).</summary>
+    /// <summary>
+    /// True to batch rows of similar length, which saves padding. False by default. The datasets must know the lengths of their rows
+    /// (<see cref="TrainingDataset.LengthOf"/>).
+    /// </summary>
     public bool GroupByLength { get; init; }
 
-    /// <summary>Steps between evaluations; null for once per epoch. Needs <see cref="Trainer.Evaluation"/>.</summary>
+    /// <summary>Number of steps between evaluations; null for one per epoch. Requires <see cref="Trainer.Evaluation"/>.</summary>
     public int? EvaluateEverySteps { get; init; }
 
-    /// <summary>Which value of an evaluation decides what is best: <c>loss</c> or the name of a metric. <c>loss</c>.</summary>
+    /// <summary>The metric that determines the best evaluation: <c>loss</c> or the name of a metric. <c>loss</c> by default.</summary>
     public string BestMetric { get; init; } = "loss";
 
     /// <summary>
-    /// Whether a larger <see cref="BestMetric"/> is better; null where that is known, for the loss and what the evaluation dataset measures
-    /// (<see cref="TrainingDataset.Metrics"/>). Must be given for other metrics.
+    /// True if larger values of <see cref="BestMetric"/> are better. Null if this is known, as for the loss and the metrics of the evaluation dataset
+    /// (<see cref="TrainingDataset.Metrics"/>). Required for other metrics.
     /// </summary>
     public bool? GreaterIsBetter { get; init; }
 
-    /// <summary>Evaluations without improvement after which the run stops; null for never.</summary>
+    /// <summary>Number of evaluations without improvement after which the run stops; null to never stop early.</summary>
     public int? EarlyStoppingPatience { get; init; }
 
-    /// <summary>How much the metric must improve to count for early stopping. 0.</summary>
+    /// <summary>Minimum improvement of the metric that counts for early stopping. 0 by default.</summary>
     public double EarlyStoppingThreshold { get; init; }
 
-    /// <summary>Whether the parameters of the best evaluation are put back at the end. False.</summary>
+    /// <summary>True to restore the parameters of the best evaluation at the end. False by default.</summary>
     public bool LoadBestAtEnd { get; init; }
 
-    /// <summary>Folder of the checkpoints; null for none. A new run refuses a folder that holds checkpoints.</summary>
+    /// <summary>Folder of the checkpoints; null for none. A new run refuses a folder that already holds checkpoints.</summary>
     public string? OutputFolder { get; init; }
 
-    /// <summary>Steps between checkpoints; null for one per epoch.</summary>
+    /// <summary>Number of steps between checkpoints; null for one per epoch.</summary>
     public int? SaveEverySteps { get; init; }
 
-    /// <summary>How many of the last checkpoints to keep, the best one apart; null for all. 2.</summary>
+    /// <summary>Number of latest checkpoints to keep, in addition to the best one; null for all. 2 by default.</summary>
     public int? KeepCheckpoints { get; init; } = 2;
 
-    /// <summary>Whether a cancelled run writes a checkpoint of the step it stopped after. True; needs <see cref="OutputFolder"/>.</summary>
+    /// <summary>True to write a checkpoint after the last step of a cancelled run. True by default; requires <see cref="OutputFolder"/>.</summary>
     public bool SaveOnCancel { get; init; } = true;
 
-    /// <summary>Checkpoint folder to go on from, such as <see cref="Trainer.FindLastCheckpoint"/> gives; null for a new run.</summary>
+    /// <summary>Checkpoint folder to resume from, for example from <see cref="Trainer.FindLastCheckpoint"/>; null for a new run.</summary>
     public string? ResumeFrom { get; init; }
 
-    /// <summary>What to do with a loss or gradient that is NaN or infinite. Throw.</summary>
+    /// <summary>Handling of a loss or gradient that is NaN or infinite. Throw by default.</summary>
     public NonFinitePolicy NonFinite { get; init; } = NonFinitePolicy.Throw;
 
-    /// <summary>Skipped steps of the whole run that are borne before it ends with an exception. 10.</summary>
+    /// <summary>Maximum number of skipped steps before the run ends with an exception. 10 by default.</summary>
     public int MaxSkippedSteps { get; init; } = 10;
 
-    /// <summary>What to do when a trainable tensor got no gradient in the first step. Throw.</summary>
+    /// <summary>Handling of trainable tensors that receive no gradient in the first step. Throw by default.</summary>
     public MissingGradientPolicy MissingGradients { get; init; } = MissingGradientPolicy.Throw;
 
-    /// <summary>Steps between lines of the logger, TensorBoard and the JSON Lines file. 10.</summary>
+    /// <summary>Number of steps between entries of the logger, TensorBoard and the JSON Lines file. 10 by default.</summary>
     public int LogEverySteps { get; init; } = 10;
 
     /// <summary>Folder of TensorBoard event files; null for none.</summary>
     public string? TensorBoardFolder { get; init; }
 
-    /// <summary>File that gets a line of JSON per logged step and evaluation; null for none. A resumed run goes on in it.</summary>
+    /// <summary>JSON Lines file with one line per logged step and evaluation; null for none. A resumed run appends to it.</summary>
     public string? JsonLogFile { get; init; }
 
     internal IReadOnlyList<string> Errors()

@@ -100,7 +100,7 @@ internal sealed class TrainingRun : IDisposable
         lastCheckpoint = folder;
         return loaded.Order == order
             ? loaded
-            : throw new TrainingException($"The run of {folder} cannot go on with other data or settings. It was made with {loaded.Order}, but now there is {order}.");
+            : throw new TrainingException($"The run of {folder} cannot be resumed with other data or settings. It was made with {loaded.Order}, but the settings now are {order}.");
     }
 
     private TrainingProgress Step(TrainingStep step)
@@ -123,7 +123,7 @@ internal sealed class TrainingRun : IDisposable
             outcome.Tokens, elapsed, state.Evaluations is [.., var last] ? last : null);
     }
 
-    // Before the gradients are zeroed: methods that rank their parts by importance read them.
+    // Called before the gradients are zeroed, since methods that rank their parts by importance read them.
     private void AfterUpdate()
     {
         using var scope = NewDisposeScope();
@@ -143,8 +143,8 @@ internal sealed class TrainingRun : IDisposable
         return [.. epochBatches.Skip(start).Take(options.GradientAccumulation)];
     }
 
-    /// <summary>Reports a step and evaluates if that is due.</summary>
-    /// <returns>Whether the evaluation was the best so far.</returns>
+    /// <summary>Reports a step, and evaluates if an evaluation is due.</summary>
+    /// <returns>True if the evaluation was the best so far.</returns>
     private bool AfterStep(TrainingProgress step)
     {
         meter.Record(step);
@@ -185,7 +185,7 @@ internal sealed class TrainingRun : IDisposable
         return true;
     }
 
-    // A NaN is never better, and anything is better than NaN.
+    // NaN is never better, and any number is better than NaN.
     private double Gain(double value, double best)
         => double.IsNaN(value) ? 0 : double.IsNaN(best) ? double.PositiveInfinity : trainer.GreaterIsBetter == true ? value - best : best - value;
 
@@ -223,7 +223,7 @@ internal sealed class TrainingRun : IDisposable
 
     private bool EndsEpoch => state.Step % stepsPerEpoch == 0;
 
-    // A resumed run's best checkpoint may lie beside the one it was resumed from.
+    // A resumed run's best checkpoint may be in the folder of the checkpoint that it was resumed from.
     private string? BestCheckpoint()
         => state.Best is not { Step: var step }
             ? null
@@ -254,7 +254,7 @@ internal sealed class TrainingRun : IDisposable
             foreach (var (name, value) in RunState.ModelTensors(trainer.Model)) value.copy_(bestTensors[name]);
         }
         else if (BestCheckpoint() is { } folder) RunState.Load(folder, trainer.Model, optimizer: null);
-        else TrainingLog.Warning(trainer.Logger, $"The parameters stay those of step {state.Step}: the checkpoint of the best evaluation, of step {state.Best?.Step}, is not there.");
+        else TrainingLog.Warning(trainer.Logger, $"The parameters stay those of step {state.Step}: the checkpoint of the best evaluation, of step {state.Best?.Step}, does not exist.");
     }
 
     private TrainingResult Result(StopReason reason) => new()

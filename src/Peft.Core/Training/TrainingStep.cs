@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>One optimizer step: forward and backward over its batches, checks, clipping, update.</summary>
+/// <summary>One optimizer step: forward and backward passes over its batches, checks, clipping, update.</summary>
 internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatAdamW optimizer) : IDisposable
 {
     private readonly TrainingOptions options = trainer.Options;
@@ -10,16 +10,16 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     private readonly ParallelBackward parallel = new(trainer, parameters);
     private bool first = true;
 
-    /// <summary>What a step found.</summary>
+    /// <summary>The result of a step.</summary>
     /// <param name="Loss">Loss over all batches.</param>
     /// <param name="GradientNorm">Norm before clipping.</param>
-    /// <param name="Tokens">Real tokens.</param>
-    /// <param name="Skipped">Whether the parameters were left alone because a number was not finite.</param>
+    /// <param name="Tokens">Number of tokens without padding.</param>
+    /// <param name="Skipped">True if the update was skipped because the loss or gradient was not finite.</param>
     public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, bool Skipped);
 
-    /// <param name="step">Steps done before.</param>
+    /// <param name="step">Number of steps done before.</param>
     /// <param name="rows">Rows of each batch.</param>
-    /// <param name="scheduleFactor">Factor on the learning rate.</param>
+    /// <param name="scheduleFactor">Factor of the learning rate.</param>
     public Outcome Run(int step, IReadOnlyList<int[]> rows, double scheduleFactor)
     {
         var seed = (long)SplitMix64.Mix(options.Seed, step);
@@ -59,7 +59,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         }
     }
 
-    /// <summary>Error of a step whose loss or gradient is not finite.</summary>
+    /// <summary>The exception for a step whose loss or gradient is not finite.</summary>
     public TrainingException NotFinite(int step, IReadOnlyList<int[]> rows, Outcome outcome)
         => new($"Step {step + 1}: the loss is {outcome.Loss} and the gradient norm {outcome.GradientNorm}. First tensor with a bad gradient or value: "
             + $"{parameters.FirstNonFinite() ?? "none"}. Batch: {Describe([.. rows.SelectMany(row => row)])}. Lower the learning rate, add warmup, "
@@ -70,13 +70,13 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         var batch = trainer.Data.GetBatch(rows);
         if (batch.Weight > 0) return batch.To(device);
         batch.Dispose();
-        throw new DatasetException($"There is nothing to learn from in {Describe(rows)}: all labels are ignored (the batch's Weight is 0). "
-            + "Raise the maximal length so that the labels are not cut off, or leave these rows out.");
+        throw new DatasetException($"There is nothing to train on in {Describe(rows)}: all labels are ignored (the batch's Weight is 0). "
+            + "Raise the maximum length so that the labels are not truncated, or remove these rows.");
     }
 
     private (Tensor Loss, IReadOnlyList<string> Missing) Whole(List<Batch> batches)
     {
-        if (first) parameters.UnbindGradients();   // only then does a missing gradient show
+        if (first) parameters.UnbindGradients();   // otherwise a missing gradient goes unnoticed
         var loss = Backward(batches);
         return (loss, parameters.BindGradients());
     }
@@ -85,7 +85,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     {
         if (trainer.Model.Penalty() is not { } penalty) return (loss, missing);
         penalty.backward();
-        // What the loss did not reach, the penalty may have.
+        // A tensor that the loss does not reach may receive a gradient from the penalty.
         if (first) missing = [.. parameters.Tensors.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
         return (loss.add(penalty.detach(), One), missing);
     }
@@ -109,7 +109,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
 
     public void Dispose() => parallel.Dispose();
 
-    // One transfer from the device for both numbers.
+    // A single transfer from the device for both values.
     private Outcome Measure(Tensor loss)
     {
         using var _ = no_grad();
@@ -134,7 +134,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     {
         if (trainer.Model.Unreached.Count == 0) return;
         throw new TrainingException("The forward pass did not reach the adapted modules " + Unreached("", "")
-            + ". Their owner calls module.forward(x), which skips hooks: call module.call(x) there, or leave these modules out of the targets.");
+            + ". Their owner calls module.forward(x), which skips hooks: call module.call(x) there, or exclude these modules from the targets.");
     }
 
     private string Unreached(string before, string after)
@@ -143,8 +143,8 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     private void CheckGradients(IReadOnlyList<string> missing)
     {
         if (missing.Count == 0 || options.MissingGradients == MissingGradientPolicy.Ignore) return;
-        var message = $"{missing.Count} of {parameters.Tensors.Count} trainable tensors got no gradient in the first step, so they would never learn: {Shorten(missing)}. "
-            + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model uses its parts by turns.";
+        var message = $"{missing.Count} of {parameters.Tensors.Count} trainable tensors got no gradient in the first step, so they would never be trained: {Shorten(missing)}. "
+            + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model does not use all of its parts in each step.";
         if (options.MissingGradients == MissingGradientPolicy.Throw) throw new TrainingException(message);
         TrainingLog.Warning(trainer.Logger, message);
     }

@@ -213,7 +213,7 @@ public sealed partial class FolderSaveTests : IDisposable
             error.Message.ShouldContain("could not be written");
         }, writable: [Target, Path.Combine(Target, "deep")]);
         ShouldHold("2");
-        AsNobody(() => Should.Throw<CheckpointException>(() => Save("3")).Message.ShouldContain("What was there before is unchanged"), writable: []);
+        AsNobody(() => Should.Throw<CheckpointException>(() => Save("3")).Message.ShouldContain("The old files are unchanged"), writable: []);
         ShouldHold("2");
     }
 

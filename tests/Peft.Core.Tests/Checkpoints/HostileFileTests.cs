@@ -46,7 +46,7 @@ public sealed class HostileFileTests : IDisposable
     [InlineData("""{"__metadata__":{"a":"b","a":"c"}}""", 0, "lists 'a' twice")]
     [InlineData("""{"__metadata__":{},"__metadata__":{}}""", 0, "__metadata__ is listed twice")]
     [InlineData("""{"__metadata__":{"a":1}}""", 0, "__metadata__ 'a' should be a string")]
-    [InlineData("""{"\ud800":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}""", 0, "half a surrogate pair")]
+    [InlineData("""{"\ud800":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}""", 0, "an unpaired surrogate")]
     public void A_header_that_contradicts_the_format_is_refused_with_its_fault(string header, int dataLength, string fault)
         => Refused(Samples.File(header, dataLength), fault);
 

@@ -70,7 +70,7 @@ public sealed class SafetensorsFileTests : IDisposable
         using var file = SafetensorsFile.Open(path);
         file.Tensors["t"].Type.ShouldBeNull();
         file.Tensors["t"].TypeName.ShouldBe(name);
-        Should.Throw<CheckpointException>(() => file.Read("t")).Message.ShouldContain($"'t' has type {name}");
+        Should.Throw<CheckpointException>(() => file.Read("t")).Message.ShouldContain($"'t' has dtype {name}");
         Should.Throw<CheckpointException>(() => file.Read("t", dtype: ScalarType.Float32));
     }
 

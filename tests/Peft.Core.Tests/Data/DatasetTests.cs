@@ -67,7 +67,7 @@ public class DatasetTests
         data.Count.ShouldBe(2);
         data.TruncatedRows.ShouldBe(1);
         data.DroppedRows.ShouldBe(2);
-        logger.Lines.Single().ShouldContain("1 rows were cut and 2 rows dropped at a maximal length of 5 tokens");
+        logger.Lines.Single().ShouldContain("1 rows were truncated and 2 rows dropped at a maximum length of 5 tokens");
         using var batch = data.GetBatch([0]);
         Ids(batch.InputIds).ShouldBe([1, 'a', 'b', 'c', 'd']);
     }
@@ -90,7 +90,7 @@ public class DatasetTests
     }
 
     [Theory]
-    [InlineData("{\"prompt\": \"a\", \"completion\": \"b\"}\n\n{\"prompt\": \"a\", }", "line 3: no valid JSON")]
+    [InlineData("{\"prompt\": \"a\", \"completion\": \"b\"}\n\n{\"prompt\": \"a\", }", "line 3: not valid JSON")]
     [InlineData("[1]", "line 1: expected a JSON object, but found an array")]
     [InlineData("{\"question\": \"a\", \"answer\": \"b\"}", "line 1: there is no field \"prompt\". Fields found: question, answer")]
     [InlineData("{\"prompt\": \"a\", \"completion\": 5}", "line 1: field \"completion\" must be a string, but is a number")]

@@ -179,7 +179,7 @@ public sealed class CheckpointTests : IDisposable
         var options = new TrainingOptions { MaxSteps = 2, ResumeFrom = folder["checkpoint-1"] };
         Message(new(Runs.Line(), Runs.Rows(9), options)).ShouldContain("Rows = 8");
         Message(new(Runs.Network(), Runs.Rows(8), options)).ShouldContain("has no tensor parameter.first.weight");
-        Message(new(Runs.Line(), Runs.Rows(8), options with { ResumeFrom = folder["nowhere"] })).ShouldContain("no checkpoint that can be resumed from");
+        Message(new(Runs.Line(), Runs.Rows(8), options with { ResumeFrom = folder["nowhere"] })).ShouldContain("not a checkpoint to resume from");
     }
 
     [Theory]

@@ -46,7 +46,7 @@ public sealed class LogTests : IDisposable
     {
         var logger = new ListLogger();
         new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 25, LogEverySteps = 10 }) { Evaluation = Runs.Rows(4), Logger = logger }.Train();
-        logger.Lines[0].ShouldContain("Training 2 tensors with 5 numbers for 25 steps of 8 rows from step 0");
+        logger.Lines[0].ShouldContain("Training 2 tensors with 5 parameters for 25 steps of 8 rows from step 0");
         logger.Lines.Count(line => line.Contains("Step ")).ShouldBe(4);   // 1, 10, 20, 25
         logger.Lines.ShouldContain(line => line.Contains("Evaluation after step 25"));
         logger.Lines[^1].ShouldContain("ended after step 25: Completed");

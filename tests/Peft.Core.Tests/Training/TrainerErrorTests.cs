@@ -18,7 +18,7 @@ public class TrainerErrorTests
             "Epochs must be at least 1, but was 0", "BatchSize must be at least 1, but was -2", "GradientAccumulation must be at least 1, but was 0",
             "LearningRate must be above 0, but was NaN", "WarmupRatio must be in [0, 1], but was 2", "MaxGradientNorm must be above 0",
             "EarlyStoppingPatience is 2, but the trainer's Evaluation", "SaveEverySteps is 5, but there is no OutputFolder", "must be at least 1, but were 0",
-            "WeightDecay must be at least 0, but was -1", "The dataset nothing has no rows", "no ILossModel", "BestMetric is 'f1'",
+            "WeightDecay must be at least 0, but was -1", "The dataset nothing has no rows", "is not an ILossModel", "BestMetric is 'f1'",
         }) message.ShouldContain(part);
     }
 
@@ -26,7 +26,7 @@ public class TrainerErrorTests
     public void A_tensor_without_gradient_is_named()
     {
         var model = new ModuleTrainable(new HalfUsed());
-        Message(new Trainer(model, Runs.Rows(8))).ShouldContain("1 of 3 trainable tensors got no gradient in the first step, so they would never learn: unused");
+        Message(new Trainer(model, Runs.Rows(8))).ShouldContain("1 of 3 trainable tensors got no gradient in the first step, so they would never be trained: unused");
         var warnings = new ListLogger();
         new Trainer(model, Runs.Rows(8), new() { Epochs = 1, MissingGradients = MissingGradientPolicy.Warn }) { Logger = warnings }.Train();
         warnings.Lines.ShouldContain(line => line.StartsWith("Warning") && line.Contains("unused"));

@@ -110,7 +110,7 @@ public class ClassificationDatasetTests
         var data = new ClassificationDataset(rows, Pieces, new() { MaxLength = 5 }, logger);
         data.TruncatedRows.ShouldBe(1);
         data.LengthOf(1).ShouldBe(5);
-        logger.Lines.Single().ShouldContain("1 rows were cut");
+        logger.Lines.Single().ShouldContain("1 rows were truncated");
         using var batch = data.GetBatch([1]);
         Ids(batch.InputIds)[^1].ShouldBe(Pieces.SeparatorId!.Value);
         Should.Throw<DatasetException>(() => new ClassificationDataset(rows, Pieces, new() { MaxLength = 5, Truncate = false }))

@@ -113,7 +113,7 @@ public class SavedTaskTests
         foreach (var (name, values) in before) after[name].ShouldBe(values, name);
 
         Directory.CreateDirectory(folder);
-        foreach (var (text, expected) in new[] { ("{}", "id2label"), ("{\"id2label\": {\"0\": \"a\", \"2\": \"b\"}}", "none of number 1"), ("{\"id2label\": {\"0\": 1}}", "cannot be read"), ("[", "cannot be read"), ("{\"id2label\": {\"0\": \"a\", \"1\": \"a\"}}", "or two by the same"), ("{\"id2label\": {\"0\": \"\"}}", "an empty name"), ("{\"id2label\": {}}", "names no class") })
+        foreach (var (text, expected) in new[] { ("{}", "id2label"), ("{\"id2label\": {\"0\": \"a\", \"2\": \"b\"}}", "none with the id 1"), ("{\"id2label\": {\"0\": 1}}", "cannot be read"), ("[", "cannot be read"), ("{\"id2label\": {\"0\": \"a\", \"1\": \"a\"}}", "the same name twice"), ("{\"id2label\": {\"0\": \"\"}}", "an empty class name"), ("{\"id2label\": {}}", "has no class") })
         {
             File.WriteAllText(Path.Combine(folder, "task.json"), text);
             Should.Throw<Checkpoints.CheckpointException>(() => TaskDescription.Read(folder)).Message.ShouldContain(expected);

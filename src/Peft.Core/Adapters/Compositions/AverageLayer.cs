@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>y = Σ wᵢ·yᵢ over stacks of layers that each enclose the same module. Operations are linear in their weights, so the weights average alike.</summary>
+/// <summary>y = Σ wᵢ·yᵢ over stacks of layers that each enclose the same module. Modules are linear in their weights, so averaging the weights is equivalent.</summary>
 internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double Weight)[] stacks) : AdapterLayer(target)
 {
     protected internal override bool DependsOnBatch => stacks.Any(stack => stack.Layers.Any(layer => layer.DependsOnBatch));

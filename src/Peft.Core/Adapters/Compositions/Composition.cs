@@ -1,23 +1,23 @@
 namespace Peft;
 
 /// <summary>
-/// How several adapters act together (Pfeiffer et al. 2020, arXiv:2007.07779). The name of an adapter stands for it alone, and blocks
-/// nest freely; each adapter may stand in a composition once.
+/// A combination of several adapters (Pfeiffer et al. 2020, arXiv:2007.07779). An adapter's name converts to a composition of that adapter alone. Blocks
+/// nest freely, but each adapter may occur only once.
 /// </summary>
 public abstract class Composition
 {
     private protected Composition() { }
 
-    /// <summary>One adapter.</summary>
+    /// <summary>A single adapter.</summary>
     public static implicit operator Composition(string adapter) => new Single(adapter);
 
-    /// <summary>One after another: the first is innermost, the next sees its outputs.</summary>
+    /// <summary>Stacks adapters: the first is innermost, and each next one receives its output.</summary>
     public static Composition Stack(params Composition[] parts) => new Stacked(Required(parts));
 
-    /// <summary>All on the same input; the outputs are averaged with equal weights.</summary>
+    /// <summary>Runs all parts on the same input and averages their outputs with equal weights.</summary>
     public static Composition Average(params Composition[] parts) => Average([.. Required(parts).Select(part => (part, 1.0))]);
 
-    /// <summary>All on the same input; the outputs are averaged with weights, which are divided by their sum.</summary>
+    /// <summary>Runs all parts on the same input and averages their outputs with the given weights, normalized to sum to 1.</summary>
     /// <exception cref="ArgumentException">There are no parts, or the weights sum to 0.</exception>
     public static Composition Average(params (Composition Part, double Weight)[] parts)
     {
@@ -27,33 +27,33 @@ public abstract class Composition
         return new Averaged([.. parts.Select(part => (part.Part, part.Weight / sum))]);
     }
 
-    /// <summary>Each on a run of positions of the sequence, in order; the lengths must sum to the sequence's.</summary>
+    /// <summary>Runs each part on its own span of sequence positions, in order; the lengths must sum to the sequence length.</summary>
     public static Composition Split(params (Composition Part, int Length)[] parts) => Slice(parts, dimension: 1);
 
-    /// <summary>Each on a run of rows of the batch, in order; the numbers must sum to the batch's.</summary>
+    /// <summary>Runs each part on its own span of batch rows, in order; the row counts must sum to the batch size.</summary>
     public static Composition BatchSplit(params (Composition Part, int Rows)[] parts) => Slice(parts, dimension: 0);
 
     /// <summary>
-    /// Each on an equal part of the batch. With the same inputs repeated as often as there are parts, that is every adapter's answer
-    /// to them in one pass (Rücklé et al. 2020, arXiv:2010.11918).
+    /// Runs each part on an equal share of the batch. If the same inputs are repeated once per part, every adapter answers them in a single
+    /// pass (Rücklé et al. 2020, arXiv:2010.11918).
     /// </summary>
     public static Composition Parallel(params Composition[] parts) => new Sliced([.. Required(parts).Select(part => (part, (int?)null))], 0);
 
-    /// <summary>Names of all adapters in it, the innermost first.</summary>
+    /// <summary>Names of all adapters in the composition, the innermost first.</summary>
     internal abstract IEnumerable<string> Names { get; }
 
-    /// <summary>The layers that it comes to at one module, the innermost first.</summary>
+    /// <summary>The layers of the composition at one module, the innermost first.</summary>
     /// <param name="target">The module.</param>
     /// <param name="layers">The layers of an adapter there.</param>
     internal abstract IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers);
 
-    /// <summary>Whether it is one adapter after another and nothing else.</summary>
+    /// <summary>True if the composition only stacks adapters.</summary>
     internal virtual bool IsStack => false;
 
-    /// <summary>The same with another name for an adapter.</summary>
+    /// <summary>The composition with an adapter renamed.</summary>
     internal abstract Composition Rename(string from, string to);
 
-    /// <summary>The same without an adapter; null if nothing is left.</summary>
+    /// <summary>The composition without an adapter; null if nothing is left.</summary>
     internal abstract Composition? Without(string adapter);
 
     private static Sliced Slice((Composition Part, int Length)[] parts, int dimension)
@@ -103,7 +103,7 @@ public abstract class Composition
             => parts.Select(part => (Part: part.Part.Without(adapter), part.Weight)).Where(part => part.Part is not null).ToArray() is { Length: > 0 } left ? Average([.. left.Select(part => (part.Part!, part.Weight))]) : null;
     }
 
-    // A length of null stands for an equal part.
+    // Null as a length means an equal part.
     private sealed class Sliced((Composition Part, int? Length)[] parts, int dimension) : Composition
     {
         internal override IEnumerable<string> Names => parts.SelectMany(part => part.Part.Names);
@@ -116,7 +116,7 @@ public abstract class Composition
 
         internal override Composition Rename(string from, string to) => new Sliced([.. parts.Select(part => (part.Part.Rename(from, to), part.Length))], dimension);
 
-        // Its slice stays, and goes through the model as it is.
+        // The slice of a removed adapter stays and runs through the base model.
         internal override Composition? Without(string adapter)
             => parts.All(part => part.Part.Without(adapter) is null) ? null : new Sliced([.. parts.Select(part => (part.Part.Without(adapter) ?? new Stacked([]), part.Length))], dimension);
     }

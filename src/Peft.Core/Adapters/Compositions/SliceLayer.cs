@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Slices of the input along a dimension, each through a stack of layers of its own. A length of null stands for an equal part.</summary>
+/// <summary>Slices the input along a dimension and runs each slice through its own stack of layers. Null as a length means an equal part.</summary>
 internal sealed class SliceLayer : AdapterLayer
 {
     private readonly (AdapterLayer[] Layers, int? Length)[] stacks;
@@ -12,7 +12,7 @@ internal sealed class SliceLayer : AdapterLayer
     {
         (this.stacks, this.dimension) = (stacks, dimension);
         if (dimension > 0 && target is { IsMatrix: true, IsProduct: false, IsLookup: false })
-            throw new PeftException($"{target} does not map each position by itself, so a sequence cannot be split there. Use BatchSplit.");
+            throw new PeftException($"{target} does not map each position separately, so a sequence cannot be split there. Use BatchSplit.");
     }
 
     protected internal override bool DependsOnBatch => dimension == 0 || stacks.Any(stack => stack.Layers.Any(layer => layer.DependsOnBatch));

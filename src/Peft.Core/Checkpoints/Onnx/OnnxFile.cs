@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// The weights in an ONNX model (https://onnx.ai): its initializers, in the file or in files beside it. Opening reads and checks what the file says
-/// of them; each is then read straight into its own memory. The graph is not run.
+/// The weights of an ONNX model (https://onnx.ai): its initializers, in the file or in external data files next to it. Opening reads and checks their
+/// descriptions; each tensor is later read directly into its own memory. The graph is not run.
 /// </summary>
 /// <remarks>
-/// Parameters have the names and shapes of the exported PyTorch module. Exporters number the matrix of a linear layer and store it
-/// <c>[in, out]</c>; it is found by the bias that the graph adds to its product, and read as <c>[out, in]</c> under the name of that bias with
-/// <c>weight</c> at its end. A matrix without a bias keeps what name and orientation the exporter gave it.
+/// Parameters have the names and shapes of the exported PyTorch module. Exporters number the matrix of a linear layer and store it as
+/// <c>[in, out]</c>. It is identified by the bias that the graph adds to its product, and read as <c>[out, in]</c> under the name of that bias with
+/// the suffix <c>weight</c>. A matrix without a bias keeps the exporter's name and orientation.
 /// </remarks>
 public sealed class OnnxFile : ITensorSource
 {
@@ -33,19 +33,22 @@ public sealed class OnnxFile : ITensorSource
         }
     }
 
-    /// <summary>The file, as it was given to <see cref="Open"/>.</summary>
+    /// <summary>Path of the file, as it was passed to <see cref="Open"/>.</summary>
     public string Path => file.Path;
 
     /// <inheritdoc/>
-    /// <remarks>All initializers, those that the exporter made up included: shapes, indices, scalars.</remarks>
+    /// <remarks>All initializers, including those that the exporter created: shapes, indices, scalars.</remarks>
     public IReadOnlyDictionary<string, TensorEntry> Tensors => tensors;
 
-    /// <summary>Names of the tensors that are parameters of the exported module: those of floating-point type under a dotted path, such as <c>encoder.layer.0.output.dense.weight</c>.</summary>
+    /// <summary>
+    /// Names of the tensors that are parameters of the exported module: floating-point tensors with a dotted path, such as
+    /// <c>encoder.layer.0.output.dense.weight</c>.
+    /// </summary>
     public IReadOnlyList<string> Parameters
         => [.. tensors.Values.Where(entry => OnnxNames.IsParameter(entry.Name) && entry.Type is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float64).Select(entry => entry.Name)];
 
-    /// <summary>Opens a model and reads what it says of its weights.</summary>
-    /// <exception cref="CheckpointException">The file, or one that it names beside it, is missing, is something else, is damaged, or contradicts itself.</exception>
+    /// <summary>Opens a model and reads the descriptions of its weights.</summary>
+    /// <exception cref="CheckpointException">The file, or an external data file, is missing, of another format, damaged or inconsistent.</exception>
     /// <exception cref="NativeLibraryException">TorchSharp's native libraries cannot be loaded.</exception>
     public static OnnxFile Open(string path) => TensorFile.Open(path, "ONNX", file => new OnnxFile(file));
 
@@ -83,7 +86,7 @@ public sealed class OnnxFile : ITensorSource
     void Add(string name, OnnxTensor tensor, bool transposed)
     {
         if (Holder(tensor) is var holder && tensor.IsPlain && tensor.ByteLength > 0 && tensor.Offset > holder.Length - tensor.ByteLength)
-            throw new CheckpointException(holder.Path, $"has {holder.Length} bytes, but tensor '{name}' of {Path} takes {tensor.ByteLength} from byte {tensor.Offset} on: the file is truncated, or of another model.");
+            throw new CheckpointException(holder.Path, $"has {holder.Length} bytes, but tensor '{name}' of {Path} takes {tensor.ByteLength} from byte {tensor.Offset} on: the file is truncated, or belongs to another model.");
         var (shape, strides) = (tensor.Shape, (long[]?)null);
         if (transposed) (shape, strides) = ([shape[1], shape[0]], [1, shape[1]]);
         tensors.Add(name, new(name, tensor.Type.Format, shape, tensor.Offset, tensor.ByteLength) { Strides = strides, Spanned = strides is null ? 0 : shape[0] * shape[1] });

@@ -1,9 +1,9 @@
 namespace Peft.Checkpoints;
 
-/// <summary>The weights of an ONNX model, and the operations that tell what they are. Neither elements nor constants of the graph are read.</summary>
+/// <summary>The weights of an ONNX model, and the operations that identify them. Neither elements nor constants of the graph are read.</summary>
 internal sealed class OnnxGraph
 {
-    // The largest models have some ten thousand: what is far larger is an attack on memory.
+    // The largest models have about ten thousand. A far larger number is an attempt to exhaust memory.
     const int Most = 250_000;
 
     readonly List<OnnxNode> nodes = [];

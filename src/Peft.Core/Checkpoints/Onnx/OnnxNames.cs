@@ -1,9 +1,9 @@
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Gives the weights of an ONNX graph the names and the orientation that they have in PyTorch. Exporters keep the name of a parameter unless they
-/// computed its value: a linear layer's matrix is stored transposed, <c>[in, out]</c>, and numbered. It is found by the bias that is added to
-/// its product, since that kept its name. Equal parameters are stored once, and the others are its identities.
+/// Gives the weights of an ONNX graph their PyTorch names and orientation. Exporters keep the name of a parameter unless they
+/// computed its value: a linear layer's matrix is stored transposed, <c>[in, out]</c>, and numbered. It is identified by the bias that is added to
+/// its product, whose name was kept. Equal parameters are stored once, and the others are identities of it.
 /// </summary>
 internal sealed class OnnxNames
 {
@@ -33,10 +33,13 @@ internal sealed class OnnxNames
         foreach (string name in disputed) found.Remove(name);
     }
 
-    /// <summary>Whether a name is a parameter's path in its module and not one that an exporter made up: <c>927</c>, <c>onnx::MatMul_927</c>, <c>/layer.0/Constant_output_0</c>.</summary>
+    /// <summary>
+    /// True if a name is a parameter's path in its module, false if an exporter generated it: <c>927</c>, <c>onnx::MatMul_927</c>,
+    /// <c>/layer.0/Constant_output_0</c>.
+    /// </summary>
     public static bool IsParameter(string name) => name.Contains('.') && name[0] != '/' && !name.Contains("::", StringComparison.Ordinal);
 
-    /// <summary>All tensors by their names, in the order of the file; those that were given a name appear under that alone.</summary>
+    /// <summary>All tensors by name, in the order of the file; renamed tensors only under their new names.</summary>
     public IEnumerable<(string Name, OnnxTensor Tensor, bool Transposed)> All()
     {
         var named = found.ToLookup(pair => pair.Value.Tensor);
@@ -54,7 +57,7 @@ internal sealed class OnnxNames
         if (vector.Shape is not [var width] || width != tensor.Shape[transposed ? 1 : 0]) return;
         string name = bias[..^"bias".Length] + "weight";
         if (initializers.ContainsKey(name)) return;
-        // One bias for two matrices tells nothing of either.
+        // If two matrices claim the same bias, neither is renamed.
         if (!found.TryAdd(name, (tensor, transposed)) && found[name] != (tensor, transposed)) disputed.Add(name);
     }
 }

@@ -1,15 +1,15 @@
 namespace Peft.Checkpoints;
 
-/// <summary>An operation of an ONNX graph (<c>NodeProto</c>), as far as the names of weights follow from it.</summary>
-/// <param name="Operation">Its kind, such as <c>MatMul</c>.</param>
+/// <summary>An operation of an ONNX graph (<c>NodeProto</c>), as far as it is needed to name weights.</summary>
+/// <param name="Operation">Operator type, such as <c>MatMul</c>.</param>
 /// <param name="Inputs">Names of its first three inputs.</param>
 /// <param name="Output">Name of its first output.</param>
-/// <param name="TransposesB">Whether a <c>Gemm</c> takes its second factor transposed.</param>
+/// <param name="TransposesB">True if a <c>Gemm</c> transposes its second factor.</param>
 internal sealed record OnnxNode(string Operation, IReadOnlyList<string> Inputs, string Output, bool TransposesB)
 {
     const int MostText = 4096, MostInputs = 3;
 
-    /// <summary>Reads an operation; null if it is of a kind that tells nothing of weights.</summary>
+    /// <summary>Reads an operation; null if its type is irrelevant for weights.</summary>
     public static OnnxNode? Read(ProtoReader reader)
     {
         var (operation, output, inputs, transposed) = ("", "", new List<string>(), false);

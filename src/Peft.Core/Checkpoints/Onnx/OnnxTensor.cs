@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Peft.Checkpoints;
 
-/// <summary>A tensor as an ONNX file describes it (<c>TensorProto</c> of github.com/onnx/onnx, onnx/onnx.proto): what it is, and where its elements lie.</summary>
+/// <summary>The description of a tensor in an ONNX file (<c>TensorProto</c> of github.com/onnx/onnx, onnx/onnx.proto), and the location of its elements.</summary>
 internal sealed class OnnxTensor
 {
     const int MostDimensions = 64, MostText = 4096, RawData = 9;
@@ -50,20 +50,20 @@ internal sealed class OnnxTensor
 
     public long[] Shape { get; }
 
-    /// <summary>Bytes of the elements in memory; of a type that cannot be read, in the file.</summary>
+    /// <summary>Size of the elements in bytes: in memory, or in the file for a type that cannot be read.</summary>
     public long ByteLength { get; private set; }
 
-    /// <summary>First byte of the elements in the file that holds them.</summary>
+    /// <summary>Offset of the elements in the file that holds them.</summary>
     public long Offset { get; private set; }
 
-    /// <summary>The file beside the model that holds the elements, by its path from the model's folder; null if the model itself does.</summary>
+    /// <summary>Path, relative to the model's folder, of the external data file that holds the elements; null if the model file holds them.</summary>
     public string? Location { get; private set; }
 
-    /// <summary>Whether the elements lie in the file as they do in memory, or cannot be read at all; if not, <see cref="Decode"/> reads them.</summary>
+    /// <summary>True if the elements have the same layout in the file as in memory, or cannot be read at all; otherwise <see cref="Decode"/> reads them.</summary>
     public bool IsPlain => !IsReadable || Location is not null || ByteLength == 0 || (inOnePiece && pieces == 1);
 
-    /// <summary>Reads elements that are written as numbers of varying length, or in pieces.</summary>
-    /// <param name="source">The file, through a buffer of the caller's own.</param>
+    /// <summary>Reads elements that are written as varints, or in several pieces.</summary>
+    /// <param name="source">The file, through the caller's own buffer.</param>
     /// <param name="elements">Memory of <see cref="ByteLength"/>.</param>
     public void Decode(ByteWindow source, Span<byte> elements)
     {
@@ -124,16 +124,16 @@ internal sealed class OnnxTensor
     void CheckElements()
     {
         if (elementField != 0 && elementField != RawData && elementField != Type.DataField) throw Damaged($"elements in field {elementField}, which is not that of {Type.Format.Name}");
-        // A number of varying length takes at least a byte: no shape asks for more memory than eight times the file's length.
+        // A varint takes at least a byte: no shape requires more memory than eight times the file's length.
         bool fits = elementField == RawData || IsFixed(elementField) ? elementBytes == ByteLength : ByteLength / (Type.Format.Bits / 8) <= elementBytes;
         if (!fits) throw Damaged($"{elementBytes} bytes of elements, but {Type.Format.Name} [{string.Join(", ", Shape)}] takes {ByteLength}");
-        if (!IsPlain && ByteLength > Array.MaxLength) throw Damaged($"{ByteLength} bytes of elements that do not lie in one piece, above the limit of {Array.MaxLength}");
+        if (!IsPlain && ByteLength > Array.MaxLength) throw Damaged($"{ByteLength} bytes of elements that are not contiguous, above the limit of {Array.MaxLength}");
     }
 
     void FindExternal()
     {
         Location = external.GetValueOrDefault("location") ?? throw Damaged("external data without a location");
-        // The file comes from strangers: it may name files in its folder and below, and nothing else. The colon is Windows' drive and stream mark.
+        // The file is untrusted: it may only name files in its folder and below. The colon separates drives and streams on Windows.
         if (Location.IndexOfAny(['\\', ':', '\0']) >= 0 || Location.Split('/').Any(part => part is "" or "." or ".."))
             throw Damaged($"external data at '{Location}', but only a file in the model's folder is allowed,");
         Offset = Number("offset", 0);
@@ -144,7 +144,7 @@ internal sealed class OnnxTensor
 
     long Number(string key, long absent) => !external.TryGetValue(key, out string? text) ? absent
         : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number
-        : throw Damaged($"the {key} '{text}' of external data, which is no number of bytes,");
+        : throw Damaged($"the {key} '{text}' of external data, which is not a number of bytes,");
 
     static bool IsFixed(int field) => field is OnnxType.FloatData or OnnxType.DoubleData;
 

@@ -1,6 +1,6 @@
 namespace Peft.Checkpoints;
 
-/// <summary>Bytes that lie in memory, or in a file of any size that is read by position through a small buffer.</summary>
+/// <summary>Bytes in memory, or in a file of any size that is read at arbitrary positions through a small buffer.</summary>
 internal sealed class ByteWindow
 {
     const int BufferBytes = 32 << 10;
@@ -11,16 +11,16 @@ internal sealed class ByteWindow
     long from;
     int count;
 
-    /// <summary>The bytes of an array.</summary>
+    /// <summary>Creates a window of an array.</summary>
     /// <param name="content">The bytes.</param>
-    /// <param name="damaged">Makes the error of what is wrong with them, from a phrase such as "a text that is not UTF-8".</param>
+    /// <param name="damaged">Creates the exception for damaged content, from a phrase such as "a text that is not UTF-8".</param>
     public ByteWindow(byte[] content, Func<string, Exception> damaged)
     {
         (buffer, count, this.damaged) = (content, content.Length, damaged);
         Length = content.Length;
     }
 
-    /// <summary>The bytes of a file.</summary>
+    /// <summary>Creates a window of a file.</summary>
     /// <inheritdoc cref="ByteWindow(byte[], Func{string, Exception})"/>
     public ByteWindow(TensorFile file, Func<string, Exception> damaged)
     {
@@ -30,9 +30,9 @@ internal sealed class ByteWindow
 
     public long Length { get; }
 
-    /// <summary>Some bytes, valid until the next call.</summary>
-    /// <param name="at">Position of the first.</param>
-    /// <param name="bytes">How many; those of a file fit into memory.</param>
+    /// <summary>A span of bytes, valid until the next call.</summary>
+    /// <param name="at">Position of the first byte.</param>
+    /// <param name="bytes">Number of bytes. A span of a file is limited by memory.</param>
     public ReadOnlySpan<byte> Take(long at, int bytes)
     {
         if (at < from || at + bytes > from + count)
@@ -50,7 +50,7 @@ internal sealed class ByteWindow
         return buffer.AsSpan((int)(at - from), bytes);
     }
 
-    /// <summary>Copies bytes, as many as the destination has.</summary>
+    /// <summary>Copies as many bytes as the destination holds.</summary>
     public void CopyTo(Span<byte> destination, long at)
     {
         for (int part; !destination.IsEmpty; destination = destination[part..], at += part)

@@ -4,15 +4,17 @@ using System.Text.Unicode;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Walks the fields of a protocol buffer (https://protobuf.dev/programming-guides/encoding). A field's bytes are read only when its value is asked for.</summary>
+/// <summary>
+/// Iterates over the fields of a protocol buffer (https://protobuf.dev/programming-guides/encoding). A field's bytes are read only when its value is requested.
+/// </summary>
 internal struct ProtoReader
 {
     readonly ByteWindow bytes;
     readonly long start, end;
     long next;
 
-    /// <summary>A message that is all there is.</summary>
-    /// <param name="bytes">What it lies in. Only one thread at a time may read from it.</param>
+    /// <summary>Creates a reader of a message that spans the whole content.</summary>
+    /// <param name="bytes">The content. Only one thread at a time may read from it.</param>
     public ProtoReader(ByteWindow bytes) : this(bytes, 0, bytes.Length) { }
 
     ProtoReader(ByteWindow bytes, long start, long end) => (this.bytes, this.start, this.end, next) = (bytes, start, end, start);
@@ -20,16 +22,16 @@ internal struct ProtoReader
     /// <summary>Number of the field.</summary>
     public int Field { get; private set; }
 
-    /// <summary>How its value is encoded: 0 a varint, 1 eight bytes, 2 a length and so many bytes, 5 four bytes.</summary>
+    /// <summary>Wire type of the value: 0 a varint, 1 eight bytes, 2 a length and as many bytes, 5 four bytes.</summary>
     public int Wire { get; private set; }
 
-    /// <summary>First byte of the value.</summary>
+    /// <summary>Position of the value.</summary>
     public long Start { get; private set; }
 
-    /// <summary>Bytes of the value.</summary>
+    /// <summary>Length of the value in bytes.</summary>
     public long Length { get; private set; }
 
-    /// <summary>Goes on to the next field; false at the end.</summary>
+    /// <summary>Advances to the next field; false at the end.</summary>
     public bool Next()
     {
         if (next >= end) return false;
@@ -70,7 +72,7 @@ internal struct ProtoReader
     }
 
     /// <summary>The bytes of the value, valid until the next read.</summary>
-    /// <param name="most">More than so many are an error.</param>
+    /// <param name="most">Maximum length; a longer value is an error.</param>
     public readonly ReadOnlySpan<byte> Bytes(int most = int.MaxValue)
     {
         Expect(2);
@@ -84,21 +86,21 @@ internal struct ProtoReader
         return Utf8.IsValid(text) ? Encoding.UTF8.GetString(text) : throw bytes.Damaged("a text that is not UTF-8");
     }
 
-    /// <summary>The value as a message of its own.</summary>
+    /// <summary>The value as a nested message.</summary>
     public readonly ProtoReader Message()
     {
         Expect(2);
         return new(bytes, Start, Start + Length);
     }
 
-    /// <summary>The value as a list of numbers for <see cref="NextNumber"/>: a packed one, or the single number of a list that is not packed.</summary>
+    /// <summary>The value as a list of numbers for <see cref="NextNumber"/>: a packed list, or a single element of an unpacked one.</summary>
     public readonly ProtoReader Packed()
     {
         if (Wire is not (0 or 2)) Expect(2);
         return new(bytes, Start, Start + Length);
     }
 
-    /// <summary>Goes on to the next number of a list; false at its end.</summary>
+    /// <summary>Advances to the next number of a list; false at its end.</summary>
     public bool NextNumber(out ulong number)
     {
         number = 0;

@@ -3,14 +3,14 @@ using System.Runtime.InteropServices;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Reads the pickles that <c>torch.save</c> writes for a dictionary of tensors, and no others. It is no interpreter of Python's: the few
-/// opcodes build texts, numbers, lists and dictionaries, and the few global names are words of <see cref="PyTorchGlobal"/>; whatever else a
-/// file names is refused, and nothing that it says can run code.
+/// Reads only those pickles that <c>torch.save</c> writes for a dictionary of tensors. It is not a Python interpreter: the few supported
+/// opcodes build strings, numbers, lists and dictionaries, and the few allowed globals are those of <see cref="PyTorchGlobal"/>. Everything else in a
+/// file is refused, and nothing in it can run code.
 /// </summary>
-/// <remarks>No step recurses, and steps and stack are limited, so that a small file can take neither much memory nor much time.</remarks>
+/// <remarks>Nothing recurses, and steps and stack are limited, so that a small file cannot take much memory or time.</remarks>
 internal sealed class PickleMachine(PickleStream input)
 {
-    // A tensor takes about 25 steps: a file of 160,000 tensors passes. Python writes dictionaries in batches of 1,000.
+    // A tensor takes about 25 steps, which allows 160,000 tensors. Python writes dictionaries in batches of 1,000.
     const int MostSteps = 4_000_000, MostStacked = 50_000;
 
     readonly List<object?> stack = [];
@@ -18,8 +18,11 @@ internal sealed class PickleMachine(PickleStream input)
     readonly Dictionary<uint, object?> memo = [];
     long position;
 
-    /// <summary>Runs one pickle to its end and gives its value: null, bool, long, double, string, an array (a tuple), a list, <see cref="PickleDict"/>, or what <see cref="PyTorchGlobal"/> makes.</summary>
-    /// <exception cref="CheckpointException">The pickle holds anything else.</exception>
+    /// <summary>
+    /// Runs one pickle to its end and returns its value: null, bool, long, double, string, an array (a tuple), a list, <see cref="PickleDict"/>, or a value of
+    /// <see cref="PyTorchGlobal"/>.
+    /// </summary>
+    /// <exception cref="CheckpointException">The pickle contains anything else.</exception>
     public object? Run()
     {
         for (int step = 0; step < MostSteps; step++)
@@ -88,25 +91,25 @@ internal sealed class PickleMachine(PickleStream input)
     void Call()
     {
         var arguments = Pop("REDUCE") as object?[] ?? throw Refuse("opcode REDUCE without a tuple of arguments");
-        var function = Pop("REDUCE") as PyTorchFunction ?? throw Refuse("opcode REDUCE on a value that is no function");
+        var function = Pop("REDUCE") as PyTorchFunction ?? throw Refuse("opcode REDUCE on a value that is not a function");
         stack.Add(function.Call(arguments, Refuse));
     }
 
-    // The attributes of an OrderedDict are torch's notes on module versions.
+    // The attributes of an OrderedDict are torch's metadata of module versions.
     void Build()
     {
-        if (Pop("BUILD") is not PickleDict || Top("BUILD") is not PickleDict) throw Refuse("opcode BUILD on a value that is no OrderedDict");
+        if (Pop("BUILD") is not PickleDict || Top("BUILD") is not PickleDict) throw Refuse("opcode BUILD on a value that is not an OrderedDict");
     }
 
     void Extend(ReadOnlySpan<object?> values, string opcode)
     {
-        var list = Top(opcode) as List<object?> ?? throw Refuse($"opcode {opcode} on a value that is no list");
+        var list = Top(opcode) as List<object?> ?? throw Refuse($"opcode {opcode} on a value that is not a list");
         list.AddRange(values);
     }
 
     void SetItems(ReadOnlySpan<object?> values, string opcode)
     {
-        var dict = Top(opcode) as PickleDict ?? throw Refuse($"opcode {opcode} on a value that is no dictionary");
+        var dict = Top(opcode) as PickleDict ?? throw Refuse($"opcode {opcode} on a value that is not a dictionary");
         if (values.Length % 2 != 0) throw Refuse($"opcode {opcode} with a key that has no value");
         for (int i = 0; i < values.Length; i += 2) dict.Items.Add((values[i], values[i + 1]));
     }
@@ -144,14 +147,14 @@ internal sealed class PickleMachine(PickleStream input)
 
     CheckpointException Refuse(string problem) => input.Invalid(problem, position);
 
-    // A name from a stranger's file must not bring control characters into a log.
+    // A name from an untrusted file must not bring control characters into a log.
     static string Shown(string name) => string.Concat(name.Select(c => char.IsControl(c) ? '?' : c));
 }
 
-/// <summary>A dictionary as a pickle filled it, in order.</summary>
+/// <summary>A dictionary of a pickle, in the order of insertion.</summary>
 internal sealed class PickleDict
 {
     private List<(object? Key, object? Value)>? items;
 
-    public List<(object? Key, object? Value)> Items => items ??= [];   // a hostile file may hold millions of empty ones
+    public List<(object? Key, object? Value)> Items => items ??= [];   // lazy, because a malicious file may hold millions of empty dictionaries
 }

@@ -1,6 +1,6 @@
 namespace Peft.Checkpoints;
 
-/// <summary>Opcodes of Python's pickle format that <see cref="PickleMachine"/> runs, and the names of all.</summary>
+/// <summary>Opcodes of Python's pickle format that <see cref="PickleMachine"/> supports, and the names of all others.</summary>
 internal static class PickleOpcode
 {
     public const byte Mark = (byte)'(', Stop = (byte)'.', None = (byte)'N', Proto = 0x80, NewTrue = 0x88, NewFalse = 0x89;
@@ -12,7 +12,7 @@ internal static class PickleOpcode
     public const byte BinPut = (byte)'q', LongBinPut = (byte)'r', BinGet = (byte)'h', LongBinGet = (byte)'j';
     public const byte Global = (byte)'c', Reduce = (byte)'R', Build = (byte)'b', BinPersId = (byte)'Q';
 
-    // Python's documentation of pickletools.
+    // From the documentation of Python's pickletools.
     static readonly Dictionary<byte, string> Names = new()
     {
         [(byte)'0'] = "POP", [(byte)'1'] = "POP_MARK", [(byte)'2'] = "DUP", [(byte)'F'] = "FLOAT", [(byte)'I'] = "INT", [(byte)'L'] = "LONG",
@@ -23,6 +23,6 @@ internal static class PickleOpcode
         [0x94] = "MEMOIZE", [0x95] = "FRAME", [0x96] = "BYTEARRAY8", [0x97] = "NEXT_BUFFER", [0x98] = "READONLY_BUFFER",
     };
 
-    /// <summary>The name of an opcode that is not run.</summary>
-    public static string Describe(byte opcode) => Names.TryGetValue(opcode, out var name) ? $"opcode {name} (0x{opcode:x2})" : $"byte 0x{opcode:x2}, which is no opcode";
+    /// <summary>The name of an unsupported opcode.</summary>
+    public static string Describe(byte opcode) => Names.TryGetValue(opcode, out var name) ? $"opcode {name} (0x{opcode:x2})" : $"byte 0x{opcode:x2}, which is not an opcode";
 }

@@ -3,10 +3,10 @@ using System.Text;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Bytes of a pickle, read from a part of a file through a small buffer, so that a pickle of any claimed length takes no memory.</summary>
+/// <summary>The bytes of a pickle, read from a part of a file through a small buffer, so that memory does not depend on the claimed length.</summary>
 internal sealed class PickleStream(TensorFile file, long start, long end)
 {
-    const int MostText = 1 << 20; // names of tensors and modules; nothing that torch.save writes beside tensors is longer
+    const int MostText = 1 << 20; // names of tensors and modules; torch.save writes no longer texts
 
     static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
@@ -14,7 +14,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
     int at, count;
     long next = start;
 
-    /// <summary>The byte of the file that is read next.</summary>
+    /// <summary>Position in the file of the next byte.</summary>
     public long Position => next - (count - at);
 
     public byte Byte() => Take(1)[0];
@@ -25,18 +25,18 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
 
     public double Double() => BinaryPrimitives.ReadDoubleBigEndian(Take(sizeof(double)));
 
-    /// <summary>A whole number of so many bytes, the lowest first.</summary>
+    /// <summary>Reads a little-endian signed integer of the given number of bytes.</summary>
     public long Integer(int bytes)
     {
         if (bytes == 0) return 0;
-        if (bytes > sizeof(long)) throw Invalid($"a whole number of {bytes} bytes, more than any size or offset takes");
+        if (bytes > sizeof(long)) throw Invalid($"an integer of {bytes} bytes, more than any size or offset takes");
         var taken = Take(bytes);
         long value = (sbyte)taken[^1];
         for (int i = bytes - 2; i >= 0; i--) value = (value << 8) | taken[i];
         return value;
     }
 
-    /// <summary>A text of so many bytes of UTF-8.</summary>
+    /// <summary>Reads a UTF-8 text of the given number of bytes.</summary>
     public string Text(long bytes)
     {
         if (bytes < 0 || bytes > end - Position) throw Invalid($"a text of {bytes} bytes, which runs past the end");
@@ -44,7 +44,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
         return Decode(Take((int)bytes));
     }
 
-    /// <summary>A text that a line feed ends.</summary>
+    /// <summary>Reads a text up to a line feed.</summary>
     public string Line()
     {
         Span<byte> line = stackalloc byte[128];
@@ -55,7 +55,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
         throw Invalid($"a name longer than {line.Length} bytes");
     }
 
-    /// <summary>The error of a pickle that is damaged, hostile or of another kind.</summary>
+    /// <summary>The exception for a pickle that is damaged, malicious or of another kind.</summary>
     public CheckpointException Invalid(string problem, long? position = null, Exception? inner = null) => new(file.Path,
         $"the pickle at byte {position ?? Position} has {problem}. Nothing in the file was run. If you trust it, convert it to safetensors (in Python: "
         + "safetensors.torch.save_file(torch.load(file, weights_only=True), \"model.safetensors\")).", inner);

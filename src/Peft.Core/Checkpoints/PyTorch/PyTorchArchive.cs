@@ -2,14 +2,17 @@ using System.Text;
 
 namespace Peft.Checkpoints;
 
-/// <summary>The format of <c>torch.save</c> since PyTorch 1.6: a zip archive with the pickle <c>data.pkl</c> and the storages <c>data/0</c>, <c>data/1</c>, …, all under one folder of any name.</summary>
+/// <summary>
+/// The format of <c>torch.save</c> since PyTorch 1.6: a zip archive with the pickle <c>data.pkl</c> and the storages <c>data/0</c>, <c>data/1</c>, …, all in
+/// one folder of any name.
+/// </summary>
 internal static class PyTorchArchive
 {
     const string Pickle = "data.pkl";
 
     public static bool Is(ReadOnlySpan<byte> start) => start.StartsWith("PK\x3\x4"u8);
 
-    /// <summary>The pickled value, and a function from a storage to its first byte.</summary>
+    /// <summary>Reads the pickled value, and a function that returns the position of a storage in the file.</summary>
     public static (object? Value, Func<PyTorchStorage, long> Locate) Read(TensorFile file)
     {
         var directory = new ZipDirectory(file);
@@ -38,6 +41,6 @@ internal static class PyTorchArchive
         Span<byte> order = stackalloc byte[(int)Math.Min(entry.Length, 16)];
         file.ReadExactly(order, entry.Start);
         if (!order.SequenceEqual("little"u8))
-            throw PyTorchFile.Invalid(file.Path, $"its byte order is '{Encoding.ASCII.GetString(order)}', and only little is read: convert it to safetensors");
+            throw PyTorchFile.Invalid(file.Path, $"its byte order is '{Encoding.ASCII.GetString(order)}', but only 'little' is supported: convert it to safetensors");
     }
 }

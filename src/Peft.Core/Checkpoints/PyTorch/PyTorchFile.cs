@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// An open file of PyTorch's own format (<c>pytorch_model.bin</c>, <c>adapter_model.bin</c>): a dictionary of tensors that <c>torch.save</c>
-/// wrote, of any version. Opening reads its description of the tensors; each tensor is then read straight into its own memory.
+/// An open file in PyTorch's own format (<c>pytorch_model.bin</c>, <c>adapter_model.bin</c>): a dictionary of tensors written by <c>torch.save</c>
+/// of any version. Opening reads the descriptions of the tensors; each tensor is later read directly into its own memory.
 /// </summary>
 /// <remarks>
-/// The format is a program for Python's unpickler, which can run anything. This reader runs nothing: it understands the few instructions
-/// and names that a dictionary of tensors needs, and refuses a file with any other. Entries of the dictionary that are no tensors are left out.
+/// The format is a program for Python's unpickler, which can run arbitrary code. This reader runs no code: it supports only the few instructions
+/// and names that a dictionary of tensors needs, and refuses a file with any other. Entries of the dictionary that are not tensors are skipped.
 /// </remarks>
 public sealed class PyTorchFile : ITensorSource
 {
@@ -21,26 +21,26 @@ public sealed class PyTorchFile : ITensorSource
         var start = file.Start();
         var (value, locate) = PyTorchArchive.Is(start) ? PyTorchArchive.Read(file)
             : PyTorchLegacy.Is(start) ? PyTorchLegacy.Read(file)
-            : throw (ForeignFile.Recognise(start) is { } other ? new CheckpointException(file.Path, other) : Invalid("it starts neither as a zip archive nor as torch.save's older format does"));
+            : throw (ForeignFile.Recognise(start) is { } other ? new CheckpointException(file.Path, other) : Invalid("it is neither a zip archive nor in torch.save's older format"));
         var dict = value as PickleDict ?? throw Invalid("it holds no dictionary of tensors: save the model's state_dict()");
         foreach (var (key, item) in dict.Items)
         {
             if (item is not PyTorchTensor tensor) continue;
-            string name = key as string ?? throw Invalid("a tensor's key is no text");
+            string name = key as string ?? throw Invalid("the key of a tensor is not a text");
             if (!tensors.TryAdd(name, tensor.Entry(name, locate(tensor.Storage), Invalid))) throw Invalid($"tensor '{name}' is listed twice");
         }
         if (tensors.Count == 0 && dict.Items.Count > 0)
             throw Invalid($"its dictionary holds no tensors, but {string.Join(", ", dict.Items.Take(5).Select(item => $"'{item.Key as string}'"))}: save the model's state_dict() alone");
     }
 
-    /// <summary>The file, as it was given to <see cref="Open"/>.</summary>
+    /// <summary>Path of the file, as it was passed to <see cref="Open"/>.</summary>
     public string Path => file.Path;
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, TensorEntry> Tensors => tensors;
 
-    /// <summary>Opens a file and reads what it says of its tensors.</summary>
-    /// <exception cref="CheckpointException">The file is missing, is something else, is damaged, or asks for more than a dictionary of tensors needs.</exception>
+    /// <summary>Opens a file and reads the descriptions of its tensors.</summary>
+    /// <exception cref="CheckpointException">The file is missing, of another format, damaged, or contains more than a dictionary of tensors.</exception>
     /// <exception cref="NativeLibraryException">TorchSharp's native libraries cannot be loaded.</exception>
     public static PyTorchFile Open(string path) => TensorFile.Open(path, "PyTorch", file => new PyTorchFile(file));
 

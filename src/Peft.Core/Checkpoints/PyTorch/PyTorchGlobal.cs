@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace Peft.Checkpoints;
 
-/// <summary>A Python name that a file of tensors may use.</summary>
+/// <summary>A Python global that a file of tensors may use.</summary>
 internal abstract record PyTorchGlobal
 {
     static readonly (string Torch, string Storage, string Type)[] Types =
@@ -10,14 +10,14 @@ internal abstract record PyTorchGlobal
         ("float64", "Double", "F64"), ("float32", "Float", "F32"), ("float16", "Half", "F16"), ("bfloat16", "BFloat16", "BF16"),
         ("int64", "Long", "I64"), ("int32", "Int", "I32"), ("int16", "Short", "I16"), ("int8", "Char", "I8"), ("uint8", "Byte", "U8"),
         ("bool", "Bool", "BOOL"), ("complex64", "ComplexFloat", "C64"),
-        // These have no storage class of their own: their storages are bytes.
+        // These have no storage class of their own; their storages are untyped bytes.
         ("uint16", "", "U16"), ("uint32", "", "U32"), ("uint64", "", "U64"), ("float8_e5m2", "", "F8_E5M2"), ("float8_e4m3fn", "", "F8_E4M3"),
         ("float8_e5m2fnuz", "", "F8_E5M2FNUZ"), ("float8_e4m3fnuz", "", "F8_E4M3FNUZ"), ("float8_e8m0fnu", "", "F8_E8M0"),
     ];
 
     static readonly FrozenDictionary<string, PyTorchGlobal> Known = All().ToFrozenDictionary(pair => pair.Name, pair => pair.Global);
 
-    /// <summary>The global of a name; null if it is none of those.</summary>
+    /// <summary>The global with a name; null if it is not allowed.</summary>
     public static PyTorchGlobal? Find(string module, string name) => Known.GetValueOrDefault($"{module}.{name}");
 
     static IEnumerable<(string Name, PyTorchGlobal Global)> All()
@@ -38,11 +38,11 @@ internal abstract record PyTorchGlobal
     }
 }
 
-/// <summary>An element type, <c>torch.bfloat16</c>.</summary>
+/// <summary>A dtype, such as <c>torch.bfloat16</c>.</summary>
 internal sealed record PyTorchType(SafetensorsType Format) : PyTorchGlobal;
 
-/// <summary>A class of storages, <c>torch.FloatStorage</c>; without a type for storages of bytes.</summary>
+/// <summary>A storage class, such as <c>torch.FloatStorage</c>; without a dtype for storages of bytes.</summary>
 internal sealed record PyTorchStorageClass(SafetensorsType? Format) : PyTorchGlobal;
 
-/// <summary>A function that rebuilds a value: of its arguments, with a way to refuse them.</summary>
+/// <summary>A function that rebuilds a value from its arguments, and a function that creates the exception if they are invalid.</summary>
 internal sealed record PyTorchFunction(Func<object?[], Func<string, CheckpointException>, object?> Call) : PyTorchGlobal;

@@ -2,7 +2,7 @@ namespace Peft.Checkpoints;
 
 /// <summary>
 /// The format of <c>torch.save</c> before PyTorch 1.6: five pickles (a magic number, the version 1001, the sizes of C's types, the value, the
-/// keys of the storages), and then each storage in the order of the keys: its length in eight bytes, and its elements.
+/// keys of the storages), and then each storage in the order of the keys: its length as eight bytes, and its elements.
 /// </summary>
 internal static class PyTorchLegacy
 {

@@ -1,6 +1,6 @@
 namespace Peft.Checkpoints;
 
-/// <summary>What the functions do that <c>torch.save</c> names: they describe tensors; no tensor is made before its file is asked for it.</summary>
+/// <summary>The functions that <c>torch.save</c> refers to. They only describe tensors; a tensor is created when it is read from the file.</summary>
 internal static class PyTorchRebuild
 {
     /// <summary><c>OrderedDict()</c>, or Python 2's <c>OrderedDict([[key, value], …])</c>.</summary>
@@ -8,14 +8,14 @@ internal static class PyTorchRebuild
     {
         var dict = new PickleDict();
         if (arguments.Length == 0) return dict;
-        if (arguments is not [List<object?> pairs]) throw refuse("an OrderedDict of something else than a list of pairs");
+        if (arguments is not [List<object?> pairs]) throw refuse("an OrderedDict of something other than a list of pairs");
         foreach (var pair in pairs)
         {
             dict.Items.Add(pair switch
             {
                 List<object?> { Count: 2 } two => (two[0], two[1]),
                 object?[] { Length: 2 } two => (two[0], two[1]),
-                _ => throw refuse("an OrderedDict of something else than a list of pairs"),
+                _ => throw refuse("an OrderedDict of something other than a list of pairs"),
             });
         }
         return dict;
@@ -37,7 +37,7 @@ internal static class PyTorchRebuild
 
     /// <summary><c>_rebuild_parameter(data, requires_grad, backward_hooks)</c>: the tensor itself.</summary>
     public static object Parameter(object?[] arguments, Func<string, CheckpointException> refuse)
-        => arguments is [PyTorchTensor tensor, _, _] ? tensor : throw refuse("a parameter of something else than a tensor");
+        => arguments is [PyTorchTensor tensor, _, _] ? tensor : throw refuse("a parameter of something other than a tensor");
 
     static PyTorchTensor Describe(object?[] arguments, SafetensorsType? type, object? metadata, Func<string, CheckpointException> refuse)
     {
@@ -45,7 +45,7 @@ internal static class PyTorchRebuild
         if (arguments[1] is not long offset || offset < 0) throw refuse($"a tensor whose storage offset is {Shown(arguments[1])}");
         long[] shape = Lengths(arguments[2], "size", refuse), strides = Lengths(arguments[3], "stride", refuse);
         if (shape.Length != strides.Length) throw refuse($"a tensor of {shape.Length} dimensions and {strides.Length} strides");
-        // Its flags are lazy conjugation and negation.
+        // The metadata flags are lazy conjugation and negation.
         if (metadata is not (null or PickleDict { Items.Count: 0 })) throw refuse("a tensor that is a lazy conjugate or negative: call resolve_conj() and resolve_neg() before saving it");
         type ??= storage.Format ?? throw refuse("a tensor of bytes without a type");
         return new(storage, type, offset, shape, strides);

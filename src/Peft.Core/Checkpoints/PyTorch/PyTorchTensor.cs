@@ -1,30 +1,30 @@
 namespace Peft.Checkpoints;
 
-/// <summary>Memory that tensors of a file share: <c>Length</c> elements of a type, or bytes if that is null.</summary>
+/// <summary>Memory that tensors of a file share: <c>Length</c> elements of a type, or bytes if <c>Format</c> is null.</summary>
 internal sealed record PyTorchStorage(SafetensorsType? Format, string Key, long Length)
 {
     public int ElementSize => (Format?.Bits ?? 8) / 8;
 
-    /// <summary>Reads a persistent id: <c>("storage", class, key, location, length)</c>, in the older format with a view that is None.</summary>
+    /// <summary>Reads a persistent id: <c>("storage", class, key, location, length)</c>; in the older format followed by a view, which must be None.</summary>
     public static PyTorchStorage From(object? id, Func<string, CheckpointException> refuse)
     {
         if (id is not object?[] { Length: 5 or 6 } parts || parts is not ["storage", PyTorchStorageClass kind, string key, string, long length, ..])
-            throw refuse("a reference to something else than a storage of tensors (opcode BINPERSID)");
+            throw refuse("a reference to something other than a storage of tensors (opcode BINPERSID)");
         if (parts is [.., not null] and { Length: 6 }) throw refuse("a storage that is a view of another one");
         return length >= 0 && length <= long.MaxValue / 16 ? new(kind.Format, key, length) : throw refuse($"a storage of {length} elements");
     }
 }
 
-/// <summary>A tensor as a file describes it: a strided view of a storage, from an element on.</summary>
+/// <summary>The description of a tensor in a file: a strided view of a storage, from an element offset.</summary>
 internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType Format, long Offset, long[] Shape, long[] Strides)
 {
-    // Repeated elements take no room in the file: more memory than this for them is taken for an attack.
+    // Repeated elements take no space in the file. If they need more memory than this, the file is considered malicious.
     const long MostRepeated = 1 << 20;
 
-    /// <summary>Where the tensor's elements lie.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="at">First byte of the storage in the file.</param>
-    /// <param name="invalid">Makes the error.</param>
+    /// <summary>Location of the tensor's elements.</summary>
+    /// <param name="name">Name of the tensor.</param>
+    /// <param name="at">Position of the storage in the file.</param>
+    /// <param name="invalid">Creates the exception.</param>
     public TensorEntry Entry(string name, long at, Func<string, CheckpointException> invalid)
     {
         string shown = $"tensor '{name}' of shape [{string.Join(", ", Shape)}] and strides [{string.Join(", ", Strides)}]";
@@ -44,7 +44,7 @@ internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType For
         for (int i = 0; i < Shape.Length; i++)
         {
             if (Shape[i] == 0) return 0;
-            last += (UInt128)(ulong)(Shape[i] - 1) * (ulong)Strides[i];   // 64 such products fit
+            last += (UInt128)(ulong)(Shape[i] - 1) * (ulong)Strides[i];   // the sum of 64 such products cannot overflow
             if (last >= long.MaxValue) return long.MaxValue;
         }
         return (long)last + 1;

@@ -4,8 +4,8 @@ using System.Text;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Where the entries of a zip archive lie in its file (PKWARE's APPNOTE 6.3, with its 64-bit fields). Only stored entries have a place:
-/// <c>torch.save</c> compresses nothing, and so nothing here can unpack to more than the file holds.
+/// The directory of a zip archive (PKWARE's APPNOTE 6.3, with its 64-bit fields). Only uncompressed entries can be located:
+/// <c>torch.save</c> does not compress, and thus no entry can unpack to more than the file holds.
 /// </summary>
 internal sealed class ZipDirectory
 {
@@ -29,7 +29,7 @@ internal sealed class ZipDirectory
 
     public IReadOnlyCollection<string> Names => entries.Keys;
 
-    /// <summary>The bytes of an entry.</summary>
+    /// <summary>Position and length of an entry's content.</summary>
     /// <exception cref="CheckpointException">There is no such entry, or it is compressed, encrypted or outside of the file.</exception>
     public (long Start, long Length) Find(string name)
     {
@@ -86,7 +86,7 @@ internal sealed class ZipDirectory
         return all;
     }
 
-    // The extra field 1 holds, in this order, those of the numbers that do not fit into 32 bits.
+    // The extra field 1 holds the 64-bit values, in this order, of those numbers that do not fit into 32 bits.
     static void Widen(ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long header)
     {
         while (extra.Length >= 4)

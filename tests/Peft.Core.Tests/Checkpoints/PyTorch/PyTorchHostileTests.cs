@@ -42,24 +42,24 @@ public sealed class PyTorchHostileTests : IDisposable
         { "0", "opcode POP" },
         { "2", "opcode DUP" },
         { "S'a'\n", "opcode STRING" },
-        { "\xff", "byte 0xff, which is no opcode" },
+        { "\xff", "byte 0xff, which is not an opcode" },
         { "\x80\x05", "protocol 5" },
         { "R", "opcode REDUCE on an empty stack" },
         { "}R", "opcode REDUCE without a tuple" },
-        { "})R", "opcode REDUCE on a value that is no function" },
-        { "ctorch\nFloatStorage\n)R", "opcode REDUCE on a value that is no function" },
-        { "ccollections\nOrderedDict\n}\x85R", "something else than a list of pairs" },
-        { "ccollections\nOrderedDict\n]}a\x85R", "something else than a list of pairs" },
+        { "})R", "opcode REDUCE on a value that is not a function" },
+        { "ctorch\nFloatStorage\n)R", "opcode REDUCE on a value that is not a function" },
+        { "ccollections\nOrderedDict\n}\x85R", "something other than a list of pairs" },
+        { "ccollections\nOrderedDict\n]}a\x85R", "something other than a list of pairs" },
         { "ctorch._utils\n_rebuild_tensor_v2\n)R", "a tensor of 0 arguments" },
         { "ctorch._utils\n_rebuild_tensor_v3\n)R", "a tensor without a type" },
-        { "ctorch._utils\n_rebuild_parameter\n)R", "a parameter of something else" },
+        { "ctorch._utils\n_rebuild_parameter\n)R", "a parameter of something other" },
         { "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR", "a tensor without a storage" },
-        { "}Q", "something else than a storage" },
+        { "}Q", "something other than a storage" },
         { "]}b", "opcode BUILD on a value" },
         { "}Nb", "opcode BUILD on a value" },
         { "b", "opcode BUILD on an empty stack" },
-        { "}Na", "opcode APPEND on a value that is no list" },
-        { "]NNs", "opcode SETITEM on a value that is no dictionary" },
+        { "}Na", "opcode APPEND on a value that is not a list" },
+        { "]NNs", "opcode SETITEM on a value that is not a dictionary" },
         { "}(Nu", "a key that has no value" },
         { "}(NNNu", "a key that has no value" },
         { "u", "opcode SETITEMS without a MARK" },
@@ -72,7 +72,7 @@ public sealed class PyTorchHostileTests : IDisposable
         { "X\xff\xff\xff\xff", "a text of 4294967295 bytes" },
         { "T\xff\xff\xff\xff", "a text of -1 bytes" },
         { "X\x01\x00\x00\x00\xff", "not valid UTF-8" },
-        { "\x8a\u0009" + "123456789", "a whole number of 9 bytes" },
+        { "\x8a\u0009" + "123456789", "an integer of 9 bytes" },
         { "\x8a\x08" + "123", "no end" },
         { "c" + new string('a', 200), "a name longer than 128 bytes" },
         { "cos", "no end" },
@@ -154,8 +154,8 @@ public sealed class PyTorchHostileTests : IDisposable
         Refused(good[..^30], "truncated");
         Refused(good[..40], "truncated");
         Refused([.. good, 0], "no list of entries at its end");
-        Refused([], "starts neither");
-        Refused("\x80\x02}."u8.ToArray(), "starts neither");
+        Refused([], "neither a zip archive");
+        Refused("\x80\x02}."u8.ToArray(), "neither a zip archive");
         Refused("<html>"u8.ToArray(), "web page");
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("byteorder", "big"u8.ToArray())), "byte order is 'big'");
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("data.pkl", [])), "two entries");
