@@ -4,6 +4,8 @@ namespace Peft.Lora;
 
 internal static class UsualTargets
 {
-    /// <summary>The targets that were named; else null for a pretrained model, whose architecture has usual ones, and every linear module of any other.</summary>
+    /// <summary>
+    /// The given targets. If null: null for a pretrained model, whose architecture has default targets, and every linear module for any other model.
+    /// </summary>
     public static ModuleSelector? Or(this ModuleSelector? targets, nn.Module model) => targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear);
 }

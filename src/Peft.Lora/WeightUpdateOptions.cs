@@ -4,24 +4,24 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Options of the methods of this package: each target's weight matrix gets an update.</summary>
+/// <summary>Base of the options of weight-update methods, which add an update to the weight matrix of each target.</summary>
 public abstract record WeightUpdateOptions : TargetedOptions
 {
     private protected WeightUpdateOptions(string peftType) : base(peftType) { }
 
-    // A fact of the model, not a choice: written as the storage of the targets asks, true where it is [in, out].
+    // Not a choice but a property of the targets: written as true if their weights are stored as [in, out].
     [JsonInclude, JsonPropertyName("fan_in_fan_out")] internal bool? FanInFanOut { get; init; }
 
-    /// <summary>Whether the method's file says how the targets are stored.</summary>
+    /// <summary>True if the method's file has the field <c>fan_in_fan_out</c>, which says how the targets' weights are stored.</summary>
     private protected virtual bool WritesStorage => true;
 
-    /// <summary>Which biases are trained beside the updates.</summary>
+    /// <summary>Biases of the model to train as well.</summary>
     private protected virtual string TrainedBiases => "none";
 
     /// <inheritdoc/>
     protected override IReadOnlyCollection<string> FieldsWrittenIfSet => ["fan_in_fan_out"];
 
-    /// <summary>The layers that update weights, made one by one as they are asked for, and tensors that they share.</summary>
+    /// <summary>Creates the layers that update weights, lazily one by one, and the tensors that they share.</summary>
     private protected abstract (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) Lay(IReadOnlyList<Target> targets, ModelTree model);
 
     /// <inheritdoc/>
@@ -32,7 +32,7 @@ public abstract record WeightUpdateOptions : TargetedOptions
             yield return $"Bias must be 'none', 'all' or '{PeftType.ToLowerInvariant()}_only', but was '{TrainedBiases}'.";
     }
 
-    /// <summary>What is wrong with the numbers that many methods have.</summary>
+    /// <summary>Validation errors of the numeric options that many methods have.</summary>
     private protected static IEnumerable<string> NumberErrors(int rank, double dropout = 0, IReadOnlyDictionary<string, int>? rankPattern = null, double alpha = 1)
     {
         if (rank < 1) yield return $"Rank must be at least 1, but was {rank}.";
@@ -62,7 +62,7 @@ public abstract record WeightUpdateOptions : TargetedOptions
         using var next = updates.GetEnumerator();
         while (true)
         {
-            using var each = NewDisposeScope();   // what a start from the weight needs is large
+            using var each = NewDisposeScope();   // frees the large temporaries of an initialization from the weight
             if (!next.MoveNext()) break;
             layers.Add(next.Current);
         }

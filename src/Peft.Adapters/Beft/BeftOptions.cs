@@ -19,7 +19,7 @@ public sealed record BeftOptions() : TargetedOptions("BEFT")
         ["gemma3_text"] = ["v_proj"], ["qwen2"] = ["v_proj"], ["qwen3"] = ["v_proj"],
     };
 
-    /// <summary>Whether the vectors start at 0, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the vectors to 0 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

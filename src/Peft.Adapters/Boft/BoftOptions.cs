@@ -26,13 +26,13 @@ public sealed record BoftOptions() : TargetedOptions("BOFT")
     /// <summary>Share of the blocks of one factor that each training step leaves unrotated.</summary>
     [JsonPropertyName("boft_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>boft_only</c>.</summary>
+    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>boft_only</c> for those of the targets.</summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    /// <summary>Whether rotations start at none and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
+    /// <summary>Written for Hugging Face PEFT, where some weights are stored as <c>[in, out]</c>. It has no effect here.</summary>
     [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ public sealed record HraOptions() : TargetedOptions("HRA")
     /// </summary>
     [JsonPropertyName("apply_GS")] public bool Orthogonalize { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>hra_only</c>.</summary>
+    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>hra_only</c> for those of the targets.</summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
     /// <summary>Whether the vectors start as pairs; at random otherwise.</summary>

@@ -14,10 +14,10 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
     /// <summary>Those of the targets whose inputs are scaled and not their outputs; null for the architecture's usual one.</summary>
     [JsonPropertyName("feedforward_modules")] public ModuleSelector? FeedForwardModules { get; init; }
 
-    /// <summary>Whether the vectors start at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the vectors to 1 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_ia3_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <summary>Kept for Hugging Face's readers, who store some weights as <c>[in, out]</c>. It has no effect here.</summary>
+    /// <summary>Written for Hugging Face PEFT, where some weights are stored as <c>[in, out]</c>. It has no effect here.</summary>
     [JsonPropertyName("fan_in_fan_out")] public bool FanInFanOut { get; init; }
 
     /// <inheritdoc/>

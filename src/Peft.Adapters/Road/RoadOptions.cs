@@ -30,7 +30,7 @@ public sealed record RoadOptions() : TargetedOptions("ROAD")
     /// <summary>Size of the groups in which outputs are paired, the first half with the second. Even, and a divisor of each module's outputs.</summary>
     [JsonPropertyName("group_size")] public int GroupSize { get; init; } = 64;
 
-    /// <summary>Whether angles start at 0 and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize angles to 0 and scales to 1 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

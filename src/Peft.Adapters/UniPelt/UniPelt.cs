@@ -28,7 +28,7 @@ public static class UniPeltExtensions
     /// <param name="reductionFactor">Width of the model divided by that of the bottlenecks.</param>
     /// <param name="rank">Rank of the LoRA.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     /// <exception cref="TargetNotFoundException">The architecture has no usual places for bottlenecks or LoRA.</exception>
     public static PeftModel ApplyUniPelt(this IPromptedModel model, int virtualTokens = 10, int encoderSize = 512, double reductionFactor = 16, int rank = 8, string name = PeftModel.DefaultName)
         => ((TorchSharp.torch.nn.Module)model).ApplyAdapter(Options(virtualTokens, encoderSize, reductionFactor, rank), name);

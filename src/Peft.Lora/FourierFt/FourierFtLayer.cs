@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>FourierFT (Gao et al. 2024, arXiv:2405.03003): ΔW = s·Re(F⁻¹(S)) with the two-dimensional Fourier transform F and S zero but for the trained spectrum.</summary>
+/// <summary>
+/// FourierFT (Gao et al. 2024, arXiv:2405.03003): ΔW = s·Re(F⁻¹(S)), where F is the two-dimensional Fourier transform and S is zero except for the trained
+/// coefficients.
+/// </summary>
 internal sealed class FourierFtLayer : DeltaLayer
 {
     private readonly Parameter spectrum, places;

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// GraLoRA (Jung et al. 2025, arXiv:2505.20355): block (j, n) of ΔW is s·Bⱼₙ·Aₙⱼ, of rank r/k, with A <c>[k, in/k, r]</c> and B
-/// <c>[k, r, out/k]</c> cut into k pieces of their rank.
+/// GraLoRA (Jung et al. 2025, arXiv:2505.20355): block (j, n) of ΔW is s·Bⱼₙ·Aₙⱼ, of rank r/k, where A <c>[k, in/k, r]</c> and B
+/// <c>[k, r, out/k]</c> are split into k parts along the rank.
 /// </summary>
 internal sealed class GraloraLayer : DeltaLayer
 {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// LoRA on a parameter that holds a matrix per expert, <c>[experts, out, in]</c>: each gets its own ΔWₑ = s·Bₑ·Aₑ. Saved as Hugging Face PEFT
-/// does, A as <c>[experts · rank, in]</c> and B as <c>[out, rank · experts]</c>, in which the expert is the faster index.
+/// LoRA on a parameter with a matrix per expert, <c>[experts, out, in]</c>: each expert gets its own ΔWₑ = s·Bₑ·Aₑ. Saved as in Hugging Face PEFT,
+/// A as <c>[experts · rank, in]</c> and B as <c>[out, rank · experts]</c> with the expert as the fastest index.
 /// </summary>
 internal sealed class ExpertsLoraLayer : AdapterLayer
 {

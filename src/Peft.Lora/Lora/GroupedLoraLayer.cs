@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// LoRA on a convolution of groups, as Hugging Face PEFT has it: y = f(x) + s·B(A(x)), where A <c>[rank, channels, kernel…]</c> reads the
-/// channels of all groups and B <c>[out, rank/groups, 1…]</c> keeps them apart. The module's weight has no place for such an update, so it
-/// cannot be merged.
+/// LoRA on a grouped convolution, as in Hugging Face PEFT: y = f(x) + s·B(A(x)), where A <c>[rank, channels, kernel…]</c> reads the channels of
+/// all groups and B <c>[out, rank/groups, 1…]</c> is grouped. The grouped weight cannot represent such an update, so it is not
+/// mergeable.
 /// </summary>
 internal sealed class GroupedLoraLayer : AdapterLayer
 {

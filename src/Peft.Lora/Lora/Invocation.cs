@@ -2,10 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>Finds where tokens were given last that call an adapter.</summary>
+/// <summary>Finds the last occurrence of the invocation tokens that activate an adapter.</summary>
 internal sealed class Invocation(IReadOnlyList<int> tokens)
 {
-    /// <summary>1 at the positions of a layer's input <c>[batch, sequence, in]</c> from the last invocation's first token on, as <c>[batch, sequence, 1]</c>; 0 elsewhere.</summary>
+    /// <summary>
+    /// Mask <c>[batch, sequence, 1]</c> for a layer's input <c>[batch, sequence, in]</c>: 1 from the first token of the last invocation on, 0 elsewhere.
+    /// </summary>
     public Tensor Mask(Tensor input, Target target)
     {
         var pass = PassTokens.Current ?? throw new PeftException(
@@ -30,7 +32,7 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
         if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
         var found = ids.narrow(1, 0, starts).eq(Kept(tokens[0]));
         for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Kept(tokens[i])));
-        var last = found.mul(arange(Kept(1), Kept(starts + 1), device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
+        var last = found.mul(arange(Kept(1), Kept(starts + 1), device: ids.device)).amax([1], keepdim: true);   // 1-based; 0 if there is none
         return arange(Kept(1), Kept(length + 1), device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Kept(0)));
     }
 }

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// KaSA (Wang et al. 2024, arXiv:2412.06071): W′ = W − U₋·Σ₋·V₋ᵀ + s·B·diag(σ)·A, without the rank's smallest singular values of W and with σ <c>[rank]</c>
-/// trained. In training A and B are drawn to orthonormal rows and columns, σ to zero.
+/// KaSA (Wang et al. 2024, arXiv:2412.06071): W′ = W − U₋·Σ₋·V₋ᵀ + s·B·diag(σ)·A. U₋·Σ₋·V₋ᵀ holds the smallest singular values of W, as many as the rank,
+/// and σ <c>[rank]</c> is trained. A training penalty pulls the rows of A and the columns of B towards orthonormality, and σ towards zero.
 /// </summary>
 internal sealed class KasaLayer : LoraLayer, IPenalty
 {
@@ -24,7 +24,7 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
 
     public override Tensor MatrixA => base.MatrixA.mul(singularValues.unsqueeze(1));
 
-    // The task's loss alone is what an evaluation shows.
+    // An evaluation reports the task loss only.
     public Tensor? Penalty()
     {
         if (!Training) return null;

@@ -1,6 +1,6 @@
 namespace Peft.Lora;
 
-/// <summary>The layers of a LoRA adapter: factors for each target, then what its options train beside them.</summary>
+/// <summary>Builds the layers of a LoRA adapter: factors for each target, then the trained tokens.</summary>
 internal static class LoraPlan
 {
     public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
@@ -9,7 +9,7 @@ internal static class LoraPlan
         var invocation = options.AloraInvocationTokens is { } tokens ? new Invocation(tokens) : null;
         if (invocation is not null && model.TaskType is not (null or "CAUSAL_LM"))
             throw new AdapterOptionsException($"AloraInvocationTokens are for language models that continue a text, but this {model.Model.GetType().Name} is for {model.TaskType}.");
-        // Embeddings first where the heads that are tied to them use their factors.
+        // Embeddings come first, because tied heads use their factors.
         foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
             if (target is { IsParameter: true } && target.Weight.dim() == 3)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// The form "bat" of MiSS (Kang and Yin 2024, arXiv:2409.15371): W′ = W + W·D + D in blocks of r × r, with one block Dₒ
+/// The "bat" form of MiSS (Kang and Yin 2024, arXiv:2409.15371): W′ = W + W·D + D in blocks of r × r, with one block of D
 /// <c>[out/r, r, r]</c> for each block of rows.
 /// </summary>
 internal sealed class BatLayer : ReweightLayer

@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// PSOFT (Wu et al. 2025, arXiv:2505.11235): ΔW = s·B·(R − I)·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> from W ≈ s·B·A and
-/// R = diag(b)·Q·diag(a), Q = (I + S)·(I − S)⁻¹ by Cayley of a skew-symmetric S.
+/// PSOFT (Wu et al. 2025, arXiv:2505.11235): ΔW = s·B·(R − I)·A with A <c>[rank, in]</c> and B <c>[out, rank]</c> from W ≈ s·B·A.
+/// R = diag(b)·Q·diag(a), where Q = (I + S)·(I − S)⁻¹ is the Cayley transform of a skew-symmetric S.
 /// </summary>
-/// <remarks>A and B are not saved but found again. The signs of singular vectors are arbitrary; LAPACK's are the convention.</remarks>
+/// <remarks>A and B are not saved but recomputed on load. The signs of singular vectors are arbitrary; LAPACK's are the convention.</remarks>
 internal sealed class PsoftLayer : FactoredLayer
 {
     private readonly PsoftOptions options;
@@ -61,7 +61,7 @@ internal sealed class PsoftLayer : FactoredLayer
         return linalg.solve(unit.sub(skew).t(), unit.add(skew).t()).t();   // X·(I − S) = I + S
     }
 
-    // (I + S)·(I + S + S² + …), the last term once: Hugging Face's series.
+    // (I + S)·(I + S + S² + …), with the last term once: Hugging Face PEFT's series.
     private Tensor Series(Tensor skew)
     {
         if (options.SeriesBound is { } bound)

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Super-tuning (arXiv:2607.09287): ΔW is zero but for trained values at fixed places, those of the weight's largest elements, plus (α/r)·B·A
-/// where a LoRA goes with it.
+/// Super-tuning (arXiv:2607.09287): ΔW is zero except for trained values at fixed indices, those of the weight's largest elements, plus (α/r)·B·A
+/// of an optional LoRA.
 /// </summary>
 internal sealed class SupertuningLayer : DeltaLayer
 {
@@ -30,7 +30,7 @@ internal sealed class SupertuningLayer : DeltaLayer
 
     public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Kept(scaling)));
 
-    // Dropout is the LoRA's alone.
+    // Dropout applies to the LoRA only.
     protected override Tensor Apply(Tensor input)
         => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Kept(scaling))) : base.Apply(input);
 

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>An expert of X-LoRA: the folder of a LoRA adapter.</summary>
-/// <param name="Name">Its name among the experts.</param>
-/// <param name="Options">Its options.</param>
+/// <summary>An expert of X-LoRA: a LoRA adapter in a folder.</summary>
+/// <param name="Name">Name of the expert.</param>
+/// <param name="Options">Options of its LoRA adapter.</param>
 internal sealed record XloraExpert(string Name, LoraOptions Options)
 {
-    /// <summary>Reads an expert, and gives its factors A <c>[rank, in]</c> and B <c>[out, rank]</c> to the modules that they belong to.</summary>
+    /// <summary>Reads an expert and passes its factors A <c>[rank, in]</c> and B <c>[out, rank]</c> for each adapted module to a callback.</summary>
     public static XloraExpert Read(string name, string folder, ModelTree model, Action<Target, Tensor, Tensor> give)
     {
         if (AdapterConfig.Read(folder) is not LoraOptions options)

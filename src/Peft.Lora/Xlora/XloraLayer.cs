@@ -5,7 +5,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// X-LoRA at a module (Buehler and Buehler 2024, arXiv:2402.07148): y = W·x + g·Σₑ λₑ·sₑ·Bₑ·Aₑ·x with the experts' factors, Aₑ <c>[rank, in]</c> and
-/// Bₑ <c>[out, rank]</c>, and their shares λ at each position.
+/// Bₑ <c>[out, rank]</c>, and their mixture weights λ at each position.
 /// </summary>
 internal sealed class XloraLayer : TransformLayer
 {
@@ -23,7 +23,7 @@ internal sealed class XloraLayer : TransformLayer
 
     protected override bool ActsInFirstPass => options.FirstPassShare != 0;
 
-    /// <summary>An expert's factors by their keys in its own file; none if it does not adapt this module.</summary>
+    /// <summary>An expert's factors by the keys in its own file; empty if it does not adapt this module.</summary>
     public IEnumerable<(string Key, Tensor Value)> FactorsOf(int expert)
         => factors.Where(each => each.Number == expert).SelectMany(each => new[] { (Key("A"), each.A.detach()), (Key("B"), each.B.detach()) });
 

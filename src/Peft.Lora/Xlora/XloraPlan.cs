@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>The layers of an X-LoRA adapter: one at each module that an expert adapts, and the classifier that they share.</summary>
+/// <summary>Builds the layers of an X-LoRA adapter: one at each module that an expert adapts, and their shared classifier.</summary>
 internal static class XloraPlan
 {
     public static AdapterPlan For(XloraOptions options, ModelTree model)
@@ -21,7 +21,7 @@ internal static class XloraPlan
             if (!factors.TryGetValue(target, out var list)) factors.Add(target, list = []);
             list.Add((i, a, b));
         })).ToList();
-        // The classifier's outputs are for the modules in the model's order.
+        // The classifier's outputs follow the order of the modules in the model.
         var targets = model.Targets.Where(factors.ContainsKey).ToList();
         var mixture = new XloraMixture(options, experts, model, targets);
         return new AdapterPlan(options with { HiddenSize = shape.HiddenSize }, [.. targets.Select((target, i) => new XloraLayer(target, options, mixture, i, factors[target]))], mixture);

@@ -10,7 +10,7 @@ public static class AdaptionPromptExtensions
     /// <param name="model">The model.</param>
     /// <param name="length">Tokens of each layer.</param>
     /// <param name="layers">Number of layers, counted from the last; all but the first two, as in the paper, if null (all of a model with fewer than four).</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyAdaptionPrompt(this IPromptedModel model, int length = 10, int? layers = null)
     {
         ArgumentNullException.ThrowIfNull(model);

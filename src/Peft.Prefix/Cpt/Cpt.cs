@@ -12,7 +12,7 @@ public static class CptExtensions
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="beforeInput">Words before each input.</param>
     /// <param name="beforeAnswer">Words between an input and its answer.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyCpt(this IPromptedModel model, IEnumerable<(string Input, string Answer)> examples, ITokenizer tokenizer, string beforeInput = "Input: ", string beforeAnswer = "\nOutput: ")
         => model.Put(CptOptions.FromExamples(examples, tokenizer, beforeInput, beforeAnswer));
 }

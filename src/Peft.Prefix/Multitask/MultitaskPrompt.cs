@@ -11,7 +11,7 @@ public static class MultitaskPromptExtensions
     /// <param name="tasks">How many tasks.</param>
     /// <param name="virtualTokens">How many embeddings.</param>
     /// <param name="rank">Rank of what is a task's own.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyMultitaskPrompt(this IPromptedModel model, int tasks, int virtualTokens = 20, int rank = 1)
         => model.Put(new MultitaskPromptOptions { TaskCount = tasks, VirtualTokens = virtualTokens, Rank = rank });
 }

@@ -10,7 +10,7 @@ public static class PTuningExtensions
     /// <param name="model">The model.</param>
     /// <param name="virtualTokens">How many.</param>
     /// <param name="encoder">The network.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyPTuning(this IPromptedModel model, int virtualTokens = 20, PromptEncoder encoder = PromptEncoder.Mlp)
         => model.Put(new PTuningOptions { VirtualTokens = virtualTokens, Encoder = encoder });
 }

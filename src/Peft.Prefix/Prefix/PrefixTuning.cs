@@ -9,7 +9,7 @@ public static class PrefixTuningExtensions
     /// <summary>Freezes a model and puts learned keys and values, which start at 0, before its input in every layer.</summary>
     /// <param name="model">The model.</param>
     /// <param name="virtualTokens">How many.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyPrefixTuning(this IPromptedModel model, int virtualTokens = 20)
         => model.Put(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
 
