@@ -35,7 +35,7 @@ internal sealed class SeededRandom(long? seed, Device device) : IDisposable
 
     /// <summary>Distinct random indices below a limit, in random order.</summary>
     public Tensor Choose(long count, long below)
-        => count > below ? throw new AdapterOptionsException($"{count} different numbers are to be chosen from {below}: lower the count.")
+        => count > below ? throw new AdapterOptionsException($"{count} distinct indices cannot be chosen from {below}: lower the count.")
             : IsMeta ? empty(count, ScalarType.Int64, place) : randperm(AdapterPlan.Allow(place, below)[0], generator: generator).narrow(0, 0, count);
 
     private bool IsMeta => place.type == DeviceType.META;

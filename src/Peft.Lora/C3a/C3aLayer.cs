@@ -18,7 +18,7 @@ internal sealed class C3aLayer : DeltaLayer
         exact = options.ExactGradient;
         size = options.BlockSizePattern.At(target.Path, options.BlockSize);
         if (size < 1 || target.In % size != 0 || target.Out % size != 0)
-            throw new AdapterOptionsException($"BlockSize must divide the inputs and outputs of each target, but was {size} for {target}. Set another for it by BlockSizePattern.");
+            throw new AdapterOptionsException($"BlockSize must divide the input and output size of each target, but was {size} for {target}. Set another value for it with BlockSizePattern.");
         long[] shape = [target.Out / size, target.In / size, size];
         kernel = Trainable("c3a_kernel", options.Initialization switch
         {

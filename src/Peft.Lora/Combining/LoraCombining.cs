@@ -28,9 +28,9 @@ public static class LoraCombining
         if (parts.Count == 0) throw new AdapterOptionsException("Name at least one adapter to combine.");
         var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
         if (parts.SelectMany(part => model.Find(part.Name).Layers).FirstOrDefault(layer => !HasPlainFactors(layer)) is { } odd)
-            throw new AdapterOptionsException($"The LoRA of {odd.Target} is more than one product B·A: an adapter that has it cannot be combined with others. Activate the adapters together instead.");
+            throw new AdapterOptionsException($"The LoRA of {odd.Target} is not a single product B·A, so its adapter cannot be combined with others. Activate the adapters together instead.");
         if (sources.Any(source => !(source.Options.AloraInvocationTokens ?? []).SequenceEqual(sources[0].Options.AloraInvocationTokens ?? [])))
-            throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} are not called by the same AloraInvocationTokens, so that none can stand for all.");
+            throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} have different AloraInvocationTokens, so they cannot be combined.");
         var rank = Rank(sources.ConvertAll(source => source.Options.Rank), options);
 
         using var scope = NewDisposeScope();
@@ -108,7 +108,7 @@ public static class LoraCombining
             : targets;
 
     internal static LoraOptions LoraOf(PeftModel model, string name) => model.Find(name).Options as LoraOptions
-        ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {model.Find(name).Options.PeftType}: this works on LoRA adapters.");
+        ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {model.Find(name).Options.PeftType}, but this operation needs a LoRA adapter.");
 
     /// <summary>False if a layer is a LoRA that is not a single pair of factors A and B.</summary>
     internal static bool HasPlainFactors(AdapterLayer layer) => layer is not (GroupedLoraLayer or ExpertsLoraLayer);

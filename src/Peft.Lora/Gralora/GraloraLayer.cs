@@ -16,7 +16,7 @@ internal sealed class GraloraLayer : DeltaLayer
     public GraloraLayer(Target target, GraloraOptions options) : base(target)
     {
         var (k, r, general) = (options.Blocks, options.Rank, options.HybridRank);
-        if (target.In % k != 0 || target.Out % k != 0) throw new AdapterOptionsException($"Blocks must divide the inputs and outputs of each target, but was {k} for {target}.");
+        if (target.In % k != 0 || target.Out % k != 0) throw new AdapterOptionsException($"Blocks must divide the input and output size of each target, but was {k} for {target}.");
         Dropout = options.Dropout;
         scaling = options.Alpha / (r + general);
         a = Trainable("gralora_A", KaimingUniform(k * r, target.In / k).view(k, r, target.In / k).transpose(1, 2).contiguous());

@@ -25,7 +25,7 @@ public static class Corda
     {
         ArgumentNullException.ThrowIfNull(model);
         var lora = LoraCombining.LoraOf(model, name);
-        if (lora.Initialization != LoraInitialization.Corda) throw new AdapterOptionsException($"Adapter '{name}' starts by '{lora.Initialization}': make it with Initialization = LoraInitialization.Corda.");
+        if (lora.Initialization != LoraInitialization.Corda) throw new AdapterOptionsException($"Adapter '{name}' has Initialization '{lora.Initialization}': create it with Initialization = LoraInitialization.Corda.");
         var layers = LoraCombining.LayersOf(model, name);
         using var scope = NewDisposeScope();
         var sums = new Dictionary<Target, (Tensor Sum, long Count)>();

@@ -38,8 +38,8 @@ public static class Eva
         options ??= new EvaOptions();
         var layers = LoraCombining.LayersOf(model, name);
         var lora = LoraCombining.LoraOf(model, name);
-        if (lora.UseDora) throw new AdapterOptionsException("EVA changes ranks after the fact, which DoRA's magnitudes do not allow: leave out UseDora.");
-        if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes ranks after the fact, which {lora.Variants[0]} does not allow: leave it out.");
+        if (lora.UseDora) throw new AdapterOptionsException("EVA changes the ranks of an existing adapter, which DoRA's magnitudes do not support: leave out UseDora.");
+        if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes the ranks of an existing adapter, which {lora.Variants[0]} does not support: leave it out.");
         var most = (int)Math.Round(lora.Rank * options.Rho);
         var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, _ => new IncrementalPca(most));
         try
@@ -49,7 +49,7 @@ public static class Eva
                 if (components.TryGetValue(target, out var pca) && !pca.HasConverged) pca.Add(rows, options.Tau);
             }, until: () => components.Values.All(pca => pca.HasConverged));
             if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.shape[0] < lora.Rank) is { Key: { } starved })
-                throw new AdapterOptionsException($"The samples brought fewer than {lora.Rank} different inputs to {starved.Path}: EVA needs at least as many as the rank. Give more samples.");
+                throw new AdapterOptionsException($"{starved.Path} got fewer than {lora.Rank} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
             Apply(model, name, layers, components, options, lora);
         }
         finally

@@ -18,7 +18,7 @@ internal sealed class LilyLayer : TransformLayer
     /// <param name="ownerOfB">The layer whose experts this layer shares; null to create the experts.</param>
     public LilyLayer(Target target, LilyOptions options, LilyLayer? ownerOfA, LilyLayer? ownerOfB) : base(target)
     {
-        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module: LILY cannot adapt it. Exclude it from TargetModules.");
+        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is not a linear module: LILY cannot adapt it. Exclude it from TargetModules.");
         scaling = options.Scaling;
         a = ownerOfA is null ? Trainable("lily_A.weight", KaimingUniform(options.Rank, target.In)) : Shared("lily_A.weight", ownerOfA.a, saved: true);
         long[] shape = [options.Experts * options.Rank, target.Out];

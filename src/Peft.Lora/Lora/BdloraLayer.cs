@@ -23,7 +23,7 @@ internal sealed class BdloraLayer : LoraLayer
     {
         var name = target.Path[(target.Path.LastIndexOf('.') + 1)..];
         var (inA, inB) = (Named(bdlora.BlocksInA), Named(bdlora.BlocksInB));
-        if (inA && inB) throw new AdapterOptionsException($"{target.Path} is named both by BlocksInA [{string.Join(", ", bdlora.BlocksInA!)}] and by BlocksInB [{string.Join(", ", bdlora.BlocksInB!)}]: one factor can be in blocks.");
+        if (inA && inB) throw new AdapterOptionsException($"{target.Path} is named both by BlocksInA [{string.Join(", ", bdlora.BlocksInA!)}] and by BlocksInB [{string.Join(", ", bdlora.BlocksInB!)}]: only one factor can be block-diagonal.");
         if (inA || inB) return new BdloraLayer(target, options, bdlora.Blocks, inA);
         if (bdlora.MatchStrict) throw new AdapterOptionsException($"{target.Path} is named neither by BlocksInA nor by BlocksInB: name it, or set MatchStrict to false to give it a plain LoRA.");
         return new LoraLayer(target, options);
@@ -52,5 +52,5 @@ internal sealed class BdloraLayer : LoraLayer
 
     private static (long Rows, long Columns) Cut(Target target, long rows, long columns, int blocks)
         => rows % blocks == 0 && columns % blocks == 0 ? (rows, columns / blocks)
-            : throw new AdapterOptionsException($"The factor [{rows}, {columns}] of {target.Path} cannot be cut into {blocks} blocks: choose Blocks that divide both numbers, or another rank.");
+            : throw new AdapterOptionsException($"The factor [{rows}, {columns}] of {target.Path} cannot be split into {blocks} blocks: choose a number of Blocks that divides both dimensions, or another rank.");
 }

@@ -26,6 +26,6 @@ public sealed record BdloraOptions
     {
         if (Blocks < 1) yield return $"{nameof(LoraOptions.Bdlora)}.{nameof(Blocks)} must be at least 1, but was {Blocks}.";
         if ((BlocksInA ?? []).Intersect(BlocksInB ?? []).ToList() is { Count: > 0 } both)
-            yield return $"{nameof(LoraOptions.Bdlora)} puts both factors of [{string.Join(", ", both)}] in blocks: name each in {nameof(BlocksInA)} or in {nameof(BlocksInB)}.";
+            yield return $"{nameof(LoraOptions.Bdlora)} makes both factors of [{string.Join(", ", both)}] block-diagonal: name each in {nameof(BlocksInA)} or in {nameof(BlocksInB)}.";
     }
 }

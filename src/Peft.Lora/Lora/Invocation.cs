@@ -11,11 +11,11 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
     public Tensor Mask(Tensor input, Target target)
     {
         var pass = PassTokens.Current ?? throw new PeftException(
-            $"{target.Path} acts after invocation tokens, but no token ids are known where it runs. Give the model InputIds rather than embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
+            $"{target.Path} acts from invocation tokens on, but no token ids are available where it runs. Pass InputIds to the model instead of embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
         var mask = pass.Derive(this, () => From(pass.Ids, pass.PackedLengths));
         var length = input.dim() == 3 ? input.shape[1] : 0;
         if (length == 0 || input.shape[0] != mask.shape[0] || length > mask.shape[1])
-            throw new PeftException($"{target.Path} got an input [{string.Join(", ", input.shape)}] in a pass over tokens [{string.Join(", ", mask.shape)}]: it does not see positions of the text. Leave it out of TargetModules.");
+            throw new PeftException($"{target.Path} got an input [{string.Join(", ", input.shape)}] in a forward pass over tokens [{string.Join(", ", mask.shape)}]: its input does not consist of the text's positions. Leave it out of TargetModules.");
         return mask.narrow(1, mask.shape[1] - length, length).unsqueeze(-1).to(input.dtype, input.device);
     }
 

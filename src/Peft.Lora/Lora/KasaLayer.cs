@@ -17,7 +17,7 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         this.kasa = kasa;
         singularValues = Trainable("lora_diag", Normal(1, Rank));
         var (rank, full) = (Rank, Math.Min(target.In, target.Out));
-        if (rank >= full) throw new AdapterOptionsException($"KaSA takes the {rank} smallest singular values out of {target}, which has {full}: lower the rank there by RankPattern.");
+        if (rank >= full) throw new AdapterOptionsException($"KaSA removes the {rank} smallest singular values of {target}, which has only {full}: lower its rank with RankPattern.");
         var (u, s, vt) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
         Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Kept(Scaling)));
     }

@@ -23,7 +23,7 @@ internal static class LoraFactors
     private static (Tensor A, Tensor B) FromWeight(LoraInitialization kind, Target target, int rank, double scaling)
     {
         if (rank > Math.Min(target.In, target.Out))
-            throw new AdapterOptionsException($"Initialization '{kind}' takes rank {rank} out of {target}, which has rank {Math.Min(target.In, target.Out)} at most. Lower the rank there by RankPattern.");
+            throw new AdapterOptionsException($"Initialization '{kind}' needs rank {rank} of {target}, whose rank is at most {Math.Min(target.In, target.Out)}. Lower its rank with RankPattern.");
         var weight = target.ToMatrix(target.Weight).to_type(ScalarType.Float32);
         if (kind == LoraInitialization.Olora)
         {

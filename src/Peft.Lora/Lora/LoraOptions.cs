@@ -103,20 +103,20 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA")
         foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(Bdlora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
-        if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: name the tokens that call the adapter, or leave it null.";
+        if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
         if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
             yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
         string[] variants = [.. Variants, .. UseDora ? [nameof(UseDora)] : Array.Empty<string>()];
-        if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that do not go together: choose one.";
+        if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that cannot be combined: choose one.";
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
-            yield return $"{Variants[0]} has a start of its own, but Initialization is '{Initialization}': leave it at the default.";
-        if (UseDora && UseLoraBias) yield return "UseLoraBias has no meaning with UseDora: leave one out.";
+            yield return $"{Variants[0]} has its own initialization, but Initialization is '{Initialization}': leave it at the default.";
+        if (UseDora && UseLoraBias) yield return "UseLoraBias and UseDora cannot be combined: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
             ("arrow_config", ArrowConfig), ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
             ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
-            if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that this version does not compute.";
+            if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
     }
 
     /// <inheritdoc/>

@@ -14,7 +14,7 @@ internal sealed class BatLayer : ReweightLayer
     public BatLayer(Target target, MissOptions options) : base(target)
     {
         if (target.In % options.Rank != 0 || target.Out % options.Rank != 0)
-            throw new AdapterOptionsException($"The form 'bat' cuts weights into blocks of Rank × Rank, but {target} cannot be cut into blocks of {options.Rank}.");
+            throw new AdapterOptionsException($"The form 'bat' splits weights into blocks of Rank × Rank, but {options.Rank} does not divide the input and output size of {target}.");
         blocks = Trainable("miss_block", Zeros(target.Out / options.Rank, options.Rank, options.Rank));
     }
 

@@ -12,7 +12,7 @@ internal sealed class MissLayer : DeltaLayer
     {
         Dropout = options.Dropout;
         var width = options.Form == MissForm.Mini ? options.MiniRank : target.Out;
-        if (target.Out % width != 0) throw new AdapterOptionsException($"MiniRank must divide the outputs of each target, but was {width} for {target}.");
+        if (target.Out % width != 0) throw new AdapterOptionsException($"MiniRank must divide the output size of each target, but was {width} for {target}.");
         shard = Trainable("miss_block", options.Form == MissForm.Random ? KaimingUniform(options.Rank, width) : Zeros(options.Rank, width));
     }
 

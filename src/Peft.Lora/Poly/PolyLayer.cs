@@ -19,9 +19,9 @@ internal sealed class PolyLayer : TransformLayer
     /// <param name="tasks">Returns the task id of each row of the batch, or one for all rows; null if none is set.</param>
     public PolyLayer(Target target, PolyOptions options, Func<Tensor?> tasks) : base(target)
     {
-        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is no linear module: POLY cannot adapt it. Exclude it from TargetModules.");
+        if (!target.IsProduct) throw new AdapterOptionsException($"{target} is not a linear module: POLY cannot adapt it. Exclude it from TargetModules.");
         var (rank, skills, splits) = (options.Rank, options.SkillCount, options.SplitCount);
-        if (target.In % splits != 0 || target.Out % splits != 0) throw new AdapterOptionsException($"SplitCount is {splits}, which does not divide both sides of {target}: choose a divisor, or exclude the module.");
+        if (target.In % splits != 0 || target.Out % splits != 0) throw new AdapterOptionsException($"SplitCount is {splits}, which does not divide the input and output size of {target}: choose a divisor, or exclude the module.");
         (this.tasks, taskCount) = (tasks, options.TaskCount);
         // Each skill is initialized like a separate linear module.
         a = Trainable("poly_lora_A", Uniform(1 / Math.Sqrt(target.In / splits), splits, skills, target.In / splits, rank));
@@ -58,7 +58,7 @@ internal sealed class PolyLayer : TransformLayer
             return taskCount == 1 ? zeros(1, ScalarType.Int64, logits.device)
                 : throw new PeftException($"A Poly adapter of {taskCount} tasks needs to know the task of each row: call the model inside `using (peft.Tasks(…))`, or give batches task_ids.");
         var seen = PassRows.Of(given).to(logits.device);
-        if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows were given tasks, but {Target.Path} got {rows}.");
+        if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows have task ids, but {Target.Path} got {rows} rows.");
         if (seen.max().item<long>() is var largest && largest >= taskCount) throw new PeftException($"Task {largest} was asked for, but the adapter has {taskCount} tasks, numbered from 0 (n_tasks).");
         return seen;
     }

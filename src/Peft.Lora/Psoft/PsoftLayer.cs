@@ -20,7 +20,7 @@ internal sealed class PsoftLayer : FactoredLayer
         this.options = options;
         Rank = options.Rank;
         Dropout = options.Dropout;
-        if (Rank > Math.Min(target.In, target.Out)) throw new AdapterOptionsException($"Rank {Rank} is more than {target} has singular vectors.");
+        if (Rank > Math.Min(target.In, target.Out)) throw new AdapterOptionsException($"Rank {Rank} is more than {target}'s number of singular vectors, {Math.Min(target.In, target.Out)}.");
         long[] shape = options.IsOrthogonal ? [Rank * (Rank - 1) / 2] : [Rank, Rank];
         var start = options.InitWeights ? Zeros(shape) : Normal(0.1, shape);
         weight = Trainable("psoft_R.weight", options.IsOrthogonal ? start : start.add(eye(Rank, dtype: TensorType, device: Device)));

@@ -15,7 +15,7 @@ internal sealed class PveraLayer : FactoredLayer
 
     public PveraLayer(Target target, PveraOptions options, SharedProjections shared) : base(target)
     {
-        if (target.Groups > 1) throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, whose rows have no hidden numbers in common that PVeRA could sample. Exclude it from TargetModules.");
+        if (target.Groups > 1) throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, whose rows do not share the hidden state that PVeRA samples. Exclude it from TargetModules.");
         (this.shared, always, Rank) = (shared, options.SampleAtInference, options.Rank);
         Dropout = options.Dropout;
         b = Trainable("pvera_lambda_b", options.InitWeights ? Zeros(target.Out) : Ones(target.Out));

@@ -16,7 +16,7 @@ internal sealed class SupertuningLayer : DeltaLayer
     public SupertuningLayer(Target target, SupertuningOptions options) : base(target)
     {
         var count = (long)(target.In * target.Out * (1 - options.Sparsity));
-        if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves nothing to train of {target}. Lower it.");
+        if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves no elements of {target} to train. Lower it.");
         Dropout = options.Rank is null ? 0 : options.Dropout;
         values = Trainable("supertuning_values", options.InitWeights ? Zeros(count) : Normal(1, count));
         places = Frozen("supertuning_indices", Computed(() => Chosen((int)count, options.TrainsLargest), count).to_type(ScalarType.Int32), options.SaveIndices);

@@ -21,7 +21,7 @@ internal sealed class VbloraLayer : FactoredLayer
     {
         var length = options.VectorLength;
         if (target.In % length != 0 || target.Out % length != 0)
-            throw new AdapterOptionsException($"VectorLength must divide the inputs and outputs of each target, but was {length} for {target}.");
+            throw new AdapterOptionsException($"VectorLength must divide the input and output size of each target, but was {length} for {target}.");
         (this.bank, k, brief, Rank) = (bank, options.TopK, options.SaveOnlyTopK, options.Rank);
         Dropout = options.Dropout;
         logitsA = Logits("vblora_logits_A", options, Rank, target.In / length, options.Vectors);

@@ -18,7 +18,7 @@ internal sealed class WaveFtLayer : DeltaLayer
     public WaveFtLayer(Target target, WaveFtOptions options, int count) : base(target)
     {
         var size = target.In * target.Out;
-        if (count > size) throw new AdapterOptionsException($"Coefficients must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by CoefficientsPattern.");
+        if (count > size) throw new AdapterOptionsException($"Coefficients must not exceed the number of elements of each target, but was {count} for {target}, which has {size}. Set another value for it with CoefficientsPattern.");
         scaling = options.Scaling;
         spectrum = Trainable("waveft_spectrum", options.InitWeights ? Zeros(count) : Normal(0.01, count));
         using var random = new SeededRandom(options.Seed, Device);

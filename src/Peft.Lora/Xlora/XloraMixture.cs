@@ -27,7 +27,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     /// <summary>The experts, in order.</summary>
     public IReadOnlyList<XloraExpert> Experts { get; }
 
-    protected override string? MayBeMissing => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 leaves out what is called like an expert: these parts start at random, so train the classifier before use.";
+    protected override string? MayBeMissing => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 does not save layers whose index is also the name of an expert: these parts are initialized randomly, so train the classifier before use.";
 
     public IDisposable Read(Tensor states)
     {
@@ -53,10 +53,10 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass
     public Tensor Shares(Target target, int module, Tensor output)
     {
         if (FirstPass.IsRunning) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
-        var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: run the whole model, by its forward pass.");
+        var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: call the whole model.");
         var shares = PassRows.Of(all[options.IsLayerwise ? module : 0]);
         return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
-            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA has read {shares.shape[0]} rows of {shares.shape[1]} positions: no virtual tokens may stand before them, and no part of the sequence run alone.");
+            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA's first pass had {shares.shape[0]} rows of {shares.shape[1]} positions: do not prepend virtual tokens, and run the whole sequence.");
     }
 
     private Tensor Choose(Tensor shares)

@@ -62,7 +62,7 @@ public sealed record XloraOptions : AdapterOptions
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var name in Adapters.Keys.Where(name => !AdapterName.IsValid(name))) yield return $"'{name}' is the name of an expert, which is saved in a folder of that name, but it cannot be that of a folder.";
+        foreach (var name in Adapters.Keys.Where(name => !AdapterName.IsValid(name))) yield return $"'{name}' cannot be the name of an expert: an expert is saved in a folder of its name, and this is not a valid folder name.";
         if (HiddenSize < 1) yield return $"HiddenSize must be at least 1, but was {HiddenSize}.";
         if (Depth < 1) yield return $"Depth must be at least 1, but was {Depth}.";
         if (Size < 1) yield return $"Size must be at least 1, but was {Size}.";

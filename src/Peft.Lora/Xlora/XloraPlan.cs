@@ -7,11 +7,11 @@ internal static class XloraPlan
 {
     public static AdapterPlan For(XloraOptions options, ModelTree model)
     {
-        if (options.Adapters.Count == 0) throw new TargetNotFoundException("X-LoRA adapts the modules that its experts adapt, but Adapters names no expert: give the folders of trained LoRA adapters.");
+        if (options.Adapters.Count == 0) throw new TargetNotFoundException("X-LoRA adapts the modules that its experts adapt, but Adapters is empty: set it to the folders of trained LoRA adapters.");
         if (model.Model is not IPromptedModel { PromptShape: { SubmoduleCount: 1 } shape })
-            throw new AdapterOptionsException($"X-LoRA reads the last hidden states of a pretrained transformer with a single stack of layers, which {model.Model.GetType().Name} is not. Use a single LoRA, or several by {nameof(PeftModel.Rows)}.");
+            throw new AdapterOptionsException($"X-LoRA reads the last hidden states of a pretrained transformer with a single stack of layers, which {model.Model.GetType().Name} is not. Use a single LoRA, or several with {nameof(PeftModel.Rows)}.");
         if (options.HiddenSize is { } size && size != shape.HiddenSize)
-            throw new AdapterOptionsException($"HiddenSize is {size}, but that of this model is {shape.HiddenSize}: the adapter was made for another base model. Leave it out to take the model's.");
+            throw new AdapterOptionsException($"HiddenSize is {size}, but that of this model is {shape.HiddenSize}: the adapter was made for another base model. Leave it out to use the model's.");
 
         using var _ = no_grad();
         using var scope = NewDisposeScope();
