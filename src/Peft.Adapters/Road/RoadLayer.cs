@@ -5,7 +5,7 @@ namespace Peft.Adapters;
 
 /// <summary>
 /// RoAd (Liao and Monz 2024, arXiv:2409.00119): in each group, output i of the first half is paired with output j of the second, and
-/// (yᵢ, yⱼ) becomes (c·yᵢ − s·yⱼ, c·yⱼ + s·yᵢ) with c = α·cos θ and s = α·sin θ, each entry with its own α and θ if the variant says so.
+/// (yᵢ, yⱼ) becomes (c·yᵢ − s·yⱼ, c·yⱼ + s·yᵢ) with c = α·cos θ and s = α·sin θ, each entry with its own α and θ in some variants.
 /// </summary>
 internal sealed class RoadLayer : TransformLayer
 {
@@ -16,7 +16,7 @@ internal sealed class RoadLayer : TransformLayer
     public RoadLayer(Target target, RoadOptions options) : base(target)
     {
         (variant, half) = (options.Variant, options.GroupSize / 2);
-        if (!target.IsMatrix) throw new AdapterOptionsException($"{target} has no weight matrix for RoAd to turn: exclude it from TargetModules.");
+        if (!target.IsMatrix) throw new AdapterOptionsException($"{target} has no weight matrix for RoAd to rotate: exclude it from TargetModules.");
         if (target.Out / target.Groups % options.GroupSize != 0)
             throw new AdapterOptionsException($"{target.Path} has {target.Out / target.Groups} outputs{(target.Groups > 1 ? " per group" : "")}, which groups of {options.GroupSize} do not divide. Choose a GroupSize that divides them, or exclude the module.");
         var size = variant switch { RoadVariant.Road1 => target.Out / 2, RoadVariant.Road2 => target.Out, _ => target.Out * 2 };
@@ -41,7 +41,7 @@ internal sealed class RoadLayer : TransformLayer
             inner.Bias?.mul(cosine).add(Turn(inner.Bias, 0).mul(sine)));
     }
 
-    // What each output is multiplied by, [out], and what its partner is, with the sign of the first half already in Turn.
+    // Factors of each output and of its partner, [out] each. Turn applies the sign of the first half.
     private (Tensor Cosine, Tensor Sine) Entries()
     {
         var (angles, scales) = (theta.view(-1, Entry, half), alpha.view(-1, Entry, half));   // [groups, 1 | 2 | 4, half]
