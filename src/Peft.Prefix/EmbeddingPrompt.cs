@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>Virtual tokens that are embeddings, <c>[tokens, hidden]</c>. For an encoder-decoder model, those of the encoder are followed by as many for the decoder.</summary>
+/// <summary>
+/// Virtual tokens that are embeddings, <c>[tokens, hidden]</c>. For an encoder-decoder model, those of the encoder are followed by as many for the decoder.
+/// </summary>
 /// <param name="model">The model.</param>
 /// <param name="tokens">Number of virtual tokens before each input.</param>
 internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLayer(model)

@@ -9,7 +9,7 @@ namespace Peft;
 /// Hugging Face PEFT has no such method, only the option <c>bias</c> of other methods. The file uses the same keys as that option: the new bias
 /// of each module is <c>base_model.model.&lt;path&gt;.bias</c>.
 /// </remarks>
-[MethodDescription("BitFit", "b′ of the biases", "Ben Zaken et al. 2021, arXiv:2106.10199")]
+[MethodDescription("BitFit", "b′ for each bias b", "Ben Zaken et al. 2021, arXiv:2106.10199")]
 [LearningRate(1e-3)]
 public sealed record BitFitOptions() : TargetedOptions("BITFIT")
 {

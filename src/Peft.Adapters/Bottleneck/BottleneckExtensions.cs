@@ -18,7 +18,7 @@ public static class BottleneckExtensions
     public static PeftModel ApplyHoulsbyAdapter(this nn.Module model, double reductionFactor = 16, ModuleSelector? targets = null)
         => model.ApplyAdapter(BottleneckOptions.Houlsby with { ReductionFactor = reductionFactor, TargetModules = targets });
 
-    /// <summary>Freezes a model and adds bottleneck adapters beside its feed-forward networks, with a learned scale (He et al. 2021).</summary>
+    /// <summary>Freezes a model and adds bottleneck adapters in parallel to its feed-forward networks, with a learned scale (He et al. 2021).</summary>
     /// <inheritdoc cref="ApplyBottleneckAdapter(nn.Module, double, ModuleSelector?)"/>
     public static PeftModel ApplyParallelAdapter(this nn.Module model, double reductionFactor = 2, ModuleSelector? targets = null)
         => model.ApplyAdapter(BottleneckOptions.ScaledParallel with { ReductionFactor = reductionFactor, TargetModules = targets });

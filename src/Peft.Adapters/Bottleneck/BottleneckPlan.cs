@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>Builds the layers of a bottleneck adapter: a bottleneck at each target, with a tap on the residual stream if it needs one, and the invertible adapter.</summary>
+/// <summary>
+/// Builds the layers of a bottleneck adapter: a bottleneck at each target, with a tap on the residual stream if it needs one, and the invertible adapter.
+/// </summary>
 internal static class BottleneckPlan
 {
     public static (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Layers(BottleneckOptions options, IReadOnlyList<Target> targets, ModelTree model)

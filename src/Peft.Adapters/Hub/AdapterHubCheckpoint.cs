@@ -6,7 +6,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Reads and writes bottleneck adapters in the format of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own layout, and <c>adapter.safetensors</c>.</summary>
+/// <summary>
+/// Reads and writes bottleneck adapters in the format of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own layout, and
+/// <c>adapter.safetensors</c>.
+/// </summary>
 public static class AdapterHubCheckpoint
 {
     /// <summary>Name of the file with the tensors.</summary>
@@ -23,7 +26,10 @@ public static class AdapterHubCheckpoint
         "target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern",
     ];
 
-    /// <summary>Saves a bottleneck adapter in the format of the Adapters library. The save is atomic: at any moment the folder holds the complete old or the complete new adapter.</summary>
+    /// <summary>
+    /// Saves a bottleneck adapter in the format of the Adapters library. The save is atomic: at any moment the folder holds the complete old or the complete
+    /// new adapter.
+    /// </summary>
     /// <param name="model">The model, a transformer of a known architecture.</param>
     /// <param name="folder">The folder; it is created if it does not exist.</param>
     /// <param name="name">Name of the adapter. It becomes part of the keys.</param>

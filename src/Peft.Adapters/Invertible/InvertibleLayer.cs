@@ -8,7 +8,9 @@ namespace Peft.Adapters;
 /// GLOW (Kingma and Dhariwal 2018, arXiv:1807.03039): y₁ = e(s₂)·x₁ + t₂ with (s₂, t₂) computed from x₂, and likewise y₂ from x₂ and y₁, where
 /// e(s) = exp(0.636·c·arctan(s/c)), c = 5.
 /// </summary>
-/// <remarks>The GLOW block of the Adapters library 1.2 does not use one of its networks and is not invertible. This is the complete block, with both networks.</remarks>
+/// <remarks>
+/// The GLOW block of the Adapters library 1.2 does not use one of its networks and is not invertible. This is the complete block, with both networks.
+/// </remarks>
 internal sealed class InvertibleLayer : TransformLayer
 {
     private const double Clamp = 5;

@@ -7,7 +7,7 @@ namespace Peft;
 /// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): the rows of W are clustered into a few groups by their left singular vectors. Each group gets an update
 /// Bᵢ·Aᵢ·V in the space of the right singular vectors V, which are saved with the adapter. Mergeable.
 /// </summary>
-[MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ, by groups i of rows", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
+[MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ for row groups i", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
 [LearningRate(1e-3)]
 public sealed record AdamssOptions : WeightUpdateOptions
 {

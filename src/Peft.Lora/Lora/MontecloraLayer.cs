@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): in training, LoRA's A becomes A + ε·√v ∘ Σₙ wₙ·Zₙ, with Zₙ <c>[rank, in]</c> normal, v <c>[rank]</c> from a Wishart
-/// distribution with scales exp(2·p), and weights w from a Dirichlet distribution with concentrations α = exp(q). p and q are trained through the noise and through the
-/// KL divergence from their priors, which is added to the training loss.
+/// MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): in training, LoRA's A becomes A + ε·√v ∘ Σₙ wₙ·Zₙ, with Zₙ <c>[rank, in]</c> normal, v <c>[rank]</c>
+/// from a Wishart distribution with scales exp(2·p), and weights w from a Dirichlet distribution with concentrations α = exp(q). p and q are trained through
+/// the noise and through the KL divergence from their priors, which is added to the training loss.
 /// </summary>
 internal sealed class MontecloraLayer : LoraLayer, IPenalty
 {

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>MiSS (Kang and Yin 2024, arXiv:2409.15371): ΔW[o, i] = D[i mod r, o mod m], with the shard D <c>[r, m]</c>. m is the output size except in the mini form.</summary>
+/// <summary>
+/// MiSS (Kang and Yin 2024, arXiv:2409.15371): ΔW[o, i] = D[i mod r, o mod m], with the shard D <c>[r, m]</c>. m is the output size except in the mini form.
+/// </summary>
 internal sealed class MissLayer : DeltaLayer
 {
     private readonly Parameter shard;

@@ -7,7 +7,7 @@ namespace Peft;
 /// OSF (Nayak et al. 2025, arXiv:2504.07097): the weight is decomposed by SVD. The large singular values are frozen. The small ones are trained with
 /// their singular vectors, which stay orthogonal to the frozen ones. For continual learning. Mergeable.
 /// </summary>
-[MethodDescription("OSF", "U·diag(S)·Vᵀ, its smaller part trained", "Nayak et al. 2025, arXiv:2504.07097")]
+[MethodDescription("OSF", "U·diag(S)·Vᵀ, small singular values trained", "Nayak et al. 2025, arXiv:2504.07097")]
 [LearningRate(5e-5)]
 public sealed record OsfOptions() : WeightUpdateOptions("OSF")
 {

@@ -7,7 +7,7 @@ namespace Peft;
 /// VB-LoRA (Li et al. 2024, arXiv:2405.15179): LoRA whose factors are composed of sub-vectors, each a mixture of a few vectors from a vector
 /// bank that all layers share. Mergeable.
 /// </summary>
-[MethodDescription("VB-LoRA", "W + B·A, put together from a bank of vectors", "Li et al. 2024, arXiv:2405.15179")]
+[MethodDescription("VB-LoRA", "W + B·A, composed from a vector bank", "Li et al. 2024, arXiv:2405.15179")]
 [LearningRate(1e-3)]
 public sealed record VbloraOptions() : BiasedUpdateOptions("VBLORA")
 {

@@ -13,7 +13,7 @@ namespace Peft;
 /// PEFT 0.20 does not save classifier layers whose index is also the name of an expert (0, 1, …), often all of them. Such layers are initialized randomly,
 /// with a warning in <see cref="Adapter.Warnings"/>.
 /// </remarks>
-[MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x, of trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
+[MethodDescription("X-LoRA", "W·x + Σ λₑ(x)·sₑ·Bₑ·Aₑ·x over trained experts e", "Buehler and Buehler 2024, arXiv:2402.07148")]
 [LearningRate(1e-3)]
 public sealed record XloraOptions : AdapterOptions
 {

@@ -13,7 +13,10 @@ public static class PrefixTuningExtensions
     public static PeftModel ApplyPrefixTuning(this IPromptedModel model, int virtualTokens = 20)
         => model.Put(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
 
-    /// <summary>Freezes a decoder and prepends learned keys and values in every layer, initialized with those of a text. Before training, the model acts as if it had read the text.</summary>
+    /// <summary>
+    /// Freezes a decoder and prepends learned keys and values in every layer, initialized with those of a text. Before training, the model acts as if it had
+    /// read the text.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="text">The text.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
