@@ -42,7 +42,7 @@ internal static class Clusters
         return [.. centres.square().sum(1).sub(rows.mm(centres.t()).mul(Kept(2))).argmin(1).data<long>()];
     }
 
-    // An empty group takes the row that is farthest from its centre.
+    // An empty group takes the row that is farthest from its own centre.
     private static Tensor Means(Tensor rows, long[] labels, Tensor centres)
     {
         var count = (int)centres.shape[0];
