@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
-/// <summary>Greedy generation with a LoRA adapter, active or merged: the median of several runs, once the code is compiled.</summary>
+/// <summary>Greedy generation with a LoRA adapter, active or merged. Reports the median of several runs after a warm-up.</summary>
 internal static class GenerateBenchmark
 {
     public static Command Command()

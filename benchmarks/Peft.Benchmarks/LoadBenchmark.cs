@@ -5,13 +5,13 @@ using Peft.Models;
 
 namespace Peft.Benchmarks;
 
-/// <summary>Loading a model of GPT-2's kind from one safetensors file that was just written (and so lies in the system's cache).</summary>
+/// <summary>Loads a GPT-2 model from a single safetensors file that was just written, and so is in the page cache.</summary>
 internal static class LoadBenchmark
 {
     public static Command Command()
     {
         var megabytes = Measure.Number("--megabytes", 500);
-        var command = new Command("load", "Seconds and memory of loading a model.") { megabytes };
+        var command = new Command("load", "Measures the time and memory of loading a model.") { megabytes };
         command.SetAction(at =>
         {
             var folder = Directory.CreateTempSubdirectory("peft-load-").FullName;

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
-/// <summary>What the commands share: options, the training step and the line of JSON.</summary>
+/// <summary>Code that the commands share: options, the training step and the JSON output.</summary>
 internal static class Measure
 {
     public static Option<string> Shape() => new("--shape") { DefaultValueFactory = _ => "stories260k" };
@@ -16,10 +16,10 @@ internal static class Measure
 
     public static void Print(object line) => Console.WriteLine(JsonSerializer.Serialize(line));
 
-    /// <summary>The middle one of some numbers: on a machine that others use as well, the mean says more about them.</summary>
+    /// <summary>The median. On a shared machine, the mean would also reflect the load of other programs.</summary>
     public static double Median(IEnumerable<double> numbers) => numbers.Order().ElementAt(numbers.Count() / 2);
 
-    /// <summary>Trains on batches in turn, as users do, and gives the seconds of each step after the warm-up.</summary>
+    /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up.</summary>
     public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null)
     {
         var data = TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]]));

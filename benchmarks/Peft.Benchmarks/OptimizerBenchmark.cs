@@ -6,13 +6,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
-/// <summary>One step on many small tensors, clipping and zeroing included: the flat AdamW against TorchSharp's.</summary>
+/// <summary>One optimizer step on many small tensors, including gradient clipping and zeroing: the flat AdamW against TorchSharp's.</summary>
 internal static class OptimizerBenchmark
 {
     public static Command Command()
     {
         var (tensors, size, steps, threads) = (Measure.Number("--tensors", 1000), Measure.Number("--size", 512), Measure.Number("--steps", 50), Measure.Number("--threads", 2));
-        var command = new Command("optimizer", "Milliseconds of an optimizer step, flat and plain.") { tensors, size, steps, threads };
+        var command = new Command("optimizer", "Measures the milliseconds of an optimizer step, flat and plain.") { tensors, size, steps, threads };
         command.SetAction(at =>
         {
             set_num_threads(at.GetValue(threads));

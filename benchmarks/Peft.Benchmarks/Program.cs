@@ -1,4 +1,4 @@
-// Each command prints one line of JSON. docs/performance.md says what was measured.
+// Each command prints one line of JSON. docs/performance.md has the results.
 using System.CommandLine;
 using Peft;
 using Peft.Benchmarks;

@@ -4,15 +4,15 @@ using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
-/// <summary>Supervised fine-tuning on rows of unequal lengths: packed end to end, with a loss on completions only.</summary>
+/// <summary>Supervised fine-tuning on packed sequences of different lengths, with a loss on the completions only.</summary>
 internal static class SftBenchmark
 {
     public static Command Command()
     {
         var (shape, batch, rank) = (Measure.Shape(), Measure.Number("--batch", 4), Measure.Number("--rank", 8));
         var (steps, warmup, threads) = (Measure.Number("--steps", 10), Measure.Number("--warmup", 2), Measure.Number("--threads", 2));
-        var lengths = new Option<FileInfo?>("--lengths") { Description = "JSON list of [prompt, completion] lengths in tokens; 64 drawn ones if left out." };
-        var command = new Command("sft", "Real tokens per second of supervised fine-tuning.") { shape, batch, rank, steps, warmup, threads, lengths };
+        var lengths = new Option<FileInfo?>("--lengths") { Description = "JSON list of [prompt, completion] lengths in tokens; 64 random ones by default." };
+        var command = new Command("sft", "Measures the tokens per second of supervised fine-tuning, without padding.") { shape, batch, rank, steps, warmup, threads, lengths };
         command.SetAction(at =>
         {
             set_num_threads(at.GetValue(threads));

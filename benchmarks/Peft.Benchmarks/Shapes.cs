@@ -2,12 +2,12 @@ using Peft.Models;
 
 namespace Peft.Benchmarks;
 
-/// <summary>The models that are measured: real architectures and sizes, random weights.</summary>
+/// <summary>The benchmarked models: real architectures and sizes with random weights.</summary>
 internal static class Shapes
 {
     public static readonly string[] Names = ["gpt2", "smollm135m", "stories260k"];
 
-    /// <summary>A model with LoRA as its users put it on: c_attn for GPT-2, all linear layers for Llamas.</summary>
+    /// <summary>A model with a typical LoRA adapter: on c_attn for GPT-2, on all linear layers for Llama.</summary>
     public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank)
     {
         var model = CausalLM.FromConfig(ModelConfig.Parse(Config(shape)));
@@ -22,7 +22,7 @@ internal static class Shapes
             """,
         "smollm135m" => Llama(576, 30, 9, 3, 1536, 49152, 2048),
         "stories260k" => Llama(64, 5, 8, 4, 172, 512, 512),
-        _ => throw new ArgumentException($"There is no shape '{shape}': use {string.Join(", ", Names)}."),
+        _ => throw new ArgumentException($"Unknown shape '{shape}': use {string.Join(", ", Names)}."),
     };
 
     private static string Llama(int hidden, int layers, int heads, int keyValueHeads, int width, int vocabulary, int positions) => $$"""

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
-/// <summary>Training steps on full rows of random tokens.</summary>
+/// <summary>Training steps on sequences of random tokens without padding.</summary>
 internal static class TrainBenchmark
 {
     public static Command Command()
@@ -11,8 +11,8 @@ internal static class TrainBenchmark
         var (shape, batch, length, rank) = (Measure.Shape(), Measure.Number("--batch", 4), Measure.Number("--seq", 128), Measure.Number("--rank", 8));
         var (steps, warmup, threads) = (Measure.Number("--steps", 10), Measure.Number("--warmup", 2), Measure.Number("--threads", 2));
         var checkpointing = new Option<bool>("--checkpointing");
-        var parts = new Option<int?>("--parts") { Description = "Parts of a batch that run at the same time; as many as threads if left out." };
-        var command = new Command("train", "Milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, threads, checkpointing, parts };
+        var parts = new Option<int?>("--parts") { Description = "Number of parts of a batch that run in parallel; by default the number of threads." };
+        var command = new Command("train", "Measures the milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, threads, checkpointing, parts };
         command.SetAction(at =>
         {
             set_num_threads(at.GetValue(threads));

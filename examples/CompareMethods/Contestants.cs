@@ -2,14 +2,14 @@ using Peft;
 
 namespace CompareMethods;
 
-/// <summary>A method of fine-tuning as the comparison runs it.</summary>
-/// <param name="Name">Its name in the table.</param>
-/// <param name="Options">Its options; they carry the learning rate.</param>
+/// <summary>A fine-tuning method in the comparison.</summary>
+/// <param name="Name">Name in the table.</param>
+/// <param name="Options">Options, which include the learning rate.</param>
 internal sealed record Contestant(string Name, AdapterOptions Options)
 {
     private const int Tokens = 20;
 
-    // What enters modules enters every linear one, so that methods differ in what they do and not in where.
+    // Methods that adapt modules adapt every linear module, so that they differ only in the method and not in the targets.
     private static readonly ModuleSelector Everywhere = ModuleSelector.AllLinear;
 
     public static IReadOnlyList<Contestant> All { get; } =

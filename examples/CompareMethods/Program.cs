@@ -1,6 +1,6 @@
-// Fine-tunes the same pretrained model on the same text with one method after another, under one budget, and shows what each gains and costs.
-//   CompareMethods                     all methods at their recommended learning rates: table, plot, docs/comparison.md with --docs
-//   CompareMethods --rates 1e-3 1e-2   every method at each of these rates, to find the one to recommend
+// Fine-tunes the same pretrained model on the same text with each method, under one budget, and compares test loss, time, memory and size.
+//   CompareMethods                     all methods at their recommended learning rates: table and plot; with --docs in docs/comparison.md
+//   CompareMethods --rates 1e-3 1e-2   every method at each of these rates, to find the best one
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
@@ -13,12 +13,12 @@ using static TorchSharp.torch;
 
 TorchRuntime.Require();
 var root = new Option<string>("--root") { DefaultValueFactory = _ => ".", Description = "The repository." };
-var only = new Option<string[]>("--only") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [], Description = "Names of methods, or parts of them; all if left out." };
-var rates = new Option<double[]>("--rates") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [], Description = "Learning rates; each method's own if left out." };
+var only = new Option<string[]>("--only") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [], Description = "Names of methods, or parts of them; by default all methods." };
+var rates = new Option<double[]>("--rates") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [], Description = "Learning rates; by default each method's own." };
 var steps = new Option<int>("--steps") { DefaultValueFactory = _ => 300, Description = "Optimizer steps of 16 × 128 tokens." };
 var docs = new Option<bool>("--docs") { Description = "Write the table and the plot into docs/." };
 var one = new Option<string>("--one") { Hidden = true };
-var command = new RootCommand("Compares methods of fine-tuning on stories260K and tinyshakespeare.") { root, only, rates, steps, docs, one };
+var command = new RootCommand("Compares fine-tuning methods on stories260K and tinyshakespeare.") { root, only, rates, steps, docs, one };
 command.SetAction(parsed =>
 {
     if (parsed.GetValue(one) is { } name)
@@ -38,7 +38,7 @@ command.SetAction(parsed =>
     Report.Show(results);
     if (parsed.GetValue(docs)) Report.WriteDocs(parsed.GetValue(root)!, results);
 
-    // Peak memory is that of a process.
+    // Peak memory is measured per process, so each run gets its own.
     Result InProcessOfItsOwn(Contestant contestant, double? rate)
     {
         string[] arguments = ["--root", parsed.GetValue(root)!, "--steps", parsed.GetValue(steps).ToString(CultureInfo.InvariantCulture), "--one", contestant.Name,
@@ -47,7 +47,7 @@ command.SetAction(parsed =>
         using var process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. self, .. arguments]) { RedirectStandardOutput = true })!;
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return JsonSerializer.Deserialize<Result>(output.TrimEnd().Split('\n')[^1]) ?? throw new InvalidOperationException($"{contestant.Name} gave no result.");
+        return JsonSerializer.Deserialize<Result>(output.TrimEnd().Split('\n')[^1]) ?? throw new InvalidOperationException($"{contestant.Name} returned no result.");
     }
 
     Result Run(Contestant contestant, double? rate)
@@ -77,7 +77,7 @@ command.SetAction(parsed =>
 });
 return command.Parse(args).Invoke();
 
-// The mean over the first 200 blocks of the test text.
+// Mean loss over the first 200 blocks of the test text.
 static double TestLoss(CausalLM model, TrainingDataset test, Device device)
 {
     using var _ = no_grad();

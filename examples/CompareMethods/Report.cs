@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace CompareMethods;
 
-/// <summary>What one run gave.</summary>
+/// <summary>Result of one run.</summary>
 internal sealed record Result(string Method, double LearningRate, double TestLoss, long Trainable, double Seconds, double PeakMegabytes, long AdapterBytes);
 
 internal static class Report
@@ -26,7 +26,7 @@ internal static class Report
         AnsiConsole.Write(table);
     }
 
-    /// <summary>Puts the table between the marks in docs/comparison.md, and the plot beside it.</summary>
+    /// <summary>Writes the table between the markers in docs/comparison.md, and the plot to docs/comparison.png.</summary>
     public static void WriteDocs(string root, IReadOnlyList<Result> results)
     {
         var page = Path.Combine(root, "docs", "comparison.md");
@@ -50,7 +50,7 @@ internal static class Report
             (label.OffsetX, label.OffsetY) = (7, -7);
         }
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(2, 4).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
-        plot.XLabel("trained numbers");
+        plot.XLabel("trainable parameters");
         plot.YLabel("test loss");
         plot.Axes.SetLimitsX(2, 6);
         plot.SavePng(file, 900, 560);

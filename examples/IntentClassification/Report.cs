@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace IntentClassification;
 
-/// <summary>The outcomes of all methods, kept in a file, as a table and a plot.</summary>
+/// <summary>Stores the outcomes of all methods in a file and shows them as a table and a plot.</summary>
 internal static class Report
 {
     private static readonly string[] Columns = ["method", "accuracy", "training, s", "peak memory, MB", "adapter, KB", "trainable"];
@@ -17,7 +17,7 @@ internal static class Report
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Adds an outcome to the file; a later one of the same method and seed replaces an earlier.</summary>
+    /// <summary>Adds an outcome to the file. It replaces an earlier one of the same method and seed.</summary>
     public static void Add(string file, Outcome outcome)
     {
         var others = Read(file).Where(each => (each.Method, each.Seed) != (outcome.Method, outcome.Seed));
@@ -32,7 +32,7 @@ internal static class Report
         AnsiConsole.Write(table);
     }
 
-    /// <summary>Puts the table between the marks in docs/intents.md, and the plot beside it.</summary>
+    /// <summary>Writes the table between the markers in docs/intents.md, and the plot to docs/intents.svg.</summary>
     public static void WriteDocs(string file, string docs)
     {
         var page = Path.Combine(docs, "intents.md");
@@ -56,7 +56,7 @@ internal static class Report
             (label.OffsetX, label.OffsetY) = (7, -7);
         }
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(4, 5).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
-        plot.XLabel("trained numbers");
+        plot.XLabel("trainable parameters");
         plot.YLabel("accuracy on 1,000 held-out texts");
         plot.Axes.SetLimitsX(4, 8);
         plot.SaveSvg(file, 900, 560);

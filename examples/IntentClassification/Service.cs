@@ -4,7 +4,7 @@ using Peft.Models;
 
 namespace IntentClassification;
 
-/// <summary>Classifies what is sent to it over HTTP: <c>curl localhost:5077 -d "My card has not arrived"</c>.</summary>
+/// <summary>Classifies texts sent over HTTP: <c>curl localhost:5077 -d "My card has not arrived"</c>.</summary>
 internal static class Service
 {
     public static async Task RunAsync(SequenceClassifier model, Tokenizer tokenizer, int port)

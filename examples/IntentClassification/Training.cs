@@ -5,31 +5,31 @@ using static TorchSharp.torch;
 
 namespace IntentClassification;
 
-/// <summary>What a run gave.</summary>
+/// <summary>Result of a run.</summary>
 /// <param name="Method">Name of the method.</param>
 /// <param name="Seed">Seed of the run.</param>
-/// <param name="Accuracy">Part of the test texts that were classified rightly.</param>
-/// <param name="Seconds">Time of all training steps.</param>
+/// <param name="Accuracy">Fraction of the test texts that were classified correctly.</param>
+/// <param name="Seconds">Total time of the training steps.</param>
 /// <param name="SecondsPerStep">Mean time of a step after the first five.</param>
 /// <param name="PeakMegabytes">Peak memory of the process.</param>
 /// <param name="AdapterKilobytes">Size of the saved adapter, head included.</param>
-/// <param name="Trainable">Trained numbers, head included.</param>
+/// <param name="Trainable">Number of trainable parameters, head included.</param>
 /// <param name="Steps">Optimizer steps.</param>
 internal sealed record Outcome(string Method, int Seed, double Accuracy, double Seconds, double SecondsPerStep, double PeakMegabytes, double AdapterKilobytes, long Trainable, int Steps);
 
 /// <summary>Fine-tunes the encoder on the intents and saves the adapter.</summary>
 internal static class Training
 {
-    /// <param name="method">How.</param>
+    /// <param name="method">The fine-tuning method.</param>
     /// <param name="model">The encoder's folder.</param>
-    /// <param name="data">The folder of train.jsonl and test.jsonl.</param>
-    /// <param name="output">Where the adapter goes.</param>
-    /// <param name="seed">Seed of new weights and of the order of the data.</param>
-    /// <param name="steps">Optimizer steps; one pass over the training texts if null.</param>
-    /// <param name="progress">Told after each step.</param>
+    /// <param name="data">The folder with train.jsonl and test.jsonl.</param>
+    /// <param name="output">Folder to save the adapter to.</param>
+    /// <param name="seed">Seed of the new weights and of the order of the data.</param>
+    /// <param name="steps">Number of optimizer steps; one epoch if null.</param>
+    /// <param name="progress">Receives a report after each step.</param>
     public static Outcome Run(Method method, string model, string data, string output, int seed, int? steps, IProgress<TrainingProgress> progress)
     {
-        // Texts, labels, and a classifier of the mean over a text's tokens, as the encoder was trained for.
+        // Texts, labels, and a classifier with mean pooling over the tokens, as in the encoder's pretraining.
         var tokenizer = Tokenizer.FromPretrained(model);
         var options = new ClassificationOptions { MaxLength = 64 };
         var train = ClassificationDataset.FromFile(Path.Combine(data, "train.jsonl"), tokenizer, options);
@@ -37,7 +37,7 @@ internal static class Training
         var load = LoadOptions.FromLabelSet(train.Labels) with { Seed = seed, Device = cuda.is_available() ? CUDA : CPU };
         using var classifier = SequenceClassifier.FromPretrained(model, load, Pooling.Mean);
 
-        using var peft = classifier.ApplyAdapter(method.Options with { InitializationSeed = seed });   // the head is new, so it learns with every method
+        using var peft = classifier.ApplyAdapter(method.Options with { InitializationSeed = seed });   // the head is new, so every method trains it
         var times = new List<TimeSpan>();
         var trainer = new Trainer(peft, train, new TrainingOptions
         {

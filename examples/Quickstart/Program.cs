@@ -1,5 +1,5 @@
-// Fine-tunes a real pretrained Llama of 260,000 parameters with LoRA, so that a teller of children's stories writes Shakespeare;
-// then saves the adapter, loads it again, merges it, and shows that the three are one.
+// Fine-tunes a pretrained Llama of 260,000 parameters, trained on children's stories, with LoRA on Shakespeare. Then it saves the
+// adapter, loads it again, merges it, and shows that all three compute the same outputs.
 using System.Diagnostics;
 using System.Text.Json;
 using Peft;
@@ -71,7 +71,7 @@ Console.WriteLine(JsonSerializer.Serialize(new
     peak_rss_mb = Math.Round(Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0, 1),
 }));
 
-// The mean over the first 200 blocks of the test text.
+// Mean loss over the first 200 blocks of the test text.
 double TestLoss(CausalLM of)
 {
     using var _ = no_grad();

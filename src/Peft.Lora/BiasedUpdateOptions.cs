@@ -2,12 +2,14 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Options of the methods of this package that may train biases beside the weight updates.</summary>
+/// <summary>Options of weight-update methods that can also train biases.</summary>
 public abstract record BiasedUpdateOptions : WeightUpdateOptions
 {
     private protected BiasedUpdateOptions(string peftType) : base(peftType) { }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c>, or those of the targets, by the method's name: <c>lora_only</c>, <c>vera_only</c>, …</summary>
+    /// <summary>
+    /// Biases of the model to train as well: <c>none</c>, <c>all</c>, or those of the targets: <c>lora_only</c>, <c>vera_only</c>, …, named after the method.
+    /// </summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
     /// <inheritdoc/>

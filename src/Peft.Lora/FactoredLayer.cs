@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>A layer whose update is a product of two thin matrices, ΔW = B·A, which it makes anew in each pass.</summary>
+/// <summary>A layer whose update is a product of two thin matrices, ΔW = B·A, which are recomputed in each forward pass.</summary>
 internal abstract class FactoredLayer(Target target) : DeltaLayer(target)
 {
-    /// <summary>A <c>[rank, in]</c> and B <c>[out, rank]</c>, with all scaling in them.</summary>
+    /// <summary>A <c>[rank, in]</c> and B <c>[out, rank]</c>, including all scaling.</summary>
     protected abstract (Tensor A, Tensor B) Factors();
 
-    /// <summary>Rows of A.</summary>
+    /// <summary>Number of rows of A.</summary>
     protected abstract long Rank { get; }
 
     public override Tensor Delta()

@@ -4,6 +4,6 @@ namespace Peft.Lora;
 
 internal static class GradientOnly
 {
-    /// <summary>Zeros that have the gradient of a tensor.</summary>
+    /// <summary>A tensor of zeros that passes its gradient on to the given tensor.</summary>
     public static Tensor Of(Tensor value) => value.sub(value.detach());
 }

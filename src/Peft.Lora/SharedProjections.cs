@@ -3,8 +3,8 @@ using TorchSharp.Modules;
 namespace Peft.Lora;
 
 /// <summary>
-/// Random projections A <c>[rows, largest in]</c> and B <c>[largest out, rank]</c> that all layers share (VeRA's idea); each layer uses
-/// as much of them as it has inputs and outputs.
+/// Random projections A <c>[rows, largest in]</c> and B <c>[largest out, rank]</c> that all layers share, as in VeRA. Each layer slices
+/// them to its input and output size.
 /// </summary>
 internal sealed class SharedProjections : SharedTensors
 {

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Options of the methods of this package: each target's weight matrix gets an update.</summary>
+/// <summary>Base of the options of weight-update methods, which add an update to the weight matrix of each target.</summary>
 public abstract record WeightUpdateOptions : TargetedOptions
 {
     private protected WeightUpdateOptions(string peftType) : base(peftType) { }
@@ -8,7 +8,7 @@ public abstract record WeightUpdateOptions : TargetedOptions
     /// <inheritdoc/>
     protected override bool WritesFanInFanOut => true;
 
-    /// <summary>What is wrong with the numbers that many methods have.</summary>
+    /// <summary>Validation errors of the numeric options that many methods have.</summary>
     private protected static IEnumerable<string> NumberErrors(int rank, double dropout = 0, IReadOnlyDictionary<string, int>? rankPattern = null, double alpha = 1)
     {
         if (rank < 1) yield return $"Rank must be at least 1, but was {rank}.";

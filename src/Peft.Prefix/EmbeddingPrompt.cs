@@ -2,9 +2,11 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>Virtual tokens that are embeddings, <c>[tokens, hidden]</c>; of an encoder-decoder model the encoder's, then as many for the decoder.</summary>
+/// <summary>
+/// Virtual tokens that are embeddings, <c>[tokens, hidden]</c>. For an encoder-decoder model, those of the encoder are followed by as many for the decoder.
+/// </summary>
 /// <param name="model">The model.</param>
-/// <param name="tokens">Virtual tokens before each input.</param>
+/// <param name="tokens">Number of virtual tokens before each input.</param>
 internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLayer(model)
 {
     public sealed override int EmbeddingCount => tokens;
@@ -12,14 +14,14 @@ internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLay
     /// <summary>The embeddings, <c>[1 or rows, tokens · submodules, hidden]</c>.</summary>
     protected abstract Tensor Embeddings(Tensor? tasks, bool training);
 
-    /// <summary>What the model's token embedding gives for ids, as a new tensor, ids taken again from the start where there are too few.</summary>
+    /// <summary>The model's token embeddings of ids, as a new tensor. The ids repeat cyclically if there are fewer than <paramref name="count"/>.</summary>
     public static Tensor RowsOf(ModelTree model, IEnumerable<long> ids, long count)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var table = model.InputEmbeddings!.Weight;
         long[] all = [.. ids];
-        if (all.Length == 0) throw new AdapterOptionsException("The text that the virtual tokens start from has no tokens: give a longer one.");
+        if (all.Length == 0) throw new AdapterOptionsException("The text to initialize the virtual tokens from has no tokens: set a longer one.");
         if (Array.FindIndex(all, id => id < 0 || id >= table.shape[0]) is >= 0 and var odd)
             throw new AdapterOptionsException($"Token id {all[odd]} is outside the model's vocabulary of {table.shape[0]}: was the text encoded for another model?");
         AdapterPlan.Allow(table.device, count, table.shape[1]);

@@ -2,16 +2,19 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Options of the methods whose virtual tokens are keys and values for each layer.</summary>
+/// <summary>Options of the methods whose virtual tokens are keys and values in each layer.</summary>
 public abstract record KeyValueOptions : PromptOptions
 {
     /// <inheritdoc/>
     protected KeyValueOptions(string peftType) : base(peftType) { }
 
-    /// <summary>A text whose keys and values the virtual tokens start as; not saved. It needs as many tokens as there are virtual ones. For decoders.</summary>
+    /// <summary>
+    /// Text to initialize the virtual tokens from, with its keys and values. Not saved. It needs at least as many tokens as there are virtual tokens. For
+    /// decoders.
+    /// </summary>
     [JsonIgnore] public string? StartText { get; init; }
 
-    /// <summary>The tokenizer of the text; not saved.</summary>
+    /// <summary>The tokenizer of <see cref="StartText"/>. Not saved.</summary>
     [JsonIgnore] public ITokenizer? Tokenizer { get; init; }
 
     /// <inheritdoc/>
@@ -21,6 +24,6 @@ public abstract record KeyValueOptions : PromptOptions
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (StartText is not null && Tokenizer is null) yield return "To start as a text, Tokenizer must be given.";
+        if (StartText is not null && Tokenizer is null) yield return "With StartText, Tokenizer must be set too.";
     }
 }

@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>Linear layers with an activation between them, as torch's Sequential names and draws them.</summary>
+/// <summary>Linear layers with activations in between, named and initialized as in a torch Sequential.</summary>
 internal sealed class Perceptron
 {
     private readonly (Parameter Weight, Parameter Bias)[] layers;
     private readonly Func<Tensor, Tensor> activation;
 
-    /// <param name="add">Registers a tensor by name, bound of its uniform start, and shape.</param>
-    /// <param name="name">Name of the whole.</param>
+    /// <param name="add">Registers a tensor by name, bound of its uniform initialization, and shape.</param>
+    /// <param name="name">Name of the Sequential.</param>
     /// <param name="activation">The activation.</param>
-    /// <param name="widths">Widths of the input, of what lies between, and of the output.</param>
+    /// <param name="widths">Widths of the input, the hidden layers and the output.</param>
     public Perceptron(Func<string, double, long[], Parameter> add, string name, Func<Tensor, Tensor> activation, params long[] widths)
     {
         this.activation = activation;
@@ -23,7 +23,7 @@ internal sealed class Perceptron
     /// <summary>The parameters of the last layer.</summary>
     public (Parameter Weight, Parameter Bias) Last => layers[^1];
 
-    /// <summary><c>[…, input]</c> to <c>[…, output]</c>.</summary>
+    /// <summary>Maps <c>[…, input]</c> to <c>[…, output]</c>.</summary>
     public Tensor Run(Tensor input)
     {
         for (var i = 0; i < layers.Length; i++)

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Options of the methods that put virtual tokens before a model's input. The sizes are the model's and may be left out.</summary>
+/// <summary>Options of the methods that prepend virtual tokens to a model's input. The sizes are taken from the model and may be left out.</summary>
 public abstract record PromptOptions : AdapterOptions
 {
     /// <inheritdoc/>
@@ -11,28 +11,28 @@ public abstract record PromptOptions : AdapterOptions
     /// <summary>Number of virtual tokens.</summary>
     [JsonPropertyName("num_virtual_tokens")] public int? VirtualTokens { get; init; }
 
-    /// <summary>Width of a virtual token: that of an embedding or, where it is keys and values, that of one layer's keys.</summary>
+    /// <summary>Size of a virtual token: the embedding size or, for keys and values, the size of one layer's keys.</summary>
     [JsonPropertyName("token_dim")] public int? TokenSize { get; init; }
 
-    /// <summary>Heads that the width is divided into.</summary>
+    /// <summary>Number of attention heads (of key/value heads for keys and values).</summary>
     [JsonPropertyName("num_attention_heads")] public int? HeadCount { get; init; }
 
-    /// <summary>Layers of the model.</summary>
+    /// <summary>Number of layers of the model.</summary>
     [JsonPropertyName("num_layers")] public int? LayerCount { get; init; }
 
-    /// <summary>2 for an encoder with a decoder, otherwise 1.</summary>
+    /// <summary>2 for an encoder-decoder model, otherwise 1.</summary>
     [JsonPropertyName("num_transformer_submodules")] public int? SubmoduleCount { get; init; }
 
-    /// <summary>Modules that are trained whole and saved with the adapter; a classifier is among them without being named.</summary>
+    /// <summary>Modules that are fully trained and saved with the adapter. A classification head is included automatically.</summary>
     [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
 
     /// <inheritdoc/>
     [JsonIgnore] protected override string ModulePrefix => "base_model.";
 
-    /// <summary>Whether the virtual tokens are keys and values rather than embeddings.</summary>
+    /// <summary>True if the virtual tokens are keys and values, false if they are embeddings.</summary>
     [JsonIgnore] protected virtual bool AreKeysAndValues => false;
 
-    /// <summary>The virtual tokens for a model; the options' sizes are the model's by now.</summary>
+    /// <summary>Creates the virtual tokens for a model, after the options' sizes have been set from it.</summary>
     protected abstract PromptLayer Create(ModelTree model);
 
     /// <inheritdoc/>
@@ -64,6 +64,6 @@ public abstract record PromptOptions : AdapterOptions
     private static void Require(string field, int? given, int own)
     {
         if (given is { } value && value != own)
-            throw new AdapterOptionsException($"{field} is {value}, but that of this model is {own}: the adapter was made for another base model. Leave the field out to take the model's.");
+            throw new AdapterOptionsException($"{field} is {value}, but that of this model is {own}: the adapter was made for another base model. Leave the field out to use the model's.");
     }
 }

@@ -2,9 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>Virtual tokens on pretrained models.</summary>
+/// <summary>Extension methods that add virtual tokens to pretrained models.</summary>
 internal static class PromptedModels
 {
-    /// <summary>Freezes a model and puts virtual tokens before its input.</summary>
+    /// <summary>Freezes a model and prepends virtual tokens to its input.</summary>
     public static PeftModel Put(this IPromptedModel model, AdapterOptions options) => ((nn.Module)model).ApplyAdapter(options);
 }

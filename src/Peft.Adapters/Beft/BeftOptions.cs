@@ -4,8 +4,8 @@ using Peft.Adapters;
 namespace Peft;
 
 /// <summary>
-/// BEFT, bias-efficient fine-tuning (2025, arXiv:2509.15974): a trained vector is added to the outputs of chosen modules, the value
-/// projections by default. Merges where the modules have a bias of their own.
+/// BEFT, bias-efficient fine-tuning (2025, arXiv:2509.15974): adds a trained vector to the outputs of the target modules, by default the
+/// value projections. Mergeable into modules that have a bias.
 /// </summary>
 [MethodDescription("BEFT", "b + δ", "2025, arXiv:2509.15974")]
 [LearningRate(1e-3, SmallModel = 3e-2)]
@@ -21,7 +21,7 @@ public sealed record BeftOptions() : TargetedOptions("BEFT")
         ["gemma3_text"] = ["v_proj"], ["qwen2"] = ["v_proj"], ["qwen3"] = ["v_proj"],
     };
 
-    /// <summary>Whether the vectors start at 0, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the vectors to 0 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -3,13 +3,13 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): the biases are trained, on a copy, and nothing else. Merges.
+/// BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): trains copies of the biases and nothing else. Mergeable.
 /// </summary>
 /// <remarks>
-/// Hugging Face PEFT has no method of this name, only the option <c>bias</c> of others. The file is of its form: the whole new bias of
-/// each module as <c>base_model.model.&lt;path&gt;.bias</c>, which is where that option saves the bias of a module too.
+/// Hugging Face PEFT has no such method, only the option <c>bias</c> of other methods. The file uses the same keys as that option: the new bias
+/// of each module is <c>base_model.model.&lt;path&gt;.bias</c>.
 /// </remarks>
-[MethodDescription("BitFit", "b′ of the biases", "Ben Zaken et al. 2021, arXiv:2106.10199")]
+[MethodDescription("BitFit", "b′ for each bias b", "Ben Zaken et al. 2021, arXiv:2106.10199")]
 [LearningRate(1e-3)]
 [SupportedModules(ModuleKinds.All)]
 public sealed record BitFitOptions() : TargetedOptions("BITFIT")
@@ -28,7 +28,7 @@ public sealed record BitFitOptions() : TargetedOptions("BITFIT")
     {
         ArgumentNullException.ThrowIfNull(targets);
         if (targets.FirstOrDefault(target => target.Bias is null) is { } bare)
-            throw new AdapterOptionsException($"{bare} has no bias for BitFit to train: take it out of TargetModules, or use BEFT, which adds biases.");
+            throw new AdapterOptionsException($"{bare} has no bias for BitFit to train: remove it from TargetModules, or use BEFT, which adds biases.");
         return ([.. targets.Select(target => new BiasLayer(target, "bias"))], null);
     }
 }

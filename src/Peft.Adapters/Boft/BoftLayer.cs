@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Adapters;
 
 /// <summary>
-/// BOFT (Liu et al. 2023, arXiv:2311.06243): W′ = s ∘ (W·M₁ᵀ·…·Mₖᵀ), with s per output and each Mᵢ = Pᵢ·B·Pᵢᵀ of orthogonal blocks B,
-/// Cayley's transform of the skew parts of <c>boft_R</c> <c>[factors, blocks, size, size]</c>, between permutations that pair halves of
-/// blocks ever farther apart.
+/// BOFT (Liu et al. 2023, arXiv:2311.06243): W′ = s ∘ (W·M₁ᵀ·…·Mₖᵀ), with a scale s per output. Each Mᵢ = Pᵢ·B·Pᵢᵀ has orthogonal blocks B,
+/// the Cayley transform of the skew-symmetric parts of <c>boft_R</c> <c>[factors, blocks, size, size]</c>, between permutations Pᵢ that pair
+/// halves of blocks at increasing distances.
 /// </summary>
 internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
 {
@@ -18,7 +18,7 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
         dropout = options.Dropout;
         var asked = options.BlockSize > 0 ? options.BlockSize : options.BlockCount;
         if (target.In % asked != 0)
-            throw new AdapterOptionsException($"{target.Path} has {target.In} inputs, which {(options.BlockSize > 0 ? $"blocks of {asked} do" : $"{asked} blocks do")} not divide. Choose a BlockSize or BlockCount that does, or exclude the module.");
+            throw new AdapterOptionsException($"{target.Path} has {target.In} inputs, which {(options.BlockSize > 0 ? $"blocks of {asked} do" : $"{asked} blocks do")} not divide. Choose a BlockSize or BlockCount that divides them, or exclude the module.");
         var (size, count) = options.BlockSize > 0 ? ((long)asked, target.In / asked) : (target.In / asked, asked);
         if (options.ButterflyFactors > 1 && (size % 2 != 0 || count % (1L << (options.ButterflyFactors - 1)) != 0))
             throw new AdapterOptionsException($"{options.ButterflyFactors} butterfly factors need blocks of even size in a number that 2^{options.ButterflyFactors - 1} divides, but {target.Path} has {count} of size {size}. Lower ButterflyFactors or change BlockSize.");
@@ -32,7 +32,7 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
 
     protected override double CostPerPosition => Drops ? 0 : double.PositiveInfinity;
 
-    // The number of factors is what the file says: see BoftOptions.ButterflyFactors.
+    // The number of factors in the file takes precedence: see BoftOptions.ButterflyFactors.
     public bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape)
         => ReferenceEquals(tensor.Value, blocks) && shape.Length == 4 && shape[0] == 1 && shape[1..].SequenceEqual(blocks.shape.AsSpan(1));
 
@@ -58,7 +58,7 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
         return inner with { Weight = weight.mul(scale.reshape(-1, 1)) };
     }
 
-    // Within runs of 2^factor blocks, the even halves of blocks first and then the odd ones.
+    // In each group of 2^factor blocks, the even half-blocks come first, then the odd ones.
     private Tensor Butterfly(int factor)
         => arange(Kept(0), Kept(Target.In), One, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
 }

@@ -4,33 +4,33 @@ using Peft.Adapters;
 namespace Peft;
 
 /// <summary>
-/// BOFT (Liu et al. 2023, arXiv:2311.06243): OFT with butterfly factors, whose blocks interleave so that small ones reach far, and a
-/// trained scale per output. Merges.
+/// BOFT (Liu et al. 2023, arXiv:2311.06243): OFT with butterfly factors, whose small blocks interleave to reach far, and a
+/// trained scale per output. Mergeable.
 /// </summary>
 [MethodDescription("BOFT", "diag(s)·W·∏R, R butterfly factors", "Liu et al. 2023, arXiv:2311.06243")]
 [LearningRate(4e-4)]
 [SupportedModules(ModuleKinds.Linear | ModuleKinds.Convolution | ModuleKinds.GroupedConvolution)]
 public sealed record BoftOptions() : TargetedOptions("BOFT")
 {
-    /// <summary>Size of the blocks; 0 to give their number instead.</summary>
+    /// <summary>Size of the blocks; 0 to set their number instead.</summary>
     [JsonPropertyName("boft_block_size")] public int BlockSize { get; init; } = 4;
 
-    /// <summary>Number of blocks; 0 to give their size instead.</summary>
+    /// <summary>Number of blocks; 0 to set their size instead.</summary>
     [JsonPropertyName("boft_block_num")] public int BlockCount { get; init; }
 
     /// <summary>
-    /// Butterfly factors, at least 1. Where Hugging Face PEFT lacks its CUDA extension it uses one whatever this says: what a file
-    /// holds decides.
+    /// Number of butterfly factors, at least 1. Hugging Face PEFT without its CUDA extension always uses one, so the tensors in a file take
+    /// precedence over this.
     /// </summary>
     [JsonPropertyName("boft_n_butterfly_factor")] public int ButterflyFactors { get; init; } = 1;
 
-    /// <summary>Share of the blocks of one factor that each training step leaves unrotated.</summary>
+    /// <summary>Fraction of the blocks of one random factor that each training step leaves unrotated.</summary>
     [JsonPropertyName("boft_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>boft_only</c>.</summary>
+    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>boft_only</c> for those of the targets.</summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    /// <summary>Whether rotations start at none and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -1,6 +1,6 @@
 namespace Peft.Adapters;
 
-/// <summary>What makes no sense in the options of a bottleneck adapter.</summary>
+/// <summary>Validation errors of the options of a bottleneck adapter.</summary>
 internal static class BottleneckErrors
 {
     public static IEnumerable<string> Of(BottleneckOptions options)
@@ -10,7 +10,7 @@ internal static class BottleneckErrors
         if (options.ReductionFactor.All.Any(factor => !(factor > 0))) yield return $"ReductionFactor must be above 0, but was {options.ReductionFactor}.";
         if (!Nonlinearity.IsKnown(options.NonLinearity)) yield return $"NonLinearity '{options.NonLinearity}' is not known. Known are {string.Join(", ", Nonlinearity.Names)}.";
         if (options.Initialization is not ("bert" or "mam_adapter" or "houlsby")) yield return $"Initialization must be 'bert', 'mam_adapter' or 'houlsby', but was '{options.Initialization}'.";
-        if (options is { Initialization: "mam_adapter", IsHypercomplex: true }) yield return "Initialization 'mam_adapter' is for plain projections: hypercomplex ones start by 'bert' or 'houlsby'.";
+        if (options is { Initialization: "mam_adapter", IsHypercomplex: true }) yield return "Initialization 'mam_adapter' is for plain projections: hypercomplex ones need 'bert' or 'houlsby'.";
         if (!(options.Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {options.Dropout}.";
         if (!(options.StochasticDepth is >= 0 and < 1)) yield return $"StochasticDepth must be at least 0 and below 1, but was {options.StochasticDepth}.";
         if (options.Invertible is not (null or "nice" or "glow")) yield return $"Invertible must be 'nice', 'glow' or null, but was '{options.Invertible}'.";

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Adapters;
 
 /// <summary>
-/// A bottleneck adapter (Houlsby et al. 2019, arXiv:1902.00751) on a module's output h: y = h + s·up(act(down(x))), with x = h, or
-/// x = norm(h + r) with the residual stream r, or beside the sub-block x = r (He et al. 2021, arXiv:2110.04366).
+/// A bottleneck adapter (Houlsby et al. 2019, arXiv:1902.00751) on a module's output h: y = h + s·up(act(down(x))). The input x is h,
+/// or norm(h + r) with the residual stream r, or, in parallel to the sub-block, r (He et al. 2021, arXiv:2110.04366).
 /// </summary>
 internal sealed class BottleneckLayer : TransformLayer
 {
@@ -19,14 +19,14 @@ internal sealed class BottleneckLayer : TransformLayer
     public BottleneckLayer(Target target, BottleneckOptions options, HypercomplexShared? shared, ResidualTap? tap, nn.Module<Tensor, Tensor>? norm) : base(target)
     {
         (this.options, this.tap, this.norm) = (options, tap, norm);
-        // Beside a module whose residual stream is not known, the bottleneck sees that module's input.
+        // In parallel to a module without a known residual stream, the bottleneck reads the module's input.
         if (options.IsParallel && tap is null && !target.IsProduct)
-            throw new AdapterOptionsException($"{target} cannot have an adapter in parallel: its input is no vector. Name linear modules in TargetModules, or set IsParallel to false.");
+            throw new AdapterOptionsException($"{target} cannot have a parallel adapter: its input is not a vector. Name linear modules in TargetModules, or set IsParallel to false.");
         var inputs = options.IsParallel && tap is null ? target.In : target.Out;
         var factor = options.ReductionFactor.At(target.Layer) ?? throw new AdapterOptionsException($"ReductionFactor names neither layer {target.Layer} of {target.Path} nor 'default'.");
         var width = Math.Max(1, (long)(inputs / factor));
 
-        // The names of the Adapters library, where the projection stands in a sequence behind the norm.
+        // Names as in the Adapters library, where the projection follows the norm in a Sequential.
         if (options.OwnNormBefore) before = (Trainable("adapter_norm_before.weight", Ones(inputs)), Trainable("adapter_norm_before.bias", Zeros(inputs)));
         down = Project(options.OwnNormBefore ? "adapter_down.1" : "adapter_down.0", "down", inputs, width, shared);
         up = Project("adapter_up", "up", width, target.Out, shared);
@@ -36,7 +36,7 @@ internal sealed class BottleneckLayer : TransformLayer
         if (options.UseGating) gate = (Trainable("gate.weight", Normal(0.02, 1, inputs)), Trainable("gate.bias", Zeros(1)));
     }
 
-    /// <summary>Whether the bottleneck runs beside the sub-block.</summary>
+    /// <summary>True if the bottleneck runs in parallel to the sub-block.</summary>
     public bool IsParallel => options.IsParallel;
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
@@ -50,17 +50,17 @@ internal sealed class BottleneckLayer : TransformLayer
         return Leave(y, r);
     }
 
-    /// <summary>What the bottleneck sees of an output, and what its own residual connection carries.</summary>
+    /// <summary>The input of the bottleneck for an output, and the value that its own residual connection adds.</summary>
     public (Tensor Input, Tensor Residual) Enter(Tensor output, Tensor? stream)
     {
         if (!options.NormBefore || stream is null) return (output, output);
         var sum = output.add(stream, One);
-        var type = Target.Weight.dtype;   // the model's own norm computes in the model's type
+        var type = Target.Weight.dtype;   // the model's own norm computes in the model's dtype
         var normal = norm is null ? sum : sum.dtype == type ? norm.call(sum) : norm.call(sum.to_type(type)).to_type(sum.dtype);
         return (normal, options.Residual switch { BottleneckResidual.BeforeNorm => output, BottleneckResidual.AfterAddition => sum, _ => normal });
     }
 
-    /// <summary>The module's output: the model adds the residual stream in any case, so it is taken out where it is not to be added again.</summary>
+    /// <summary>The module's output. The model adds the residual stream in any case, so it is subtracted here if it must not be added again.</summary>
     public Tensor Leave(Tensor y, Tensor? stream) => options.NormAfter || stream is null ? y : y.sub(stream);
 
     /// <summary>s·up(act(down(x))).</summary>

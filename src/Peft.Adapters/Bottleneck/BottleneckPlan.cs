@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>The layers of a bottleneck adapter: a bottleneck at each target, with a tap on the residual stream where it needs one, and the invertible adapter.</summary>
+/// <summary>
+/// Builds the layers of a bottleneck adapter: a bottleneck at each target, with a tap on the residual stream if it needs one, and the invertible adapter.
+/// </summary>
 internal static class BottleneckPlan
 {
     public static (IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared) Layers(BottleneckOptions options, IReadOnlyList<Target> targets, ModelTree model)
@@ -24,11 +26,11 @@ internal static class BottleneckPlan
         return (layers, shared);
     }
 
-    /// <summary>The tap and the norm of a position, where the options need them.</summary>
+    /// <summary>The residual tap and the norm of a position, if the options need them.</summary>
     public static (ResidualTap? Tap, nn.Module<Tensor, Tensor>? Norm) Surroundings(BottleneckOptions options, Target target, BottleneckPosition position, string layer, ModelTree model)
     {
         if (!options.NormAfter && position.Norm is not null)
-            throw new AdapterOptionsException($"NormAfter is false, but {model.ModelType} norms after {target.Path} in any case: leave it true.");
+            throw new AdapterOptionsException($"NormAfter is false, but {model.ModelType} has a norm after {target.Path} that always applies: leave NormAfter at true.");
         if (!options.IsParallel && !options.NormBefore) return (null, null);
         var residual = Sibling(layer + position.Residual);
         return (new ResidualTap(residual), position.Norm is { } norm && !options.IsParallel ? (nn.Module<Tensor, Tensor>)Sibling(layer + norm).Module : null);

@@ -1,15 +1,15 @@
 namespace Peft.Adapters;
 
-/// <summary>Where a bottleneck adapter stands in a transformer's layer.</summary>
+/// <summary>Position of a bottleneck adapter in a transformer layer.</summary>
 internal enum BottleneckPlace { Attention, CrossAttention, FeedForward }
 
 /// <summary>
-/// One position in the layers of an architecture, by names within the layer: the projection whose output is adapted, a module whose
-/// input is the residual stream that this output is added to, and the norm over their sum in architectures that have one there.
+/// One position in the layers of an architecture, as module names relative to the layer: the projection whose output is adapted, a module whose
+/// input is the residual stream to which this output is added, and the norm applied to their sum, if the architecture has one.
 /// </summary>
 internal sealed record BottleneckPosition(BottleneckPlace Place, string Output, string Residual, string? Norm, string HubName);
 
-/// <summary>The positions per architecture.</summary>
+/// <summary>The positions of each architecture.</summary>
 internal static class BottleneckPositions
 {
     private static readonly BottleneckPosition[] Llama = PreNorm("self_attn.o_proj", "input_layernorm", "mlp.down_proj", "post_attention_layernorm");
@@ -56,12 +56,12 @@ internal static class BottleneckPositions
         ["t5"] = T5, ["mt5"] = T5, ["bart"] = Bart, ["mbart"] = Bart,
     };
 
-    /// <summary>All positions of a model: the adapted module, its position, and the part of its path before the position's names.</summary>
+    /// <summary>All positions in a model: the adapted module, its position, and the prefix of its path before the position's names.</summary>
     public static IEnumerable<(Target Target, BottleneckPosition Position, string Layer)> In(ModelTree model)
     {
         if (model.ModelType is not { } type || Table.GetValueOrDefault(type) is not { } positions) yield break;
         foreach (var target in model.Targets)
-            // BERT's attention.output.dense ends like its output.dense: the longer name is meant.
+            // BERT's attention.output.dense also ends with output.dense: the longest match wins.
             if (positions.Where(position => ModuleSelector.Means(position.Output, target.Path)).MaxBy(position => position.Output.Length) is { } found && target.Layer is not null)
                 yield return (target, found, target.Path[..^found.Output.Length]);
     }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Where the residual connection around a bottleneck starts.</summary>
+/// <summary>Start of the residual connection around a bottleneck.</summary>
 [JsonConverter(typeof(FlagOrName<BottleneckResidual>))]
 [TypeConverter(typeof(EnumNames<BottleneckResidual>))]
 public enum BottleneckResidual

@@ -4,26 +4,26 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>What a bottleneck's outputs are multiplied by: a number, a learned number, or a learned number per channel.</summary>
+/// <summary>Factor on a bottleneck's output: a fixed number, a learned scalar, or a learned vector with an element per channel.</summary>
 [JsonConverter(typeof(Converter))]
 [TypeConverter(typeof(TextConverter<BottleneckScaling>))]
 public sealed record BottleneckScaling
 {
     private BottleneckScaling(string? name, double factor) => (Name, Factor) = (name, factor);
 
-    /// <summary>A learned number that starts at 1.</summary>
+    /// <summary>A learned scalar, initialized to 1.</summary>
     public static BottleneckScaling Learned { get; } = new("learned", 1);
 
-    /// <summary>A learned number per channel; they start at 1.</summary>
+    /// <summary>A learned factor per channel, initialized to 1.</summary>
     public static BottleneckScaling PerChannel { get; } = new("channel", 1);
 
-    /// <summary><c>learned</c> or <c>channel</c>; null for a fixed number.</summary>
+    /// <summary><c>learned</c> or <c>channel</c>; null for a fixed factor.</summary>
     public string? Name { get; }
 
-    /// <summary>The fixed number.</summary>
+    /// <summary>The fixed factor.</summary>
     public double Factor { get; }
 
-    /// <summary>A fixed number.</summary>
+    /// <summary>A fixed factor.</summary>
     public static implicit operator BottleneckScaling(double factor) => new(null, factor);
 
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>The non-linear functions of bottlenecks by their names in Hugging Face's configurations.</summary>
+/// <summary>Activation functions of bottlenecks by their names in Hugging Face configurations.</summary>
 internal static class Nonlinearity
 {
     private static readonly Dictionary<string, Func<Tensor, Tensor>> Known = new(StringComparer.OrdinalIgnoreCase)

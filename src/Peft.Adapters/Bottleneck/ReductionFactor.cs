@@ -5,16 +5,16 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>How many times narrower than the model a bottleneck is, the same for all layers or by layer.</summary>
+/// <summary>Width of the model divided by the width of a bottleneck, for all layers or by layer.</summary>
 [JsonConverter(typeof(FactorConverter))]
 [TypeConverter(typeof(TextConverter<ReductionFactor>))]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "A collection to configuration binders only.")]
 public sealed class ReductionFactor : BoundMap<double>
 {
     private IReadOnlyDictionary<string, double>? byLayer;
     private readonly double factor;
 
-    /// <summary>A factor per layer, by its number as text, and for the others under <c>default</c>.</summary>
+    /// <summary>A factor per layer, keyed by the layer's index as text; <c>default</c> applies to the other layers.</summary>
     public ReductionFactor(IReadOnlyDictionary<string, double> byLayer) => this.byLayer = byLayer;
 
     private ReductionFactor(double factor) => this.factor = factor;
@@ -25,7 +25,7 @@ public sealed class ReductionFactor : BoundMap<double>
     /// <summary>All factors.</summary>
     public IEnumerable<double> All => byLayer?.Values ?? [factor];
 
-    /// <summary>The factor of a layer; null if the mapping names neither it nor a default.</summary>
+    /// <summary>The factor of a layer; null if the mapping has neither the layer nor <c>default</c>.</summary>
     public double? At(int? layer) => byLayer is null ? factor
         : layer is { } number && byLayer.TryGetValue(number.ToString(System.Globalization.CultureInfo.InvariantCulture), out var own) ? own
         : byLayer.TryGetValue("default", out var common) ? common : null;

@@ -2,19 +2,19 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>Leaves a module as it is and remembers its input, the residual stream, for the layer that stands after the sub-block.</summary>
+/// <summary>Captures a module's input, the residual stream, for the layer after the sub-block. The module's output does not change.</summary>
 /// <param name="target">A module whose input is the residual stream.</param>
 internal sealed class ResidualTap(Target target) : AdapterLayer(target)
 {
-    // Forward passes may run in several threads at once; each runs through the tap before what uses it.
+    // Forward passes may run in several threads at once. Each runs the tap before the layer that reads it.
     private readonly ThreadLocal<Tensor?> seen = new();
 
     protected override bool SavesEmbedding => false;
 
-    /// <summary>The input of the last pass in this thread, which then belongs to the caller.</summary>
+    /// <summary>The input captured by the last forward pass in this thread. The caller owns it.</summary>
     public Tensor Take()
     {
-        var taken = seen.Value ?? throw new PeftException($"{Target.Path} has not run before the adapter that needs its input: its owner calls forward instead of call, or runs it later.");
+        var taken = seen.Value ?? throw new PeftException($"{Target.Path} has not run before the adapter that needs its input: its parent calls forward instead of call, or runs it later.");
         seen.Value = null;
         return taken;
     }

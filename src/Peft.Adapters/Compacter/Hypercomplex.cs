@@ -5,7 +5,7 @@ namespace Peft.Adapters;
 
 /// <summary>
 /// The projections of compacters (Mahabadi et al. 2021, arXiv:2106.04647): x·H + b with H = Σᵢ Aᵢ ⊗ Wᵢ <c>[in, out]</c>, n rules Aᵢ
-/// <c>[n, n]</c> and n factors Wᵢ <c>[in/n, out/n]</c>, these of a low rank.
+/// <c>[n, n]</c> and n low-rank factors Wᵢ <c>[in/n, out/n]</c>.
 /// </summary>
 internal static class Hypercomplex
 {
@@ -17,7 +17,7 @@ internal static class Hypercomplex
         return products.view(n, n, inputs, outputs).transpose(1, 2).reshape(n * inputs, n * outputs);
     }
 
-    /// <summary>Registers the rules under their names and gives what computes them, <c>[n, n, n]</c>.</summary>
+    /// <summary>Registers the rules under their names and returns a function that computes them, <c>[n, n, n]</c>.</summary>
     public static Func<Tensor> Rules(BottleneckOptions options, double deviation, double bound, Func<long[], Tensor> zeros, Func<string, Tensor, Parameter> register)
     {
         var n = (long)options.HypercomplexSize;
@@ -32,7 +32,7 @@ internal static class Hypercomplex
         Tensor Start(params long[] shape) => options.RuleInitialization == "normal" ? zeros(shape).normal_(0, deviation) : zeros(shape).uniform_(-bound, bound);
     }
 
-    /// <summary>Registers the factors under their names and gives what computes them, <c>[n, in/n, out/n]</c>.</summary>
+    /// <summary>Registers the factors under their names and returns a function that computes them, <c>[n, in/n, out/n]</c>.</summary>
     public static Func<Tensor> Factors(BottleneckOptions options, string name, long inputs, long outputs, Target target, Func<long[], Tensor> zeros, Func<string, Tensor, Parameter> register)
     {
         var (n, rank) = ((long)options.HypercomplexSize, (long)options.HypercomplexRank);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>One projection of a compacter, whose own tensors are registered with its layer.</summary>
+/// <summary>One projection of a compacter. Its layer registers its tensors.</summary>
 internal sealed class HypercomplexProjection
 {
     private readonly Func<Tensor> rules, factors;

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>What the projections of a compacter share: the rules, or the factors, or both.</summary>
+/// <summary>Tensors that the projections of a compacter share: the rules, the factors, or both.</summary>
 internal sealed class HypercomplexShared : SharedTensors
 {
     private readonly long inputs, width;
@@ -17,11 +17,11 @@ internal sealed class HypercomplexShared : SharedTensors
         up = Hypercomplex.Factors(options, "W_up", width, inputs, first, shape => Zeros(shape), (name, value) => Trainable(name, value));
     }
 
-    /// <summary>What computes the rules <c>[n, n, n]</c>, if they are shared.</summary>
+    /// <summary>Computes the rules <c>[n, n, n]</c>; null if they are not shared.</summary>
     public Func<Tensor>? Rules { get; }
 
-    /// <summary>What computes the factors of all projections down or up.</summary>
+    /// <summary>A function that computes the shared factors of the down or up projections.</summary>
     public Func<Tensor> FactorsOf(string position, long from, long to, Target target)
         => (position == "down" ? (from, to) == (inputs, width) : (from, to) == (width, inputs)) ? (position == "down" ? down! : up!)
-            : throw new AdapterOptionsException($"SharesWeights needs adapters of one size, but {target.Path} goes from {from} to {to} channels and not between {inputs} and {width}.");
+            : throw new AdapterOptionsException($"SharesWeights needs adapters of the same size, but the projection at {target.Path} maps {from} to {to} channels, while the shared factors are for {inputs} and {width}.");
 }

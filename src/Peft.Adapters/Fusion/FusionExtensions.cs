@@ -1,27 +1,27 @@
 namespace Peft;
 
-/// <summary>AdapterFusion of a model's bottleneck adapters.</summary>
+/// <summary>Extension methods that fuse bottleneck adapters with AdapterFusion.</summary>
 public static class FusionExtensions
 {
     /// <summary>
-    /// Adds a fusion of bottleneck adapters and makes it active instead of them: training then changes the fusion alone.
+    /// Adds a fusion of bottleneck adapters and activates it in their place: training then changes only the fusion.
     /// </summary>
-    /// <param name="model">The model, with the adapters.</param>
+    /// <param name="model">The model that has the adapters.</param>
     /// <param name="name">Name of the fusion.</param>
     /// <param name="adapters">Names of the adapters, in order.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
-    /// <exception cref="AdapterOptionsException">An adapter is of another method.</exception>
+    /// <exception cref="AdapterNotFoundException">An adapter does not exist.</exception>
+    /// <exception cref="AdapterOptionsException">An adapter is not a bottleneck adapter.</exception>
     public static PeftModel AddFusion(this PeftModel model, string name, params string[] adapters)
         => model.AddFusion(name, new FusionOptions { Adapters = adapters });
 
-    /// <summary>Adds a fusion of bottleneck adapters and makes it active instead of them: training then changes the fusion alone.</summary>
-    /// <param name="model">The model, with the adapters.</param>
+    /// <summary>Adds a fusion of bottleneck adapters and activates it in their place: training then changes only the fusion.</summary>
+    /// <param name="model">The model that has the adapters.</param>
     /// <param name="name">Name of the fusion.</param>
-    /// <param name="options">All options, with the names of the adapters.</param>
+    /// <param name="options">The options, including the names of the adapters.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="AdapterNotFoundException">There is no adapter of a name.</exception>
-    /// <exception cref="AdapterOptionsException">The options make no sense, or an adapter is of another method.</exception>
+    /// <exception cref="AdapterNotFoundException">An adapter does not exist.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid, or an adapter is not a bottleneck adapter.</exception>
     public static PeftModel AddFusion(this PeftModel model, string name, FusionOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);

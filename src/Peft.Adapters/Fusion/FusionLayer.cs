@@ -5,7 +5,7 @@ namespace Peft.Adapters;
 
 /// <summary>
 /// AdapterFusion (Pfeiffer et al. 2020, arXiv:2005.00247) on a module's output h: y = h + Σᵢ pᵢ·V·zᵢ with the outputs zᵢ of the fused
-/// bottlenecks and p = softmax((Q·x)ᵀ(K·zᵢ)), where x is what the bottlenecks see.
+/// bottlenecks and p = softmax((Q·x)ᵀ(K·zᵢ)), where x is the input of the bottlenecks.
 /// </summary>
 internal sealed class FusionLayer : TransformLayer, IPenalty
 {
@@ -20,8 +20,8 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
 
     /// <param name="target">The module.</param>
     /// <param name="options">The options.</param>
-    /// <param name="fused">The bottlenecks at the module. How they are wired up is what the last of them says.</param>
-    /// <param name="tap">What remembers the residual stream, if they need it.</param>
+    /// <param name="fused">The bottlenecks at the module. The options of the last one determine how norms and residual connections are applied.</param>
+    /// <param name="tap">Captures the residual stream, if the bottlenecks need it.</param>
     public FusionLayer(Target target, FusionOptions options, BottleneckLayer[] fused, ResidualTap? tap) : base(target)
     {
         (this.options, this.fused, this.tap) = (options, fused, tap);
@@ -56,7 +56,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
         return value.sub(eye(Target.Out, dtype: value.dtype, device: value.device)).square().sum().mul(Kept(Regularization));
     }
 
-    // From 50 down to 1 in training.
+    // Decreases from 50 to 1 during training.
     private double Temperature()
     {
         var current = temperature;

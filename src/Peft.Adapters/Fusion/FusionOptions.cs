@@ -4,48 +4,48 @@ using Peft.Adapters;
 namespace Peft;
 
 /// <summary>
-/// AdapterFusion (Pfeiffer et al. 2020, arXiv:2005.00247): at each position, attention over what bottleneck adapters make of the hidden
-/// state. The adapters are added to the model first, and are not trained. Fields and defaults are those of the Adapters library's
+/// AdapterFusion (Pfeiffer et al. 2020, arXiv:2005.00247): at each position, attention over the outputs of bottleneck adapters.
+/// The adapters must be added to the model first, and are not trained by the fusion. Fields and defaults match the Adapters library's
 /// dynamic fusion. Not mergeable.
 /// </summary>
 [MethodDescription("AdapterFusion", "attention over the outputs of bottleneck adapters", "Pfeiffer et al. 2020, arXiv:2005.00247")]
 [LearningRate(5e-5)]
 public sealed record FusionOptions() : AdapterOptions("ADAPTER_FUSION")
 {
-    /// <summary>Fusion without a value projection and its regularisation.</summary>
+    /// <summary>Fusion without a value projection and its regularization.</summary>
     public static FusionOptions Static => new() { Value = false, Regularize = false, ValueIsIdentity = false };
 
-    /// <summary>Names of the adapters of the model that are fused, in order.</summary>
+    /// <summary>Names of the model's adapters to fuse, in order.</summary>
     [JsonPropertyName("adapters")] public IReadOnlyList<string> Adapters { get; init; } = [];
 
-    /// <summary>Whether the adapters' outputs are projected to keys.</summary>
+    /// <summary>True to project the adapters' outputs to keys.</summary>
     [JsonPropertyName("key")] public bool Key { get; init; } = true;
 
-    /// <summary>Whether the hidden state is projected to a query.</summary>
+    /// <summary>True to project the hidden state to a query.</summary>
     [JsonPropertyName("query")] public bool Query { get; init; } = true;
 
-    /// <summary>Whether the adapters' outputs are projected to values.</summary>
+    /// <summary>True to project the adapters' outputs to values.</summary>
     [JsonPropertyName("value")] public bool Value { get; init; } = true;
 
-    /// <summary>Whether the query is the sub-block's output, before the residual stream and the norm.</summary>
+    /// <summary>True to compute the query from the sub-block's output, before the residual connection and the norm.</summary>
     [JsonPropertyName("query_before_ln")] public bool QueryBeforeNorm { get; init; }
 
-    /// <summary>Whether training pulls the value projection towards the identity.</summary>
+    /// <summary>True to add a loss term that pulls the value projection towards the identity.</summary>
     [JsonPropertyName("regularization")] public bool Regularize { get; init; } = true;
 
-    /// <summary>Whether the residual is added to each adapter's output and not to their mixture.</summary>
+    /// <summary>True to add the residual to each adapter's output instead of to their mixture.</summary>
     [JsonPropertyName("residual_before")] public bool ResidualBefore { get; init; }
 
-    /// <summary>Whether training starts with nearly equal weights and sharpens them over 1000 passes.</summary>
+    /// <summary>True to start training with a softmax temperature of 50, for nearly equal weights, and lower it to 1 over about 1000 forward passes.</summary>
     [JsonPropertyName("temperature")] public bool UseTemperature { get; init; }
 
-    /// <summary>Whether values are projected before they are mixed.</summary>
+    /// <summary>True to project the values before they are mixed; false to project the mixture.</summary>
     [JsonPropertyName("value_before_softmax")] public bool ValueBeforeSoftmax { get; init; } = true;
 
-    /// <summary>Whether the value projection starts as the identity.</summary>
+    /// <summary>True to initialize the value projection to the identity.</summary>
     [JsonPropertyName("value_initialized")] public bool ValueIsIdentity { get; init; } = true;
 
-    /// <summary>Share of the attention scores that training leaves out; none if null.</summary>
+    /// <summary>Dropout probability of the attention scores during training; null for none.</summary>
     [JsonPropertyName("dropout_prob")] public double? Dropout { get; init; }
 
     /// <inheritdoc/>

@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>The layers of a fusion: one at each position of the fused adapters, with a tap on the residual stream where the last of them needs one.</summary>
+/// <summary>Builds the layers of a fusion: one at each position of the fused adapters, with a tap on the residual stream if the last adapter needs one.</summary>
 internal static class FusionPlan
 {
     public static IReadOnlyList<AdapterLayer> Layers(FusionOptions options, ModelTree model)
     {
-        var peft = PeftModel.Of(model.Model) ?? throw new PeftException("A fusion is added to a model that has the adapters already.");
+        var peft = PeftModel.Of(model.Model) ?? throw new PeftException("A fusion needs a model that already has the adapters: add them first.");
         var sources = options.Adapters.Select(name => (Name: name, Options: OptionsOf(peft, name), Layers: peft.Find(name).Layers.OfType<BottleneckLayer>().ToDictionary(layer => layer.Target))).ToList();
         var places = BottleneckPositions.In(model).ToDictionary(found => found.Target, found => (found.Position, found.Layer));
 

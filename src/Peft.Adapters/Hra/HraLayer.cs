@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Adapters;
 
 /// <summary>
-/// HRA (Yuan et al. 2024, arXiv:2405.17484): W′ = W·H₁·…·Hᵣ with the Householder reflections Hᵢ = I − 2·uᵢ·uᵢᵀ of the normalised
+/// HRA (Yuan et al. 2024, arXiv:2405.17484): W′ = W·H₁·…·Hᵣ with the Householder reflections Hᵢ = I − 2·uᵢ·uᵢᵀ of the normalized
 /// columns of <c>hra_u</c> <c>[in, rank]</c>.
 /// </summary>
 internal sealed class HraLayer : RotationLayer

@@ -3,24 +3,27 @@ using Peft.Adapters;
 
 namespace Peft;
 
-/// <summary>HRA (Yuan et al. 2024, arXiv:2405.17484): the inputs go through a chain of trained reflections. Merges.</summary>
+/// <summary>HRA (Yuan et al. 2024, arXiv:2405.17484): a chain of trained Householder reflections transforms the inputs. Mergeable.</summary>
 [MethodDescription("HRA", "W·∏(I − 2·u·uᵀ/‖u‖²)", "Yuan et al. 2024, arXiv:2405.17484")]
 [LearningRate(1e-3)]
 public sealed record HraOptions() : TargetedOptions("HRA")
 {
-    /// <summary>Number of reflections. Even, so that they start as pairs that undo each other; with an odd number the adapter changes the model at once.</summary>
+    /// <summary>
+    /// Number of reflections. An even number starts as pairs that cancel each other, a no-op; with an odd number the adapter changes the model's outputs before
+    /// any training.
+    /// </summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
     /// <summary>
-    /// Whether the vectors are made orthogonal first (Gram-Schmidt), so that the reflections commute. Pairs cannot be orthogonal: the
-    /// adapter then starts at random and changes the model at once.
+    /// True to orthogonalize the vectors by Gram-Schmidt, so that the reflections commute. Equal pairs cannot be orthogonal, so the adapter
+    /// is then initialized randomly and changes the model's outputs before any training.
     /// </summary>
     [JsonPropertyName("apply_GS")] public bool Orthogonalize { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>hra_only</c>.</summary>
+    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>hra_only</c> for those of the targets.</summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    /// <summary>Whether the vectors start as pairs; at random otherwise.</summary>
+    /// <summary>True to initialize the vectors as equal pairs (a no-op); false for random vectors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -6,34 +6,40 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Bottleneck adapters in the files of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own form, and <c>adapter.safetensors</c>.</summary>
+/// <summary>
+/// Reads and writes bottleneck adapters in the format of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own layout, and
+/// <c>adapter.safetensors</c>.
+/// </summary>
 public static class AdapterHubCheckpoint
 {
     /// <summary>Name of the file with the tensors.</summary>
     public const string FileName = "adapter.safetensors";
 
-    private const string Version = "adapters.1.2.0";   // the version whose form is written
+    private const string Version = "adapters.1.2.0";   // the version whose format is written
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    // What Hugging Face PEFT's configurations have and this library's have not.
+    // Fields of Hugging Face PEFT's configurations that the Adapters library does not have.
     private static readonly string[] Foreign =
     [
         "peft_type", "task_type", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping", "peft_version",
         "target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern",
     ];
 
-    /// <summary>Saves a bottleneck adapter as the Adapters library does. The folder holds the old adapter or the new one, whole, at any moment.</summary>
-    /// <param name="model">The model, a transformer of an architecture that the method knows.</param>
-    /// <param name="folder">The folder; it is created if need be.</param>
-    /// <param name="name">Name of the adapter, which its keys hold.</param>
-    /// <exception cref="AdapterOptionsException">The adapter is of another method, or stands where that library has none.</exception>
+    /// <summary>
+    /// Saves a bottleneck adapter in the format of the Adapters library. The save is atomic: at any moment the folder holds the complete old or the complete
+    /// new adapter.
+    /// </summary>
+    /// <param name="model">The model, a transformer of a known architecture.</param>
+    /// <param name="folder">The folder; it is created if it does not exist.</param>
+    /// <param name="name">Name of the adapter. It becomes part of the keys.</param>
+    /// <exception cref="AdapterOptionsException">The adapter is not a bottleneck adapter, or adapts modules at which the Adapters library has no adapters.</exception>
     public static void SaveToAdapterHub(this PeftModel model, string folder, string name = PeftModel.DefaultName)
     {
         ArgumentNullException.ThrowIfNull(model);
         var adapter = model.Find(name);
         if (adapter.Options is not BottleneckOptions options)
-            throw new AdapterOptionsException($"Adapter '{name}' is of method {adapter.Options.PeftType}: only bottleneck adapters are saved in AdapterHub's form.");
+            throw new AdapterOptionsException($"Adapter '{name}' is of method {adapter.Options.PeftType}: only bottleneck adapters can be saved in AdapterHub's format.");
         using var scope = NewDisposeScope();
         var tensors = AdapterHubKeys.Of(model.Tree, adapter, name).ToDictionary(pair => pair.Key, pair => pair.Tensor.detach());
         var config = JsonNode.Parse(AdapterConfig.Write(options))!.AsObject();
@@ -56,10 +62,10 @@ public static class AdapterHubCheckpoint
         });
     }
 
-    /// <summary>Adds a bottleneck adapter from a folder of the Adapters library. The first adapter is active at once.</summary>
+    /// <summary>Loads a bottleneck adapter saved by the Adapters library. A model's first adapter becomes active.</summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter.safetensors</c>.</param>
-    /// <param name="name">Its name in this model; the one in the file if null.</param>
+    /// <param name="name">Name of the adapter in this model. If null, the name in the file.</param>
     /// <returns>The model.</returns>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
     /// <exception cref="AdapterOptionsException">The adapter is not a bottleneck adapter.</exception>
@@ -77,7 +83,7 @@ public static class AdapterHubCheckpoint
             using var _ = no_grad();
             foreach (var (key, tensor) in AdapterHubKeys.Of(model.Tree, model.Find(name), savedName))
             {
-                // The library's keys start with the name of the base model or without it, as the model was wrapped.
+                // The library's keys may or may not start with the name of the base model, depending on the wrapped model.
                 var found = file.Keys.FirstOrDefault(each => each == key) ?? file.Keys.FirstOrDefault(each => ModuleSelector.Means(each, key) || ModuleSelector.Means(key, each))
                     ?? throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {key} is missing. The file holds {string.Join(", ", file.Keys.Take(5))}, ….");
                 if (!file.Tensors[found].Shape.SequenceEqual(tensor.shape))
@@ -100,9 +106,9 @@ public static class AdapterHubCheckpoint
         {
             AtomicFolder.Recover(Path.GetDirectoryName(path)!);
             if (JsonNode.Parse(File.ReadAllText(path), documentOptions: new() { AllowDuplicateProperties = false }) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
-                throw new CheckpointException(path, "has no fields 'config' and 'name', so it is no configuration of the Adapters library.");
+                throw new CheckpointException(path, "has no fields 'config' and 'name', so it is not a configuration of the Adapters library.");
             if (config["architecture"]?.GetValue<string>() is { } other)
-                throw new AdapterOptionsException($"{path} is of architecture '{other}': only bottleneck adapters, whose architecture is null, are read here.");
+                throw new AdapterOptionsException($"{path} is of architecture '{other}': only bottleneck adapters, whose architecture is null, can be read.");
             config.Remove("architecture");
             config["peft_type"] = "BOTTLENECK";
             return ((BottleneckOptions)AdapterConfig.Parse(config.ToJsonString(), path), name);

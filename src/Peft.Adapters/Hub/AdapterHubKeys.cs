@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>The keys that the Adapters library gives the tensors of a bottleneck adapter.</summary>
+/// <summary>The Adapters library's keys for the tensors of a bottleneck adapter.</summary>
 internal static class AdapterHubKeys
 {
     public static IEnumerable<(string Key, Tensor Tensor)> Of(ModelTree model, Adapter adapter, string name)
     {
         var places = BottleneckPositions.In(model).ToDictionary(found => found.Target, found => found.Layer + found.Position.HubName);
-        // T5's parts have no common name; other models stand under that of their base.
+        // T5's parts have no common prefix. Other models have the prefix of their base model.
         var root = model.ModelType is "t5" or "mt5" ? "" : places.Values.FirstOrDefault() is { } first ? first[..(first.IndexOf('.') + 1)] : "";
         foreach (var tensor in adapter.Shared?.Tensors ?? []) yield return ($"{root}shared_parameters.{name}.{tensor.Name}", tensor.Value);
         foreach (var layer in adapter.Layers)
@@ -18,12 +18,12 @@ internal static class AdapterHubKeys
                 InvertibleLayer => $"{root}invertible_adapters.{name}",
                 _ when layer.Tensors.Count == 0 => "",
                 BottleneckLayer when places.TryGetValue(layer.Target, out var place) => $"{place}.{name}",
-                _ => throw new AdapterOptionsException($"The Adapters library has no bottleneck adapter at {layer.Target.Path}: only those at the usual places of an architecture can be saved in its form."),
+                _ => throw new AdapterOptionsException($"The Adapters library has no bottleneck adapter at {layer.Target.Path}: only adapters at the default positions of an architecture can be saved in its format."),
             };
             foreach (var tensor in layer.Tensors.Where(tensor => tensor.IsSaved))
             {
                 yield return ($"{prefix}.{tensor.Name}", tensor.Value);
-                // The norm before the projection stands in the projection's sequence, too.
+                // The norm before the projection is also part of the projection's Sequential.
                 if (tensor.Name.StartsWith("adapter_norm_before.", StringComparison.Ordinal)) yield return ($"{prefix}.adapter_down.0.{tensor.Name["adapter_norm_before.".Length..]}", tensor.Value);
             }
         }

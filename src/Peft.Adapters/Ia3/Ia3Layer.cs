@@ -14,9 +14,9 @@ internal sealed class Ia3Layer : TransformLayer
 
     public Ia3Layer(Target target, bool atInput, bool neutral) : base(target)
     {
-        if (atInput && target.IsLookup) throw new AdapterOptionsException($"{target} takes ids, which (IA)³ cannot scale: take it out of FeedForwardModules.");
+        if (atInput && target.IsLookup) throw new AdapterOptionsException($"{target} takes token ids, which (IA)³ cannot scale: remove it from FeedForwardModules.");
         this.atInput = atInput;
-        // Hugging Face's shapes: [1, in] and [out, 1], and [1, channels, 1…] for both at a convolution.
+        // Hugging Face PEFT's shapes: [1, in] and [out, 1], and [1, channels, 1…] for both at a convolution.
         long[] spatial = target.IsProduct || target.IsLookup ? [] : target.OutputVectorShape[2..];
         long[] shape = atInput ? [1, target.InputChannels, .. spatial] : spatial.Length > 0 ? [1, target.Out, .. spatial] : [target.Out, 1];
         scale = Trainable("ia3_l", neutral ? Ones(shape) : Normal(1, shape));

@@ -4,18 +4,18 @@ using Peft.Adapters;
 namespace Peft;
 
 /// <summary>
-/// (IA)³ (Liu et al. 2022, arXiv:2205.05638): a vector scales the outputs of keys and values, and the inputs of the feed-forward
-/// network's last projection. The fewest numbers of all methods that reach every layer. Merges.
+/// (IA)³ (Liu et al. 2022, arXiv:2205.05638): trained vectors scale the outputs of the key and value projections and the inputs of the
+/// feed-forward network's last projection. It has the fewest parameters of all methods that adapt every layer. Mergeable.
 /// </summary>
 [MethodDescription("(IA)³", "l∘(W·x), or W·(l∘x)", "Liu et al. 2022, arXiv:2205.05638")]
 [LearningRate(3e-3, SmallModel = 1e-1)]
 [WrittenIfSet("layers_to_transform", "layers_pattern")]
 public sealed record Ia3Options() : TargetedOptions("IA3")
 {
-    /// <summary>Those of the targets whose inputs are scaled and not their outputs; null for the architecture's usual one.</summary>
+    /// <summary>Targets whose inputs are scaled instead of their outputs. If null, the architecture's default.</summary>
     [JsonPropertyName("feedforward_modules")] public ModuleSelector? FeedForwardModules { get; init; }
 
-    /// <summary>Whether the vectors start at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the vectors to 1 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_ia3_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
@@ -38,7 +38,7 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
         ArgumentNullException.ThrowIfNull(model);
         if (FeedForwardModules is not null) return this;
         var usual = model.ModelType is { } type ? Ia3Targets.For(type)?.FeedForward : null;
-        // Of targets that the user named, those count that are usually scaled at their inputs.
+        // With explicit targets, those whose inputs are scaled by default are feed-forward modules.
         string[] names = [.. (usual ?? []).Where(name => TargetModules is not { Pattern: null } own || own.Names.Contains(name))];
         return this with { FeedForwardModules = names };
     }

@@ -1,6 +1,6 @@
 namespace Peft.Adapters;
 
-/// <summary>The modules that (IA)³ scales per architecture, and which of them at their inputs (Hugging Face PEFT's table).</summary>
+/// <summary>Default targets of (IA)³ per architecture, and those of them whose inputs are scaled (Hugging Face PEFT's table).</summary>
 internal static class Ia3Targets
 {
     private static readonly Dictionary<string, (string[] Targets, string[] FeedForward)> Table = new()

@@ -4,11 +4,13 @@ using static TorchSharp.torch;
 namespace Peft.Adapters;
 
 /// <summary>
-/// A coupling on a module's output, split in halves (x₁, x₂). NICE (Dinh et al. 2014, arXiv:1410.8516): y₁ = x₁ + F(x₂), y₂ = x₂ + G(y₁).
-/// GLOW (Kingma and Dhariwal 2018, arXiv:1807.03039): y₁ = e(s₂)·x₁ + t₂ with (s₂, t₂) from x₂, and y₂ from x₂ and y₁ alike, where
+/// A coupling layer on a module's output, split into halves (x₁, x₂). NICE (Dinh et al. 2014, arXiv:1410.8516): y₁ = x₁ + F(x₂), y₂ = x₂ + G(y₁).
+/// GLOW (Kingma and Dhariwal 2018, arXiv:1807.03039): y₁ = e(s₂)·x₁ + t₂ with (s₂, t₂) computed from x₂, and likewise y₂ from x₂ and y₁, where
 /// e(s) = exp(0.636·c·arctan(s/c)), c = 5.
 /// </summary>
-/// <remarks>The GLOW block of the Adapters library 1.2 leaves one of its networks out and has no inverse; this is the block that it names.</remarks>
+/// <remarks>
+/// The GLOW block of the Adapters library 1.2 does not use one of its networks and is not invertible. This is the complete block, with both networks.
+/// </remarks>
 internal sealed class InvertibleLayer : TransformLayer
 {
     private const double Clamp = 5;
@@ -31,7 +33,7 @@ internal sealed class InvertibleLayer : TransformLayer
 
     protected override Tensor TransformOutput(Tensor input, Tensor output) => Couple(output);
 
-    /// <summary>y of x.</summary>
+    /// <summary>Computes y from x.</summary>
     public Tensor Couple(Tensor x)
     {
         var (x1, x2) = Halves(x);
@@ -39,7 +41,7 @@ internal sealed class InvertibleLayer : TransformLayer
         return cat([y1, Couple(x2, fromFirst(y1), second)], -1);
     }
 
-    /// <summary>x from what <see cref="Couple(Tensor)"/> made of it.</summary>
+    /// <summary>Inverse of <see cref="Couple(Tensor)"/>: computes x from y.</summary>
     public Tensor Invert(Tensor y)
     {
         var (y1, y2) = Halves(y);
@@ -66,7 +68,7 @@ internal sealed class InvertibleLayer : TransformLayer
     }
 }
 
-/// <summary>The inverse of an invertible adapter on a module's input.</summary>
+/// <summary>Applies the inverse of an invertible adapter to a module's input.</summary>
 internal sealed class InverseLayer(Target target, InvertibleLayer forward) : TransformLayer(target)
 {
     protected override bool SavesEmbedding => false;

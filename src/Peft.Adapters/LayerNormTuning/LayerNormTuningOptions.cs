@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// LayerNorm tuning (Zhao et al. 2023, arXiv:2312.11420): weight and bias of the norms are trained, on a copy, and nothing else. Merges.
+/// LayerNorm tuning (Zhao et al. 2023, arXiv:2312.11420): trains copies of the norms' weights and biases and nothing else. Mergeable.
 /// </summary>
 [MethodDescription("LayerNorm tuning", "w′ and b′ of the norms", "Zhao et al. 2023, arXiv:2312.11420")]
 [LearningRate(1e-3, SmallModel = 1e-1)]
@@ -24,7 +24,7 @@ public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
         ["bart"] = ["self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"],
     };
 
-    // Where Hugging Face's table ends, a norm is what is no matrix.
+    // For architectures that are not in Hugging Face PEFT's table, a norm is any target without a weight matrix.
     /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model)
     {

@@ -1,12 +1,12 @@
 namespace Peft;
 
-/// <summary>Mix-and-match adapters (He et al. 2021, arXiv:2110.04366): a prefix and parallel bottlenecks, as one adapter.</summary>
+/// <summary>Mix-and-match adapters (He et al. 2021, arXiv:2110.04366): a prefix and parallel bottlenecks in one adapter.</summary>
 public static class MamExtensions
 {
-    /// <summary>The options: a prefix with a projection, and a scaled bottleneck beside each feed-forward network. Defaults are AdapterHub's.</summary>
+    /// <summary>Options for a prefix with a projection and a scaled bottleneck in parallel to each feed-forward network. The defaults are AdapterHub's.</summary>
     /// <param name="virtualTokens">Length of the prefix.</param>
-    /// <param name="encoderSize">Width of the prefix's projection.</param>
-    /// <param name="reductionFactor">Width of the model divided by that of the bottlenecks.</param>
+    /// <param name="encoderSize">Hidden width of the prefix's projection.</param>
+    /// <param name="reductionFactor">Width of the model divided by the width of the bottlenecks.</param>
     public static UnionOptions Options(int virtualTokens = 30, int encoderSize = 800, double reductionFactor = 2) => new()
     {
         Parts =
@@ -16,13 +16,13 @@ public static class MamExtensions
         ],
     };
 
-    /// <summary>Freezes a model and gives it a mix-and-match adapter.</summary>
+    /// <summary>Freezes a model and adds a mix-and-match adapter to it.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="virtualTokens">Length of the prefix.</param>
-    /// <param name="encoderSize">Width of the prefix's projection.</param>
-    /// <param name="reductionFactor">Width of the model divided by that of the bottlenecks.</param>
+    /// <param name="encoderSize">Hidden width of the prefix's projection.</param>
+    /// <param name="reductionFactor">Width of the model divided by the width of the bottlenecks.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense, or the architecture has no usual places for bottlenecks.</exception>
+    /// <exception cref="AdapterOptionsException">The options are invalid, or the architecture has no default positions for bottlenecks.</exception>
     public static PeftModel ApplyMam(this IPromptedModel model, int virtualTokens = 30, int encoderSize = 800, double reductionFactor = 2, string name = PeftModel.DefaultName)
         => ((TorchSharp.torch.nn.Module)model).ApplyAdapter(Options(virtualTokens, encoderSize, reductionFactor), name);
 }

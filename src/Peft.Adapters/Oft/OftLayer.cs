@@ -4,15 +4,15 @@ using static TorchSharp.torch;
 namespace Peft.Adapters;
 
 /// <summary>
-/// OFT (Qiu et al. 2023, arXiv:2306.07280): y = f(x·R), R block-diagonal with the blocks (I + Q)⁻¹(I − Q) of skew-symmetric Q, whose
-/// upper halves are the rows of <c>oft_R</c> <c>[blocks, size·(size − 1)/2]</c>.
+/// OFT (Qiu et al. 2023, arXiv:2306.07280): y = f(x·R), where R is block-diagonal with blocks (I + Q)⁻¹(I − Q). Each Q is skew-symmetric, and its
+/// upper triangle is a row of <c>oft_R</c> <c>[blocks, size·(size − 1)/2]</c>.
 /// </summary>
 internal sealed class OftLayer : RotationLayer
 {
     private readonly OftOptions options;
     private readonly long size;
     private readonly Parameter upper;
-    private readonly Parameter places;   // where the numbers of a row stand in its block, in the order of the block's rows
+    private readonly Parameter places;   // flat indices of the upper triangle of a block, in row-major order
 
     public OftLayer(Target target, OftOptions options) : base(target)
     {
@@ -44,7 +44,7 @@ internal sealed class OftLayer : RotationLayer
         return half.sub(half.transpose(1, 2));
     }
 
-    // (I + Q)⁻¹(I − Q) up to a sign of Q: I + 2Q + 2Q² + … , the last power once.
+    // (I + Q)⁻¹(I − Q) up to the sign of Q: I + 2Q + 2Q² + …, with the last power once.
     private Tensor Neumann(Tensor q)
     {
         var sum = eye(size, dtype: q.dtype, device: q.device).expand_as(q);
@@ -60,13 +60,13 @@ internal sealed class OftLayer : RotationLayer
         return sum.add(power.bmm(q), One);
     }
 
-    // Blocks that have left the ball go back to its edge. Only then: a change in place would spoil a gradient that is still to come.
+    // Projects blocks outside the ball onto it. Only if there are any: an in-place change would corrupt a pending backward pass.
     private void Constrain()
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var radius = options.Epsilon / Math.Sqrt(upper.shape[0]);
-        var norms = upper.square().sum(dim: 1, keepdim: true).mul(Kept(2)).sqrt();   // of the skew matrix, which has each number twice
+        var norms = upper.square().sum(dim: 1, keepdim: true).mul(Kept(2)).sqrt();   // of the skew-symmetric matrix, which has each value twice
         if (norms.max().to_type(ScalarType.Float64).item<double>() > radius * (1 + 1e-5)) upper.mul_(norms.reciprocal().mul(Kept(radius)).clamp_max(Kept(1)));
     }
 }

@@ -4,40 +4,44 @@ using Peft.Adapters;
 namespace Peft;
 
 /// <summary>
-/// OFT (Qiu et al. 2023, arXiv:2306.07280; on inputs as in Qiu et al. 2025, arXiv:2506.19847): blocks of the inputs are rotated. Merges.
+/// OFT (Qiu et al. 2023, arXiv:2306.07280; on inputs as in Qiu et al. 2025, arXiv:2506.19847): rotates blocks of the inputs. Mergeable.
 /// </summary>
 [MethodDescription("OFT", "W·R, R of orthogonal blocks", "Qiu et al. 2023, arXiv:2306.07280")]
 [LearningRate(4e-4, SmallModel = 3e-2)]
 public sealed record OftOptions() : TargetedOptions("OFT")
 {
-    /// <summary>Number of blocks; 0 to give their size instead.</summary>
+    /// <summary>Number of blocks; 0 to set their size instead.</summary>
     [JsonPropertyName("r")] public int BlockCount { get; init; }
 
-    /// <summary>Size of the blocks; 0 to give their number instead. Where it does not divide the inputs, the nearest size that does.</summary>
+    /// <summary>Size of the blocks; 0 to set their number instead. If it does not divide the input size, the nearest divisor is used.</summary>
     [JsonPropertyName("oft_block_size")] public int BlockSize { get; init; } = 32;
 
-    /// <summary>Share of the blocks that each training step leaves unrotated.</summary>
+    /// <summary>Fraction of the blocks that each training step leaves unrotated.</summary>
     [JsonPropertyName("module_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Which biases are trained as well: <c>none</c>, <c>all</c> or <c>oft_only</c>.</summary>
+    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>oft_only</c> for those of the targets.</summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    /// <summary>Whether rotations stay within <see cref="Epsilon"/> of none (constrained OFT).</summary>
+    /// <summary>True to constrain the rotations to a distance of <see cref="Epsilon"/> from the identity (constrained OFT).</summary>
     [JsonPropertyName("coft")] public bool Constrained { get; init; }
 
-    /// <summary>How far rotations may go with <see cref="Constrained"/>: norm of all blocks' skew matrices together, if all are alike.</summary>
+    /// <summary>
+    /// Maximum distance from the identity with <see cref="Constrained"/>: the norm of all blocks' skew-symmetric matrices together, if they are equal.
+    /// </summary>
     [JsonPropertyName("eps")] public double Epsilon { get; init; } = 6e-5;
 
-    /// <summary>Whether all blocks of a module rotate alike.</summary>
+    /// <summary>True to share one rotation among all blocks of a module.</summary>
     [JsonPropertyName("block_share")] public bool ShareBlocks { get; init; }
 
-    /// <summary>Whether the inverse in Cayley's transform is a few terms of its Neumann series: much faster, orthogonal up to the terms left out.</summary>
+    /// <summary>
+    /// True to approximate the inverse in the Cayley transform by a truncated Neumann series: much faster, but only approximately orthogonal.
+    /// </summary>
     [JsonPropertyName("use_cayley_neumann")] public bool UseCayleyNeumann { get; init; } = true;
 
-    /// <summary>Terms of that series.</summary>
+    /// <summary>Number of terms of the series.</summary>
     [JsonPropertyName("num_cayley_neumann_terms")] public int NeumannTerms { get; init; } = 5;
 
-    /// <summary>Whether rotations start at none, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
@@ -60,7 +64,7 @@ public sealed record OftOptions() : TargetedOptions("OFT")
     /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new OftLayer(target, this);
 
-    /// <summary>Size of the blocks for inputs of a size: the divisor nearest to what is asked, the smaller of two.</summary>
+    /// <summary>Block size for an input size: the divisor nearest to the requested size, the smaller one of two.</summary>
     internal long BlockSizeFor(long inputs) => BlockCount > 0 ? inputs / NearestDivisor(inputs, BlockCount) : NearestDivisor(inputs, BlockSize);
 
     private static long NearestDivisor(long number, long wanted)

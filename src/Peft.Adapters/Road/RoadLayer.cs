@@ -5,7 +5,7 @@ namespace Peft.Adapters;
 
 /// <summary>
 /// RoAd (Liao and Monz 2024, arXiv:2409.00119): in each group, output i of the first half is paired with output j of the second, and
-/// (yᵢ, yⱼ) becomes (c·yᵢ − s·yⱼ, c·yⱼ + s·yᵢ) with c = α·cos θ and s = α·sin θ, each entry with its own α and θ if the variant says so.
+/// (yᵢ, yⱼ) becomes (c·yᵢ − s·yⱼ, c·yⱼ + s·yᵢ) with c = α·cos θ and s = α·sin θ, each entry with its own α and θ in some variants.
 /// </summary>
 internal sealed class RoadLayer : TransformLayer
 {
@@ -40,7 +40,7 @@ internal sealed class RoadLayer : TransformLayer
             inner.Bias?.mul(cosine).add(Turn(inner.Bias, 0).mul(sine), One));
     }
 
-    // What each output is multiplied by, [out], and what its partner is, with the sign of the first half already in Turn.
+    // Factors of each output and of its partner, [out] each. Turn applies the sign of the first half.
     private (Tensor Cosine, Tensor Sine) Entries()
     {
         var (angles, scales) = (theta.view(-1, Entry, half), alpha.view(-1, Entry, half));   // [groups, 1 | 2 | 4, half]

@@ -4,7 +4,7 @@ using Peft.Adapters;
 
 namespace Peft;
 
-/// <summary>How freely RoAd turns and scales each pair of outputs.</summary>
+/// <summary>Degrees of freedom of RoAd's rotation and scaling of each pair of outputs.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<RoadVariant>))]
 [TypeConverter(typeof(EnumNames<RoadVariant>))]
 public enum RoadVariant
@@ -12,26 +12,26 @@ public enum RoadVariant
     /// <summary>One angle and one scale per pair.</summary>
     [JsonStringEnumMemberName("road_1")] Road1,
 
-    /// <summary>An angle and a scale for each of the two.</summary>
+    /// <summary>One angle and one scale for each output of the pair.</summary>
     [JsonStringEnumMemberName("road_2")] Road2,
 
-    /// <summary>An angle and a scale for each of the four entries of the pair's matrix.</summary>
+    /// <summary>One angle and one scale for each of the four entries of the pair's matrix.</summary>
     [JsonStringEnumMemberName("road_4")] Road4,
 }
 
-/// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): pairs of outputs are turned and scaled. Merges.</summary>
+/// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): rotates and scales pairs of outputs. Mergeable.</summary>
 [MethodDescription("RoAd", "R·W·x, R of 2 × 2 rotations", "Liao and Monz 2024, arXiv:2409.00119")]
 [LearningRate(3e-3)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record RoadOptions() : TargetedOptions("ROAD")
 {
-    /// <summary>How freely each pair is turned and scaled.</summary>
+    /// <summary>Degrees of freedom of each pair's rotation and scaling.</summary>
     [JsonPropertyName("variant")] public RoadVariant Variant { get; init; }
 
-    /// <summary>Size of the groups in which outputs are paired, the first half with the second. Even, and a divisor of each module's outputs.</summary>
+    /// <summary>Size of the groups in which outputs are paired, the first half with the second. It must be even and divide the output size of each target.</summary>
     [JsonPropertyName("group_size")] public int GroupSize { get; init; } = 64;
 
-    /// <summary>Whether angles start at 0 and scales at 1, so that the adapter changes nothing; random for tests otherwise.</summary>
+    /// <summary>True to initialize angles to 0 and scales to 1 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

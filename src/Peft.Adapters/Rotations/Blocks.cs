@@ -2,17 +2,19 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>Orthogonal blocks on the diagonal of a matrix.</summary>
+/// <summary>Operations on block-diagonal matrices with orthogonal blocks.</summary>
 internal static class Blocks
 {
-    /// <summary>The orthogonal matrices (I + Q)⁻¹(I − Q) of skew-symmetric ones <c>[blocks, size, size]</c> (Cayley's transform).</summary>
+    /// <summary>Cayley transform: the orthogonal matrices (I + Q)⁻¹(I − Q) of skew-symmetric matrices Q <c>[blocks, size, size]</c>.</summary>
     public static Tensor Cayley(Tensor skew)
     {
         var identity = eye(skew.shape[^1], dtype: skew.dtype, device: skew.device);
         return linalg.solve(identity.add(skew, One), identity.sub(skew));
     }
 
-    /// <summary>Rows <c>[n, blocks·size]</c> times the matrix with these blocks <c>[blocks, size, size]</c>, or its transpose; one block serves for all.</summary>
+    /// <summary>
+    /// Rows <c>[n, blocks·size]</c> times the block-diagonal matrix of blocks <c>[blocks, size, size]</c>, or times its transpose. A single block is shared.
+    /// </summary>
     public static Tensor Apply(Tensor rows, Tensor blocks, bool transposed)
     {
         var size = blocks.shape[^1];
@@ -22,7 +24,7 @@ internal static class Blocks
         return parts.bmm(oriented).transpose(0, 1).reshape(rows.shape);
     }
 
-    /// <summary>Blocks of which a share, in whole blocks chosen at random, is the identity: multiplicative dropout.</summary>
+    /// <summary>Multiplicative dropout: replaces the given fraction of blocks, chosen at random, by the identity.</summary>
     public static Tensor Drop(Tensor blocks, double share)
     {
         var count = blocks.shape[0];

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Adapters;
 
 /// <summary>
-/// A layer that turns the inputs by a matrix R: y = f(x·R), which is f with the weight W·Rᵀ. The outputs of a lookup are turned
-/// instead, since ids cannot be.
+/// A layer that rotates the inputs by a matrix R: y = f(x·R), which equals f with the weight W·Rᵀ. For an embedding it rotates the outputs,
+/// since token ids cannot be rotated.
 /// </summary>
 /// <param name="target">The adapted module.</param>
 internal abstract class RotationLayer(Target target) : ReweightLayer(target)
@@ -21,7 +21,7 @@ internal abstract class RotationLayer(Target target) : ReweightLayer(target)
     protected sealed override Weights Reweight(Weights inner)
         => inner with { Weight = Target.IsLookup ? Rotate(inner.Weight.t(), transposed: false).t() : Rotate(inner.Weight, transposed: true) };
 
-    // The kernel of a convolution overlaps itself in the input, so there only the weight can be turned.
+    // The windows of a convolution overlap in the input, so only the weight can be rotated there.
     protected override Tensor Forward(Tensor input, Inner inner)
     {
         if (Target.IsProduct) return inner.Forward(RotateLast(input));

@@ -5,7 +5,7 @@ namespace Peft.Adapters;
 
 /// <summary>
 /// LoRA with a gate (Mao et al. 2021, arXiv:2110.07577): y = W·x + g·B·A·x with A <c>[rank, in]</c>, B <c>[out, rank]</c> and g the mean of
-/// σ(w·x + c) over the positions that are seen. The gate stands in the place of LoRA's constant scaling.
+/// σ(w·x + c) over the visible positions. The gate replaces LoRA's constant scaling.
 /// </summary>
 internal sealed class GatedLoraLayer : TransformLayer
 {
@@ -16,7 +16,7 @@ internal sealed class GatedLoraLayer : TransformLayer
     {
         dropout = options.Dropout;
         a = Trainable("lora_A", KaimingUniform(options.Rank, target.In));
-        b = Trainable("lora_B", Zeros(target.Out, options.Rank));   // zero: an untrained adapter changes nothing
+        b = Trainable("lora_B", Zeros(target.Out, options.Rank));   // zero: the adapter starts as the identity
         gate = Trainable("gate.weight", Normal(0.02, 1, target.In));
         offset = Trainable("gate.bias", Zeros(1));
     }

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// AdaLoRA's distribution of the rank over its layers: the sum of all ranks falls from the initial to the wanted one along a cubic curve,
-/// and the least important singular values go first, in whatever layer they are.
+/// AdaLoRA's rank allocator. The total rank decreases from the initial to the target rank along a cubic schedule; each allocation prunes the least important
+/// singular values across all layers.
 /// </summary>
 internal sealed class AdaloraBudget : SharedTensors, IPenalty, ITrainingSchedule
 {

@@ -5,7 +5,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): ΔW = s·B·diag(E)·A with A <c>[rank, in]</c>, E <c>[rank, 1]</c> and B <c>[out, rank]</c>,
-/// s = alpha/(initial rank). A singular value that is pruned is zero, and is left out of the file with its row and column.
+/// s = alpha/(initial rank). A pruned singular value is zero. It is not saved, and neither are its row of A and its column of B.
 /// </summary>
 internal sealed class AdaloraLayer : FactoredLayer
 {
@@ -39,20 +39,20 @@ internal sealed class AdaloraLayer : FactoredLayer
 
     protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(Scalars.Kept(scaling)));
 
-    /// <summary>Singular values at the start.</summary>
+    /// <summary>Number of singular values before pruning.</summary>
     public long InitialRank => Rank;
 
-    /// <summary>Whether singular values have been taken away.</summary>
+    /// <summary>True if singular values have been pruned.</summary>
     public bool IsPruned => KeptRanks().Contains(false);
 
-    /// <summary>Which singular values are left.</summary>
+    /// <summary>For each initial singular value, true if it has not been pruned.</summary>
     public IReadOnlyList<bool> KeptRanks()
     {
         using var flags = kept.gt(Scalars.Kept(0)).cpu();
         return [.. flags.data<bool>()];
     }
 
-    /// <summary>Distances ‖A·Aᵀ − I‖ and ‖Bᵀ·B − I‖ from orthonormal rows and columns.</summary>
+    /// <summary>Orthogonality penalties ‖A·Aᵀ − I‖ and ‖Bᵀ·B − I‖.</summary>
     public IEnumerable<Tensor> Distances()
     {
         var unit = eye(Rank, dtype: A.dtype, device: A.device);
@@ -60,7 +60,7 @@ internal sealed class AdaloraLayer : FactoredLayer
         yield return B.t().mm(B).sub(unit).norm();
     }
 
-    /// <summary>Smooths the sensitivity |w·∂w| of each element and its uncertainty, after a step.</summary>
+    /// <summary>Updates the moving averages of each element's sensitivity |w·∂w| and its uncertainty. Called after an optimizer step.</summary>
     public void Observe(double sensitivitySmoothing, double uncertaintySmoothing)
     {
         foreach (var factor in factors)
@@ -72,21 +72,21 @@ internal sealed class AdaloraLayer : FactoredLayer
         }
     }
 
-    /// <summary>Importance of each singular value with its vectors <c>[rank]</c>.</summary>
+    /// <summary>Importance of each singular value together with its singular vectors, <c>[rank]</c>.</summary>
     public Tensor Importance()
         => factors[1].Score.view(-1).add(factors[0].Score.mean([1]), One).add(factors[2].Score.mean([0]), One);
 
-    /// <summary>Takes the singular values away whose importance is not above a limit.</summary>
+    /// <summary>Prunes the singular values whose importance is not above a threshold.</summary>
     public void Prune(Tensor limit)
     {
         kept.copy_(Importance().gt(limit).to_type(kept.dtype));
         Mask();
     }
 
-    /// <summary>Keeps what was taken away at zero.</summary>
+    /// <summary>Sets the pruned singular values to zero again.</summary>
     public void Mask() => E.mul_(kept.unsqueeze(1));
 
-    /// <summary>Forgets the statistics.</summary>
+    /// <summary>Resets the importance statistics.</summary>
     public void Forget()
     {
         foreach (var factor in factors)

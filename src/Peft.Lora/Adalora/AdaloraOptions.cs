@@ -4,50 +4,50 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W + s·B·diag(E)·A. Training starts with a larger rank than wanted, and takes singular
-/// values away where they matter least, so that the rank goes to the layers that need it; s = alpha/(initial rank). Merges.
+/// AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W + s·B·diag(E)·A with s = alpha/(initial rank). Training starts with a rank above the
+/// target and prunes the least important singular values, so that the rank is allocated to the layers that need it. Mergeable.
 /// </summary>
 [MethodDescription("AdaLoRA", "W + s·B·diag(E)·A", "Zhang et al. 2023, arXiv:2303.10512")]
 [LearningRate(2e-3, SmallModel = 3e-2)]
 public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAfterTraining
 {
-    /// <summary>Rank that the layers have on average at the end.</summary>
+    /// <summary>Target average rank of the layers after training.</summary>
     [JsonPropertyName("target_r")] public int TargetRank { get; init; } = 8;
 
-    /// <summary>Rank of each layer at the start.</summary>
+    /// <summary>Initial rank of each layer.</summary>
     [JsonPropertyName("init_r")] public int InitialRank { get; init; } = 12;
 
-    /// <summary>Strength of the update.</summary>
+    /// <summary>Scaling numerator α; the update is scaled by α divided by the initial rank.</summary>
     [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 8;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("lora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Steps before the rank begins to shrink.</summary>
+    /// <summary>Number of training steps before pruning begins.</summary>
     [JsonPropertyName("tinit")] public int WarmupSteps { get; init; }
 
-    /// <summary>Steps at the end in which the ranks are fixed.</summary>
+    /// <summary>Number of training steps at the end during which the ranks stay fixed.</summary>
     [JsonPropertyName("tfinal")] public int FinalSteps { get; init; }
 
-    /// <summary>Steps between two allocations of the rank.</summary>
+    /// <summary>Number of training steps between two rank allocations.</summary>
     [JsonPropertyName("deltaT")] public int Interval { get; init; } = 1;
 
-    /// <summary>Smoothing of each element's sensitivity |w·∂w|, between 0 and 1.</summary>
+    /// <summary>Smoothing factor (EMA) of each element's sensitivity |w·∂w|, between 0 and 1.</summary>
     [JsonPropertyName("beta1")] public double SensitivitySmoothing { get; init; } = 0.85;
 
-    /// <summary>Smoothing of the sensitivity's uncertainty, between 0 and 1.</summary>
+    /// <summary>Smoothing factor (EMA) of the sensitivity's uncertainty, between 0 and 1.</summary>
     [JsonPropertyName("beta2")] public double UncertaintySmoothing { get; init; } = 0.85;
 
-    /// <summary>Weight of the penalty that keeps A's rows and B's columns orthonormal.</summary>
+    /// <summary>Weight of the loss term that keeps the rows of A and the columns of B orthonormal.</summary>
     [JsonPropertyName("orth_reg_weight")] public double OrthogonalityWeight { get; init; } = 0.5;
 
-    /// <summary>Steps of the whole training, which the schedule of the rank follows; the trainer's if null.</summary>
+    /// <summary>Total number of training steps used by the rank schedule. If null, the trainer's number of steps.</summary>
     [JsonPropertyName("total_step")] public int? TotalSteps { get; init; }
 
-    /// <summary>Which of the initial singular values each layer has kept, by <c>&lt;path&gt;.lora_E</c>; written by training.</summary>
+    /// <summary>For each layer, keyed by <c>&lt;path&gt;.lora_E</c>, the initial singular values that were kept. Set by training.</summary>
     [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, IReadOnlyList<bool>>? RankPattern { get; init; }
 
-    /// <summary>Whether the adapter starts as none (E is zero); false for random factors.</summary>
+    /// <summary>True to initialize the adapter as a no-op (E is zero); false for random factors.</summary>
     [JsonPropertyName("init_lora_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
@@ -71,7 +71,7 @@ public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
         return this with { RankPattern = ranked.ToDictionary(layer => PatternKey(layer.Target), layer => Merge(RankPattern?.GetValueOrDefault(PatternKey(layer.Target)), layer.KeptRanks())) };
     }
 
-    // An adapter that was pruned before its file was read has kept some of what it had kept.
+    // The mask of a loaded adapter covers only the singular values in its file: it refines the mask of that file.
     private static IReadOnlyList<bool> Merge(IReadOnlyList<bool>? before, IReadOnlyList<bool> now)
     {
         if (before is null) return now;
@@ -79,7 +79,7 @@ public sealed record AdaloraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
         return [.. before.Select(kept => kept && now[next++])];
     }
 
-    /// <summary>Rank of a layer: what the file says it has kept.</summary>
+    /// <summary>Rank of a layer: the number of singular values kept in the file, or the initial rank.</summary>
     internal int RankAt(Target target) => RankPattern?.GetValueOrDefault(PatternKey(target))?.Count(kept => kept) ?? InitialRank;
 
     private static string PatternKey(Target target) => $"{target.Path}.lora_E";

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// AdaMSS's adaptive allocation: the number of subspaces that learn falls to the wanted one between two steps, and the least important of all layers stop
-/// first, for good. What they have learned stays.
+/// AdaMSS's adaptive subspace allocation: between two given steps, the number of trainable subspaces decreases to the target. The least important subspaces
+/// across all layers are frozen first and stay frozen, with the values that they have.
 /// </summary>
 internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLayer> layers) : SharedTensors(layers[0].Target.Weight.dtype, layers[0].Target.Weight.device), ITrainingSchedule
 {
@@ -15,7 +15,7 @@ internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLa
         var all = layers.SelectMany(layer => layer.Subspaces).ToList();
         foreach (var factor in all.SelectMany(Factors))
         {
-            // Momentum and weight decay would move on what takes no gradient.
+            // Momentum and weight decay would still change factors that have no gradient.
             factor.Value.copy_(where(factor.Active!.gt(Kept(0)), factor.Value, factor.Held!));
             factor.Held!.copy_(factor.Value);
         }

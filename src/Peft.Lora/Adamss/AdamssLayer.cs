@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): ΔW has for the rows of group i the product Bᵢ·Aᵢ·V, with V <c>[r, in]</c> the first right singular
-/// vectors of [W, b], and groups of rows that k-means finds among the left ones. A bias is one more input that is always 1.
+/// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): the rows of ΔW in group i are Bᵢ·Aᵢ·V, where V <c>[r, in]</c> holds the leading right singular
+/// vectors of [W, b]. K-means over the left singular vectors groups the rows. A bias is treated as one more input that is always 1.
 /// </summary>
 internal sealed class AdamssLayer : DeltaLayer
 {
     private readonly Parameter vectors;   // [r, in], or [r, in + 1] with a bias
-    private readonly Parameter places;    // where each row of the matrix stands among the rows of the groups
+    private readonly Parameter places;    // index of each row of the matrix in the concatenated groups
     private readonly Subspace[] subspaces;
     private readonly bool hasBias;
 
@@ -30,7 +30,7 @@ internal sealed class AdamssLayer : DeltaLayer
         })];
     }
 
-    /// <summary>The groups of rows with what is trained for each.</summary>
+    /// <summary>The groups of rows with their trainable factors.</summary>
     public IReadOnlyList<Subspace> Subspaces => subspaces;
 
     public override Tensor Delta() => Change(vectors.narrow(1, 0, Target.In));
@@ -39,7 +39,7 @@ internal sealed class AdamssLayer : DeltaLayer
 
     private Tensor Change(Tensor right) => cat([.. subspaces.Select(each => each.B.Used.mm(each.A.Used.mm(right)))]).index_select(0, places);
 
-    // The first singular vectors by a random projection, with the numbers that the seed stands for; the wide way round for a wide matrix.
+    // Leading singular vectors by a seeded random projection. A wide matrix is transposed first.
     private (Tensor Left, Tensor Right) Directions(AdamssOptions options)
     {
         var weight = Target.ToMatrix(Target.Weight).to_type(ScalarType.Float32);
@@ -53,17 +53,17 @@ internal sealed class AdamssLayer : DeltaLayer
         return rows < columns ? (vt.t(), u.t()) : (u, vt);
     }
 
-    // Without numbers there is no telling groups apart: equal ones need as much room.
+    // Tensors on the meta device have no values to cluster: groups of equal size take as much memory.
     private long[][] Groups(Tensor left, int count)
         => !HasValues ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
 
-    // Orthonormal directions in which the group's rows extend most.
+    // Leading right singular vectors of the group's rows.
     private Tensor Start(Tensor rows, AdamssOptions options)
     {
         if (!HasValues) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
         var rank = Math.Min(options.SubspaceRank, s.shape[0]);
-        // The threshold is for the values of the Gram matrix, which are squares.
+        // The threshold applies to the eigenvalues of the Gram matrix, which are squared singular values.
         if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(Kept(options.SvdThreshold))).sum().item<long>(), 1, rank);
         return vt.narrow(0, 0, rank).contiguous();
     }
@@ -75,18 +75,18 @@ internal sealed class AdamssLayer : DeltaLayer
             : new Factor(value, null, null, null, null);
     }
 
-    /// <summary>What is trained for a group of rows: A <c>[rank, r]</c> and B <c>[rows, rank]</c>.</summary>
+    /// <summary>Trainable factors of a group of rows: A <c>[rank, r]</c> and B <c>[rows, rank]</c>.</summary>
     public sealed record Subspace(Factor A, Factor B);
 
-    /// <summary>A factor with its statistics, where subspaces are given up as training goes on.</summary>
+    /// <summary>A factor with its statistics, which are null without adaptive subspace allocation.</summary>
     /// <param name="Value">The factor.</param>
-    /// <param name="Importance">Smoothed |w·∂w|.</param>
-    /// <param name="Uncertainty">Smoothed distance from it.</param>
-    /// <param name="Held">The value after the last step.</param>
-    /// <param name="Active">1 while it learns, 0 from then on.</param>
+    /// <param name="Importance">Moving average of the sensitivity |w·∂w|.</param>
+    /// <param name="Uncertainty">Moving average of the absolute deviation from <paramref name="Importance"/>.</param>
+    /// <param name="Held">The value after the last training step.</param>
+    /// <param name="Active">1 while the factor is trainable, 0 once it is frozen.</param>
     public sealed record Factor(Parameter Value, Parameter? Importance, Parameter? Uncertainty, Parameter? Held, Parameter? Active)
     {
-        /// <summary>The value for a forward pass: without a gradient once it does not learn any more.</summary>
+        /// <summary>The value for a forward pass, detached once the factor is frozen.</summary>
         public Tensor Used => Active is null ? Value : where(Active.gt(Kept(0)), Value, Value.detach());
     }
 }

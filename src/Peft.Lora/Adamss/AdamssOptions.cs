@@ -4,10 +4,10 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): the rows of W fall into a few groups by their singular vectors, and each group gets an update Bᵢ·Aᵢ·V
-/// in the space of the right singular vectors V, which is saved with the adapter. Merges.
+/// AdaMSS (Zheng et al. 2025, openreview:8ZdWmpYxT0): the rows of W are clustered into a few groups by their left singular vectors. Each group gets an update
+/// Bᵢ·Aᵢ·V in the space of the right singular vectors V, which are saved with the adapter. Mergeable.
 /// </summary>
-[MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ, by groups i of rows", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
+[MethodDescription("AdaMSS", "W + [Bᵢ·Aᵢ·V]ᵢ for row groups i", "Zheng et al. 2025, openreview:8ZdWmpYxT0")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules")]
 public sealed record AdamssOptions : WeightUpdateOptions
@@ -15,49 +15,53 @@ public sealed record AdamssOptions : WeightUpdateOptions
     /// <summary>The defaults.</summary>
     public AdamssOptions() : base("ADAMSS") { }
 
-    /// <summary>Number r of singular vectors; no more than a module's smaller side are taken.</summary>
+    /// <summary>Number r of singular vectors, capped at the smaller dimension of each weight.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 100;
 
-    /// <summary>Number of groups of rows, each with an update of its own; no more than a module has rows.</summary>
+    /// <summary>Number of row groups, each with its own update. Capped at the number of rows of each weight.</summary>
     [JsonPropertyName("num_subspaces")] public int SubspaceCount { get; init; } = 5;
 
     /// <summary>Rank of each update.</summary>
     [JsonPropertyName("subspace_rank")] public int SubspaceRank { get; init; } = 1;
 
-    /// <summary><c>orthogonal</c>: the adapter starts as none; null for small random values.</summary>
+    /// <summary><c>orthogonal</c> to initialize the adapter as a no-op; null for small random values.</summary>
     [JsonPropertyName("init_weights")] public string? Initialization { get; init; } = "orthogonal";
 
-    /// <summary>Whether a group's rank is that of its singular values above <see cref="SvdThreshold"/>, if that is less than <see cref="SubspaceRank"/>.</summary>
+    /// <summary>
+    /// True to lower a group's rank to the number of its singular values above <see cref="SvdThreshold"/>, if that is less than <see cref="SubspaceRank"/>.
+    /// </summary>
     [JsonPropertyName("use_dynamic_rank")] public bool UseDynamicRank { get; init; }
 
-    /// <summary>How large the square of a singular value must be, measured by that of the largest, to count.</summary>
+    /// <summary>Minimum ratio of a squared singular value to the largest squared singular value for it to count.</summary>
     [JsonPropertyName("svd_threshold")] public double SvdThreshold { get; init; } = 0.1;
 
-    /// <summary>Seed of the projection by which singular vectors are found.</summary>
+    /// <summary>Seed of the random projection that finds the singular vectors.</summary>
     [JsonPropertyName("random_seed")] public int RandomSeed { get; init; }
 
-    /// <summary>Whether the least important subspaces stop learning as training goes on (adaptive subspace allocation).</summary>
+    /// <summary>True to freeze the least important subspaces during training (adaptive subspace allocation).</summary>
     [JsonPropertyName("use_asa")] public bool UseAsa { get; init; }
 
-    /// <summary>How many go on, in all modules together.</summary>
+    /// <summary>Number of subspaces, over all modules, that stay trainable to the end.</summary>
     [JsonPropertyName("asa_target_subspaces")] public int TargetSubspaces { get; init; } = 50;
 
-    /// <summary>Step of the training after which the first may stop.</summary>
+    /// <summary>Training step after which subspaces may be frozen.</summary>
     [JsonPropertyName("init_warmup")] public int InitialSteps { get; init; } = 50;
 
-    /// <summary>Step at which only <see cref="TargetSubspaces"/> are left.</summary>
+    /// <summary>Training step at which only <see cref="TargetSubspaces"/> remain trainable.</summary>
     [JsonPropertyName("final_warmup")] public int FinalStep { get; init; } = 1000;
 
-    /// <summary>Steps from one choice to the next.</summary>
+    /// <summary>Number of training steps between two selections.</summary>
     [JsonPropertyName("mask_interval")] public int Interval { get; init; } = 100;
 
-    /// <summary>Smoothing of the importance, 0 up to but not including 1.</summary>
+    /// <summary>Smoothing factor (EMA) of the importance, in [0, 1).</summary>
     [JsonPropertyName("asa_importance_beta")] public double ImportanceSmoothing { get; init; } = 0.85;
 
-    /// <summary>Smoothing of the uncertainty, 0 up to but not including 1.</summary>
+    /// <summary>Smoothing factor (EMA) of the uncertainty, in [0, 1).</summary>
     [JsonPropertyName("asa_uncertainty_beta")] public double UncertaintySmoothing { get; init; } = 0.85;
 
-    /// <summary>Exponent of the curve along which their number falls: 1 for a line, more for most of the fall at the beginning.</summary>
+    /// <summary>
+    /// Exponent of the schedule of the number of trainable subspaces: 1 decreases it linearly, larger values decrease it faster at the beginning.
+    /// </summary>
     [JsonPropertyName("asa_schedule_exponent")] public double ScheduleExponent { get; init; } = 3;
 
     /// <inheritdoc/>

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Lloyd's k-means as scikit-learn's <c>KMeans(init="random", n_init=1, max_iter=10, random_state=123456789)</c> runs it: the groups are not in an AdaMSS
-/// file, so that a reader must find the same ones.
+/// Lloyd's k-means with the results of scikit-learn's <c>KMeans(init="random", n_init=1, max_iter=10, random_state=123456789)</c>. An AdaMSS file does not
+/// contain the groups, so every reader must reproduce them.
 /// </summary>
 internal static class Clusters
 {
@@ -12,9 +12,9 @@ internal static class Clusters
     private const int Rounds = 10;
     private const double Tolerance = 1e-4;
 
-    /// <summary>The groups of a matrix's rows, each with its rows in their order.</summary>
+    /// <summary>Clusters the rows of a matrix and returns the row indices of each group in ascending order.</summary>
     /// <param name="matrix"><c>[rows, columns]</c></param>
-    /// <param name="count">How many groups; no more than rows.</param>
+    /// <param name="count">Number of groups, capped at the number of rows.</param>
     public static long[][] Of(Tensor matrix, int count)
     {
         using var scope = NewDisposeScope();
@@ -42,7 +42,7 @@ internal static class Clusters
         return [.. centres.square().sum(1).sub(rows.mm(centres.t()).mul(Kept(2))).argmin(1).data<long>()];
     }
 
-    // A group that has lost all its rows starts anew at the row that is farthest from its centre.
+    // An empty group takes the row that is farthest from its own centre.
     private static Tensor Means(Tensor rows, long[] labels, Tensor centres)
     {
         var count = (int)centres.shape[0];

@@ -1,7 +1,7 @@
 namespace Peft.Lora;
 
 /// <summary>
-/// The random numbers of NumPy's <c>RandomState(seed)</c>, where a seed in a file stands for them: MT19937 (Matsumoto and Nishimura 1998).
+/// NumPy's <c>RandomState(seed)</c>, to reproduce values from a seed in a file: MT19937 (Matsumoto and Nishimura 1998).
 /// </summary>
 internal sealed class MersenneTwister
 {
@@ -16,16 +16,16 @@ internal sealed class MersenneTwister
         for (var i = 1; i < Size; i++) state[i] = 1812433253 * (state[i - 1] ^ state[i - 1] >> 30) + (uint)i;
     }
 
-    /// <summary>Uniform between 0 and 1, with 53 bits.</summary>
+    /// <summary>A uniform value in [0, 1) with 53 random bits.</summary>
     public double Uniform() => ((Word() >> 5) * 67108864.0 + (Word() >> 6)) / 9007199254740992.0;
 
-    /// <summary>Different numbers below a limit, all equally likely: drawn together, and those that came twice again.</summary>
+    /// <summary>Distinct uniformly drawn indices below a limit. All are drawn at once; duplicates are drawn again.</summary>
     public int[] Choose(int limit, int count)
     {
         var chosen = new List<int>();
         while (chosen.Count < count)
         {
-            // NumPy sums the probabilities of what is left, and divides by the sum.
+            // NumPy normalizes the cumulative sum of the remaining probabilities.
             var sums = new double[limit];
             var sum = 0.0;
             for (var i = 0; i < limit; i++) sums[i] = sum += chosen.Contains(i) ? 0 : 1f / limit;

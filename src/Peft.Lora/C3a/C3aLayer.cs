@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// C3A (Chen et al. 2024, arXiv:2407.19342): ΔW[m·b + k, n·b + j] = w[m, n, (j − k) mod b]/in, with the kernels w <c>[out/b, in/b, b]</c>:
-/// circulant blocks, so that a product with ΔW is one by element between Fourier transforms.
+/// C3A (Chen et al. 2024, arXiv:2407.19342): ΔW[m·b + k, n·b + j] = w[m, n, (j − k) mod b]/in, with kernels w <c>[out/b, in/b, b]</c>.
+/// The blocks are circulant, so a product with ΔW is an elementwise product in the Fourier domain.
 /// </summary>
 internal sealed class C3aLayer : DeltaLayer
 {
@@ -18,7 +18,7 @@ internal sealed class C3aLayer : DeltaLayer
         exact = options.ExactGradient;
         size = options.BlockSizePattern.At(target.Path, options.BlockSize);
         if (size < 1 || target.In % size != 0 || target.Out % size != 0)
-            throw new AdapterOptionsException($"BlockSize must divide the inputs and outputs of each target, but was {size} for {target}. Set another for it by BlockSizePattern.");
+            throw new AdapterOptionsException($"BlockSize must divide the input and output size of each target, but was {size} for {target}. Set another value for it with BlockSizePattern.");
         long[] shape = [target.Out / size, target.In / size, size];
         kernel = Trainable("c3a_kernel", options.Initialization switch
         {
@@ -34,10 +34,10 @@ internal sealed class C3aLayer : DeltaLayer
     public override Tensor Delta()
         => kernel.index_select(2, places).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Kept(Target.In));
 
-    // A folded weight would have the exact gradient.
+    // Folding into the weight would compute the exact gradient.
     protected override double CostPerPosition => !exact && is_grad_enabled() ? 0 : base.CostPerPosition;
 
-    // Four multiplications for each complex one, for half of the frequencies; the transforms take some 5·log₂ b per number.
+    // A complex product takes four real ones, for half of the frequencies. The transforms take about 5·log₂ b operations per element.
     protected override double MultiplyCost => 2.0 * Target.In * Target.Out / size + 5 * Math.Log2(size) * (Target.In + Target.Out);
 
     protected override Tensor? Multiply(Tensor input)

@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Makes new LoRA adapters of those that a model has.</summary>
+/// <summary>Combines LoRA adapters of a model into new ones, or reduces their rank.</summary>
 public static class LoraCombining
 {
-    /// <summary>Adds an adapter that combines others. It is not made active.</summary>
+    /// <summary>Adds an adapter that combines others. It does not become active.</summary>
     /// <param name="model">The model.</param>
     /// <param name="name">Name of the new adapter.</param>
-    /// <param name="parts">Adapters and their weights; weights may be negative.</param>
+    /// <param name="parts">Names of the adapters with their weights. Weights may be negative.</param>
     /// <param name="options">Kind and settings.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="AdapterOptionsException">The settings make no sense, an adapter is not LoRA, or ranks differ where they must not.</exception>
+    /// <exception cref="AdapterOptionsException">The settings are invalid, an adapter is not a LoRA adapter, or the kind requires equal ranks and they differ.</exception>
     public static PeftModel Combine(this PeftModel model, string name, IReadOnlyList<(string Name, double Weight)> parts, CombinationOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -28,9 +28,9 @@ public static class LoraCombining
         if (parts.Count == 0) throw new AdapterOptionsException("Name at least one adapter to combine.");
         var sources = parts.Select(part => (Options: LoraOf(model, part.Name), Layers: LayersOf(model, part.Name), part.Weight)).ToList();
         if (parts.SelectMany(part => model.Find(part.Name).Layers).FirstOrDefault(layer => !HasPlainFactors(layer)) is { } odd)
-            throw new AdapterOptionsException($"The LoRA of {odd.Target} is more than one product B·A: an adapter that has it cannot be combined with others. Activate the adapters together instead.");
+            throw new AdapterOptionsException($"The LoRA of {odd.Target} is not a single product B·A, so its adapter cannot be combined with others. Activate the adapters together instead.");
         if (sources.Any(source => !(source.Options.AloraInvocationTokens ?? []).SequenceEqual(sources[0].Options.AloraInvocationTokens ?? [])))
-            throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} are not called by the same AloraInvocationTokens, so that none can stand for all.");
+            throw new AdapterOptionsException($"The adapters {string.Join(", ", parts.Select(part => part.Name))} have different AloraInvocationTokens, so they cannot be combined.");
         var rank = Rank(sources.ConvertAll(source => source.Options.Rank), options);
 
         using var scope = NewDisposeScope();
@@ -62,11 +62,11 @@ public static class LoraCombining
         made.Options = (LoraOptions)made.Options with { RankPattern = ranks, AlphaPattern = ranks.ToDictionary(pair => pair.Key, pair => (double)pair.Value) };
     }
 
-    /// <summary>Adds an adapter that is another one cut to a lower rank, keeping the largest singular values of its updates.</summary>
+    /// <summary>Adds a copy of an adapter with a lower rank, truncated to the largest singular values of its updates.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="source">The adapter to cut.</param>
+    /// <param name="source">Name of the adapter to copy.</param>
     /// <param name="name">Name of the new adapter.</param>
-    /// <param name="rank">Its rank.</param>
+    /// <param name="rank">Rank of the new adapter.</param>
     public static PeftModel ReduceRank(this PeftModel model, string source, string name, int rank)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -78,18 +78,18 @@ public static class LoraCombining
     {
         if (options.Kind == Combination.Cat)
             return (cat(parts.Select(part => part.Layer.PlainA.mul(Kept(part.Weight * part.Layer.Scaling))).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
-        // Hugging Face PEFT weighs whole updates, scaling included, by weight times scaling: files it made and files made here are to agree.
+        // Hugging Face PEFT weights whole updates, which already include the scaling, by weight times scaling. This reproduces its results.
         if (options.OnUpdates)
             return Decompose(TensorMixing.Mix(parts.Select(part => part.Layer.Delta()), [.. parts.Select(part => part.Weight * part.Layer.Scaling)], options), rank, options.Clamp);
         if (parts.Select(part => part.Layer.Rank).Distinct().Count() > 1)
             throw new AdapterOptionsException($"Kind {options.Kind} needs equal ranks, but at {target.Path} they are {string.Join(", ", parts.Select(part => part.Layer.Rank))}. Use Cat or an Svd kind.");
-        // Half of each weight goes to either factor, and the sign to A.
+        // Each factor is multiplied by the square root of the weight's magnitude; A also takes the sign.
         double[] roots = [.. parts.Select(part => Math.Sqrt(Math.Abs(part.Weight * part.Layer.Scaling)))];
         double[] signed = [.. parts.Zip(roots, (part, root) => Math.Sign(part.Weight * part.Layer.Scaling) * root)];
         return (TensorMixing.Mix(parts.Select(part => part.Layer.PlainA), signed, options), TensorMixing.Mix(parts.Select(part => part.Layer.PlainB), roots, options));
     }
 
-    /// <summary>Factors of the best approximation of an update <c>[out, in]</c> in a rank.</summary>
+    /// <summary>Factors of the best rank-r approximation of an update <c>[out, in]</c>.</summary>
     internal static (Tensor A, Tensor B) Decompose(Tensor delta, int rank, double? clamp = null)
     {
         var (u, s, vt) = linalg.svd(delta, fullMatrices: false);
@@ -108,9 +108,9 @@ public static class LoraCombining
             : targets;
 
     internal static LoraOptions LoraOf(PeftModel model, string name) => model.Find(name).Options as LoraOptions
-        ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {model.Find(name).Options.PeftType}: this works on LoRA adapters.");
+        ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {model.Find(name).Options.PeftType}, but this operation needs a LoRA adapter.");
 
-    /// <summary>Whether a layer's whole LoRA, if it has any, is a pair of factors A and B.</summary>
+    /// <summary>False if a layer is a LoRA that is not a single pair of factors A and B.</summary>
     internal static bool HasPlainFactors(AdapterLayer layer) => layer is not (GroupedLoraLayer or ExpertsLoraLayer);
 
     internal static Dictionary<Target, LoraLayer> LayersOf(PeftModel model, string name)

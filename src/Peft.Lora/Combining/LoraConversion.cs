@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>LoRA adapters in other forms.</summary>
+/// <summary>Exports LoRA adapters to other forms.</summary>
 public static class LoraConversion
 {
     /// <summary>
-    /// Saves an adapter as a plain LoRA, which any reader applies to the unchanged base model. One whose factors started as a part of the
-    /// base weight (PiSSA, OLoRA, CorDA), or that takes a part out of it (KaSA), gets twice the rank: A = [A; A₀], B = [B, −B₀].
+    /// Saves an adapter as a plain LoRA, which any reader can apply to the unchanged base model. An adapter whose factors were initialized from
+    /// the base weight (PiSSA, OLoRA, CorDA), or that removes a part of it (KaSA), gets twice the rank: A = [A; A₀], B = [B, −B₀].
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="folder">The folder; it is created if need be.</param>
+    /// <param name="folder">The folder; it is created if it does not exist.</param>
     /// <param name="name">Name of the adapter.</param>
     public static void SaveAsPlainLora(this PeftModel model, string folder, string name = PeftModel.DefaultName)
     {
@@ -30,7 +30,7 @@ public static class LoraConversion
         foreach (var key in layers.SelectMany(Keys)) state.Remove(key);
         foreach (var layer in layers)
             foreach (var (key, value) in layer.Plain()) state[Adapter.KeyOf(layer.Target, key)] = value;
-        // Twice the rank and twice the alpha keep the scaling; under rsLoRA the root of two does.
+        // Doubling rank and alpha keeps the scaling. With rsLoRA, alpha grows by √2.
         var times = options.Initialization.ReplacesBase || options.Kasa is not null ? 2 : 1;
         var growth = options.UseRslora ? Math.Sqrt(times) : times;
         AdapterCheckpoint.Write(folder, options.Plain with

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>The arithmetic of combinations: tensors of one shape, stacked <c>[adapters, …]</c>, become one.</summary>
+/// <summary>Combines tensors of one shape, stacked <c>[adapters, …]</c>, into one tensor.</summary>
 internal static class TensorMixing
 {
     public static Tensor Mix(IEnumerable<Tensor> tensors, IReadOnlyList<double> weights, CombinationOptions options)
@@ -15,7 +15,7 @@ internal static class TensorMixing
             : weighted.sum(dim: 0);
     }
 
-    // The mean of those numbers whose sign is the majority's.
+    // The weighted sum of the elements with the majority sign, divided by their number.
     private static Tensor Agreeing(Tensor stack, Tensor weighted, bool byCount)
     {
         var sign = stack.sign();

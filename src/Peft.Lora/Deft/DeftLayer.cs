@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// DEFT (Hugging Face PEFT 0.20): ΔW = Q·(s·R − Pᵀ·W) with the module's own weight W, R <c>[rank, in]</c>, and from the trained matrix D <c>[out, rank]</c>
-/// either Q = D, P = relu(D), or Q = P, the orthonormal columns of D.
+/// DEFT (Hugging Face PEFT 0.20): ΔW = Q·(s·R − Pᵀ·W) with the module's base weight W and R <c>[rank, in]</c>. Q and P come from the trained matrix
+/// D <c>[out, rank]</c>: either Q = D and P = relu(D), or Q = P is the orthonormal factor of D's QR decomposition.
 /// </summary>
 internal sealed class DeftLayer : FactoredLayer
 {

@@ -4,32 +4,32 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// DEFT (Hugging Face PEFT 0.20): W − Q·Pᵀ·W + s·Q·R: what the weight writes in a few trained directions is taken out, and a trained matrix R put
-/// in its place. Merges.
+/// DEFT (Hugging Face PEFT 0.20): W − Q·Pᵀ·W + s·Q·R. The weight's output in a few trained directions is removed and replaced by that of a
+/// trained matrix R. Mergeable.
 /// </summary>
 [MethodDescription("DEFT", "W − Q·Pᵀ·W + s·Q·R", "Hugging Face PEFT 0.20")]
 [LearningRate(1e-4)]
 public sealed record DeftOptions() : BiasedUpdateOptions("DEFT")
 {
-    /// <summary>Directions that are replaced. At least 1.</summary>
+    /// <summary>Number of output directions to replace. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
-    /// <summary>How the directions follow from the trained matrix: <c>relu</c>, or <c>qr</c> for orthonormal ones.</summary>
+    /// <summary>How the directions are derived from the trained matrix: <c>relu</c>, or <c>qr</c> for orthonormal directions.</summary>
     [JsonPropertyName("decomposition_method")] public string Decomposition { get; init; } = "relu";
 
-    /// <summary>Strength of what is put in, divided by the rank; null for 1.</summary>
+    /// <summary>Scaling numerator α of the inserted term, s = α/rank. If null, s is 1.</summary>
     [JsonPropertyName("alpha")] public int? Alpha { get; init; }
 
-    /// <summary>Whether directions are only taken out and nothing put in (PaRa).</summary>
+    /// <summary>True to remove the directions without inserting anything (PaRa).</summary>
     [JsonPropertyName("para")] public bool OnlyRemoves { get; init; }
 
-    /// <summary>Factor of a random R's deviation, where <see cref="InitWeights"/> is false.</summary>
+    /// <summary>Factor on the standard deviation of R's random initialization when <see cref="InitWeights"/> is false.</summary>
     [JsonPropertyName("init_scale")] public double InitialScale { get; init; } = 1;
 
-    /// <summary>Share of each input's elements that training leaves out of what is put in, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the inserted term's input during training, in [0, 1).</summary>
     [JsonPropertyName("deft_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -25,7 +25,7 @@ internal sealed class DeloraLayer : FactoredLayer
 
     protected override (Tensor A, Tensor B) Factors()
     {
-        // B starts at zero: its norm must not divide by that.
+        // B is initialized to zero: the clamp avoids a division by its norm of 0.
         var scale = lambda.div(Kept(Rank)).div(Norm(a, 1).clamp_min(Kept(1e-4)).mul(Norm(b, 0).clamp_min(Kept(1e-4))));   // [rank]
         return (a.mul(norms), b.mul(scale));
     }

@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>FourierFT (Gao et al. 2024, arXiv:2405.03003): ΔW = s·Re(F⁻¹(S)) with the two-dimensional Fourier transform F and S zero but for the trained spectrum.</summary>
+/// <summary>
+/// FourierFT (Gao et al. 2024, arXiv:2405.03003): ΔW = s·Re(F⁻¹(S)), where F is the two-dimensional Fourier transform and S is zero except for the trained
+/// coefficients.
+/// </summary>
 internal sealed class FourierFtLayer : DeltaLayer
 {
     private readonly Parameter spectrum, places;
@@ -13,7 +16,7 @@ internal sealed class FourierFtLayer : DeltaLayer
     public FourierFtLayer(Target target, FourierFtOptions options) : base(target)
     {
         var (count, size) = (options.FrequenciesPattern.At(target.Path, options.Frequencies), target.In * target.Out);
-        if (count > size) throw new AdapterOptionsException($"Frequencies must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by FrequenciesPattern.");
+        if (count > size) throw new AdapterOptionsException($"Frequencies must not exceed the number of elements of each target, but was {count} for {target}, which has {size}. Set another value for it with FrequenciesPattern.");
         scaling = options.Scaling;
         spectrum = Trainable("fourierft_spectrum", options.InitWeights ? Zeros(count) : Normal(1, count));
         using var random = new SeededRandom(options.Seed ?? 777, Device);

@@ -38,7 +38,7 @@ internal sealed class FrodLayer : DeltaLayer
     private Tensor Middle(Tensor left)
         => left.mul(lengths.sub(startLengths)).index_add(1, places.select(0, 1), left.index_select(1, places.select(0, 0)).mul(values), Kept(1));
 
-    // The file's V may be another than the one worked out here.
+    // The V in the file may differ from the one computed here.
     protected override void Loaded()
     {
         var (directions, start) = Decompose();

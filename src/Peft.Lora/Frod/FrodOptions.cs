@@ -4,33 +4,33 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// FRoD (2026, doi:10.1609/aaai.v40i31.39813): W = U·diag(l)·Vᵀ with a V that modules of one kind share; l and a sparse matrix beside diag(l) are trained,
-/// an update of full rank. Merges.
+/// FRoD (2026, doi:10.1609/aaai.v40i31.39813): W = U·diag(l)·Vᵀ, where modules of the same role share V. The vector l and a sparse matrix added to diag(l)
+/// are trained, which gives a full-rank update. Mergeable.
 /// </summary>
 [MethodDescription("FRoD", "U·(diag(l) + S)·Vᵀ, S sparse, V shared", "2026, doi:10.1609/aaai.v40i31.39813")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules")]
 public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
 {
-    /// <summary>Share of the elements of the matrix between U and V that are trained beside its diagonal.</summary>
+    /// <summary>Fraction of the off-diagonal elements of the matrix between U and V that are trained.</summary>
     [JsonPropertyName("sparse_rate")] public double SparseRate { get; init; } = 0.01;
 
-    /// <summary>Added to the diagonal where matrices are inverted to find V.</summary>
+    /// <summary>Value added to the diagonal of the matrices that are inverted to compute V.</summary>
     [JsonPropertyName("regularization_alpha")] public double Regularization { get; init; } = 1e-3;
 
-    /// <summary>Seed of the sparse elements' places.</summary>
+    /// <summary>Seed of the sparse elements' indices.</summary>
     [JsonPropertyName("projection_prng_key")] public int ProjectionKey { get; init; }
 
-    /// <summary>Whether the file holds V and the places; without them a reader works them out again.</summary>
+    /// <summary>True to save V and the indices; otherwise they are recomputed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("frod_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    // Fields of Hugging Face's file that say how it computes, not what.
+    // Fields of Hugging Face PEFT's configuration that do not affect the result.
     [JsonInclude, JsonPropertyName("progressbar")] internal bool ShowsProgress { get; init; } = true;
     [JsonInclude, JsonPropertyName("runtime_offload_base_weight")] internal bool OffloadsBase { get; init; }
 

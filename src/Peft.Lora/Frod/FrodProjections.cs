@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>What FRoD's modules of one kind share: V <c>[in, in]</c>, and the places <c>[2, count]</c> of the sparse elements.</summary>
+/// <summary>Tensors that FRoD's modules of the same role share: V <c>[in, in]</c> and the indices <c>[2, count]</c> of the sparse elements.</summary>
 internal sealed class FrodProjections : SharedTensors
 {
     private readonly Dictionary<string, (Parameter V, Parameter Places)> kinds = [];
@@ -19,7 +19,7 @@ internal sealed class FrodProjections : SharedTensors
             var apart = size * size - size;
             var count = options.SparseRate == 0 || apart == 0 ? 0 : Math.Clamp((long)(size * size * options.SparseRate), 1, apart);
             var chosen = count == 0 ? zeros(0, ScalarType.Int64) : random.Choose(count, apart);
-            // The elements beside the diagonal, numbered row by row.
+            // Flat indices over the off-diagonal elements, in row-major order.
             var row = chosen.div(Kept(Math.Max(1, size - 1)), RoundingMode.floor);
             var column = chosen.remainder(Kept(Math.Max(1, size - 1)));
             column = column.add(column.ge(row).to_type(ScalarType.Int64), One);
@@ -29,10 +29,10 @@ internal sealed class FrodProjections : SharedTensors
         }
     }
 
-    /// <summary>What the modules of a target's kind share.</summary>
+    /// <summary>The tensors that a target shares with the other modules of its role.</summary>
     public (Parameter V, Parameter Places) Of(Target target) => kinds[KindOf(target)];
 
-    // Modules of the same role in different layers: the last two parts of the path, as Hugging Face names them.
+    // The same role in different layers: named, as in Hugging Face PEFT, by the last two parts of the path.
     private static string KindOf(Target target)
     {
         var parts = target.Path.Split('.');
@@ -40,7 +40,7 @@ internal sealed class FrodProjections : SharedTensors
         return parts is [.., "attention", "output", "dense"] ? "attention_output" : $"{parts[^2]}_{parts[^1]}";
     }
 
-    // A joint decomposition of matrices with the same columns, by the eigenvectors of their mean inverse Gram matrix
+    // A joint decomposition of matrices with equal numbers of columns, by the eigenvectors of their mean inverse Gram matrix
     // (higher-order generalized singular values; Ponnapalli et al. 2011, doi:10.1371/journal.pone.0028072).
     private static Tensor CommonBasis(IReadOnlyList<Tensor> matrices, double regularization)
     {

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// GLoRA (Chavan et al. 2023, arXiv:2306.07967): W′ = W + W∘A + B, b′ = b + b∘D + E + W·C, with A and B like <c>[out, in]</c>, C <c>[in, 1]</c>,
-/// D and E like <c>[out]</c>.
+/// GLoRA (Chavan et al. 2023, arXiv:2306.07967): W′ = W + W∘A + B, b′ = b + b∘D + E + W·C, where A and B broadcast to <c>[out, in]</c>,
+/// C to <c>[in, 1]</c>, and D and E to <c>[out]</c>.
 /// </summary>
 internal sealed class GloraLayer : ReweightLayer
 {
@@ -29,7 +29,7 @@ internal sealed class GloraLayer : ReweightLayer
         return new Weights(weight, bias.add(bias.mul(d()), One).add(e(), One).add(inner.Weight.mm(c()).squeeze(-1), One));
     }
 
-    // The form "vector" is a column, or a plain vector where there are no columns.
+    // The form "vector" is a column for a matrix and the full vector for a one-dimensional shape.
     private Func<Tensor> Path(string name, string form, int rank, params long[] shape)
     {
         switch (form)

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// GraLoRA (Jung et al. 2025, arXiv:2505.20355): block (j, n) of ΔW is s·Bⱼₙ·Aₙⱼ, of rank r/k, with A <c>[k, in/k, r]</c> and B
-/// <c>[k, r, out/k]</c> cut into k pieces of their rank.
+/// GraLoRA (Jung et al. 2025, arXiv:2505.20355): block (j, n) of ΔW is s·Bⱼₙ·Aₙⱼ, of rank r/k, where A <c>[k, in/k, r]</c> and B
+/// <c>[k, r, out/k]</c> are split into k parts along the rank.
 /// </summary>
 internal sealed class GraloraLayer : DeltaLayer
 {
@@ -16,7 +16,7 @@ internal sealed class GraloraLayer : DeltaLayer
     public GraloraLayer(Target target, GraloraOptions options) : base(target)
     {
         var (k, r, general) = (options.Blocks, options.Rank, options.HybridRank);
-        if (target.In % k != 0 || target.Out % k != 0) throw new AdapterOptionsException($"Blocks must divide the inputs and outputs of each target, but was {k} for {target}.");
+        if (target.In % k != 0 || target.Out % k != 0) throw new AdapterOptionsException($"Blocks must divide the input and output size of each target, but was {k} for {target}.");
         Dropout = options.Dropout;
         scaling = options.Alpha / (r + general);
         a = Trainable("gralora_A", KaimingUniform(k * r, target.In / k).view(k, r, target.In / k).transpose(1, 2).contiguous());

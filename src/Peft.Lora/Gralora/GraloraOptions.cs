@@ -4,8 +4,8 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// GraLoRA (Jung et al. 2025, arXiv:2505.20355): W + s·ΔW, with ΔW a grid of k × k blocks of rank r/k each, and optionally a plain LoRA
-/// beside it; s = alpha/(r + hybrid rank). Merges.
+/// GraLoRA (Jung et al. 2025, arXiv:2505.20355): W + s·ΔW, where ΔW is a grid of k × k blocks of rank r/k each, plus an optional plain
+/// LoRA; s = alpha/(r + hybrid rank). Mergeable.
 /// </summary>
 [MethodDescription("GraLoRA", "W + s·[Bᵢⱼ·Aᵢⱼ], a grid of blocks", "Jung et al. 2025, arXiv:2505.20355")]
 [LearningRate(2e-4)]
@@ -15,19 +15,19 @@ public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
     /// <summary>Rank of a row of blocks, a multiple of <see cref="Blocks"/>. The update has as many parameters as a LoRA of this rank.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
-    /// <summary>Rank of a plain LoRA beside the grid; 0 for none.</summary>
+    /// <summary>Rank of an additional plain LoRA; 0 for none.</summary>
     [JsonPropertyName("hybrid_r")] public int HybridRank { get; init; }
 
-    /// <summary>Strength of the update.</summary>
+    /// <summary>Scaling numerator α; the update is scaled by α/(r + hybrid rank).</summary>
     [JsonPropertyName("alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 64;
 
-    /// <summary>k, the blocks in a row and in a column; a divisor of each target's inputs and outputs.</summary>
+    /// <summary>Number k of blocks per row and per column. It must divide the input and output size of each target.</summary>
     [JsonPropertyName("gralora_k")] public int Blocks { get; init; } = 2;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("gralora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Whether the adapter starts as none (B is zero); false for random factors.</summary>
+    /// <summary>True to initialize the adapter as a no-op (B is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// HiRA (Huang et al. 2025, openreview TwJrTz9cRS): ΔW = W∘(B·A), with W the module's own weight, A <c>[rank, in]</c> and B
+/// HiRA (Huang et al. 2025, openreview TwJrTz9cRS): ΔW = W∘(B·A), with the module's base weight W, A <c>[rank, in]</c> and B
 /// <c>[out, rank]</c>.
 /// </summary>
 internal sealed class HiraLayer : DeltaLayer
@@ -18,7 +18,7 @@ internal sealed class HiraLayer : DeltaLayer
         rank = options.Rank;
         var (random, gaussian) = (options.Initialization == HiraInitialization.Random, options.Initialization == HiraInitialization.Gaussian);
         var (shapeA, shapeB) = (target.InputFactorShape(rank), target.OutputFactorShape(rank));
-        // A lookup starts the other way round: a table of zeros reads nothing at the start.
+        // For an embedding, A is the zero factor: looking up rows of zeros makes the adapter a no-op.
         var (startA, startB) = random ? (Normal(1, shapeA), Normal(1, shapeB))
             : target.IsLookup ? (Zeros(shapeA), Normal(1, shapeB))
             : (gaussian ? Normal(1.0 / rank, shapeA) : KaimingUniform(shapeA), Zeros(shapeB));

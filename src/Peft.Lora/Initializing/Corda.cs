@@ -7,25 +7,25 @@ namespace Peft;
 public static class Corda
 {
     /// <summary>
-    /// Starts a LoRA adapter from the weight's directions as sampled inputs use them, W·C = U·S·Vᵀ with C = XᵀX/n: those used most to
-    /// learn a task like the samples (<paramref name="preserve"/> false), or those used least to keep what the samples show. That part
-    /// is trained, the rest frozen; the model is unchanged at the start. Needs memory for C <c>[in, in]</c> of each module.
+    /// Initializes a LoRA adapter from the decomposition of the weight weighted by the covariance of sampled inputs, W·C = U·S·Vᵀ with C = XᵀX/n. With
+    /// <paramref name="preserve"/> false, the adapter trains the leading components, to learn a task like the samples; with true, the trailing ones, to
+    /// preserve what the samples show. The rest is frozen, and the model's outputs do not change at first. Needs memory for C <c>[in, in]</c> of each module.
     /// </summary>
-    /// <remarks>Save it by <see cref="LoraConversion.SaveAsPlainLora"/>: a reader could not find the same directions without the samples.</remarks>
-    /// <typeparam name="T">A sample.</typeparam>
+    /// <remarks>Save the adapter with <see cref="LoraConversion.SaveAsPlainLora"/>: a reader cannot recompute the initialization without the samples.</remarks>
+    /// <typeparam name="T">Type of a sample.</typeparam>
     /// <param name="model">The model, with a LoRA adapter whose <see cref="LoraOptions.Initialization"/> is <see cref="LoraInitialization.Corda"/>.</param>
-    /// <param name="samples">Samples, all of which are taken.</param>
+    /// <param name="samples">The samples. All of them are used.</param>
     /// <param name="forward">Runs the model on a sample.</param>
-    /// <param name="preserve">Whether to keep the knowledge that the samples show.</param>
-    /// <param name="mask">Which positions of a sample count, <c>[batch, sequence]</c> with 0 for padding; all if null.</param>
+    /// <param name="preserve">True to preserve the knowledge that the samples show; false to adapt to the samples.</param>
+    /// <param name="mask">Attention mask of a sample, <c>[batch, sequence]</c> with 0 for padding. If null, all positions count.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The adapter was not made for CorDA, or there were no samples.</exception>
+    /// <exception cref="AdapterOptionsException">The adapter was not created with CorDA initialization, or no sample reached an adapted module.</exception>
     public static void InitializeCorda<T>(this PeftModel model, IEnumerable<T> samples, Action<T> forward, bool preserve = false,
         Func<T, Tensor>? mask = null, string name = PeftModel.DefaultName)
     {
         ArgumentNullException.ThrowIfNull(model);
         var lora = LoraCombining.LoraOf(model, name);
-        if (lora.Initialization != LoraInitialization.Corda) throw new AdapterOptionsException($"Adapter '{name}' starts by '{lora.Initialization}': make it with Initialization = LoraInitialization.Corda.");
+        if (lora.Initialization != LoraInitialization.Corda) throw new AdapterOptionsException($"Adapter '{name}' has Initialization '{lora.Initialization}': create it with Initialization = LoraInitialization.Corda.");
         var layers = LoraCombining.LayersOf(model, name);
         using var scope = NewDisposeScope();
         var sums = new Dictionary<Target, (Tensor Sum, long Count)>();
@@ -59,7 +59,7 @@ public static class Corda
         return (root.unsqueeze(1).mul(vt.narrow(0, start, rank).mm(inverse)), u.narrow(1, start, rank).mul(root));
     }
 
-    // A covariance is close to singular: the diagonal grows until the inverse is one.
+    // A covariance matrix is nearly singular: the damping of its diagonal grows until the inverse is accurate.
     private static (Tensor Damped, Tensor Inverse) Invert(Tensor covariance)
     {
         var identity = eye(covariance.shape[0], dtype: covariance.dtype, device: covariance.device);

@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Settings of EVA.</summary>
+/// <summary>Settings of <see cref="Eva"/>.</summary>
 public sealed record EvaOptions
 {
-    /// <summary>How far ranks may grow where inputs vary most: up to this many times the adapter's rank. 1 keeps all ranks.</summary>
+    /// <summary>Maximum rank of a module as a multiple of the adapter's rank. 1 keeps all ranks equal.</summary>
     public double Rho { get; init; } = 2;
 
-    /// <summary>Cosine above which a component counts as settled; when all are, no more samples are taken.</summary>
+    /// <summary>Cosine similarity above which a component counts as converged. Sampling stops once all components have converged.</summary>
     public double Tau { get; init; } = 0.99;
 
-    /// <summary>Whether components are divided by the deviation along them.</summary>
+    /// <summary>True to divide each component by the standard deviation along it.</summary>
     public bool Whiten { get; init; }
 }
 
@@ -20,17 +20,17 @@ public sealed record EvaOptions
 public static class Eva
 {
     /// <summary>
-    /// Sets A of a LoRA adapter to the principal directions of each module's inputs, and gives more rank to modules whose inputs vary
-    /// in more directions; the sum of ranks stays about the same, and no module is left without. B is zero, the model unchanged.
+    /// Initializes A of a LoRA adapter to the principal components of each module's inputs. Ranks are redistributed to modules whose components
+    /// explain more variance. The total rank stays about the same, and every module keeps at least rank 1. B is zero, so the model's outputs do not change at first.
     /// </summary>
-    /// <typeparam name="T">A sample.</typeparam>
+    /// <typeparam name="T">Type of a sample.</typeparam>
     /// <param name="model">The model.</param>
-    /// <param name="samples">Samples, taken until the directions settle.</param>
+    /// <param name="samples">The samples. They are consumed until all components have converged.</param>
     /// <param name="forward">Runs the model on a sample.</param>
-    /// <param name="options">Settings.</param>
-    /// <param name="mask">Which positions of a sample count, <c>[batch, sequence]</c> with 0 for padding; all if null.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="mask">Attention mask of a sample, <c>[batch, sequence]</c> with 0 for padding. If null, all positions count.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The adapter is no plain LoRA, or there were too few samples for its rank.</exception>
+    /// <exception cref="AdapterOptionsException">The adapter is not a plain LoRA adapter, or there were too few samples for its rank.</exception>
     public static void InitializeEva<T>(this PeftModel model, IEnumerable<T> samples, Action<T> forward, EvaOptions? options = null,
         Func<T, Tensor>? mask = null, string name = PeftModel.DefaultName)
     {
@@ -38,8 +38,8 @@ public static class Eva
         options ??= new EvaOptions();
         var layers = LoraCombining.LayersOf(model, name);
         var lora = LoraCombining.LoraOf(model, name);
-        if (lora.UseDora) throw new AdapterOptionsException("EVA changes ranks after the fact, which DoRA's magnitudes do not allow: leave out UseDora.");
-        if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes ranks after the fact, which {lora.Variants[0]} does not allow: leave it out.");
+        if (lora.UseDora) throw new AdapterOptionsException("EVA changes the ranks of an existing adapter, which DoRA's magnitudes do not support: leave out UseDora.");
+        if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes the ranks of an existing adapter, which {lora.Variants[0]} does not support: leave it out.");
         var most = (int)Math.Round(lora.Rank * options.Rho);
         var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, _ => new IncrementalPca(most));
         try
@@ -49,7 +49,7 @@ public static class Eva
                 if (components.TryGetValue(target, out var pca) && !pca.HasConverged) pca.Add(rows, options.Tau);
             }, until: () => components.Values.All(pca => pca.HasConverged));
             if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.shape[0] < lora.Rank) is { Key: { } starved })
-                throw new AdapterOptionsException($"The samples brought fewer than {lora.Rank} different inputs to {starved.Path}: EVA needs at least as many as the rank. Give more samples.");
+                throw new AdapterOptionsException($"{starved.Path} got fewer than {lora.Rank} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
             Apply(model, name, layers, components, options, lora);
         }
         finally
@@ -69,7 +69,7 @@ public static class Eva
             if (options.Whiten) a = a / components[target].Deviations.narrow(0, 0, rank).unsqueeze(1);
             layers[target].Refactor(a, zeros(target.Out, rank, device: target.Weight.device), layers[target].Scaling);
         }
-        // Alpha moves with the rank (its root for rsLoRA), so that the scaling stays.
+        // Alpha changes in proportion to the rank (its square root for rsLoRA), so that the scaling stays the same.
         var changed = ranks.Where(pair => pair.Value != lora.Rank).ToList();
         model.Find(name).Options = lora with
         {
@@ -79,7 +79,7 @@ public static class Eva
         };
     }
 
-    /// <summary>Shares out rank·modules components by how much variance each explains, at least one to each module.</summary>
+    /// <summary>Distributes rank·modules components by explained variance, at least one to each module.</summary>
     internal static Dictionary<Target, int> Distribute(IReadOnlyDictionary<Target, float[]> shares, int rank)
     {
         var counts = shares.Keys.ToDictionary(target => target, _ => 1);

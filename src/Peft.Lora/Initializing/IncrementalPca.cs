@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Principal components of rows that come in batches, without keeping them (Ross et al. 2008, "Incremental Learning for Robust Visual
-/// Tracking", section 2.2: the mean is followed too).
+/// Incremental PCA over batches of rows, which are not kept (Ross et al. 2008, "Incremental Learning for Robust Visual
+/// Tracking", section 2.2: with mean update).
 /// </summary>
 internal sealed class IncrementalPca(int components) : IDisposable
 {
@@ -13,21 +13,21 @@ internal sealed class IncrementalPca(int components) : IDisposable
     private Tensor? scaled;     // [components, size], diag(S)·Vᵀ
     private long count;
 
-    /// <summary>Whether the last batch turned no component by more than the tolerance.</summary>
+    /// <summary>True if the last batch changed the direction of no component by more than the tolerance.</summary>
     public bool HasConverged { get; private set; }
 
-    /// <summary>Orthonormal rows <c>[components, size]</c>, the first that of the largest variance.</summary>
+    /// <summary>Orthonormal rows <c>[components, size]</c>, in descending order of variance.</summary>
     public Tensor Components { get; private set; } = null!;
 
-    /// <summary>Each component's share of the whole variance, <c>[components]</c>.</summary>
+    /// <summary>Fraction of the total variance that each component explains, <c>[components]</c>.</summary>
     public Tensor Shares { get; private set; } = null!;
 
     /// <summary>Standard deviation along each component, <c>[components]</c>.</summary>
     public Tensor Deviations { get; private set; } = null!;
 
-    /// <summary>Takes in rows <c>[rows, size]</c>.</summary>
-    /// <param name="rows">The rows; too few for the components are refused.</param>
-    /// <param name="tolerance">Least cosine between a component before and after for it to count as settled.</param>
+    /// <summary>Updates the components with rows <c>[rows, size]</c>.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="tolerance">Minimum cosine similarity of a component before and after the update for it to count as converged.</param>
     public void Add(Tensor rows, double tolerance)
     {
         using var scope = NewDisposeScope();

@@ -2,10 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>Shows what goes into adapted modules while a model runs on samples.</summary>
+/// <summary>Observes the inputs of adapted modules while a model runs on samples.</summary>
 internal static class LayerInputs
 {
-    /// <summary>Runs samples through the base model and gives each adapted module's inputs as rows <c>[positions, size]</c> in float32.</summary>
+    /// <summary>
+    /// Runs samples through the base model and passes each adapted module's inputs to a callback as rows <c>[positions, size]</c> in float32.
+    /// </summary>
     public static void Collect<T>(PeftModel model, IEnumerable<T> samples, Action<T> forward, Func<T, Tensor>? mask, Action<Target, Tensor> observe, Func<bool>? until = null)
     {
         ArgumentNullException.ThrowIfNull(samples);

@@ -3,18 +3,20 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>LoRA-FA (Zhang et al. 2023, arXiv:2308.03303): A is frozen, which saves its gradient and the activations that it needs.</summary>
+/// <summary>
+/// LoRA-FA (Zhang et al. 2023, arXiv:2308.03303): A is frozen, which saves the memory of its gradient and of the activations needed to compute it.
+/// </summary>
 public static class LoraFa
 {
-    /// <summary>The settings of Adam that go with it, as Hugging Face PEFT's <c>create_lorafa_optimizer</c> has them.</summary>
+    /// <summary>AdamW options for LoRA-FA, as in Hugging Face PEFT's <c>create_lorafa_optimizer</c>.</summary>
     public static AdamWOptions Optimizer { get; } = new() { Epsilon = 1e-6, EpsilonBeforeCorrection = true };
 
     /// <summary>
-    /// Freezes A of the active LoRA adapters and gives the correction of B's gradient that makes its step the best low-rank
-    /// approximation of the full one: g ← g·(A·Aᵀ)⁻¹/s². It is the trainer's <see cref="Trainer.GradientTransform"/>.
+    /// Freezes A of the active LoRA adapters. Returns the gradient correction for B, g ← g·(A·Aᵀ)⁻¹/s², which makes its step the best low-rank
+    /// approximation of the full gradient step. Set it as the trainer's <see cref="Trainer.GradientTransform"/>.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <exception cref="AdapterOptionsException">An active adapter is of a variant whose A is more than a matrix.</exception>
+    /// <exception cref="AdapterOptionsException">An active adapter is of a LoRA variant whose factors are not plain matrices A and B.</exception>
     public static Action<IReadOnlyList<TrainableTensor>> FreezeA(this PeftModel model)
     {
         ArgumentNullException.ThrowIfNull(model);

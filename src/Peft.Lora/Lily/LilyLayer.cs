@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Lily (Zhong et al. 2024, arXiv:2407.09946): y = W·x + s·(Σₑ pₑ·Bₑ)ᵀ·A·x with A <c>[rank, in]</c>, experts B <c>[experts·rank, out]</c> and
-/// p the router's softmax of A·x, averaged over all positions.
+/// Lily (Zhong et al. 2024, arXiv:2407.09946): y = W·x + s·(Σₑ pₑ·Bₑ)ᵀ·A·x with A <c>[rank, in]</c> and experts B <c>[experts·rank, out]</c>.
+/// p is the router's softmax over A·x, averaged over all positions.
 /// </summary>
 internal sealed class LilyLayer : TransformLayer
 {
@@ -14,8 +14,8 @@ internal sealed class LilyLayer : TransformLayer
 
     /// <param name="target">The adapted module.</param>
     /// <param name="options">The options.</param>
-    /// <param name="ownerOfA">The layer whose A this one shares; null for an A of its own.</param>
-    /// <param name="ownerOfB">The layer whose experts this one shares; null for experts of its own.</param>
+    /// <param name="ownerOfA">The layer whose A this layer shares; null to create A.</param>
+    /// <param name="ownerOfB">The layer whose experts this layer shares; null to create the experts.</param>
     public LilyLayer(Target target, LilyOptions options, LilyLayer? ownerOfA, LilyLayer? ownerOfB) : base(target)
     {
         scaling = options.Scaling;

@@ -4,8 +4,8 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// Lily (Zhong et al. 2024, arXiv:2407.09946): W·x + s·Bₓ·A·x, where the modules of one name share A with their neighbours and a few experts Bₑ with
-/// all, which a router mixes anew for each input. Does not merge.
+/// Lily (Zhong et al. 2024, arXiv:2407.09946): W·x + s·Bₓ·A·x. Modules of the same name share A with adjacent layers and a few experts Bₑ across all layers.
+/// A router computes the mixture Bₓ of the experts for each input. Not mergeable.
 /// </summary>
 [MethodDescription("Lily", "W·x + s·Bₓ·A·x, Bₓ routed", "Zhong et al. 2024, arXiv:2407.09946")]
 [LearningRate(1e-3)]
@@ -15,16 +15,16 @@ public sealed record LilyOptions() : WeightUpdateOptions("LILY")
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
-    /// <summary>How many layers in a row share A.</summary>
+    /// <summary>Number of consecutive layers that share A.</summary>
     [JsonPropertyName("stride_A")] public int Stride { get; init; } = 1;
 
     /// <summary>Number of experts.</summary>
     [JsonPropertyName("num_B")] public int Experts { get; init; } = 2;
 
-    /// <summary>Strength s of the update.</summary>
+    /// <summary>Scaling s of the update.</summary>
     [JsonPropertyName("scaling")] public double Scaling { get; init; } = 1;
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -3,17 +3,17 @@ using Peft.Lora;
 
 namespace Peft;
 
-/// <summary>LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098): W + s·(B₁·A₁)∘(B₂·A₂), of rank up to r² with s = alpha/r. Merges.</summary>
+/// <summary>LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098): W + s·(B₁·A₁)∘(B₂·A₂), of rank up to r², with s = alpha/r. Mergeable.</summary>
 [MethodDescription("LoHa", "W + s·(B₁·A₁)∘(B₂·A₂)", "Hyeon-Woo et al. 2021, arXiv:2108.06098")]
 [LearningRate(1e-3)]
 public sealed record LohaOptions() : LycorisOptions("LOHA")
 {
-    /// <summary>Whether the adapter starts as none (a factor is zero); false for random factors.</summary>
+    /// <summary>True to initialize the adapter as a no-op (one factor is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <summary>
-    /// Whether the gradients of the factors with <see cref="LycorisOptions.UseEffectiveConv2d"/> are the exact ones. In LyCORIS and Hugging
-    /// Face PEFT those of w1_a and w2_a are computed with the other one's kernel; false (the default) trains as they do.
+    /// True to compute exact gradients with <see cref="LycorisOptions.UseEffectiveConv2d"/>. LyCORIS and Hugging Face PEFT compute the
+    /// gradients of w1_a and w2_a with each other's core tensor; false (the default) reproduces that.
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 

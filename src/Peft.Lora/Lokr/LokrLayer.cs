@@ -5,7 +5,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// LoKr (Edalati et al. 2022, arXiv:2212.10650): ΔW = s·(w1 ⊗ w2) with w1 <c>[a, c]</c>, w2 <c>[b, d, kernel…]</c>, out = a·b and
-/// in = c·d. A factor that is large for the rank is a product <c>w_a·w_b</c> of its own.
+/// in = c·d. A factor that is large compared with the rank is itself a low-rank product <c>w_a·w_b</c>.
 /// </summary>
 internal sealed class LokrLayer : LycorisLayer
 {
@@ -38,7 +38,7 @@ internal sealed class LokrLayer : LycorisLayer
     public override Tensor Delta()
     {
         var (first, second) = (First, Second);
-        // torch lines up the last dimensions, so that a one-dimensional kernel falls in with the input: Hugging Face's files are made so.
+        // torch.kron aligns trailing dimensions, so a one-dimensional kernel aligns with the input channels, as in Hugging Face PEFT's files.
         if (second.dim() >= 4) first = first.reshape([a, c, .. Enumerable.Repeat(1L, (int)second.dim() - 2)]);
         return kron(first, second.contiguous()).reshape(Target.Out, Target.In).mul(Kept(Scaling));
     }
@@ -55,7 +55,7 @@ internal sealed class LokrLayer : LycorisLayer
 
     private Tensor Start(bool zero, params long[] shape) => zero ? Zeros(shape) : KaimingUniform(shape);
 
-    // The size as a product of two factors, the first of them smaller: the wanted one if it divides, else the largest that is not above it.
+    // Splits a size into two factors: the given one if it divides the size, else the largest divisor up to it and up to √size comes first.
     private static (long Small, long Large) Divide(long size, int factor)
     {
         if (factor > 0 && size % factor == 0) return (factor, size / factor);

@@ -4,38 +4,38 @@ using Peft.Lora;
 
 namespace Peft;
 
-/// <summary>How LoKr's factors start.</summary>
+/// <summary>Initialization of LoKr's factors.</summary>
 [TypeConverter(typeof(EnumNames<LokrInitialization>))]
 public enum LokrInitialization
 {
-    /// <summary>w1 zero, w2 random: the adapter changes nothing until it is trained.</summary>
+    /// <summary>w1 zero, w2 random: the adapter starts as the identity.</summary>
     [JsonStringEnumMemberName("true")] Default,
 
-    /// <summary>Both random: for tests.</summary>
+    /// <summary>Both random, for tests.</summary>
     [JsonStringEnumMemberName("false")] Random,
 
-    /// <summary>w1 random, w2 zero, as LyCORIS has it.</summary>
+    /// <summary>w1 random, w2 zero, as in LyCORIS.</summary>
     [JsonStringEnumMemberName("lycoris")] Lycoris,
 }
 
 /// <summary>
 /// LoKr (Edalati et al. 2022, arXiv:2212.10650; Yeh et al. 2023, arXiv:2309.14859): W + s·(w1 ⊗ w2), a Kronecker product of a small
-/// matrix and a larger one, which is itself of low rank where that is smaller; s = alpha/r. Merges.
+/// matrix and a larger one, which is itself a low-rank product where that has fewer parameters; s = alpha/r. Mergeable.
 /// </summary>
 [MethodDescription("LoKr", "W + s·(w₁⊗w₂)", "Edalati et al. 2022, arXiv:2212.10650")]
 [LearningRate(1e-3)]
 public sealed record LokrOptions() : LycorisOptions("LOKR")
 {
-    /// <summary>Whether the smaller factor w1 is decomposed too.</summary>
+    /// <summary>True to decompose the smaller factor w1 too.</summary>
     [JsonPropertyName("decompose_both")] public bool DecomposeBoth { get; init; }
 
-    /// <summary>Size of w1, where it divides the weight's; -1 for factors as equal as they can be.</summary>
+    /// <summary>Size of w1, if it divides the weight's size; −1 for factors as equal in size as possible.</summary>
     [JsonPropertyName("decompose_factor")] public int DecomposeFactor { get; init; } = -1;
 
-    /// <summary>Whether kept rows make up for those that <see cref="LycorisOptions.RankDropout"/> leaves out.</summary>
+    /// <summary>True to scale up the remaining rows when <see cref="LycorisOptions.RankDropout"/> drops some.</summary>
     [JsonPropertyName("rank_dropout_scale")] public bool RankDropoutScale { get; init; }
 
-    /// <summary>How the factors start.</summary>
+    /// <summary>Initialization of the factors.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<LokrInitialization>))] public LokrInitialization Initialization { get; init; }
 
     /// <inheritdoc/>

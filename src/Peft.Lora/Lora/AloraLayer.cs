@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397): LoRA on the positions from the last invocation on, and nothing before it. What a cache
-/// holds of the text before is the base model's, and serves any adapter.
+/// Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397): LoRA acts from the last invocation on. Keys and values cached for earlier positions are
+/// those of the base model and can be reused with any adapter.
 /// </summary>
 internal sealed class AloraLayer(Target target, LoraOptions options, Invocation invocation) : LoraLayer(target, options)
 {
@@ -12,6 +12,6 @@ internal sealed class AloraLayer(Target target, LoraOptions options, Invocation 
 
     protected override Tensor Apply(Tensor input) => base.Apply(input).mul(invocation.Mask(input, Target));
 
-    // No weight tells positions apart.
+    // Weights cannot depend on the position.
     protected override Weights? Merge(Weights inner) => null;
 }

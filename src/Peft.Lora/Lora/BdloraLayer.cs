@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// BD-LoRA (Wang et al. 2025, arXiv:2510.23346): LoRA with A = diag(A₁ … Aₙ) or B = diag(B₁ … Bₙ). The blocks are kept and saved one below the other,
+/// BD-LoRA (Wang et al. 2025, arXiv:2510.23346): LoRA with A = diag(A₁ … Aₙ) or B = diag(B₁ … Bₙ). The blocks are stored stacked by rows,
 /// A as <c>[rank, in/n]</c> or B as <c>[out, rank/n]</c>.
 /// </summary>
 internal sealed class BdloraLayer : LoraLayer
@@ -18,12 +18,12 @@ internal sealed class BdloraLayer : LoraLayer
 
     public override Tensor MatrixB => inA ? base.MatrixB : Diagonal(B);
 
-    /// <summary>The layer for a target, a plain one where the options name no factor for it.</summary>
+    /// <summary>The layer for a target; a plain LoRA layer if the options name no factor for it.</summary>
     public static LoraLayer For(Target target, LoraOptions options, BdloraOptions bdlora)
     {
         var name = target.Path[(target.Path.LastIndexOf('.') + 1)..];
         var (inA, inB) = (Named(bdlora.BlocksInA), Named(bdlora.BlocksInB));
-        if (inA && inB) throw new AdapterOptionsException($"{target.Path} is named both by BlocksInA [{string.Join(", ", bdlora.BlocksInA!)}] and by BlocksInB [{string.Join(", ", bdlora.BlocksInB!)}]: one factor can be in blocks.");
+        if (inA && inB) throw new AdapterOptionsException($"{target.Path} is named both by BlocksInA [{string.Join(", ", bdlora.BlocksInA!)}] and by BlocksInB [{string.Join(", ", bdlora.BlocksInB!)}]: only one factor can be block-diagonal.");
         if (inA || inB) return new BdloraLayer(target, options, bdlora.Blocks, inA);
         if (bdlora.MatchStrict) throw new AdapterOptionsException($"{target.Path} is named neither by BlocksInA nor by BlocksInB: name it, or set MatchStrict to false to give it a plain LoRA.");
         return new LoraLayer(target, options);
@@ -40,7 +40,7 @@ internal sealed class BdloraLayer : LoraLayer
     private static Tensor InitialA(Target target, LoraOptions options, int blocks)
     {
         var (rows, columns) = Cut(target, options.RankAt(target.Path), target.In, blocks);
-        var bound = Math.Sqrt(6.0 / columns);   // Kaiming's rule with a = 0, as Hugging Face PEFT has it here
+        var bound = Math.Sqrt(6.0 / columns);   // Kaiming-uniform with a = 0, as in Hugging Face PEFT
         return empty(AdapterPlan.Allow(target.Weight.device, rows, columns), ScalarType.Float32, target.Weight.device).uniform_(-bound, bound);
     }
 
@@ -52,5 +52,5 @@ internal sealed class BdloraLayer : LoraLayer
 
     private static (long Rows, long Columns) Cut(Target target, long rows, long columns, int blocks)
         => rows % blocks == 0 && columns % blocks == 0 ? (rows, columns / blocks)
-            : throw new AdapterOptionsException($"The factor [{rows}, {columns}] of {target.Path} cannot be cut into {blocks} blocks: choose Blocks that divide both numbers, or another rank.");
+            : throw new AdapterOptionsException($"The factor [{rows}, {columns}] of {target.Path} cannot be split into {blocks} blocks: choose a number of Blocks that divides both dimensions, or another rank.");
 }

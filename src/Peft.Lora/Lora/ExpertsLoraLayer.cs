@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// LoRA on a parameter that holds a matrix per expert, <c>[experts, out, in]</c>: each gets its own ΔWₑ = s·Bₑ·Aₑ. Saved as Hugging Face PEFT
-/// does, A as <c>[experts · rank, in]</c> and B as <c>[out, rank · experts]</c>, in which the expert is the faster index.
+/// LoRA on a parameter with a matrix per expert, <c>[experts, out, in]</c>: each expert gets its own ΔWₑ = s·Bₑ·Aₑ. Saved as in Hugging Face PEFT,
+/// A as <c>[experts · rank, in]</c> and B as <c>[out, rank · experts]</c> with the expert as the fastest index.
 /// </summary>
 internal sealed class ExpertsLoraLayer : AdapterLayer
 {
@@ -16,7 +16,7 @@ internal sealed class ExpertsLoraLayer : AdapterLayer
     public ExpertsLoraLayer(Target target, LoraOptions options) : base(target)
     {
         if (options.Initialization != LoraInitialization.Default)
-            throw new AdapterOptionsException($"{target} holds a matrix per expert, for which Initialization '{options.Initialization}' is not defined: leave it at the default.");
+            throw new AdapterOptionsException($"{target} holds a matrix per expert, which Initialization '{options.Initialization}' does not support: leave it at the default.");
         experts = target.Weight.shape[0];
         var rank = options.RankAt(target.Path);
         scaling = options.ScalingAt(target.Path);

@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// LoRA on a convolution of groups, as Hugging Face PEFT has it: y = f(x) + s·B(A(x)), where A <c>[rank, channels, kernel…]</c> reads the
-/// channels of all groups and B <c>[out, rank/groups, 1…]</c> keeps them apart. The module's weight has no place for such an update, so it
-/// cannot be merged.
+/// LoRA on a grouped convolution, as in Hugging Face PEFT: y = f(x) + s·B(A(x)), where A <c>[rank, channels, kernel…]</c> reads the channels of
+/// all groups and B <c>[out, rank/groups, 1…]</c> is grouped. The grouped weight cannot represent such an update, so it is not
+/// mergeable.
 /// </summary>
 internal sealed class GroupedLoraLayer : AdapterLayer
 {
@@ -20,10 +20,10 @@ internal sealed class GroupedLoraLayer : AdapterLayer
         if (rank % target.Groups != 0)
             throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which must divide its rank, but that is {rank}. Give it another by RankPattern, or exclude it from TargetModules.");
         if (options.UseDora)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, to which UseDora does not apply: LoRA there changes more than the weight whose norm DoRA takes. Exclude it from TargetModules.");
+            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which UseDora does not support: LoRA cannot be merged there, so the weight whose norm DoRA needs does not exist. Exclude it from TargetModules.");
         var start = options.Initialization;
         if (start != LoraInitialization.Default && start != LoraInitialization.Random && start != LoraInitialization.Gaussian)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, for which Initialization '{start}' is not defined. Exclude it from TargetModules.");
+            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which Initialization '{start}' does not support. Exclude it from TargetModules.");
         scaling = options.ScalingAt(target.Path);
         dropout = options.Dropout;
         long[] shapeA = [rank, target.InputChannels, .. target.InputFactorShape(rank)[2..]];

@@ -2,18 +2,20 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>Finds where tokens were given last that call an adapter.</summary>
+/// <summary>Finds the last occurrence of the invocation tokens that activate an adapter.</summary>
 internal sealed class Invocation(IReadOnlyList<int> tokens)
 {
-    /// <summary>1 at the positions of a layer's input <c>[batch, sequence, in]</c> from the last invocation's first token on, as <c>[batch, sequence, 1]</c>; 0 elsewhere.</summary>
+    /// <summary>
+    /// Mask <c>[batch, sequence, 1]</c> for a layer's input <c>[batch, sequence, in]</c>: 1 from the first token of the last invocation on, 0 elsewhere.
+    /// </summary>
     public Tensor Mask(Tensor input, Target target)
     {
         var pass = ForwardPass.Current.Tokens ?? throw new PeftException(
-            $"{target.Path} acts after invocation tokens, but no token ids are known where it runs. Give the model InputIds rather than embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
+            $"{target.Path} acts from invocation tokens on, but no token ids are available where it runs. Pass InputIds to the model instead of embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
         var mask = pass.Derive(this, () => From(pass.Ids, pass.PackedLengths));
         var length = input.dim() == 3 ? input.shape[1] : 0;
         if (length == 0 || input.shape[0] != mask.shape[0] || length > mask.shape[1])
-            throw new PeftException($"{target.Path} got an input [{string.Join(", ", input.shape)}] in a pass over tokens [{string.Join(", ", mask.shape)}]: it does not see positions of the text. Leave it out of TargetModules.");
+            throw new PeftException($"{target.Path} got an input [{string.Join(", ", input.shape)}] in a forward pass over tokens [{string.Join(", ", mask.shape)}]: its input does not consist of the text's positions. Leave it out of TargetModules.");
         return mask.narrow(1, mask.shape[1] - length, length).unsqueeze(-1).to(input.dtype, input.device);
     }
 
@@ -30,7 +32,7 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
         if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
         var found = ids.narrow(1, 0, starts).eq(Kept(tokens[0]));
         for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Kept(tokens[i])));
-        var last = found.mul(arange(Kept(1), Kept(starts + 1), One, device: ids.device)).amax([1], keepdim: true);   // counted from 1; 0 for none
+        var last = found.mul(arange(Kept(1), Kept(starts + 1), One, device: ids.device)).amax([1], keepdim: true);   // 1-based; 0 if there is none
         return arange(Kept(1), Kept(length + 1), One, device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Kept(0)));
     }
 }

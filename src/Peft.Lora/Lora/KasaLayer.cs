@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// KaSA (Wang et al. 2024, arXiv:2412.06071): W′ = W − U₋·Σ₋·V₋ᵀ + s·B·diag(σ)·A, without the rank's smallest singular values of W and with σ <c>[rank]</c>
-/// trained. In training A and B are drawn to orthonormal rows and columns, σ to zero.
+/// KaSA (Wang et al. 2024, arXiv:2412.06071): W′ = W − U₋·Σ₋·V₋ᵀ + s·B·diag(σ)·A. U₋·Σ₋·V₋ᵀ holds the smallest singular values of W, as many as the rank,
+/// and σ <c>[rank]</c> is trained. A training penalty pulls the rows of A and the columns of B towards orthonormality, and σ towards zero.
 /// </summary>
 internal sealed class KasaLayer : LoraLayer, IPenalty
 {
@@ -17,14 +17,14 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         this.kasa = kasa;
         singularValues = Trainable("lora_diag", Normal(1, Rank));
         var (rank, full) = (Rank, Math.Min(target.In, target.Out));
-        if (rank >= full) throw new AdapterOptionsException($"KaSA takes the {rank} smallest singular values out of {target}, which has {full}: lower the rank there by RankPattern.");
+        if (rank >= full) throw new AdapterOptionsException($"KaSA removes the {rank} smallest singular values of {target}, which has only {full}: lower its rank with RankPattern.");
         var (u, s, vt) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
         Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Kept(Scaling)));
     }
 
     public override Tensor MatrixA => base.MatrixA.mul(singularValues.unsqueeze(1));
 
-    // The task's loss alone is what an evaluation shows.
+    // An evaluation reports the task loss only.
     public Tensor? Penalty()
     {
         if (!Training) return null;

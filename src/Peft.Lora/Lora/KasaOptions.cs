@@ -4,10 +4,10 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// What makes LoRA KaSA (Wang et al. 2024, arXiv:2412.06071): the rank's smallest singular values of the weight are taken out of it, and the update
-/// has trained singular values. As a file, <c>kasa_config</c>.
+/// Settings of KaSA (Wang et al. 2024, arXiv:2412.06071): the smallest singular values of the weight, as many as the rank, are removed, and the update
+/// has trained singular values. The field <c>kasa_config</c> in a file.
 /// </summary>
-/// <remarks>Hugging Face PEFT cuts the base weight itself, for good. Here it stays, and the adapter subtracts the part that is cut.</remarks>
+/// <remarks>Hugging Face PEFT modifies the base weight permanently. Here the base weight does not change, and the adapter subtracts the removed part.</remarks>
 [TypeConverter(typeof(TextConverter<KasaOptions>))]
 public sealed record KasaOptions
 {

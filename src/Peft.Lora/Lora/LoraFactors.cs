@@ -6,12 +6,12 @@ namespace Peft.Lora;
 /// <summary>Initial values of LoRA's factors A <c>[rank, in]</c> and B <c>[out, rank]</c>.</summary>
 internal static class LoraFactors
 {
-    /// <summary>The factors as an initialisation asks; null for those that Kaiming's rule fills.</summary>
+    /// <summary>The initial factors for an initialization; null for a factor to be initialized Kaiming-uniform.</summary>
     public static (Tensor? A, Tensor? B) Initial(LoraInitialization kind, Target target, int rank, double scaling)
     {
         if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
         if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);
-        // An embedding starts the other way round: its A is a table, and a table of zeros reads nothing at the start.
+        // For an embedding, A is the zero factor: looking up rows of zeros makes the adapter a no-op.
         if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Weight.device) : zeros(rank, target.In, device: target.Weight.device),
                                      randn(target.Out, rank, device: target.Weight.device));
         if (kind == LoraInitialization.Random) return (null, null);
@@ -19,11 +19,11 @@ internal static class LoraFactors
         return (null, zeros(target.Out, rank, device: target.Weight.device));
     }
 
-    // Factors whose product times the scaling is the part of the weight that is trained.
+    // Factors whose product times the scaling is the trained part of the weight.
     private static (Tensor A, Tensor B) FromWeight(LoraInitialization kind, Target target, int rank, double scaling)
     {
         if (rank > Math.Min(target.In, target.Out))
-            throw new AdapterOptionsException($"Initialization '{kind}' takes rank {rank} out of {target}, which has rank {Math.Min(target.In, target.Out)} at most. Lower the rank there by RankPattern.");
+            throw new AdapterOptionsException($"Initialization '{kind}' needs rank {rank} of {target}, whose rank is at most {Math.Min(target.In, target.Out)}. Lower its rank with RankPattern.");
         var weight = target.ToMatrix(target.Weight).to_type(ScalarType.Float32);
         if (kind == LoraInitialization.Olora)
         {
@@ -35,7 +35,7 @@ internal static class LoraFactors
         return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));
     }
 
-    // Rows of one orthogonal matrix, in turns: B·A is zero, A and B are not.
+    // Alternate rows of one orthogonal matrix: B·A is zero, A and B are not.
     private static (Tensor A, Tensor B) Orthogonal(Target target, int rank)
     {
         if (rank % 2 != 0) throw new AdapterOptionsException($"Initialization 'orthogonal' needs an even rank, but {target.Path} has rank {rank}.");

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// LoRA (Hu et al. 2021, arXiv:2106.09685): ΔW = s·B·A, with A <c>[rank, in]</c> and B <c>[out, rank]</c>. Where the factors start as a
-/// part of the weight (PiSSA, OLoRA, CorDA), that part is subtracted: ΔW = s·(B·A − B₀·A₀), so that the base weight stays what it is.
+/// LoRA (Hu et al. 2021, arXiv:2106.09685): ΔW = s·B·A, with A <c>[rank, in]</c> and B <c>[out, rank]</c>. If the factors are
+/// initialized from the weight (PiSSA, OLoRA, CorDA), that part is subtracted: ΔW = s·(B·A − B₀·A₀). The base weight does not change.
 /// </summary>
 internal class LoraLayer : DeltaLayer
 {
@@ -14,7 +14,7 @@ internal class LoraLayer : DeltaLayer
 
     public LoraLayer(Target target, LoraOptions options) : this(target, options, null, null) { }
 
-    /// <summary>A layer whose factors start as given, in whatever shape; as the options say where they are null.</summary>
+    /// <summary>A layer with the given initial factors, of any shape. A factor that is null is initialized as in the options.</summary>
     protected LoraLayer(Target target, LoraOptions options, Tensor? initialA, Tensor? initialB) : base(target)
     {
         var rank = options.RankAt(target.Path);
@@ -33,20 +33,20 @@ internal class LoraLayer : DeltaLayer
 
     public Parameter B { get; }
 
-    /// <summary>Factors of the part of the weight that is taken out of it, where one is: s·B₀·A₀.</summary>
+    /// <summary>Factors of the part s·B₀·A₀ that is subtracted from the weight; null if none is.</summary>
     public (Parameter A, Parameter B)? Start { get; private set; }
 
     public double Scaling { get; private set; }
 
     public int Rank => (int)A.shape[0];
 
-    /// <summary>A as the layer uses it, <c>[rank, in]</c>.</summary>
+    /// <summary>The effective matrix A, <c>[rank, in]</c>.</summary>
     public virtual Tensor MatrixA => A.dim() == 2 ? A : A.view(Rank, -1);
 
-    /// <summary>B as the layer uses it, <c>[out, rank]</c>.</summary>
+    /// <summary>The effective matrix B, <c>[out, rank]</c>.</summary>
     public virtual Tensor MatrixB => B.dim() == 2 ? B : B.view(-1, Rank);
 
-    /// <summary>Takes s·B₀·A₀ out of the weight from now on.</summary>
+    /// <summary>Subtracts s·B₀·A₀ from the weight from now on.</summary>
     protected void Begin(Tensor a, Tensor b) => Start = (Frozen("lora_A0", Copy(a), saved: false), Frozen("lora_B0", Copy(b), saved: false));
 
     public override Tensor Delta()
@@ -69,13 +69,13 @@ internal class LoraLayer : DeltaLayer
         return DeltaBias() is { } b ? added.add(Target.AlongOutput(b), One) : added;
     }
 
-    /// <summary>The input in the rank's few channels.</summary>
+    /// <summary>Projects the input to the rank's channels.</summary>
     protected virtual Tensor Reduce(Tensor input) => Target.Apply(input, MatrixA);
 
-    // Scaled while it is thin.
+    // Scaling the hidden activations is cheaper than scaling the output.
     private Tensor Expand(Tensor hidden, Tensor b) => Target.Expand(Scaling == 1 ? hidden : hidden.mul(Kept(Scaling)), b);
 
-    /// <summary>The saved tensors of the plain LoRA that has the same update, by their names in the file.</summary>
+    /// <summary>The saved tensors of the plain LoRA with the same update, by name.</summary>
     public IEnumerable<(string Name, Tensor Value)> Plain()
     {
         var (a, b) = (PlainA, PlainB);
@@ -84,13 +84,13 @@ internal class LoraLayer : DeltaLayer
         if (bias is not null) yield return ("lora_B.bias", bias.detach());
     }
 
-    /// <summary>A of the plain LoRA that has the same update: <c>[rank or twice that, in]</c>.</summary>
+    /// <summary>A of the plain LoRA with the same update: <c>[rank or twice that, in]</c>.</summary>
     public Tensor PlainA => Start is { } start ? cat([MatrixA, start.A]) : MatrixA;
 
-    /// <summary>B of the plain LoRA that has the same update: <c>[out, rank or twice that]</c>.</summary>
+    /// <summary>B of the plain LoRA with the same update: <c>[out, rank or twice that]</c>.</summary>
     public Tensor PlainB => Start is { } start ? cat([MatrixB, start.B.neg()], 1) : MatrixB;
 
-    /// <summary>Gives the layer other factors, of any rank, with a scaling of their own.</summary>
+    /// <summary>Replaces the factors by others, of any rank, and sets their scaling.</summary>
     public void Refactor(Tensor a, Tensor b, double scaling, bool replacesBase = false)
     {
         var rank = a.shape[0];
@@ -102,7 +102,7 @@ internal class LoraLayer : DeltaLayer
         Replace(start.B, b.reshape(-1, rank));
     }
 
-    /// <summary>Takes the update away.</summary>
+    /// <summary>Resets the update to zero.</summary>
     public void Clear()
     {
         using var _ = no_grad();
@@ -110,21 +110,21 @@ internal class LoraLayer : DeltaLayer
         bias?.zero_();
     }
 
-    /// <summary>Puts another bias on B.</summary>
+    /// <summary>Replaces the bias of B.</summary>
     public void SetBias(Tensor value) => Replace(bias!, value);
 
-    /// <summary>Leaves A as it is in training (LoRA-FA), and with it the inverse of A·Aᵀ.</summary>
+    /// <summary>Freezes A (LoRA-FA) and precomputes the inverse of A·Aᵀ.</summary>
     public void FreezeA()
     {
         SetTrainable(A, false);
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var a = MatrixA.to_type(ScalarType.Float64);   // a Gram matrix has the square of the condition
+        var a = MatrixA.to_type(ScalarType.Float64);   // a Gram matrix has the squared condition number
         var gram = a.mm(a.t());
         inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Kept(1e-8)), One), hermitian: true), saved: false);
     }
 
-    /// <summary>Projects the gradient of B as LoRA-FA does; in bfloat16, as Hugging Face PEFT does, which Adam's normalisation forgives.</summary>
+    /// <summary>Projects the gradient of B as in LoRA-FA. Computed in bfloat16 as in Hugging Face PEFT; Adam's normalization tolerates the rounding.</summary>
     public void CorrectGradient()
     {
         if (inverse is null || B.grad is not { } gradient) return;

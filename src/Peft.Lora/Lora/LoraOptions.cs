@@ -6,7 +6,7 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// LoRA (Hu et al. 2021, arXiv:2106.09685): W + s·B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> and s = alpha/rank. Merges.
+/// LoRA (Hu et al. 2021, arXiv:2106.09685): W + s·B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> and s = alpha/rank. Mergeable.
 /// </summary>
 [MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 [LearningRate(1e-4, SmallModel = 1e-2)]
@@ -17,71 +17,71 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     /// <summary>Rank of the update. At least 1; memory and time grow linearly with it.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
-    /// <summary>Strength of the update, divided by the rank (by its root with <see cref="UseRslora"/>).</summary>
+    /// <summary>Scaling numerator α; the update is scaled by α/rank, or by α/√rank with <see cref="UseRslora"/>.</summary>
     [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 8;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("lora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Scaling by alpha/√rank, which keeps large ranks stable (Kalajdzievski 2023, arXiv:2312.03732).</summary>
+    /// <summary>True to scale by alpha/√rank, which keeps large ranks stable (rsLoRA; Kalajdzievski 2023, arXiv:2312.03732).</summary>
     [JsonPropertyName("use_rslora")] public bool UseRslora { get; init; }
 
-    /// <summary>Weight-decomposed LoRA (Liu et al. 2024, arXiv:2402.09353): direction and magnitude are trained apart.</summary>
+    /// <summary>True for weight-decomposed LoRA (DoRA; Liu et al. 2024, arXiv:2402.09353), which trains direction and magnitude separately.</summary>
     [JsonPropertyName("use_dora")] public bool UseDora { get; init; }
 
-    /// <summary>A trained bias on B.</summary>
+    /// <summary>True to give B a trained bias.</summary>
     [JsonPropertyName("lora_bias")] public bool UseLoraBias { get; init; }
 
-    /// <summary>How A and B start.</summary>
+    /// <summary>Initialization of A and B.</summary>
     [JsonPropertyName("init_lora_weights")] public LoraInitialization Initialization { get; init; } = LoraInitialization.Default;
 
-    /// <summary>Ranks that differ from <see cref="Rank"/>, by the last parts of a module's path or a regular expression for them.</summary>
+    /// <summary>Ranks that override <see cref="Rank"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
     [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, int> RankPattern { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>Alphas that differ from <see cref="Alpha"/>, named like <see cref="RankPattern"/>.</summary>
+    /// <summary>Alphas that override <see cref="Alpha"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("alpha_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double> AlphaPattern { get; init; } = new Dictionary<string, double>();
 
-    /// <summary>Parameters to adapt rather than modules, by their path or its last parts: <c>mlp.down_proj.weight</c>.</summary>
+    /// <summary>Parameters to adapt directly, by their path or its end: <c>mlp.down_proj.weight</c>.</summary>
     [JsonPropertyName("target_parameters")] public IReadOnlyList<string>? TargetParameters { get; init; }
 
     /// <summary>Tokens whose embedding rows are trained too: ids for the model's embedding, or ids by the name of an embedding.</summary>
     [JsonPropertyName("trainable_token_indices")] public TokenIndices? TrainableTokenIndices { get; init; }
 
-    /// <summary>Whether modules that share a weight stay tied when they are adapted or saved.</summary>
+    /// <summary>True to keep modules with a shared weight tied when they are adapted or saved.</summary>
     [JsonPropertyName("ensure_weight_tying")] public bool EnsureWeightTying { get; init; }
 
     /// <summary>
-    /// Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397): tokens that call the adapter. It acts from where they stand last in the text, and not at all without
-    /// them, so that what a cache holds of the text before them serves with any adapter. Does not merge.
+    /// Invocation tokens of Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397). The adapter acts from their last occurrence in the text on, and not at all
+    /// without one, so that a KV cache of the preceding text can be reused with any adapter. Not mergeable.
     /// </summary>
     [JsonPropertyName("alora_invocation_tokens")] public IReadOnlyList<int>? AloraInvocationTokens { get; init; }
 
-    /// <summary>KaSA: the weight's smallest singular values make room for the update, which has trained ones.</summary>
+    /// <summary>KaSA: removes the weight's smallest singular values and trains those of the update. Null for no KaSA.</summary>
     [JsonPropertyName("kasa_config")] public KasaOptions? Kasa { get; init; }
 
-    /// <summary>BD-LoRA: factors in blocks, for serving a model that is cut into parts.</summary>
+    /// <summary>BD-LoRA: block-diagonal factors, for serving a sharded model. Null for no BD-LoRA.</summary>
     [JsonPropertyName("use_bdlora")] public BdloraOptions? Bdlora { get; init; }
 
-    /// <summary>VeLoRA: A learns from compressed inputs, which saves memory in training.</summary>
+    /// <summary>VeLoRA: computes A's gradient from compressed inputs, which saves memory in training. Null for no VeLoRA.</summary>
     [JsonPropertyName("velora_config")] public VeloraOptions? Velora { get; init; }
 
-    /// <summary>MonteCLoRA: training adds noise to A.</summary>
+    /// <summary>MonteCLoRA: adds noise to A in training. Null for no MonteCLoRA.</summary>
     [JsonPropertyName("monteclora_config")] public MontecloraOptions? Monteclora { get; init; }
 
     /// <summary>
-    /// Runs of layers, one after another, that the model is to run in place of its own: layers that come more than once share their weights, and each place has factors
-    /// of its own. The model's own layers are back when its adapters are off or taken off. Other adapters of the model see the same layers.
+    /// Ranges of layers that the model runs, in this order, in place of its own. Repeated layers share their base weights, and each occurrence has its own
+    /// factors. The model runs its own layers again when its adapters are disabled or removed. Other adapters of the model see the same layers.
     /// </summary>
     [JsonPropertyName("layer_replication")] public IReadOnlyList<LayerRange>? LayerReplication { get; init; }
 
-    // What Hugging Face writes beside these, so that its readers find every field. EVA's and CorDA's settings are kept as they are.
+    // Further fields that Hugging Face PEFT writes, so that its readers find every field. EVA's and CorDA's settings are preserved as they are.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
     [JsonInclude, JsonPropertyName("loftq_config")] internal JsonNode? LoftqConfig { get; init; } = new JsonObject();
     [JsonInclude, JsonPropertyName("megatron_core")] internal string? MegatronCore { get; init; } = "megatron.core";
     [JsonInclude, JsonPropertyName("qalora_group_size")] internal int QaloraGroupSize { get; init; } = 16;
 
-    // Variants that this version does not compute: refused, never ignored.
+    // Variants that are not implemented: rejected, never ignored.
     [JsonInclude, JsonPropertyName("arrow_config")] internal JsonNode? ArrowConfig { get; init; }
     [JsonInclude, JsonPropertyName("lora_ga_config")] internal JsonNode? LoraGaConfig { get; init; }
     [JsonInclude, JsonPropertyName("megatron_config")] internal JsonNode? MegatronConfig { get; init; }
@@ -101,35 +101,35 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(Bdlora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
-        if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: name the tokens that call the adapter, or leave it null.";
+        if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
         if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
             yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
         string[] variants = [.. Variants, .. UseDora ? [nameof(UseDora)] : Array.Empty<string>()];
-        if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that do not go together: choose one.";
+        if (variants.Length > 1) yield return $"{string.Join(" and ", variants)} are variants of LoRA that cannot be combined: choose one.";
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
-            yield return $"{Variants[0]} has a start of its own, but Initialization is '{Initialization}': leave it at the default.";
-        if (UseDora && UseLoraBias) yield return "UseLoraBias has no meaning with UseDora: leave one out.";
+            yield return $"{Variants[0]} has its own initialization, but Initialization is '{Initialization}': leave it at the default.";
+        if (UseDora && UseLoraBias) yield return "UseLoraBias and UseDora cannot be combined: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
             ("arrow_config", ArrowConfig), ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
             ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
-            if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that this version does not compute.";
+            if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
     }
 
     /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (LoraPlan.Layers(this, targets, model), null);
 
-    /// <summary>The options that make another kind of layer, of which there can be one.</summary>
+    /// <summary>Names of the options that select another kind of layer. At most one may be set.</summary>
     internal IReadOnlyList<string> Variants
         => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(Bdlora), Bdlora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
             .Where(pair => pair.Item2).Select(pair => pair.Item1)];
 
-    /// <summary>Whether the layers hold more than two plain factors, so that nothing else can give them others.</summary>
+    /// <summary>True if the layers hold more than two plain factors, so that the factors cannot be replaced.</summary>
     internal bool HasOwnShape => Kasa is not null || Bdlora is not null || Monteclora is not null;
 
-    /// <summary>The options of an adapter that holds the same updates in plain factors.</summary>
+    /// <summary>The options of an adapter with the same updates in plain factors.</summary>
     internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, Kasa = null, Bdlora = null, Velora = null, Monteclora = null };
 
     internal int RankAt(string path) => RankPattern.At(path, Rank);

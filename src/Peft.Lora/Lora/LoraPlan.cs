@@ -1,6 +1,6 @@
 namespace Peft.Lora;
 
-/// <summary>The layers of a LoRA adapter: factors for each target, then what its options train beside them.</summary>
+/// <summary>Builds the layers of a LoRA adapter: factors for each target, then the trained tokens.</summary>
 internal static class LoraPlan
 {
     public static IEnumerable<AdapterLayer> Layers(LoraOptions options, IReadOnlyList<Target> targets, ModelTree model)
@@ -8,8 +8,8 @@ internal static class LoraPlan
         var lookups = new List<LoraLayer>();
         var invocation = options.AloraInvocationTokens is { } tokens ? new Invocation(tokens) : null;
         if (invocation is not null && model.TaskType is not (null or "CAUSAL_LM"))
-            throw new AdapterOptionsException($"AloraInvocationTokens are for language models that continue a text, but this {model.Model.GetType().Name} is for {model.TaskType}.");
-        // Embeddings first where the heads that are tied to them use their factors.
+            throw new AdapterOptionsException($"AloraInvocationTokens are for causal language models, but this {model.Model.GetType().Name} is for {model.TaskType}.");
+        // Embeddings come first, because tied heads use their factors.
         foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
             if (target is { IsParameter: true } && target.Weight.dim() == 3)
@@ -38,7 +38,7 @@ internal static class LoraPlan
     private static LoraLayer Factors(Target target, LoraOptions options, int count, Invocation? invocation)
     {
         if (options.Variants is [var variant, ..] && !target.IsProduct)
-            throw new AdapterOptionsException($"{variant} is defined for linear modules, but {target} is none: leave it out of TargetModules.");
+            throw new AdapterOptionsException($"{variant} is defined for linear modules, but {target} is not linear: leave it out of TargetModules.");
         return options switch
         {
             { Kasa: { } kasa } => new KasaLayer(target, options, kasa),
@@ -53,7 +53,7 @@ internal static class LoraPlan
     {
         if (options.TargetParameters is not { Count: > 0 } names) return [];
         if (options.Dropout > 0 || options.UseDora || options.UseLoraBias || options.Variants.Count > 0)
-            throw new AdapterOptionsException($"TargetParameters goes without Dropout, UseDora, UseLoraBias and {string.Join(", ", options.Variants.DefaultIfEmpty("variants of LoRA"))}: these need the module's input.");
+            throw new AdapterOptionsException($"TargetParameters cannot be combined with Dropout, UseDora, UseLoraBias and {string.Join(", ", options.Variants.DefaultIfEmpty("variants of LoRA"))}: these need the module's input.");
         var matches = model.Parameters(nameof(options.TargetParameters), names);
         return matches.FirstOrDefault(target => !target.IsMatrix) is { } vector ? throw new AdapterOptionsException($"{vector} is a vector, which LoRA cannot adapt: leave it out of {nameof(options.TargetParameters)}.") : matches;
     }

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// What makes LoRA DoRA (Liu et al. 2024, arXiv:2402.09353): around the LoRA layer, so that V = W + s·B·A is the weight it encloses,
-/// W′ = m·V/‖V‖ with m <c>[out]</c> and the norm of each row taken as a constant in training.
+/// DoRA's magnitude (Liu et al. 2024, arXiv:2402.09353): W′ = m·V/‖V‖ with m <c>[out]</c>. The layer wraps the LoRA layer, so V = W + s·B·A is its
+/// inner weight. The norm of each row is a constant in the backward pass.
 /// </summary>
 internal sealed class MagnitudeLayer : ReweightLayer
 {
@@ -19,7 +19,7 @@ internal sealed class MagnitudeLayer : ReweightLayer
 
     protected override Weights Reweight(Weights inner) => inner with { Weight = inner.Weight.mul(Gain(inner.Weight).unsqueeze(1)) };
 
-    // The rows are scaled in the output, where that is fewer numbers; the bias is not scaled.
+    // Scaling the output needs fewer operations than scaling the weight's rows. The bias is not scaled.
     protected override Tensor Forward(Tensor input, Inner inner)
     {
         var (weight, bias) = inner.Weights;

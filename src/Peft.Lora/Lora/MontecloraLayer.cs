@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): in training LoRA's A is A + ε·√v ∘ Σₙ wₙ·Zₙ, with Zₙ <c>[rank, in]</c> normal, v <c>[rank]</c> from a Wishart
-/// distribution with scales exp(2·p), and shares w from a Dirichlet distribution with concentrations α = exp(q). p and q are trained, by the noise and by the divergence from
-/// their priors, which a training loss contains.
+/// MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): in training, LoRA's A becomes A + ε·√v ∘ Σₙ wₙ·Zₙ, with Zₙ <c>[rank, in]</c> normal, v <c>[rank]</c>
+/// from a Wishart distribution with scales exp(2·p), and weights w from a Dirichlet distribution with concentrations α = exp(q). p and q are trained through
+/// the noise and through the KL divergence from their priors, which is added to the training loss.
 /// </summary>
 internal sealed class MontecloraLayer : LoraLayer, IPenalty
 {
@@ -15,14 +15,14 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     private readonly MontecloraOptions options;
     private readonly int layers;
     private readonly Parameter logScales, logConcentrations;      // p [rank], q [samples]
-    private readonly Parameter variances, shares;                 // of the last pass: diag(v) [rank, rank], w [samples]
-    private readonly Parameter chiSquare, normal;                 // what they were drawn from
+    private readonly Parameter variances, shares;                 // of the last forward pass: diag(v) [rank, rank], w [samples]
+    private readonly Parameter chiSquare, normal;                 // the random values behind them
     private bool drawn;
 
     /// <param name="target">The adapted module.</param>
     /// <param name="lora">The adapter's options.</param>
-    /// <param name="options">Those of the noise.</param>
-    /// <param name="layers">Layers of the adapter, over which the loss is averaged.</param>
+    /// <param name="options">The options of the noise.</param>
+    /// <param name="layers">Number of layers of the adapter, over which the penalty is averaged.</param>
     public MontecloraLayer(Target target, LoraOptions lora, MontecloraOptions options, int layers) : base(target, lora)
     {
         (this.options, this.layers) = (options, layers);
@@ -34,10 +34,10 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         normal = Frozen("lora_monteclora_normal", Zeros(options.Samples), saved: false);
     }
 
-    // The weight that an adapter is folded into has no noise.
+    // A folded weight would have no noise.
     protected override double CostPerPosition => Training ? 0 : base.CostPerPosition;
 
-    // A pass draws what the penalty is computed from.
+    // The penalty depends on the values drawn in the forward pass.
     protected override bool DependsOnBatch => Training;
 
     protected override Tensor Reduce(Tensor input)
@@ -59,7 +59,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     private void Draw()
     {
         using var _ = no_grad();
-        // The diagonal of a Wishart matrix with as many degrees of freedom as rows and the unit scale: sums of squares, independent of each other.
+        // The diagonal of a Wishart matrix with unit scale and as many degrees of freedom as rows consists of independent sums of squares.
         chiSquare.copy_(randn([Rank, Rank], TensorType, Device).square().sum(dim: 0));
         normal.copy_(randn([options.Samples], TensorType, Device));
         variances.copy_(Variances().diag());
@@ -67,10 +67,10 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         drawn = true;
     }
 
-    // Copies: the next pass may draw before this one's gradient is taken.
+    // Copies: the next forward pass may draw before this one's backward pass.
     private Tensor Variances() => logScales.mul(Kept(2)).exp().mul(chiSquare.clone()).clamp_min(Kept(1e-3));
 
-    // A normal distribution of the logits that is close to the Dirichlet's (Laplace's bridge).
+    // A normal approximation of the Dirichlet distribution in logit space (Laplace bridge).
     private Tensor Shares()
     {
         var n = (double)options.Samples;
@@ -81,7 +81,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         return spread.mul(normal.clone()).add(logs.sub(logs.mean()), One).softmax(-1);
     }
 
-    // Term by term as Hugging Face PEFT has it.
+    // Term by term as in Hugging Face PEFT.
     private Tensor Divergence()
     {
         var (rank, n, prior) = ((double)Rank, options.Samples, options.DirichletPrior);

@@ -4,28 +4,28 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// What makes LoRA MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): training adds noise to A whose size it learns, which makes the adapter less sensitive and
-/// better calibrated. The trained adapter is a plain LoRA. As a file, <c>monteclora_config</c>.
+/// Settings of MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): training adds noise of a learned size to A, which makes the adapter more robust and
+/// better calibrated. The trained adapter is a plain LoRA. The field <c>monteclora_config</c> in a file.
 /// </summary>
 [TypeConverter(typeof(TextConverter<MontecloraOptions>))]
 public sealed record MontecloraOptions
 {
-    /// <summary>Draws that Hugging Face PEFT makes in advance. Here each pass makes its own, and needs no memory for them.</summary>
+    /// <summary>Number of samples that Hugging Face PEFT draws in advance. Here each forward pass draws its own, which needs no buffer.</summary>
     [JsonPropertyName("buffer_size")] public int BufferSize { get; init; } = 150;
 
-    /// <summary>Concentration of the prior over the draws' shares: larger draws them together. Above 0.</summary>
+    /// <summary>Concentration of the Dirichlet prior over the sample weights: a larger value makes the weights more equal. Above 0.</summary>
     [JsonPropertyName("dirichlet_prior")] public double DirichletPrior { get; init; } = 0.1;
 
-    /// <summary>Weight of the divergence from the priors in the training loss.</summary>
+    /// <summary>Weight of the KL divergence from the priors in the training loss.</summary>
     [JsonPropertyName("kl_loss_weight")] public double DivergenceWeight { get; init; } = 1e-5;
 
-    /// <summary>Draws per pass. At least 1.</summary>
+    /// <summary>Number of samples per forward pass. At least 1.</summary>
     [JsonPropertyName("num_samples")] public int Samples { get; init; } = 8;
 
-    /// <summary>Size of the noise.</summary>
+    /// <summary>Scale ε of the noise.</summary>
     [JsonPropertyName("sample_scaler")] public double NoiseScale { get; init; } = 1e-4;
 
-    /// <summary>Whether the sum of the squared shares is added to the training loss, so that no draw takes all.</summary>
+    /// <summary>True to add the sum of the squared sample weights to the training loss, which prevents one sample from dominating.</summary>
     [JsonPropertyName("use_entropy")] public bool UseEntropy { get; init; }
 
     internal IEnumerable<string> Errors()

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// LoRA of a head whose weight is the token embedding's: it uses the embedding's factors, turned, so that the two weights stay one. The
-/// file holds them for both modules, as Hugging Face PEFT writes it.
+/// LoRA of a head that is tied to the token embedding. It uses the embedding's factors, transposed, so that the two weights stay tied. The
+/// factors are saved for both modules, as in Hugging Face PEFT.
 /// </summary>
 internal sealed class TiedLoraLayer : DeltaLayer
 {

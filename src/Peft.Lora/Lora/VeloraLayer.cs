@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// VeLoRA (Miles et al. 2024, arXiv:2405.17991): LoRA whose A learns from x̂ in place of x. x is cut into groups of d elements, each projected on one
-/// direction v <c>[d]</c> of length 1: x̂ = scale·(x·v)·vᵀ.
+/// VeLoRA (Miles et al. 2024, arXiv:2405.17991): LoRA whose gradient of A is computed from x̂ instead of x. x is split into groups of d elements, each
+/// projected onto one unit vector v <c>[d]</c>: x̂ = scale·(x·v)·vᵀ.
 /// </summary>
 internal sealed class VeloraLayer : LoraLayer
 {
@@ -21,17 +21,17 @@ internal sealed class VeloraLayer : LoraLayer
         direction = State("lora_velora_embed", known ? Unit(Normal(1, size)) : Zeros(size), saved: true);
     }
 
-    // Folded into the weight, A would learn from x itself.
+    // Folding into the weight would compute A's gradient from x itself.
     protected override double CostPerPosition => Approximates ? 0 : base.CostPerPosition;
 
-    // The direction follows from the passes.
+    // The direction is computed from the batches.
     protected override bool DependsOnBatch => velora.Direction == "batch_average" || !known;
 
     protected override Tensor Reduce(Tensor input)
     {
         if (!Approximates) return base.Reduce(input);
         var projected = Project(input.detach());
-        // x̂·Aᵀ in groups: what the graph keeps of the input is these projections, and x·Aᵀ with A as a constant keeps none of it.
+        // x̂·Aᵀ by groups: autograd saves only these projections of the input. x·Aᵀ with a detached A saves none of it.
         var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(Kept(velora.Scale));
         return Target.Apply(input, MatrixA.detach()).add(GradientOnly.Of(learned), One);
     }
@@ -44,7 +44,7 @@ internal sealed class VeloraLayer : LoraLayer
 
     private bool Approximates => Training && is_grad_enabled();
 
-    // The next pass may find another direction, while this one's is still needed.
+    // A copy: the next forward pass may change the direction before this one's backward pass.
     private Tensor Direction => direction.clone();
 
     private Tensor Project(Tensor input)
@@ -56,7 +56,7 @@ internal sealed class VeloraLayer : LoraLayer
         return groups.matmul(direction);
     }
 
-    // [..., in] as [..., groups, size], with zeros behind where it does not come out even.
+    // [..., in] as [..., groups, size], zero-padded at the end if the input size is not divisible.
     private Tensor Groups(Tensor x)
     {
         var missing = velora.Groups * direction.numel() - x.shape[^1];

@@ -4,19 +4,22 @@ using System.Text.Json.Serialization;
 namespace Peft;
 
 /// <summary>
-/// What makes LoRA VeLoRA (Miles et al. 2024, arXiv:2405.17991): training keeps one number per group of each input's elements for A's gradient instead of all
-/// elements. The trained adapter is a plain LoRA. As a file, <c>velora_config</c>.
+/// Settings of VeLoRA (Miles et al. 2024, arXiv:2405.17991): for A's gradient, training keeps one value per group of input elements instead of all
+/// elements. The trained adapter is a plain LoRA. The field <c>velora_config</c> in a file.
 /// </summary>
 [TypeConverter(typeof(TextConverter<VeloraOptions>))]
 public sealed record VeloraOptions
 {
-    /// <summary>Where the direction comes from that inputs are projected on: <c>batch_average</c> (each pass's mean input), <c>batch_average_once</c> (the first pass's) or <c>random</c>.</summary>
+    /// <summary>
+    /// Direction onto which inputs are projected: <c>batch_average</c> (mean input of each forward pass), <c>batch_average_once</c> (of the first one) or
+    /// <c>random</c>.
+    /// </summary>
     [JsonPropertyName("init_type")] public string Direction { get; init; } = "batch_average";
 
-    /// <summary>Groups that each input is cut into. More give a better gradient and take more memory.</summary>
+    /// <summary>Number of groups that each input is split into. More groups approximate the gradient better and take more memory.</summary>
     [JsonPropertyName("num_groups")] public int Groups { get; init; } = 64;
 
-    /// <summary>Factor on what the projections give back as inputs. Above 0.</summary>
+    /// <summary>Factor on the inputs reconstructed from the projections. Above 0.</summary>
     [JsonPropertyName("scale")] public double Scale { get; init; } = 1;
 
     internal IEnumerable<string> Errors()

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// What LoHa and LoKr have in common (Yeh et al. 2023, arXiv:2309.14859): the scaling alpha/rank, a factor of its own for a
-/// convolution's kernel, and dropout of rows of the update or of all of it.
+/// Base of LoHa and LoKr (Yeh et al. 2023, arXiv:2309.14859): the scaling alpha/rank, an optional core tensor for a
+/// convolution's kernel, and dropout of rows of the update or of the whole update.
 /// </summary>
 internal abstract class LycorisLayer : DeltaLayer
 {
@@ -25,16 +25,16 @@ internal abstract class LycorisLayer : DeltaLayer
 
     protected double Scaling { get; }
 
-    /// <summary>Input channels: the columns of the weight without the kernel.</summary>
+    /// <summary>Number of input channels: the columns of the weight without the kernel dimensions.</summary>
     protected long Channels { get; }
 
     /// <summary>Size of a convolution's kernel; empty for other modules.</summary>
     protected long[] Kernel { get; }
 
-    /// <summary>Shape of the factor for the kernel, two-dimensional as Hugging Face has it; null where there is none.</summary>
+    /// <summary>Shape of the kernel's core tensor, with at least two kernel dimensions as in Hugging Face PEFT; null if there is none.</summary>
     protected long[]? CoreShape { get; }
 
-    /// <summary>Whether kept rows make up for those that are dropped.</summary>
+    /// <summary>True to scale up the remaining rows when some are dropped.</summary>
     protected virtual bool RescalesRows => true;
 
     private bool DropsRows => Training && (rowDropout > 0 || moduleDropout > 0);
@@ -53,6 +53,8 @@ internal abstract class LycorisLayer : DeltaLayer
         return added.mul(Target.AlongOutput(kept));
     }
 
-    /// <summary>A Tucker product: core <c>[i, j, kernel…]</c>, factors <c>[i, rows]</c> and <c>[j, columns]</c> give <c>[rows, columns, kernel…]</c>.</summary>
+    /// <summary>
+    /// Tucker product: core <c>[i, j, kernel…]</c> with factors <c>[i, rows]</c> and <c>[j, columns]</c> gives <c>[rows, columns, kernel…]</c>.
+    /// </summary>
     protected static Tensor Tucker(Tensor core, Tensor rows, Tensor columns) => einsum("ij...,ip,jr->pr...", core, rows, columns);
 }

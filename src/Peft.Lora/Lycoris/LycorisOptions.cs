@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>What the options of LoHa and LoKr have in common.</summary>
+/// <summary>Options that LoHa and LoKr have in common.</summary>
 public abstract record LycorisOptions : WeightUpdateOptions
 {
     private protected LycorisOptions(string peftType) : base(peftType) { }
@@ -10,22 +10,22 @@ public abstract record LycorisOptions : WeightUpdateOptions
     /// <summary>Rank of the factors. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
-    /// <summary>Strength of the update, divided by the rank.</summary>
+    /// <summary>Scaling numerator α; the update is scaled by α/rank.</summary>
     [JsonPropertyName("alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 8;
 
-    /// <summary>Share of the update's rows that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Probability of dropping a row of the update during training, in [0, 1).</summary>
     [JsonPropertyName("rank_dropout")] public double RankDropout { get; init; }
 
-    /// <summary>Share of the passes in which training leaves a module's update out, 0 up to but not including 1.</summary>
+    /// <summary>Probability of dropping a module's whole update in a forward pass during training, in [0, 1).</summary>
     [JsonPropertyName("module_dropout")] public double ModuleDropout { get; init; }
 
-    /// <summary>Whether a convolution's kernel has a factor of its own (Tucker decomposition) instead of being a part of the input.</summary>
+    /// <summary>True to give a convolution's kernel its own core tensor (Tucker decomposition) instead of flattening it into the input.</summary>
     [JsonPropertyName("use_effective_conv2d")] public bool UseEffectiveConv2d { get; init; }
 
-    /// <summary>Ranks that differ from <see cref="Rank"/>, by the last parts of a module's path or a regular expression for them.</summary>
+    /// <summary>Ranks that override <see cref="Rank"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
     [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>Alphas that differ from <see cref="Alpha"/>, named like <see cref="RankPattern"/>.</summary>
+    /// <summary>Alphas that override <see cref="Alpha"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("alpha_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; } = new Dictionary<string, double>();
 
     /// <inheritdoc/>

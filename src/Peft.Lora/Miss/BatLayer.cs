@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// The form "bat" of MiSS (Kang and Yin 2024, arXiv:2409.15371): W′ = W + W·D + D in blocks of r × r, with one block Dₒ
+/// The "bat" form of MiSS (Kang and Yin 2024, arXiv:2409.15371): W′ = W + W·D + D in blocks of r × r, with one block of D
 /// <c>[out/r, r, r]</c> for each block of rows.
 /// </summary>
 internal sealed class BatLayer : ReweightLayer
@@ -14,7 +14,7 @@ internal sealed class BatLayer : ReweightLayer
     public BatLayer(Target target, MissOptions options) : base(target)
     {
         if (target.In % options.Rank != 0 || target.Out % options.Rank != 0)
-            throw new AdapterOptionsException($"The form 'bat' cuts weights into blocks of Rank × Rank, but {target} cannot be cut into blocks of {options.Rank}.");
+            throw new AdapterOptionsException($"The form 'bat' splits weights into blocks of Rank × Rank, but {options.Rank} does not divide the input and output size of {target}.");
         blocks = Trainable("miss_block", Zeros(target.Out / options.Rank, options.Rank, options.Rank));
     }
 

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>MiSS (Kang and Yin 2024, arXiv:2409.15371): ΔW[o, i] = D[i mod r, o mod m], with the shard D <c>[r, m]</c>; m is out except in the mini form.</summary>
+/// <summary>
+/// MiSS (Kang and Yin 2024, arXiv:2409.15371): ΔW[o, i] = D[i mod r, o mod m], with the shard D <c>[r, m]</c>. m is the output size except in the mini form.
+/// </summary>
 internal sealed class MissLayer : DeltaLayer
 {
     private readonly Parameter shard;
@@ -12,13 +14,13 @@ internal sealed class MissLayer : DeltaLayer
     {
         Dropout = options.Dropout;
         var width = options.Form == MissForm.Mini ? options.MiniRank : target.Out;
-        if (target.Out % width != 0) throw new AdapterOptionsException($"MiniRank must divide the outputs of each target, but was {width} for {target}.");
+        if (target.Out % width != 0) throw new AdapterOptionsException($"MiniRank must divide the output size of each target, but was {width} for {target}.");
         shard = Trainable("miss_block", options.Form == MissForm.Random ? KaimingUniform(options.Rank, width) : Zeros(options.Rank, width));
     }
 
     private long Rank => shard.shape[0];
 
-    // The pieces of length r that the input is made of; the last one may be shorter.
+    // Number of pieces of length r that the input is split into. The last piece may be shorter.
     private long Pieces => (Target.In + Rank - 1) / Rank;
 
     private Tensor Shard() => shard.repeat(1, Target.Out / shard.shape[1]);   // [r, out]

@@ -4,41 +4,41 @@ using Peft.Lora;
 
 namespace Peft;
 
-/// <summary>The forms of MiSS, and how they start.</summary>
+/// <summary>Variant of MiSS and its initialization.</summary>
 [TypeConverter(typeof(EnumNames<MissForm>))]
 public enum MissForm
 {
-    /// <summary>One shard for the whole input, which starts at zero.</summary>
+    /// <summary>One shard <c>[r, out]</c>, initialized to zero.</summary>
     [JsonStringEnumMemberName("true")] Default,
 
-    /// <summary>As <see cref="Default"/>, with a random shard: for tests.</summary>
+    /// <summary>As <see cref="Default"/> with a random shard, for tests.</summary>
     [JsonStringEnumMemberName("false")] Random,
 
-    /// <summary>A square block for each block of rows, which also multiplies the weight.</summary>
+    /// <summary>A square block for each block of rows. It also multiplies the weight.</summary>
     [JsonStringEnumMemberName("bat")] Bat,
 
-    /// <summary>A shard for a few outputs, repeated for all: fewer parameters.</summary>
+    /// <summary>A shard for a few outputs, repeated for all outputs: fewer parameters.</summary>
     [JsonStringEnumMemberName("mini")] Mini,
 }
 
 /// <summary>
 /// MiSS (Kang and Yin 2024, arXiv:2409.15371): W + ΔW, where ΔW repeats one trained shard <c>[r, out]</c> along the input: x·ΔWᵀ is the
-/// sum of x's pieces of length r, times the shard. Merges.
+/// sum of x's pieces of length r, times the shard. Mergeable.
 /// </summary>
 [MethodDescription("MiSS", "W + D, a shard repeated along the input", "Kang and Yin 2024, arXiv:2409.15371")]
 [LearningRate(2e-4)]
 public sealed record MissOptions() : BiasedUpdateOptions("MISS")
 {
-    /// <summary>Rows of the shard: the length of the input's pieces. At least 1.</summary>
+    /// <summary>Number of rows of the shard, which is the length of the input's pieces. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 64;
 
-    /// <summary>Outputs of the shard of <see cref="MissForm.Mini"/>; a divisor of the weight's.</summary>
+    /// <summary>Number of outputs of the shard for <see cref="MissForm.Mini"/>. It must divide the output size of each target.</summary>
     [JsonPropertyName("mini_r")] public int MiniRank { get; init; } = 1;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("miss_dropout")] public double Dropout { get; init; }
 
-    /// <summary>The form, and how it starts.</summary>
+    /// <summary>The variant and its initialization.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<MissForm>))] public MissForm Form { get; init; }
 
     /// <inheritdoc/>

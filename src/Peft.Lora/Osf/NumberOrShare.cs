@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft.Lora;
 
-/// <summary>A whole number or a share: <c>8</c> is eight, <c>0.5</c> half.</summary>
+/// <summary>A count or a fraction in JSON: <c>8</c> is a count of eight, <c>0.5</c> is one half.</summary>
 internal sealed class NumberOrShare : JsonConverter<double?>
 {
     public override double? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType == JsonTokenType.Null ? null : reader.GetDouble();

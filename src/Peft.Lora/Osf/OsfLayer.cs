@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// OSF (Nayak et al. 2025, arXiv:2504.07097): W′ = U·diag(S)·V, of which the leading part is frozen and the rest, U_low <c>[out, k]</c>, S_low <c>[k]</c>
-/// and V_low <c>[k, in]</c>, is trained. Gradients of U_low and V_low are projected away from the frozen vectors. As an update,
-/// ΔW = U_low·S_low·V_low + U_high·S_high·V_high − W.
+/// OSF (Nayak et al. 2025, arXiv:2504.07097): W′ = U·diag(S)·V. The leading part is frozen. The rest, U_low <c>[out, k]</c>, S_low <c>[k]</c>
+/// and V_low <c>[k, in]</c>, is trained, with gradients of U_low and V_low projected onto the orthogonal complement of the frozen vectors. As an
+/// update, ΔW = U_low·S_low·V_low + U_high·S_high·V_high − W.
 /// </summary>
 internal sealed class OsfLayer : DeltaLayer
 {

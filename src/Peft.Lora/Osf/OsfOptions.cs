@@ -4,21 +4,21 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// OSF (Nayak et al. 2025, arXiv:2504.07097): the weight is taken apart by its singular values; the larger ones are kept, the others are trained with
-/// their vectors, which stay orthogonal to those kept. For learning one task after another. Merges.
+/// OSF (Nayak et al. 2025, arXiv:2504.07097): the weight is decomposed by SVD. The large singular values are frozen. The small ones are trained with
+/// their singular vectors, which stay orthogonal to the frozen ones. For continual learning. Mergeable.
 /// </summary>
-[MethodDescription("OSF", "U·diag(S)·Vᵀ, its smaller part trained", "Nayak et al. 2025, arXiv:2504.07097")]
+[MethodDescription("OSF", "U·diag(S)·Vᵀ, small singular values trained", "Nayak et al. 2025, arXiv:2504.07097")]
 [LearningRate(5e-5)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
 public sealed record OsfOptions() : WeightUpdateOptions("OSF")
 {
-    /// <summary>Singular values that are kept: a number, or a share of all where it is below 1; null for half.</summary>
+    /// <summary>Number of singular values to freeze, or their fraction if below 1. If null, half of them.</summary>
     [JsonPropertyName("effective_rank"), JsonConverter(typeof(NumberOrShare))] public double? KeptRank { get; init; }
 
-    /// <summary>Numbers or shares that differ from <see cref="KeptRank"/>, by a regular expression that finds something in a module's path.</summary>
+    /// <summary>Values that override <see cref="KeptRank"/>. A key is a regular expression that is searched for in a module's path.</summary>
     [JsonPropertyName("rank_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double>? RankPattern { get; init; }
 
-    // Fields of Hugging Face's file that have no effect there either.
+    // Fields of Hugging Face PEFT's configuration that have no effect there either.
     [JsonInclude, JsonPropertyName("init_weights")] internal bool? InitWeights { get; init; }
     [JsonInclude, JsonPropertyName("target_svd_config")] internal System.Text.Json.Nodes.JsonNode? TargetSvd { get; init; }
 
@@ -33,7 +33,7 @@ public sealed record OsfOptions() : WeightUpdateOptions("OSF")
         if (RankPattern?.FirstOrDefault(pair => pair.Value <= 0) is { Key: not null } pair) yield return $"RankPattern['{pair.Key}'] must be more than 0, but was {pair.Value}.";
     }
 
-    /// <summary>Singular values of a module that are kept.</summary>
+    /// <summary>Number of frozen singular values of a module.</summary>
     internal long KeptAt(Target target)
     {
         var all = Math.Min(target.In, target.Out);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// PEANuT (Zhong et al. 2024, arXiv:2410.01870): ΔWᵀ = s·φ(Wᵀ·Aᵀ)·Bᵀ with A <c>[rank, out]</c>, B <c>[out, rank]</c>, an activation φ, and
-/// between the two encoders and decoders <c>[rank, rank]</c> like those of an auto-encoder with residual connections.
+/// PEANuT (Zhong et al. 2024, arXiv:2410.01870): ΔWᵀ = s·φ(Wᵀ·Aᵀ)·Bᵀ with A <c>[rank, out]</c>, B <c>[out, rank]</c> and an activation φ.
+/// Between A and B lie encoder and decoder layers <c>[rank, rank]</c>, as in an autoencoder with residual connections.
 /// </summary>
 internal sealed class PeanutLayer : DeltaLayer
 {
@@ -38,7 +38,7 @@ internal sealed class PeanutLayer : DeltaLayer
         return b.mul(Kept(scaling)).mm(hidden.t());
     }
 
-    /// <summary>The activation of a name; null if it is not known.</summary>
+    /// <summary>The activation function of a name; null if the name is unknown.</summary>
     public static Func<Tensor, Tensor>? ActivationOf(string name) => name switch
     {
         "relu" => x => nn.functional.relu(x),

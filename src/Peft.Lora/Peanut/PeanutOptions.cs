@@ -4,7 +4,7 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// PEANuT (Zhong et al. 2024, arXiv:2410.01870): W + s·f(W), where f is a small trained network that reads the weight itself. Merges.
+/// PEANuT (Zhong et al. 2024, arXiv:2410.01870): W + s·f(W), where f is a small trained network whose input is the base weight. Mergeable.
 /// </summary>
 [MethodDescription("PEANuT", "W + s·f(W), f a small network", "Zhong et al. 2024, arXiv:2410.01870")]
 [LearningRate(1e-3)]
@@ -13,16 +13,16 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
     /// <summary>Width of the network. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
-    /// <summary>Pairs of inner layers, with a residual connection around each.</summary>
+    /// <summary>Number of pairs of inner layers, each with a residual connection.</summary>
     [JsonPropertyName("depth")] public int Depth { get; init; }
 
-    /// <summary>Activation: <c>relu</c>, <c>gelu</c>, <c>silu</c>, <c>tanh</c>, <c>sigmoid</c>, <c>leaky_relu</c> or <c>linear</c>.</summary>
+    /// <summary>Activation function: <c>relu</c>, <c>gelu</c>, <c>silu</c>, <c>tanh</c>, <c>sigmoid</c>, <c>leaky_relu</c> or <c>linear</c>.</summary>
     [JsonPropertyName("act_fn")] public string Activation { get; init; } = "relu";
 
-    /// <summary>Strength s of the update.</summary>
+    /// <summary>Scaling s of the update.</summary>
     [JsonPropertyName("scaling")] public double Scaling { get; init; } = 1;
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Poly (Ponti et al. 2022, arXiv:2202.13914): y = W·x + B(t)·A(t)·x/r for a row of task t, where A(t) = Σₛ αₜₛ·Aₛ and B(t) likewise are mixtures of the
-/// skills' factors, and α = σ(Z) with each row's sum divided out. With splits each part of the channels has an α of its own. In training α is drawn
-/// around σ(Z) (a relaxed Bernoulli distribution at temperature 1).
+/// Poly (Ponti et al. 2022, arXiv:2202.13914): y = W·x + B(t)·A(t)·x/r for a row of task t, where A(t) = Σₛ αₜₛ·Aₛ and B(t) likewise mix the skills'
+/// factors. α = σ(Z), normalized to a sum of 1 per task. With splits, each part of the channels has its own α. In training, α is sampled from a
+/// relaxed Bernoulli distribution with logits Z at temperature 1.
 /// </summary>
 internal sealed class PolyLayer : TransformLayer
 {
@@ -16,13 +16,13 @@ internal sealed class PolyLayer : TransformLayer
 
     /// <param name="target">The adapted module.</param>
     /// <param name="options">The options.</param>
-    /// <param name="tasks">The task of each row of the batch, or of all.</param>
+    /// <param name="tasks">Returns the task id of each row of the batch, or one for all rows; null if none is set.</param>
     public PolyLayer(Target target, PolyOptions options, Func<Tensor?> tasks) : base(target)
     {
         var (rank, skills, splits) = (options.Rank, options.SkillCount, options.SplitCount);
-        if (target.In % splits != 0 || target.Out % splits != 0) throw new AdapterOptionsException($"SplitCount is {splits}, which does not divide both sides of {target}: choose a divisor, or exclude the module.");
+        if (target.In % splits != 0 || target.Out % splits != 0) throw new AdapterOptionsException($"SplitCount is {splits}, which does not divide the input and output size of {target}: choose a divisor, or exclude the module.");
         (this.tasks, taskCount) = (tasks, options.TaskCount);
-        // Each skill starts as a linear module of its own would.
+        // Each skill is initialized like a separate linear module.
         a = Trainable("poly_lora_A", Uniform(1 / Math.Sqrt(target.In / splits), splits, skills, target.In / splits, rank));
         long[] shape = [splits, skills, rank, target.Out / splits];
         b = Trainable("poly_lora_B", options.InitWeights ? Zeros(shape) : Uniform(1 / Math.Sqrt(rank), shape));
@@ -57,7 +57,7 @@ internal sealed class PolyLayer : TransformLayer
             return taskCount == 1 ? zeros(1, ScalarType.Int64, logits.device)
                 : throw new PeftException($"A Poly adapter of {taskCount} tasks needs to know the task of each row: call the model inside `using (peft.Tasks(…))`, or give batches task_ids.");
         var seen = ForwardPass.SelectRows(given).to(logits.device);
-        if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows were given tasks, but {Target.Path} got {rows}.");
+        if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows have task ids, but {Target.Path} got {rows} rows.");
         if (seen.max().item<long>() is var largest && largest >= taskCount) throw new PeftException($"Task {largest} was asked for, but the adapter has {taskCount} tasks, numbered from 0 (n_tasks).");
         return seen;
     }

@@ -4,9 +4,9 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// Polytropon (Ponti et al. 2022, arXiv:2202.13914): a few skills, each a LoRA, of which each task learns a mixture of its own; with splits, each part of a
-/// module's channels is mixed by itself (multi-head routing, Caccia et al. 2022, arXiv:2211.03831). Rows get their tasks by <see cref="PeftModel.Tasks"/>
-/// or by <c>task_ids</c> in a batch. Does not merge.
+/// Polytropon (Ponti et al. 2022, arXiv:2202.13914): each task learns its own mixture of a few skills, which are LoRA adapters. With splits, each part of a
+/// module's channels has its own mixture (multi-head routing, Caccia et al. 2022, arXiv:2211.03831). <see cref="PeftModel.Tasks"/> or <c>task_ids</c> in a
+/// batch set the task of each row. Not mergeable.
 /// </summary>
 [MethodDescription("Poly", "W·x + B(t)·A(t)·x/r, A(t) = Σ αₜₛ·Aₛ", "Ponti et al. 2022, arXiv:2202.13914")]
 [LearningRate(1e-3)]
@@ -26,13 +26,13 @@ public sealed record PolyOptions : WeightUpdateOptions
     /// <summary>Number of skills.</summary>
     [JsonPropertyName("n_skills")] public int SkillCount { get; init; } = 4;
 
-    /// <summary>Parts of each module's channels that are mixed apart. Must divide both sides of every adapted matrix.</summary>
+    /// <summary>Number of parts of each module's channels with separate mixtures. It must divide the input and output size of each target.</summary>
     [JsonPropertyName("n_splits")] public int SplitCount { get; init; } = 1;
 
-    /// <summary>The kind of router; there is <c>poly</c> alone.</summary>
+    /// <summary>Type of the router; only <c>poly</c> is supported.</summary>
     [JsonPropertyName("poly_type")] public string Router { get; init; } = "poly";
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// PSOFT (Wu et al. 2025, arXiv:2505.11235): ΔW = s·B·(R − I)·A with A <c>[rank, in]</c>, B <c>[out, rank]</c> from W ≈ s·B·A and
-/// R = diag(b)·Q·diag(a), Q = (I + S)·(I − S)⁻¹ by Cayley of a skew-symmetric S.
+/// PSOFT (Wu et al. 2025, arXiv:2505.11235): ΔW = s·B·(R − I)·A with A <c>[rank, in]</c> and B <c>[out, rank]</c> from W ≈ s·B·A.
+/// R = diag(b)·Q·diag(a), where Q = (I + S)·(I − S)⁻¹ is the Cayley transform of a skew-symmetric S.
 /// </summary>
-/// <remarks>A and B are not saved but found again. The signs of singular vectors are arbitrary; LAPACK's are the convention.</remarks>
+/// <remarks>A and B are not saved but recomputed on load. The signs of singular vectors are arbitrary; LAPACK's are the convention.</remarks>
 internal sealed class PsoftLayer : FactoredLayer
 {
     private readonly PsoftOptions options;
@@ -20,7 +20,7 @@ internal sealed class PsoftLayer : FactoredLayer
         this.options = options;
         Rank = options.Rank;
         Dropout = options.Dropout;
-        if (Rank > Math.Min(target.In, target.Out)) throw new AdapterOptionsException($"Rank {Rank} is more than {target} has singular vectors.");
+        if (Rank > Math.Min(target.In, target.Out)) throw new AdapterOptionsException($"Rank {Rank} is more than {target}'s number of singular vectors, {Math.Min(target.In, target.Out)}.");
         long[] shape = options.IsOrthogonal ? [Rank * (Rank - 1) / 2] : [Rank, Rank];
         var start = options.InitWeights ? Zeros(shape) : Normal(0.1, shape);
         weight = Trainable("psoft_R.weight", options.IsOrthogonal ? start : start.add(eye(Rank, dtype: TensorType, device: Device), One));
@@ -61,7 +61,7 @@ internal sealed class PsoftLayer : FactoredLayer
         return linalg.solve(unit.sub(skew).t(), unit.add(skew, One).t()).t();   // X·(I − S) = I + S
     }
 
-    // (I + S)·(I + S + S² + …), the last term once: Hugging Face's series.
+    // (I + S)·(I + S + S² + …), with the last term once: Hugging Face PEFT's series.
     private Tensor Series(Tensor skew)
     {
         if (options.SeriesBound is { } bound)

@@ -4,53 +4,53 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// PSOFT (Wu et al. 2025, arXiv:2505.11235): W + s·B·(R − I)·A, with frozen A and B from the weight's leading singular vectors: within their
-/// space the weight is turned by an orthogonal R, and stretched. Merges.
+/// PSOFT (Wu et al. 2025, arXiv:2505.11235): W + s·B·(R − I)·A, with frozen A and B from the weight's leading singular vectors. Within their
+/// subspace, an orthogonal R rotates the weight and two vectors scale it. Mergeable.
 /// </summary>
 [MethodDescription("PSOFT", "W + s·B·(R − I)·A, R orthogonal", "Wu et al. 2025, arXiv:2505.11235")]
 [LearningRate(4e-4)]
 public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
 {
-    /// <summary>Singular vectors that are used. At least 1.</summary>
+    /// <summary>Number of singular vectors. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
-    /// <summary>Divided by the rank, the scaling s; it is taken out of B again.</summary>
+    /// <summary>Scaling numerator α, s = α/rank. The singular values in A and B are divided by s to compensate.</summary>
     [JsonPropertyName("psoft_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 32;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("psoft_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Where the singular values go: <c>psoft_init</c> for B, <c>pissa_init</c> for A and B alike.</summary>
+    /// <summary>Factor that gets the singular values: <c>psoft_init</c> for B, <c>pissa_init</c> for their square roots in both A and B.</summary>
     [JsonPropertyName("ab_svd_init")] public string Split { get; init; } = "psoft_init";
 
-    /// <summary>How singular vectors are found: <c>full</c>, or <c>lowrank</c> for the randomised way, which is faster on large weights.</summary>
+    /// <summary>SVD algorithm: <c>full</c>, or <c>lowrank</c> for a randomized SVD, which is faster for large weights.</summary>
     [JsonPropertyName("psoft_svd")] public string Svd { get; init; } = "full";
 
-    /// <summary>Power iterations of the randomised way.</summary>
+    /// <summary>Number of power iterations of the randomized SVD.</summary>
     [JsonPropertyName("psoft_svd_lowrank_niter")] public int SvdIterations { get; init; } = 10;
 
-    /// <summary>Seed of the randomised way.</summary>
+    /// <summary>Seed of the randomized SVD.</summary>
     [JsonPropertyName("random_seed")] public int Seed { get; init; }
 
-    /// <summary>Whether R is orthogonal; false trains it freely.</summary>
+    /// <summary>True to keep R orthogonal; false to train it without constraints.</summary>
     [JsonPropertyName("psoft_orth")] public bool IsOrthogonal { get; init; } = true;
 
-    /// <summary>Whether a vector stretches the space after R.</summary>
+    /// <summary>True to train a vector that scales the output of R.</summary>
     [JsonPropertyName("psoft_mag_b")] public bool HasOutputMagnitude { get; init; } = true;
 
-    /// <summary>Whether a vector stretches the space before R.</summary>
+    /// <summary>True to train a vector that scales the input of R.</summary>
     [JsonPropertyName("psoft_mag_a")] public bool HasInputMagnitude { get; init; } = true;
 
-    /// <summary>Whether R comes from a series, not from solving a system: faster, and orthogonal only nearly.</summary>
+    /// <summary>True to compute R by a Neumann series instead of a linear solve: faster, but only approximately orthogonal.</summary>
     [JsonPropertyName("use_cayley_neumann")] public bool UseSeries { get; init; }
 
-    /// <summary>Terms of the series.</summary>
+    /// <summary>Number of terms of the series.</summary>
     [JsonPropertyName("num_cayley_neumann_terms")] public int SeriesTerms { get; init; } = 5;
 
-    /// <summary>Bound of the norm of what the series is formed of; null for none.</summary>
+    /// <summary>Upper bound on the norm of the skew-symmetric matrix in the series; null for none.</summary>
     [JsonPropertyName("cayley_neumann_eps")] public double? SeriesBound { get; init; }
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

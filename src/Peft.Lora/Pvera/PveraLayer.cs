@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// PVeRA (arXiv:2512.07703): y = W·x + diag(b)·B·z with z normal, mean and logarithm of the variance being the halves of diag(d)·A·x.
-/// ΔW is that of the mean.
+/// PVeRA (arXiv:2512.07703): y = W·x + diag(b)·B·z with z normally distributed. Its mean and log-variance are the two halves of diag(d)·A·x.
+/// ΔW uses the mean.
 /// </summary>
 internal sealed class PveraLayer : FactoredLayer
 {

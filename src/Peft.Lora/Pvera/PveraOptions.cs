@@ -4,8 +4,8 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// PVeRA (arXiv:2512.07703): VeRA whose inner state is drawn from a normal distribution in training, with mean and deviation by shared random
-/// projections; afterwards the mean counts. Merges.
+/// PVeRA (arXiv:2512.07703): VeRA whose hidden state is sampled from a normal distribution in training, with mean and variance from shared random
+/// projections. At inference, the mean is used. Mergeable.
 /// </summary>
 [MethodDescription("PVeRA", "W + diag(b)·B·z, z normal", "arXiv:2512.07703")]
 [LearningRate(4e-3)]
@@ -13,28 +13,28 @@ namespace Peft;
 [SupportedModules(ModuleKinds.Linear | ModuleKinds.Embedding | ModuleKinds.Convolution)]
 public sealed record PveraOptions() : BiasedUpdateOptions("PVERA")
 {
-    /// <summary>Rank of the shared projections. They are not trained, so that it may be large.</summary>
+    /// <summary>Rank of the shared projections. They are frozen, so a large rank adds few trainable parameters.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 256;
 
     /// <summary>Seed of the shared projections.</summary>
     [JsonPropertyName("projection_prng_key")] public int ProjectionKey { get; init; }
 
-    /// <summary>Whether the file holds the projections; without them a reader draws them again from the seed.</summary>
+    /// <summary>True to save the projections; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("pvera_dropout")] public double Dropout { get; init; }
 
-    /// <summary>What d starts from.</summary>
+    /// <summary>Initial value of the elements of d.</summary>
     [JsonPropertyName("d_initial")] public double InitialD { get; init; } = 0.1;
 
-    /// <summary>Whether the inner state is drawn outside of training too. The adapter's merge is its mean all the same.</summary>
+    /// <summary>True to sample the hidden state at inference too. Merging always uses the mean.</summary>
     [JsonPropertyName("sample_at_inference")] public bool SampleAtInference { get; init; }
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    // A seed of its own for the draws; here they follow the trainer's, so that a resumed run repeats them.
+    // A separate seed for sampling in Hugging Face PEFT. Here sampling uses the trainer's seed, so that a resumed run reproduces it.
     [JsonInclude, JsonPropertyName("generator_seed")] internal int? GeneratorSeed { get; init; }
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>RandLoRA's random bases A <c>[rank, 1, smaller]</c> and B <c>[larger, bases, rank]</c> for the largest of the targets, with deviation 1.</summary>
+/// <summary>RandLoRA's random bases A <c>[rank, 1, smaller]</c> and B <c>[larger, bases, rank]</c> for the largest target, with standard deviation 1.</summary>
 internal sealed class RandloraBases : SharedTensors
 {
     public RandloraBases(RandloraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
@@ -21,7 +21,7 @@ internal sealed class RandloraBases : SharedTensors
         }
         else
         {
-            // In bfloat16, as Hugging Face PEFT draws and divides them: other numbers would come of the same seed.
+            // Hugging Face PEFT draws and divides in bfloat16: float32 would give other values for the same seed.
             a = random.UniformBFloat16(1 / Math.Sqrt(small), rank, 1, small);
             b = cat([.. Enumerable.Range(0, count).Select(_ => random.UniformBFloat16(1 / Math.Sqrt(rank), large, 1, rank))], 1);
         }
@@ -33,12 +33,12 @@ internal sealed class RandloraBases : SharedTensors
 
     public Parameter B { get; }
 
-    /// <summary>Bases that it takes to reach full rank.</summary>
+    /// <summary>Number of bases needed to reach full rank.</summary>
     public static int Count(long smaller, int rank) => (int)((smaller + rank - 1) / rank);
 
     private Tensor Unit(Tensor values) => HasValues ? values.div(values.std()) : values;
 
-    // ±1 for the outer parts of uniform numbers, 0 between (Li, Hastie and Church 2006).
+    // ±1 for the tails of uniform values, 0 in between (very sparse random projections; Li, Hastie and Church 2006).
     private static Tensor Signs(Tensor uniform, double sparsity)
         => uniform.gt(Kept(1 - 1 / (2 * sparsity))).to_type(ScalarType.Float32).sub(uniform.lt(Kept(1 / (2 * sparsity))).to_type(ScalarType.Float32));
 }

@@ -5,7 +5,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// RandLoRA (Albert et al. 2025, arXiv:2502.00987): ΔW = s·Σⱼ Bⱼ·diag(λⱼ)·A·diag(γⱼ), with λ <c>[rank, bases]</c> and γ
-/// <c>[bases, smaller]</c>; transposed where the weight has more columns than rows.
+/// <c>[bases, smaller]</c>; transposed if the weight has more columns than rows.
 /// </summary>
 internal sealed class RandloraLayer : FactoredLayer
 {
@@ -19,7 +19,7 @@ internal sealed class RandloraLayer : FactoredLayer
         scaling = options.Alpha / options.Rank;
         lambda = Trainable("randlora_lambda", options.InitWeights ? Zeros(options.Rank, count) : Normal(1, options.Rank, count));
         gamma = Trainable("randlora_gamma", Ones(count, small).div(Kept(options.InitWeights ? Math.Max(count, small) : large)));
-        // Hugging Face's file repeats the bases for each layer.
+        // Hugging Face PEFT saves the bases once per layer.
         baseA = Shared("randlora_A", shared.A, options.SaveProjection);
         baseB = Shared("randlora_B", shared.B, options.SaveProjection);
     }

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>SHiRA on any model.</summary>
+/// <summary>Extension methods that apply SHiRA to any model.</summary>
 public static class ShiraExtensions
 {
     /// <summary>Freezes a model and adds a SHiRA adapter to it.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="rank">As many elements of each weight are trained as a LoRA of this rank has.</param>
-    /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
+    /// <param name="rank">Number of trained elements per weight as a LoRA rank: a LoRA of this rank has as many parameters.</param>
+    /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
+    /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyShira(this nn.Module model, int rank = 32, ModuleSelector? targets = null)
         => model.ApplyAdapter(new ShiraOptions { Rank = rank, TargetModules = targets });
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): ΔW is zero but for trained values at fixed places <c>[2, count]</c>, rows and columns.</summary>
+/// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): ΔW is zero except for trained values at fixed indices <c>[2, count]</c>, rows and columns.</summary>
 internal sealed class ShiraLayer : DeltaLayer
 {
     private readonly Parameter values, places;

@@ -3,7 +3,7 @@ using Peft.Lora;
 
 namespace Peft;
 
-/// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S; as many elements are trained as a LoRA of the rank has. Merges.</summary>
+/// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S that has as many trained elements as a LoRA of the same rank. Mergeable.</summary>
 [MethodDescription("SHiRA", "W + S, S sparse", "Bhardwaj et al. 2024, arXiv:2406.13175")]
 [LearningRate(3e-4)]
 [WrittenIfSet("exclude_modules", "layers_to_transform", "layers_pattern")]
@@ -12,13 +12,13 @@ public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
     /// <summary>r·(in + out) elements of each weight are trained. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
-    /// <summary>How the elements are chosen: <c>random</c>.</summary>
+    /// <summary>Method of choosing the elements; only <c>random</c> is supported.</summary>
     [JsonPropertyName("mask_type")] public string MaskType { get; init; } = "random";
 
-    /// <summary>Seed of the choice, the same for all targets; null for another choice each time. The file holds the chosen places.</summary>
+    /// <summary>Seed of the choice, the same for all targets. If null, each adapter draws new indices. The indices are saved.</summary>
     [JsonPropertyName("random_seed")] public int? Seed { get; init; }
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Super-tuning (arXiv:2607.09287): ΔW is zero but for trained values at fixed places, those of the weight's largest elements, plus (α/r)·B·A
-/// where a LoRA goes with it.
+/// Super-tuning (arXiv:2607.09287): ΔW is zero except for trained values at fixed indices, those of the weight's largest elements, plus (α/r)·B·A
+/// of an optional LoRA.
 /// </summary>
 internal sealed class SupertuningLayer : DeltaLayer
 {
@@ -16,7 +16,7 @@ internal sealed class SupertuningLayer : DeltaLayer
     public SupertuningLayer(Target target, SupertuningOptions options) : base(target)
     {
         var count = (long)(target.In * target.Out * (1 - options.Sparsity));
-        if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves nothing to train of {target}. Lower it.");
+        if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves no elements of {target} to train. Lower it.");
         Dropout = options.Rank is null ? 0 : options.Dropout;
         values = Trainable("supertuning_values", options.InitWeights ? Zeros(count) : Normal(1, count));
         places = Frozen("supertuning_indices", Computed(() => Chosen((int)count, options.TrainsLargest), count).to_type(ScalarType.Int32), options.SaveIndices);
@@ -30,7 +30,7 @@ internal sealed class SupertuningLayer : DeltaLayer
 
     public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Kept(scaling)), One);
 
-    // Dropout is the LoRA's alone.
+    // Dropout applies to the LoRA only.
     protected override Tensor Apply(Tensor input)
         => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Kept(scaling)), One) : base.Apply(input);
 

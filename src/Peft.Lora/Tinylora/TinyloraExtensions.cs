@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>TinyLoRA on any model.</summary>
+/// <summary>Extension methods that apply TinyLoRA to any model.</summary>
 public static class TinyloraExtensions
 {
     /// <summary>Freezes a model and adds a TinyLoRA adapter to it.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
-    /// <param name="size">Trained numbers for each group of layers.</param>
-    /// <param name="targets">Modules to adapt; the usual ones of the architecture if null, or every linear module if the architecture is unknown.</param>
-    /// <exception cref="TargetNotFoundException">Nothing matches the targets.</exception>
+    /// <param name="size">Number of trained parameters per group of layers.</param>
+    /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
+    /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyTinylora(this nn.Module model, int size = 64, ModuleSelector? targets = null)
         => model.ApplyAdapter(new TinyloraOptions { Size = size, TargetModules = targets });
 }

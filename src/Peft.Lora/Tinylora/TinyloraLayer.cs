@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// TinyLoRA (arXiv:2602.04118): ΔW = B·(Σ vᵢ·Pᵢ)·A, with A = √Σ·Vᵀ <c>[rank, in]</c> and B = U·√Σ <c>[out, rank]</c> of the weight's
+/// TinyLoRA (arXiv:2602.04118): ΔW = B·(Σ vᵢ·Pᵢ)·A, with A = √Σ·Vᵀ <c>[rank, in]</c> and B = U·√Σ <c>[out, rank]</c> from the weight's
 /// leading singular values, and random P <c>[u, rank, rank]</c>.
 /// </summary>
 internal sealed class TinyloraLayer : FactoredLayer

@@ -4,14 +4,14 @@ using Peft.Lora;
 
 namespace Peft;
 
-/// <summary>How TinyLoRA's vectors start.</summary>
+/// <summary>Initialization of TinyLoRA's vectors.</summary>
 [TypeConverter(typeof(EnumNames<TinyloraInitialization>))]
 public enum TinyloraInitialization
 {
-    /// <summary>Zero: the adapter changes nothing until it is trained.</summary>
+    /// <summary>Zero: the adapter starts as the identity.</summary>
     [JsonStringEnumMemberName("true")] Default,
 
-    /// <summary>Uniform within <see cref="TinyloraOptions.Bound"/>, as <see cref="Uniform"/>.</summary>
+    /// <summary>Same as <see cref="Uniform"/>.</summary>
     [JsonStringEnumMemberName("false")] Random,
 
     /// <summary>Uniform within <see cref="TinyloraOptions.Bound"/>.</summary>
@@ -19,36 +19,36 @@ public enum TinyloraInitialization
 }
 
 /// <summary>
-/// TinyLoRA (arXiv:2602.04118): W + B·R·A, with frozen B and A from the weight's singular value decomposition and R = Σ vᵢ·Pᵢ a mix of
-/// random matrices; only the vector v is trained, for one layer or several. Merges.
+/// TinyLoRA (arXiv:2602.04118): W + B·R·A, with frozen B and A from the weight's SVD and R = Σ vᵢ·Pᵢ, a linear combination of random
+/// matrices. Only the vector v is trained, separately for each layer or shared by several. Mergeable.
 /// </summary>
 [MethodDescription("TinyLoRA", "W + B·(Σ vᵢ·Pᵢ)·A, only v trained", "arXiv:2602.04118")]
 [LearningRate(1e-3)]
 [WrittenIfSet("exclude_modules")]
 public sealed record TinyloraOptions() : BiasedUpdateOptions("TINYLORA")
 {
-    /// <summary>Singular vectors that are used. At least 1.</summary>
+    /// <summary>Number of singular vectors. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 2;
 
     /// <summary>Length of v.</summary>
     [JsonPropertyName("u")] public int Size { get; init; } = 64;
 
-    /// <summary>How far layers share v: 0 for one each, 1 for one of all.</summary>
+    /// <summary>Degree of sharing v among layers: 0 for one v per layer, 1 for one v for all layers.</summary>
     [JsonPropertyName("weight_tying")] public double WeightTying { get; init; }
 
     /// <summary>Seed of the random matrices.</summary>
     [JsonPropertyName("projection_seed")] public int ProjectionSeed { get; init; } = 42;
 
-    /// <summary>Whether the file holds the random matrices; without them a reader draws them again from the seed.</summary>
+    /// <summary>True to save the random matrices; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
 
-    /// <summary>v starts uniform between ± this with <see cref="TinyloraInitialization.Uniform"/>.</summary>
+    /// <summary>Bound of the uniform initialization of v with <see cref="TinyloraInitialization.Uniform"/>.</summary>
     [JsonPropertyName("init_v_bound")] public double Bound { get; init; } = 0.02;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("tinylora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>How v starts.</summary>
+    /// <summary>Initialization of v.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<TinyloraInitialization>))] public TinyloraInitialization Initialization { get; init; }
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using TorchSharp.Modules;
 
 namespace Peft.Lora;
 
-/// <summary>TinyLoRA's trained vectors <c>[u]</c>, one for each group of layers that follow each other.</summary>
+/// <summary>TinyLoRA's trained vectors <c>[u]</c>, one for each group of consecutive layers.</summary>
 internal sealed class TinyloraVectors : SharedTensors
 {
     private readonly Parameter[] vectors;

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Peft.Lora;
 
 /// <summary>
-/// The random numbers of NumPy's <c>default_rng(seed)</c>, where a seed in a file stands for them: PCG64 (O'Neill 2014), seeded by a hash of the
+/// NumPy's <c>default_rng(seed)</c>, to reproduce values from a seed in a file: PCG64 (O'Neill 2014), seeded by a hash of the
 /// seed (O'Neill 2015, "Developing a seed_seq alternative").
 /// </summary>
 internal sealed class NumpyRandom
@@ -23,7 +23,7 @@ internal sealed class NumpyRandom
         state = state * Multiplier + increment;
     }
 
-    /// <summary>Different numbers below a limit of at most 10,000, in random order (Floyd's algorithm, as in Bentley 1987).</summary>
+    /// <summary>Distinct random indices below a limit of at most 10,000, in random order (Floyd's algorithm, as in Bentley 1987).</summary>
     public long[] Choose(int limit, int count)
     {
         var seen = new HashSet<long>();
@@ -38,7 +38,7 @@ internal sealed class NumpyRandom
         return chosen;
     }
 
-    /// <summary>Puts numbers into random order.</summary>
+    /// <summary>Shuffles values in place.</summary>
     public void Shuffle(long[] values) => Shuffle(values, BelowByMask);
 
     private static void Shuffle(long[] values, Func<long, long> draw)
@@ -50,7 +50,7 @@ internal sealed class NumpyRandom
         }
     }
 
-    // A number from 0 to a largest one, by drawing until one fits: NumPy shuffles so, but chooses by the other way.
+    // A uniform integer in [0, largest] by rejection sampling. NumPy uses it to shuffle, and Lemire's method to choose.
     private long BelowByMask(long largest)
     {
         var mask = (uint)BitOperations.RoundUpToPowerOf2((uint)largest + 1) - 1;
@@ -58,7 +58,7 @@ internal sealed class NumpyRandom
             if ((Next() & mask) is var value && value <= largest) return value;
     }
 
-    // A number from 0 to a largest one (Lemire 2018, arXiv:1805.10941).
+    // A uniform integer in [0, largest] (Lemire 2018, arXiv:1805.10941).
     private long Below(long largest)
     {
         if (largest == 0) return 0;
@@ -69,7 +69,7 @@ internal sealed class NumpyRandom
         return (long)(product >> 32);
     }
 
-    // Halves of 64 bits, the lower first.
+    // Each 64-bit output gives two values, the lower half first.
     private uint Next()
     {
         if (half is { } kept)

@@ -3,7 +3,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>Uni-LoRA (Li et al. 2025, arXiv:2506.00799): ΔW = B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c>, each element a number of the shared vector θ times a scale.</summary>
+/// <summary>
+/// Uni-LoRA (Li et al. 2025, arXiv:2506.00799): ΔW = B·A with A <c>[rank, in]</c>, B <c>[out, rank]</c>, where each element is an element of the shared vector
+/// θ times a scale.
+/// </summary>
 internal sealed class UniloraLayer : FactoredLayer
 {
     private readonly Parameter theta, indicesA, indicesB, scalesA, scalesB;

@@ -4,8 +4,8 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// Uni-LoRA (Li et al. 2025, arXiv:2506.00799): LoRA whose factors, of all layers together, are one trained vector of a few hundred numbers, each of which
-/// stands at many random places. Merges.
+/// Uni-LoRA (Li et al. 2025, arXiv:2506.00799): LoRA in which one trained vector of a few hundred values fills the factors of all layers. Each value
+/// is used at many random positions. Mergeable.
 /// </summary>
 [MethodDescription("Uni-LoRA", "W + s·B·A, all entries from one vector", "Li et al. 2025, arXiv:2506.00799")]
 [LearningRate(5e-3)]
@@ -18,19 +18,19 @@ public sealed record UniloraOptions() : BiasedUpdateOptions("UNILORA")
     /// <summary>Length of the trained vector.</summary>
     [JsonPropertyName("theta_d_length")] public int Parameters { get; init; } = 256;
 
-    /// <summary>Seed of the places.</summary>
+    /// <summary>Seed of the positions.</summary>
     [JsonPropertyName("proj_seed")] public int Seed { get; init; } = 42;
 
-    /// <summary>Whether the file holds the places; without them a reader draws them again from the seed.</summary>
+    /// <summary>True to save the positions; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_indices")] public bool SaveIndices { get; init; }
 
-    /// <summary>The vector starts uniform between ± this.</summary>
+    /// <summary>Bound of the uniform initialization of The vector: values lie within ± this bound.</summary>
     [JsonPropertyName("init_theta_d_bound")] public double Bound { get; init; } = 0.02;
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("unilora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>Whether the vector starts within <see cref="Bound"/>; false for a normal one with deviation 1. The adapter changes the model at once either way.</summary>
+    /// <summary>True for a uniform initialization within <see cref="Bound"/>; false for a normal one with standard deviation 1. Neither is a no-op.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// Uni-LoRA's trained vector θ <c>[parameters]</c>, and where each of its numbers stands: all places of all factors are dealt out evenly, and a number
-/// that stands at n of them is divided by √n.
+/// Uni-LoRA's trained vector θ <c>[parameters]</c> and the positions of its values: the positions of all factors are distributed evenly among the values.
+/// A value at n positions is divided by √n.
 /// </summary>
 internal sealed class UniloraVector : SharedTensors
 {
@@ -17,7 +17,7 @@ internal sealed class UniloraVector : SharedTensors
     {
         Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.Parameters) : Normal(1, options.Parameters));
         var places = targets.Sum(target => options.Rank * (target.In + target.Out));
-        AdapterPlan.Allow(CPU, 4, places);   // two lists of 64 bits for a moment
+        AdapterPlan.Allow(CPU, 4, places);   // two temporary lists of 64-bit integers
         dealt = Deal(options, places);
         var counts = new long[options.Parameters];
         foreach (var index in dealt) counts[index]++;
@@ -26,7 +26,7 @@ internal sealed class UniloraVector : SharedTensors
 
     public Parameter Theta { get; }
 
-    /// <summary>The next places of a shape with their scales. Layers take theirs in the order of the model, A before B.</summary>
+    /// <summary>Indices into θ and scales for the next factor of a shape. Layers take theirs in the order of the model, A before B.</summary>
     public (Tensor Indices, Tensor Scales) Take(params long[] shape)
     {
         var count = shape.Aggregate(1L, (a, b) => a * b);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// VB-LoRA (Li et al. 2024, arXiv:2405.15179): ΔW = B·A, whose pieces of length l are mixes of the bank's vectors: those with the k largest
-/// logits, weighted by the softmax of these. Logits of A <c>[rank, in/l, vectors]</c>, of B <c>[out/l, rank, vectors]</c>.
+/// VB-LoRA (Li et al. 2024, arXiv:2405.15179): ΔW = B·A, whose pieces of length l are mixtures of the bank's vectors: those with the k largest
+/// logits, weighted by the softmax of these logits. The logits of A are <c>[rank, in/l, vectors]</c>, those of B <c>[out/l, rank, vectors]</c>.
 /// </summary>
 internal sealed class VbloraLayer : FactoredLayer
 {
@@ -21,7 +21,7 @@ internal sealed class VbloraLayer : FactoredLayer
     {
         var length = options.VectorLength;
         if (target.In % length != 0 || target.Out % length != 0)
-            throw new AdapterOptionsException($"VectorLength must divide the inputs and outputs of each target, but was {length} for {target}.");
+            throw new AdapterOptionsException($"VectorLength must divide the input and output size of each target, but was {length} for {target}.");
         (this.bank, k, brief, Rank) = (bank, options.TopK, options.SaveOnlyTopK, options.Rank);
         Dropout = options.Dropout;
         logitsA = Logits("vblora_logits_A", options, Rank, target.In / length, options.Vectors);
@@ -39,7 +39,7 @@ internal sealed class VbloraLayer : FactoredLayer
         return top.softmax(-1).unsqueeze(-1).mul(vectors).sum(dim: -2);
     }
 
-    // The brief form stands beside the logits, and is made of them when it is saved.
+    // The compact form has tensors of its own, which are computed from the logits on save.
     private Parameter Logits(string name, VbloraOptions options, params long[] shape)
     {
         var logits = Trainable(name, Normal(options.LogitsDeviation, shape), saved: !brief);
@@ -59,7 +59,7 @@ internal sealed class VbloraLayer : FactoredLayer
         return tensor.Name.EndsWith(Indices, StringComparison.Ordinal) ? chosen.to_type(tensor.Value.dtype) : top.softmax(-1).narrow(-1, 0, k - 1).contiguous();
     }
 
-    // The last weight is what is missing to 1; vectors that are not mixed have a logit of -∞, and stay out: the mix is fixed.
+    // The weights sum to 1, so the last one is not saved. Unused vectors get a logit of -∞ and stay unused, so the mixture is frozen.
     protected override void Loaded()
     {
         if (!brief) return;

@@ -4,35 +4,37 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// VB-LoRA (Li et al. 2024, arXiv:2405.15179): LoRA whose factors are put together from pieces, each a mix of a few vectors of one bank
-/// that all layers share. Merges.
+/// VB-LoRA (Li et al. 2024, arXiv:2405.15179): LoRA whose factors are composed of sub-vectors, each a mixture of a few vectors from a vector
+/// bank that all layers share. Mergeable.
 /// </summary>
-[MethodDescription("VB-LoRA", "W + B·A, put together from a bank of vectors", "Li et al. 2024, arXiv:2405.15179")]
+[MethodDescription("VB-LoRA", "W + B·A, composed from a vector bank", "Li et al. 2024, arXiv:2405.15179")]
 [LearningRate(1e-3)]
 public sealed record VbloraOptions() : BiasedUpdateOptions("VBLORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
     [JsonPropertyName("r")] public int Rank { get; init; } = 4;
 
-    /// <summary>Vectors in the bank.</summary>
+    /// <summary>Number of vectors in the bank.</summary>
     [JsonPropertyName("num_vectors")] public int Vectors { get; init; } = 256;
 
-    /// <summary>Length of each vector; a divisor of each target's inputs and outputs.</summary>
+    /// <summary>Length of each vector. It must divide the input and output size of each target.</summary>
     [JsonPropertyName("vector_length")] public int VectorLength { get; init; } = 256;
 
-    /// <summary>Vectors that are mixed for a piece.</summary>
+    /// <summary>Number of bank vectors in the mixture of each sub-vector.</summary>
     [JsonPropertyName("topk")] public int TopK { get; init; } = 2;
 
-    /// <summary>Whether the file holds only which vectors are mixed and with what weights: much smaller, but the mixes of an adapter that was loaded from it are fixed.</summary>
+    /// <summary>
+    /// True to save only the selected vectors' indices and weights. The file is much smaller, but the mixtures of an adapter loaded from it are frozen.
+    /// </summary>
     [JsonPropertyName("save_only_topk_weights")] public bool SaveOnlyTopK { get; init; }
 
-    /// <summary>Share of each input's elements that training leaves out, 0 up to but not including 1.</summary>
+    /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("vblora_dropout")] public double Dropout { get; init; }
 
-    /// <summary>The bank starts uniform between ± this.</summary>
+    /// <summary>Bound of the uniform initialization of The bank: values lie within ± this bound.</summary>
     [JsonPropertyName("init_vector_bank_bound")] public double BankBound { get; init; } = 0.02;
 
-    /// <summary>Deviation of the logits at the start.</summary>
+    /// <summary>Standard deviation of the logits' initialization.</summary>
     [JsonPropertyName("init_logits_std")] public double LogitsDeviation { get; init; } = 0.1;
 
     /// <inheritdoc/>

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// WaveFT (Bilican et al. 2025, arXiv:2505.12532): ΔW = s·D⁻¹(S), with one level of a two-dimensional discrete wavelet transform D and S
-/// zero but for the trained spectrum. S is a little larger than the weight, by what the filter reaches over its edges.
+/// WaveFT (Bilican et al. 2025, arXiv:2505.12532): ΔW = s·D⁻¹(S), where D is a one-level two-dimensional discrete wavelet transform and S
+/// is zero except for the trained coefficients. S is padded beyond the weight's size by the length of the filter.
 /// </summary>
 internal sealed class WaveFtLayer : DeltaLayer
 {
@@ -18,7 +18,7 @@ internal sealed class WaveFtLayer : DeltaLayer
     public WaveFtLayer(Target target, WaveFtOptions options, int count) : base(target)
     {
         var size = target.In * target.Out;
-        if (count > size) throw new AdapterOptionsException($"Coefficients must not be more than the elements of each target, but was {count} for {target}, which has {size}. Set another for it by CoefficientsPattern.");
+        if (count > size) throw new AdapterOptionsException($"Coefficients must not exceed the number of elements of each target, but was {count} for {target}, which has {size}. Set another value for it with CoefficientsPattern.");
         scaling = options.Scaling;
         spectrum = Trainable("waveft_spectrum", options.InitWeights ? Zeros(count) : Normal(0.01, count));
         using var random = new SeededRandom(options.Seed, Device);
@@ -41,7 +41,7 @@ internal sealed class WaveFtLayer : DeltaLayer
     {
         var dense = zeros(rows * columns, spectrum.dtype, spectrum.device).scatter(0, places, spectrum.mul(Kept(scaling))).view(rows, columns);
         if (filters is null) return dense;
-        // The four quarters are bands: [low low, high low; low high, high high] of the rows and columns.
+        // The four quarters are the subbands [low low, high low; low high, high high] of the rows and columns.
         var bands = dense.view(2, rows / 2, 2, columns / 2).transpose(1, 2).reshape(1, 4, rows / 2, columns / 2);
         var cut = filters.shape[2] - 2;
         var whole = nn.functional.conv_transpose2d(bands, filters, strides: [2, 2]).reshape(rows + cut, columns + cut);
@@ -49,7 +49,7 @@ internal sealed class WaveFtLayer : DeltaLayer
             : inner.narrow(0, (inner.shape[0] - Target.Out) / 2, Target.Out).narrow(1, (inner.shape[1] - Target.In) / 2, Target.In);
     }
 
-    // Even, and larger by the reach of the filter.
+    // Padded by the filter length and rounded up to an even size.
     private static long Padded(long size, int order) => (size + 2 * (order - 1) + 1) / 2 * 2;
 
     private static Tensor Outer(double[] down, double[] along) => tensor(down).unsqueeze(1).mul(tensor(along).unsqueeze(0));

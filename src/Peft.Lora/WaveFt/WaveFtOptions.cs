@@ -4,35 +4,35 @@ using Peft.Lora;
 namespace Peft;
 
 /// <summary>
-/// WaveFT (Bilican et al. 2025, arXiv:2505.12532): W + s·ΔW, where ΔW is the inverse wavelet transform of a matrix that is zero but for some
-/// trained coefficients. Merges.
+/// WaveFT (Bilican et al. 2025, arXiv:2505.12532): W + s·ΔW, where ΔW is the inverse wavelet transform of a matrix that is zero except for a few
+/// trained coefficients. Mergeable.
 /// </summary>
 [MethodDescription("WaveFT", "W + s·DWT⁻¹(S), S sparse", "Bilican et al. 2025, arXiv:2505.12532")]
 [LearningRate(1e-2)]
 public sealed record WaveFtOptions() : BiasedUpdateOptions("WAVEFT")
 {
-    /// <summary>Trained coefficients per weight, at places that the seed gives.</summary>
+    /// <summary>Number of trained coefficients per weight. Their indices are drawn from the seed.</summary>
     [JsonPropertyName("n_frequency")] public int Coefficients { get; init; } = 2592;
 
-    /// <summary>Numbers that differ from <see cref="Coefficients"/>, by the last parts of a module's path or a regular expression for them.</summary>
+    /// <summary>Counts that override <see cref="Coefficients"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
     [JsonPropertyName("n_frequency_pattern")] public IReadOnlyDictionary<string, int>? CoefficientsPattern { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>Whether larger weights get more coefficients: as many together as <see cref="Coefficients"/> for each would be.</summary>
+    /// <summary>True to distribute the coefficients in proportion to the size of each weight, with <see cref="Coefficients"/> as the average.</summary>
     [JsonPropertyName("proportional_parameters")] public bool IsProportional { get; init; }
 
-    /// <summary>Strength s of the update.</summary>
+    /// <summary>Scaling s of the update.</summary>
     [JsonPropertyName("scaling")] public double Scaling { get; init; } = 25;
 
-    /// <summary>The wavelet: Daubechies' <c>db1</c> (Haar's) to <c>db10</c>.</summary>
+    /// <summary>Daubechies wavelet: <c>db1</c> (Haar) to <c>db10</c>.</summary>
     [JsonPropertyName("wavelet_family")] public string Wavelet { get; init; } = "db1";
 
-    /// <summary>Whether the coefficients are transformed; false puts them into the weight as they are.</summary>
+    /// <summary>True to apply the inverse wavelet transform; false to use the coefficients directly as weight elements.</summary>
     [JsonPropertyName("use_idwt")] public bool Transforms { get; init; } = true;
 
-    /// <summary>Seed of the places. The file does not hold them.</summary>
+    /// <summary>Seed of the coefficients' indices. The indices are not saved.</summary>
     [JsonPropertyName("random_loc_seed")] public int Seed { get; init; } = 777;
 
-    /// <summary>Whether the adapter starts as none; false for random values.</summary>
+    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>

@@ -3,18 +3,18 @@ using System.Numerics;
 
 namespace Peft.Lora;
 
-/// <summary>Daubechies' wavelets (Daubechies 1988): the orthogonal filters of 2N coefficients with N vanishing moments.</summary>
+/// <summary>Daubechies wavelets (Daubechies 1988): orthogonal filters of 2N coefficients with N vanishing moments.</summary>
 internal static class Wavelet
 {
-    /// <summary>N of a wavelet's name, <c>db1</c> to <c>db10</c> or <c>haar</c>; null for others.</summary>
+    /// <summary>Order N of a wavelet's name, <c>db1</c> to <c>db10</c> or <c>haar</c>; null for other names.</summary>
     public static int? Order(string? name)
         => name == "haar" ? 1
             : name?.StartsWith("db", StringComparison.Ordinal) == true && int.TryParse(name.AsSpan(2), NumberStyles.None, CultureInfo.InvariantCulture, out var order) && order is >= 1 and <= 10 ? order : null;
 
-    /// <summary>The low-pass filter of the reconstruction, of sum √2.</summary>
+    /// <summary>The low-pass reconstruction filter, with a sum of √2.</summary>
     /// <remarks>
-    /// |H|² is known: ((1+z)/2)^2N times a polynomial P((2 − z − 1/z)/4) with P(y) = Σ binomial(N−1+k, k)·yᵏ. Its roots in z come in pairs z, 1/z; the filter
-    /// takes those within the unit circle.
+    /// |H|² is ((1+z)/2)^2N times a polynomial P((2 − z − 1/z)/4) with P(y) = Σ binomial(N−1+k, k)·yᵏ. Its roots in z come in pairs z, 1/z. The filter
+    /// takes those inside the unit circle.
     /// </remarks>
     public static double[] LowPass(int order)
     {
@@ -34,14 +34,14 @@ internal static class Wavelet
         return [.. filter.Select(coefficient => coefficient.Real * Math.Sqrt(2) / sum)];
     }
 
-    /// <summary>The high-pass filter that goes with it.</summary>
+    /// <summary>The matching high-pass filter.</summary>
     public static double[] HighPass(double[] lowPass) => [.. lowPass.Reverse().Select((coefficient, i) => i % 2 == 0 ? coefficient : -coefficient)];
 
-    // Coefficients from the highest power down, times (z − root).
+    // Multiplies a polynomial by (z − root). Coefficients are in descending order of powers.
     private static Complex[] Times(Complex[] polynomial, Complex root)
         => [.. polynomial.Append(0).Select((coefficient, i) => i == 0 ? coefficient : coefficient - root * polynomial[i - 1])];
 
-    // All roots at once, by Durand's and Kerner's iteration; coefficients from the lowest power up.
+    // All roots by Durand-Kerner iteration. Coefficients are in ascending order of powers.
     private static Complex[] Roots(double[] coefficients)
     {
         var degree = coefficients.Length - 1;

@@ -3,22 +3,22 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>An expert of X-LoRA: the folder of a LoRA adapter.</summary>
-/// <param name="Name">Its name among the experts.</param>
-/// <param name="Options">Its options.</param>
+/// <summary>An expert of X-LoRA: a LoRA adapter in a folder.</summary>
+/// <param name="Name">Name of the expert.</param>
+/// <param name="Options">Options of its LoRA adapter.</param>
 internal sealed record XloraExpert(string Name, LoraOptions Options)
 {
-    /// <summary>Reads an expert, and gives its factors A <c>[rank, in]</c> and B <c>[out, rank]</c> to the modules that they belong to.</summary>
+    /// <summary>Reads an expert and passes its factors A <c>[rank, in]</c> and B <c>[out, rank]</c> for each adapted module to a callback.</summary>
     public static XloraExpert Read(string name, string folder, ModelTree model, Action<Target, Tensor, Tensor> give)
     {
         if (AdapterConfig.Read(folder) is not LoraOptions options)
-            throw new AdapterOptionsException($"{folder} is no LoRA adapter, and X-LoRA mixes such alone: leave expert '{name}' out of Adapters.");
+            throw new AdapterOptionsException($"{folder} is not a LoRA adapter, and X-LoRA mixes LoRA adapters only: leave expert '{name}' out of Adapters.");
         string[] beyond =
         [
             .. options.Variants, .. options.UseDora ? [nameof(options.UseDora)] : Array.Empty<string>(), .. options.UseLoraBias ? [nameof(options.UseLoraBias)] : Array.Empty<string>(),
             .. options.Initialization.ReplacesBase ? [$"{nameof(options.Initialization)} '{options.Initialization}'"] : Array.Empty<string>(),
         ];
-        if (beyond.Length > 0) throw new AdapterOptionsException($"Expert '{name}' ({folder}) has {string.Join(", ", beyond)}, but X-LoRA mixes plain LoRA adapters: save it by SaveAsPlainLora if it has such a form.");
+        if (beyond.Length > 0) throw new AdapterOptionsException($"Expert '{name}' ({folder}) has {string.Join(", ", beyond)}, but X-LoRA mixes plain LoRA adapters: save it with SaveAsPlainLora if possible.");
 
         using var file = AdapterCheckpoint.OpenTensors(folder);
         var left = file.Tensors.Keys.ToHashSet();
@@ -32,6 +32,6 @@ internal sealed record XloraExpert(string Name, LoraOptions Options)
             give(target, file.Read(a, target.Weight.device), file.Read(b, target.Weight.device));
         }
         return left.Count == 0 ? new(name, options)
-            : throw new AdapterMismatchException($"Expert '{name}' ({folder}) has {left.Count} tensors that are no factors of a module of this {model.Model.GetType().Name}: {string.Join(", ", left.Order(StringComparer.Ordinal).Take(3))}. Its base model must be the one that it was trained on, and it must train nothing but factors.");
+            : throw new AdapterMismatchException($"Expert '{name}' ({folder}) has {left.Count} tensors that are not LoRA factors of a module of this {model.Model.GetType().Name}: {string.Join(", ", left.Order(StringComparer.Ordinal).Take(3))}. An expert must have been trained on this base model, and must contain nothing but LoRA factors.");
     }
 }

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>X-LoRA on pretrained transformers.</summary>
+/// <summary>Extension methods that apply X-LoRA to pretrained transformers.</summary>
 public static class XloraExtensions
 {
-    /// <summary>Freezes a model and mixes trained LoRA adapters in it, by a classifier that is to be trained.</summary>
+    /// <summary>Freezes a model and adds a mixture of trained LoRA adapters to it, with a trainable classifier that computes the mixture.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="experts">Folders of the LoRA adapters.</param>
     /// <exception cref="AdapterMismatchException">An expert does not fit the model.</exception>

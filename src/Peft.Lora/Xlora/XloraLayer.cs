@@ -5,7 +5,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// X-LoRA at a module (Buehler and Buehler 2024, arXiv:2402.07148): y = W·x + g·Σₑ λₑ·sₑ·Bₑ·Aₑ·x with the experts' factors, Aₑ <c>[rank, in]</c> and
-/// Bₑ <c>[out, rank]</c>, and their shares λ at each position.
+/// Bₑ <c>[out, rank]</c>, and their mixture weights λ at each position.
 /// </summary>
 internal sealed class XloraLayer : TransformLayer, IActsInFirstPass
 {
@@ -16,14 +16,14 @@ internal sealed class XloraLayer : TransformLayer, IActsInFirstPass
 
     public XloraLayer(Target target, XloraOptions options, XloraMixture mixture, int number, IReadOnlyList<(int Expert, Tensor A, Tensor B)> initial) : base(target)
     {
-        if (target is { IsProduct: false, IsLookup: false }) throw new AdapterOptionsException($"{target} is a convolution, whose outputs are no positions of a text: X-LoRA cannot mix experts there.");
+        if (target is { IsProduct: false, IsLookup: false }) throw new AdapterOptionsException($"{target} is a convolution, whose outputs are not positions of a text: X-LoRA cannot mix experts there.");
         (this.options, this.mixture, this.number) = (options, mixture, number);
         factors = [.. initial.Select(each => (each.Expert, Keep(each.Expert, "A", each.A), Keep(each.Expert, "B", each.B)))];
     }
 
     public bool ActsInFirstPass => options.FirstPassShare != 0;
 
-    /// <summary>An expert's factors by their keys in its own file; none if it does not adapt this module.</summary>
+    /// <summary>An expert's factors by the keys in its own file; empty if it does not adapt this module.</summary>
     public IEnumerable<(string Key, Tensor Value)> FactorsOf(int expert)
         => factors.Where(each => each.Number == expert).SelectMany(each => new[] { (Key("A"), each.A.detach()), (Key("B"), each.B.detach()) });
 

@@ -4,30 +4,30 @@ using static TorchSharp.torch;
 namespace Peft.Lora;
 
 /// <summary>
-/// X-LoRA's classifier: from the last hidden state h of the first pass, logits <c>[modules, experts]</c> (or <c>[experts]</c> for all modules) by linear layers
-/// with relu between them, λ = softmax(logits/temperature), of which the largest may be kept.
+/// X-LoRA's classifier: linear layers with ReLU in between map the last hidden states of the first pass to logits <c>[modules, experts]</c>, or <c>[experts]</c>
+/// for all modules. λ = softmax(logits/temperature), optionally restricted to the largest values.
 /// </summary>
 internal sealed class XloraMixture : SharedTensors, IReadsFirstPass, IMayBeMissing
 {
     private readonly XloraOptions options;
     private readonly nn.Module model;
     private readonly (Parameter Weight, Parameter Bias)[] layers;
-    private readonly ThreadLocal<Tensor[]?> current = new();   // passes may run in several threads at once
+    private readonly ThreadLocal<Tensor[]?> current = new();   // forward passes may run in several threads at once
 
     public XloraMixture(XloraOptions options, IReadOnlyList<XloraExpert> experts, ModelTree model, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
     {
         (this.options, this.model, Experts) = (options, model.Model, experts);
         var outputs = experts.Count * (options.IsLayerwise ? targets.Count : 1);
         long[] widths = [model.Prompted.PromptShape.HiddenSize, .. Enumerable.Repeat((long)options.Size, options.Depth - 1), outputs];
-        // torch's Sequential counts the functions between the layers, too.
+        // Indices in a torch Sequential include the activation and dropout modules.
         var stride = options.Dropout > 0 ? 3 : 2;
         layers = [.. Enumerable.Range(0, options.Depth).Select(i => (Make($"{i * stride}.weight", widths[i], widths[i + 1], widths[i]), Make($"{i * stride}.bias", widths[i], widths[i + 1])))];
     }
 
-    /// <summary>The experts in their order.</summary>
+    /// <summary>The experts, in order.</summary>
     public IReadOnlyList<XloraExpert> Experts { get; }
 
-    public string MissingWarning => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 leaves out what is called like an expert: these parts start at random, so train the classifier before use.";
+    public string MissingWarning => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 does not save layers whose index is also the name of an expert: these parts are initialized randomly, so train the classifier before use.";
 
     public IDisposable Read(Tensor states)
     {
@@ -45,18 +45,18 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass, IMayBeMissi
         return new Reading(this, before);
     }
 
-    /// <summary>The shares of the experts at a module, <c>[rows, positions, experts]</c> for the rows that it sees.</summary>
+    /// <summary>Mixture weights of the experts at a module, <c>[rows, positions, experts]</c>, for the rows of its input.</summary>
     /// <param name="target">The module.</param>
-    /// <param name="module">Its number.</param>
-    /// <param name="output">Its output.</param>
-    /// <exception cref="PeftException">The model has made no first pass, or the module sees other positions.</exception>
+    /// <param name="module">Index of the module among the adapted modules.</param>
+    /// <param name="output">Output of the module.</param>
+    /// <exception cref="PeftException">The model has not run a first pass, or the module runs on other positions.</exception>
     public Tensor Shares(Target target, int module, Tensor output)
     {
         if (ForwardPass.Current.IsPreliminary) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
-        var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: run the whole model, by its forward pass.");
+        var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: call the whole model.");
         var shares = ForwardPass.SelectRows(all[options.IsLayerwise ? module : 0]);
         return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
-            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA has read {shares.shape[0]} rows of {shares.shape[1]} positions: no virtual tokens may stand before them, and no part of the sequence run alone.");
+            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA's first pass had {shares.shape[0]} rows of {shares.shape[1]} positions: do not prepend virtual tokens, and run the whole sequence.");
     }
 
     private Tensor Choose(Tensor shares)

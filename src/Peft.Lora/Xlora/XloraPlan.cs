@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft.Lora;
 
-/// <summary>The layers of an X-LoRA adapter: one at each module that an expert adapts, and the classifier that they share.</summary>
+/// <summary>Builds the layers of an X-LoRA adapter: one at each module that an expert adapts, and their shared classifier.</summary>
 internal static class XloraPlan
 {
     public static AdapterPlan For(XloraOptions options, ModelTree model)
     {
-        if (options.Adapters.Count == 0) throw new TargetNotFoundException("X-LoRA adapts the modules that its experts adapt, but Adapters names no expert: give the folders of trained LoRA adapters.");
+        if (options.Adapters.Count == 0) throw new TargetNotFoundException("X-LoRA adapts the modules that its experts adapt, but Adapters is empty: set it to the folders of trained LoRA adapters.");
         if (model.Model is not IPromptedModel { PromptShape: { SubmoduleCount: 1 } shape })
-            throw new AdapterOptionsException($"X-LoRA reads the last hidden states of a pretrained transformer with a single stack of layers, which {model.Model.GetType().Name} is not. Use a single LoRA, or several by {nameof(PeftModel.Rows)}.");
+            throw new AdapterOptionsException($"X-LoRA reads the last hidden states of a pretrained transformer with a single stack of layers, which {model.Model.GetType().Name} is not. Use a single LoRA, or several with {nameof(PeftModel.Rows)}.");
         if (options.HiddenSize is { } size && size != shape.HiddenSize)
-            throw new AdapterOptionsException($"HiddenSize is {size}, but that of this model is {shape.HiddenSize}: the adapter was made for another base model. Leave it out to take the model's.");
+            throw new AdapterOptionsException($"HiddenSize is {size}, but that of this model is {shape.HiddenSize}: the adapter was made for another base model. Leave it out to use the model's.");
 
         using var _ = no_grad();
         using var scope = NewDisposeScope();
@@ -21,7 +21,7 @@ internal static class XloraPlan
             if (!factors.TryGetValue(target, out var list)) factors.Add(target, list = []);
             list.Add((i, a, b));
         })).ToList();
-        // The classifier's outputs are for the modules in the model's order.
+        // The classifier's outputs follow the order of the modules in the model.
         var targets = model.Targets.Where(factors.ContainsKey).ToList();
         var mixture = new XloraMixture(options, experts, model, targets);
         return new AdapterPlan(options with { HiddenSize = shape.HiddenSize }, [.. targets.Select((target, i) => new XloraLayer(target, options, mixture, i, factors[target]))], mixture);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>attention(x) + g·softmax(q·K(P)ᵀ/√d)·V(P) with P <c>[1, length, hidden]</c> and g <c>[1]</c> of each layer.</summary>
+/// <summary>attention(x) + g·softmax(q·K(P)ᵀ/√d)·V(P) with P <c>[1, length, hidden]</c> and g <c>[1]</c> per layer.</summary>
 internal sealed class AdaptionPromptLayer : PromptLayer
 {
     private readonly List<AttentionPrompt> prompts = [];

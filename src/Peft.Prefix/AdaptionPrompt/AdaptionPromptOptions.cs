@@ -4,20 +4,20 @@ using Peft.Prefix;
 namespace Peft;
 
 /// <summary>
-/// Adaption prompts, LLaMA-Adapter (Zhang et al. 2023, arXiv:2303.16199): the attention of the upper layers reads learned tokens besides,
-/// through a gate that starts closed. For decoders.
+/// Adaption prompts, LLaMA-Adapter (Zhang et al. 2023, arXiv:2303.16199): the attention of the upper layers also attends to learned tokens,
+/// through a gate that is initialized to zero. For decoders.
 /// </summary>
 [MethodDescription("LLaMA-Adapter", "a(x) + g·softmax(q·K(P)ᵀ)·V(P)", "Zhang et al. 2023, arXiv:2303.16199")]
 [LearningRate(5e-3, SmallModel = 3e-1)]
 public sealed record AdaptionPromptOptions() : AdapterOptions("ADAPTION_PROMPT")
 {
-    /// <summary>Name of the attention modules; the architecture's if null.</summary>
+    /// <summary>Name of the attention modules. If null, the architecture's.</summary>
     [JsonPropertyName("target_modules")] public string? TargetModules { get; init; }
 
-    /// <summary>Learned tokens of each layer.</summary>
+    /// <summary>Number of learned tokens per layer.</summary>
     [JsonPropertyName("adapter_len")] public int? Length { get; init; }
 
-    /// <summary>Number of layers, counted from the last.</summary>
+    /// <summary>Number of adapted layers, counted from the last.</summary>
     [JsonPropertyName("adapter_layers")] public int? Layers { get; init; }
 
     /// <inheritdoc/>
@@ -31,7 +31,7 @@ public sealed record AdaptionPromptOptions() : AdapterOptions("ADAPTION_PROMPT")
     protected override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (!model.Prompted.PromptShape.IsCausal) throw new AdapterOptionsException($"Adaption prompts are for decoders, and {model.ModelType} is none.");
+        if (!model.Prompted.PromptShape.IsCausal) throw new AdapterOptionsException($"Adaption prompts are for decoders, but {model.ModelType} is not a decoder.");
         var name = TargetModules ?? (model.ModelType == "gpt2" ? "attn" : model.ModelType == "gpt_neox" ? "attention" : "self_attn");
         string[] paths = [.. model.ModulePaths.Where(path => path.EndsWith("." + name, StringComparison.Ordinal))];
         if (paths.Length == 0) throw model.NotFound(nameof(TargetModules), [name]);

@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Cartridges on decoders.</summary>
+/// <summary>Extension methods that apply cartridges to decoders.</summary>
 public static class CartridgeExtensions
 {
-    /// <summary>Freezes a decoder and puts a trainable cache before its input that starts as the keys and values of a text.</summary>
+    /// <summary>Freezes a decoder and prepends a trainable KV cache to its input, initialized with the keys and values of a text.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="text">The text that the cartridge is to stand for.</param>
+    /// <param name="text">The text that the cartridge represents.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="virtualTokens">How many of its first tokens; all if null.</param>
+    /// <param name="virtualTokens">Number of the text's first tokens to use; all if null.</param>
     /// <exception cref="AdapterOptionsException">The text is too short.</exception>
     public static PeftModel ApplyCartridge(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
@@ -20,10 +20,10 @@ public static class CartridgeExtensions
         return model.Put(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
     }
 
-    /// <summary>Joins saved cartridges into one that stands for all their texts: their tokens one after another, the first one's frozen tokens frozen.</summary>
+    /// <summary>Concatenates saved cartridges into one that represents all of their texts. The first cartridge's frozen tokens stay frozen.</summary>
     /// <param name="folders">The saved cartridges, at least two.</param>
-    /// <param name="output">Folder of the new one.</param>
-    /// <exception cref="AdapterMismatchException">They are no cartridges of one model.</exception>
+    /// <param name="output">Folder of the new cartridge.</param>
+    /// <exception cref="AdapterMismatchException">A folder holds no cartridge, or the cartridges belong to models of different sizes.</exception>
     public static void Compose(IReadOnlyList<string> folders, string output)
     {
         ArgumentNullException.ThrowIfNull(folders);
@@ -32,7 +32,7 @@ public static class CartridgeExtensions
         var options = folders.Select(folder => AdapterConfig.Read(folder) as CartridgeOptions ?? throw new AdapterMismatchException($"{folder} holds no cartridge.")).ToList();
         var first = options[0];
         var odd = options.FindIndex(each => (each.TokenSize, each.HeadCount, each.LayerCount, each.SubmoduleCount) != (first.TokenSize, first.HeadCount, first.LayerCount, first.SubmoduleCount));
-        if (odd >= 0) throw new AdapterMismatchException($"The cartridges in {folders[0]} and {folders[odd]} belong to models of other sizes.");
+        if (odd >= 0) throw new AdapterMismatchException($"The cartridges in {folders[0]} and {folders[odd]} belong to models of different sizes.");
         var all = cat([.. folders.Select(Tokens)], 0);
         AdapterCheckpoint.Write(output, first with { VirtualTokens = (int)all.shape[0] }, new Dictionary<string, Tensor> { ["prompt_embeddings"] = all });
     }

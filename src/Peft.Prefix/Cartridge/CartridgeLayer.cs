@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>K ← [Pₖ; K], V ← [Pᵥ; V] in each layer, the first tokens of P frozen.</summary>
+/// <summary>K ← [Pₖ; K], V ← [Pᵥ; V] in each layer. The first tokens of P are frozen.</summary>
 internal sealed class CartridgeLayer : KeyValuePrompt
 {
     private readonly Parameter whole, trained;

@@ -4,14 +4,14 @@ using Peft.Prefix;
 namespace Peft;
 
 /// <summary>
-/// Cartridge (Eyuboglu et al. 2025, arXiv:2506.06266): a trained key/value cache that stands for a long text. The first tokens stay as they
-/// start, since attention rests on them. Start it from the text.
+/// Cartridge (Eyuboglu et al. 2025, arXiv:2506.06266): a trained KV cache that represents a long text. The first tokens are frozen,
+/// since they act as attention sinks. Initialize it from the text.
 /// </summary>
 [MethodDescription("Cartridge", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Eyuboglu et al. 2025, arXiv:2506.06266")]
 [LearningRate(5e-3)]
 public sealed record CartridgeOptions() : KeyValueOptions("CARTRIDGE")
 {
-    /// <summary>How many of the first virtual tokens are not trained.</summary>
+    /// <summary>Number of leading virtual tokens that are frozen.</summary>
     [JsonPropertyName("num_frozen_tokens")] public int FrozenTokens { get; init; } = 1;
 
     /// <inheritdoc/>

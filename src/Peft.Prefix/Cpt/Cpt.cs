@@ -3,16 +3,16 @@ using TorchSharp;
 
 namespace Peft;
 
-/// <summary>Context-aware prompt tuning on causal language models.</summary>
+/// <summary>Extension methods that apply context-aware prompt tuning to causal language models.</summary>
 public static class CptExtensions
 {
-    /// <summary>Freezes a model and puts examples before its input whose embeddings learn.</summary>
+    /// <summary>Freezes a model and prepends examples with trainable embeddings to its input.</summary>
     /// <param name="model">The model.</param>
     /// <param name="examples">Inputs with their answers.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="beforeInput">Words before each input.</param>
-    /// <param name="beforeAnswer">Words between an input and its answer.</param>
-    /// <exception cref="AdapterOptionsException">The options make no sense.</exception>
+    /// <param name="beforeInput">Text before each input.</param>
+    /// <param name="beforeAnswer">Text between an input and its answer.</param>
+    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyCpt(this IPromptedModel model, IEnumerable<(string Input, string Answer)> examples, ITokenizer tokenizer, string beforeInput = "Input: ", string beforeAnswer = "\nOutput: ")
         => model.Put(CptOptions.FromExamples(examples, tokenizer, beforeInput, beforeAnswer));
 }

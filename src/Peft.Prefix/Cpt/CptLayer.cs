@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>x ← [E + D; x] with the examples' embeddings E <c>[tokens, hidden]</c> and rows of D that stay within a radius each.</summary>
+/// <summary>x ← [E + D; x] with the examples' embeddings E <c>[tokens, hidden]</c>. Each row of D stays within its radius.</summary>
 internal sealed class CptLayer : EmbeddingPrompt
 {
-    private const double Nothing = 1e-10;   // Hugging Face's radius of tokens that do not learn
+    private const double Nothing = 1e-10;   // Hugging Face PEFT's radius for frozen tokens
 
     private readonly Parameter embedding, delta, radius, learns;   // the last two [tokens, 1]
 
@@ -24,7 +24,7 @@ internal sealed class CptLayer : EmbeddingPrompt
 
     private Parameter Column(string name, IEnumerable<double> values) => Frozen(name, tensor(values.ToArray(), TensorType, device: Device).unsqueeze(1), saved: false);
 
-    // As Hugging Face computes it, the input's labels count only where the types before it end with an answer.
+    // As in Hugging Face PEFT, the labels of the input count only if the examples end with an answer.
     private static VirtualLabels LabelsOf(CptOptions options)
     {
         var types = options.TokenTypes!;
@@ -33,7 +33,7 @@ internal sealed class CptLayer : EmbeddingPrompt
         var input = types.Max() % 4 == 0;
         return new(
             [.. types.Zip(options.TokenIds!, (type, id) => type > 0 && type % 4 == 0 ? id : (long)Batch.IgnoredLabel)],
-            // The input's own answer comes last and has weight 1.
+            // The answer of the input comes last and has weight 1.
             [.. types.Select(type => decays && Array.IndexOf(answers, type) is >= 0 and var at ? Math.Pow(options.DecayFactor, answers.Length - at - (input ? 0 : 1)) : 1.0)],
             input);
     }
@@ -52,7 +52,7 @@ internal sealed class CptLayer : EmbeddingPrompt
         return embedding.add(Projected(), One);
     }
 
-    // The file's embeddings have moved already.
+    // The embeddings in the file already include the offsets.
     protected override void Loaded()
     {
         using var _ = no_grad();
@@ -63,7 +63,7 @@ internal sealed class CptLayer : EmbeddingPrompt
     {
         var projected = Projected();
         if (!is_grad_enabled()) return embedding.add(projected, One).unsqueeze(0);
-        using (no_grad()) delta.copy_(projected);   // the optimizer goes on from within the balls
+        using (no_grad()) delta.copy_(projected);   // the optimizer continues from the projected values
         return embedding.add(delta.mul(learns), One).add(projected.mul(learns.neg().add(Kept(1), One)), One).unsqueeze(0);
     }
 }

@@ -4,21 +4,21 @@ using Peft.Prefix;
 
 namespace Peft;
 
-/// <summary>How the labels inside the prompt of CPT are weighed.</summary>
+/// <summary>Weighting of the labels inside CPT's prompt.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<CptLossWeights>))]
 [TypeConverter(typeof(EnumNames<CptLossWeights>))]
 public enum CptLossWeights
 {
-    /// <summary>All alike.</summary>
+    /// <summary>All weights are equal.</summary>
     [JsonStringEnumMemberName("none")] None,
 
-    /// <summary>The later the more, by powers of <see cref="CptOptions.DecayFactor"/>.</summary>
+    /// <summary>Later answers get a larger weight, by powers of <see cref="CptOptions.DecayFactor"/>.</summary>
     [JsonStringEnumMemberName("decay")] Decay,
 }
 
 /// <summary>
-/// Context-aware prompt tuning (Blau et al. 2024, arXiv:2410.17222): examples stand before the input, their embeddings learn within small
-/// balls around where they were, and the answers in the examples count in the loss. For causal language models.
+/// Context-aware prompt tuning (Blau et al. 2024, arXiv:2410.17222): examples are prepended to the input. Their embeddings are trained within
+/// small balls around their initial values, and the examples' answers count in the loss. For causal language models.
 /// </summary>
 [MethodDescription("Context-aware prompt tuning", "x ← [E + D; x], ‖Dᵢ‖ ≤ εᵢ", "Blau et al. 2024, arXiv:2410.17222")]
 [LearningRate(1e-3)]
@@ -27,35 +27,39 @@ public sealed record CptOptions() : PromptOptions("CPT")
     /// <summary>Token ids of the examples.</summary>
     [JsonPropertyName("cpt_token_ids")] public IReadOnlyList<int>? TokenIds { get; init; }
 
-    /// <summary>Kept for Hugging Face's readers. It has no effect there either.</summary>
+    /// <summary>Preserved for Hugging Face PEFT, where it has no effect either.</summary>
     [JsonPropertyName("cpt_mask")] public IReadOnlyList<int>? Mask { get; init; }
 
     /// <summary>
-    /// What each token is. Of an example's number n, from 0: 4n + 1 the words before the input, 4n + 2 the input, 4n + 3 the words before the
-    /// answer, 4n + 4 the answer; 0 for a token that is none of these. All 1 if null.
+    /// Type of each token. In example n, counted from 0: 4n + 1 for the text before the input, 4n + 2 for the input, 4n + 3 for the text before
+    /// the answer, 4n + 4 for the answer. 0 for any other token. If null, all types are 1.
     /// </summary>
     [JsonPropertyName("cpt_tokens_type_mask")] public IReadOnlyList<int>? TokenTypes { get; init; }
 
-    /// <summary>Weights of the answers in the loss.</summary>
+    /// <summary>Weighting of the answers in the loss.</summary>
     [JsonPropertyName("opt_weighted_loss_type")] public CptLossWeights LossWeights { get; init; }
 
-    /// <summary>What the weight of an answer is multiplied by for each answer after it, where weights decay.</summary>
+    /// <summary>Factor on the weight of an answer for each later answer, with <see cref="CptLossWeights.Decay"/>.</summary>
     [JsonPropertyName("opt_loss_decay_factor")] public double DecayFactor { get; init; } = 1;
 
-    /// <summary>How far the embedding of an input token may go, for a model of width 2,048: it is multiplied by √(width ÷ 2048).</summary>
+    /// <summary>
+    /// Maximum distance of an input token's embedding from its initial value, for a model of width 2,048. It is multiplied by √(width ÷ 2048).
+    /// </summary>
     [JsonPropertyName("opt_projection_epsilon")] public double InputRadius { get; init; } = 0.1;
 
-    /// <summary>How far the embedding of the words around inputs and answers may go.</summary>
+    /// <summary>
+    /// Maximum distance of the embeddings of the text around inputs and answers from their initial values, scaled like <see cref="InputRadius"/>.
+    /// </summary>
     [JsonPropertyName("opt_projection_format_epsilon")] public double FormatRadius { get; init; } = 0.1;
 
-    /// <summary>The tokenizer that a reader in Python takes.</summary>
+    /// <summary>Tokenizer that a Python reader loads.</summary>
     [JsonPropertyName("tokenizer_name_or_path")] public string? TokenizerName { get; init; }
 
-    /// <summary>Options for examples.</summary>
+    /// <summary>Creates options from examples.</summary>
     /// <param name="examples">Inputs with their answers.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="beforeInput">Words before each input.</param>
-    /// <param name="beforeAnswer">Words between an input and its answer.</param>
+    /// <param name="beforeInput">Text before each input.</param>
+    /// <param name="beforeAnswer">Text between an input and its answer.</param>
     public static CptOptions FromExamples(IEnumerable<(string Input, string Answer)> examples, ITokenizer tokenizer, string beforeInput = "Input: ", string beforeAnswer = "\nOutput: ")
     {
         ArgumentNullException.ThrowIfNull(examples);
@@ -66,7 +70,7 @@ public sealed record CptOptions() : PromptOptions("CPT")
             var first = types.Count == 0 ? 1 : types[^1] + 1;
             foreach (var (text, part) in new[] { beforeInput, input, beforeAnswer, answer + "\n" }.Select((text, part) => (text, part)))
             {
-                // What a text begins with stands once.
+                // Special tokens are added only once, at the beginning.
                 var added = tokenizer.Encode(text, addSpecialTokens: ids.Count == 0);
                 ids.AddRange(added);
                 types.AddRange(added.Select(_ => first + part));
@@ -93,7 +97,7 @@ public sealed record CptOptions() : PromptOptions("CPT")
     protected override PromptOptions Sized(PromptShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
-        if (!shape.IsCausal) throw new AdapterOptionsException("CPT weighs the loss of predicting the next token: it is for causal language models only.");
+        if (!shape.IsCausal) throw new AdapterOptionsException("CPT weights the next-token loss: it is for causal language models only.");
         var ones = Enumerable.Repeat(1, TokenIds!.Count).ToArray();
         return base.Sized(shape) is CptOptions own ? own with { VirtualTokens = TokenIds.Count, Mask = Mask ?? ones, TokenTypes = TokenTypes ?? ones } : this;
     }

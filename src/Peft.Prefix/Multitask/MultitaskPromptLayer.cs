@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>x ← [P ∘ (Cₜ·Rₜ); x] with P <c>[tokens, hidden]</c>, and for task t Cₜ <c>[tokens, rank]</c> and Rₜ <c>[rank, hidden]</c>.</summary>
+/// <summary>x ← [P ∘ (Cₜ·Rₜ); x] with P <c>[tokens, hidden]</c> and, for task t, Cₜ <c>[tokens, rank]</c> and Rₜ <c>[rank, hidden]</c>.</summary>
 internal sealed class MultitaskPromptLayer : EmbeddingPrompt
 {
     private readonly Parameter prompt, columns, rows;

@@ -4,21 +4,21 @@ using Peft.Prefix;
 
 namespace Peft;
 
-/// <summary>Where a multitask prompt starts.</summary>
+/// <summary>Initialization of a multitask prompt.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<MultitaskStart>))]
 [TypeConverter(typeof(EnumNames<MultitaskStart>))]
 public enum MultitaskStart
 {
-    /// <summary>Normal numbers.</summary>
+    /// <summary>Normally distributed values.</summary>
     [JsonStringEnumMemberName("RANDOM")] Random,
 
     /// <summary>The embeddings of a text.</summary>
     [JsonStringEnumMemberName("TEXT")] Text,
 
-    /// <summary>A trained prompt, and the mean of its tasks.</summary>
+    /// <summary>A trained prompt and the mean of its tasks.</summary>
     [JsonStringEnumMemberName("AVERAGE_SOURCE_TASKS")] AverageOfTasks,
 
-    /// <summary>A trained prompt, and one of its tasks.</summary>
+    /// <summary>A trained prompt and one of its tasks.</summary>
     [JsonStringEnumMemberName("EXACT_SOURCE_TASK")] OneTask,
 
     /// <summary>A trained prompt without its tasks.</summary>
@@ -26,23 +26,25 @@ public enum MultitaskStart
 }
 
 /// <summary>
-/// Multitask prompt tuning (Wang et al. 2023, arXiv:2303.02861): a prompt that all tasks share, times a matrix of low rank for each task.
-/// Which task a row belongs to is said by <see cref="PeftModel.Tasks"/>, or by <c>task_ids</c> in a batch.
+/// Multitask prompt tuning (Wang et al. 2023, arXiv:2303.02861): a prompt that all tasks share, multiplied by a low-rank matrix for each task.
+/// <see cref="PeftModel.Tasks"/> or <c>task_ids</c> in a batch set the task of each row.
 /// </summary>
 [MethodDescription("Multitask prompt tuning", "x ← [P∘(Cₜ·Rₜ); x]", "Wang et al. 2023, arXiv:2303.02861")]
 [LearningRate(1e-3)]
 public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROMPT_TUNING")
 {
-    /// <summary>Where it starts.</summary>
+    /// <summary>Initialization of the prompt.</summary>
     [JsonPropertyName("prompt_tuning_init")] public MultitaskStart Start { get; init; }
 
-    /// <summary>The file with the trained prompt: <c>adapter_model.safetensors</c> or <c>adapter_model.bin</c> of another adapter of this method.</summary>
+    /// <summary>
+    /// File with the trained prompt to initialize from: <c>adapter_model.safetensors</c> or <c>adapter_model.bin</c> of another adapter of this method.
+    /// </summary>
     [JsonPropertyName("prompt_tuning_init_state_dict_path")] public string? StartFile { get; init; }
 
-    /// <summary>Number of the task in it to start from.</summary>
+    /// <summary>Index of the task in <see cref="StartFile"/> to initialize from.</summary>
     [JsonPropertyName("prompt_tuning_init_task")] public int StartTask { get; init; }
 
-    /// <summary>Rank of a task's matrix.</summary>
+    /// <summary>Rank of each task's matrix.</summary>
     [JsonPropertyName("num_ranks")] public int Rank { get; init; } = 1;
 
     /// <summary>Number of tasks.</summary>
@@ -50,7 +52,7 @@ public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROM
 
     private protected override bool StartsAsText => Start == MultitaskStart.Text;
 
-    /// <summary>Whether a trained prompt is read.</summary>
+    /// <summary>True if the prompt is initialized from a trained prompt.</summary>
     [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask or MultitaskStart.SharedOnly;
 
     /// <inheritdoc/>
@@ -60,8 +62,8 @@ public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROM
         if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
         if (StartTask < 0) yield return $"StartTask must not be negative, but was {StartTask}.";
         if (TaskCount < 1) yield return $"TaskCount must be at least 1, but was {TaskCount}.";
-        if (StartsAsAnother && StartFile is null) yield return $"To start from a trained prompt ({Start}), {nameof(StartFile)} must be given.";
-        if (!InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask && TaskCount != 1) yield return $"A start of {Start} is for one new task, but TaskCount was {TaskCount}.";
+        if (StartsAsAnother && StartFile is null) yield return $"To initialize from a trained prompt ({Start}), {nameof(StartFile)} must be set.";
+        if (!InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask && TaskCount != 1) yield return $"Start {Start} initializes a single task, but TaskCount was {TaskCount}.";
     }
 
     /// <inheritdoc/>

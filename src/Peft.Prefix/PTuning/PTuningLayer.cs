@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 
-/// <summary>x ← [g(E); x] with E <c>[tokens, hidden]</c> and a network g; of a saved adapter g(E) itself.</summary>
+/// <summary>x ← [g(E); x] with E <c>[tokens, hidden]</c> and a network g. A loaded adapter holds g(E) itself.</summary>
 internal sealed class PTuningLayer : EmbeddingPrompt
 {
     private readonly Parameter embedding;

@@ -4,21 +4,21 @@ using Peft.Prefix;
 
 namespace Peft;
 
-/// <summary>What makes the virtual tokens of P-tuning.</summary>
+/// <summary>Network that computes P-tuning's virtual tokens.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<PromptEncoder>))]
 [TypeConverter(typeof(EnumNames<PromptEncoder>))]
 public enum PromptEncoder
 {
-    /// <summary>Three linear layers on each token by itself.</summary>
+    /// <summary>Three linear layers applied to each token separately.</summary>
     [JsonStringEnumMemberName("MLP")] Mlp,
 
-    /// <summary>A bidirectional LSTM over the tokens, then two linear layers.</summary>
+    /// <summary>A bidirectional LSTM over the tokens, followed by two linear layers.</summary>
     [JsonStringEnumMemberName("LSTM")] Lstm,
 }
 
 /// <summary>
-/// P-tuning (Liu et al. 2021, arXiv:2103.10385): embeddings before the input, made by a small network. The file holds what the network
-/// gave; training that goes on from a file trains the embeddings themselves.
+/// P-tuning (Liu et al. 2021, arXiv:2103.10385): embeddings before the input, computed by a small network. The file holds the network's
+/// output; training that continues from a file trains the embeddings directly.
 /// </summary>
 [MethodDescription("P-tuning", "x ← [g(E); x]", "Liu et al. 2021, arXiv:2103.10385")]
 [LearningRate(1e-3, SmallModel = 3e-2)]
@@ -27,13 +27,13 @@ public sealed record PTuningOptions() : PromptOptions("P_TUNING")
     /// <summary>The network.</summary>
     [JsonPropertyName("encoder_reparameterization_type")] public PromptEncoder Encoder { get; init; }
 
-    /// <summary>Width of the network; the model's if null.</summary>
+    /// <summary>Hidden width of the network; the model's hidden size if null.</summary>
     [JsonPropertyName("encoder_hidden_size")] public int? EncoderSize { get; init; }
 
-    /// <summary>Layers of the LSTM.</summary>
+    /// <summary>Number of layers of the LSTM.</summary>
     [JsonPropertyName("encoder_num_layers")] public int EncoderLayers { get; init; } = 2;
 
-    /// <summary>Dropout between the layers of the LSTM.</summary>
+    /// <summary>Dropout probability between the layers of the LSTM.</summary>
     [JsonPropertyName("encoder_dropout")] public double EncoderDropout { get; init; }
 
     /// <inheritdoc/>

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Prefix;
 
 /// <summary>
-/// K ← [Pₖ; K], V ← [Pᵥ; V] in each layer, with P itself learned or P = W₂·tanh(W₁·E + b₁) + b₂; with gates [g·Pₖ; K] and [g·Pᵥ; V], where
-/// g is the mean of σ(w·x + c) over the positions x that are seen.
+/// K ← [Pₖ; K], V ← [Pᵥ; V] in each layer. P is trained directly or P = W₂·tanh(W₁·E + b₁) + b₂. With gates, [g·Pₖ; K] and [g·Pᵥ; V], where
+/// g is the mean of σ(w·x + c) over the visible positions x.
 /// </summary>
 internal sealed class PrefixTuningLayer : KeyValuePrompt
 {
@@ -34,7 +34,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
 
     protected override IReadOnlyDictionary<string, Tensor> SavedCopies => projection is null ? base.SavedCopies : SavedPrompt.Of(Flat);
 
-    // Named as the Adapters library does, with the layer's number.
+    // Named as in the Adapters library, with the index of the layer.
     private PrefixGate Gate(int layer)
     {
         var weight = Trainable($"prefix_gates.{layer}.weight", Normal(0.02, 1, Shape.HiddenSize));

@@ -4,25 +4,25 @@ using Peft.Prefix;
 namespace Peft;
 
 /// <summary>
-/// Prefix tuning (Li and Liang 2021, arXiv:2101.00190): learned keys and values before the input in every layer. With a projection the file
-/// holds what it gave; training that goes on from a file trains the keys and values themselves.
+/// Prefix tuning (Li and Liang 2021, arXiv:2101.00190): learned keys and values before the input in every layer. With a projection, the file
+/// holds its output; training that continues from a file trains the keys and values directly.
 /// </summary>
 [MethodDescription("Prefix tuning", "K ← [Pₖ; K], V ← [Pᵥ; V]", "Li and Liang 2021, arXiv:2101.00190")]
 [LearningRate(5e-3, SmallModel = 1e-1)]
 public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
 {
-    /// <summary>Whether two linear layers make keys and values from embeddings, as the paper does in training.</summary>
+    /// <summary>True to compute keys and values from embeddings by two linear layers, as in the paper's training.</summary>
     [JsonPropertyName("prefix_projection")] public bool Projection { get; init; }
 
-    /// <summary>Width between the two layers; that of a layer's keys if null.</summary>
+    /// <summary>Width between the two layers; the size of a layer's keys if null.</summary>
     [JsonPropertyName("encoder_hidden_size")] public int? EncoderSize { get; init; }
 
-    /// <summary><c>zero</c> for keys and values of 0; normal numbers if null.</summary>
+    /// <summary><c>zero</c> to initialize keys and values to 0; null for normally distributed values.</summary>
     [JsonPropertyName("init_weights")] public string? InitWeights { get; init; }
 
     /// <summary>
-    /// Whether a learned gate in each layer scales the prefix's keys and values: σ of a linear function of what the attention reads, averaged over the sequence;
-    /// in a causal model over what each position sees (Mao et al. 2021, arXiv:2110.07577). Hugging Face PEFT has none.
+    /// True to scale the prefix's keys and values in each layer by a learned gate: σ of a linear function of the attention's input, averaged over the sequence,
+    /// or in a causal model over the positions that each position attends to (Mao et al. 2021, arXiv:2110.07577). Hugging Face PEFT has no such gate.
     /// </summary>
     [JsonPropertyName("use_gating"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool UseGating { get; init; }
 
@@ -30,9 +30,9 @@ public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (InitWeights is not (null or "zero")) yield return $"InitWeights must be \"zero\" or left out, but was \"{InitWeights}\".";
+        if (InitWeights is not (null or "zero")) yield return $"InitWeights must be \"zero\" or null, but was \"{InitWeights}\".";
         if (EncoderSize < 1) yield return $"EncoderSize must be at least 1, but was {EncoderSize}.";
-        if (StartText is not null && (Projection || InitWeights is not null)) yield return "With StartText the keys and values themselves are what starts: leave Projection and InitWeights out.";
+        if (StartText is not null && (Projection || InitWeights is not null)) yield return "StartText initializes the keys and values directly: leave Projection and InitWeights out.";
     }
 
     /// <inheritdoc/>

@@ -4,18 +4,18 @@ using Peft.Prefix;
 
 namespace Peft;
 
-/// <summary>Where the virtual tokens of prompt tuning start.</summary>
+/// <summary>Initialization of prompt tuning's virtual tokens.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<PromptStart>))]
 [TypeConverter(typeof(EnumNames<PromptStart>))]
 public enum PromptStart
 {
-    /// <summary>Normal numbers, which lie far from where the model's own embeddings are.</summary>
+    /// <summary>Normally distributed values, far from the model's own embeddings.</summary>
     [JsonStringEnumMemberName("RANDOM")] Random,
 
-    /// <summary>Embeddings of tokens drawn from the vocabulary.</summary>
+    /// <summary>Embeddings of tokens sampled from the vocabulary.</summary>
     [JsonStringEnumMemberName("SAMPLE_VOCAB")] SampleVocabulary,
 
-    /// <summary>Embeddings of a text, repeated or cut to the number of virtual tokens.</summary>
+    /// <summary>Embeddings of a text, repeated or truncated to the number of virtual tokens.</summary>
     [JsonStringEnumMemberName("TEXT")] Text,
 }
 
@@ -24,7 +24,7 @@ public enum PromptStart
 [LearningRate(1e-3, SmallModel = 3e-1)]
 public sealed record PromptTuningOptions() : TextStartOptions("PROMPT_TUNING")
 {
-    /// <summary>Where the virtual tokens start.</summary>
+    /// <summary>Initialization of the virtual tokens.</summary>
     [JsonPropertyName("prompt_tuning_init")] public PromptStart Start { get; init; }
 
     private protected override bool StartsAsText => Start == PromptStart.Text;

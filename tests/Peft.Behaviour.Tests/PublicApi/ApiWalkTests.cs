@@ -125,7 +125,7 @@ public sealed class ApiWalkTests : IDisposable
             case IEnumerable many and not string:
                 foreach (var _ in many.Cast<object?>().Take(20)) { }
                 break;
-            case IDisposable made when made is not nn.Module and not PeftModel and not Tensor: made.Dispose(); break;
+            case IDisposable made when made is not nn.Module and not PeftModel and not Tensor and not TorchSharp.Scalar: made.Dispose(); break;
         }
     }
 
