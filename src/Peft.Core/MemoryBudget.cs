@@ -51,7 +51,7 @@ internal static class MemoryBudget
         ScalarType.ComplexFloat64 => 16,
         ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Int16 => 2,
         ScalarType.Byte or ScalarType.Int8 or ScalarType.Bool => 1,
-        _ => 4,
+        _ => Enum.IsDefined(type) ? 4 : throw new ArgumentOutOfRangeException(nameof(type), type, "This is not a dtype of PyTorch."),
     };
 
     private static string Text(Int128 bytes) => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 30):N1} GiB");

@@ -31,6 +31,7 @@ public sealed class TokensLayer : ReweightLayer
     /// <summary>Creates the layer for a head that is tied to the embedding: it uses the same rows.</summary>
     public TokensLayer(Target target, TokensLayer owner, string name, bool saved) : base(target)
     {
+        ArgumentNullException.ThrowIfNull(owner);
         indices = Shared("token_indices", owner.indices, saved: false);
         rows = Shared(name, owner.rows, saved);
     }

@@ -33,6 +33,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
 
     private static Tensor Empty(ReadOnlySpan<long> shape, ScalarType? dtype, Device? device)
     {
+        if (dtype is { } type and not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) throw new ArgumentException($"A module's parameters must be floating-point numbers, but the dtype is {type}.", nameof(dtype));
         MemoryBudget.Require(shape, dtype, device);
         return empty(shape, dtype, device);
     }

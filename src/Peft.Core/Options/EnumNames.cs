@@ -16,6 +16,7 @@ public sealed class EnumNames<T> : TypeConverter where T : struct, Enum
     public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
 
     /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">The value is not text.</exception>
     /// <exception cref="FormatException">There is no such member.</exception>
     public override object ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value)
     {

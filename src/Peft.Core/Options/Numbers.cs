@@ -50,6 +50,7 @@ internal sealed class PythonNumber : JsonConverter<double>
     // Python's repr: shortest digits; an exponent of at least two digits below 1e-4 and from 1e16.
     public static string Format(double value)
     {
+        if (!double.IsFinite(value)) throw new AdapterOptionsException($"{value} cannot be written as JSON: use a finite number.");
         var magnitude = Math.Abs(value);
         if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16))
         {

@@ -18,6 +18,7 @@ public sealed class TextConverter<T> : TypeConverter
     public override bool CanConvertFrom(ITypeDescriptorContext? context, Type sourceType) => sourceType == typeof(string);
 
     /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">The value is not text.</exception>
     /// <exception cref="FormatException">The text is not a valid value.</exception>
     public override object? ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value)
     {

@@ -15,6 +15,7 @@ public sealed class PassTokens : IDisposable
     public PassTokens(Tensor ids, IReadOnlyList<int>? packedLengths = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
+        ObjectDisposedException.ThrowIf(ids.IsInvalid, ids);
         this.ids = ids.alias().DetachFromDisposeScope();
         PackedLengths = packedLengths;
     }

@@ -78,5 +78,9 @@ public sealed record VirtualLabels(IReadOnlyList<long> Ids, IReadOnlyList<double
 {
     /// <summary>Labels of virtual tokens that the loss ignores.</summary>
     /// <param name="count">Number of virtual tokens.</param>
-    public static VirtualLabels None(int count) => new([.. Enumerable.Repeat((long)Batch.IgnoredLabel, count)], [.. Enumerable.Repeat(1.0, count)]);
+    public static VirtualLabels None(int count)
+    {
+        MemoryBudget.Require([count, 2], ScalarType.Int64, null);
+        return new([.. Enumerable.Repeat((long)Batch.IgnoredLabel, count)], [.. Enumerable.Repeat(1.0, count)]);
+    }
 }

@@ -24,11 +24,11 @@ internal sealed class Arguments(World world, string folder)
         if (type == typeof(string)) return Text(name);
         if (type == typeof(bool)) return false;
         if (type == typeof(int) || type == typeof(long) || type == typeof(double) || type == typeof(float) || type == typeof(byte) || type == typeof(ulong)) return Convert.ChangeType(1, type, null);
+        if (type == typeof(ScalarType)) return ScalarType.Float32;
         if (type.IsEnum) return Enum.GetValues(type).GetValue(0);
         if (type == typeof(Tensor)) return name is "inputIds" or "ids" or "labels" or "tasks" ? SmallModel.Ids(2) : randn(2, 4, 32);
         if (type == typeof(Parameter)) return new Parameter(randn(2, 3));
         if (type == typeof(Device)) return CPU;
-        if (type == typeof(ScalarType)) return ScalarType.Float32;
         if (type == typeof(CancellationToken)) return CancellationToken.None;
         if (type == typeof(ITokenizer)) return new CharacterTokenizer();
         if (type == typeof(ILogitsProcessor)) return new SameScores();
@@ -66,9 +66,9 @@ internal sealed class Arguments(World world, string folder)
         if (type == typeof(byte)) return [byte.MaxValue];
         if (type == typeof(double)) return [double.NaN, 0.0, -1.0, 0.5, double.PositiveInfinity, double.MaxValue, double.Epsilon];
         if (type == typeof(float)) return [float.NaN, 0f, -1f, float.PositiveInfinity];
+        if (type == typeof(ScalarType)) return [ScalarType.Int64, ScalarType.Bool, ScalarType.Float16, ScalarType.ComplexFloat32, (ScalarType)99];
         if (type.IsEnum) return Enum.GetValues(type).Cast<object>().Append(Enum.ToObject(type, 999));
         if (type == typeof(Tensor) || type == typeof(Parameter)) return Tensors().Select(tensor => tensor is null || type == typeof(Tensor) ? tensor : tensor.IsInvalid ? Disposed(new Parameter(randn(2, 2))) : new Parameter(tensor, false));
-        if (type == typeof(ScalarType)) return [ScalarType.Int64, ScalarType.Bool, ScalarType.Float16, ScalarType.ComplexFloat32, (ScalarType)99];
         if (type == typeof(CancellationToken)) return [Cancelled];
         if (type == typeof(Type)) return [null, typeof(int), typeof(PeftModel)];
         if (type == typeof(JsonObject) || type == typeof(JsonNode)) return [null, new JsonObject(), new JsonObject { ["model_type"] = 3, ["vocab_size"] = "many" }];
