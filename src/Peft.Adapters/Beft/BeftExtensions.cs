@@ -10,5 +10,5 @@ public static class BeftExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyBeft(this nn.Module model, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new BeftOptions { TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
+        => model.ApplyAdapter(new BeftOptions { TargetModules = targets });
 }

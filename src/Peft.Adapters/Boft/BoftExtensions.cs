@@ -12,5 +12,5 @@ public static class BoftExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyBoft(this nn.Module model, int blockSize = 4, int factors = 1, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new BoftOptions { BlockSize = blockSize, ButterflyFactors = factors, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
+        => model.ApplyAdapter(new BoftOptions { BlockSize = blockSize, ButterflyFactors = factors, TargetModules = targets });
 }

@@ -11,5 +11,5 @@ public static class HraExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyHra(this nn.Module model, int rank = 8, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new HraOptions { Rank = rank, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
+        => model.ApplyAdapter(new HraOptions { Rank = rank, TargetModules = targets });
 }

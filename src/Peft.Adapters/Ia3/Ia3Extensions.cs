@@ -11,5 +11,5 @@ public static class Ia3Extensions
     /// <param name="feedForward">Targets whose inputs are scaled instead of their outputs. If null, the architecture's default.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyIa3(this nn.Module model, ModuleSelector? targets = null, ModuleSelector? feedForward = null)
-        => model.ApplyAdapter(new Ia3Options { TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear), FeedForwardModules = feedForward });
+        => model.ApplyAdapter(new Ia3Options { TargetModules = targets, FeedForwardModules = feedForward });
 }

@@ -19,7 +19,7 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
     [JsonPropertyName("init_ia3_weights")] public bool InitWeights { get; init; } = true;
 
     /// <inheritdoc/>
-    protected override ModuleSelector? DefaultTargets(ModelTree model) => model?.ModelType is { } type && Ia3Targets.For(type) is { } usual ? ModuleSelector.Create([.. usual.Targets]) : null;
+    protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, Ia3Targets.Names);
 
     /// <inheritdoc/>
     protected override bool WritesFanInFanOut => true;

@@ -20,5 +20,8 @@ internal static class Ia3Targets
         ["qwen2"] = (["q_proj", "v_proj", "down_proj"], ["down_proj"]), ["qwen3"] = (["q_proj", "v_proj", "down_proj"], ["down_proj"]),
     };
 
+    /// <summary>The default targets alone.</summary>
+    public static IReadOnlyDictionary<string, string[]> Names { get; } = Table.ToDictionary(pair => pair.Key, pair => pair.Value.Targets);
+
     public static (string[] Targets, string[] FeedForward)? For(string modelType) => Table.TryGetValue(modelType, out var found) ? found : null;
 }

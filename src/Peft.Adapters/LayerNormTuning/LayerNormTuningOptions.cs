@@ -29,7 +29,7 @@ public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
     protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (DefaultsFor(model, Usual) is { } usual) return usual;
+        if (model.ModelType is { } type && Usual.TryGetValue(type, out var usual)) return usual;
         string[] norms = [.. model.Targets.Where(target => !target.IsMatrix).Select(target => target.Path)];
         return norms.Length == 0 ? null : ModuleSelector.Create(norms);
     }

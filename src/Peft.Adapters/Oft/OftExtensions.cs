@@ -11,5 +11,5 @@ public static class OftExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyOft(this nn.Module model, int blockSize = 32, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new OftOptions { BlockSize = blockSize, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
+        => model.ApplyAdapter(new OftOptions { BlockSize = blockSize, TargetModules = targets });
 }

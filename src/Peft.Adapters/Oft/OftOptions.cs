@@ -55,7 +55,7 @@ public sealed record OftOptions() : TargetedOptions("OFT")
             yield return $"Give either BlockCount or BlockSize and leave the other at 0: they were {BlockCount} and {BlockSize}.";
         if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
         if (Constrained && !(Epsilon > 0)) yield return $"Epsilon must be above 0 with Constrained, but was {Epsilon}.";
-        if (NeumannTerms < 1) yield return $"NeumannTerms must be at least 1, but was {NeumannTerms}.";
+        if (NeumannTerms is < 1 or > 1000) yield return $"NeumannTerms must be between 1 and 1000, but was {NeumannTerms}: each term takes a product of matrices.";
     }
 
     /// <inheritdoc/>

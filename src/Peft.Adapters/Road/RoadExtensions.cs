@@ -12,5 +12,5 @@ public static class RoadExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyRoad(this nn.Module model, RoadVariant variant = RoadVariant.Road1, int groupSize = 64, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new RoadOptions { Variant = variant, GroupSize = groupSize, TargetModules = targets ?? (model is IPretrainedModel ? null : ModuleSelector.AllLinear) });
+        => model.ApplyAdapter(new RoadOptions { Variant = variant, GroupSize = groupSize, TargetModules = targets });
 }

@@ -102,15 +102,16 @@ public abstract record TargetedOptions : AdapterOptions
     protected internal virtual ModuleSelector? DefaultTargets(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return DefaultTargetTable.Find(model) ?? (model.Model is IPretrainedModel ? null : ModuleSelector.AllLinear);
+        return DefaultsFor(model, DefaultTargetTable.Entries);
     }
 
-    /// <summary>The entry of a table of default targets for the model's architecture (<c>model_type</c> of its configuration); null if there is none.</summary>
+    /// <summary>The entry of a table of default targets for the model's architecture (<c>model_type</c> of its configuration), and every linear module of a model that is not a pretrained transformer; null if there is none.</summary>
     protected static ModuleSelector? DefaultsFor(ModelTree model, IReadOnlyDictionary<string, string[]> table)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(table);
-        return DefaultTargetTable.Find(model, table);
+        return model.ModelType is { } type && table.TryGetValue(type, out var names) ? ModuleSelector.Create(names)
+            : model.Model is IPretrainedModel ? null : ModuleSelector.AllLinear;
     }
 
     /// <summary>The options with defaults that follow from the targets and the model filled in, as they are saved. Unchanged by default.</summary>

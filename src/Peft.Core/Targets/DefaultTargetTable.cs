@@ -3,7 +3,7 @@ namespace Peft;
 /// <summary>The modules that weight-update methods adapt by default, per architecture (Hugging Face PEFT's table).</summary>
 internal static class DefaultTargetTable
 {
-    private static readonly Dictionary<string, string[]> Table = new()
+    public static IReadOnlyDictionary<string, string[]> Entries { get; } = new Dictionary<string, string[]>
     {
         ["t5"] = ["q", "v"], ["mt5"] = ["q", "v"], ["bart"] = ["q_proj", "v_proj"],
         ["gpt2"] = ["c_attn"], ["gpt_bigcode"] = ["c_attn"], ["gpt_neo"] = ["q_proj", "v_proj"], ["gptj"] = ["q_proj", "v_proj"],
@@ -18,9 +18,4 @@ internal static class DefaultTargetTable
         ["phi"] = ["q_proj", "v_proj", "fc1", "fc2"], ["phi3"] = ["qkv_proj"],
         ["btlm"] = ["c_proj", "c_attn"], ["codegen"] = ["qkv_proj"], ["mpt"] = ["Wqkv"], ["cohere"] = ["q_proj", "v_proj"],
     };
-
-    public static ModuleSelector? Find(ModelTree model) => Find(model, Table);
-
-    /// <summary>The entry of a table for the model's architecture; null if there is none.</summary>
-    public static ModuleSelector? Find(ModelTree model, IReadOnlyDictionary<string, string[]> table) => model.ModelType is { } type && table.TryGetValue(type, out var names) ? ModuleSelector.Create(names) : null;
 }

@@ -167,7 +167,8 @@ public sealed record TrainingOptions
         Check(!string.IsNullOrWhiteSpace(BestMetric), "BestMetric must be 'loss' or the name of a metric, but was empty.");
         Check(SaveEverySteps is null || OutputFolder is not null, $"SaveEverySteps is {SaveEverySteps}, but there is no OutputFolder to save to.");
         errors.AddRange(Schedule.Errors());
-        errors.AddRange(Optimizer.Errors());
+        string[] nulls = [.. NullValues.Errors(Optimizer)];
+        errors.AddRange(nulls.Length > 0 ? nulls : Optimizer.Errors());
         return errors;
     }
 }

@@ -61,7 +61,7 @@ public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
         if (Svd is not ("full" or "lowrank")) yield return $"Svd must be 'full' or 'lowrank', but was '{Svd}'.";
         if (Alpha == 0) yield return "Alpha must not be 0.";
         if (SvdIterations < 0) yield return $"SvdIterations must not be negative, but was {SvdIterations}.";
-        if (SeriesTerms < 1) yield return $"SeriesTerms must be at least 1, but was {SeriesTerms}.";
+        if (SeriesTerms is < 1 or > 1000) yield return $"SeriesTerms must be between 1 and 1000, but was {SeriesTerms}: each term takes a product of matrices.";
     }
 
     /// <inheritdoc/>

@@ -18,6 +18,7 @@ internal sealed class XloraMixture : SharedTensors, IReadsFirstPass, IMayBeMissi
     {
         (this.options, this.model, Experts) = (options, model.Model, experts);
         var outputs = experts.Count * (options.IsLayerwise ? targets.Count : 1);
+        AdapterPlan.Allow(CPU, options.Depth, 256);   // a layer takes a kilobyte at least, however narrow it is
         long[] widths = [model.Prompted.PromptShape.HiddenSize, .. Enumerable.Repeat((long)options.Size, options.Depth - 1), outputs];
         // Indices in a torch Sequential include the activation and dropout modules.
         var stride = options.Dropout > 0 ? 3 : 2;

@@ -19,6 +19,7 @@ internal sealed class PTuningLayer : EmbeddingPrompt
         long size = options.EncoderSize!.Value;
         if (options.Encoder == PromptEncoder.Lstm)
         {
+            AdapterPlan.Allow(Device, options.EncoderLayers, 8 * size, Shape.HiddenSize + 2 * size);
             lstm = nn.LSTM(Shape.HiddenSize, size, options.EncoderLayers, batchFirst: true, dropout: options.EncoderDropout, bidirectional: true).to(TensorType).to(Device);
             Adopt("prompt_encoder.lstm_head", lstm);
         }
