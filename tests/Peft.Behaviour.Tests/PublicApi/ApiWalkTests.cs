@@ -141,13 +141,18 @@ public sealed class ApiWalkTests : IDisposable
 
     private static void Await(IAsyncEnumerable<object> later)
     {
+        var each = later.GetAsyncEnumerator();
         try
         {
-            later.GetAsyncEnumerator().MoveNextAsync().AsTask().Wait(TimeSpan.FromSeconds(60)).ShouldBeTrue();
+            each.MoveNextAsync().AsTask().Wait(TimeSpan.FromSeconds(60)).ShouldBeTrue();
         }
         catch (AggregateException error)
         {
             ExceptionDispatchInfo.Throw(error.InnerException!);
+        }
+        finally
+        {
+            each.DisposeAsync().AsTask().Wait();
         }
     }
 
