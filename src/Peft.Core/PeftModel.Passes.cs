@@ -137,8 +137,8 @@ public sealed partial class PeftModel
     /// <summary>Virtual tokens of the adapters in effect, for the model's forward pass; null if there are none.</summary>
     public PromptStack? Prompts => Current(state => state.Prompts);
 
-    /// <summary>True if an adapter in effect mixes positions (<see cref="AdapterLayer.MixesPositions"/>).</summary>
-    public bool MixesPositions => Current(state => state.Adapters.SelectMany(adapter => adapter.Layers).Any(layer => layer.MixesPositions));
+    /// <summary>True if an adapter in effect mixes positions (<see cref="IMixesPositions"/>).</summary>
+    public bool MixesPositions => Current(state => state.Adapters.SelectMany(adapter => adapter.Layers).Any(layer => layer is IMixesPositions));
 
     /// <summary>
     /// True if rows of a batch may run in separate concurrent passes: rows have no adapters or tasks of their own, and no layer in effect

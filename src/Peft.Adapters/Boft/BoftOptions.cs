@@ -39,9 +39,7 @@ public sealed record BoftOptions() : TargetedOptions("BOFT")
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var error in base.Errors()) yield return error;
-        if (BlockCount < 0 || BlockSize < 0 || (BlockCount == 0) == (BlockSize == 0))
-            yield return $"Give either BlockCount or BlockSize and leave the other at 0: they were {BlockCount} and {BlockSize}.";
+        foreach (var error in base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize))) yield return error;
         if (ButterflyFactors < 1) yield return $"ButterflyFactors must be at least 1, but was {ButterflyFactors}.";
         if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
     }

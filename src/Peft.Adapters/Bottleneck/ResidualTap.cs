@@ -4,12 +4,10 @@ namespace Peft.Adapters;
 
 /// <summary>Captures a module's input, the residual stream, for the layer after the sub-block. The module's output does not change.</summary>
 /// <param name="target">A module whose input is the residual stream.</param>
-internal sealed class ResidualTap(Target target) : AdapterLayer(target)
+internal sealed class ResidualTap(Target target) : AdapterLayer(target), IKeepsEmbedding
 {
     // Forward passes may run in several threads at once. Each runs the tap before the layer that reads it.
     private readonly ThreadLocal<Tensor?> seen = new();
-
-    protected override bool SavesEmbedding => false;
 
     /// <summary>The input captured by the last forward pass in this thread. The caller owns it.</summary>
     public Tensor Take()

@@ -11,7 +11,7 @@ namespace Peft.Adapters;
 /// <remarks>
 /// The GLOW block of the Adapters library 1.2 does not use one of its networks and is not invertible. This is the complete block, with both networks.
 /// </remarks>
-internal sealed class InvertibleLayer : TransformLayer
+internal sealed class InvertibleLayer : TransformLayer, IKeepsEmbedding
 {
     private const double Clamp = 5;
 
@@ -28,8 +28,6 @@ internal sealed class InvertibleLayer : TransformLayer
         fromSecond = Network(scales ? "s2" : "F", second, scales ? 2 * first : first, factor, act);
         fromFirst = Network(scales ? "s1" : "G", first, scales ? 2 * second : second, factor, act);
     }
-
-    protected override bool SavesEmbedding => false;
 
     protected override Tensor TransformOutput(Tensor input, Tensor output) => Couple(output);
 
@@ -69,9 +67,7 @@ internal sealed class InvertibleLayer : TransformLayer
 }
 
 /// <summary>Applies the inverse of an invertible adapter to a module's input.</summary>
-internal sealed class InverseLayer(Target target, InvertibleLayer forward) : TransformLayer(target)
+internal sealed class InverseLayer(Target target, InvertibleLayer forward) : TransformLayer(target), IKeepsEmbedding
 {
-    protected override bool SavesEmbedding => false;
-
     protected override Tensor TransformInput(Tensor input) => forward.Invert(input);
 }

@@ -50,9 +50,7 @@ public sealed record OftOptions() : TargetedOptions("OFT")
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var error in base.Errors()) yield return error;
-        if (BlockCount < 0 || BlockSize < 0 || (BlockCount == 0) == (BlockSize == 0))
-            yield return $"Give either BlockCount or BlockSize and leave the other at 0: they were {BlockCount} and {BlockSize}.";
+        foreach (var error in base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize))) yield return error;
         if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
         if (Constrained && !(Epsilon > 0)) yield return $"Epsilon must be above 0 with Constrained, but was {Epsilon}.";
         if (NeumannTerms is < 1 or > 1000) yield return $"NeumannTerms must be between 1 and 1000, but was {NeumannTerms}: each term takes a product of matrices.";

@@ -67,7 +67,7 @@ public sealed class Adapter
 
     /// <summary>Further tensors of the file, which are not read back.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedCopies
-        => Owners.SelectMany(each => each.Owner.SavedCopies.Select(pair => (each.Prefix + pair.Key, pair.Value)));
+        => Owners.SelectMany(each => ((each.Owner as ISavesCopies)?.SavedCopies ?? new Dictionary<string, Tensor>()).Select(pair => (each.Prefix + pair.Key, pair.Value)));
 
     internal void Loaded()
     {

@@ -32,20 +32,11 @@ public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).We
     /// <param name="inner">The weights of the enclosed module, with its adapters merged.</param>
     protected internal virtual Weights? Merge(Weights inner) => null;
 
-    /// <summary>True if the output at one position depends on the input at others; the model must then mask padding.</summary>
-    protected internal virtual bool MixesPositions => false;
-
     /// <summary>
     /// True if a training pass depends on more than its own rows: on their index in the batch, on other rows, or on state that passes change.
     /// All rows of a batch must then run in a single pass.
     /// </summary>
     protected internal virtual bool DependsOnBatch => false;
-
-    /// <summary>
-    /// True if the adapter's file also holds the base weight when this layer adapts the token embedding or the head, as in Hugging Face
-    /// PEFT's files.
-    /// </summary>
-    protected internal virtual bool SavesEmbedding => true;
 
     /// <summary>True if <see cref="Merge"/> changes the weight; false if it changes only the bias.</summary>
     internal virtual bool ChangesWeight => true;

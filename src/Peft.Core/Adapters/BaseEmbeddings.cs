@@ -33,7 +33,7 @@ internal static class BaseEmbeddings
         {
             var layers = adapter.Layers.Where(layer => layer.Target == target).ToList();
             // Such a layer saves rows itself.
-            if (layers.Any(layer => layer is FullLayer or TokensLayer || !layer.SavesEmbedding)) continue;
+            if (layers.Any(layer => layer is FullLayer or TokensLayer or IKeepsEmbedding)) continue;
             if (whole || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
                 yield return (adapter.Key(target, layers.Count > 0 ? Adapted : Plain), target);
         }

@@ -79,9 +79,6 @@ public abstract class TensorOwner : IDisposable
         return tensor.Value.detach();
     }
 
-    /// <summary>Additional tensors of the file, by name: other forms of saved tensors, which are not read back. None by default.</summary>
-    protected internal virtual IReadOnlyDictionary<string, Tensor> SavedCopies => System.Collections.ObjectModel.ReadOnlyDictionary<string, Tensor>.Empty;
-
     /// <summary>Called once the saved tensors have been loaded, to update everything that depends on them.</summary>
     protected internal virtual void Loaded() { }
 

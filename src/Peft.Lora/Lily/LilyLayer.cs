@@ -7,7 +7,7 @@ namespace Peft.Lora;
 /// Lily (Zhong et al. 2024, arXiv:2407.09946): y = W·x + s·(Σₑ pₑ·Bₑ)ᵀ·A·x with A <c>[rank, in]</c> and experts B <c>[experts·rank, out]</c>.
 /// p is the router's softmax over A·x, averaged over all positions.
 /// </summary>
-internal sealed class LilyLayer : TransformLayer
+internal sealed class LilyLayer : TransformLayer, IMixesPositions
 {
     private readonly Parameter a, b, router;
     private readonly double scaling;
@@ -24,8 +24,6 @@ internal sealed class LilyLayer : TransformLayer
         b = ownerOfB is null ? Trainable("lily_B.weight", options.InitWeights ? Zeros(shape) : KaimingUniform(shape)) : Shared("lily_B.weight", ownerOfB.b, saved: true);
         router = Trainable("lily_router.weight", KaimingUniform(options.Experts, options.Rank));
     }
-
-    protected override bool MixesPositions => true;
 
     protected override bool DependsOnBatch => true;
 

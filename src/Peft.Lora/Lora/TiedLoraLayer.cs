@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// LoRA of a head that is tied to the token embedding. It uses the embedding's factors, transposed, so that the two weights stay tied. The
 /// factors are saved for both modules, as in Hugging Face PEFT.
 /// </summary>
-internal sealed class TiedLoraLayer : DeltaLayer
+internal sealed class TiedLoraLayer : DeltaLayer, ISavesCopies
 {
     private readonly LoraLayer owner;
 
@@ -24,7 +24,7 @@ internal sealed class TiedLoraLayer : DeltaLayer
 
     protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.MatrixB.t()).mul(Kept(owner.Scaling)), owner.MatrixA.t());
 
-    protected override IReadOnlyDictionary<string, Tensor> SavedCopies => new Dictionary<string, Tensor>
+    public IReadOnlyDictionary<string, Tensor> SavedCopies => new Dictionary<string, Tensor>
     {
         ["lora_A.weight"] = owner.MatrixB.t().detach(),
         ["lora_B.weight"] = owner.MatrixA.t().detach(),

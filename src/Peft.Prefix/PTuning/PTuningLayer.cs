@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Prefix;
 
 /// <summary>x ← [g(E); x] with E <c>[tokens, hidden]</c> and a network g. A loaded adapter holds g(E) itself.</summary>
-internal sealed class PTuningLayer : EmbeddingPrompt
+internal sealed class PTuningLayer : EmbeddingPrompt, ISavesCopies
 {
     private readonly Parameter embedding;
     private readonly Perceptron? head;
@@ -27,8 +27,8 @@ internal sealed class PTuningLayer : EmbeddingPrompt
             lstm is null ? (long[])[Shape.HiddenSize, size, size, Shape.HiddenSize] : [2 * size, 2 * size, Shape.HiddenSize]);
     }
 
-    protected override IReadOnlyDictionary<string, Tensor> SavedCopies
-        => head is null ? base.SavedCopies : SavedPrompt.Of(() => Embeddings(null, training: false)[0]);
+    public IReadOnlyDictionary<string, Tensor> SavedCopies
+        => head is null ? new Dictionary<string, Tensor>() : SavedPrompt.Of(() => Embeddings(null, training: false)[0]);
 
     protected override Tensor Embeddings(Tensor? tasks, bool training)
     {

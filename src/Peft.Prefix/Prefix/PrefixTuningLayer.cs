@@ -7,7 +7,7 @@ namespace Peft.Prefix;
 /// K ← [Pₖ; K], V ← [Pᵥ; V] in each layer. P is trained directly or P = W₂·tanh(W₁·E + b₁) + b₂. With gates, [g·Pₖ; K] and [g·Pᵥ; V], where
 /// g is the mean of σ(w·x + c) over the visible positions x.
 /// </summary>
-internal sealed class PrefixTuningLayer : KeyValuePrompt
+internal sealed class PrefixTuningLayer : KeyValuePrompt, ISavesCopies
 {
     private readonly Parameter embedding;
     private readonly Perceptron? projection;
@@ -32,7 +32,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt
 
     public override IReadOnlyList<PrefixGate>? Gates { get; }
 
-    protected override IReadOnlyDictionary<string, Tensor> SavedCopies => projection is null ? base.SavedCopies : SavedPrompt.Of(Flat);
+    public IReadOnlyDictionary<string, Tensor> SavedCopies => projection is null ? new Dictionary<string, Tensor>() : SavedPrompt.Of(Flat);
 
     // Named as in the Adapters library, with the index of the layer.
     private PrefixGate Gate(int layer)

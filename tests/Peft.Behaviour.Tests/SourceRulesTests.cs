@@ -1,0 +1,75 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+
+namespace Peft.Behaviour.Tests;
+
+/// <summary>What the sources of the methods promise: they know no kind of module, and share no code that should be in Core.</summary>
+public partial class SourceRulesTests
+{
+    private const int SharedLines = 5;
+
+    private static readonly string Source = typeof(SourceRulesTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(each => each.Key == "SourceFolder").Value!;
+
+    // A method is a folder of its package.
+    private static IEnumerable<string> MethodFolders
+        => new[] { "Peft.Lora", "Peft.Adapters", "Peft.Prefix" }.SelectMany(package => Directory.EnumerateDirectories(Path.Combine(Source, package)))
+            .Where(folder => Path.GetFileName(folder) is not ("bin" or "obj" or "buildTransitive"));
+
+    [Fact]
+    public void No_method_names_the_type_of_an_operation()
+    {
+        var found = MethodFolders.SelectMany(Files).SelectMany(file => File.ReadLines(file).Select((line, number) => (File: Path.GetFileName(file), Number: number + 1, Text: Code(line))))
+            .Where(line => Operation().IsMatch(line.Text)).Select(line => $"{line.File}:{line.Number}: {line.Text}");
+        found.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void No_two_methods_share_five_lines()
+    {
+        var seen = new Dictionary<string, string>();
+        var shared = new List<string>();
+        foreach (var folder in MethodFolders)
+            foreach (var file in Files(folder))
+            {
+                string[] lines = [.. File.ReadLines(file).Select(Code).Where(line => line.Length > 2)];
+                for (var i = 0; i + SharedLines <= lines.Length; i++)
+                {
+                    var run = string.Join('\n', lines[i..(i + SharedLines)]);
+                    if (seen.TryGetValue(run, out var other) && other != folder) shared.Add($"{Path.GetFileName(other)} and {Path.GetFileName(folder)}:\n{run}");
+                    else seen.TryAdd(run, folder);
+                }
+            }
+        shared.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void No_type_that_methods_derive_from_has_more_than_twelve_virtual_members()
+    {
+        const BindingFlags Members = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance;
+        var wide = typeof(PeftModel).Assembly.GetExportedTypes().Where(type => type is { IsSealed: false, IsInterface: false } && type.GetConstructors(Members).Any(each => each.IsPublic || each.IsFamily || each.IsFamilyOrAssembly) && !typeof(Exception).IsAssignableFrom(type))
+            .Select(type => (type.Name, Virtual: type.GetMethods(Members).Where(method => method is { IsVirtual: true, IsFinal: false } && !method.IsAssembly && !method.IsFamilyAndAssembly
+                && IsOurs(method.GetBaseDefinition().DeclaringType!) && !method.GetBaseDefinition().IsDefined(typeof(System.Runtime.CompilerServices.CompilerGeneratedAttribute), false) && method.Name is not ("Equals" or "GetHashCode" or "ToString" or "PrintMembers" or "<Clone>$")).Select(method => method.Name).Distinct().ToList()))
+            .Where(type => type.Virtual.Count > 12).Select(type => $"{type.Name} has {type.Virtual.Count}: {string.Join(", ", type.Virtual)}");
+        wide.ShouldBeEmpty();
+    }
+
+    private static bool IsOurs(Type type) => type.Assembly == typeof(PeftModel).Assembly;
+
+    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories);
+
+    // Without comments, strings and what every file has.
+    private static string Code(string line)
+    {
+        line = Strings().Replace(line, "\"\"");
+        var comment = line.IndexOf("//", StringComparison.Ordinal);
+        if (comment >= 0) line = line[..comment];
+        line = line.Trim();
+        return line.StartsWith("using ", StringComparison.Ordinal) || line.StartsWith("namespace ", StringComparison.Ordinal) || line.StartsWith('[') ? "" : line;
+    }
+
+    [GeneratedRegex("\\$?\"(?:[^\"\\\\]|\\\\.)*\"")]
+    private static partial Regex Strings();
+
+    [GeneratedRegex(@"\b(?:LinearTarget|EmbeddingTarget|ConvolutionTarget|LayerNormTarget|OwnTarget|ParameterTarget|TransposedLinear|Conv[123]d|Modules\.(?:Linear|Embedding|LayerNorm|RmsNorm))\b")]
+    private static partial Regex Operation();
+}

@@ -1,0 +1,73 @@
+using Peft.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Docs.Tests.Snippets;
+
+/// <summary>What the README of each package shows.</summary>
+public class Packages : InFolder
+{
+    [Fact]
+    public void Core()
+    {
+        using var scope = NewDisposeScope();
+        var (inputs, labels) = (randn(32, 8), randn(32, 1));
+        // snippet: package-core
+        using var model = nn.Sequential(("hidden", nn.Linear(8, 16)), ("activation", nn.Tanh()), ("head", nn.Linear(16, 1)));
+        using var peft = model.ApplyPartial("head");                       // train one module of any TorchSharp model
+        var data = TrainingDataset.From(inputs, labels);
+        new Trainer(peft, data) { Loss = batch => nn.functional.mse_loss(model.call(batch.InputIds), batch.Labels!) }.Train();
+        peft.SaveAdapter("out/partial");
+        // end
+        peft.CountParameters().Trainable.ShouldBe(17);
+    }
+
+    [Fact]
+    public void Lora()
+    {
+        using var scope = NewDisposeScope();
+        var (inputs, labels) = (randn(32, 8), randn(32, 1));
+        // snippet: package-lora
+        using var model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1));
+        using var peft = model.ApplyLora(rank: 4);                         // the base model is frozen
+        var trainer = new Trainer(peft, TrainingDataset.From(inputs, labels)) { Loss = batch => nn.functional.mse_loss(model.call(batch.InputIds), batch.Labels!) };
+        trainer.Train();
+        peft.SaveAdapter("out/lora");                                      // adapter_config.json and adapter_model.safetensors, as Hugging Face PEFT writes them
+        peft.MergeAndUnload();                                             // a plain model again
+        // end
+        PeftModel.Of(model).ShouldBeNull();
+    }
+
+    [Fact]
+    public void Adapters()
+    {
+        // snippet: package-adapters
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyIa3();                                 // scales keys, values and the feed-forward network
+        peft.Add("bottleneck", new BottleneckOptions { ReductionFactor = 4 });
+        peft.Activate("bottleneck");
+        // end
+        peft.Active.ShouldBe(["bottleneck"]);
+    }
+
+    [Fact]
+    public void Prefix()
+    {
+        // snippet: package-prefix
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyPrefixTuning(virtualTokens: 10);       // keys and values that precede the input of each layer
+        // end
+        peft.Prompts!.PrefixCount.ShouldBe(10);
+    }
+
+    [Fact]
+    public void Models()
+    {
+        // snippet: package-models
+        using var model = CausalLM.FromPretrained("models/stories260K");   // a folder in Hugging Face's layout, or a model of the hub
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        Console.WriteLine(model.Generate("Once upon a time", tokenizer, new GenerationOptions { MaxNewTokens = 20 }));
+        // end
+        tokenizer.Encode("Once upon a time").ShouldNotBeEmpty();
+    }
+}
