@@ -17,7 +17,7 @@ internal sealed record Contestant(string Name, AdapterOptions Options)
         new("full fine-tuning", new FullOptions()),
         new("LoRA r8", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = Everywhere }),
         new("DoRA r8", new LoraOptions { Rank = 8, Alpha = 16, UseDora = true, TargetModules = Everywhere }),
-        new("AdaLoRA r12→8", new AdaloraOptions { Alpha = 16, TargetModules = Everywhere, WarmupSteps = 30, FinalSteps = 100, Interval = 10, TotalSteps = 300 }),
+        new("AdaLoRA r12→8", new AdaLoraOptions { Alpha = 16, TargetModules = Everywhere, WarmupSteps = 30, FinalSteps = 100, Interval = 10, TotalSteps = 300 }),
         new("bottleneck ÷ 4", new BottleneckOptions { ReductionFactor = 4 }),
         new("OFT 4×4", new OftOptions { BlockSize = 4, TargetModules = Everywhere }),
         new("(IA)³", new Ia3Options()),

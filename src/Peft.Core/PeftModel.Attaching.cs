@@ -38,7 +38,7 @@ public sealed partial class PeftModel
             if (plan.Options.Task is null && Module is ITaskModel { Task: { } description }) plan = plan with { Options = plan.Options with { Task = description } };
             made = new Adapter(name, plan)
             {
-                Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.Idle(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
+                Warnings = [.. BaseModelName.Warnings(name, options, Module), .. options is TargetedOptions targeted ? TargetMatcher.UnmatchedNames(targeted, Tree).Select(idle => $"Adapter '{name}': {idle}") : []],
             };
             prepare(made);
             return made;

@@ -148,7 +148,7 @@ public sealed class HostileConfigTests : BehaviourTests
     public void Experts_whose_names_lead_out_of_the_folder_are_refused(string name)
     {
         using var model = Create();
-        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new XloraOptions { Adapters = new Dictionary<string, string> { [name] = Folder } })).Message.ShouldContain(name);
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new XLoraOptions { Adapters = new Dictionary<string, string> { [name] = Folder } })).Message.ShouldContain(name);
     }
 
     // Linux keeps the most memory that a process ever had, and forgets it on request.

@@ -24,9 +24,9 @@ internal sealed record Sample(AdapterOptions Options)
         new(new FourierFtOptions { Frequencies = 50 }),
         new(new WaveFtOptions { Coefficients = 50 }),
         new(new ShiraOptions { Rank = 2 }),
-        new(new VbloraOptions { Vectors = 12, VectorLength = 8 }),
-        new(new AdaloraOptions { InitialRank = 4, TargetRank = 2 }),
-        new(new RandloraOptions { Rank = 4 }),
+        new(new VbLoraOptions { Vectors = 12, VectorLength = 8 }),
+        new(new AdaLoraOptions { InitialRank = 4, TargetRank = 2 }),
+        new(new RandLoraOptions { Rank = 4 }),
         new(new PsoftOptions { Rank = 4, Alpha = 4 }),
         new(new PromptTuningOptions { VirtualTokens = 3 }),
         new(new PTuningOptions { VirtualTokens = 3, Encoder = PromptEncoder.Lstm }),
@@ -36,7 +36,7 @@ internal sealed record Sample(AdapterOptions Options)
         new(new CartridgeOptions { VirtualTokens = 3 }),
         new(new AdaptionPromptOptions { Length = 3, Layers = 2 }),
         new(new AdamssOptions { Rank = 8, SubspaceCount = 3 }),
-        new(new XloraOptions { Adapters = Experts(), Depth = 2, Size = 8 }),
+        new(new XLoraOptions { Adapters = Experts(), Depth = 2, Size = 8 }),
     }.ToDictionary(sample => sample.Options.PeftType);
 
     /// <summary>The sample of a method.</summary>

@@ -50,7 +50,7 @@ public sealed class LawTests
         ("bias", All with { UseLoraBias = true, TargetModules = ["image", "signal", "leave"] }),
         ("biases", All with { Bias = "all" }),
         ("kasa", All with { Kasa = new(), TargetModules = Products }),
-        ("bdlora", All with { Bdlora = new() { Blocks = 2, BlocksInB = ["linear"], BlocksInA = ["turned", "leave"] }, TargetModules = Products }),
+        ("bdlora", All with { BdLora = new() { Blocks = 2, BlocksInB = ["linear"], BlocksInA = ["turned", "leave"] }, TargetModules = Products }),
     ];
 
     /// <summary>ids [2, 8] through tables, convolutions, and linear maps that store their weight either way.</summary>

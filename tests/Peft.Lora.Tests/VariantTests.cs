@@ -30,13 +30,13 @@ public sealed class VariantTests : IDisposable
     private static LoraOptions Variant(string name) => name switch
     {
         "Kasa" => Plain with { Kasa = new() },
-        "Bdlora" => Plain with { Bdlora = new() { Blocks = 2, BlocksInA = ["0", "enter"], BlocksInB = ["2"] } },
+        "BdLora" => Plain with { BdLora = new() { Blocks = 2, BlocksInA = ["0", "enter"], BlocksInB = ["2"] } },
         "Velora" => Plain with { Velora = new() { Groups = 3 } },
         _ => Plain with { Monteclora = new() { Samples = 3 } },
     };
 
     [Theory]
-    [InlineData("Kasa"), InlineData("Bdlora"), InlineData("Velora"), InlineData("Monteclora")]
+    [InlineData("Kasa"), InlineData("BdLora"), InlineData("Velora"), InlineData("Monteclora")]
     public void A_trained_variant_is_a_plain_LoRA_to_whoever_reads_it(string name)
     {
         var bits = Run.Bits(model);
@@ -82,7 +82,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void The_parts_of_a_model_need_their_own_blocks_of_BDLoRA_alone()
     {
-        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter", "leave", "middle.0"], Bdlora = new() { Blocks = 2, BlocksInA = ["enter"], BlocksInB = ["0"], MatchStrict = false } });
+        using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter", "leave", "middle.0"], BdLora = new() { Blocks = 2, BlocksInA = ["enter"], BlocksInB = ["0"], MatchStrict = false } });
         peft.Shake();
         var layers = peft.Find("default").Layers.OfType<LoraLayer>().ToDictionary(layer => layer.Target.Path);
         layers["enter"].A.shape.Concat(layers["enter"].B.shape).ShouldBe([2L, 3, 8L, 2]);
@@ -226,10 +226,10 @@ public sealed class VariantTests : IDisposable
         Refused(Plain with { Kasa = new(), Initialization = LoraInitialization.Pissa }, "pissa");
         Refused(Plain with { Kasa = new() { Beta = -1 } }, "Beta");
         Refused(Plain with { Rank = 6, Kasa = new() }, "RankPattern");
-        Refused(Plain with { Bdlora = new() { BlocksInA = ["enter"] } }, "MatchStrict");
-        Refused(Plain with { Bdlora = new() { BlocksInA = ["enter"], BlocksInB = ["ent"] } }, "one factor");
-        Refused(Plain with { Bdlora = new() { BlocksInA = ["enter"], BlocksInB = ["enter"] } }, "[enter]");
-        Refused(Plain with { Bdlora = new() { Blocks = 4, BlocksInA = ["enter"], MatchStrict = false } }, "4 blocks");
+        Refused(Plain with { BdLora = new() { BlocksInA = ["enter"] } }, "MatchStrict");
+        Refused(Plain with { BdLora = new() { BlocksInA = ["enter"], BlocksInB = ["ent"] } }, "one factor");
+        Refused(Plain with { BdLora = new() { BlocksInA = ["enter"], BlocksInB = ["enter"] } }, "[enter]");
+        Refused(Plain with { BdLora = new() { Blocks = 4, BlocksInA = ["enter"], MatchStrict = false } }, "4 blocks");
         Refused(Plain with { Velora = new() { Direction = "up", Groups = 0, Scale = 0 } }, "'up'", "Groups", "Scale");
         Refused(Plain with { Monteclora = new() { Samples = 0, BufferSize = 0, DirichletPrior = 0 } }, "Samples", "BufferSize", "DirichletPrior");
 

@@ -21,7 +21,7 @@ public sealed class WeightUpdateTests : IDisposable
     [Fact]
     public void AdaLoRA_goes_on_from_its_training_state_as_if_it_had_not_stopped()
     {
-        var options = new AdaloraOptions { InitialRank = 4, TargetRank = 1, WarmupSteps = 1, FinalSteps = 2, TargetModules = ["0", "2"] };
+        var options = new AdaLoraOptions { InitialRank = 4, TargetRank = 1, WarmupSteps = 1, FinalSteps = 2, TargetModules = ["0", "2"] };
         using var model = new UserModel();
         using var peft = model.ApplyAdapter(options);
         using var copy = new UserModel();
@@ -36,7 +36,7 @@ public sealed class WeightUpdateTests : IDisposable
 
         resumed.Trainables.Zip(peft.Trainables).Where(pair => !pair.First.Value.bytes.SequenceEqual(pair.Second.Value.bytes)).ShouldBeEmpty();
         resumed.SaveAdapter(folder);
-        var saved = (AdaloraOptions)AdapterConfig.Read(folder);
+        var saved = (AdaLoraOptions)AdapterConfig.Read(folder);
         saved.RankPattern!.Values.Sum(kept => kept.Count(each => each)).ShouldBe(3);   // the wanted rank, on average: middle.0, middle.2, list.0
         resumed.Delete(PeftModel.DefaultName);
         resumed.LoadAdapter(folder);
@@ -65,7 +65,7 @@ public sealed class WeightUpdateTests : IDisposable
     public void A_brief_VBLoRA_file_fixes_its_mixes()
     {
         using var model = new UserModel();
-        using var peft = model.ApplyAdapter(new VbloraOptions { Rank = 2, Vectors = 6, VectorLength = 4, SaveOnlyTopK = true, BankBound = 1, TargetModules = ["0", "2"] });
+        using var peft = model.ApplyAdapter(new VbLoraOptions { Rank = 2, Vectors = 6, VectorLength = 4, SaveOnlyTopK = true, BankBound = 1, TargetModules = ["0", "2"] });
         var x = randn(5, 6);
         var output = model.call(x);
         peft.SaveAdapter(folder);

@@ -30,7 +30,7 @@ internal static class Writers
 
     public static Action<int> Experts(string root, string folder)
     {
-        var peft = Create().ApplyAdapter(new XloraOptions { Adapters = new[] { "law", "code" }.ToDictionary(name => name, name => Path.Combine(root, "start", name)), Depth = 1 });
+        var peft = Create().ApplyAdapter(new XLoraOptions { Adapters = new[] { "law", "code" }.ToDictionary(name => name, name => Path.Combine(root, "start", name)), Depth = 1 });
         return number =>
         {
             using (no_grad())

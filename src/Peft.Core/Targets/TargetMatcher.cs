@@ -20,7 +20,7 @@ internal static class TargetMatcher
     }
 
     /// <summary>Warnings for options without effect, such as a misspelt exclusion. They are not errors, since a file may be used with several models.</summary>
-    public static IEnumerable<string> Idle(TargetedOptions options, ModelTree model)
+    public static IEnumerable<string> UnmatchedNames(TargetedOptions options, ModelTree model)
     {
         string[] unmatched = [.. options.TargetModules?.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))) ?? []];
         if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that an adapter can enter: only the others are adapted.";
@@ -72,7 +72,7 @@ internal static class TargetMatcher
             throw new AdapterOptionsException($"{nameof(options.TargetModules)} is an empty list, so there is nothing to adapt: name modules, or leave it null for the method's defaults.");
         // A name that matches nothing while others match is an error that would go unnoticed: part of the adapter would be missing.
         var idle = selector.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))).ToList();
-        // The user of a saved adapter cannot correct it, and Hugging Face PEFT also saves such names. Idle warns about them.
+        // The user of a saved adapter cannot correct it, and Hugging Face PEFT also saves such names. UnmatchedNames warns about them.
         if (idle.Count > 0 && !(options.InferenceMode && idle.Count < selector.Names.Count)) throw TargetHints.NotFound(model, nameof(options.TargetModules), idle);
         if (matches.Count == 0)
             throw selector.Pattern is null

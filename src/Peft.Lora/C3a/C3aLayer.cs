@@ -46,7 +46,7 @@ internal sealed class C3aLayer : DeltaLayer
         var w = kernel.div(Kept(Target.In));
         if (exact || !is_grad_enabled() || !input.requires_grad) return Product(fft.rfft(x), fft.rfft(w).conj(), input);
         var output = Product(fft.rfft(x.detach()), fft.rfft(w).conj(), input);
-        return output.add(GradientOnly.Of(Product(fft.rfft(x).conj(), fft.rfft(w.detach()), input)), One);
+        return output.add(StraightThrough.Of(Product(fft.rfft(x).conj(), fft.rfft(w.detach()), input)), One);
     }
 
     private Tensor Product(Tensor x, Tensor w, Tensor input)   // [positions, n, b/2 + 1], [m, n, b/2 + 1]

@@ -60,7 +60,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     [JsonPropertyName("kasa_config")] public KasaOptions? Kasa { get; init; }
 
     /// <summary>BD-LoRA: block-diagonal factors, for serving a sharded model. Null for no BD-LoRA.</summary>
-    [JsonPropertyName("use_bdlora")] public BdloraOptions? Bdlora { get; init; }
+    [JsonPropertyName("use_bdlora")] public BdLoraOptions? BdLora { get; init; }
 
     /// <summary>VeLoRA: computes A's gradient from compressed inputs, which saves memory in training. Null for no VeLoRA.</summary>
     [JsonPropertyName("velora_config")] public VeloraOptions? Velora { get; init; }
@@ -100,7 +100,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         foreach (var error in base.Errors()) yield return error;
         foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
-        foreach (var error in (Kasa?.Errors() ?? []).Concat(Bdlora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
+        foreach (var error in (Kasa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
         if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
             yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
@@ -123,14 +123,14 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     /// <summary>Names of the options that select another kind of layer. At most one may be set.</summary>
     internal IReadOnlyList<string> Variants
-        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(Bdlora), Bdlora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
+        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(BdLora), BdLora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
             .Where(pair => pair.Item2).Select(pair => pair.Item1)];
 
     /// <summary>True if the layers hold more than two plain factors, so that the factors cannot be replaced.</summary>
-    internal bool HasOwnShape => Kasa is not null || Bdlora is not null || Monteclora is not null;
+    internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null;
 
     /// <summary>The options of an adapter with the same updates in plain factors.</summary>
-    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, Kasa = null, Bdlora = null, Velora = null, Monteclora = null };
+    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, Kasa = null, BdLora = null, Velora = null, Monteclora = null };
 
     internal int RankAt(string path) => RankPattern.At(path, Rank);
 

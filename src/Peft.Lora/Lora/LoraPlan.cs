@@ -30,7 +30,7 @@ internal static class LoraPlan
             var lora = Factors(target, options, targets.Count, invocation);
             if (target.IsLookup) lookups.Add(lora);
             yield return lora;
-            if (options.UseDora) yield return new MagnitudeLayer(target, lora);
+            if (options.UseDora) yield return new DoraLayer(target, lora);
         }
         foreach (var layer in Tokens(options, model)) yield return layer;
     }
@@ -42,7 +42,7 @@ internal static class LoraPlan
         return options switch
         {
             { Kasa: { } kasa } => new KasaLayer(target, options, kasa),
-            { Bdlora: { } bdlora } => BdloraLayer.For(target, options, bdlora),
+            { BdLora: { } bdlora } => BdLoraLayer.For(target, options, bdlora),
             { Velora: { } velora } => new VeloraLayer(target, options, velora),
             { Monteclora: { } monteclora } => new MontecloraLayer(target, options, monteclora, count),
             _ => invocation is null ? new LoraLayer(target, options) : new AloraLayer(target, options, invocation),

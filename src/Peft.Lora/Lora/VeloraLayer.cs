@@ -33,7 +33,7 @@ internal sealed class VeloraLayer : LoraLayer
         var projected = Project(input.detach());
         // x̂·Aᵀ by groups: autograd saves only these projections of the input. x·Aᵀ with a detached A saves none of it.
         var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(Kept(velora.Scale));
-        return Target.Apply(input, MatrixA.detach()).add(GradientOnly.Of(learned), One);
+        return Target.Apply(input, MatrixA.detach()).add(StraightThrough.Of(learned), One);
     }
 
     protected override void Loaded()

@@ -27,8 +27,8 @@ internal sealed class OsfLayer : DeltaLayer
 
     public override Tensor Delta()
     {
-        var u = uLow.sub(uHigh.mm(uHigh.t().mm(GradientOnly.Of(uLow))));
-        var v = vLow.sub(GradientOnly.Of(vLow).mm(vHigh.t()).mm(vHigh));
+        var u = uLow.sub(uHigh.mm(uHigh.t().mm(StraightThrough.Of(uLow))));
+        var v = vLow.sub(StraightThrough.Of(vLow).mm(vHigh.t()).mm(vHigh));
         return u.mul(sLow).mm(v).add(uHigh.mul(sHigh).mm(vHigh), One).sub(Target.ToMatrix(Target.Weight).to_type(TensorType));
     }
 }

@@ -8,7 +8,7 @@ internal sealed class GenerationSession : IDisposable
     private readonly GenerationSettings settings;
     private readonly Decoding decoding;
     private readonly LogitsPipeline pipeline;
-    private readonly TokenPicker picker;
+    private readonly Sampler picker;
     private readonly int copies;
     private readonly bool[] ended;
     private readonly int[] current;
@@ -22,7 +22,7 @@ internal sealed class GenerationSession : IDisposable
         copies = settings.NumReturnSequences;
         decoding = new Decoding(model, prompts, settings, copies);
         pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
-        picker = new TokenPicker(settings.DoSample, settings.Seed, model.Device);
+        picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
         ended = new bool[prompts.Count * copies];
         current = new int[ended.Length];
         if (pipeline.IsEmpty) return;

@@ -70,10 +70,10 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
             return activation.Apply(wide);
         }
         using var gateOut = gate.call(input);
-        if (activation.IsSilu && GatedSilu.Takes(gateOut, gateOut))
+        if (activation.IsSilu && SwigluKernel.Takes(gateOut, gateOut))
         {
             using var wide = up!.call(input);
-            return GatedSilu.Run(gateOut, wide);
+            return SwigluKernel.Run(gateOut, wide);
         }
         using var active = activation.Apply(gateOut);
         using var beside = up!.call(input);

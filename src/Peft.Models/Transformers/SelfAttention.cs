@@ -152,9 +152,9 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             return FusedAttention.Run(q, k, v, shape with { Window = null }, null, real, turns?.Cosine, turns?.SignedSine);
         }
         if (!context.Causal || context.KeyMask is not null) return null;
-        if (context.Length != 1 || !StepAttention.Takes(q, k, v, size)) return null;
+        if (context.Length != 1 || !DecodeAttention.Takes(q, k, v, size)) return null;
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
-        return StepAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
+        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
     }
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)

@@ -46,7 +46,7 @@ public sealed record TransformerSpec
     public required Activation Activation { get; init; }
 
     /// <summary>Kind of the norms: RMS norm or layer norm.</summary>
-    public NormKind Norm { get; init; } = NormKind.RootMeanSquare;
+    public NormKind Norm { get; init; } = NormKind.RmsNormKernel;
 
     /// <summary>True for post-norm, norm(x + f(x)), as in BERT; false for pre-norm. With post-norm there is no norm after the last layer.</summary>
     public bool PostNorm { get; init; }
@@ -226,7 +226,7 @@ public sealed record RelativePositions(int Buckets, int MaxDistance);
 public enum NormKind
 {
     /// <summary>RMS norm: divides by the root mean square, without a bias.</summary>
-    RootMeanSquare,
+    RmsNormKernel,
 
     /// <summary>Layer norm: uses mean and variance, with a bias.</summary>
     Layer,

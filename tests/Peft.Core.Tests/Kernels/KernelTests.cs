@@ -64,7 +64,7 @@ public class KernelTests
         using var scope = NewDisposeScope();
         manual_seed(3);
         Tensor[] inputs = [randn(3, 70, 24).requires_grad_(), randn(24).requires_grad_()];
-        ShouldAgree(inputs, () => inputs[0] * (inputs[0].square().mean([-1], keepdim: true) + 1e-3).rsqrt() * (inputs[1] + 1), () => RootMeanSquare.Run(inputs[0], inputs[1], 1e-3, 1));
+        ShouldAgree(inputs, () => inputs[0] * (inputs[0].square().mean([-1], keepdim: true) + 1e-3).rsqrt() * (inputs[1] + 1), () => RmsNormKernel.Run(inputs[0], inputs[1], 1e-3, 1));
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public class KernelTests
         using var scope = NewDisposeScope();
         manual_seed(4);
         Tensor[] inputs = [(randn(5, 1000) * 40).requires_grad_(), randn(5, 1000).requires_grad_()];
-        ShouldAgree(inputs, () => nn.functional.silu(inputs[0]) * inputs[1], () => GatedSilu.Run(inputs[0], inputs[1]));
+        ShouldAgree(inputs, () => nn.functional.silu(inputs[0]) * inputs[1], () => SwigluKernel.Run(inputs[0], inputs[1]));
     }
 
     [Fact]

@@ -19,13 +19,13 @@ public class StepProductTests
         manual_seed(1);
         var (x, w, b) = (randn(1, 1, inputs), randn(outputs, inputs), biased ? randn(outputs) : null);
 
-        StepProduct.Takes(x, w, b, inputs).ShouldBeTrue();
-        var y = StepProduct.Run(x, w, b, inputs);
+        DecodeProduct.Takes(x, w, b, inputs).ShouldBeTrue();
+        var y = DecodeProduct.Run(x, w, b, inputs);
 
         y.shape.ShouldBe([1, 1, outputs]);
         var expected = nn.functional.linear(x.to(float64), w.to(float64), b?.to(float64));
         (y.to(float64) - expected).abs().max().item<double>().ShouldBeLessThan(1e-4);   // float32 sums of up to 256 products
-        StepProduct.Run(x.view(inputs), w, b, inputs).shape.ShouldBe([outputs]);
+        DecodeProduct.Run(x.view(inputs), w, b, inputs).shape.ShouldBe([outputs]);
     }
 
     [Fact]
@@ -33,15 +33,15 @@ public class StepProductTests
     {
         using var scope = NewDisposeScope();
         var (x, w) = (randn(1, 16), randn(8, 16));
-        StepProduct.Takes(x, w, null, 16).ShouldBeFalse();   // gradients may be wanted
+        DecodeProduct.Takes(x, w, null, 16).ShouldBeFalse();   // gradients may be wanted
         using var grad = no_grad();
-        StepProduct.Takes(x, w, null, 16).ShouldBeTrue();
-        StepProduct.Takes(randn(2, 16), w, null, 16).ShouldBeFalse();
-        StepProduct.Takes(randn(2, 8), w, null, 16).ShouldBeFalse();         // torch says what is wrong with it
-        StepProduct.Takes(x, randn(16, 8).t(), null, 16).ShouldBeFalse();
-        StepProduct.Takes(x.to(float64), w.to(float64), null, 16).ShouldBeFalse();
-        StepProduct.Takes(randn(1, 12), randn(8, 12), null, 12).ShouldBeFalse();
-        StepProduct.Takes(x, randn(1 << 14, 16), null, 16).ShouldBeFalse();   // large enough for threads
+        DecodeProduct.Takes(x, w, null, 16).ShouldBeTrue();
+        DecodeProduct.Takes(randn(2, 16), w, null, 16).ShouldBeFalse();
+        DecodeProduct.Takes(randn(2, 8), w, null, 16).ShouldBeFalse();         // torch says what is wrong with it
+        DecodeProduct.Takes(x, randn(16, 8).t(), null, 16).ShouldBeFalse();
+        DecodeProduct.Takes(x.to(float64), w.to(float64), null, 16).ShouldBeFalse();
+        DecodeProduct.Takes(randn(1, 12), randn(8, 12), null, 12).ShouldBeFalse();
+        DecodeProduct.Takes(x, randn(1 << 14, 16), null, 16).ShouldBeFalse();   // large enough for threads
     }
 
     [Fact]

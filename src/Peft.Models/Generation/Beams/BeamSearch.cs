@@ -11,7 +11,7 @@ internal sealed class BeamSearch : IDisposable
     private readonly GenerationSettings settings;
     private readonly Decoding decoding;
     private readonly LogitsPipeline pipeline;
-    private readonly TokenPicker picker;
+    private readonly Sampler picker;
     private readonly BeamPool[] pools;
     private readonly long candidates;
 
@@ -24,7 +24,7 @@ internal sealed class BeamSearch : IDisposable
         this.settings = settings;
         decoding = new Decoding(model, prompts, settings, settings.NumBeams);
         pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
-        picker = new TokenPicker(settings.DoSample, settings.Seed, model.Device);
+        picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
         pools = [.. prompts.Select((_, prompt) => new BeamPool(
             settings, decoding.Limit, tokens => settings.EndTokenIds.Contains(tokens[^1]) || stops?.Invoke(prompt, tokens) == true))];
         // Enough candidates to fill all beams even if the best ones all end.

@@ -55,12 +55,12 @@ internal sealed class LogitsPipeline
         var keep = settings.NumBeams > 1 ? settings.EndTokenIds.Count + 1 : 1;
         var changes = settings.Changes;
         if (settings.Temperature != 1) processors.Add(Rescaling.Temperature(settings.Temperature));
-        if (settings.TopK > 0) processors.Add(Likely.TopK(settings.TopK, keep));
-        if (settings.TopP < 1) processors.Add(Mass.TopP(settings.TopP, keep));
-        if (changes.MinP is > 0 and var share) processors.Add(Likely.MinP(share, keep));
-        if (changes.TypicalP is < 1 and var mass) processors.Add(Mass.Typical(mass, keep));
-        if (changes.EpsilonCutoff is > 0 and var epsilon) processors.Add(Likely.Epsilon(epsilon, keep));
-        if (changes.EtaCutoff is > 0 and var eta) processors.Add(Likely.Eta(eta, keep));
+        if (settings.TopK > 0) processors.Add(ThresholdFilter.TopK(settings.TopK, keep));
+        if (settings.TopP < 1) processors.Add(NucleusFilter.TopP(settings.TopP, keep));
+        if (changes.MinP is > 0 and var share) processors.Add(ThresholdFilter.MinP(share, keep));
+        if (changes.TypicalP is < 1 and var mass) processors.Add(NucleusFilter.Typical(mass, keep));
+        if (changes.EpsilonCutoff is > 0 and var epsilon) processors.Add(ThresholdFilter.Epsilon(epsilon, keep));
+        if (changes.EtaCutoff is > 0 and var eta) processors.Add(ThresholdFilter.Eta(eta, keep));
     }
 
     private void Exclude(IReadOnlyList<int> ids, Func<LogitsContext, int, bool> applies)

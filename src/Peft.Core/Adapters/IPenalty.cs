@@ -1,0 +1,10 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>A layer, or the tensors that layers share, that adds a term to the training loss.</summary>
+public interface IPenalty
+{
+    /// <summary>A weighted scalar to add to the loss; null for none at present.</summary>
+    Tensor? Penalty();
+}

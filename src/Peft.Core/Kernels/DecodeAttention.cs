@@ -1,0 +1,144 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// Attention of a decode step: one new position per row over a cache, to which it is added, including the rotary embedding. On the CPU in float32, without
+/// gradients. A single call replaces about fifteen torch operations.
+/// </summary>
+internal static unsafe class DecodeAttention
+{
+    private const int Worthwhile = 1 << 16;   // number of multiplications below which a second thread does not pay off
+
+    /// <summary>True if the kernel supports such tensors.</summary>
+    public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v) && !TensorMemory.Learns(q, k, v);
+
+    /// <param name="q"><c>[batch, 1, heads, size]</c></param>
+    /// <param name="k"><c>[batch, 1, key/value heads, size]</c></param>
+    /// <param name="v"><c>[batch, 1, key/value heads, size]</c></param>
+    /// <param name="keys">The key cache, <c>[batch, key/value heads, capacity, size]</c>; the new keys are written into it.</param>
+    /// <param name="values">The value cache, likewise.</param>
+    /// <param name="past">Number of positions already in the cache.</param>
+    /// <param name="shape">Sizes and settings.</param>
+    /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[batch, rotated]</c> in any shape; null without a rotary embedding.</param>
+    /// <param name="sine">Sines, with the sign of their half.</param>
+    /// <returns><c>[batch, 1, heads · size]</c></returns>
+    public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine)
+    {
+        // Derives sizes from element counts: a TorchSharp shape query costs as much as a small operation.
+        var batch = (int)(q.numel() / (shape.Heads * shape.Size));
+        var room = (int)(keys.numel() / ((long)batch * shape.KeyValueHeads * shape.Size));
+        var output = empty([batch, 1, shape.Heads * shape.Size], ScalarType.Float32);
+        using var queries = q.contiguous();
+        using var newKeys = k.contiguous();
+        using var newValues = v.contiguous();
+        using var c = cosine?.contiguous();
+        using var s = sine?.contiguous();
+        fixed (float* qs = queries.Floats(), ks = newKeys.Floats(), vs = newValues.Floats(), allKeys = keys.Floats(), allValues = values.Floats(),
+               os = output.Floats(), cs = c is null ? [] : c.Floats(), ss = s is null ? [] : s.Floats())
+        {
+            var step = new Step(shape, past, room, (nint)cs, (nint)ss, c is not null && c.numel() > shape.Rotated ? shape.Rotated : 0);
+            var (qp, kp, vp, ak, av, op) = ((nint)qs, (nint)ks, (nint)vs, (nint)allKeys, (nint)allValues, (nint)os);
+            var parts = batch * shape.KeyValueHeads;
+            void Part(int i) => step.Run(i, (float*)qp, (float*)kp, (float*)vp, (float*)ak, (float*)av, (float*)op);
+            if ((long)batch * shape.Heads * shape.Size * past < Worthwhile)
+                for (var i = 0; i < parts; i++) Part(i);
+            else
+                TensorMemory.Parallel(parts, Part);
+        }
+        return output;
+    }
+
+    private sealed class Step(AttentionShape shape, int past, int room, nint cosine, nint sine, int angles)
+    {
+        /// <summary>Processes the queries of one row that share a key/value head.</summary>
+        public void Run(int part, float* q, float* k, float* v, float* keys, float* values, float* output)
+        {
+            var (size, group) = (shape.Size, shape.Heads / shape.KeyValueHeads);
+            var row = part / shape.KeyValueHeads;
+            keys += (long)part * room * size;
+            values += (long)part * room * size;
+            Turn(k + (long)part * size, keys + (long)past * size, row, 1);
+            new ReadOnlySpan<float>(v + (long)part * size, size).CopyTo(new Span<float>(values + (long)past * size, size));
+
+            var low = shape.Window is { } window ? Math.Max(0, past - window + 1) : 0;
+            var count = past + 1 - low;
+            var padded = (count + 7) / 8 * 8;
+            var scratch = (float*)NativeMemory.AlignedAlloc((nuint)(padded + size) * sizeof(float), 32);
+            var query = scratch + padded;
+            for (var head = part * group; head < (part + 1) * group; head++)
+            {
+                Turn(q + (long)head * size, query, row, shape.Scale);
+                Score(query, keys + (long)low * size, count, size, scratch);
+                new Span<float>(scratch + count, padded - count).Fill(float.NegativeInfinity);
+                var sum = Exponentiate(scratch, padded);
+                Mix(scratch, values + (long)low * size, count, size, 1 / sum, output + (long)head * size);
+            }
+            NativeMemory.AlignedFree(scratch);
+        }
+
+        // x → x·cos + swap(x)·sin over the rotated dimensions.
+        private void Turn(float* from, float* to, int row, float scale)
+        {
+            var half = shape.Rotated / 2;
+            float* c = (float*)cosine + row * angles, s = (float*)sine + row * angles;
+            for (var d = 0; d < half; d++)
+            {
+                var (first, second) = (from[d], from[half + d]);
+                to[d] = (first * c[d] + second * s[d]) * scale;
+                to[half + d] = (second * c[half + d] + first * s[half + d]) * scale;
+            }
+            for (var d = shape.Rotated; d < shape.Size; d++) to[d] = from[d] * scale;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Score(float* query, float* keys, int count, int size, float* scores)
+    {
+        for (var j = 0; j < count; j++, keys += size)
+        {
+            var sum = Vector256.Load(query) * Vector256.Load(keys);
+            for (var d = 8; d < size; d += 8) sum = Vector256.FusedMultiplyAdd(Vector256.Load(query + d), Vector256.Load(keys + d), sum);
+            scores[j] = Vector256.Sum(sum);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Exponentiate(float* scores, int count)
+    {
+        var most = Vector256.Load(scores);
+        for (var j = 8; j < count; j += 8) most = Vector256.MaxNative(most, Vector256.Load(scores + j));
+        var maximum = most[0];
+        for (var i = 1; i < 8; i++) maximum = MathF.Max(maximum, most[i]);
+        var (offset, sums) = (Vector256.Create(maximum), Vector256<float>.Zero);
+        for (var j = 0; j < count; j += 8)
+        {
+            var e = Exponential.Of(Vector256.Load(scores + j) - offset);
+            e.Store(scores + j);
+            sums += e;
+        }
+        return Vector256.Sum(sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Mix(float* weights, float* values, int count, int size, float scale, float* output)
+    {
+        for (var d = 0; d < size; d += 8)
+        {
+            Vector256<float> even = default, odd = default;
+            var at = values + d;
+            var j = 0;
+            for (; j + 2 <= count; j += 2, at += 2 * size)
+            {
+                even = Vector256.FusedMultiplyAdd(Vector256.Create(weights[j]), Vector256.Load(at), even);
+                odd = Vector256.FusedMultiplyAdd(Vector256.Create(weights[j + 1]), Vector256.Load(at + size), odd);
+            }
+            if (j < count) even = Vector256.FusedMultiplyAdd(Vector256.Create(weights[j]), Vector256.Load(at), even);
+            ((even + odd) * scale).Store(output + d);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// W·x + b for a single position and a small matrix, on the CPU in float32 and without gradients. A decode step needs about
+/// forty such products, for which torch's call overhead (five operations for three dimensions) exceeds the computation.
+/// </summary>
+internal static unsafe class DecodeProduct
+{
+    private const long Small = 1 << 17;   // maximum number of elements of the matrix; above this, torch's threads pay off
+
+    /// <summary>True if the kernel supports such tensors.</summary>
+    /// <param name="input"><c>[…, inputs]</c></param>
+    /// <param name="weight"><c>[outputs, inputs]</c></param>
+    /// <param name="bias"><c>[outputs]</c>, or null.</param>
+    /// <param name="inputs">Length of the input.</param>
+    public static bool Takes(Tensor input, Tensor weight, Tensor? bias, long inputs)
+        => inputs % 8 == 0 && !is_grad_enabled() && input.numel() == inputs && input.size(-1) == inputs && weight.numel() <= Small
+           && TensorMemory.Takes(input, weight, bias ?? weight) && input.is_contiguous() && weight.is_contiguous() && bias?.is_contiguous() != false;
+
+    /// <returns><c>[…, outputs]</c></returns>
+    public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, int inputs)
+    {
+        var outputs = (int)(weight.numel() / inputs);
+        Span<long> shape = stackalloc long[(int)input.dim()];
+        shape.Fill(1);
+        shape[^1] = outputs;
+        var result = empty(shape, ScalarType.Float32);
+        fixed (float* x = input.Floats(), w = weight.Floats(), y = result.Floats(), b = bias is null ? [] : bias.Floats()) Multiply(x, w, b, y, inputs, outputs);
+        return result;
+    }
+
+    // Four rows at a time: their sums are independent, which hides the latency.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply(float* x, float* w, float* b, float* y, int inputs, int outputs)
+    {
+        var row = 0;
+        for (; row + 4 <= outputs; row += 4, w += 4 * (long)inputs)
+        {
+            float* w1 = w + inputs, w2 = w1 + inputs, w3 = w2 + inputs;
+            Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (var d = 0; d < inputs; d += 8)
+            {
+                var v = Vector256.Load(x + d);
+                s0 = Vector256.FusedMultiplyAdd(v, Vector256.Load(w + d), s0);
+                s1 = Vector256.FusedMultiplyAdd(v, Vector256.Load(w1 + d), s1);
+                s2 = Vector256.FusedMultiplyAdd(v, Vector256.Load(w2 + d), s2);
+                s3 = Vector256.FusedMultiplyAdd(v, Vector256.Load(w3 + d), s3);
+            }
+            (y[row], y[row + 1], y[row + 2], y[row + 3]) = (Vector256.Sum(s0), Vector256.Sum(s1), Vector256.Sum(s2), Vector256.Sum(s3));
+        }
+        for (; row < outputs; row++, w += inputs)
+        {
+            Vector256<float> s = default;
+            for (var d = 0; d < inputs; d += 8) s = Vector256.FusedMultiplyAdd(Vector256.Load(x + d), Vector256.Load(w + d), s);
+            y[row] = Vector256.Sum(s);
+        }
+        if (b is null) return;
+        for (row = 0; row < outputs; row++) y[row] += b[row];
+    }
+}

@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that only stores the input. On the CPU in float32.</summary>
+internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKernel>
+{
+    private const int Chunk = 64;   // rows per work item
+
+    public override string Name => nameof(RmsNormKernel);
+
+    /// <summary>True if the kernel supports such tensors.</summary>
+    public static bool Takes(Tensor input, Tensor weight) => TensorMemory.Takes(input, weight) && weight.numel() % 8 == 0;
+
+    public static Tensor Run(Tensor input, Tensor weight, double epsilon, double offset)
+    {
+        using var x = input.contiguous();
+        using var w = weight.contiguous();
+        return TensorMemory.Learns(x, w) ? apply(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (input, weight, epsilon, offset) = ((Tensor)vars[0], (Tensor)vars[1], (float)vars[2], (float)vars[3]);
+        ctx.save_data("settings", (epsilon, offset, weight.requires_grad));
+        ctx.save_for_backward([input, weight]);
+        return Compute(input, weight, epsilon, offset);
+    }
+
+    private static unsafe Tensor Compute(Tensor input, Tensor weight, float epsilon, float offset)
+    {
+        var output = empty_like(input);
+        var size = (int)weight.numel();
+        var rows = (int)(input.numel() / size);
+        fixed (float* xs = input.Floats(), ws = weight.Floats(), ys = output.Floats())
+        {
+            var (x, w, y) = ((nint)xs, (nint)ws, (nint)ys);
+            TensorMemory.Parallel((rows + Chunk - 1) / Chunk, part =>
+            {
+                for (var row = part * Chunk; row < Math.Min(rows, (part + 1) * Chunk); row++)
+                    Normalise((float*)x + (long)row * size, (float*)w, (float*)y + (long)row * size, size, epsilon, offset);
+            });
+        }
+        return output;
+    }
+
+    public override unsafe List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        using var scope = NewDisposeScope();
+        var saved = ctx.get_saved_variables();
+        var (input, weight) = (saved[0], saved[1]);
+        var (epsilon, offset, learns) = ((float, float, bool))ctx.get_data("settings");
+        var gradient = grad_output.contiguous();
+        var result = empty_like(input);
+        var size = (int)weight.numel();
+        var rows = (int)(input.numel() / size);
+        fixed (float* xs = input.Floats(), ws = weight.Floats(), gs = gradient.Floats(), rs = result.Floats())
+        {
+            var (x, w, g, r) = ((nint)xs, (nint)ws, (nint)gs, (nint)rs);
+            TensorMemory.Parallel((rows + Chunk - 1) / Chunk, part =>
+            {
+                for (var row = part * Chunk; row < Math.Min(rows, (part + 1) * Chunk); row++)
+                    Slope((float*)x + (long)row * size, (float*)w, (float*)g + (long)row * size, (float*)r + (long)row * size, size, epsilon, offset);
+            });
+        }
+        return BackwardResult.Give(result, learns ? WeightGradient(input, gradient, size, epsilon) : null, null, null);
+    }
+
+    private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
+    {
+        var x = input.view(-1, size);
+        var scale = x.square().mean([-1], keepdim: true).add(Kept(epsilon), One).rsqrt();
+        return gradient.view(-1, size).mul(x).mul(scale).sum(dim: 0);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Normalise(float* x, float* w, float* y, int size, float epsilon, float offset)
+    {
+        var scale = Vector256.Create(Scale(x, size, epsilon));
+        var shift = Vector256.Create(offset);
+        for (var d = 0; d < size; d += 8) (Vector256.Load(x + d) * scale * (Vector256.Load(w + d) + shift)).Store(y + d);
+    }
+
+    // With n = x·s and h = g∘w: dL/dx = s·(h − n·mean(h∘n)).
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Slope(float* x, float* w, float* g, float* result, int size, float epsilon, float offset)
+    {
+        var s = Scale(x, size, epsilon);
+        var (shift, sums) = (Vector256.Create(offset), Vector256<float>.Zero);
+        for (var d = 0; d < size; d += 8)
+            sums = Vector256.FusedMultiplyAdd(Vector256.Load(g + d) * (Vector256.Load(w + d) + shift), Vector256.Load(x + d), sums);
+        var scale = Vector256.Create(s);
+        var pull = Vector256.Create(Vector256.Sum(sums) / size * s * s * s);
+        for (var d = 0; d < size; d += 8)
+            (Vector256.Load(g + d) * (Vector256.Load(w + d) + shift) * scale - Vector256.Load(x + d) * pull).Store(result + d);
+    }
+
+    private static unsafe float Scale(float* x, int size, float epsilon)
+    {
+        var squares = Vector256<float>.Zero;
+        for (var d = 0; d < size; d += 8)
+        {
+            var v = Vector256.Load(x + d);
+            squares = Vector256.FusedMultiplyAdd(v, v, squares);
+        }
+        return 1 / MathF.Sqrt(Vector256.Sum(squares) / size + epsilon);
+    }
+}

@@ -1,0 +1,20 @@
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Modules;
+
+/// <summary>Row lookup in a table [rows, size]: <c>[…]</c> of ids to <c>[…, size]</c>.</summary>
+public sealed class Embedding(long rows, long size, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([rows, size], null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => Lookup(input, weight);
+
+    /// <summary>Looks up the rows <c>[…, size]</c> of a table [rows, size] for ids <c>[…]</c>. Differentiable with respect to the table.</summary>
+    public static Tensor Lookup(Tensor ids, Tensor table)
+    {
+        using var flat = ids.reshape(-1);
+        using var rows = table.index_select(0, flat);
+        return rows.view([.. ids.shape, table.shape[1]]);
+    }
+}

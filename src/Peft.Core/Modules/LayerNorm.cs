@@ -1,0 +1,13 @@
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Modules;
+
+/// <summary>y = (x − mean) / √(var + ε) ∘ w + b over the last dimension.</summary>
+public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([size], bias ? size : null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+        => nn.functional.layer_norm(input, [size], weight, bias, epsilon);
+}

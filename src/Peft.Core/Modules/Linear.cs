@@ -1,0 +1,13 @@
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Modules;
+
+/// <summary>y = x·Wᵀ + b, with W [out, in]: <c>[…, in]</c> to <c>[…, out]</c>.</summary>
+public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([outputs, inputs], bias ? outputs : null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+        => DecodeProduct.Takes(input, weight, bias, inputs) ? DecodeProduct.Run(input, weight, bias, (int)inputs) : nn.functional.linear(input, weight, bias);
+}

@@ -1,0 +1,16 @@
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Modules;
+
+/// <summary>y = x·W + b, with W [in, out] (GPT-2's Conv1D): <c>[…, in]</c> to <c>[…, out]</c>.</summary>
+public sealed class TransposedLinear(long inputs, long outputs, bool bias = true, ScalarType? dtype = null, Device? device = null)
+    : AdaptableModule([inputs, outputs], bias ? outputs : null, dtype, device)
+{
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
+    {
+        using var turned = weight.t();
+        return nn.functional.linear(input, turned, bias);
+    }
+}

@@ -1,9 +1,0 @@
-using static TorchSharp.torch;
-
-namespace Peft.Lora;
-
-internal static class GradientOnly
-{
-    /// <summary>A tensor of zeros that passes its gradient on to the given tensor.</summary>
-    public static Tensor Of(Tensor value) => value.sub(value.detach());
-}

@@ -1,0 +1,40 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// DoRA's magnitude (Liu et al. 2024, arXiv:2402.09353): W′ = m·V/‖V‖ with m <c>[out]</c>. The layer wraps the LoRA layer, so V = W + s·B·A is its
+/// inner weight. The norm of each row is a constant in the backward pass.
+/// </summary>
+internal sealed class DoraLayer : ReweightLayer
+{
+    private readonly Parameter magnitude;
+
+    public DoraLayer(Target target, LoraLayer lora) : base(target)
+        => magnitude = Trainable("lora_magnitude_vector",
+            RowNorms(target.ToMatrix(target.Weight).to_type(TensorType).add(lora.Delta(), One)).reshape(target.OutputVectorShape));
+
+    protected override double CostPerPosition => Target.Out;
+
+    protected override Weights Reweight(Weights inner) => inner with { Weight = inner.Weight.mul(Gain(inner.Weight).unsqueeze(1)) };
+
+    // Scaling the output needs fewer operations than scaling the weight's rows. The bias is not scaled.
+    protected override Tensor Forward(Tensor input, Inner inner)
+    {
+        var (weight, bias) = inner.Weights;
+        var output = inner.Forward(input);
+        var gain = Target.AlongOutput(Gain(weight).to_type(output.dtype));
+        if (bias is null) return output.mul(gain);
+        var offset = Target.AlongOutput(bias.to_type(output.dtype));
+        return output.sub(offset).mul(gain).add(offset, One);
+    }
+
+    private Tensor Gain(Tensor weight) => magnitude.reshape(-1).div(RowNorms(weight));   // [out]
+
+    private static Tensor RowNorms(Tensor weight)
+    {
+        using var _ = no_grad();
+        return linalg.vector_norm(weight.detach(), 2, [1], false);
+    }
+}

@@ -1,0 +1,36 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// RandLoRA (Albert et al. 2025, arXiv:2502.00987): ΔW = s·Σⱼ Bⱼ·diag(λⱼ)·A·diag(γⱼ), with λ <c>[rank, bases]</c> and γ
+/// <c>[bases, smaller]</c>; transposed if the weight has more columns than rows.
+/// </summary>
+internal sealed class RandLoraLayer : FactoredLayer
+{
+    private readonly Parameter lambda, gamma, baseA, baseB;
+    private readonly double scaling;
+
+    public RandLoraLayer(Target target, RandLoraOptions options, RandLoraBases shared) : base(target)
+    {
+        var (small, large, count) = (Math.Min(target.In, target.Out), Math.Max(target.In, target.Out), RandLoraBases.Count(Math.Min(target.In, target.Out), options.Rank));
+        Dropout = options.Dropout;
+        scaling = options.Alpha / options.Rank;
+        lambda = Trainable("randlora_lambda", options.InitWeights ? Zeros(options.Rank, count) : Normal(1, options.Rank, count));
+        gamma = Trainable("randlora_gamma", Ones(count, small).div(Kept(options.InitWeights ? Math.Max(count, small) : large)));
+        // Hugging Face PEFT saves the bases once per layer.
+        baseA = Shared("randlora_A", shared.A, options.SaveProjection);
+        baseB = Shared("randlora_B", shared.B, options.SaveProjection);
+    }
+
+    protected override long Rank => lambda.numel();
+
+    protected override (Tensor A, Tensor B) Factors()
+    {
+        var (rank, count, small) = (lambda.shape[0], lambda.shape[1], gamma.shape[1]);
+        var a = lambda.mul(Kept(scaling)).unsqueeze(2).mul(baseA.narrow(2, 0, small)).mul(gamma).reshape(rank * count, small);
+        var b = baseB.narrow(0, 0, Math.Max(Target.In, Target.Out)).narrow(1, 0, count).reshape(-1, rank * count);
+        return small == Target.In ? (a, b) : (b.t(), a.t());
+    }
+}

@@ -1,0 +1,22 @@
+using System.Globalization;
+using TorchSharp.Modules;
+
+namespace Peft.Lora;
+
+/// <summary>TinyLoRA's trained vectors <c>[u]</c>, one for each group of consecutive layers.</summary>
+internal sealed class TinyLoraVectors : SharedTensors
+{
+    private readonly Parameter[] vectors;
+    private readonly int layersPerGroup;
+
+    public TinyLoraVectors(TinyLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        var groups = Math.Max(1, (int)Math.Round(targets.Count * (1 - options.WeightTying)));
+        layersPerGroup = Math.Max(1, targets.Count / groups);
+        vectors = [.. Enumerable.Range(0, groups).Select(group => Trainable(string.Create(CultureInfo.InvariantCulture, $"tinylora_v.{group}"),
+            options.Initialization == TinyLoraInitialization.Default ? Zeros(options.Size) : Uniform(options.Bound, options.Size)))];
+    }
+
+    /// <summary>The vector of a layer.</summary>
+    public Parameter Of(int layer) => vectors[Math.Min(layer / layersPerGroup, vectors.Length - 1)];
+}

@@ -1,0 +1,46 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// Uni-LoRA's trained vector θ <c>[parameters]</c> and the positions of its values: the positions of all factors are distributed evenly among the values.
+/// A value at n positions is divided by √n.
+/// </summary>
+internal sealed class UniLoraVector : SharedTensors
+{
+    private readonly long[] dealt;
+    private readonly float[] scales;
+    private long next;
+
+    public UniLoraVector(UniLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.Parameters) : Normal(1, options.Parameters));
+        var places = targets.Sum(target => options.Rank * (target.In + target.Out));
+        AdapterPlan.Allow(CPU, 4, places);   // two temporary lists of 64-bit integers
+        dealt = Deal(options, places);
+        var counts = new long[options.Parameters];
+        foreach (var index in dealt) counts[index]++;
+        scales = [.. counts.Select(count => count == 0 ? 0 : 1 / MathF.Sqrt(count))];
+    }
+
+    public Parameter Theta { get; }
+
+    /// <summary>Indices into θ and scales for the next factor of a shape. Layers take theirs in the order of the model, A before B.</summary>
+    public (Tensor Indices, Tensor Scales) Take(params long[] shape)
+    {
+        var count = shape.Aggregate(1L, (a, b) => a * b);
+        var part = dealt.AsSpan((int)next, (int)count).ToArray();
+        next += count;
+        return (tensor(part, device: Device).view(shape), tensor(part.Select(index => scales[index]).ToArray(), device: Device).view(shape));
+    }
+
+    private static long[] Deal(UniLoraOptions options, long places)
+    {
+        var random = new NumpyRandom((uint)options.Seed);
+        var (each, left) = ((int)(places / options.Parameters), (int)(places % options.Parameters));
+        long[] deck = [.. Enumerable.Range(0, options.Parameters).SelectMany(index => Enumerable.Repeat((long)index, each)), .. random.Choose(options.Parameters, left)];
+        random.Shuffle(deck);
+        return deck;
+    }
+}

@@ -1,0 +1,50 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// X-LoRA at a module (Buehler and Buehler 2024, arXiv:2402.07148): y = W·x + g·Σₑ λₑ·sₑ·Bₑ·Aₑ·x with the experts' factors, Aₑ <c>[rank, in]</c> and
+/// Bₑ <c>[out, rank]</c>, and their mixture weights λ at each position.
+/// </summary>
+internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
+{
+    private readonly (int Number, Parameter A, Parameter B)[] factors;
+    private readonly XLoraOptions options;
+    private readonly XLoraMixture mixture;
+    private readonly int number;
+
+    public XLoraLayer(Target target, XLoraOptions options, XLoraMixture mixture, int number, IReadOnlyList<(int Expert, Tensor A, Tensor B)> initial) : base(target)
+    {
+        if (target is { IsProduct: false, IsLookup: false }) throw new AdapterOptionsException($"{target} is a convolution, whose outputs are not positions of a text: X-LoRA cannot mix experts there.");
+        (this.options, this.mixture, this.number) = (options, mixture, number);
+        factors = [.. initial.Select(each => (each.Expert, Keep(each.Expert, "A", each.A), Keep(each.Expert, "B", each.B)))];
+    }
+
+    public bool ActsInFirstPass => options.FirstPassShare != 0;
+
+    /// <summary>An expert's factors by the keys in its own file; empty if it does not adapt this module.</summary>
+    public IEnumerable<(string Key, Tensor Value)> FactorsOf(int expert)
+        => factors.Where(each => each.Number == expert).SelectMany(each => new[] { (Key("A"), each.A.detach()), (Key("B"), each.B.detach()) });
+
+    protected override Tensor TransformOutput(Tensor input, Tensor output)
+    {
+        var shares = mixture.Shares(Target, number, output);
+        foreach (var (expert, a, b) in factors)
+        {
+            var own = mixture.Experts[expert].Options;
+            var x = Target.IsLookup ? input : nn.functional.dropout(input, own.Dropout, Training);
+            var change = Target.ApplyFactors(x, a, b).mul(Kept(own.ScalingAt(Target.Path) * options.GlobalScaling));
+            output = output.add(change.mul(shares.narrow(-1, expert, 1)), One);
+        }
+        return output;
+    }
+
+    private Parameter Keep(int expert, string letter, Tensor value)
+    {
+        var name = $"experts.{mixture.Experts[expert].Name}.{Target.FactorName("lora", letter, ".weight")}";
+        return options.TrainsExperts ? Trainable(name, value, saved: false) : Frozen(name, value, saved: false);
+    }
+
+    private string Key(string letter) => Adapter.KeyOf(Target, Target.FactorName("lora", letter, ".weight"));
+}

@@ -1,0 +1,81 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Lora;
+
+/// <summary>
+/// X-LoRA's classifier: linear layers with ReLU in between map the last hidden states of the first pass to logits <c>[modules, experts]</c>, or <c>[experts]</c>
+/// for all modules. λ = softmax(logits/temperature), optionally restricted to the largest values.
+/// </summary>
+internal sealed class XLoraMixture : SharedTensors, IReadsFirstPass, IMayBeMissing
+{
+    private readonly XLoraOptions options;
+    private readonly nn.Module model;
+    private readonly (Parameter Weight, Parameter Bias)[] layers;
+    private readonly ThreadLocal<Tensor[]?> current = new();   // forward passes may run in several threads at once
+
+    public XLoraMixture(XLoraOptions options, IReadOnlyList<XLoraExpert> experts, ModelTree model, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    {
+        (this.options, this.model, Experts) = (options, model.Model, experts);
+        var outputs = experts.Count * (options.IsLayerwise ? targets.Count : 1);
+        AdapterPlan.Allow(CPU, options.Depth, 256);   // a layer takes a kilobyte at least, however narrow it is
+        long[] widths = [model.Prompted.PromptShape.HiddenSize, .. Enumerable.Repeat((long)options.Size, options.Depth - 1), outputs];
+        // Indices in a torch Sequential include the activation and dropout modules.
+        var stride = options.Dropout > 0 ? 3 : 2;
+        layers = [.. Enumerable.Range(0, options.Depth).Select(i => (Make($"{i * stride}.weight", widths[i], widths[i + 1], widths[i]), Make($"{i * stride}.bias", widths[i], widths[i + 1])))];
+    }
+
+    /// <summary>The experts, in order.</summary>
+    public IReadOnlyList<XLoraExpert> Experts { get; }
+
+    public string MissingWarning => "lacks X-LoRA's classifier or parts of it, since Hugging Face PEFT 0.20 does not save layers whose index is also the name of an expert: these parts are initialized randomly, so train the classifier before use.";
+
+    public IDisposable Read(Tensor states)
+    {
+        using var scope = NewDisposeScope();
+        var x = states.to_type(TensorType);
+        for (var i = 0; i < layers.Length; i++)
+        {
+            if (i > 0) x = nn.functional.dropout(x.relu(), options.Dropout, model.training);
+            x = nn.functional.linear(x, layers[i].Weight, layers[i].Bias);
+        }
+        var shares = x.view(x.shape[0], x.shape[1], -1, Experts.Count);   // [batch, positions, modules or 1, experts]
+        if (options.UseSoftmax) shares = shares.div(Kept(options.Temperature)).softmax(-1);
+        var before = current.Value;
+        current.Value = [.. shares.unbind(2).Select(each => Choose(each).DetachFromDisposeScope())];
+        return new Reading(this, before);
+    }
+
+    /// <summary>Mixture weights of the experts at a module, <c>[rows, positions, experts]</c>, for the rows of its input.</summary>
+    /// <param name="target">The module.</param>
+    /// <param name="module">Index of the module among the adapted modules.</param>
+    /// <param name="output">Output of the module.</param>
+    /// <exception cref="PeftException">The model has not run a first pass, or the module runs on other positions.</exception>
+    public Tensor Shares(Target target, int module, Tensor output)
+    {
+        if (ForwardPass.Current.IsPreliminary) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
+        var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: call the whole model.");
+        var shares = ForwardPass.SelectRows(all[options.IsLayerwise ? module : 0]);
+        return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
+            : throw new PeftException($"{target.Path} gave an output [{string.Join(", ", output.shape)}], but X-LoRA's first pass had {shares.shape[0]} rows of {shares.shape[1]} positions: do not prepend virtual tokens, and run the whole sequence.");
+    }
+
+    private Tensor Choose(Tensor shares)
+    {
+        if (options.TopExperts is not { } count) return options.UseTopSoftmax ? shares.softmax(-1) : shares;
+        var (_, indices) = shares.topk(count, -1);
+        var left = ones_like(shares, ScalarType.Bool).scatter(-1, indices, zeros_like(indices, ScalarType.Bool));
+        return options.UseTopSoftmax ? shares.masked_fill(left, Kept(double.NegativeInfinity)).softmax(-1) : shares.masked_fill(left, Kept(0));
+    }
+
+    private Parameter Make(string name, long inputs, params long[] shape) => Trainable($"internal_xlora_classifier.layers.{name}", Uniform(1 / Math.Sqrt(inputs), shape));
+
+    private sealed class Reading(XLoraMixture mixture, Tensor[]? before) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var shares in mixture.current.Value ?? []) shares.Dispose();
+            mixture.current.Value = before;
+        }
+    }
+}
