@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One entry for everything: ./build.sh setup | quickstart | intents | test | bench | pack
+# One entry for everything: ./build.sh setup | quickstart | intents | format | test | bench | pack
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -107,8 +107,12 @@ case "$command" in
     intents)
         setup
         dotnet run -c "$CONFIGURATION" --project examples/IntentClassification -- "$@" ;;
+    format)
+        dotnet format whitespace Peft.sln ;;
     test)
         setup
+        dotnet restore Peft.sln --verbosity quiet
+        dotnet format whitespace Peft.sln --verify-no-changes --no-restore --verbosity quiet || die "the code is not formatted: run ./build.sh format."
         build || die "the build failed: no test was run."
         run_tests ;;
     bench)

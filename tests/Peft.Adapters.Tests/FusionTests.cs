@@ -26,7 +26,8 @@ public sealed class FusionTests : IDisposable
         "values after" => new FusionOptions { ValueBeforeSoftmax = false, ValueIsIdentity = false },
         "residual before" => new FusionOptions { ResidualBefore = true },
         _ => new FusionOptions(),
-    }) with { Adapters = ["a", "b"] };
+    }) with
+    { Adapters = ["a", "b"] };
 
     [Theory, MemberData(nameof(Kinds))]
     public void Outputs_and_gradients_are_those_of_the_formula(string kind)

@@ -232,7 +232,12 @@ public sealed class LoraTests : IDisposable
 
     private static LoraInitialization Named(string name) => name switch
     {
-        "true" => LoraInitialization.Default, "gaussian" => LoraInitialization.Gaussian, "orthogonal" => LoraInitialization.Orthogonal, "pissa" => LoraInitialization.Pissa,
-        "pissa_niter_4" => LoraInitialization.PissaByIterations(4), "olora" => LoraInitialization.Olora, _ => LoraInitialization.Corda,
+        "true" => LoraInitialization.Default,
+        "gaussian" => LoraInitialization.Gaussian,
+        "orthogonal" => LoraInitialization.Orthogonal,
+        "pissa" => LoraInitialization.Pissa,
+        "pissa_niter_4" => LoraInitialization.PissaByIterations(4),
+        "olora" => LoraInitialization.Olora,
+        _ => LoraInitialization.Corda,
     };
 }

@@ -39,8 +39,15 @@ public static class LoraCombining
         string[] targets = [.. sources.SelectMany(source => source.Layers.Keys).Select(target => target.Path).Distinct()];
         model.Add(name, first with
         {
-            Rank = rank, Alpha = rank, UseRslora = false, RankPattern = new Dictionary<string, int>(), AlphaPattern = new Dictionary<string, double>(),
-            ExcludeModules = null, LayersToTransform = null, LayersPattern = null, TargetParameters = null,
+            Rank = rank,
+            Alpha = rank,
+            UseRslora = false,
+            RankPattern = new Dictionary<string, int>(),
+            AlphaPattern = new Dictionary<string, double>(),
+            ExcludeModules = null,
+            LayersToTransform = null,
+            LayersPattern = null,
+            TargetParameters = null,
             TargetModules = Union(sources.ConvertAll(source => source.Options), targets),
         }, made => Fill(made, sources, rank, factors));
         return model;

@@ -35,7 +35,8 @@ public static class LoraConversion
         var growth = options.UseRslora ? Math.Sqrt(times) : times;
         AdapterCheckpoint.Write(folder, options.Plain with
         {
-            Rank = options.Rank * times, Alpha = options.Alpha * growth,
+            Rank = options.Rank * times,
+            Alpha = options.Alpha * growth,
             RankPattern = options.RankPattern.ToDictionary(pair => pair.Key, pair => pair.Value * times),
             AlphaPattern = options.AlphaPattern.ToDictionary(pair => pair.Key, pair => pair.Value * growth),
         }, state);

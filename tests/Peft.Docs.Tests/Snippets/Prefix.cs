@@ -29,7 +29,7 @@ public class Prefix : InFolder
             // snippet: prefix-tasks
             using var peft = model.ApplyMultitaskPrompt(tasks: 3, virtualTokens: 8);
             using (peft.Tasks(0, 2))   // a task for each of two rows
-                using (var logits = model.call(tokens)) { /* … */ }
+            using (var logits = model.call(tokens)) { /* … */ }
             // end
         }
     }

@@ -74,11 +74,11 @@ public class Readme : InFolder
 
         using var tokens = tensor(new long[,] { { 1, 403, 407 }, { 1, 403, 407 }, { 1, 403, 407 } });
         using (peft.Rows("default", "french", PeftModel.Base))             // one batch, an adapter for each row
-            using (var logits = model.call(tokens)) { /* … */ }
+        using (var logits = model.call(tokens)) { /* … */ }
 
         peft.Activate("french");                                           // one, or several that enclose each other
         using (peft.WithoutAdapters())                                     // the base model, for a moment
-            using (var logits = model.call(tokens)) { /* … */ }
+        using (var logits = model.call(tokens)) { /* … */ }
 
         peft.HotSwap("french", "out/shakespeare");                         // other weights, while the model serves
         // end

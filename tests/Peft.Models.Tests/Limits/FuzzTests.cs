@@ -102,7 +102,8 @@ public sealed class FuzzTests : IDisposable
                 var config = ModelConfig.Parse(bad);
                 new ModelRegistry().Describe(config);
                 _ = (config.LabelCount, config.Labels.Count, config.PadTokenId, config.Ids("eos_token_id").Count);
-            });
+            }
+            );
         });
         failed.ShouldBeInRange(300, 2900);
 

@@ -44,7 +44,10 @@ public sealed class CausalLMChatClient : IChatClient
         // Answers are streamed, which beam search cannot do. Beams and several sequences in the model's file are ignored.
         this.generation = (generation ?? new()) with
         {
-            EndTokenIds = generation?.EndTokenIds ?? EndTokens(defaults, tokenizer), StopStrings = defaults.StopStrings, NumBeams = generation?.NumBeams ?? 1, NumReturnSequences = generation?.NumReturnSequences ?? 1,
+            EndTokenIds = generation?.EndTokenIds ?? EndTokens(defaults, tokenizer),
+            StopStrings = defaults.StopStrings,
+            NumBeams = generation?.NumBeams ?? 1,
+            NumReturnSequences = generation?.NumReturnSequences ?? 1,
         };
         adapters = new(model, model.NameOrPath, adapter);
         metadata = new("peft", defaultModelId: adapters.Id);

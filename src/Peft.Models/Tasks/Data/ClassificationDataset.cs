@@ -131,7 +131,7 @@ public sealed class ClassificationDataset : TrainingDataset
     public override IMeasurement Measure() => new ClassificationMeasurement(Labels, row => classes[row], row => values[row]);
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Errors(nn.Module model) 
+    public override IEnumerable<string> Errors(nn.Module model)
     {
         foreach (var error in model is ClassifyingModel classifier ? Labels.Errors(Name, classifier) : []) yield return error;
         // The model uses that id to find a row's last token, as in transformers.
