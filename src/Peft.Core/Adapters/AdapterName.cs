@@ -5,10 +5,10 @@ namespace Peft;
 /// <summary>Rules for adapter names. A name is also a folder name, so it must be valid on every system and must not lead out of the parent folder.</summary>
 public static class AdapterName
 {
-    const int MostBytes = 200;   // file names may have 255; temporary names need the rest
-    const string NotAllowed = "/\\:*?\"<>|";
+    private const int MostBytes = 200;   // file names may have 255; temporary names need the rest
+    private const string NotAllowed = "/\\:*?\"<>|";
 
-    static readonly string[] Devices = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", .. Enumerable.Range(0, 10).SelectMany(number => new[] { $"COM{number}", $"LPT{number}" })];
+    private static readonly string[] Devices = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", .. Enumerable.Range(0, 10).SelectMany(number => new[] { $"COM{number}", $"LPT{number}" })];
 
     /// <summary>
     /// True if a name is valid for an adapter: not empty, at most 200 bytes of UTF-8, without separators (<c>/ \ :</c>), <c>* ? " &lt; &gt; |</c> and control
@@ -30,7 +30,7 @@ public static class AdapterName
         return Fault(name) is { } fault ? throw new AdapterNameException(name, fault) : name;
     }
 
-    static string? Fault(string name)
+    private static string? Fault(string name)
         => string.IsNullOrWhiteSpace(name) ? "is empty"
             : name == PeftModel.Base ? "stands for the model without adapters"
             : name[0] == '.' ? "starts with a dot"
@@ -53,5 +53,5 @@ public sealed class AdapterNameException : PeftException
     public string Name { get; }
 
     // A name from an untrusted file must not bring control characters or long text into a log.
-    static string Shown(string name) => string.Concat((name.Length > 100 ? name[..100] + "…" : name).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
+    private static string Shown(string name) => string.Concat((name.Length > 100 ? name[..100] + "…" : name).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
 }

@@ -41,7 +41,7 @@ internal static class Disk
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
     });
 
-    static void Try(Action delete)
+    private static void Try(Action delete)
     {
         try
         {

@@ -7,15 +7,15 @@ namespace Peft.Checkpoints;
 internal sealed class FolderExchange
 {
     // A folder with more other entries is not an adapter's or model's folder, but one that holds half a disk.
-    const int MostOtherEntries = 10_000;
+    private const int MostOtherEntries = 10_000;
 
-    readonly string id, old, fresh;
-    readonly HashSet<string> own, leaving;
-    readonly HashSet<ulong> linked = [];
-    readonly Stack<string> added = [];
-    ulong device;
+    private readonly string id, old, fresh;
+    private readonly HashSet<string> own, leaving;
+    private readonly HashSet<ulong> linked = [];
+    private readonly Stack<string> added = [];
+    private ulong device;
 
-    FolderExchange(string id, string old, string fresh, IEnumerable<string> own, IEnumerable<string> leaving)
+    private FolderExchange(string id, string old, string fresh, IEnumerable<string> own, IEnumerable<string> leaving)
         => (this.id, this.old, this.fresh, this.own, this.leaving) = (id, old, fresh, [.. own], [.. leaving]);
 
     /// <summary>Replaces a folder by a save. Returns false, with nothing changed, if that is not possible.</summary>
@@ -49,7 +49,7 @@ internal sealed class FolderExchange
         }
     }
 
-    bool Run()
+    private bool Run()
     {
         if (!(Prepare() && UnixFiles.TryExchange(fresh, old)))
         {
@@ -73,7 +73,7 @@ internal sealed class FolderExchange
         return true;
     }
 
-    bool Prepare()
+    private bool Prepare()
     {
         if (UnixFiles.Facts(old) is not { } facts || UnixFiles.Facts(Path.GetDirectoryName(old)!)?.Device != facts.Device) return false;
         device = facts.Device;
@@ -88,7 +88,7 @@ internal sealed class FolderExchange
     }
 
     // Links all other files of the old folder into the new one.
-    bool Share(string within)
+    private bool Share(string within)
     {
         foreach (var entry in new DirectoryInfo(Path.Combine(old, within)).EnumerateFileSystemInfos())
         {
@@ -119,7 +119,7 @@ internal sealed class FolderExchange
     }
 
     // Copies owner and permissions, and checks that there are no extended attributes (such as access control lists) beyond those of any new folder.
-    bool Resembles(string within)
+    private bool Resembles(string within)
     {
         string from = Path.Combine(old, within), to = Path.Combine(fresh, within);
         if (UnixFiles.Facts(from) is not { } wanted || UnixFiles.Facts(to) is not { } given) return false;
@@ -130,7 +130,7 @@ internal sealed class FolderExchange
     }
 
     // Moves what other programs put into the old folder after it was read, including saves that they began there.
-    void KeepLateComers(string within)
+    private void KeepLateComers(string within)
     {
         foreach (var entry in new DirectoryInfo(Path.Combine(fresh, within)).EnumerateFileSystemInfos())
         {
@@ -146,12 +146,12 @@ internal sealed class FolderExchange
     }
 
     // Leftovers of a killed process are deleted with the old folder, but not the files of a running one, nor a complete save that must still be moved into place.
-    static bool IsLeftOver(string folder, string id)
+    private static bool IsLeftOver(string folder, string id)
     {
         using var dead = SaveMark.Take(folder, id);
         return dead is not null && !Directory.Exists(dead.PathOf(SaveMark.Written));
     }
 
-    static bool IsWithin(string path, string folder)
+    private static bool IsWithin(string path, string folder)
         => Path.GetRelativePath(folder, path) is var relative && (relative == "." || !(relative == ".." || relative.StartsWith("../", StringComparison.Ordinal) || Path.IsPathRooted(relative)));
 }

@@ -16,16 +16,16 @@ namespace Peft.Checkpoints;
 internal sealed class FolderSave : IDisposable
 {
     // A file of the save that lists the files of earlier saves to delete.
-    const string Obsolete = SaveMark.Prefix + "obsolete";
-    static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
+    private const string Obsolete = SaveMark.Prefix + "obsolete";
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
     // Within a process, this prevents that a folder is exchanged while a save begins in it; between processes, that is detected.
-    static readonly Lock Switching = new();
+    private static readonly Lock Switching = new();
 
-    readonly string given, folder;
-    readonly SaveMark mark;
-    Func<string, bool> isObsolete = _ => false;
+    private readonly string given, folder;
+    private readonly SaveMark mark;
+    private Func<string, bool> isObsolete = _ => false;
 
-    FolderSave(string given, string folder, SaveMark mark) => (this.given, this.folder, this.mark) = (given, folder, mark);
+    private FolderSave(string given, string folder, SaveMark mark) => (this.given, this.folder, this.mark) = (given, folder, mark);
 
     /// <summary>Folder into which the files are written. Everything in it at <see cref="Commit"/> belongs to the save.</summary>
     public string Staging => mark.PathOf(SaveMark.Writing);
@@ -135,7 +135,7 @@ internal sealed class FolderSave : IDisposable
         }
     }
 
-    static void FinishOrWait(string folder, string written)
+    private static void FinishOrWait(string folder, string written)
     {
         for (long start = Environment.TickCount64; Directory.Exists(written);)
         {
@@ -151,7 +151,7 @@ internal sealed class FolderSave : IDisposable
     }
 
     /// <summary>Removes leftovers of killed processes in a folder, but nothing that a running process still needs.</summary>
-    static void Clear(string folder)
+    private static void Clear(string folder)
     {
         try
         {
@@ -168,7 +168,7 @@ internal sealed class FolderSave : IDisposable
     }
 
     // A single rename suffices if the folder is new, or if only one file is written.
-    bool TakesName()
+    private bool TakesName()
     {
         if (!Directory.Exists(folder))
         {
@@ -187,17 +187,17 @@ internal sealed class FolderSave : IDisposable
         return true;
     }
 
-    void Replace()
+    private void Replace()
     {
         var files = Disk.FilesOf(Staging);
         var leaving = Leaving(files);
         if (!FolderExchange.Try(mark, folder, files, leaving)) PutInPlace(leaving);
     }
 
-    List<string> Leaving(IReadOnlyList<string> files)
+    private List<string> Leaving(IReadOnlyList<string> files)
         => [.. Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path)).Where(name => isObsolete(name) && !files.Contains(name))];
 
-    void PutInPlace(IReadOnlyList<string> leaving)
+    private void PutInPlace(IReadOnlyList<string> leaving)
     {
         if (leaving.Count > 0)
         {
@@ -211,7 +211,7 @@ internal sealed class FolderSave : IDisposable
         Finish(folder, written);
     }
 
-    static void Finish(string folder, string written)
+    private static void Finish(string folder, string written)
     {
         foreach (string file in Disk.FilesOf(written).Where(file => file != Obsolete))
         {
@@ -226,7 +226,7 @@ internal sealed class FolderSave : IDisposable
         Directory.Delete(written, recursive: true);
     }
 
-    static T Named<T>(string path, string failed, Func<T> action)
+    private static T Named<T>(string path, string failed, Func<T> action)
     {
         try
         {

@@ -6,7 +6,7 @@ namespace Peft.Checkpoints;
 /// <summary>Reads JSON strictly. Content that two readers could interpret differently is refused: duplicate keys, invalid text, numbers beyond the range of any type.</summary>
 internal static class JsonFile
 {
-    static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <summary>Reads a small text file.</summary>
     /// <param name="path">The file.</param>
@@ -67,7 +67,7 @@ internal static class JsonFile
         }
     }
 
-    static void Check(JsonElement element, string path)
+    private static void Check(JsonElement element, string path)
     {
         switch (element.ValueKind)
         {
@@ -86,7 +86,7 @@ internal static class JsonFile
         }
     }
 
-    static string Text(Func<string> read, string path)
+    private static string Text(Func<string> read, string path)
     {
         try
         {
@@ -98,7 +98,7 @@ internal static class JsonFile
         }
     }
 
-    static string? LinkOf(string path)
+    private static string? LinkOf(string path)
     {
         try
         {

@@ -12,10 +12,10 @@ public sealed class SafetensorsFile : ITensorSource
     internal const string MetadataKey = "__metadata__";
     internal const int MostHeaderBytes = 100_000_000; // the limit of the reference implementation
 
-    readonly TensorFile file;
-    readonly OrderedDictionary<string, TensorEntry> tensors;
+    private readonly TensorFile file;
+    private readonly OrderedDictionary<string, TensorEntry> tensors;
 
-    SafetensorsFile(TensorFile file)
+    private SafetensorsFile(TensorFile file)
     {
         this.file = file;
         (tensors, Metadata) = SafetensorsHeader.Parse(file.Path, ReadHeader(), file.Length);
@@ -47,7 +47,7 @@ public sealed class SafetensorsFile : ITensorSource
     /// <summary>Closes the file. Tensors that were read stay valid.</summary>
     public void Dispose() => file.Dispose();
 
-    byte[] ReadHeader()
+    private byte[] ReadHeader()
     {
         var start = file.Start();
         if (ForeignFile.Recognise(start) is { } other) throw new CheckpointException(Path, other);
@@ -62,7 +62,7 @@ public sealed class SafetensorsFile : ITensorSource
         return header;
     }
 
-    TensorEntry Find(string name)
+    private TensorEntry Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return tensors.TryGetValue(name, out var entry) ? entry : throw TensorNotFound(Path, name, tensors.Keys);
@@ -71,5 +71,5 @@ public sealed class SafetensorsFile : ITensorSource
     internal static CheckpointException TensorNotFound(string path, string name, IReadOnlyCollection<string> names)
         => new(path, $"has no tensor '{name}'. It holds {names.Count}: {string.Join(", ", names.Take(5))}{(names.Count > 5 ? ", …" : "")}");
 
-    CheckpointException Damaged(string problem) => new(Path, $"not a valid safetensors file: {problem}.");
+    private CheckpointException Damaged(string problem) => new(Path, $"not a valid safetensors file: {problem}.");
 }

@@ -9,14 +9,14 @@ namespace Peft.Checkpoints;
 /// </summary>
 internal sealed class SafetensorsHeader
 {
-    const int MostDimensions = 64; // more than libtorch's iterators handle
+    private const int MostDimensions = 64; // more than libtorch's iterators handle
 
-    readonly string path;
-    readonly long dataStart, dataLength;
-    readonly Dictionary<string, TensorEntry> entries = [];
-    IReadOnlyDictionary<string, string>? metadata;
+    private readonly string path;
+    private readonly long dataStart, dataLength;
+    private readonly Dictionary<string, TensorEntry> entries = [];
+    private IReadOnlyDictionary<string, string>? metadata;
 
-    SafetensorsHeader(string path, long dataStart, long dataLength)
+    private SafetensorsHeader(string path, long dataStart, long dataLength)
         => (this.path, this.dataStart, this.dataLength) = (path, dataStart, dataLength);
 
     /// <param name="path">Path of the file, for error messages.</param>
@@ -40,7 +40,7 @@ internal sealed class SafetensorsHeader
         return (header.InFileOrder(), header.metadata ?? new Dictionary<string, string>());
     }
 
-    void ReadAll(ReadOnlySpan<byte> json)
+    private void ReadAll(ReadOnlySpan<byte> json)
     {
         var reader = new Utf8JsonReader(json);
         reader.Read();
@@ -54,7 +54,7 @@ internal sealed class SafetensorsHeader
         reader.Read(); // only white space may follow; anything else throws a JsonException
     }
 
-    void ReadMetadata(ref Utf8JsonReader reader)
+    private void ReadMetadata(ref Utf8JsonReader reader)
     {
         if (metadata is not null) throw Invalid("__metadata__ is listed twice");
         var values = new Dictionary<string, string>();
@@ -70,7 +70,7 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    TensorEntry ReadEntry(ref Utf8JsonReader reader, string name)
+    private TensorEntry ReadEntry(ref Utf8JsonReader reader, string name)
     {
         string? type = null;
         List<long>? shape = null, offsets = null;
@@ -103,7 +103,7 @@ internal sealed class SafetensorsHeader
         return Checked(name, type, [.. shape], offsets);
     }
 
-    TensorEntry Checked(string name, string type, long[] shape, List<long> offsets)
+    private TensorEntry Checked(string name, string type, long[] shape, List<long> offsets)
     {
         var format = SafetensorsType.Named(type)
             ?? throw Invalid($"tensor '{name}' has the unknown dtype '{type}'");
@@ -118,7 +118,7 @@ internal sealed class SafetensorsHeader
         return new(name, format, shape, dataStart + start, needed);
     }
 
-    OrderedDictionary<string, TensorEntry> InFileOrder()
+    private OrderedDictionary<string, TensorEntry> InFileOrder()
     {
         var ordered = new OrderedDictionary<string, TensorEntry>(entries.Count);
         long next = dataStart;
@@ -133,7 +133,7 @@ internal sealed class SafetensorsHeader
         return ordered;
     }
 
-    List<long> Numbers(ref Utf8JsonReader reader, string what, int most)
+    private List<long> Numbers(ref Utf8JsonReader reader, string what, int most)
     {
         var numbers = new List<long>();
         Expect(ref reader, JsonTokenType.StartArray, what);
@@ -148,13 +148,13 @@ internal sealed class SafetensorsHeader
         return numbers;
     }
 
-    void Expect(ref Utf8JsonReader reader, JsonTokenType expected, string what)
+    private void Expect(ref Utf8JsonReader reader, JsonTokenType expected, string what)
     {
         if (reader.TokenType != expected)
             throw Invalid($"{what} should be {Describe(expected)}, not {Describe(reader.TokenType)}, at byte {Position(ref reader)}");
     }
 
-    string Text(ref Utf8JsonReader reader)
+    private string Text(ref Utf8JsonReader reader)
     {
         try
         {
@@ -166,9 +166,9 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    static long Position(ref Utf8JsonReader reader) => sizeof(ulong) + reader.TokenStartIndex;
+    private static long Position(ref Utf8JsonReader reader) => sizeof(ulong) + reader.TokenStartIndex;
 
-    static string Describe(JsonTokenType type) => type switch
+    private static string Describe(JsonTokenType type) => type switch
     {
         JsonTokenType.StartObject => "an object",
         JsonTokenType.StartArray => "an array",
@@ -177,5 +177,5 @@ internal sealed class SafetensorsHeader
         _ => type.ToString().ToLowerInvariant(),
     };
 
-    CheckpointException Invalid(string problem, Exception? inner = null) => new(path, $"not a valid safetensors file: {problem}.", inner);
+    private CheckpointException Invalid(string problem, Exception? inner = null) => new(path, $"not a valid safetensors file: {problem}.", inner);
 }

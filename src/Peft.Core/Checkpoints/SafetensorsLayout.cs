@@ -8,10 +8,10 @@ namespace Peft.Checkpoints;
 /// <summary>Layout of a safetensors file to be written: the bytes of its header, and the tensors with their element sizes in the order of the file.</summary>
 internal sealed class SafetensorsLayout
 {
-    static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
-    readonly ArrayBufferWriter<byte> json = new();
-    readonly List<(Tensor, int)> tensors = [];
+    private readonly ArrayBufferWriter<byte> json = new();
+    private readonly List<(Tensor, int)> tensors = [];
 
     /// <summary>The header, including the eight bytes of its length.</summary>
     public byte[] Header { get; private set; } = [];
@@ -42,7 +42,7 @@ internal sealed class SafetensorsLayout
         return problem is null ? SafetensorsType.Of(tensor!.dtype)! : throw new ArgumentException($"Tensor '{name}' {problem}.");
     }
 
-    void WriteJson(IReadOnlyDictionary<string, Tensor> named, IReadOnlyDictionary<string, string>? metadata)
+    private void WriteJson(IReadOnlyDictionary<string, Tensor> named, IReadOnlyDictionary<string, string>? metadata)
     {
         json.Write(stackalloc byte[sizeof(ulong)]); // the length, filled in at the end
         char separator = '{';
@@ -75,7 +75,7 @@ internal sealed class SafetensorsLayout
         FileLength = Header.Length + offset;
     }
 
-    void WriteMetadata(IReadOnlyDictionary<string, string> metadata)
+    private void WriteMetadata(IReadOnlyDictionary<string, string> metadata)
     {
         char separator = '{';
         foreach (var (key, value) in metadata.Select(pair => (Encode(pair.Key), Encode(pair.Value))).OrderBy(pair => pair.Item1, ByBytes))
@@ -89,10 +89,10 @@ internal sealed class SafetensorsLayout
         Raw(separator == '{' ? "{}" : "}");
     }
 
-    void Raw(string text) => Encoding.UTF8.GetBytes(text, json);
+    private void Raw(string text) => Encoding.UTF8.GetBytes(text, json);
 
     // The reference implementation escapes only quote, backslash and control characters, the latter in lower case. All .NET encoders escape more.
-    void Quoted(byte[] text)
+    private void Quoted(byte[] text)
     {
         Raw("\"");
         foreach (byte b in text)
@@ -113,7 +113,7 @@ internal sealed class SafetensorsLayout
         Raw("\"");
     }
 
-    static byte[] Encode(string text)
+    private static byte[] Encode(string text)
     {
         try
         {
@@ -126,5 +126,5 @@ internal sealed class SafetensorsLayout
     }
 
     // Order by UTF-8 bytes, which differs from UTF-16 order beyond the basic multilingual plane.
-    static readonly Comparer<byte[]> ByBytes = Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b));
+    private static readonly Comparer<byte[]> ByBytes = Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b));
 }

@@ -11,7 +11,7 @@ namespace Peft.Checkpoints;
 internal sealed record SafetensorsType(int Rank, string Name, int Bits, ScalarType? Scalar)
 {
     // The order of the format's reference implementation, which determines the byte layout of every file.
-    static readonly SafetensorsType[] All = [.. new (string Name, int Bits, ScalarType? Scalar)[]
+    private static readonly SafetensorsType[] All = [.. new (string Name, int Bits, ScalarType? Scalar)[]
     {
         ("BOOL", 8, ScalarType.Bool),
         ("F4", 4, null),
@@ -37,9 +37,9 @@ internal sealed record SafetensorsType(int Rank, string Name, int Bits, ScalarTy
         ("U64", 64, null),
     }.Select((type, rank) => new SafetensorsType(rank, type.Name, type.Bits, type.Scalar))];
 
-    static readonly FrozenDictionary<string, SafetensorsType> ByName = All.ToFrozenDictionary(type => type.Name);
+    private static readonly FrozenDictionary<string, SafetensorsType> ByName = All.ToFrozenDictionary(type => type.Name);
 
-    static readonly FrozenDictionary<ScalarType, SafetensorsType> ByScalar =
+    private static readonly FrozenDictionary<ScalarType, SafetensorsType> ByScalar =
         All.Where(type => type.Scalar is not null).ToFrozenDictionary(type => type.Scalar!.Value);
 
     public static SafetensorsType? Named(string name) => ByName.GetValueOrDefault(name);

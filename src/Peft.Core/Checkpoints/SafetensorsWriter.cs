@@ -31,13 +31,13 @@ public static class SafetensorsWriter
         save.Write(name, stream => Fill(stream, layout), layout.FileLength);
     }
 
-    static void Fill(Stream stream, SafetensorsLayout layout)
+    private static void Fill(Stream stream, SafetensorsLayout layout)
     {
         stream.Write(layout.Header);
         foreach (var (tensor, size) in layout.Tensors) WriteBytes(stream, tensor, size);
     }
 
-    static void WriteBytes(Stream stream, Tensor tensor, int size)
+    private static void WriteBytes(Stream stream, Tensor tensor, int size)
     {
         using var detached = tensor.detach();
         using var straight = detached.resolve_conj();

@@ -12,9 +12,9 @@ internal sealed class SaveMark : IDisposable
     /// <summary>Suffixes of the lock, of a save in progress, and of a complete save whose files are not all in place yet.</summary>
     public const string Lock = ".lock", Writing = ".writing", Written = ".written";
 
-    readonly FileStream stream;
+    private readonly FileStream stream;
 
-    SaveMark(string folder, string id, FileStream stream) => (Folder, Id, this.stream) = (folder, id, stream);
+    private SaveMark(string folder, string id, FileStream stream) => (Folder, Id, this.stream) = (folder, id, stream);
 
     /// <summary>Folder of the lock file.</summary>
     public string Folder { get; }
@@ -56,7 +56,7 @@ internal sealed class SaveMark : IDisposable
         if (OperatingSystem.IsWindows()) Disk.TryDeleteFile(PathOf(Lock));
     }
 
-    static FileStream? Open(string path, FileMode mode, bool orNull)
+    private static FileStream? Open(string path, FileMode mode, bool orNull)
     {
         try
         {
@@ -68,5 +68,5 @@ internal sealed class SaveMark : IDisposable
         }
     }
 
-    static string NameOf(string folder, string id, string ending) => Path.Combine(folder, Prefix + id + ending);
+    private static string NameOf(string folder, string id, string ending) => Path.Combine(folder, Prefix + id + ending);
 }

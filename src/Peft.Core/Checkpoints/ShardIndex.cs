@@ -7,7 +7,7 @@ internal static class ShardIndex
 {
     public const string Suffix = ".index.json";
 
-    const int MostBytes = SafetensorsFile.MostHeaderBytes;
+    private const int MostBytes = SafetensorsFile.MostHeaderBytes;
 
     /// <summary>Reads <c>weight_map</c>: file names by tensor names, in the order of the index.</summary>
     public static OrderedDictionary<string, string> Read(string path)
@@ -45,7 +45,7 @@ internal static class ShardIndex
         stream.WriteByte((byte)'\n');
     }
 
-    static string FileName(string path, JsonProperty property)
+    private static string FileName(string path, JsonProperty property)
     {
         string? file = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
         // An index is untrusted: it may only name files in its folder. The colon separates drives and streams on Windows.

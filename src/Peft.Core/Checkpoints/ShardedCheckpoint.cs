@@ -11,11 +11,11 @@ public sealed class ShardedCheckpoint : ITensorSource
 {
     internal const string DefaultName = "model.safetensors", PyTorchName = "pytorch_model.bin", OnnxName = "model.onnx";
 
-    readonly Dictionary<string, ITensorSource> shards;
-    readonly OrderedDictionary<string, TensorEntry> tensors = [];
-    readonly Dictionary<string, ITensorSource> owners = [];
+    private readonly Dictionary<string, ITensorSource> shards;
+    private readonly OrderedDictionary<string, TensorEntry> tensors = [];
+    private readonly Dictionary<string, ITensorSource> owners = [];
 
-    ShardedCheckpoint(string folder, Dictionary<string, ITensorSource> shards) => (Folder, this.shards) = (folder, shards);
+    private ShardedCheckpoint(string folder, Dictionary<string, ITensorSource> shards) => (Folder, this.shards) = (folder, shards);
 
     /// <summary>Path of the folder, as it was passed to <see cref="Open"/>.</summary>
     public string Folder { get; }
@@ -66,13 +66,13 @@ public sealed class ShardedCheckpoint : ITensorSource
         foreach (var shard in shards.Values) shard.Dispose();
     }
 
-    void AddAll(ITensorSource file)
+    private void AddAll(ITensorSource file)
     {
         // An ONNX graph also holds shapes and indices of its own, which are skipped.
         foreach (string name in file is OnnxFile onnx ? onnx.Parameters : file.Tensors.Keys) Add(file.Tensors[name], file);
     }
 
-    void AddListed(string index, IReadOnlyDictionary<string, string> weightMap)
+    private void AddListed(string index, IReadOnlyDictionary<string, string> weightMap)
     {
         foreach (var (name, fileName) in weightMap)
         {
@@ -83,19 +83,19 @@ public sealed class ShardedCheckpoint : ITensorSource
         }
     }
 
-    void Add(TensorEntry entry, ITensorSource file)
+    private void Add(TensorEntry entry, ITensorSource file)
     {
         tensors.Add(entry.Name, entry);
         owners.Add(entry.Name, file);
     }
 
-    ITensorSource Shard(string fileName)
+    private ITensorSource Shard(string fileName)
     {
         if (!shards.TryGetValue(fileName, out var shard)) shards[fileName] = shard = WeightFile.Open(Path.Combine(Folder, fileName));
         return shard;
     }
 
-    ITensorSource Owner(string name)
+    private ITensorSource Owner(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return owners.TryGetValue(name, out var file) ? file : throw SafetensorsFile.TensorNotFound(Folder, name, tensors.Keys);

@@ -6,7 +6,7 @@ namespace Peft.Checkpoints;
 /// <summary>Writes the weights of a model into a folder, split into shards as by Hugging Face's transformers.</summary>
 public static partial class ShardedCheckpointWriter
 {
-    static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
+    private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
     /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors exceed one
@@ -43,7 +43,7 @@ public static partial class ShardedCheckpointWriter
         save.Commit();
     }
 
-    static List<Dictionary<string, Tensor>> Split(IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, out long totalSize)
+    private static List<Dictionary<string, Tensor>> Split(IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, out long totalSize)
     {
         var shards = new List<Dictionary<string, Tensor>>();
         var current = new Dictionary<string, Tensor>();

@@ -38,7 +38,7 @@ internal static class TensorChunks
         }
     }
 
-    static void Use(Tensor flat, long start, long count, int size, Action<Tensor, long> use)
+    private static void Use(Tensor flat, long start, long count, int size, Action<Tensor, long> use)
     {
         using var part = flat.narrow(0, start, count);
         use(part, start * size);

@@ -11,11 +11,11 @@ namespace Peft.Checkpoints;
 internal sealed class TensorFile : IDisposable
 {
     // Fits into a core's cache, and is below the size from which libtorch uses several threads for a copy: the chunks are processed in parallel already.
-    const int ConvertedAtOnce = 16_384;
+    private const int ConvertedAtOnce = 16_384;
 
-    readonly SafeFileHandle handle;
+    private readonly SafeFileHandle handle;
 
-    TensorFile(string path, SafeFileHandle handle) => (Path, this.handle, Length) = (path, handle, RandomAccess.GetLength(handle));
+    private TensorFile(string path, SafeFileHandle handle) => (Path, this.handle, Length) = (path, handle, RandomAccess.GetLength(handle));
 
     public string Path { get; }
 
@@ -118,7 +118,7 @@ internal sealed class TensorFile : IDisposable
 
     public void Dispose() => handle.Dispose();
 
-    void Fill(TensorEntry entry, Tensor destination)
+    private void Fill(TensorEntry entry, Tensor destination)
     {
         var type = Readable(entry);
         if (entry.ByteLength == 0) return;
@@ -135,7 +135,7 @@ internal sealed class TensorFile : IDisposable
         FillFlat(entry, type, flat);
     }
 
-    void FillFlat(TensorEntry entry, ScalarType type, Tensor flat)
+    private void FillFlat(TensorEntry entry, ScalarType type, Tensor flat)
     {
         int size = entry.Format.Bits / 8;
         bool onCpu = flat.device_type == TorchSharp.DeviceType.CPU;
@@ -145,7 +145,7 @@ internal sealed class TensorFile : IDisposable
     }
 
     /// <summary>Reads through a staging buffer of the stored dtype, <paramref name="count"/> elements at a time.</summary>
-    void Convert(TensorEntry entry, long start, Tensor destination, int count)
+    private void Convert(TensorEntry entry, long start, Tensor destination, int count)
     {
         using var staging = empty(Math.Min(destination.numel(), count), Readable(entry), CPU);
         TensorChunks.ForEach(destination, entry.Format.Bits / 8, count, (part, offset) =>
@@ -156,7 +156,7 @@ internal sealed class TensorFile : IDisposable
         });
     }
 
-    void ReadInto(TensorEntry entry, long start, Span<byte> bytes)
+    private void ReadInto(TensorEntry entry, long start, Span<byte> bytes)
     {
         ReadExactly(bytes, entry.Offset + start);
         if (entry.Type == ScalarType.Bool)
@@ -166,6 +166,6 @@ internal sealed class TensorFile : IDisposable
         }
     }
 
-    ScalarType Readable(TensorEntry entry) => entry.Type
+    private ScalarType Readable(TensorEntry entry) => entry.Type
         ?? throw new CheckpointException(Path, $"tensor '{entry.Name}' has dtype {entry.TypeName}, which TorchSharp does not have. Convert the file to F32, F16, BF16, I64 or U8.");
 }

@@ -5,7 +5,7 @@ namespace Peft.Checkpoints;
 /// <summary>File operations of the system that .NET does not offer.</summary>
 internal static partial class UnixFiles
 {
-    const int AtWorkingFolder = -100, NoFollow = 0x100, BasicStatistics = 0x7ff, Exchange = 2;
+    private const int AtWorkingFolder = -100, NoFollow = 0x100, BasicStatistics = 0x7ff, Exchange = 2;
 
     /// <summary>Owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
     public static (uint Owner, uint Group, ulong Number, ulong Device)? Facts(string path)

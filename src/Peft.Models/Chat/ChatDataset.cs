@@ -34,12 +34,12 @@ public sealed record ChatDatasetOptions
 /// </remarks>
 public sealed class ChatDataset : TrainingDataset
 {
-    readonly ChatDatasetOptions options;
-    readonly long padding;
-    readonly List<LabelledSequence> sequences = [];
-    readonly List<string> warnings = [];
-    readonly Func<int, bool> isEnd;
-    bool answered, ended;
+    private readonly ChatDatasetOptions options;
+    private readonly long padding;
+    private readonly List<LabelledSequence> sequences = [];
+    private readonly List<string> warnings = [];
+    private readonly Func<int, bool> isEnd;
+    private bool answered, ended;
 
     /// <summary>Renders and tokenizes conversations.</summary>
     /// <param name="conversations">The conversations.</param>
@@ -57,7 +57,7 @@ public sealed class ChatDataset : TrainingDataset
         Finish(logger);
     }
 
-    ChatDataset(Tokenizer tokenizer, ChatDatasetOptions? options, string name)
+    private ChatDataset(Tokenizer tokenizer, ChatDatasetOptions? options, string name)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         this.options = options ?? new();
@@ -107,9 +107,9 @@ public sealed class ChatDataset : TrainingDataset
         return LabelledSequence.ToBatch([.. rows.Select(row => sequences[row])], options.Layout, padding);
     }
 
-    ChatTemplateOptions Template => options.Template with { AddGenerationPrompt = false, ContinueFinalMessage = false };
+    private ChatTemplateOptions Template => options.Template with { AddGenerationPrompt = false, ContinueFinalMessage = false };
 
-    void Add(JsonObject row, int line, Tokenizer tokenizer)
+    private void Add(JsonObject row, int line, Tokenizer tokenizer)
     {
         if (row[options.MessagesField] is not JsonArray messages)
             throw new DatasetException($"{Name}, line {line}: there is no list of messages in the field \"{options.MessagesField}\".");
@@ -126,7 +126,7 @@ public sealed class ChatDataset : TrainingDataset
         }
     }
 
-    void Add(ChatEncoding chat)
+    private void Add(ChatEncoding chat)
     {
         Look(chat);
         long[] ids = [.. chat.Ids.Take(options.MaxLength).Select(id => (long)id)];
@@ -144,7 +144,7 @@ public sealed class ChatDataset : TrainingDataset
     }
 
     // The first conversation with an answer reveals the behavior of the template.
-    void Look(ChatEncoding chat)
+    private void Look(ChatEncoding chat)
     {
         ended = ended || chat.Labels.Any(id => id >= 0 && isEnd((int)id));
         if (answered || !chat.AssistantMask.Contains(true)) return;
@@ -154,9 +154,9 @@ public sealed class ChatDataset : TrainingDataset
                 + "{% if add_generation_prompt %} and the text that precedes the assistant's content.");
     }
 
-    static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "…";
+    private static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "…";
 
-    void Finish(ILogger? logger)
+    private void Finish(ILogger? logger)
     {
         if (answered && !ended)
             warnings.Add($"{Name}: the assistant's content is followed by no token that stops generation ({(options.EndTokenIds is { } ids ? string.Join(", ", ids) : "the tokenizer's special tokens")}), so that the model "

@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>A conversation, rendered and tokenized.</summary>
 public sealed class ChatEncoding
 {
-    readonly ChatRendering rendering;
-    readonly Lazy<IReadOnlyList<bool>> mask;
+    private readonly ChatRendering rendering;
+    private readonly Lazy<IReadOnlyList<bool>> mask;
 
     internal ChatEncoding(ChatRendering rendering, TokenEncoding encoding)
     {
@@ -35,7 +35,7 @@ public sealed class ChatEncoding
     /// <exception cref="ChatTemplateException">See <see cref="AssistantMask"/>.</exception>
     public IReadOnlyList<long> Labels => [.. Ids.Zip(AssistantMask, (id, learned) => learned ? id : Batch.IgnoredLabel)];
 
-    bool[] Mask()
+    private bool[] Mask()
     {
         var result = new bool[Ids.Count];
         // Offsets count code points. Added tokens such as padding have empty offsets.
@@ -51,5 +51,5 @@ public sealed class ChatEncoding
         return result;
     }
 
-    int CodePoints(int index) => Jinja.PythonText.Length(Text.AsSpan(0, index));
+    private int CodePoints(int index) => Jinja.PythonText.Length(Text.AsSpan(0, index));
 }

@@ -6,14 +6,14 @@ namespace Peft.Models;
 internal sealed class ChatRendering
 {
     // A string that occurs in no message. The space after it shows if the template trims messages.
-    const string Marker = "\uE0F1final-message\uE0F2";
+    private const string Marker = "\uE0F1final-message\uE0F2";
 
-    readonly JinjaTemplate template;
-    readonly Func<PyList> messages;
-    readonly Dictionary<string, object?> specialTokens;
-    readonly ChatTemplateOptions options;
-    readonly CancellationToken cancellation;
-    readonly RenderRun run;
+    private readonly JinjaTemplate template;
+    private readonly Func<PyList> messages;
+    private readonly Dictionary<string, object?> specialTokens;
+    private readonly ChatTemplateOptions options;
+    private readonly CancellationToken cancellation;
+    private readonly RenderRun run;
 
     public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options, CancellationToken cancellation)
     {
@@ -60,7 +60,7 @@ internal sealed class ChatRendering
     }
 
     // The assistant generates the text that its message adds to the text with the generation prompt.
-    List<(int Start, int End)> GrownSpans()
+    private List<(int Start, int End)> GrownSpans()
     {
         var all = messages();
         var spans = new List<(int, int)>();
@@ -77,9 +77,9 @@ internal sealed class ChatRendering
         return spans;
     }
 
-    PyList First(int count) => new([.. messages().Take(count)]);
+    private PyList First(int count) => new([.. messages().Take(count)]);
 
-    (string Text, RenderRun Run) Render(PyList conversation, bool addGenerationPrompt, bool continueFinal)
+    private (string Text, RenderRun Run) Render(PyList conversation, bool addGenerationPrompt, bool continueFinal)
     {
         if (continueFinal) Mark(conversation);
         var variables = new Dictionary<string, object?>(specialTokens)
@@ -94,7 +94,7 @@ internal sealed class ChatRendering
         return (continueFinal ? Cut(text) : text, finished);
     }
 
-    static void Mark(PyList conversation)
+    private static void Mark(PyList conversation)
     {
         if (conversation is not [.., PyDict last]) throw new ChatTemplateException("There is no final message to continue.");
         last.TryGet("content", out var content);
@@ -109,7 +109,7 @@ internal sealed class ChatRendering
         last["content"] = text + Marker + " ";
     }
 
-    static string Cut(string text)
+    private static string Cut(string text)
     {
         var at = text.LastIndexOf(Marker, StringComparison.Ordinal);
         if (at < 0) throw new ChatTemplateException("The final message cannot be continued: the template drops it, or a part of it.");

@@ -19,8 +19,8 @@ public sealed class ChatTemplate
     /// <summary>The options that set the limits for reading a template, for error messages.</summary>
     internal const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the template";
 
-    readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
-    readonly ResourceLimits limits;
+    private readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
+    private readonly ResourceLimits limits;
 
     internal ChatTemplate(IReadOnlyDictionary<string, string> texts, IReadOnlyDictionary<string, string> specialTokens, ResourceLimits? limits)
     {
@@ -96,7 +96,7 @@ public sealed class ChatTemplate
         return Rendering(() => (PyList)PythonValue.Of(messages)!, options, specialTokens, cancellation);
     }
 
-    ChatRendering Rendering(Func<PyList> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens, CancellationToken cancellation)
+    private ChatRendering Rendering(Func<PyList> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens, CancellationToken cancellation)
     {
         options ??= new();
         var variables = new Dictionary<string, object?>();
@@ -106,7 +106,7 @@ public sealed class ChatTemplate
     }
 
     // Chooses as transformers does.
-    JinjaTemplate Choose(ChatTemplateOptions options)
+    private JinjaTemplate Choose(ChatTemplateOptions options)
     {
         var name = options.TemplateName ?? (options.Tools is not null && templates.ContainsKey("tool_use") ? "tool_use" : "default");
         if (templates.TryGetValue(name, out var template)) return template;

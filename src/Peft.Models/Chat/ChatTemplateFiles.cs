@@ -27,7 +27,7 @@ internal static class ChatTemplateFiles
         }
     }
 
-    static Dictionary<string, string> Templates(string folder, JsonDocument? config, ResourceLimits limits)
+    private static Dictionary<string, string> Templates(string folder, JsonDocument? config, ResourceLimits limits)
     {
         var templates = new Dictionary<string, string>();
         var file = Path.Combine(folder, "chat_template.jinja");
@@ -44,7 +44,7 @@ internal static class ChatTemplateFiles
         return templates;
     }
 
-    static string[] Listed(string folder)
+    private static string[] Listed(string folder)
     {
         try
         {
@@ -56,7 +56,7 @@ internal static class ChatTemplateFiles
         }
     }
 
-    static void Add(Dictionary<string, string> templates, JsonElement root, string file)
+    private static void Add(Dictionary<string, string> templates, JsonElement root, string file)
     {
         if (!root.TryGetProperty("chat_template", out var template) || template.ValueKind == JsonValueKind.Null) return;
         if (template.ValueKind == JsonValueKind.String)
@@ -73,7 +73,7 @@ internal static class ChatTemplateFiles
         ChatTemplateException Wrong() => new($"{file}: chat_template must be a string, or a list of objects with 'name' and 'template'.");
     }
 
-    static void AddTokens(Dictionary<string, string> tokens, JsonElement root)
+    private static void AddTokens(Dictionary<string, string> tokens, JsonElement root)
     {
         // A token is a string, or an object with properties. Fields such as add_bos_token are neither.
         foreach (var field in root.EnumerateObject().Where(field => field.Name.EndsWith("_token", StringComparison.Ordinal)))
@@ -83,15 +83,15 @@ internal static class ChatTemplateFiles
         }
     }
 
-    static string? TextOf(JsonElement element, string name)
+    private static string? TextOf(JsonElement element, string name)
         => element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    static JsonDocument? Json(string file, ResourceLimits limits)
+    private static JsonDocument? Json(string file, ResourceLimits limits)
         => SmallFile.Exists(file) ? StrictJson.Document(SmallFile.Read(file, limits.MaxTokenizerBytes, limits.Remedy(nameof(ResourceLimits.MaxTokenizerBytes), ChatTemplate.WhereLimitsAre), Failure), file, Failure) : null;
 
     // A character has up to four bytes.
-    static string Text(string file, ResourceLimits limits)
+    private static string Text(string file, ResourceLimits limits)
         => StrictJson.Text(SmallFile.Read(file, 4L * limits.MaxTemplateLength, limits.Remedy(nameof(ResourceLimits.MaxTemplateLength), ChatTemplate.WhereLimitsAre), Failure));
 
-    static ChatTemplateException Failure(string message, Exception? inner) => new(message, inner);
+    private static ChatTemplateException Failure(string message, Exception? inner) => new(message, inner);
 }

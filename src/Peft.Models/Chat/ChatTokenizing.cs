@@ -28,7 +28,7 @@ public static class ChatTokenizing
     public static ChatEncoding ApplyChatTemplate(this Tokenizer tokenizer, JsonArray messages, ChatTemplateOptions? options = null, EncodeOptions? encoding = null, CancellationToken cancellationToken = default)
         => Encode(tokenizer, Template(tokenizer).Rendering(messages, options, tokenizer.SpecialTokens, cancellationToken), encoding);
 
-    static ChatEncoding Encode(Tokenizer tokenizer, ChatRendering rendering, EncodeOptions? encoding)
+    private static ChatEncoding Encode(Tokenizer tokenizer, ChatRendering rendering, EncodeOptions? encoding)
         => new(rendering, tokenizer.Encode(rendering.Text, (encoding ?? new()) with { AddSpecialTokens = false }));
 
     /// <summary>The tokenizer's template; throws if there is none.</summary>

@@ -7,7 +7,7 @@ namespace Peft.Models;
 /// <summary>Converts messages and tools to the values that templates expect.</summary>
 internal static class MessageValues
 {
-    static readonly JsonSerializerOptions OnOneLine = new(AIJsonUtilities.DefaultOptions) { WriteIndented = false };
+    private static readonly JsonSerializerOptions OnOneLine = new(AIJsonUtilities.DefaultOptions) { WriteIndented = false };
 
     public static PyList Of(IEnumerable<ChatMessage> messages)
     {
@@ -28,7 +28,7 @@ internal static class MessageValues
     /// <summary>Tools in the JSON format of transformers.</summary>
     public static PyList OfTools(IEnumerable<AITool> tools) => new([.. tools.Select(Tool)]);
 
-    static PyDict Message(ChatMessage message)
+    private static PyDict Message(ChatMessage message)
     {
         foreach (var content in message.Contents)
             if (content is not (TextContent or TextReasoningContent or FunctionCallContent or FunctionResultContent or UsageContent))
@@ -41,14 +41,14 @@ internal static class MessageValues
         return value;
     }
 
-    static PyDict Call(FunctionCallContent call) => new()
+    private static PyDict Call(FunctionCallContent call) => new()
     {
         ["type"] = "function",
         ["id"] = call.CallId,
         ["function"] = new PyDict { ["name"] = call.Name, ["arguments"] = PythonValue.Of(call.Arguments ?? new Dictionary<string, object?>(), AIJsonUtilities.DefaultOptions) },
     };
 
-    static PyDict Result(FunctionResultContent result, Dictionary<string, string> functions)
+    private static PyDict Result(FunctionResultContent result, Dictionary<string, string> functions)
     {
         var content = PythonValue.Of(result.Result, AIJsonUtilities.DefaultOptions);
         var value = new PyDict
@@ -61,7 +61,7 @@ internal static class MessageValues
         return value;
     }
 
-    static PyDict Tool(AITool tool)
+    private static PyDict Tool(AITool tool)
     {
         if (tool is not AIFunctionDeclaration function)
             throw new ChatTemplateException($"The tool '{tool.Name}' is a {tool.GetType().Name}: local models only support functions.");

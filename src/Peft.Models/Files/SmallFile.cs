@@ -25,7 +25,7 @@ internal static class SmallFile
     }
 
     // Some files, such as devices, have no length or report a wrong one.
-    static byte[]? Read(FileStream stream, long most)
+    private static byte[]? Read(FileStream stream, long most)
     {
         var said = stream.CanSeek ? stream.Length : 0;
         if (said > most) return null;

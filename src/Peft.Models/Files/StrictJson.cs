@@ -10,7 +10,7 @@ namespace Peft.Models;
 /// </summary>
 internal static class StrictJson
 {
-    static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false };
+    private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false };
 
     /// <summary>Parses a document with an object.</summary>
     /// <param name="json">UTF-8, with or without a byte order mark.</param>
@@ -54,7 +54,7 @@ internal static class StrictJson
     /// <summary>Decodes UTF-8, without its byte order mark.</summary>
     public static string Text(ReadOnlySpan<byte> utf8) => System.Text.Encoding.UTF8.GetString(utf8[MarkOf(utf8)..]);
 
-    static T Checked<T>(string source, Func<string, Exception?, PeftException> failure, Func<T> read)
+    private static T Checked<T>(string source, Func<string, Exception?, PeftException> failure, Func<T> read)
     {
         try
         {
@@ -66,10 +66,10 @@ internal static class StrictJson
         }
     }
 
-    static int MarkOf(ReadOnlySpan<byte> utf8) => utf8.StartsWith("\uFEFF"u8) ? 3 : 0;
+    private static int MarkOf(ReadOnlySpan<byte> utf8) => utf8.StartsWith("\uFEFF"u8) ? 3 : 0;
 
     // Unpaired surrogates are only possible in escapes: UTF-8 cannot encode them.
-    static void RequireText(ReadOnlySpan<byte> json)
+    private static void RequireText(ReadOnlySpan<byte> json)
     {
         if (!System.Text.Unicode.Utf8.IsValid(json)) throw new JsonException("It has bytes that are not UTF-8.");
         for (var at = 0; json[at..].IndexOf((byte)'\\') is >= 0 and var found;)
@@ -86,6 +86,6 @@ internal static class StrictJson
         }
     }
 
-    static char? Unit(ReadOnlySpan<byte> json, int at)
+    private static char? Unit(ReadOnlySpan<byte> json, int at)
         => at + 6 <= json.Length && json[at] == '\\' && json[at + 1] == 'u' && ushort.TryParse(json.Slice(at + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var unit) ? (char)unit : null;
 }

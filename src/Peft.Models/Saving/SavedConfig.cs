@@ -8,7 +8,7 @@ namespace Peft.Models;
 internal static partial class SavedConfig
 {
     // The suffixes of class names in transformers.
-    static readonly Dictionary<string, string> Heads = new()
+    private static readonly Dictionary<string, string> Heads = new()
     {
         ["CAUSAL_LM"] = "ForCausalLM",
         ["SEQ_CLS"] = "ForSequenceClassification",
@@ -17,7 +17,7 @@ internal static partial class SavedConfig
         ["SEQ_2_SEQ_LM"] = "ForConditionalGeneration",
     };
 
-    static readonly Dictionary<string, string> Names = new()
+    private static readonly Dictionary<string, string> Names = new()
     {
         ["llama"] = "Llama", ["mistral"] = "Mistral", ["qwen2"] = "Qwen2", ["qwen3"] = "Qwen3", ["gemma"] = "Gemma", ["gemma2"] = "Gemma2",
         ["gemma3_text"] = "Gemma3", ["phi3"] = "Phi3", ["gpt2"] = "GPT2", ["gpt_neox"] = "GPTNeoX", ["opt"] = "OPT",
@@ -35,7 +35,7 @@ internal static partial class SavedConfig
             : throw new ArgumentException($"A {model.GetType().Name} has no classes to label.", nameof(labels));
     }
 
-    static string? ClassOf(PretrainedModel model)
+    private static string? ClassOf(PretrainedModel model)
     {
         if (model.TaskType is null || !Heads.TryGetValue(model.TaskType, out var head)) return null;
         var old = model.Config.Texts("architectures") is { Count: > 0 } names ? names[0] : null;
@@ -45,7 +45,7 @@ internal static partial class SavedConfig
         return stem is null ? null : stem + head;
     }
 
-    static ModelConfig WithLabels(ModelConfig config, IReadOnlyList<string>? labels)
+    private static ModelConfig WithLabels(ModelConfig config, IReadOnlyList<string>? labels)
     {
         int count = config.LabelCount;
         if (labels is not null && labels.Count != count) throw new ArgumentException($"There are {labels.Count} labels, but the model has {count} classes.", nameof(labels));

@@ -8,16 +8,16 @@ namespace Peft.Models;
 public sealed class StreamingDecoder
 {
     // Enough tokens that special handling at the beginning of a text cannot affect the end of the window.
-    const int Window = 8;
+    private const int Window = 8;
 
     // Longer than any pattern of the cleanup.
-    const int CleanUpReach = 8;
+    private const int CleanUpReach = 8;
 
-    readonly Tokenizer tokenizer;
-    readonly bool skipSpecialTokens;
-    readonly List<int> ids = [];
-    readonly List<int> pending = [];
-    int emitted;
+    private readonly Tokenizer tokenizer;
+    private readonly bool skipSpecialTokens;
+    private readonly List<int> ids = [];
+    private readonly List<int> pending = [];
+    private int emitted;
 
     internal StreamingDecoder(Tokenizer tokenizer, bool skipSpecialTokens)
     {
@@ -64,7 +64,7 @@ public sealed class StreamingDecoder
     }
 
     // A replacement character at the end may be an incomplete character.
-    int FinalLength(string text)
+    private int FinalLength(string text)
     {
         var length = text.AsSpan().TrimEnd('\uFFFD').Length;
         if (!tokenizer.CleansUp)
@@ -76,7 +76,7 @@ public sealed class StreamingDecoder
     }
 
     // Decoding all tokens each time would take quadratic time. The last ones are enough if they decode to the same end.
-    void Shorten(string text)
+    private void Shorten(string text)
     {
         if (ids.Count <= 4 * Window)
             return;

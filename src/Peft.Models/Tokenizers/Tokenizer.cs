@@ -14,15 +14,15 @@ namespace Peft.Models;
 /// </remarks>
 public sealed class Tokenizer : ITokenizer
 {
-    readonly TokenizerPipeline pipeline;
-    readonly TokenizerSettings settings;
-    readonly Lock adding = new();
-    readonly string source;
-    readonly AddedVocabulary saved;
-    volatile AddedVocabulary added;
-    volatile Lazy<ChatTemplate?> chatTemplate;
+    private readonly TokenizerPipeline pipeline;
+    private readonly TokenizerSettings settings;
+    private readonly Lock adding = new();
+    private readonly string source;
+    private readonly AddedVocabulary saved;
+    private volatile AddedVocabulary added;
+    private volatile Lazy<ChatTemplate?> chatTemplate;
 
-    Tokenizer(TokenizerFiles files, ResourceLimits limits)
+    private Tokenizer(TokenizerFiles files, ResourceLimits limits)
     {
         (pipeline, saved, settings, source) = files;
         added = saved;
@@ -210,7 +210,7 @@ public sealed class Tokenizer : ITokenizer
     internal bool IsSkipped(int id, bool skipSpecialTokens)
         => IdToToken(id) is not { } token || (skipSpecialTokens && added.IsSpecial(token));
 
-    List<TokenEncoding> EncodeAll(IEnumerable<(string Text, string? Pair)> texts, EncodeOptions options)
+    private List<TokenEncoding> EncodeAll(IEnumerable<(string Text, string? Pair)> texts, EncodeOptions options)
     {
         options.Validate();
         var padId = options.PadId ?? PadId;
@@ -228,7 +228,7 @@ public sealed class Tokenizer : ITokenizer
         return [.. batch.Select(tokens => new TokenEncoding(tokens, Math.Max(0, length - tokens.Count), options.PaddingSide ?? settings.PaddingSide, pad))];
     }
 
-    List<TokenEntry> Tokens(string text, string? pair, EncodeOptions options)
+    private List<TokenEntry> Tokens(string text, string? pair, EncodeOptions options)
     {
         var vocabulary = added;
         List<List<TokenEntry>> sequences = [pipeline.Tokenize(text, 0, vocabulary)];
@@ -237,7 +237,7 @@ public sealed class Tokenizer : ITokenizer
         return pipeline.Finish(sequences, options, options.TruncationSide ?? settings.TruncationSide);
     }
 
-    string DecodeTokens(IEnumerable<int> ids, bool skipSpecialTokens)
+    private string DecodeTokens(IEnumerable<int> ids, bool skipSpecialTokens)
     {
         var vocabulary = added;
         var tokens = new List<string>();
@@ -251,12 +251,12 @@ public sealed class Tokenizer : ITokenizer
     }
 
     // Differs from the WordPiece decoder's list: transformers' own cleanup does not replace "do not".
-    static string CleanUp(string text) => text
+    private static string CleanUp(string text) => text
         .Replace(" .", ".", StringComparison.Ordinal).Replace(" ?", "?", StringComparison.Ordinal)
         .Replace(" !", "!", StringComparison.Ordinal).Replace(" ,", ",", StringComparison.Ordinal)
         .Replace(" ' ", "'", StringComparison.Ordinal).Replace(" n't", "n't", StringComparison.Ordinal)
         .Replace(" 'm", "'m", StringComparison.Ordinal).Replace(" 's", "'s", StringComparison.Ordinal)
         .Replace(" 've", "'ve", StringComparison.Ordinal).Replace(" 're", "'re", StringComparison.Ordinal);
 
-    int? IdOfRole(string role) => settings.Named.TryGetValue(role, out var token) ? TokenToId(token) : null;
+    private int? IdOfRole(string role) => settings.Named.TryGetValue(role, out var token) ? TokenToId(token) : null;
 }

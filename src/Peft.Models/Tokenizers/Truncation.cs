@@ -26,7 +26,7 @@ internal static class Truncation
     }
 
     // The shorter one is kept whole while the longer one remains longer. Otherwise both get half, and the longer one the odd token.
-    static int[] Balance(int first, int second, int length)
+    private static int[] Balance(int first, int second, int length)
     {
         var shorter = Math.Min(first, second);
         var longer = shorter > length ? shorter : Math.Max(shorter, length - shorter);
@@ -38,7 +38,7 @@ internal static class Truncation
         return first > second ? [longer, shorter] : [shorter, longer];
     }
 
-    static void Cut(List<TokenEntry> tokens, int length, Side side)
+    private static void Cut(List<TokenEntry> tokens, int length, Side side)
     {
         if (tokens.Count > length)
             tokens.RemoveRange(side == Side.Left ? 0 : length, tokens.Count - length);

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using Peft.Modules;
 using TorchSharp.Modules;
-using Embedding = Peft.Modules.Embedding;
 using static TorchSharp.torch;
+using Embedding = Peft.Modules.Embedding;
 
 namespace Peft.Models;
 

@@ -1,5 +1,5 @@
-using Peft.Prefix;
 using Peft.Checkpoints;
+using Peft.Prefix;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -4,7 +4,7 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed class AtomicFileTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
 

@@ -5,7 +5,7 @@ namespace Peft.Core.Tests.Checkpoints;
 /// <summary>A dispose scope for the length of a test, as a field of the test class.</summary>
 public sealed class DisposeScopeHolder : IDisposable
 {
-    readonly TorchSharp.DisposeScope scope = NewDisposeScope();
+    private readonly TorchSharp.DisposeScope scope = NewDisposeScope();
 
     public void Dispose() => scope.Dispose();
 }

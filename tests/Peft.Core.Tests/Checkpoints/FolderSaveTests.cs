@@ -5,9 +5,9 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed partial class FolderSaveTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
-    string Target => folder["adapter"];
+    private string Target => folder["adapter"];
 
     public void Dispose() => folder.Dispose();
 
@@ -244,7 +244,7 @@ public sealed partial class FolderSaveTests : IDisposable
     }
 
     // Takes the right to write from the folders, but for some; for root as another user, which the file system then sees in this thread.
-    void AsNobody(Action action, string[] writable)
+    private void AsNobody(Action action, string[] writable)
     {
         const int Nobody = 65534;
         string[] all = [folder.Path, .. Directory.GetDirectories(folder.Path, "*", SearchOption.AllDirectories)];
@@ -270,14 +270,14 @@ public sealed partial class FolderSaveTests : IDisposable
         }
     }
 
-    void Save(string content, string? path = null) => AtomicFolder.Write(path ?? Target, into =>
+    private void Save(string content, string? path = null) => AtomicFolder.Write(path ?? Target, into =>
     {
         File.WriteAllText(Path.Combine(into, "a"), content);
         File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(into, "deep")).FullName, "b"), content);
     });
 
     // As a process leaves it that is killed between two of its renames.
-    void Interrupt(string content)
+    private void Interrupt(string content)
     {
         var written = Directory.CreateDirectory(Path.Combine(Target, ".peft-dead.written")).FullName;
         File.WriteAllText(Path.Combine(Target, ".peft-dead.lock"), "");
@@ -286,13 +286,13 @@ public sealed partial class FolderSaveTests : IDisposable
         File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(written, "deep")).FullName, "b"), content);
     }
 
-    void ShouldHold(string content, string? path = null)
+    private void ShouldHold(string content, string? path = null)
     {
         File.ReadAllText(Path.Combine(path ?? Target, "a")).ShouldBe(content);
         File.ReadAllText(Path.Combine(path ?? Target, "deep", "b")).ShouldBe(content);
     }
 
-    IEnumerable<string> Entries() => Directory.EnumerateFileSystemEntries(folder.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    private IEnumerable<string> Entries() => Directory.EnumerateFileSystemEntries(folder.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     [LibraryImport("libc", EntryPoint = "setfsuid")]
     private static partial int SetFileUser(int user);

@@ -4,7 +4,7 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public class FuzzTests
 {
-    static readonly byte[][] Seeds =
+    private static readonly byte[][] Seeds =
     [
         .. new[] { "waveft-gpt2", "supertuning-llama", "batch-llama-seqcls" }.Select(name => File.ReadAllBytes(Samples.PathOf(name + ".safetensors"))),
     ];
@@ -39,7 +39,7 @@ public class FuzzTests
         refused.ShouldBeGreaterThan(500);
     }
 
-    static byte[] Damage(byte[] content, Random random)
+    private static byte[] Damage(byte[] content, Random random)
     {
         if (content.Length < 8) return [.. content, (byte)random.Next(256)];
         int at = random.Next(content.Length), inHeader = random.Next(8, Math.Max(9, Math.Min(content.Length, 400)));

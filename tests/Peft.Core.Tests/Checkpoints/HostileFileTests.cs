@@ -5,9 +5,9 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed class HostileFileTests : IDisposable
 {
-    const string Good = """{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""";
+    private const string Good = """{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""";
 
-    readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
 
@@ -110,7 +110,7 @@ public sealed class HostileFileTests : IDisposable
         foreach (var tensor in Samples.ReadAll(file).Values) tensor.Dispose();
     }
 
-    void Refused(byte[] content, string fault)
+    private void Refused(byte[] content, string fault)
     {
         string path = folder.Write("bad.safetensors", content);
         var error = Should.Throw<CheckpointException>(() => SafetensorsFile.Open(path));

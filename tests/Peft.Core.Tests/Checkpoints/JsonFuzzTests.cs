@@ -10,9 +10,9 @@ namespace Peft.Core.Tests.Checkpoints;
 /// <summary>Damaged files of every kind of JSON that Core reads are read or refused by name, soon, and without much memory.</summary>
 public sealed class JsonFuzzTests : IDisposable
 {
-    const int Rounds = 1500;
+    private const int Rounds = 1500;
 
-    readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
 
@@ -70,7 +70,7 @@ public sealed class JsonFuzzTests : IDisposable
     /// <param name="leastRead">How many must be read all the same, since a mutator that only ever breaks a file would test nothing.</param>
     /// <param name="open">Reads it.</param>
     /// <param name="rounds">How often.</param>
-    static void Damaged(string path, int leastRead, Action open, int rounds = Rounds)
+    private static void Damaged(string path, int leastRead, Action open, int rounds = Rounds)
     {
         byte[] good = File.ReadAllBytes(path);
         var random = new Random(20260101);

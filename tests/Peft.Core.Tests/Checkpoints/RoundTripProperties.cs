@@ -9,13 +9,13 @@ namespace Peft.Core.Tests.Checkpoints;
 [Properties(Arbitrary = [typeof(RoundTripProperties)])]
 public class RoundTripProperties
 {
-    static readonly ScalarType[] Types =
+    private static readonly ScalarType[] Types =
     [
         ScalarType.Bool, ScalarType.Byte, ScalarType.Int8, ScalarType.Int16, ScalarType.Int32, ScalarType.Int64,
         ScalarType.Float16, ScalarType.BFloat16, ScalarType.Float32, ScalarType.Float64, ScalarType.ComplexFloat32,
     ];
 
-    static readonly string[] Pieces =
+    private static readonly string[] Pieces =
         ["a", "Z", "0", ".", "weight", " ", "/", "\"", "\\", "\n", "\t", "\0", "\u001f", "\u007f", "é", "中", "\u2028", "\uE000", "\uFFFF", "😀", "<&'+>", "{", "}"];
 
     /// <summary>A tensor to be: raw bytes from the seed, so NaNs and infinities of all kinds occur.</summary>
@@ -31,7 +31,7 @@ public class RoundTripProperties
         }
     }
 
-    static Gen<string> Text => Gen.Elements(Pieces).ListOf().Select(pieces => string.Concat(pieces));
+    private static Gen<string> Text => Gen.Elements(Pieces).ListOf().Select(pieces => string.Concat(pieces));
 
     public static Arbitrary<Plan[]> Plans() => Arb.From(
         from plans in (

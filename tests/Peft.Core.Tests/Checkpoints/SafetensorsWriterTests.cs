@@ -6,8 +6,8 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed class SafetensorsWriterTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
-    readonly DisposeScopeHolder scope = new();
+    private readonly TemporaryFolder folder = new();
+    private readonly DisposeScopeHolder scope = new();
 
     public void Dispose()
     {

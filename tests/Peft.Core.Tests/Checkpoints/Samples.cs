@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace Peft.Core.Tests.Checkpoints;
 
 /// <summary>Small files that Hugging Face PEFT and its safetensors library wrote, and files written by hand.</summary>
-static class Samples
+internal static class Samples
 {
-    static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Data", "Safetensors");
+    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Data", "Safetensors");
 
     /// <summary>Float32 beside I64, I32 and U8, empty ones, with and without metadata.</summary>
     public static TheoryData<string> All => [.. Directory.EnumerateFiles(Folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];

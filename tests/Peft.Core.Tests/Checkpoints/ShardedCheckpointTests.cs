@@ -5,10 +5,10 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed class ShardedCheckpointTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
-    readonly DisposeScopeHolder scope = new();
+    private readonly TemporaryFolder folder = new();
+    private readonly DisposeScopeHolder scope = new();
 
-    readonly Dictionary<string, Tensor> weights = new()
+    private readonly Dictionary<string, Tensor> weights = new()
     {
         ["embed"] = arange(8, dtype: ScalarType.Float32),
         ["b"] = ones(2),
@@ -134,13 +134,13 @@ public sealed class ShardedCheckpointTests : IDisposable
         Should.Throw<CheckpointException>(() => checkpoint.CopyInto("tail", ones(1))).Message.ShouldContain("no tensor 'tail'");
     }
 
-    void Refused(string index, string fault)
+    private void Refused(string index, string fault)
     {
         File.WriteAllText(folder["model.safetensors.index.json"], index);
         Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder.Path)).Message.ShouldContain(fault);
     }
 
-    void SameAsWeights()
+    private void SameAsWeights()
     {
         using var checkpoint = ShardedCheckpoint.Open(folder.Path);
         checkpoint.Tensors.Keys.ShouldBe(weights.Keys, ignoreOrder: true);

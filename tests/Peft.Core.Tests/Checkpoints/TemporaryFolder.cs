@@ -3,7 +3,7 @@ namespace Peft.Core.Tests.Checkpoints;
 /// <summary>A new empty folder, removed with all it holds.</summary>
 public sealed class TemporaryFolder : IDisposable
 {
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("peft-");
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("peft-");
 
     public string Path => folder.FullName;
 

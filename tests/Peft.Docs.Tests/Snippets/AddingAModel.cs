@@ -6,7 +6,7 @@ namespace Peft.Docs.Tests.Snippets;
 public class AddingAModel : InFolder
 {
     // snippet: stablelm
-    static TransformerSpec StableLm(ModelConfig config)
+    private static TransformerSpec StableLm(ModelConfig config)
     {
         config.Only("use_parallel_residual", false);   // what is not implemented is refused, never ignored
         config.Only("qk_layernorm", false);

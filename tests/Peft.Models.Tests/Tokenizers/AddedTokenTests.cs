@@ -2,7 +2,7 @@ namespace Peft.Models.Tests.Tokenizers;
 
 public class AddedTokenTests
 {
-    static Tokenizer Fresh() => Tokenizer.FromPretrained(Expected.Folder("llama3-qwen-bpe"));
+    private static Tokenizer Fresh() => Tokenizer.FromPretrained(Expected.Folder("llama3-qwen-bpe"));
 
     [Fact]
     public void New_tokens_get_the_next_ids_and_known_ones_keep_theirs()

@@ -2,8 +2,8 @@ namespace Peft.Models.Tests.Tokenizers;
 
 public class BatchTests
 {
-    static readonly Tokenizer Roberta = Expected.Tokenizer("roberta-bytelevel-bpe");
-    static readonly Tokenizer Bert = Expected.Tokenizer("bert-wordpiece");
+    private static readonly Tokenizer Roberta = Expected.Tokenizer("roberta-bytelevel-bpe");
+    private static readonly Tokenizer Bert = Expected.Tokenizer("bert-wordpiece");
 
     [Fact]
     public void Padding_on_the_right_fills_up_to_the_longest()
@@ -95,5 +95,5 @@ public class BatchTests
         encoding.SequenceIds[^2].ShouldBe(1);
     }
 
-    static string Words(int count) => string.Join(' ', Enumerable.Repeat("the", count));
+    private static string Words(int count) => string.Join(' ', Enumerable.Repeat("the", count));
 }

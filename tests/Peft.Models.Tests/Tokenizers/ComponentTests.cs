@@ -9,11 +9,11 @@ namespace Peft.Models.Tests.Tokenizers;
 /// </summary>
 public sealed class ComponentTests : IDisposable
 {
-    static readonly Dictionary<string, Component> Components = JsonSerializer
+    private static readonly Dictionary<string, Component> Components = JsonSerializer
         .Deserialize<Component[]>(File.ReadAllText(Path.Combine(Expected.Folder(""), "components.json")), JsonSerializerOptions.Web)!
         .ToDictionary(component => component.Name);
 
-    readonly string folder = Directory.CreateTempSubdirectory("tokenizer").FullName;
+    private readonly string folder = Directory.CreateTempSubdirectory("tokenizer").FullName;
 
     public static TheoryData<string> Names => [.. Components.Keys];
 
@@ -35,7 +35,7 @@ public sealed class ComponentTests : IDisposable
         }
     }
 
-    static JsonObject Changed(Component component)
+    private static JsonObject Changed(Component component)
     {
         var root = JsonNode.Parse(File.ReadAllText(Path.Combine(Expected.Folder(component.Base), "tokenizer.json")))!.AsObject();
         foreach (var (name, value) in component.Set)
@@ -51,7 +51,7 @@ public sealed class ComponentTests : IDisposable
         return root;
     }
 
-    sealed record Component(string Name, string Base, JsonObject Set, Row[] Rows);
+    private sealed record Component(string Name, string Base, JsonObject Set, Row[] Rows);
 
-    sealed record Row(string Text, int[] Ids, int[][] Offsets, string Decoded);
+    private sealed record Row(string Text, int[] Ids, int[][] Offsets, string Decoded);
 }

@@ -4,9 +4,9 @@ using System.Text.Json.Serialization;
 namespace Peft.Models.Tests.Tokenizers;
 
 /// <summary>What Hugging Face's tokenizers gave for the tokenizers under Data/tokenizers.</summary>
-static class Expected
+internal static class Expected
 {
-    static readonly Dictionary<string, (Lazy<Tokenizer> Tokenizer, ExpectedFile File)> Loaded = new[]
+    private static readonly Dictionary<string, (Lazy<Tokenizer> Tokenizer, ExpectedFile File)> Loaded = new[]
     {
         "gpt2-bytelevel-bpe", "roberta-bytelevel-bpe", "llama3-qwen-bpe", "bert-wordpiece", "t5-unigram", "stories260K",
     }.ToDictionary(kind => kind, kind => (new Lazy<Tokenizer>(() => Models.Tokenizer.FromPretrained(Folder(kind))), JsonSerializer.Deserialize<ExpectedFile>(File.ReadAllText(Path.Combine(Folder(kind), "expected.json")))!));
@@ -23,7 +23,7 @@ static class Expected
 
     public static ExpectedFile FileOf(string kind) => Loaded[kind].File;
 
-    static TheoryData<string, int> Rows(Func<ExpectedFile, int> count)
+    private static TheoryData<string, int> Rows(Func<ExpectedFile, int> count)
     {
         var rows = new TheoryData<string, int>();
         foreach (var (kind, (_, file)) in Loaded)
@@ -35,7 +35,7 @@ static class Expected
     }
 }
 
-sealed record ExpectedFile
+internal sealed record ExpectedFile
 {
     [JsonPropertyName("strings")] public IReadOnlyList<ExpectedString> Strings { get; init; } = [];
     [JsonPropertyName("pairs")] public IReadOnlyList<ExpectedPair> Pairs { get; init; } = [];
@@ -43,14 +43,14 @@ sealed record ExpectedFile
     [JsonPropertyName("published")] public ExpectedString? Published { get; init; }
 }
 
-sealed record ExpectedString(
+internal sealed record ExpectedString(
     [property: JsonPropertyName("text")] string Text,
     [property: JsonPropertyName("ids")] int[] Ids,
     [property: JsonPropertyName("ids_without_special")] int[] IdsWithoutSpecial,
     [property: JsonPropertyName("offsets_without_special")] int[][] Offsets,
     [property: JsonPropertyName("decoded")] string Decoded);
 
-sealed record ExpectedPair(
+internal sealed record ExpectedPair(
     [property: JsonPropertyName("a")] string First,
     [property: JsonPropertyName("b")] string Second,
     [property: JsonPropertyName("ids")] int[] Ids,

@@ -71,7 +71,7 @@ public class StreamingDecoderTests
         decoder.Flush().ShouldBe("");
     }
 
-    static string Stream(Tokenizer tokenizer, IEnumerable<int> ids, bool skip = true)
+    private static string Stream(Tokenizer tokenizer, IEnumerable<int> ids, bool skip = true)
     {
         var decoder = tokenizer.CreateStreamingDecoder(skip);
         return string.Concat(ids.Select(decoder.Push)) + decoder.Flush();

@@ -5,7 +5,7 @@ namespace Peft.Models.Tests.Tokenizers;
 /// <summary>Damaged, hostile and unsupported files end in one exception that says what and where.</summary>
 public sealed class TokenizerFileTests : IDisposable
 {
-    readonly string folder = Directory.CreateTempSubdirectory("tokenizer").FullName;
+    private readonly string folder = Directory.CreateTempSubdirectory("tokenizer").FullName;
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -137,7 +137,7 @@ public sealed class TokenizerFileTests : IDisposable
         tokenizer.Decode([0, 2]).ShouldBe("a.");
     }
 
-    Tokenizer Load(string json)
+    private Tokenizer Load(string json)
     {
         var file = Path.Combine(folder, "tokenizer.json");
         File.WriteAllText(file, json);

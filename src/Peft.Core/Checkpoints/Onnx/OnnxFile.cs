@@ -13,12 +13,12 @@ namespace Peft.Checkpoints;
 /// </remarks>
 public sealed class OnnxFile : ITensorSource
 {
-    readonly TensorFile file;
-    readonly Dictionary<string, TensorFile> beside = [];
-    readonly OrderedDictionary<string, TensorEntry> tensors = [];
-    readonly Dictionary<string, OnnxTensor> origins = [];
+    private readonly TensorFile file;
+    private readonly Dictionary<string, TensorFile> beside = [];
+    private readonly OrderedDictionary<string, TensorEntry> tensors = [];
+    private readonly Dictionary<string, OnnxTensor> origins = [];
 
-    OnnxFile(TensorFile file)
+    private OnnxFile(TensorFile file)
     {
         this.file = file;
         if (ForeignFile.Recognise(file.Start()) is { } other) throw new CheckpointException(Path, other);
@@ -83,7 +83,7 @@ public sealed class OnnxFile : ITensorSource
         file.Dispose();
     }
 
-    void Add(string name, OnnxTensor tensor, bool transposed)
+    private void Add(string name, OnnxTensor tensor, bool transposed)
     {
         if (Holder(tensor) is var holder && tensor.IsPlain && tensor.ByteLength > 0 && tensor.Offset > holder.Length - tensor.ByteLength)
             throw new CheckpointException(holder.Path, $"has {holder.Length} bytes, but tensor '{name}' of {Path} takes {tensor.ByteLength} from byte {tensor.Offset} on: the file is truncated, or belongs to another model.");
@@ -93,7 +93,7 @@ public sealed class OnnxFile : ITensorSource
         origins.Add(name, tensor);
     }
 
-    TensorFile Holder(OnnxTensor tensor)
+    private TensorFile Holder(OnnxTensor tensor)
     {
         if (tensor.Location is not { } location) return file;
         if (!beside.TryGetValue(location, out var holder))
@@ -104,7 +104,7 @@ public sealed class OnnxFile : ITensorSource
         return holder;
     }
 
-    Tensor Decode(TensorEntry entry, OnnxTensor origin)
+    private Tensor Decode(TensorEntry entry, OnnxTensor origin)
     {
         using var scope = NewDisposeScope();
         var flat = empty(origin.ByteLength / (entry.Format.Bits / 8), entry.Type!.Value, CPU);
@@ -112,9 +112,9 @@ public sealed class OnnxFile : ITensorSource
         return (entry.Strides is { } strides ? flat.as_strided(entry.Dimensions, strides, 0) : flat.view(entry.Dimensions)).MoveToOuterDisposeScope();
     }
 
-    ByteWindow Window() => new(file, problem => new CheckpointException(Path, $"not a valid ONNX model: it has {problem}."));
+    private ByteWindow Window() => new(file, problem => new CheckpointException(Path, $"not a valid ONNX model: it has {problem}."));
 
-    (TensorEntry Entry, OnnxTensor Origin) Find(string name)
+    private (TensorEntry Entry, OnnxTensor Origin) Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return tensors.TryGetValue(name, out var entry) ? (entry, origins[name]) : throw SafetensorsFile.TensorNotFound(Path, name, tensors.Keys);

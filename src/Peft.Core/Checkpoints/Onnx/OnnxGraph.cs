@@ -4,9 +4,9 @@ namespace Peft.Checkpoints;
 internal sealed class OnnxGraph
 {
     // The largest models have about ten thousand. A far larger number is an attempt to exhaust memory.
-    const int Most = 250_000;
+    private const int Most = 250_000;
 
-    readonly List<OnnxNode> nodes = [];
+    private readonly List<OnnxNode> nodes = [];
 
     public OnnxGraph(ByteWindow bytes)
     {
@@ -32,7 +32,7 @@ internal sealed class OnnxGraph
 
     public IReadOnlyList<OnnxNode> Nodes => nodes;
 
-    void Add(OnnxTensor tensor, ByteWindow bytes)
+    private void Add(OnnxTensor tensor, ByteWindow bytes)
     {
         if (!Initializers.TryAdd(tensor.Name, tensor)) throw bytes.Damaged($"initializer '{tensor.Name}' twice");
     }

@@ -7,9 +7,9 @@ namespace Peft.Checkpoints;
 /// </summary>
 internal sealed class OnnxNames
 {
-    readonly OrderedDictionary<string, OnnxTensor> initializers;
-    readonly OrderedDictionary<string, (OnnxTensor Tensor, bool Transposed)> found = [];
-    readonly HashSet<string> disputed = [];
+    private readonly OrderedDictionary<string, OnnxTensor> initializers;
+    private readonly OrderedDictionary<string, (OnnxTensor Tensor, bool Transposed)> found = [];
+    private readonly HashSet<string> disputed = [];
 
     public OnnxNames(OnnxGraph graph)
     {
@@ -50,7 +50,7 @@ internal sealed class OnnxNames
         }
     }
 
-    void Claim(string matrix, string bias, bool transposed)
+    private void Claim(string matrix, string bias, bool transposed)
     {
         if (IsParameter(matrix) || !initializers.TryGetValue(matrix, out var tensor) || tensor.Shape.Length != 2) return;
         if (!IsParameter(bias) || !bias.EndsWith(".bias", StringComparison.Ordinal) || !initializers.TryGetValue(bias, out var vector)) return;

@@ -7,7 +7,7 @@ namespace Peft.Checkpoints;
 /// <param name="TransposesB">True if a <c>Gemm</c> transposes its second factor.</param>
 internal sealed record OnnxNode(string Operation, IReadOnlyList<string> Inputs, string Output, bool TransposesB)
 {
-    const int MostText = 4096, MostInputs = 3;
+    private const int MostText = 4096, MostInputs = 3;
 
     /// <summary>Reads an operation; null if its type is irrelevant for weights.</summary>
     public static OnnxNode? Read(ProtoReader reader)
@@ -26,7 +26,7 @@ internal sealed record OnnxNode(string Operation, IReadOnlyList<string> Inputs, 
         return operation is "MatMul" or "Gemm" or "Add" or "Identity" ? new(operation, inputs, output, transposed) : null;
     }
 
-    static bool IsTransposition(ProtoReader attribute)
+    private static bool IsTransposition(ProtoReader attribute)
     {
         var (name, value) = ("", 0L);
         while (attribute.Next())

@@ -6,15 +6,15 @@ namespace Peft.Checkpoints;
 /// <summary>The description of a tensor in an ONNX file (<c>TensorProto</c> of github.com/onnx/onnx, onnx/onnx.proto), and the location of its elements.</summary>
 internal sealed class OnnxTensor
 {
-    const int MostDimensions = 64, MostText = 4096, RawData = 9;
+    private const int MostDimensions = 64, MostText = 4096, RawData = 9;
 
-    readonly ByteWindow bytes;
-    readonly ProtoReader message;
-    readonly List<long> dimensions = [];
-    readonly Dictionary<string, string> external = [];
-    int elementField, pieces;
-    long elementBytes;
-    bool isExternal, inOnePiece;
+    private readonly ByteWindow bytes;
+    private readonly ProtoReader message;
+    private readonly List<long> dimensions = [];
+    private readonly Dictionary<string, string> external = [];
+    private int elementField, pieces;
+    private long elementBytes;
+    private bool isExternal, inOnePiece;
 
     /// <summary>Reads and checks a description.</summary>
     /// <param name="bytes">The file.</param>
@@ -88,9 +88,9 @@ internal sealed class OnnxTensor
         if (!elements.IsEmpty) throw Damaged("fewer elements than its shape");
     }
 
-    bool IsReadable => Type.Format.Scalar is not null;
+    private bool IsReadable => Type.Format.Scalar is not null;
 
-    void AddDimensions(ProtoReader list)
+    private void AddDimensions(ProtoReader list)
     {
         while (list.NextNumber(out ulong length))
         {
@@ -100,7 +100,7 @@ internal sealed class OnnxTensor
         }
     }
 
-    void AddElements(ProtoReader reader)
+    private void AddElements(ProtoReader reader)
     {
         if (reader.Length == 0) return;
         if (elementField != 0 && (elementField != reader.Field || elementField == RawData)) throw Damaged("elements in two places");
@@ -110,7 +110,7 @@ internal sealed class OnnxTensor
         pieces++;
     }
 
-    void AddExternal(ProtoReader entry)
+    private void AddExternal(ProtoReader entry)
     {
         var (key, value) = ("", "");
         while (entry.Next())
@@ -121,7 +121,7 @@ internal sealed class OnnxTensor
         if (external.Count == MostDimensions || !external.TryAdd(key, value)) throw Damaged($"the external data '{key}' twice, or too many of them");
     }
 
-    void CheckElements()
+    private void CheckElements()
     {
         if (elementField != 0 && elementField != RawData && elementField != Type.DataField) throw Damaged($"elements in field {elementField}, which is not that of {Type.Format.Name}");
         // A varint takes at least a byte: no shape requires more memory than eight times the file's length.
@@ -130,7 +130,7 @@ internal sealed class OnnxTensor
         if (!IsPlain && ByteLength > Array.MaxLength) throw Damaged($"{ByteLength} bytes of elements that are not contiguous, above the limit of {Array.MaxLength}");
     }
 
-    void FindExternal()
+    private void FindExternal()
     {
         Location = external.GetValueOrDefault("location") ?? throw Damaged("external data without a location");
         // The file is untrusted: it may only name files in its folder and below. The colon separates drives and streams on Windows.
@@ -142,11 +142,11 @@ internal sealed class OnnxTensor
         if (length != ByteLength) throw Damaged($"{length} bytes of external data, but {Type.Format.Name} [{string.Join(", ", Shape)}] takes {ByteLength}");
     }
 
-    long Number(string key, long absent) => !external.TryGetValue(key, out string? text) ? absent
+    private long Number(string key, long absent) => !external.TryGetValue(key, out string? text) ? absent
         : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number
         : throw Damaged($"the {key} '{text}' of external data, which is not a number of bytes,");
 
-    static bool IsFixed(int field) => field is OnnxType.FloatData or OnnxType.DoubleData;
+    private static bool IsFixed(int field) => field is OnnxType.FloatData or OnnxType.DoubleData;
 
-    Exception Damaged(string problem) => bytes.Damaged($"{problem} in tensor '{Name}'");
+    private Exception Damaged(string problem) => bytes.Damaged($"{problem} in tensor '{Name}'");
 }

@@ -7,7 +7,7 @@ internal sealed record OnnxType(SafetensorsType Format, int DataField)
 {
     public const int FloatData = 4, Int32Data = 5, Int64Data = 7, DoubleData = 10, UInt64Data = 11;
 
-    static readonly Dictionary<long, OnnxType> All = new()
+    private static readonly Dictionary<long, OnnxType> All = new()
     {
         [1] = Known("F32", FloatData), [2] = Known("U8", Int32Data), [3] = Known("I8", Int32Data), [4] = Known("U16", Int32Data),
         [5] = Known("I16", Int32Data), [6] = Known("I32", Int32Data), [7] = Known("I64", Int64Data), [8] = Unreadable("STRING"),
@@ -20,7 +20,7 @@ internal sealed record OnnxType(SafetensorsType Format, int DataField)
     /// <summary>The type with a number in a file; null if there is none.</summary>
     public static OnnxType? Of(long number) => All.GetValueOrDefault(number);
 
-    static OnnxType Known(string name, int field) => new(SafetensorsType.Named(name)!, field);
+    private static OnnxType Known(string name, int field) => new(SafetensorsType.Named(name)!, field);
 
-    static OnnxType Unreadable(string name) => new(new SafetensorsType(-1, name, 8, null), Int32Data);
+    private static OnnxType Unreadable(string name) => new(new SafetensorsType(-1, name, 8, null), Int32Data);
 }

@@ -3,13 +3,13 @@ namespace Peft.Checkpoints;
 /// <summary>Bytes in memory, or in a file of any size that is read at arbitrary positions through a small buffer.</summary>
 internal sealed class ByteWindow
 {
-    const int BufferBytes = 32 << 10;
+    private const int BufferBytes = 32 << 10;
 
-    readonly TensorFile? file;
-    readonly Func<string, Exception> damaged;
-    readonly byte[] buffer;
-    long from;
-    int count;
+    private readonly TensorFile? file;
+    private readonly Func<string, Exception> damaged;
+    private readonly byte[] buffer;
+    private long from;
+    private int count;
 
     /// <summary>Creates a window of an array.</summary>
     /// <param name="content">The bytes.</param>

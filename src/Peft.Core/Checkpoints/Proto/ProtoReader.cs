@@ -9,15 +9,15 @@ namespace Peft.Checkpoints;
 /// </summary>
 internal struct ProtoReader
 {
-    readonly ByteWindow bytes;
-    readonly long start, end;
-    long next;
+    private readonly ByteWindow bytes;
+    private readonly long start, end;
+    private long next;
 
     /// <summary>Creates a reader of a message that spans the whole content.</summary>
     /// <param name="bytes">The content. Only one thread at a time may read from it.</param>
     public ProtoReader(ByteWindow bytes) : this(bytes, 0, bytes.Length) { }
 
-    ProtoReader(ByteWindow bytes, long start, long end) => (this.bytes, this.start, this.end, next) = (bytes, start, end, start);
+    private ProtoReader(ByteWindow bytes, long start, long end) => (this.bytes, this.start, this.end, next) = (bytes, start, end, start);
 
     /// <summary>Number of the field.</summary>
     public int Field { get; private set; }
@@ -112,12 +112,12 @@ internal struct ProtoReader
     /// <summary>The same message, read through another buffer.</summary>
     public readonly ProtoReader From(ByteWindow other) => new(other, start, end);
 
-    readonly void Expect(int wire)
+    private readonly void Expect(int wire)
     {
         if (Wire != wire) throw bytes.Damaged($"field {Field} of kind {Wire} instead of {wire}");
     }
 
-    ulong Varint()
+    private ulong Varint()
     {
         ulong value = 0;
         for (int shift = 0; shift < 64; shift += 7)

@@ -11,12 +11,12 @@ namespace Peft.Checkpoints;
 internal sealed class PickleMachine(PickleStream input)
 {
     // A tensor takes about 25 steps, which allows 160,000 tensors. Python writes dictionaries in batches of 1,000.
-    const int MostSteps = 4_000_000, MostStacked = 50_000;
+    private const int MostSteps = 4_000_000, MostStacked = 50_000;
 
-    readonly List<object?> stack = [];
-    readonly Stack<int> marks = [];
-    readonly Dictionary<uint, object?> memo = [];
-    long position;
+    private readonly List<object?> stack = [];
+    private readonly Stack<int> marks = [];
+    private readonly Dictionary<uint, object?> memo = [];
+    private long position;
 
     /// <summary>
     /// Runs one pickle to its end and returns its value: null, bool, long, double, string, an array (a tuple), a list, <see cref="PickleDict"/>, or a value of
@@ -40,7 +40,7 @@ internal sealed class PickleMachine(PickleStream input)
         throw Refuse($"more than {MostSteps} steps");
     }
 
-    void Step(byte opcode)
+    private void Step(byte opcode)
     {
         switch (opcode)
         {
@@ -81,14 +81,14 @@ internal sealed class PickleMachine(PickleStream input)
         }
     }
 
-    void FindGlobal()
+    private void FindGlobal()
     {
         string module = input.Line(), name = input.Line();
         stack.Add(PyTorchGlobal.Find(module, name)
             ?? throw Refuse($"the global {Shown(module)}.{Shown(name)} (opcode GLOBAL), which is not one of those that a dictionary of tensors needs"));
     }
 
-    void Call()
+    private void Call()
     {
         var arguments = Pop("REDUCE") as object?[] ?? throw Refuse("opcode REDUCE without a tuple of arguments");
         var function = Pop("REDUCE") as PyTorchFunction ?? throw Refuse("opcode REDUCE on a value that is not a function");
@@ -96,36 +96,36 @@ internal sealed class PickleMachine(PickleStream input)
     }
 
     // The attributes of an OrderedDict are torch's metadata of module versions.
-    void Build()
+    private void Build()
     {
         if (Pop("BUILD") is not PickleDict || Top("BUILD") is not PickleDict) throw Refuse("opcode BUILD on a value that is not an OrderedDict");
     }
 
-    void Extend(ReadOnlySpan<object?> values, string opcode)
+    private void Extend(ReadOnlySpan<object?> values, string opcode)
     {
         var list = Top(opcode) as List<object?> ?? throw Refuse($"opcode {opcode} on a value that is not a list");
         list.AddRange(values);
     }
 
-    void SetItems(ReadOnlySpan<object?> values, string opcode)
+    private void SetItems(ReadOnlySpan<object?> values, string opcode)
     {
         var dict = Top(opcode) as PickleDict ?? throw Refuse($"opcode {opcode} on a value that is not a dictionary");
         if (values.Length % 2 != 0) throw Refuse($"opcode {opcode} with a key that has no value");
         for (int i = 0; i < values.Length; i += 2) dict.Items.Add((values[i], values[i + 1]));
     }
 
-    object? Remembered(uint index) => memo.TryGetValue(index, out var value) ? value : throw Refuse($"a reference to entry {index} of its memo, which is empty");
+    private object? Remembered(uint index) => memo.TryGetValue(index, out var value) ? value : throw Refuse($"a reference to entry {index} of its memo, which is empty");
 
-    object? Top(string opcode) => stack.Count > Floor ? stack[^1] : throw Empty(opcode);
+    private object? Top(string opcode) => stack.Count > Floor ? stack[^1] : throw Empty(opcode);
 
-    object? Pop(string opcode)
+    private object? Pop(string opcode)
     {
         var value = Top(opcode);
         stack.RemoveAt(stack.Count - 1);
         return value;
     }
 
-    object?[] PopLast(int count, string opcode)
+    private object?[] PopLast(int count, string opcode)
     {
         if (stack.Count - count < Floor) throw Empty(opcode);
         var values = CollectionsMarshal.AsSpan(stack)[^count..].ToArray();
@@ -133,7 +133,7 @@ internal sealed class PickleMachine(PickleStream input)
         return values;
     }
 
-    object?[] PopToMark(string opcode)
+    private object?[] PopToMark(string opcode)
     {
         if (marks.Count == 0) throw Refuse($"opcode {opcode} without a MARK");
         var values = PopLast(stack.Count - marks.Peek(), opcode);
@@ -141,14 +141,14 @@ internal sealed class PickleMachine(PickleStream input)
         return values;
     }
 
-    int Floor => marks.Count > 0 ? marks.Peek() : 0;
+    private int Floor => marks.Count > 0 ? marks.Peek() : 0;
 
-    CheckpointException Empty(string opcode) => Refuse($"opcode {opcode} on an empty stack");
+    private CheckpointException Empty(string opcode) => Refuse($"opcode {opcode} on an empty stack");
 
-    CheckpointException Refuse(string problem) => input.Invalid(problem, position);
+    private CheckpointException Refuse(string problem) => input.Invalid(problem, position);
 
     // A name from an untrusted file must not bring control characters into a log.
-    static string Shown(string name) => string.Concat(name.Select(c => char.IsControl(c) ? '?' : c));
+    private static string Shown(string name) => string.Concat(name.Select(c => char.IsControl(c) ? '?' : c));
 }
 
 /// <summary>A dictionary of a pickle, in the order of insertion.</summary>

@@ -13,7 +13,7 @@ internal static class PickleOpcode
     public const byte Global = (byte)'c', Reduce = (byte)'R', Build = (byte)'b', BinPersId = (byte)'Q';
 
     // From the documentation of Python's pickletools.
-    static readonly Dictionary<byte, string> Names = new()
+    private static readonly Dictionary<byte, string> Names = new()
     {
         [(byte)'0'] = "POP", [(byte)'1'] = "POP_MARK", [(byte)'2'] = "DUP", [(byte)'F'] = "FLOAT", [(byte)'I'] = "INT", [(byte)'L'] = "LONG",
         [(byte)'P'] = "PERSID", [(byte)'S'] = "STRING", [(byte)'V'] = "UNICODE", [(byte)'d'] = "DICT", [(byte)'l'] = "LIST",

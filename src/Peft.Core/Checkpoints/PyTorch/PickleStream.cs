@@ -6,13 +6,13 @@ namespace Peft.Checkpoints;
 /// <summary>The bytes of a pickle, read from a part of a file through a small buffer, so that memory does not depend on the claimed length.</summary>
 internal sealed class PickleStream(TensorFile file, long start, long end)
 {
-    const int MostText = 1 << 20; // names of tensors and modules; torch.save writes no longer texts
+    private const int MostText = 1 << 20; // names of tensors and modules; torch.save writes no longer texts
 
-    static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
-    readonly byte[] buffer = new byte[(int)Math.Min(32 << 10, Math.Max(end - start, 1))];
-    int at, count;
-    long next = start;
+    private readonly byte[] buffer = new byte[(int)Math.Min(32 << 10, Math.Max(end - start, 1))];
+    private int at, count;
+    private long next = start;
 
     /// <summary>Position in the file of the next byte.</summary>
     public long Position => next - (count - at);
@@ -60,7 +60,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
         $"the pickle at byte {position ?? Position} has {problem}. Nothing in the file was run. If you trust it, convert it to safetensors (in Python: "
         + "safetensors.torch.save_file(torch.load(file, weights_only=True), \"model.safetensors\")).", inner);
 
-    string Decode(ReadOnlySpan<byte> bytes)
+    private string Decode(ReadOnlySpan<byte> bytes)
     {
         try
         {
@@ -72,7 +72,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
         }
     }
 
-    ReadOnlySpan<byte> Take(int bytes)
+    private ReadOnlySpan<byte> Take(int bytes)
     {
         if (bytes > end - Position) throw Invalid("no end: the file is truncated");
         if (bytes > buffer.Length)

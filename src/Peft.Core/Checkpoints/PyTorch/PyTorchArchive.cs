@@ -8,7 +8,7 @@ namespace Peft.Checkpoints;
 /// </summary>
 internal static class PyTorchArchive
 {
-    const string Pickle = "data.pkl";
+    private const string Pickle = "data.pkl";
 
     public static bool Is(ReadOnlySpan<byte> start) => start.StartsWith("PK\x3\x4"u8);
 
@@ -36,7 +36,7 @@ internal static class PyTorchArchive
         }
     }
 
-    static void RequireLittleEndian(TensorFile file, (long Start, long Length) entry)
+    private static void RequireLittleEndian(TensorFile file, (long Start, long Length) entry)
     {
         Span<byte> order = stackalloc byte[(int)Math.Min(entry.Length, 16)];
         file.ReadExactly(order, entry.Start);

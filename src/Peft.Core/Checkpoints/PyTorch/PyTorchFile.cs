@@ -12,10 +12,10 @@ namespace Peft.Checkpoints;
 /// </remarks>
 public sealed class PyTorchFile : ITensorSource
 {
-    readonly TensorFile file;
-    readonly OrderedDictionary<string, TensorEntry> tensors = [];
+    private readonly TensorFile file;
+    private readonly OrderedDictionary<string, TensorEntry> tensors = [];
 
-    PyTorchFile(TensorFile file)
+    private PyTorchFile(TensorFile file)
     {
         this.file = file;
         var start = file.Start();
@@ -55,9 +55,9 @@ public sealed class PyTorchFile : ITensorSource
 
     internal static CheckpointException Invalid(string path, string problem) => new(path, $"not a PyTorch file of weights: {problem}.");
 
-    CheckpointException Invalid(string problem) => Invalid(Path, problem);
+    private CheckpointException Invalid(string problem) => Invalid(Path, problem);
 
-    TensorEntry Find(string name)
+    private TensorEntry Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return tensors.TryGetValue(name, out var entry) ? entry : throw SafetensorsFile.TensorNotFound(Path, name, tensors.Keys);

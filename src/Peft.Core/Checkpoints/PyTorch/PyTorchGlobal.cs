@@ -5,7 +5,7 @@ namespace Peft.Checkpoints;
 /// <summary>A Python global that a file of tensors may use.</summary>
 internal abstract record PyTorchGlobal
 {
-    static readonly (string Torch, string Storage, string Type)[] Types =
+    private static readonly (string Torch, string Storage, string Type)[] Types =
     [
         ("float64", "Double", "F64"), ("float32", "Float", "F32"), ("float16", "Half", "F16"), ("bfloat16", "BFloat16", "BF16"),
         ("int64", "Long", "I64"), ("int32", "Int", "I32"), ("int16", "Short", "I16"), ("int8", "Char", "I8"), ("uint8", "Byte", "U8"),
@@ -15,12 +15,12 @@ internal abstract record PyTorchGlobal
         ("float8_e5m2fnuz", "", "F8_E5M2FNUZ"), ("float8_e4m3fnuz", "", "F8_E4M3FNUZ"), ("float8_e8m0fnu", "", "F8_E8M0"),
     ];
 
-    static readonly FrozenDictionary<string, PyTorchGlobal> Known = All().ToFrozenDictionary(pair => pair.Name, pair => pair.Global);
+    private static readonly FrozenDictionary<string, PyTorchGlobal> Known = All().ToFrozenDictionary(pair => pair.Name, pair => pair.Global);
 
     /// <summary>The global with a name; null if it is not allowed.</summary>
     public static PyTorchGlobal? Find(string module, string name) => Known.GetValueOrDefault($"{module}.{name}");
 
-    static IEnumerable<(string Name, PyTorchGlobal Global)> All()
+    private static IEnumerable<(string Name, PyTorchGlobal Global)> All()
     {
         foreach (var (torch, storage, type) in Types)
         {

@@ -7,7 +7,7 @@ namespace Peft.Checkpoints;
 internal static class PyTorchLegacy
 {
     // PROTO 2, LONG1 of the ten bytes 0x1950a86a20f9469cfc6c, STOP.
-    static ReadOnlySpan<byte> Magic => [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'];
+    private static ReadOnlySpan<byte> Magic => [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'];
 
     public static bool Is(ReadOnlySpan<byte> start) => start.StartsWith(Magic);
 
@@ -23,7 +23,7 @@ internal static class PyTorchLegacy
         return (value, Locator(file, input.Position, keys, ElementSizes(value)));
     }
 
-    static Func<PyTorchStorage, long> Locator(TensorFile file, long position, List<object?> keys, Dictionary<string, int> sizes)
+    private static Func<PyTorchStorage, long> Locator(TensorFile file, long position, List<object?> keys, Dictionary<string, int> sizes)
     {
         var places = new Dictionary<string, (long Start, long Length)>();
         Span<byte> length = stackalloc byte[sizeof(long)];
@@ -45,7 +45,7 @@ internal static class PyTorchLegacy
         CheckpointException Truncated() => PyTorchFile.Invalid(file.Path, "a storage runs past its end: the file is truncated");
     }
 
-    static Dictionary<string, int> ElementSizes(object? value)
+    private static Dictionary<string, int> ElementSizes(object? value)
     {
         var sizes = new Dictionary<string, int>();
         if (value is not PickleDict dict) return sizes;

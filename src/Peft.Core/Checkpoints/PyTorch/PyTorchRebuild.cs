@@ -39,7 +39,7 @@ internal static class PyTorchRebuild
     public static object Parameter(object?[] arguments, Func<string, CheckpointException> refuse)
         => arguments is [PyTorchTensor tensor, _, _] ? tensor : throw refuse("a parameter of something other than a tensor");
 
-    static PyTorchTensor Describe(object?[] arguments, SafetensorsType? type, object? metadata, Func<string, CheckpointException> refuse)
+    private static PyTorchTensor Describe(object?[] arguments, SafetensorsType? type, object? metadata, Func<string, CheckpointException> refuse)
     {
         var storage = arguments[0] as PyTorchStorage ?? throw refuse("a tensor without a storage");
         if (arguments[1] is not long offset || offset < 0) throw refuse($"a tensor whose storage offset is {Shown(arguments[1])}");
@@ -51,13 +51,13 @@ internal static class PyTorchRebuild
         return new(storage, type, offset, shape, strides);
     }
 
-    static long[] Lengths(object? value, string what, Func<string, CheckpointException> refuse)
+    private static long[] Lengths(object? value, string what, Func<string, CheckpointException> refuse)
     {
         if (value is not object?[] { Length: <= 64 } numbers || !numbers.All(number => number is >= 0L)) throw refuse($"a tensor whose {what} is {Shown(value)}, not a tuple of at most 64 lengths");
         return [.. numbers.Cast<long>()];
     }
 
-    static string Shown(object? value) => value switch
+    private static string Shown(object? value) => value switch
     {
         long number => $"{number}",
         object?[] { Length: <= 64 } tuple => $"({string.Join(", ", tuple.Select(each => each is long number ? $"{number}" : "something else"))})",

@@ -19,7 +19,7 @@ internal sealed record PyTorchStorage(SafetensorsType? Format, string Key, long 
 internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType Format, long Offset, long[] Shape, long[] Strides)
 {
     // Repeated elements take no space in the file. If they need more memory than this, the file is considered malicious.
-    const long MostRepeated = 1 << 20;
+    private const long MostRepeated = 1 << 20;
 
     /// <summary>Location of the tensor's elements.</summary>
     /// <param name="name">Name of the tensor.</param>
@@ -38,7 +38,7 @@ internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType For
         return new(name, Format, Shape, bytes == 0 ? at : at + Offset * size, bytes) { Strides = dense ? null : Strides, Spanned = spanned };
     }
 
-    long Spanned()
+    private long Spanned()
     {
         UInt128 last = 0;
         for (int i = 0; i < Shape.Length; i++)
@@ -50,7 +50,7 @@ internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType For
         return (long)last + 1;
     }
 
-    bool IsDense()
+    private bool IsDense()
     {
         long expected = 1;
         for (int i = Shape.Length - 1; i >= 0; expected *= Shape[i--])

@@ -9,12 +9,12 @@ namespace Peft.Checkpoints;
 /// </summary>
 internal sealed class ZipDirectory
 {
-    const uint LocalHeader = 0x04034b50, CentralHeader = 0x02014b50, EndRecord = 0x06054b50, EndRecord64 = 0x06064b50, EndLocator64 = 0x07064b50;
-    const int MostDirectoryBytes = 64 << 20, EndBytes = 22, LocatorBytes = 20, End64Bytes = 56, CentralBytes = 46, LocalBytes = 30;
+    private const uint LocalHeader = 0x04034b50, CentralHeader = 0x02014b50, EndRecord = 0x06054b50, EndRecord64 = 0x06064b50, EndLocator64 = 0x07064b50;
+    private const int MostDirectoryBytes = 64 << 20, EndBytes = 22, LocatorBytes = 20, End64Bytes = 56, CentralBytes = 46, LocalBytes = 30;
 
-    readonly TensorFile file;
-    readonly Dictionary<string, (long Header, long Length, string? Problem)> entries = [];
-    readonly long directory;
+    private readonly TensorFile file;
+    private readonly Dictionary<string, (long Header, long Length, string? Problem)> entries = [];
+    private readonly long directory;
 
     public ZipDirectory(TensorFile file)
     {
@@ -43,7 +43,7 @@ internal sealed class ZipDirectory
         return entry.Length >= 0 && start <= directory - entry.Length ? (start, entry.Length) : throw Invalid($"its entry '{name}' lies outside of the file");
     }
 
-    (long Start, long Length) FindDirectory()
+    private (long Start, long Length) FindDirectory()
     {
         var tail = new byte[(int)Math.Min(file.Length, EndBytes + ushort.MaxValue)];
         file.ReadExactly(tail, file.Length - tail.Length);
@@ -59,7 +59,7 @@ internal sealed class ZipDirectory
         throw Invalid("it has no list of entries at its end: the file is truncated");
     }
 
-    (long Start, long Length) FindDirectory64(long locatorAt)
+    private (long Start, long Length) FindDirectory64(long locatorAt)
     {
         Span<byte> locator = stackalloc byte[LocatorBytes], end = stackalloc byte[End64Bytes];
         if (locatorAt < 0) throw Invalid("its end is damaged");
@@ -71,7 +71,7 @@ internal sealed class ZipDirectory
         return (Int64(end, 48), Int64(end, 40));
     }
 
-    int Add(ReadOnlySpan<byte> bytes)
+    private int Add(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < CentralBytes || UInt32(bytes, 0) != CentralHeader) throw Invalid("its list of entries is damaged");
         int name = UInt16(bytes, 28), extra = UInt16(bytes, 30), all = CentralBytes + name + extra + UInt16(bytes, 32);
@@ -87,7 +87,7 @@ internal sealed class ZipDirectory
     }
 
     // The extra field 1 holds the 64-bit values, in this order, of those numbers that do not fit into 32 bits.
-    static void Widen(ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long header)
+    private static void Widen(ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long header)
     {
         while (extra.Length >= 4)
         {
@@ -102,18 +102,18 @@ internal sealed class ZipDirectory
         }
     }
 
-    static ReadOnlySpan<byte> Widen(ReadOnlySpan<byte> field, scoped ref long number)
+    private static ReadOnlySpan<byte> Widen(ReadOnlySpan<byte> field, scoped ref long number)
     {
         if (number != uint.MaxValue || field.Length < sizeof(long)) return field;
         number = Int64(field, 0);
         return field[sizeof(long)..];
     }
 
-    CheckpointException Invalid(string problem) => PyTorchFile.Invalid(file.Path, problem);
+    private CheckpointException Invalid(string problem) => PyTorchFile.Invalid(file.Path, problem);
 
-    static ushort UInt16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
+    private static ushort UInt16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
 
-    static uint UInt32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
+    private static uint UInt32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
 
-    static long Int64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadInt64LittleEndian(bytes[at..]);
+    private static long Int64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadInt64LittleEndian(bytes[at..]);
 }

@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>Decodes the tokens of an answer to text incrementally, up to the first stop string.</summary>
 internal sealed class AnswerText(StreamingDecoder decoder, IReadOnlyList<string> stops)
 {
-    readonly StopStrings stops = new(stops);
-    string pending = "";
+    private readonly StopStrings stops = new(stops);
+    private string pending = "";
 
     /// <summary>True once a stop string was found.</summary>
     public bool Stopped { get; private set; }
@@ -18,7 +18,7 @@ internal sealed class AnswerText(StreamingDecoder decoder, IReadOnlyList<string>
     /// <summary>The text that was held back; empty after a stop string.</summary>
     public string Flush() => Take(decoder.Flush(), final: true);
 
-    string Take(string text, bool final)
+    private string Take(string text, bool final)
     {
         if (Stopped) return "";
         pending += text;

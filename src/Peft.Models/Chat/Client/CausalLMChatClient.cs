@@ -17,13 +17,13 @@ namespace Peft.Models;
 /// </remarks>
 public sealed class CausalLMChatClient : IChatClient
 {
-    readonly CausalLM model;
-    readonly Tokenizer tokenizer;
-    readonly GenerationOptions generation;
-    readonly ChatTemplateOptions template;
-    readonly RequestedAdapter adapters;
-    readonly ChatClientMetadata metadata;
-    readonly ToolCallMarks? marks;
+    private readonly CausalLM model;
+    private readonly Tokenizer tokenizer;
+    private readonly GenerationOptions generation;
+    private readonly ChatTemplateOptions template;
+    private readonly RequestedAdapter adapters;
+    private readonly ChatClientMetadata metadata;
+    private readonly ToolCallMarks? marks;
 
     /// <summary>Creates a client.</summary>
     /// <param name="model">The model, with or without adapters.</param>
@@ -87,7 +87,7 @@ public sealed class CausalLMChatClient : IChatClient
     /// <inheritdoc/>
     public void Dispose() { }
 
-    async IAsyncEnumerable<ChatResponseUpdate> Answer(
+    private async IAsyncEnumerable<ChatResponseUpdate> Answer(
         IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, string? adapter, PassScope? scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Before waiting for the model: an adapter that is deleted in the meantime still answers.
@@ -124,7 +124,7 @@ public sealed class CausalLMChatClient : IChatClient
     }
 
     // Chat models end a message with the tokenizer's end-of-sequence token, which their config.json does not always list.
-    static List<int> EndTokens(GenerationSettings defaults, Tokenizer tokenizer)
+    private static List<int> EndTokens(GenerationSettings defaults, Tokenizer tokenizer)
     {
         var ends = defaults.EndTokenIds.ToList();
         if (tokenizer.EndOfSequenceId is { } end && !ends.Contains(end)) ends.Add(end);

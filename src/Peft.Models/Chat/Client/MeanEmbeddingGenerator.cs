@@ -11,13 +11,13 @@ namespace Peft.Models;
 /// <remarks>The generator does not own the model: disposing it does nothing.</remarks>
 public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
-    readonly nn.Module model;
-    readonly Func<ModelInput, Tensor> hiddenStates;
-    readonly Tokenizer tokenizer;
-    readonly Device device;
-    readonly RequestedAdapter adapters;
-    readonly EmbeddingGeneratorMetadata metadata;
-    readonly EncodeOptions encoding;
+    private readonly nn.Module model;
+    private readonly Func<ModelInput, Tensor> hiddenStates;
+    private readonly Tokenizer tokenizer;
+    private readonly Device device;
+    private readonly RequestedAdapter adapters;
+    private readonly EmbeddingGeneratorMetadata metadata;
+    private readonly EncodeOptions encoding;
 
     /// <param name="model">The model.</param>
     /// <param name="hiddenStates">Computes hidden states <c>[batch, sequence, hidden]</c> from ids and mask <c>[batch, sequence]</c>, on the device.</param>
@@ -58,7 +58,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     /// <inheritdoc/>
     public void Dispose() { }
 
-    GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<TokenEncoding> texts, string? adapter)
+    private GeneratedEmbeddings<Embedding<float>> Generate(IReadOnlyList<TokenEncoding> texts, string? adapter)
     {
         using var own = adapters.Use(adapter);
         using var mode = new EvaluationMode(model);
@@ -66,7 +66,7 @@ public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         return Means(texts);
     }
 
-    GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<TokenEncoding> texts)
+    private GeneratedEmbeddings<Embedding<float>> Means(IReadOnlyList<TokenEncoding> texts)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();

@@ -6,7 +6,7 @@ namespace Peft.Models;
 /// <summary>Lets only one computation at a time use a model, as clients that share it also share its mode and adapters.</summary>
 internal static class ModelGate
 {
-    static readonly ConditionalWeakTable<torch.nn.Module, SemaphoreSlim> Gates = [];
+    private static readonly ConditionalWeakTable<torch.nn.Module, SemaphoreSlim> Gates = [];
 
     /// <summary>Waits until the model is free, and reserves it until the result is disposed.</summary>
     public static async Task<IDisposable> EnterAsync(torch.nn.Module model, CancellationToken cancellationToken)
@@ -16,9 +16,9 @@ internal static class ModelGate
         return new Turn(gate);
     }
 
-    sealed class Turn(SemaphoreSlim gate) : IDisposable
+    private sealed class Turn(SemaphoreSlim gate) : IDisposable
     {
-        SemaphoreSlim? held = gate;
+        private SemaphoreSlim? held = gate;
 
         public void Dispose() => Interlocked.Exchange(ref held, null)?.Release();
     }

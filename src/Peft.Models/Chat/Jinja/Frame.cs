@@ -5,12 +5,12 @@ namespace Peft.Models.Jinja;
 /// <summary>A scope of the template: its variables, the enclosing scope, and the output.</summary>
 internal sealed class Frame
 {
-    readonly Frame? outer;
-    Dictionary<string, object?>? variables;
+    private readonly Frame? outer;
+    private Dictionary<string, object?>? variables;
 
     public Frame(RenderRun run, Dictionary<string, object?> variables) => (Run, Output, this.variables) = (run, new(), variables);
 
-    Frame(Frame outer, StringBuilder output, bool captured) => (this.outer, Run, Output, IsCaptured) = (outer, outer.Run, output, captured);
+    private Frame(Frame outer, StringBuilder output, bool captured) => (this.outer, Run, Output, IsCaptured) = (outer, outer.Run, output, captured);
 
     public RenderRun Run { get; }
 

@@ -6,9 +6,9 @@ namespace Peft.Models.Jinja;
 /// </summary>
 internal sealed class JinjaTemplate
 {
-    readonly Block body;
+    private readonly Block body;
 
-    JinjaTemplate(Block body, bool hasGeneration) => (this.body, HasGeneration) = (body, hasGeneration);
+    private JinjaTemplate(Block body, bool hasGeneration) => (this.body, HasGeneration) = (body, hasGeneration);
 
     /// <summary>True if the template marks the assistant's content with generation blocks.</summary>
     public bool HasGeneration { get; }

@@ -5,17 +5,17 @@ namespace Peft.Models.Jinja;
 /// <summary>A rendering, with its clock and the resources it has used.</summary>
 internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, CancellationToken cancellation)
 {
-    const string Where = $"{nameof(ChatTemplateOptions)}.{nameof(ChatTemplateOptions.Limits)}";
+    private const string Where = $"{nameof(ChatTemplateOptions)}.{nameof(ChatTemplateOptions.Limits)}";
 
     // Memory of a dict item: the entries in the item list and in the hash table, and the key.
-    const int ItemBytes = 32;
-    const int CharactersPerStep = 128;
-    const int ComparedAtOnce = 64;
+    private const int ItemBytes = 32;
+    private const int CharactersPerStep = 128;
+    private const int ComparedAtOnce = 64;
 
-    long steps;
-    long looked;
-    long bytes;
-    int depth;
+    private long steps;
+    private long looked;
+    private long bytes;
+    private int depth;
 
     public TimeProvider Clock => clock;
 
@@ -112,7 +112,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         return items;
     }
 
-    void Count(long more)
+    private void Count(long more)
     {
         if (more > limits.MaxTemplateSteps - steps)
             throw new ChatTemplateException($"The template was stopped: it took too many steps. It may not terminate, or the conversation is very long. {limits.Remedy(nameof(ResourceLimits.MaxTemplateSteps), Where)}");
@@ -120,7 +120,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         if (steps >> 10 != (steps += more) >> 10) cancellation.ThrowIfCancellationRequested();
     }
 
-    void ChargeBytes(long count, int size)
+    private void ChargeBytes(long count, int size)
     {
         // Longer strings are impossible, and the product could overflow.
         if (count > int.MaxValue / 4 || count * size > limits.MaxTemplateMemory - bytes)
@@ -128,7 +128,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         bytes += count * size;
     }
 
-    sealed class Depth(RenderRun run) : IDisposable
+    private sealed class Depth(RenderRun run) : IDisposable
     {
         public void Dispose() => run.depth--;
     }

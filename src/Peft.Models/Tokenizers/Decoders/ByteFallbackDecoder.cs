@@ -32,7 +32,7 @@ internal sealed class ByteFallbackDecoder : IDecoder
             && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
     }
 
-    static void Flush(List<byte> run, List<string> result)
+    private static void Flush(List<byte> run, List<string> result)
     {
         if (run.Count == 0)
             return;

@@ -5,7 +5,7 @@ internal static class DecoderReader
 {
     public static IDecoder? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static IDecoder Read(JsonPart part, TokenizerReading reading)
+    private static IDecoder Read(JsonPart part, TokenizerReading reading)
     {
         reading.CountPart();
         var type = part["type"].AsString();

@@ -83,13 +83,13 @@ internal readonly record struct JsonPart(JsonElement Element, string Path)
 
     public TokenizerException Unsupported(string what) => new($"{Path}: {what} is not supported.");
 
-    string Describe()
+    private string Describe()
     {
         var text = Element.GetRawText();
         return text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 57), "...");
     }
 
-    void Expect(JsonValueKind kind, string expected)
+    private void Expect(JsonValueKind kind, string expected)
     {
         if (Element.ValueKind != kind)
             throw Wrong(expected);

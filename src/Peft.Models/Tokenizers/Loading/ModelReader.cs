@@ -19,10 +19,10 @@ internal static class ModelReader
     }
 
     // The oldest files have no type.
-    static string Guess(JsonPart part)
+    private static string Guess(JsonPart part)
         => !part["merges"].IsNull ? "BPE" : part["vocab"].IsArray ? "Unigram" : !part["max_input_chars_per_word"].IsNull ? "WordPiece" : "WordLevel";
 
-    static BpeModel Bpe(JsonPart part, TokenizerReading reading)
+    private static BpeModel Bpe(JsonPart part, TokenizerReading reading)
     {
         if (!part["dropout"].IsNull && part["dropout"].AsDouble() != 0)
             throw part["dropout"].Unsupported("dropout other than 0, which makes encodings random,");
@@ -37,7 +37,7 @@ internal static class ModelReader
         });
     }
 
-    static Vocabulary Vocabulary(JsonPart part, TokenizerReading reading)
+    private static Vocabulary Vocabulary(JsonPart part, TokenizerReading reading)
     {
         if (!part.IsObject)
             throw part.Wrong("an object of tokens and ids");
@@ -54,7 +54,7 @@ internal static class ModelReader
         return new(ids);
     }
 
-    static List<(string, string)> Merges(JsonPart part, TokenizerReading reading)
+    private static List<(string, string)> Merges(JsonPart part, TokenizerReading reading)
     {
         var merges = new List<(string, string)>();
         foreach (var item in part.Items())
@@ -76,7 +76,7 @@ internal static class ModelReader
         return merges;
     }
 
-    static UnigramModel Unigram(JsonPart part, TokenizerReading reading)
+    private static UnigramModel Unigram(JsonPart part, TokenizerReading reading)
     {
         var check = reading.Tokens(part["vocab"].Path);
         var vocabulary = part["vocab"].Items().Select(entry =>

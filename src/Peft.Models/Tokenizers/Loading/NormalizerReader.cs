@@ -5,7 +5,7 @@ internal static class NormalizerReader
 {
     public static INormalizer? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static INormalizer Read(JsonPart part, TokenizerReading reading)
+    private static INormalizer Read(JsonPart part, TokenizerReading reading)
     {
         reading.CountPart();
         var type = part["type"].AsString();
@@ -29,13 +29,13 @@ internal static class NormalizerReader
         };
     }
 
-    static BertNormalizer Bert(JsonPart part)
+    private static BertNormalizer Bert(JsonPart part)
     {
         var lowercase = part["lowercase"].AsBool();
         return new(part["clean_text"].AsBool(), part["handle_chinese_chars"].AsBool(), part["strip_accents"].AsBool(absent: lowercase), lowercase);
     }
 
-    static byte[] Bytes(JsonPart part)
+    private static byte[] Bytes(JsonPart part)
     {
         try
         {

@@ -5,7 +5,7 @@ internal static class PostProcessorReader
 {
     public static IPostProcessor? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static IPostProcessor Read(JsonPart part, TokenizerReading reading)
+    private static IPostProcessor Read(JsonPart part, TokenizerReading reading)
     {
         reading.CountPart();
         var type = part["type"].AsString();
@@ -20,26 +20,26 @@ internal static class PostProcessorReader
         };
     }
 
-    static (int Id, string Token) Token(JsonPart part)
+    private static (int Id, string Token) Token(JsonPart part)
     {
         var items = part.Items().ToArray();
         return items.Length == 2 ? (items[1].AsInt(), items[0].AsString()) : throw part.Wrong("a token and its id");
     }
 
-    static TemplatePostProcessor Template(JsonPart part, TokenizerReading reading)
+    private static TemplatePostProcessor Template(JsonPart part, TokenizerReading reading)
     {
         var special = part["special_tokens"].Properties().ToDictionary(entry => entry.Name, entry => Tokens(entry.Value));
         return new(Pieces(part["single"], special, 1, reading), Pieces(part["pair"], special, 2, reading));
     }
 
-    static (int, string)[] Tokens(JsonPart part)
+    private static (int, string)[] Tokens(JsonPart part)
     {
         var ids = part["ids"].Items().Select(id => id.AsInt()).ToArray();
         var tokens = part["tokens"].Items().Select(token => token.AsString()).ToArray();
         return ids.Length == tokens.Length ? [.. ids.Zip(tokens)] : throw part.Wrong("as many ids as tokens");
     }
 
-    static TemplatePiece[] Pieces(JsonPart part, Dictionary<string, (int, string)[]> special, int sequences, TokenizerReading reading)
+    private static TemplatePiece[] Pieces(JsonPart part, Dictionary<string, (int, string)[]> special, int sequences, TokenizerReading reading)
     {
         var entries = new List<TemplatePiece>();
         var count = 0;
@@ -52,7 +52,7 @@ internal static class PostProcessorReader
         return [.. entries];
     }
 
-    static TemplatePiece Piece(JsonPart piece, Dictionary<string, (int, string)[]> special, int sequences)
+    private static TemplatePiece Piece(JsonPart piece, Dictionary<string, (int, string)[]> special, int sequences)
     {
         if (!piece["Sequence"].IsNull)
         {

@@ -7,7 +7,7 @@ internal static class PreTokenizerReader
 {
     public static IPreTokenizer? ReadOptional(JsonPart part, TokenizerReading reading) => part.IsNull ? null : Read(part, reading);
 
-    static IPreTokenizer Read(JsonPart part, TokenizerReading reading)
+    private static IPreTokenizer Read(JsonPart part, TokenizerReading reading)
     {
         reading.CountPart();
         var type = part["type"].AsString();
@@ -32,13 +32,13 @@ internal static class PreTokenizerReader
         };
     }
 
-    static SplitPreTokenizer Split(JsonPart part, TokenizerReading reading)
+    private static SplitPreTokenizer Split(JsonPart part, TokenizerReading reading)
     {
         var pattern = PatternReader.Read(part["pattern"], reading);
         return new(part["invert"].AsBool(false) ? pattern.Inverted() : pattern, part["behavior"].AsEnum<SplitBehavior>());
     }
 
-    static MetaspacePreTokenizer Metaspace(JsonPart part)
+    private static MetaspacePreTokenizer Metaspace(JsonPart part)
         => new(part["replacement"].AsCharacter().ToString(), Scheme(part), part["split"].AsBool(true));
 
     /// <summary>The scheme of a Metaspace component. Files before 2024 have <c>add_prefix_space</c> instead.</summary>

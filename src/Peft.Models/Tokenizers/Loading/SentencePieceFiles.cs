@@ -3,13 +3,13 @@ namespace Peft.Models;
 /// <summary>Reads a SentencePiece model and creates the same tokenizer as transformers, with the special tokens and flags of <c>tokenizer_config.json</c>.</summary>
 internal static class SentencePieceFiles
 {
-    const int ExtraIds = 100;
+    private const int ExtraIds = 100;
 
     /// <summary>The file names of SentencePiece models in model folders.</summary>
     public static IReadOnlyList<string> Names { get; } = ["tokenizer.model", "spiece.model"];
 
     // The special tokens that the tokenizer classes of transformers add by default.
-    static readonly Dictionary<string, (bool Begin, bool End)> Classes = new()
+    private static readonly Dictionary<string, (bool Begin, bool End)> Classes = new()
     {
         ["Llama"] = (true, false), ["CodeLlama"] = (true, false), ["Gemma"] = (true, false), ["T5"] = (false, true), ["MT5"] = (false, true),
     };
@@ -51,7 +51,7 @@ internal static class SentencePieceFiles
         }
     }
 
-    static string? Kind(JsonPart? config, string file)
+    private static string? Kind(JsonPart? config, string file)
     {
         if (config?["tokenizer_class"] is not { IsNull: false } part || part.AsString() is "PreTrainedTokenizerFast" or "PreTrainedTokenizer") return null;
         var name = part.AsString();

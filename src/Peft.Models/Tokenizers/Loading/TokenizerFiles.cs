@@ -49,13 +49,13 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         return tokens is null ? [] : [.. new JsonPart(tokens.RootElement, "added_tokens.json").Properties().OrderBy(entry => entry.Value.AsInt()).Select(entry => new AddedToken(entry.Name))];
     }
 
-    static JsonDocument? ParseOptional(string file, ResourceLimits limits) => SmallFile.Exists(file) ? Parse(file, limits) : null;
+    private static JsonDocument? ParseOptional(string file, ResourceLimits limits) => SmallFile.Exists(file) ? Parse(file, limits) : null;
 
-    static JsonDocument Parse(string file, ResourceLimits limits) => StrictJson.Document(Content(file, limits), file, Failure);
+    private static JsonDocument Parse(string file, ResourceLimits limits) => StrictJson.Document(Content(file, limits), file, Failure);
 
     /// <summary>The bytes of a file.</summary>
     public static byte[] Content(string file, ResourceLimits limits)
         => SmallFile.Read(file, limits.MaxTokenizerBytes, limits.Remedy(nameof(ResourceLimits.MaxTokenizerBytes), TokenizerReading.WhereLimitsAre), Failure);
 
-    static TokenizerException Failure(string message, Exception? inner) => new(message, inner);
+    private static TokenizerException Failure(string message, Exception? inner) => new(message, inner);
 }

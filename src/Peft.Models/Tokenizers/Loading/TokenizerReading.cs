@@ -6,7 +6,7 @@ internal sealed class TokenizerReading(ResourceLimits limits)
     /// <summary>The options that set the limits, for error messages.</summary>
     public const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the tokenizer";
 
-    int parts;
+    private int parts;
 
     public ResourceLimits Limits => limits;
 

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>The settings in <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c>.</summary>
 internal sealed record TokenizerSettings
 {
-    static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    private static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
     /// <summary>Special tokens by role, such as <c>eos_token</c>.</summary>
     public required IReadOnlyDictionary<string, string> Named { get; init; }
@@ -64,9 +64,9 @@ internal sealed record TokenizerSettings
         Special = part["special"].AsBool(false),
     };
 
-    static AddedToken SpecialToken(JsonPart part) => part.IsObject
+    private static AddedToken SpecialToken(JsonPart part) => part.IsObject
         ? Token(part, absentNormalized: false) with { Special = true }
         : new(part.AsString()) { Special = true };
 
-    static Side SideOf(JsonPart? part) => part is { IsNull: false } side ? side.AsEnum<Side>() : Side.Right;
+    private static Side SideOf(JsonPart? part) => part is { IsNull: false } side ? side.AsEnum<Side>() : Side.Right;
 }

@@ -8,14 +8,14 @@ namespace Peft.Models;
 /// <summary>Writes a tokenizer's files: those that it was read from, plus the tokens that were added since.</summary>
 internal static class TokenizerWriter
 {
-    const string Main = "tokenizer.json", Config = "tokenizer_config.json";
+    private const string Main = "tokenizer.json", Config = "tokenizer_config.json";
 
-    static readonly string[] Beside =
+    private static readonly string[] Beside =
     [
         Config, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt", .. SentencePieceFiles.Names,
     ];
 
-    static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes all files of a tokenizer. Crash-safe: at any time the folder contains either all old or all new files.</summary>
     /// <param name="source">The file that the tokenizer was read from.</param>
@@ -45,14 +45,14 @@ internal static class TokenizerWriter
         save.Commit();
     }
 
-    static byte[] Edit(byte[]? json, string name, Action<JsonObject> edit)
+    private static byte[] Edit(byte[]? json, string name, Action<JsonObject> edit)
     {
         var root = json is null ? [] : StrictJson.Object(json, name, (message, inner) => new TokenizerException(message, inner));
         edit(root);
         return JsonSerializer.SerializeToUtf8Bytes(root, Readable);
     }
 
-    static JsonObject Describe(AddedToken token, int? id = null)
+    private static JsonObject Describe(AddedToken token, int? id = null)
     {
         var result = new JsonObject();
         if (id is not null) result["id"] = id;
@@ -65,7 +65,7 @@ internal static class TokenizerWriter
         return result;
     }
 
-    static byte[] Read(string path)
+    private static byte[] Read(string path)
     {
         try
         {

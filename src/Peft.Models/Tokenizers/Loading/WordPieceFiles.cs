@@ -12,9 +12,9 @@ internal static class WordPieceFiles
 {
     public const string Name = "vocab.txt";
 
-    static readonly string[] Classes = ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"];
+    private static readonly string[] Classes = ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"];
 
-    static readonly (string Role, string Token)[] Roles = [("unk_token", "[UNK]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")];
+    private static readonly (string Role, string Token)[] Roles = [("unk_token", "[UNK]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")];
 
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
@@ -34,7 +34,7 @@ internal static class WordPieceFiles
         return TokenizerFiles.From(document.RootElement, file, settings, limits);
     }
 
-    static JsonObject Vocabulary(string file, ResourceLimits limits)
+    private static JsonObject Vocabulary(string file, ResourceLimits limits)
     {
         var content = TokenizerFiles.Content(file, limits);
         if (!Utf8.IsValid(content)) throw new TokenizerException($"{file} is not UTF-8 text, so it is not a vocabulary.");
@@ -50,7 +50,7 @@ internal static class WordPieceFiles
     }
 
     // The same contents as in the tokenizer.json that transformers writes for these files.
-    static JsonObject Describe(JsonObject vocabulary, Dictionary<string, string> named, JsonPart? config)
+    private static JsonObject Describe(JsonObject vocabulary, Dictionary<string, string> named, JsonPart? config)
     {
         return new()
         {

@@ -6,9 +6,9 @@ namespace Peft.Models;
 /// <summary>Finds added tokens in a text: the leftmost match, and the longest one at that position.</summary>
 internal sealed class AddedTokenFinder
 {
-    readonly (string Content, int Id, AddedToken Token)[] tokens;
-    readonly PrefixSet contents;
-    readonly SearchValues<char> firsts;
+    private readonly (string Content, int Id, AddedToken Token)[] tokens;
+    private readonly PrefixSet contents;
+    private readonly SearchValues<char> firsts;
 
     public AddedTokenFinder(IEnumerable<(string Content, int Id, AddedToken Token)> tokens)
     {
@@ -50,7 +50,7 @@ internal sealed class AddedTokenFinder
         return result;
     }
 
-    IEnumerable<(TextRange Range, int Id, AddedToken Token)> Find(string text)
+    private IEnumerable<(TextRange Range, int Id, AddedToken Token)> Find(string text)
     {
         for (var position = 0; position < text.Length;)
         {
@@ -68,9 +68,9 @@ internal sealed class AddedTokenFinder
         }
     }
 
-    static bool EndsWithWord(ReadOnlySpan<char> text)
+    private static bool EndsWithWord(ReadOnlySpan<char> text)
         => Rune.DecodeLastFromUtf16(text, out var rune, out _) == OperationStatus.Done && UnicodeClasses.IsWord(rune);
 
-    static bool StartsWithWord(ReadOnlySpan<char> text)
+    private static bool StartsWithWord(ReadOnlySpan<char> text)
         => Rune.DecodeFromUtf16(text, out var rune, out _) == OperationStatus.Done && UnicodeClasses.IsWord(rune);
 }

@@ -3,18 +3,18 @@ namespace Peft.Models;
 /// <summary>The tokens added to a model's vocabulary. Immutable.</summary>
 internal sealed class AddedVocabulary
 {
-    readonly Dictionary<string, int> ids = [];
-    readonly SortedDictionary<int, AddedToken> tokens = [];
-    readonly HashSet<string> special = [];
-    readonly AddedTokenFinder asGiven;
-    readonly AddedTokenFinder normalized;
-    readonly ITokenModel model;
-    readonly INormalizer? normalizer;
-    readonly ResourceLimits limits;
+    private readonly Dictionary<string, int> ids = [];
+    private readonly SortedDictionary<int, AddedToken> tokens = [];
+    private readonly HashSet<string> special = [];
+    private readonly AddedTokenFinder asGiven;
+    private readonly AddedTokenFinder normalized;
+    private readonly ITokenModel model;
+    private readonly INormalizer? normalizer;
+    private readonly ResourceLimits limits;
 
     public AddedVocabulary(ITokenModel model, INormalizer? normalizer, ResourceLimits limits) : this(model, normalizer, limits, []) { }
 
-    AddedVocabulary(ITokenModel model, INormalizer? normalizer, ResourceLimits limits, IEnumerable<(int Id, AddedToken Token)> entries)
+    private AddedVocabulary(ITokenModel model, INormalizer? normalizer, ResourceLimits limits, IEnumerable<(int Id, AddedToken Token)> entries)
     {
         this.model = model;
         this.normalizer = normalizer;
@@ -74,7 +74,7 @@ internal sealed class AddedVocabulary
         return result;
     }
 
-    string NormalForm(string content)
+    private string NormalForm(string content)
     {
         var text = new NormalizedText(content, new(limits, content.Length));
         normalizer?.Normalize(text);

@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>The pairs of tokens that merge, with their results and ranks.</summary>
 internal sealed class BpeMerges
 {
-    readonly Dictionary<long, (int Rank, int Id)> merges = [];
-    readonly HashSet<(char Left, char Right)>? joints;
+    private readonly Dictionary<long, (int Rank, int Id)> merges = [];
+    private readonly HashSet<(char Left, char Right)>? joints;
 
     public BpeMerges(IReadOnlyList<(string Left, string Right)> pairs, Vocabulary vocabulary, string continuingPrefix)
     {
@@ -31,8 +31,8 @@ internal sealed class BpeMerges
     /// </summary>
     public bool CanJoin(char left, char right) => joints is null || joints.Contains((left, right));
 
-    static bool IsByte(string token) => ByteFallbackDecoder.TryGetByte(token, out _);
+    private static bool IsByte(string token) => ByteFallbackDecoder.TryGetByte(token, out _);
 
     // A single integer hashes faster than a pair.
-    static long Key(int left, int right) => ((long)left << 32) | (uint)right;
+    private static long Key(int left, int right) => ((long)left << 32) | (uint)right;
 }

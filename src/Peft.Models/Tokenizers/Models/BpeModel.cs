@@ -10,17 +10,17 @@ namespace Peft.Models;
 internal sealed class BpeModel : ITokenModel
 {
     // Enough for the common words of a language. Further words are not cached, so that memory is bounded.
-    const int CacheCapacity = 32768;
-    const int CachedLength = 64;
+    private const int CacheCapacity = 32768;
+    private const int CachedLength = 64;
 
-    readonly BpeMerges merges;
-    readonly BpeOptions options;
-    readonly int? unknownId;
-    readonly int?[] byteIds;
-    readonly bool affixes;
-    readonly ConcurrentDictionary<string, TextToken[]> cache = new();
-    readonly ConcurrentDictionary<string, TextToken[]>.AlternateLookup<ReadOnlySpan<char>> cacheBySpan;
-    int cached;
+    private readonly BpeMerges merges;
+    private readonly BpeOptions options;
+    private readonly int? unknownId;
+    private readonly int?[] byteIds;
+    private readonly bool affixes;
+    private readonly ConcurrentDictionary<string, TextToken[]> cache = new();
+    private readonly ConcurrentDictionary<string, TextToken[]>.AlternateLookup<ReadOnlySpan<char>> cacheBySpan;
+    private int cached;
 
     public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> pairs, BpeOptions options)
     {
@@ -53,7 +53,7 @@ internal sealed class BpeModel : ITokenModel
     }
 
     // Positions where the text can be split because no merge crosses them. This requires a token for every character, which is the common case.
-    List<int> Cuts(string text)
+    private List<int> Cuts(string text)
     {
         var cuts = new List<int>();
         for (var i = 0; i < text.Length && !affixes;)
@@ -70,7 +70,7 @@ internal sealed class BpeModel : ITokenModel
         return cuts;
     }
 
-    bool HasBytes(ReadOnlySpan<char> characters)
+    private bool HasBytes(ReadOnlySpan<char> characters)
     {
         if (!options.ByteFallback)
             return false;
@@ -82,7 +82,7 @@ internal sealed class BpeModel : ITokenModel
         return true;
     }
 
-    TextToken[] Merged(ReadOnlySpan<char> text)
+    private TextToken[] Merged(ReadOnlySpan<char> text)
     {
         if (text.Length <= CachedLength && cacheBySpan.TryGetValue(text, out var known))
             return known;
@@ -94,7 +94,7 @@ internal sealed class BpeModel : ITokenModel
         return result;
     }
 
-    BpeWord Initial(ReadOnlySpan<char> text)
+    private BpeWord Initial(ReadOnlySpan<char> text)
     {
         var word = new BpeWord();
         var pending = 0;
@@ -134,11 +134,11 @@ internal sealed class BpeModel : ITokenModel
         }
     }
 
-    string Affixed(ReadOnlySpan<char> character, bool first, bool last)
+    private string Affixed(ReadOnlySpan<char> character, bool first, bool last)
         => string.Concat(first ? "" : options.ContinuingSubwordPrefix, character, last ? options.EndOfWordSuffix : "");
 
     // Offsets accumulate the tokens' bytes, as in the reference implementation, so that a dropped character shifts them equally.
-    TextToken[] Locate(BpeWord word, ReadOnlySpan<char> text)
+    private TextToken[] Locate(BpeWord word, ReadOnlySpan<char> text)
     {
         var positions = new Utf8Positions(text);
         var result = new List<TextToken>(word.Count);

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>A sequence of tokens to which merges are applied in order of rank. A linked list and a priority queue give O(n·log n).</summary>
 internal sealed class BpeWord
 {
-    readonly List<Symbol> symbols = [];
+    private readonly List<Symbol> symbols = [];
 
     /// <summary>The tokens, each with the number of UTF-8 bytes that it covers.</summary>
     public IEnumerable<(int Id, int Bytes)> Tokens => symbols.Where(symbol => symbol.Bytes > 0).Select(symbol => (symbol.Id, symbol.Bytes));
@@ -51,7 +51,7 @@ internal sealed class BpeWord
         }
     }
 
-    readonly record struct Symbol
+    private readonly record struct Symbol
     {
         public int Id { get; init; }
         public int Bytes { get; init; }

@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>Finds all entries that occur at a position of a text.</summary>
 internal sealed class CharTrie
 {
-    readonly Dictionary<(int Node, char Next), int> children = [];
-    readonly List<int> ids = [-1];
+    private readonly Dictionary<(int Node, char Next), int> children = [];
+    private readonly List<int> ids = [-1];
 
     public void Add(string entry, int id)
     {

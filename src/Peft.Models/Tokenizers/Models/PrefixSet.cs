@@ -6,8 +6,8 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class PrefixSet
 {
-    readonly (string Word, int Value)[] words;
-    readonly int[] shorter;
+    private readonly (string Word, int Value)[] words;
+    private readonly int[] shorter;
 
     /// <param name="words">Distinct non-empty words, each with a value.</param>
     public PrefixSet((string Word, int Value)[] words)

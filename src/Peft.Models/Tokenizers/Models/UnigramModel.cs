@@ -7,13 +7,13 @@ namespace Peft.Models;
 internal sealed class UnigramModel : ITokenModel
 {
     // Penalty of an unknown character relative to the least probable token, as in SentencePiece.
-    const double UnknownPenalty = 10;
+    private const double UnknownPenalty = 10;
 
-    readonly double[] scores;
-    readonly CharTrie trie = new();
-    readonly int? unknownId;
-    readonly int?[]? byteIds;
-    readonly double unknownScore;
+    private readonly double[] scores;
+    private readonly CharTrie trie = new();
+    private readonly int? unknownId;
+    private readonly int?[]? byteIds;
+    private readonly double unknownScore;
 
     public UnigramModel(IReadOnlyList<(string Token, double Score)> vocabulary, int? unknownId, bool byteFallback)
     {
@@ -48,7 +48,7 @@ internal sealed class UnigramModel : ITokenModel
         return result;
     }
 
-    bool AddBytes(string piece, int start, int end, List<TextToken> result)
+    private bool AddBytes(string piece, int start, int end, List<TextToken> result)
     {
         if (byteIds is null)
             return false;
@@ -60,7 +60,7 @@ internal sealed class UnigramModel : ITokenModel
     }
 
     // The best segmentation, with adjacent unknown characters joined.
-    List<TextRange> Pieces(string text)
+    private List<TextRange> Pieces(string text)
     {
         var best = new (double Score, int Start, int Id)[text.Length + 1];
         for (var i = 1; i <= text.Length; i++)
@@ -91,7 +91,7 @@ internal sealed class UnigramModel : ITokenModel
             => best[next].Start < 0 || score + unknownScore > best[next].Score ? RequireUnknown() : -1;
     }
 
-    List<TextRange> Back((double Score, int Start, int Id)[] best, int end)
+    private List<TextRange> Back((double Score, int Start, int Id)[] best, int end)
     {
         var result = new List<TextRange>();
         var afterUnknown = false;
@@ -110,5 +110,5 @@ internal sealed class UnigramModel : ITokenModel
         return result;
     }
 
-    int RequireUnknown() => unknownId ?? throw new TokenizerException("The text has a character that the vocabulary lacks, and the tokenizer has no unknown token (unk_id).");
+    private int RequireUnknown() => unknownId ?? throw new TokenizerException("The text has a character that the vocabulary lacks, and the tokenizer has no unknown token (unk_id).");
 }

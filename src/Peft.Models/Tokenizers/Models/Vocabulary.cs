@@ -5,10 +5,10 @@ namespace Peft.Models;
 /// <summary>Tokens and their ids. The ids may have gaps.</summary>
 internal sealed class Vocabulary
 {
-    readonly Dictionary<string, int> ids;
-    readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> spans;
-    readonly Dictionary<int, string> tokens;
-    readonly int[] units = new int[char.MaxValue + 1];
+    private readonly Dictionary<string, int> ids;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> spans;
+    private readonly Dictionary<int, string> tokens;
+    private readonly int[] units = new int[char.MaxValue + 1];
 
     public Vocabulary(Dictionary<string, int> ids)
     {

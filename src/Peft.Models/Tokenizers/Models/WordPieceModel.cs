@@ -6,9 +6,9 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class WordPieceModel : ITokenModel
 {
-    readonly string unknownToken;
-    readonly int longestWord;
-    readonly PrefixSet first, continuing;
+    private readonly string unknownToken;
+    private readonly int longestWord;
+    private readonly PrefixSet first, continuing;
 
     public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingPrefix, int longestWord)
     {
@@ -37,7 +37,7 @@ internal sealed class WordPieceModel : ITokenModel
         return result;
     }
 
-    TextToken Unknown(string text) => new(
+    private TextToken Unknown(string text) => new(
         Vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The text needs the unknown token \"{unknownToken}\", which the vocabulary lacks."),
         unknownToken, 0, text.Length);
 }

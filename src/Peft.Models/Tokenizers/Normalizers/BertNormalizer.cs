@@ -5,10 +5,10 @@ namespace Peft.Models;
 /// <summary>BERT's normalizer. Optionally removes control characters and normalizes whitespace, adds spaces around Chinese characters, strips accents, and lowercases.</summary>
 internal sealed class BertNormalizer(bool cleanText, bool spaceChinese, bool stripAccents, bool lowercase) : INormalizer
 {
-    readonly Func<Rune, bool> isOther = UnicodeData.Instance.Class("other");
-    readonly Func<Rune, bool> isNonspacing = UnicodeData.Instance.Class("nonspacing");
-    readonly FormNormalizer decompose = new(compatibility: false, compose: false);
-    readonly LowercaseNormalizer lower = new();
+    private readonly Func<Rune, bool> isOther = UnicodeData.Instance.Class("other");
+    private readonly Func<Rune, bool> isNonspacing = UnicodeData.Instance.Class("nonspacing");
+    private readonly FormNormalizer decompose = new(compatibility: false, compose: false);
+    private readonly LowercaseNormalizer lower = new();
 
     public void Normalize(NormalizedText text)
     {
@@ -25,14 +25,14 @@ internal sealed class BertNormalizer(bool cleanText, bool spaceChinese, bool str
             lower.Normalize(text);
     }
 
-    void Clean(NormalizedText text)
+    private void Clean(NormalizedText text)
     {
         text.Filter(rune => rune.Value is '\t' or '\n' or '\r' || (rune.Value is not (0 or 0xFFFD) && !isOther(rune)));
         if (text.Text.Any(c => c != ' ' && char.IsWhiteSpace(c)))
             text.ReplaceUnits(string.Concat(text.Text.Select(c => char.IsWhiteSpace(c) ? ' ' : c)));
     }
 
-    static void SpaceChinese(NormalizedText text)
+    private static void SpaceChinese(NormalizedText text)
     {
         var edits = new List<CharEdit>(text.Text.Length);
         foreach (var rune in text.Text.EnumerateRunes())

@@ -8,8 +8,8 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class Charsmap
 {
-    readonly uint[] trie;
-    readonly byte[] replacements;
+    private readonly uint[] trie;
+    private readonly byte[] replacements;
 
     public Charsmap(ReadOnlySpan<byte> content, ResourceLimits limits)
     {
@@ -54,7 +54,7 @@ internal sealed class Charsmap
         return found is { } start ? Replacement(start) : null;
     }
 
-    string Replacement(uint start)
+    private string Replacement(uint start)
     {
         if (start >= replacements.Length)
             throw Damaged();
@@ -63,9 +63,9 @@ internal sealed class Charsmap
         return System.Text.Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
     }
 
-    uint Unit(uint node) => node < trie.Length ? trie[node] : throw Damaged();
+    private uint Unit(uint node) => node < trie.Length ? trie[node] : throw Damaged();
 
-    static uint Offset(uint unit) => (unit >> 10) << (int)((unit & (1u << 9)) >> 6);
+    private static uint Offset(uint unit) => (unit >> 10) << (int)((unit & (1u << 9)) >> 6);
 
-    static TokenizerException Damaged() => new("The normalizer's precompiled_charsmap is damaged: its trie points outside of it.");
+    private static TokenizerException Damaged() => new("The normalizer's precompiled_charsmap is damaged: its trie points outside of it.");
 }

@@ -6,9 +6,9 @@ namespace Peft.Models;
 internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limits) : INormalizer
 {
     // Longer clusters are looked up by character, as in the reference implementation.
-    const int LongestCluster = 5;
+    private const int LongestCluster = 5;
 
-    readonly Charsmap rules = new(charsmap, limits);
+    private readonly Charsmap rules = new(charsmap, limits);
 
     public void Normalize(NormalizedText text)
     {
@@ -45,7 +45,7 @@ internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limi
             text.Transform(edits);
     }
 
-    static void Replace(List<CharEdit> edits, ReadOnlySpan<char> old, string replacement)
+    private static void Replace(List<CharEdit> edits, ReadOnlySpan<char> old, string replacement)
     {
         var removed = 0;
         foreach (var _ in old.EnumerateRunes())
@@ -62,7 +62,7 @@ internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limi
     }
 
     // The shortest matching rule, as in the reference implementation.
-    string? Find(ReadOnlySpan<char> text)
+    private string? Find(ReadOnlySpan<char> text)
     {
         Span<byte> bytes = stackalloc byte[System.Text.Encoding.UTF8.GetByteCount(text)];
         System.Text.Encoding.UTF8.GetBytes(text, bytes);

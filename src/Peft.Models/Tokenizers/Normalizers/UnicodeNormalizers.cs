@@ -16,7 +16,7 @@ internal sealed class FormNormalizer(bool compatibility, bool compose) : INormal
 internal sealed class LowercaseNormalizer : INormalizer
 {
     // The only character whose lowercase form has two characters.
-    const int DottedI = 0x130;
+    private const int DottedI = 0x130;
 
     public void Normalize(NormalizedText text)
     {
@@ -36,7 +36,7 @@ internal sealed class LowercaseNormalizer : INormalizer
 /// <summary>Removes all combining marks. Precomposed characters keep their accents unless NFD is applied first.</summary>
 internal sealed class StripAccentsNormalizer : INormalizer
 {
-    readonly Func<Rune, bool> isMark = UnicodeData.Instance.Class("mark");
+    private readonly Func<Rune, bool> isMark = UnicodeData.Instance.Class("mark");
 
     public void Normalize(NormalizedText text)
     {

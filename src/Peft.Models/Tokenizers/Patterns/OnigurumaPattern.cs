@@ -13,22 +13,22 @@ internal sealed class OnigurumaPattern
     public const char HanStandIn = '\uFA0E';
 
     // Oniguruma includes the Latin-1 superscripts and fractions.
-    const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9\u00B2\u00B3\u00B9\u00BC-\u00BE";
-    const string Han = @"\u2E80-\u2E99\u2E9B-\u2EF3\u2F00-\u2FD5\u3005\u3007\u3021-\u3029\u3038-\u303B\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFA6D\uFA70-\uFAD9";
+    private const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9\u00B2\u00B3\u00B9\u00BC-\u00BE";
+    private const string Han = @"\u2E80-\u2E99\u2E9B-\u2EF3\u2F00-\u2FD5\u3005\u3007\u3021-\u3029\u3038-\u303B\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFA6D\uFA70-\uFAD9";
 
-    readonly string pattern;
-    readonly StringBuilder result = new();
-    readonly Stack<(int Start, bool IgnoreCase)> groups = new();
-    int position;
-    int atom;
-    bool ignoreCase;
+    private readonly string pattern;
+    private readonly StringBuilder result = new();
+    private readonly Stack<(int Start, bool IgnoreCase)> groups = new();
+    private int position;
+    private int atom;
+    private bool ignoreCase;
 
-    OnigurumaPattern(string pattern) => this.pattern = pattern;
+    private OnigurumaPattern(string pattern) => this.pattern = pattern;
 
     /// <summary>The equivalent .NET expression, for <see cref="System.Text.RegularExpressions.RegexOptions.Multiline"/>.</summary>
     public static string Translate(string pattern) => new OnigurumaPattern(pattern).Translate();
 
-    string Translate()
+    private string Translate()
     {
         while (position < pattern.Length)
         {
@@ -73,7 +73,7 @@ internal sealed class OnigurumaPattern
         return result.ToString();
     }
 
-    string Literal(char c)
+    private string Literal(char c)
     {
         if (char.IsSurrogate(c))
             throw Unsupported("a character beyond U+FFFF");
@@ -81,7 +81,7 @@ internal sealed class OnigurumaPattern
         return ignoreCase && c is 's' or 'S' ? "[s\u017F]" : c.ToString();
     }
 
-    void Quantifier()
+    private void Quantifier()
     {
         var end = pattern[position] == '{' ? IntervalEnd() : position + 1;
         var quantifier = pattern[position..end];
@@ -108,7 +108,7 @@ internal sealed class OnigurumaPattern
         result.Insert(atom, "(?:").Append(')');
     }
 
-    int IntervalEnd()
+    private int IntervalEnd()
     {
         var i = position + 1;
         var digits = false;
@@ -117,7 +117,7 @@ internal sealed class OnigurumaPattern
         return digits && i < pattern.Length && pattern[i] == '}' ? i + 1 : -1;
     }
 
-    void OpenGroup()
+    private void OpenGroup()
     {
         groups.Push((result.Length, ignoreCase));
         if (position + 1 >= pattern.Length || pattern[position + 1] != '?')
@@ -152,7 +152,7 @@ internal sealed class OnigurumaPattern
         position = end + 1;
     }
 
-    string Escape(bool inClass)
+    private string Escape(bool inClass)
     {
         if (position >= pattern.Length)
             throw Unsupported("a '\\' at the end");
@@ -192,7 +192,7 @@ internal sealed class OnigurumaPattern
         }
     }
 
-    string Property(bool negated, bool inClass)
+    private string Property(bool negated, bool inClass)
     {
         var close = position < pattern.Length && pattern[position] == '{' ? pattern.IndexOf('}', position) : -1;
         if (close < 0)
@@ -224,7 +224,7 @@ internal sealed class OnigurumaPattern
         return inClass ? Han : $"[{(negated ? "^" : "")}{Han}]";
     }
 
-    string Class()
+    private string Class()
     {
         var set = new StringBuilder("[");
         position++;
@@ -238,7 +238,7 @@ internal sealed class OnigurumaPattern
     }
 
     // Flattens nested classes. The recursion takes stack space.
-    void ClassItems(StringBuilder set)
+    private void ClassItems(StringBuilder set)
     {
         if (!System.Runtime.CompilerServices.RuntimeHelpers.TryEnsureSufficientExecutionStack())
             throw Unsupported("classes nested too deeply");
@@ -276,6 +276,6 @@ internal sealed class OnigurumaPattern
         }
     }
 
-    TokenizerException Unsupported(string what)
+    private TokenizerException Unsupported(string what)
         => new($"The regular expression \"{pattern}\" uses {what} (near position {Math.Min(position, pattern.Length)}), which is not supported.");
 }

@@ -11,8 +11,8 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class RegexPattern : TextPattern
 {
-    readonly Regex regex;
-    readonly ResourceLimits limits;
+    private readonly Regex regex;
+    private readonly ResourceLimits limits;
 
     public RegexPattern(string pattern, ResourceLimits limits)
     {
@@ -40,7 +40,7 @@ internal sealed class RegexPattern : TextPattern
         return FindMatches(StandIn(text), starts, budget);
     }
 
-    List<TextMatch> FindMatches(string text, int[]? starts, TextBudget budget)
+    private List<TextMatch> FindMatches(string text, int[]? starts, TextBudget budget)
     {
         var result = new List<TextMatch>();
         var since = Stopwatch.GetTimestamp();
@@ -78,7 +78,7 @@ internal sealed class RegexPattern : TextPattern
         }
     }
 
-    static string StandIn(string text)
+    private static string StandIn(string text)
     {
         var result = new StringBuilder(text.Length);
         foreach (var rune in text.EnumerateRunes())
@@ -87,7 +87,7 @@ internal sealed class RegexPattern : TextPattern
     }
 
     // Rare characters of the same general category, which no published expression mentions.
-    static char StandIn(Rune rune) => Rune.GetUnicodeCategory(rune) switch
+    private static char StandIn(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {
         UnicodeCategory.UppercaseLetter => '\uA680',
         UnicodeCategory.LowercaseLetter => '\uA681',

@@ -31,7 +31,7 @@ internal static class Splitter
         }).Select(match => new PreTokenizedText.Piece(text.Slice(match.Start, match.End), null));
     }
 
-    static List<TextMatch> Join(List<TextMatch> matches, Func<bool, bool, bool> joins)
+    private static List<TextMatch> Join(List<TextMatch> matches, Func<bool, bool, bool> joins)
     {
         var result = new List<TextMatch>(matches.Count);
         // The position before the first part counts as no match, which determines if a match at the very beginning joins.
@@ -47,7 +47,7 @@ internal static class Splitter
         return result;
     }
 
-    static List<TextMatch> JoinWithNext(List<TextMatch> matches)
+    private static List<TextMatch> JoinWithNext(List<TextMatch> matches)
     {
         var result = new List<TextMatch>(matches.Count);
         var next = false;

@@ -19,7 +19,7 @@ internal abstract class TextPattern
     /// <summary>A pattern that matches the parts between the matches of this one.</summary>
     public TextPattern Inverted() => new InvertedPattern(this);
 
-    sealed class CharacterPattern(Func<Rune, bool> matches) : TextPattern
+    private sealed class CharacterPattern(Func<Rune, bool> matches) : TextPattern
     {
         public override List<TextMatch> FindMatches(string text, TextBudget budget)
         {
@@ -43,7 +43,7 @@ internal abstract class TextPattern
         }
     }
 
-    sealed class LiteralPattern(string literal) : TextPattern
+    private sealed class LiteralPattern(string literal) : TextPattern
     {
         public override List<TextMatch> FindMatches(string text, TextBudget budget)
         {
@@ -63,7 +63,7 @@ internal abstract class TextPattern
         }
     }
 
-    sealed class InvertedPattern(TextPattern pattern) : TextPattern
+    private sealed class InvertedPattern(TextPattern pattern) : TextPattern
     {
         public override List<TextMatch> FindMatches(string text, TextBudget budget)
         {

@@ -25,7 +25,7 @@ internal sealed class WordPattern : TextPattern
         return result;
     }
 
-    enum Kind
+    private enum Kind
     {
         Space,
         Word,

@@ -8,7 +8,7 @@ internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpa
     public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
         => trimOffsets ? [.. sequences.Select(Trim)] : sequences;
 
-    List<TokenEntry> Trim(List<TokenEntry> tokens)
+    private List<TokenEntry> Trim(List<TokenEntry> tokens)
     {
         var result = new List<TokenEntry>(tokens.Count);
         foreach (var token in tokens)
@@ -16,7 +16,7 @@ internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpa
         return result;
     }
 
-    TokenEntry Trim(TokenEntry token, bool first)
+    private TokenEntry Trim(TokenEntry token, bool first)
     {
         var leading = token.Token.TakeWhile(IsSpace).Count();
         var trailing = token.Token.Reverse().TakeWhile(IsSpace).Count();
@@ -28,5 +28,5 @@ internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpa
         return token with { Start = start, End = end };
     }
 
-    static bool IsSpace(char c) => c == ByteAlphabet.Space || char.IsWhiteSpace(c);
+    private static bool IsSpace(char c) => c == ByteAlphabet.Space || char.IsWhiteSpace(c);
 }

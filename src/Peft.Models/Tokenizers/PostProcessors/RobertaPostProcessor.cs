@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>RoBERTa's <c>&lt;s&gt; A &lt;/s&gt; &lt;/s&gt; B &lt;/s&gt;</c>, all with token type 0.</summary>
 internal sealed class RobertaPostProcessor((int Id, string Token) cls, (int Id, string Token) sep, bool trimOffsets, bool addPrefixSpace) : IPostProcessor
 {
-    readonly ByteLevelPostProcessor offsets = new(trimOffsets, addPrefixSpace);
+    private readonly ByteLevelPostProcessor offsets = new(trimOffsets, addPrefixSpace);
 
     public int AddedTokens(bool isPair) => isPair ? 4 : 2;
 

@@ -4,7 +4,7 @@ namespace Peft.Models;
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, ResourceLimits limits) : IPreTokenizer
 {
     // Language models were trained with exactly this split (Radford et al. 2019, github.com/openai/gpt-2).
-    readonly RegexPattern? words = useRegex
+    private readonly RegexPattern? words = useRegex
         ? new(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", limits)
         : null;
 

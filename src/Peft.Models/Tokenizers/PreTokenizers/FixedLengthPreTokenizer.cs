@@ -5,7 +5,7 @@ internal sealed class FixedLengthPreTokenizer(int length) : IPreTokenizer
 {
     public void PreTokenize(PreTokenizedText text) => text.Split(Cut);
 
-    IEnumerable<PreTokenizedText.Piece> Cut(NormalizedText text)
+    private IEnumerable<PreTokenizedText.Piece> Cut(NormalizedText text)
     {
         int start = 0, position = 0, count = 0;
         foreach (var rune in text.Text.EnumerateRunes())

@@ -14,8 +14,8 @@ internal enum PrependScheme
 /// <summary>SentencePiece's pre-tokenizer: replaces spaces by a visible character, and splits before it.</summary>
 internal sealed class MetaspacePreTokenizer(string replacement, PrependScheme scheme, bool split) : IPreTokenizer
 {
-    readonly TextPattern space = TextPattern.Literal(" ");
-    readonly TextPattern mark = TextPattern.Literal(replacement);
+    private readonly TextPattern space = TextPattern.Literal(" ");
+    private readonly TextPattern mark = TextPattern.Literal(replacement);
 
     public void PreTokenize(PreTokenizedText text) => text.Split(piece =>
     {

@@ -6,12 +6,12 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class SentencePieceBpe
 {
-    readonly IReadOnlyList<SentencePiece> pieces;
-    readonly Dictionary<string, int> joinable;
-    readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup;
-    readonly Dictionary<string, int> reserved;
-    readonly CharTrie userDefined;
-    readonly int unknownId;
+    private readonly IReadOnlyList<SentencePiece> pieces;
+    private readonly Dictionary<string, int> joinable;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup;
+    private readonly Dictionary<string, int> reserved;
+    private readonly CharTrie userDefined;
+    private readonly int unknownId;
 
     public SentencePieceBpe(SentencePieceProto proto)
     {
@@ -80,9 +80,9 @@ internal sealed class SentencePieceBpe
         }
     }
 
-    int IdOf(string token) => reserved.TryGetValue(token, out var id) || joinable.TryGetValue(token, out id) ? id : unknownId;
+    private int IdOf(string token) => reserved.TryGetValue(token, out var id) || joinable.TryGetValue(token, out id) ? id : unknownId;
 
-    List<Part> Parts(string text)
+    private List<Part> Parts(string text)
     {
         var parts = new List<Part>(text.Length);
         for (var start = 0; start < text.Length;)
@@ -99,8 +99,8 @@ internal sealed class SentencePieceBpe
         return parts;
     }
 
-    static readonly Comparer<(float Score, int Left)> HighestFirst
+    private static readonly Comparer<(float Score, int Left)> HighestFirst
         = Comparer<(float Score, int Left)>.Create((a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Left.CompareTo(b.Left));
 
-    readonly record struct Part(int Start, int Length, int Previous, int Next, bool Frozen);
+    private readonly record struct Part(int Start, int Length, int Previous, int Next, bool Frozen);
 }

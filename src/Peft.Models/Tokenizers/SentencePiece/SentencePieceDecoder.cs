@@ -5,7 +5,7 @@ namespace Peft.Models;
 /// <summary>SentencePiece's decoder: replaces marks by spaces, drops the first mark, and decodes runs of byte tokens. Each byte that is not valid UTF-8 becomes U+FFFD.</summary>
 internal sealed class SentencePieceDecoder(SentencePieceProto proto) : IDecoder
 {
-    readonly Dictionary<string, PieceKind> special = proto.Pieces.Where(piece => piece.Kind is PieceKind.Byte or PieceKind.Unknown).ToDictionary(piece => piece.Text, piece => piece.Kind);
+    private readonly Dictionary<string, PieceKind> special = proto.Pieces.Where(piece => piece.Kind is PieceKind.Byte or PieceKind.Unknown).ToDictionary(piece => piece.Text, piece => piece.Kind);
 
     public List<string> Decode(List<string> tokens, TextBudget budget)
     {

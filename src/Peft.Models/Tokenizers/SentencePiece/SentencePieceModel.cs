@@ -3,9 +3,9 @@ namespace Peft.Models;
 /// <summary>A SentencePiece model: splits a text into tokens, with byte tokens or a single unknown token for parts that are not in the vocabulary (its src/sentencepiece_processor.cc).</summary>
 internal sealed class SentencePieceModel : ITokenModel
 {
-    readonly Func<string, List<(int Start, int End, int Id)>> cut;
-    readonly int unknownId;
-    readonly int?[]? byteIds;
+    private readonly Func<string, List<(int Start, int End, int Id)>> cut;
+    private readonly int unknownId;
+    private readonly int?[]? byteIds;
 
     public SentencePieceModel(SentencePieceProto proto, string source)
     {

@@ -7,8 +7,8 @@ namespace Peft.Models;
 /// <param name="prefixEverywhere">True to prepend a space also to text after a special token, as transformers' <c>legacy</c> does.</param>
 internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool prefixEverywhere) : INormalizer
 {
-    readonly Rune space = new(proto.EscapeSpaces ? SentencePieceProto.Space : ' ');
-    readonly CharTrie userDefined = UserDefined(proto);
+    private readonly Rune space = new(proto.EscapeSpaces ? SentencePieceProto.Space : ' ');
+    private readonly CharTrie userDefined = UserDefined(proto);
 
     /// <summary>The user-defined tokens, which are never split or normalized.</summary>
     public static CharTrie UserDefined(SentencePieceProto proto)
@@ -48,7 +48,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
         text.Transform(edits, removedFirst);
     }
 
-    int SkipSpaces(ref Cursor at)
+    private int SkipSpaces(ref Cursor at)
     {
         var skipped = 0;
         for (var ahead = at; !ahead.AtEnd; at = ahead)
@@ -62,7 +62,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
     }
 
     // The normalized form of the text at the cursor, and the number of original characters.
-    (string Normal, int Characters) Next(ref Cursor at)
+    private (string Normal, int Characters) Next(ref Cursor at)
     {
         var end = 0;
         foreach (var match in userDefined.PrefixesAt(at.Text, at.Char))
@@ -75,7 +75,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
         return (single.ToString(), at.To(at.Char + single.Utf16SequenceLength));
     }
 
-    void Replace(List<CharEdit> edits, int removed, ReadOnlySpan<char> replacement, ref int removedFirst)
+    private void Replace(List<CharEdit> edits, int removed, ReadOnlySpan<char> replacement, ref int removedFirst)
     {
         foreach (var rune in replacement.EnumerateRunes())
         {
@@ -90,10 +90,10 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
     }
 
     /// <summary>A position in a text and in its UTF-8 encoding.</summary>
-    struct Cursor(string text)
+    private struct Cursor(string text)
     {
-        readonly byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
-        int position;
+        private readonly byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
+        private int position;
 
         public readonly string Text => text;
 

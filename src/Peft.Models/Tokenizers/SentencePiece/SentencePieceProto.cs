@@ -22,8 +22,8 @@ internal sealed class SentencePieceProto
     /// <summary>SentencePiece's mark for a space.</summary>
     public const char Space = '\u2581';
 
-    readonly string source;
-    readonly TokenizerReading reading;
+    private readonly string source;
+    private readonly TokenizerReading reading;
 
     public SentencePieceProto(byte[] content, string source, TokenizerReading reading)
     {
@@ -83,7 +83,7 @@ internal sealed class SentencePieceProto
     public int UnknownId => Pieces.FindIndex(piece => piece.Kind == PieceKind.Unknown) is >= 0 and var id ? id
         : throw new TokenizerException($"{source} has no unknown token, which every SentencePiece model has: the file is damaged.");
 
-    SentencePiece Piece(ProtoReader reader)
+    private SentencePiece Piece(ProtoReader reader)
     {
         var (text, score, kind) = ("", 0f, PieceKind.Normal);
         while (reader.Next())
@@ -100,7 +100,7 @@ internal sealed class SentencePieceProto
         return new(text, score, kind);
     }
 
-    void Trainer(ProtoReader reader)
+    private void Trainer(ProtoReader reader)
     {
         while (reader.Next())
         {
@@ -116,7 +116,7 @@ internal sealed class SentencePieceProto
         }
     }
 
-    void Normalizer(ProtoReader reader)
+    private void Normalizer(ProtoReader reader)
     {
         while (reader.Next())
         {
@@ -130,7 +130,7 @@ internal sealed class SentencePieceProto
         }
     }
 
-    string Bounded(string text) => text.Length <= reading.Limits.MaxTokenLength ? text : throw TokenizerReading.TooMuch(reading.Limits, source, nameof(ResourceLimits.MaxTokenLength));
+    private string Bounded(string text) => text.Length <= reading.Limits.MaxTokenLength ? text : throw TokenizerReading.TooMuch(reading.Limits, source, nameof(ResourceLimits.MaxTokenLength));
 
-    static string Role(int index) => index switch { 0 => "unk_token", 1 => "bos_token", 2 => "eos_token", _ => "pad_token" };
+    private static string Role(int index) => index switch { 0 => "unk_token", 1 => "bos_token", 2 => "eos_token", _ => "pad_token" };
 }

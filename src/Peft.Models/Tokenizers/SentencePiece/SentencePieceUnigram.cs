@@ -6,12 +6,12 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class SentencePieceUnigram
 {
-    const float UnknownPenalty = 10;
+    private const float UnknownPenalty = 10;
 
-    readonly IReadOnlyList<SentencePiece> pieces;
-    readonly CharTrie trie = new();
-    readonly float unknownScore, highest;
-    readonly int unknownId;
+    private readonly IReadOnlyList<SentencePiece> pieces;
+    private readonly CharTrie trie = new();
+    private readonly float unknownScore, highest;
+    private readonly int unknownId;
 
     public SentencePieceUnigram(SentencePieceProto proto)
     {
@@ -53,11 +53,11 @@ internal sealed class SentencePieceUnigram
     }
 
     // A user-defined token always takes precedence.
-    double Score(int id, string text, int start, int end) => pieces[id].Kind == PieceKind.UserDefined
+    private double Score(int id, string text, int start, int end) => pieces[id].Kind == PieceKind.UserDefined
         ? System.Text.Encoding.UTF8.GetByteCount(text.AsSpan(start, end - start)) * highest - 0.1
         : pieces[id].Score;
 
-    static void Offer((float Score, int Start, int Id)[] best, int start, int end, int id, double score)
+    private static void Offer((float Score, int Start, int Id)[] best, int start, int end, int id, double score)
     {
         if (best[end].Start < 0 || score > best[end].Score)
             best[end] = ((float)score, start, id);

@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>GPT-2's byte alphabet: maps each of the 256 bytes to a visible character.</summary>
 internal static class ByteAlphabet
 {
-    static readonly char[] Letters = CreateLetters();
-    static readonly Dictionary<char, byte> Bytes = Enumerable.Range(0, 256).ToDictionary(value => Letters[value], value => (byte)value);
+    private static readonly char[] Letters = CreateLetters();
+    private static readonly Dictionary<char, byte> Bytes = Enumerable.Range(0, 256).ToDictionary(value => Letters[value], value => (byte)value);
 
     /// <summary>The character of a space.</summary>
     public static char Space => Letters[' '];
@@ -38,7 +38,7 @@ internal static class ByteAlphabet
         text.Transform(edits);
     }
 
-    static char[] CreateLetters()
+    private static char[] CreateLetters()
     {
         var letters = new char[256];
         var next = 256;

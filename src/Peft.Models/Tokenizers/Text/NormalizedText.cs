@@ -8,12 +8,12 @@ namespace Peft.Models;
 internal sealed class NormalizedText
 {
     // Null while the text is an unmodified piece of the original. Most text is, and the array would be the largest part of this object.
-    TextRange[]? sources;
-    int firstSource;
+    private TextRange[]? sources;
+    private int firstSource;
 
     public NormalizedText(string text, TextBudget budget) : this(text, budget, null, 0, 0) { }
 
-    NormalizedText(string text, TextBudget budget, TextRange[]? sources, int firstSource, int originalStart)
+    private NormalizedText(string text, TextBudget budget, TextRange[]? sources, int firstSource, int originalStart)
     {
         Text = text;
         Budget = budget;
@@ -147,7 +147,7 @@ internal sealed class NormalizedText
         Become(text.ToString(), [.. ranges]);
     }
 
-    TextRange Source(int index)
+    private TextRange Source(int index)
     {
         if (sources is not null)
             return sources[firstSource + index];
@@ -157,14 +157,14 @@ internal sealed class NormalizedText
         return new(start, start + (char.IsHighSurrogate(Text[index]) ? 2 : 1));
     }
 
-    void Become(string text, TextRange[] ranges)
+    private void Become(string text, TextRange[] ranges)
     {
         Text = text;
         sources = ranges;
         firstSource = 0;
     }
 
-    int Skip(int position, int characters)
+    private int Skip(int position, int characters)
     {
         while (characters-- > 0 && position < Text.Length)
             position += char.IsHighSurrogate(Text[position]) ? 2 : 1;

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>A text split into pieces. An added token is a piece that already has its token and is not split further.</summary>
 internal sealed class PreTokenizedText(string original, TextBudget budget)
 {
-    List<Piece> pieces = [new(new(original, budget), null)];
+    private List<Piece> pieces = [new(new(original, budget), null)];
 
     /// <summary>The pieces in order.</summary>
     public IReadOnlyList<Piece> Pieces => pieces;

@@ -6,13 +6,13 @@ namespace Peft.Models;
 /// <summary>Remaining budget for encoding or decoding a text. Rules of an untrusted tokenizer can double a text forty times, or search it for years.</summary>
 internal sealed class TextBudget
 {
-    const string Where = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}";
-    const int FreeCharacters = 1_000_000;
+    private const string Where = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}";
+    private const int FreeCharacters = 1_000_000;
 
-    readonly ResourceLimits limits;
-    readonly long length;
-    long characters;
-    TimeSpan pattern;
+    private readonly ResourceLimits limits;
+    private readonly long length;
+    private long characters;
+    private TimeSpan pattern;
 
     public TextBudget(ResourceLimits limits, long length)
     {

@@ -9,15 +9,15 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class UnicodeData
 {
-    static readonly Lazy<UnicodeData> Loaded = new(() => new());
+    private static readonly Lazy<UnicodeData> Loaded = new(() => new());
 
-    readonly Dictionary<string, List<(int First, int Last)>> classes = [];
-    readonly Dictionary<int, int> order = [];
-    readonly Dictionary<int, Rune[]> canonical = [];
-    readonly Dictionary<int, Rune[]> compatible = [];
-    readonly Dictionary<(int, int), Rune> composites = [];
+    private readonly Dictionary<string, List<(int First, int Last)>> classes = [];
+    private readonly Dictionary<int, int> order = [];
+    private readonly Dictionary<int, Rune[]> canonical = [];
+    private readonly Dictionary<int, Rune[]> compatible = [];
+    private readonly Dictionary<(int, int), Rune> composites = [];
 
-    UnicodeData()
+    private UnicodeData()
     {
         using var stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("Peft.Models.Tokenizers.Text.unicode.txt")!;
         using var reader = new StreamReader(stream);
@@ -73,11 +73,11 @@ internal sealed class UnicodeData
     /// <summary>Composes two characters if possible.</summary>
     public bool TryCompose(Rune first, Rune second, out Rune result) => composites.TryGetValue((first.Value, second.Value), out result);
 
-    static (int, int) Range(string field)
+    private static (int, int) Range(string field)
     {
         var dash = field.IndexOf('-', StringComparison.Ordinal);
         return dash < 0 ? (Hex(field), Hex(field)) : (Hex(field[..dash]), Hex(field[(dash + 1)..]));
     }
 
-    static int Hex(string field) => int.Parse(field, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static int Hex(string field) => int.Parse(field, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

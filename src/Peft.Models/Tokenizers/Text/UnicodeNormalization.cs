@@ -6,9 +6,9 @@ namespace Peft.Models;
 internal static class UnicodeNormalization
 {
     // Hangul syllables are computed from leading consonant, vowel and trailing consonant.
-    const int SyllableBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TrailBase = 0x11A7;
-    const int Leads = 19, Vowels = 21, Trails = 28;
-    const int Syllables = Leads * Vowels * Trails;
+    private const int SyllableBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TrailBase = 0x11A7;
+    private const int Leads = 19, Vowels = 21, Trails = 28;
+    private const int Syllables = Leads * Vowels * Trails;
 
     /// <summary>Decomposes (NFD, NFKD) and optionally composes again (NFC, NFKC).</summary>
     public static List<CharEdit> Normalize(string text, bool compatibility, bool compose)
@@ -17,7 +17,7 @@ internal static class UnicodeNormalization
         return compose ? Compose(decomposed) : decomposed;
     }
 
-    static List<CharEdit> Decompose(string text, bool compatibility)
+    private static List<CharEdit> Decompose(string text, bool compatibility)
     {
         var data = UnicodeData.Instance;
         var result = new List<CharEdit>(text.Length);
@@ -58,7 +58,7 @@ internal static class UnicodeNormalization
         }
     }
 
-    static List<CharEdit> Compose(List<CharEdit> decomposed)
+    private static List<CharEdit> Compose(List<CharEdit> decomposed)
     {
         var data = UnicodeData.Instance;
         var result = new List<CharEdit>(decomposed.Count);
@@ -82,7 +82,7 @@ internal static class UnicodeNormalization
         return result;
     }
 
-    static bool TryCompose(UnicodeData data, Rune first, Rune second, out Rune result)
+    private static bool TryCompose(UnicodeData data, Rune first, Rune second, out Rune result)
     {
         var lead = first.Value - LeadBase;
         var vowel = second.Value - VowelBase;
@@ -101,7 +101,7 @@ internal static class UnicodeNormalization
         return data.TryCompose(first, second, out result);
     }
 
-    static Rune[]? Syllable(Rune rune)
+    private static Rune[]? Syllable(Rune rune)
     {
         var index = rune.Value - SyllableBase;
         if (index is < 0 or >= Syllables)

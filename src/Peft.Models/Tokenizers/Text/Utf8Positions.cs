@@ -3,8 +3,8 @@ namespace Peft.Models;
 /// <summary>Maps byte positions of a text's UTF-8 encoding to UTF-16 positions.</summary>
 internal readonly ref struct Utf8Positions
 {
-    readonly int[]? characters;
-    readonly ReadOnlySpan<char> text;
+    private readonly int[]? characters;
+    private readonly ReadOnlySpan<char> text;
 
     public Utf8Positions(ReadOnlySpan<char> text)
     {

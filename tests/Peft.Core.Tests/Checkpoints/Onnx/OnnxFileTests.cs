@@ -6,8 +6,8 @@ namespace Peft.Core.Tests.Checkpoints;
 /// <summary>Files that onnx 1.20 and PyTorch's exporter wrote (Data/Onnx/make_onnx.py), with what they hold as safetensors, and files made by hand.</summary>
 public sealed class OnnxFileTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
-    readonly DisposeScopeHolder scope = new();
+    private readonly TemporaryFolder folder = new();
+    private readonly DisposeScopeHolder scope = new();
 
     public void Dispose()
     {
@@ -131,5 +131,5 @@ public sealed class OnnxFileTests : IDisposable
         Should.Throw<CheckpointException>(() => file.Read("e")).Message.ShouldContain("F8_E4M3");
     }
 
-    OnnxFile Open(params (int, OnnxMessage)[] parts) => OnnxFile.Open(folder.Write("file.onnx", OnnxMessage.Model(parts)));
+    private OnnxFile Open(params (int, OnnxMessage)[] parts) => OnnxFile.Open(folder.Write("file.onnx", OnnxMessage.Model(parts)));
 }

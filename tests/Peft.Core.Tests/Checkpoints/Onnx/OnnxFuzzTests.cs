@@ -4,7 +4,7 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public class OnnxFuzzTests
 {
-    static readonly byte[][] Seeds = [.. new[] { "types", "encoder", "external" }.Select(name => File.ReadAllBytes(OnnxFileTests.PathOf(name + ".onnx")))];
+    private static readonly byte[][] Seeds = [.. new[] { "types", "encoder", "external" }.Select(name => File.ReadAllBytes(OnnxFileTests.PathOf(name + ".onnx")))];
 
     [Fact]
     public void Six_thousand_damaged_files_are_read_or_refused_and_nothing_else()
@@ -40,7 +40,7 @@ public class OnnxFuzzTests
         refused.ShouldBeGreaterThan(300);
     }
 
-    static byte[] Damage(byte[] content, Random random)
+    private static byte[] Damage(byte[] content, Random random)
     {
         int at = random.Next(content.Length);
         switch (random.Next(6))

@@ -4,7 +4,7 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed class OnnxHostileTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
 
@@ -85,13 +85,13 @@ public sealed class OnnxHostileTests : IDisposable
     public void A_graph_of_endless_nodes_is_refused()
         => Refused(new OnnxMessage().Add(7, [.. Enumerable.Repeat(new byte[] { 0x0a, 0 }, 250_001).SelectMany(bytes => bytes)]).Bytes, "more than 250000 nodes");
 
-    static byte[] External(string? location, string offset, string? length) => OnnxMessage.Model(OnnxMessage.Initializer("t", 1, [1], tensor =>
+    private static byte[] External(string? location, string offset, string? length) => OnnxMessage.Model(OnnxMessage.Initializer("t", 1, [1], tensor =>
     {
         tensor.Add(14, 1UL).Add(13, OnnxMessage.External("offset", offset).Bytes);
         if (location is not null) tensor.Add(13, OnnxMessage.External("location", location).Bytes);
         if (length is not null) tensor.Add(13, OnnxMessage.External("length", length).Bytes);
     }));
 
-    void Refused(byte[] content, string fault)
+    private void Refused(byte[] content, string fault)
         => Should.Throw<CheckpointException>(() => OnnxFile.Open(folder.Write("file.onnx", content)).Dispose()).Message.ShouldContain(fault);
 }

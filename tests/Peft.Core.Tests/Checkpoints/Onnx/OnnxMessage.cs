@@ -3,9 +3,9 @@ using System.Text;
 namespace Peft.Core.Tests.Checkpoints;
 
 /// <summary>A protocol buffer, built field by field.</summary>
-sealed class OnnxMessage
+internal sealed class OnnxMessage
 {
-    readonly List<byte> bytes = [];
+    private readonly List<byte> bytes = [];
 
     public byte[] Bytes => [.. bytes];
 
@@ -62,7 +62,7 @@ sealed class OnnxMessage
         return this;
     }
 
-    void Varint(ulong value)
+    private void Varint(ulong value)
     {
         for (; value >= 0x80; value >>= 7) bytes.Add((byte)(value | 0x80));
         bytes.Add((byte)value);

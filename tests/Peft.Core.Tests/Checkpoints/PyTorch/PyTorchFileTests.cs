@@ -6,8 +6,8 @@ namespace Peft.Core.Tests.Checkpoints;
 /// <summary>Files that PyTorch 2.6 wrote (Data/make_pytorch.py), and beside each what it holds as safetensors.</summary>
 public sealed class PyTorchFileTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
-    readonly DisposeScopeHolder scope = new();
+    private readonly TemporaryFolder folder = new();
+    private readonly DisposeScopeHolder scope = new();
 
     public void Dispose()
     {

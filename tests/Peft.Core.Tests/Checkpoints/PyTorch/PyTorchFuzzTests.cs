@@ -4,7 +4,7 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public class PyTorchFuzzTests
 {
-    static readonly byte[][] Seeds = [.. new[] { "module", "views", "types", "mixed", "legacy-views", "legacy-types" }.Select(name => File.ReadAllBytes(PyTorchFileTests.PathOf(name + ".bin")))];
+    private static readonly byte[][] Seeds = [.. new[] { "module", "views", "types", "mixed", "legacy-views", "legacy-types" }.Select(name => File.ReadAllBytes(PyTorchFileTests.PathOf(name + ".bin")))];
 
     [Fact]
     public void Six_thousand_damaged_files_are_read_or_refused_and_nothing_else()
@@ -40,7 +40,7 @@ public class PyTorchFuzzTests
     }
 
     // The first bytes hold the pickle, the last the list of entries.
-    static byte[] Damage(byte[] content, Random random)
+    private static byte[] Damage(byte[] content, Random random)
     {
         int at = random.Next(3) switch { 0 => random.Next(content.Length), 1 => random.Next(Math.Min(content.Length, 1200)), _ => content.Length - 1 - random.Next(Math.Min(content.Length, 1200)) };
         switch (random.Next(6))

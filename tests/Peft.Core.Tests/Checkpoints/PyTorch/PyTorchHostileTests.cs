@@ -6,7 +6,7 @@ namespace Peft.Core.Tests.Checkpoints;
 
 public sealed class PyTorchHostileTests : IDisposable
 {
-    readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder folder = new();
 
     public void Dispose() => folder.Dispose();
 
@@ -184,14 +184,14 @@ public sealed class PyTorchHostileTests : IDisposable
         Refused([.. start, .. value, .. TorchSave.Pickle.Do("]").Text("7").Do("a").Text("7").Do("a").End(), .. storage, .. storage], "twice");
     }
 
-    void Light(byte[] content, string fault)
+    private void Light(byte[] content, string fault)
     {
         long before = GC.GetAllocatedBytesForCurrentThread();
         Refused(content, fault);
         (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(content.Length + 200_000_000);
     }
 
-    void Refused(byte[] content, params string[] faults)
+    private void Refused(byte[] content, params string[] faults)
     {
         string path = folder.Write("bad.bin", content);
         var error = Should.Throw<CheckpointException>(() => PyTorchFile.Open(path).Dispose());

@@ -7,7 +7,7 @@ namespace Peft.Core.Tests.Checkpoints;
 /// <summary>Writes files of torch.save's format by hand: whole ones, and pickles instruction by instruction.</summary>
 internal sealed class TorchSave
 {
-    readonly List<byte> bytes = [0x80, 2];
+    private readonly List<byte> bytes = [0x80, 2];
 
     /// <summary>A new pickle.</summary>
     public static TorchSave Pickle => new();

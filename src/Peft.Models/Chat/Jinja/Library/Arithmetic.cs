@@ -42,7 +42,7 @@ internal static class Arithmetic
 
     public static long Integer(object? value) => value switch { long number => number, _ => value is true ? 1 : 0 };
 
-    static object Floats(string operation, double a, double b)
+    private static object Floats(string operation, double a, double b)
     {
         if (b == 0 && operation is ("/" or "//" or "%")) throw new ChatTemplateException("Division by zero.");
         return operation switch
@@ -57,13 +57,13 @@ internal static class Arithmetic
         };
     }
 
-    static double Modulo(double a, double b)
+    private static double Modulo(double a, double b)
     {
         var rest = a % b;
         return rest != 0 && rest < 0 != b < 0 ? rest + b : rest;
     }
 
-    static object Integers(string operation, long a, long b)
+    private static object Integers(string operation, long a, long b)
     {
         if (b == 0 && operation is ("//" or "%")) throw new ChatTemplateException("Division by zero.");
         checked
@@ -80,7 +80,7 @@ internal static class Arithmetic
         }
     }
 
-    static long Power(long a, long b)
+    private static long Power(long a, long b)
     {
         if (b == 0 || a == 1) return 1;
         if (a is 0) return 0;
@@ -90,7 +90,7 @@ internal static class Arithmetic
         return result;
     }
 
-    static object? Add(RenderRun run, object? left, object? right) => (left, right) switch
+    private static object? Add(RenderRun run, object? left, object? right) => (left, right) switch
     {
         (string a, string b) => Joined(run, a, b),
         (PyList a, PyList b) => new PyList(Joined(run, a, b)),
@@ -98,7 +98,7 @@ internal static class Arithmetic
         _ => null,
     };
 
-    static List<object?> Joined(RenderRun run, PySequence a, PySequence b)
+    private static List<object?> Joined(RenderRun run, PySequence a, PySequence b)
     {
         run.ChargeItems((long)a.Count + b.Count);
         var items = new List<object?>(a.Count + b.Count);
@@ -107,13 +107,13 @@ internal static class Arithmetic
         return items;
     }
 
-    static string Joined(RenderRun run, string a, string b)
+    private static string Joined(RenderRun run, string a, string b)
     {
         run.Charge((long)a.Length + b.Length);
         return a + b;
     }
 
-    static object? Repeat(RenderRun run, object? value, long times)
+    private static object? Repeat(RenderRun run, object? value, long times)
     {
         times = Math.Max(0, times);
         var length = value is string whole ? whole.Length : value is PySequence sequence ? sequence.Count : 0;
@@ -134,7 +134,7 @@ internal static class Arithmetic
         };
     }
 
-    static List<object?> Repeated(PySequence sequence, long times)
+    private static List<object?> Repeated(PySequence sequence, long times)
     {
         object?[] once = [.. sequence];
         var items = new List<object?>((int)(once.Length * times));

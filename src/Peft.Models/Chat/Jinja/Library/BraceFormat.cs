@@ -80,7 +80,7 @@ internal static class BraceFormat
         }
     }
 
-    static int Closing(string text, int open)
+    private static int Closing(string text, int open)
     {
         var depth = 0;
         for (var i = open; i < text.Length; i++)

@@ -87,13 +87,13 @@ internal static class Comparisons
         _ => run.Iterate(container).Any(each => ReferenceEquals(each, item) || AreEqual(run, each, item)),
     };
 
-    static bool HasPart(RenderRun run, string text, string part)
+    private static bool HasPart(RenderRun run, string text, string part)
     {
         run.Search(text, part);
         return text.Contains(part, StringComparison.Ordinal);
     }
 
-    static bool SequencesEqual(RenderRun run, PySequence left, PySequence right)
+    private static bool SequencesEqual(RenderRun run, PySequence left, PySequence right)
     {
         if (left.Count != right.Count) return false;
         for (var i = 0; i < left.Count; i++)
@@ -101,6 +101,6 @@ internal static class Comparisons
         return true;
     }
 
-    static bool DictsEqual(RenderRun run, PyDict left, PyDict right)
+    private static bool DictsEqual(RenderRun run, PyDict left, PyDict right)
         => left.Count == right.Count && left.All(pair => right.TryGet(pair.Key, out var other) && AreEqual(run, pair.Value, other));
 }

@@ -38,10 +38,10 @@ internal static class DictMethods
         foreach (var (name, value) in arguments.Named) dict[name] = value;
     }
 
-    static Function Of(string name, Func<BoundArguments, object?> body, int required, params string[] parameters)
+    private static Function Of(string name, Func<BoundArguments, object?> body, int required, params string[] parameters)
         => new(name, (_, arguments) => body(arguments.Bind(name, required, parameters)));
 
-    static PyDict Copied(RenderRun run, PyDict dict, Arguments arguments)
+    private static PyDict Copied(RenderRun run, PyDict dict, Arguments arguments)
     {
         arguments.Bind("copy", 0);
         var copy = new PyDict();
@@ -49,13 +49,13 @@ internal static class DictMethods
         return copy;
     }
 
-    static object? SetDefault(PyDict dict, object? key, object? value)
+    private static object? SetDefault(PyDict dict, object? key, object? value)
     {
         if (dict.TryGet(key, out var present)) return present;
         return dict[key] = value;
     }
 
-    static object? Nothing(Action change)
+    private static object? Nothing(Action change)
     {
         change();
         return null;

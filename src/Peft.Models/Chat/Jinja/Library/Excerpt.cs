@@ -3,7 +3,7 @@ namespace Peft.Models.Jinja;
 /// <summary>Shortens texts of templates for error messages.</summary>
 internal static class Excerpt
 {
-    const int Longest = 200;
+    private const int Longest = 200;
 
     public static string Of(string text) => text.Length <= Longest ? text : string.Concat(text.AsSpan(0, Longest), "…");
 }

@@ -81,7 +81,7 @@ internal sealed partial record FormatSpec
         }
     }
 
-    string Integer(long number)
+    private string Integer(long number)
     {
         var digits = Type switch
         {
@@ -96,7 +96,7 @@ internal sealed partial record FormatSpec
         return (number < 0 ? "-" : "") + Grouped(digits);
     }
 
-    string Float(double number)
+    private string Float(double number)
     {
         var precision = Precision ?? 6;
         var text = Type switch
@@ -114,7 +114,7 @@ internal sealed partial record FormatSpec
     }
 
     // The shortest text with that many significant digits, in exponent notation for large and small exponents.
-    static string General(double number, int digits)
+    private static string General(double number, int digits)
     {
         if (!double.IsFinite(number)) return NumberText.Of(number);
         var scientific = NumberText.Scientific(number, digits - 1);
@@ -126,7 +126,7 @@ internal sealed partial record FormatSpec
         static string Trimmed(string text) => text.Contains('.', StringComparison.Ordinal) ? text.TrimEnd('0').TrimEnd('.') : text;
     }
 
-    string Grouped(string number)
+    private string Grouped(string number)
     {
         if (Grouping.Length == 0) return number;
         var start = number.StartsWith('-') ? 1 : 0;
@@ -136,7 +136,7 @@ internal sealed partial record FormatSpec
         return number;
     }
 
-    static string Digits(long number, int radix)
+    private static string Digits(long number, int radix)
     {
         var rest = (ulong)(number < 0 ? -(Int128)number : number);
         var digits = "";
@@ -149,7 +149,7 @@ internal sealed partial record FormatSpec
         return digits;
     }
 
-    static bool Size(Group group, out int? size)
+    private static bool Size(Group group, out int? size)
     {
         size = null;
         if (!group.Success) return true;
@@ -159,7 +159,7 @@ internal sealed partial record FormatSpec
         return true;
     }
 
-    ChatTemplateException Wrong(object? value) => value is Undefined undefined ? undefined.Error() : new($"The format '{Type}' does not apply to '{TypeName.Of(value)}'.");
+    private ChatTemplateException Wrong(object? value) => value is Undefined undefined ? undefined.Error() : new($"The format '{Type}' does not apply to '{TypeName.Of(value)}'.");
 
     [GeneratedRegex(@"^(?:(?<fill>.)?(?<align>[<>=^]))?(?<sign>[-+ ])?(?<alternate>#)?(?<zero>0)?(?<width>[0-9]+)?(?<grouping>[,_])?(?:\.(?<precision>[0-9]+))?(?<type>[bcdeEfFgGnosxX%])?$", RegexOptions.Singleline)]
     private static partial Regex Mini();

@@ -3,7 +3,7 @@ namespace Peft.Models.Jinja;
 /// <summary>The global functions of all templates.</summary>
 internal static class Globals
 {
-    static readonly Dictionary<string, Function> Functions = new Function[]
+    private static readonly Dictionary<string, Function> Functions = new Function[]
     {
         new("range", (_, arguments) => Range(arguments.Bind("range", 1, "start", "stop", "step"))),
         new("dict", (frame, arguments) => Dict(frame.Run, arguments)),
@@ -21,24 +21,24 @@ internal static class Globals
         return found;
     }
 
-    static PyRange Range(BoundArguments arguments)
+    private static PyRange Range(BoundArguments arguments)
         => arguments.Has(1) ? new(arguments.Integer(0, 0), arguments.Integer(1, 0), arguments.Integer(2, 1)) : new(0, arguments.Integer(0, 0), 1);
 
-    static PyDict Dict(RenderRun run, Arguments arguments)
+    private static PyDict Dict(RenderRun run, Arguments arguments)
     {
         var dict = new PyDict();
         DictMethods.Update(run, dict, arguments);
         return dict;
     }
 
-    static ChatTemplateException Raised(Arguments arguments)
+    private static ChatTemplateException Raised(Arguments arguments)
     {
         var message = arguments.Bind("raise_exception", 1, "message")[0];
         var text = message as string ?? "(no text)";
         return new ChatTemplateException($"The template refuses the conversation: {text}", (int?)null, text);
     }
 
-    static Function Joiner(string separator)
+    private static Function Joiner(string separator)
     {
         var used = false;
         return new Function("joiner", (_, _) =>

@@ -6,15 +6,15 @@ namespace Peft.Models.Jinja;
 /// <summary>The filter <c>tojson</c> as in transformers: Python's <c>json.dumps</c> without ASCII and HTML escaping.</summary>
 internal sealed class JsonText
 {
-    readonly RenderRun run;
-    readonly bool ascii;
-    readonly bool sorted;
-    readonly string? indent;
-    readonly string itemSeparator;
-    readonly string keySeparator;
-    readonly StringBuilder result = new();
+    private readonly RenderRun run;
+    private readonly bool ascii;
+    private readonly bool sorted;
+    private readonly string? indent;
+    private readonly string itemSeparator;
+    private readonly string keySeparator;
+    private readonly StringBuilder result = new();
 
-    JsonText(RenderRun run, BoundArguments arguments)
+    private JsonText(RenderRun run, BoundArguments arguments)
     {
         this.run = run;
         ascii = arguments.Flag(0);
@@ -41,7 +41,7 @@ internal sealed class JsonText
         return writer.result.ToString();
     }
 
-    void Write(object? value, int depth)
+    private void Write(object? value, int depth)
     {
         run.Step();
         switch (value)
@@ -68,7 +68,7 @@ internal sealed class JsonText
         }
     }
 
-    void WriteItems<T>(char begin, char end, IEnumerable<T> items, int depth, Action<T> write)
+    private void WriteItems<T>(char begin, char end, IEnumerable<T> items, int depth, Action<T> write)
     {
         result.Append(begin);
         var any = false;
@@ -84,20 +84,20 @@ internal sealed class JsonText
         run.Charge(2);
     }
 
-    void Separate(string separator)
+    private void Separate(string separator)
     {
         run.Charge(separator.Length);
         result.Append(separator);
     }
 
-    void BreakLine(int depth)
+    private void BreakLine(int depth)
     {
         if (indent is null) return;
         run.Charge((long)indent.Length * depth + 1);
         result.Append('\n').Insert(result.Length, indent, depth);
     }
 
-    static string Key(object? key) => key switch
+    private static string Key(object? key) => key switch
     {
         string text => text,
         null => "null",
@@ -107,9 +107,9 @@ internal sealed class JsonText
         _ => throw new ChatTemplateException($"tojson: '{TypeName.Of(key)}' cannot be a key."),
     };
 
-    static string Float(double number) => double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? number > 0 ? "Infinity" : "-Infinity" : NumberText.Of(number);
+    private static string Float(double number) => double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? number > 0 ? "Infinity" : "-Infinity" : NumberText.Of(number);
 
-    void Quote(string text)
+    private void Quote(string text)
     {
         run.Look(text.Length);
         result.Append('"');

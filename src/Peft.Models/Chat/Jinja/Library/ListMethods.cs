@@ -11,7 +11,7 @@ internal static class ListMethods
     };
 
     // Methods that move or compare items are charged by the number of items.
-    static Function? Changing(List<object?> items, string name) => name switch
+    private static Function? Changing(List<object?> items, string name) => name switch
     {
         "append" => Of(items, name, arguments => items.Add(arguments[0]), 1, "object"),
         "insert" => Of(items, name, arguments => items.Insert((int)Math.Clamp(FromEnd(items, arguments.Integer(0, 0)), 0, items.Count), arguments[1]), 2, "index", "object"),
@@ -41,16 +41,16 @@ internal static class ListMethods
         _ => null,
     };
 
-    static long FromEnd(List<object?> items, long index) => index < 0 ? index + items.Count : index;
+    private static long FromEnd(List<object?> items, long index) => index < 0 ? index + items.Count : index;
 
-    static Function Of(List<object?> items, string name, Action<BoundArguments> body, int required, params string[] parameters) => new(name, (frame, arguments) =>
+    private static Function Of(List<object?> items, string name, Action<BoundArguments> body, int required, params string[] parameters) => new(name, (frame, arguments) =>
     {
         if (name != "append") frame.Run.Look(items.Count);
         body(arguments.Bind(name, required, parameters));
         return null;
     });
 
-    static long Index(RenderRun run, PySequence sequence, object? value)
+    private static long Index(RenderRun run, PySequence sequence, object? value)
     {
         for (var i = 0; i < sequence.Count; i++)
             if (Comparisons.AreEqual(run, sequence[i], value)) return i;

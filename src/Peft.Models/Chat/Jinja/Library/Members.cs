@@ -12,7 +12,7 @@ internal static class Members
     /// <summary>The lookup of the filter <c>attr</c>, which ignores items.</summary>
     public static object? Own(object? target, string name) => TryOwn(target, name, out var value) ? value : Missing(target, name);
 
-    static bool TryOwn(object? target, string name, out object? value)
+    private static bool TryOwn(object? target, string name, out object? value)
     {
         if (target is Undefined undefined) throw undefined.Error();
         value = target switch
@@ -32,7 +32,7 @@ internal static class Members
         };
     }
 
-    static bool TryItem(RenderRun run, object? target, object? key, out object? value)
+    private static bool TryItem(RenderRun run, object? target, object? key, out object? value)
     {
         value = null;
         switch (target)
@@ -52,13 +52,13 @@ internal static class Members
         }
     }
 
-    static string CharacterAt(string text, long index)
+    private static string CharacterAt(string text, long index)
     {
         var at = PythonText.Utf16Index(text, index);
         return text.Substring(at, PythonText.WidthAt(text, at));
     }
 
-    static Undefined Missing(object? target, object? key)
+    private static Undefined Missing(object? target, object? key)
     {
         var type = target is null ? "None" : $"{TypeName.Of(target)} object";
         return new(key is string name ? $"'{type}' has no attribute '{Excerpt.Of(name)}'" : $"'{type}' has no element {(key is PySequence or PyDict ? TypeName.Of(key) : key ?? "None")}");

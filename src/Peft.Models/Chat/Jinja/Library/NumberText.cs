@@ -7,7 +7,7 @@ namespace Peft.Models.Jinja;
 internal static class NumberText
 {
     // The smallest positive double is 2^-1074.
-    const int MostDecimals = 1074;
+    private const int MostDecimals = 1074;
 
     /// <summary>Python's <c>repr</c> of a float: the shortest text that parses to the same value, with a point or an exponent.</summary>
     public static string Of(double number)
@@ -95,7 +95,7 @@ internal static class NumberText
         return double.TryParse(unsigned.Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var value) ? sign * value : null;
     }
 
-    static int Exponent(string shortest)
+    private static int Exponent(string shortest)
     {
         if (shortest.IndexOf('E', StringComparison.Ordinal) is >= 0 and var at) return int.Parse(shortest.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
         var plain = shortest.TrimStart('-');

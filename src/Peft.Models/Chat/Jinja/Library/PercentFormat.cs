@@ -41,7 +41,7 @@ internal static partial class PercentFormat
         }
     }
 
-    static string Convert(RenderRun run, Match match, char type, object? value)
+    private static string Convert(RenderRun run, Match match, char type, object? value)
     {
         var flags = match.Groups["flags"].Value;
         var spec = FormatSpec.Parse(match.Groups["width"].Value + (match.Groups["precision"].Success ? "." + match.Groups["precision"].Value.PadLeft(1, '0') : "")) with
@@ -67,14 +67,14 @@ internal static partial class PercentFormat
         }
     }
 
-    static object Number(object? value, char type) => value switch
+    private static object Number(object? value, char type) => value switch
     {
         bool or long or double => value,
         Undefined undefined => throw undefined.Error(),
         _ => throw new ChatTemplateException($"%{type} needs a number, not '{TypeName.Of(value)}'."),
     };
 
-    static object? Named(object? argument, string key)
+    private static object? Named(object? argument, string key)
         => argument is PyDict dict && dict.TryGet(key, out var value) ? value : throw new ChatTemplateException($"The format names '{Excerpt.Of(key)}', which the argument does not have.");
 
     [GeneratedRegex(@"\G%(?:\((?<key>[^)]*)\))?(?>(?<flags>[-+ #0]*)(?<width>[0-9]*))(?:\.(?<precision>[0-9]*))?[hlL]?(?<type>[diouxXeEfFgGcrsa%])")]

@@ -20,7 +20,7 @@ internal static class Printer
         return result.ToString();
     }
 
-    static void Append(RenderRun run, StringBuilder to, object? value)
+    private static void Append(RenderRun run, StringBuilder to, object? value)
     {
         run.Step();
         run.Charge(32);   // an upper bound for a number, or for brackets and commas
@@ -49,7 +49,7 @@ internal static class Printer
         }
     }
 
-    static void AppendItems(RenderRun run, StringBuilder to, string begin, IEnumerable<object?> items, string end)
+    private static void AppendItems(RenderRun run, StringBuilder to, string begin, IEnumerable<object?> items, string end)
     {
         to.Append(begin);
         var first = true;
@@ -62,7 +62,7 @@ internal static class Printer
         to.Append(end);
     }
 
-    static void AppendDict(RenderRun run, StringBuilder to, PyDict dict)
+    private static void AppendDict(RenderRun run, StringBuilder to, PyDict dict)
     {
         to.Append('{');
         var first = true;
@@ -77,7 +77,7 @@ internal static class Printer
         to.Append('}');
     }
 
-    static void Quote(RenderRun run, StringBuilder to, string text)
+    private static void Quote(RenderRun run, StringBuilder to, string text)
     {
         run.Look(text.Length);
         var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
@@ -104,7 +104,7 @@ internal static class Printer
         }
     }
 
-    static void AppendPoint(StringBuilder to, int point)
+    private static void AppendPoint(StringBuilder to, int point)
     {
         var printable = point == ' ' || (point is < 0xD800 or > 0xDFFF && Rune.GetUnicodeCategory(new Rune(point)) is not
             (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned

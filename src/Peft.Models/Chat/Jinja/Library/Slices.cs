@@ -34,7 +34,7 @@ internal static class Slices
         }
     }
 
-    static long? Bound(object? value) => value switch
+    private static long? Bound(object? value) => value switch
     {
         null => null,
         long number => Math.Clamp(number, -int.MaxValue, int.MaxValue),

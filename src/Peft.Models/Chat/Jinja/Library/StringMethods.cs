@@ -5,9 +5,9 @@ namespace Peft.Models.Jinja;
 /// <summary>The methods of Python's strings.</summary>
 internal static class StringMethods
 {
-    delegate object? Method(RenderRun run, string text, Arguments arguments);
+    private delegate object? Method(RenderRun run, string text, Arguments arguments);
 
-    static readonly Dictionary<string, Method> Methods = new()
+    private static readonly Dictionary<string, Method> Methods = new()
     {
         ["strip"] = (_, text, arguments) => PythonText.Strip(text, arguments.Bind("strip", 0, "chars").Text(0, null), true, true),
         ["lstrip"] = (_, text, arguments) => PythonText.Strip(text, arguments.Bind("lstrip", 0, "chars").Text(0, null), true, false),
@@ -96,15 +96,15 @@ internal static class StringMethods
         return result.Append(text, at, text.Length - at).ToString();
     }
 
-    static object? Plain(Arguments arguments, string name, string result)
+    private static object? Plain(Arguments arguments, string name, string result)
     {
         arguments.Bind(name, 0);
         return result;
     }
 
-    static PyList List(RenderRun run, IEnumerable<string> items) => new([.. run.Iterate(items)]);
+    private static PyList List(RenderRun run, IEnumerable<string> items) => new([.. run.Iterate(items)]);
 
-    static PyList Split(RenderRun run, string text, BoundArguments arguments, Func<string, string?, long, IEnumerable<string>> split)
+    private static PyList Split(RenderRun run, string text, BoundArguments arguments, Func<string, string?, long, IEnumerable<string>> split)
     {
         var separator = arguments.Text(0, null);
         if (separator == "") throw new ChatTemplateException("split() needs a separator that is not empty.");
@@ -112,7 +112,7 @@ internal static class StringMethods
         return List(run, split(text, separator, arguments.Integer(1, -1)));
     }
 
-    static PyTuple Partition(RenderRun run, string text, string separator, bool last)
+    private static PyTuple Partition(RenderRun run, string text, string separator, bool last)
     {
         if (separator == "") throw new ChatTemplateException("partition() needs a separator that is not empty.");
         var at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
@@ -121,7 +121,7 @@ internal static class StringMethods
         return new([text[..at], separator, text[(at + separator.Length)..]]);
     }
 
-    static bool Has(RenderRun run, string text, BoundArguments arguments, bool atStart)
+    private static bool Has(RenderRun run, string text, BoundArguments arguments, bool atStart)
     {
         var part = arguments[1] is null && arguments[2] is null ? text : (string)Slices.Take(run, text, arguments[1], arguments[2], null)!;
         if (arguments[0] is not PyTuple any) return Is(arguments.Text(0));
@@ -130,7 +130,7 @@ internal static class StringMethods
         bool Is(string wanted) => atStart ? part.StartsWith(wanted, StringComparison.Ordinal) : part.EndsWith(wanted, StringComparison.Ordinal);
     }
 
-    static long Find(string text, BoundArguments arguments, bool last)
+    private static long Find(string text, BoundArguments arguments, bool last)
     {
         var wanted = arguments.Text(0);
         var length = PythonText.Length(text);
@@ -148,7 +148,7 @@ internal static class StringMethods
         }
     }
 
-    static long Count(string text, string part)
+    private static long Count(string text, string part)
     {
         if (part == "") return PythonText.Length(text) + 1;
         var count = 0L;
@@ -156,15 +156,15 @@ internal static class StringMethods
         return count;
     }
 
-    static string Justify(RenderRun run, string text, BoundArguments arguments, char align)
+    private static string Justify(RenderRun run, string text, BoundArguments arguments, char align)
         => new FormatSpec { Fill = arguments.Text(1, " ") is [var fill] ? fill : ' ', Align = align, Width = Width(run, arguments, 0), CentersLeft = align == '^' }.Pad(text);
 
-    static int Width(RenderRun run, BoundArguments arguments, int index)
+    private static int Width(RenderRun run, BoundArguments arguments, int index)
     {
         var width = Math.Clamp(arguments.Integer(index, 0), 0, int.MaxValue);
         run.Charge(width);
         return (int)width;
     }
 
-    static bool All(string text, Func<Rune, bool> holds) => text.Length > 0 && text.EnumerateRunes().All(holds);
+    private static bool All(string text, Func<Rune, bool> holds) => text.Length > 0 && text.EnumerateRunes().All(holds);
 }

@@ -3,9 +3,9 @@ namespace Peft.Models.Jinja;
 /// <summary>The tests, which follow <c>is</c>.</summary>
 internal static class Tests
 {
-    delegate bool Test(Frame frame, object? value, Arguments arguments);
+    private delegate bool Test(Frame frame, object? value, Arguments arguments);
 
-    static readonly Dictionary<string, Test> All = new()
+    private static readonly Dictionary<string, Test> All = new()
     {
         ["defined"] = Is(value => value is not Undefined),
         ["undefined"] = Is(value => value is Undefined),
@@ -48,17 +48,17 @@ internal static class Tests
         return test(frame, value, arguments);
     }
 
-    static Test Is(Func<object?, bool> holds) => (_, value, arguments) =>
+    private static Test Is(Func<object?, bool> holds) => (_, value, arguments) =>
     {
         arguments.Bind("the test", 0);
         return holds(value);
     };
 
-    static Test Compares(string operation) => (frame, value, arguments) => Comparisons.Holds(frame.Run, operation, value, arguments.Bind(operation, 1, "other")[0]);
+    private static Test Compares(string operation) => (frame, value, arguments) => Comparisons.Holds(frame.Run, operation, value, arguments.Bind(operation, 1, "other")[0]);
 
-    static object? Numeric(object? value) => value is string ? throw new ChatTemplateException("A number is needed, not 'str'.") : value;
+    private static object? Numeric(object? value) => value is string ? throw new ChatTemplateException("A number is needed, not 'str'.") : value;
 
-    static bool IsSame(object? left, object? right) => (left, right) switch
+    private static bool IsSame(object? left, object? right) => (left, right) switch
     {
         (bool a, bool b) => a == b,
         (long a, long b) => a == b,

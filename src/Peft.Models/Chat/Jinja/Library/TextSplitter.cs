@@ -52,26 +52,26 @@ internal static class TextSplitter
         }
     }
 
-    static int SkipSpace(string text, int at)
+    private static int SkipSpace(string text, int at)
     {
         while (at < text.Length && PythonText.IsSpace(text[at])) at++;
         return at;
     }
 
-    static int NextSpace(string text, int at)
+    private static int NextSpace(string text, int at)
     {
         while (at < text.Length && !PythonText.IsSpace(text[at])) at++;
         return at < text.Length ? at : -1;
     }
 
-    static int LastSpace(string text, int end)
+    private static int LastSpace(string text, int end)
     {
         var at = end - 1;
         while (at >= 0 && !PythonText.IsSpace(text[at])) at--;
         return at;
     }
 
-    static int EndOfWords(string text, int end)
+    private static int EndOfWords(string text, int end)
     {
         while (end > 0 && PythonText.IsSpace(text[end - 1])) end--;
         return end;

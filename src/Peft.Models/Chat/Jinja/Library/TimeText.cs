@@ -26,9 +26,9 @@ internal static class TimeText
         return result.ToString();
     }
 
-    static string At(DateTimeOffset time, string format) => time.ToString(format, CultureInfo.InvariantCulture);
+    private static string At(DateTimeOffset time, string format) => time.ToString(format, CultureInfo.InvariantCulture);
 
-    static string Part(DateTimeOffset time, char code) => code switch
+    private static string Part(DateTimeOffset time, char code) => code switch
     {
         'Y' => At(time, "yyyy"),
         'y' => At(time, "yy"),

@@ -15,7 +15,7 @@ internal sealed class ForStatement(int line) : Statement(line)
         return Flow.Next;
     }
 
-    void Loop(Frame frame, object? items, int depth)
+    private void Loop(Frame frame, object? items, int depth)
     {
         var state = new LoopState(frame.Run, Chosen(frame, items), depth, Recursive ? Again : null);
         var finished = false;
@@ -39,7 +39,7 @@ internal sealed class ForStatement(int line) : Statement(line)
         }
     }
 
-    object? Chosen(Frame frame, object? items)
+    private object? Chosen(Frame frame, object? items)
     {
         if (Condition is null) return items;
         var chosen = new List<object?>();

@@ -36,7 +36,7 @@ internal sealed class Macro(MacroDefinition definition, Frame outer) : ICallable
         return inner.Output.ToString();
     }
 
-    void Bind(Frame inner, Arguments arguments)
+    private void Bind(Frame inner, Arguments arguments)
     {
         var named = new Dictionary<string, object?>(arguments.Named);
         var parameters = definition.Parameters;

@@ -6,8 +6,8 @@ namespace Peft.Models.Jinja;
 /// <summary>Tokenizes the contents of a tag.</summary>
 internal sealed partial class ExpressionLexer(string source, int position)
 {
-    readonly Stack<char> open = new();
-    int position = position;
+    private readonly Stack<char> open = new();
+    private int position = position;
 
     /// <summary>True if all brackets are closed, so that the tag may end.</summary>
     public bool IsBalanced => open.Count == 0;
@@ -33,9 +33,9 @@ internal sealed partial class ExpressionLexer(string source, int position)
         return ReadOperator(line);
     }
 
-    static bool IsNamePart(char c) => char.IsLetterOrDigit(c) || c == '_';
+    private static bool IsNamePart(char c) => char.IsLetterOrDigit(c) || c == '_';
 
-    Token ReadString(char quote, int line)
+    private Token ReadString(char quote, int line)
     {
         var end = position + 1;
         while (end < source.Length && source[end] != quote) end += source[end] == '\\' ? 2 : 1;
@@ -45,7 +45,7 @@ internal sealed partial class ExpressionLexer(string source, int position)
         return new(TokenKind.String, text, line);
     }
 
-    Token ReadNumber(int line)
+    private Token ReadNumber(int line)
     {
         if (Float().Match(source, position) is { Success: true } number)
         {
@@ -58,7 +58,7 @@ internal sealed partial class ExpressionLexer(string source, int position)
             ?? throw new ChatTemplateException($"The integer {integer.Value} does not fit into 64 bits.", line));
     }
 
-    Token ReadOperator(int line)
+    private Token ReadOperator(int line)
     {
         var pair = position + 1 < source.Length ? source.Substring(position, 2) : "";
         var text = pair is "//" or "**" or "==" or "!=" or ">=" or "<=" ? pair : source[position].ToString();

@@ -3,7 +3,7 @@ namespace Peft.Models.Jinja;
 /// <summary>Parses expressions with Jinja's precedences: conditional, or, and, not, comparison, + -, ~, * / // %, **, sign, then filters and tests.</summary>
 internal sealed class ExpressionParser
 {
-    readonly TokenStream stream;
+    private readonly TokenStream stream;
 
     public ExpressionParser(TokenStream stream)
     {
@@ -52,7 +52,7 @@ internal sealed class ExpressionParser
         return filters;
     }
 
-    Expression ParseConditional()
+    private Expression ParseConditional()
     {
         var line = stream.Line;
         var value = ParseOr();
@@ -67,21 +67,21 @@ internal sealed class ExpressionParser
         return value;
     }
 
-    Expression ParseOr()
+    private Expression ParseOr()
     {
         var left = ParseAnd();
         while (stream.Current.IsName("or")) left = new LogicalExpression(stream.Next().Line, left, ParseAnd(), isOr: true);
         return left;
     }
 
-    Expression ParseAnd()
+    private Expression ParseAnd()
     {
         var left = ParseNot();
         while (stream.Current.IsName("and")) left = new LogicalExpression(stream.Next().Line, left, ParseNot(), isOr: false);
         return left;
     }
 
-    Expression ParseNot()
+    private Expression ParseNot()
     {
         var negations = 0;
         var line = stream.Line;
@@ -90,7 +90,7 @@ internal sealed class ExpressionParser
         return negations == 0 ? value : new NotExpression(line, negations % 2 == 1 ? value : new NotExpression(line, value));
     }
 
-    Expression ParseComparison()
+    private Expression ParseComparison()
     {
         var line = stream.Line;
         var first = ParseSum();
@@ -120,9 +120,9 @@ internal sealed class ExpressionParser
         }
     }
 
-    Expression ParseSum() => ParseBinary(ParseConcatenation, "+", "-");
+    private Expression ParseSum() => ParseBinary(ParseConcatenation, "+", "-");
 
-    Expression ParseConcatenation()
+    private Expression ParseConcatenation()
     {
         var line = stream.Line;
         List<Expression> parts = [ParseProduct()];
@@ -130,12 +130,12 @@ internal sealed class ExpressionParser
         return parts.Count == 1 ? parts[0] : new ConcatenationExpression(line, parts);
     }
 
-    Expression ParseProduct() => ParseBinary(ParsePower, "*", "/", "//", "%");
+    private Expression ParseProduct() => ParseBinary(ParsePower, "*", "/", "//", "%");
 
     // Left-associative, unlike in Python: 2 ** 3 ** 2 is 64.
-    Expression ParsePower() => ParseBinary(() => ParseSign(), "**");
+    private Expression ParsePower() => ParseBinary(() => ParseSign(), "**");
 
-    Expression ParseBinary(Func<Expression> operand, params ReadOnlySpan<string> operators)
+    private Expression ParseBinary(Func<Expression> operand, params ReadOnlySpan<string> operators)
     {
         var left = operand();
         while (stream.Current.Kind == TokenKind.Operator && operators.Contains(stream.Current.Text))
@@ -146,7 +146,7 @@ internal sealed class ExpressionParser
         return left;
     }
 
-    Expression ParseSign(bool filters = true)
+    private Expression ParseSign(bool filters = true)
     {
         var token = stream.Current;
         Expression value;

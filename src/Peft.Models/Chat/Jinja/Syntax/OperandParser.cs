@@ -41,14 +41,14 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         throw stream.Unexpected("an expression");
     }
 
-    (Expression, Expression) ParsePair()
+    private (Expression, Expression) ParsePair()
     {
         var key = expressions.Parse();
         stream.ExpectOperator(":");
         return (key, expressions.Parse());
     }
 
-    List<T> ParseItems<T>(string end, Func<T> parse)
+    private List<T> ParseItems<T>(string end, Func<T> parse)
     {
         var items = new List<T>();
         while (!stream.Current.IsOperator(end))
@@ -73,7 +73,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         }
     }
 
-    Expression ParseAttribute(Expression value, int line)
+    private Expression ParseAttribute(Expression value, int line)
     {
         if (stream.Current.Kind == TokenKind.Name) return new AttributeExpression(line, value, stream.Next().Text);
         if (stream.Current is { Kind: TokenKind.Number, Number: long index })
@@ -84,7 +84,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         throw stream.Unexpected("a name or a number after '.'");
     }
 
-    Expression ParseSubscript(Expression value, int line)
+    private Expression ParseSubscript(Expression value, int line)
     {
         var keys = new List<Expression>();
         while (!stream.Current.IsOperator("]"))
@@ -111,7 +111,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         return new ItemExpression(line, value, keys.Count == 1 ? keys[0] : new TupleExpression(line, keys));
     }
 
-    SliceExpression ParseSlice(Expression value, Expression? start, int line)
+    private SliceExpression ParseSlice(Expression value, Expression? start, int line)
     {
         stream.ExpectOperator(":");
         var stop = Bound();
@@ -139,7 +139,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         return new(line, ParseDottedName(), stream.Current.IsOperator("(") ? ParseArguments() : ArgumentList.Empty);
     }
 
-    Expression ParseTest(Expression value, int line)
+    private Expression ParseTest(Expression value, int line)
     {
         var negated = stream.SkipName("not");
         var name = ParseDottedName();
@@ -157,7 +157,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         return negated ? new NotExpression(line, test) : test;
     }
 
-    static bool BeginsOperand(Token token) => token.Kind switch
+    private static bool BeginsOperand(Token token) => token.Kind switch
     {
         TokenKind.Name => token.Text is not ("else" or "or" or "and"),
         TokenKind.String or TokenKind.Number => true,
@@ -165,7 +165,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
         _ => false,
     };
 
-    string ParseDottedName()
+    private string ParseDottedName()
     {
         var parts = new List<string> { stream.Expect(TokenKind.Name, "a name").Text };
         while (stream.SkipOperator(".")) parts.Add(stream.Expect(TokenKind.Name, "a name").Text);

@@ -3,12 +3,12 @@ namespace Peft.Models.Jinja;
 /// <summary>Parses statements.</summary>
 internal sealed class StatementParser
 {
-    readonly TokenStream stream;
-    readonly ExpressionParser expressions;
-    readonly TargetParser targets;
-    int loops;
+    private readonly TokenStream stream;
+    private readonly ExpressionParser expressions;
+    private readonly TargetParser targets;
+    private int loops;
 
-    StatementParser(TokenStream stream)
+    private StatementParser(TokenStream stream)
     {
         this.stream = stream;
         expressions = new(stream);
@@ -26,7 +26,7 @@ internal sealed class StatementParser
     }
 
     // Stops after "{%", before one of the keywords.
-    Block ParseUntil(params ReadOnlySpan<string> ends)
+    private Block ParseUntil(params ReadOnlySpan<string> ends)
     {
         stream.Enter("Blocks");
         var statements = new List<Statement>();
@@ -57,14 +57,14 @@ internal sealed class StatementParser
         }
     }
 
-    Block ParseBody(params ReadOnlySpan<string> ends)
+    private Block ParseBody(params ReadOnlySpan<string> ends)
     {
         stream.SkipOperator(":");
         stream.Expect(TokenKind.BlockEnd, "'%}'");
         return ParseUntil(ends);
     }
 
-    Block ParseWhole(string end)
+    private Block ParseWhole(string end)
     {
         var body = ParseBody(end);
         stream.Next();
@@ -72,7 +72,7 @@ internal sealed class StatementParser
     }
 
     // Break and continue cannot leave a called or captured block.
-    Block ParseApart(string end)
+    private Block ParseApart(string end)
     {
         var outer = loops;
         loops = 0;
@@ -81,7 +81,7 @@ internal sealed class StatementParser
         return body;
     }
 
-    Statement ParseStatement()
+    private Statement ParseStatement()
     {
         var token = stream.Expect(TokenKind.Name, "a tag's name");
         return token.Text switch
@@ -102,9 +102,9 @@ internal sealed class StatementParser
         };
     }
 
-    Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' is outside of a loop.", token.Line);
+    private Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' is outside of a loop.", token.Line);
 
-    IfStatement ParseIf(int line)
+    private IfStatement ParseIf(int line)
     {
         var branches = new List<(Expression, Block)>();
         while (true)
@@ -117,7 +117,7 @@ internal sealed class StatementParser
         }
     }
 
-    ForStatement ParseFor(int line)
+    private ForStatement ParseFor(int line)
     {
         var target = targets.Parse(endName: "in");
         stream.ExpectName("in");
@@ -131,7 +131,7 @@ internal sealed class StatementParser
         return new(line) { Target = target, Items = items, Condition = condition, Body = body, Else = otherwise, Recursive = recursive };
     }
 
-    Statement ParseSet(int line)
+    private Statement ParseSet(int line)
     {
         var target = targets.Parse(attributes: true);
         if (stream.SkipOperator("=")) return new SetStatement(line, target, expressions.ParseTuple());
@@ -139,13 +139,13 @@ internal sealed class StatementParser
         return new SetBlockStatement(line, target, filters, ParseWhole("endset"));
     }
 
-    MacroStatement ParseMacro(int line)
+    private MacroStatement ParseMacro(int line)
     {
         var name = stream.Expect(TokenKind.Name, "the macro's name").Text;
         return new(line, name, ParseDefinition(name, "endmacro"));
     }
 
-    CallStatement ParseCall(int line)
+    private CallStatement ParseCall(int line)
     {
         var outer = BeginNames();
         var parameters = stream.Current.IsOperator("(") ? targets.ParseParameters() : [];
@@ -153,20 +153,20 @@ internal sealed class StatementParser
         return new(line, call, EndDefinition("caller", parameters, ParseApart("endcall"), outer));
     }
 
-    MacroDefinition ParseDefinition(string name, string end)
+    private MacroDefinition ParseDefinition(string name, string end)
     {
         var outer = BeginNames();
         return EndDefinition(name, targets.ParseParameters(), ParseApart(end), outer);
     }
 
-    HashSet<string> BeginNames()
+    private HashSet<string> BeginNames()
     {
         var outer = expressions.Operands.SeenNames;
         expressions.Operands.SeenNames = [];
         return outer;
     }
 
-    MacroDefinition EndDefinition(string name, IReadOnlyList<(string, Expression?)> parameters, Block body, HashSet<string> outer)
+    private MacroDefinition EndDefinition(string name, IReadOnlyList<(string, Expression?)> parameters, Block body, HashSet<string> outer)
     {
         var seen = expressions.Operands.SeenNames;
         outer.UnionWith(seen);
@@ -174,7 +174,7 @@ internal sealed class StatementParser
         return new(name, parameters, body, TakesMore: seen.Contains("varargs"), TakesMoreNamed: seen.Contains("kwargs"), TakesCaller: seen.Contains("caller"));
     }
 
-    WithStatement ParseWith(int line)
+    private WithStatement ParseWith(int line)
     {
         var values = new List<(Target, Expression)>();
         while (stream.Current.Kind != TokenKind.BlockEnd)
@@ -187,7 +187,7 @@ internal sealed class StatementParser
         return new(line, values, ParseWhole("endwith"));
     }
 
-    GenerationStatement ParseGeneration(int line)
+    private GenerationStatement ParseGeneration(int line)
     {
         HasGeneration = true;
         return new(line, ParseApart("endgeneration"));

@@ -47,7 +47,7 @@ internal static class StringEscapes
         return result.ToString();
     }
 
-    static string Character(ReadOnlySpan<char> text, int digits, int line)
+    private static string Character(ReadOnlySpan<char> text, int digits, int line)
     {
         if (text.Length >= digits && int.TryParse(text[..digits], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code) && code is >= 0 and <= 0x10FFFF)
             return code is >= 0xD800 and <= 0xDFFF || code < 0x10000 ? ((char)code).ToString() : char.ConvertFromUtf32(code);

@@ -19,7 +19,7 @@ internal sealed class TargetParser(TokenStream stream, ExpressionParser expressi
         return isTuple ? new TupleTarget(targets) : targets[0];
     }
 
-    Target ParseOne(bool attributes)
+    private Target ParseOne(bool attributes)
     {
         var line = stream.Line;
         if (stream.SkipOperator("("))

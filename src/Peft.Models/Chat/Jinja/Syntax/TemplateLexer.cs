@@ -8,13 +8,13 @@ namespace Peft.Models.Jinja;
 /// </summary>
 internal sealed partial class TemplateLexer
 {
-    readonly string source;
-    readonly List<Token> tokens = [];
-    int position;
-    int counted;
-    int line = 1;
+    private readonly string source;
+    private readonly List<Token> tokens = [];
+    private int position;
+    private int counted;
+    private int line = 1;
 
-    TemplateLexer(string source) => this.source = source;
+    private TemplateLexer(string source) => this.source = source;
 
     public static List<Token> Read(string template)
     {
@@ -24,7 +24,7 @@ internal sealed partial class TemplateLexer
         return lexer.tokens;
     }
 
-    void Read()
+    private void Read()
     {
         while (position < source.Length)
         {
@@ -46,14 +46,14 @@ internal sealed partial class TemplateLexer
         tokens.Add(new(TokenKind.End, "", LineAt(source.Length)));
     }
 
-    int NextTag()
+    private int NextTag()
     {
         for (var at = source.IndexOf('{', position); at >= 0 && at + 1 < source.Length; at = source.IndexOf('{', at + 1))
             if (source[at + 1] is '{' or '%' or '#') return at;
         return -1;
     }
 
-    void AddText(int start, int end, char sign, bool strips)
+    private void AddText(int start, int end, char sign, bool strips)
     {
         if (sign == '-')
         {
@@ -68,14 +68,14 @@ internal sealed partial class TemplateLexer
         if (end > start) Add(TokenKind.Text, source[start..end], start);
     }
 
-    void SkipComment(int tag)
+    private void SkipComment(int tag)
     {
         var end = CommentEnd().Match(source, position);
         if (!end.Success) throw new ChatTemplateException("The comment that begins here is not closed: '#}' is missing.", LineAt(tag));
         position = end.Index + end.Length;
     }
 
-    void ReadRaw(Match begin)
+    private void ReadRaw(Match begin)
     {
         var start = begin.Index + begin.Length;
         var end = RawEnd().Match(source, start);
@@ -84,7 +84,7 @@ internal sealed partial class TemplateLexer
         position = end.Index + end.Length;
     }
 
-    void ReadTag(int tag, bool block)
+    private void ReadTag(int tag, bool block)
     {
         Add(block ? TokenKind.BlockBegin : TokenKind.PrintBegin, block ? "{%" : "{{", tag);
         var inside = new ExpressionLexer(source, position);
@@ -103,10 +103,10 @@ internal sealed partial class TemplateLexer
         }
     }
 
-    void Add(TokenKind kind, string text, int at) => tokens.Add(new(kind, text, LineAt(at)));
+    private void Add(TokenKind kind, string text, int at) => tokens.Add(new(kind, text, LineAt(at)));
 
     // Positions are requested in ascending order, so the template is scanned only once.
-    int LineAt(int at)
+    private int LineAt(int at)
     {
         for (; counted < at; counted++)
             if (source[counted] == '\n') line++;

@@ -5,8 +5,8 @@ namespace Peft.Models.Jinja;
 /// <summary>A sequence of tokens with the nesting depth of the parsers that read it.</summary>
 internal sealed class TokenStream(List<Token> tokens, ResourceLimits limits)
 {
-    int position;
-    int depth;
+    private int position;
+    private int depth;
 
     public Token Current => tokens[position];
 
@@ -43,7 +43,7 @@ internal sealed class TokenStream(List<Token> tokens, ResourceLimits limits)
 
     public ChatTemplateException Unexpected(string expected) => new($"Expected {expected}, but found {Current}.", Line);
 
-    bool Skip(bool matches)
+    private bool Skip(bool matches)
     {
         if (matches) Next();
         return matches;

@@ -49,7 +49,7 @@ internal sealed class PyRange(long start, long stop, long step) : PySequence
 
     public override object? this[int index] => start + index * step;
 
-    static int Length(long start, long stop, long step)
+    private static int Length(long start, long stop, long step)
     {
         if (step == 0) throw new ChatTemplateException("range() needs a step other than 0.");
         var length = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
@@ -61,7 +61,7 @@ internal sealed class PyRange(long start, long stop, long step) : PySequence
 /// <summary>An iterator that can be consumed once, such as the result of the filter <c>map</c>. Like Python's generators it is true and has no length.</summary>
 internal sealed class PyGenerator(IEnumerable<object?> items, string kind = "generator") : IEnumerable<object?>
 {
-    readonly IEnumerator<object?> items = items.GetEnumerator();
+    private readonly IEnumerator<object?> items = items.GetEnumerator();
 
     public string Kind => kind;
 

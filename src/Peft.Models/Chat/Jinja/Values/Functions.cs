@@ -75,6 +75,6 @@ internal sealed class BoundArguments(string function, string[] parameters, objec
 
     public bool Flag(int index, bool fallback = false) => given[index] ? Truth.Of(values[index]) : fallback;
 
-    ChatTemplateException Wrong(int index, string expected)
+    private ChatTemplateException Wrong(int index, string expected)
         => values[index] is Undefined undefined ? undefined.Error() : new($"The argument '{parameters[index]}' of {function} must be {expected}, but is '{TypeName.Of(values[index])}'.");
 }

@@ -3,16 +3,16 @@ namespace Peft.Models.Jinja;
 /// <summary>The variable <c>loop</c> of a template.</summary>
 internal sealed class LoopState : ICallable
 {
-    readonly RenderRun run;
-    readonly IEnumerator<object?> items;
-    readonly object? source;
-    readonly int depth;
-    readonly Func<object?, object?>? again;
-    readonly Queue<object?> ahead = new();
-    object? previous = new Undefined("there is no previous item");
-    object? changedFrom;
-    bool hasChangedFrom;
-    int index = -1;
+    private readonly RenderRun run;
+    private readonly IEnumerator<object?> items;
+    private readonly object? source;
+    private readonly int depth;
+    private readonly Func<object?, object?>? again;
+    private readonly Queue<object?> ahead = new();
+    private object? previous = new Undefined("there is no previous item");
+    private object? changedFrom;
+    private bool hasChangedFrom;
+    private int index = -1;
 
     /// <param name="run">The rendering.</param>
     /// <param name="source">The value that is iterated.</param>
@@ -71,14 +71,14 @@ internal sealed class LoopState : ICallable
     public object? Call(Frame frame, Arguments arguments)
         => again is null ? throw new ChatTemplateException("A loop must be marked 'recursive' to be called.") : again(arguments.Bind("loop", 1, "iterable")[0]);
 
-    bool HasChanged(Frame frame, PyTuple values)
+    private bool HasChanged(Frame frame, PyTuple values)
     {
         if (hasChangedFrom && Comparisons.AreEqual(frame.Run, changedFrom, values)) return false;
         (changedFrom, hasChangedFrom) = (values, true);
         return true;
     }
 
-    bool LookAhead()
+    private bool LookAhead()
     {
         if (ahead.Count > 0) return true;
         if (!items.MoveNext()) return false;
@@ -86,7 +86,7 @@ internal sealed class LoopState : ICallable
         return true;
     }
 
-    int AllAhead()
+    private int AllAhead()
     {
         while (items.MoveNext())
         {

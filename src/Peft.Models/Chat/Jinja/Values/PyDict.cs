@@ -5,9 +5,9 @@ namespace Peft.Models.Jinja;
 /// <summary>A dict: keys in insertion order, with Python's equality (1, 1.0 and True are the same key).</summary>
 internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 {
-    static readonly object NoneKey = new();
+    private static readonly object NoneKey = new();
 
-    readonly OrderedDictionary<object, object?> items = new(KeyComparer.Instance);
+    private readonly OrderedDictionary<object, object?> items = new(KeyComparer.Instance);
 
     public static PyDict From(IEnumerable<KeyValuePair<string, object?>> items)
     {
@@ -34,7 +34,7 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
     public void Clear() => items.Clear();
 
     // Each lookup reads all items of a tuple.
-    const int LongestTuple = 64;
+    private const int LongestTuple = 64;
 
     public static bool IsKey(object? value) => value switch
     {
@@ -50,9 +50,9 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}'{(key is PyTuple { Count: > LongestTuple } ? $" of more than {LongestTuple} items" : "")} cannot be a key of a dict.");
+    private static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}'{(key is PyTuple { Count: > LongestTuple } ? $" of more than {LongestTuple} items" : "")} cannot be a key of a dict.");
 
-    sealed class KeyComparer : IEqualityComparer<object>
+    private sealed class KeyComparer : IEqualityComparer<object>
     {
         public static readonly KeyComparer Instance = new();
 
@@ -75,7 +75,7 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
         };
 
         // The hash of a double alone makes it easy to construct collisions. 0 and -0 are the same key.
-        static int Mixed(double number)
+        private static int Mixed(double number)
         {
             var bits = BitConverter.DoubleToInt64Bits(number == 0 ? 0 : number);
             return HashCode.Combine((int)bits, (int)(bits >> 32));

@@ -83,11 +83,11 @@ internal static class PythonText
         return left.Length.CompareTo(right.Length);
     }
 
-    static int Strips(string text, int at, HashSet<int>? set)
+    private static int Strips(string text, int at, HashSet<int>? set)
     {
         if (set is null) return IsSpace(text[at]) ? 1 : 0;
         return set.Contains(PointAt(text, at)) ? WidthAt(text, at) : 0;
     }
 
-    static int PointAt(string text, int at) => WidthAt(text, at) == 2 ? char.ConvertToUtf32(text[at], text[at + 1]) : text[at];
+    private static int PointAt(string text, int at) => WidthAt(text, at) == 2 ? char.ConvertToUtf32(text[at], text[at + 1]) : text[at];
 }

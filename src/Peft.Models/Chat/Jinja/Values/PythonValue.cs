@@ -23,7 +23,7 @@ internal static class PythonValue
         }
     }
 
-    static object? Convert(object? value, JsonSerializerOptions? json) => value switch
+    private static object? Convert(object? value, JsonSerializerOptions? json) => value switch
     {
         null or bool or long or double or string or PySequence or PyDict or Undefined => value,
         int or short or byte or sbyte or ushort or uint => System.Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture),
@@ -38,27 +38,27 @@ internal static class PythonValue
         _ => OfElement(JsonSerializer.SerializeToElement(value, value.GetType(), json)),
     };
 
-    static object? Inner(object? value, JsonSerializerOptions? json)
+    private static object? Inner(object? value, JsonSerializerOptions? json)
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         return Convert(value, json);
     }
 
-    static JsonNode Deeper(JsonNode node)
+    private static JsonNode Deeper(JsonNode node)
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         return node;
     }
 
     // A node may hold any .NET value. Serializing determines its JSON type.
-    static object? OfNode(JsonNode node) => node switch
+    private static object? OfNode(JsonNode node) => node switch
     {
         JsonObject fields => PyDict.From(fields.Select(field => KeyValuePair.Create(field.Key, field.Value is null ? null : OfNode(Deeper(field.Value))))),
         JsonArray items => new PyList([.. items.Select(item => item is null ? null : OfNode(Deeper(item)))]),
         _ => OfElement(JsonSerializer.SerializeToElement(node)),
     };
 
-    static object? OfElement(JsonElement element) => element.ValueKind switch
+    private static object? OfElement(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Object => PyDict.From(element.EnumerateObject().Select(field => KeyValuePair.Create(field.Name, OfElement(field.Value)))),
         JsonValueKind.Array => new PyList([.. element.EnumerateArray().Select(OfElement)]),

@@ -5,7 +5,7 @@ namespace Peft.Models.Jinja;
 /// <summary>The path that filters such as <c>map(attribute='function.name')</c> look up in each item.</summary>
 internal sealed class AttributePath
 {
-    readonly object?[] parts;
+    private readonly object?[] parts;
 
     public AttributePath(object? attribute)
         => parts = attribute is string text

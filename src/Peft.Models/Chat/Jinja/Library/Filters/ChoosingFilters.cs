@@ -12,14 +12,14 @@ internal static class ChoosingFilters
         ["rejectattr"] = (frame, value, arguments) => new PyGenerator(Choose(frame, value, arguments, byAttribute: true, keeps: false)),
     };
 
-    static IEnumerable<object?> Map(Frame frame, object? value, Arguments arguments)
+    private static IEnumerable<object?> Map(Frame frame, object? value, Arguments arguments)
     {
         if (!Truth.Of(value)) yield break;
         var convert = Converter(frame, arguments);
         foreach (var item in frame.Run.Iterate(value)) yield return convert(item);
     }
 
-    static Func<object?, object?> Converter(Frame frame, Arguments arguments)
+    private static Func<object?, object?> Converter(Frame frame, Arguments arguments)
     {
         if (arguments.Positional is [var name, ..])
         {
@@ -33,7 +33,7 @@ internal static class ChoosingFilters
         return item => path.Of(frame.Run, item) is var found && found is Undefined && bound[1] is not null ? bound[1] : found;
     }
 
-    static IEnumerable<object?> Choose(Frame frame, object? value, Arguments arguments, bool byAttribute, bool keeps)
+    private static IEnumerable<object?> Choose(Frame frame, object? value, Arguments arguments, bool byAttribute, bool keeps)
     {
         if (!Truth.Of(value)) yield break;
         if (byAttribute && arguments.Positional.Count == 0) throw new ChatTemplateException("selectattr and rejectattr need an attribute's name.");

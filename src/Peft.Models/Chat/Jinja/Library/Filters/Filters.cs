@@ -6,7 +6,7 @@ internal delegate object? Filter(Frame frame, object? value, Arguments arguments
 /// <summary>All filters by name.</summary>
 internal static class Filters
 {
-    static readonly Dictionary<string, Filter> All = TextFilters.All.Concat(NumberFilters.All).Concat(ItemFilters.All).Concat(ChoosingFilters.All)
+    private static readonly Dictionary<string, Filter> All = TextFilters.All.Concat(NumberFilters.All).Concat(ItemFilters.All).Concat(ChoosingFilters.All)
         .ToDictionary(pair => pair.Key, pair => pair.Value);
 
     public static bool Exists(string name) => All.ContainsKey(name);

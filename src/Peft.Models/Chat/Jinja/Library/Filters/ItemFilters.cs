@@ -21,27 +21,27 @@ internal static class ItemFilters
         ["max"] = (frame, value, arguments) => Extreme(frame.Run, value, arguments.Bind("max", 0, "case_sensitive", "attribute"), 1),
     };
 
-    static object? Default(object? value, BoundArguments arguments)
+    private static object? Default(object? value, BoundArguments arguments)
         => value is Undefined || (arguments.Flag(1) && !Truth.Of(value)) ? arguments.Has(0) ? arguments[0] : "" : value;
 
-    static IEnumerable<object?> Pairs(object? value)
+    private static IEnumerable<object?> Pairs(object? value)
     {
         if (value is Undefined) yield break;
         if (value is not PyDict dict) throw new ChatTemplateException($"items needs a dict, not '{TypeName.Of(value)}'.");
         foreach (var (key, each) in dict.ToList()) yield return new PyTuple([key, each]);
     }
 
-    static List<object?> Reversible(RenderRun run, object? value)
+    private static List<object?> Reversible(RenderRun run, object? value)
         => value is PyGenerator ? throw new ChatTemplateException("A generator has no last item: use the filter list before.") : run.Items(value);
 
-    static object Reverse(RenderRun run, object? value)
+    private static object Reverse(RenderRun run, object? value)
     {
         var items = run.Items(value);
         items.Reverse();
         return value is string ? string.Concat(items) : value is PyGenerator ? new PyList(items) : new PyGenerator(items, "reverse iterator");
     }
 
-    static IEnumerable<object?> Batches(RenderRun run, object? value, BoundArguments arguments)
+    private static IEnumerable<object?> Batches(RenderRun run, object? value, BoundArguments arguments)
     {
         var size = (int)Math.Clamp(arguments.Integer(0, 1), 1, int.MaxValue);
         foreach (var chunk in run.Items(value).Chunk(size))
@@ -56,7 +56,7 @@ internal static class ItemFilters
         }
     }
 
-    static PyList Sort(RenderRun run, object? value, BoundArguments arguments)
+    private static PyList Sort(RenderRun run, object? value, BoundArguments arguments)
     {
         var paths = arguments[2] is string several ? several.Split(',').Select(one => new AttributePath(one)).ToArray() : arguments[2] is null ? [] : [new AttributePath(arguments[2])];
         Func<object?, object?> key = paths.Length == 0
@@ -65,7 +65,7 @@ internal static class ItemFilters
         return new(Comparisons.Sorted(run, run.Items(value), key, arguments.Flag(0)));
     }
 
-    static PyList DictSort(RenderRun run, object? value, BoundArguments arguments)
+    private static PyList DictSort(RenderRun run, object? value, BoundArguments arguments)
     {
         var position = arguments.Text(1, "key") switch
         {
@@ -77,7 +77,7 @@ internal static class ItemFilters
         return new(Comparisons.Sorted(run, [.. Pairs(value)], pair => Folded(((PyTuple)pair!)[position], arguments.Flag(0)), arguments.Flag(2)));
     }
 
-    static IEnumerable<object?> Unique(RenderRun run, object? value, BoundArguments arguments)
+    private static IEnumerable<object?> Unique(RenderRun run, object? value, BoundArguments arguments)
     {
         var path = arguments[1] is null ? null : new AttributePath(arguments[1]);
         var seen = new PyDict();
@@ -90,7 +90,7 @@ internal static class ItemFilters
         }
     }
 
-    static object? Extreme(RenderRun run, object? value, BoundArguments arguments, int sign)
+    private static object? Extreme(RenderRun run, object? value, BoundArguments arguments, int sign)
     {
         var path = arguments[1] is null ? null : new AttributePath(arguments[1]);
         var items = run.Items(value);
@@ -103,5 +103,5 @@ internal static class ItemFilters
         object? Key(object? item) => Folded(path is null ? item : path.Of(run, item), arguments.Flag(0));
     }
 
-    static object? Folded(object? value, bool caseSensitive) => value is string text && !caseSensitive ? PythonText.Lower(text) : value;
+    private static object? Folded(object? value, bool caseSensitive) => value is string text && !caseSensitive ? PythonText.Lower(text) : value;
 }

@@ -16,7 +16,7 @@ internal static class NumberFilters
         ["sum"] = (frame, value, arguments) => Sum(frame.Run, value, arguments.Bind("sum", 0, "attribute", "start")),
     };
 
-    static object? Integer(object? value, BoundArguments arguments)
+    private static object? Integer(object? value, BoundArguments arguments)
     {
         switch (value)
         {
@@ -34,7 +34,7 @@ internal static class NumberFilters
         return arguments.Has(0) ? arguments[0] : 0L;
     }
 
-    static object? Float(object? value, BoundArguments arguments) => value switch
+    private static object? Float(object? value, BoundArguments arguments) => value switch
     {
         bool or long or double => Arithmetic.Float(value),
         string text when NumberText.ParseFloat(text) is { } number => number,
@@ -42,7 +42,7 @@ internal static class NumberFilters
         _ => arguments.Has(0) ? arguments[0] : 0.0,
     };
 
-    static object Absolute(object? value) => value switch
+    private static object Absolute(object? value) => value switch
     {
         double number => (object)Math.Abs(number),
         bool or long => Math.Abs(Math.Max(Arithmetic.Integer(value), -long.MaxValue)),
@@ -50,7 +50,7 @@ internal static class NumberFilters
         _ => throw new ChatTemplateException($"abs needs a number, not '{TypeName.Of(value)}'."),
     };
 
-    static object Round(object? value, BoundArguments arguments)
+    private static object Round(object? value, BoundArguments arguments)
     {
         if (value is Undefined undefined) throw undefined.Error();
         if (value is not (bool or long or double)) throw new ChatTemplateException($"round needs a number, not '{TypeName.Of(value)}'.");
@@ -70,7 +70,7 @@ internal static class NumberFilters
         };
     }
 
-    static long RoundInteger(long number, int zeros)
+    private static long RoundInteger(long number, int zeros)
     {
         if (zeros > 18) return 0;
         var unit = (Int128)Math.Pow(10, zeros);
@@ -80,7 +80,7 @@ internal static class NumberFilters
         return (long)(up ? low + unit : low);
     }
 
-    static object? Sum(RenderRun run, object? value, BoundArguments arguments)
+    private static object? Sum(RenderRun run, object? value, BoundArguments arguments)
     {
         var attribute = arguments[0] is null ? null : new AttributePath(arguments[0]);
         var sum = arguments.Has(1) ? arguments[1] : 0L;

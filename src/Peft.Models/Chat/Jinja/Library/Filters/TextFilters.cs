@@ -27,7 +27,7 @@ internal static partial class TextFilters
         ["wordcount"] = (frame, value, _) => (long)Words().Count(frame.Run.Text(value)),
     };
 
-    static string Title(RenderRun run, string text)
+    private static string Title(RenderRun run, string text)
     {
         // Each word becomes at least one string before they are joined.
         run.Charge(32L * text.Length);
@@ -35,19 +35,19 @@ internal static partial class TextFilters
     }
 
     // Five passes, each of which may create a new string. The last one can be five times as long.
-    static string Escape(RenderRun run, string text) => Charged(run, text).Replace("&", "&amp;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
+    private static string Escape(RenderRun run, string text) => Charged(run, text).Replace("&", "&amp;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal).Replace("'", "&#39;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal);
 
-    static string Charged(RenderRun run, string text)
+    private static string Charged(RenderRun run, string text)
     {
         run.Charge(text.AsSpan().ContainsAny("&<>'\"") ? 10L * text.Length : 0);
         return text;
     }
 
-    static string Replace(RenderRun run, object? value, BoundArguments arguments)
+    private static string Replace(RenderRun run, object? value, BoundArguments arguments)
         => StringMethods.Replace(run, run.Text(value), run.Text(arguments[0]), run.Text(arguments[1]), arguments[2] is null ? -1 : arguments.Integer(2, -1));
 
-    static string Indent(RenderRun run, string text, BoundArguments arguments)
+    private static string Indent(RenderRun run, string text, BoundArguments arguments)
     {
         var indention = arguments[0] as string ?? new string(' ', (int)Math.Clamp(arguments.Integer(0, 4), 0, 10_000));
         var result = new StringBuilder();
@@ -64,19 +64,19 @@ internal static partial class TextFilters
         return result.ToString();
     }
 
-    static string Join(RenderRun run, object? value, BoundArguments arguments)
+    private static string Join(RenderRun run, object? value, BoundArguments arguments)
     {
         var attribute = arguments[1] is null ? null : new AttributePath(arguments[1]);
         return StringMethods.Join(run, run.Text(arguments.Has(0) ? arguments[0] : ""), run.Iterate(value).Select(item => (object?)run.Text(attribute is null ? item : attribute.Of(run, item))));
     }
 
-    static string Format(RenderRun run, string format, Arguments arguments)
+    private static string Format(RenderRun run, string format, Arguments arguments)
     {
         if (arguments.Positional.Count > 0 && arguments.Named.Count > 0) throw new ChatTemplateException("The filter format takes positional or keyword arguments, not both.");
         return PercentFormat.Apply(run, format, arguments.Named.Count > 0 ? PyDict.From(arguments.Named) : new PyTuple(arguments.Positional));
     }
 
-    static object? Center(Frame frame, object? value, Arguments arguments)
+    private static object? Center(Frame frame, object? value, Arguments arguments)
     {
         var width = arguments.Bind("center", 0, "width").Integer(0, 80);
         return ((ICallable)Members.Attribute(frame.Run, frame.Run.Text(value), "center")!).Call(frame, new([width], []));
