@@ -7,7 +7,7 @@ namespace Peft;
 /// Runs forward and backward passes over parts of batches on several threads. These synchronize once per batch, whereas torch's own threads synchronize in each operation.
 /// </summary>
 /// <remarks>Each part has its own gradients, which are added in the order of the parts, so that runs are reproducible.</remarks>
-internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IDisposable
+internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
     // Each part has a copy of the gradients. With more trainable parameters than this, the memory is better used otherwise.
     private const long MaxGradientBytes = 1L << 26;
@@ -18,10 +18,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private GradientCopy[] copies = [];
     private bool tried, refused;
 
-    /// <summary>Adds the gradients of batches to those of the parameters.</summary>
-    /// <param name="batches">The batches of one step.</param>
-    /// <param name="seed">Seed of this step's random generator.</param>
-    /// <returns>The mean loss, and the names of tensors without a gradient; null if the batches cannot be divided. In that case nothing was done.</returns>
+    /// <inheritdoc/>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed)
     {
         if (refused || most < 2) return null;

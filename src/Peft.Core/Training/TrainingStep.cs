@@ -7,7 +7,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
 {
     private readonly TrainingOptions options = trainer.Options;
     private readonly Device device = trainer.Model.Trainables[0].Value.device;
-    private readonly ParallelBackward parallel = new(trainer, parameters);
+    private readonly IBackward[] ways = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];   // the first that can run the batches
     private bool first = true;
 
     /// <summary>The result of a step.</summary>
@@ -29,7 +29,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         try
         {
             foreach (var batchRows in rows) batches.Add(Load(batchRows));
-            var (loss, missing) = parallel.Run(batches, seed) is { } parts ? AddPenalty(parts.Loss, parts.Missing) : Whole(batches);
+            var (loss, missing) = AddPenalty(ways.Select(way => way.Run(batches, seed)).First(result => result is not null)!.Value);
             if (first)
             {
                 CheckReached();
@@ -74,40 +74,20 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
             + "Raise the maximum length so that the labels are not truncated, or remove these rows.");
     }
 
-    private (Tensor Loss, IReadOnlyList<string> Missing) Whole(List<Batch> batches)
+    private (Tensor Loss, IReadOnlyList<string> Missing) AddPenalty((Tensor Loss, IReadOnlyList<string> Missing) computed)
     {
-        if (first) parameters.UnbindGradients();   // otherwise a missing gradient goes unnoticed
-        var loss = Backward(batches);
-        return (loss, parameters.BindGradients());
-    }
-
-    private (Tensor Loss, IReadOnlyList<string> Missing) AddPenalty(Tensor loss, IReadOnlyList<string> missing)
-    {
-        if (trainer.Model.Penalty() is not { } penalty) return (loss, missing);
+        var (loss, missing) = computed;
+        if (trainer.Model.Penalty() is not { } penalty) return computed;
         penalty.backward();
         // A tensor that the loss does not reach may receive a gradient from the penalty.
         if (first) missing = [.. parameters.Tensors.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
         return (loss.add(penalty.detach(), One), missing);
     }
 
-    private Tensor Backward(List<Batch> batches)
+    public void Dispose()
     {
-        var weight = batches.Sum(batch => batch.Weight);
-        Tensor? total = null;
-        foreach (var batch in batches)
-        {
-            using var scope = NewDisposeScope();
-            var loss = Checked(trainer.LossOf(batch));
-            var part = batches.Count == 1 ? loss : loss.mul(Kept(batch.Weight / weight));
-            if (total is null && trainer.Model.Penalty() is { } penalty) part = part.add(penalty, One);   // once per step, not per batch
-            part.backward();
-            var value = part.detach();
-            total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
-        }
-        return total!;
+        foreach (var way in ways) way.Dispose();
     }
-
-    public void Dispose() => parallel.Dispose();
 
     // A single transfer from the device for both values.
     private Outcome Measure(Tensor loss)
@@ -119,26 +99,12 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         return new(lossValue, normValue, 0, !double.IsFinite(lossValue) || !double.IsFinite(normValue));
     }
 
-    private Tensor Checked(Tensor loss)
-    {
-        if (!first) return loss;
-        if (loss.numel() != 1)
-            throw new TrainingException($"The loss has shape [{string.Join(", ", loss.shape)}], but must be one number: take the mean over the positions or rows of the batch.");
-        return loss.requires_grad
-            ? loss
-            : throw new TrainingException("The loss depends on no trainable tensor, so there is nothing to train. Check that the model's forward pass reaches the adapted modules"
-                + Unreached(" (not reached so far: ", ")") + " and runs without no_grad.");
-    }
-
     private void CheckReached()
     {
         if (trainer.Model.Unreached.Count == 0) return;
-        throw new TrainingException("The forward pass did not reach the adapted modules " + Unreached("", "")
+        throw new TrainingException("The forward pass did not reach the adapted modules " + Shorten(trainer.Model.Unreached)
             + ". Their owner calls module.forward(x), which skips hooks: call module.call(x) there, or exclude these modules from the targets.");
     }
-
-    private string Unreached(string before, string after)
-        => trainer.Model.Unreached is { Count: > 0 } paths ? before + Shorten(paths) + after : "";
 
     private void CheckGradients(IReadOnlyList<string> missing)
     {
@@ -149,7 +115,8 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         TrainingLog.Warning(trainer.Logger, message);
     }
 
-    private static string Shorten(IReadOnlyList<string> names)
+    /// <summary>The first names of a list.</summary>
+    internal static string Shorten(IReadOnlyList<string> names)
         => string.Join(", ", names.Take(8)) + (names.Count > 8 ? $" and {names.Count - 8} more" : "");
 
     private string Describe(int[] rows)

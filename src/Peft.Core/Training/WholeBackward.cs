@@ -1,0 +1,42 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Runs whole batches, one after the other: gradient accumulation.</summary>
+internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) : IBackward
+{
+    private bool first = true;
+
+    /// <inheritdoc/>
+    public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed)
+    {
+        if (first) parameters.UnbindGradients();   // otherwise a missing gradient goes unnoticed
+        var weight = batches.Sum(batch => batch.Weight);
+        Tensor? total = null;
+        foreach (var batch in batches)
+        {
+            using var scope = NewDisposeScope();
+            var loss = Checked(trainer.LossOf(batch));
+            var part = batches.Count == 1 ? loss : loss.mul(Kept(batch.Weight / weight));
+            part.backward();
+            var value = part.detach();
+            total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();
+        }
+        first = false;
+        return (total!, parameters.BindGradients());
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() { }
+
+    private Tensor Checked(Tensor loss)
+    {
+        if (!first) return loss;
+        if (loss.numel() != 1)
+            throw new TrainingException($"The loss has shape [{string.Join(", ", loss.shape)}], but must be one number: take the mean over the positions or rows of the batch.");
+        return loss.requires_grad
+            ? loss
+            : throw new TrainingException("The loss depends on no trainable tensor, so there is nothing to train. Check that the model's forward pass reaches the adapted modules"
+                + (trainer.Model.Unreached is { Count: > 0 } paths ? $" (not reached so far: {TrainingStep.Shorten(paths)})" : "") + " and runs without no_grad.");
+    }
+}
