@@ -86,6 +86,7 @@ public sealed class ApiWalkTests : IDisposable
 
     private void Call(MethodBase member, object? receiver, object?[] arguments)
     {
+        // A call that ends the process reports nothing else.
         if (Environment.GetEnvironmentVariable("PEFT_WALK_LOG") is { } log) File.WriteAllText(log, Describe(member, arguments));
         using var scope = NewDisposeScope();
         try
