@@ -53,7 +53,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
             AddUp(ws, af, bf, job, sum.Memory);
             Turn(sum.Memory, job.Outputs, job.Inputs, turned.Memory);
             var (xp, yp, wp, bp) = ((nint)xs, (nint)ys, (nint)turned.Memory, job.HasBias ? (nint)bs : 0);
-            InShares(rows, (_, start, count) =>
+            TensorMemory.InShares(rows, (_, start, count) =>
             {
                 var to = (float*)yp + (nint)start * job.Outputs;
                 SmallProduct.Run((float*)xp + (nint)start * job.Inputs, job.Inputs, 1, (float*)wp, to, count, job.Inputs, job.Outputs);
@@ -81,7 +81,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         {
             if (job.InputLearns) AddUp(ws, af, bf, job, sum.Memory);
             var (xp, gp, gxp, wp, sp) = ((nint)xs, (nint)gs, (nint)gx, (nint)sum.Memory, (nint)slopes.Memory);
-            var shares = InShares(rows, (share, start, count) =>
+            var shares = TensorMemory.InShares(rows, (share, start, count) =>
             {
                 float* from = (float*)xp + (nint)start * job.Inputs, g = (float*)gp + (nint)start * job.Outputs;
                 if (job.InputLearns) SmallProduct.Run(g, job.Outputs, 1, (float*)wp, (float*)gxp + (nint)start * job.Inputs, count, job.Outputs, job.Inputs);
@@ -95,15 +95,6 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
                 for (var r = 0; r < job.Rank; r++) gb[row * job.Rank + r] = job.Scale * Dot(slopes.Memory + (nint)row * job.Inputs, af + (nint)r * job.Inputs, job.Inputs);
         }
         return BackwardResult.Give(xGradient, null, null, aGradient, bGradient, null);
-    }
-
-    // Divides the rows equally between threads; returns the number of parts.
-    private static int InShares(int rows, Action<int, int, int> part)
-    {
-        var size = Math.Max(1, (rows + get_num_threads() - 1) / get_num_threads());
-        var shares = Math.Max(1, (rows + size - 1) / size);
-        TensorMemory.Parallel(shares, i => part(i, i * size, Math.Min(size, rows - i * size)));
-        return shares;
     }
 
     // W + s·B·A, row by row.

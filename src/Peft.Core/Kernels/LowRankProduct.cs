@@ -51,7 +51,7 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
             Turn(af, job.Rank, job.Inputs, turnedA.Memory, job.Wide);
             Turn(bf, job.Outputs, job.Rank, turnedB.Memory, job.Outputs, job.Scale);
             var (xp, tp, yp, ap, bp) = ((nint)xs, (nint)ts, (nint)ys, (nint)turnedA.Memory, (nint)turnedB.Memory);
-            InShares(rows, (start, count) =>
+            TensorMemory.InShares(rows, (_, start, count) =>
             {
                 var t = (float*)tp + (nint)start * job.Wide;
                 SmallProduct.Run((float*)xp + (nint)start * job.Inputs, job.Inputs, 1, (float*)ap, t, count, job.Inputs, job.Wide);
@@ -82,21 +82,21 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
             for (var row = 0; row < job.Outputs; row++)
                 for (var r = 0; r < job.Rank; r++) wideB.Memory[row * job.Wide + r] = bf[row * job.Rank + r] * job.Scale;
             var (xp, gp, tp, gxp, gap, ap, bp, sp, ob) = ((nint)xs, (nint)gs, (nint)ts, (nint)gx, (nint)ga, (nint)af, (nint)wideB.Memory, (nint)slopes.Memory, (nint)ofB.Memory);
-            InShares(rows, (start, count) =>
+            TensorMemory.InShares(rows, (_, start, count) =>
             {
                 var s = (float*)sp + (nint)start * job.Wide;
                 SmallProduct.Run((float*)gp + (nint)start * job.Outputs, job.Outputs, 1, (float*)bp, s, count, job.Outputs, job.Wide);
                 if (job.InputLearns) SmallProduct.Run(s, job.Wide, 1, (float*)ap, job.Inputs, (float*)gxp + (nint)start * job.Inputs, job.Inputs, count, job.Rank, job.Inputs, add: true);
             });
             if (job.ALearns)
-                InShares(job.Inputs / SmallProduct.MinColumns, (start, count) =>
+                TensorMemory.InShares(job.Inputs / SmallProduct.MinColumns, (_, start, count) =>
                 {
                     var first = start * SmallProduct.MinColumns;
                     SmallProduct.Run((float*)sp, 1, job.Wide, (float*)xp + first, job.Inputs, (float*)gap + first, job.Inputs, job.Rank, rows, count * SmallProduct.MinColumns, add: false);
                 });
             if (job.BLearns)
             {
-                InShares(job.Outputs, (start, count) => SmallProduct.Run((float*)gp + start, 1, job.Outputs, (float*)tp, (float*)ob + (nint)start * job.Wide, count, rows, job.Wide));
+                TensorMemory.InShares(job.Outputs, (_, start, count) => SmallProduct.Run((float*)gp + start, 1, job.Outputs, (float*)tp, (float*)ob + (nint)start * job.Wide, count, rows, job.Wide));
                 for (var row = 0; row < job.Outputs; row++)
                     for (var r = 0; r < job.Rank; r++) gb[row * job.Rank + r] = ofB.Memory[row * job.Wide + r] * job.Scale;
             }
@@ -105,13 +105,6 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
     }
 
     private static int Rows(Tensor input, Job job) => (int)(input.numel() / job.Inputs);
-
-    // Divides a range equally between threads.
-    private static void InShares(int count, Action<int, int> part)
-    {
-        var size = Math.Max(1, (count + get_num_threads() - 1) / get_num_threads());
-        TensorMemory.Parallel((count + size - 1) / size, i => part(i * size, Math.Min(size, count - i * size)));
-    }
 
     // The transpose of a matrix, multiplied by a factor, with a given row stride.
     private static void Turn(float* from, int rows, int columns, float* to, int distance, float factor = 1)

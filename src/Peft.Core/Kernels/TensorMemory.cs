@@ -36,4 +36,15 @@ internal static class TensorMemory
         else
             System.Threading.Tasks.Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
     }
+
+    /// <summary>Divides a range into equal shares, one for each thread, and returns how many there are.</summary>
+    /// <param name="count">Length of the range.</param>
+    /// <param name="part">Runs a share: its index, its start and its length.</param>
+    public static int InShares(int count, Action<int, int, int> part)
+    {
+        var size = Math.Max(1, (count + get_num_threads() - 1) / get_num_threads());
+        var shares = Math.Max(1, (count + size - 1) / size);
+        Parallel(shares, i => part(i, i * size, Math.Min(size, count - i * size)));
+        return shares;
+    }
 }
