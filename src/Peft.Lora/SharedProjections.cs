@@ -8,7 +8,7 @@ namespace Peft.Lora;
 /// </summary>
 internal sealed class SharedProjections : SharedTensors
 {
-    public SharedProjections(string prefix, int rows, int rank, int seed, bool saved, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    public SharedProjections(string prefix, int rows, int rank, int seed, bool saved, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         using var random = new SeededRandom(seed, Device);
         A = Frozen(prefix + "_A", random.KaimingUniform(rows, targets.Max(target => target.In)).to(Device), saved);

@@ -19,7 +19,7 @@ internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLay
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var table = model.InputEmbeddings!.Weight;
+        var table = model.InputEmbeddings!.Storage.Read();
         long[] all = [.. ids];
         if (all.Length == 0) throw new AdapterOptionsException("The text to initialize the virtual tokens from has no tokens: set a longer one.");
         if (Array.FindIndex(all, id => id < 0 || id >= table.shape[0]) is >= 0 and var odd)

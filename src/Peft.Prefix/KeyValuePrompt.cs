@@ -23,7 +23,7 @@ internal abstract class KeyValuePrompt(ModelTree model, int tokens) : PromptLaye
         if (ids.Count < count) throw new AdapterOptionsException($"StartText has {ids.Count} tokens, but there are {count} virtual tokens to initialize from it: set a longer text, or fewer virtual tokens.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var input = tensor(ids.Take(count).Select(id => (long)id).ToArray(), [1, count], device: model.InputEmbeddings!.Weight.device);
+        var input = tensor(ids.Take(count).Select(id => (long)id).ToArray(), [1, count], device: model.InputEmbeddings!.Device);
         var pairs = model.Prompted.KeysAndValues(input).SelectMany(pair => new[] { pair.Keys, pair.Values });
         return cat([.. pairs.Select(each => each[0].transpose(0, 1).reshape(count, -1).to_type(ScalarType.Float32))], 1).MoveToOuterDisposeScope();
     }

@@ -43,10 +43,10 @@ public partial class SourceRulesTests
     }
 
     [Fact]
-    public void No_type_that_methods_derive_from_has_more_than_twelve_virtual_members()
+    public void No_type_has_more_than_twelve_virtual_members()
     {
         const BindingFlags Members = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance;
-        var wide = typeof(PeftModel).Assembly.GetExportedTypes().Where(type => type is { IsSealed: false, IsInterface: false } && type.GetConstructors(Members).Any(each => each.IsPublic || each.IsFamily || each.IsFamilyOrAssembly) && !typeof(Exception).IsAssignableFrom(type))
+        var wide = typeof(PeftModel).Assembly.GetExportedTypes().Where(type => type is { IsSealed: false, IsInterface: false } && !typeof(Exception).IsAssignableFrom(type))
             .Select(type => (type.Name, Virtual: type.GetMethods(Members).Where(method => method is { IsVirtual: true, IsFinal: false } && !method.IsAssembly && !method.IsFamilyAndAssembly
                 && IsOurs(method.GetBaseDefinition().DeclaringType!) && !method.GetBaseDefinition().IsDefined(typeof(System.Runtime.CompilerServices.CompilerGeneratedAttribute), false) && method.Name is not ("Equals" or "GetHashCode" or "ToString" or "PrintMembers" or "<Clone>$")).Select(method => method.Name).Distinct().ToList()))
             .Where(type => type.Virtual.Count > 12).Select(type => $"{type.Name} has {type.Virtual.Count}: {string.Join(", ", type.Virtual)}");

@@ -55,7 +55,7 @@ internal sealed class BottleneckLayer : TransformLayer
     {
         if (!options.NormBefore || stream is null) return (output, output);
         var sum = output.add(stream, One);
-        var type = Target.Weight.dtype;   // the model's own norm computes in the model's dtype
+        var type = Target.ComputeType;   // the model's own norm computes in the model's dtype
         var normal = norm is null ? sum : sum.dtype == type ? norm.call(sum) : norm.call(sum.to_type(type)).to_type(sum.dtype);
         return (normal, options.Residual switch { BottleneckResidual.BeforeNorm => output, BottleneckResidual.AfterAddition => sum, _ => normal });
     }

@@ -8,7 +8,7 @@ internal sealed class HypercomplexShared : SharedTensors
     private readonly long inputs, width;
     private readonly Func<Tensor>? down, up;
 
-    public HypercomplexShared(BottleneckOptions options, Target first) : base(first.Weight.dtype, first.Weight.device)
+    public HypercomplexShared(BottleneckOptions options, Target first) : base(first.ComputeType, first.Device)
     {
         (inputs, width) = (first.Out, Math.Max(1, (long)(first.Out / (options.ReductionFactor.At(null) ?? options.ReductionFactor.All.First()))));
         if (options.SharesRule) Rules = Hypercomplex.Rules(options, options.RuleDeviation, 1, shape => Zeros(shape), (name, value) => options.TrainsRule ? Trainable(name, value) : Frozen(name, value));

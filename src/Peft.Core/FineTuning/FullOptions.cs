@@ -18,6 +18,8 @@ public sealed record FullOptions() : AdapterOptions("FULL")
     protected internal override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
+        if (model.Targets.FirstOrDefault(target => target.Storage.Parameter is null) is { } stored)
+            throw new AdapterOptionsException($"Full fine-tuning trains every parameter, but the weight of {stored.Path} is held as {stored.Storage.GetType().Name}, which training cannot change. Use an adapter such as LoRA, or load the model with floating-point weights.");
         var layers = WholeParameters.Layers(model, model.Learning.Contains);
         return layers.Count > 0 ? new AdapterPlan(this, layers)
             : throw new TargetNotFoundException($"No parameter of {model.Model.GetType().Name} required a gradient before adapters were added, so there is nothing to train: set requires_grad on the parameters to train first.");

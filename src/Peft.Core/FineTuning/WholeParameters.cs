@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace Peft;
 
 /// <summary>Layers that fully train single parameters, each on a copy.</summary>
@@ -8,15 +6,15 @@ internal static class WholeParameters
     /// <summary>Creates layers for the parameters that are chosen by their paths. Modules with a tied weight are trained together, whichever of them is chosen.</summary>
     public static IReadOnlyList<AdapterLayer> Layers(ModelTree model, Func<string, bool> chosen)
     {
-        var weights = new HashSet<Parameter>(model.Targets.Where(target => chosen($"{target.Path}.weight".TrimStart('.'))).Select(target => target.Weight), ReferenceEqualityComparer.Instance);
-        var owners = new Dictionary<Parameter, FullLayer>(ReferenceEqualityComparer.Instance);
+        var weights = new HashSet<object>(model.Targets.Where(target => chosen($"{target.Path}.weight".TrimStart('.'))).Select(target => target.Storage.Identity), ReferenceEqualityComparer.Instance);
+        var owners = new Dictionary<object, FullLayer>(ReferenceEqualityComparer.Instance);
         var layers = new List<AdapterLayer>();
         foreach (var target in model.Targets)
         {
-            var (weight, bias) = (weights.Contains(target.Weight), target.Bias is not null && chosen($"{target.Path}.bias".TrimStart('.')));
+            var (weight, bias) = (weights.Contains(target.Storage.Identity), target.Bias is not null && chosen($"{target.Path}.bias".TrimStart('.')));
             if (!weight && !bias) continue;
-            var layer = new FullLayer(target, weight, bias, weight ? owners.GetValueOrDefault(target.Weight) : null);
-            if (weight) owners.TryAdd(target.Weight, layer);
+            var layer = new FullLayer(target, weight, bias, weight ? owners.GetValueOrDefault(target.Storage.Identity) : null);
+            if (weight) owners.TryAdd(target.Storage.Identity, layer);
             layers.Add(layer);
         }
         foreach (var target in model.LooseParameters(chosen))

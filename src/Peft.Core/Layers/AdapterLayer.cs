@@ -8,7 +8,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>The usual base classes are <see cref="DeltaLayer"/>, <see cref="ReweightLayer"/> and <see cref="TransformLayer"/>.</remarks>
 /// <param name="target">The adapted module.</param>
-public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).Weight.dtype, target.Weight.device)
+public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).ComputeType, target.Device)
 {
     /// <summary>The adapted module.</summary>
     public Target Target { get; } = target;
@@ -77,9 +77,7 @@ public readonly ref struct Inner
         if (!layers.IsEmpty) return layers[^1].Forward(input, new Inner(site, layers[..^1], siteInput, siteOutput));
         // A hook runs after the module: the module's output can be used if no layer changed the input.
         if (siteOutput is not null && ReferenceEquals(input, siteInput)) return siteOutput.alias();
-        var target = site.Target;
-        using var matrix = target.ToMatrix(target.Weight);
-        return target.Apply(input, matrix, target.Bias);
+        return site.Target.Apply(input);
     }
 
     /// <summary>The weights of the module with the enclosed adapters merged.</summary>

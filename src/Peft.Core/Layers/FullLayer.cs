@@ -17,7 +17,7 @@ public sealed class FullLayer : ReweightLayer
     public FullLayer(Target target, string prefix = "", bool amongBiases = false) : base(target)
     {
         ArgumentNullException.ThrowIfNull(target);
-        weight = Trainable(prefix + "weight", Copy(target.Weight));
+        weight = Trainable(prefix + "weight", Copy(target.Storage.Read()));
         if (target.Bias is not { } own) return;
         bias = Trainable(prefix + "bias", Copy(own));
         if (!amongBiases) return;
@@ -40,7 +40,7 @@ public sealed class FullLayer : ReweightLayer
     internal FullLayer(Target target, bool trainsWeight, bool trainsBias, FullLayer? tiedTo) : base(target)
     {
         if (tiedTo is not null) weight = Shared(target.WeightName, tiedTo.weight!, saved: false);
-        else if (trainsWeight) weight = Trainable(target.WeightName, Copy(target.Weight));
+        else if (trainsWeight) weight = Trainable(target.WeightName, Copy(target.Storage.Read()));
         if (trainsBias && target.Bias is { } own) bias = Trainable("bias", Copy(own));
     }
 
@@ -54,7 +54,7 @@ public sealed class FullLayer : ReweightLayer
     {
         // All of the module's own values are replaced, so those of a 16-bit model need no conversion to float32.
         if (!inner.IsBare || weight is null || (bias is null && Target.Bias is not null)) return base.Forward(input, inner);
-        var type = Target.Weight.dtype;
+        var type = Target.ComputeType;
         return Target.Apply(input, Target.ToMatrix(weight.to_type(type)), bias?.to_type(type));
     }
 

@@ -16,7 +16,7 @@ public abstract class ReweightLayer(Target target) : AdapterLayer(target)
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
         var (weight, bias) = Reweight(inner.Weights);
-        var type = Target.Weight.dtype;
+        var type = Target.ComputeType;
         return Target.Apply(input, weight.to_type(type), bias?.to_type(type));
     }
 

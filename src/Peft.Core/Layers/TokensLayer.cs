@@ -62,5 +62,5 @@ public sealed class TokensLayer : ReweightLayer
         return output.reshape(-1, size).index_copy(0, places, rows.index_select(0, which).to_type(output.dtype)).view(output.shape);
     }
 
-    private Tensor Table() => Target.IsLookup ? Target.ToMatrix(Target.Weight).t() : Target.ToMatrix(Target.Weight);
+    private Tensor Table() => Target.IsLookup ? Target.ReadMatrix().t() : Target.ReadMatrix();
 }

@@ -32,15 +32,15 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInFirstPass { ActsInFirstPass: true })], input, output);
         pass.State.Draft.Observer?.Invoke(Target, input);
         if (here.Rows is { } rows) return rows.Forward(this, input);
-        if (here.UsesBaseWeights) return Apply(input, BaseWeights());
+        if (here.UsesBaseWeights) return Target.Apply(input, model.BaseOf(Target.Storage), BaseBias());
         if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled()) return Apply(input, here.Folded(this));
         return Forward(here.Layers, input, output);
     }
 
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
-    // The base weights that merging has kept.
-    private Weights BaseWeights() => new(Target.ToMatrix(model.BaseOf(Target.Weight)), Target.Bias is { } bias ? model.BaseOf(bias) : null);
+    // The base bias that merging has kept.
+    private Tensor? BaseBias() => Target.Bias is { } bias ? model.BaseOf(new ParameterStorage(bias)).Parameter : null;
 
     /// <summary>The output of the module with the given layers around it, the first innermost.</summary>
     public Tensor Forward(ReadOnlySpan<AdapterLayer> stack, Tensor input, Tensor? output)
@@ -57,8 +57,8 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
-        var weight = Target.ToMatrix(Target.Weight);
+        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors } || Target.Storage.Parameter is not { } stored) return null;
+        var weight = Target.ToMatrix(stored);
         if (folds)
             return FactoredProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
         return LowRankProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
@@ -67,7 +67,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     /// <summary>The module's weights with the given layers folded in, in float32 if the module is in float16 or bfloat16.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)
     {
-        return Fold(Target, stack, new Weights(Target.ToMatrix(Wide(Target.Weight)), Target.Bias is { } bias ? Wide(bias) : null));
+        return Fold(Target, stack, new Weights(Wide(Target.ReadMatrix()), Target.Bias is { } bias ? Wide(bias) : null));
     }
 
     /// <summary>Weights with the given layers folded in, the first innermost.</summary>
@@ -78,7 +78,9 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     }
 
     private static Tensor Wide(Tensor tensor)
-        => tensor.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? tensor.to_type(ScalarType.Float32) : tensor.alias();
+        => IsNarrow(tensor.dtype) ? tensor.to_type(ScalarType.Float32) : tensor.alias();
+
+    internal static bool IsNarrow(ScalarType type) => type is ScalarType.Float16 or ScalarType.BFloat16;
 
     // In training, folding costs the gradient of a whole weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
@@ -86,7 +88,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // are never folded: a small update would be lost in rounding.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
     {
-        if (stack.IsEmpty || Target.Weight.dtype is ScalarType.Float16 or ScalarType.BFloat16) return false;
+        if (stack.IsEmpty || IsNarrow(Target.ComputeType)) return false;
         var cost = 0.0;
         foreach (var layer in stack)
         {
@@ -127,10 +129,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (here.UsesBaseWeights) return model.BaseOf(Target.Weight).alias();
+        if (here.UsesBaseWeights) return model.BaseOf(Target.Storage).Read();
         if (here.Layers.Length == 0 || ForwardPass.Current.IsPreliminary) return null;
         using var scope = NewDisposeScope();
-        return Target.ToStored(Fold(here.Layers).Weight).to_type(Target.Weight.dtype).MoveToOuterDisposeScope();
+        return Target.ToStored(Fold(here.Layers).Weight).to_type(Target.ComputeType).MoveToOuterDisposeScope();
     }
 
     /// <summary>Detaches from the module and restores it.</summary>

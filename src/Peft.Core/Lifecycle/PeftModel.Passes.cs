@@ -115,8 +115,8 @@ public sealed partial class PeftModel
             RequireLoaded();
             var folding = StateIn(flow.Value);
             var sites = folding.Sites.Where(pair => pair.Value.Layers.Length > 0).ToList();
-            var fits = sites.Sum(pair => pair.Key.Target.Weight.numel() * pair.Key.Target.Weight.ElementSize) <= maximumBytes
-                       && sites.TrueForAll(pair => pair.Key.Target.Weight.dtype is not (ScalarType.Float16 or ScalarType.BFloat16) && pair.Value.Layers.All(layer => layer.CostPerPosition > 0));
+            var fits = sites.Sum(pair => pair.Key.Target.Storage.Bytes) <= maximumBytes && sites.TrueForAll(pair => pair.Key.Target.Storage.Parameter is not null
+                && !AdapterSite.IsNarrow(pair.Key.Target.ComputeType) && pair.Value.Layers.All(layer => layer.CostPerPosition > 0));
             if (!fits || sites.Count == 0) return new Scope(() => { });
             folding.BeginFolding();
             return new Scope(() => { lock (guard) folding.EndFolding(); });

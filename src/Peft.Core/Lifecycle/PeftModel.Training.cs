@@ -61,7 +61,7 @@ public sealed partial class PeftModel
         => active.Select(Find).SelectMany(adapter => adapter.Layers.Cast<object?>().Append(adapter.Shared).Append(adapter.Prompt).OfType<T>());
 
     /// <inheritdoc/>
-    public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Weight.shape[^1])).DefaultIfEmpty(1e-4).Min();
+    public double RecommendedLearningRate => active.Select(name => Find(name).Options.LearningRateFor(Tree.InputEmbeddings?.Storage.Shape[^1])).DefaultIfEmpty(1e-4).Min();
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> TrainingState

@@ -179,7 +179,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     internal IReadOnlyCollection<AdapterSite> Sites => sites.Values;
 
-    internal Tensor BaseOf(TorchSharp.Modules.Parameter parameter) => merging.BaseOf(parameter);
+    internal WeightStorage BaseOf(WeightStorage weight) => merging.BaseOf(weight);
 
     internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Key);
 

@@ -1,4 +1,3 @@
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -9,12 +8,12 @@ namespace Peft;
 /// </summary>
 internal sealed class WeightMerging(PeftModel model)
 {
-    private readonly Dictionary<Parameter, Tensor> kept = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<object, (WeightStorage Weight, WeightStorage Base)> kept = new(ReferenceEqualityComparer.Instance);
 
     public bool IsMerged { get; private set; }
 
-    /// <summary>The base value of a weight, even while adapters are merged into it.</summary>
-    public Tensor BaseOf(Parameter parameter) => kept.GetValueOrDefault(parameter, parameter);
+    /// <summary>The base values of a weight or bias, even while adapters are merged into it.</summary>
+    public WeightStorage BaseOf(WeightStorage weight) => kept.TryGetValue(weight.Identity, out var pair) ? pair.Base : weight;
 
     public void Merge(bool keep, bool safe)
     {
@@ -27,13 +26,13 @@ internal sealed class WeightMerging(PeftModel model)
         foreach (var site in sites) RequireWholeWeight(site);
         foreach (var site in sites) Rehearse(site, safe);
         // A tied weight is adapted in the same way in both modules, and written once.
-        foreach (var tied in sites.GroupBy(site => site.Target.Weight, ReferenceEqualityComparer.Instance))
+        foreach (var tied in sites.GroupBy(site => site.Target.Storage.Identity, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
             var folded = tied.Select(site => (site.Target, Weights: site.Fold(model.ActiveAt(site)), IsNew: ChangesWeight(site))).ToList();
-            if (folded.Find(pair => pair.IsNew) is { Target: { } owner } first) Write(owner.Weight, owner.ToStored(first.Weights.Weight), keep);
+            if (folded.Find(pair => pair.IsNew) is { Target: { } owner } first) Write(owner.Storage, owner.ToStored(first.Weights.Weight), keep);
             foreach (var (target, (_, bias), _) in folded)
-                if (bias is not null) Write(target.Bias!, bias, keep);
+                if (bias is not null) Write(new ParameterStorage(target.Bias!), bias, keep);
         }
         foreach (var site in sites) site.IsMerged = keep;
         IsMerged = keep;
@@ -44,25 +43,24 @@ internal sealed class WeightMerging(PeftModel model)
         if (!IsMerged) throw new PeftException("No adapters are merged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (parameter, value) in kept) parameter.set_(value);
+        foreach (var (weight, before) in kept.Values) weight.Restore(before);
         Forget();
     }
 
     /// <summary>Disposes the base weights; the merged weights stay in the modules.</summary>
     public void Forget()
     {
-        foreach (var value in kept.Values) value.Dispose();
+        foreach (var (_, before) in kept.Values) before.Release();
         kept.Clear();
         foreach (var site in model.Sites) site.IsMerged = false;
         IsMerged = false;
     }
 
-    // The parameter is pointed at other memory, and its own memory is kept: nothing is copied. If an adapter holds a whole weight, as in
-    // full fine-tuning, the module shares that memory, so that there is no third copy of the model.
-    private void Write(Parameter parameter, Tensor value, bool keep)
+    private void Write(WeightStorage weight, Tensor values, bool keep)
     {
-        if (keep) kept.Add(parameter, parameter.detach().DetachFromDisposeScope());
-        parameter.set_(value.detach().to_type(parameter.dtype).contiguous());
+        var before = weight.Replace(values);
+        if (keep) kept.Add(weight.Identity, (weight, before));
+        else before.Release();
     }
 
     private bool ChangesWeight(AdapterSite site) => model.ActiveAt(site).Any(layer => layer.ChangesWeight);

@@ -51,10 +51,15 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private Parameter? bias;
     private AdaptableModule? tiedTo;
     private bool biasIsTied;
+    private WeightStorage? storage;
 #pragma warning restore IDE1006, IDE0044
 
     /// <summary>The weight, in its shape in the checkpoint.</summary>
-    public Parameter Weight => tiedTo?.Weight ?? weight;
+    /// <exception cref="PeftException">The weight is no parameter: its values are held in another form (<see cref="Storage"/>).</exception>
+    public Parameter Weight => Storage.Parameter ?? throw new PeftException($"The weight of this {GetType().Name} is held as {Storage.GetType().Name}, not as a parameter: read its values by {nameof(Storage)}.{nameof(WeightStorage.Read)}().");
+
+    /// <summary>The weight, however its values are held.</summary>
+    public WeightStorage Storage => tiedTo?.Storage ?? storage ?? new ParameterStorage(weight);
 
     /// <summary>The bias, or null.</summary>
     public Parameter? Bias => biasIsTied ? tiedTo!.Bias : bias;
@@ -68,6 +73,14 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>Applies the module's operation with another weight and bias of the same shapes.</summary>
     public abstract Tensor Apply(Tensor input, Tensor weight, Tensor? bias);
 
+    /// <summary>Applies the module's operation with a stored weight.</summary>
+    internal virtual Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
+    {
+        if (weight.Parameter is { } parameter) return Apply(input, parameter, bias);
+        using var values = weight.Read();
+        return Apply(input, values, bias);
+    }
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public sealed override Tensor forward(Tensor input)
@@ -75,11 +88,11 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         TensorRules.RequireAlive(input, nameof(input));
         try
         {
-            return Site is { } site ? site.Forward(input) : Apply(input, Weight, Bias);
+            return Site is { } site ? site.Forward(input) : Apply(input, Storage, Bias);
         }
         catch (ExternalException error)
         {
-            throw NativeError.Explain(error, $"{GetType().Name} with the weight {TensorRules.Describe(Weight)}", input);
+            throw NativeError.Explain(error, $"{GetType().Name} with the weight {Storage.ComputeType} [{string.Join(", ", Storage.Shape)}]", input);
         }
     }
 
@@ -92,7 +105,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(owner);
         for (var each = owner; each is not null; each = each.tiedTo)
             if (each == this) throw new ArgumentException("A module cannot be tied to itself, nor to one that is tied to it.", nameof(owner));
-        if (tiedTo is null) weight.Dispose();
+        if (tiedTo is null && storage is null) weight.Dispose();
         tiedTo = owner;
         ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // registering the name a second time would throw
     }
@@ -121,6 +134,24 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         if (bias is not null && newBias is not null) bias = Put("bias", bias, newBias);
     }
 
+    /// <summary>Holds the weight in another form than a parameter. The parameter is disposed, and the module no longer has it.</summary>
+    /// <exception cref="ArgumentException">The stored weight has another shape.</exception>
+    /// <exception cref="PeftException">The weight is that of another module (<see cref="TieWeight"/>), or adapters are attached.</exception>
+    public void Store(WeightStorage values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        if (tiedTo is not null) throw new PeftException($"The weight of this {GetType().Name} is that of the module that it is tied to: store that one.");
+        if (IsAdapted) throw new PeftException($"This {GetType().Name} has adapters: store its weight before they are added.");
+        if (!values.Shape.SequenceEqual(Storage.Shape)) throw new ArgumentException($"The stored weight is [{string.Join(", ", values.Shape)}], but the module's is [{string.Join(", ", Storage.Shape)}].", nameof(values));
+        if (storage is null)
+        {
+            ModuleInternals.Parameters(this).Remove("weight");
+            weight.Dispose();
+        }
+        storage?.Release();
+        storage = values;
+    }
+
     private Parameter Put(string name, Parameter old, Tensor value)
     {
         var parameter = new Parameter(value, old.requires_grad);
@@ -136,6 +167,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         if (tiedTo is null)
         {
             base._toEpilog(dtype, device, non_blocking);
+            storage?.Convert(dtype, device);
             return;
         }
         // The owner converts the weight, and the old one is already disposed.

@@ -10,4 +10,11 @@ public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarTy
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
         => DecodeProduct.Takes(input, weight, bias, inputs) ? DecodeProduct.Run(input, weight, bias, (int)inputs) : nn.functional.linear(input, weight, bias);
+
+    internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
+    {
+        if (weight.Parameter is not null) return base.Apply(input, weight, bias);
+        var output = weight.Multiply(input);
+        return bias is null ? output : output.add_(bias, One);
+    }
 }

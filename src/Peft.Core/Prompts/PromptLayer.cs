@@ -7,7 +7,7 @@ namespace Peft;
 /// under their names without a prefix.
 /// </summary>
 /// <param name="model">The model.</param>
-public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).dtype, Table(model).device)
+public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).ComputeType, Table(model).Device)
 {
     /// <summary>The model's sizes.</summary>
     protected PromptShape Shape { get; } = model.Prompted.PromptShape;
@@ -32,9 +32,9 @@ public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).dt
     /// <param name="training">True if the model is in training mode.</param>
     protected internal abstract VirtualTokens Make(Tensor? tasks, bool training);
 
-    private static Tensor Table(ModelTree model)
+    private static Target Table(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return model.InputEmbeddings!.Weight;
+        return model.InputEmbeddings!;
     }
 }

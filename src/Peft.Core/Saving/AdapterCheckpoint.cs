@@ -74,7 +74,7 @@ public static class AdapterCheckpoint
         ArgumentNullException.ThrowIfNull(adapter);
         using var _ = no_grad();
         var state = adapter.SavedTensors.ToDictionary(pair => pair.Key, pair => pair.Value);
-        foreach (var (key, target) in BaseEmbeddings.ToSave(model, adapter, embeddings)) state.TryAdd(key, model.BaseOf(target.Weight).detach());
+        foreach (var (key, target) in BaseEmbeddings.ToSave(model, adapter, embeddings)) state.TryAdd(key, model.BaseOf(target.Storage).Read().detach());
         return state;
     }
 

@@ -48,7 +48,7 @@ internal static class BaseEmbeddings
             foreach (var key in new[] { adapter.Key(target, Plain), adapter.Key(target, Adapted) })
             {
                 if (!file.Tensors.TryGetValue(key, out var entry)) continue;
-                var (saved, own) = (entry.Shape, target.Weight.shape);
+                var (saved, own) = (entry.Shape, target.Storage.Shape);
                 if (saved.Count == 2 && saved[0] != own[0] && saved[1] == own[1])
                     throw new AdapterMismatchException(
                         $"{folder}: {key} has {saved[0]} rows, but {target.Path} of this model has {own[0]}: the adapter was trained on a model whose token embedding was resized. "
@@ -70,7 +70,7 @@ internal static class BaseEmbeddings
         var fresh = new List<(Tensor Into, Tensor Rows)>();
         foreach (var (key, target) in found)
         {
-            var weight = target.Weight;
+            var weight = target.Storage.Read();
             var saved = file.Read(key, weight.device, weight.dtype);
             if (saved.allclose(weight, 1e-3, 1e-5)) continue;
             var known = (model.Module as IPretrainedModel)?.ResizedFrom is { } original ? Math.Min(original, weight.shape[0]) : weight.shape[0];

@@ -5,39 +5,16 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>TorchSharp's Conv1d, Conv2d and Conv3d: a weight <c>[out, in/groups, kernel…]</c>, viewed as a matrix with all dimensions but the first flattened.</summary>
-internal sealed class ConvolutionTarget : Target
+internal sealed class ConvolutionTarget(string path, Convolution module)
+    : Target(path, module, module.groups > 1 ? ModuleKinds.GroupedConvolution : ModuleKinds.Convolution, module.weight!.shape[0], module.weight.shape.AsSpan(1))
 {
-    private readonly Convolution module;
-    private readonly long[] inner;   // [in/groups, kernel…]
+    private readonly long[] inner = module.weight.shape[1..];   // [in/groups, kernel…]
 
-    public ConvolutionTarget(string path, Convolution module) : base(path, module)
-    {
-        this.module = module;
-        inner = module.weight!.shape[1..];
-        Out = module.weight.shape[0];
-        In = inner.Aggregate(1L, (a, b) => a * b);
-    }
-
-    public override Parameter Weight => module.weight!;
+    public override WeightStorage Storage => new ParameterStorage(module.weight!);
     public override Parameter? Bias => module.bias;
-    public override long Out { get; }
-    public override long In { get; }
-    public override long InputChannels => module.in_channels;
     public override long Groups => module.groups;
-    private long[] Ones => [.. inner[1..].Select(_ => 1L)];
-    public override long[] InputFactorShape(long rank) => [rank, .. inner];
-    public override long[] OutputFactorShape(long rank) => [Out, rank, .. Ones];
-    public override long[] OutputVectorShape => [1, Out, .. Ones];
     public override Tensor ToMatrix(Tensor stored) => stored.reshape(Out, In);
     public override Tensor ToStored(Tensor matrix) => matrix.reshape([Out, .. inner]);
-    public override Tensor AlongOutput(Tensor vector) => vector.reshape([-1, .. Ones]);
-    public override Tensor AlongInput(Tensor vector) => vector.reshape([-1, .. Ones]);
-
-    // Each row of the matrix sees the channels of its group, each at every position of the kernel.
-    public override Tensor ScaleColumns(Tensor matrix, Tensor vector)
-        => matrix.view(module.groups, -1, inner[0], Kernel).mul(vector.reshape(module.groups, 1, inner[0], 1)).view(Out, In);
-
-    internal override long Positions(Tensor input) => input.numel() / module.in_channels;   // exact at stride 1; good enough for an estimated cost
 
     // A matrix as wide as all groups together sees all channels.
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)

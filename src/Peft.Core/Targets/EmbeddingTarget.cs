@@ -5,16 +5,18 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>TorchSharp's Embedding, a table <c>[rows, size]</c>; as an operation, a matrix <c>[size, rows]</c> applied to one-hot ids.</summary>
-internal sealed class EmbeddingTarget(string path, TorchSharp.Modules.Embedding module) : Target(path, module)
+internal sealed class EmbeddingTarget : Target
 {
-    public override Parameter Weight { get; } = module.weight!;   // the native module returns a new wrapper at each call
+    public EmbeddingTarget(string path, TorchSharp.Modules.Embedding module) : this(path, module, module.weight!) { }
+
+    // The native module returns a new wrapper of its weight at each call.
+    private EmbeddingTarget(string path, nn.Module module, Parameter weight) : base(path, module, ModuleKinds.Embedding, weight.shape[1], weight.shape[0])
+        => Storage = new ParameterStorage(weight);
+
+    public override WeightStorage Storage { get; }
     public override Parameter? Bias => null;
-    public override long Out => Weight.shape[1];
-    public override long In => Weight.shape[0];
-    public override bool IsLookup => true;
     public override Tensor ToMatrix(Tensor stored) => stored.t();
     public override Tensor ToStored(Tensor matrix) => matrix.t();
-    internal override long Positions(Tensor input) => input.numel();
 
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
     {

@@ -29,7 +29,7 @@ public sealed class ModelTree
 
     private static bool IsDisposed(nn.Module module) => module switch
     {
-        AdaptableModule { Weight: var weight } => weight.IsInvalid,
+        AdaptableModule own => own.Storage.Parameter is { IsInvalid: true },
         TorchSharp.Modules.Linear { weight: var weight } => weight is not { IsInvalid: false },
         _ => false,
     };
@@ -69,7 +69,7 @@ public sealed class ModelTree
     public IEnumerable<Target> TiedWith(Target target)
     {
         ArgumentNullException.ThrowIfNull(target);
-        return All.Where(other => other != target && ReferenceEquals(other.Weight, target.Weight));
+        return All.Where(other => other != target && other.SharesWeightWith(target));
     }
 
     /// <summary>The targets that match a list of names, by Hugging Face's rule (a path or its last parts).</summary>
@@ -109,7 +109,7 @@ public sealed class ModelTree
             .SelectMany(pair => pair.Module.named_parameters(recurse: false).Select(own => new ParameterTarget(pair.Path, own.name, pair.Module, own.parameter))).ToList();
         foreach (var target in all.Where(target => chosen(target.ParameterPath)))
         {
-            if (All.Concat(all).Count(other => ReferenceEquals(other.Weight, target.Weight)) > 1)
+            if (All.Concat(all).Count(other => other.SharesWeightWith(target)) > 1)
                 throw new PeftException($"{target} is also the parameter of another module, and only their code knows where it is used. Train the model by a {nameof(ModuleTrainable)} instead.");
             if (!target.IsManaged)
                 throw new PeftException($"{target} is used by native code, so its value cannot be replaced for a pass. Train the model by a {nameof(ModuleTrainable)} instead.");

@@ -5,22 +5,15 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>A module of this library, which applies itself.</summary>
-internal sealed class OwnTarget(string path, AdaptableModule module) : Target(path, module)
+internal sealed class OwnTarget(string path, AdaptableModule module) : Target(path, module, KindOf(module), Rows(module), Columns(module))
 {
-    // Lookup tables and GPT-2's Conv1D store [in, out].
-    private readonly bool transposed = module is TransposedLinear or Modules.Embedding;
+    private readonly bool transposed = StoresTransposed(module);
 
-    public override Parameter Weight => module.Weight;
+    public override WeightStorage Storage => module.Storage;
     public override Parameter? Bias => module.Bias;
-    public override long Out { get; } = module.Weight.shape[module is TransposedLinear or Modules.Embedding ? 1 : 0];
-    public override long In { get; } = module.Weight.dim() == 1 ? 1 : module.Weight.shape[module is TransposedLinear or Modules.Embedding ? 0 : 1];
-    public override bool IsLookup => module is Modules.Embedding;
-    public override bool IsMatrix { get; } = module.Weight.dim() == 2;
-    public override bool IsProduct => IsMatrix && !IsLookup;
     public override bool IsStoredTransposed => transposed && !IsLookup;
     public override Tensor ToMatrix(Tensor stored) => transposed ? stored.t() : stored.alias();
     public override Tensor ToStored(Tensor matrix) => transposed ? matrix.t() : matrix.alias();
-    internal override long Positions(Tensor input) => IsLookup ? input.numel() : input.numel() / In;
 
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
     {
@@ -28,4 +21,16 @@ internal sealed class OwnTarget(string path, AdaptableModule module) : Target(pa
         using var stored = matrix.t();
         return module.Apply(input, stored, bias);
     }
+
+    internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias) => module.Apply(input, weight, bias);
+
+    // Lookup tables and GPT-2's Conv1D store [in, out].
+    private static bool StoresTransposed(AdaptableModule module) => module is TransposedLinear or Modules.Embedding;
+
+    private static ModuleKinds KindOf(AdaptableModule module)
+        => module is Modules.Embedding ? ModuleKinds.Embedding : module.Storage.Shape.Count == 2 ? ModuleKinds.Linear : ModuleKinds.Norm;
+
+    private static long Rows(AdaptableModule module) => module.Storage.Shape[StoresTransposed(module) ? 1 : 0];
+
+    private static long Columns(AdaptableModule module) => module.Storage.Shape is { Count: 2 } shape ? shape[StoresTransposed(module) ? 0 : 1] : 1;
 }

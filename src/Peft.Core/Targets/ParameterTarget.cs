@@ -8,7 +8,8 @@ namespace Peft;
 /// A parameter of a module that is not a target: a matrix <c>[out, in]</c>, one matrix per expert, <c>[experts, out, in]</c>, or a vector. Only the module's own
 /// code knows how the parameter is used, so an adapter cannot wrap the operation. Instead, the parameter has the adapted value while the module runs.
 /// </summary>
-internal sealed class ParameterTarget(string path, string name, nn.Module owner, Parameter parameter) : Target(path, owner)
+internal sealed class ParameterTarget(string path, string name, nn.Module owner, Parameter parameter)
+    : Target(path, owner, parameter.dim() >= 2 ? ModuleKinds.Linear : ModuleKinds.Norm, parameter.dim() >= 2 ? parameter.shape[^2] : parameter.numel(), parameter.dim() >= 2 ? parameter.shape[^1] : 1)
 {
     private static readonly FieldInfo Handle = typeof(Tensor).GetField("handle", BindingFlags.NonPublic | BindingFlags.Instance)
         ?? throw new PeftException("This version of TorchSharp has no field Tensor.handle: use the version that Peft was built with.");
@@ -16,20 +17,13 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     /// <summary>True if .NET code uses the parameter object, whose value can then be replaced. TorchSharp's native modules hold their parameters in no field.</summary>
     public bool IsManaged { get; } = owner.GetType().Assembly != typeof(nn.Module).Assembly || Fields(owner.GetType()).Any(field => ReferenceEquals(field.GetValue(owner), parameter));
 
-    public override Parameter Weight => parameter;
+    public override WeightStorage Storage { get; } = new ParameterStorage(parameter);
     public override Parameter? Bias => null;
-    public override long Out => IsMatrix ? parameter.shape[^2] : parameter.numel();
-    public override long In => IsMatrix ? parameter.shape[^1] : 1;
-    public override bool IsMatrix => parameter.dim() >= 2;
-    public override bool IsParameter => true;
     internal override object Key => parameter;
     internal override string WeightName => name;
 
     /// <summary>Path of the parameter in the model.</summary>
     public string ParameterPath => Path.Length == 0 ? name : $"{Path}.{name}";
-
-    public override Tensor ToMatrix(Tensor stored) => stored.alias();
-    public override Tensor ToStored(Tensor matrix) => matrix.alias();
 
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
         => throw new PeftException($"{this} is a parameter: only its module knows how it is used.");

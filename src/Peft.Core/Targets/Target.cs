@@ -10,10 +10,16 @@ namespace Peft;
 /// </summary>
 public abstract class Target
 {
-    private protected Target(string path, nn.Module module)
+    private readonly long[] window;   // [in/groups, kernel…]
+
+    private protected Target(string path, nn.Module module, ModuleKinds kind, long rows, params ReadOnlySpan<long> window)
     {
         Path = path;
         Module = module;
+        Kind = kind;
+        Out = rows;
+        this.window = window.ToArray();
+        In = this.window.Aggregate(1L, (a, b) => a * b);
     }
 
     /// <summary>Path of the module in its model, such as <c>model.layers.0.self_attn.q_proj</c>.</summary>
@@ -22,35 +28,41 @@ public abstract class Target
     /// <summary>The adapted module.</summary>
     public nn.Module Module { get; }
 
+    /// <summary>The kind of the module.</summary>
+    public ModuleKinds Kind { get; }
+
     /// <summary>Index of the transformer layer that contains the module: the first number in its path; null if there is none.</summary>
     public int? Layer => TargetMatcher.LayerNumber(Path, null);
 
-    /// <summary>The module's own weight, in its stored shape.</summary>
-    public abstract Parameter Weight { get; }
+    /// <summary>The module's own weight.</summary>
+    public abstract WeightStorage Storage { get; }
 
     /// <summary>The module's own bias <c>[out]</c>, or null.</summary>
     public abstract Parameter? Bias { get; }
 
     /// <summary>Rows of the weight matrix.</summary>
-    public abstract long Out { get; }
+    public long Out { get; }
 
     /// <summary>Columns of the weight matrix; for a convolution in/groups × kernel size.</summary>
-    public abstract long In { get; }
+    public long In { get; }
+
+    /// <summary>Dtype of the weight's values and of products with them.</summary>
+    public ScalarType ComputeType => Storage.ComputeType;
+
+    /// <summary>Device of the weight.</summary>
+    public Device Device => Storage.Device;
 
     /// <summary>True if the input consists of ids that select columns of the matrix.</summary>
-    public virtual bool IsLookup => false;
+    public bool IsLookup => Kind == ModuleKinds.Embedding;
 
     /// <summary>True if the weight is a matrix, so that a low-rank update is meaningful; false for norms.</summary>
-    public virtual bool IsMatrix => true;
+    public bool IsMatrix => Kind != ModuleKinds.Norm;
 
     /// <summary>True if the module multiplies the vectors along its input's last dimension by the matrix, so that a method may regroup that dimension.</summary>
-    public virtual bool IsProduct => false;
-
-    /// <summary>The kind of the module.</summary>
-    public ModuleKinds Kind => !IsMatrix ? ModuleKinds.Norm : IsLookup ? ModuleKinds.Embedding : IsProduct || IsParameter ? ModuleKinds.Linear : Groups > 1 ? ModuleKinds.GroupedConvolution : ModuleKinds.Convolution;
+    public bool IsProduct => Kind == ModuleKinds.Linear && !IsParameter;
 
     /// <summary>True for a parameter whose use only its module knows: a layer changes the weight and never sees an input.</summary>
-    public virtual bool IsParameter => false;
+    public bool IsParameter => this is ParameterTarget;
 
     /// <summary>Name of the weight in its module.</summary>
     internal virtual string WeightName => "weight";
@@ -61,23 +73,65 @@ public abstract class Target
     /// <summary>True if a linear module stores the matrix as <c>[in, out]</c> (Hugging Face's <c>fan_in_fan_out</c>).</summary>
     public virtual bool IsStoredTransposed => false;
 
+    /// <summary>Number of groups of a convolution: equal spans of rows of the matrix, each with its own input channels; else 1.</summary>
+    public virtual long Groups => 1;
+
     /// <summary>Number of input channels: <see cref="In"/>; for a convolution, the channels of its input.</summary>
-    public virtual long InputChannels => In;
+    public long InputChannels => window[0] * Groups;
+
+    // A 1 for each dimension of a convolution's kernel.
+    private protected long[] Ones => [.. window[1..].Select(_ => 1L)];
 
     /// <summary>Saved shape of a factor <c>[rank, in]</c>: <c>[rank, in/groups, kernel…]</c> for a convolution.</summary>
-    public virtual long[] InputFactorShape(long rank) => [rank, In];
+    public long[] InputFactorShape(long rank) => [rank, .. window];
 
     /// <summary>Saved shape of a factor <c>[out, rank]</c>: <c>[out, rank, 1…]</c> for a convolution.</summary>
-    public virtual long[] OutputFactorShape(long rank) => [Out, rank];
+    public long[] OutputFactorShape(long rank) => [Out, rank, .. Ones];
 
     /// <summary>Saved shape of an output scaling vector <c>[out]</c>: <c>[1, out, 1…]</c> for a convolution.</summary>
-    public virtual long[] OutputVectorShape => [Out];
+    public long[] OutputVectorShape => window.Length == 1 ? [Out] : [1, Out, .. Ones];
+
+    /// <summary>True if two modules use one weight, such as a head that is tied to the embedding.</summary>
+    public bool SharesWeightWith(Target other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return ReferenceEquals(Storage.Identity, other.Storage.Identity);
+    }
+
+    /// <summary>The weight as the matrix <c>[out, in]</c>: a new tensor, or a view of the weight.</summary>
+    /// <param name="type">Dtype of the matrix; <see cref="ComputeType"/> if null.</param>
+    public Tensor ReadMatrix(ScalarType? type = null)
+    {
+        using var stored = Storage.Read();
+        var matrix = ToMatrix(stored);
+        if (type is not { } wanted || matrix.dtype == wanted) return matrix;
+        using (matrix) return matrix.to_type(wanted);
+    }
 
     /// <summary>The stored weight as the matrix <c>[out, in]</c> (a view where possible).</summary>
-    public abstract Tensor ToMatrix(Tensor stored);
+    public virtual Tensor ToMatrix(Tensor stored)
+    {
+        ArgumentNullException.ThrowIfNull(stored);
+        return stored.alias();
+    }
 
     /// <summary>The matrix <c>[out, in]</c> in the module's stored shape (a view where possible).</summary>
-    public abstract Tensor ToStored(Tensor matrix);
+    public virtual Tensor ToStored(Tensor matrix)
+    {
+        ArgumentNullException.ThrowIfNull(matrix);
+        return matrix.alias();
+    }
+
+    /// <summary>The module's own output: the operation with its own weight and bias.</summary>
+    public Tensor Apply(Tensor input) => Apply(input, Storage, Bias);
+
+    /// <summary>Applies the operation with a stored weight.</summary>
+    internal virtual Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
+    {
+        using var stored = weight.Read();
+        using var matrix = ToMatrix(stored);
+        return Apply(input, matrix, bias);
+    }
 
     /// <summary>
     /// Applies the operation with another matrix <c>[rows, in]</c> and bias <c>[rows]</c>: the output has <c>rows</c> channels. For a grouped
@@ -86,8 +140,8 @@ public abstract class Target
     public abstract Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null);
 
     /// <summary>
-    /// Maps the channels of an <see cref="Apply"/> output by a matrix <c>[out, rank]</c>, or <c>[out, rank/groups]</c> to keep the groups of a convolution
-    /// separate.
+    /// Maps the channels of an output of <see cref="Apply(Tensor, Tensor, Tensor?)"/> by a matrix <c>[out, rank]</c>, or <c>[out, rank/groups]</c> to keep the groups of
+    /// a convolution separate.
     /// </summary>
     public virtual Tensor Expand(Tensor hidden, Tensor matrix) => nn.functional.linear(hidden, matrix);
 
@@ -95,19 +149,28 @@ public abstract class Target
     public virtual Tensor ApplyFactors(Tensor input, Tensor a, Tensor b) => Expand(Apply(input, a), b);
 
     /// <summary>A vector <c>[out]</c>, reshaped to broadcast over the module's output: <c>[out, 1…]</c> for a convolution.</summary>
-    public virtual Tensor AlongOutput(Tensor vector) => vector.reshape(-1);
-
-    /// <summary>Number of groups of a convolution: equal spans of rows of the matrix, each with its own input channels; else 1.</summary>
-    public virtual long Groups => 1;
+    public Tensor AlongOutput(Tensor vector) => Along(vector);
 
     /// <summary>A vector of <see cref="InputChannels"/> values, reshaped to broadcast over the module's input: <c>[channels, 1…]</c> for a convolution.</summary>
-    public virtual Tensor AlongInput(Tensor vector) => vector.reshape(-1);
+    public Tensor AlongInput(Tensor vector) => Along(vector);
+
+    private Tensor Along(Tensor vector)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
+        return vector.reshape([-1, .. Ones]);
+    }
 
     /// <summary>A matrix <c>[out, in]</c> with its columns scaled: applying it equals applying the given matrix to the input with its channels scaled by a vector.</summary>
-    public virtual Tensor ScaleColumns(Tensor matrix, Tensor vector) => matrix.mul(vector.reshape(1, -1));
+    public Tensor ScaleColumns(Tensor matrix, Tensor vector)
+    {
+        ArgumentNullException.ThrowIfNull(matrix);
+        ArgumentNullException.ThrowIfNull(vector);
+        // Each row of the matrix sees the channels of its group, each at every position of the kernel.
+        return matrix.reshape(Groups, -1, window[0], In / window[0]).mul(vector.reshape(Groups, 1, window[0], 1)).reshape(Out, In);
+    }
 
-    /// <summary>Number of matrix applications in one forward pass: positions for a linear map, ids for a lookup.</summary>
-    internal virtual long Positions(Tensor input) => input.numel() / In;
+    /// <summary>Number of matrix applications in one forward pass: positions for a linear map (exact for a convolution of stride 1), ids for a lookup.</summary>
+    internal long Positions(Tensor input) => IsLookup ? input.numel() : input.numel() / InputChannels;
 
     /// <summary>
     /// Name of a low-rank factor in a saved file, by Hugging Face's rule: <c>lora_A.weight</c> if <paramref name="letter"/> is A,

@@ -12,7 +12,7 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
     private readonly IReadOnlyList<AdaLoraLayer> layers;
     private readonly long initial, wanted;
 
-    public AdaLoraBudget(AdaLoraOptions options, IReadOnlyList<AdaLoraLayer> layers) : base(layers[0].Target.Weight.dtype, layers[0].Target.Weight.device)
+    public AdaLoraBudget(AdaLoraOptions options, IReadOnlyList<AdaLoraLayer> layers) : base(layers[0].Target.ComputeType, layers[0].Target.Device)
     {
         (this.options, this.layers) = (options, layers);
         initial = layers.Sum(layer => layer.InitialRank);

@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// AdaMSS's adaptive subspace allocation: between two given steps, the number of trainable subspaces decreases to the target. The least important subspaces
 /// across all layers are frozen first and stay frozen, with the values that they have.
 /// </summary>
-internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLayer> layers) : SharedTensors(layers[0].Target.Weight.dtype, layers[0].Target.Weight.device), ITrainingSchedule
+internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLayer> layers) : SharedTensors(layers[0].Target.ComputeType, layers[0].Target.Device), ITrainingSchedule
 {
     public void AfterStep(int step, int totalSteps)
     {

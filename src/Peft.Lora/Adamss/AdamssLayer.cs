@@ -42,7 +42,7 @@ internal sealed class AdamssLayer : DeltaLayer
     // Leading singular vectors by a seeded random projection. A wide matrix is transposed first.
     private (Tensor Left, Tensor Right) Directions(AdamssOptions options)
     {
-        var weight = Target.ToMatrix(Target.Weight).to_type(ScalarType.Float32);
+        var weight = Target.ReadMatrix(ScalarType.Float32);
         if (hasBias) weight = cat([weight, Target.Bias!.to_type(ScalarType.Float32).unsqueeze(1)], 1);
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));

@@ -47,5 +47,5 @@ internal sealed class DeftLayer : FactoredLayer
         return (q, q);
     }
 
-    private Tensor Removed(Tensor p) => p.t().mm(Target.ToMatrix(Target.Weight).to_type(TensorType));
+    private Tensor Removed(Tensor p) => p.t().mm(Target.ReadMatrix(TensorType));
 }

@@ -18,7 +18,7 @@ internal sealed class DeloraLayer : FactoredLayer
         a = Trainable("delora_A", KaimingUniform(Rank, target.In));
         b = Trainable("delora_B", options.InitWeights ? Zeros(target.Out, Rank) : KaimingUniform(target.Out, Rank));
         lambda = Trainable("delora_lambda", Ones(1).mul(Kept(options.LambdaPattern.At(target.Path, options.Lambda))));
-        norms = Frozen("delora_w_norm", Norm(target.ToMatrix(target.Weight).to_type(TensorType), 0));
+        norms = Frozen("delora_w_norm", Norm(target.ReadMatrix(TensorType), 0));
     }
 
     protected override long Rank { get; }

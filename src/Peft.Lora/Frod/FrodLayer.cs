@@ -48,7 +48,7 @@ internal sealed class FrodLayer : DeltaLayer
 
     private (Tensor Directions, Tensor Lengths) Decompose()
     {
-        var (weight, basis) = (Target.ToMatrix(Target.Weight).detach().to_type(ScalarType.Float64), v.detach().to_type(ScalarType.Float64));
+        var (weight, basis) = (Target.ReadMatrix(ScalarType.Float64).detach(), v.detach().to_type(ScalarType.Float64));
         Tensor scaled;   // W·V⁻ᵀ
         try { scaled = linalg.solve(basis, weight.t()).t(); }
         catch (ExternalException) { scaled = weight.mm(linalg.pinv(basis).t()); }   // V has no inverse

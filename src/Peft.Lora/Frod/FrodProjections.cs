@@ -8,14 +8,14 @@ internal sealed class FrodProjections : SharedTensors
 {
     private readonly Dictionary<string, (Parameter V, Parameter Places)> kinds = [];
 
-    public FrodProjections(FrodOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    public FrodProjections(FrodOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         using var random = new SeededRandom(options.ProjectionKey, Device);
         foreach (var kind in targets.GroupBy(KindOf).OrderBy(group => group.Key, StringComparer.Ordinal))
         {
             using var scope = NewDisposeScope();
             var size = kind.First().In;
-            var v = CommonBasis([.. kind.Select(target => target.ToMatrix(target.Weight).to_type(ScalarType.Float32))], options.Regularization);
+            var v = CommonBasis([.. kind.Select(target => target.ReadMatrix(ScalarType.Float32))], options.Regularization);
             var apart = size * size - size;
             var count = options.SparseRate == 0 || apart == 0 ? 0 : Math.Clamp((long)(size * size * options.SparseRate), 1, apart);
             var chosen = count == 0 ? zeros(0, ScalarType.Int64) : random.Choose(count, apart);

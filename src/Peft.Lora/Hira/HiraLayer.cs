@@ -26,5 +26,5 @@ internal sealed class HiraLayer : DeltaLayer
         b = Trainable(target.FactorName("hira", "B"), startB);
     }
 
-    public override Tensor Delta() => Target.ToMatrix(Target.Weight).to_type(TensorType).mul(b.view(-1, rank).mm(a.view(rank, -1)));
+    public override Tensor Delta() => Target.ReadMatrix(TensorType).mul(b.view(-1, rank).mm(a.view(rank, -1)));
 }

@@ -44,7 +44,7 @@ public static class Corda
         {
             using var each = NewDisposeScope();
             var layer = layers[target];
-            var (a, b) = Factors(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), sum.div_(Kept(count)), layer.Rank, layer.Scaling, preserve);
+            var (a, b) = Factors(target.ReadMatrix(ScalarType.Float32), sum.div_(Kept(count)), layer.Rank, layer.Scaling, preserve);
             layer.Refactor(a, b, layer.Scaling, replacesBase: true);
             sum.Dispose();
         }

@@ -67,7 +67,7 @@ public static class Eva
         {
             var a = components[target].Components.narrow(0, 0, rank);
             if (options.Whiten) a = a / components[target].Deviations.narrow(0, 0, rank).unsqueeze(1);
-            layers[target].Refactor(a, zeros(target.Out, rank, device: target.Weight.device), layers[target].Scaling);
+            layers[target].Refactor(a, zeros(target.Out, rank, device: target.Device), layers[target].Scaling);
         }
         // Alpha changes in proportion to the rank (its square root for rsLoRA), so that the scaling stays the same.
         var changed = ranks.Where(pair => pair.Value != lora.Rank).ToList();

@@ -41,13 +41,13 @@ internal sealed class BdLoraLayer : LoraLayer
     {
         var (rows, columns) = Cut(target, options.RankAt(target.Path), target.In, blocks);
         var bound = Math.Sqrt(6.0 / columns);   // Kaiming-uniform with a = 0, as in Hugging Face PEFT
-        return empty(AdapterPlan.Allow(target.Weight.device, rows, columns), ScalarType.Float32, target.Weight.device).uniform_(-bound, bound);
+        return empty(AdapterPlan.Allow(target.Device, rows, columns), ScalarType.Float32, target.Device).uniform_(-bound, bound);
     }
 
     private static Tensor InitialB(Target target, LoraOptions options, int blocks)
     {
         var (rows, columns) = Cut(target, target.Out, options.RankAt(target.Path), blocks);
-        return zeros(AdapterPlan.Allow(target.Weight.device, rows, columns), ScalarType.Float32, target.Weight.device);
+        return zeros(AdapterPlan.Allow(target.Device, rows, columns), ScalarType.Float32, target.Device);
     }
 
     private static (long Rows, long Columns) Cut(Target target, long rows, long columns, int blocks)

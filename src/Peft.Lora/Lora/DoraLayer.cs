@@ -13,7 +13,7 @@ internal sealed class DoraLayer : ReweightLayer
 
     public DoraLayer(Target target, LoraLayer lora) : base(target)
         => magnitude = Trainable("lora_magnitude_vector",
-            RowNorms(target.ToMatrix(target.Weight).to_type(TensorType).add(lora.Delta(), One)).reshape(target.OutputVectorShape));
+            RowNorms(target.ReadMatrix(TensorType).add(lora.Delta(), One)).reshape(target.OutputVectorShape));
 
     protected override double CostPerPosition => Target.Out;
 

@@ -17,7 +17,7 @@ internal sealed class ExpertsLoraLayer : AdapterLayer
     {
         if (options.Initialization != LoraInitialization.Default)
             throw new AdapterOptionsException($"{target} holds a matrix per expert, which Initialization '{options.Initialization}' does not support: leave it at the default.");
-        experts = target.Weight.shape[0];
+        experts = target.Storage.Shape[0];
         var rank = options.RankAt(target.Path);
         scaling = options.ScalingAt(target.Path);
         a = Trainable("lora_A.weight", KaimingUniform(rank * experts, target.In));

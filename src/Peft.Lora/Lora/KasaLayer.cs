@@ -18,7 +18,7 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         singularValues = Trainable("lora_diag", Normal(1, Rank));
         var (rank, full) = (Rank, Math.Min(target.In, target.Out));
         if (rank >= full) throw new AdapterOptionsException($"KaSA removes the {rank} smallest singular values of {target}, which has only {full}: lower its rank with RankPattern.");
-        var (u, s, vt) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
+        var (u, s, vt) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
         Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Kept(Scaling)));
     }
 

@@ -12,11 +12,11 @@ internal static class LoraFactors
         if (kind == LoraInitialization.Orthogonal) return Orthogonal(target, rank);
         if (kind == LoraInitialization.Pissa || kind == LoraInitialization.Olora || kind.Iterations is not null) return FromWeight(kind, target, rank, scaling);
         // For an embedding, A is the zero factor: looking up rows of zeros makes the adapter a no-op.
-        if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Weight.device) : zeros(rank, target.In, device: target.Weight.device),
-                                     randn(target.Out, rank, device: target.Weight.device));
+        if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Device) : zeros(rank, target.In, device: target.Device),
+                                     randn(target.Out, rank, device: target.Device));
         if (kind == LoraInitialization.Random) return (null, null);
-        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Weight.device).div(Kept(rank)), zeros(target.Out, rank, device: target.Weight.device));
-        return (null, zeros(target.Out, rank, device: target.Weight.device));
+        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Device).div(Kept(rank)), zeros(target.Out, rank, device: target.Device));
+        return (null, zeros(target.Out, rank, device: target.Device));
     }
 
     // Factors whose product times the scaling is the trained part of the weight.
@@ -24,7 +24,7 @@ internal static class LoraFactors
     {
         if (rank > Math.Min(target.In, target.Out))
             throw new AdapterOptionsException($"Initialization '{kind}' needs rank {rank} of {target}, whose rank is at most {Math.Min(target.In, target.Out)}. Lower its rank with RankPattern.");
-        var weight = target.ToMatrix(target.Weight).to_type(ScalarType.Float32);
+        var weight = target.ReadMatrix(ScalarType.Float32);
         if (kind == LoraInitialization.Olora)
         {
             var (q, r) = linalg.qr(weight);
@@ -39,7 +39,7 @@ internal static class LoraFactors
     private static (Tensor A, Tensor B) Orthogonal(Target target, int rank)
     {
         if (rank % 2 != 0) throw new AdapterOptionsException($"Initialization 'orthogonal' needs an even rank, but {target.Path} has rank {rank}.");
-        var device = target.Weight.device;
+        var device = target.Device;
         var (q, _) = linalg.qr(randn(AdapterPlan.Allow(device, rank, rank), device: device));
         var pairs = q.view(rank / 2, 2, rank);
         return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Kept(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Kept(10)));

@@ -12,12 +12,12 @@ internal static class LoraPlan
         // Embeddings come first, because tied heads use their factors.
         foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
-            if (target is { IsParameter: true } && target.Weight.dim() == 3)
+            if (target is { IsParameter: true, Storage.Shape.Count: 3 })
             {
                 yield return new ExpertsLoraLayer(target, options);
                 continue;
             }
-            if (options.EnsureWeightTying && lookups.Find(other => ReferenceEquals(other.Target.Weight, target.Weight)) is { } owner)
+            if (options.EnsureWeightTying && lookups.Find(other => other.Target.SharesWeightWith(target)) is { } owner)
             {
                 yield return new TiedLoraLayer(target, owner);
                 continue;

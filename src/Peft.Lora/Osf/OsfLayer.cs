@@ -15,7 +15,7 @@ internal sealed class OsfLayer : DeltaLayer
     public OsfLayer(Target target, OsfOptions options) : base(target)
     {
         var kept = options.KeptAt(target);
-        var (u, s, v) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
+        var (u, s, v) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
         var rest = s.shape[0] - kept;
         sLow = Trainable("osf_svd_params.S_low", s.narrow(0, kept, rest).contiguous());
         uLow = Trainable("osf_svd_params.U_low", u.narrow(1, kept, rest).contiguous());
@@ -29,6 +29,6 @@ internal sealed class OsfLayer : DeltaLayer
     {
         var u = uLow.sub(uHigh.mm(uHigh.t().mm(StraightThrough.Of(uLow))));
         var v = vLow.sub(StraightThrough.Of(vLow).mm(vHigh.t()).mm(vHigh));
-        return u.mul(sLow).mm(v).add(uHigh.mul(sHigh).mm(vHigh), One).sub(Target.ToMatrix(Target.Weight).to_type(TensorType));
+        return u.mul(sLow).mm(v).add(uHigh.mul(sHigh).mm(vHigh), One).sub(Target.ReadMatrix(TensorType));
     }
 }

@@ -27,7 +27,7 @@ internal sealed class PeanutLayer : DeltaLayer
 
     public override Tensor Delta()
     {
-        var hidden = activation(Target.ToMatrix(Target.Weight).to_type(TensorType).t().mm(a.t()));   // [in, rank]
+        var hidden = activation(Target.ReadMatrix(TensorType).t().mm(a.t()));   // [in, rank]
         var residuals = new Stack<Tensor>();
         foreach (var encoder in encoders)
         {

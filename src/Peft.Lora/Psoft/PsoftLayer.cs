@@ -31,7 +31,7 @@ internal sealed class PsoftLayer : FactoredLayer
             var upper = triu_indices(Rank, Rank, 1).to(Device);
             places = Frozen("psoft_places", upper.select(0, 0).mul(Kept(Rank)).add(upper.select(0, 1), One), saved: false);
         }
-        var (u, s, vt) = Svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32));
+        var (u, s, vt) = Svd(target.ReadMatrix(ScalarType.Float32));
         s = s.div(Kept(scaling = options.Alpha / Rank));
         var (left, right) = options.Split == "psoft_init" ? (s, ones_like(s)) : (s.sqrt(), s.sqrt());
         a = Frozen("_psoft_A_cache", right.unsqueeze(1).mul(vt), saved: false);

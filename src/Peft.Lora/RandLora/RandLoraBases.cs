@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// <summary>RandLoRA's random bases A <c>[rank, 1, smaller]</c> and B <c>[larger, bases, rank]</c> for the largest target, with standard deviation 1.</summary>
 internal sealed class RandLoraBases : SharedTensors
 {
-    public RandLoraBases(RandLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    public RandLoraBases(RandLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         var (rows, columns) = (targets.Max(target => target.Out), targets.Max(target => target.In));
         var (small, large) = (Math.Min(rows, columns), Math.Max(rows, columns));

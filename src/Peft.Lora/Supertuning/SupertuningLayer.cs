@@ -26,7 +26,7 @@ internal sealed class SupertuningLayer : DeltaLayer
         b = Trainable("supertuning_lora_B.weight", options.InitWeights ? Zeros(target.Out, rank) : KaimingUniform(target.Out, rank));
     }
 
-    private Tensor Chosen(int count, bool largest) => Target.ToMatrix(Target.Weight).abs().reshape(-1).topk(count, largest: largest).indexes;
+    private Tensor Chosen(int count, bool largest) => Target.ReadMatrix().abs().reshape(-1).topk(count, largest: largest).indexes;
 
     public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Kept(scaling)), One);
 

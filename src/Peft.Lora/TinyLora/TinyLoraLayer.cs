@@ -16,7 +16,7 @@ internal sealed class TinyLoraLayer : FactoredLayer
         this.v = v;
         Dropout = options.Dropout;
         var rank = Math.Min(options.Rank, Math.Min(target.In, target.Out));
-        var (u, s, vt) = linalg.svd(target.ToMatrix(target.Weight).to_type(ScalarType.Float32), fullMatrices: false);
+        var (u, s, vt) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
         var root = s.narrow(0, 0, rank).sqrt();
         a = Frozen("tinylora_A", root.unsqueeze(1).mul(vt.narrow(0, 0, rank)).contiguous());
         b = Frozen("tinylora_B", u.narrow(1, 0, rank).mul(root).contiguous());

@@ -9,7 +9,7 @@ internal sealed class TinyLoraVectors : SharedTensors
     private readonly Parameter[] vectors;
     private readonly int layersPerGroup;
 
-    public TinyLoraVectors(TinyLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    public TinyLoraVectors(TinyLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         var groups = Math.Max(1, (int)Math.Round(targets.Count * (1 - options.WeightTying)));
         layersPerGroup = Math.Max(1, targets.Count / groups);

@@ -13,7 +13,7 @@ internal sealed class UniLoraVector : SharedTensors
     private readonly float[] scales;
     private long next;
 
-    public UniLoraVector(UniLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    public UniLoraVector(UniLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.Parameters) : Normal(1, options.Parameters));
         var places = targets.Sum(target => options.Rank * (target.In + target.Out));

@@ -29,7 +29,7 @@ internal sealed record XLoraExpert(string Name, LoraOptions Options)
             var rank = file.Tensors[a].Shape[0];
             if (!target.InputFactorShape(rank).SequenceEqual(file.Tensors[a].Shape) || !target.OutputFactorShape(rank).SequenceEqual(file.Tensors[b].Shape))
                 throw new AdapterMismatchException($"Expert '{name}' ({folder}) has factors [{string.Join(", ", file.Tensors[a].Shape)}] and [{string.Join(", ", file.Tensors[b].Shape)}] for {target}: it belongs to another base model.");
-            give(target, file.Read(a, target.Weight.device), file.Read(b, target.Weight.device));
+            give(target, file.Read(a, target.Device), file.Read(b, target.Device));
         }
         return left.Count == 0 ? new(name, options)
             : throw new AdapterMismatchException($"Expert '{name}' ({folder}) has {left.Count} tensors that are not LoRA factors of a module of this {model.Model.GetType().Name}: {string.Join(", ", left.Order(StringComparer.Ordinal).Take(3))}. An expert must have been trained on this base model, and must contain nothing but LoRA factors.");

@@ -14,7 +14,7 @@ internal sealed class XLoraMixture : SharedTensors, IReadsFirstPass, IMayBeMissi
     private readonly (Parameter Weight, Parameter Bias)[] layers;
     private readonly ThreadLocal<Tensor[]?> current = new();   // forward passes may run in several threads at once
 
-    public XLoraMixture(XLoraOptions options, IReadOnlyList<XLoraExpert> experts, ModelTree model, IReadOnlyList<Target> targets) : base(targets[0].Weight.dtype, targets[0].Weight.device)
+    public XLoraMixture(XLoraOptions options, IReadOnlyList<XLoraExpert> experts, ModelTree model, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         (this.options, this.model, Experts) = (options, model.Model, experts);
         var outputs = experts.Count * (options.IsLayerwise ? targets.Count : 1);

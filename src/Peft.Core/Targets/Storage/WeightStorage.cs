@@ -1,0 +1,58 @@
+using Peft.Kernels;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// The weight of a module, however its values are held: as a floating-point parameter, or as codes of a few bits. Every read of a frozen weight, every
+/// product with it and every merge into it goes through its storage, so adapters cannot tell a quantized weight from a plain one.
+/// </summary>
+/// <remarks>A new kind of storage implements the abstract members; faster products are optional.</remarks>
+public abstract class WeightStorage
+{
+    /// <summary>Shape of the weight in its module, such as <c>[out, in]</c>.</summary>
+    public abstract IReadOnlyList<long> Shape { get; }
+
+    /// <summary>Dtype of the values that <see cref="Read"/> returns, and of products.</summary>
+    public abstract ScalarType ComputeType { get; }
+
+    /// <summary>Device of the values.</summary>
+    public abstract Device Device { get; }
+
+    /// <summary>Size of the stored values, in bytes.</summary>
+    public abstract long Bytes { get; }
+
+    /// <summary>The parameter, if the weight is one; null if the values are held in another form and get no gradient.</summary>
+    public virtual Parameter? Parameter => null;
+
+    /// <summary>Identifies the weight among those of a model: two modules with the same object share one weight (tied embeddings).</summary>
+    protected internal virtual object Identity => this;
+
+    /// <summary>The values in the weight's <see cref="Shape"/>, in <see cref="ComputeType"/>. The caller disposes the tensor.</summary>
+    public abstract Tensor Read();
+
+    /// <summary>x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, of which no copy is kept.</summary>
+    public virtual Tensor Multiply(Tensor input) => StoredProduct.Run(input, this);
+
+    /// <summary>y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, without gradients.</summary>
+    public virtual Tensor MultiplyTransposed(Tensor input)
+    {
+        using var weight = Read();
+        return input.matmul(weight);
+    }
+
+    /// <summary>Gives the weight new values, as merging does.</summary>
+    /// <param name="values">The values, in the weight's shape.</param>
+    /// <returns>The previous values, for <see cref="Restore"/>. The caller owns them.</returns>
+    protected internal abstract WeightStorage Replace(Tensor values);
+
+    /// <summary>Restores values that <see cref="Replace"/> returned, exactly.</summary>
+    protected internal abstract void Restore(WeightStorage previous);
+
+    /// <summary>Moves the values to a device, and lets <see cref="Read"/> return another dtype. Null leaves either as it is.</summary>
+    protected internal abstract void Convert(ScalarType? computeType, Device? device);
+
+    /// <summary>Releases values that <see cref="Replace"/> returned.</summary>
+    protected internal abstract void Release();
+}
