@@ -24,7 +24,7 @@ internal sealed record Contestant(string Name, AdapterOptions Options)
         new("biases (BEFT)", new BeftOptions { TargetModules = Everywhere }),
         new("norms", new LayerNormTuningOptions()),
         new("prefix, zero", new PrefixTuningOptions { VirtualTokens = Tokens, InitWeights = "zero" }),
-        new("prompt, sampled", new PromptTuningOptions { VirtualTokens = Tokens, Start = PromptStart.SampleVocabulary }),
+        new("prompt, sampled", new PromptTuningOptions { VirtualTokens = Tokens, Initialization = PromptInitialization.SampleVocabulary }),
         new("P-tuning, MLP", new PTuningOptions { VirtualTokens = Tokens }),
         new("adaption prompt", new AdaptionPromptOptions { Length = 10, Layers = 5 }),
     ];

@@ -75,6 +75,23 @@ public sealed class CausalLM : LanguageModel
         return prompted.NextTokenLoss(labels, targets => Objective.NextToken(hidden, targets, input.PackedLengths));
     }
 
+    /// <summary>Predicts given tokens: their log-probabilities, computed in chunks so that the logits of all positions are never in memory together.</summary>
+    /// <param name="input">Token ids <c>[batch, sequence]</c>, padded on either side or packed.</param>
+    /// <param name="labels">The tokens to predict, <c>[batch, sequence]</c>, not shifted: <see cref="Batch.IgnoredLabel"/> at positions that do not count.</param>
+    /// <param name="statistics">Further quantities to compute.</param>
+    /// <param name="temperature">Divisor of the logits.</param>
+    public TokenPredictions Predict(ModelInput input, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        TensorRules.RequireAlive(labels, nameof(labels));
+        if (!(temperature > 0)) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be above 0.");
+        using var prompted = PromptedInput.Of(this, input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
+        using var hidden = Backbone.call(prompted.Input);
+        using var own = hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
+        using var scaled = Scale(own);
+        return Objective.Predict(scaled, labels, input.PackedLengths, statistics, temperature);
+    }
+
     // With a causal mask no real token sees the padding on its right, and labels there are ignored. Attention is faster without a mask.
     private bool PadsOnTheRight(Tensor mask)
     {

@@ -54,5 +54,5 @@ public abstract class LanguageModel : PretrainedModel
     }
 
     /// <summary>The hidden states, scaled as the head expects them.</summary>
-    private protected Tensor Scale(Tensor hidden) => Spec.HeadScale == 1 ? hidden.alias() : hidden.mul(Kept(Spec.HeadScale));
+    private protected Tensor Scale(Tensor hidden) => Spec.HeadScale == 1 ? hidden.alias() : hidden.mul(Constant(Spec.HeadScale));
 }

@@ -88,7 +88,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     {
         var looked = Transformer.LookUp(InputEmbeddings, ids);
         if (!Spec.ScalesAtLookup) return looked;
-        using (looked) return looked.mul(Kept(Spec.EmbeddingScale));
+        using (looked) return looked.mul(Constant(Spec.EmbeddingScale));
     }
 
     /// <inheritdoc/>
@@ -227,10 +227,16 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     public IReadOnlyList<Batch> Divide(Batch batch, int parts)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return FirstLabel is { } first && !CheckpointActivations && Spec.Rotary?.Scaling is not (DynamicScaling or LongRopeScaling) && !batch.Extra.ContainsKey("task_ids") && PeftModel.Of(this)?.RowsAreIndependent != false
+        return FirstLabel is { } first && RowsAreIndependent && !batch.Extra.ContainsKey("task_ids")
             ? BatchDivision.Of(batch, parts, first)
             : [batch];
     }
+
+    /// <summary>
+    /// True if each row of a training batch can run in a pass of its own, on its own thread: activations are not checkpointed, no active adapter depends on the whole batch,
+    /// and rotary frequencies do not depend on the longest sequence.
+    /// </summary>
+    internal bool RowsAreIndependent => !CheckpointActivations && Spec.Rotary?.Scaling is not (DynamicScaling or LongRopeScaling) && PeftModel.Of(this)?.RowsAreIndependent != false;
 
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;

@@ -67,18 +67,18 @@ public sealed class SequenceClassifier : ClassifyingModel
     {
         var ids = input.InputIds ?? throw new ArgumentException("An encoder-decoder model classifies token ids, not embeddings, because the ids mark the end of the input.", nameof(input));
         if (Config.Ids("eos_token_id") is not [var end, ..]) throw new ModelFolderException($"{Config.Source} has no eos_token_id, which marks the state to classify.");
-        var ends = ids.eq(Kept(end));
+        var ends = ids.eq(Constant(end));
         var counts = ends.sum(1);
         var (least, most) = (counts.min().item<long>(), counts.max().item<long>());
         if (least != most || least == 0)
             throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but all must have the same number, at least one: append the token when you encode the texts.", nameof(input));
-        var last = ends.to_type(ScalarType.Int64).mul(arange(Kept(0), Kept(ids.shape[1]), One, ScalarType.Int64, ids.device)).argmax(1);
+        var last = ends.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(ids.shape[1]), One, ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
-        var shifted = cat([full(ids.shape[0], 1, Kept(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
+        var shifted = cat([full(ids.shape[0], 1, Constant(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
         var (rows, length, width) = (ids.shape[0], hidden.shape[1], hidden.shape[2]);
-        var first = arange(Kept(0), Kept(rows), One, ScalarType.Int64, ids.device).mul(Kept(length)).add(Kept(length - ids.shape[1]), One);   // virtual tokens come before
+        var first = arange(Constant(0), Constant(rows), One, ScalarType.Int64, ids.device).mul(Constant(length)).add(Constant(length - ids.shape[1]), One);   // virtual tokens come before
         return hidden.reshape(-1, width).index_select(0, first.add(last, One));
     }
 
@@ -86,8 +86,8 @@ public sealed class SequenceClassifier : ClassifyingModel
     {
         // As in transformers, the padding id marks the last real token; without a padding id, the attention mask does.
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, ids.ne(Kept(pad)));
-        if (input.AttentionMask is { } mask) return HiddenStates.Last(hidden, mask.narrow(1, mask.shape[1] - length, length).ne(Kept(0)));
+        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, ids.ne(Constant(pad)));
+        if (input.AttentionMask is { } mask) return HiddenStates.Last(hidden, mask.narrow(1, mask.shape[1] - length, length).ne(Constant(0)));
         if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
         throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: pass an attention mask.", nameof(input));
     }

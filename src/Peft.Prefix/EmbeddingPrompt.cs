@@ -27,7 +27,7 @@ internal abstract class EmbeddingPrompt(ModelTree model, int tokens) : PromptLay
         AdapterPlan.Allow(table.device, count, table.shape[1]);
         if (table.device_type == TorchSharp.DeviceType.META) return empty([count, table.shape[1]], device: table.device).MoveToOuterDisposeScope();
         var index = tensor(Enumerable.Range(0, (int)count).Select(i => all[i % all.Length]).ToArray(), device: table.device);
-        return table.index_select(0, index).to_type(ScalarType.Float32).mul(Kept(model.Prompted.PromptShape.LookupScale)).MoveToOuterDisposeScope();
+        return table.index_select(0, index).to_type(ScalarType.Float32).mul(Constant(model.Prompted.PromptShape.LookupScale)).MoveToOuterDisposeScope();
     }
 
     protected sealed override VirtualTokens Make(Tensor? tasks, bool training)

@@ -12,9 +12,9 @@ public abstract record KeyValueOptions : PromptOptions
     /// Text to initialize the virtual tokens from, with its keys and values. Not saved. It needs at least as many tokens as there are virtual tokens. For
     /// decoders.
     /// </summary>
-    [JsonIgnore] public string? StartText { get; init; }
+    [JsonIgnore] public string? InitialText { get; init; }
 
-    /// <summary>The tokenizer of <see cref="StartText"/>. Not saved.</summary>
+    /// <summary>The tokenizer of <see cref="InitialText"/>. Not saved.</summary>
     [JsonIgnore] public ITokenizer? Tokenizer { get; init; }
 
     /// <inheritdoc/>
@@ -24,6 +24,6 @@ public abstract record KeyValueOptions : PromptOptions
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (StartText is not null && Tokenizer is null) yield return "With StartText, Tokenizer must be set too.";
+        if (InitialText is not null && Tokenizer is null) yield return "With InitialText, Tokenizer must be set too.";
     }
 }

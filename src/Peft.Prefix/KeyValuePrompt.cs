@@ -19,8 +19,8 @@ internal abstract class KeyValuePrompt(ModelTree model, int tokens) : PromptLaye
     protected static Tensor OfText(ModelTree model, KeyValueOptions options)
     {
         var count = options.VirtualTokens!.Value;
-        var ids = options.Tokenizer!.Encode(options.StartText!);
-        if (ids.Count < count) throw new AdapterOptionsException($"StartText has {ids.Count} tokens, but there are {count} virtual tokens to initialize from it: set a longer text, or fewer virtual tokens.");
+        var ids = options.Tokenizer!.Encode(options.InitialText!);
+        if (ids.Count < count) throw new AdapterOptionsException($"InitialText has {ids.Count} tokens, but there are {count} virtual tokens to initialize from it: set a longer text, or fewer virtual tokens.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var input = tensor(ids.Take(count).Select(id => (long)id).ToArray(), [1, count], device: model.InputEmbeddings!.Device);

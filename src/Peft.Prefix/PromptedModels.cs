@@ -6,5 +6,5 @@ namespace Peft.Prefix;
 internal static class PromptedModels
 {
     /// <summary>Freezes a model and prepends virtual tokens to its input.</summary>
-    public static PeftModel Put(this IPromptedModel model, AdapterOptions options) => ((nn.Module)model).ApplyAdapter(options);
+    public static PeftModel Attach(this IPromptedModel model, AdapterOptions options) => ((nn.Module)model).ApplyAdapter(options);
 }

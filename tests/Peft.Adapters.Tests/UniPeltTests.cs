@@ -11,7 +11,7 @@ public sealed class UniPeltTests : IDisposable
     // Sums in another order, and exponentials of them.
     private const double Exact = 1e-9;
 
-    private static readonly LoadOptions Double = new() { Type = ScalarType.Float64 };
+    private static readonly LoadOptions Double = new() { Dtype = ScalarType.Float64 };
 
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly Tensor ids = tensor(new long[,] { { 5, 6, 7, 8, 9, 10 }, { 11, 4, 7, 30, 2, 1 } });

@@ -20,7 +20,7 @@ internal static class SmallModel
 
     public static CausalLM Create(ScalarType type = ScalarType.Float32, Device? device = null)
     {
-        var model = CausalLM.FromConfig(Config, seed: 3, new LoadOptions { Type = type, Device = device ?? CPU });
+        var model = CausalLM.FromConfig(Config, seed: 3, new LoadOptions { Dtype = type, Device = device ?? CPU });
         using var _ = no_grad();
         manual_seed(4);
         foreach (var (_, bias) in model.named_parameters().Where(pair => pair.name.EndsWith("bias", StringComparison.Ordinal))) bias.normal_(0, 0.2);

@@ -21,7 +21,7 @@ public sealed class OutputScaleLayer : TransformLayer
 {
     private readonly Parameter scale;
 
-    public OutputScaleLayer(Target target, double initial) : base(target) => scale = Trainable("output_scale", Ones(target.Out).mul(Scalars.Kept(initial)));
+    public OutputScaleLayer(Target target, double initial) : base(target) => scale = Trainable("output_scale", Ones(target.Out).mul(Scalars.Constant(initial)));
 
     protected override Tensor TransformOutput(Tensor input, Tensor output) => output.mul(Target.AlongOutput(scale));
 

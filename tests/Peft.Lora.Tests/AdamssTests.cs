@@ -106,10 +106,10 @@ public sealed class AdamssTests : IDisposable
             parameters.BindGradients();
             optimizer.Step();
             peft.AfterStep(step, 12);
-            learning.Add(all.Count(Learns));
+            learning.Add(all.Count(RequiresGrad));
             for (var i = 0; i < all.Count; i++)
                 if (stopped.TryGetValue(i, out var value)) Run.Difference(all[i].B.Value, value).ShouldBe(0);
-                else if (!Learns(all[i])) stopped[i] = all[i].B.Value.detach().clone();
+                else if (!RequiresGrad(all[i])) stopped[i] = all[i].B.Value.detach().clone();
         }
         learning[1].ShouldBe(8);
         learning.ShouldBe(learning.OrderDescending());
@@ -118,6 +118,6 @@ public sealed class AdamssTests : IDisposable
         stopped.Count.ShouldBe(5);
         stopped.Values.ShouldAllBe(value => value.abs().sum().item<float>() > 0);   // what they have learned stays
 
-        static bool Learns(AdamssLayer.Subspace subspace) => subspace.A.Active!.item<float>() > 0;
+        static bool RequiresGrad(AdamssLayer.Subspace subspace) => subspace.A.Active!.item<float>() > 0;
     }
 }

@@ -81,7 +81,7 @@ public sealed class XLoraTests : IDisposable
         var x = model.get_parameter("model.embed_tokens.weight")!.index_select(0, ids.view(-1)).view(2, 5, 16);
         x = x / (x.square().mean([-1], keepdim: true) + 1e-6).sqrt() * model.get_parameter("model.layers.0.input_layernorm.weight")!;
         var query = peft.Tree.Targets.Single(target => target.Path == "model.layers.0.self_attn.q_proj");
-        var expected = nn.functional.linear(x, query.Weight);
+        var expected = nn.functional.linear(x, query.Storage.Parameter!);
         foreach (var (name, i) in new[] { ("law", 0), ("code", 1) })
         {
             using var file = AdapterCheckpoint.OpenTensors(Path.Combine(folder, name));
@@ -90,7 +90,7 @@ public sealed class XLoraTests : IDisposable
             expected = expected + x.matmul(a.t()).matmul(b.t()) * 2 * logits.narrow(-1, i, 1) * chosen;
         }
         var seen = Outputs(query.Path, (_, output) => output.clone());
-        Run.Difference(seen[0], nn.functional.linear(x, query.Weight)).ShouldBeLessThan(1e-4f);   // the first pass is the base model's
+        Run.Difference(seen[0], nn.functional.linear(x, query.Storage.Parameter!)).ShouldBeLessThan(1e-4f);   // the first pass is the base model's
         Run.Difference(seen[1], expected).ShouldBeLessThan(1e-4f);
         seen.Count.ShouldBe(2);
     }
@@ -113,7 +113,7 @@ public sealed class XLoraTests : IDisposable
     [Fact]
     public void A_cache_changes_nothing()
     {
-        using var peft = model.ApplyAdapter(Options with { FirstPassShare = 0.3 });
+        using var peft = model.ApplyAdapter(Options with { FirstPassWeight = 0.3 });
         peft.Shake();
         var whole = Logits();
         using var cache = new KeyValueCache();

@@ -88,7 +88,7 @@ public sealed class ResizingTests : IDisposable
     [Fact]
     public void A_padded_size_is_a_multiple()
     {
-        using var model = CausalLM.FromPretrained(Reference.Folder("llama"), new LoadOptions { Type = ScalarType.BFloat16 });
+        using var model = CausalLM.FromPretrained(Reference.Folder("llama"), new LoadOptions { Dtype = ScalarType.BFloat16 });
         model.ResizeTokenEmbeddings(97, padToMultipleOf: 64).ShouldBe(128);
         Head(model).shape[0].ShouldBe(128);
         Head(model).dtype.ShouldBe(ScalarType.BFloat16);

@@ -55,10 +55,10 @@ public sealed class SavingTests : IDisposable
     [InlineData("gemma", ScalarType.BFloat16, "bfloat16")]
     public void Half_types_are_kept(string name, ScalarType type, string said)
     {
-        using var model = CausalLM.FromPretrained(Reference.Folder(name), new LoadOptions { Type = type });
+        using var model = CausalLM.FromPretrained(Reference.Folder(name), new LoadOptions { Dtype = type });
         model.SavePretrained(folder);
         ModelConfig.FromFolder(folder)["dtype"]!.ToString().ShouldBe(said);
-        using var again = CausalLM.FromPretrained(folder, new LoadOptions { Type = type });
+        using var again = CausalLM.FromPretrained(folder, new LoadOptions { Dtype = type });
         using var file = ShardedCheckpoint.Open(folder);
         file.Tensors.Values.ShouldAllBe(entry => entry.Type == type);
         var state = model.state_dict();

@@ -22,7 +22,7 @@ public sealed class TrainingTests : IDisposable
 
     private static AdapterOptions Options(string method) => method switch
     {
-        "PROMPT_TUNING" => new PromptTuningOptions { VirtualTokens = 4, Start = PromptStart.SampleVocabulary },
+        "PROMPT_TUNING" => new PromptTuningOptions { VirtualTokens = 4, Initialization = PromptInitialization.SampleVocabulary },
         "P_TUNING" => new PTuningOptions { VirtualTokens = 4, EncoderSize = 16 },
         "LSTM" => new PTuningOptions { VirtualTokens = 4, EncoderSize = 16, Encoder = PromptEncoder.Lstm },
         "PREFIX_TUNING" => new PrefixTuningOptions { VirtualTokens = 4 },
@@ -114,7 +114,7 @@ public sealed class TrainingTests : IDisposable
         var ids = Tiny.Ids(1, 5);
         using (var peft = model.ApplyCartridge("First text.", Tiny.Tokenizer))
         {
-            peft.Add("second", new CartridgeOptions { VirtualTokens = 3, StartText = "Second", Tokenizer = Tiny.Tokenizer });
+            peft.Add("second", new CartridgeOptions { VirtualTokens = 3, InitialText = "Second", Tokenizer = Tiny.Tokenizer });
             peft.SaveAdapter(folder, "default");
             peft.SaveAdapter(folder, "second");
         }
@@ -133,14 +133,14 @@ public sealed class TrainingTests : IDisposable
         using (var source = model.ApplyMultitaskPrompt(tasks: 3, virtualTokens: 4)) source.SaveAdapter(folder);
         var file = Path.Combine(folder, AdapterCheckpoint.FileName);
         using var saved = Peft.Checkpoints.SafetensorsFile.Open(file);
-        Start(MultitaskStart.OneTask, 2)["prefix_task_rows"].equal(saved.Read("prefix_task_rows").narrow(0, 2, 1)).all().item<bool>().ShouldBeTrue();
-        Start(MultitaskStart.AverageOfTasks, 0)["prefix_task_cols"].allclose(saved.Read("prefix_task_cols").mean([0], keepdim: true)).ShouldBeTrue();
-        Start(MultitaskStart.SharedOnly, 0)["prompt_embeddings"].equal(saved.Read("prompt_embeddings")).all().item<bool>().ShouldBeTrue();
-        Should.Throw<AdapterOptionsException>(() => Start(MultitaskStart.OneTask, 3)).Message.ShouldContain("has 3 tasks");
+        Start(MultitaskInitialization.OneTask, 2)["prefix_task_rows"].equal(saved.Read("prefix_task_rows").narrow(0, 2, 1)).all().item<bool>().ShouldBeTrue();
+        Start(MultitaskInitialization.AverageOfTasks, 0)["prefix_task_cols"].allclose(saved.Read("prefix_task_cols").mean([0], keepdim: true)).ShouldBeTrue();
+        Start(MultitaskInitialization.SharedOnly, 0)["prompt_embeddings"].equal(saved.Read("prompt_embeddings")).all().item<bool>().ShouldBeTrue();
+        Should.Throw<AdapterOptionsException>(() => Start(MultitaskInitialization.OneTask, 3)).Message.ShouldContain("has 3 tasks");
 
-        Dictionary<string, Tensor> Start(MultitaskStart start, int task)
+        Dictionary<string, Tensor> Start(MultitaskInitialization start, int task)
         {
-            using var peft = model.ApplyAdapter(new MultitaskPromptOptions { VirtualTokens = 4, Start = start, StartTask = task, StartFile = file });
+            using var peft = model.ApplyAdapter(new MultitaskPromptOptions { VirtualTokens = 4, Initialization = start, StartTask = task, InitialStateFile = file });
             return peft.StateOf(peft.Find("default")).ToDictionary(pair => pair.Key, pair => pair.Value.clone());
         }
     }
@@ -160,7 +160,7 @@ public sealed class TrainingTests : IDisposable
         Should.Throw<AdapterOptionsException>(() => plain.ApplyAdapter(new PrefixTuningOptions { VirtualTokens = 3 })).Message.ShouldContain("pretrained transformer");
         Should.Throw<AdapterOptionsException>(() => model.ApplyPrefixTuning(0)).Message.ShouldContain("VirtualTokens must be at least 1, but was 0");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3, TokenSize = 99 })).Message.ShouldContain("token_dim is 99");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3, Start = PromptStart.Text })).Message.ShouldContain("StartText");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PromptTuningOptions { VirtualTokens = 3, Initialization = PromptInitialization.Text })).Message.ShouldContain("InitialText");
         Should.Throw<AdapterOptionsException>(() => model.ApplyPrefixTuning("Hi", Tiny.Tokenizer, 9)).Message.ShouldContain("3 tokens");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdaptionPrompt(4, layers: 4)).Message.ShouldContain("has 3 modules");
         using var peft = model.ApplyPrefixTuning(3);

@@ -50,7 +50,7 @@ public static class AdapterAveraging
             if (adapter.Tensors.FirstOrDefault(pair => pair.Key == key).Tensor?.Value is not { } part) continue;
             if (!part.shape.SequenceEqual(sum.shape))
                 throw new AdapterMismatchException($"{key} is [{string.Join(", ", part.shape)}] in adapter '{adapter.Name}' and [{string.Join(", ", sum.shape)}] in the first: adapters of different sizes cannot be averaged.");
-            sum.add_(part, alpha: Kept(weight / total));
+            sum.add_(part, alpha: Constant(weight / total));
         }
     }
 

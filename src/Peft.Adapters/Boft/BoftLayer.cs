@@ -25,7 +25,7 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
         long[] shape = [options.ButterflyFactors, count, size, size];
         long[] outputs = target.IsProduct ? [target.Out, 1] : [1, target.Out];
         blocks = Trainable("boft_R", options.InitWeights ? Zeros(shape) : Normal(0.1, shape));
-        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(Kept(1), One));
+        scale = Trainable("boft_s", options.InitWeights ? Ones(outputs) : Normal(0.1, outputs).add(Constant(1), One));
     }
 
     private bool Drops => dropout > 0 && Training;
@@ -44,7 +44,7 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
         for (var factor = 0; factor < factors; factor++)
         {
             var free = blocks.select(0, factor);
-            var rotation = Blocks.Cayley(free.sub(free.transpose(1, 2)).div(Kept(2)));
+            var rotation = Blocks.Cayley(free.sub(free.transpose(1, 2)).div(Constant(2)));
             if (factor == dropping) rotation = Blocks.Drop(rotation, dropout);
             if (factor == 0)
             {
@@ -60,5 +60,5 @@ internal sealed class BoftLayer : ReweightLayer, IAcceptsOtherShapes
 
     // In each group of 2^factor blocks, the even half-blocks come first, then the odd ones.
     private Tensor Butterfly(int factor)
-        => arange(Kept(0), Kept(Target.In), One, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
+        => arange(Constant(0), Constant(Target.In), One, device: blocks.device).view(-1, 1L << factor, 2, blocks.shape[^1] / 2).transpose(1, 2).reshape(-1);
 }

@@ -70,9 +70,9 @@ internal sealed class BottleneckLayer : TransformLayer
         if (Training && options.StochasticDepth > 0)
         {
             var kept = 1 - options.StochasticDepth;
-            hidden = hidden.mul(empty(PerSequence(hidden), hidden.dtype, hidden.device).bernoulli_(kept).div(Kept(kept)));
+            hidden = hidden.mul(empty(PerSequence(hidden), hidden.dtype, hidden.device).bernoulli_(kept).div(Constant(kept)));
         }
-        return scale is not null ? hidden.mul(scale) : options.Scaling.Factor == 1 ? hidden : hidden.mul(Kept(options.Scaling.Factor));
+        return scale is not null ? hidden.mul(scale) : options.Scaling.Factor == 1 ? hidden : hidden.mul(Constant(options.Scaling.Factor));
     }
 
     private Tensor Change(Tensor x)

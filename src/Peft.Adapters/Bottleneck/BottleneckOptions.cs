@@ -157,7 +157,7 @@ public sealed record BottleneckOptions : TargetedOptions
     [JsonIgnore] public override double? SmallModelLearningRate => IsHypercomplex ? null : 3e-2;
 
     /// <inheritdoc/>
-    protected override bool MayTargetNothing => Invertible is not null;
+    protected override bool TargetsAreOptional => Invertible is not null;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => [.. base.Errors(), .. BottleneckErrors.Of(this)];

@@ -29,7 +29,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
         if (options.UseTemperature) temperature = 50;
         if (options.Query) query = (Trainable("query.weight", Normal(0.02, size, size)), Trainable("query.bias", Zeros(size)));
         if (options.Key) key = (Trainable("key.weight", Normal(0.02, size, size)), Trainable("key.bias", Zeros(size)));
-        if (options.Value) value = Trainable("value.weight", options.ValueIsIdentity ? eye(size, device: Device).mul(Kept(1 - 1e-6)).add(Kept(1e-6), One) : Normal(0.02, size, size));
+        if (options.Value) value = Trainable("value.weight", options.ValueIsIdentity ? eye(size, device: Device).mul(Constant(1 - 1e-6)).add(Constant(1e-6), One) : Normal(0.02, size, size));
     }
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
@@ -43,7 +43,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
         var q = Map(options.QueryBeforeNorm ? output : x, query).unsqueeze(-2);
         var scores = q.matmul(Map(outputs, key).transpose(-2, -1)).squeeze(-2);   // […, adapters]
         if (Training && options.Dropout is { } dropout) scores = nn.functional.dropout(scores, dropout, training: true);
-        var weights = scores.div(Kept(Temperature())).softmax(-1).unsqueeze(-2);
+        var weights = scores.div(Constant(Temperature())).softmax(-1).unsqueeze(-2);
         var mixed = value is null || !options.ValueBeforeSoftmax ? weights.matmul(outputs) : weights.matmul(nn.functional.linear(outputs, value));
         if (value is not null && !options.ValueBeforeSoftmax) mixed = nn.functional.linear(mixed, value);
         mixed = mixed.squeeze(-2);
@@ -53,7 +53,7 @@ internal sealed class FusionLayer : TransformLayer, IPenalty
     public Tensor? Penalty()
     {
         if (value is null || !options.Regularize) return null;
-        return value.sub(eye(Target.Out, dtype: value.dtype, device: value.device)).square().sum().mul(Kept(Regularization));
+        return value.sub(eye(Target.Out, dtype: value.dtype, device: value.device)).square().sum().mul(Constant(Regularization));
     }
 
     // Decreases from 50 to 1 during training.

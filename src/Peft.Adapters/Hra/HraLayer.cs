@@ -30,13 +30,13 @@ internal sealed class HraLayer : RotationLayer
         if (orthogonalize)
         {
             var basis = Basis();
-            return rows.sub(rows.mm(basis).mm(basis.t()).mul(Kept(2)));
+            return rows.sub(rows.mm(basis).mm(basis.t()).mul(Constant(2)));
         }
         // x·Hᵣ·…·H₁ for an input, and its transpose for a weight.
         for (var i = 0; i < Rank; i++)
         {
             var u = Unit(vectors.narrow(1, transposed ? i : Rank - 1 - i, 1));
-            rows = rows.sub(rows.mm(u).mm(u.t()).mul(Kept(2)));
+            rows = rows.sub(rows.mm(u).mm(u.t()).mul(Constant(2)));
         }
         return rows;
     }

@@ -55,7 +55,7 @@ internal sealed class InvertibleLayer : TransformLayer, IKeepsEmbedding
     private Tensor Uncouple(Tensor y, Tensor parts, long size)
         => scales ? y.sub(parts.narrow(-1, size, size)).mul(Scale(parts.narrow(-1, 0, size)).neg().exp()) : y.sub(parts);
 
-    private static Tensor Scale(Tensor s) => s.div(Kept(Clamp)).atan().mul(Kept(0.636 * Clamp));
+    private static Tensor Scale(Tensor s) => s.div(Constant(Clamp)).atan().mul(Constant(0.636 * Clamp));
 
     private Func<Tensor, Tensor> Network(string name, long inputs, long outputs, double factor, Func<Tensor, Tensor> act)
     {

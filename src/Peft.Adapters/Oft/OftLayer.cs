@@ -49,13 +49,13 @@ internal sealed class OftLayer : RotationLayer
     {
         var sum = eye(size, dtype: q.dtype, device: q.device).expand_as(q);
         if (options.NeumannTerms == 1) return sum;
-        sum = sum.add(q, alpha: Kept(2));
+        sum = sum.add(q, alpha: Constant(2));
         if (options.NeumannTerms == 2) return sum;
         var power = q;
         for (var exponent = 2; exponent < Math.Max(options.NeumannTerms - 1, 3); exponent++)
         {
             power = power.bmm(q);
-            sum = sum.add(power, alpha: Kept(2));
+            sum = sum.add(power, alpha: Constant(2));
         }
         return sum.add(power.bmm(q), One);
     }
@@ -66,7 +66,7 @@ internal sealed class OftLayer : RotationLayer
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var radius = options.Epsilon / Math.Sqrt(upper.shape[0]);
-        var norms = upper.square().sum(dim: 1, keepdim: true).mul(Kept(2)).sqrt();   // of the skew-symmetric matrix, which has each value twice
-        if (norms.max().to_type(ScalarType.Float64).item<double>() > radius * (1 + 1e-5)) upper.mul_(norms.reciprocal().mul(Kept(radius)).clamp_max(Kept(1)));
+        var norms = upper.square().sum(dim: 1, keepdim: true).mul(Constant(2)).sqrt();   // of the skew-symmetric matrix, which has each value twice
+        if (norms.max().to_type(ScalarType.Float64).item<double>() > radius * (1 + 1e-5)) upper.mul_(norms.reciprocal().mul(Constant(radius)).clamp_max(Constant(1)));
     }
 }

@@ -20,7 +20,7 @@ internal sealed class RoadLayer : TransformLayer
             throw new AdapterOptionsException($"{target.Path} has {target.Out / target.Groups} outputs{(target.Groups > 1 ? " per group" : "")}, which groups of {options.GroupSize} do not divide. Choose a GroupSize that divides them, or exclude the module.");
         var size = variant switch { RoadVariant.Road1 => target.Out / 2, RoadVariant.Road2 => target.Out, _ => target.Out * 2 };
         theta = Trainable("road_theta", options.InitWeights ? Zeros(size) : Normal(0.5, size));
-        alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(Kept(1), One));
+        alpha = Trainable("road_alpha", options.InitWeights ? Ones(size) : Normal(0.5, size).add(Constant(1), One));
     }
 
     protected override double CostPerPosition => 3 * Target.Out;
@@ -29,15 +29,15 @@ internal sealed class RoadLayer : TransformLayer
     {
         var (cosine, sine) = Entries();
         var along = Target.AlongOutput(cosine);
-        return output.mul(along).add(Turn(output, -along.dim()).mul(Target.AlongOutput(sine)), One);
+        return output.mul(along).add(RotateHalf(output, -along.dim()).mul(Target.AlongOutput(sine)), One);
     }
 
     protected override Weights Merge(Weights inner)
     {
         var (cosine, sine) = Entries();
         return new Weights(
-            inner.Weight.mul(cosine.unsqueeze(1)).add(Turn(inner.Weight, 0).mul(sine.unsqueeze(1)), One),
-            inner.Bias?.mul(cosine).add(Turn(inner.Bias, 0).mul(sine), One));
+            inner.Weight.mul(cosine.unsqueeze(1)).add(RotateHalf(inner.Weight, 0).mul(sine.unsqueeze(1)), One),
+            inner.Bias?.mul(cosine).add(RotateHalf(inner.Bias, 0).mul(sine), One));
     }
 
     // Factors of each output and of its partner, [out] each. Turn applies the sign of the first half.
@@ -56,7 +56,7 @@ internal sealed class RoadLayer : TransformLayer
     private int Entry => variant switch { RoadVariant.Road1 => 1, RoadVariant.Road2 => 2, _ => 4 };
 
     // (y₁, y₂) of each group as (−y₂, y₁), along a dimension.
-    private Tensor Turn(Tensor value, long dimension)
+    private Tensor RotateHalf(Tensor value, long dimension)
     {
         var axis = dimension < 0 ? value.dim() + dimension : dimension;
         var pairs = value.unflatten(axis, -1, 2, half);

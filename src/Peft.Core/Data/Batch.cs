@@ -115,7 +115,7 @@ public sealed class Batch : IDisposable
         if (PackedLengths is { } lengths) return lengths.Sum(length => (long)length);
         if (AttentionMask is not { } mask) return InputIds.dim() < 2 || InputIds.is_floating_point() ? InputIds.shape.FirstOrDefault(1) : InputIds.numel();
         using var _ = NewDisposeScope();
-        return mask.ne(Kept(0)).sum().item<long>();
+        return mask.ne(Constant(0)).sum().item<long>();
     }
 
     /// <inheritdoc/>

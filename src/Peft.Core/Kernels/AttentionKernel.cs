@@ -217,7 +217,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var turned = rotate ? shape.Rotated : 0;
         var half = turned / 2;
         var s = Angle(sine, position);
-        Turn(from, Angle(cosine, position), s, s + half, to, half, scale);
+        Rotate(from, Angle(cosine, position), s, s + half, to, half, scale);
         Scale(from + turned, to + turned, size - turned, scale);
     }
 
@@ -227,12 +227,12 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var turned = rotated ? shape.Rotated : 0;
         var half = turned / 2;
         var s = Angle(sine, position);
-        Turn(from, Angle(cosine, position), s + half, s, to, half, scale);
+        Rotate(from, Angle(cosine, position), s + half, s, to, half, scale);
         Scale(from + turned, to + turned, size - turned, scale);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn(float* from, float* cosine, float* firstSine, float* secondSine, float* to, int half, float scale)
+    private static void Rotate(float* from, float* cosine, float* firstSine, float* secondSine, float* to, int half, float scale)
     {
         var d = 0;
         for (var factor = Vector128.Create(scale); d + 4 <= half; d += 4)

@@ -15,7 +15,7 @@ internal static unsafe class DecodeAttention
     private const int Worthwhile = 1 << 16;   // number of multiplications below which a second thread does not pay off
 
     /// <summary>True if the kernel supports such tensors.</summary>
-    public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v) && !TensorMemory.Learns(q, k, v);
+    public static bool Supports(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Supports(q, k, v) && !TensorMemory.RequiresGrad(q, k, v);
 
     /// <param name="q"><c>[batch, 1, heads, size]</c></param>
     /// <param name="k"><c>[batch, 1, key/value heads, size]</c></param>
@@ -62,7 +62,7 @@ internal static unsafe class DecodeAttention
             var row = part / shape.KeyValueHeads;
             keys += (long)part * room * size;
             values += (long)part * room * size;
-            Turn(k + (long)part * size, keys + (long)past * size, row, 1);
+            Rotate(k + (long)part * size, keys + (long)past * size, row, 1);
             new ReadOnlySpan<float>(v + (long)part * size, size).CopyTo(new Span<float>(values + (long)past * size, size));
 
             var low = shape.Window is { } window ? Math.Max(0, past - window + 1) : 0;
@@ -72,7 +72,7 @@ internal static unsafe class DecodeAttention
             var query = scratch + padded;
             for (var head = part * group; head < (part + 1) * group; head++)
             {
-                Turn(q + (long)head * size, query, row, shape.Scale);
+                Rotate(q + (long)head * size, query, row, shape.Scale);
                 Score(query, keys + (long)low * size, count, size, scratch);
                 new Span<float>(scratch + count, padded - count).Fill(float.NegativeInfinity);
                 var sum = Exponentiate(scratch, padded);
@@ -82,7 +82,7 @@ internal static unsafe class DecodeAttention
         }
 
         // x → x·cos + swap(x)·sin over the rotated dimensions.
-        private void Turn(float* from, float* to, int row, float scale)
+        private void Rotate(float* from, float* to, int row, float scale)
         {
             var half = shape.Rotated / 2;
             float* c = (float*)cosine + row * angles, s = (float*)sine + row * angles;

@@ -14,7 +14,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
 {
     private const long Small = 1 << 16;   // maximum number of elements of the matrix, so that it fits into the cache
 
-    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputLearns, bool HasBias);
+    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputRequiresGrad, bool HasBias);
 
     public override string Name => nameof(FactoredProduct);
 
@@ -24,9 +24,9 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
-    public static bool Takes(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
-        => TensorMemory.Learns(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && weight.numel() <= Small
-           && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Takes(input, weight, bias ?? weight, a, b);
+    public static bool Supports(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
+        => TensorMemory.RequiresGrad(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && weight.numel() <= Small
+           && weight.size(0) >= SmallProduct.MinColumns && weight.size(1) >= SmallProduct.MinColumns && TensorMemory.Supports(input, weight, bias ?? weight, a, b);
 
     /// <returns><c>[…, out]</c></returns>
     public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
@@ -51,7 +51,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         fixed (float* xs = x.Floats(), ws = w.Floats(), bs = bias.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats())
         {
             AddUp(ws, af, bf, job, sum.Memory);
-            Turn(sum.Memory, job.Outputs, job.Inputs, turned.Memory);
+            Transpose(sum.Memory, job.Outputs, job.Inputs, turned.Memory);
             var (xp, yp, wp, bp) = ((nint)xs, (nint)ys, (nint)turned.Memory, job.HasBias ? (nint)bs : 0);
             TensorMemory.InShares(rows, (_, start, count) =>
             {
@@ -70,7 +70,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         var (x, w, a, b) = (saved[0], saved[1], saved[2], saved[3]);
         var job = (Job)ctx.get_data(nameof(Job));
         var gradient = grad_output.contiguous();
-        var xGradient = job.InputLearns ? empty_like(x) : null;
+        var xGradient = job.InputRequiresGrad ? empty_like(x) : null;
         var (aGradient, bGradient) = (empty_like(a), empty_like(b));
         var rows = (int)(x.numel() / job.Inputs);
         var size = job.Inputs * job.Outputs;
@@ -79,12 +79,12 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         fixed (float* xs = x.Floats(), ws = w.Floats(), af = a.Floats(), bf = b.Floats(), gs = gradient.Floats(), ga = aGradient.Floats(), gb = bGradient.Floats(),
                gx = xGradient is null ? [] : xGradient.Floats())
         {
-            if (job.InputLearns) AddUp(ws, af, bf, job, sum.Memory);
+            if (job.InputRequiresGrad) AddUp(ws, af, bf, job, sum.Memory);
             var (xp, gp, gxp, wp, sp) = ((nint)xs, (nint)gs, (nint)gx, (nint)sum.Memory, (nint)slopes.Memory);
             var shares = TensorMemory.InShares(rows, (share, start, count) =>
             {
                 float* from = (float*)xp + (nint)start * job.Inputs, g = (float*)gp + (nint)start * job.Outputs;
-                if (job.InputLearns) SmallProduct.Run(g, job.Outputs, 1, (float*)wp, (float*)gxp + (nint)start * job.Inputs, count, job.Outputs, job.Inputs);
+                if (job.InputRequiresGrad) SmallProduct.Run(g, job.Outputs, 1, (float*)wp, (float*)gxp + (nint)start * job.Inputs, count, job.Outputs, job.Inputs);
                 SmallProduct.Run(g, 1, job.Outputs, from, (float*)sp + (nint)share * size, job.Outputs, count, job.Inputs);
             });
             for (var share = 1; share < shares; share++) AddRow(slopes.Memory, slopes.Memory + (nint)share * size, 1, size);
@@ -121,7 +121,7 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
     }
 
     // Transposes in blocks of eight by eight; the last blocks overlap the preceding ones.
-    private static void Turn(float* from, int rows, int columns, float* to)
+    private static void Transpose(float* from, int rows, int columns, float* to)
     {
         for (var c = 0; c < columns; c += 8)
         {

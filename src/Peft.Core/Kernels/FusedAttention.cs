@@ -14,7 +14,7 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
     public override string Name => nameof(FusedAttention);
 
     /// <summary>True if the kernel supports such heads.</summary>
-    public static bool Takes(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Takes(q, k, v);
+    public static bool Supports(Tensor q, Tensor k, Tensor v, int size) => size % 8 == 0 && TensorMemory.Supports(q, k, v);
 
     /// <summary>Computes the attention output.</summary>
     /// <param name="q">Queries <c>[batch, sequence, heads, size]</c>.</param>
@@ -41,7 +41,7 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
         using var keys = k.contiguous();
         using var values = v.contiguous();
         var job = new Job(shape, Spans(batch, length, lengths, real, perRow));
-        return TensorMemory.Learns(queries, keys, values) ? apply(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
+        return TensorMemory.RequiresGrad(queries, keys, values) ? apply(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)

@@ -12,7 +12,7 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
 {
     private const int MaxRank = 64;   // above this, BLAS is as fast
 
-    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputLearns, bool ALearns, bool BLearns, bool HasBias)
+    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputRequiresGrad, bool ARequiresGrad, bool BRequiresGrad, bool HasBias)
     {
         // The rank, padded with zeros to whole vectors.
         public int Wide => (Rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;
@@ -26,9 +26,9 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
-    public static bool Takes(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
-        => TensorMemory.Learns(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && a.size(0) <= MaxRank
-           && weight.size(0) % SmallProduct.MinColumns == 0 && weight.size(1) % SmallProduct.MinColumns == 0 && TensorMemory.Takes(input, weight, bias ?? weight, a, b);
+    public static bool Supports(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
+        => TensorMemory.RequiresGrad(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && a.size(0) <= MaxRank
+           && weight.size(0) % SmallProduct.MinColumns == 0 && weight.size(1) % SmallProduct.MinColumns == 0 && TensorMemory.Supports(input, weight, bias ?? weight, a, b);
 
     /// <returns><c>[…, out]</c></returns>
     public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
@@ -48,8 +48,8 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
         using var turnedB = new Thin(job.Wide, job.Outputs);
         fixed (float* xs = x.Floats(), af = a.Floats(), bf = b.Floats(), ts = thin.Floats(), ys = output.Floats())
         {
-            Turn(af, job.Rank, job.Inputs, turnedA.Memory, job.Wide);
-            Turn(bf, job.Outputs, job.Rank, turnedB.Memory, job.Outputs, job.Scale);
+            Transpose(af, job.Rank, job.Inputs, turnedA.Memory, job.Wide);
+            Transpose(bf, job.Outputs, job.Rank, turnedB.Memory, job.Outputs, job.Scale);
             var (xp, tp, yp, ap, bp) = ((nint)xs, (nint)ts, (nint)ys, (nint)turnedA.Memory, (nint)turnedB.Memory);
             TensorMemory.InShares(rows, (_, start, count) =>
             {
@@ -71,8 +71,8 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
         var job = (Job)ctx.get_data(nameof(Job));
         var gradient = grad_output.contiguous();
         var rows = Rows(x, job);
-        var xGradient = job.InputLearns ? gradient.matmul(w) : null;
-        var (aGradient, bGradient) = (job.ALearns ? empty_like(a) : null, job.BLearns ? empty_like(b) : null);
+        var xGradient = job.InputRequiresGrad ? gradient.matmul(w) : null;
+        var (aGradient, bGradient) = (job.ARequiresGrad ? empty_like(a) : null, job.BRequiresGrad ? empty_like(b) : null);
         using var wideB = new Thin(job.Outputs, job.Wide);
         using var slopes = new Thin(rows, job.Wide);              // dL/d(x·Aᵀ)
         using var ofB = new Thin(job.Outputs, job.Wide);
@@ -86,15 +86,15 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
             {
                 var s = (float*)sp + (nint)start * job.Wide;
                 SmallProduct.Run((float*)gp + (nint)start * job.Outputs, job.Outputs, 1, (float*)bp, s, count, job.Outputs, job.Wide);
-                if (job.InputLearns) SmallProduct.Run(s, job.Wide, 1, (float*)ap, job.Inputs, (float*)gxp + (nint)start * job.Inputs, job.Inputs, count, job.Rank, job.Inputs, add: true);
+                if (job.InputRequiresGrad) SmallProduct.Run(s, job.Wide, 1, (float*)ap, job.Inputs, (float*)gxp + (nint)start * job.Inputs, job.Inputs, count, job.Rank, job.Inputs, add: true);
             });
-            if (job.ALearns)
+            if (job.ARequiresGrad)
                 TensorMemory.InShares(job.Inputs / SmallProduct.MinColumns, (_, start, count) =>
                 {
                     var first = start * SmallProduct.MinColumns;
                     SmallProduct.Run((float*)sp, 1, job.Wide, (float*)xp + first, job.Inputs, (float*)gap + first, job.Inputs, job.Rank, rows, count * SmallProduct.MinColumns, add: false);
                 });
-            if (job.BLearns)
+            if (job.BRequiresGrad)
             {
                 TensorMemory.InShares(job.Outputs, (_, start, count) => SmallProduct.Run((float*)gp + start, 1, job.Outputs, (float*)tp, (float*)ob + (nint)start * job.Wide, count, rows, job.Wide));
                 for (var row = 0; row < job.Outputs; row++)
@@ -107,7 +107,7 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
     private static int Rows(Tensor input, Job job) => (int)(input.numel() / job.Inputs);
 
     // The transpose of a matrix, multiplied by a factor, with a given row stride.
-    private static void Turn(float* from, int rows, int columns, float* to, int distance, float factor = 1)
+    private static void Transpose(float* from, int rows, int columns, float* to, int distance, float factor = 1)
     {
         for (var row = 0; row < rows; row++)
             for (var column = 0; column < columns; column++) to[(nint)column * distance + row] = from[(nint)row * columns + column] * factor;

@@ -13,13 +13,13 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
     public override string Name => nameof(RmsNormKernel);
 
     /// <summary>True if the kernel supports such tensors.</summary>
-    public static bool Takes(Tensor input, Tensor weight) => TensorMemory.Takes(input, weight) && weight.numel() % 8 == 0;
+    public static bool Supports(Tensor input, Tensor weight) => TensorMemory.Supports(input, weight) && weight.numel() % 8 == 0;
 
     public static Tensor Run(Tensor input, Tensor weight, double epsilon, double offset)
     {
         using var x = input.contiguous();
         using var w = weight.contiguous();
-        return TensorMemory.Learns(x, w) ? apply(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
+        return TensorMemory.RequiresGrad(x, w) ? apply(x, w, (float)epsilon, (float)offset) : Compute(x, w, (float)epsilon, (float)offset);
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -72,7 +72,7 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
     private static Tensor WeightGradient(Tensor input, Tensor gradient, int size, float epsilon)
     {
         var x = input.view(-1, size);
-        var scale = x.square().mean([-1], keepdim: true).add(Kept(epsilon), One).rsqrt();
+        var scale = x.square().mean([-1], keepdim: true).add(Constant(epsilon), One).rsqrt();
         return gradient.view(-1, size).mul(x).mul(scale).sum(dim: 0);
     }
 

@@ -21,7 +21,7 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
-        => [((WeightStorage)ctx.get_data("weight")).MultiplyTransposed(grad_output), null!];   // one for each argument
+        => BackwardResult.Give(((WeightStorage)ctx.get_data("weight")).MultiplyTransposed(grad_output), null);
 
     private static Tensor Product(Tensor input, WeightStorage weight)
     {

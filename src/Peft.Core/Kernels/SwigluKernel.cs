@@ -13,13 +13,13 @@ internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
     public override string Name => nameof(SwigluKernel);
 
     /// <summary>True if the kernel supports such tensors.</summary>
-    public static bool Takes(Tensor gate, Tensor up) => TensorMemory.Takes(gate, up) && gate.numel() % 8 == 0;
+    public static bool Supports(Tensor gate, Tensor up) => TensorMemory.Supports(gate, up) && gate.numel() % 8 == 0;
 
     public static Tensor Run(Tensor gate, Tensor up)
     {
         using var g = gate.contiguous();
         using var u = up.contiguous();
-        return TensorMemory.Learns(g, u) ? apply(g, u) : Compute(g, u);
+        return TensorMemory.RequiresGrad(g, u) ? apply(g, u) : Compute(g, u);
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)

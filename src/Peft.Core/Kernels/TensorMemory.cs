@@ -8,7 +8,7 @@ namespace Peft.Kernels;
 internal static class TensorMemory
 {
     /// <summary>True if the kernels support all tensors: float32 on the CPU.</summary>
-    public static bool Takes(params ReadOnlySpan<Tensor> tensors)
+    public static bool Supports(params ReadOnlySpan<Tensor> tensors)
     {
         foreach (var tensor in tensors)
             if (tensor.device_type != DeviceType.CPU || tensor.dtype != ScalarType.Float32) return false;
@@ -16,7 +16,7 @@ internal static class TensorMemory
     }
 
     /// <summary>True if an autograd node is needed. Without gradients the plain kernel is much cheaper to call.</summary>
-    public static bool Learns(params ReadOnlySpan<Tensor> tensors)
+    public static bool RequiresGrad(params ReadOnlySpan<Tensor> tensors)
     {
         if (!is_grad_enabled()) return false;
         foreach (var tensor in tensors)

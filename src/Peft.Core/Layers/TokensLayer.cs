@@ -56,7 +56,7 @@ public sealed class TokensLayer : ReweightLayer
         var flat = input.reshape(-1);
         var hit = flat.unsqueeze(1).eq(indices.unsqueeze(0));          // [positions, tokens]
         var places = hit.any(1).nonzero().reshape(-1);
-        if (places.numel() == 0) return output.add(rows.sum().mul(Kept(0)).to_type(output.dtype), One);   // keeps the rows in the graph
+        if (places.numel() == 0) return output.add(rows.sum().mul(Constant(0)).to_type(output.dtype), One);   // keeps the rows in the graph
         var which = hit.to_type(ScalarType.Int64).argmax(1).index_select(0, places);
         var size = output.shape[^1];
         return output.reshape(-1, size).index_copy(0, places, rows.index_select(0, which).to_type(output.dtype)).view(output.shape);

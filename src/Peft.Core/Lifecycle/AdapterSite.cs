@@ -60,8 +60,8 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors } || Target.Storage.Parameter is not { } stored) return null;
         var weight = Target.ToMatrix(stored);
         if (folds)
-            return FactoredProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
-        return LowRankProduct.Takes(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
+            return FactoredProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
+        return LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
     }
 
     /// <summary>The module's weights with the given layers folded in, in float32 if the module is in float16 or bfloat16.</summary>

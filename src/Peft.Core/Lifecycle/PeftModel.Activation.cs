@@ -26,7 +26,7 @@ public sealed partial class PeftModel
             lock (guard)
             {
                 var named = Named(adapters);
-                var draft = new PassDraft();
+                var draft = new PassBuilder();
                 draft.Use(adapters, named);
                 var next = new PassState(this, draft);   // throws before anything changes if the composition is impossible
                 (active, composition) = ([.. named.Keys], adapters);

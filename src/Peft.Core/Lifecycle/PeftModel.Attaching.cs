@@ -52,7 +52,7 @@ public sealed partial class PeftModel
     }
 
     // Adds an adapter to the model. If that fails, the adapter is released.
-    private void Put(string name, Adapter adapter)
+    private void Attach(string name, Adapter adapter)
     {
         var added = new List<AdapterSite>();
         try

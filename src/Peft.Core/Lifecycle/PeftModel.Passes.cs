@@ -155,14 +155,14 @@ public sealed partial class PeftModel
     internal PassFlow? Flow { get => flow.Value; set => flow.Value = value; }
 
     /// <summary>Begins a pass with the adapters in effect in this flow. Changes of base weights wait for its end.</summary>
-    internal PassLease BeginPass() => BeginPass(flow.Value?.Scope);
+    internal PassHandle BeginPass() => BeginPass(flow.Value?.Scope);
 
     /// <summary>Begins a pass with the adapters in effect in a scope.</summary>
-    internal PassLease BeginPass(PassScope? scope)
+    internal PassHandle BeginPass(PassScope? scope)
     {
         scope = PassScope.Innermost(scope);
         var outer = Seen(flow.Value);
-        var pass = new PassLease(this, null, scope, holdsModel: true);
+        var pass = new PassHandle(this, null, scope, holdsModel: true);
         gate.Enter(pass, isNested: flow.Value?.Pass is { HasEnded: false });
         try
         {
@@ -196,13 +196,13 @@ public sealed partial class PeftModel
         lock (guard) begun.Begin();
     }
 
-    internal void End(PassLease pass, bool holdsModel)
+    internal void End(PassHandle pass, bool holdsModel)
     {
         lock (guard) pass.State.End();
         if (holdsModel) gate.Leave(pass);
     }
 
-    internal void Replace(PassLease pass, PassDraft draft)
+    internal void Replace(PassHandle pass, PassBuilder draft)
     {
         lock (guard)
         {
@@ -215,9 +215,9 @@ public sealed partial class PeftModel
     }
 
     /// <summary>The draft of a pass outside of any scope: the active adapters.</summary>
-    internal PassDraft Draft()
+    internal PassBuilder Draft()
     {
-        var draft = new PassDraft();
+        var draft = new PassBuilder();
         draft.Use(composition, composition is null ? adapters : Named(composition));
         return draft;
     }
@@ -232,7 +232,7 @@ public sealed partial class PeftModel
         if (flow.Value is { } here && here.Scope == scope) flow.Value = here with { Scope = PassScope.Innermost(scope) };
     }
 
-    private PassScope Open(string kind, IReadOnlyList<Adapter> named, Action<PassDraft> say)
+    private PassScope Open(string kind, IReadOnlyList<Adapter> named, Action<PassBuilder> say)
     {
         PassScope scope;
         lock (guard)
@@ -255,7 +255,7 @@ public sealed partial class PeftModel
     }
 
     // The pass that surrounds a flow, unless a scope was opened within it: that scope takes effect.
-    private static PassLease? Seen(PassFlow? flow)
+    private static PassHandle? Seen(PassFlow? flow)
         => flow?.Pass is { HasEnded: false } pass && PassScope.Innermost(pass.Scope) == PassScope.Innermost(flow.Scope) ? pass : null;
 
     private PassState StateIn(PassFlow? flow) => Seen(flow)?.State ?? StateOf(PassScope.Innermost(flow?.Scope));
@@ -286,7 +286,7 @@ public sealed partial class PeftModel
         return names.ToDictionary(name => name, Find);
     }
 
-    private sealed class PassScopeOfThread(PassLease pass, IDisposable entered) : IDisposable
+    private sealed class PassScopeOfThread(PassHandle pass, IDisposable entered) : IDisposable
     {
         public void Dispose()
         {

@@ -11,7 +11,7 @@ public sealed partial class PeftModel
             .Select(pair => new TrainableTensor(active.Count == 1 ? pair.Key : $"{adapter.Name}/{pair.Key}", pair.Tensor.Value)))];
 
     /// <summary>The reason that no tensor is trainable, and what to do about it.</summary>
-    internal string NothingLearns => active.Where(name => Find(name).IsFrozen).ToList() is { Count: > 0 } frozen
+    internal string NothingTrainable => active.Where(name => Find(name).IsFrozen).ToList() is { Count: > 0 } frozen
         ? $"The active adapter{(frozen.Count == 1 ? "" : "s")} {string.Join(", ", frozen.Select(name => $"'{name}'"))} {(frozen.Count == 1 ? "is" : "are")} frozen, as adapters from a folder are by default: load with trainable: true, or call Unfreeze(\"{frozen[0]}\")."
         : active.Count > 0 ? $"The active adapters ({string.Join(", ", active)}) have no trainable tensor: activate one that has."
         : adapters.Count > 0 ? $"No adapter is active: Activate one of {string.Join(", ", adapters.Keys)}."

@@ -93,7 +93,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
         {
             RequireLoaded();
             RequireFree(name);
-            Put(name, Make(name, options, prepare));
+            Attach(name, Make(name, options, prepare));
             SetLearning();
             if (active.Count == 0) Activate(name);
         }
@@ -110,7 +110,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
             RequireUnmerged("HotSwap");
             var next = Make(name, options, prepare);
             next.IsFrozen = old.IsFrozen;
-            Put(name, next);
+            Attach(name, next);
             SetLearning();
             lock (guard) old.Release();
         }

@@ -130,8 +130,8 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>Replaces the module's weight, and its bias if there is one, by tensors of any shape. Modules that are tied to this one must be tied again.</summary>
     internal void Replace(Tensor newWeight, Tensor? newBias = null)
     {
-        weight = Put("weight", weight, newWeight);
-        if (bias is not null && newBias is not null) bias = Put("bias", bias, newBias);
+        weight = Register("weight", weight, newWeight);
+        if (bias is not null && newBias is not null) bias = Register("bias", bias, newBias);
     }
 
     /// <summary>Holds the weight in another form than a parameter. The parameter is disposed, and the module no longer has it.</summary>
@@ -152,7 +152,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         storage = values;
     }
 
-    private Parameter Put(string name, Parameter old, Tensor value)
+    private Parameter Register(string name, Parameter old, Tensor value)
     {
         var parameter = new Parameter(value, old.requires_grad);
         parameter.DetachFromDisposeScope();

@@ -15,12 +15,12 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
-        if (RmsNormKernel.Takes(input, weight)) return RmsNormKernel.Run(input, weight, epsilon, offset);
+        if (RmsNormKernel.Supports(input, weight)) return RmsNormKernel.Run(input, weight, epsilon, offset);
         // Computed in float32 for any input dtype, as in all published models.
         using var x = input.to_type(ScalarType.Float32);
         using var square = x.square();
         using var mean = square.mean([-1], keepdim: true);
-        using var shifted = mean.add(Kept(epsilon), One);
+        using var shifted = mean.add(Constant(epsilon), One);
         using var scale = shifted.rsqrt();
         using var normal = x.mul(scale);
         if (offset == 0)
@@ -29,7 +29,7 @@ public sealed class RmsNorm(long size, double epsilon, double offset = 0, Scalar
             return cast.mul(weight);
         }
         using var wide = weight.to_type(ScalarType.Float32);
-        using var gain = wide.add(Kept(offset), One);
+        using var gain = wide.add(Constant(offset), One);
         using var y = normal.mul(gain);
         return y.to_type(input.dtype);
     }

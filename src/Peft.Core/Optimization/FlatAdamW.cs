@@ -47,15 +47,15 @@ public sealed class FlatAdamW : IDisposable
         var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);
         var root = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
         var smallest = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
-        Scalar rootCorrection = Kept(root);
-        Scalar beta2 = Kept(options.Beta2);
-        Scalar rest2 = Kept(1 - options.Beta2);
-        Scalar epsilon = Kept(smallest);
+        Scalar rootCorrection = Constant(root);
+        Scalar beta2 = Constant(options.Beta2);
+        Scalar rest2 = Constant(1 - options.Beta2);
+        Scalar epsilon = Constant(smallest);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (buffer, mean, square, rest1) in moments)
         {
-            if (TensorMemory.Takes(buffer.Values))
+            if (TensorMemory.Supports(buffer.Values))
             {
                 foreach (var range in buffer.Ranges)
                 {
@@ -71,8 +71,8 @@ public sealed class FlatAdamW : IDisposable
             foreach (var range in buffer.Ranges)
             {
                 var (rate, decay) = RateAndDecay(range, scheduleFactor);
-                Scalar keep = Kept(1 - rate * decay);
-                Scalar step = Kept(-(rate / meanCorrection));
+                Scalar keep = Constant(1 - rate * decay);
+                Scalar step = Constant(-(rate / meanCorrection));
                 buffer.Values.narrow(0, range.Start, range.Length)
                     .mul_(keep)
                     .addcdiv_(mean.narrow(0, range.Start, range.Length), denominator.narrow(0, range.Start, range.Length), step);

@@ -122,7 +122,7 @@ public sealed class FlatParameters : IDisposable
         if (!(factor < 1)) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Scalar scalar = Kept(factor);
+        Scalar scalar = Constant(factor);
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
     }
 

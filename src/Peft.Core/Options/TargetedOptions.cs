@@ -39,7 +39,7 @@ public abstract record TargetedOptions : AdapterOptions
     [JsonIgnore] protected virtual string BiasMode => "none";
 
     /// <summary>True if the options need no target modules, because they name something else to adapt.</summary>
-    [JsonIgnore] protected internal virtual bool MayTargetNothing => false;
+    [JsonIgnore] protected internal virtual bool TargetsAreOptional => false;
 
     /// <summary>True if every bias of the model is trained.</summary>
     internal bool TrainsAllBiases => BiasMode == "all";
@@ -83,7 +83,7 @@ public abstract record TargetedOptions : AdapterOptions
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var (created, shared) = targets.Count > 0 || MayTargetNothing ? CreateLayers(targets, model) : ([], null);
+        var (created, shared) = targets.Count > 0 || TargetsAreOptional ? CreateLayers(targets, model) : ([], null);
         var layers = new List<AdapterLayer>();
         using var next = created.GetEnumerator();
         while (true)

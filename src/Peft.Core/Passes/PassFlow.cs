@@ -3,4 +3,4 @@ namespace Peft;
 /// <summary>The passes and scopes of one flow of a program (a thread, and what it awaits or starts).</summary>
 /// <param name="Scope">The innermost scope that the flow has opened, possibly one that has ended.</param>
 /// <param name="Pass">The pass that surrounds the flow.</param>
-internal sealed record PassFlow(PassScope? Scope, PassLease? Pass);
+internal sealed record PassFlow(PassScope? Scope, PassHandle? Pass);

@@ -7,12 +7,12 @@ namespace Peft;
 internal sealed class PassGate
 {
     private readonly object door = new();
-    private readonly List<PassLease> open = [];
+    private readonly List<PassHandle> open = [];
     private int waiting;
     private int? changer;   // id of the thread that makes a change
 
     /// <summary>Enters a pass. A nested pass does not wait, since a change may be waiting for the outer pass.</summary>
-    public void Enter(PassLease pass, bool isNested)
+    public void Enter(PassHandle pass, bool isNested)
     {
         lock (door)
         {
@@ -22,7 +22,7 @@ internal sealed class PassGate
     }
 
     /// <summary>Leaves a pass.</summary>
-    public void Leave(PassLease pass)
+    public void Leave(PassHandle pass)
     {
         lock (door)
         {

@@ -51,7 +51,7 @@ public sealed class PassPositions
     private Tensor Mean(Tensor values, Tensor? real)
     {
         if (real is not null) values = values.mul(real);
-        if (!IsCausal) return values.sum(1, keepdim: true).div(real?.sum(1, keepdim: true).clamp(min: Kept(1)) ?? tensor((double)values.shape[1], values.dtype, values.device));
-        return values.cumsum(1).div(real?.cumsum(1).clamp(min: Kept(1)) ?? arange(Kept(1), Kept(values.shape[1] + 1), One, values.dtype, values.device).view(1, -1, 1));
+        if (!IsCausal) return values.sum(1, keepdim: true).div(real?.sum(1, keepdim: true).clamp(min: Constant(1)) ?? tensor((double)values.shape[1], values.dtype, values.device));
+        return values.cumsum(1).div(real?.cumsum(1).clamp(min: Constant(1)) ?? arange(Constant(1), Constant(values.shape[1] + 1), One, values.dtype, values.device).view(1, -1, 1));
     }
 }

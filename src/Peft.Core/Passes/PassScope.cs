@@ -7,7 +7,7 @@ namespace Peft;
 internal sealed class PassScope : IDisposable
 {
     private readonly PeftModel model;
-    private readonly Action<PassDraft> say;
+    private readonly Action<PassBuilder> say;
     private PassState? known;
     private (int Model, int Chain) knownAt;
 
@@ -16,7 +16,7 @@ internal sealed class PassScope : IDisposable
     /// <param name="outer">The enclosing scope.</param>
     /// <param name="named">Adapters that the scope uses; they are kept alive until it ends.</param>
     /// <param name="say">Applies the settings of the scope to a draft.</param>
-    public PassScope(PeftModel model, string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassDraft> say)
+    public PassScope(PeftModel model, string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassBuilder> say)
     {
         (this.model, Kind, Outer, Named, this.say) = (model, kind, outer, named, say);
         Ended = outer?.Ended ?? new();
@@ -55,7 +55,7 @@ internal sealed class PassScope : IDisposable
         return state;
     }
 
-    private void Say(PassDraft draft)
+    private void Say(PassBuilder draft)
     {
         Outer?.Say(draft);
         if (!HasEnded) say(draft);

@@ -14,7 +14,7 @@ internal sealed class PassState
 
     /// <summary>Computes the state; the caller must release it.</summary>
     /// <exception cref="PeftException">A module does not support the settings.</exception>
-    public PassState(PeftModel model, PassDraft draft)
+    public PassState(PeftModel model, PassBuilder draft)
     {
         Draft = draft;
         Adapters = draft.AreEnabled ? draft.Adapters : [];
@@ -24,7 +24,7 @@ internal sealed class PassState
         if (PromptsOf(draft) is { } prompts && prompts.Any(row => row.Count > 0)) Prompts = new PromptStack(this, prompts);
     }
 
-    public PassDraft Draft { get; }
+    public PassBuilder Draft { get; }
 
     /// <summary>The adapters in effect, the innermost first; for adapters per row in the order of their first rows.</summary>
     public IReadOnlyList<Adapter> Adapters { get; }
@@ -89,7 +89,7 @@ internal sealed class PassState
         foreach (var site in sites.Values) site.ForgetFolded();
     }
 
-    private static IReadOnlyList<PromptLayer>[]? PromptsOf(PassDraft draft)
+    private static IReadOnlyList<PromptLayer>[]? PromptsOf(PassBuilder draft)
         => !draft.AreEnabled ? null
             : draft.Rows is { } rows ? [.. rows.Select(adapter => (IReadOnlyList<PromptLayer>)(adapter?.Prompt is { } own ? [own] : []))]
             : [[.. draft.Adapters.Select(adapter => adapter.Prompt).OfType<PromptLayer>()]];

@@ -12,7 +12,7 @@ internal sealed class SiteState
     private SiteState() { }
 
     /// <exception cref="PeftException">The module does not support the settings.</exception>
-    public SiteState(AdapterSite site, PassDraft draft)
+    public SiteState(AdapterSite site, PassBuilder draft)
     {
         if (!draft.AreEnabled || draft.IsDropped(site.Target))
         {

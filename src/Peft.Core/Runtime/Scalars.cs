@@ -19,22 +19,22 @@ public static class Scalars
     private static int count;
 
     /// <summary>The factor of a sum: <c>a.add(b, One)</c>. Without it TorchSharp creates one for each call, which the garbage collector may free too early.</summary>
-    public static Scalar One { get; } = Kept(1);
+    public static Scalar One { get; } = Constant(1);
 
     /// <summary>A cached scalar.</summary>
-    public static Scalar Kept(double number) => Find(number) ?? Keep(number, number);
+    public static Scalar Constant(double number) => Find(number) ?? Keep(number, number);
 
     /// <summary>A cached scalar.</summary>
-    public static Scalar Kept(float number) => Find(number) ?? Keep(number, number);
+    public static Scalar Constant(float number) => Find(number) ?? Keep(number, number);
 
     /// <summary>A cached scalar.</summary>
-    public static Scalar Kept(long number) => Find(number) ?? Keep(number, number);
+    public static Scalar Constant(long number) => Find(number) ?? Keep(number, number);
 
     /// <summary>A cached scalar.</summary>
-    public static Scalar Kept(int number) => Find(number) ?? Keep(number, number);
+    public static Scalar Constant(int number) => Find(number) ?? Keep(number, number);
 
     /// <summary>A cached scalar.</summary>
-    public static Scalar Kept(bool value) => Find(value) ?? Keep(value, value);
+    public static Scalar Constant(bool value) => Find(value) ?? Keep(value, value);
 
     private static Scalar? Find(ValueType number) => Known.GetValueOrDefault(number);
 

@@ -48,7 +48,7 @@ internal static class TensorRules
     public static long? Outside(Tensor ids, long count)
     {
         using var scope = NewDisposeScope();
-        var outside = ids.lt(Kept(0)).logical_or(ids.ge(Kept(count)));
+        var outside = ids.lt(Constant(0)).logical_or(ids.ge(Constant(count)));
         return outside.any().item<bool>() ? ids.masked_select(outside)[0].to_type(ScalarType.Int64).item<long>() : null;
     }
 }

@@ -10,7 +10,7 @@ internal static class TargetMatcher
     public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Match(TargetedOptions options, ModelTree model)
     {
         var selector = options.TargetModules ?? Default(options, model);
-        if (selector is null || (selector is { Pattern: null, Names.Count: 0 } && options.MayTargetNothing)) return ([], options);
+        if (selector is null || (selector is { Pattern: null, Names.Count: 0 } && options.TargetsAreOptional)) return ([], options);
         var matches = model.Targets.Where(target => Selects(selector, options, target.Path, model, target)).ToList();
         RequireMatches(selector, options, matches, model);
 
@@ -37,7 +37,7 @@ internal static class TargetMatcher
     private static ModuleSelector? Default(TargetedOptions options, ModelTree model)
     {
         if (options.DefaultTargets(model) is { } usual) return usual;
-        if (options.MayTargetNothing) return null;
+        if (options.TargetsAreOptional) return null;
         throw new TargetNotFoundException(
             $"{options.PeftType} has no default targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is not a pretrained transformer")}. " +
             $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{TargetHints.Outline(model)}");

@@ -15,6 +15,7 @@ internal static class Evaluator
         var (losses, weight) = (0.0, 0.0);
         var model = trainer.Model.Module as IOutputModel;
         var measurement = model is null ? null : data.Measure();
+        using var collected = new TrainingMetrics();
         using var modes = new ModuleModes(trainer.Model.Module);
         trainer.Model.Module.eval();
         try
@@ -26,11 +27,11 @@ internal static class Evaluator
                 using var scope = NewDisposeScope();
                 using var batch = data.GetBatch(rows).To(device);
                 if (batch.Weight <= 0) continue;   // nothing to measure: all labels are ignored
-                var (loss, output) = measurement is null ? (trainer.LossOf(batch), null) : model!.LossAndOutput(batch);
+                var (loss, output) = measurement is null ? (trainer.Goal.Loss(batch, collected), null) : model!.LossAndOutput(batch);
                 if (output is not null)
                 {
                     measurement!.Add(rows, output);
-                    if (trainer.Loss is { } own) loss = own(batch);
+                    if (trainer.Goal is not ModelObjective) loss = trainer.Goal.Loss(batch, collected);
                 }
                 losses += Value(loss) * batch.Weight;
                 for (var i = 0; i < functions.Count; i++) sums[i] += Value(functions[i].Value(batch)) * batch.Weight;
@@ -38,7 +39,7 @@ internal static class Evaluator
             }
             if (weight == 0)
                 throw new DatasetException($"There is nothing to evaluate in {data.Name}: all labels of its {data.Count} rows are ignored.");
-            var metrics = new Dictionary<string, double>(StringComparer.Ordinal);
+            var metrics = new Dictionary<string, double>(collected.Means(), StringComparer.Ordinal);
             foreach (var (name, value) in measurement?.Result() ?? new Dictionary<string, double>()) metrics[name] = value;
             for (var i = 0; i < functions.Count; i++) metrics[functions[i].Key] = sums[i] / weight;
             foreach (var (name, value) in trainer.EvaluationMetrics?.Invoke(cancellationToken) ?? new Dictionary<string, double>()) metrics[name] = value;

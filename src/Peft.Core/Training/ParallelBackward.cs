@@ -19,13 +19,13 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     private bool tried, refused;
 
     /// <inheritdoc/>
-    public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed)
+    public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
         if (refused || most < 2) return null;
         var divided = new List<IReadOnlyList<Batch>>();
         try
         {
-            foreach (var batch in batches) divided.Add(((ILossModel)trainer.Model.Module).Divide(batch, most));
+            foreach (var batch in batches) divided.Add(trainer.Goal.Divide(batch, most));
             if (divided.TrueForAll(parts => parts.Count == 1)) return null;
             if (threads is null)
             {
@@ -34,7 +34,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             }
             if (!tried && !MayRunApart(divided, seed)) return null;
             tried = true;
-            return Add(divided);
+            return Add(divided, metrics);
         }
         finally
         {
@@ -53,7 +53,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         var device = trainer.Model.Trainables[0].Value.device;
         var bytes = parameters.Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
-        if (device.type != DeviceType.CPU || trainer.Loss is not null || bytes > MaxGradientBytes) return 1;
+        if (device.type != DeviceType.CPU || bytes > MaxGradientBytes) return 1;
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 
@@ -64,12 +64,13 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         using var scope = NewDisposeScope();
         var before = get_rng_state();
         var fits = true;
+        using var ignored = new TrainingMetrics();
         foreach (var parts in divided)
         {
             threads!.Run([.. parts.Select(part => new Action(() =>
             {
                 using var inner = NewDisposeScope();
-                var loss = trainer.LossOf(part);
+                var loss = trainer.Goal.Loss(part, ignored);
                 if (loss.numel() != 1 || !loss.requires_grad) fits = false;
             }))]);
         }
@@ -82,7 +83,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return fits;
     }
 
-    private (Tensor Loss, IReadOnlyList<string> Missing) Add(List<IReadOnlyList<Batch>> divided)
+    private (Tensor Loss, IReadOnlyList<string> Missing) Add(List<IReadOnlyList<Batch>> divided, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
         var weight = divided.Sum(parts => parts.Sum(part => part.Weight));
@@ -91,7 +92,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         foreach (var parts in divided)
         {
             var losses = new Tensor[parts.Count];
-            threads!.Run([.. parts.Select((part, i) => new Action(() => losses[i] = Backward(part, part.Weight / weight, copies[i])))]);
+            threads!.Run([.. parts.Select((part, i) => new Action(() => losses[i] = Backward(part, part.Weight / weight, copies[i], metrics)))]);
             for (var i = 0; i < parts.Count; i++)
             {
                 using var loss = losses[i];
@@ -103,10 +104,10 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return (total!.MoveToOuterDisposeScope(), [.. parameters.Tensors.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
     }
 
-    private Tensor Backward(Batch part, double share, GradientCopy into)
+    private Tensor Backward(Batch part, double share, GradientCopy into, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
-        var loss = trainer.LossOf(part).mul(Kept(share));
+        var loss = trainer.Goal.Loss(part, metrics).mul(Constant(share));
         into.Fill(autograd.grad([loss], tensors, allow_unused: true));
         return loss.detach().DetachFromDisposeScope();
     }

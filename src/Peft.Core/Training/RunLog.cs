@@ -14,6 +14,7 @@ internal sealed class RunLog : IDisposable
     private readonly SummaryWriter? board;
     private readonly StreamWriter? lines;
     private readonly string places;
+    private readonly TrainingMetrics metrics = new();
 
     /// <param name="options">Options with the TensorBoard folder and the JSON Lines file.</param>
     /// <param name="logger">The logger.</param>
@@ -26,8 +27,16 @@ internal sealed class RunLog : IDisposable
         if (options.JsonLogFile is { } file) lines = Named(() => Open(file, resumedStep));
     }
 
+    /// <summary>Adds the metrics of a step to the means that are logged next.</summary>
+    public void Add(TrainingProgress step)
+    {
+        foreach (var (name, value) in step.Metrics) metrics.Add(name, value);
+    }
+
     public void Step(TrainingProgress step)
     {
+        var means = metrics.Means();
+        metrics.Dispose();
         TrainingLog.Step(logger, step.Step, step.TotalSteps, step.Loss, step.GradientNorm, step.LearningRate);
         Write(step.Step, new Dictionary<string, double>
         {
@@ -35,7 +44,7 @@ internal sealed class RunLog : IDisposable
             ["train/gradient_norm"] = step.GradientNorm,
             ["train/learning_rate"] = step.LearningRate,
             ["train/epoch"] = step.Epoch,
-        });
+        }.Concat(means.Select(metric => new KeyValuePair<string, double>("train/" + metric.Key, metric.Value))));
     }
 
     public void Evaluated(EvaluationResult evaluation)
@@ -47,6 +56,7 @@ internal sealed class RunLog : IDisposable
 
     public void Dispose()
     {
+        metrics.Dispose();
         try
         {
             lines?.Dispose();

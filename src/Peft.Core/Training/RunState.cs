@@ -14,6 +14,7 @@ internal sealed class RunState
     public const string TensorFileName = "training_state.safetensors";
     private const string ParameterPrefix = "parameter.";
     private const string ModelPrefix = "model.";
+    private const string ObjectivePrefix = "objective.";
     private const int MostBytes = 1 << 30;   // one loss per step
 
     public int Step { get; set; }
@@ -35,17 +36,18 @@ internal sealed class RunState
     /// <summary>The settings that determine the data order.</summary>
     public required DataOrder Order { get; set; }
 
-    public void Save(string folder, ITrainable model, FlatAdamW optimizer)
+    public void Save(string folder, ITrainable model, FlatAdamW optimizer, Objective objective)
     {
         using var scope = NewDisposeScope();
         var tensors = new Dictionary<string, Tensor>(optimizer.GetState(), StringComparer.Ordinal);
         foreach (var (name, value) in ModelTensors(model)) tensors[name] = value;
+        foreach (var (name, value) in objective.SaveState()) tensors[ObjectivePrefix + name] = value;
         SafetensorsWriter.Write(Path.Combine(folder, TensorFileName), tensors);
         AtomicFile.Write(Path.Combine(folder, FileName), file => JsonSerializer.Serialize(file, this, RunStateJson.Default.RunState));
     }
 
     /// <summary>Loads a checkpoint's state, and restores its parameters and, if an optimizer is given, its moments.</summary>
-    public static RunState Load(string folder, ITrainable model, FlatAdamW? optimizer)
+    public static RunState Load(string folder, ITrainable model, FlatAdamW? optimizer, Objective? objective = null)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -55,6 +57,7 @@ internal sealed class RunState
         var tensors = ReadTensors(Path.Combine(folder, TensorFileName));
         var copies = ModelTensors(model).Select(own => (own.Value, From: NamedTensors.Get(tensors, own.Key, own.Value.shape))).ToList();
         optimizer?.SetState(tensors);
+        objective?.LoadState(tensors.Where(pair => pair.Key.StartsWith(ObjectivePrefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[ObjectivePrefix.Length..], pair => pair.Value, StringComparer.Ordinal));
         foreach (var (to, from) in copies) to.copy_(from);   // after all were checked
         return state;
     }
@@ -95,7 +98,7 @@ internal sealed class RunState
 }
 
 /// <summary>All settings that determine the order of the training rows.</summary>
-internal sealed record DataOrder(int Rows, int BatchSize, int GradientAccumulation, int Seed, bool Shuffle, bool GroupByLength);
+internal sealed record DataOrder(int Rows, int BatchSize, int GradientAccumulation, int Seed, bool Shuffle, bool GroupByLength, int StepsPerBatch);
 
 [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, WriteIndented = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(RunState))]

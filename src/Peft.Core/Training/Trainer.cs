@@ -33,6 +33,9 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// </summary>
     public Func<Batch, Tensor>? Loss { get; init; }
 
+    /// <summary>What training minimizes; null for <see cref="Loss"/>, or the module's own loss. Only one of the two can be set.</summary>
+    public Objective? Objective { get; init; }
+
     /// <summary>
     /// Metrics of an evaluation in addition to those of its dataset (<see cref="TrainingDataset.Metrics"/>): scalar means over a batch, averaged with
     /// <see cref="Batch.Weight"/>.
@@ -103,8 +106,10 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>True if larger values of the best metric are better; null if unknown.</summary>
     internal bool? GreaterIsBetter => Options.GreaterIsBetter ?? (Options.BestMetric == "loss" ? false : DatasetMetrics.FirstOrDefault(metric => metric.Name == Options.BestMetric)?.GreaterIsBetter);
 
-    /// <summary>The loss that training minimizes, without the method's penalty.</summary>
-    internal Tensor LossOf(Batch batch) => Loss is { } loss ? loss(batch) : ((ILossModel)Model.Module).Loss(batch);
+    /// <summary>What training minimizes, without the method's penalty.</summary>
+    internal Objective Goal => goal ??= Objective ?? (Loss is { } loss ? new DelegateObjective(loss) : new ModelObjective((ILossModel)Model.Module));
+
+    private Objective? goal;
 
     private static string? LengthError(TrainingDataset? data)
     {
@@ -123,11 +128,13 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     {
         List<string> errors = [.. NullValues.Errors(Options)];
         if (errors.Count == 0) errors.AddRange(Options.Errors());
-        if (Model.Trainables.Count == 0) errors.Add(Model is PeftModel peft ? peft.NothingLearns : "The model has no trainable tensor: unfreeze the parameters to train.");
+        if (Model.Trainables.Count == 0) errors.Add(Model is PeftModel peft ? peft.NothingTrainable : "The model has no trainable tensor: unfreeze the parameters to train.");
         if (Data.Count == 0) errors.Add($"The dataset {Data.Name} has no rows.");
         if (Evaluation?.Count == 0) errors.Add($"The evaluation dataset {Evaluation.Name} has no rows.");
         if (Options.GroupByLength) errors.AddRange(new[] { evaluateOnly ? null : Data, Evaluation }.Select(LengthError).OfType<string>());
-        if (Loss is null && Model.Module is not ILossModel)
+        if (Objective is not null && Loss is not null) errors.Add("Both Objective and Loss are set: set one of them.");
+        if (Objective is not null) errors.AddRange(Objective.Errors(Model, Options));
+        if (Objective is null && Loss is null && Model.Module is not ILossModel)
             errors.Add($"{Model.Module.GetType().Name} is not an ILossModel and the trainer's Loss is not set: set Loss to a function from batch to mean loss.");
         if (Evaluation is null)
         {
@@ -138,7 +145,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         foreach (var data in evaluateOnly ? [] : new[] { Data }.Append(Evaluation).OfType<TrainingDataset>().Distinct()) errors.AddRange(data.Errors(Model.Module));
         if (evaluateOnly) errors.AddRange(Evaluation!.Errors(Model.Module));
         var known = Metrics.Keys.Concat(DatasetMetrics.Select(metric => metric.Name)).Prepend("loss").ToList();
-        if (EvaluationMetrics is null && !known.Contains(Options.BestMetric)) errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", known)}.");
+        if (EvaluationMetrics is null && Objective is null && !known.Contains(Options.BestMetric)) errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", known)}.");
         else if (GreaterIsBetter is null) errors.Add($"BestMetric is '{Options.BestMetric}', but it is unknown whether larger is better: set GreaterIsBetter.");
         if (!evaluateOnly && Options is { ResumeFrom: null, OutputFolder: { } folder } && FindLastCheckpoint(folder) is { } last)
             errors.Add($"OutputFolder {folder} holds checkpoints of another run, the last being {last}: set ResumeFrom to resume from it, or choose another folder.");

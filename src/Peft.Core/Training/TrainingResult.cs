@@ -33,7 +33,11 @@ public sealed record EvaluationResult(int Step, double Loss, IReadOnlyDictionary
 /// <param name="Elapsed">Duration of the step.</param>
 /// <param name="LastEvaluation">The latest evaluation so far.</param>
 public sealed record TrainingProgress(
-    int Step, int TotalSteps, double Epoch, double Loss, double GradientNorm, double LearningRate, long Tokens, TimeSpan Elapsed, EvaluationResult? LastEvaluation);
+    int Step, int TotalSteps, double Epoch, double Loss, double GradientNorm, double LearningRate, long Tokens, TimeSpan Elapsed, EvaluationResult? LastEvaluation)
+{
+    /// <summary>Metrics of the objective (<see cref="Trainer.Objective"/>) in this step, by name.</summary>
+    public IReadOnlyDictionary<string, double> Metrics { get; init; } = new Dictionary<string, double>();
+}
 
 /// <summary>The result of a run.</summary>
 public sealed record TrainingResult

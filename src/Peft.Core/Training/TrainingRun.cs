@@ -42,7 +42,7 @@ internal sealed class TrainingRun : IDisposable
         try
         {
             var batchesPerEpoch = DivideUp(trainer.Data.Count, options.BatchSize);
-            stepsPerEpoch = DivideUp(batchesPerEpoch, options.GradientAccumulation);
+            stepsPerEpoch = checked(DivideUp(batchesPerEpoch, options.GradientAccumulation) * trainer.Goal.StepsPerBatch);
             totalSteps = options.MaxSteps ?? checked(options.Epochs * stepsPerEpoch);
             warmupSteps = options.WarmupSteps > 0 ? options.WarmupSteps : (int)Math.Ceiling(options.WarmupRatio * totalSteps);
             control = new(totalSteps);
@@ -59,10 +59,10 @@ internal sealed class TrainingRun : IDisposable
 
     public TrainingResult Run()
     {
-        trainer.Model.Module.train();
+        trainer.Model.Module.train(trainer.Goal.UsesDropout);
         TrainingLog.Started(trainer.Logger, parameters.Tensors.Count, parameters.Buffers.Sum(buffer => buffer.Slices.Sum(slice => slice.Length)),
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
-        foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings)) TrainingLog.Warning(trainer.Logger, warning);
+        foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings).Concat(trainer.Goal.Warnings(trainer.Model, options))) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
         using var step = new TrainingStep(trainer, parameters, optimizer);
         if (state.EvaluationDue) Evaluate();
@@ -94,9 +94,9 @@ internal sealed class TrainingRun : IDisposable
 
     private RunState Start()
     {
-        var order = new DataOrder(trainer.Data.Count, options.BatchSize, options.GradientAccumulation, options.Seed, options.Shuffle, options.GroupByLength);
+        var order = new DataOrder(trainer.Data.Count, options.BatchSize, options.GradientAccumulation, options.Seed, options.Shuffle, options.GroupByLength, trainer.Goal.StepsPerBatch);
         if (options.ResumeFrom is not { } folder) return new() { Order = order };
-        var loaded = RunState.Load(folder, trainer.Model, optimizer);
+        var loaded = RunState.Load(folder, trainer.Model, optimizer, trainer.Goal);
         lastCheckpoint = folder;
         return loaded.Order == order
             ? loaded
@@ -120,7 +120,10 @@ internal sealed class TrainingRun : IDisposable
         stepTime += elapsed;
         tokens += outcome.Tokens;
         return new(state.Step, totalSteps, (double)state.Step / stepsPerEpoch, outcome.Loss, outcome.GradientNorm, factor * optimizer.LearningRate,
-            outcome.Tokens, elapsed, state.Evaluations is [.., var last] ? last : null);
+            outcome.Tokens, elapsed, state.Evaluations is [.., var last] ? last : null)
+        {
+            Metrics = outcome.Metrics,
+        };
     }
 
     // Called before the gradients are zeroed, since methods that rank their parts by importance read them.
@@ -129,6 +132,7 @@ internal sealed class TrainingRun : IDisposable
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         trainer.Model.AfterStep(state.Step, totalSteps);
+        trainer.Goal.AfterStep(state.Step);
     }
 
     private IReadOnlyList<int[]> RowsOf(int step)
@@ -139,7 +143,7 @@ internal sealed class TrainingRun : IDisposable
             epochBatches = trainer.Data.Batches(options.BatchSize, options.Shuffle ? options.Seed : null, epoch, options.GroupByLength);
             loadedEpoch = epoch;
         }
-        var start = position * options.GradientAccumulation;
+        var start = position / trainer.Goal.StepsPerBatch * options.GradientAccumulation;
         return [.. epochBatches.Skip(start).Take(options.GradientAccumulation)];
     }
 
@@ -148,7 +152,8 @@ internal sealed class TrainingRun : IDisposable
     private bool AfterStep(TrainingProgress step)
     {
         meter.Record(step);
-        if (step.Step == 1 || step.Step == totalSteps || step.Step % options.LogEverySteps == 0) log!.Step(step);
+        log!.Add(step);
+        if (step.Step == 1 || step.Step == totalSteps || step.Step % options.LogEverySteps == 0) log.Step(step);
         progress?.Report(step);
         foreach (var callback in trainer.Callbacks) callback.OnStepEnd(step, control);
         if (EndsEpoch)
@@ -214,7 +219,7 @@ internal sealed class TrainingRun : IDisposable
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
             trainer.Model.Save(path);
-            state.Save(path, trainer.Model, optimizer);
+            state.Save(path, trainer.Model, optimizer, trainer.Goal);
         });
         if (options.KeepCheckpoints is { } keep) CheckpointFolder.Prune(folder, keep, BestCheckpoint());
         TrainingLog.Saved(trainer.Logger, lastCheckpoint);

@@ -9,13 +9,15 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     private readonly Device device = trainer.Model.Trainables[0].Value.device;
     private readonly IBackward[] ways = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];   // the first that can run the batches
     private bool first = true;
+    private static readonly Dictionary<string, double> None = [];
 
     /// <summary>The result of a step.</summary>
     /// <param name="Loss">Loss over all batches.</param>
     /// <param name="GradientNorm">Norm before clipping.</param>
     /// <param name="Tokens">Number of tokens without padding.</param>
+    /// <param name="Metrics">Metrics of the objective.</param>
     /// <param name="Skipped">True if the update was skipped because the loss or gradient was not finite.</param>
-    public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, bool Skipped);
+    public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped);
 
     /// <param name="step">Number of steps done before.</param>
     /// <param name="rows">Rows of each batch.</param>
@@ -25,11 +27,14 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         var seed = (long)SplitMix64.Mix(options.Seed, step);
         manual_seed(seed);
         using var scope = NewDisposeScope();
-        var batches = new List<Batch>();
+        using var metrics = new TrainingMetrics();
+        var loaded = new List<Batch>();
+        IReadOnlyList<Batch> batches = loaded;
         try
         {
-            foreach (var batchRows in rows) batches.Add(Load(batchRows));
-            var (loss, missing) = AddPenalty(ways.Select(way => way.Run(batches, seed)).First(result => result is not null)!.Value);
+            foreach (var batchRows in rows) loaded.Add(Load(batchRows));
+            using (no_grad()) batches = trainer.Goal.Prepare(loaded, step, metrics);
+            var (loss, missing) = AddPenalty(ways.Select(way => way.Run(batches, seed, metrics)).First(result => result is not null)!.Value);
             if (first)
             {
                 CheckReached();
@@ -41,7 +46,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
                 using (no_grad()) transform(parameters.Tensors);
                 parameters.BindGradients();
             }
-            var outcome = Measure(loss) with { Tokens = batches.Sum(batch => batch.Tokens) };
+            var outcome = Measure(loss) with { Tokens = batches.Sum(batch => batch.Tokens), Metrics = metrics.Means() };
             if (outcome.Skipped)
             {
                 if (options.NonFinite == NonFinitePolicy.Throw) throw NotFinite(step, rows, outcome);
@@ -55,7 +60,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         }
         finally
         {
-            foreach (var batch in batches) batch.Dispose();
+            foreach (var batch in batches.Union(loaded)) batch.Dispose();
         }
     }
 
@@ -96,7 +101,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         var norm = parameters.GradientNorm();
         var numbers = stack([loss.reshape([]).to(norm.device).to_type(norm.dtype), norm]).cpu().data<float>();
         var (lossValue, normValue) = ((double)numbers[0], (double)numbers[1]);
-        return new(lossValue, normValue, 0, !double.IsFinite(lossValue) || !double.IsFinite(normValue));
+        return new(lossValue, normValue, 0, None, !double.IsFinite(lossValue) || !double.IsFinite(normValue));
     }
 
     private void CheckReached()

@@ -8,7 +8,7 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
     private bool first = true;
 
     /// <inheritdoc/>
-    public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed)
+    public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
         if (first) parameters.UnbindGradients();   // otherwise a missing gradient goes unnoticed
         var weight = batches.Sum(batch => batch.Weight);
@@ -16,8 +16,8 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
         foreach (var batch in batches)
         {
             using var scope = NewDisposeScope();
-            var loss = Checked(trainer.LossOf(batch));
-            var part = batches.Count == 1 ? loss : loss.mul(Kept(batch.Weight / weight));
+            var loss = Checked(trainer.Goal.Loss(batch, metrics));
+            var part = batches.Count == 1 ? loss : loss.mul(Constant(batch.Weight / weight));
             part.backward();
             var value = part.detach();
             total = (total is null ? value : total.add(value, One)).MoveToOuterDisposeScope();

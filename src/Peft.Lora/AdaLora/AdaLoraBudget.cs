@@ -23,7 +23,7 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
     {
         if (options.OrthogonalityWeight == 0) return null;
         var distances = layers.SelectMany(layer => layer.Distances()).ToList();
-        return stack([.. distances]).sum().mul(Kept(options.OrthogonalityWeight / distances.Count));
+        return stack([.. distances]).sum().mul(Constant(options.OrthogonalityWeight / distances.Count));
     }
 
     public void AfterStep(int step, int totalSteps)

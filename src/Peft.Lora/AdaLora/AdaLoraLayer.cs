@@ -37,7 +37,7 @@ internal sealed class AdaLoraLayer : FactoredLayer
 
     private Parameter B => factors[2].Value;
 
-    protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(Scalars.Kept(scaling)));
+    protected override (Tensor A, Tensor B) Factors() => (A.mul(E), B.mul(Scalars.Constant(scaling)));
 
     /// <summary>Number of singular values before pruning.</summary>
     public long InitialRank => Rank;
@@ -48,7 +48,7 @@ internal sealed class AdaLoraLayer : FactoredLayer
     /// <summary>For each initial singular value, true if it has not been pruned.</summary>
     public IReadOnlyList<bool> KeptRanks()
     {
-        using var flags = kept.gt(Scalars.Kept(0)).cpu();
+        using var flags = kept.gt(Scalars.Constant(0)).cpu();
         return [.. flags.data<bool>()];
     }
 
@@ -67,8 +67,8 @@ internal sealed class AdaLoraLayer : FactoredLayer
         {
             if (factor.Value.grad is not { } gradient) continue;
             var now = factor.Value.mul(gradient).abs();
-            factor.Sensitivity.mul_(Scalars.Kept(sensitivitySmoothing)).add_(now, alpha: Scalars.Kept(1 - sensitivitySmoothing));
-            factor.Uncertainty.mul_(Scalars.Kept(uncertaintySmoothing)).add_(now.sub(factor.Sensitivity).abs(), alpha: Scalars.Kept(1 - uncertaintySmoothing));
+            factor.Sensitivity.mul_(Scalars.Constant(sensitivitySmoothing)).add_(now, alpha: Scalars.Constant(1 - sensitivitySmoothing));
+            factor.Uncertainty.mul_(Scalars.Constant(uncertaintySmoothing)).add_(now.sub(factor.Sensitivity).abs(), alpha: Scalars.Constant(1 - uncertaintySmoothing));
         }
     }
 

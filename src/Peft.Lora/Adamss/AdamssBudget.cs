@@ -16,7 +16,7 @@ internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLa
         foreach (var factor in all.SelectMany(Factors))
         {
             // Momentum and weight decay would still change factors that have no gradient.
-            factor.Value.copy_(where(factor.Active!.gt(Kept(0)), factor.Value, factor.Held!));
+            factor.Value.copy_(where(factor.Active!.gt(Constant(0)), factor.Value, factor.Held!));
             factor.Held!.copy_(factor.Value);
         }
         var now = step - 1;   // the schedule counts from 0
@@ -41,8 +41,8 @@ internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLa
     {
         if (factor.Value.grad is not { } gradient) return;
         var sensitivity = factor.Value.mul(gradient).abs();
-        factor.Uncertainty!.mul_(Kept(options.UncertaintySmoothing)).add_(sensitivity.sub(factor.Importance!).abs(), alpha: Kept(1 - options.UncertaintySmoothing));
-        factor.Importance!.mul_(Kept(options.ImportanceSmoothing)).add_(sensitivity, alpha: Kept(1 - options.ImportanceSmoothing));
+        factor.Uncertainty!.mul_(Constant(options.UncertaintySmoothing)).add_(sensitivity.sub(factor.Importance!).abs(), alpha: Constant(1 - options.UncertaintySmoothing));
+        factor.Importance!.mul_(Constant(options.ImportanceSmoothing)).add_(sensitivity, alpha: Constant(1 - options.ImportanceSmoothing));
     }
 
     private static void Keep(int count, IReadOnlyList<AdamssLayer.Subspace> all)

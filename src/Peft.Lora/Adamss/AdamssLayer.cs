@@ -64,7 +64,7 @@ internal sealed class AdamssLayer : DeltaLayer
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);
         var rank = Math.Min(options.SubspaceRank, s.shape[0]);
         // The threshold applies to the eigenvalues of the Gram matrix, which are squared singular values.
-        if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(Kept(options.SvdThreshold))).sum().item<long>(), 1, rank);
+        if (options.UseDynamicRank) rank = Math.Clamp(s.square().gt(s[0].square().mul(Constant(options.SvdThreshold))).sum().item<long>(), 1, rank);
         return vt.narrow(0, 0, rank).contiguous();
     }
 
@@ -87,6 +87,6 @@ internal sealed class AdamssLayer : DeltaLayer
     public sealed record Factor(Parameter Value, Parameter? Importance, Parameter? Uncertainty, Parameter? Held, Parameter? Active)
     {
         /// <summary>The value for a forward pass, detached once the factor is frozen.</summary>
-        public Tensor Used => Active is null ? Value : where(Active.gt(Kept(0)), Value, Value.detach());
+        public Tensor Used => Active is null ? Value : where(Active.gt(Constant(0)), Value, Value.detach());
     }
 }

@@ -39,7 +39,7 @@ internal static class Clusters
     private static long[] Nearest(Tensor rows, Tensor centres)
     {
         using var scope = NewDisposeScope();
-        return [.. centres.square().sum(1).sub(rows.mm(centres.t()).mul(Kept(2))).argmin(1).data<long>()];
+        return [.. centres.square().sum(1).sub(rows.mm(centres.t()).mul(Constant(2))).argmin(1).data<long>()];
     }
 
     // An empty group takes the row that is farthest from its own centre.
@@ -47,7 +47,7 @@ internal static class Clusters
     {
         var count = (int)centres.shape[0];
         var groups = tensor(labels);
-        var sums = zeros_like(centres).index_add_(0, groups, rows, Kept(1));
+        var sums = zeros_like(centres).index_add_(0, groups, rows, Constant(1));
         var sizes = Enumerable.Range(0, count).Select(group => labels.LongCount(label => label == group)).ToArray();
         if (sizes.Contains(0))
         {

@@ -27,12 +27,12 @@ internal sealed class C3aLayer : DeltaLayer
             C3aInitialization.KaimingUniform => Uniform(1 / Math.Sqrt(target.In), shape),
             _ => Uniform(Math.Sqrt(6.0 / (target.In + target.Out)), shape),
         });
-        var line = arange(Kept(0), Kept(size), One, dtype: ScalarType.Int64, device: Device);
-        places = Frozen("c3a_places", line.unsqueeze(0).sub(line.unsqueeze(1)).remainder(Kept(size)).reshape(-1), saved: false);   // [k, j] → (j − k) mod b
+        var line = arange(Constant(0), Constant(size), One, dtype: ScalarType.Int64, device: Device);
+        places = Frozen("c3a_places", line.unsqueeze(0).sub(line.unsqueeze(1)).remainder(Constant(size)).reshape(-1), saved: false);   // [k, j] → (j − k) mod b
     }
 
     public override Tensor Delta()
-        => kernel.index_select(2, places).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Kept(Target.In));
+        => kernel.index_select(2, places).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Constant(Target.In));
 
     // Folding into the weight would compute the exact gradient.
     protected override double CostPerPosition => !exact && is_grad_enabled() ? 0 : base.CostPerPosition;
@@ -43,7 +43,7 @@ internal sealed class C3aLayer : DeltaLayer
     protected override Tensor? Multiply(Tensor input)
     {
         var x = input.reshape(-1, Target.In / size, size);
-        var w = kernel.div(Kept(Target.In));
+        var w = kernel.div(Constant(Target.In));
         if (exact || !is_grad_enabled() || !input.requires_grad) return Product(fft.rfft(x), fft.rfft(w).conj(), input);
         var output = Product(fft.rfft(x.detach()), fft.rfft(w).conj(), input);
         return output.add(StraightThrough.Of(Product(fft.rfft(x).conj(), fft.rfft(w.detach()), input)), One);

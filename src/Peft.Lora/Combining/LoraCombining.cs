@@ -84,7 +84,7 @@ public static class LoraCombining
     private static (Tensor A, Tensor B) Factors(List<(LoraLayer Layer, double Weight)> parts, CombinationOptions options, int rank, Target target)
     {
         if (options.Kind == Combination.Cat)
-            return (cat(parts.Select(part => part.Layer.PlainA.mul(Kept(part.Weight * part.Layer.Scaling))).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
+            return (cat(parts.Select(part => part.Layer.PlainA.mul(Constant(part.Weight * part.Layer.Scaling))).ToList(), 0), cat(parts.Select(part => part.Layer.PlainB).ToList(), 1));
         // Hugging Face PEFT weights whole updates, which already include the scaling, by weight times scaling. This reproduces its results.
         if (options.OnUpdates)
             return Decompose(TensorMixing.Mix(parts.Select(part => part.Layer.Delta()), [.. parts.Select(part => part.Weight * part.Layer.Scaling)], options), rank, options.Clamp);
@@ -104,7 +104,7 @@ public static class LoraCombining
         var (a, b) = (vt.narrow(0, 0, kept), u.narrow(1, 0, kept).mul(s.narrow(0, 0, kept)));
         if (clamp is not { } quantile) return (a, b);
         var limit = cat([a.reshape(-1), b.reshape(-1)]).quantile(tensor(quantile, a.dtype, a.device)).item<float>();
-        return (a.clamp(Kept(-limit), Kept(limit)), b.clamp(Kept(-limit), Kept(limit)));
+        return (a.clamp(Constant(-limit), Constant(limit)), b.clamp(Constant(-limit), Constant(limit)));
     }
 
     private static int Rank(List<int> ranks, CombinationOptions options) => options.Kind == Combination.Cat ? ranks.Sum() : options.Rank ?? ranks.Max();

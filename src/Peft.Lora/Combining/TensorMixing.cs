@@ -19,16 +19,16 @@ internal static class TensorMixing
     private static Tensor Agreeing(Tensor stack, Tensor weighted, bool byCount)
     {
         var sign = stack.sign();
-        var majority = (byCount ? sign : stack).sum(dim: 0).ge(Kept(0)).to_type(stack.dtype).mul(Kept(2)).sub(Kept(1));
+        var majority = (byCount ? sign : stack).sum(dim: 0).ge(Constant(0)).to_type(stack.dtype).mul(Constant(2)).sub(Constant(1));
         var agrees = sign.eq(majority);
-        return weighted.mul(agrees).sum(dim: 0).div(agrees.sum(dim: 0).clamp(min: Kept(1)));
+        return weighted.mul(agrees).sum(dim: 0).div(agrees.sum(dim: 0).clamp(min: Constant(1)));
     }
 
     private static Tensor Prune(Tensor tensor, CombinationOptions options) => options.Kind switch
     {
         Combination.Ties or Combination.TiesSvd or Combination.MagnitudePrune or Combination.MagnitudePruneSvd => KeepLargest(tensor, options.Density!.Value),
         Combination.DareLinear or Combination.DareLinearSvd or Combination.DareTies or Combination.DareTiesSvd
-            => tensor.mul(rand_like(tensor).lt(Kept(options.Density!.Value))).div(Kept(options.Density!.Value)),
+            => tensor.mul(rand_like(tensor).lt(Constant(options.Density!.Value))).div(Constant(options.Density!.Value)),
         _ => tensor,
     };
 

@@ -22,7 +22,7 @@ internal sealed class DeftLayer : FactoredLayer
         scaling = options.Alpha is { } alpha ? (double)alpha / Rank : 1;
         directions = Trainable("deft_P", Normal(0.02, target.Out, Rank));
         if (options.OnlyRemoves) return;
-        injection = Trainable("deft_R", options.InitWeights ? Computed(() => Removed(Project().P).div(Kept(scaling)), Rank, target.In) : Normal(0.02 * options.InitialScale, Rank, target.In));
+        injection = Trainable("deft_R", options.InitWeights ? Computed(() => Removed(Project().P).div(Constant(scaling)), Rank, target.In) : Normal(0.02 * options.InitialScale, Rank, target.In));
     }
 
     protected override long Rank { get; }
@@ -30,14 +30,14 @@ internal sealed class DeftLayer : FactoredLayer
     protected override (Tensor A, Tensor B) Factors()
     {
         var (q, p) = Project();
-        return (injection is null ? Removed(p).neg() : injection.mul(Kept(scaling)).sub(Removed(p)), q);
+        return (injection is null ? Removed(p).neg() : injection.mul(Constant(scaling)).sub(Removed(p)), q);
     }
 
     protected override Tensor Apply(Tensor input)
     {
         if (!Drops || injection is null) return base.Apply(input);
         var (q, p) = Project();
-        return Target.ApplyFactors(Drop(input), injection.mul(Kept(scaling)), q).sub(Target.ApplyFactors(input, Removed(p), q));
+        return Target.ApplyFactors(Drop(input), injection.mul(Constant(scaling)), q).sub(Target.ApplyFactors(input, Removed(p), q));
     }
 
     private (Tensor Q, Tensor P) Project()

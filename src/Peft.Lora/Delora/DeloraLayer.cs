@@ -17,7 +17,7 @@ internal sealed class DeloraLayer : FactoredLayer
         Rank = options.RankPattern.At(target.Path, options.Rank);
         a = Trainable("delora_A", KaimingUniform(Rank, target.In));
         b = Trainable("delora_B", options.InitWeights ? Zeros(target.Out, Rank) : KaimingUniform(target.Out, Rank));
-        lambda = Trainable("delora_lambda", Ones(1).mul(Kept(options.LambdaPattern.At(target.Path, options.Lambda))));
+        lambda = Trainable("delora_lambda", Ones(1).mul(Constant(options.LambdaPattern.At(target.Path, options.Lambda))));
         norms = Frozen("delora_w_norm", Norm(target.ReadMatrix(TensorType), 0));
     }
 
@@ -26,7 +26,7 @@ internal sealed class DeloraLayer : FactoredLayer
     protected override (Tensor A, Tensor B) Factors()
     {
         // B is initialized to zero: the clamp avoids a division by its norm of 0.
-        var scale = lambda.div(Kept(Rank)).div(Norm(a, 1).clamp_min(Kept(1e-4)).mul(Norm(b, 0).clamp_min(Kept(1e-4))));   // [rank]
+        var scale = lambda.div(Constant(Rank)).div(Norm(a, 1).clamp_min(Constant(1e-4)).mul(Norm(b, 0).clamp_min(Constant(1e-4))));   // [rank]
         return (a.mul(norms), b.mul(scale));
     }
 

@@ -26,6 +26,6 @@ internal sealed class FourierFtLayer : DeltaLayer
     public override Tensor Delta()
     {
         var dense = zeros(Target.Out * Target.In, spectrum.dtype, spectrum.device).scatter(0, places, spectrum).view(Target.Out, Target.In);
-        return fft.ifft2(dense).real.mul(Kept(scaling));
+        return fft.ifft2(dense).real.mul(Constant(scaling));
     }
 }

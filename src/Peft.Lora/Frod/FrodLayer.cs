@@ -30,13 +30,13 @@ internal sealed class FrodLayer : DeltaLayer
     protected override Tensor? Multiply(Tensor input)
     {
         var z = input.matmul(v);
-        var turned = z.mul(lengths.sub(startLengths)).index_add(-1, places.select(0, 0), z.index_select(-1, places.select(0, 1)).mul(values), Kept(1));
+        var turned = z.mul(lengths.sub(startLengths)).index_add(-1, places.select(0, 0), z.index_select(-1, places.select(0, 1)).mul(values), Constant(1));
         return nn.functional.linear(turned, u);
     }
 
     // U·(S + diag(l − l₀))
     private Tensor Middle(Tensor left)
-        => left.mul(lengths.sub(startLengths)).index_add(1, places.select(0, 1), left.index_select(1, places.select(0, 0)).mul(values), Kept(1));
+        => left.mul(lengths.sub(startLengths)).index_add(1, places.select(0, 1), left.index_select(1, places.select(0, 0)).mul(values), Constant(1));
 
     // The V in the file may differ from the one computed here.
     protected override void Loaded()
@@ -53,7 +53,7 @@ internal sealed class FrodLayer : DeltaLayer
         try { scaled = linalg.solve(basis, weight.t()).t(); }
         catch (ExternalException) { scaled = weight.mm(linalg.pinv(basis).t()); }   // V has no inverse
         var length = linalg.vector_norm(scaled, 2, [0], false);
-        var unit = where(length.gt(Kept(1e-12)), scaled.div(length.clamp_min(Kept(1e-12))), zeros_like(scaled));
+        var unit = where(length.gt(Constant(1e-12)), scaled.div(length.clamp_min(Constant(1e-12))), zeros_like(scaled));
         return (unit.to_type(TensorType), length.to_type(TensorType));
     }
 }

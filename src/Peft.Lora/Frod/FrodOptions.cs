@@ -19,7 +19,7 @@ public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
     [JsonPropertyName("regularization_alpha")] public double Regularization { get; init; } = 1e-3;
 
     /// <summary>Seed of the sparse elements' indices.</summary>
-    [JsonPropertyName("projection_prng_key")] public int ProjectionKey { get; init; }
+    [JsonPropertyName("projection_prng_key")] public int ProjectionSeed { get; init; }
 
     /// <summary>True to save V and the indices; otherwise they are recomputed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;

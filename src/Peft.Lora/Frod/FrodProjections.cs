@@ -10,7 +10,7 @@ internal sealed class FrodProjections : SharedTensors
 
     public FrodProjections(FrodOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
-        using var random = new SeededRandom(options.ProjectionKey, Device);
+        using var random = new SeededRandom(options.ProjectionSeed, Device);
         foreach (var kind in targets.GroupBy(KindOf).OrderBy(group => group.Key, StringComparer.Ordinal))
         {
             using var scope = NewDisposeScope();
@@ -20,8 +20,8 @@ internal sealed class FrodProjections : SharedTensors
             var count = options.SparseRate == 0 || apart == 0 ? 0 : Math.Clamp((long)(size * size * options.SparseRate), 1, apart);
             var chosen = count == 0 ? zeros(0, ScalarType.Int64) : random.Choose(count, apart);
             // Flat indices over the off-diagonal elements, in row-major order.
-            var row = chosen.div(Kept(Math.Max(1, size - 1)), RoundingMode.floor);
-            var column = chosen.remainder(Kept(Math.Max(1, size - 1)));
+            var row = chosen.div(Constant(Math.Max(1, size - 1)), RoundingMode.floor);
+            var column = chosen.remainder(Constant(Math.Max(1, size - 1)));
             column = column.add(column.ge(row).to_type(ScalarType.Int64), One);
             var places = Frozen($"frod_s_indices.{kind.Key}", stack([row, column]).to(Device), options.SaveProjection);
             Frozen($"frod_s_size.{kind.Key}", tensor([size, size], device: Device), options.SaveProjection);
@@ -51,13 +51,13 @@ internal sealed class FrodProjections : SharedTensors
             return vt.t();
         }
         var (q, r) = linalg.qr(stacked);
-        var ridge = eye(r.shape[1], dtype: r.dtype, device: r.device).mul(Kept(regularization));
+        var ridge = eye(r.shape[1], dtype: r.dtype, device: r.device).mul(Constant(regularization));
         var mean = zeros_like(ridge);
         var start = 0L;
         foreach (var matrix in matrices)
         {
             var part = q.narrow(0, start, matrix.shape[0]);
-            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge, One)), alpha: Kept(1.0 / matrices.Count));
+            mean = mean.add(linalg.inv(part.t().mm(part).add(ridge, One)), alpha: Constant(1.0 / matrices.Count));
             start += matrix.shape[0];
         }
         var (_, vectors) = linalg.eigh(mean);

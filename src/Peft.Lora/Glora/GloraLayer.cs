@@ -14,9 +14,9 @@ internal sealed class GloraLayer : ReweightLayer
     public GloraLayer(Target target, GloraOptions options) : base(target)
     {
         random = !options.InitWeights;
-        var (input, bias) = target.Bias is null ? ("none", "none") : (options.InputPath, options.BiasPaths);
-        a = Path("glora_A", options.WeightPaths, options.Rank, target.Out, target.In);
-        b = Path("glora_B", options.WeightPaths, options.Rank, target.Out, target.In);
+        var (input, bias) = target.Bias is null ? ("none", "none") : (options.InputForm, options.BiasForm);
+        a = Path("glora_A", options.WeightForm, options.Rank, target.Out, target.In);
+        b = Path("glora_B", options.WeightForm, options.Rank, target.Out, target.In);
         c = Path("glora_C", input, options.Rank, target.In, 1);
         d = Path("glora_D", bias, options.Rank, target.Out);
         e = Path("glora_E", bias, options.Rank, target.Out);

@@ -16,13 +16,13 @@ public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
     [JsonPropertyName("r")] public int Rank { get; init; } = 8;
 
     /// <summary>Form of A and B: <c>lora</c>, <c>vector</c>, <c>constant</c> or <c>none</c>.</summary>
-    [JsonPropertyName("config_A_B")] public string WeightPaths { get; init; } = "lora";
+    [JsonPropertyName("config_A_B")] public string WeightForm { get; init; } = "lora";
 
     /// <summary>Form of C, for modules with a bias: <c>lora</c>, <c>vector</c> or <c>none</c>.</summary>
-    [JsonPropertyName("config_C")] public string InputPath { get; init; } = "lora";
+    [JsonPropertyName("config_C")] public string InputForm { get; init; } = "lora";
 
     /// <summary>Form of D and E, for modules with a bias: <c>vector</c>, <c>constant</c> or <c>none</c>.</summary>
-    [JsonPropertyName("config_D_E")] public string BiasPaths { get; init; } = "constant";
+    [JsonPropertyName("config_D_E")] public string BiasForm { get; init; } = "constant";
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
@@ -34,9 +34,9 @@ public sealed record GloraOptions() : BiasedUpdateOptions("GLORA")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
-        if (WeightPaths is not ("lora" or "vector" or "constant" or "none")) yield return $"WeightPaths must be 'lora', 'vector', 'constant' or 'none', but was '{WeightPaths}'.";
-        if (InputPath is not ("lora" or "vector" or "none")) yield return $"InputPath must be 'lora', 'vector' or 'none', but was '{InputPath}'.";
-        if (BiasPaths is not ("vector" or "constant" or "none")) yield return $"BiasPaths must be 'vector', 'constant' or 'none', but was '{BiasPaths}'.";
+        if (WeightForm is not ("lora" or "vector" or "constant" or "none")) yield return $"WeightForm must be 'lora', 'vector', 'constant' or 'none', but was '{WeightForm}'.";
+        if (InputForm is not ("lora" or "vector" or "none")) yield return $"InputForm must be 'lora', 'vector' or 'none', but was '{InputForm}'.";
+        if (BiasForm is not ("vector" or "constant" or "none")) yield return $"BiasForm must be 'vector', 'constant' or 'none', but was '{BiasForm}'.";
     }
 
     /// <inheritdoc/>

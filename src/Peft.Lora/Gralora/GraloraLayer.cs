@@ -36,8 +36,8 @@ internal sealed class GraloraLayer : DeltaLayer
     {
         var (k, r) = (a.shape[0], a.shape[2]);
         var hidden = x.view(-1, k, Target.In / k).transpose(0, 1).bmm(a);                            // [k (n), positions, r]
-        var mixed = hidden.view(k, -1, k, r / k).permute(2, 1, 0, 3).reshape(k, -1, r).mul(Kept(scaling));   // [k (j), positions, r]
+        var mixed = hidden.view(k, -1, k, r / k).permute(2, 1, 0, 3).reshape(k, -1, r).mul(Constant(scaling));   // [k (j), positions, r]
         var output = mixed.bmm(b).transpose(0, 1).reshape(-1, Target.Out);
-        return generalA is null ? output : output.add(nn.functional.linear(nn.functional.linear(x, generalA).mul(Kept(scaling)), generalB!), One);
+        return generalA is null ? output : output.add(nn.functional.linear(nn.functional.linear(x, generalA).mul(Constant(scaling)), generalB!), One);
     }
 }

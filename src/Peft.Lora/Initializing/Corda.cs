@@ -44,7 +44,7 @@ public static class Corda
         {
             using var each = NewDisposeScope();
             var layer = layers[target];
-            var (a, b) = Factors(target.ReadMatrix(ScalarType.Float32), sum.div_(Kept(count)), layer.Rank, layer.Scaling, preserve);
+            var (a, b) = Factors(target.ReadMatrix(ScalarType.Float32), sum.div_(Constant(count)), layer.Rank, layer.Scaling, preserve);
             layer.Refactor(a, b, layer.Scaling, replacesBase: true);
             sum.Dispose();
         }
@@ -55,7 +55,7 @@ public static class Corda
         var (damped, inverse) = Invert(covariance);
         var (u, s, vt) = linalg.svd(weight.mm(damped), fullMatrices: false);
         var start = preserve ? s.numel() - rank : 0;
-        var root = s.narrow(0, start, rank).div(Kept(scaling)).sqrt();
+        var root = s.narrow(0, start, rank).div(Constant(scaling)).sqrt();
         return (root.unsqueeze(1).mul(vt.narrow(0, start, rank).mm(inverse)), u.narrow(1, start, rank).mul(root));
     }
 
@@ -66,7 +66,7 @@ public static class Corda
         var mean = covariance.diagonal().mean();
         for (var damping = 0.01; ; damping *= 2)
         {
-            var damped = covariance.add(identity.mul(mean.mul(Kept(damping))), One);
+            var damped = covariance.add(identity.mul(mean.mul(Constant(damping))), One);
             var inverse = linalg.inv(damped);
             if ((damped.mm(inverse) - identity).norm().item<float>() < 0.05 || damping > 1e6) return (damped, inverse);
         }

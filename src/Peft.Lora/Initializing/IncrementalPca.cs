@@ -36,17 +36,17 @@ internal sealed class IncrementalPca(int components) : IDisposable
         var batchMean = rows.mean([0]);
         var centred = rows - batchMean;
         var shift = mean is null ? zeros_like(batchMean) : mean - batchMean;
-        var correction = shift.mul(Kept(Math.Sqrt((double)count * added / total)));
+        var correction = shift.mul(Constant(Math.Sqrt((double)count * added / total)));
         var stack = scaled is null ? centred : cat([scaled, centred, correction.unsqueeze(0)]);
         var (_, s, vt) = linalg.svd(stack, fullMatrices: false);
         var kept = (int)Math.Min(components, s.numel());
         var (vectors, values) = (vt.narrow(0, 0, kept), s.narrow(0, 0, kept));
 
         var newSquare = centred.square().sum(dim: 0).add(correction.square(), One).add(square ?? zeros_like(batchMean), One);
-        var newMean = mean is null ? batchMean : mean.mul(Kept(count)).add(batchMean, Kept(added)).div(Kept(total));
+        var newMean = mean is null ? batchMean : mean.mul(Constant(count)).add(batchMean, Constant(added)).div(Constant(total));
         HasConverged = scaled is not null && Components.shape[0] == kept
-            && (Components * vectors).sum(dim: 1).abs().ge(Kept(tolerance)).all().item<bool>();
-        Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values.div(Kept(Math.Sqrt(Math.Max(1, total - 1)))));
+            && (Components * vectors).sum(dim: 1).abs().ge(Constant(tolerance)).all().item<bool>();
+        Keep(newMean, newSquare, values.unsqueeze(1) * vectors, vectors.clone(), values.square() / newSquare.sum(), values.div(Constant(Math.Sqrt(Math.Max(1, total - 1)))));
         count = total;
     }
 

@@ -16,7 +16,7 @@ internal sealed class LoHaLayer : LycorisLayer
         second = Make("hada_w2_a", "hada_w2_b", "hada_t2", zero: options.InitWeights);
     }
 
-    public override Tensor Delta() => Product(first, second).mul(Product(second, first)).mul(Kept(Scaling));
+    public override Tensor Delta() => Product(first, second).mul(Product(second, first)).mul(Constant(Scaling));
 
     private Factor Make(string a, string b, string core, bool zero)
     {

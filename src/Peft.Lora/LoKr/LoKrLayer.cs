@@ -40,7 +40,7 @@ internal sealed class LoKrLayer : LycorisLayer
         var (first, second) = (First, Second);
         // torch.kron aligns trailing dimensions, so a one-dimensional kernel aligns with the input channels, as in Hugging Face PEFT's files.
         if (second.dim() >= 4) first = first.reshape([a, c, .. Enumerable.Repeat(1L, (int)second.dim() - 2)]);
-        return kron(first, second.contiguous()).reshape(Target.Out, Target.In).mul(Kept(Scaling));
+        return kron(first, second.contiguous()).reshape(Target.Out, Target.In).mul(Constant(Scaling));
     }
 
     protected override double MultiplyCost => Target.In * (double)b + Target.Out * (double)c;
@@ -49,7 +49,7 @@ internal sealed class LoKrLayer : LycorisLayer
     protected override Tensor? Multiply(Tensor input)
     {
         long[] rest = input.shape[..^1];
-        var hidden = nn.functional.linear(input.reshape([.. rest, c, d]), Second.mul(Kept(Scaling)));                    // [..., c, b]
+        var hidden = nn.functional.linear(input.reshape([.. rest, c, d]), Second.mul(Constant(Scaling)));                    // [..., c, b]
         return nn.functional.linear(hidden.transpose(-1, -2), First).transpose(-1, -2).reshape([.. rest, Target.Out]);   // [..., a, b]
     }
 

@@ -29,6 +29,6 @@ internal sealed class ExpertsLoraLayer : AdapterLayer
     protected override Weights Merge(Weights inner)
     {
         var factors = b.view(Target.Out, -1, experts).permute(2, 0, 1).bmm(a.view(experts, -1, Target.In));
-        return inner with { Weight = inner.Weight.add(factors, alpha: Kept(scaling)) };
+        return inner with { Weight = inner.Weight.add(factors, alpha: Constant(scaling)) };
     }
 }

@@ -38,8 +38,8 @@ internal sealed class GroupedLoraLayer : AdapterLayer
         var output = inner.Forward(input);
         var x = input.dtype == TensorType ? input : input.to_type(TensorType);
         if (dropout > 0 && Training) x = nn.functional.dropout(x, dropout, training: true);
-        var added = Target.Expand(Target.Apply(x, a.flatten(1)), b.flatten(1)).mul(Kept(scaling));
-        if (bias is not null) added = added.add(Target.AlongOutput(bias.mul(Kept(scaling))), One);
+        var added = Target.Expand(Target.Apply(x, a.flatten(1)), b.flatten(1)).mul(Constant(scaling));
+        if (bias is not null) added = added.add(Target.AlongOutput(bias.mul(Constant(scaling))), One);
         return output.add(added.dtype == output.dtype ? added : added.to_type(output.dtype), One);
     }
 }

@@ -30,9 +30,9 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
     {
         var (length, starts) = (ids.shape[1], ids.shape[1] - tokens.Count + 1);
         if (starts < 1) return zeros_like(ids).to_type(ScalarType.Bool);
-        var found = ids.narrow(1, 0, starts).eq(Kept(tokens[0]));
-        for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Kept(tokens[i])));
-        var last = found.mul(arange(Kept(1), Kept(starts + 1), One, device: ids.device)).amax([1], keepdim: true);   // 1-based; 0 if there is none
-        return arange(Kept(1), Kept(length + 1), One, device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Kept(0)));
+        var found = ids.narrow(1, 0, starts).eq(Constant(tokens[0]));
+        for (var i = 1; i < tokens.Count; i++) found = found.logical_and(ids.narrow(1, i, starts).eq(Constant(tokens[i])));
+        var last = found.mul(arange(Constant(1), Constant(starts + 1), One, device: ids.device)).amax([1], keepdim: true);   // 1-based; 0 if there is none
+        return arange(Constant(1), Constant(length + 1), One, device: ids.device).unsqueeze(0).ge(last).logical_and(last.gt(Constant(0)));
     }
 }

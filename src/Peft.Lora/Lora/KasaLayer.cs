@@ -19,7 +19,7 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         var (rank, full) = (Rank, Math.Min(target.In, target.Out));
         if (rank >= full) throw new AdapterOptionsException($"KaSA removes the {rank} smallest singular values of {target}, which has only {full}: lower its rank with RankPattern.");
         var (u, s, vt) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
-        Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Kept(Scaling)));
+        Begin(vt.narrow(0, full - rank, rank), u.narrow(1, full - rank, rank).mul(s.narrow(0, full - rank, rank)).div(Constant(Scaling)));
     }
 
     public override Tensor MatrixA => base.MatrixA.mul(singularValues.unsqueeze(1));
@@ -30,6 +30,6 @@ internal sealed class KasaLayer : LoraLayer, IPenalty
         if (!Training) return null;
         var unit = eye(Rank, dtype: A.dtype, device: A.device);
         var distances = B.t().mm(B).sub(unit).norm().add(A.mm(A.t()).sub(unit).norm(), One);
-        return singularValues.square().sum().mul(Kept(kasa.Beta)).add(distances.mul(Kept(kasa.Gamma)), One);
+        return singularValues.square().sum().mul(Constant(kasa.Beta)).add(distances.mul(Constant(kasa.Gamma)), One);
     }
 }

@@ -15,7 +15,7 @@ internal static class LoraFactors
         if (target.IsLookup) return (kind == LoraInitialization.Random ? randn(rank, target.In, device: target.Device) : zeros(rank, target.In, device: target.Device),
                                      randn(target.Out, rank, device: target.Device));
         if (kind == LoraInitialization.Random) return (null, null);
-        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Device).div(Kept(rank)), zeros(target.Out, rank, device: target.Device));
+        if (kind == LoraInitialization.Gaussian) return (randn(rank, target.In, device: target.Device).div(Constant(rank)), zeros(target.Out, rank, device: target.Device));
         return (null, zeros(target.Out, rank, device: target.Device));
     }
 
@@ -31,7 +31,7 @@ internal static class LoraFactors
             return (r.narrow(0, 0, rank), q.narrow(1, 0, rank));
         }
         var (u, s, vt) = kind.Iterations is { } count ? LowRank.Svd(weight, rank, count) : linalg.svd(weight, fullMatrices: false);
-        var root = s.narrow(0, 0, rank).div(Kept(scaling)).sqrt();
+        var root = s.narrow(0, 0, rank).div(Constant(scaling)).sqrt();
         return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));
     }
 
@@ -42,6 +42,6 @@ internal static class LoraFactors
         var device = target.Device;
         var (q, _) = linalg.qr(randn(AdapterPlan.Allow(device, rank, rank), device: device));
         var pairs = q.view(rank / 2, 2, rank);
-        return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Kept(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Kept(10)));
+        return (randn(target.In, rank / 2, device: device).mm(pairs.select(1, 0)).t().div(Constant(10)), randn(target.Out, rank / 2, device: device).mm(pairs.select(1, 1)).div(Constant(10)));
     }
 }

@@ -53,12 +53,12 @@ internal class LoraLayer : DeltaLayer
     {
         var product = MatrixB.mm(MatrixA);
         if (Start is { } start) product = product.sub(start.B.mm(start.A));
-        return product.mul(Kept(Scaling));
+        return product.mul(Constant(Scaling));
     }
 
     protected override LowRankUpdate? AsProduct => Start is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
 
-    protected override Tensor? DeltaBias() => bias?.mul(Kept(Scaling));
+    protected override Tensor? DeltaBias() => bias?.mul(Constant(Scaling));
 
     protected override double CostPerPosition => Drops ? 0 : Rank * (double)(Target.In + Target.Out);
 
@@ -73,7 +73,7 @@ internal class LoraLayer : DeltaLayer
     protected virtual Tensor Reduce(Tensor input) => Target.Apply(input, MatrixA);
 
     // Scaling the hidden activations is cheaper than scaling the output.
-    private Tensor Expand(Tensor hidden, Tensor b) => Target.Expand(Scaling == 1 ? hidden : hidden.mul(Kept(Scaling)), b);
+    private Tensor Expand(Tensor hidden, Tensor b) => Target.Expand(Scaling == 1 ? hidden : hidden.mul(Constant(Scaling)), b);
 
     /// <summary>The saved tensors of the plain LoRA with the same update, by name.</summary>
     public IEnumerable<(string Name, Tensor Value)> Plain()
@@ -121,7 +121,7 @@ internal class LoraLayer : DeltaLayer
         using var scope = NewDisposeScope();
         var a = MatrixA.to_type(ScalarType.Float64);   // a Gram matrix has the squared condition number
         var gram = a.mm(a.t());
-        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Kept(1e-8)), One), hermitian: true), saved: false);
+        inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Constant(1e-8)), One), hermitian: true), saved: false);
     }
 
     /// <summary>Projects the gradient of B as in LoRA-FA. Computed in bfloat16 as in Hugging Face PEFT; Adam's normalization tolerates the rounding.</summary>
@@ -129,7 +129,7 @@ internal class LoraLayer : DeltaLayer
     {
         if (inverse is null || B.grad is not { } gradient) return;
         var product = gradient.view(-1, Rank).to_type(ScalarType.BFloat16).mm(inverse.to_type(ScalarType.BFloat16));
-        gradient.copy_(product.mul(Kept(1 / (Scaling * Scaling))).view(gradient.shape));
+        gradient.copy_(product.mul(Constant(1 / (Scaling * Scaling))).view(gradient.shape));
     }
 
     private static Tensor Copy(Tensor value) => value.detach().clone();

@@ -92,7 +92,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     IReadOnlyList<int>? IReplicatesLayers.LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
     /// <inheritdoc/>
-    protected override bool MayTargetNothing => TargetParameters is { Count: > 0 };
+    protected override bool TargetsAreOptional => TargetParameters is { Count: > 0 };
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()

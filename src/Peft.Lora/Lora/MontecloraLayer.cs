@@ -26,10 +26,10 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     public MontecloraLayer(Target target, LoraOptions lora, MontecloraOptions options, int layers) : base(target, lora)
     {
         (this.options, this.layers) = (options, layers);
-        logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(Kept(0.5), One));
-        logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(Kept(0.5), One));
+        logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(Constant(0.5), One));
+        logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(Constant(0.5), One));
         variances = State(Prefix + "gaussian_var_prior", eye(Rank, dtype: TensorType, device: Device), saved: true);
-        shares = State(Prefix + "expert_weights", Ones(options.Samples).div(Kept(options.Samples)), saved: true);
+        shares = State(Prefix + "expert_weights", Ones(options.Samples).div(Constant(options.Samples)), saved: true);
         chiSquare = Frozen("lora_monteclora_chi_square", Ones(Rank), saved: false);
         normal = Frozen("lora_monteclora_normal", Zeros(options.Samples), saved: false);
     }
@@ -45,15 +45,15 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         if (!Training) return base.Reduce(input);
         Draw();
         var noise = tensordot(Shares(), randn([options.Samples, Rank, Target.In], TensorType, Device), [0], [0]);
-        return Target.Apply(input, MatrixA.add(Variances().sqrt().unsqueeze(1).mul(noise), alpha: Kept(options.NoiseScale)));
+        return Target.Apply(input, MatrixA.add(Variances().sqrt().unsqueeze(1).mul(noise), alpha: Constant(options.NoiseScale)));
     }
 
     public Tensor? Penalty()
     {
         if (!Training || !drawn) return null;
-        var loss = Divergence().mul(Kept(options.DivergenceWeight));
+        var loss = Divergence().mul(Constant(options.DivergenceWeight));
         if (options.UseEntropy) loss = loss.add(Shares().square().sum(), One);
-        return loss.div(Kept(layers));
+        return loss.div(Constant(layers));
     }
 
     private void Draw()
@@ -68,16 +68,16 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     }
 
     // Copies: the next forward pass may draw before this one's backward pass.
-    private Tensor Variances() => logScales.mul(Kept(2)).exp().mul(chiSquare.clone()).clamp_min(Kept(1e-3));
+    private Tensor Variances() => logScales.mul(Constant(2)).exp().mul(chiSquare.clone()).clamp_min(Constant(1e-3));
 
     // A normal approximation of the Dirichlet distribution in logit space (Laplace bridge).
     private Tensor Shares()
     {
         var n = (double)options.Samples;
-        var concentrations = logConcentrations.exp().clamp_min(Kept(1e-6));
+        var concentrations = logConcentrations.exp().clamp_min(Constant(1e-6));
         var logs = concentrations.log();
         var inverse = concentrations.reciprocal();
-        var spread = inverse.mul(Kept(1 - 2 / n)).add(inverse.sum().div(Kept(n * n)), One).clamp_min(Kept(1e-6)).add(Kept(1e-6), One).sqrt();
+        var spread = inverse.mul(Constant(1 - 2 / n)).add(inverse.sum().div(Constant(n * n)), One).clamp_min(Constant(1e-6)).add(Constant(1e-6), One).sqrt();
         return spread.mul(normal.clone()).add(logs.sub(logs.mean()), One).softmax(-1);
     }
 
@@ -87,12 +87,12 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         var (rank, n, prior) = ((double)Rank, options.Samples, options.DirichletPrior);
         var concentrations = logConcentrations.exp();
         var sum = concentrations.sum();
-        var priors = full_like(concentrations, Kept(prior)).detach();
+        var priors = full_like(concentrations, Constant(prior)).detach();
         var dirichlet = sum.lgamma().sub(priors.sum().lgamma()).add(concentrations.lgamma().sub(priors.lgamma()).sum(), One)
             .add(concentrations.sub(priors).mul(concentrations.digamma().sub(sum.digamma())).sum(), One);
-        var wishart = logScales.mul(Kept(2)).exp().sum().sub(logScales.mul(Kept(2)).sum()).mul(Kept(rank)).sub(Kept(rank * rank)).mul(Kept(0.5));
+        var wishart = logScales.mul(Constant(2)).exp().sum().sub(logScales.mul(Constant(2)).sum()).mul(Constant(rank)).sub(Constant(rank * rank)).mul(Constant(0.5));
         var current = Variances();
-        var gaussian = current.sum().sub(current.log().sum()).sub(Kept(rank)).mul(Kept(0.5 * n));
+        var gaussian = current.sum().sub(current.log().sum()).sub(Constant(rank)).mul(Constant(0.5 * n));
         return dirichlet.add(wishart, One).add(gaussian, One);
     }
 }

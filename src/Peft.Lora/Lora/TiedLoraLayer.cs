@@ -22,7 +22,7 @@ internal sealed class TiedLoraLayer : DeltaLayer, ISavesCopies
 
     protected override double MultiplyCost => owner.Rank * (double)(Target.In + Target.Out);
 
-    protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.MatrixB.t()).mul(Kept(owner.Scaling)), owner.MatrixA.t());
+    protected override Tensor Multiply(Tensor input) => nn.functional.linear(nn.functional.linear(input, owner.MatrixB.t()).mul(Constant(owner.Scaling)), owner.MatrixA.t());
 
     public IReadOnlyDictionary<string, Tensor> SavedCopies => new Dictionary<string, Tensor>
     {

@@ -32,7 +32,7 @@ internal sealed class VeloraLayer : LoraLayer
         if (!Approximates) return base.Reduce(input);
         var projected = Project(input.detach());
         // x̂·Aᵀ by groups: autograd saves only these projections of the input. x·Aᵀ with a detached A saves none of it.
-        var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(Kept(velora.Scale));
+        var learned = projected.matmul(Groups(MatrixA).matmul(Direction).t()).mul(Constant(velora.Scale));
         return Target.Apply(input, MatrixA.detach()).add(StraightThrough.Of(learned), One);
     }
 
@@ -66,6 +66,6 @@ internal sealed class VeloraLayer : LoraLayer
     private static Tensor Unit(Tensor vector)
     {
         var length = vector.norm();
-        return length.item<float>() == 0 ? ones_like(vector).div(Kept(Math.Sqrt(vector.numel()))) : vector.div(length);
+        return length.item<float>() == 0 ? ones_like(vector).div(Constant(Math.Sqrt(vector.numel()))) : vector.div(length);
     }
 }

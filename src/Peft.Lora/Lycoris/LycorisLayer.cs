@@ -46,9 +46,9 @@ internal abstract class LycorisLayer : DeltaLayer
         var added = base.Apply(input);
         if (!DropsRows) return added;
         using var _ = no_grad();
-        var kept = rand(Target.Out, device: added.device).gt(Kept(rowDropout)).to_type(added.dtype);
-        if (RescalesRows) kept = kept.div(kept.mean().clamp_min(Kept(1.0 / Target.Out)));
-        kept = kept.mul(rand(1, device: added.device).gt(Kept(moduleDropout)).to_type(added.dtype));
+        var kept = rand(Target.Out, device: added.device).gt(Constant(rowDropout)).to_type(added.dtype);
+        if (RescalesRows) kept = kept.div(kept.mean().clamp_min(Constant(1.0 / Target.Out)));
+        kept = kept.mul(rand(1, device: added.device).gt(Constant(moduleDropout)).to_type(added.dtype));
         using var grad = enable_grad();
         return added.mul(Target.AlongOutput(kept));
     }

@@ -12,5 +12,5 @@ public static class OsfExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyOsf(this nn.Module model, double keptShare = 0.5, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new OsfOptions { KeptRank = keptShare, TargetModules = targets });
+        => model.ApplyAdapter(new OsfOptions { FrozenRank = keptShare, TargetModules = targets });
 }

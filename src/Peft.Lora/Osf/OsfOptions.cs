@@ -13,9 +13,9 @@ namespace Peft;
 public sealed record OsfOptions() : WeightUpdateOptions("OSF")
 {
     /// <summary>Number of singular values to freeze, or their fraction if below 1. If null, half of them.</summary>
-    [JsonPropertyName("effective_rank"), JsonConverter(typeof(NumberOrShare))] public double? KeptRank { get; init; }
+    [JsonPropertyName("effective_rank"), JsonConverter(typeof(NumberOrShare))] public double? FrozenRank { get; init; }
 
-    /// <summary>Values that override <see cref="KeptRank"/>. A key is a regular expression that is searched for in a module's path.</summary>
+    /// <summary>Values that override <see cref="FrozenRank"/>. A key is a regular expression that is searched for in a module's path.</summary>
     [JsonPropertyName("rank_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double>? RankPattern { get; init; }
 
     // Fields of Hugging Face PEFT's configuration that have no effect there either.
@@ -29,7 +29,7 @@ public sealed record OsfOptions() : WeightUpdateOptions("OSF")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (KeptRank is <= 0) yield return $"KeptRank must be more than 0, but was {KeptRank}.";
+        if (FrozenRank is <= 0) yield return $"FrozenRank must be more than 0, but was {FrozenRank}.";
         if (RankPattern?.FirstOrDefault(pair => pair.Value <= 0) is { Key: not null } pair) yield return $"RankPattern['{pair.Key}'] must be more than 0, but was {pair.Value}.";
     }
 
@@ -37,7 +37,7 @@ public sealed record OsfOptions() : WeightUpdateOptions("OSF")
     internal long KeptAt(Target target)
     {
         var all = Math.Min(target.In, target.Out);
-        var kept = KeptRank;
+        var kept = FrozenRank;
         foreach (var (pattern, value) in RankPattern ?? new Dictionary<string, double>())
             if (System.Text.RegularExpressions.Regex.IsMatch(target.Path, pattern, System.Text.RegularExpressions.RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
             {

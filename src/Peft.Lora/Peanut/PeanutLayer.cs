@@ -35,7 +35,7 @@ internal sealed class PeanutLayer : DeltaLayer
             hidden = activation(hidden.mm(encoder.t()));
         }
         foreach (var decoder in decoders) hidden = activation(hidden.mm(decoder.t())).add(residuals.Pop(), One);
-        return b.mul(Kept(scaling)).mm(hidden.t());
+        return b.mul(Constant(scaling)).mm(hidden.t());
     }
 
     /// <summary>The activation function of a name; null if the name is unknown.</summary>
@@ -52,5 +52,5 @@ internal sealed class PeanutLayer : DeltaLayer
     };
 
     private Parameter[] Inner(string name, PeanutOptions options)
-        => [.. Enumerable.Range(0, options.Depth).Select(i => Trainable(string.Create(CultureInfo.InvariantCulture, $"{name}.{i}.weight"), KaimingUniform(options.Rank, options.Rank)))];
+        => [.. Enumerable.Range(0, options.LayerPairs).Select(i => Trainable(string.Create(CultureInfo.InvariantCulture, $"{name}.{i}.weight"), KaimingUniform(options.Rank, options.Rank)))];
 }

@@ -14,7 +14,7 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
     [JsonPropertyName("r")] public int Rank { get; init; } = 32;
 
     /// <summary>Number of pairs of inner layers, each with a residual connection.</summary>
-    [JsonPropertyName("depth")] public int Depth { get; init; }
+    [JsonPropertyName("depth")] public int LayerPairs { get; init; }
 
     /// <summary>Activation function: <c>relu</c>, <c>gelu</c>, <c>silu</c>, <c>tanh</c>, <c>sigmoid</c>, <c>leaky_relu</c> or <c>linear</c>.</summary>
     [JsonPropertyName("act_fn")] public string Activation { get; init; } = "relu";
@@ -32,7 +32,7 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
-        if (Depth < 0) yield return $"Depth must not be negative, but was {Depth}.";
+        if (LayerPairs < 0) yield return $"LayerPairs must not be negative, but was {LayerPairs}.";
         if (PeanutLayer.ActivationOf(Activation) is null) yield return $"Activation '{Activation}' is not known. Known are relu, gelu, silu, tanh, sigmoid, leaky_relu and linear.";
     }
 

@@ -37,18 +37,18 @@ internal sealed class PolyLayer : TransformLayer
         var down = einsum("bqs,qsdr->bqdr", shares, a).reshape(-1, Target.In, rank);                      // [rows or 1, in, rank]
         var up = einsum("bqs,qsrd->bqrd", shares, b).transpose(1, 2).reshape(-1, rank, Target.Out);       // [rows or 1, rank, out]
         var x = input.dim() == 2 ? input.unsqueeze(1) : input.reshape(input.shape[0], -1, Target.In);
-        return output.add(x.matmul(down).matmul(up).div(Kept(rank)).view(output.shape), One);
+        return output.add(x.matmul(down).matmul(up).div(Constant(rank)).view(output.shape), One);
     }
 
     private Tensor Shares(Tensor chosen)
     {
         if (Training)
         {
-            var noise = rand_like(chosen).clamp(Kept(1e-7), Kept(1 - 1e-7));
+            var noise = rand_like(chosen).clamp(Constant(1e-7), Constant(1 - 1e-7));
             chosen = chosen.add(noise.log(), One).sub(noise.neg().log1p());
         }
         var open = chosen.sigmoid();
-        return open.div(open.sum(-1, keepdim: true).add(Kept(1e-12), One));
+        return open.div(open.sum(-1, keepdim: true).add(Constant(1e-12), One));
     }
 
     private Tensor Tasks(long rows)

@@ -29,22 +29,22 @@ internal sealed class PsoftLayer : FactoredLayer
         if (options.IsOrthogonal)
         {
             var upper = triu_indices(Rank, Rank, 1).to(Device);
-            places = Frozen("psoft_places", upper.select(0, 0).mul(Kept(Rank)).add(upper.select(0, 1), One), saved: false);
+            places = Frozen("psoft_places", upper.select(0, 0).mul(Constant(Rank)).add(upper.select(0, 1), One), saved: false);
         }
         var (u, s, vt) = Svd(target.ReadMatrix(ScalarType.Float32));
-        s = s.div(Kept(scaling = options.Alpha / Rank));
-        var (left, right) = options.Split == "psoft_init" ? (s, ones_like(s)) : (s.sqrt(), s.sqrt());
+        s = s.div(Constant(scaling = options.Alpha / Rank));
+        var (left, right) = options.SingularValueSplit == "psoft_init" ? (s, ones_like(s)) : (s.sqrt(), s.sqrt());
         a = Frozen("_psoft_A_cache", right.unsqueeze(1).mul(vt), saved: false);
         b = Frozen("_psoft_B_cache", u.mul(left), saved: false);
     }
 
     protected override long Rank { get; }
 
-    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(Kept(scaling))));
+    protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(Constant(scaling))));
 
     private Tensor Rotation()
     {
-        var r = places is null ? weight : options.UseSeries ? Series(Skew()) : Cayley(Skew());
+        var r = places is null ? weight : options.UseNeumannSeries ? Series(Skew()) : Cayley(Skew());
         if (outputMagnitude is not null) r = outputMagnitude.unsqueeze(1).mul(r);
         return inputMagnitude is null ? r : r.mul(inputMagnitude);
     }
@@ -64,20 +64,20 @@ internal sealed class PsoftLayer : FactoredLayer
     // (I + S)·(I + S + S² + …), with the last term once: Hugging Face PEFT's series.
     private Tensor Series(Tensor skew)
     {
-        if (options.SeriesBound is { } bound)
+        if (options.NeumannBound is { } bound)
         {
             using var none = no_grad();
             var norm = skew.norm().item<float>();
             using var again = enable_grad();
-            if (float.IsFinite(norm) && norm > bound) skew = skew.mul(Kept(bound)).div(skew.norm().add(Kept(1e-12), One));
+            if (float.IsFinite(norm) && norm > bound) skew = skew.mul(Constant(bound)).div(skew.norm().add(Constant(1e-12), One));
         }
-        var terms = options.SeriesTerms;
+        var terms = options.NeumannTerms;
         var sum = eye(Rank, dtype: skew.dtype, device: skew.device);
         var power = sum;
         for (var i = 1; i < terms; i++)
         {
             power = power.mm(skew);
-            sum = sum.add(power, alpha: Kept(i == terms - 1 && i > 2 ? 1 : 2));
+            sum = sum.add(power, alpha: Constant(i == terms - 1 && i > 2 ? 1 : 2));
         }
         return sum;
     }

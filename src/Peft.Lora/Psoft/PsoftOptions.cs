@@ -21,7 +21,7 @@ public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
     [JsonPropertyName("psoft_dropout")] public double Dropout { get; init; }
 
     /// <summary>Factor that gets the singular values: <c>psoft_init</c> for B, <c>pissa_init</c> for their square roots in both A and B.</summary>
-    [JsonPropertyName("ab_svd_init")] public string Split { get; init; } = "psoft_init";
+    [JsonPropertyName("ab_svd_init")] public string SingularValueSplit { get; init; } = "psoft_init";
 
     /// <summary>SVD algorithm: <c>full</c>, or <c>lowrank</c> for a randomized SVD, which is faster for large weights.</summary>
     [JsonPropertyName("psoft_svd")] public string Svd { get; init; } = "full";
@@ -42,13 +42,13 @@ public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
     [JsonPropertyName("psoft_mag_a")] public bool HasInputMagnitude { get; init; } = true;
 
     /// <summary>True to compute R by a Neumann series instead of a linear solve: faster, but only approximately orthogonal.</summary>
-    [JsonPropertyName("use_cayley_neumann")] public bool UseSeries { get; init; }
+    [JsonPropertyName("use_cayley_neumann")] public bool UseNeumannSeries { get; init; }
 
     /// <summary>Number of terms of the series.</summary>
-    [JsonPropertyName("num_cayley_neumann_terms")] public int SeriesTerms { get; init; } = 5;
+    [JsonPropertyName("num_cayley_neumann_terms")] public int NeumannTerms { get; init; } = 5;
 
     /// <summary>Upper bound on the norm of the skew-symmetric matrix in the series; null for none.</summary>
-    [JsonPropertyName("cayley_neumann_eps")] public double? SeriesBound { get; init; }
+    [JsonPropertyName("cayley_neumann_eps")] public double? NeumannBound { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
@@ -57,11 +57,11 @@ public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout, alpha: Alpha))) yield return error;
-        if (Split is not ("psoft_init" or "pissa_init")) yield return $"Split must be 'psoft_init' or 'pissa_init', but was '{Split}'.";
+        if (SingularValueSplit is not ("psoft_init" or "pissa_init")) yield return $"SingularValueSplit must be 'psoft_init' or 'pissa_init', but was '{SingularValueSplit}'.";
         if (Svd is not ("full" or "lowrank")) yield return $"Svd must be 'full' or 'lowrank', but was '{Svd}'.";
         if (Alpha == 0) yield return "Alpha must not be 0.";
         if (SvdIterations < 0) yield return $"SvdIterations must not be negative, but was {SvdIterations}.";
-        if (SeriesTerms is < 1 or > 1000) yield return $"SeriesTerms must be between 1 and 1000, but was {SeriesTerms}: each term takes a product of matrices.";
+        if (NeumannTerms is < 1 or > 1000) yield return $"NeumannTerms must be between 1 and 1000, but was {NeumannTerms}: each term takes a product of matrices.";
     }
 
     /// <inheritdoc/>

@@ -18,7 +18,7 @@ internal sealed class PveraLayer : FactoredLayer
         (this.shared, always, Rank) = (shared, options.SampleAtInference, options.Rank);
         Dropout = options.Dropout;
         b = Trainable("pvera_lambda_b", options.InitWeights ? Zeros(target.Out) : Ones(target.Out));
-        d = Trainable("pvera_lambda_d", options.InitWeights ? Ones(options.Rank * 2).mul(Kept(options.InitialD)) : Normal(1, options.Rank * 2));
+        d = Trainable("pvera_lambda_d", options.InitWeights ? Ones(options.Rank * 2).mul(Constant(options.InitialD)) : Normal(1, options.Rank * 2));
     }
 
     protected override long Rank { get; }
@@ -35,7 +35,7 @@ internal sealed class PveraLayer : FactoredLayer
         var x = Drop(input);
         var (a, output) = Factors();
         var mean = Target.Apply(x, a);
-        var deviation = Target.Apply(x, Half(Rank)).mul(Kept(0.5)).exp();
+        var deviation = Target.Apply(x, Half(Rank)).mul(Constant(0.5)).exp();
         return Target.Expand(mean.add(deviation.mul(randn_like(deviation)), One), output);
     }
 

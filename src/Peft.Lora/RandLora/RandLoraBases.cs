@@ -11,7 +11,7 @@ internal sealed class RandLoraBases : SharedTensors
         var (rows, columns) = (targets.Max(target => target.Out), targets.Max(target => target.In));
         var (small, large) = (Math.Min(rows, columns), Math.Max(rows, columns));
         var (rank, count) = (options.Rank, Count(small, options.Rank));
-        using var random = new SeededRandom(options.ProjectionKey, Device);
+        using var random = new SeededRandom(options.ProjectionSeed, Device);
         Tensor a, b;
         if (options.Sparse || options.VerySparse)
         {
@@ -40,5 +40,5 @@ internal sealed class RandLoraBases : SharedTensors
 
     // ±1 for the tails of uniform values, 0 in between (very sparse random projections; Li, Hastie and Church 2006).
     private static Tensor Signs(Tensor uniform, double sparsity)
-        => uniform.gt(Kept(1 - 1 / (2 * sparsity))).to_type(ScalarType.Float32).sub(uniform.lt(Kept(1 / (2 * sparsity))).to_type(ScalarType.Float32));
+        => uniform.gt(Constant(1 - 1 / (2 * sparsity))).to_type(ScalarType.Float32).sub(uniform.lt(Constant(1 / (2 * sparsity))).to_type(ScalarType.Float32));
 }

@@ -18,7 +18,7 @@ internal sealed class RandLoraLayer : FactoredLayer
         Dropout = options.Dropout;
         scaling = options.Alpha / options.Rank;
         lambda = Trainable("randlora_lambda", options.InitWeights ? Zeros(options.Rank, count) : Normal(1, options.Rank, count));
-        gamma = Trainable("randlora_gamma", Ones(count, small).div(Kept(options.InitWeights ? Math.Max(count, small) : large)));
+        gamma = Trainable("randlora_gamma", Ones(count, small).div(Constant(options.InitWeights ? Math.Max(count, small) : large)));
         // Hugging Face PEFT saves the bases once per layer.
         baseA = Shared("randlora_A", shared.A, options.SaveProjection);
         baseB = Shared("randlora_B", shared.B, options.SaveProjection);
@@ -29,7 +29,7 @@ internal sealed class RandLoraLayer : FactoredLayer
     protected override (Tensor A, Tensor B) Factors()
     {
         var (rank, count, small) = (lambda.shape[0], lambda.shape[1], gamma.shape[1]);
-        var a = lambda.mul(Kept(scaling)).unsqueeze(2).mul(baseA.narrow(2, 0, small)).mul(gamma).reshape(rank * count, small);
+        var a = lambda.mul(Constant(scaling)).unsqueeze(2).mul(baseA.narrow(2, 0, small)).mul(gamma).reshape(rank * count, small);
         var b = baseB.narrow(0, 0, Math.Max(Target.In, Target.Out)).narrow(1, 0, count).reshape(-1, rank * count);
         return small == Target.In ? (a, b) : (b.t(), a.t());
     }

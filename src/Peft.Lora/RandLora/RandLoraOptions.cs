@@ -19,7 +19,7 @@ public sealed record RandLoraOptions() : BiasedUpdateOptions("RANDLORA")
     [JsonPropertyName("randlora_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 640;
 
     /// <summary>Seed of the bases.</summary>
-    [JsonPropertyName("projection_prng_key")] public int ProjectionKey { get; init; }
+    [JsonPropertyName("projection_prng_key")] public int ProjectionSeed { get; init; }
 
     /// <summary>True to save the bases; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;

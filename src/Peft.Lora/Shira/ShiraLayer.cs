@@ -16,12 +16,12 @@ internal sealed class ShiraLayer : DeltaLayer
         values = Trainable("shira_weight", options.InitWeights ? Zeros(count) : Normal(1, count));
         using var random = new SeededRandom(options.Seed, Device);
         var chosen = random.Choose(count, size).sort().Values;
-        places = Frozen("shira_indices", stack([chosen.div(Kept(target.In), RoundingMode.floor), chosen.remainder(Kept(target.In))]).to(ScalarType.Int32, Device));
+        places = Frozen("shira_indices", stack([chosen.div(Constant(target.In), RoundingMode.floor), chosen.remainder(Constant(target.In))]).to(ScalarType.Int32, Device));
     }
 
     public override Tensor Delta()
     {
-        var flat = places.select(0, 0).to_type(ScalarType.Int64).mul(Kept(Target.In)).add(places.select(0, 1), One);
+        var flat = places.select(0, 0).to_type(ScalarType.Int64).mul(Constant(Target.In)).add(places.select(0, 1), One);
         return zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, flat, values).view(Target.Out, Target.In);
     }
 }

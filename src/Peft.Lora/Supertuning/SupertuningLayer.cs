@@ -28,11 +28,11 @@ internal sealed class SupertuningLayer : DeltaLayer
 
     private Tensor Chosen(int count, bool largest) => Target.ReadMatrix().abs().reshape(-1).topk(count, largest: largest).indexes;
 
-    public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Kept(scaling)), One);
+    public override Tensor Delta() => a is null ? Sparse() : Sparse().add(b!.mm(a).mul(Constant(scaling)), One);
 
     // Dropout applies to the LoRA only.
     protected override Tensor Apply(Tensor input)
-        => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Kept(scaling)), One) : base.Apply(input);
+        => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Constant(scaling)), One) : base.Apply(input);
 
     private Tensor Sparse()
         => zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, places.to_type(ScalarType.Int64), values).view(Target.Out, Target.In);

@@ -21,7 +21,7 @@ internal sealed class TinyLoraLayer : FactoredLayer
         a = Frozen("tinylora_A", root.unsqueeze(1).mul(vt.narrow(0, 0, rank)).contiguous());
         b = Frozen("tinylora_B", u.narrow(1, 0, rank).mul(root).contiguous());
         using var random = new SeededRandom(seed, Device);
-        projection = Frozen("tinylora_P", random.Normal(options.Size, rank, rank).div(Kept(Math.Sqrt(rank))).to(Device), options.SaveProjection);
+        projection = Frozen("tinylora_P", random.Normal(options.Size, rank, rank).div(Constant(Math.Sqrt(rank))).to(Device), options.SaveProjection);
     }
 
     protected override long Rank => a.shape[0];

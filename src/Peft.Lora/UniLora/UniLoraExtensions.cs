@@ -12,5 +12,5 @@ public static class UniLoraExtensions
     /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
     /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
     public static PeftModel ApplyUniLora(this nn.Module model, int parameters = 256, ModuleSelector? targets = null)
-        => model.ApplyAdapter(new UniLoraOptions { Parameters = parameters, TargetModules = targets });
+        => model.ApplyAdapter(new UniLoraOptions { VectorLength = parameters, TargetModules = targets });
 }

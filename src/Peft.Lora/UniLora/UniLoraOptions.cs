@@ -16,7 +16,7 @@ public sealed record UniLoraOptions() : BiasedUpdateOptions("UNILORA")
     [JsonPropertyName("r")] public int Rank { get; init; } = 4;
 
     /// <summary>Length of the trained vector.</summary>
-    [JsonPropertyName("theta_d_length")] public int Parameters { get; init; } = 256;
+    [JsonPropertyName("theta_d_length")] public int VectorLength { get; init; } = 256;
 
     /// <summary>Seed of the positions.</summary>
     [JsonPropertyName("proj_seed")] public int Seed { get; init; } = 42;
@@ -37,7 +37,7 @@ public sealed record UniLoraOptions() : BiasedUpdateOptions("UNILORA")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
-        if (Parameters < 1) yield return $"Parameters must be at least 1, but was {Parameters}.";
+        if (VectorLength < 1) yield return $"Parameters must be at least 1, but was {VectorLength}.";
         if (Seed < 0) yield return $"Seed must not be negative, but was {Seed}.";
     }
 

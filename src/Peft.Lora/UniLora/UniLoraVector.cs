@@ -15,11 +15,11 @@ internal sealed class UniLoraVector : SharedTensors
 
     public UniLoraVector(UniLoraOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
-        Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.Parameters) : Normal(1, options.Parameters));
+        Theta = Trainable("unilora_theta_d", options.InitWeights ? Uniform(options.Bound, options.VectorLength) : Normal(1, options.VectorLength));
         var places = targets.Sum(target => options.Rank * (target.In + target.Out));
         AdapterPlan.Allow(CPU, 4, places);   // two temporary lists of 64-bit integers
         dealt = Deal(options, places);
-        var counts = new long[options.Parameters];
+        var counts = new long[options.VectorLength];
         foreach (var index in dealt) counts[index]++;
         scales = [.. counts.Select(count => count == 0 ? 0 : 1 / MathF.Sqrt(count))];
     }
@@ -38,8 +38,8 @@ internal sealed class UniLoraVector : SharedTensors
     private static long[] Deal(UniLoraOptions options, long places)
     {
         var random = new NumpyRandom((uint)options.Seed);
-        var (each, left) = ((int)(places / options.Parameters), (int)(places % options.Parameters));
-        long[] deck = [.. Enumerable.Range(0, options.Parameters).SelectMany(index => Enumerable.Repeat((long)index, each)), .. random.Choose(options.Parameters, left)];
+        var (each, left) = ((int)(places / options.VectorLength), (int)(places % options.VectorLength));
+        long[] deck = [.. Enumerable.Range(0, options.VectorLength).SelectMany(index => Enumerable.Repeat((long)index, each)), .. random.Choose(options.VectorLength, left)];
         random.Shuffle(deck);
         return deck;
     }

@@ -68,8 +68,8 @@ internal sealed class VbLoraLayer : FactoredLayer
             var name = Tensors.Single(tensor => ReferenceEquals(tensor.Value, logits)).Name;
             Tensor Value(string suffix) => Tensors.Single(tensor => tensor.Name == name + suffix).Value;
             var weights = Value(Weights);
-            var all = cat([weights, weights.sum(dim: -1, keepdim: true).neg().add(Kept(1), One)], -1);
-            logits.fill_(Kept(double.NegativeInfinity)).scatter_(-1, Value(Indices).to_type(ScalarType.Int64), all.log());
+            var all = cat([weights, weights.sum(dim: -1, keepdim: true).neg().add(Constant(1), One)], -1);
+            logits.fill_(Constant(double.NegativeInfinity)).scatter_(-1, Value(Indices).to_type(ScalarType.Int64), all.log());
             SetTrainable(logits, false);
         }
     }

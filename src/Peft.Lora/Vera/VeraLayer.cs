@@ -14,7 +14,7 @@ internal sealed class VeraLayer : FactoredLayer
         this.shared = shared;
         Dropout = options.Dropout;
         b = Trainable("vera_lambda_b", options.InitWeights ? Zeros(target.Out) : Ones(target.Out));
-        d = Trainable("vera_lambda_d", options.InitWeights ? Ones(options.Rank).mul(Kept(options.InitialD)) : Normal(1, options.Rank));
+        d = Trainable("vera_lambda_d", options.InitWeights ? Ones(options.Rank).mul(Constant(options.InitialD)) : Normal(1, options.Rank));
     }
 
     protected override long Rank => d.shape[0];

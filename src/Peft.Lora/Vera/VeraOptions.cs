@@ -16,7 +16,7 @@ public sealed record VeraOptions() : BiasedUpdateOptions("VERA")
     [JsonPropertyName("r")] public int Rank { get; init; } = 256;
 
     /// <summary>Seed of the shared projections.</summary>
-    [JsonPropertyName("projection_prng_key")] public int ProjectionKey { get; init; }
+    [JsonPropertyName("projection_prng_key")] public int ProjectionSeed { get; init; }
 
     /// <summary>True to save the projections; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
@@ -36,7 +36,7 @@ public sealed record VeraOptions() : BiasedUpdateOptions("VERA")
     /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
-        var shared = new SharedProjections("vera", Rank, Rank, ProjectionKey, SaveProjection, targets);
+        var shared = new SharedProjections("vera", Rank, Rank, ProjectionSeed, SaveProjection, targets);
         return (targets.Select(target => new VeraLayer(target, this, shared)), shared);
     }
 }

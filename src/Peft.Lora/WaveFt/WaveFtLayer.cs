@@ -31,15 +31,15 @@ internal sealed class WaveFtLayer : DeltaLayer
             var high = Wavelet.HighPass(low);
             filters = Frozen("waveft_filters", stack([Outer(low, low), Outer(high, low), Outer(low, high), Outer(high, high)]).unsqueeze(1).to(Device), saved: false);
             (rows, columns) = (Padded(target.Out, order), Padded(target.In, order));
-            var (row, column) = (chosen.div(Kept(target.In), RoundingMode.floor), chosen.remainder(Kept(target.In)));
-            chosen = row.add(Kept((rows - target.Out) / 2), One).mul(Kept(columns)).add(column, One).add(Kept((columns - target.In) / 2), One);
+            var (row, column) = (chosen.div(Constant(target.In), RoundingMode.floor), chosen.remainder(Constant(target.In)));
+            chosen = row.add(Constant((rows - target.Out) / 2), One).mul(Constant(columns)).add(column, One).add(Constant((columns - target.In) / 2), One);
         }
         places = Frozen("waveft_places", chosen.to(Device), saved: false);
     }
 
     public override Tensor Delta()
     {
-        var dense = zeros(rows * columns, spectrum.dtype, spectrum.device).scatter(0, places, spectrum.mul(Kept(scaling))).view(rows, columns);
+        var dense = zeros(rows * columns, spectrum.dtype, spectrum.device).scatter(0, places, spectrum.mul(Constant(scaling))).view(rows, columns);
         if (filters is null) return dense;
         // The four quarters are the subbands [low low, high low; low high, high high] of the rows and columns.
         var bands = dense.view(2, rows / 2, 2, columns / 2).transpose(1, 2).reshape(1, 4, rows / 2, columns / 2);

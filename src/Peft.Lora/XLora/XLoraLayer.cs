@@ -21,7 +21,7 @@ internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
         factors = [.. initial.Select(each => (each.Expert, Keep(each.Expert, "A", each.A), Keep(each.Expert, "B", each.B)))];
     }
 
-    public bool ActsInFirstPass => options.FirstPassShare != 0;
+    public bool ActsInFirstPass => options.FirstPassWeight != 0;
 
     /// <summary>An expert's factors by the keys in its own file; empty if it does not adapt this module.</summary>
     public IEnumerable<(string Key, Tensor Value)> FactorsOf(int expert)
@@ -34,7 +34,7 @@ internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
         {
             var own = mixture.Experts[expert].Options;
             var x = Target.IsLookup ? input : nn.functional.dropout(input, own.Dropout, Training);
-            var change = Target.ApplyFactors(x, a, b).mul(Kept(own.ScalingAt(Target.Path) * options.GlobalScaling));
+            var change = Target.ApplyFactors(x, a, b).mul(Constant(own.ScalingAt(Target.Path) * options.GlobalScaling));
             output = output.add(change.mul(shares.narrow(-1, expert, 1)), One);
         }
         return output;

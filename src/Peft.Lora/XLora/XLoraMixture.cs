@@ -40,7 +40,7 @@ internal sealed class XLoraMixture : SharedTensors, IReadsFirstPass, IMayBeMissi
             x = nn.functional.linear(x, layers[i].Weight, layers[i].Bias);
         }
         var shares = x.view(x.shape[0], x.shape[1], -1, Experts.Count);   // [batch, positions, modules or 1, experts]
-        if (options.UseSoftmax) shares = shares.div(Kept(options.Temperature)).softmax(-1);
+        if (options.UseSoftmax) shares = shares.div(Constant(options.Temperature)).softmax(-1);
         var before = current.Value;
         current.Value = [.. shares.unbind(2).Select(each => Choose(each).DetachFromDisposeScope())];
         return new Reading(this, before);
@@ -53,7 +53,7 @@ internal sealed class XLoraMixture : SharedTensors, IReadsFirstPass, IMayBeMissi
     /// <exception cref="PeftException">The model has not run a first pass, or the module runs on other positions.</exception>
     public Tensor Shares(Target target, int module, Tensor output)
     {
-        if (ForwardPass.Current.IsPreliminary) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Kept(options.FirstPassShare), output.dtype, output.device));
+        if (ForwardPass.Current.IsPreliminary) return Choose(full([output.shape[0], output.shape[1], Experts.Count], Constant(options.FirstPassWeight), output.dtype, output.device));
         var all = current.Value ?? throw new PeftException($"{target.Path} runs without the first pass that X-LoRA needs: call the whole model.");
         var shares = ForwardPass.SelectRows(all[options.IsLayerwise ? module : 0]);
         return output.dim() == 3 && shares.shape[0] == output.shape[0] && shares.shape[1] == output.shape[1] ? shares
@@ -65,7 +65,7 @@ internal sealed class XLoraMixture : SharedTensors, IReadsFirstPass, IMayBeMissi
         if (options.TopExperts is not { } count) return options.UseTopSoftmax ? shares.softmax(-1) : shares;
         var (_, indices) = shares.topk(count, -1);
         var left = ones_like(shares, ScalarType.Bool).scatter(-1, indices, zeros_like(indices, ScalarType.Bool));
-        return options.UseTopSoftmax ? shares.masked_fill(left, Kept(double.NegativeInfinity)).softmax(-1) : shares.masked_fill(left, Kept(0));
+        return options.UseTopSoftmax ? shares.masked_fill(left, Constant(double.NegativeInfinity)).softmax(-1) : shares.masked_fill(left, Constant(0));
     }
 
     private Parameter Make(string name, long inputs, params long[] shape) => Trainable($"internal_xlora_classifier.layers.{name}", Uniform(1 / Math.Sqrt(inputs), shape));

@@ -54,7 +54,7 @@ public sealed record XLoraOptions : AdapterOptions, ISavesParts
     [JsonPropertyName("global_scaling_weight")] public double GlobalScaling { get; init; } = 1;
 
     /// <summary>Mixture weight of each expert in the first pass.</summary>
-    [JsonPropertyName("scaling_pass_value")] public double FirstPassShare { get; init; }
+    [JsonPropertyName("scaling_pass_value")] public double FirstPassWeight { get; init; }
 
     /// <summary>True to train the experts too.</summary>
     [JsonPropertyName("use_trainable_adapters")] public bool TrainsExperts { get; init; }

@@ -7,7 +7,7 @@ namespace Peft.Models;
 internal sealed class GenerationRun : IDisposable
 {
     private readonly EvaluationMode mode;
-    private readonly PassLease? pass;
+    private readonly PassHandle? pass;
     private readonly IDisposable? folded;
 
     /// <summary>Begins a run with the adapters of the current flow.</summary>

@@ -24,7 +24,7 @@ internal static class ScoreRules
     {
         if (AreChoosable(scores)) return;
         using var highest = scores.amax([-1]);
-        if (highest.isnan().logical_or(highest.eq(Kept(double.PositiveInfinity))).any().item<bool>())
+        if (highest.isnan().logical_or(highest.eq(Constant(double.PositiveInfinity))).any().item<bool>())
             throw new GenerationException($"The scores are not finite at step {step}{Where(scores)} after applying the options: {Changes(settings)}. These values overflow float32: choose others.");
         if (!mayBeEmpty) throw Empty(step);
     }

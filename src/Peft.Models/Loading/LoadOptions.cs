@@ -7,7 +7,7 @@ namespace Peft.Models;
 public sealed record LoadOptions
 {
     /// <summary>Dtype of the parameters, independent of that of the file; float32 by default.</summary>
-    public ScalarType Type { get; init; } = ScalarType.Float32;
+    public ScalarType Dtype { get; init; } = ScalarType.Float32;
 
     /// <summary>Device of the parameters; null for the CPU.</summary>
     public Device? Device { get; init; }
@@ -62,7 +62,7 @@ public sealed record LoadOptions
         get
         {
             TorchRuntime.Require();
-            return new(Type, Device ?? CPU);
+            return new(Dtype, Device ?? CPU);
         }
     }
 }

@@ -17,7 +17,7 @@ internal static class ModelSize
 
     /// <summary>Describes the sizes and the required memory.</summary>
     public static string Describe(TransformerSpec spec, LoadOptions options)
-        => string.Create(CultureInfo.InvariantCulture, $"A vocabulary of {spec.VocabularySize:N0}, {spec.LayerCount:N0} layers and a hidden size of {spec.HiddenSize:N0} take at least {Gigabytes(Bytes(spec, options))} as {options.Type}.");
+        => string.Create(CultureInfo.InvariantCulture, $"A vocabulary of {spec.VocabularySize:N0}, {spec.LayerCount:N0} layers and a hidden size of {spec.HiddenSize:N0} take at least {Gigabytes(Bytes(spec, options))} as {options.Dtype}.");
 
     // Counts the embedding, the query and output projections, and two matrices of the feed-forward network, which every architecture has. A double does not overflow.
     private static double Bytes(TransformerSpec? spec, LoadOptions options)
@@ -25,7 +25,7 @@ internal static class ModelSize
         if (spec is null) return 0;
         double hidden = spec.HiddenSize, layer = 2 * hidden * spec.HeadCount * spec.HeadSize + 2 * hidden * spec.IntermediateSize;
         var numbers = hidden * spec.VocabularySize + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
-        return numbers * Width(options.Type) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
+        return numbers * Width(options.Dtype) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
     }
 
     private static int Width(ScalarType type)

@@ -17,7 +17,7 @@ internal static class WeightInitializer
             if (module is not AdaptableModule part) continue;
             if (only?.Invoke(path + ".weight") != false && !model.TiedParameters.Contains(path + ".weight"))
             {
-                if (part is RmsNorm or LayerNorm) part.Weight.fill_(Kept(1 - model.Spec.NormOffset));
+                if (part is RmsNorm or LayerNorm) part.Weight.fill_(Constant(1 - model.Spec.NormOffset));
                 else part.Weight.normal_(0, Deviation(model, path, part), generator);
             }
             if (part.Bias is { } bias && only?.Invoke(path + ".bias") != false) bias.zero_();

@@ -47,7 +47,7 @@ internal static class BatchDivision
         if (labels.dim() > 2) return null;
         using var scope = NewDisposeScope();
         var counted = labels.dim() == 1 ? labels.unsqueeze(1) : labels.narrow(1, firstLabel, labels.shape[1] - firstLabel);
-        return [.. counted.ne(Kept(Batch.IgnoredLabel)).sum(dim: 1).data<long>()];
+        return [.. counted.ne(Constant(Batch.IgnoredLabel)).sum(dim: 1).data<long>()];
     }
 
     private static long[]? PerSequence(Tensor labels, IReadOnlyList<int> lengths, int firstLabel)

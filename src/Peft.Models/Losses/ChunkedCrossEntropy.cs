@@ -27,21 +27,21 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             var count = Math.Min(chunk, total - start);
             var logits = nn.functional.linear(rows.narrow(0, start, count), head).to_type(ScalarType.Float32);
             Tensor? bent = null;
-            if (cap > 0) logits = (bent = logits.div_(Kept(cap)).tanh_()).mul(Kept(cap));
+            if (cap > 0) logits = (bent = logits.div_(Constant(cap)).tanh_()).mul(Constant(cap));
             var target = targets.narrow(0, start, count).unsqueeze(1);
             var logProbability = nn.functional.log_softmax(logits, -1);
             sum.sub_(logProbability.gather(1, target).sum());
             if (gradient is null) continue;
             // d/dz of −log softmax(z)[target] is softmax(z) − onehot(target), over the number of rows.
             var slope = logProbability.exp_();
-            slope.scatter_add_(1, target, full(count, 1, Kept(-1f), ScalarType.Float32, rows.device));
-            slope.mul_(Kept(1.0 / total));
-            if (bent is not null) slope.mul_(bent.pow_(Kept(2)).neg_().add_(Kept(1), One));
+            slope.scatter_add_(1, target, full(count, 1, Constant(-1f), ScalarType.Float32, rows.device));
+            slope.mul_(Constant(1.0 / total));
+            if (bent is not null) slope.mul_(bent.pow_(Constant(2)).neg_().add_(Constant(1), One));
             gradient.narrow(0, start, count).copy_(slope.to_type(head.dtype).mm(head));
         }
         // TorchSharp saves the tensors after this method returns, so the gradient must outlive the scope.
         if (gradient is not null) ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
-        return sum.div_(Kept(total)).squeeze(0).MoveToOuterDisposeScope();
+        return sum.div_(Constant(total)).squeeze(0).MoveToOuterDisposeScope();
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)

@@ -37,9 +37,9 @@ internal static class ClassificationLoss
         if (labels.is_floating_point() || !labels.shape.SequenceEqual([logits.shape[0], logits.shape[1]])) throw Misshapen(labels, $"[{logits.shape[0]}, {logits.shape[1]}], a class for each token");
         var flat = labels.reshape(-1).to_type(ScalarType.Int64);
         CheckRange(flat, logits.shape[^1]);
-        var kept = flat.ne(Kept(Batch.IgnoredLabel)).nonzero().squeeze(1);
+        var kept = flat.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var rows = logits.reshape(-1, logits.shape[^1]);
-        if (kept.shape[0] == 0) return rows.sum().mul(Kept(0)).MoveToOuterDisposeScope();
+        if (kept.shape[0] == 0) return rows.sum().mul(Constant(0)).MoveToOuterDisposeScope();
         return nn.functional.cross_entropy(rows, flat, ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
     }
 
@@ -50,15 +50,15 @@ internal static class ClassificationLoss
         var (batch, length) = (logits.shape[0], logits.shape[1]);
         if (labels.is_floating_point() || !labels.shape.SequenceEqual([batch, 2])) throw Misshapen(labels, $"[{batch}, 2], the positions of the answer's first and last token");
         // As in transformers: positions below 0 are clamped to the first token, those beyond the sequence are ignored.
-        var positions = labels.to_type(ScalarType.Int64).clamp(Kept(0), Kept(length));
-        var loss = Of(0).add(Of(1), One).div(Kept(2));
+        var positions = labels.to_type(ScalarType.Int64).clamp(Constant(0), Constant(length));
+        var loss = Of(0).add(Of(1), One).div(Constant(2));
         return loss.MoveToOuterDisposeScope();
 
         Tensor Of(int side)
         {
             var scores = logits.select(2, side);
             var target = positions.select(1, side);
-            return target.ge(Kept(length)).all().item<bool>() ? scores.sum().mul(Kept(0)) : nn.functional.cross_entropy(scores, target, ignore_index: length);
+            return target.ge(Constant(length)).all().item<bool>() ? scores.sum().mul(Constant(0)) : nn.functional.cross_entropy(scores, target, ignore_index: length);
         }
     }
 
@@ -81,7 +81,7 @@ internal static class ClassificationLoss
     private static void CheckRange(Tensor labels, long classes)
     {
         var (least, most) = (labels.min().item<long>(), labels.max().item<long>());
-        if (most < classes && (least >= 0 || labels.lt(Kept(0)).eq(labels.eq(Kept(Batch.IgnoredLabel))).all().item<bool>())) return;
+        if (most < classes && (least >= 0 || labels.lt(Constant(0)).eq(labels.eq(Constant(Batch.IgnoredLabel))).all().item<bool>())) return;
         throw new ArgumentException($"The labels run from {least} to {most}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for ignored labels): load the model with the right LabelCount or Id2Label.", nameof(labels));
     }
 

@@ -18,20 +18,70 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     {
         using var scope = NewDisposeScope();
         CheckShape(hidden, labels);
-        var length = labels.shape[1];
-        var targets = labels.narrow(1, 1, length - 1);
-        if (packedLengths is { Count: > 1 })
-        {
-            targets = targets.clone();
-            long end = 0;
-            foreach (var each in packedLengths.SkipLast(1))
-            {
-                end += each;
-                targets.narrow(1, end - 1, 1).fill_(Kept(Batch.IgnoredLabel));
-            }
-        }
-        return OverLabels(hidden.narrow(1, 0, length - 1), targets).MoveToOuterDisposeScope();
+        return OverLabels(hidden.narrow(1, 0, labels.shape[1] - 1), Next(labels, packedLengths)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Predictions of the next token at each position, <c>[batch, sequence − 1]</c>.</summary>
+    /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="labels">Labels <c>[batch, sequence]</c>, not shifted.</param>
+    /// <param name="packedLengths">Lengths of packed sequences.</param>
+    /// <param name="statistics">Statistics to compute.</param>
+    /// <param name="temperature">Divisor of the logits.</param>
+    public TokenPredictions Predict(Tensor hidden, Tensor labels, IReadOnlyList<int>? packedLengths, TokenStatistics statistics, double temperature)
+    {
+        using var scope = NewDisposeScope();
+        CheckShape(hidden, labels);
+        var next = Next(labels, packedLengths);
+        var shape = next.shape;
+        var targets = next.reshape(-1).to_type(ScalarType.Int64);
+        var labelled = targets.ne(Constant(Batch.IgnoredLabel));
+        var kept = labelled.nonzero().squeeze(1);
+        var tokens = targets.index_select(0, kept);
+        var rows = hidden.narrow(1, 0, shape[1]).reshape(-1, hidden.shape[^1]).index_select(0, kept);
+        var collected = new StatisticsOfRows(statistics, kept.shape[0], hidden.device);
+        var logProbabilities = WithLabelErrors(tokens, () => LogProbabilities(rows, tokens, temperature, collected));
+        Tensor? Spread(Tensor? values) => values is null ? null : zeros(targets.shape[0], ScalarType.Float32, hidden.device).index_copy(0, kept, values).view(shape).MoveToOuterDisposeScope();
+        return new(Spread(logProbabilities)!, labelled.to_type(ScalarType.Float32).view(shape).MoveToOuterDisposeScope())
+        {
+            Entropy = Spread(collected[TokenStatistics.Entropy]),
+            LogSquaredSum = Spread(collected[TokenStatistics.LogSquaredSum]),
+            MeanLogit = Spread(collected[TokenStatistics.MeanLogit]),
+            IsGreedy = Spread(collected[TokenStatistics.IsGreedy]),
+        };
+    }
+
+    // The label of each position's next token.
+    private static Tensor Next(Tensor labels, IReadOnlyList<int>? packedLengths)
+    {
+        var targets = labels.narrow(1, 1, labels.shape[1] - 1);
+        if (packedLengths is not { Count: > 1 }) return targets;
+        targets = targets.clone();
+        long end = 0;
+        foreach (var each in packedLengths.SkipLast(1))
+        {
+            end += each;
+            targets.narrow(1, end - 1, 1).fill_(Constant(Batch.IgnoredLabel));
+        }
+        return targets;
+    }
+
+    private Tensor LogProbabilities(Tensor rows, Tensor targets, double temperature, StatisticsOfRows statistics)
+    {
+        if (IsFrozen) return ChunkedLogProbabilities.apply(rows, head.Weight, new ChunkedLogProbabilities.Job(targets, softCap ?? 0, temperature, Chunk, statistics));
+        var logits = head.call(rows);
+        if (softCap is { } cap) logits = Cap(logits, cap);
+        logits = logits.to_type(ScalarType.Float32);
+        if (temperature != 1) logits = logits.div(Constant(temperature));
+        var all = nn.functional.log_softmax(logits, -1);
+        var target = targets.unsqueeze(1);
+        statistics.Add(logits, all, target);
+        return all.gather(1, target).squeeze(1);
+    }
+
+    // Without a gradient for the head, logits are only needed in chunks.
+    private bool IsFrozen => !head.IsAdapted && head.Storage.Parameter is { requires_grad: false } && head.Bias is null;
+
+    private long Chunk => Math.Max(1, MaxLogits / head.Storage.Shape[0]);
 
     /// <summary>The loss for predicting each position's own label.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
@@ -55,33 +105,33 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     {
         var flatTargets = targets.reshape(-1).to_type(ScalarType.Int64);
         var rows = hidden.reshape(-1, hidden.shape[^1]);
-        var kept = flatTargets.ne(Kept(Batch.IgnoredLabel)).nonzero().squeeze(1);
+        var kept = flatTargets.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var count = kept.shape[0];
-        if (count == 0) return rows.sum().mul(Kept(0));
+        if (count == 0) return rows.sum().mul(Constant(0));
         if (count < flatTargets.shape[0])
         {
             rows = rows.index_select(0, kept);
             flatTargets = flatTargets.index_select(0, kept);
         }
+        return WithLabelErrors(flatTargets, () => Mean(prepare is null ? rows : prepare(rows), flatTargets));
+    }
+
+    private Tensor WithLabelErrors(Tensor targets, Func<Tensor> compute)
+    {
         try
         {
-            return Mean(prepare is null ? rows : prepare(rows), flatTargets);
+            return compute();
         }
-        catch (Exception error) when (error is ExternalException or ArgumentException { InnerException: ExternalException } && TensorRules.Outside(flatTargets, head.Weight.shape[0]) is not null)
+        catch (Exception error) when (error is ExternalException or ArgumentException { InnerException: ExternalException } && TensorRules.Outside(targets, head.Storage.Shape[0]) is not null)
         {
-            throw new ArgumentException($"Label {TensorRules.Outside(flatTargets, head.Weight.shape[0])} is outside the model's vocabulary of {head.Weight.shape[0]} "
+            throw new ArgumentException($"Label {TensorRules.Outside(targets, head.Storage.Shape[0])} is outside the model's vocabulary of {head.Storage.Shape[0]} "
                 + $"(ignored positions have the label {Batch.IgnoredLabel}): was the text encoded for another model?", nameof(targets));
         }
     }
 
     private Tensor Mean(Tensor rows, Tensor targets)
     {
-        var frozen = !head.IsAdapted && !head.Weight.requires_grad && head.Bias is null;
-        if (frozen)
-        {
-            var chunk = Math.Max(1, MaxLogits / head.Weight.shape[0]);
-            return ChunkedCrossEntropy.apply(rows, head.Weight, targets, softCap ?? 0.0, chunk);
-        }
+        if (IsFrozen) return ChunkedCrossEntropy.apply(rows, head.Weight, targets, softCap ?? 0.0, Chunk);
         var logits = head.call(rows);
         if (softCap is { } cap) logits = Cap(logits, cap);
         return nn.functional.cross_entropy(logits.to_type(ScalarType.Float32), targets);
@@ -90,8 +140,8 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <summary>Soft cap: c·tanh(z/c).</summary>
     public static Tensor Cap(Tensor logits, double cap)
     {
-        using var small = logits.div(Kept(cap));
+        using var small = logits.div(Constant(cap));
         using var bent = small.tanh();
-        return bent.mul(Kept(cap));
+        return bent.mul(Constant(cap));
     }
 }

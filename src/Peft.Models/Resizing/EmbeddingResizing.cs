@@ -75,6 +75,6 @@ public static class EmbeddingResizing
         // With z from N(0, 1), z·(W − mean)/√n has the covariance of W's rows, so no factorization of a covariance matrix is needed.
         var z = empty(count, known, ScalarType.Float32, old.device).normal_(0, 1, generator);
         var noise = z.mm(wide).sub(z.sum(dim: 1, keepdim: true).mul(mean));
-        return mean.add(noise.mul(Kept(Math.Sqrt(CovarianceScale / known))), One).to_type(old.dtype);
+        return mean.add(noise.mul(Constant(Math.Sqrt(CovarianceScale / known))), One).to_type(old.dtype);
     }
 }

@@ -6,5 +6,5 @@ namespace Peft.Models;
 /// <param name="Factor">The factor, at least 1.</param>
 public sealed record LinearScaling(double Factor) : RotaryScaling
 {
-    internal override Tensor Frequencies(double theta, Tensor exponents, long length) => Power(theta, exponents).reciprocal().div(Kept(Factor));
+    internal override Tensor Frequencies(double theta, Tensor exponents, long length) => Power(theta, exponents).reciprocal().div(Constant(Factor));
 }

@@ -12,13 +12,13 @@ public sealed record Llama3Scaling(double Factor, double LowFrequency, double Hi
     internal override Tensor Frequencies(double theta, Tensor exponents, long length)
     {
         var frequencies = Power(theta, exponents).reciprocal();
-        var wavelengths = frequencies.reciprocal().mul(Kept(2 * Math.PI));
+        var wavelengths = frequencies.reciprocal().mul(Constant(2 * Math.PI));
         var longest = OriginalPositions / LowFrequency;
         var shortest = OriginalPositions / HighFrequency;
-        var slowed = frequencies.div(Kept(Factor));
-        var blend = wavelengths.reciprocal().mul(Kept(OriginalPositions)).sub(Kept(LowFrequency)).div(Kept(HighFrequency - LowFrequency));
-        var blended = slowed.mul(blend.neg().add(Kept(1), One)).add(frequencies.mul(blend), One);
-        var result = where(wavelengths.gt(Kept(longest)), slowed, frequencies);
-        return where(wavelengths.le(Kept(longest)).logical_and(wavelengths.ge(Kept(shortest))), blended, result);
+        var slowed = frequencies.div(Constant(Factor));
+        var blend = wavelengths.reciprocal().mul(Constant(OriginalPositions)).sub(Constant(LowFrequency)).div(Constant(HighFrequency - LowFrequency));
+        var blended = slowed.mul(blend.neg().add(Constant(1), One)).add(frequencies.mul(blend), One);
+        var result = where(wavelengths.gt(Constant(longest)), slowed, frequencies);
+        return where(wavelengths.le(Constant(longest)).logical_and(wavelengths.ge(Constant(shortest))), blended, result);
     }
 }

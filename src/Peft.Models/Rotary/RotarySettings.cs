@@ -11,10 +11,10 @@ public sealed record RotarySettings(double Base)
     public RotaryScaling? Scaling { get; init; }
 
     /// <summary>Fraction of a head's dimensions that are rotated.</summary>
-    public double Partial { get; init; } = 1;
+    public double RotatedFraction { get; init; } = 1;
 
     /// <summary>Number of a head's dimensions that are rotated, in pairs. An odd number is rounded up, as in transformers.</summary>
-    internal int Rotated(int headSize) => ((int)(headSize * Partial) + 1) / 2 * 2;
+    internal int Rotated(int headSize) => ((int)(headSize * RotatedFraction) + 1) / 2 * 2;
 
     /// <summary>The frequencies for a regime of <see cref="RotaryScaling.Regime"/>.</summary>
     internal Tensor Frequencies(Tensor exponents, long regime)
@@ -42,7 +42,7 @@ public sealed record RotarySettings(double Base)
         var fields = new RopeFields(config, source, rope ?? []);
         return new(fields.Number("rope_theta") ?? config.Number("rope_theta", defaultBase))
         {
-            Partial = fields.Number("partial_rotary_factor") ?? config.Number("partial_rotary_factor", defaultPartial),
+            RotatedFraction = fields.Number("partial_rotary_factor") ?? config.Number("partial_rotary_factor", defaultPartial),
             Scaling = fields.Scaling(config.Size("max_position_embeddings", defaultPositions)),
         };
     }

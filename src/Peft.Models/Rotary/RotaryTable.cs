@@ -18,10 +18,10 @@ internal sealed class RotaryTable : IDisposable
     public RotaryTable(RotarySettings settings, int headSize)
     {
         this.settings = settings;
-        (share, Rotated) = ((int)(headSize * settings.Partial), settings.Rotated(headSize));
+        (share, Rotated) = ((int)(headSize * settings.RotatedFraction), settings.Rotated(headSize));
         if (Rotated > headSize || (Rotated > share && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
             throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
-                $"partial_rotary_factor (rotary_pct) {settings.Partial} rotates {share} of a head's {headSize} dimensions, but they are rotated in pairs: the number must be even."));
+                $"partial_rotary_factor (rotary_pct) {settings.RotatedFraction} rotates {share} of a head's {headSize} dimensions, but they are rotated in pairs: the number must be even."));
         if (settings.Scaling?.Misfit(Rotated) is { } misfit) throw new UnsupportedModelException(misfit);
     }
 
@@ -34,7 +34,7 @@ internal sealed class RotaryTable : IDisposable
         using var _ = growing.EnterScope();
         if (Passes(start + length))
         {
-            using var positions = arange(Kept(start), Kept(start + length), One, ScalarType.Float32, device);
+            using var positions = arange(Constant(start), Constant(start + length), One, ScalarType.Float32, device);
             return Angles(positions, type);
         }
         Ensure(start + length, type, device);
@@ -75,7 +75,7 @@ internal sealed class RotaryTable : IDisposable
         // (x₁, x₂) → (x₁ cos − x₂ sin, x₂ cos + x₁ sin): rolling by half swaps the halves, the sign is in the table.
         using var swapped = heads.roll(size / 2, -1);
         using var straight = heads.mul(angles.Cosine);
-        return straight.addcmul(swapped, angles.SignedSine, Kept(1));
+        return straight.addcmul(swapped, angles.SignedSine, Constant(1));
     }
 
     // Larger positions are passed by callers and are usually sparse: a table for all of them would be mostly unused.
@@ -99,7 +99,7 @@ internal sealed class RotaryTable : IDisposable
         rows = Math.Max(64, (long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)needed));
         // Inference tensors could not be used in a later training step.
         using var normal = inference_mode(false);
-        using var positions = arange(Kept(0), Kept(rows), One, ScalarType.Float32, device);
+        using var positions = arange(Constant(0), Constant(rows), One, ScalarType.Float32, device);
         (cosine, sine) = Angles(positions, type).Detach();
     }
 
@@ -108,10 +108,10 @@ internal sealed class RotaryTable : IDisposable
     {
         using var grad = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(Kept(0), Kept(Rotated), Kept(2), ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Kept(share));
+        var exponents = arange(Constant(0), Constant(Rotated), Constant(2), ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Constant(share));
         var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
         var (c, s) = (angles.cos(), angles.sin());
-        if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(Kept(factor)), s.mul(Kept(factor)));
+        if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(Constant(factor)), s.mul(Constant(factor)));
         return new(cat([c, c], -1).to_type(type).unsqueeze(1).MoveToOuterDisposeScope(),
                    cat([s.neg(), s], -1).to_type(type).unsqueeze(1).MoveToOuterDisposeScope());
     }

@@ -41,8 +41,8 @@ public sealed record YarnScaling(double Factor, int OriginalPositions) : RotaryS
         (low, high) = (Math.Max(low, 0), Math.Min(high, (2 * half) - 1));
         if (low == high) high += 0.001;   // as in the reference implementation, to avoid a division by zero
         var wavelengths = Power(theta, exponents);
-        var slowed = arange(Kept(0), Kept(half), One, ScalarType.Float32, exponents.device).sub(Kept(low)).div(Kept(high - low)).clamp(Kept(0), Kept(1));
-        return wavelengths.mul(Kept(Factor)).reciprocal().mul(slowed).add(wavelengths.reciprocal().mul(slowed.neg().add(Kept(1), One)), One);
+        var slowed = arange(Constant(0), Constant(half), One, ScalarType.Float32, exponents.device).sub(Constant(low)).div(Constant(high - low)).clamp(Constant(0), Constant(1));
+        return wavelengths.mul(Constant(Factor)).reciprocal().mul(slowed).add(wavelengths.reciprocal().mul(slowed.neg().add(Constant(1), One)), One);
     }
 
     // The dimension whose frequency has that many rotations within the original positions.

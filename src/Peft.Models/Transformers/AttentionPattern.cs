@@ -40,8 +40,8 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
         var hidden = Hidden(queries, keys, window, keyMask, device, causal, counted);
         if (hidden is null) return new(bias!.alias().MoveToOuterDisposeScope(), false);
         // A finite value: a query without any visible key (padding) then averages all keys, where −∞ would give NaN.
-        var mask = (bias ?? zeros(hidden.shape, type, device)).masked_fill(hidden, Kept(Lowest(type)));
-        if (absent > 0) mask.narrow(-1, 0, absent).masked_fill_(hidden.narrow(-1, 0, absent), Kept(double.NegativeInfinity));
+        var mask = (bias ?? zeros(hidden.shape, type, device)).masked_fill(hidden, Constant(Lowest(type)));
+        if (absent > 0) mask.narrow(-1, 0, absent).masked_fill_(hidden.narrow(-1, 0, absent), Constant(double.NegativeInfinity));
         var blinds = keyMask is not null && is_grad_enabled() && hidden.all(-1).any().item<bool>();
         return new(mask.MoveToOuterDisposeScope(), false, BlindsQueries: blinds);
     }
@@ -49,19 +49,19 @@ internal sealed record AttentionPattern(Tensor? Mask, bool Causal, int? LastKeys
     // True where a query does not attend to a key, broadcast to [batch, heads, queries, keys].
     private static Tensor? Hidden(int queries, int keys, int? window, Tensor? keyMask, Device device, bool causal, Tensor? counted)
     {
-        var unreal = keyMask?.eq(Kept(0)).unsqueeze(1).unsqueeze(1);   // [batch, 1, 1, keys]
+        var unreal = keyMask?.eq(Constant(0)).unsqueeze(1).unsqueeze(1);   // [batch, 1, 1, keys]
         if (!causal || (queries == 1 && window is null)) return unreal;
-        var query = arange(Kept(keys - queries), Kept(keys), One, ScalarType.Int64, device).unsqueeze(1);
-        var distance = query.sub(arange(Kept(0), Kept(keys), One, ScalarType.Int64, device));   // [queries, keys]
-        var hidden = distance.lt(Kept(0));
-        if (window is { } width) hidden = hidden.logical_or(counted is not null ? Between(counted, queries).ge(Kept(width)) : distance.ge(Kept(width)));
+        var query = arange(Constant(keys - queries), Constant(keys), One, ScalarType.Int64, device).unsqueeze(1);
+        var distance = query.sub(arange(Constant(0), Constant(keys), One, ScalarType.Int64, device));   // [queries, keys]
+        var hidden = distance.lt(Constant(0));
+        if (window is { } width) hidden = hidden.logical_or(counted is not null ? Between(counted, queries).ge(Constant(width)) : distance.ge(Constant(width)));
         return unreal is null ? hidden : hidden.logical_or(unreal);
     }
 
     // Number of counted keys between a key and a query, [batch, 1, queries, keys].
     private static Tensor Between(Tensor counted, int queries)
     {
-        var rank = counted.ne(Kept(0)).to_type(ScalarType.Int64).cumsum(1);
+        var rank = counted.ne(Constant(0)).to_type(ScalarType.Int64).cumsum(1);
         return rank.narrow(1, rank.shape[1] - queries, queries).unsqueeze(2).sub(rank.unsqueeze(1)).unsqueeze(1);
     }
 

@@ -10,12 +10,12 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<CheckpointedLayer>
 {
-    private sealed record Job(TransformerLayer Layer, ForwardContext Context, int Index, bool InputLearns, bool EncoderLearns)
+    private sealed record Job(TransformerLayer Layer, ForwardContext Context, int Index, bool InputRequiresGrad, bool EncoderRequiresGrad)
     {
         public IDisposable Hold { get; } = Context.Hold();
 
         // The second run uses the adapters that are active now.
-        public PassLease? Pass { get; } = Context.Pass?.Keep();
+        public PassHandle? Pass { get; } = Context.Pass?.Keep();
     }
 
     public override string Name => nameof(CheckpointedLayer);
@@ -48,10 +48,10 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         set_rng_state(saved[2]);
         using var _ = enable_grad();
         var input = saved[0].detach();
-        input.requires_grad = job.InputLearns;
+        input.requires_grad = job.InputRequiresGrad;
         // A detached leaf: each layer contributes its part to the gradient of the encoder's output.
         var encoded = saved[1].detach();
-        encoded.requires_grad = job.EncoderLearns;
+        encoded.requires_grad = job.EncoderRequiresGrad;
         if (job.Context.Encoder is { } encoder) job.Context.Encoder = encoder with { States = encoded };
         job.Context.Layer = job.Index;
         using var pass = job.Pass;
@@ -62,6 +62,6 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         // If neither the layer nor its input requires grad, backward would fail, and an exception could not be caught here.
         if (output.requires_grad) autograd.backward([output], [grad_output]);
         job.Hold.Dispose();
-        return BackwardResult.Give(job.InputLearns ? input.grad : null, job.EncoderLearns ? encoded.grad : null, null, null);
+        return BackwardResult.Give(job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null);
     }
 }

@@ -70,7 +70,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
             return activation.Apply(wide);
         }
         using var gateOut = gate.call(input);
-        if (activation.IsSilu && SwigluKernel.Takes(gateOut, gateOut))
+        if (activation.IsSilu && SwigluKernel.Supports(gateOut, gateOut))
         {
             using var wide = up!.call(input);
             return SwigluKernel.Run(gateOut, wide);

@@ -72,7 +72,7 @@ internal sealed class ForwardContext
     public PassTokens? Tokens { get; init; }
 
     /// <summary>The forward pass of a model with adapters; null without adapters.</summary>
-    public PassLease? Pass { get; init; }
+    public PassHandle? Pass { get; init; }
 
     /// <summary>Makes the tokens and positions of the pass available to the layers' adapters, until the result is disposed.</summary>
     public IDisposable Enter() => ForwardPass.Enter(Tokens, new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache });
@@ -109,7 +109,7 @@ internal sealed class ForwardContext
     private static IReadOnlyList<int> Count(Tensor mask)
     {
         using var scope = NewDisposeScope();
-        var real = mask.ne(Kept(0)).to_type(ScalarType.Byte).cpu().contiguous();
+        var real = mask.ne(Constant(0)).to_type(ScalarType.Byte).cpu().contiguous();
         var bytes = real.bytes;
         var width = (int)real.shape[1];
         var lengths = new int[real.shape[0]];

@@ -14,7 +14,7 @@ internal static class HiddenStates
         using var scope = NewDisposeScope();
         var length = hidden.shape[1];
         var weight = mask.narrow(1, mask.shape[1] - length, length).to_type(hidden.dtype).unsqueeze(-1);
-        return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: Kept(1e-9))).MoveToOuterDisposeScope();
+        return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: Constant(1e-9))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The state of the last real token, <c>[batch, hidden]</c>.</summary>
@@ -24,7 +24,7 @@ internal static class HiddenStates
     {
         using var scope = NewDisposeScope();
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        var last = real.to_type(ScalarType.Int64).mul(arange(Kept(0), Kept(length), One, ScalarType.Int64, real.device)).argmax(1);
-        return hidden.reshape(-1, hidden.shape[2]).index_select(0, last.add(arange(Kept(0), Kept(batch), One, ScalarType.Int64, hidden.device).mul(Kept(length)), One)).MoveToOuterDisposeScope();
+        var last = real.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(length), One, ScalarType.Int64, real.device)).argmax(1);
+        return hidden.reshape(-1, hidden.shape[2]).index_select(0, last.add(arange(Constant(0), Constant(batch), One, ScalarType.Int64, hidden.device).mul(Constant(length)), One)).MoveToOuterDisposeScope();
     }
 }

@@ -50,7 +50,7 @@ public sealed record ModelInput
     internal bool SharesGraph { get; init; }
 
     /// <summary>The forward pass of a model with adapters that this input belongs to.</summary>
-    internal PassLease? Pass { get; init; }
+    internal PassHandle? Pass { get; init; }
 
     /// <summary>Lengths of the sequences packed into the single row; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }

@@ -19,7 +19,7 @@ internal sealed class PromptLayout(IReadOnlyList<PromptRow> rows, int prefix, in
     public bool IsMixed { get; } = rows.Any(row => (prefix > 0 && row.Prefix != prefix) || (embeddings > 0 && row.Embeddings != embeddings));
 
     /// <summary>True for rows with virtual embeddings, <c>[rows, 1]</c>.</summary>
-    public Tensor HasEmbeddings => Embedded.gt(Kept(0));
+    public Tensor HasEmbeddings => Embedded.gt(Constant(0));
 
     /// <summary>Number of virtual tokens of each row, <c>[rows, 1]</c>.</summary>
     public Tensor Own => Prefixed.add(Embedded, One);
@@ -29,12 +29,12 @@ internal sealed class PromptLayout(IReadOnlyList<PromptRow> rows, int prefix, in
     private Tensor Embedded => Column(row => embeddings == 0 ? 0 : row.Embeddings);
 
     /// <summary>1 for a virtual token and 0 for padding, <c>[rows, total]</c>.</summary>
-    public Tensor Mask => cat([Range(prefix).ge(Prefixed.neg().add(Kept(prefix), One)), Range(embeddings).ge(Embedded.neg().add(Kept(embeddings), One))], 1);
+    public Tensor Mask => cat([Range(prefix).ge(Prefixed.neg().add(Constant(prefix), One)), Range(embeddings).ge(Embedded.neg().add(Constant(embeddings), One))], 1);
 
     /// <summary>Position ids of the embeddings within their row, <c>[rows, embeddings]</c>.</summary>
-    public Tensor Positions => Range(embeddings).sub(Kept(embeddings)).add(Embedded, One).clamp(min: Kept(0)).add(Prefixed, One);
+    public Tensor Positions => Range(embeddings).sub(Constant(embeddings)).add(Embedded, One).clamp(min: Constant(0)).add(Prefixed, One);
 
-    private Tensor Range(int count) => arange(Kept(0), Kept(count), One, ScalarType.Int64, device).unsqueeze(0);
+    private Tensor Range(int count) => arange(Constant(0), Constant(count), One, ScalarType.Int64, device).unsqueeze(0);
 
     private Tensor Column(Func<PromptRow, int> of) => tensor(rows.Select(row => (long)of(row)).ToArray(), [rows.Count, 1], device: device);
 }

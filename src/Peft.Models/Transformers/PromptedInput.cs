@@ -135,7 +135,7 @@ internal sealed class PromptedInput : IDisposable
     private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
     {
         if (layout.Total == 0 || (given is null && !layout.IsMixed)) return null;
-        var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(Kept(0)).to_type(ScalarType.Int64).cumsum(1).gt(Kept(0));
+        var own = given is null ? ones(rows, read, ScalarType.Bool, layout.Own.device) : given.ne(Constant(0)).to_type(ScalarType.Int64).cumsum(1).gt(Constant(0));
         if (own.shape[1] < read) own = cat([ones(rows, read - own.shape[1], ScalarType.Bool, own.device), own], 1);
         return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
     }
@@ -152,16 +152,16 @@ internal sealed class PromptedInput : IDisposable
                 return null;   // computed from the whole mask
             // Otherwise a virtual token before left padding would count as the first real token.
             case PositionRule.FromFirstToken when mask is not null:
-                var start = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);
-                var all = arange(Kept(0), Kept(mask.shape[1]), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Kept(0));
+                var start = mask.ne(Constant(0)).to_type(ScalarType.Int64).argmax(1, true);
+                var all = arange(Constant(0), Constant(mask.shape[1]), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Constant(0));
                 return all.narrow(1, mask.shape[1] - length, length).add(layout.Own, One);
         }
         if (!layout.IsMixed) return null;
-        var counted = arange(Kept(past), Kept(past + length), One, ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own, One);
+        var counted = arange(Constant(past), Constant(past + length), One, ScalarType.Int64, layout.Own.device).unsqueeze(0).add(layout.Own, One);
         if (model.Spec is not { Positions: PositionRule.TokensButPadding, PaddingId: { } padding } || input.InputIds is not { } ids) return counted;
         // Embeddings do not show which positions are padding, so rows with virtual embeddings count all positions.
-        var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
-        return where(layout.HasEmbeddings, counted, real.cumsum(1).add(layout.Own, One).mul(real).sub(Kept(1)));
+        var real = ids.ne(Constant(padding)).to_type(ScalarType.Int64);
+        return where(layout.HasEmbeddings, counted, real.cumsum(1).add(layout.Own, One).mul(real).sub(Constant(1)));
     }
 
     private Tensor? Before(Tensor? tokens, Tensor? ids, Tensor? embeddings, PretrainedModel model, long rows)
@@ -183,7 +183,7 @@ internal sealed class PromptedInput : IDisposable
         => [.. tokens.InAttention.Select(prompt => prompt.Gate is TorchSharp.Modules.Parameter ? prompt : prompt with { Gate = Keep(prompt.Gate), Rows = prompt.Rows is { } rows ? Keep(rows) : null })];
 
     private Tensor? Pad(int count, Tensor? given, long rows, int value)
-        => given is null || count == 0 ? given : Keep(cat([full(rows, count, Kept(value), given.dtype, given.device), given], 1));
+        => given is null || count == 0 ? given : Keep(cat([full(rows, count, Constant(value), given.dtype, given.device), given], 1));
 
     private Tensor Keep(Tensor made)
     {
@@ -226,7 +226,7 @@ internal sealed class PromptedInput : IDisposable
     {
         RequireLabels(labels);
         if (Count == 0) return labels.alias();
-        using var before = full(labels.shape[0], Count, Kept(Batch.IgnoredLabel), labels.dtype, labels.device);
+        using var before = full(labels.shape[0], Count, Constant(Batch.IgnoredLabel), labels.dtype, labels.device);
         return cat([before, labels], 1);
     }
 
@@ -246,19 +246,19 @@ internal sealed class PromptedInput : IDisposable
         RequireLabels(labels);
         // Padding precedes a row without virtual embeddings and predicts nothing.
         if (Count > 0 && rows.Any(row => row.Embeddings == 0))
-            labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Kept(Batch.IgnoredLabel)), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
+            labels = cat([labels.narrow(1, 0, 1).masked_fill(Column(row => row.Embeddings == 0), Constant(Batch.IgnoredLabel)), labels.narrow(1, 1, labels.shape[1] - 1)], 1);
         if (Count == 0 || rows.All(row => row.Labels is null)) return mean(Labels(labels)).MoveToOuterDisposeScope();
         var ofRows = rows.Select(row => row.Labels ?? VirtualLabels.None(row.Embeddings)).ToList();
-        var all = cat([Virtual(row => row.Ids, Batch.IgnoredLabel), labels.masked_fill(Column(row => row.Labels?.CountsInput == false), Kept(Batch.IgnoredLabel))], 1);
+        var all = cat([Virtual(row => row.Ids, Batch.IgnoredLabel), labels.masked_fill(Column(row => row.Labels?.CountsInput == false), Constant(Batch.IgnoredLabel))], 1);
         var weights = cat([Virtual(row => row.Weights, 1.0), ones(labels.shape, ScalarType.Float64, labels.device)], 1);
         var total = CountOf(all);
         Tensor? sum = null;
         foreach (var weight in ofRows.SelectMany(row => row.Weights).Append(1).Distinct())
         {
-            var chosen = all.masked_fill(weights.ne(Kept(weight)), Kept(Batch.IgnoredLabel));
+            var chosen = all.masked_fill(weights.ne(Constant(weight)), Constant(Batch.IgnoredLabel));
             var count = CountOf(chosen);
             if (count == 0) continue;
-            var part = mean(chosen).mul(Kept(weight * count / total));
+            var part = mean(chosen).mul(Constant(weight * count / total));
             sum = sum is null ? part : sum.add(part, One);
         }
         return (sum ?? mean(all)).MoveToOuterDisposeScope();
@@ -269,7 +269,7 @@ internal sealed class PromptedInput : IDisposable
             => cat([.. ofRows.Select(row => from_array(Enumerable.Repeat(padding, Count - row.Ids.Count).Concat(of(row)).ToArray()).unsqueeze(0))], 0).to(labels.device).expand(labels.shape[0], Count);
 
         // No position predicts the first one.
-        static double CountOf(Tensor labels) => labels.narrow(1, 1, labels.shape[1] - 1).ne(Kept(Batch.IgnoredLabel)).sum().item<long>();
+        static double CountOf(Tensor labels) => labels.narrow(1, 1, labels.shape[1] - 1).ne(Constant(Batch.IgnoredLabel)).sum().item<long>();
     }
 
     public void Dispose()

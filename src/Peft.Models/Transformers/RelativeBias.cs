@@ -18,22 +18,22 @@ internal sealed class RelativeBias(RelativePositions settings, int heads, bool c
         using var scope = NewDisposeScope();
         var device = Table.Weight.device;
         var keys = past + length;
-        var distances = arange(Kept(1 - keys), Kept(length), One, ScalarType.Int64, device);   // key − query
+        var distances = arange(Constant(1 - keys), Constant(length), One, ScalarType.Int64, device);   // key − query
         var rows = Table.call(Buckets(distances));                            // [distances, heads]
-        var query = arange(Kept(past), Kept(keys), One, ScalarType.Int64, device).unsqueeze(1);
-        var index = arange(Kept(0), Kept(keys), One, ScalarType.Int64, device).sub(query).add(Kept(keys - 1), One).reshape(-1);
+        var query = arange(Constant(past), Constant(keys), One, ScalarType.Int64, device).unsqueeze(1);
+        var index = arange(Constant(0), Constant(keys), One, ScalarType.Int64, device).sub(query).add(Constant(keys - 1), One).reshape(-1);
         return rows.index_select(0, index).view(length, keys, -1).permute(2, 0, 1).unsqueeze(0).to_type(type).contiguous().MoveToOuterDisposeScope();
     }
 
     private Tensor Buckets(Tensor distances)
     {
         var count = causal ? settings.Buckets : settings.Buckets / 2;
-        var far = causal ? distances.clamp(max: Kept(0)).neg() : distances.abs();
+        var far = causal ? distances.clamp(max: Constant(0)).neg() : distances.abs();
         var exact = count / 2;
         // In float32 as in published implementations: rounding decides at the bucket boundaries.
-        var wide = far.to_type(ScalarType.Float32).div(Kept(exact)).log().div(Kept(Math.Log((double)settings.MaxDistance / exact))).mul(Kept(count - exact))
-            .to_type(ScalarType.Int64).add(Kept(exact), One).clamp(max: Kept(count - 1));
-        var bucket = where(far.lt(Kept(exact)), far, wide);
-        return causal ? bucket : bucket.add(distances.gt(Kept(0)).to_type(ScalarType.Int64).mul(Kept(count)), One);
+        var wide = far.to_type(ScalarType.Float32).div(Constant(exact)).log().div(Constant(Math.Log((double)settings.MaxDistance / exact))).mul(Constant(count - exact))
+            .to_type(ScalarType.Int64).add(Constant(exact), One).clamp(max: Constant(count - 1));
+        var bucket = where(far.lt(Constant(exact)), far, wide);
+        return causal ? bucket : bucket.add(distances.gt(Constant(0)).to_type(ScalarType.Int64).mul(Constant(count)), One);
     }
 }

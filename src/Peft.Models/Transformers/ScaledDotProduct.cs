@@ -56,10 +56,10 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
     {
         using var scope = NewDisposeScope();
         var factor = cat([gate.to_type(query.dtype), ones([batch, gate.shape[1], keys - gate.shape[2]], query.dtype, query.device)], 2).unsqueeze(1);   // [batch, 1, queries or 1, keys]
-        var scores = query.matmul(Repeat(key, batch, keys).transpose(2, 3)).mul(factor).mul(Kept(scale));
-        if (softCap is { } cap) scores = scores.div(Kept(cap)).tanh().mul(Kept(cap));
+        var scores = query.matmul(Repeat(key, batch, keys).transpose(2, 3)).mul(factor).mul(Constant(scale));
+        if (softCap is { } cap) scores = scores.div(Constant(cap)).tanh().mul(Constant(cap));
         if (pattern.Mask is { } mask) scores = scores.add(mask, One);
-        if (pattern.LastKeys is { } last) scores = cat([full_like(scores.narrow(3, 0, keys - last), Kept(double.NegativeInfinity)), scores.narrow(3, keys - last, last)], 3);
+        if (pattern.LastKeys is { } last) scores = cat([full_like(scores.narrow(3, 0, keys - last), Constant(double.NegativeInfinity)), scores.narrow(3, keys - last, last)], 3);
         var weights = nn.functional.dropout(nn.functional.softmax(scores, -1, query.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32).to_type(query.dtype), dropout, dropout > 0);
         return weights.mul(factor).matmul(Repeat(value, batch, keys)).transpose(1, 2).reshape(batch, queries, heads * size).MoveToOuterDisposeScope();
     }
@@ -77,7 +77,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         if (byHand || IsCapped) return AttendByHand(query, key, value, mask, causal, dropout);
         if (Math.Abs(queryFactor - 1) < 1e-12)
             return nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal);
-        using var scaled = query.mul(Kept(queryFactor));
+        using var scaled = query.mul(Constant(queryFactor));
         return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, dropout, causal);
     }
 
@@ -85,7 +85,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
     {
         using var keyT = key.transpose(2, 3);
         using var products = query.matmul(keyT);
-        var scores = softCap is { } cap ? Bend(products, cap) : products.mul(Kept(scale));
+        var scores = softCap is { } cap ? Bend(products, cap) : products.mul(Constant(scale));
         if (causal)
         {
             var length = (int)query.shape[2];
@@ -107,9 +107,9 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
 
     private Tensor Bend(Tensor products, double cap)
     {
-        using var small = products.mul(Kept(scale / cap));
+        using var small = products.mul(Constant(scale / cap));
         using var bent = small.tanh();
-        return bent.mul(Kept(cap));
+        return bent.mul(Constant(cap));
     }
 
     private static Tensor Add(Tensor scores, Tensor mask)

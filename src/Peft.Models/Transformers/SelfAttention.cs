@@ -132,7 +132,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
         if (keyNorm is not null) k = keyNorm.call(k);
-        var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(Kept(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
+        var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(Constant(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
         return weights.matmul(Spread(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
 
         Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
@@ -146,13 +146,13 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         if (context.Cache is null)
         {
             var shape = context.Causal ? kernel : bidirectional;
-            if (!FusedAttention.Takes(q, k, v, size)) return null;
+            if (!FusedAttention.Supports(q, k, v, size)) return null;
             if (context.KeyMask is null) return FusedAttention.Run(q, k, v, shape, context.PackedLengths, null, turns?.Cosine, turns?.SignedSine);
             if (context.PackedLengths is not null || shape.Window < context.Length || context.RealLengths is not { } real) return null;
             return FusedAttention.Run(q, k, v, shape with { Window = null }, null, real, turns?.Cosine, turns?.SignedSine);
         }
         if (!context.Causal || context.KeyMask is not null) return null;
-        if (context.Length != 1 || !DecodeAttention.Takes(q, k, v, size)) return null;
+        if (context.Length != 1 || !DecodeAttention.Supports(q, k, v, size)) return null;
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
         return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
     }

@@ -104,11 +104,11 @@ internal sealed class Transformer : Backbone
 
     private Tensor Embed(ModelInput input)
     {
-        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(Kept(spec.EmbeddingScale));
+        if (input.Embeddings is { } given) return spec.EmbeddingScale == 1 || spec.ScalesAtLookup ? given.alias() : given.mul(Constant(spec.EmbeddingScale));
         var ids = input.InputIds ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
         var looked = LookUp(embedding, ids);
         if (spec.EmbeddingScale == 1) return looked;
-        using (looked) return looked.mul(Kept(spec.EmbeddingScale));
+        using (looked) return looked.mul(Constant(spec.EmbeddingScale));
     }
 
     /// <summary>The embeddings of token ids, unscaled.</summary>
@@ -177,7 +177,7 @@ internal sealed class Transformer : Backbone
         if (mask.shape[0] != batch || (width != length && width != past + length))
             throw new ArgumentException(
                 $"The attention mask is [{mask.shape[0]}, {width}], but the input is [{batch}, {length}] after {past} earlier positions.", nameof(mask));
-        using var zero = mask.eq(Kept(0));
+        using var zero = mask.eq(Constant(0));
         using var any = zero.any();
         if (!any.item<bool>()) return null;
         if (width == past + length) return mask.alias();
@@ -201,8 +201,8 @@ internal sealed class Transformer : Backbone
             if (count > spec.MaxPositions)
                 throw new ArgumentException($"The sequence has {count} positions, but the model has only {spec.MaxPositions} learned positions: truncate the input (blockSize of a TextDataset, MaxLength of other datasets). Virtual tokens count too.", nameof(input));
             using var shifted = ids is null
-                ? arange(Kept(context.Past + spec.LearnedPositionOffset!.Value), Kept(end + spec.LearnedPositionOffset.Value), One, ScalarType.Int64, context.Device).unsqueeze(0)
-                : ids.add(Kept(spec.LearnedPositionOffset!.Value), One);
+                ? arange(Constant(context.Past + spec.LearnedPositionOffset!.Value), Constant(end + spec.LearnedPositionOffset.Value), One, ScalarType.Int64, context.Device).unsqueeze(0)
+                : ids.add(Constant(spec.LearnedPositionOffset!.Value), One);
             using var learned = positions.call(shifted);
             using var without = hidden;
             hidden = without.add(learned, One);
@@ -263,19 +263,19 @@ internal sealed class Transformer : Backbone
         {
             // Embeddings do not show which positions are padding. transformers then counts all of them.
             if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
-            var real = ids.ne(Kept(padding)).to_type(ScalarType.Int64);
-            return real.cumsum(1).add(Kept(context.Past), One).mul(real).sub(Kept(1)).MoveToOuterDisposeScope();
+            var real = ids.ne(Constant(padding)).to_type(ScalarType.Int64);
+            return real.cumsum(1).add(Constant(context.Past), One).mul(real).sub(Constant(1)).MoveToOuterDisposeScope();
         }
         if (context.KeyMask is not { } mask) return null;
         Tensor all;   // [batch, past + sequence]
         if (spec.Positions == PositionRule.RealTokens)
         {
-            all = mask.cumsum(1).mul(mask).sub(Kept(1));
+            all = mask.cumsum(1).mul(mask).sub(Constant(1));
         }
         else
         {
-            var first = mask.ne(Kept(0)).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
-            all = arange(Kept(0), Kept(context.Past + context.Length), One, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Kept(0));
+            var first = mask.ne(Constant(0)).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
+            all = arange(Constant(0), Constant(context.Past + context.Length), One, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Constant(0));
         }
         return all.narrow(1, context.Past, context.Length).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
     }

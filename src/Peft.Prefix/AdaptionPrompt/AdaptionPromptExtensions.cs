@@ -15,6 +15,6 @@ public static class AdaptionPromptExtensions
     {
         ArgumentNullException.ThrowIfNull(model);
         var count = model.PromptShape.LayerCount;
-        return model.Put(new AdaptionPromptOptions { Length = length, Layers = layers ?? (count < 4 ? count : count - 2) });
+        return model.Attach(new AdaptionPromptOptions { Length = length, Layers = layers ?? (count < 4 ? count : count - 2) });
     }
 }

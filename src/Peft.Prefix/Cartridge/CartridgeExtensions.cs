@@ -17,7 +17,7 @@ public static class CartridgeExtensions
     public static PeftModel ApplyCartridge(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.Put(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
+        return model.Attach(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, InitialText = text, Tokenizer = tokenizer });
     }
 
     /// <summary>Concatenates saved cartridges into one that represents all of their texts. The first cartridge's frozen tokens stay frozen.</summary>

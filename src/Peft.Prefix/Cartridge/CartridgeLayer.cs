@@ -12,7 +12,7 @@ internal sealed class CartridgeLayer : KeyValuePrompt
     public CartridgeLayer(ModelTree model, CartridgeOptions options) : base(model, options.VirtualTokens!.Value)
     {
         frozen = options.FrozenTokens;
-        whole = Frozen("prompt_embeddings", options.StartText is null ? Normal(1, PrefixCount, Width) : OfText(model, options));
+        whole = Frozen("prompt_embeddings", options.InitialText is null ? Normal(1, PrefixCount, Width) : OfText(model, options));
         trained = Trainable("prompt_encoder.trainable_embedding", Rest().clone(), saved: false);
     }
 

@@ -14,5 +14,5 @@ public static class CptExtensions
     /// <param name="beforeAnswer">Text between an input and its answer.</param>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyCpt(this IPromptedModel model, IEnumerable<(string Input, string Answer)> examples, ITokenizer tokenizer, string beforeInput = "Input: ", string beforeAnswer = "\nOutput: ")
-        => model.Put(CptOptions.FromExamples(examples, tokenizer, beforeInput, beforeAnswer));
+        => model.Attach(CptOptions.FromExamples(examples, tokenizer, beforeInput, beforeAnswer));
 }

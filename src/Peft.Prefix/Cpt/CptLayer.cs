@@ -42,7 +42,7 @@ internal sealed class CptLayer : EmbeddingPrompt
     {
         using var _ = no_grad();
         var norm = delta.norm(1, keepdim: true, p: 2);
-        return where(norm.gt(Kept(0)), delta.mul(radius).div(maximum(norm, radius)), delta);
+        return where(norm.gt(Constant(0)), delta.mul(radius).div(maximum(norm, radius)), delta);
     }
 
     protected override Tensor ToSaved(AdapterTensor tensor)
@@ -64,6 +64,6 @@ internal sealed class CptLayer : EmbeddingPrompt
         var projected = Projected();
         if (!is_grad_enabled()) return embedding.add(projected, One).unsqueeze(0);
         using (no_grad()) delta.copy_(projected);   // the optimizer continues from the projected values
-        return embedding.add(delta.mul(learns), One).add(projected.mul(learns.neg().add(Kept(1), One)), One).unsqueeze(0);
+        return embedding.add(delta.mul(learns), One).add(projected.mul(learns.neg().add(Constant(1), One)), One).unsqueeze(0);
     }
 }

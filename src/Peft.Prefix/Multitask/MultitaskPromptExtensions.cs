@@ -13,5 +13,5 @@ public static class MultitaskPromptExtensions
     /// <param name="rank">Rank of each task's matrix.</param>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyMultitaskPrompt(this IPromptedModel model, int tasks, int virtualTokens = 20, int rank = 1)
-        => model.Put(new MultitaskPromptOptions { TaskCount = tasks, VirtualTokens = virtualTokens, Rank = rank });
+        => model.Attach(new MultitaskPromptOptions { TaskCount = tasks, VirtualTokens = virtualTokens, Rank = rank });
 }

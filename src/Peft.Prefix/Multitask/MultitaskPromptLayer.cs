@@ -14,8 +14,8 @@ internal sealed class MultitaskPromptLayer : EmbeddingPrompt
     {
         var count = options.VirtualTokens.Value * Shape.SubmoduleCount;
         tasks = options.TaskCount;
-        prompt = Trainable("prompt_embeddings", options is { Start: MultitaskStart.Text, InferenceMode: false }
-            ? RowsOf(model, options.Tokenizer!.Encode(options.StartText!).Select(id => (long)id), count) : Normal(1, count, Shape.HiddenSize));
+        prompt = Trainable("prompt_embeddings", options is { Initialization: MultitaskInitialization.Text, InferenceMode: false }
+            ? RowsOf(model, options.Tokenizer!.Encode(options.InitialText!).Select(id => (long)id), count) : Normal(1, count, Shape.HiddenSize));
         columns = Trainable("prefix_task_cols", Normal(0.02, tasks, count, options.Rank));
         rows = Trainable("prefix_task_rows", Normal(0.02, tasks, options.Rank, Shape.HiddenSize));
         if (options.StartsAsAnother) StartAs(options);
@@ -27,20 +27,20 @@ internal sealed class MultitaskPromptLayer : EmbeddingPrompt
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var file = WeightFile.Open(options.StartFile!);
+        using var file = WeightFile.Open(options.InitialStateFile!);
         Take(prompt, file.Read("prompt_embeddings"));
-        if (options.Start == MultitaskStart.SharedOnly) return;
+        if (options.Initialization == MultitaskInitialization.SharedOnly) return;
         Take(columns, OfTask(file.Read("prefix_task_cols")));
         Take(rows, OfTask(file.Read("prefix_task_rows")));
 
-        Tensor OfTask(Tensor all) => options.Start == MultitaskStart.AverageOfTasks ? all.mean([0], keepdim: true)
+        Tensor OfTask(Tensor all) => options.Initialization == MultitaskInitialization.AverageOfTasks ? all.mean([0], keepdim: true)
             : options.StartTask < all.shape[0] ? all.narrow(0, options.StartTask, 1)
-            : throw new AdapterOptionsException($"StartTask is {options.StartTask}, but {options.StartFile} has {all.shape[0]} tasks.");
+            : throw new AdapterOptionsException($"StartTask is {options.StartTask}, but {options.InitialStateFile} has {all.shape[0]} tasks.");
 
         void Take(Parameter into, Tensor value)
         {
             if (!value.shape.SequenceEqual(into.shape))
-                throw new AdapterOptionsException($"{options.StartFile} holds a tensor [{string.Join(", ", value.shape)}] where this prompt has [{string.Join(", ", into.shape)}]: virtual tokens, rank and model must be the same.");
+                throw new AdapterOptionsException($"{options.InitialStateFile} holds a tensor [{string.Join(", ", value.shape)}] where this prompt has [{string.Join(", ", into.shape)}]: virtual tokens, rank and model must be the same.");
             into.copy_(value);
         }
     }

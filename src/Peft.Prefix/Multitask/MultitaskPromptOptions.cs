@@ -5,9 +5,9 @@ using Peft.Prefix;
 namespace Peft;
 
 /// <summary>Initialization of a multitask prompt.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<MultitaskStart>))]
-[TypeConverter(typeof(EnumNames<MultitaskStart>))]
-public enum MultitaskStart
+[JsonConverter(typeof(JsonStringEnumConverter<MultitaskInitialization>))]
+[TypeConverter(typeof(EnumNames<MultitaskInitialization>))]
+public enum MultitaskInitialization
 {
     /// <summary>Normally distributed values.</summary>
     [JsonStringEnumMemberName("RANDOM")] Random,
@@ -31,17 +31,17 @@ public enum MultitaskStart
 /// </summary>
 [MethodDescription("Multitask prompt tuning", "x ← [P∘(Cₜ·Rₜ); x]", "Wang et al. 2023, arXiv:2303.02861")]
 [LearningRate(1e-3)]
-public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROMPT_TUNING")
+public sealed record MultitaskPromptOptions() : TextInitializationOptions("MULTITASK_PROMPT_TUNING")
 {
     /// <summary>Initialization of the prompt.</summary>
-    [JsonPropertyName("prompt_tuning_init")] public MultitaskStart Start { get; init; }
+    [JsonPropertyName("prompt_tuning_init")] public MultitaskInitialization Initialization { get; init; }
 
     /// <summary>
     /// File with the trained prompt to initialize from: <c>adapter_model.safetensors</c> or <c>adapter_model.bin</c> of another adapter of this method.
     /// </summary>
-    [JsonPropertyName("prompt_tuning_init_state_dict_path")] public string? StartFile { get; init; }
+    [JsonPropertyName("prompt_tuning_init_state_dict_path")] public string? InitialStateFile { get; init; }
 
-    /// <summary>Index of the task in <see cref="StartFile"/> to initialize from.</summary>
+    /// <summary>Index of the task in <see cref="InitialStateFile"/> to initialize from.</summary>
     [JsonPropertyName("prompt_tuning_init_task")] public int StartTask { get; init; }
 
     /// <summary>Rank of each task's matrix.</summary>
@@ -50,10 +50,10 @@ public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROM
     /// <summary>Number of tasks.</summary>
     [JsonPropertyName("num_tasks")] public int TaskCount { get; init; } = 1;
 
-    private protected override bool StartsAsText => Start == MultitaskStart.Text;
+    private protected override bool StartsAsText => Initialization == MultitaskInitialization.Text;
 
     /// <summary>True if the prompt is initialized from a trained prompt.</summary>
-    [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask or MultitaskStart.SharedOnly;
+    [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Initialization is MultitaskInitialization.AverageOfTasks or MultitaskInitialization.OneTask or MultitaskInitialization.SharedOnly;
 
     /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
@@ -62,8 +62,8 @@ public sealed record MultitaskPromptOptions() : TextStartOptions("MULTITASK_PROM
         if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
         if (StartTask < 0) yield return $"StartTask must not be negative, but was {StartTask}.";
         if (TaskCount < 1) yield return $"TaskCount must be at least 1, but was {TaskCount}.";
-        if (StartsAsAnother && StartFile is null) yield return $"To initialize from a trained prompt ({Start}), {nameof(StartFile)} must be set.";
-        if (!InferenceMode && Start is MultitaskStart.AverageOfTasks or MultitaskStart.OneTask && TaskCount != 1) yield return $"Start {Start} initializes a single task, but TaskCount was {TaskCount}.";
+        if (StartsAsAnother && InitialStateFile is null) yield return $"To initialize from a trained prompt ({Initialization}), {nameof(InitialStateFile)} must be set.";
+        if (!InferenceMode && Initialization is MultitaskInitialization.AverageOfTasks or MultitaskInitialization.OneTask && TaskCount != 1) yield return $"Start {Initialization} initializes a single task, but TaskCount was {TaskCount}.";
     }
 
     /// <inheritdoc/>

@@ -12,5 +12,5 @@ public static class PTuningExtensions
     /// <param name="encoder">The network.</param>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyPTuning(this IPromptedModel model, int virtualTokens = 20, PromptEncoder encoder = PromptEncoder.Mlp)
-        => model.Put(new PTuningOptions { VirtualTokens = virtualTokens, Encoder = encoder });
+        => model.Attach(new PTuningOptions { VirtualTokens = virtualTokens, Encoder = encoder });
 }

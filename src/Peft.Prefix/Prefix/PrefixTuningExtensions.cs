@@ -11,7 +11,7 @@ public static class PrefixTuningExtensions
     /// <param name="virtualTokens">Number of virtual tokens.</param>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyPrefixTuning(this IPromptedModel model, int virtualTokens = 20)
-        => model.Put(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
+        => model.Attach(new PrefixTuningOptions { VirtualTokens = virtualTokens, InitWeights = "zero" });
 
     /// <summary>
     /// Freezes a decoder and prepends learned keys and values in every layer, initialized with those of a text. Before training, the model acts as if it had
@@ -25,6 +25,6 @@ public static class PrefixTuningExtensions
     public static PeftModel ApplyPrefixTuning(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.Put(new PrefixTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, StartText = text, Tokenizer = tokenizer });
+        return model.Attach(new PrefixTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, InitialText = text, Tokenizer = tokenizer });
     }
 }

@@ -19,7 +19,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt, ISavesCopies
         var (zero, size) = (options.InitWeights == "zero", options.TokenSize!.Value);
         if (!options.Projection || options.InferenceMode)
         {
-            embedding = Trainable("prompt_embeddings", options.StartText is not null ? OfText(model, options) : zero ? Zeros(count, Width) : Normal(1, count, Width));
+            embedding = Trainable("prompt_embeddings", options.InitialText is not null ? OfText(model, options) : zero ? Zeros(count, Width) : Normal(1, count, Width));
             return;
         }
         embedding = Trainable("prompt_encoder.embedding.weight", Normal(1, count, size), saved: false);

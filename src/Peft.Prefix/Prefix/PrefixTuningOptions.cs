@@ -32,7 +32,7 @@ public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
         foreach (var error in base.Errors()) yield return error;
         if (InitWeights is not (null or "zero")) yield return $"InitWeights must be \"zero\" or null, but was \"{InitWeights}\".";
         if (EncoderSize < 1) yield return $"EncoderSize must be at least 1, but was {EncoderSize}.";
-        if (StartText is not null && (Projection || InitWeights is not null)) yield return "StartText initializes the keys and values directly: leave Projection and InitWeights out.";
+        if (InitialText is not null && (Projection || InitWeights is not null)) yield return "InitialText initializes the keys and values directly: leave Projection and InitWeights out.";
     }
 
     /// <inheritdoc/>

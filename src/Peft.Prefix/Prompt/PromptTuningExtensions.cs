@@ -10,7 +10,7 @@ public static class PromptTuningExtensions
     /// <param name="virtualTokens">Number of virtual tokens.</param>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public static PeftModel ApplyPromptTuning(this IPromptedModel model, int virtualTokens = 20)
-        => model.Put(new PromptTuningOptions { VirtualTokens = virtualTokens, Start = PromptStart.SampleVocabulary });
+        => model.Attach(new PromptTuningOptions { VirtualTokens = virtualTokens, Initialization = PromptInitialization.SampleVocabulary });
 
     /// <summary>Freezes a model and prepends learned embeddings to its input, initialized with the embeddings of a text.</summary>
     /// <param name="model">The model.</param>
@@ -21,6 +21,6 @@ public static class PromptTuningExtensions
     public static PeftModel ApplyPromptTuning(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.Put(new PromptTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, Start = PromptStart.Text, StartText = text, Tokenizer = tokenizer });
+        return model.Attach(new PromptTuningOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, Initialization = PromptInitialization.Text, InitialText = text, Tokenizer = tokenizer });
     }
 }

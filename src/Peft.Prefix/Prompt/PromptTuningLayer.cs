@@ -13,8 +13,8 @@ internal sealed class PromptTuningLayer : EmbeddingPrompt
 
     private Tensor Initial(ModelTree model, PromptTuningOptions options, long count) => options switch
     {
-        { Start: PromptStart.Text, InferenceMode: false } => RowsOf(model, options.Tokenizer!.Encode(options.StartText!).Select(id => (long)id), count),
-        { Start: PromptStart.SampleVocabulary, InferenceMode: false } => RowsOf(model, randint(model.InputEmbeddings!.Storage.Shape[0], count, ScalarType.Int64).data<long>().ToArray(), count),
+        { Initialization: PromptInitialization.Text, InferenceMode: false } => RowsOf(model, options.Tokenizer!.Encode(options.InitialText!).Select(id => (long)id), count),
+        { Initialization: PromptInitialization.SampleVocabulary, InferenceMode: false } => RowsOf(model, randint(model.InputEmbeddings!.Storage.Shape[0], count, ScalarType.Int64).data<long>().ToArray(), count),
         _ => Normal(1, count, Shape.HiddenSize),
     };
 

@@ -5,9 +5,9 @@ using Peft.Prefix;
 namespace Peft;
 
 /// <summary>Initialization of prompt tuning's virtual tokens.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<PromptStart>))]
-[TypeConverter(typeof(EnumNames<PromptStart>))]
-public enum PromptStart
+[JsonConverter(typeof(JsonStringEnumConverter<PromptInitialization>))]
+[TypeConverter(typeof(EnumNames<PromptInitialization>))]
+public enum PromptInitialization
 {
     /// <summary>Normally distributed values, far from the model's own embeddings.</summary>
     [JsonStringEnumMemberName("RANDOM")] Random,
@@ -22,12 +22,12 @@ public enum PromptStart
 /// <summary>Prompt tuning (Lester et al. 2021, arXiv:2104.08691): learned embeddings before the input, and nothing else.</summary>
 [MethodDescription("Prompt tuning", "x ← [P; x]", "Lester et al. 2021, arXiv:2104.08691")]
 [LearningRate(1e-3, SmallModel = 3e-1)]
-public sealed record PromptTuningOptions() : TextStartOptions("PROMPT_TUNING")
+public sealed record PromptTuningOptions() : TextInitializationOptions("PROMPT_TUNING")
 {
     /// <summary>Initialization of the virtual tokens.</summary>
-    [JsonPropertyName("prompt_tuning_init")] public PromptStart Start { get; init; }
+    [JsonPropertyName("prompt_tuning_init")] public PromptInitialization Initialization { get; init; }
 
-    private protected override bool StartsAsText => Start == PromptStart.Text;
+    private protected override bool StartsAsText => Initialization == PromptInitialization.Text;
 
     /// <inheritdoc/>
     protected override PromptLayer Create(ModelTree model) => new PromptTuningLayer(model, this);

@@ -17,7 +17,7 @@ public sealed class OptionWalkTests : IDisposable
     // Options whose value lies where no test can judge it, and why.
     private static readonly Dictionary<string, string> Excluded = new()
     {
-        [nameof(LoadOptions.Type)] = "a number that is no type of torch's can only be had by a cast",
+        [nameof(LoadOptions.Dtype)] = "a number that is no type of torch's can only be had by a cast",
         [nameof(TrainingOptions.TensorBoardFolder)] = "TorchSharp's writer keeps what it could not write for another thread",
     };
 

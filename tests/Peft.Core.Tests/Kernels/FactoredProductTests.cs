@@ -13,7 +13,7 @@ public class FactoredProductTests
     [InlineData(101, 172, 64, 8, true)]
     [InlineData(7, 33, 40, 19, true)]
     public void Output_and_gradients_are_those_of_the_formula(int rows, int inputs, int outputs, int rank, bool biased)
-        => ShouldAgree(rows, inputs, outputs, rank, biased, FactoredProduct.Takes, FactoredProduct.Run);
+        => ShouldAgree(rows, inputs, outputs, rank, biased, FactoredProduct.Supports, FactoredProduct.Run);
 
     [Fact]
     public void An_input_and_factors_that_do_not_learn_get_no_gradient()
@@ -39,13 +39,13 @@ public class FactoredProductTests
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 16), randn(24, 16), new Parameter(randn(2, 16)), new Parameter(randn(24, 2)));
-        FactoredProduct.Takes(x, w, null, a, b).ShouldBeTrue();
-        FactoredProduct.Takes(x, new Parameter(randn(24, 16)), null, a, b).ShouldBeFalse();            // W learns
-        FactoredProduct.Takes(x, randn(4, 16), null, a, randn(4, 2)).ShouldBeFalse();                  // too few outputs for a vector
-        FactoredProduct.Takes(randn(4, 512), randn(512, 512), null, a, b).ShouldBeFalse();             // large: BLAS is faster
-        FactoredProduct.Takes(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
+        FactoredProduct.Supports(x, w, null, a, b).ShouldBeTrue();
+        FactoredProduct.Supports(x, new Parameter(randn(24, 16)), null, a, b).ShouldBeFalse();            // W learns
+        FactoredProduct.Supports(x, randn(4, 16), null, a, randn(4, 2)).ShouldBeFalse();                  // too few outputs for a vector
+        FactoredProduct.Supports(randn(4, 512), randn(512, 512), null, a, b).ShouldBeFalse();             // large: BLAS is faster
+        FactoredProduct.Supports(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
         using var grad = no_grad();
-        FactoredProduct.Takes(x, w, null, a, b).ShouldBeFalse();
+        FactoredProduct.Supports(x, w, null, a, b).ShouldBeFalse();
     }
 
     [Theory]
@@ -76,7 +76,7 @@ public class FactoredProductTests
     [InlineData(33, 40, 384, 19, true)]
     [InlineData(7, 128, 128, 64, false)]
     public void A_large_matrix_is_left_to_BLAS_and_its_thin_update_computed_in_the_same_node(int rows, int inputs, int outputs, int rank, bool biased)
-        => ShouldAgree(rows, inputs, outputs, rank, biased, LowRankProduct.Takes, LowRankProduct.Run);
+        => ShouldAgree(rows, inputs, outputs, rank, biased, LowRankProduct.Supports, LowRankProduct.Run);
 
     [Fact]
     public void What_does_not_learn_gets_no_gradient_beside_a_large_matrix_either()
@@ -86,10 +86,10 @@ public class FactoredProductTests
         LowRankProduct.Run(x, w, null, a, b, 1).sum().backward();
         (x.grad, a.grad).ShouldBe((null, null));
         Difference(b.grad!, x.mm(a.t()).sum(dim: 0).expand(512, 2)).ShouldBeLessThan(1e-3);
-        LowRankProduct.Takes(x, randn(509, 512), null, a, randn(509, 2)).ShouldBeFalse();                  // no whole vectors
-        LowRankProduct.Takes(x, w, null, randn(65, 512), new Parameter(randn(512, 65))).ShouldBeFalse();    // BLAS is as fast
-        LowRankProduct.Takes(x, new Parameter(randn(512, 512)), null, a, b).ShouldBeFalse();                // W learns
-        LowRankProduct.Takes(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
+        LowRankProduct.Supports(x, randn(509, 512), null, a, randn(509, 2)).ShouldBeFalse();                  // no whole vectors
+        LowRankProduct.Supports(x, w, null, randn(65, 512), new Parameter(randn(512, 65))).ShouldBeFalse();    // BLAS is as fast
+        LowRankProduct.Supports(x, new Parameter(randn(512, 512)), null, a, b).ShouldBeFalse();                // W learns
+        LowRankProduct.Supports(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
     }
 
     // The formula in float64. Sums of float32 are off by some units in the last place of their largest terms.

@@ -19,7 +19,7 @@ public class StepProductTests
         manual_seed(1);
         var (x, w, b) = (randn(1, 1, inputs), randn(outputs, inputs), biased ? randn(outputs) : null);
 
-        DecodeProduct.Takes(x, w, b, inputs).ShouldBeTrue();
+        DecodeProduct.Supports(x, w, b, inputs).ShouldBeTrue();
         var y = DecodeProduct.Run(x, w, b, inputs);
 
         y.shape.ShouldBe([1, 1, outputs]);
@@ -33,15 +33,15 @@ public class StepProductTests
     {
         using var scope = NewDisposeScope();
         var (x, w) = (randn(1, 16), randn(8, 16));
-        DecodeProduct.Takes(x, w, null, 16).ShouldBeFalse();   // gradients may be wanted
+        DecodeProduct.Supports(x, w, null, 16).ShouldBeFalse();   // gradients may be wanted
         using var grad = no_grad();
-        DecodeProduct.Takes(x, w, null, 16).ShouldBeTrue();
-        DecodeProduct.Takes(randn(2, 16), w, null, 16).ShouldBeFalse();
-        DecodeProduct.Takes(randn(2, 8), w, null, 16).ShouldBeFalse();         // torch says what is wrong with it
-        DecodeProduct.Takes(x, randn(16, 8).t(), null, 16).ShouldBeFalse();
-        DecodeProduct.Takes(x.to(float64), w.to(float64), null, 16).ShouldBeFalse();
-        DecodeProduct.Takes(randn(1, 12), randn(8, 12), null, 12).ShouldBeFalse();
-        DecodeProduct.Takes(x, randn(1 << 14, 16), null, 16).ShouldBeFalse();   // large enough for threads
+        DecodeProduct.Supports(x, w, null, 16).ShouldBeTrue();
+        DecodeProduct.Supports(randn(2, 16), w, null, 16).ShouldBeFalse();
+        DecodeProduct.Supports(randn(2, 8), w, null, 16).ShouldBeFalse();         // torch says what is wrong with it
+        DecodeProduct.Supports(x, randn(16, 8).t(), null, 16).ShouldBeFalse();
+        DecodeProduct.Supports(x.to(float64), w.to(float64), null, 16).ShouldBeFalse();
+        DecodeProduct.Supports(randn(1, 12), randn(8, 12), null, 12).ShouldBeFalse();
+        DecodeProduct.Supports(x, randn(1 << 14, 16), null, 16).ShouldBeFalse();   // large enough for threads
     }
 
     [Fact]

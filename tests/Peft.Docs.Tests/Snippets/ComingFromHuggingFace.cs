@@ -25,7 +25,7 @@ public partial class ComingFromHuggingFace : InFolder
     public void Models_and_tokenizers()
     {
         using var model = CausalLM.FromPretrained("models/stories260K");
-        using (CausalLM.FromPretrained("models/stories260K", new LoadOptions { Type = ScalarType.BFloat16, Device = CPU })) { }
+        using (CausalLM.FromPretrained("models/stories260K", new LoadOptions { Dtype = ScalarType.BFloat16, Device = CPU })) { }
         using (SequenceClassifier.FromPretrained("models/stories260K", new LoadOptions { LabelCount = 3 })) { }
         using (FeatureExtractor.FromPretrained("models/stories260K")) { }
         Func<string, LoadOptions?, nn.Module>[] others = [Seq2SeqLM.FromPretrained, MaskedLM.FromPretrained, TokenClassifier.FromPretrained, QuestionAnswerer.FromPretrained];

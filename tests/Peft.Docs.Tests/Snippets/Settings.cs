@@ -29,7 +29,7 @@ public class Settings : InFolder
         lora.TargetModules!.Names.ShouldBe(["q_proj", "v_proj"]);
         (training.Epochs, training.LearningRate, training.Schedule, training.Optimizer.WeightDecay).ShouldBe((1, 1e-3, LearningRateSchedule.Cosine(), 0.01));
         var load = settings.GetSection("Model").Get<LoadOptions>(Strict)!;
-        (load.Type, load.Hub!.CacheFolder, load.Hub.Timeout).ShouldBe((TorchSharp.torch.ScalarType.BFloat16, "cache", TimeSpan.FromMinutes(1)));
+        (load.Dtype, load.Hub!.CacheFolder, load.Hub.Timeout).ShouldBe((TorchSharp.torch.ScalarType.BFloat16, "cache", TimeSpan.FromMinutes(1)));
         load.Device!.type.ShouldBe(TorchSharp.DeviceType.CUDA);
         using var provider = services.BuildServiceProvider();
         provider.GetRequiredService<IOptions<LoraOptions>>().Value.TargetModules!.Names.ShouldBe(["q_proj", "v_proj"]);

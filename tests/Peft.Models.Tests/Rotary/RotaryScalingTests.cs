@@ -81,7 +81,7 @@ public class RotaryScalingTests
         var older = Config("""{ "type": "linear", "factor": 4 }""").With("rope_theta", 5000.0).With("partial_rotary_factor", 0.5);
         var newer = ModelConfig.Parse("""{ "model_type": "llama", "rope_parameters": { "rope_type": "linear", "factor": 4, "rope_theta": 5000, "partial_rotary_factor": 0.5 } }""");
         RotarySettings.Read(older).ShouldBe(RotarySettings.Read(newer));
-        RotarySettings.Read(older).ShouldBe(new RotarySettings(5000) { Partial = 0.5, Scaling = new LinearScaling(4) });
+        RotarySettings.Read(older).ShouldBe(new RotarySettings(5000) { RotatedFraction = 0.5, Scaling = new LinearScaling(4) });
     }
 
     [Theory]

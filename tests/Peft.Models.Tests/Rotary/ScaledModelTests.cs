@@ -66,7 +66,7 @@ public class ScaledModelTests
         var config = Base(name).With("max_position_embeddings", 16).With("sliding_window", 100);
         if (name == "gpt-neox") config = config.With("hidden_size", 64);   // of 16 dimensions a quarter rotates: 2 would leave nothing to scale
         using var dynamic = CausalLM.FromConfig(With(config, """{ "type": "dynamic", "factor": 2 }"""));
-        var rotated = (int)(dynamic.Spec.HeadSize * dynamic.Spec.Rotary!.Partial);
+        var rotated = (int)(dynamic.Spec.HeadSize * dynamic.Spec.Rotary!.RotatedFraction);
         var growth = Math.Pow((2.0 * 24 / 16) - 1, rotated / (rotated - 2.0));
         using var larger = CausalLM.FromConfig(Larger(config, growth));
         using var plain = CausalLM.FromConfig(config);

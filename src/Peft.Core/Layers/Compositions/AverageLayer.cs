@@ -12,7 +12,7 @@ internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double
         Tensor? sum = null;
         foreach (var (layers, weight) in stacks)
         {
-            var part = inner.Enclosed(layers).Forward(input).mul(Kept(weight));
+            var part = inner.Enclosed(layers).Forward(input).mul(Constant(weight));
             sum = sum is null ? part : sum.add(part, One);
         }
         return sum!;
@@ -24,8 +24,8 @@ internal sealed class AverageLayer(Target target, (AdapterLayer[] Layers, double
         foreach (var (layers, share) in stacks)
         {
             var part = AdapterSite.Fold(Target, layers, inner);
-            weight = Add(weight, part.Weight.mul(Kept(share)));
-            if (part.Bias is { } own) bias = Add(bias, own.mul(Kept(share)));
+            weight = Add(weight, part.Weight.mul(Constant(share)));
+            if (part.Bias is { } own) bias = Add(bias, own.mul(Constant(share)));
         }
         return new Weights(weight!, bias);
     }

@@ -27,7 +27,7 @@ internal sealed class SliceLayer : AdapterLayer
         long start = 0;
         for (var i = 0; i < outputs.Length; i++)
         {
-            using var part = dimension == 0 ? ForwardPass.EnterRows(arange(Kept(start), Kept(start + lengths[i]), One, device: input.device)) : ForwardPass.EnterRun(start, lengths[i], size);
+            using var part = dimension == 0 ? ForwardPass.EnterRows(arange(Constant(start), Constant(start + lengths[i]), One, device: input.device)) : ForwardPass.EnterRun(start, lengths[i], size);
             outputs[i] = inner.Enclosed(stacks[i].Layers).Forward(input.narrow(dimension, start, lengths[i]));
             start += lengths[i];
         }

@@ -39,7 +39,8 @@ public abstract class WeightStorage
     public virtual Tensor MultiplyTransposed(Tensor input)
     {
         using var weight = Read();
-        return input.matmul(weight);
+        using var transposed = weight.t();
+        return nn.functional.linear(input, transposed);   // unlike matmul, its errors are exceptions
     }
 
     /// <summary>Gives the weight new values, as merging does.</summary>

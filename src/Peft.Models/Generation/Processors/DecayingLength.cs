@@ -9,7 +9,7 @@ internal sealed class DecayingLength(IReadOnlyList<int> ends, int start, double 
     {
         if (context.Added <= start) return scores;
         var places = RowChoice.Places(ends, scores.device);
-        var growth = scores.index_select(1, places).abs().mul(Kept(Math.Pow(factor, context.Added - start) - 1));
-        return scores.index_add(1, places, growth, Kept(1));
+        var growth = scores.index_select(1, places).abs().mul(Constant(Math.Pow(factor, context.Added - start) - 1));
+        return scores.index_add(1, places, growth, Constant(1));
     }
 }

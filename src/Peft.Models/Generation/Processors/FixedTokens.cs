@@ -12,7 +12,7 @@ internal sealed class FixedTokens(IReadOnlyList<int> ids, bool forced, Func<Logi
     {
         var places = RowChoice.Places(ids, all.device);
         return forced
-            ? full_like(all, Kept(double.NegativeInfinity)).index_fill(-1, places, Kept(0))
-            : all.index_fill(-1, places, Kept(double.NegativeInfinity));
+            ? full_like(all, Constant(double.NegativeInfinity)).index_fill(-1, places, Constant(0))
+            : all.index_fill(-1, places, Constant(double.NegativeInfinity));
     });
 }

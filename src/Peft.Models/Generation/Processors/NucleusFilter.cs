@@ -14,7 +14,7 @@ internal sealed class NucleusFilter : ILogitsProcessor
     /// <summary>Most likely tokens first (Holtzman et al. 2020, arXiv:1904.09751). Excludes the least likely tokens whose probabilities sum to 1 − p or less.</summary>
     public static NucleusFilter TopP(double p, int keep) => new(
         scores => scores.neg(),
-        probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(Kept(1 - p)), keep);
+        probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(Constant(1 - p)), keep);
 
     /// <summary>Tokens whose information content is closest to the entropy first (Meister et al. 2022, arXiv:2202.00666). Excludes the tokens after the sum has reached the mass.</summary>
     public static NucleusFilter Typical(double mass, int keep) => new(
@@ -22,7 +22,7 @@ internal sealed class NucleusFilter : ILogitsProcessor
         probabilities =>
         {
             var before = probabilities.cumsum(-1).sub(probabilities);
-            return before.ge(Kept(mass));
+            return before.ge(Constant(mass));
         },
         keep);
 
@@ -30,7 +30,7 @@ internal sealed class NucleusFilter : ILogitsProcessor
     {
         var (_, order) = distance(scores).sort(-1, false);
         var gone = beyond(nn.functional.softmax(scores.gather(-1, order), -1));
-        gone.narrow(-1, 0, Math.Min(keep, gone.shape[^1])).fill_(Kept(false));
-        return scores.masked_fill(gone.scatter(1, order, gone), Kept(float.NegativeInfinity));
+        gone.narrow(-1, 0, Math.Min(keep, gone.shape[^1])).fill_(Constant(false));
+        return scores.masked_fill(gone.scatter(1, order, gone), Constant(float.NegativeInfinity));
     }
 }

@@ -17,6 +17,6 @@ internal sealed class RepetitionPenalty(double penalty, Func<LogitsContext, IRea
             for (var i = 0; i < width; i++) ids[row * width + i] = rows[row][i < rows[row].Count ? i : 0];
         var places = tensor(ids, [rows.Count, width], device: scores.device);
         var seen = scores.gather(1, places);
-        return scores.scatter(1, places, where(seen.lt(Kept(0)), seen.mul(Kept(penalty)), seen.div(Kept(penalty))));
+        return scores.scatter(1, places, where(seen.lt(Constant(0)), seen.mul(Constant(penalty)), seen.div(Constant(penalty))));
     }
 }

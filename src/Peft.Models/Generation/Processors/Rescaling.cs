@@ -6,7 +6,7 @@ namespace Peft.Models;
 internal sealed class Rescaling(Func<Tensor, Tensor> change) : ILogitsProcessor
 {
     /// <summary>Divides the scores by a temperature.</summary>
-    public static Rescaling Temperature(double temperature) => new(scores => scores.div(Kept(temperature)));
+    public static Rescaling Temperature(double temperature) => new(scores => scores.div(Constant(temperature)));
 
     /// <summary>Makes scores finite: 0 for NaN, the largest and smallest float32 values for ±∞.</summary>
     public static Rescaling Finite() => new(scores => scores.nan_to_num(0, float.MaxValue, float.MinValue));

@@ -22,7 +22,7 @@ internal static class RowChoice
         var width = scores.shape[1];
         var places = tensor(additions.Select(each => each.Row * width + each.Token).ToArray(), device: scores.device);
         var values = tensor(additions.Select(each => each.Value).ToArray(), device: scores.device);
-        return scores.reshape(-1).index_add(0, places, values, Kept(1)).view(scores.shape);
+        return scores.reshape(-1).index_add(0, places, values, Constant(1)).view(scores.shape);
     }
 
     public static Tensor Places(IReadOnlyList<int> ids, Device device) => tensor(ids.Select(id => (long)id).ToArray(), device: device);

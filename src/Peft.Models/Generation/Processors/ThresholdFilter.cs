@@ -14,16 +14,16 @@ internal sealed class ThresholdFilter(Func<Tensor, Tensor> unlikely, int keep) :
     public static ThresholdFilter MinP(double share, int keep) => new(scores =>
     {
         var probabilities = nn.functional.softmax(scores, -1);
-        return probabilities.lt(probabilities.amax([-1], true).mul(Kept(share)));
+        return probabilities.lt(probabilities.amax([-1], true).mul(Constant(share)));
     }, keep);
 
     /// <summary>Keeps tokens with at least this probability.</summary>
-    public static ThresholdFilter Epsilon(double bound, int keep) => new(scores => nn.functional.softmax(scores, -1).lt(Kept(bound)), keep);
+    public static ThresholdFilter Epsilon(double bound, int keep) => new(scores => nn.functional.softmax(scores, -1).lt(Constant(bound)), keep);
 
     /// <summary>Keeps tokens with a probability of at least min(η, √η·e^−entropy).</summary>
     public static ThresholdFilter Eta(double eta, int keep) => new(scores =>
     {
-        var bound = Entropy(scores).neg().exp().mul(Kept(Math.Sqrt(eta))).clamp(max: Kept(eta));
+        var bound = Entropy(scores).neg().exp().mul(Constant(Math.Sqrt(eta))).clamp(max: Constant(eta));
         return nn.functional.softmax(scores, -1).lt(bound);
     }, keep);
 
@@ -38,7 +38,7 @@ internal sealed class ThresholdFilter(Func<Tensor, Tensor> unlikely, int keep) :
     {
         var gone = unlikely(scores);
         if (keep > 0) gone = gone.logical_and(scores.lt(Best(scores, keep)));
-        return scores.masked_fill(gone, Kept(float.NegativeInfinity));
+        return scores.masked_fill(gone, Constant(float.NegativeInfinity));
     }
 
     // The score of the token of that rank, [rows, 1].

@@ -1,0 +1,87 @@
+using Peft.Models;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// The model that alignment keeps a policy near to. It shares the policy's base weights unless it is a model of its own, and its forward passes have no gradients.
+/// </summary>
+public abstract class Reference
+{
+    /// <summary>The base model: the policy with its adapters disabled.</summary>
+    public static Reference Base { get; } = new AdaptersOff();
+
+    /// <summary>Another adapter of the policy's model, such as a frozen copy of the policy as it was before (<see cref="ReferenceExtensions.AddReference"/>).</summary>
+    public static Reference Adapter(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        return new OtherAdapter(name);
+    }
+
+    /// <summary>A model of its own, with the policy's vocabulary. The caller keeps ownership.</summary>
+    public static Reference Model(CausalLM model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return new OtherModel(model);
+    }
+
+    /// <summary>Begins passes of the reference, without gradients, until the result is disposed.</summary>
+    /// <param name="policy">The policy.</param>
+    /// <param name="model">The model to call.</param>
+    internal abstract IDisposable Use(ITrainable policy, out CausalLM model);
+
+    private sealed class Both(IDisposable first, IDisposable second) : IDisposable
+    {
+        public void Dispose()
+        {
+            second.Dispose();
+            first.Dispose();
+        }
+    }
+
+    /// <summary>Reasons that the reference cannot be used with a policy.</summary>
+    internal virtual IEnumerable<string> Errors(ITrainable policy) => [];
+
+    private sealed class AdaptersOff : Reference
+    {
+        internal override IDisposable Use(ITrainable policy, out CausalLM model)
+        {
+            model = (CausalLM)policy.Module;
+            return new Both(((PeftModel)policy).WithoutAdapters(), no_grad());
+        }
+
+        internal override IEnumerable<string> Errors(ITrainable policy)
+            => policy is PeftModel ? [] : ["The reference is the policy without its adapters, but the policy has none: train an adapter (full fine-tuning is one: ApplyFullFineTuning), or give a reference model (Reference.Model)."];
+    }
+
+    private sealed class OtherAdapter(string name) : Reference
+    {
+        internal override IDisposable Use(ITrainable policy, out CausalLM model)
+        {
+            model = (CausalLM)policy.Module;
+            return new Both(((PeftModel)policy).WithAdapters(name), no_grad());
+        }
+
+        internal override IEnumerable<string> Errors(ITrainable policy)
+        {
+            if (policy is not PeftModel peft || !peft.Adapters.ContainsKey(name)) yield return $"The reference is the adapter '{name}', but the policy has no adapter of that name: add it first.";
+            else if (peft.Active.Contains(name)) yield return $"The reference is the adapter '{name}', but that adapter is being trained: use a copy of it (AddReference).";
+        }
+    }
+
+    private sealed class OtherModel(CausalLM other) : Reference
+    {
+        internal override IDisposable Use(ITrainable policy, out CausalLM model)
+        {
+            model = other;
+            if (other.training) other.eval();
+            return no_grad();
+        }
+
+        internal override IEnumerable<string> Errors(ITrainable policy)
+        {
+            if (ReferenceEquals(policy.Module, other)) yield return "The reference model is the policy itself: use Reference.Base for the policy without its adapters.";
+            else if (((CausalLM)policy.Module).Head.Storage.Shape[0] is var rows && other.Head.Storage.Shape[0] != rows) yield return $"The reference model has a vocabulary of {other.Head.Storage.Shape[0]} tokens, but the policy has {rows}.";
+        }
+    }
+}

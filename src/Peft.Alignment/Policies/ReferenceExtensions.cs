@@ -1,0 +1,25 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Frozen copies of adapters, as references.</summary>
+public static class ReferenceExtensions
+{
+    /// <summary>Adds a frozen copy of an adapter, inactive: the policy as it is now, for <see cref="Reference.Adapter"/>. The base weights are shared.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="name">Name of the copy.</param>
+    /// <param name="of">The adapter to copy; the only active one if null.</param>
+    /// <exception cref="PeftException">Several adapters are active, or none, and none is named.</exception>
+    public static Reference AddReference(this PeftModel model, string name = "reference", string? of = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if ((of ?? (model.Active is [var only] ? only : null)) is not { } source)
+            throw new PeftException($"{model.Active.Count} adapters are active, but a reference is a copy of one: name it.");
+        var original = model.Find(source);
+        model.Add(name, original.Options with { InferenceMode = true });
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var ((_, copy), (_, from)) in model.Find(name).Tensors.Zip(original.Tensors)) copy.Value.copy_(from.Value);
+        return Reference.Adapter(name);
+    }
+}

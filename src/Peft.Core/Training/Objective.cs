@@ -1,0 +1,64 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// What training minimizes: the loss of a batch, and what the loss needs besides the model, such as a reference or generated completions. The trainer's
+/// loop, optimizer, checkpoints and logs are the same for every objective.
+/// </summary>
+public abstract class Objective
+{
+    /// <summary>The mean loss of a batch, a scalar with a gradient, over what <see cref="Batch.Weight"/> counts.</summary>
+    /// <param name="batch">The batch, or a part of one that <see cref="Divide"/> returned.</param>
+    /// <param name="metrics">Receives the metrics of the batch.</param>
+    protected internal abstract Tensor Loss(Batch batch, TrainingMetrics metrics);
+
+    /// <inheritdoc cref="ILossModel.Divide"/>
+    protected internal virtual IReadOnlyList<Batch> Divide(Batch batch, int parts) => [batch];
+
+    /// <summary>False to train without any dropout, in evaluation mode, so that log-probabilities of policy and reference compare. True by default.</summary>
+    protected internal virtual bool UsesDropout => true;
+
+    /// <summary>Number of optimizer steps for each step's batches of the dataset: <see cref="Prepare"/> receives the same batches so many times. 1 by default.</summary>
+    protected internal virtual int StepsPerBatch => 1;
+
+    /// <summary>
+    /// Prepares the batches of a step before its forward passes, without gradients: generates completions and scores them, for example. The batches that are
+    /// returned replace those that were passed; the trainer disposes both.
+    /// </summary>
+    /// <param name="batches">The batches of the dataset for this step, on the model's device.</param>
+    /// <param name="step">Number of steps done before.</param>
+    /// <param name="metrics">Receives metrics of the preparation.</param>
+    protected internal virtual IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics) => batches;
+
+    /// <summary>Called after each optimizer step.</summary>
+    /// <param name="step">Number of steps done so far, from 1.</param>
+    protected internal virtual void AfterStep(int step) { }
+
+    /// <summary>The state of the objective that a checkpoint holds, such as running means and generated completions: new tensors or aliases, of any shapes, by name.</summary>
+    protected internal virtual IReadOnlyDictionary<string, Tensor> SaveState() => new Dictionary<string, Tensor>();
+
+    /// <summary>Restores the state that <see cref="SaveState"/> returned. The tensors are on the CPU; they are disposed after the call.</summary>
+    /// <exception cref="TrainingException">The state belongs to another objective.</exception>
+    protected internal virtual void LoadState(IReadOnlyDictionary<string, Tensor> state) { }
+
+    /// <summary>Reasons that the objective cannot be used with a model and its training options; empty if it can.</summary>
+    protected internal virtual IEnumerable<string> Errors(ITrainable model, TrainingOptions options) => [];
+
+    /// <summary>Warnings that the trainer logs at the beginning of a run.</summary>
+    protected internal virtual IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => [];
+}
+
+/// <summary>The loss of the model itself (<see cref="ILossModel"/>).</summary>
+internal sealed class ModelObjective(ILossModel model) : Objective
+{
+    protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics) => model.Loss(batch);
+
+    protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts) => model.Divide(batch, parts);
+}
+
+/// <summary>A loss that is a function of the batch.</summary>
+internal sealed class DelegateObjective(Func<Batch, Tensor> loss) : Objective
+{
+    protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics) => loss(batch);
+}

@@ -1,0 +1,34 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>Collects statistics of predictions, chunk by chunk. The tensors belong to the dispose scope in which the collector is created.</summary>
+internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device device)
+{
+    private readonly Dictionary<TokenStatistics, Tensor> values = Enum.GetValues<TokenStatistics>().Where(each => each != TokenStatistics.None && wanted.HasFlag(each))
+        .ToDictionary(each => each, _ => empty(rows, ScalarType.Float32, device));
+    private long filled;
+
+    /// <summary>The values of a statistic, <c>[rows]</c>; null if it is not wanted.</summary>
+    public Tensor? this[TokenStatistics which] => values.GetValueOrDefault(which);
+
+    /// <summary>Adds the statistics of the next rows.</summary>
+    /// <param name="logits">Logits <c>[rows, vocabulary]</c>.</param>
+    /// <param name="logProbabilities">Their log-probabilities.</param>
+    /// <param name="target">Ids <c>[rows, 1]</c>.</param>
+    public void Add(Tensor logits, Tensor logProbabilities, Tensor target)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var count = logits.shape[0];
+        foreach (var (which, into) in values)
+            into.narrow(0, filled, count).copy_(which switch
+            {
+                TokenStatistics.Entropy => logProbabilities.exp().mul(logProbabilities).sum(dim: -1).neg(),
+                TokenStatistics.LogSquaredSum => logProbabilities.mul(Constant(2)).logsumexp(-1),
+                TokenStatistics.MeanLogit => logits.mean([-1]),
+                _ => logits.argmax(-1).eq(target.squeeze(1)),
+            });
+        filled += count;
+    }
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using Peft.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Conformance.Tests.Alignment;
+
+/// <summary>A case of what Hugging Face TRL computes, loaded from its files: the policy, its inputs and the expected tensors and metrics.</summary>
+public sealed class AlignmentCase : IDisposable
+{
+    private readonly DisposeScope scope = NewDisposeScope();
+    private readonly bool full;
+
+    public AlignmentCase(string id)
+    {
+        Folder = Path.Combine(Oracle.Folder, "alignment", id);
+        Json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "case.json"))).RootElement;
+        Expected = new Expected(Folder);
+        Base = Oracle.Base(Text("base"));
+        full = Text("method") == "FULL";
+        Model = Text("kind") == "reward" ? SequenceClassifier.FromPretrained(Base) : CausalLM.FromPretrained(Base);
+        Peft = full ? Model.ApplyFullFineTuning() : Model.ApplyAdapter(Path.Combine(Folder, "adapter"), trainable: true);
+    }
+
+    public string Folder { get; }
+
+    /// <summary>The content of <c>case.json</c>.</summary>
+    public JsonElement Json { get; }
+
+    /// <summary>The settings, by TRL's names.</summary>
+    public JsonElement Config => Json.GetProperty("config");
+
+    public Expected Expected { get; }
+
+    /// <summary>Folder of the base model.</summary>
+    public string Base { get; }
+
+    public PretrainedModel Model { get; }
+
+    public PeftModel Peft { get; }
+
+    public string Text(string name) => Json.GetProperty(name).GetString()!;
+
+    /// <summary>The ids of the cases of some kinds, from the manifest.</summary>
+    public static TheoryData<string> Of(params string[] kinds)
+    {
+        using var manifest = JsonDocument.Parse(File.ReadAllText(Path.Combine(Oracle.Folder, "alignment", "manifest.json")));
+        return [.. manifest.RootElement.GetProperty("cases").EnumerateArray().Where(each => kinds.Contains(each.GetProperty("kind").GetString())).Select(each => each.GetProperty("id").GetString()!)];
+    }
+
+    /// <summary>A number of the configuration.</summary>
+    public double Number(string name) => Config.GetProperty(name).GetDouble();
+
+    /// <summary>A number of the configuration; null if it is null or missing.</summary>
+    public double? Optional(string name) => Config.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
+
+    public bool Flag(string name) => Config.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+
+    /// <summary>An input tensor; null if the case has none of that name.</summary>
+    public Tensor? Input(string name) => Json.GetProperty("inputs").EnumerateArray().Any(each => each.GetString() == name) ? Expected.Read(name) : null;
+
+    /// <summary>All inputs by name, without some.</summary>
+    public Dictionary<string, Tensor> Inputs(params string[] without)
+        => Json.GetProperty("inputs").EnumerateArray().Select(each => each.GetString()!).Except(without).ToDictionary(name => name, Expected.Read);
+
+    /// <summary>A tensor of the policy by its key in the case: that of the adapter's file, or the parameter's name.</summary>
+    public Tensor? Find(string key) => Peft.StateOf(Peft.Find(PeftModel.DefaultName)).GetValueOrDefault(full ? "base_model.model." + key : key);
+
+    /// <summary>The gradient of a tensor.</summary>
+    public Tensor? Gradient(string key) => Peft.Find(PeftModel.DefaultName).Tensors.SingleOrDefault(each => each.Key == (full ? "base_model.model." + key : key)).Tensor?.Value.grad;
+
+    /// <summary>Checks the loss and all metrics that the objective reports.</summary>
+    /// <param name="objective">The objective.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="elsewhere">Metrics of the case that come from somewhere else.</param>
+    public void CheckLossAndMetrics(Objective objective, Batch batch, params string[] elsewhere)
+    {
+        using var metrics = new TrainingMetrics();
+        Peft.Module.train(objective.UsesDropout);
+        Expected.ShouldEqual("loss", objective.Loss(batch, metrics).reshape(1));
+        var means = metrics.Means();
+        var wrong = new List<string>();
+        foreach (var metric in Json.GetProperty("metrics").EnumerateObject().Where(metric => !elsewhere.Contains(metric.Name)))
+        {
+            var expected = metric.Value.ValueKind == JsonValueKind.Null ? double.NaN : metric.Value.GetDouble();
+            if (!means.TryGetValue(metric.Name, out var actual)) wrong.Add($"{metric.Name}: missing, expected {expected}");
+            else if (!(Math.Abs(actual - expected) <= 2e-4 + 1e-3 * Math.Abs(expected)) && !(double.IsNaN(actual) && double.IsNaN(expected))) wrong.Add($"{metric.Name}: {actual}, expected {expected}");
+        }
+        wrong.ShouldBeEmpty();
+    }
+
+    /// <summary>Checks the gradients of all tensors.</summary>
+    public void CheckGradients(Objective objective, Batch batch)
+    {
+        using var metrics = new TrainingMetrics();
+        Peft.Module.train(objective.UsesDropout);
+        objective.Loss(batch, metrics).backward();
+        Expected.ShouldEqual("grad.", Gradient);
+    }
+
+    /// <summary>Trains as the case did, by the library's trainer, and checks the losses and the trained tensors.</summary>
+    /// <param name="objective">The objective.</param>
+    /// <param name="batch">Creates the batch, which is the same in each step.</param>
+    public void CheckTraining(Objective objective, Func<Batch> batch)
+    {
+        var settings = Json.GetProperty("training");
+        var steps = settings.GetProperty("steps").GetInt32();
+        var trainer = new Trainer(Peft, TrainingDataset.From(1, _ => batch()), new TrainingOptions
+        {
+            MaxSteps = steps, BatchSize = 1, LearningRate = settings.GetProperty("lr").GetDouble(), Schedule = LearningRateSchedule.Constant, MaxGradientNorm = null,
+            Optimizer = new AdamWOptions { WeightDecay = settings.GetProperty("weight_decay").GetDouble() }, MissingGradients = MissingGradientPolicy.Ignore,
+        })
+        {
+            Objective = objective,
+        };
+        var losses = trainer.Train().Losses.Select(loss => (float)loss).ToList();
+        using (no_grad())
+        using (var metrics = new TrainingMetrics())
+        using (var last = batch())
+        {
+            Peft.Module.train(objective.UsesDropout);
+            losses.Add(objective.Loss(last, metrics).item<float>());
+        }
+        Expected.ShouldEqual("loss_trajectory", tensor(losses.ToArray()));
+        Expected.ShouldEqual("trained.", Find);
+    }
+
+    public void Dispose()
+    {
+        Peft.Dispose();
+        Model.Dispose();
+        Expected.Dispose();
+        scope.Dispose();
+    }
+}
