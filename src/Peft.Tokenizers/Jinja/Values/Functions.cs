@@ -1,0 +1,80 @@
+namespace Peft.Tokenizers.Jinja;
+
+/// <summary>A macro, function or method.</summary>
+internal interface ICallable
+{
+    object? Call(Frame frame, Arguments arguments);
+}
+
+/// <summary>A built-in function.</summary>
+internal sealed class Function(string name, Func<Frame, Arguments, object?> body) : ICallable
+{
+    public string Name => name;
+
+    public object? Call(Frame frame, Arguments arguments) => body(frame, arguments);
+}
+
+/// <summary>The arguments of a call.</summary>
+internal sealed record Arguments(List<object?> Positional, Dictionary<string, object?> Named)
+{
+    public static Arguments None { get; } = new([], []);
+
+    public Arguments With(string name, object? value) => this with { Named = new(Named) { [name] = value } };
+
+    /// <summary>The arguments without the first positional ones.</summary>
+    public Arguments After(int count) => this with { Positional = [.. Positional.Skip(count)] };
+
+    /// <summary>Assigns the arguments to parameters.</summary>
+    /// <param name="function">Name of the function, for errors.</param>
+    /// <param name="required">Number of required parameters.</param>
+    /// <param name="parameters">Names of the parameters.</param>
+    public BoundArguments Bind(string function, int required, params string[] parameters)
+    {
+        if (Positional.Count > parameters.Length)
+            throw new ChatTemplateException($"{function} takes at most {parameters.Length} argument(s), but {Positional.Count} were given.");
+        var values = new object?[parameters.Length];
+        var given = new bool[parameters.Length];
+        for (var i = 0; i < Positional.Count; i++) (values[i], given[i]) = (Positional[i], true);
+        foreach (var (name, value) in Named)
+        {
+            var at = Array.IndexOf(parameters, name);
+            if (at < 0) throw new ChatTemplateException($"{function} has no argument '{name}'.");
+            if (given[at]) throw new ChatTemplateException($"The argument '{name}' of {function} is given twice.");
+            (values[at], given[at]) = (value, true);
+        }
+        for (var i = 0; i < required; i++)
+            if (!given[i]) throw new ChatTemplateException($"{function} needs the argument '{parameters[i]}'.");
+        return new(function, parameters, values, given);
+    }
+}
+
+/// <summary>The arguments of a function in the order of its parameters.</summary>
+internal sealed class BoundArguments(string function, string[] parameters, object?[] values, bool[] given)
+{
+    public object? this[int index] => values[index];
+
+    public bool Has(int index) => given[index];
+
+    public string Text(int index) => Text(index, null) ?? throw Wrong(index, "a string");
+
+    /// <summary>A string; the fallback if it is missing or None.</summary>
+    public string? Text(int index, string? fallback) => values[index] switch
+    {
+        null => fallback,
+        string text => text,
+        _ => throw Wrong(index, "a string"),
+    };
+
+    /// <summary>An integer; the fallback if it is missing.</summary>
+    public long Integer(int index, long fallback) => !given[index] ? fallback : values[index] switch
+    {
+        long number => number,
+        bool flag => flag ? 1 : 0,
+        _ => throw Wrong(index, "an integer"),
+    };
+
+    public bool Flag(int index, bool fallback = false) => given[index] ? Truth.Of(values[index]) : fallback;
+
+    private ChatTemplateException Wrong(int index, string expected)
+        => values[index] is Undefined undefined ? undefined.Error() : new($"The argument '{parameters[index]}' of {function} must be {expected}, but is '{TypeName.Of(values[index])}'.");
+}

@@ -1,0 +1,30 @@
+namespace Peft.Tokenizers;
+
+/// <summary>When a space is prepended to a text that does not begin with one.</summary>
+internal enum PrependScheme
+{
+    /// <summary>Only at the beginning of the whole text.</summary>
+    First,
+    /// <summary>Never.</summary>
+    Never,
+    /// <summary>At the beginning of every piece, also after an added token.</summary>
+    Always,
+}
+
+/// <summary>SentencePiece's pre-tokenizer: replaces spaces by a visible character, and splits before it.</summary>
+internal sealed class MetaspacePreTokenizer(string replacement, PrependScheme scheme, bool split) : IPreTokenizer
+{
+    private readonly TextPattern space = TextPattern.Literal(" ");
+    private readonly TextPattern mark = TextPattern.Literal(replacement);
+
+    public void PreTokenize(PreTokenizedText text) => text.Split(piece =>
+    {
+        piece.Replace(space, replacement);
+        if ((scheme == PrependScheme.Always || (scheme == PrependScheme.First && piece.OriginalStart == 0))
+            && !piece.Text.StartsWith(replacement, StringComparison.Ordinal))
+        {
+            piece.Prepend(replacement);
+        }
+        return split ? Splitter.Split(piece, mark, SplitBehavior.MergedWithNext) : [new(piece, null)];
+    });
+}
