@@ -18,12 +18,12 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
     private bool isResumed;
 
     /// <summary>Downloads the blob. Returns false if the server now has a different file.</summary>
-    public async Task<bool> RunAsync(CancellationToken stop)
+    public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(cache.Blobs);
         var path = cache.Incomplete(etag);
         isResumed = File.Exists(path) && new FileInfo(path).Length > 0;
-        if (!await retry.RunAsync(subject, () => FetchAsync(path, stop), stop).ConfigureAwait(false)) return false;
+        if (!await retry.RunAsync(subject, () => FetchAsync(path, cancellationToken), cancellationToken).ConfigureAwait(false)) return false;
         try
         {
             File.Move(path, cache.Blob(etag), overwrite: true);
@@ -34,7 +34,7 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
         return true;
     }
 
-    private async Task<bool> FetchAsync(string path, CancellationToken stop)
+    private async Task<bool> FetchAsync(string path, CancellationToken cancellationToken)
     {
         await using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0, useAsync: true);
         while (true)
@@ -43,11 +43,11 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
             RequireSpace(file.Length);
             if (facts.Size is not { } size || file.Length < size)
             {
-                if (!await ReceiveAsync(file, stop).ConfigureAwait(false)) return false;
+                if (!await ReceiveAsync(file, cancellationToken).ConfigureAwait(false)) return false;
                 if (file.Length < facts.Size) throw new TransientException($"only {file.Length} of {facts.Size} bytes arrived.");
             }
             file.Flush(flushToDisk: true);
-            if (await WrongHashAsync(file, stop).ConfigureAwait(false) is not { } found) return true;
+            if (await WrongHashAsync(file, cancellationToken).ConfigureAwait(false) is not { } found) return true;
             if (!isResumed)
             {
                 file.SetLength(0);
@@ -57,13 +57,13 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
         }
     }
 
-    private async Task<string?> WrongHashAsync(FileStream file, CancellationToken stop)
-        => facts.Size is { } size && file.Length != size ? $"that of {file.Length} bytes instead of {size}" : await BlobHash.MismatchAsync(file, etag, stop).ConfigureAwait(false);
+    private async Task<string?> WrongHashAsync(FileStream file, CancellationToken cancellationToken)
+        => facts.Size is { } size && file.Length != size ? $"that of {file.Length} bytes instead of {size}" : await BlobHash.MismatchAsync(file, etag, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Appends the missing part. Returns false if the server now has a different file.</summary>
-    private async Task<bool> ReceiveAsync(FileStream file, CancellationToken stop)
+    private async Task<bool> ReceiveAsync(FileStream file, CancellationToken cancellationToken)
     {
-        using var answer = await hub.GetAsync(subject, file.Length, stop).ConfigureAwait(false);
+        using var answer = await hub.GetAsync(subject, file.Length, cancellationToken).ConfigureAwait(false);
         if (answer.Facts.Etag is { } now && now != etag) return false;
         if (file.Length > 0 && !(answer.Status == HttpStatusCode.PartialContent && answer.Content.Headers.ContentRange?.From == file.Length))
         {
@@ -73,20 +73,20 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
         }
         file.Position = file.Length;
         meter.Tell(subject.File!, file.Length, facts.Size);
-        await CopyAsync(answer, file, stop).ConfigureAwait(false);
+        await CopyAsync(answer, file, cancellationToken).ConfigureAwait(false);
         return true;
     }
 
-    private async Task CopyAsync(HubAnswer answer, FileStream file, CancellationToken stop)
+    private async Task CopyAsync(HubAnswer answer, FileStream file, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(1 << 17);
         try
         {
-            await using var body = await hub.WithinAsync(each => answer.Content.ReadAsStreamAsync(each), stop).ConfigureAwait(false);
+            await using var body = await hub.WithinAsync(each => answer.Content.ReadAsStreamAsync(each), cancellationToken).ConfigureAwait(false);
             int count;
-            while ((count = await hub.WithinAsync(each => body.ReadAsync(buffer, each).AsTask(), stop).ConfigureAwait(false)) > 0)
+            while ((count = await hub.WithinAsync(each => body.ReadAsync(buffer, each).AsTask(), cancellationToken).ConfigureAwait(false)) > 0)
             {
-                await file.WriteAsync(buffer.AsMemory(0, count), stop).ConfigureAwait(false);
+                await file.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
                 retry.Reset();
                 meter.Tell(subject.File!, file.Position, facts.Size);
                 if (file.Position > facts.Size) return;   // not the expected file: the rest is not needed

@@ -9,8 +9,8 @@ internal static class BlobHash
     /// <summary>The hash of a stream if it differs from the etag; null if it matches, or if the etag is not a hash.</summary>
     /// <param name="stream">The whole file.</param>
     /// <param name="etag">SHA-256, or the SHA-1 of a git blob.</param>
-    /// <param name="stop">Cancels the reading.</param>
-    public static async Task<string?> MismatchAsync(Stream stream, string etag, CancellationToken stop)
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    public static async Task<string?> MismatchAsync(Stream stream, string etag, CancellationToken cancellationToken)
     {
         if (etag.Length is not (64 or 40) || !etag.All(char.IsAsciiHexDigit)) return null;   // a mirror's own etag
         using var hash = IncrementalHash.CreateHash(etag.Length == 64 ? HashAlgorithmName.SHA256 : HashAlgorithmName.SHA1);
@@ -20,7 +20,7 @@ internal static class BlobHash
         {
             stream.Position = 0;
             int count;
-            while ((count = await stream.ReadAsync(buffer, stop).ConfigureAwait(false)) > 0) hash.AppendData(buffer, 0, count);
+            while ((count = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0) hash.AppendData(buffer, 0, count);
         }
         finally
         {

@@ -9,7 +9,7 @@ internal static class FileLock
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Waits for the lock and takes it. Disposing the result releases it.</summary>
-    public static async Task<IDisposable> TakeAsync(string path, TimeProvider time, CancellationToken stop)
+    public static async Task<IDisposable> TakeAsync(string path, TimeProvider time, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         while (true)
@@ -20,7 +20,7 @@ internal static class FileLock
             }
             catch (IOException error) when (Disk.IsHeldElsewhere(error))
             {
-                await Task.Delay(Pause, time, stop).ConfigureAwait(false);
+                await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
             }
         }
     }

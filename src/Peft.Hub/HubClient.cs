@@ -38,10 +38,10 @@ public sealed partial class HubClient : IDisposable
     /// <param name="repoId">Id of the model, <c>owner/name</c>.</param>
     /// <param name="revision">Branch, tag or commit; null for <c>main</c>. A full commit hash never changes, so no request is sent once it is cached.</param>
     /// <param name="filter">Selects the files by their names in the repository; null for the default selection.</param>
-    /// <param name="stop">Cancels the download. Partial downloads are kept and resumed.</param>
+    /// <param name="cancellationToken">Cancels the download. Partial downloads are kept and resumed.</param>
     /// <returns>The folder of the model. Do not write to its files, which are shared.</returns>
-    public Task<string> DownloadModelAsync(string repoId, string? revision = null, Func<string, bool>? filter = null, CancellationToken stop = default)
-        => DownloadAsync(repoId, revision, filter is null ? ModelFiles.Model : names => [.. names.Where(filter)], stop);
+    public Task<string> DownloadModelAsync(string repoId, string? revision = null, Func<string, bool>? filter = null, CancellationToken cancellationToken = default)
+        => DownloadAsync(repoId, revision, filter is null ? ModelFiles.Model : names => [.. names.Where(filter)], cancellationToken);
 
     /// <inheritdoc cref="DownloadModelAsync"/>
     public string DownloadModel(string repoId, string? revision = null, Func<string, bool>? filter = null) => Wait(() => DownloadModelAsync(repoId, revision, filter));
@@ -50,14 +50,14 @@ public sealed partial class HubClient : IDisposable
     /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
     /// <param name="revision">Branch, tag or commit; null for <c>main</c>.</param>
     /// <param name="subfolder">The adapter's folder in the repository, if it has several.</param>
-    /// <param name="stop">Cancels the download. Partial downloads are kept and resumed.</param>
+    /// <param name="cancellationToken">Cancels the download. Partial downloads are kept and resumed.</param>
     /// <returns>The folder of the adapter, for <c>ApplyAdapter</c> and <c>PeftModel.LoadAdapter</c>.</returns>
-    public async Task<string> DownloadAdapterAsync(string repoId, string? revision = null, string? subfolder = null, CancellationToken stop = default)
+    public async Task<string> DownloadAdapterAsync(string repoId, string? revision = null, string? subfolder = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(repoId);
         var inside = subfolder?.Trim('/') ?? "";
         if (inside.Length > 0) HubNames.RequireFile(repoId, inside);
-        var snapshot = await DownloadAsync(repoId, revision, ModelFiles.Adapter(inside.Length == 0 ? "" : inside + "/"), stop).ConfigureAwait(false);
+        var snapshot = await DownloadAsync(repoId, revision, ModelFiles.Adapter(inside.Length == 0 ? "" : inside + "/"), cancellationToken).ConfigureAwait(false);
         return Path.Combine([snapshot, .. inside.Split('/')]);
     }
 
@@ -68,9 +68,9 @@ public sealed partial class HubClient : IDisposable
     /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
     /// <param name="file">The file's name in the repository, with <c>/</c> between folders.</param>
     /// <param name="revision">Branch, tag or commit; null for <c>main</c>.</param>
-    /// <param name="stop">Cancels the download. Partial downloads are kept and resumed.</param>
+    /// <param name="cancellationToken">Cancels the download. Partial downloads are kept and resumed.</param>
     /// <returns>Path of the file.</returns>
-    public Task<string> DownloadFileAsync(string repoId, string file, string? revision = null, CancellationToken stop = default)
+    public Task<string> DownloadFileAsync(string repoId, string file, string? revision = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(file);
         var (cache, at) = Open(repoId, revision);
@@ -84,7 +84,7 @@ public sealed partial class HubClient : IDisposable
             try
             {
                 cache.Mark();
-                var commit = await new FileDownload(settings, connection, cache, new(settings.Options.Progress, repoId, null)).RunAsync(at, file, kept is not null, stop).ConfigureAwait(false);
+                var commit = await new FileDownload(settings, connection, cache, new(settings.Options.Progress, repoId, null)).RunAsync(at, file, kept is not null, cancellationToken).ConfigureAwait(false);
                 cache.KeepCommit(at, commit);
                 return cache.FileAt(commit, file);
             }
@@ -96,17 +96,17 @@ public sealed partial class HubClient : IDisposable
         });
     }
 
-    internal Task<string> DownloadAsync(string repoId, string? revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken stop)
+    internal Task<string> DownloadAsync(string repoId, string? revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken cancellationToken)
     {
         var (cache, at) = Open(repoId, revision);
         return GuardedAsync(async () =>
         {
-            var (commit, missing, total) = await FindMissingAsync(cache, at, select, stop).ConfigureAwait(false);
+            var (commit, missing, total) = await FindMissingAsync(cache, at, select, cancellationToken).ConfigureAwait(false);
             if (missing.Count > 0)
             {
                 cache.Mark();
                 var download = new FileDownload(settings, connection, cache, new(settings.Options.Progress, repoId, total));
-                var limits = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, settings.Options.Parallelism), CancellationToken = stop };
+                var limits = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, settings.Options.Parallelism), CancellationToken = cancellationToken };
                 await Parallel.ForEachAsync(missing, limits, async (file, each) => await download.RunAsync(commit, file, false, each).ConfigureAwait(false)).ConfigureAwait(false);
             }
             if (!settings.Offline) cache.KeepCommit(at, commit);   // last: until all files are present, the revision keeps its old commit
@@ -115,7 +115,7 @@ public sealed partial class HubClient : IDisposable
     }
 
     private async Task<(string Commit, IReadOnlyList<string> Missing, long? Total)> FindMissingAsync(
-        RepoCache cache, string revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken stop)
+        RepoCache cache, string revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken cancellationToken)
     {
         var kept = cache.CommitOf(revision);
         var keptFiles = kept is null ? null : cache.ListingOf(kept);
@@ -129,7 +129,7 @@ public sealed partial class HubClient : IDisposable
         {
             try
             {
-                listing = await new Retry(settings, isCached).RunAsync(subject, () => connection.ListAsync(subject, stop), stop).ConfigureAwait(false);
+                listing = await new Retry(settings, isCached).RunAsync(subject, () => connection.ListAsync(subject, cancellationToken), cancellationToken).ConfigureAwait(false);
             }
             catch (HubException error) when (error.Reason == HubError.Unreachable && isCached)
             {

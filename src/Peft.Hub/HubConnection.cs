@@ -1,5 +1,5 @@
-using System.Net;
 using System.Net.Http.Headers;
+using System.Net;
 using System.Reflection;
 
 namespace Peft.Hub;
@@ -26,34 +26,34 @@ internal sealed class HubConnection : IDisposable
     public void Dispose() => http.Dispose();
 
     /// <summary>The hub's list of the repository's files.</summary>
-    public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken stop)
+    public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken cancellationToken)
     {
-        using var answer = await SendAsync(HttpMethod.Get, subject, null, stop).ConfigureAwait(false);
-        return RepoListing.Parse(subject.Repository, await ReadAsync(answer.Content, subject, stop).ConfigureAwait(false));
+        using var answer = await SendAsync(HttpMethod.Get, subject, null, cancellationToken).ConfigureAwait(false);
+        return RepoListing.Parse(subject.Repository, await ReadAsync(answer.Content, subject, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>The hub's metadata of a file, without its content.</summary>
-    public async Task<FileFacts> AskAsync(HubSubject subject, CancellationToken stop)
+    public async Task<FileFacts> AskAsync(HubSubject subject, CancellationToken cancellationToken)
     {
-        using var answer = await SendAsync(HttpMethod.Head, subject, null, stop).ConfigureAwait(false);
+        using var answer = await SendAsync(HttpMethod.Head, subject, null, cancellationToken).ConfigureAwait(false);
         return answer.Facts;
     }
 
     /// <summary>The file from a position on. The server may send all of it, or answer that the range is not satisfiable (416).</summary>
-    public Task<HubAnswer> GetAsync(HubSubject subject, long from, CancellationToken stop)
-        => SendAsync(HttpMethod.Get, subject, from > 0 ? new RangeHeaderValue(from, null) : null, stop);
+    public Task<HubAnswer> GetAsync(HubSubject subject, long from, CancellationToken cancellationToken)
+        => SendAsync(HttpMethod.Get, subject, from > 0 ? new RangeHeaderValue(from, null) : null, cancellationToken);
 
     /// <summary>Runs a network operation with a timeout for inactivity.</summary>
     /// <exception cref="TransientException">The connection was lost, or the timeout expired.</exception>
-    public async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken stop)
+    public async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
         using var silence = new CancellationTokenSource(settings.Options.Timeout, settings.Options.TimeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, silence.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
         try
         {
             return await work(either.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException error) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
             throw new TransientException($"the server was silent for {settings.Options.Timeout}.", null, error);
         }
@@ -68,30 +68,30 @@ internal sealed class HubConnection : IDisposable
     }
 
     // In chunks: an endless answer must not fill the memory, and a slow one is not inactive.
-    private async Task<byte[]> ReadAsync(HttpContent content, HubSubject subject, CancellationToken stop)
+    private async Task<byte[]> ReadAsync(HttpContent content, HubSubject subject, CancellationToken cancellationToken)
     {
         var most = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
         using var all = new MemoryStream();
-        var stream = await WithinAsync(each => content.ReadAsStreamAsync(each), stop).ConfigureAwait(false);
+        var stream = await WithinAsync(each => content.ReadAsStreamAsync(each), cancellationToken).ConfigureAwait(false);
         await using var _ = stream.ConfigureAwait(false);
         var buffer = new byte[1 << 16];
         for (var count = 1; count > 0;)
         {
-            count = await WithinAsync(each => stream.ReadAsync(buffer, each).AsTask(), stop).ConfigureAwait(false);
+            count = await WithinAsync(each => stream.ReadAsync(buffer, each).AsTask(), cancellationToken).ConfigureAwait(false);
             if (all.Length + count > most || content.Headers.ContentLength > most)
-                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}");
+                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}")}");
             all.Write(buffer, 0, count);
         }
         return all.ToArray();
     }
 
-    private async Task<HubAnswer> SendAsync(HttpMethod method, HubSubject subject, RangeHeaderValue? range, CancellationToken stop)
+    private async Task<HubAnswer> SendAsync(HttpMethod method, HubSubject subject, RangeHeaderValue? range, CancellationToken cancellationToken)
     {
         var address = new Uri(subject.Address(settings.Base));
         var facts = FileFacts.None;
         for (var hop = 0; hop <= MostRedirects; hop++)
         {
-            var response = await WithinAsync(each => SendOnceAsync(method, address, range, each), stop).ConfigureAwait(false);
+            var response = await WithinAsync(each => SendOnceAsync(method, address, range, each), cancellationToken).ConfigureAwait(false);
             try
             {
                 var target = response.StatusCode is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
@@ -113,14 +113,14 @@ internal sealed class HubConnection : IDisposable
         throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a loop. Check HF_ENDPOINT.");
     }
 
-    private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken stop)
+    private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken cancellationToken)
     {
         var request = new HttpRequestMessage(method, address);
         request.Headers.UserAgent.Add(Agent);
         request.Headers.AcceptEncoding.Add(new("identity"));   // so that sizes and ranges are those of the file
         request.Headers.Range = range;
         if (settings.Token is { } token && settings.IsOwn(address)) request.Headers.Authorization = new("Bearer", token);
-        return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop);
+        return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
     }
 
     private static Uri Next(Uri from, Uri target, HubSubject subject)

@@ -1,5 +1,3 @@
-using Peft.Hub;
-
 namespace Peft;
 
 /// <summary>The reason for a failed download.</summary>

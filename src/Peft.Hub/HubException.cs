@@ -1,5 +1,3 @@
-using Peft.Hub;
-
 namespace Peft;
 
 /// <summary>A download from the hub failed. The message says what failed, where, and what to do.</summary>

@@ -1,5 +1,3 @@
-using Peft.Hub;
-
 namespace Peft;
 
 /// <summary>Progress of a download.</summary>

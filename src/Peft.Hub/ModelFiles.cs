@@ -5,6 +5,9 @@ namespace Peft.Hub;
 /// <summary>Selects the files of a repository that are needed.</summary>
 internal static partial class ModelFiles
 {
+    private const string AdapterDescription = "adapter_config.json", AdapterTask = "task.json";
+    private static readonly string[] AdapterWeightNames = ["adapter_model.safetensors", "adapter_model.bin"];
+
     /// <summary>All files for loading a model, including its tokenizer and an adapter in the same folder.</summary>
     public static IReadOnlyList<string> Model(IEnumerable<string> names)
     {
@@ -20,11 +23,11 @@ internal static partial class ModelFiles
     public static Func<IEnumerable<string>, IReadOnlyList<string>> Adapter(string folder) => names =>
     {
         var all = names.ToHashSet(StringComparer.Ordinal);
-        return all.Contains(folder + AdapterConfig.FileName) ? [folder + AdapterConfig.FileName, .. all.Where(file => file == folder + TaskDescription.FileName), .. AdapterWeights(all, folder)] : [];
+        return all.Contains(folder + AdapterDescription) ? [folder + AdapterDescription, .. all.Where(file => file == folder + AdapterTask), .. AdapterWeights(all, folder)] : [];
     };
 
     private static IEnumerable<string> AdapterWeights(HashSet<string> all, string folder)
-        => new[] { AdapterCheckpoint.FileName, "adapter_model.bin" }.Select(name => folder + name).Where(all.Contains).Take(1);
+        => AdapterWeightNames.Select(name => folder + name).Where(all.Contains).Take(1);
 
     // The weights that the loader would choose: a single file, or else an index with its shards; pickled files only if there are no others. Many repositories have several of
     // these, and copies for other libraries (consolidated.safetensors), each as large as the model.

@@ -12,7 +12,7 @@ internal sealed record ModelSource(string Folder, string Name)
     /// <param name="options">Revision and hub options.</param>
     /// <param name="select">Selects the files to download; null for all files of a model.</param>
     /// <exception cref="HubException">The download failed.</exception>
-    public static ModelSource Resolve(string nameOrPath, LoadOptions? options, Func<IEnumerable<string>, IReadOnlyList<string>>? select = null)
+    public static ModelSource Resolve(string nameOrPath, PretrainedOptions? options, Func<IEnumerable<string>, IReadOnlyList<string>>? select = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(nameOrPath);
         // A name that cannot be an id must be a missing folder, which the reader reports.

@@ -3,37 +3,24 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Hub;
 
-/// <summary>A file of a repository.</summary>
-/// <param name="Size">Size in bytes; null if unknown.</param>
-/// <param name="BlobId">Git's hash of the file, or of its LFS pointer; null if unknown.</param>
-/// <param name="Sha256">SHA-256 of a large file; null for small ones.</param>
-internal sealed record ListedFile(long? Size, string? BlobId, string? Sha256);
-
 /// <summary>The files of a repository at a commit: from the hub's answer, or from the cache.</summary>
 internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, ListedFile> Files)
 {
     /// <summary>Parses the hub's answer to <c>/api/models/{id}/revision/{revision}?blobs=true</c>.</summary>
     public static RepoListing Parse(string repository, ReadOnlyMemory<byte> json)
     {
-        using var document = StrictJson.Document(json, "it", (message, error) => Failure(message, error));
-        try
+        using var document = StrictJson.Document(json, "it", Failure);
+        var root = new JsonPart(document.RootElement, "it", Failure);
+        var commit = root["sha"].AsString();
+        if (!HubNames.IsCommit(commit)) throw Failure($"sha is '{commit}'", null);
+        var files = new Dictionary<string, ListedFile>(StringComparer.Ordinal);
+        foreach (var each in root["siblings"].Items())
         {
-            var root = new JsonPart(document.RootElement, "it");
-            var commit = root["sha"].AsString();
-            if (!HubNames.IsCommit(commit)) throw new TokenizerException($"sha is '{commit}'");
-            var files = new Dictionary<string, ListedFile>(StringComparer.Ordinal);
-            foreach (var each in root["siblings"].Items())
-            {
-                var name = each["rfilename"].AsString();
-                HubNames.RequireFile(repository, name);
-                files[name] = new(OrNull(each["size"])?.AsLong(), OrNull(each["blobId"])?.AsString(), OrNull(OrNull(each["lfs"])?["sha256"])?.AsString());
-            }
-            return new(commit, files);
+            var name = each["rfilename"].AsString();
+            HubNames.RequireFile(repository, name);
+            files[name] = new(OrNull(each["size"])?.AsLong(), OrNull(each["blobId"])?.AsString(), OrNull(OrNull(each["lfs"])?["sha256"])?.AsString());
         }
-        catch (TokenizerException error)
-        {
-            throw Failure(error.Message, error);
-        }
+        return new(commit, files);
 
         HubException Failure(string message, Exception? error)
             => new(HubError.InvalidAnswer, $"The answer for {repository} is not one of a hub ({message}). Check HF_ENDPOINT, and that no proxy answers in its place.", error);
@@ -42,22 +29,25 @@ internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, Li
     /// <summary>Parses the cached list of a commit, in the format of Hugging Face's own client; null if it is unreadable.</summary>
     public static RepoListing? ParseKept(string commit, ReadOnlyMemory<byte> json)
     {
+        Dictionary<string, ListedFile> files;
         try
         {
-            using var document = StrictJson.Document(json, "trees", (message, error) => new TokenizerException(message, error));
-            var root = new JsonPart(document.RootElement, "trees");
+            using var document = StrictJson.Document(json, "trees", Failure);
+            var root = new JsonPart(document.RootElement, "trees", Failure);
             if (root["format_version"].AsInt() != 1) return null;
-            var files = root["files"].Properties().ToDictionary(
+            files = root["files"].Properties().ToDictionary(
                 each => each.Name,
                 each => new ListedFile(each.Value["size"].AsLong(), each.Value["blob_id"].AsString(), OrNull(each.Value["lfs_sha256"])?.AsString()),
                 StringComparer.Ordinal);
-            foreach (var name in files.Keys) HubNames.RequireFile("The cache", name);
-            return new(commit, files);
         }
-        catch (TokenizerException)
+        catch (HubException)
         {
             return null;
         }
+        foreach (var name in files.Keys) HubNames.RequireFile("The cache", name);
+        return new(commit, files);
+
+        static HubException Failure(string message, Exception? error) => new(HubError.CacheUnusable, message, error);
     }
 
     private static JsonPart? OrNull(JsonPart? part) => part is { IsNull: false } ? part : null;

@@ -15,7 +15,7 @@ internal sealed partial class Retry(HubSettings settings, bool isCached = false)
     public void Reset() => failures = 0;
 
     /// <summary>Retries until the attempt succeeds.</summary>
-    public async Task<T> RunAsync<T>(HubSubject subject, Func<Task<T>> attempt, CancellationToken stop)
+    public async Task<T> RunAsync<T>(HubSubject subject, Func<Task<T>> attempt, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -25,12 +25,12 @@ internal sealed partial class Retry(HubSettings settings, bool isCached = false)
             }
             catch (TransientException failure)
             {
-                await WaitAsync(subject, failure, stop).ConfigureAwait(false);
+                await WaitAsync(subject, failure, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task WaitAsync(HubSubject subject, TransientException failure, CancellationToken stop)
+    private async Task WaitAsync(HubSubject subject, TransientException failure, CancellationToken cancellationToken)
     {
         var pause = failure.After ?? TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, failures)));
         if (failures++ >= most || pause > LongestAsked)
@@ -41,7 +41,7 @@ internal sealed partial class Retry(HubSettings settings, bool isCached = false)
                 + "Check the network and HF_ENDPOINT, or try later: partial downloads are kept and resumed.", failure);
         }
         if (settings.Options.Logger is { } logger) LogRetry(logger, subject, failure.Message, pause);
-        await Task.Delay(pause, settings.Options.TimeProvider, stop).ConfigureAwait(false);
+        await Task.Delay(pause, settings.Options.TimeProvider, cancellationToken).ConfigureAwait(false);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Subject}: {Failure} Next try in {Pause}.")]

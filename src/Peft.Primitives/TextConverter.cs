@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Peft;
 
@@ -12,6 +13,7 @@ namespace Peft;
 /// <typeparam name="T">Type of the value.</typeparam>
 public sealed class TextConverter<T> : TypeConverter
 {
+    private static readonly JsonSerializerOptions Json = new() { TypeInfoResolver = new DefaultJsonTypeInfoResolver() };
     private static readonly bool IsList = typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(IReadOnlyList<>);
 
     /// <inheritdoc/>
@@ -28,7 +30,7 @@ public sealed class TextConverter<T> : TypeConverter
         {
             try
             {
-                if (form.Deserialize<T>(AdapterConfig.Json) is { } read) return read;
+                if (form.Deserialize<T>(Json) is { } read) return read;
             }
             catch (Exception error) when (error is JsonException or InvalidOperationException or NotSupportedException or FormatException or PeftException)
             {
@@ -41,7 +43,7 @@ public sealed class TextConverter<T> : TypeConverter
     private static IEnumerable<JsonNode> Forms(string text)
     {
         if (IsList && text.Length == 0) yield return new JsonArray();   // an empty list in a settings file
-        if (Json(text) is { } json)
+        if (Parsed(text) is { } json)
         {
             yield return json;
             if (IsList) yield return new JsonArray(json.DeepClone());
@@ -51,7 +53,7 @@ public sealed class TextConverter<T> : TypeConverter
     }
 
     // Settings provide true as "True".
-    private static JsonNode? Json(string text)
+    private static JsonNode? Parsed(string text)
     {
         if (bool.TryParse(text, out var flag)) return JsonValue.Create(flag);
         try

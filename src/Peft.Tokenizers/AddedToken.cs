@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft;
 
 /// <summary>A token that is matched in the text before the model runs.</summary>

@@ -39,34 +39,3 @@ public sealed record EncodeOptions
             throw new ArgumentException("Padding to MaxLength needs a MaxLength.");
     }
 }
-
-/// <summary>A side of a sequence.</summary>
-public enum Side
-{
-    /// <summary>The end.</summary>
-    Right,
-    /// <summary>The beginning.</summary>
-    Left,
-}
-
-/// <summary>The length to pad to.</summary>
-public enum PaddingStrategy
-{
-    /// <summary>No padding.</summary>
-    None,
-    /// <summary>Pads to the longest text of the batch.</summary>
-    Longest,
-    /// <summary>Pads to <see cref="EncodeOptions.MaxLength"/>.</summary>
-    MaxLength,
-}
-
-/// <summary>The text of a pair that is truncated.</summary>
-public enum TruncationStrategy
-{
-    /// <summary>Truncates the longer text, until both are equally long.</summary>
-    LongestFirst,
-    /// <summary>Truncates the first text; an error if that is not enough.</summary>
-    OnlyFirst,
-    /// <summary>Truncates the second text; an error if that is not enough.</summary>
-    OnlySecond,
-}

@@ -1,4 +1,5 @@
 using Peft.Checkpoints;
+using Peft.Hub;
 using Peft.Tokenizers;
 
 namespace Peft;
@@ -35,10 +36,10 @@ public sealed class Tokenizer : ITokenizer
     /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> if they exist.
     /// </summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub, of which only the tokenizer's files are downloaded. An existing folder takes precedence.</param>
-    /// <param name="options">Revision and hub options. The options of the model can be reused.</param>
+    /// <param name="options">Revision, hub and limits; null for the defaults. Those of a model (<c>LoadOptions</c>) can be reused.</param>
     /// <exception cref="HubException">The files could not be downloaded.</exception>
     /// <exception cref="TokenizerException">A file is missing, damaged, or uses a component that is not supported.</exception>
-    public static Tokenizer FromPretrained(string nameOrPath, LoadOptions? options = null)
+    public static Tokenizer FromPretrained(string nameOrPath, PretrainedOptions? options = null)
     {
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
         var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)

@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft;
 
 /// <summary>A tokenizer's files cannot be read, or use an unsupported component. The message names the file, the position in it and the remedy.</summary>

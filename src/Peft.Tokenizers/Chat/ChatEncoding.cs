@@ -1,10 +1,14 @@
 using Peft.Tokenizers;
+using Peft.Tokenizers.Jinja;
 
 namespace Peft;
 
 /// <summary>A conversation, rendered and tokenized.</summary>
 public sealed class ChatEncoding
 {
+    // As in transformers: the loss ignores positions with this label.
+    private const long IgnoredLabel = -100;
+
     private readonly ChatRendering rendering;
     private readonly Lazy<IReadOnlyList<bool>> mask;
 
@@ -33,9 +37,9 @@ public sealed class ChatEncoding
     /// <exception cref="ChatTemplateException">The template has no generation blocks, and renders a message differently if more messages follow.</exception>
     public IReadOnlyList<bool> AssistantMask => mask.Value;
 
-    /// <summary>Labels for training: the ids of the assistant's tokens, and <see cref="Batch.IgnoredLabel"/> elsewhere.</summary>
+    /// <summary>Labels for training: the ids of the assistant's tokens, and −100 elsewhere, as in transformers.</summary>
     /// <exception cref="ChatTemplateException">See <see cref="AssistantMask"/>.</exception>
-    public IReadOnlyList<long> Labels => [.. Ids.Zip(AssistantMask, (id, learned) => learned ? id : Batch.IgnoredLabel)];
+    public IReadOnlyList<long> Labels => [.. Ids.Zip(AssistantMask, (id, learned) => learned ? id : IgnoredLabel)];
 
     private bool[] Mask()
     {
@@ -53,5 +57,5 @@ public sealed class ChatEncoding
         return result;
     }
 
-    private int CodePoints(int index) => Jinja.PythonText.Length(Text.AsSpan(0, index));
+    private int CodePoints(int index) => PythonText.Length(Text.AsSpan(0, index));
 }

@@ -12,14 +12,14 @@ internal sealed class ChatRendering
     private readonly Func<PyList> messages;
     private readonly Dictionary<string, object?> specialTokens;
     private readonly ChatTemplateOptions options;
-    private readonly CancellationToken cancellation;
+    private readonly CancellationToken cancellationToken;
     private readonly RenderRun run;
 
-    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options, CancellationToken cancellation)
+    public ChatRendering(JinjaTemplate template, Func<PyList> messages, Dictionary<string, object?> specialTokens, ChatTemplateOptions options, CancellationToken cancellationToken)
     {
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
             throw new ArgumentException("A text cannot both begin a new message (AddGenerationPrompt) and continue the last one (ContinueFinalMessage): set only one of them.", nameof(options));
-        (this.template, this.messages, this.specialTokens, this.options, this.cancellation) = (template, messages, specialTokens, options, cancellation);
+        (this.template, this.messages, this.specialTokens, this.options, this.cancellationToken) = (template, messages, specialTokens, options, cancellationToken);
         (Text, run) = Render(messages(), options.AddGenerationPrompt, options.ContinueFinalMessage);
     }
 
@@ -90,7 +90,7 @@ internal sealed class ChatRendering
             ["add_generation_prompt"] = addGenerationPrompt,
         };
         foreach (var (name, value) in options.Variables) variables[name] = PythonValue.Of(value);
-        var (text, finished) = template.Render(variables, options.Limits!, options.Clock, cancellation);
+        var (text, finished) = template.Render(variables, options.Limits!, options.Clock, cancellationToken);
         return (continueFinal ? Cut(text) : text, finished);
     }
 

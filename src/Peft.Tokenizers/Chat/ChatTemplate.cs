@@ -18,7 +18,7 @@ namespace Peft;
 public sealed class ChatTemplate
 {
     /// <summary>The options that set the limits for reading a template, for error messages.</summary>
-    internal const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the template";
+    internal const string WhereLimitsAre = $"{nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)} or the call that reads the template";
 
     private readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
     private readonly ResourceLimits limits;
@@ -73,7 +73,7 @@ public sealed class ChatTemplate
     /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     [OverloadResolutionPriority(1)]   // a collection expression also converts to a JsonArray
     public string Render(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
-        => Rendering(messages, options, cancellation: cancellationToken).Text;
+        => Rendering(messages, options, cancellationToken: cancellationToken).Text;
 
     /// <summary>Renders a conversation in JSON. Messages may have any fields.</summary>
     /// <param name="messages">The conversation.</param>
@@ -81,29 +81,29 @@ public sealed class ChatTemplate
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     public string Render(JsonArray messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)
-        => Rendering(messages, options, cancellation: cancellationToken).Text;
+        => Rendering(messages, options, cancellationToken: cancellationToken).Text;
 
     [OverloadResolutionPriority(1)]
-    internal ChatRendering Rendering(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null, CancellationToken cancellation = default)
+    internal ChatRendering Rendering(IEnumerable<ChatMessage> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         var all = messages.ToList();
-        return Rendering(() => MessageValues.Of(all), options, specialTokens, cancellation);
+        return Rendering(() => MessageValues.Of(all), options, specialTokens, cancellationToken);
     }
 
-    internal ChatRendering Rendering(JsonArray messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null, CancellationToken cancellation = default)
+    internal ChatRendering Rendering(JsonArray messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        return Rendering(() => (PyList)PythonValue.Of(messages)!, options, specialTokens, cancellation);
+        return Rendering(() => (PyList)PythonValue.Of(messages)!, options, specialTokens, cancellationToken);
     }
 
-    private ChatRendering Rendering(Func<PyList> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens, CancellationToken cancellation)
+    private ChatRendering Rendering(Func<PyList> messages, ChatTemplateOptions? options, IReadOnlyDictionary<string, string>? specialTokens, CancellationToken cancellationToken)
     {
         options ??= new();
         var variables = new Dictionary<string, object?>();
         foreach (var (name, token) in specialTokens ?? SpecialTokens) variables[name] = token;
         foreach (var (name, token) in SpecialTokens) variables[name] = token;
-        return new(Choose(options), messages, variables, options with { Limits = options.Limits ?? limits }, cancellation);
+        return new(Choose(options), messages, variables, options with { Limits = options.Limits ?? limits }, cancellationToken);
     }
 
     // Chooses as transformers does.

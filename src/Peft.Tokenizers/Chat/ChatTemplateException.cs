@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft;
 
 /// <summary>A chat template cannot be parsed or rendered, or it rejects the conversation. The message includes the template's line if it is known.</summary>

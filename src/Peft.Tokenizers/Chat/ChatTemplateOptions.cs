@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
-using Peft.Tokenizers;
 
 namespace Peft;
 

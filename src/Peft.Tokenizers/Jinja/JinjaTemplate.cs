@@ -22,9 +22,9 @@ internal sealed class JinjaTemplate
     }
 
     /// <summary>Renders with variables, which are values of <see cref="PythonValue"/>.</summary>
-    public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ResourceLimits limits, TimeProvider clock, CancellationToken cancellation)
+    public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ResourceLimits limits, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var run = new RenderRun(limits, clock, cancellation);
+        var run = new RenderRun(limits, clock, cancellationToken);
         var frame = new Frame(run, variables);
         try
         {

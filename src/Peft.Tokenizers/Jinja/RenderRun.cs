@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Peft.Tokenizers.Jinja;
 
 /// <summary>A rendering, with its clock and the resources it has used.</summary>
-internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, CancellationToken cancellation)
+internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, CancellationToken cancellationToken)
 {
     private const string Where = $"{nameof(ChatTemplateOptions)}.{nameof(ChatTemplateOptions.Limits)}";
 
@@ -117,7 +117,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         if (more > limits.MaxTemplateSteps - steps)
             throw new ChatTemplateException($"The template was stopped: it took too many steps. It may not terminate, or the conversation is very long. {limits.Remedy(nameof(ResourceLimits.MaxTemplateSteps), Where)}");
         // Checked often enough: a step takes less than a microsecond.
-        if (steps >> 10 != (steps += more) >> 10) cancellation.ThrowIfCancellationRequested();
+        if (steps >> 10 != (steps += more) >> 10) cancellationToken.ThrowIfCancellationRequested();
     }
 
     private void ChargeBytes(long count, int size)

@@ -48,7 +48,7 @@ internal static class ModelReader
             check(entry.Name);
             // Added tokens get ids after those of the vocabulary.
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or >= 1 << 30)
-                throw new JsonPart(entry.Value, $"{part.Path}[\"{entry.Name}\"]").Wrong($"a whole number of at least 0 and below {1 << 30}");
+                throw (part with { Element = entry.Value, Path = $"{part.Path}[\"{entry.Name}\"]" }).Wrong($"a whole number of at least 0 and below {1 << 30}");
             ids[entry.Name] = id;
         }
         return new(ids);

@@ -14,7 +14,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     /// <summary>Creates a tokenizer from the contents of a <c>tokenizer.json</c>.</summary>
     public static TokenizerFiles From(JsonElement main, string file, TokenizerSettings settings, ResourceLimits limits)
     {
-        var root = new JsonPart(main, file);
+        var root = new JsonPart(main, file, Failure);
         var reading = new TokenizerReading(limits);
         var pipeline = new TokenizerPipeline(
             NormalizerReader.ReadOptional(root["normalizer"], reading),
@@ -39,14 +39,14 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         using var config = ParseOptional(Path.Combine(folder, "tokenizer_config.json"), limits);
         using var map = ParseOptional(Path.Combine(folder, "special_tokens_map.json"), limits);
-        return read(config is null ? null : new(config.RootElement, "tokenizer_config.json"), map is null ? null : new(map.RootElement, "special_tokens_map.json"));
+        return read(config is null ? null : new(config.RootElement, "tokenizer_config.json", Failure), map is null ? null : new(map.RootElement, "special_tokens_map.json", Failure));
     }
 
     /// <summary>The tokens of <c>added_tokens.json</c>, in which older folders store the tokens after the model's, in the order of their ids.</summary>
     public static IReadOnlyList<AddedToken> AddedBeside(string file, ResourceLimits limits)
     {
         using var tokens = ParseOptional(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, "added_tokens.json"), limits);
-        return tokens is null ? [] : [.. new JsonPart(tokens.RootElement, "added_tokens.json").Properties().OrderBy(entry => entry.Value.AsInt()).Select(entry => new AddedToken(entry.Name))];
+        return tokens is null ? [] : [.. new JsonPart(tokens.RootElement, "added_tokens.json", Failure).Properties().OrderBy(entry => entry.Value.AsInt()).Select(entry => new AddedToken(entry.Name))];
     }
 
     private static JsonDocument? ParseOptional(string file, ResourceLimits limits) => SmallFile.Exists(file) ? Parse(file, limits) : null;

@@ -4,7 +4,7 @@ namespace Peft.Tokenizers;
 internal sealed class TokenizerReading(ResourceLimits limits)
 {
     /// <summary>The options that set the limits, for error messages.</summary>
-    public const string WhereLimitsAre = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)} or the call that reads the tokenizer";
+    public const string WhereLimitsAre = $"{nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)} or the call that reads the tokenizer";
 
     private int parts;
 

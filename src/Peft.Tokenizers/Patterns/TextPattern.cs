@@ -74,6 +74,3 @@ internal abstract class TextPattern
         }
     }
 }
-
-/// <summary>A part of a text: a match of a pattern, or the text between matches.</summary>
-internal readonly record struct TextMatch(int Start, int End, bool IsMatch);

@@ -1,8 +1,5 @@
 namespace Peft.Tokenizers;
 
-/// <summary>An entry of a template: sequence 0 or 1, or special tokens.</summary>
-internal readonly record struct TemplatePiece(int? Sequence, int TypeId, IReadOnlyList<(int Id, string Token)> Tokens);
-
 /// <summary>Adds special tokens by a template, such as <c>[CLS] A [SEP] B [SEP]</c>.</summary>
 internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single, IReadOnlyList<TemplatePiece> pair) : IPostProcessor
 {

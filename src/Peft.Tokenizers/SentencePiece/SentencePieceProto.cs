@@ -2,20 +2,6 @@ using Peft.Checkpoints;
 
 namespace Peft.Tokenizers;
 
-/// <summary>The types of tokens in a SentencePiece model.</summary>
-internal enum PieceKind
-{
-    Normal = 1,
-    Unknown = 2,
-    Control = 3,
-    UserDefined = 4,
-    Unused = 5,
-    Byte = 6,
-}
-
-/// <summary>A token of a SentencePiece model.</summary>
-internal readonly record struct SentencePiece(string Text, float Score, PieceKind Kind);
-
 /// <summary>A SentencePiece model file: <c>ModelProto</c> of github.com/google/sentencepiece, src/sentencepiece_model.proto. The defaults are those of the format.</summary>
 internal sealed class SentencePieceProto
 {

@@ -6,7 +6,7 @@ namespace Peft.Tokenizers;
 /// <summary>Remaining budget for encoding or decoding a text. Rules of an untrusted tokenizer can double a text forty times, or search it for years.</summary>
 internal sealed class TextBudget
 {
-    private const string Where = $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}";
+    private const string Where = $"{nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}";
     private const int FreeCharacters = 1_000_000;
 
     private readonly ResourceLimits limits;

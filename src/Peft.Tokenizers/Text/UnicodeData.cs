@@ -19,7 +19,7 @@ internal sealed class UnicodeData
 
     private UnicodeData()
     {
-        using var stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("Peft.Models.Tokenizers.Text.unicode.txt")!;
+        using var stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("Peft.Tokenizers.Text.unicode.txt")!;
         using var reader = new StreamReader(stream);
         while (reader.ReadLine() is { } line)
         {

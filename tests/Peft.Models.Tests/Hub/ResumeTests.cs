@@ -43,7 +43,7 @@ public sealed class ResumeTests : HubFixture
         using var stop = new CancellationTokenSource();
         Hub.Fault = request => IsStorage(request) ? Hub.Usual(request) with { CutAfter = Half, FallsSilent = true } : null;
         var options = Options with { Handler = new FakeHandler(Hub, stop.Cancel) };
-        await Should.ThrowAsync<OperationCanceledException>(() => WithAsync(hub => hub.DownloadModelAsync("org/tiny", stop: stop.Token), options));
+        await Should.ThrowAsync<OperationCanceledException>(() => WithAsync(hub => hub.DownloadModelAsync("org/tiny", cancellationToken: stop.Token), options));
         new FileInfo(Incomplete).Length.ShouldBe(Half);
         Hub.Fault = _ => null;
         await DownloadAsync();

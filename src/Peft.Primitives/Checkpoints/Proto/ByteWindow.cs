@@ -5,7 +5,7 @@ internal sealed class ByteWindow
 {
     private const int BufferBytes = 32 << 10;
 
-    private readonly TensorFile? file;
+    private readonly IByteSource? file;
     private readonly Func<string, Exception> damaged;
     private readonly byte[] buffer;
     private long from;
@@ -22,7 +22,7 @@ internal sealed class ByteWindow
 
     /// <summary>Creates a window of a file.</summary>
     /// <inheritdoc cref="ByteWindow(byte[], Func{string, Exception})"/>
-    public ByteWindow(TensorFile file, Func<string, Exception> damaged)
+    public ByteWindow(IByteSource file, Func<string, Exception> damaged)
     {
         (this.file, buffer, this.damaged) = (file, new byte[(int)Math.Min(BufferBytes, file.Length)], damaged);
         Length = file.Length;

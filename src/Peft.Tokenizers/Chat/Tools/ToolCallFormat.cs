@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft;
 
 /// <summary>The format of a model's tool calls.</summary>

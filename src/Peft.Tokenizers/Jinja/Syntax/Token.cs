@@ -1,20 +1,5 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The kinds of tokens.</summary>
-internal enum TokenKind
-{
-    Text,
-    PrintBegin,
-    PrintEnd,
-    BlockBegin,
-    BlockEnd,
-    Name,
-    String,
-    Number,
-    Operator,
-    End,
-}
-
 /// <summary>A token of a template.</summary>
 /// <param name="Kind">The kind of token.</param>
 /// <param name="Text">The text; for a string its value.</param>
