@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Peft.Tokenizers.Tests.Limits;
 
 namespace Peft.Models.Tests.Limits;
 
