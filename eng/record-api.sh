@@ -8,8 +8,9 @@ for project in src/*/; do
     echo '#nullable enable' > "${project}PublicAPI.Unshipped.txt"
 done
 dotnet restore Peft.sln -v quiet
-# Core first: the others are compiled against it, each alone.
-for project in src/Peft.Core/ $(ls -d src/*/ | grep -v Peft.Core/); do
+# In this order, since each is compiled alone against those before it.
+first='src/Peft.Primitives/ src/Peft.Hub/ src/Peft.Tokenizers/ src/Peft.Core/'
+for project in $first $(ls -d src/*/ | grep -vxF "${first// /$'\n'}"); do
     # One line per symbol and warning: "… RS0016: Symbol 'X' is not part of the declared public API … [project]".
     log=$(dotnet build "$project" -c Release --nologo --no-incremental --no-restore --no-dependencies -p:TreatWarningsAsErrors=false -p:UseSharedCompilation=false -v quiet)
     api=$(sed -n "s/.* RS0016: Symbol '\(.*\)' is not part of the declared public API.*\[.*$(basename "$project")\.csproj.*/\1/p" <<< "$log" | LC_ALL=C sort -u)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Peft;
 using Peft.Models;
 
 namespace IntentClassification;

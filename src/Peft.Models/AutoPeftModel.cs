@@ -1,3 +1,5 @@
+using Peft.Hub;
+
 namespace Peft.Models;
 
 /// <summary>Loads an adapter together with its base model, which the adapter's configuration names in <c>base_model_name_or_path</c>.</summary>
@@ -9,7 +11,7 @@ public static class AutoPeftModel
 {
     /// <summary>Loads a causal language model with its adapter.</summary>
     /// <param name="nameOrPath">The adapter: a local folder, or the id of its repository on the hub.</param>
-    /// <param name="options">Dtype, device and further options for the base model. <see cref="LoadOptions.Revision"/> is the revision of the adapter; the adapter's
+    /// <param name="options">Dtype, device and further options for the base model. <see cref="PretrainedOptions.Revision"/> is the revision of the adapter; the adapter's
     /// configuration sets that of the base model.</param>
     /// <param name="trainable">True to continue training the adapter; false to freeze it.</param>
     /// <exception cref="Checkpoints.CheckpointException">A file of the adapter is missing or damaged.</exception>

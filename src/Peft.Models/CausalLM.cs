@@ -1,3 +1,4 @@
+using Peft.Hub;
 using static TorchSharp.torch;
 
 namespace Peft.Models;

@@ -1,3 +1,4 @@
+using Peft.Hub;
 using Peft.Modules;
 using static TorchSharp.torch;
 

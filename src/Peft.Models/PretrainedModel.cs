@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Peft.Hub;
 using Peft.Modules;
 using static TorchSharp.torch;
 

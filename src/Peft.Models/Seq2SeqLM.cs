@@ -1,4 +1,5 @@
 using Peft.Checkpoints;
+using Peft.Hub;
 using static TorchSharp.torch;
 
 namespace Peft.Models;

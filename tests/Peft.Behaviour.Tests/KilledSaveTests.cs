@@ -95,7 +95,7 @@ public sealed class KilledSaveTests : BehaviourTests
         numbers.Length.ShouldBeGreaterThan(1);
         numbers.Distinct().Count().ShouldBe(1, $"{folder}: {string.Join(", ", numbers)}");
         if (kind == "experts") File.Exists(Path.Combine(folder, "law", AdapterConfig.FileName)).ShouldBeTrue();
-        if (kind == "tokenizer") Models.Tokenizer.FromPretrained(folder).Encode("Once").ShouldNotBeEmpty();
+        if (kind == "tokenizer") Tokenizer.FromPretrained(folder).Encode("Once").ShouldNotBeEmpty();
         return numbers[0];
     }
 

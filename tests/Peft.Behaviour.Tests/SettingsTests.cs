@@ -15,7 +15,7 @@ namespace Peft.Behaviour.Tests;
 public sealed class SettingsTests
 {
     private static readonly Assembly[] Packages =
-        [typeof(TrainingOptions).Assembly, typeof(LoraOptions).Assembly, typeof(BottleneckOptions).Assembly, typeof(PromptTuningOptions).Assembly, typeof(CausalLM).Assembly];
+        [typeof(PeftException).Assembly, typeof(HubClient).Assembly, typeof(Tokenizer).Assembly, typeof(TrainingOptions).Assembly, typeof(LoraOptions).Assembly, typeof(BottleneckOptions).Assembly, typeof(PromptTuningOptions).Assembly, typeof(CausalLM).Assembly];
 
     // What a program makes and no settings file can hold, and what a file of an adapter holds besides its fields.
     private static readonly Type[] Objects =

@@ -42,6 +42,15 @@ public sealed class PackageTests : IDisposable
         known.ShouldContain("OFT");
         known.ShouldContain("PREFIX_TUNING");
         known.ShouldNotContain("LORA");   // its package is not referenced
+
+        // Tokenizers and the hub need no tensors.
+        var reading = Path.Combine(folder, "Text");
+        Run(folder, "new", "console", "-o", reading, "--no-restore");
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "Data", "Text.cs"), Path.Combine(reading, "Program.cs"), overwrite: true);
+        Run(reading, "add", "package", "Peft.Tokenizers", "--version", Version);
+        Run(reading, "add", "package", "Peft.Hub", "--version", Version);
+        Run(reading, "run", "-c", "Release", "--", Setting("ModelFolder"), folder).ShouldContain("Once upon a time | NotCached");
+        Directory.EnumerateFiles(reading, "*.dll", SearchOption.AllDirectories).Select(path => Path.GetFileName(path)).ShouldNotContain("TorchSharp.dll");
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);

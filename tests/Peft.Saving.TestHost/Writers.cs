@@ -52,7 +52,7 @@ internal static class Writers
 
     public static Action<int> Tokenizer(string root, string folder)
     {
-        var tokenizers = new[] { "even", "odd" }.Select(name => Models.Tokenizer.FromPretrained(Path.Combine(root, "tokenizers", name))).ToArray();
+        var tokenizers = new[] { "even", "odd" }.Select(name => Peft.Tokenizer.FromPretrained(Path.Combine(root, "tokenizers", name))).ToArray();
         return number => tokenizers[number % 2].Save(folder);
     }
 

@@ -8,7 +8,7 @@ namespace Peft.Checkpoints;
 /// Uses positional reads instead of a memory map: a mapped page counts as memory of the process in addition to the tensor it was copied to, and if another
 /// program truncates a mapped file, the process is killed instead of receiving an error.
 /// </remarks>
-internal sealed class TensorFile : IDisposable
+internal sealed class TensorFile : IByteSource, IDisposable
 {
     // Fits into a core's cache, and is below the size from which libtorch uses several threads for a copy: the chunks are processed in parallel already.
     private const int ConvertedAtOnce = 16_384;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>Options for loading a model.</summary>
-public sealed record LoadOptions
+public sealed record LoadOptions : PretrainedOptions
 {
     /// <summary>Dtype of the parameters, independent of that of the file; float32 by default.</summary>
     public ScalarType Dtype { get; init; } = ScalarType.Float32;
@@ -47,15 +47,6 @@ public sealed record LoadOptions
 
     /// <summary>Receives a warning about weights that the checkpoint lacks.</summary>
     public ILogger? Logger { get; init; }
-
-    /// <summary>Branch, tag or commit of a model on the hub; null for <c>main</c>. Ignored for a folder.</summary>
-    public string? Revision { get; init; }
-
-    /// <summary>Options for accessing the hub, for a model with a hub id.</summary>
-    public HubOptions? Hub { get; init; }
-
-    /// <summary>Limits on depth, time and memory for the model's files; null for <see cref="ResourceLimits.Default"/>.</summary>
-    public ResourceLimits? Limits { get; init; }
 
     internal Placement Placement
     {

@@ -1,3 +1,5 @@
+using Peft.Tokenizers;
+
 namespace Peft.Models;
 
 /// <summary>A question with the part of the context that fits into the model's input.</summary>

@@ -1,3 +1,5 @@
+using Peft.Tokenizers;
+
 namespace Peft.Models;
 
 /// <summary>A word with its tag.</summary>

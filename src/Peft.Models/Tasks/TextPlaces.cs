@@ -1,4 +1,5 @@
 using System.Text;
+using Peft.Tokenizers;
 
 namespace Peft.Models;
 

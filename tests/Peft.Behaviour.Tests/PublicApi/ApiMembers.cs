@@ -3,12 +3,12 @@ using Peft.Models;
 
 namespace Peft.Behaviour.Tests.PublicApi;
 
-/// <summary>Everything that a user of the five packages can call.</summary>
+/// <summary>Everything that a user of the packages can call.</summary>
 internal static class ApiMembers
 {
     private static readonly Assembly[] Packages =
     [
-        typeof(PeftModel).Assembly, typeof(LoraOptions).Assembly, typeof(Ia3Options).Assembly, typeof(PrefixTuningOptions).Assembly, typeof(CausalLM).Assembly,
+        typeof(PeftException).Assembly, typeof(HubClient).Assembly, typeof(Tokenizer).Assembly, typeof(PeftModel).Assembly, typeof(LoraOptions).Assembly, typeof(Ia3Options).Assembly, typeof(PrefixTuningOptions).Assembly, typeof(CausalLM).Assembly,
     ];
 
     /// <summary>The public types, those that are nested included.</summary>

@@ -28,7 +28,8 @@ public class Hub : InFolder
         peft.Status().ShouldNotBeEmpty();
     }
 
-    private static void Cache(string id, string folder)
+    /// <summary>Puts a folder into the cache, under an id.</summary>
+    internal static void Cache(string id, string folder)
     {
         var repository = Path.Combine("cache", "models--" + id.Replace("/", "--", StringComparison.Ordinal));
         Directory.CreateDirectory(Path.Combine(repository, "refs"));

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.AI;
+using Peft.Checkpoints;
 using Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -69,5 +71,47 @@ public class Packages : InFolder
         Console.WriteLine(model.Generate("Once upon a time", tokenizer, new GenerationOptions { MaxNewTokens = 20 }));
         // end
         tokenizer.Encode("Once upon a time").ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public void Tokenizers()
+    {
+        // snippet: package-tokenizers
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");   // a folder in Hugging Face's layout, or a model of the hub
+        IReadOnlyList<int> ids = tokenizer.Encode("Once upon a time");
+        Console.WriteLine(tokenizer.Decode(ids));
+
+        tokenizer.ChatTemplate ??= ChatTemplate.Parse("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");   // where the model has none
+        Console.WriteLine(tokenizer.ApplyChatTemplate([new(ChatRole.User, "Hello")]).Text);
+        // end
+        tokenizer.Decode(ids).ShouldBe("Once upon a time");
+        tokenizer.ApplyChatTemplate([new(ChatRole.User, "Hello")]).Text.ShouldBe("user: Hello\n");
+    }
+
+    [Fact]
+    public async Task Hub()
+    {
+        Snippets.Hub.Cache("org/stories", "models/stories260K");
+        var options = new HubOptions { CacheFolder = "cache", Offline = true };
+        // snippet: package-hub
+        using var hub = new HubClient(options);                           // null for the environment's settings: HF_TOKEN, HF_HOME, HF_HUB_OFFLINE
+        string folder = await hub.DownloadModelAsync("org/stories");      // description, tokenizer, and the weights in one format
+        string config = await hub.DownloadFileAsync("org/stories", "config.json");
+        // end
+        File.Exists(Path.Combine(folder, "tokenizer.json")).ShouldBeTrue();
+        File.Exists(config).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Primitives()
+    {
+        // snippet: package-primitives
+        AtomicFolder.Write("out/run", into =>
+        {
+            File.WriteAllText(Path.Combine(into, "settings.json"), "{}");
+            File.WriteAllText(Path.Combine(into, "notes.txt"), "the second file");
+        });
+        // end
+        Directory.GetFiles("out/run").Length.ShouldBe(2);
     }
 }

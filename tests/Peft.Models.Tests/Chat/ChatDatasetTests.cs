@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
+using Peft.Tokenizers.Tests.Chat;
 using static TorchSharp.torch;
 
 namespace Peft.Models.Tests.Chat;
@@ -17,6 +18,7 @@ public class ChatDatasetTests
         var data = new ChatDataset([Short, Long], tokenizer);
         var encoded = new[] { Short, Long }.Select(messages => tokenizer.ApplyChatTemplate(messages)).ToArray();
 
+        encoded.ShouldAllBe(chat => chat.Labels[0] == Batch.IgnoredLabel);
         var padded = data.GetBatch([0, 1]);
         var width = encoded[1].Ids.Count;
         padded.InputIds.shape.ShouldBe([2, width]);

@@ -1,3 +1,4 @@
+using Peft.Hub.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -81,4 +82,8 @@ public sealed class FromPretrainedTests : HubFixture
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained("./modles/stories260K", FromHub));
         Hub.Requests.ShouldHaveSingleItem();
     }
+
+    [Fact]
+    public void Options_do_not_show_the_token()
+        => FromHub.ToString().ShouldNotContain("secret");
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Peft.Tokenizers.Tests.Limits;
 
 namespace Peft.Models.Tests.Limits;
 
@@ -97,15 +98,16 @@ public sealed class ModelFileTests : IDisposable
     [Fact]
     public void A_file_larger_than_its_limit_is_refused_and_read_where_the_limit_is_raised()
     {
-        foreach (var (file, limits, name) in new (string, ResourceLimits, string)[]
+        foreach (var (file, limits, name, options) in new (string, ResourceLimits, string, string)[]
         {
-            ("config.json", new() { MaxConfigBytes = 10 }, nameof(ResourceLimits.MaxConfigBytes)), ("tokenizer.json", new() { MaxTokenizerBytes = 10 }, nameof(ResourceLimits.MaxTokenizerBytes)),
+            ("config.json", new() { MaxConfigBytes = 10 }, nameof(ResourceLimits.MaxConfigBytes), nameof(LoadOptions)),
+            ("tokenizer.json", new() { MaxTokenizerBytes = 10 }, nameof(ResourceLimits.MaxTokenizerBytes), nameof(PretrainedOptions)),
         })
         {
             var failure = Open(limits);
             failure.ShouldNotBeNull();
             failure.Message.ShouldContain(file);
-            failure.Message.ShouldContain($"{nameof(ResourceLimits)}.{name} is 10: raise it in {nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}");
+            failure.Message.ShouldContain($"{nameof(ResourceLimits)}.{name} is 10: raise it in {options}.{nameof(PretrainedOptions.Limits)}");
         }
         Open().ShouldBeNull();
     }

@@ -1,7 +1,7 @@
 # Makes alignment.json by transformers 5.12.1, of test.jsonl: the test sentences of WNUT 2017 (Derczynski et al. 2017, leondz/emerging_entities_17, commit e52a2d2a, CC BY 4.0), of which some are chosen.
 import json
 from transformers import PreTrainedTokenizerFast
-tok = PreTrainedTokenizerFast(tokenizer_file="../tokenizers/bert-wordpiece/tokenizer.json", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]", model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+tok = PreTrainedTokenizerFast(tokenizer_file="../../../Peft.Tokenizers.Tests/Data/tokenizers/bert-wordpiece/tokenizer.json", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]", model_input_names=["input_ids", "token_type_ids", "attention_mask"])
 rows = [json.loads(l) for l in open("test.jsonl")]
 names = ["O"] + sorted({t for r in rows for t in r["tags"]} - {"O"})
 out = []

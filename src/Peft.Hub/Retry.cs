@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Logging;
+
+namespace Peft.Hub;
+
+/// <summary>Retries with delays of 1, 2, 4… seconds, or as long as the server asks, until the retries are used up.</summary>
+/// <param name="settings">The settings.</param>
+/// <param name="isCached">True if the cache can be used instead. Then requests are not retried.</param>
+internal sealed partial class Retry(HubSettings settings, bool isCached = false)
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30), LongestAsked = TimeSpan.FromMinutes(10);
+    private readonly int most = isCached ? 0 : settings.Options.Retries;
+    private int failures;
+
+    /// <summary>Restarts the count after data has arrived, as the connection works.</summary>
+    public void Reset() => failures = 0;
+
+    /// <summary>Retries until the attempt succeeds.</summary>
+    public async Task<T> RunAsync<T>(HubSubject subject, Func<Task<T>> attempt, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return await attempt().ConfigureAwait(false);
+            }
+            catch (TransientException failure)
+            {
+                await WaitAsync(subject, failure, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task WaitAsync(HubSubject subject, TransientException failure, CancellationToken cancellationToken)
+    {
+        var pause = failure.After ?? TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, failures)));
+        if (failures++ >= most || pause > LongestAsked)
+        {
+            throw new HubException(HubError.Unreachable,
+                $"{subject} could not be downloaded from {settings.Base}: {failure.Message} "
+                + (pause > LongestAsked ? $"The server asks to wait {pause}. " : most > 0 ? $"It was tried {failures} times. " : "")
+                + "Check the network and HF_ENDPOINT, or try later: partial downloads are kept and resumed.", failure);
+        }
+        if (settings.Options.Logger is { } logger) LogRetry(logger, subject, failure.Message, pause);
+        await Task.Delay(pause, settings.Options.TimeProvider, cancellationToken).ConfigureAwait(false);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Subject}: {Failure} Next try in {Pause}.")]
+    private static partial void LogRetry(ILogger logger, HubSubject subject, string failure, TimeSpan pause);
+}

@@ -1,8 +1,0 @@
-namespace Peft.Models;
-
-/// <summary>Splits a text into the pieces that the model tokenizes separately.</summary>
-internal interface IPreTokenizer
-{
-    /// <summary>Splits the pieces further.</summary>
-    void PreTokenize(PreTokenizedText text);
-}

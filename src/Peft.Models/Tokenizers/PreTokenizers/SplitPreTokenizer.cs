@@ -1,7 +1,0 @@
-namespace Peft.Models;
-
-/// <summary>Splits at a pattern. Most pre-tokenizers do only this.</summary>
-internal sealed class SplitPreTokenizer(TextPattern pattern, SplitBehavior behavior) : IPreTokenizer
-{
-    public void PreTokenize(PreTokenizedText text) => text.Split(pattern, behavior);
-}

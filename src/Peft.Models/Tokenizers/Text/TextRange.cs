@@ -1,4 +1,0 @@
-namespace Peft.Models;
-
-/// <summary>A half-open range of UTF-16 units.</summary>
-internal readonly record struct TextRange(int Start, int End);

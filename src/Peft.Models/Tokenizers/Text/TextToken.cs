@@ -1,4 +1,0 @@
-namespace Peft.Models;
-
-/// <summary>A token of a model, with its range in the piece of text.</summary>
-internal readonly record struct TextToken(int Id, string Value, int Start, int End);

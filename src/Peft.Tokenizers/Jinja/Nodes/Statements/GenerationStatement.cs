@@ -1,0 +1,20 @@
+namespace Peft.Tokenizers.Jinja;
+
+/// <summary>The assistant's content, as marked for transformers.</summary>
+internal sealed class GenerationStatement(int line, Block body) : Statement(line)
+{
+    protected override Flow Run(Frame frame)
+    {
+        if (!frame.IsCaptured)
+        {
+            var start = frame.Output.Length;
+            body.Execute(frame.Child());
+            frame.Run.Generated.Add((start, frame.Output.Length));
+            return Flow.Next;
+        }
+        // The final position of captured text is unknown here, and it may be dropped.
+        frame.Run.GenerationInCapture ??= Line;
+        body.Execute(frame.Child());
+        return Flow.Next;
+    }
+}

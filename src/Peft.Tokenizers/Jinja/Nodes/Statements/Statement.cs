@@ -1,0 +1,15 @@
+namespace Peft.Tokenizers.Jinja;
+
+/// <summary>A part of a template that is executed.</summary>
+internal abstract class Statement(int line)
+{
+    public int Line => line;
+
+    public Flow Execute(Frame frame)
+    {
+        frame.Run.Step(line);
+        return Run(frame);
+    }
+
+    protected abstract Flow Run(Frame frame);
+}

@@ -1,0 +1,16 @@
+namespace Peft.Tokenizers.Jinja;
+
+/// <summary>The kinds of tokens.</summary>
+internal enum TokenKind
+{
+    Text,
+    PrintBegin,
+    PrintEnd,
+    BlockBegin,
+    BlockEnd,
+    Name,
+    String,
+    Number,
+    Operator,
+    End,
+}

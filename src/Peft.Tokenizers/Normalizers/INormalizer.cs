@@ -1,0 +1,8 @@
+namespace Peft.Tokenizers;
+
+/// <summary>Normalizes a text before it is split.</summary>
+internal interface INormalizer
+{
+    /// <summary>Changes the text and keeps the alignment with the original.</summary>
+    void Normalize(NormalizedText text);
+}

@@ -1,0 +1,7 @@
+namespace Peft.Tokenizers;
+
+/// <summary>Splits at a pattern. Most pre-tokenizers do only this.</summary>
+internal sealed class SplitPreTokenizer(TextPattern pattern, SplitBehavior behavior) : IPreTokenizer
+{
+    public void PreTokenize(PreTokenizedText text) => text.Split(pattern, behavior);
+}

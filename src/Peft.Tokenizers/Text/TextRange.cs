@@ -1,0 +1,4 @@
+namespace Peft.Tokenizers;
+
+/// <summary>A half-open range of UTF-16 units.</summary>
+internal readonly record struct TextRange(int Start, int End);
