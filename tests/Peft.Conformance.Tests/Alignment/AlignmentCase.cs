@@ -19,7 +19,7 @@ public sealed class AlignmentCase : IDisposable
         Base = Oracle.Base(Text("base"));
         full = Text("method") == "FULL";
         Model = Text("kind") == "reward" ? SequenceClassifier.FromPretrained(Base) : CausalLM.FromPretrained(Base);
-        Peft = full ? Model.ApplyFullFineTuning() : Model.ApplyAdapter(Path.Combine(Folder, "adapter"), trainable: true);
+        Peft = full ? Model.ApplyAdapter(new FullOptions()) : Model.ApplyAdapter(Path.Combine(Folder, "adapter"), trainable: true);
     }
 
     public string Folder { get; }
