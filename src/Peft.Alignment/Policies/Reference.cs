@@ -51,7 +51,7 @@ public abstract class Reference
         }
 
         internal override IEnumerable<string> Errors(ITrainable policy)
-            => policy is PeftModel ? [] : ["The reference is the policy without its adapters, but the policy has none: train an adapter (full fine-tuning is one: FineTuneFully), or give a reference model (Reference.Model)."];
+            => policy is PeftModel ? [] : ["The reference is the policy without its adapters, but the policy has none: train an adapter (full fine-tuning is one: ApplyFull), or give a reference model (Reference.Model)."];
     }
 
     private sealed class OtherAdapter(string name) : Reference

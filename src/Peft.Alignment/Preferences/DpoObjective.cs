@@ -69,7 +69,8 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
         var rows = (double)chosen.shape[0];
         metrics.Add("rewards/chosen", chosen.mean(), rows);
         metrics.Add("rewards/rejected", rejected.mean(), rows);
-        metrics.Add("rewards/accuracies", chosen.gt(rejected).to_type(ScalarType.Float32).mean(), rows);
+        // Rewards that differ only by rounding are equal: policy and reference may use different kernels.
+        metrics.Add("rewards/accuracies", chosen.sub(rejected).gt(Constant(1e-5)).to_type(ScalarType.Float32).mean(), rows);
         metrics.Add("rewards/margins", chosen.sub(rejected).mean(), rows);
         metrics.Add("logps/chosen", pairs.ChosenSums.mean(), rows);
         metrics.Add("logps/rejected", pairs.RejectedSums.mean(), rows);
