@@ -8,11 +8,8 @@ namespace Peft;
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, with the same steps as
 /// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected running means of the gradient and its square.
 /// </summary>
-public sealed class FlatAdamW : IDisposable
+public sealed class FlatAdamW : FlatOptimizer
 {
-    private const string StepKey = "step";
-
-    private readonly FlatParameters parameters;
     private readonly AdamWOptions options;
     private readonly List<Moments> moments;
 
@@ -21,29 +18,14 @@ public sealed class FlatAdamW : IDisposable
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <exception cref="ArgumentException">A setting is out of range; the message lists all errors.</exception>
-    public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null)
+    public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null) : base(parameters, learningRate, options ??= new())
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        this.parameters = parameters;
-        this.options = options ?? new();
-        var errors = this.options.Errors().ToList();
-        if (!(learningRate >= 0 && double.IsFinite(learningRate))) errors.Add($"LearningRate must be at least 0, but was {learningRate}.");
-        if (errors.Count > 0) throw new ArgumentException(string.Join(' ', errors), nameof(options));
-        LearningRate = learningRate;
-        moments = [.. parameters.Buffers.Select(buffer => new Moments(buffer, 1 - this.options.Beta1))];
+        this.options = options;
+        moments = [.. parameters.Buffers.Select(buffer => new Moments(buffer, 1 - options.Beta1))];
     }
 
-    /// <summary>Learning rate before the schedule, for tensors without a group of their own.</summary>
-    public double LearningRate { get; set; }
-
-    /// <summary>Number of steps done.</summary>
-    public long Steps { get; private set; }
-
-    /// <summary>Updates the parameters once, from their gradients.</summary>
-    /// <param name="scheduleFactor">Value of the schedule at this step: a factor of all learning rates.</param>
-    public void Step(double scheduleFactor = 1)
+    private protected override void Update(double scheduleFactor)
     {
-        Steps++;
         var meanCorrection = 1 - Math.Pow(options.Beta1, Steps);
         var root = Math.Sqrt(1 - Math.Pow(options.Beta2, Steps));
         var smallest = options.EpsilonBeforeCorrection ? options.Epsilon / root : options.Epsilon;
@@ -51,15 +33,13 @@ public sealed class FlatAdamW : IDisposable
         Scalar beta2 = Constant(options.Beta2);
         Scalar rest2 = Constant(1 - options.Beta2);
         Scalar epsilon = Constant(smallest);
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
         foreach (var (buffer, mean, square, rest1) in moments)
         {
             if (TensorMemory.Supports(buffer.Values))
             {
                 foreach (var range in buffer.Ranges)
                 {
-                    var (rate, decay) = RateAndDecay(range, scheduleFactor);
+                    var (rate, decay) = RateAndDecay(range.Group, scheduleFactor);
                     AdamWKernel.Run(buffer.Values, buffer.Gradients, mean, square, range.Start, range.Length, new(
                         (float)(1 - options.Beta1), (float)options.Beta2, (float)(1 - options.Beta2), (float)root, (float)smallest, (float)(1 - rate * decay), (float)(rate / meanCorrection)));
                 }
@@ -70,7 +50,7 @@ public sealed class FlatAdamW : IDisposable
             var denominator = square.sqrt().div_(rootCorrection).add_(epsilon, One);
             foreach (var range in buffer.Ranges)
             {
-                var (rate, decay) = RateAndDecay(range, scheduleFactor);
+                var (rate, decay) = RateAndDecay(range.Group, scheduleFactor);
                 Scalar keep = Constant(1 - rate * decay);
                 Scalar step = Constant(-(rate / meanCorrection));
                 buffer.Values.narrow(0, range.Start, range.Length)
@@ -80,49 +60,17 @@ public sealed class FlatAdamW : IDisposable
         }
     }
 
-    private (double Rate, double Decay) RateAndDecay(FlatRange range, double scheduleFactor)
+    private protected override IEnumerable<(string Name, Tensor Live)> LiveState()
     {
-        var group = parameters.Groups[range.Group];
-        return (scheduleFactor * group.LearningRateScale * (group.LearningRate ?? LearningRate), group.WeightDecay ?? options.WeightDecay);
-    }
-
-    /// <summary>
-    /// The optimizer's state by name: <c>step</c>, and <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c> in the shape of each tensor, as views of
-    /// the live state. The caller disposes them.
-    /// </summary>
-    public IReadOnlyDictionary<string, Tensor> GetState()
-    {
-        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [StepKey] = tensor(Steps) };
         foreach (var (buffer, mean, square, _) in moments)
-        {
             foreach (var slice in buffer.Slices)
             {
-                state[MeanKey(slice)] = slice.Of(mean);
-                state[SquareKey(slice)] = slice.Of(square);
+                yield return (MeanKey(slice), slice.Of(mean));
+                yield return (SquareKey(slice), slice.Of(square));
             }
-        }
-        return state;
     }
 
-    /// <summary>Restores a state from <see cref="GetState"/>, for tensors of the same names and shapes.</summary>
-    /// <exception cref="TrainingException">A tensor is missing or has another shape.</exception>
-    public void SetState(IReadOnlyDictionary<string, Tensor> state)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var steps = NamedTensors.Get(state, StepKey, []).item<long>();
-        var copies = moments.SelectMany(own => own.Buffer.Slices.SelectMany(slice => new[]
-        {
-            (To: slice.Of(own.Mean), From: NamedTensors.Get(state, MeanKey(slice), slice.Shape)),
-            (To: slice.Of(own.Square), From: NamedTensors.Get(state, SquareKey(slice), slice.Shape)),
-        })).ToList();   // check all before copying any
-        foreach (var (to, from) in copies) to.copy_(from);
-        Steps = steps;
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
+    private protected override void Release()
     {
         foreach (var own in moments) own.Dispose();
     }

@@ -36,7 +36,7 @@ internal sealed class RunState
     /// <summary>The settings that determine the data order.</summary>
     public required DataOrder Order { get; set; }
 
-    public void Save(string folder, ITrainable model, FlatAdamW optimizer, Objective objective)
+    public void Save(string folder, ITrainable model, FlatOptimizer optimizer, Objective objective)
     {
         using var scope = NewDisposeScope();
         var tensors = new Dictionary<string, Tensor>(optimizer.GetState(), StringComparer.Ordinal);
@@ -47,7 +47,7 @@ internal sealed class RunState
     }
 
     /// <summary>Loads a checkpoint's state, and restores its parameters and, if an optimizer is given, its moments.</summary>
-    public static RunState Load(string folder, ITrainable model, FlatAdamW? optimizer, Objective? objective = null)
+    public static RunState Load(string folder, ITrainable model, FlatOptimizer? optimizer, Objective? objective = null)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -63,8 +63,8 @@ public sealed record TrainingOptions
     /// <summary>Maximum norm of the gradient of all tensors together, for gradient clipping; null for no clipping. 1 by default.</summary>
     public double? MaxGradientNorm { get; init; } = 1;
 
-    /// <summary>Settings of AdamW.</summary>
-    public AdamWOptions Optimizer { get; init; } = new();
+    /// <summary>The optimizer and its settings: AdamW by default.</summary>
+    public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
 
     /// <summary>
     /// Seed of the data order and of dropout. 42 by default. The seed of an adapter's initial values is <see cref="AdapterOptions.InitializationSeed"/>, also

@@ -12,7 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly CancellationToken cancellationToken;
     private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
-    private readonly FlatAdamW optimizer;
+    private readonly FlatOptimizer optimizer;
     private readonly TrainingMeter meter;
     private readonly RunLog? log;
     private readonly TrainerControl control;
@@ -36,7 +36,7 @@ internal sealed class TrainingRun : IDisposable
         options = trainer.Options;
         started = trainer.Time.GetTimestamp();
         parameters = new(trainer.Model.Trainables, options.Optimizer.Groups);
-        optimizer = new(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate, options.Optimizer);
+        optimizer = options.Optimizer.Create(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate);
         meter = new(trainer.MeterFactory);
         modes = new(trainer.Model.Module);
         try
@@ -74,7 +74,8 @@ internal sealed class TrainingRun : IDisposable
             SaveIfDue(improved, reason);
         }
         var ended = reason ?? StopReason.Completed;
-        if (options.LoadBestAtEnd && ended != StopReason.Cancelled) LoadBest();
+        var hasBest = options.LoadBestAtEnd && ended != StopReason.Cancelled && LoadBest();
+        if (!hasBest) optimizer.Finish();
         TrainingLog.Ended(trainer.Logger, state.Step, ended);
         var result = Result(ended);
         if (ended == StopReason.Cancelled) throw new TrainingCanceledException(result, cancellationToken);
@@ -170,6 +171,7 @@ internal sealed class TrainingRun : IDisposable
 
     private bool Evaluate()
     {
+        using var values = optimizer.BeginEvaluation();
         var evaluation = Evaluator.Evaluate(trainer, state.Step, cancellationToken);
         state.EvaluationDue = evaluation is null;
         if (evaluation is null) return false;
@@ -218,7 +220,7 @@ internal sealed class TrainingRun : IDisposable
         control.SaveAsked = false;
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
-            trainer.Model.Save(path);
+            using (optimizer.BeginEvaluation()) trainer.Model.Save(path);
             state.Save(path, trainer.Model, optimizer, trainer.Goal);
         });
         if (options.KeepCheckpoints is { } keep) CheckpointFolder.Prune(folder, keep, BestCheckpoint());
@@ -250,16 +252,19 @@ internal sealed class TrainingRun : IDisposable
         bestTensors.Clear();
     }
 
-    private void LoadBest()
+    /// <summary>Restores the parameters of the best evaluation; false if the parameters are still those that the optimizer trains.</summary>
+    private bool LoadBest()
     {
         if (bestTensors.Count > 0)
         {
             using var scope = NewDisposeScope();
             using var _ = no_grad();
             foreach (var (name, value) in RunState.ModelTensors(trainer.Model)) value.copy_(bestTensors[name]);
+            return true;
         }
-        else if (BestCheckpoint() is { } folder) RunState.Load(folder, trainer.Model, optimizer: null);
+        if (BestCheckpoint() is { } folder) RunState.Load(folder, trainer.Model, optimizer);
         else TrainingLog.Warning(trainer.Logger, $"The parameters stay those of step {state.Step}: the checkpoint of the best evaluation, of step {state.Best?.Step}, does not exist.");
+        return false;
     }
 
     private TrainingResult Result(StopReason reason) => new()

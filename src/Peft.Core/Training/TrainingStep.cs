@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>One optimizer step: forward and backward passes over its batches, checks, clipping, update.</summary>
-internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatAdamW optimizer) : IDisposable
+internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer) : IDisposable
 {
     private readonly TrainingOptions options = trainer.Options;
     private readonly Device device = trainer.Model.Trainables[0].Value.device;

@@ -11,7 +11,7 @@ public class TrainerErrorTests
         var message = Message(new Trainer(new ModuleTrainable(nn.Linear(4, 1)), TrainingDataset.From(0, _ => null!, "nothing"), new()
         {
             Epochs = 0, BatchSize = -2, GradientAccumulation = 0, LearningRate = double.NaN, WarmupRatio = 2, MaxGradientNorm = 0, EarlyStoppingPatience = 2,
-            SaveEverySteps = 5, Schedule = LearningRateSchedule.CosineWithRestarts(0), Optimizer = new() { WeightDecay = -1 }, BestMetric = "f1",
+            SaveEverySteps = 5, Schedule = LearningRateSchedule.CosineWithRestarts(0), Optimizer = new AdamWOptions() { WeightDecay = -1 }, BestMetric = "f1",
         }));
         foreach (var part in new[]
         {

@@ -1,0 +1,95 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>An optimizer over flat parameters.</summary>
+public abstract class FlatOptimizer : IDisposable
+{
+    private const string StepKey = "step";
+
+    private protected FlatOptimizer(FlatParameters parameters, double learningRate, OptimizerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        Parameters = parameters;
+        Options = options;
+        var errors = options.Errors().ToList();
+        if (!(learningRate >= 0 && double.IsFinite(learningRate))) errors.Add($"LearningRate must be at least 0, but was {learningRate}.");
+        if (errors.Count > 0) throw new ArgumentException(string.Join(' ', errors), nameof(options));
+        LearningRate = learningRate;
+    }
+
+    private protected FlatParameters Parameters { get; }
+
+    private OptimizerOptions Options { get; }
+
+    /// <summary>Learning rate before the schedule, for tensors without a group of their own.</summary>
+    public double LearningRate { get; set; }
+
+    /// <summary>Number of steps done.</summary>
+    public long Steps { get; private set; }
+
+    /// <summary>Updates the parameters once, from their gradients.</summary>
+    /// <param name="scheduleFactor">Value of the schedule at this step: a factor of all learning rates.</param>
+    public void Step(double scheduleFactor = 1)
+    {
+        Steps++;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Update(scheduleFactor);
+    }
+
+    /// <summary>Updates the parameters once. <see cref="Steps"/> counts this step already.</summary>
+    private protected abstract void Update(double scheduleFactor);
+
+    private protected (double Rate, double Decay) RateAndDecay(int group, double scheduleFactor)
+    {
+        var own = Parameters.Groups[group];
+        return (scheduleFactor * own.LearningRateScale * (own.LearningRate ?? LearningRate), own.WeightDecay ?? Options.WeightDecay);
+    }
+
+    /// <summary>
+    /// Gives the parameters the values that the optimizer evaluates and saves, until the result is disposed; null (the default) if those are the values that it trains.
+    /// </summary>
+    internal virtual IDisposable? BeginEvaluation() => null;
+
+    /// <summary>Gives the parameters the values that the optimizer evaluates and saves, at the end of training.</summary>
+    internal virtual void Finish() { }
+
+    /// <summary>The state of each tensor besides <c>step</c>, by name, in the shape that it has for this tensor, as views of the live state.</summary>
+    private protected abstract IEnumerable<(string Name, Tensor Live)> LiveState();
+
+    /// <summary>The optimizer's state by name: <c>step</c>, and views of the live state such as <c>exp_avg.NAME</c>. The caller disposes them.</summary>
+    public IReadOnlyDictionary<string, Tensor> GetState()
+    {
+        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [StepKey] = tensor(Steps) };
+        foreach (var (name, live) in LiveState()) state[name] = live;
+        return state;
+    }
+
+    /// <summary>Restores a state from <see cref="GetState"/>, for tensors of the same names and shapes.</summary>
+    /// <exception cref="TrainingException">A tensor is missing or has another shape.</exception>
+    public void SetState(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var steps = NamedTensors.Get(state, StepKey, []).item<long>();
+        Prepare(state);
+        var copies = LiveState().Select(own => (To: own.Live, From: NamedTensors.Get(state, own.Name, own.Live.shape))).ToList();   // check all before copying any
+        foreach (var (to, from) in copies) to.copy_(from);
+        Steps = steps;
+    }
+
+    /// <summary>Creates state that is only created when it is needed, before saved values are copied into it.</summary>
+    private protected virtual void Prepare(IReadOnlyDictionary<string, Tensor> saved) { }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Release();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Disposes the state.</summary>
+    private protected abstract void Release();
+}

@@ -1,0 +1,67 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Schedule-free AdamW.</summary>
+internal sealed class ScheduleFreeAdamW(FlatParameters parameters, double learningRate, ScheduleFreeAdamWOptions options) : SliceOptimizer(parameters, learningRate, options)
+{
+    // The parameters hold y in training. Steps with a higher learning rate (after warmup) weigh more in the mean.
+    private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
+    {
+        var steps = state.Count();
+        if (!state.Has("z")) state.Zeros("z", value).copy_(value);
+        var z = state.Zeros("z", value);
+        var square = state.Zeros("exp_avg_sq", value).mul_(Constant(options.Beta2)).addcmul_(gradient, gradient, Constant(1 - options.Beta2));
+        var denominator = square.div(Constant(1 - Math.Pow(options.Beta2, steps))).sqrt_().add_(Constant(options.Epsilon), One);
+        var direction = gradient.div(denominator).add_(value, alpha: Constant(decay));
+        var largest = Math.Max(rate, Number(state, "largest_rate", value));
+        var weight = largest * largest;
+        var total = Number(state, "weight_sum", value) + weight;
+        state.Zeros("largest_rate", value, 1).fill_(Constant(largest));
+        state.Zeros("weight_sum", value, 1).fill_(Constant(total));
+        var share = total == 0 ? 0 : weight / total;
+        // y ← (1 − c)·y + c·z − η·(1 − β₁·(1 − c))·d: the mean moves by c towards the new z.
+        value.mul_(Constant(1 - share)).add_(z, alpha: Constant(share)).add_(direction, alpha: Constant(-rate * (1 - options.Beta1 * (1 - share))));
+        z.add_(direction, alpha: Constant(-rate));
+    }
+
+    internal override IDisposable BeginEvaluation()
+    {
+        var trained = Parameters.Buffers.Select(buffer => buffer.Values.clone().DetachFromDisposeScope()).ToList();
+        Finish();
+        return new Back(Parameters, trained);
+    }
+
+    // x = y + (1 − 1/β₁)·(z − y)
+    internal override void Finish()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var buffer in Parameters.Buffers)
+            foreach (var slice in buffer.Slices)
+                if (StateOf(slice.Tensor.Name).TryGetValue("z", out var z))
+                {
+                    var value = slice.Of(buffer.Values);
+                    value.add_(z.sub(value), alpha: Constant(1 - 1 / options.Beta1));
+                }
+    }
+
+    private static double Number(SliceState state, string name, Tensor like) => state.Zeros(name, like, 1).to_type(ScalarType.Float64).item<double>();
+
+    // Restores y bit for bit.
+    private sealed class Back(FlatParameters parameters, List<Tensor> trained) : IDisposable
+    {
+        public void Dispose()
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            for (var i = 0; i < trained.Count; i++)
+            {
+                parameters.Buffers[i].Values.copy_(trained[i]);
+                trained[i].Dispose();
+            }
+        }
+    }
+
+    private readonly ScheduleFreeAdamWOptions options = options;
+}

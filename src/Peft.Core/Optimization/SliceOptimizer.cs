@@ -1,0 +1,96 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>An optimizer that treats each tensor by itself, with torch's operations on any device. A method says how one tensor is updated.</summary>
+internal abstract class SliceOptimizer(FlatParameters parameters, double learningRate, OptimizerOptions options) : FlatOptimizer(parameters, learningRate, options)
+{
+    private readonly Dictionary<string, Dictionary<string, Tensor>> states = new(StringComparer.Ordinal);
+
+    /// <summary>Updates one tensor in place.</summary>
+    /// <param name="value">The values, in the tensor's shape.</param>
+    /// <param name="gradient">Their gradient. It may be changed.</param>
+    /// <param name="state">The state of this tensor.</param>
+    /// <param name="rate">Learning rate of this step.</param>
+    /// <param name="decay">Weight decay.</param>
+    private protected abstract void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay);
+
+    /// <summary>False to leave a tensor as it is in this step.</summary>
+    private protected virtual bool IsTrained(FlatSlice slice) => true;
+
+    private protected override void Update(double scheduleFactor)
+    {
+        foreach (var buffer in Parameters.Buffers)
+            foreach (var range in buffer.Ranges)
+            {
+                var (rate, decay) = RateAndDecay(range.Group, scheduleFactor);
+                foreach (var slice in buffer.Slices.Where(slice => slice.Length > 0 && slice.Start >= range.Start && slice.Start < range.Start + range.Length && IsTrained(slice)))
+                {
+                    using var each = NewDisposeScope();
+                    Update(slice.Of(buffer.Values), slice.Of(buffer.Gradients), new SliceState(this, slice), rate, decay);
+                }
+            }
+    }
+
+    /// <summary>The state tensors of a tensor, by name.</summary>
+    internal Dictionary<string, Tensor> StateOf(string name) => states.TryGetValue(name, out var found) ? found : states[name] = new(StringComparer.Ordinal);
+
+    /// <summary>Forgets the state of the tensors that are chosen by name.</summary>
+    private protected void Forget(Func<string, bool> chosen)
+    {
+        foreach (var name in states.Keys.Where(chosen).ToList())
+        {
+            foreach (var tensor in states[name].Values) tensor.Dispose();
+            states.Remove(name);
+        }
+    }
+
+    private protected override IEnumerable<(string Name, Tensor Live)> LiveState()
+        => states.SelectMany(own => own.Value.Select(pair => ($"{pair.Key}.{own.Key}", pair.Value.alias())));
+
+    private protected override void Prepare(IReadOnlyDictionary<string, Tensor> saved)
+    {
+        Forget(_ => true);
+        foreach (var tensor in Parameters.Tensors)
+            foreach (var (name, value) in saved.Where(pair => pair.Key.EndsWith("." + tensor.Name, StringComparison.Ordinal) && !pair.Key[..^(tensor.Name.Length + 1)].Contains('.', StringComparison.Ordinal)))
+                StateOf(tensor.Name)[name[..^(tensor.Name.Length + 1)]] = zeros(value.shape, value.dtype, tensor.Value.device).DetachFromDisposeScope();
+    }
+
+    private protected override void Release() => Forget(_ => true);
+}
+
+/// <summary>The state of one tensor, created when it is first asked for.</summary>
+internal readonly struct SliceState(SliceOptimizer owner, FlatSlice slice)
+{
+    /// <summary>Name of the tensor.</summary>
+    public string TensorName => slice.Tensor.Name;
+
+    /// <summary>True if the state exists.</summary>
+    public bool Has(string name) => owner.StateOf(slice.Tensor.Name).ContainsKey(name);
+
+    /// <summary>A state tensor, initialized to 0.</summary>
+    /// <param name="name">Name of the state, such as <c>exp_avg</c>.</param>
+    /// <param name="like">The values, for dtype and device.</param>
+    /// <param name="shape">Shape; that of the values if empty.</param>
+    public Tensor Zeros(string name, Tensor like, params ReadOnlySpan<long> shape)
+    {
+        var own = owner.StateOf(slice.Tensor.Name);
+        return own.TryGetValue(name, out var found) ? found : own[name] = zeros(shape.IsEmpty ? like.shape : shape.ToArray(), like.dtype, device: like.device).DetachFromDisposeScope();
+    }
+
+    /// <summary>Replaces a state tensor.</summary>
+    public Tensor Set(string name, Tensor value)
+    {
+        var own = owner.StateOf(slice.Tensor.Name);
+        if (own.Remove(name, out var old)) old.Dispose();
+        return own[name] = value.DetachFromDisposeScope();
+    }
+
+    /// <summary>Counts a step of this tensor, from 1.</summary>
+    public long Count()
+    {
+        var own = owner.StateOf(slice.Tensor.Name);
+        if (!own.TryGetValue("steps", out var steps)) own["steps"] = steps = zeros(1, ScalarType.Int64).DetachFromDisposeScope();
+        return steps.add_(Constant(1), One).item<long>();
+    }
+}
