@@ -43,7 +43,7 @@ internal static class Training
         {
             Epochs = 1, MaxSteps = steps, BatchSize = 32, EvaluationBatchSize = 64, GroupByLength = true, Seed = seed,
             LearningRate = method.LearningRate, WarmupRatio = 0.06,
-            Optimizer = new() { Groups = [new("head", tensor => tensor.Name.Contains("classifier", StringComparison.Ordinal)) { LearningRate = method.HeadLearningRate }] },
+            Optimizer = new AdamWOptions { Groups = [new("head", tensor => tensor.Name.Contains("classifier", StringComparison.Ordinal)) { LearningRate = method.HeadLearningRate }] },
         })
         { Evaluation = test };
         var result = trainer.Train(new Watch(times, progress));

@@ -182,6 +182,7 @@ public sealed class SettingsTests
             _ when own == typeof(BottleneckScaling) => [(2.5, (BottleneckScaling)2.5), ("learned", BottleneckScaling.Learned)],
             _ when own == typeof(ReductionFactor) => [(4, (ReductionFactor)4), (Parsed("""{"1": 8, "default": 2}"""), new ReductionFactor(new Dictionary<string, double> { ["1"] = 8, ["default"] = 2 }))],
             _ when own == typeof(TokenIndices) => [(5, new TokenIndices([5])), (Parsed("[1, 3]"), new TokenIndices([1, 3])), (Parsed("""{"embed_tokens": [1, 3], "other": [2]}"""), new TokenIndices(new Dictionary<string, IReadOnlyList<int>> { ["embed_tokens"] = [1, 3], ["other"] = [2] }))],
+            _ when own == typeof(FlatOptimizerOptions) => [("lion", new LionOptions()), ("schedule_free_adamw", new ScheduleFreeAdamWOptions())],
             _ when own == typeof(LearningRateSchedule) => [("cosine", LearningRateSchedule.Cosine()), ("polynomial(power: 2)", LearningRateSchedule.Polynomial(2))],
             _ when own == typeof(LengthDecay) => [(Parsed("""{"Start": 3, "Factor": 1.5}"""), new LengthDecay(3, 1.5))],
             _ when own == typeof(IReadOnlyList<int>) => [(Parsed("[3, 5]"), new[] { 3, 5 }), (3, new[] { 3 }), ("[3, 5]", new[] { 3, 5 })],

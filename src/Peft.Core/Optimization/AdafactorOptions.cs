@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Adafactor (Shazeer and Stern 2018, arXiv:1804.04235) with a given learning rate: second moments of a matrix as a row and a column. The defaults are those of Hugging Face transformers.</summary>
 [TypeConverter(typeof(TextConverter<AdafactorOptions>))]
-public sealed record AdafactorOptions : OptimizerOptions
+public sealed record AdafactorOptions : FlatOptimizerOptions
 {
     /// <summary>c: the decay of second moments is 1 − step^c. −0.8 by default.</summary>
     public double DecayRate { get; init; } = -0.8;

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Adam-mini (Zhang et al. 2024, arXiv:2406.16793): AdamW with one second moment for each row of a matrix (output neuron, token) and one for a vector.</summary>
 [TypeConverter(typeof(TextConverter<AdamMiniOptions>))]
-public sealed record AdamMiniOptions : OptimizerOptions
+public sealed record AdamMiniOptions : FlatOptimizerOptions
 {
     /// <summary>Decay of the running mean of gradients, in [0, 1). 0.9 by default.</summary>
     public double Beta1 { get; init; } = 0.9;

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Settings of <see cref="FlatAdamW"/>. The defaults are those of <c>TrainingArguments</c> of Hugging Face transformers.</summary>
 [TypeConverter(typeof(TextConverter<AdamWOptions>))]
-public sealed record AdamWOptions : OptimizerOptions
+public sealed record AdamWOptions : FlatOptimizerOptions
 {
     /// <summary>Decay of the running mean of gradients, in [0, 1). 0.9 by default.</summary>
     public double Beta1 { get; init; } = 0.9;

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>APOLLO (Zhu et al. 2024, arXiv:2412.05270): the gradient of a matrix, each channel scaled as Adam would scale its random projection of a low rank. Tensors that are no matrices, or no larger than the rank, are trained by AdamW.</summary>
 [TypeConverter(typeof(TextConverter<ApolloOptions>))]
-public sealed record ApolloOptions : OptimizerOptions
+public sealed record ApolloOptions : FlatOptimizerOptions
 {
     /// <summary>Rank of the projection. 128 by default.</summary>
     public int Rank { get; init; } = 128;

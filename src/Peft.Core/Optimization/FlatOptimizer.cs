@@ -7,7 +7,7 @@ public abstract class FlatOptimizer : IDisposable
 {
     private const string StepKey = "step";
 
-    private protected FlatOptimizer(FlatParameters parameters, double learningRate, OptimizerOptions options)
+    private protected FlatOptimizer(FlatParameters parameters, double learningRate, FlatOptimizerOptions options)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         Parameters = parameters;
@@ -20,7 +20,7 @@ public abstract class FlatOptimizer : IDisposable
 
     private protected FlatParameters Parameters { get; }
 
-    private OptimizerOptions Options { get; }
+    private FlatOptimizerOptions Options { get; }
 
     /// <summary>Learning rate before the schedule, for tensors without a group of their own.</summary>
     public double LearningRate { get; set; }

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>GaLore (Zhao et al. 2024, arXiv:2403.03507): Adam on the gradient of a matrix projected onto its leading singular vectors, for full training with the moments of a low rank. Tensors that are no matrices, or no larger than the rank, are trained by AdamW.</summary>
 [TypeConverter(typeof(TextConverter<GaLoreOptions>))]
-public sealed record GaLoreOptions : OptimizerOptions
+public sealed record GaLoreOptions : FlatOptimizerOptions
 {
     /// <summary>Rank of the projection. 128 by default.</summary>
     public int Rank { get; init; } = 128;

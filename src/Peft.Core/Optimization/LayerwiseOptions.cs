@@ -17,7 +17,7 @@ public enum LayerOrder
 /// block after the other. Only the layers that are being trained have moments, which begin at 0 in each interval.
 /// </summary>
 [TypeConverter(typeof(TextConverter<LayerwiseOptions>))]
-public sealed record LayerwiseOptions : OptimizerOptions
+public sealed record LayerwiseOptions : FlatOptimizerOptions
 {
     /// <summary>The order of the layers. Random by default.</summary>
     public LayerOrder Order { get; init; } = LayerOrder.Random;

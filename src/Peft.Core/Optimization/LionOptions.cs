@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Lion (Chen et al. 2023, arXiv:2302.06675): θ ← θ − η·(sign(β₁·m + (1 − β₁)·g) + λ·θ), m ← β₂·m + (1 − β₂)·g. One state tensor; learning rates are 3 to 10 times lower than AdamW's.</summary>
 [TypeConverter(typeof(TextConverter<LionOptions>))]
-public sealed record LionOptions : OptimizerOptions
+public sealed record LionOptions : FlatOptimizerOptions
 {
     /// <summary>β₁: weight of the mean in the update, in [0, 1). 0.9 by default.</summary>
     public double Beta1 { get; init; } = 0.9;

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): the momentum of a matrix is orthogonalized by Newton–Schulz iterations; all other tensors are trained by AdamW.</summary>
 [TypeConverter(typeof(TextConverter<MuonOptions>))]
-public sealed record MuonOptions : OptimizerOptions
+public sealed record MuonOptions : FlatOptimizerOptions
 {
     /// <summary>Momentum, in [0, 1). 0.95 by default.</summary>
     public double Momentum { get; init; } = 0.95;

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Schedule-free AdamW (Defazio et al. 2024, arXiv:2405.15682): z takes AdamW's steps, x is the mean of all z, and gradients are taken at y = β₁·x + (1 − β₁)·z. Use a constant schedule, with warmup. Evaluations and checkpoints hold x.</summary>
 [TypeConverter(typeof(TextConverter<ScheduleFreeAdamWOptions>))]
-public sealed record ScheduleFreeAdamWOptions : OptimizerOptions
+public sealed record ScheduleFreeAdamWOptions : FlatOptimizerOptions
 {
     /// <summary>β₁: interpolation between the mean and the iterate, in (0, 1). 0.9 by default.</summary>
     public double Beta1 { get; init; } = 0.9;

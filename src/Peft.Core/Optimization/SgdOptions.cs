@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>Stochastic gradient descent with momentum: v ← μ·v + g, θ ← θ − η·v, as <c>torch.optim.SGD</c>, but with decoupled weight decay.</summary>
 [TypeConverter(typeof(TextConverter<SgdOptions>))]
-public sealed record SgdOptions : OptimizerOptions
+public sealed record SgdOptions : FlatOptimizerOptions
 {
     /// <summary>Momentum μ, in [0, 1). 0.9 by default; 0 needs no state.</summary>
     public double Momentum { get; init; } = 0.9;

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>An optimizer that treats each tensor by itself, with torch's operations on any device. A method says how one tensor is updated.</summary>
-internal abstract class SliceOptimizer(FlatParameters parameters, double learningRate, OptimizerOptions options) : FlatOptimizer(parameters, learningRate, options)
+internal abstract class SliceOptimizer(FlatParameters parameters, double learningRate, FlatOptimizerOptions options) : FlatOptimizer(parameters, learningRate, options)
 {
     private readonly Dictionary<string, Dictionary<string, Tensor>> states = new(StringComparer.Ordinal);
 

@@ -64,7 +64,7 @@ public sealed record TrainingOptions
     public double? MaxGradientNorm { get; init; } = 1;
 
     /// <summary>The optimizer and its settings: AdamW by default.</summary>
-    public OptimizerOptions Optimizer { get; init; } = new AdamWOptions();
+    public FlatOptimizerOptions Optimizer { get; init; } = new AdamWOptions();
 
     /// <summary>
     /// Seed of the data order and of dropout. 42 by default. The seed of an adapter's initial values is <see cref="AdapterOptions.InitializationSeed"/>, also

@@ -14,7 +14,7 @@ public sealed class OptimizerTests : IDisposable
     private readonly double[] start = Values(1, Rows * Columns);
     private readonly double[][] gradients = [.. Enumerable.Range(0, Count).Select(step => Values(10 + step, Rows * Columns))];
 
-    public static TheoryData<string, OptimizerOptions> Optimizers => new()
+    public static TheoryData<string, FlatOptimizerOptions> Optimizers => new()
     {
         { "AdamW", new AdamWOptions { WeightDecay = Decay } }, { "SGD", new SgdOptions { WeightDecay = Decay } }, { "Lion", new LionOptions { WeightDecay = Decay } },
         { "Adafactor", new AdafactorOptions { WeightDecay = Decay } }, { "Adam-mini", new AdamMiniOptions { WeightDecay = Decay } }, { "Muon", new MuonOptions { WeightDecay = Decay } },
@@ -212,7 +212,7 @@ public sealed class OptimizerTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Optimizers))]
-    public void A_restored_state_goes_on_to_the_same_bits(string name, OptimizerOptions options)
+    public void A_restored_state_goes_on_to_the_same_bits(string name, FlatOptimizerOptions options)
     {
         name.ShouldNotBeEmpty();
         using var whole = Parameter();
@@ -235,7 +235,7 @@ public sealed class OptimizerTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Optimizers))]
-    public void Training_with_it_lowers_the_loss_of_matrices_and_vectors(string name, OptimizerOptions options)
+    public void Training_with_it_lowers_the_loss_of_matrices_and_vectors(string name, FlatOptimizerOptions options)
     {
         manual_seed(3);
         var (inputs, targets) = (randn(32, 8), randn(32, 4));
@@ -253,7 +253,7 @@ public sealed class OptimizerTests : IDisposable
 
     public void Dispose() => scope.Dispose();
 
-    private void ShouldGive(OptimizerOptions options, double[] expected, double tolerance = 1e-5)
+    private void ShouldGive(FlatOptimizerOptions options, double[] expected, double tolerance = 1e-5)
     {
         using var parameter = Parameter();
         using var flat = new FlatParameters([new("w", parameter)]);

@@ -113,7 +113,7 @@ public partial class ComingFromHuggingFace : InFolder
         var arguments = new TrainingOptions
         {
             OutputFolder = "out/run", Epochs = 1, MaxSteps = 2, BatchSize = 4, GradientAccumulation = 1, LearningRate = 1e-3, WarmupRatio = 0.1, WarmupSteps = 0, Seed = 42,
-            Schedule = LearningRateSchedule.Cosine(), MaxGradientNorm = 1, Optimizer = new() { WeightDecay = 0.01 }, LogEverySteps = 10, SaveEverySteps = 1, KeepCheckpoints = 2,
+            Schedule = LearningRateSchedule.Cosine(), MaxGradientNorm = 1, Optimizer = new AdamWOptions { WeightDecay = 0.01 }, LogEverySteps = 10, SaveEverySteps = 1, KeepCheckpoints = 2,
             EvaluateEverySteps = 1, LoadBestAtEnd = true, BestMetric = "loss", GroupByLength = true, TensorBoardFolder = "out/board",
         };
         var trainer = new Trainer(peft, data, arguments) { Evaluation = data };

@@ -78,7 +78,7 @@ public sealed class Lora : InFolder
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
         using var peft = model.ApplyLora();
         // snippet: lora-plus
-        var plus = new TrainingOptions { MaxSteps = 2, Optimizer = new() { Groups = ParameterGroups.LoraPlus(ratio: 16) } };
+        var plus = new TrainingOptions { MaxSteps = 2, Optimizer = new AdamWOptions { Groups = ParameterGroups.LoraPlus(ratio: 16) } };
         new Trainer(peft, text, plus).Train();
         // end
         // snippet: lora-fa

@@ -6,11 +6,13 @@ namespace Peft;
 /// <summary>A weight that is a floating-point parameter.</summary>
 internal sealed class ParameterStorage(Parameter parameter) : WeightStorage
 {
+    /// <summary>The parameter.</summary>
+    public Parameter Value => parameter;
+
     public override IReadOnlyList<long> Shape => parameter.shape;
     public override ScalarType ComputeType => parameter.dtype;
     public override Device Device => parameter.device;
     public override long Bytes => parameter.numel() * parameter.ElementSize;
-    public override Parameter? Parameter => parameter;
     protected internal override object Identity => parameter;
     public override Tensor Read() => parameter.alias();
     public override Tensor Multiply(Tensor input) => nn.functional.linear(input, parameter);

@@ -24,7 +24,7 @@ public abstract class WeightStorage
     public abstract long Bytes { get; }
 
     /// <summary>The parameter, if the weight is one; null if the values are held in another form and get no gradient.</summary>
-    public virtual Parameter? Parameter => null;
+    public Parameter? Parameter => (this as ParameterStorage)?.Value;
 
     /// <summary>Identifies the weight among those of a model: two modules with the same object share one weight (tied embeddings).</summary>
     protected internal virtual object Identity => this;

@@ -1,7 +1,10 @@
+using System.ComponentModel;
+
 namespace Peft;
 
-/// <summary>Settings of an optimizer, which say what optimizer trains: <see cref="AdamWOptions"/> and its siblings.</summary>
-public abstract record OptimizerOptions
+/// <summary>Settings of an optimizer, which say what optimizer trains: <see cref="AdamWOptions"/> and its siblings. In a settings file, a name such as <c>lion</c>.</summary>
+[TypeConverter(typeof(OptimizerText))]
+public abstract record FlatOptimizerOptions
 {
     /// <summary>Weight decay per step, multiplied by the learning rate and decoupled from the gradient. 0 by default.</summary>
     public double WeightDecay { get; init; }
