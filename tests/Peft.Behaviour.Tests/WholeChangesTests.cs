@@ -9,19 +9,19 @@ namespace Peft.Behaviour.Tests;
 /// <summary>A change to a model happens whole or not at all, and what cannot be done is refused by name.</summary>
 public sealed class WholeChangesTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-whole").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly CausalLM model = SmallModel.Create();
 
     public void Dispose()
     {
         model.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     [Fact]
     public void A_swap_that_does_not_fit_leaves_the_adapter_as_it_was()
     {
-        using var peft = model.ApplyLora(rank: 2).Shake();
+        using var peft = model.ApplyLora(rank: 2).Trained();
         var before = (Logits: model.Logits(), Bits: peft.Bits(), Options: peft.Find("default").Options);
         peft.SaveAdapter(folder);
         using (var tensors = AdapterCheckpoint.OpenTensors(folder))
@@ -29,27 +29,27 @@ public sealed class WholeChangesTests : IDisposable
             // All tensors fit but the last.
             var all = tensors.Tensors.Keys.Order(StringComparer.Ordinal).ToDictionary(key => key, key => tensors.Read(key));
             all[all.Keys.Last()] = zeros(1, 1);
-            SafetensorsWriter.Write(Path.Combine(folder, AdapterCheckpoint.FileName), all);
+            SafetensorsWriter.Write(folder[AdapterCheckpoint.FileName], all);
         }
         Should.Throw<AdapterMismatchException>(() => peft.HotSwap("default", folder)).Message.ShouldContain("another shape");
         Should.Throw<AdapterMismatchException>(() => peft.LoadAdapter(folder, "second"));
-        Should.Throw<CheckpointException>(() => peft.HotSwap("default", Path.Combine(folder, "nothing")));
+        Should.Throw<CheckpointException>(() => peft.HotSwap("default", folder["nothing"]));
         Should.Throw<AdapterNotFoundException>(() => peft.HotSwap("nobody", folder));
         peft.Adapters.Keys.ShouldBe(["default"]);
         peft.Bits().ShouldBeBits(before.Bits);
         peft.Find("default").Options.ShouldBe(before.Options);
-        SmallModel.Difference(model.Logits(), before.Logits).ShouldBe(0);
+        model.Logits().Difference(before.Logits).ShouldBe(0);
     }
 
     [Fact]
     public void A_swapped_adapter_stays_active_and_is_trained_or_frozen_as_before()
     {
-        using var peft = model.ApplyLora(rank: 2).Shake();
+        using var peft = model.ApplyLora(rank: 2).Trained();
         peft.SaveAdapter(folder);
         var saved = model.Logits();
-        peft.Shake(seed: 9);
+        peft.Trained(seed: 9);
         peft.HotSwap("default", folder);
-        SmallModel.Difference(model.Logits(), saved).ShouldBe(0);
+        model.Logits().Difference(saved).ShouldBe(0);
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.requires_grad);
         peft.Freeze("default");
         peft.HotSwap("default", folder);
@@ -71,14 +71,14 @@ public sealed class WholeChangesTests : IDisposable
             peft.Add("whole", new LoraOptions { Rank = 1, TargetModules = ["first"] });
             peft.Status().Count.ShouldBe(1);
         }
-        SmallModel.Difference(own.call(x), before).ShouldBe(0);
+        own.call(x).Difference(before).ShouldBe(0);
         own.parameters().ShouldAllBe(parameter => parameter.requires_grad);
     }
 
     [Fact]
     public void A_combination_that_fails_adds_nothing()
     {
-        using var peft = model.ApplyLora(rank: 2).Shake();
+        using var peft = model.ApplyLora(rank: 2).Trained();
         peft.Add("other", new LoraOptions { Rank = 3 });
         Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("equal ranks");
         peft.Adapters.Keys.ShouldBe(["default", "other"]);

@@ -28,15 +28,8 @@ public class HeadTests
 
     private static void InFolder(Action<string> use)
     {
-        var folder = Directory.CreateTempSubdirectory("peft-heads-").FullName;
-        try
-        {
-            use(folder);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        use(folder);
     }
 
     [Theory, MemberData(nameof(Answering))]
@@ -133,7 +126,7 @@ public class HeadTests
 
     private static void Claim(string folder)
     {
-        var path = Path.Combine(folder, "config.json");
+        var path = folder["config.json"];
         var config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         config.Remove("id2label");
         config["num_labels"] = 4;
