@@ -48,7 +48,7 @@ public sealed class ProgramTests : IDisposable
         private readonly PeftModel peft;
         private readonly Dictionary<string, Tensor> known = [];
 
-        public Account(string folder)
+        public Account(TemporaryFolder folder)
         {
             peft = new PeftModel(model);
             foreach (var (kind, options) in Kinds)
@@ -80,7 +80,7 @@ public sealed class ProgramTests : IDisposable
 
     private sealed record Opened(string What, IDisposable Scope, string[][]? Rows);
 
-    private sealed class Program(CausalLM model, string folder, Account expected, int seed, Dictionary<string, int> statements) : IDisposable
+    private sealed class Program(CausalLM model, TemporaryFolder folder, Account expected, int seed, Dictionary<string, int> statements) : IDisposable
     {
         private readonly Random random = new(seed);
         private readonly PeftModel peft = new(model);

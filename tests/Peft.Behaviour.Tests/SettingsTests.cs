@@ -72,7 +72,7 @@ public sealed class SettingsTests
             Type[] texts = [typeof(string), typeof(ModuleSelector), typeof(LoraInitialization), typeof(IReadOnlyList<string>)];
             var data = new TheoryData<Type, string>();
             foreach (var record in Records)
-                foreach (var each in Fields(record).Where(field => !texts.Contains(field.PropertyType))) data.Add(record, each.Name);
+                foreach (var each in Fields(record).Where(each => !texts.Contains(each.PropertyType))) data.Add(record, each.Name);
             return data;
         }
     }

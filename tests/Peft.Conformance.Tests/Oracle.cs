@@ -83,7 +83,7 @@ public sealed class Expected : IDisposable
         => [.. file.Tensors.Keys.Where(key => key.StartsWith(prefix, StringComparison.Ordinal) && !illConditioned.Contains(key)).Select(key => key[prefix.Length..])];
 
     /// <summary>What differs, in a sentence; null if nothing does.</summary>
-    public string? (string name).Difference(Tensor actual)
+    public string? Difference(string name, Tensor actual)
     {
         using var scope = NewDisposeScope();
         var expected = Read(name).to_type(ScalarType.Float64);
@@ -96,7 +96,7 @@ public sealed class Expected : IDisposable
     /// <summary>Compares a tensor, unless PEFT itself does not reproduce it.</summary>
     public void ShouldEqual(string name, Tensor actual)
     {
-        if (!illConditioned.Contains(name)) name.Difference(actual).ShouldBeNull();
+        if (!illConditioned.Contains(name)) Difference(name, actual).ShouldBeNull();
     }
 
     /// <summary>Compares all tensors of a group, and names each that differs.</summary>
@@ -104,7 +104,7 @@ public sealed class Expected : IDisposable
     {
         var keys = Below(prefix);
         keys.ShouldNotBeEmpty($"the case has no tensors '{prefix}*'");
-        keys.Select(key => actual(key) is { } tensor ? (prefix + key).Difference(tensor) : $"{prefix}{key}: no such tensor")
+        keys.Select(key => actual(key) is { } tensor ? Difference(prefix + key, tensor) : $"{prefix}{key}: no such tensor")
             .Where(difference => difference is not null).ShouldBeEmpty();
     }
 

@@ -26,7 +26,7 @@ public class HeadTests
 
     private static Tensor Ids => tensor(new long[] { 5, 17, 40, 8, 33, 1, 9, 60, 12, 71, 3, 1 }, [2, 6]);
 
-    private static void InFolder(Action<string> use)
+    private static void InFolder(Action<TemporaryFolder> use)
     {
         using var folder = new TemporaryFolder();
         use(folder);
@@ -124,7 +124,7 @@ public class HeadTests
         Both(options => TokenClassifier.FromPretrained(folder, options));
     });
 
-    private static void Claim(string folder)
+    private static void Claim(TemporaryFolder folder)
     {
         var path = folder["config.json"];
         var config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
