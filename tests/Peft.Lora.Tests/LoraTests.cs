@@ -209,6 +209,17 @@ public sealed class LoraTests : IDisposable
     }
 
     [Fact]
+    public void A_combination_that_fails_adds_nothing()
+    {
+        using var peft = model.ApplyLora(rank: 2).Shake();
+        peft.Add("other", new LoraOptions { Rank = 3 });
+        Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("equal ranks");
+        peft.Adapters.Keys.ShouldBe(["default", "other"]);
+        peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Cat });
+        peft.Find("both").Tensors.ShouldAllBe(pair => !pair.Tensor.Value.requires_grad);   // not active
+    }
+
+    [Fact]
     public void Files_that_do_not_fit_are_refused_with_all_that_is_wrong_and_the_model_is_unchanged()
     {
         var bits = model.Bits();

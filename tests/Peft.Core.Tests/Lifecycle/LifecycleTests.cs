@@ -3,46 +3,30 @@ using static TorchSharp.torch;
 namespace Peft.Core.Tests.Lifecycle;
 
 /// <summary>What a model has before, with and after its adapters.</summary>
-public sealed class LifecycleTests : IDisposable
+public sealed class LifecycleTests : UserModelTests
 {
-    private readonly TorchSharp.DisposeScope scope = NewDisposeScope();
-    private readonly UserModel model = new();
-    private readonly Tensor x;
-
-    public LifecycleTests()
-    {
-        manual_seed(3);
-        x = randn(4, 6);
-    }
-
-    public void Dispose()
-    {
-        model.Dispose();
-        scope.Dispose();
-    }
-
     [Fact]
     public void A_model_of_private_fields_sequences_and_lists_is_adapted_and_left_as_it_was_bit_for_bit()
     {
-        var (bits, before) = (model.Bits(), model.call(x));
-        var peft = model.ApplyLora(rank: 2);
+        var (bits, before) = (Model.Bits(), Model.call(Input));
+        var peft = Model.ApplyLora(rank: 2);
         peft.Tree.Targets.Select(target => target.Path).ShouldBe(["enter", "middle.0", "middle.2", "list.0", "list.1", "leave"], ignoreOrder: true);
-        using (no_grad()) model.call(x).Difference(before).ShouldBe(0);   // an untrained adapter changes nothing
-        model.call(x).Difference(before).ShouldBeLessThan(1e-5f);         // in training a product of the library's own adds up in another order
+        using (no_grad()) Model.call(Input).Difference(before).ShouldBe(0);   // an untrained adapter changes nothing
+        Model.call(Input).Difference(before).ShouldBeLessThan(1e-5f);         // in training a product of the library's own adds up in another order
         peft.Shake();
-        model.call(x).Difference(before).ShouldBeGreaterThan(1e-3f);
-        model.parameters().ShouldAllBe(parameter => !parameter.requires_grad);
+        Model.call(Input).Difference(before).ShouldBeGreaterThan(1e-3f);
+        Model.parameters().ShouldAllBe(parameter => !parameter.requires_grad);
 
         peft.Unload();
-        model.ShouldHaveBits(bits);
-        model.parameters().ShouldAllBe(parameter => parameter.requires_grad);
-        model.call(x).Difference(before).ShouldBe(0);
+        Model.ShouldHaveBits(bits);
+        Model.parameters().ShouldAllBe(parameter => parameter.requires_grad);
+        Model.call(Input).Difference(before).ShouldBe(0);
     }
 
     [Fact]
     public void Adapters_are_added_activated_renamed_and_deleted_by_name()
     {
-        using var peft = model.ApplyLora(rank: 2);
+        using var peft = Model.ApplyLora(rank: 2);
         peft.Add("second", new LoraOptions { Rank = 1, TargetModules = ["enter"] });
         peft.Active.ShouldBe(["default"]);
         peft.Activate("second");
@@ -57,7 +41,7 @@ public sealed class LifecycleTests : IDisposable
         peft.Active.ShouldBeEmpty();
         Should.Throw<AdapterNotFoundException>(() => peft.Activate("other")).Message.ShouldContain("default");
         Should.Throw<AdapterExistsException>(() => peft.Add("default", new LoraOptions { TargetModules = ["enter"] }));
-        Should.Throw<AdapterExistsException>(() => model.ApplyLora(rank: 2)).Message.ShouldContain("default");
+        Should.Throw<AdapterExistsException>(() => Model.ApplyLora(rank: 2)).Message.ShouldContain("default");
     }
 
     [Fact]
@@ -65,21 +49,21 @@ public sealed class LifecycleTests : IDisposable
     {
         using var careless = new UserModel(bypassHooks: true);
         using var peft = careless.ApplyLora(rank: 2);
-        careless.call(x);
+        careless.call(Input);
         peft.Unreached.ShouldBe(["leave"]);
     }
 
     [Fact]
     public void Memory_stays_flat_over_training_steps()
     {
-        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.1, TargetModules = ModuleSelector.AllLinear });
+        using var peft = Model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.1, TargetModules = ModuleSelector.AllLinear });
         using var parameters = new FlatParameters(peft.Trainables);
         using var optimizer = new FlatAdamW(parameters, 1e-3);
         void Step()
         {
             using var step = NewDisposeScope();
             parameters.ZeroGradients();
-            model.call(x).square().mean().backward();
+            Model.call(Input).square().mean().backward();
             parameters.BindGradients();
             optimizer.Step();
         }

@@ -1,28 +1,18 @@
 using Peft.Checkpoints;
-using Peft.Models;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Peft.Behaviour.Tests;
+namespace Peft.Core.Tests.Lifecycle;
 
 /// <summary>A change to a model happens whole or not at all, and what cannot be done is refused by name.</summary>
-public sealed class WholeChangesTests : IDisposable
+public sealed class WholeChangesTests : UserModelTests
 {
-    private readonly TemporaryFolder folder = new();
-    private readonly CausalLM model = SmallModel.Create();
-
-    public void Dispose()
-    {
-        model.Dispose();
-        folder.Dispose();
-    }
-
     [Fact]
     public void A_swap_that_does_not_fit_leaves_the_adapter_as_it_was()
     {
-        using var peft = model.ApplyLora(rank: 2).Trained();
-        var before = (Logits: model.Logits(), Bits: peft.Bits(), Options: peft.Find("default").Options);
+        using var folder = new TemporaryFolder();
+        using var peft = Model.ApplyLora(rank: 2).Shake();
+        var before = (Logits: Output(), Bits: peft.Bits(), Options: peft.Find("default").Options);
         peft.SaveAdapter(folder);
         using (var tensors = AdapterCheckpoint.OpenTensors(folder))
         {
@@ -38,18 +28,19 @@ public sealed class WholeChangesTests : IDisposable
         peft.Adapters.Keys.ShouldBe(["default"]);
         peft.Bits().ShouldBeBits(before.Bits);
         peft.Find("default").Options.ShouldBe(before.Options);
-        model.Logits().Difference(before.Logits).ShouldBe(0);
+        Output().Difference(before.Logits).ShouldBe(0);
     }
 
     [Fact]
     public void A_swapped_adapter_stays_active_and_is_trained_or_frozen_as_before()
     {
-        using var peft = model.ApplyLora(rank: 2).Trained();
+        using var folder = new TemporaryFolder();
+        using var peft = Model.ApplyLora(rank: 2).Shake();
         peft.SaveAdapter(folder);
-        var saved = model.Logits();
-        peft.Trained(seed: 9);
+        var saved = Output();
+        peft.Shake(seed: 9);
         peft.HotSwap("default", folder);
-        model.Logits().Difference(saved).ShouldBe(0);
+        Output().Difference(saved).ShouldBe(0);
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.requires_grad);
         peft.Freeze("default");
         peft.HotSwap("default", folder);
@@ -76,20 +67,10 @@ public sealed class WholeChangesTests : IDisposable
     }
 
     [Fact]
-    public void A_combination_that_fails_adds_nothing()
-    {
-        using var peft = model.ApplyLora(rank: 2).Trained();
-        peft.Add("other", new LoraOptions { Rank = 3 });
-        Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("equal ranks");
-        peft.Adapters.Keys.ShouldBe(["default", "other"]);
-        peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Cat });
-        peft.Find("both").Tensors.ShouldAllBe(pair => !pair.Tensor.Value.requires_grad);   // not active
-    }
-
-    [Fact]
     public void A_merged_model_is_not_trained_and_a_model_in_training_is_not_changed()
     {
-        using var peft = model.ApplyLora(rank: 2);
+        using var folder = new TemporaryFolder();
+        using var peft = Model.ApplyLora(rank: 2);
         peft.Add("other", new LoraOptions { Rank = 1 });
         peft.SaveAdapter(folder);
         peft.Merge();
@@ -107,8 +88,8 @@ public sealed class WholeChangesTests : IDisposable
                 Should.Throw<PeftException>(change).Message.ShouldContain("while the model is trained");
                 refused++;
             }
-            using (peft.WithAdapters("other")) model.Generate([1, 2], new GenerationOptions { MaxNewTokens = 1 });
-            using (peft.WithoutAdapters()) model.Logits();
+            using (peft.WithAdapters("other")) Output();
+            using (peft.WithoutAdapters()) Output();
             peft.LoadAdapter(folder, "third");
             peft.Delete("third");
         }));
@@ -116,13 +97,14 @@ public sealed class WholeChangesTests : IDisposable
         peft.Activate("other");
 
         void Train(params ITrainerCallback[] callbacks)
-            => new Trainer(peft, TrainingDataset.From(1, _ => SmallModel.Batch()), new TrainingOptions { MaxSteps = 1, BatchSize = 1 }) { Callbacks = callbacks }.Train();
+            => new Trainer(peft, TrainingDataset.From(Input), new TrainingOptions { MaxSteps = 1 }) { Callbacks = callbacks, Loss = batch => Model.call(batch.InputIds).square().mean() }.Train();
     }
 
     [Fact]
     public void What_was_unloaded_says_so()
     {
-        var peft = model.ApplyLora(rank: 2);
+        using var folder = new TemporaryFolder();
+        var peft = Model.ApplyLora(rank: 2);
         using var late = peft.Rows(PeftModel.Base);
         peft.Unload();
         foreach (var use in new Action[]
@@ -132,9 +114,9 @@ public sealed class WholeChangesTests : IDisposable
                      () => peft.WithoutAdapters(), () => peft.Freeze("default"), () => peft.ForInference(), () => peft.Tasks(0), () => peft.LoadAdapter(folder), () => peft.HotSwap("default", folder),
                  })
             Should.Throw<PeftException>(use).Message.ShouldContain("unloaded");
-        peft.Unload().ShouldBe(model);
+        peft.Unload().ShouldBe(Model);
         peft.Dispose();
-        model.Logits();
+        Output();
     }
 
     private sealed class Callback(Action act) : ITrainerCallback
