@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One entry for everything: ./build.sh setup | quickstart | intents | format | test | bench | pack
+# One entry for everything: ./build.sh setup | quickstart | intents | format | test | coverage | bench | pack
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -80,6 +80,25 @@ run_tests() {
     [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
+# Runs the tests of the named projects, or of all, and tells which lines of the libraries they ran: Cobertura files in artifacts/coverage, and a table.
+run_coverage() {
+    local results=artifacts/coverage name output status=0
+    [ $# -gt 0 ] || set -- $(ls -d tests/*.Tests)
+    rm -rf "$results"
+    for name in "$@"; do
+        name=$(basename "$name")
+        # The collector rewrites the libraries beside the tests, where the build has put links to their only copies.
+        for output in "tests/$name/bin/$CONFIGURATION"/*/Peft.*; do
+            if [ -L "$output" ]; then cp -p --remove-destination "$(readlink -f "$output")" "$output"; fi
+        done
+        dotnet test "tests/$name" -c "$CONFIGURATION" --no-build --nologo --settings eng/coverage.runsettings --results-directory "$results/$name" || status=$?
+        if ls "$results/$name"/*/coverage.cobertura.xml >/dev/null 2>&1; then mv "$results/$name"/*/coverage.cobertura.xml "$results/$name.cobertura.xml"; fi
+        rm -rf "${results:?}/$name"
+    done
+    eng/coverage.sh
+    return "$status"
+}
+
 # One of the numbers of <Counters …> in a TRX file; 0 if there is none.
 counter() {
     local number=
@@ -115,6 +134,10 @@ case "$command" in
         dotnet format whitespace Peft.sln --verify-no-changes --no-restore --verbosity quiet || die "the code is not formatted: run ./build.sh format."
         build || die "the build failed: no test was run."
         run_tests ;;
+    coverage)
+        setup
+        build || die "the build failed: no test was run."
+        run_coverage "$@" ;;
     bench)
         setup
         dotnet run -c "$CONFIGURATION" --project benchmarks/Peft.Benchmarks -- "$@" ;;

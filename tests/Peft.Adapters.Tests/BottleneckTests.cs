@@ -60,7 +60,7 @@ public sealed class BottleneckTests : IDisposable
         using var model = new TinyTransformer(type);
         using var peft = model.ApplyAdapter(options);
         peft.Shake();
-        Run.Difference(model.call(ids), model.ByFormula(ids, ByFormula(peft, options))).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(model.ByFormula(ids, ByFormula(peft, options))).ShouldBeLessThan(Exact);
         peft.ShouldHaveRightGradients(() => model.call(ids).square().mean());
         peft.Unreached.ShouldBeEmpty();
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.abs().max().item<double>() > 0);
@@ -74,33 +74,26 @@ public sealed class BottleneckTests : IDisposable
         using var model = new TinyTransformer(type);
         var before = model.call(ids);
         using var peft = model.ApplyParallelAdapter();
-        Run.Difference(model.call(ids), before).ShouldBe(0);
+        model.call(ids).Difference(before).ShouldBe(0);
         peft.Shake();
-        Run.Difference(model.call(ids), before).ShouldBeGreaterThan(1e-3);
+        model.call(ids).Difference(before).ShouldBeGreaterThan(1e-3);
         peft.Unload();
-        Run.Difference(model.call(ids), before).ShouldBe(0);
+        model.call(ids).Difference(before).ShouldBe(0);
     }
 
     [Theory, MemberData(nameof(All))]
     public void Saved_and_loaded_it_does_the_same(string kind, string type)
     {
         using var model = new TinyTransformer(type);
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        try
-        {
-            using var peft = model.ApplyAdapter(Small(Kinds[kind]) with { ReductionFactor = new ReductionFactor(new Dictionary<string, double> { ["default"] = 2 }) });
-            peft.Shake();
-            var before = model.call(ids);
-            peft.SaveAdapter(folder);
-            peft.Unload();
-            using var again = model.ApplyAdapter(folder);
-            Run.Difference(model.call(ids), before).ShouldBe(0);
-            AdapterConfig.Write(again.Find("default").Options).ShouldBe(AdapterConfig.Write(AdapterConfig.Read(folder)));
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        using var peft = model.ApplyAdapter(Small(Kinds[kind]) with { ReductionFactor = new ReductionFactor(new Dictionary<string, double> { ["default"] = 2 }) });
+        peft.Shake();
+        var before = model.call(ids);
+        peft.SaveAdapter(folder);
+        peft.Unload();
+        using var again = model.ApplyAdapter(folder);
+        model.call(ids).Difference(before).ShouldBe(0);
+        AdapterConfig.Write(again.Find("default").Options).ShouldBe(AdapterConfig.Write(AdapterConfig.Read(folder)));
     }
 
     [Fact]
@@ -113,9 +106,9 @@ public sealed class BottleneckTests : IDisposable
         var options = Small(BottleneckOptions.Houlsby);
         var formula = ByFormula(peft, options);
         Tensor OnlyAt(int[] layers) => model.ByFormula(ids, (layer, attention, h, r, norm) => layers.Contains(layer) ? formula(layer, attention, h, r, norm) : h + r);
-        Run.Difference(model.call(ids), OnlyAt([1])).ShouldBeLessThan(Exact);
-        using (peft.WithoutAdaptersIn(1)) Run.Difference(model.call(ids), OnlyAt([])).ShouldBeLessThan(Exact);
-        Run.Difference(model.call(ids), OnlyAt([1])).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(OnlyAt([1])).ShouldBeLessThan(Exact);
+        using (peft.WithoutAdaptersIn(1)) model.call(ids).Difference(OnlyAt([])).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(OnlyAt([1])).ShouldBeLessThan(Exact);
     }
 
     [Fact]
@@ -133,7 +126,7 @@ public sealed class BottleneckTests : IDisposable
             off.Dispose();
             var adapted = h + nn.functional.linear(nn.functional.linear(h, W("adapter_down.0.weight"), W("adapter_down.0.bias")).relu(), W("adapter_up.weight"), W("adapter_up.bias"));
             var last = model.get_parameter("2.weight")!;
-            Run.Difference(model.call(x), nn.functional.linear(adapted.relu(), last, model.get_parameter("2.bias"))).ShouldBeLessThan(1e-5);
+            model.call(x).Difference(nn.functional.linear(adapted.relu(), last, model.get_parameter("2.bias"))).ShouldBeLessThan(1e-5);
         }
         using var beside = model.ApplyParallelAdapter(targets: ["2"]);
         beside.Find("default").Tensors.Single(pair => pair.Tensor.Name == "adapter_down.0.weight").Tensor.Value.shape.ShouldBe([4, 8]);
@@ -148,9 +141,9 @@ public sealed class BottleneckTests : IDisposable
         peft.Shake();
         model.eval();
         var still = model.call(ids);
-        Run.Difference(model.call(ids), still).ShouldBe(0);
+        model.call(ids).Difference(still).ShouldBe(0);
         model.train();
-        Run.Difference(model.call(ids), still).ShouldBeGreaterThan(1e-3);
+        model.call(ids).Difference(still).ShouldBeGreaterThan(1e-3);
     }
 
     [Fact]

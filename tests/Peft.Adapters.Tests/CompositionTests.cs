@@ -52,18 +52,18 @@ public sealed class CompositionTests : IDisposable
     public void A_stack_runs_one_after_another()
     {
         peft.Activate(Composition.Stack("a", "b"));
-        Run.Difference(model.call(ids), Expected(ids, (layer, h, r, norm) => Alone("b", layer, Alone("a", layer, h, r, norm), r, norm))).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(Expected(ids, (layer, h, r, norm) => Alone("b", layer, Alone("a", layer, h, r, norm), r, norm))).ShouldBeLessThan(Exact);
         peft.Active.ShouldBe(["a", "b"]);
         var before = model.call(ids);
         peft.Activate("a", "b");
-        Run.Difference(model.call(ids), before).ShouldBe(0);
+        model.call(ids).Difference(before).ShouldBe(0);
     }
 
     [Fact]
     public void An_average_weighs_the_outputs()
     {
         peft.Activate(Composition.Average(("a", 3), ("b", 1)));
-        Run.Difference(model.call(ids), Expected(ids, (layer, h, r, norm) => 0.75 * Alone("a", layer, h, r, norm) + 0.25 * Alone("b", layer, h, r, norm))).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(Expected(ids, (layer, h, r, norm) => 0.75 * Alone("a", layer, h, r, norm) + 0.25 * Alone("b", layer, h, r, norm))).ShouldBeLessThan(Exact);
         peft.ShouldHaveRightGradients(() => model.call(ids).square().mean());
     }
 
@@ -71,7 +71,7 @@ public sealed class CompositionTests : IDisposable
     public void A_split_gives_each_a_run_of_positions()
     {
         peft.Activate(Composition.Split(("a", 2), (Composition.Stack("b", "c"), 4)));
-        Run.Difference(model.call(ids), Expected(ids, (layer, h, r, norm) => cat([
+        model.call(ids).Difference(Expected(ids, (layer, h, r, norm) => cat([
             Alone("a", layer, h.narrow(1, 0, 2), r.narrow(1, 0, 2), norm),
             Alone("c", layer, Alone("b", layer, h.narrow(1, 2, 4), r.narrow(1, 2, 4), norm), r.narrow(1, 2, 4), norm)], 1))).ShouldBeLessThan(Exact);
         peft.ShouldHaveRightGradients(() => model.call(ids).square().mean());
@@ -82,11 +82,11 @@ public sealed class CompositionTests : IDisposable
     public void A_batch_split_gives_each_a_run_of_rows_and_parallel_equal_ones()
     {
         peft.Activate(Composition.BatchSplit(("a", 1), ("b", 3)));
-        Run.Difference(model.call(ids), cat([With("a", ids.narrow(0, 0, 1)), With("b", ids.narrow(0, 1, 3))])).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(cat([With("a", ids.narrow(0, 0, 1)), With("b", ids.narrow(0, 1, 3))])).ShouldBeLessThan(Exact);
         peft.Activate(Composition.Parallel("c", Composition.Average("a", "b")));
         var both = model.call(cat([ids, ids]));
-        Run.Difference(both.narrow(0, 0, 4), With("c", ids)).ShouldBeLessThan(Exact);
-        Run.Difference(both.narrow(0, 4, 4), With(Composition.Average("a", "b"), ids)).ShouldBeLessThan(Exact);
+        both.narrow(0, 0, 4).Difference(With("c", ids)).ShouldBeLessThan(Exact);
+        both.narrow(0, 4, 4).Difference(With(Composition.Average("a", "b"), ids)).ShouldBeLessThan(Exact);
     }
 
     [Fact]
@@ -94,9 +94,9 @@ public sealed class CompositionTests : IDisposable
     {
         Tensor mixed;
         using (peft.Rows("b", "a", PeftModel.Base, "b")) mixed = model.call(ids);
-        Run.Difference(mixed.narrow(0, 1, 1), With("a", ids.narrow(0, 1, 1))).ShouldBeLessThan(Exact);
-        Run.Difference(mixed.narrow(0, 2, 1), With(null, ids.narrow(0, 2, 1))).ShouldBeLessThan(Exact);
-        Run.Difference(mixed.narrow(0, 3, 1), With("b", ids.narrow(0, 3, 1))).ShouldBeLessThan(Exact);
+        mixed.narrow(0, 1, 1).Difference(With("a", ids.narrow(0, 1, 1))).ShouldBeLessThan(Exact);
+        mixed.narrow(0, 2, 1).Difference(With(null, ids.narrow(0, 2, 1))).ShouldBeLessThan(Exact);
+        mixed.narrow(0, 3, 1).Difference(With("b", ids.narrow(0, 3, 1))).ShouldBeLessThan(Exact);
     }
 
     [Fact]
@@ -105,10 +105,10 @@ public sealed class CompositionTests : IDisposable
         peft.Activate(Composition.Average("a", "b"));
         var before = model.call(ids);
         peft.Rename("a", "z");
-        Run.Difference(model.call(ids), before).ShouldBe(0);
+        model.call(ids).Difference(before).ShouldBe(0);
         peft.Active.ShouldBe(["z", "b"]);
         peft.Delete("b");
-        Run.Difference(model.call(ids), With("z", ids)).ShouldBeLessThan(Exact);
+        model.call(ids).Difference(With("z", ids)).ShouldBeLessThan(Exact);
         Should.Throw<ArgumentException>(() => peft.Activate(Composition.Stack("z", "z"))).Message.ShouldContain("once");
         Should.Throw<AdapterNotFoundException>(() => peft.Activate(Composition.Stack("z", "b")));
     }
@@ -124,7 +124,7 @@ public sealed class CompositionTests : IDisposable
         vectors.Activate(Composition.Average(("default", 2), ("second", 1)));
         var before = other.call(ids);
         vectors.Merge();
-        Run.Difference(other.call(ids), before).ShouldBeLessThan(Exact);
+        other.call(ids).Difference(before).ShouldBeLessThan(Exact);
         vectors.Unmerge();
         vectors.Activate(Composition.Split(("default", 3), ("second", 3)));
         Should.Throw<NotMergeableException>(() => vectors.Merge());

@@ -9,7 +9,7 @@ namespace Peft.Adapters.Tests;
 public sealed class HubTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly Tensor ids;
 
     public HubTests()
@@ -20,7 +20,7 @@ public sealed class HubTests : IDisposable
 
     public void Dispose()
     {
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
         scope.Dispose();
     }
 
@@ -34,13 +34,13 @@ public sealed class HubTests : IDisposable
         peft.Shake();
         var before = model.call(ids);
         peft.SaveToAdapterHub(folder, "news");
-        using (var file = SafetensorsFile.Open(Path.Combine(folder, "adapter.safetensors")))
+        using (var file = SafetensorsFile.Open(folder["adapter.safetensors"]))
         {
             file.Keys.ShouldContain(down);
             file.Keys.ShouldContain(up);
             file.Keys.ShouldContain("layer.invertible_adapters.news.F.0.weight");
         }
-        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "adapter_config.json")))!;
+        var config = JsonNode.Parse(File.ReadAllText(folder["adapter_config.json"]))!;
         config["name"]!.GetValue<string>().ShouldBe("news");
         config["hidden_size"]!.GetValue<int>().ShouldBe(TinyTransformer.Size);
         config["config"]!["mh_adapter"]!.GetValue<bool>().ShouldBeTrue();
@@ -49,7 +49,7 @@ public sealed class HubTests : IDisposable
 
         peft.LoadFromAdapterHub(folder, "again");
         peft.Activate("again");
-        Run.Difference(model.call(ids), before).ShouldBe(0);
+        model.call(ids).Difference(before).ShouldBe(0);
         Should.Throw<AdapterExistsException>(() => peft.LoadFromAdapterHub(folder));
     }
 
@@ -67,12 +67,12 @@ public sealed class HubTests : IDisposable
     {
         using var model = new TinyTransformer("bert");
         using (var peft = model.ApplyAdapter(BottleneckOptions.Houlsby, "a")) peft.SaveToAdapterHub(folder, "a");
-        File.WriteAllText(Path.Combine(folder, AdapterConfig.FileName), json);
+        File.WriteAllText(folder[AdapterConfig.FileName], json);
         using var other = new PeftModel(model);
-        Should.Throw<PeftException>(() => other.LoadFromAdapterHub(folder));
+        Should.Throw<PeftException>(() => other.LoadFromAdapterHub(folder)).Message.ShouldContain(json.Contains("evil", StringComparison.Ordinal) ? "../evil" : AdapterConfig.FileName);
         other.Adapters.ShouldBeEmpty();
-        File.Delete(Path.Combine(folder, AdapterConfig.FileName));
-        Directory.CreateDirectory(Path.Combine(folder, AdapterConfig.FileName));
+        File.Delete(folder[AdapterConfig.FileName]);
+        Directory.CreateDirectory(folder[AdapterConfig.FileName]);
         Should.Throw<CheckpointException>(() => other.LoadFromAdapterHub(folder));
     }
 
@@ -83,15 +83,18 @@ public sealed class HubTests : IDisposable
         using var peft = model.ApplyAdapter(BottleneckOptions.Compacter with { ReductionFactor = 2, HypercomplexSize = 2 }, "a");
         peft.SaveToAdapterHub(folder, "a");
         using var other = new TinyTransformer("llama");
+        var bits = other.Bits();
         using var llama = new PeftModel(other);
         Should.Throw<AdapterMismatchException>(() => llama.LoadFromAdapterHub(folder)).Message.ShouldContain("missing");
         llama.Adapters.ShouldBeEmpty();
 
-        var config = Path.Combine(folder, "adapter_config.json");
+        var config = folder["adapter_config.json"];
         File.WriteAllText(config, """{ "name": "x", "config": { "architecture": "prefix_tuning" } }""");
         Should.Throw<AdapterOptionsException>(() => llama.LoadFromAdapterHub(folder)).Message.ShouldContain("prefix_tuning");
         File.WriteAllText(config, "{}");
         Should.Throw<CheckpointException>(() => llama.LoadFromAdapterHub(folder)).Message.ShouldContain("adapter_config.json");
+        llama.Adapters.ShouldBeEmpty();
+        other.ShouldHaveBits(bits);
         peft.Add("vectors", new Ia3Options { TargetModules = ["query"] });
         Should.Throw<AdapterOptionsException>(() => peft.SaveToAdapterHub(folder, "vectors")).Message.ShouldContain("IA3");
     }
@@ -108,7 +111,7 @@ public sealed class HubTests : IDisposable
         peft.SaveAdapter(folder);
         peft.Unload();
         using var again = model.ApplyAdapter(folder, trainable: true);
-        Run.Difference(model.call(ids), before).ShouldBe(0);
+        model.call(ids).Difference(before).ShouldBe(0);
         again.Trainables.Count.ShouldBe(2 * 5 + 2 + 4);   // a bottleneck of five tensors per layer, a vector at each query and each output
         again.Unload();
 

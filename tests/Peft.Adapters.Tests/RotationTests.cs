@@ -44,39 +44,32 @@ public sealed class RotationTests : IDisposable
             if (factor == 0) permutation = eye(16, dtype: ScalarType.Float64);
             product = permutation.mm(block_diag(orthogonal)).mm(permutation.t()).mm(product);
         }
-        Run.Difference(product.mm(product.t()), eye(16, dtype: ScalarType.Float64)).ShouldBeLessThan(1e-12);
+        product.mm(product.t()).Difference(eye(16, dtype: ScalarType.Float64)).ShouldBeLessThan(1e-12);
         var x = randn([5, 16], ScalarType.Float64);
-        Run.Difference(model.call(x), x.mm(product).mm(weight.t()) * scale.t() + bias).ShouldBeLessThan(1e-12);
+        model.call(x).Difference(x.mm(product).mm(weight.t()) * scale.t() + bias).ShouldBeLessThan(1e-12);
         peft.ShouldHaveRightGradients(() => model.call(x).square().mean());
     }
 
     [Fact]
     public void A_BOFT_file_of_one_factor_is_read_whatever_its_configuration_asks_for()
     {
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        try
-        {
-            using var model = nn.Sequential(nn.Linear(16, 8));
-            using var peft = model.ApplyAdapter(new BoftOptions { TargetModules = ["0"] });
-            peft.Shake();
-            var x = randn(3, 16);
-            var before = model.call(x);
-            peft.SaveAdapter(folder);
-            var config = Path.Combine(folder, AdapterConfig.FileName);
-            File.WriteAllText(config, File.ReadAllText(config).Replace("\"boft_n_butterfly_factor\": 1", "\"boft_n_butterfly_factor\": 2", StringComparison.Ordinal));
-            peft.Unload();
-            using var again = model.ApplyAdapter(folder);
-            Run.Difference(model.call(x), before).ShouldBe(0);
-            again.Unload();
+        using var folder = new TemporaryFolder();
+        using var model = nn.Sequential(nn.Linear(16, 8));
+        using var peft = model.ApplyAdapter(new BoftOptions { TargetModules = ["0"] });
+        peft.Shake();
+        var x = randn(3, 16);
+        var before = model.call(x);
+        peft.SaveAdapter(folder);
+        var config = folder[AdapterConfig.FileName];
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"boft_n_butterfly_factor\": 1", "\"boft_n_butterfly_factor\": 2", StringComparison.Ordinal));
+        peft.Unload();
+        using var again = model.ApplyAdapter(folder);
+        model.call(x).Difference(before).ShouldBe(0);
+        again.Unload();
 
-            // Other shapes are still refused.
-            File.WriteAllText(config, File.ReadAllText(config).Replace("\"boft_block_size\": 4", "\"boft_block_size\": 8", StringComparison.Ordinal));
-            Should.Throw<AdapterMismatchException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("boft_R");
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        // Other shapes are still refused.
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"boft_block_size\": 4", "\"boft_block_size\": 8", StringComparison.Ordinal));
+        Should.Throw<AdapterMismatchException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("boft_R");
     }
 
     public static TheoryData<string> Methods => ["oft", "oft, exact", "hra", "hra, orthogonal", "boft", "ia3", "road", "beft", "bitfit"];
@@ -101,13 +94,13 @@ public sealed class RotationTests : IDisposable
         var x = randn([2, 4, 9, 9], ScalarType.Float64);
         var before = model.call(x);
         using var peft = model.ApplyAdapter((TargetedOptions)Options(method) with { TargetModules = ["0", "1"] });
-        if (method != "hra, orthogonal") Run.Difference(model.call(x), before).ShouldBeLessThan(1e-12);
+        if (method != "hra, orthogonal") model.call(x).Difference(before).ShouldBeLessThan(1e-12);
         peft.Shake();
         var adapted = model.call(x);
-        Run.Difference(adapted, before).ShouldBeGreaterThan(1e-3);
+        adapted.Difference(before).ShouldBeGreaterThan(1e-3);
         peft.ShouldHaveRightGradients(() => model.call(x).square().mean());
         peft.MergeAndUnload();
-        Run.Difference(model.call(x), adapted).ShouldBeLessThan(1e-12);
+        model.call(x).Difference(adapted).ShouldBeLessThan(1e-12);
     }
 
     [Theory]
@@ -122,11 +115,11 @@ public sealed class RotationTests : IDisposable
         var before = model.call(ids);
         var options = method == "ia3" ? new Ia3Options { FeedForwardModules = [] } : (TargetedOptions)Options(method);
         using var peft = model.ApplyAdapter(options with { TargetModules = ["0"] });
-        Run.Difference(model.call(ids), before).ShouldBeLessThan(1e-12);
+        model.call(ids).Difference(before).ShouldBeLessThan(1e-12);
         peft.Shake();
         var adapted = model.call(ids);
         peft.MergeAndUnload();
-        Run.Difference(model.call(ids), adapted).ShouldBeLessThan(1e-12);
+        model.call(ids).Difference(adapted).ShouldBeLessThan(1e-12);
     }
 
     [Fact]
@@ -138,11 +131,11 @@ public sealed class RotationTests : IDisposable
         var weight = model.get_parameter("0.weight")!;
         model.train();
         var seen = model.call(eye(12)).mm(linalg.inv(weight.t()));   // the rotation itself
-        var still = Enumerable.Range(0, 4).Count(i => Run.Difference(seen.narrow(0, i * 3, 3).narrow(1, i * 3, 3), eye(3)) < 1e-4);
+        var still = Enumerable.Range(0, 4).Count(i => seen.narrow(0, i * 3, 3).narrow(1, i * 3, 3).Difference(eye(3)) < 1e-4);
         still.ShouldBe(2);
         model.eval();
         var whole = model.call(eye(12)).mm(linalg.inv(weight.t()));
-        Enumerable.Range(0, 4).Count(i => Run.Difference(whole.narrow(0, i * 3, 3).narrow(1, i * 3, 3), eye(3)) < 1e-4).ShouldBe(0);
+        Enumerable.Range(0, 4).Count(i => whole.narrow(0, i * 3, 3).narrow(1, i * 3, 3).Difference(eye(3)) < 1e-4).ShouldBe(0);
     }
 
     [Fact]

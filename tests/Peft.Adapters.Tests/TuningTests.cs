@@ -21,11 +21,11 @@ public sealed class TuningTests : IDisposable
         var before = model.call(ids);
         using var peft = model.ApplyBitFit();
         peft.Trainables.Select(tensor => tensor.Name).ShouldBe(model.named_parameters().Select(pair => pair.name).Where(name => name.EndsWith("bias", StringComparison.Ordinal)).Select(name => "base_model.model." + name), ignoreOrder: true);
-        Run.Difference(model.call(ids), before).ShouldBeLessThan(1e-12);
+        model.call(ids).Difference(before).ShouldBeLessThan(1e-12);
         peft.Shake();
         var tuned = model.call(ids);
         peft.MergeAndUnload();
-        Run.Difference(model.call(ids), tuned).ShouldBeLessThan(1e-12);
+        model.call(ids).Difference(tuned).ShouldBeLessThan(1e-12);
 
         using var bare = nn.Sequential(nn.Linear(3, 3, hasBias: false));
         Should.Throw<TargetNotFoundException>(() => bare.ApplyBitFit()).Message.ShouldContain("BEFT");
@@ -49,7 +49,7 @@ public sealed class TuningTests : IDisposable
         using var peft = model.ApplyBeft(targets: ["0"]);
         peft.Shake();
         var added = peft.Trainables.Single().Value;
-        Run.Difference(model.call(x), before + added).ShouldBeLessThan(1e-6);
+        model.call(x).Difference(before + added).ShouldBeLessThan(1e-6);
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("no bias");
     }
 
@@ -71,8 +71,8 @@ public sealed class TuningTests : IDisposable
         peft.Shake();
         peft.AverageAdapters("mean", [("default", 1), ("second", 3)], normalize: true);
         Tensor Scale(string adapter, int module) => peft.StateOf(peft.Find(adapter))[$"base_model.model.{module}.ia3_l"];
-        Run.Difference(Scale("mean", 0), 0.25 * Scale("default", 0) + 0.75 * Scale("second", 0)).ShouldBeLessThan(1e-6);
-        Run.Difference(Scale("mean", 1), 0.75 * Scale("second", 1)).ShouldBeLessThan(1e-6);
+        Scale("mean", 0).Difference(0.25 * Scale("default", 0) + 0.75 * Scale("second", 0)).ShouldBeLessThan(1e-6);
+        Scale("mean", 1).Difference(0.75 * Scale("second", 1)).ShouldBeLessThan(1e-6);
         peft.Add("other", new BeftOptions { TargetModules = ["0"] });
         Should.Throw<AdapterOptionsException>(() => peft.AverageAdapters("no", [("default", 1), ("other", 1)])).Message.ShouldContain("IA3 and BEFT");
         peft.Add("turned", new Ia3Options { TargetModules = ["0"], FeedForwardModules = ["0"] });

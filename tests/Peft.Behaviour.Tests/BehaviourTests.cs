@@ -13,12 +13,12 @@ public abstract class BehaviourTests : IDisposable
 
     public static TheoryData<string> EveryMethod => [.. Sample.Methods];
 
-    protected string Folder { get; } = Directory.CreateTempSubdirectory("peft-").FullName;
+    protected TemporaryFolder Folder { get; } = new();
 
     public void Dispose()
     {
         scope.Dispose();
-        Directory.Delete(Folder, recursive: true);
+        Folder.Dispose();
         GC.SuppressFinalize(this);
     }
 }

@@ -11,7 +11,7 @@ public sealed class ConcurrencyTests : IDisposable
     private static readonly int[] Prompt = [5, 1, 3, 2];
     private static readonly GenerationOptions Greedy = new() { MaxNewTokens = 10, EndTokenIds = [] };
 
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-threads").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly CausalLM model = SmallModel.Create();
     private readonly Tensor ids = SmallModel.Ids();
     private readonly PeftModel peft;
@@ -28,7 +28,7 @@ public sealed class ConcurrencyTests : IDisposable
         ];
         for (var i = 0; i < options.Length; i++)
         {
-            peft.AddSample("", $"a{i}", seed: i, options[i]).Shake(seed: i + 10, size: 0.3);
+            peft.AddSample("", $"a{i}", seed: i, options[i]).Trained(seed: i + 10, size: 0.3);
             peft.SaveAdapter(folder, $"a{i}");
             tokens[$"a{i}"] = model.Generate(Prompt, Greedy);
             logits[$"a{i}"] = Logits();
@@ -43,13 +43,13 @@ public sealed class ConcurrencyTests : IDisposable
     {
         peft.Dispose();
         model.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     [Fact]
     public void Eight_threads_generate_and_swap_load_delete_activate_and_merge_for_a_minute()
     {
-        peft.LoadAdapter(Path.Combine(folder, "a0"), "swapped");
+        peft.LoadAdapter(folder["a0"], "swapped");
         var (clock, counts, errors) = (Stopwatch.StartNew(), new ConcurrentDictionary<string, int>(), new ConcurrentQueue<Exception>());
         using var scopes = new ReaderWriterLockSlim();   // merging is refused while a scope is open: now and then none is
         var threads = new Action<Random>[] { Request, Request, Request, Stream, Pass, Swap, Life, Merge }.Select((work, i) => new Thread(() =>
@@ -116,13 +116,13 @@ public sealed class ConcurrencyTests : IDisposable
             using (peft.WithoutAdapters()) Logits().ShouldBeNear(logits[PeftModel.Base]);   // merged or not
             // What is active now, one of those that the other threads activate.
             var seen = Logits();
-            logits.Values.Min(each => SmallModel.Difference(seen, each)).ShouldBeLessThan(1e-3);
+            logits.Values.Min(each => seen.Difference(each)).ShouldBeLessThan(1e-3);
             counts.AddOrUpdate("pass", 1, (_, n) => n + 1);
         }
 
         void Swap(Random random)
         {
-            Try(() => peft.HotSwap("swapped", Path.Combine(folder, random.Next(2) == 0 ? "a0" : "a1")));
+            Try(() => peft.HotSwap("swapped", folder[random.Next(2) == 0 ? "a0" : "a1"]));
             counts.AddOrUpdate("swap", 1, (_, n) => n + 1);
         }
 
@@ -131,7 +131,7 @@ public sealed class ConcurrencyTests : IDisposable
             var kind = random.Next(4);
             Try(() =>
             {
-                peft.LoadAdapter(Path.Combine(folder, $"a{kind}"), "guest");
+                peft.LoadAdapter(folder[$"a{kind}"], "guest");
                 peft.Activate("guest");
                 peft.Rename("guest", "gone");
             });
@@ -190,7 +190,7 @@ public sealed class ConcurrencyTests : IDisposable
         using var reading = Begin("a0");
         reading.MoveNext().ShouldBeTrue();
         peft.Activate("a1");
-        peft.HotSwap("a0", Path.Combine(folder, "a1"));
+        peft.HotSwap("a0", folder["a1"]);
         peft.Rename("a0", "old");
         peft.Delete("old");
         var read = new List<int> { reading.Current };

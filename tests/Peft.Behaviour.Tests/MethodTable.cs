@@ -23,21 +23,7 @@ internal static class MethodTable
         using var model = SmallModel.Create();
         using var peft = model.Adapt(method);
         var adapter = peft.Find(PeftModel.DefaultName);
-        return [about.Name, $"`{method}`", about.Formula, Link(about.Source), counts.Cell(method), Merges(peft) ? "yes" : "no", Kinds(method), Tensors(peft, adapter)];
-    }
-
-    private static bool Merges(PeftModel peft)
-    {
-        try
-        {
-            peft.Merge();
-            peft.Unmerge();
-            return true;
-        }
-        catch (NotMergeableException)
-        {
-            return false;
-        }
+        return [about.Name, $"`{method}`", about.Formula, Link(about.Source), counts.Cell(method), peft.TryMerge() ? "yes" : "no", Kinds(method), Tensors(peft, adapter)];
     }
 
     private static string Kinds(string method)
@@ -67,8 +53,8 @@ internal static class MethodTable
         try
         {
             using var peft = model.ApplyAdapter(options);
-            peft.Shake();
-            return SmallModel.Difference(model.call(x), before) > 1e-6;
+            peft.Trained();
+            return model.call(x).Difference(before) > 1e-6;
         }
         catch (PeftException)
         {

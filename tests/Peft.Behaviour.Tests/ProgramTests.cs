@@ -19,9 +19,9 @@ public sealed class ProgramTests : IDisposable
         ("prompt", new PromptTuningOptions { VirtualTokens = 3 }),
     ];
 
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-programs").FullName;
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public void Whatever_is_nested_swapped_merged_renamed_or_deleted_each_pass_sees_what_is_in_effect()
@@ -48,14 +48,14 @@ public sealed class ProgramTests : IDisposable
         private readonly PeftModel peft;
         private readonly Dictionary<string, Tensor> known = [];
 
-        public Account(string folder)
+        public Account(TemporaryFolder folder)
         {
             peft = new PeftModel(model);
             foreach (var (kind, options) in Kinds)
             {
-                peft.AddSample("", kind, seed: 1, options).Shake(seed: kind.Length);
+                peft.AddSample("", kind, seed: 1, options).Trained(seed: kind.Length);
                 peft.SaveAdapter(folder, kind);
-                peft.LoadAdapter(Path.Combine(folder, kind), Twin(kind));
+                peft.LoadAdapter(folder[kind], Twin(kind));
             }
         }
 
@@ -80,7 +80,7 @@ public sealed class ProgramTests : IDisposable
 
     private sealed record Opened(string What, IDisposable Scope, string[][]? Rows);
 
-    private sealed class Program(CausalLM model, string folder, Account expected, int seed, Dictionary<string, int> statements) : IDisposable
+    private sealed class Program(CausalLM model, TemporaryFolder folder, Account expected, int seed, Dictionary<string, int> statements) : IDisposable
     {
         private readonly Random random = new(seed);
         private readonly PeftModel peft = new(model);
@@ -111,7 +111,7 @@ public sealed class ProgramTests : IDisposable
             {
                 case 0 or 1:
                     var fresh = $"adapter{named++}";
-                    Do("add", !merged, () => peft.LoadAdapter(Path.Combine(folder, kind), fresh), () =>
+                    Do("add", !merged, () => peft.LoadAdapter(folder[kind], fresh), () =>
                     {
                         kinds.Add(fresh, kind);
                         if (active.Count == 0) active = [fresh];
@@ -134,7 +134,7 @@ public sealed class ProgramTests : IDisposable
                     });
                     break;
                 case 4:
-                    Do("swap", known && !merged, () => peft.HotSwap(name, Path.Combine(folder, kind)), () => kinds[name] = kind);
+                    Do("swap", known && !merged, () => peft.HotSwap(name, folder[kind]), () => kinds[name] = kind);
                     break;
                 case 5 or 6:
                     var stack = Some();
@@ -198,7 +198,7 @@ public sealed class ProgramTests : IDisposable
             var logits = model.Logits();
             for (var row = 0; row < RowCount; row++)
             {
-                var difference = SmallModel.Difference(logits.narrow(0, row, 1), expected.Of(rows[row], row));
+                var difference = logits.narrow(0, row, 1).Difference(expected.Of(rows[row], row));
                 difference.ShouldBeLessThan(2e-3, $"seed {seed}, row {row}: {string.Join(" in ", rows[row])}; open: {string.Join(", ", open.Select(each => each.What))}; merged: {merged}");
             }
             peft.Active.ShouldBe(active);

@@ -48,16 +48,16 @@ internal sealed record Sample(AdapterOptions Options)
     // Two LoRA adapters in folders that stay until the tests are over.
     private static Dictionary<string, string> Experts()
     {
-        var folder = Directory.CreateTempSubdirectory("peft-experts-").FullName;
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
+        var folder = new TemporaryFolder();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
         return Enumerable.Range(0, 2).ToDictionary(i => $"{i}", i =>
         {
             using var scope = NewDisposeScope();
             using var model = SmallModel.Create();
             manual_seed(30 + i);
-            using var peft = model.ApplyLora(rank: 2).Shake(seed: 40 + i, size: 0.3);
-            peft.SaveAdapter(Path.Combine(folder, $"{i}"));
-            return Path.Combine(folder, $"{i}");
+            using var peft = model.ApplyLora(rank: 2).Trained(seed: 40 + i, size: 0.3);
+            peft.SaveAdapter(folder[$"{i}"]);
+            return folder[$"{i}"];
         });
     }
 
@@ -68,7 +68,7 @@ internal sealed record Sample(AdapterOptions Options)
             // Adapters that start from one seed, and learn the same, are the same: there would be nothing to choose from.
             peft.Add(name, new BottleneckOptions { ReductionFactor = 4, InitializationSeed = name.Length });
             peft.Activate(name);
-            peft.Shake();
+            peft.Trained();
         }
     }
 }

@@ -59,14 +59,21 @@ internal static class SmallModel
         return peft;
     }
 
-    /// <summary>Random values in all tensors of the active adapters, as if they had been trained.</summary>
-    public static PeftModel Shake(this PeftModel peft, int seed = 2, double size = 0.1)
+    /// <summary>The active adapters as if they had been trained, the same each time.</summary>
+    public static PeftModel Trained(this PeftModel peft, int seed = 2, double size = 0.1) => peft.Shake(size, seed);
+
+    /// <summary>Merges the active adapters, unless their method is not mergeable.</summary>
+    public static bool TryMerge(this PeftModel peft)
     {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        manual_seed(seed);
-        foreach (var tensor in peft.Trainables) tensor.Value.add_(randn_like(tensor.Value) * size);
-        return peft;
+        try
+        {
+            peft.Merge();
+            return true;
+        }
+        catch (NotMergeableException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The same options with one field of their file set.</summary>
@@ -77,26 +84,7 @@ internal static class SmallModel
         return AdapterConfig.Parse(fields.ToJsonString(JsonSerializerOptions.Default));
     }
 
-    public static Dictionary<string, byte[]> Bits(this nn.Module model) => model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter.Bits());
-
-    public static Dictionary<string, byte[]> Bits(this PeftModel peft, string name = PeftModel.DefaultName)
-        => peft.Find(name).Tensors.DistinctBy(pair => pair.Key).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value.Bits());
-
-    public static byte[] Bits(this Tensor tensor)
-    {
-        using var flat = tensor.detach().contiguous();
-        return flat.bytes.ToArray();
-    }
-
-    public static void ShouldBeBits(this Dictionary<string, byte[]> actual, Dictionary<string, byte[]> expected)
-    {
-        actual.Keys.ShouldBe(expected.Keys, ignoreOrder: true);
-        actual.Where(pair => !pair.Value.AsSpan().SequenceEqual(expected[pair.Key])).Select(pair => pair.Key).ShouldBeEmpty();
-    }
-
-    public static double Difference(Tensor a, Tensor b) => (a - b).abs().max().to_type(ScalarType.Float64).item<double>();
-
     /// <summary>Equal but for sums in another order: float32 has 7 digits, of which a model of two layers loses up to three.</summary>
     public static void ShouldBeNear(this Tensor actual, Tensor expected)
-        => Difference(actual, expected).ShouldBeLessThan(1e-4 * (1 + expected.abs().max().to_type(ScalarType.Float64).item<double>()));
+        => actual.Difference(expected).ShouldBeLessThan(1e-4 * (1 + expected.Largest()));
 }

@@ -100,7 +100,7 @@ public sealed class StorageTests : BehaviourTests
         var slopes = randn(8, 64);
         output.backward([slopes]);
         using var values = weight.Read();
-        Difference(output, input.matmul(values.t())).ShouldBeLessThan(1e-5);
-        Difference(input.grad!, slopes.matmul(values)).ShouldBeLessThan(1e-5);
+        output.Difference(input.matmul(values.t())).ShouldBeLessThan(1e-5);
+        input.grad!.Difference(slopes.matmul(values)).ShouldBeLessThan(1e-5);
     }
 }

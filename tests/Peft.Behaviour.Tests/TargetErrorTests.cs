@@ -82,38 +82,38 @@ public sealed class TargetErrorTests
             Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(options)).Message.ShouldContain(name);
             return;
         }
-        using var folder = new Folder();
-        using var peft = model.ApplyAdapter(options).Shake();
+        using var folder = new TemporaryFolder();
+        using var peft = model.ApplyAdapter(options).Trained();
         peft.Find("default").Tensors.Select(pair => pair.Key).Count(key => key.EndsWith($"{name}.weight", StringComparison.Ordinal)).ShouldBe(1);
         ((LoraOptions)peft.Find("default").Options).ModulesToSave.ShouldBe([saved]);
-        peft.SaveAdapter(folder.Path);
+        peft.SaveAdapter(folder);
         using var other = SmallModel.Create();
-        other.ApplyAdapter(folder.Path).Bits().ShouldBeBits(peft.Bits());
+        other.ApplyAdapter(folder).Bits().ShouldBeBits(peft.Bits());
     }
 
     // Hugging Face PEFT takes whatever ends in the letters: "norm" means five modules of this model.
     [Fact]
     public void A_file_means_by_names_what_hugging_face_means()
     {
-        using var folder = new Folder();
+        using var folder = new TemporaryFolder();
         using var model = SmallModel.Create();
         string[] all = [.. new PeftModel(model).Tree.ModulePaths.Where(path => path.EndsWith("norm", StringComparison.Ordinal))];
         all.Length.ShouldBe(5);
-        var peft = PeftModel.Of(model)!.Add("default", new LoraOptions { ModulesToSave = all }).Shake();
-        peft.SaveAdapter(folder.Path);
-        var file = Path.Combine(folder.Path, AdapterConfig.FileName);
-        File.WriteAllText(file, AdapterConfig.Write(((LoraOptions)AdapterConfig.Read(folder.Path)) with { ModulesToSave = ["norm"] }));
+        var peft = PeftModel.Of(model)!.Add("default", new LoraOptions { ModulesToSave = all }).Trained();
+        peft.SaveAdapter(folder);
+        var file = folder[AdapterConfig.FileName];
+        File.WriteAllText(file, AdapterConfig.Write(((LoraOptions)AdapterConfig.Read(folder)) with { ModulesToSave = ["norm"] }));
         using var other = SmallModel.Create();
-        other.ApplyAdapter(folder.Path).Bits().ShouldBeBits(peft.Bits());
+        other.ApplyAdapter(folder).Bits().ShouldBeBits(peft.Bits());
     }
 
     [Fact]
     public void An_adapter_from_a_folder_is_frozen_until_it_is_asked_for_and_the_trainer_says_so()
     {
-        using var folder = new Folder();
-        using (var model = SmallModel.Create()) model.ApplyLora().SaveAdapter(folder.Path);
+        using var folder = new TemporaryFolder();
+        using (var model = SmallModel.Create()) model.ApplyLora().SaveAdapter(folder);
         using var base1 = SmallModel.Create();
-        using var peft = base1.ApplyAdapter(folder.Path);
+        using var peft = base1.ApplyAdapter(folder);
         var trainer = new Trainer(peft, TrainingDataset.From(2, rows => SmallModel.Batch(rows.Count)), new TrainingOptions { MaxSteps = 1 });
         var message = Should.Throw<TrainingException>(() => trainer.Train()).Message;
         message.ShouldContain("trainable: true");
@@ -124,12 +124,5 @@ public sealed class TargetErrorTests
         peft.Trainables.ShouldNotBeEmpty();
         peft.Activate();
         Should.Throw<TrainingException>(() => trainer.Train()).Message.ShouldContain("No adapter is active");
-    }
-
-    private sealed class Folder : IDisposable
-    {
-        public string Path { get; } = Directory.CreateTempSubdirectory("peft-names-").FullName;
-
-        public void Dispose() => Directory.Delete(Path, recursive: true);
     }
 }

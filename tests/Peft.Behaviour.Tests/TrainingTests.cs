@@ -9,7 +9,7 @@ public sealed class TrainingTests : BehaviourTests
     public void Gradients_reach_what_is_trained_and_nothing_else(string method)
     {
         using var model = Create();
-        using var peft = model.Adapt(method).Shake();
+        using var peft = model.Adapt(method).Trained();
         using var batch = Batch();
         var loss = model.Loss(batch);
         (peft.Penalty() is { } penalty ? loss + penalty : loss).backward();
@@ -33,7 +33,7 @@ public sealed class TrainingTests : BehaviourTests
         {
             using var model = Create();
             var bits = model.Bits();
-            using var peft = model.Adapt(method).Shake();
+            using var peft = model.Adapt(method).Trained();
             start = [.. peft.Trainables.Select(tensor => tensor.Value.Bits())];
             using var ids = Ids(rows: 8);
             new Trainer(peft, TrainingDataset.From(ids, ids), options).Train();
@@ -52,7 +52,7 @@ public sealed class TrainingTests : BehaviourTests
         IReadOnlyList<double> Train(int parts)
         {
             using var model = Create();
-            using var peft = model.Adapt(method).Shake();
+            using var peft = model.Adapt(method).Trained();
             manual_seed(5);
             using var ids = randint(1, Vocabulary, [8, 16]);
             return new Trainer(peft, TrainingDataset.From(ids, ids), new TrainingOptions { MaxSteps = 3, BatchSize = 8, LearningRate = 1e-3, ParallelParts = parts }).Train().Losses;
@@ -71,13 +71,13 @@ public sealed class TrainingTests : BehaviourTests
         using var model = Create();
         Tensor Evaluated(double share)
         {
-            using var peft = model.Adapt(method, options: Sample.Of(method).Options.With(option, share)).Shake();
+            using var peft = model.Adapt(method, options: Sample.Of(method).Options.With(option, share)).Trained();
             if (share > 0)
             {
                 model.train();
                 var passes = Enumerable.Range(0, 6).Select(seed => Trained(seed)).ToList();
-                passes.Skip(1).ShouldContain(pass => Difference(pass, passes[0]) > 1e-6);
-                Difference(Trained(0), passes[0]).ShouldBe(0);
+                passes.Skip(1).ShouldContain(pass => pass.Difference(passes[0]) > 1e-6);
+                Trained(0).Difference(passes[0]).ShouldBe(0);
                 model.eval();
             }
             return model.Logits();
@@ -88,6 +88,6 @@ public sealed class TrainingTests : BehaviourTests
             manual_seed(seed);
             return model.forward(input).detach();
         }
-        Difference(Evaluated(0.4), Evaluated(0)).ShouldBe(0);
+        Evaluated(0.4).Difference(Evaluated(0)).ShouldBe(0);
     }
 }

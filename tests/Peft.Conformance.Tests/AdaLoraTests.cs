@@ -30,28 +30,21 @@ public class AdaLoraTests
         @case.Expected.ShouldEqual("allocate.lora_E.", key => stack([.. values[key]]));
         @case.Expected.ShouldEqual("allocate.logits", @case.Logits());
 
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        try
+        using var folder = new TemporaryFolder();
+        @case.Peft.SaveAdapter(folder);
+        var theirs = Path.Combine(@case.Info.Folder, "allocated");
+        using (var ours = SafetensorsFile.Open(folder[AdapterCheckpoint.FileName]))
+        using (var expected = SafetensorsFile.Open(Path.Combine(theirs, AdapterCheckpoint.FileName)))
         {
-            @case.Peft.SaveAdapter(folder);
-            var theirs = Path.Combine(@case.Info.Folder, "allocated");
-            using (var ours = SafetensorsFile.Open(Path.Combine(folder, AdapterCheckpoint.FileName)))
-            using (var expected = SafetensorsFile.Open(Path.Combine(theirs, AdapterCheckpoint.FileName)))
-            {
-                ours.Tensors.Keys.Order().ShouldBe(expected.Tensors.Keys.Order());
-                foreach (var key in ours.Tensors.Keys) ours.Read(key).allclose(expected.Read(key), 1e-3, 2e-4).ShouldBeTrue(key);
-            }
-            var pattern = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName))).RootElement.GetProperty("rank_pattern");
-            JsonElement.DeepEquals(pattern, allocate.GetProperty("rank_pattern")).ShouldBeTrue();
-            Reload(@case, folder);
-            @case.Expected.ShouldEqual("allocate.logits", @case.Logits());
-            Reload(@case, theirs);
-            @case.Expected.ShouldEqual("allocate.logits", @case.Logits());
+            ours.Tensors.Keys.Order().ShouldBe(expected.Tensors.Keys.Order());
+            foreach (var key in ours.Tensors.Keys) ours.Read(key).allclose(expected.Read(key), 1e-3, 2e-4).ShouldBeTrue(key);
         }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        var pattern = JsonDocument.Parse(File.ReadAllText(folder[AdapterConfig.FileName])).RootElement.GetProperty("rank_pattern");
+        JsonElement.DeepEquals(pattern, allocate.GetProperty("rank_pattern")).ShouldBeTrue();
+        Reload(@case, folder);
+        @case.Expected.ShouldEqual("allocate.logits", @case.Logits());
+        Reload(@case, theirs);
+        @case.Expected.ShouldEqual("allocate.logits", @case.Logits());
     }
 
     private static void Reload(AdaptedCase @case, string folder)

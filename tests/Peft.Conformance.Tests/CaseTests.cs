@@ -183,18 +183,11 @@ public class CaseTests
     public void Files_come_back_byte_for_byte(string id)
     {
         using var @case = new AdaptedCase(id);
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        try
-        {
-            @case.Peft.SaveAdapter(folder);
-            TakeOut(@case.Unsaved, Path.Combine(folder, AdapterCheckpoint.FileName));
-            File.ReadAllBytes(Path.Combine(folder, AdapterCheckpoint.FileName)).ShouldBe(File.ReadAllBytes(Path.Combine(@case.Info.Adapter, AdapterCheckpoint.FileName)));
-            File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName)).ShouldBe(File.ReadAllText(Path.Combine(@case.Info.Adapter, AdapterConfig.FileName)));
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        @case.Peft.SaveAdapter(folder);
+        TakeOut(@case.Unsaved, folder[AdapterCheckpoint.FileName]);
+        File.ReadAllBytes(folder[AdapterCheckpoint.FileName]).ShouldBe(File.ReadAllBytes(Path.Combine(@case.Info.Adapter, AdapterCheckpoint.FileName)));
+        File.ReadAllText(folder[AdapterConfig.FileName]).ShouldBe(File.ReadAllText(Path.Combine(@case.Info.Adapter, AdapterConfig.FileName)));
     }
 
     // What this library saves and Hugging Face PEFT does not is compared, and the rest of the file byte for byte.
@@ -218,17 +211,10 @@ public class CaseTests
         using var model = AdaptedCase.LoadBase(@case.Base);
         var options = AdapterConfig.Read(@case.Adapter);
         using var peft = model.ApplyAdapter(options);
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        try
-        {
-            peft.SaveAdapter(folder);
-            if (!@case.Variant.Contains("all-linear", StringComparison.Ordinal))
-                File.ReadAllText(Path.Combine(folder, AdapterConfig.FileName)).ShouldBe(File.ReadAllText(Path.Combine(@case.Adapter, AdapterConfig.FileName)));
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        peft.SaveAdapter(folder);
+        if (!@case.Variant.Contains("all-linear", StringComparison.Ordinal))
+            File.ReadAllText(folder[AdapterConfig.FileName]).ShouldBe(File.ReadAllText(Path.Combine(@case.Adapter, AdapterConfig.FileName)));
         using var theirs = SafetensorsFile.Open(Path.Combine(@case.Adapter, AdapterCheckpoint.FileName));
         var state = peft.StateOf(peft.Find(PeftModel.DefaultName));
         theirs.Tensors.Keys.Where(key => IsSeeded(key, options) && !state[key].isclose(theirs.Read(key), 1e-6, 1e-6).all().item<bool>()).ShouldBeEmpty();

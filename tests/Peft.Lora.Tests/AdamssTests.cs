@@ -52,12 +52,12 @@ public sealed class AdamssTests : IDisposable
         using var _ = no_grad();
         var joined = cat([model.get_parameter("0.weight")!, model.get_parameter("0.bias")!.unsqueeze(1)], 1);
         var (left, _, vt) = linalg.svd(joined, fullMatrices: false);
-        Run.Difference(right.mm(vt.t()).abs(), eye(7)).ShouldBeLessThan(1e-3f);   // the singular vectors, of either sign
+        right.mm(vt.t()).abs().Difference(eye(7)).ShouldBeLessThan(1e-3f);   // the singular vectors, of either sign
         var groups = Clusters.Of(left, 3);
         layer.Subspaces.Count.ShouldBe(3);
         var (inputs, change) = (cat([x, ones(5, 1)], 1), model.call(x) - before);
         foreach (var (rows, subspace) in groups.Zip(layer.Subspaces))
-            Run.Difference(change.index_select(1, tensor(rows)), inputs.matmul(subspace.B.Value.mm(subspace.A.Value).mm(right).t())).ShouldBeLessThan(1e-4f);
+            change.index_select(1, tensor(rows)).Difference(inputs.matmul(subspace.B.Value.mm(subspace.A.Value).mm(right).t())).ShouldBeLessThan(1e-4f);
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class AdamssTests : IDisposable
             peft.AfterStep(step, 12);
             learning.Add(all.Count(RequiresGrad));
             for (var i = 0; i < all.Count; i++)
-                if (stopped.TryGetValue(i, out var value)) Run.Difference(all[i].B.Value, value).ShouldBe(0);
+                if (stopped.TryGetValue(i, out var value)) all[i].B.Value.Difference(value).ShouldBe(0);
                 else if (!RequiresGrad(all[i])) stopped[i] = all[i].B.Value.detach().clone();
         }
         learning[1].ShouldBe(8);

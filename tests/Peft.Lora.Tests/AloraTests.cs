@@ -35,7 +35,7 @@ public sealed class AloraTests : IDisposable
         Changed(1).ShouldAllBe(changed => changed);
         Changed(2).ShouldAllBe(changed => !changed);                                 // the tokens are there, but the call is not
 
-        bool[] Changed(int row) => [.. Enumerable.Range(0, 8).Select(i => Run.Difference(after[row, i], before[row, i]) > 1e-4f)];
+        bool[] Changed(int row) => [.. Enumerable.Range(0, 8).Select(i => after[row, i].Difference(before[row, i]) > 1e-4f)];
     }
 
     [Fact]
@@ -49,10 +49,10 @@ public sealed class AloraTests : IDisposable
         using (no_grad())
         {
             using (peft.WithoutAdapters()) model.forward(new ModelInput { InputIds = ids[.., ..3], Cache = cache });
-            Run.Difference(model.forward(new ModelInput { InputIds = ids[.., 3..5], Cache = cache }), whole[.., 3..5]).ShouldBeLessThan(1e-4f);
-            Run.Difference(model.forward(new ModelInput { InputIds = ids[.., 5..6], Cache = cache }), whole[.., 5..6]).ShouldBeLessThan(1e-4f);
+            model.forward(new ModelInput { InputIds = ids[.., 3..5], Cache = cache }).Difference(whole[.., 3..5]).ShouldBeLessThan(1e-4f);
+            model.forward(new ModelInput { InputIds = ids[.., 5..6], Cache = cache }).Difference(whole[.., 5..6]).ShouldBeLessThan(1e-4f);
             cache.Truncate(5);
-            Run.Difference(model.forward(new ModelInput { InputIds = ids[.., 5..7], Cache = cache }), whole[.., 5..7]).ShouldBeLessThan(1e-4f);
+            model.forward(new ModelInput { InputIds = ids[.., 5..7], Cache = cache }).Difference(whole[.., 5..7]).ShouldBeLessThan(1e-4f);
         }
     }
 
@@ -63,8 +63,8 @@ public sealed class AloraTests : IDisposable
         peft.Shake();
         using var _ = no_grad();
         var packed = model.forward(new ModelInput { InputIds = Ids([3, 7, 8, 5, 1, 2, 6]), PackedLengths = [4, 3] });
-        Run.Difference(packed[.., ..4], Logits(Ids([3, 7, 8, 5]))).ShouldBeLessThan(1e-4f);
-        Run.Difference(packed[.., 4..], Logits(Ids([1, 2, 6]))).ShouldBeLessThan(1e-4f);
+        packed[.., ..4].Difference(Logits(Ids([3, 7, 8, 5]))).ShouldBeLessThan(1e-4f);
+        packed[.., 4..].Difference(Logits(Ids([1, 2, 6]))).ShouldBeLessThan(1e-4f);
     }
 
     [Fact]
@@ -81,9 +81,9 @@ public sealed class AloraTests : IDisposable
         var (called, other) = (Logits(Ids(text)), Logits(Ids([1, 2, 7, 8, 6])));
         var ids = Ids(text, text, [1, 2, 7, 8, 6]);
         using (peft.Rows("plain", "called", "called"))
-            Run.Difference(Logits(ids), cat([plain, called, other])).ShouldBeLessThan(1e-4f);
+            Logits(ids).Difference(cat([plain, called, other])).ShouldBeLessThan(1e-4f);
         peft.Activate(Composition.BatchSplit(("plain", 1), ("called", 2)));
-        Run.Difference(Logits(ids), cat([plain, called, other])).ShouldBeLessThan(1e-4f);
+        Logits(ids).Difference(cat([plain, called, other])).ShouldBeLessThan(1e-4f);
     }
 
     [Fact]
@@ -102,7 +102,7 @@ public sealed class AloraTests : IDisposable
         foreach (var (kept, again) in Gradients(false).Zip(Gradients(true)))
         {
             kept.abs().max().item<float>().ShouldBeGreaterThan(0);
-            Run.Difference(kept, again).ShouldBeLessThan(1e-6f);
+            kept.Difference(again).ShouldBeLessThan(1e-6f);
         }
     }
 

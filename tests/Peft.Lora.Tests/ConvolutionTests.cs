@@ -53,16 +53,16 @@ public sealed class ConvolutionTests : IDisposable
         foreach (var dora in new[] { false, true })
         {
             var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Alpha = 3, UseDora = dora, TargetModules = ["0"] });
-            Run.Difference(model.call(x), before).ShouldBeLessThan(1e-12f);
+            model.call(x).Difference(before).ShouldBeLessThan(1e-12f);
             peft.Shake();
             var adapted = model.call(x);
-            Run.Difference(adapted, before).ShouldBeGreaterThan(1e-3f);
+            adapted.Difference(before).ShouldBeGreaterThan(1e-3f);
             // The norm that DoRA divides by is a constant of its gradient, so differences would see more than it.
             if (!dora) peft.ShouldHaveRightGradients(() => model.call(x).square().mean());
             peft.Merge();
-            Run.Difference(model.call(x), adapted).ShouldBeLessThan(1e-12f);
+            model.call(x).Difference(adapted).ShouldBeLessThan(1e-12f);
             peft.Unload();
-            Run.Difference(model.call(x), before).ShouldBe(0);
+            model.call(x).Difference(before).ShouldBe(0);
         }
     }
 
@@ -79,7 +79,7 @@ public sealed class ConvolutionTests : IDisposable
         var groups = ((Convolution)convolution).groups;
         var before = model.call(x);
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 6, UseLoraBias = true, TargetModules = ["0"] });
-        Run.Difference(model.call(x), before).ShouldBe(0);
+        model.call(x).Difference(before).ShouldBe(0);
         peft.Shake();
         var tensors = peft.Find("default").Tensors.ToDictionary(pair => pair.Tensor.Name, pair => (Tensor)pair.Tensor.Value);
         tensors["lora_A.weight"].shape.ShouldBe([4, 4, .. convolution.get_parameter("weight")!.shape[2..]]);
@@ -95,7 +95,7 @@ public sealed class ConvolutionTests : IDisposable
         }
         var b = tensors["lora_B.weight"].reshape(groups, before.shape[1] / groups, 4 / groups);
         var added = einsum("gor,ngrp->ngop", b, hidden).reshape(before.shape) + tensors["lora_B.bias"].reshape([-1, .. Enumerable.Repeat(1L, dimensions)]);
-        Run.Difference(model.call(x), before + added * 1.5).ShouldBeLessThan(1e-12f);
+        model.call(x).Difference(before + added * 1.5).ShouldBeLessThan(1e-12f);
 
         peft.ShouldHaveRightGradients(() => model.call(x).square().mean());
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("0 cannot be merged");
@@ -117,25 +117,18 @@ public sealed class ConvolutionTests : IDisposable
     [Fact]
     public void LoRA_of_a_grouped_convolution_is_saved_read_back_and_never_half_combined()
     {
-        var folder = Directory.CreateTempSubdirectory("peft-").FullName;
-        try
-        {
-            var (convolution, x) = Case("2d, groups");
-            using var model = nn.Sequential(convolution);
-            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["0"] });
-            peft.Shake();
-            var output = model.call(x);
-            peft.SaveAdapter(folder);
-            peft.LoadAdapter(folder, "again").Activate("again");
-            Run.Difference(model.call(x), output).ShouldBe(0);
-            Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("again", 1)], new())).Message.ShouldContain("0 (Conv2d");
-            peft.HotSwap("again", folder);
-            Run.Difference(model.call(x), output).ShouldBe(0);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        var (convolution, x) = Case("2d, groups");
+        using var model = nn.Sequential(convolution);
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["0"] });
+        peft.Shake();
+        var output = model.call(x);
+        peft.SaveAdapter(folder);
+        peft.LoadAdapter(folder, "again").Activate("again");
+        model.call(x).Difference(output).ShouldBe(0);
+        Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("again", 1)], new())).Message.ShouldContain("0 (Conv2d");
+        peft.HotSwap("again", folder);
+        model.call(x).Difference(output).ShouldBe(0);
     }
 
     [Fact]
@@ -168,9 +161,9 @@ public sealed class ConvolutionTests : IDisposable
         using var peft = model.ApplyAdapter(options with { TargetModules = ["0"] });
         peft.Shake();
         var adapted = model.call(x);
-        Run.Difference(adapted, before).ShouldBeGreaterThan(1e-4f);
+        adapted.Difference(before).ShouldBeGreaterThan(1e-4f);
         peft.Merge();
-        Run.Difference(model.call(x), adapted).ShouldBeLessThan(1e-10f);
+        model.call(x).Difference(adapted).ShouldBeLessThan(1e-10f);
     }
 
     [Fact]

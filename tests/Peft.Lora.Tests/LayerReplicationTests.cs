@@ -13,7 +13,7 @@ public sealed class LayerReplicationTests : IDisposable
 
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly CausalLM model = CausalLM.FromConfig(ModelConfig.Parse(Config), seed: 1);
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly Tensor ids = tensor(new long[,] { { 3, 1, 4, 1, 5 } });
 
     private static readonly LoraOptions Options = new() { Rank = 2, TargetModules = ["c_attn", "c_fc"], LayerReplication = [new(0, 2), new(1, 3)] };
@@ -24,13 +24,13 @@ public sealed class LayerReplicationTests : IDisposable
     {
         model.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     [Fact]
     public void The_model_runs_its_layers_in_the_new_order_on_the_same_weights_and_is_as_it_was_afterwards()
     {
-        var (bits, before) = (Run.Bits(model), Logits());
+        var (bits, before) = (model.Bits(), Logits());
         var paths = model.named_parameters().Select(pair => pair.name).ToList();
         using var longer = CausalLM.FromConfig(ModelConfig.Parse(Config.Replace("\"n_layer\":3", "\"n_layer\":4", StringComparison.Ordinal)));
         var weights = model.state_dict();
@@ -39,19 +39,19 @@ public sealed class LayerReplicationTests : IDisposable
 
         var peft = model.ApplyAdapter(Options);
         peft.Trainables.Count.ShouldBe(4 * 2 * 2);
-        Run.Difference(Logits(), expected).ShouldBeLessThan(1e-5f);   // untrained
+        Logits().Difference(expected).ShouldBeLessThan(1e-5f);   // untrained
         var (first, second) = (model.get_parameter("transformer.h.1.mlp.c_fc.weight"), model.get_parameter("transformer.h.2.mlp.c_fc.weight"));
         ReferenceEquals(first, second).ShouldBeTrue();
         ReferenceEquals(model.get_parameter("transformer.h.1.mlp.c_fc.bias"), model.get_parameter("transformer.h.2.mlp.c_fc.bias")).ShouldBeTrue();
         peft.Shake();
-        using (peft.WithoutAdapters()) Run.Difference(Logits(), before).ShouldBe(0);
+        using (peft.WithoutAdapters()) Logits().Difference(before).ShouldBe(0);
         var adapted = Logits();
-        Run.Difference(adapted, expected).ShouldBeGreaterThan(1e-3f);
+        adapted.Difference(expected).ShouldBeGreaterThan(1e-3f);
         model.Generate([3, 1], new GenerationOptions { MaxNewTokens = 3 }).Count.ShouldBe(3);
 
         peft.Delete("default");
         model.named_parameters().Select(pair => pair.name).ShouldBe(paths);
-        Run.Difference(Logits(), before).ShouldBe(0);
+        Logits().Difference(before).ShouldBe(0);
         peft.Add("plain", Options with { LayerReplication = null });
         peft.Trainables.Count.ShouldBe(3 * 2 * 2);
         peft.Unload();
@@ -92,7 +92,7 @@ public sealed class LayerReplicationTests : IDisposable
         var before = Logits();
         model.to(ScalarType.Float64);
         ReferenceEquals(model.get_parameter("transformer.h.1.mlp.c_fc.bias"), model.get_parameter("transformer.h.2.mlp.c_fc.bias")).ShouldBeTrue();
-        Run.Difference(Logits().to_type(ScalarType.Float32), before).ShouldBeLessThan(1e-4f);
+        Logits().to_type(ScalarType.Float32).Difference(before).ShouldBeLessThan(1e-4f);
         peft.Dispose();
         model.forward(ids).sum().backward();
     }

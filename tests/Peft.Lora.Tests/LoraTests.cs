@@ -9,7 +9,7 @@ public sealed class LoraTests : IDisposable
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly UserModel model = new();
     private readonly Tensor x;
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
 
     public LoraTests()
     {
@@ -21,7 +21,7 @@ public sealed class LoraTests : IDisposable
     {
         model.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     private static LoraOptions On(LoraInitialization initialization, int rank = 2) => new() { Rank = rank, Alpha = 3, Initialization = initialization, TargetModules = ["enter", "0", "2", "leave"] };
@@ -34,7 +34,7 @@ public sealed class LoraTests : IDisposable
         var before = model.call(x);
         using var peft = model.ApplyAdapter(On(Named(name)));
         if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
-        Run.Difference(model.call(x), before).ShouldBeLessThan(1e-5f);   // float32
+        model.call(x).Difference(before).ShouldBeLessThan(1e-5f);   // float32
     }
 
     [Theory]
@@ -52,7 +52,7 @@ public sealed class LoraTests : IDisposable
         using var plain = model.ApplyAdapter(folder);
         ((LoraOptions)plain.Find("default").Options).Rank.ShouldBe(4);
         ((LoraOptions)plain.Find("default").Options).Initialization.ShouldBe(LoraInitialization.Default);
-        Run.Difference(model.call(x), trained).ShouldBeLessThan(1e-4f);   // float32
+        model.call(x).Difference(trained).ShouldBeLessThan(1e-4f);   // float32
     }
 
     [Fact]
@@ -79,14 +79,14 @@ public sealed class LoraTests : IDisposable
         var enter = layers.Single(layer => layer.Target.Path == "enter");
         for (var i = 0; i < enter.Rank; i++)
             enter.A[i].dot(vectors[TensorIndex.Colon, 5 - i]).abs().item<float>().ShouldBe(1, 1e-3);
-        using (no_grad()) Run.Difference(model.call(x), before).ShouldBe(0);
+        using (no_grad()) model.call(x).Difference(before).ShouldBe(0);
 
         peft.Shake();
         var trained = model.call(x);
         peft.SaveAdapter(folder);
         peft.Unload();
         using var loaded = model.ApplyAdapter(folder);   // ranks and alphas of the pattern
-        Run.Difference(model.call(x), trained).ShouldBeLessThan(1e-5f);
+        model.call(x).Difference(trained).ShouldBeLessThan(1e-5f);
     }
 
     [Fact]
@@ -112,7 +112,9 @@ public sealed class LoraTests : IDisposable
             peft.InitializeEva(batches, sample => model.call(sample), new EvaOptions { Rho = 2, Tau = 2 });   // no cosine is 2: all batches are taken
             return [.. peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => (layer.Target.Path, layer.A.detach().clone()))];
         }
-        foreach (var ((path, whole), (_, parts)) in Factors(x).Zip(Factors(x[..20], x[20..33], x[33..])))
+        var (all, batches) = (Factors(x), Factors(x[..20], x[20..33], x[33..]));
+        batches.Select(each => each.Path).ShouldBe(["enter", "middle.0", "middle.2", "list.0", "leave"], ignoreOrder: true);
+        foreach (var ((path, whole), (_, parts)) in all.Zip(batches))
         {
             parts.shape.ShouldBe(whole.shape, path);
             ((whole * parts).sum(dim: 1).abs() - 1).abs().max().item<float>().ShouldBeLessThan(1e-3f, path);   // unit rows, up to sign; neighbours of like size are told apart less well
@@ -128,8 +130,10 @@ public sealed class LoraTests : IDisposable
             peft.InitializeCorda(batches, sample => model.call(sample));
             return [.. peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => layer.MatrixB.mm(layer.MatrixA).detach())];
         }
-        foreach (var (whole, parts) in Parts(x).Zip(Parts(x[..20], x[20..33], x[33..])))
-            Run.Difference(whole, parts).ShouldBeLessThan(1e-4f * whole.abs().max().item<float>());   // float32 sums in another order
+        var (all, batches) = (Parts(x), Parts(x[..20], x[20..33], x[33..]));
+        batches.Count.ShouldBe(5);
+        foreach (var (whole, parts) in all.Zip(batches))
+            whole.Difference(parts).ShouldBeLessThan(1e-4f * whole.abs().max().item<float>());   // float32 sums in another order
     }
 
     [Fact]
@@ -139,8 +143,8 @@ public sealed class LoraTests : IDisposable
         foreach (var rows in new[] { x[..7], x[7..30], x[30..] }) pca.Add(rows + 3, tolerance: 2);   // far from the origin: the mean is followed
         var (_, values, vectors) = linalg.svd(x - x.mean([0]), fullMatrices: false);
         ((pca.Components * vectors).sum(dim: 1).abs() - 1).abs().max().item<float>().ShouldBeLessThan(1e-3f);
-        Run.Difference(pca.Shares, values.square() / values.square().sum()).ShouldBeLessThan(1e-4f);
-        Run.Difference(pca.Deviations, values / Math.Sqrt(63)).ShouldBeLessThan(1e-4f);
+        pca.Shares.Difference(values.square() / values.square().sum()).ShouldBeLessThan(1e-4f);
+        pca.Deviations.Difference(values / Math.Sqrt(63)).ShouldBeLessThan(1e-4f);
     }
 
     [Fact]
@@ -149,9 +153,9 @@ public sealed class LoraTests : IDisposable
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.5, TargetModules = ["enter"] });
         peft.Shake();
         model.train();
-        Run.Difference(model.call(x), model.call(x)).ShouldBeGreaterThan(1e-4f);
+        model.call(x).Difference(model.call(x)).ShouldBeGreaterThan(1e-4f);
         model.eval();
-        Run.Difference(model.call(x), model.call(x)).ShouldBe(0);
+        model.call(x).Difference(model.call(x)).ShouldBe(0);
     }
 
     [Fact]
@@ -168,7 +172,7 @@ public sealed class LoraTests : IDisposable
         output.to_type(ScalarType.Float32).sum().backward();
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.dtype == ScalarType.Float32);
         peft.Merge();
-        Run.Difference(half.call(input).to_type(ScalarType.Float32), output.to_type(ScalarType.Float32)).ShouldBeLessThan(0.1f);   // 8 bits of mantissa
+        half.call(input).to_type(ScalarType.Float32).Difference(output.to_type(ScalarType.Float32)).ShouldBeLessThan(0.1f);   // 8 bits of mantissa
     }
 
     [Fact]
@@ -179,14 +183,16 @@ public sealed class LoraTests : IDisposable
         var other = model.call(x);
         peft.SaveAdapter(folder);
         peft.Unload();
+        var bits = model.Bits();
         using var serving = model.ApplyLora(rank: 2, targets: new[] { "enter", "leave" });
         serving.Shake();
         serving.HotSwap("default", folder);
-        Run.Difference(model.call(x), other).ShouldBeLessThan(1e-5f);
+        model.call(x).Difference(other).ShouldBeLessThan(1e-5f);
         using var narrow = new UserModel();
         using var few = narrow.ApplyLora(rank: 2, targets: new[] { "leave" });   // other modules
         few.HotSwap("default", folder);
         few.Status().Select(row => row.Path).ShouldBe(["enter"]);
+        model.ShouldHaveBits(bits);
     }
 
     [Fact]
@@ -203,10 +209,22 @@ public sealed class LoraTests : IDisposable
     }
 
     [Fact]
+    public void A_combination_that_fails_adds_nothing()
+    {
+        using var peft = model.ApplyLora(rank: 2).Shake();
+        peft.Add("other", new LoraOptions { Rank = 3 });
+        Should.Throw<AdapterOptionsException>(() => peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Linear })).Message.ShouldContain("equal ranks");
+        peft.Adapters.Keys.ShouldBe(["default", "other"]);
+        peft.Combine("both", [("default", 1), ("other", 1)], new CombinationOptions { Kind = Combination.Cat });
+        peft.Find("both").Tensors.ShouldAllBe(pair => !pair.Tensor.Value.requires_grad);   // not active
+    }
+
+    [Fact]
     public void Files_that_do_not_fit_are_refused_with_all_that_is_wrong_and_the_model_is_unchanged()
     {
+        var bits = model.Bits();
         using (var peft = model.ApplyLora(rank: 2, targets: new[] { "enter" })) peft.SaveAdapter(folder);
-        var config = Path.Combine(folder, AdapterConfig.FileName);
+        var config = folder[AdapterConfig.FileName];
         File.WriteAllText(config, File.ReadAllText(config).Replace("\"enter\"", "\"leave\"", StringComparison.Ordinal));
         var error = Should.Throw<AdapterMismatchException>(() => model.ApplyAdapter(folder));
         error.Message.ShouldContain("missing (base_model.model.leave.lora_A.weight");
@@ -217,6 +235,40 @@ public sealed class LoraTests : IDisposable
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("LORA");
         File.WriteAllText(config, "{");
         Should.Throw<Peft.Checkpoints.CheckpointException>(() => model.ApplyAdapter(folder)).Message.ShouldContain(config);
+        model.ShouldHaveBits(bits);
+    }
+
+    [Fact]
+    public void The_first_key_of_a_pattern_that_matches_the_end_of_a_path_decides()
+    {
+        var options = new LoraOptions
+        {
+            Rank = 8, Alpha = 16, TargetModules = ["enter", "0", "1", "leave"],
+            RankPattern = new Dictionary<string, int> { ["middle.0"] = 1, ["0"] = 2, [@"list\..*"] = 3, ["ente"] = 5, ["nter"] = 6 },
+            AlphaPattern = new Dictionary<string, double> { [@"^list\..*"] = 2, ["0|leave"] = 0.5 },
+        };
+        (string Path, int Rank, double Scaling)[] expected =
+        [
+            ("enter", 8, 16.0 / 8), ("middle.0", 1, 0.5 / 1), ("list.0", 2, 2.0 / 2), ("list.1", 3, 2.0 / 3), ("leave", 8, 0.5 / 8),
+        ];
+        void ShouldBeAsExpected(PeftModel peft) => peft.Find("default").Layers.OfType<LoraLayer>().Select(layer => (layer.Target.Path, layer.Rank, layer.Scaling)).ShouldBe(expected, ignoreOrder: true);
+
+        using (var peft = model.ApplyAdapter(options))
+        {
+            ShouldBeAsExpected(peft);
+            peft.SaveAdapter(folder);
+        }
+        using var again = model.ApplyAdapter(folder);   // the file keeps the order of the keys
+        ShouldBeAsExpected(again);
+    }
+
+    [Fact]
+    public void All_errors_of_options_come_at_once()
+    {
+        var error = Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new LoraOptions { Rank = 0, Dropout = 1, Bias = "some" }));
+        error.Message.ShouldContain("Rank must be at least 1, but was 0.");
+        error.Message.ShouldContain("Dropout");
+        error.Message.ShouldContain("'some'");
     }
 
     [Fact]

@@ -13,10 +13,10 @@ public sealed class ParameterTests
         using var model = new Router();
         var input = randn(5, 4);
         var before = model.call(input);
-        var bits = Run.Bits(model);
+        var bits = model.Bits();
         var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Alpha = 6, TargetModules = Array.Empty<string>(), TargetParameters = ["experts.up", "experts.down"] });
 
-        Run.Difference(model.call(input), before).ShouldBe(0);
+        model.call(input).Difference(before).ShouldBe(0);
         peft.Shake();
         var adapted = model.call(input);
         var state = peft.StateOf(peft.Find(PeftModel.DefaultName));
@@ -34,16 +34,16 @@ public sealed class ParameterTests
             return weight + update * 3;
         }
         var expected = Router.Compute(input, Updated(model.Experts.Up, "experts.base_layer."), Updated(model.Experts.Down, "experts."));
-        Run.Difference(adapted, expected).ShouldBeLessThan(1e-5f);   // sums in another order
-        Run.Difference(adapted, before).ShouldBeGreaterThan(1e-2f);
+        adapted.Difference(expected).ShouldBeLessThan(1e-5f);   // sums in another order
+        adapted.Difference(before).ShouldBeGreaterThan(1e-2f);
 
         peft.Merge();
-        Run.Difference(model.call(input), expected).ShouldBeLessThan(1e-5f);
+        model.call(input).Difference(expected).ShouldBeLessThan(1e-5f);
         peft.Unmerge();
-        Run.Difference(model.call(input), adapted).ShouldBe(0);
+        model.call(input).Difference(adapted).ShouldBe(0);
         peft.Dispose();
         model.ShouldHaveBits(bits);
-        Run.Difference(model.call(input), before).ShouldBe(0);
+        model.call(input).Difference(before).ShouldBe(0);
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class ParameterTests
     {
         using var scope = NewDisposeScope();
         using var model = new Router();
-        var bits = Run.Bits(model);
+        var bits = model.Bits();
         var peft = model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
         peft.Shake();
         Should.Throw<ArgumentException>(() => model.call(randn(5, 3)));

@@ -50,7 +50,7 @@ public sealed class PolyTests : IDisposable
                     var down = x[row].narrow(-1, 0, 3).matmul(MixedAt("poly_lora_A", 0, task)) + x[row].narrow(-1, 3, 3).matmul(MixedAt("poly_lora_A", 1, task));
                     expected.narrow(-1, 2 * split, 2).add_(down.matmul(Mixed("poly_lora_B")) / 2);
                 }
-                Run.Difference(y[row], expected).ShouldBeLessThan(1e-5f);
+                y[row].Difference(expected).ShouldBeLessThan(1e-5f);
             }
         }
 
@@ -76,9 +76,9 @@ public sealed class PolyTests : IDisposable
         }
         var expected = stack([Alone("other", 1, 0), Alone("default", 2, 1), Alone("other", 0, 2)]);
         using var tasks = peft.Tasks(1, 2, 0);
-        using (peft.Rows("other", "default", "other")) Run.Difference(model.call(x), expected).ShouldBeLessThan(1e-5f);
+        using (peft.Rows("other", "default", "other")) model.call(x).Difference(expected).ShouldBeLessThan(1e-5f);
         peft.Activate(Composition.BatchSplit(("other", 1), ("default", 2)));
-        Run.Difference(model.call(x)[1], expected[1]).ShouldBeLessThan(1e-5f);
+        model.call(x)[1].Difference(expected[1]).ShouldBeLessThan(1e-5f);
     }
 
     [Fact]
@@ -88,13 +88,13 @@ public sealed class PolyTests : IDisposable
         using var tasks = peft.Tasks(1);
         using var _ = no_grad();
         var still = model.call(x);
-        Run.Difference(model.call(x), still).ShouldBe(0);
+        model.call(x).Difference(still).ShouldBe(0);
         model.train();
-        Run.Difference(model.call(x), model.call(x)).ShouldBeGreaterThan(1e-4f);
+        model.call(x).Difference(model.call(x)).ShouldBeGreaterThan(1e-4f);
         manual_seed(3);
         var first = model.call(x);
         manual_seed(3);
-        Run.Difference(model.call(x), first).ShouldBe(0);
+        model.call(x).Difference(first).ShouldBe(0);
     }
 
     [Fact]

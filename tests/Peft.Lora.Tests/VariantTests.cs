@@ -8,7 +8,7 @@ public sealed class VariantTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly UserModel model = new();
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly Tensor x;
 
     public VariantTests()
@@ -22,7 +22,7 @@ public sealed class VariantTests : IDisposable
     {
         model.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     private static readonly LoraOptions Plain = new() { Rank = 2, Alpha = 3, TargetModules = ["enter", "0", "2"] };
@@ -39,21 +39,21 @@ public sealed class VariantTests : IDisposable
     [InlineData("Kasa"), InlineData("BdLora"), InlineData("Velora"), InlineData("Monteclora")]
     public void A_trained_variant_is_a_plain_LoRA_to_whoever_reads_it(string name)
     {
-        var bits = Run.Bits(model);
+        var bits = model.Bits();
         using var peft = model.ApplyAdapter(Variant(name));
         peft.Shake();
         var output = model.call(x);
         peft.SaveAsPlainLora(folder);
         peft.Combine("mix", [("default", 1)], new CombinationOptions { Kind = Combination.Cat });
         peft.Activate("mix");
-        Run.Difference(model.call(x), output).ShouldBeLessThan(1e-5f);   // float32
+        model.call(x).Difference(output).ShouldBeLessThan(1e-5f);   // float32
 
         peft.Unload();
         model.ShouldHaveBits(bits);
         using var plain = model.ApplyAdapter(folder);
         ((LoraOptions)plain.Find("default").Options).Variants.ShouldBeEmpty();
         plain.Find("default").Tensors.ShouldAllBe(pair => pair.Key.EndsWith("lora_A.weight", StringComparison.Ordinal) || pair.Key.EndsWith("lora_B.weight", StringComparison.Ordinal));
-        Run.Difference(model.call(x), output).ShouldBeLessThan(1e-5f);
+        model.call(x).Difference(output).ShouldBeLessThan(1e-5f);
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public sealed class VariantTests : IDisposable
         var (_, before, _) = linalg.svd(model.get_parameter("enter.weight")!.detach().clone(), fullMatrices: false);
         peft.Merge();
         var (_, after, _) = linalg.svd(model.get_parameter("enter.weight")!.detach(), fullMatrices: false);
-        Run.Difference(after.narrow(0, 0, 4), before.narrow(0, 0, 4)).ShouldBeLessThan(1e-5f);
+        after.narrow(0, 0, 4).Difference(before.narrow(0, 0, 4)).ShouldBeLessThan(1e-5f);
         after.narrow(0, 4, 2).max().item<float>().ShouldBeLessThan(1e-5f);
     }
 
@@ -88,8 +88,8 @@ public sealed class VariantTests : IDisposable
         layers["enter"].A.shape.Concat(layers["enter"].B.shape).ShouldBe([2L, 3, 8L, 2]);
         layers["middle.0"].A.shape.Concat(layers["middle.0"].B.shape).ShouldBe([2L, 8, 8L, 1]);
         layers["leave"].A.shape.Concat(layers["leave"].B.shape).ShouldBe([2L, 8, 3L, 2]);   // named by neither
-        Run.Difference(layers["enter"].MatrixA, block_diag([.. layers["enter"].A.detach().chunk(2)])).ShouldBe(0);
-        Run.Difference(layers["middle.0"].MatrixB, block_diag([.. layers["middle.0"].B.detach().chunk(2)])).ShouldBe(0);
+        layers["enter"].MatrixA.Difference(block_diag([.. layers["enter"].A.detach().chunk(2)])).ShouldBe(0);
+        layers["middle.0"].MatrixB.Difference(block_diag([.. layers["middle.0"].B.detach().chunk(2)])).ShouldBe(0);
     }
 
     // One group per element makes the projection exact, so that the gradient is LoRA's own.
@@ -108,7 +108,7 @@ public sealed class VariantTests : IDisposable
         var output = model.call(x);
         var plain = Gradients();
         model.train();
-        Run.Difference(model.call(x), output).ShouldBeLessThan(1e-6f);
+        model.call(x).Difference(output).ShouldBeLessThan(1e-6f);
         var approximate = Gradients();
 
         var size = (6 + groups - 1) / groups;
@@ -116,10 +116,10 @@ public sealed class VariantTests : IDisposable
         var v = cut.mean([0L, 1L]);
         v /= v.norm();
         var projected = ((cut * v).sum(dim: -1, keepdim: true) * v).view(16, -1)[TensorIndex.Colon, TensorIndex.Slice(0, 6)] * 2;
-        Run.Difference(plain[1], approximate[1]).ShouldBeLessThan(1e-4f);   // B learns as ever
-        if (exact) Run.Difference(plain[0] * 2, approximate[0]).ShouldBeLessThan(1e-4f);
-        else Run.Difference(plain[0] * 2, approximate[0]).ShouldBeGreaterThan(1e-2f);
-        Run.Difference(Exact(peft, projected), approximate[0]).ShouldBeLessThan(1e-3f);
+        plain[1].Difference(approximate[1]).ShouldBeLessThan(1e-4f);   // B learns as ever
+        if (exact) (plain[0] * 2).Difference(approximate[0]).ShouldBeLessThan(1e-4f);
+        else (plain[0] * 2).Difference(approximate[0]).ShouldBeGreaterThan(1e-2f);
+        Exact(peft, projected).Difference(approximate[0]).ShouldBeLessThan(1e-3f);
     }
 
     // The gradient of A in a layer whose output's gradient is taken at the true inputs, but that itself saw others.
@@ -158,14 +158,14 @@ public sealed class VariantTests : IDisposable
             var first = Value(peft, "lora_velora_embed").clone();
             first.norm().item<float>().ShouldBe(1, 1e-5);
             model.call(randn(16, 6));
-            (Run.Difference(Value(peft, "lora_velora_embed"), first) > 1e-3f).ShouldBe(follows, kind);
+            (Value(peft, "lora_velora_embed").Difference(first) > 1e-3f).ShouldBe(follows, kind);
 
             peft.SaveAdapter(folder);
             var saved = Value(peft, "lora_velora_embed").clone();
             peft.Unload();
             using var loaded = model.ApplyAdapter(folder);
             model.call(x * -1);
-            (Run.Difference(Value(loaded, "lora_velora_embed"), saved) > 1e-3f).ShouldBe(follows, kind);
+            (Value(loaded, "lora_velora_embed").Difference(saved) > 1e-3f).ShouldBe(follows, kind);
         }
     }
 
@@ -175,7 +175,7 @@ public sealed class VariantTests : IDisposable
         using var peft = model.ApplyAdapter(Plain with { TargetModules = ["enter"], Monteclora = new() { Samples = 1, NoiseScale = 0.01 } });
         peft.Shake();
         var layer = (MontecloraLayer)peft.Find("default").Layers.Single();
-        Run.Difference(model.call(x), model.call(x)).ShouldBe(0);
+        model.call(x).Difference(model.call(x)).ShouldBe(0);
         model.train();
         // With one draw its share is 1: A's noise has deviation scale·√v, and the input eye(6) shows B·(A + noise).
         using var _ = no_grad();
@@ -240,7 +240,7 @@ public sealed class VariantTests : IDisposable
         var output = model.call(x);
         peft.SaveAsPlainLora(folder);
         peft.HotSwap("default", folder);   // a plain LoRA in the place of a variant
-        Run.Difference(model.call(x), output).ShouldBeLessThan(1e-4f);
+        model.call(x).Difference(output).ShouldBeLessThan(1e-4f);
 
         void Refused(LoraOptions options, params string[] parts)
         {

@@ -8,14 +8,14 @@ namespace Peft.Lora.Tests;
 public sealed class WeightUpdateTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
 
     public WeightUpdateTests() => manual_seed(11);
 
     public void Dispose()
     {
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public sealed class WeightUpdateTests : IDisposable
         saved.RankPattern!.Values.Sum(kept => kept.Count(each => each)).ShouldBe(3);   // the wanted rank, on average: middle.0, middle.2, list.0
         resumed.Delete(PeftModel.DefaultName);
         resumed.LoadAdapter(folder);
-        Run.Difference(copy.call(x), model.call(x)).ShouldBeLessThan(1e-6f);   // what was left out was zero
+        copy.call(x).Difference(model.call(x)).ShouldBeLessThan(1e-6f);   // what was left out was zero
     }
 
     [Fact]
@@ -57,8 +57,8 @@ public sealed class WeightUpdateTests : IDisposable
             return x.grad!;
         }
 
-        Run.Difference(Gradient(exact: true, merged: false), Gradient(exact: true, merged: true)).ShouldBeLessThan(1e-4f);   // float32
-        Run.Difference(Gradient(exact: false, merged: false), Gradient(exact: true, merged: true)).ShouldBeGreaterThan(1e-3f);
+        Gradient(exact: true, merged: false).Difference(Gradient(exact: true, merged: true)).ShouldBeLessThan(1e-4f);   // float32
+        Gradient(exact: false, merged: false).Difference(Gradient(exact: true, merged: true)).ShouldBeGreaterThan(1e-3f);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class WeightUpdateTests : IDisposable
         peft.SaveAdapter(folder);
         peft.Delete(PeftModel.DefaultName);
         peft.LoadAdapter(folder, trainable: true);
-        Run.Difference(model.call(x), output).ShouldBeLessThan(1e-5f);
+        model.call(x).Difference(output).ShouldBeLessThan(1e-5f);
         peft.Trainables.Select(each => each.Name).ShouldBe(["base_model.vblora_vector_bank"]);
     }
 

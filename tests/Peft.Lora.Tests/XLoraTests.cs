@@ -8,7 +8,7 @@ namespace Peft.Lora.Tests;
 public sealed class XLoraTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly CausalLM model = Create();
     private readonly Tensor ids = tensor(new long[,] { { 5, 6, 7, 8, 9 }, { 11, 4, 7, 3, 2 } });
 
@@ -19,7 +19,7 @@ public sealed class XLoraTests : IDisposable
         {
             using var peft = model.ApplyAdapter(new LoraOptions { Rank = 2, Alpha = 4, TargetModules = targets });
             peft.Shake();
-            peft.SaveAdapter(Path.Combine(folder, name));
+            peft.SaveAdapter(folder[name]);
         }
     }
 
@@ -27,7 +27,7 @@ public sealed class XLoraTests : IDisposable
     {
         model.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     private static CausalLM Create() => CausalLM.FromConfig(ModelConfig.Parse("""
@@ -36,7 +36,7 @@ public sealed class XLoraTests : IDisposable
 
     private XLoraOptions Options => new()
     {
-        Adapters = new Dictionary<string, string> { ["law"] = Path.Combine(folder, "law"), ["code"] = Path.Combine(folder, "code") }, Depth = 2, Size = 8, IsLayerwise = true,
+        Adapters = new Dictionary<string, string> { ["law"] = folder["law"], ["code"] = folder["code"] }, Depth = 2, Size = 8, IsLayerwise = true,
     };
 
     private static Tensor Logits(CausalLM model, ModelInput input)
@@ -58,14 +58,14 @@ public sealed class XLoraTests : IDisposable
         }
         using (var peft = new PeftModel(model))
         {
-            foreach (var name in new[] { "law", "code" }) peft.LoadAdapter(Path.Combine(folder, name), name);
+            foreach (var name in new[] { "law", "code" }) peft.LoadAdapter(folder[name], name);
             using (no_grad())
                 foreach (var (key, tensor) in peft.Adapters.Values.SelectMany(adapter => adapter.Tensors))
                     if (key.Contains("lora_B", StringComparison.Ordinal)) tensor.Value.mul_(0.75);
             peft.Activate("law", "code");
             mean = Logits();
         }
-        Run.Difference(mixed, mean).ShouldBeLessThan(1e-5f);
+        mixed.Difference(mean).ShouldBeLessThan(1e-5f);
     }
 
     [Fact]
@@ -84,14 +84,14 @@ public sealed class XLoraTests : IDisposable
         var expected = nn.functional.linear(x, query.Storage.Parameter!);
         foreach (var (name, i) in new[] { ("law", 0), ("code", 1) })
         {
-            using var file = AdapterCheckpoint.OpenTensors(Path.Combine(folder, name));
+            using var file = AdapterCheckpoint.OpenTensors(folder[name]);
             var (a, b) = (file.Read("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"), file.Read("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"));
             var chosen = logits.argmax(-1, true).eq(i).to_type(ScalarType.Float32);
             expected = expected + x.matmul(a.t()).matmul(b.t()) * 2 * logits.narrow(-1, i, 1) * chosen;
         }
         var seen = Outputs(query.Path, (_, output) => output.clone());
-        Run.Difference(seen[0], nn.functional.linear(x, query.Storage.Parameter!)).ShouldBeLessThan(1e-4f);   // the first pass is the base model's
-        Run.Difference(seen[1], expected).ShouldBeLessThan(1e-4f);
+        seen[0].Difference(nn.functional.linear(x, query.Storage.Parameter!)).ShouldBeLessThan(1e-4f);   // the first pass is the base model's
+        seen[1].Difference(expected).ShouldBeLessThan(1e-4f);
         seen.Count.ShouldBe(2);
     }
 
@@ -118,9 +118,9 @@ public sealed class XLoraTests : IDisposable
         var whole = Logits();
         using var cache = new KeyValueCache();
         foreach (var (start, length) in new[] { (0, 2), (2, 1), (3, 2) })
-            Run.Difference(Logits(model, new ModelInput { InputIds = ids.narrow(1, start, length), Cache = cache }), whole.narrow(1, start, length)).ShouldBeLessThan(1e-4f);
+            Logits(model, new ModelInput { InputIds = ids.narrow(1, start, length), Cache = cache }).Difference(whole.narrow(1, start, length)).ShouldBeLessThan(1e-4f);
         cache.Truncate(3);
-        Run.Difference(Logits(model, new ModelInput { InputIds = ids.narrow(1, 3, 2), Cache = cache }), whole.narrow(1, 3, 2)).ShouldBeLessThan(1e-4f);
+        Logits(model, new ModelInput { InputIds = ids.narrow(1, 3, 2), Cache = cache }).Difference(whole.narrow(1, 3, 2)).ShouldBeLessThan(1e-4f);
 
         // A cache that was begun without the adapter lacks the first pass's part.
         using var begun = new KeyValueCache();
@@ -129,7 +129,7 @@ public sealed class XLoraTests : IDisposable
         using (peft.WithoutAdapters()) Logits(model, new ModelInput { InputIds = ids.narrow(1, 0, 3), Cache = other });
         var late = Logits(model, new ModelInput { InputIds = ids.narrow(1, 3, 2), Cache = begun });
         var single = cat([Logits(model, new ModelInput { InputIds = ids.narrow(1, 3, 1), Cache = other }), Logits(model, new ModelInput { InputIds = ids.narrow(1, 4, 1), Cache = other })], 1);
-        Run.Difference(late, single).ShouldBeLessThan(1e-4f);
+        late.Difference(single).ShouldBeLessThan(1e-4f);
 
         // Beams copy and exchange what both caches hold.
         IReadOnlyList<int>[] prompts = [[5, 6, 7], [9, 3, 12, 7, 2]];
@@ -150,7 +150,7 @@ public sealed class XLoraTests : IDisposable
         var shares = Outputs(query.Path, (_, output) => ForwardPass.Current.IsPreliminary ? output.clone() : mixture.Shares(query, 0, output).clone())[1];
         shares.ne(0).sum(-1).eq(1).all().item<bool>().ShouldBeTrue();
         var largest = shares.amax([-1]);
-        if (softmax) Run.Difference(largest, ones(2, 5)).ShouldBeLessThan(1e-6f);
+        if (softmax) largest.Difference(ones(2, 5)).ShouldBeLessThan(1e-6f);
         else largest.ge(0.5).logical_and(largest.lt(1)).all().item<bool>().ShouldBeTrue();   // the larger of two that sum to 1
     }
 
@@ -165,16 +165,16 @@ public sealed class XLoraTests : IDisposable
         using (peft.Rows(PeftModel.Base, "default"))
         {
             var rows = Logits();
-            Run.Difference(rows[0], bare[0]).ShouldBeLessThan(1e-5f);
-            Run.Difference(rows[1], mixed[1]).ShouldBeLessThan(1e-5f);
+            rows[0].Difference(bare[0]).ShouldBeLessThan(1e-5f);
+            rows[1].Difference(mixed[1]).ShouldBeLessThan(1e-5f);
         }
-        using (peft.WithoutAdapters()) Run.Difference(Logits(), bare).ShouldBe(0);
+        using (peft.WithoutAdapters()) Logits().Difference(bare).ShouldBe(0);
     }
 
     [Fact]
     public void Trained_experts_lie_in_the_saved_folder_and_come_back_from_there()
     {
-        var saved = Path.Combine(folder, "saved");
+        var saved = folder["saved"];
         using var peft = model.ApplyAdapter(Options with { TrainsExperts = true });
         peft.Trainables.Count(tensor => tensor.Name.Contains("experts.", StringComparison.Ordinal)).ShouldBe(16);
         model.CheckpointActivations = true;   // which has no effect here: all layers read the same shares
@@ -182,17 +182,17 @@ public sealed class XLoraTests : IDisposable
         peft.Trainables.ShouldAllBe(tensor => tensor.Value.grad!.abs().max().item<float>() > 0);
         peft.Shake();
         peft.SaveAdapter(saved);
-        Directory.Delete(Path.Combine(folder, "law"), recursive: true);   // the folder is whole without the first ones
-        Directory.Delete(Path.Combine(folder, "code"), recursive: true);
+        Directory.Delete(folder["law"], recursive: true);   // the folder is whole without the first ones
+        Directory.Delete(folder["code"], recursive: true);
         using var other = Create();
         using var loaded = other.ApplyAdapter(saved);
         loaded.Find("default").Warnings.ShouldBeEmpty();
-        Run.Difference(Logits(other, new ModelInput { InputIds = ids }), Logits()).ShouldBe(0);
+        Logits(other, new ModelInput { InputIds = ids }).Difference(Logits()).ShouldBe(0);
         var lora = (LoraOptions)AdapterConfig.Read(Path.Combine(saved, "code"));
         lora.Rank.ShouldBe(2);
         using var plain = Create();
         using var expert = plain.ApplyAdapter(Path.Combine(saved, "code"));   // and each expert an adapter of its own
-        Run.Difference(Logits(plain, new ModelInput { InputIds = ids }), Logits()).ShouldBeGreaterThan(1e-4f);
+        Logits(plain, new ModelInput { InputIds = ids }).Difference(Logits()).ShouldBeGreaterThan(1e-4f);
     }
 
     [Fact]
@@ -201,8 +201,8 @@ public sealed class XLoraTests : IDisposable
         string Bad(string name, LoraOptions options)
         {
             using var peft = model.ApplyAdapter(options);
-            peft.SaveAdapter(Path.Combine(folder, name));
-            return Path.Combine(folder, name);
+            peft.SaveAdapter(folder[name]);
+            return folder[name];
         }
         Should.Throw<AdapterOptionsException>(() => model.ApplyXLora(Bad("dora", new LoraOptions { Rank = 2, UseDora = true }))).Message.ShouldContain("UseDora");
         Should.Throw<AdapterMismatchException>(() => model.ApplyXLora(Bad("bias", new LoraOptions { Rank = 2, ModulesToSave = ["lm_head"] }))).Message.ShouldContain("lm_head");
@@ -216,7 +216,7 @@ public sealed class XLoraTests : IDisposable
     [Fact]
     public void A_file_without_a_classifier_is_read_with_a_warning()
     {
-        var saved = Path.Combine(folder, "saved");
+        var saved = folder["saved"];
         using (var peft = model.ApplyAdapter(Options))
         {
             peft.SaveAdapter(saved);
@@ -231,7 +231,7 @@ public sealed class XLoraTests : IDisposable
     public void Of_a_file_with_parts_of_the_classifier_these_are_read_and_the_others_start_at_random()
     {
         const string last = "base_model.internal_xlora_classifier.layers.3.weight";
-        var saved = Path.Combine(folder, "saved");
+        var saved = folder["saved"];
         Tensor trained;
         using (var peft = model.ApplyAdapter(Options))
         {
@@ -242,7 +242,7 @@ public sealed class XLoraTests : IDisposable
         }
         using var loaded = model.ApplyAdapter(saved);
         loaded.Find("default").Warnings.ShouldHaveSingleItem().ShouldContain("classifier");
-        Run.Difference(loaded.StateOf(loaded.Find("default"))[last], trained).ShouldBe(0);
-        Run.Difference(loaded.StateOf(loaded.Find("default"))[last.Replace("3.", "0.", StringComparison.Ordinal)], zeros(1)).ShouldBeGreaterThan(0);
+        loaded.StateOf(loaded.Find("default"))[last].Difference(trained).ShouldBe(0);
+        loaded.StateOf(loaded.Find("default"))[last.Replace("3.", "0.", StringComparison.Ordinal)].Largest().ShouldBeGreaterThan(0);
     }
 }

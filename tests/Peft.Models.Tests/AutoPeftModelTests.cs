@@ -9,11 +9,11 @@ public sealed class AutoPeftModelTests : IDisposable
         { "model_type": "llama", "vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "max_position_embeddings": 32, "initializer_range": 0.2 }
         """);
 
-    private readonly string root = Directory.CreateTempSubdirectory("peft-auto-").FullName;
+    private readonly TemporaryFolder root = new();
 
     private string At(params string[] parts) => Path.Combine([root, .. parts]);
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => root.Dispose();
 
     [Fact]
     public void An_adapters_folder_is_enough()

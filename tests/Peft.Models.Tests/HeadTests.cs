@@ -26,17 +26,10 @@ public class HeadTests
 
     private static Tensor Ids => tensor(new long[] { 5, 17, 40, 8, 33, 1, 9, 60, 12, 71, 3, 1 }, [2, 6]);
 
-    private static void InFolder(Action<string> use)
+    private static void InFolder(Action<TemporaryFolder> use)
     {
-        var folder = Directory.CreateTempSubdirectory("peft-heads-").FullName;
-        try
-        {
-            use(folder);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        use(folder);
     }
 
     [Theory, MemberData(nameof(Answering))]
@@ -131,9 +124,9 @@ public class HeadTests
         Both(options => TokenClassifier.FromPretrained(folder, options));
     });
 
-    private static void Claim(string folder)
+    private static void Claim(TemporaryFolder folder)
     {
-        var path = Path.Combine(folder, "config.json");
+        var path = folder["config.json"];
         var config = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         config.Remove("id2label");
         config["num_labels"] = 4;

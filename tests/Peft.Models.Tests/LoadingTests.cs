@@ -6,16 +6,16 @@ namespace Peft.Models.Tests;
 
 public sealed class LoadingTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft").FullName;
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => Directory.Delete(folder, true);
+    public void Dispose() => folder.Dispose();
 
     private string Copy(string name, params (string Field, JsonNode? Value)[] changes)
     {
-        foreach (var file in Directory.GetFiles(Reference.Folder(name))) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), true);
+        foreach (var file in Directory.GetFiles(Reference.Folder(name))) File.Copy(file, folder[Path.GetFileName(file)], true);
         var config = ModelConfig.FromFolder(folder);
         foreach (var (field, value) in changes) config = config.With(field, value);
-        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToString());
+        File.WriteAllText(folder["config.json"], config.ToString());
         return folder;
     }
 
@@ -68,8 +68,8 @@ public sealed class LoadingTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using (var file = Peft.Checkpoints.ShardedCheckpoint.Open(Copy(name)))
-            Core.Tests.Checkpoints.TorchSave.Write(Path.Combine(folder, "pytorch_model.bin"), file.Tensors.Keys.ToDictionary(key => key, key => file.Read(key)));
-        File.Delete(Path.Combine(folder, "model.safetensors"));
+            TorchSave.Write(folder["pytorch_model.bin"], file.Tensors.Keys.ToDictionary(key => key, key => file.Read(key)));
+        File.Delete(folder["model.safetensors"]);
         using var expected = CausalLM.FromPretrained(Reference.Folder(name));
         using var model = CausalLM.FromPretrained(folder);
         var state = model.state_dict();
@@ -144,7 +144,7 @@ public sealed class LoadingTests : IDisposable
 
         Copy("bert-mlm");
         using (var files = Peft.Checkpoints.ShardedCheckpoint.Open(Reference.Folder("bert-mlm")))
-            Peft.Checkpoints.SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), files.Tensors.Keys.Where(key => key.StartsWith("bert.", StringComparison.Ordinal))
+            Peft.Checkpoints.SafetensorsWriter.Write(folder["model.safetensors"], files.Tensors.Keys.Where(key => key.StartsWith("bert.", StringComparison.Ordinal))
                 // As the first published checkpoints of BERT have them.
                 .ToDictionary(key => key["bert.".Length..].Replace("LayerNorm.weight", "LayerNorm.gamma", StringComparison.Ordinal).Replace("LayerNorm.bias", "LayerNorm.beta", StringComparison.Ordinal), key => files.Read(key)));
         using var bare = FeatureExtractor.FromPretrained(folder);
@@ -180,9 +180,9 @@ public sealed class LoadingTests : IDisposable
     {
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained("no/such/folder")).Message.ShouldContain("no/such/folder");
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained(folder)).Message.ShouldContain("config.json");
-        File.Copy(Path.Combine(Reference.Folder("llama"), "config.json"), Path.Combine(folder, "config.json"));
+        File.Copy(Path.Combine(Reference.Folder("llama"), "config.json"), folder["config.json"]);
         Should.Throw<Peft.Checkpoints.CheckpointException>(() => CausalLM.FromPretrained(folder)).Message.ShouldContain("model.safetensors");
-        File.WriteAllText(Path.Combine(folder, "config.json"), "[1]");
+        File.WriteAllText(folder["config.json"], "[1]");
         Should.Throw<ModelFolderException>(() => CausalLM.FromPretrained(folder));
     }
 

@@ -5,7 +5,7 @@ namespace Peft.Models.Tests;
 /// <summary>Batches in parts that run at the same time.</summary>
 public sealed class ParallelTrainingTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-parallel-").FullName;
+    private readonly TemporaryFolder folder = new();
 
     [Theory]
     [InlineData("llama")]
@@ -84,9 +84,9 @@ public sealed class ParallelTrainingTests : IDisposable
     [Fact]
     public void A_resumed_run_equals_an_uninterrupted_one_bit_for_bit()
     {
-        var options = new TrainingOptions { ParallelParts = 2, OutputFolder = Path.Combine(folder, "whole"), SaveEverySteps = 2, KeepCheckpoints = null };
+        var options = new TrainingOptions { ParallelParts = 2, OutputFolder = folder["whole"], SaveEverySteps = 2, KeepCheckpoints = null };
         var whole = Train("llama", options);
-        var resumed = Train("llama", options with { OutputFolder = Path.Combine(folder, "resumed"), ResumeFrom = Path.Combine(folder, "whole", "checkpoint-2") });
+        var resumed = Train("llama", options with { OutputFolder = folder["resumed"], ResumeFrom = Path.Combine(folder, "whole", "checkpoint-2") });
         resumed.Losses.ShouldBe(whole.Losses);
     }
 
@@ -124,5 +124,5 @@ public sealed class ParallelTrainingTests : IDisposable
         return randint(2, 30, [rows, length], generator: generator);
     }
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 }

@@ -39,12 +39,5 @@ internal static class Reference
         return file.Keys.ToDictionary(key => key, key => file.Read(key));
     }
 
-    public static double Difference(this Tensor actual, Tensor expected)
-    {
-        actual.shape.ShouldBe(expected.shape);
-        using var difference = actual.to(float64).sub(expected.to(float64)).abs().max();
-        return difference.item<double>();
-    }
-
     public static List<int> Ids(this Tensor ids) => [.. ids.to(int64).contiguous().cpu().data<long>().Select(id => (int)id)];
 }

@@ -5,7 +5,7 @@ namespace Peft.Models.Tests;
 
 public sealed class ResizingTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly IDisposable grad = no_grad();
 
@@ -13,7 +13,7 @@ public sealed class ResizingTests : IDisposable
     {
         grad.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, true);
+        folder.Dispose();
     }
 
     private static Tensor Head(CausalLM model) => model.Head.Weight;

@@ -6,7 +6,7 @@ namespace Peft.Models.Tests;
 
 public sealed class SavingTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly IDisposable grad = no_grad();
 
@@ -14,10 +14,10 @@ public sealed class SavingTests : IDisposable
     {
         grad.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, true);
+        folder.Dispose();
     }
 
-    private string Into(string name) => Path.Combine(folder, name);
+    private string Into(string name) => folder[name];
 
     public static TheoryData<string> Decoders => [.. GenerationTests.Bases];
 

@@ -13,9 +13,9 @@ public sealed class Seq2SeqTests : IDisposable
 
     private static readonly GenerationOptions Greedy = new() { DoSample = false };
 
-    private readonly string folder = Directory.CreateTempSubdirectory("peft").FullName;
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => Directory.Delete(folder, true);
+    public void Dispose() => folder.Dispose();
 
     public static TheoryData<string> Bases => ["t5", "t5-gated"];
 
@@ -119,12 +119,12 @@ public sealed class Seq2SeqTests : IDisposable
         // As T5 1.1 is published, and as newer versions of transformers write it.
         var config = ModelConfig.FromFolder(Reference.Folder("t5-gated"));
         config = newer ? config : config.With("tie_word_embeddings", false).With("scale_decoder_outputs", null);
-        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToString());
+        File.WriteAllText(folder["config.json"], config.ToString());
         using var files = ShardedCheckpoint.Open(Reference.Folder("t5-gated"));
         var tensors = files.Tensors.Keys.ToDictionary(key => key, key => files.Read(key));
         tensors["lm_head.weight"] = tensors["shared.weight"] * 2;
         tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"];
-        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), tensors);
+        SafetensorsWriter.Write(folder["model.safetensors"], tensors);
 
         using var tied = Load("t5-gated");
         using var apart = Seq2SeqLM.FromPretrained(folder);

@@ -4,12 +4,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Prefix.Tests;
 
-/// <summary>Small random models, and a tokenizer that gives each letter a number.</summary>
+/// <summary>Small random models, and a tokenizer of their vocabulary.</summary>
 internal static class Tiny
 {
     // Tensors of these sizes are shared out at a loss, the more so where other programs run on the same cores.
     [ModuleInitializer]
     internal static void UseOneThread() => set_num_threads(1);
+
+    private const int Vocabulary = 64;
 
     private const string Sizes = """
         "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48, "initializer_range": 0.3,
@@ -42,17 +44,8 @@ internal static class Tiny
     public static Tensor Ids(int rows, int length, int seed = 0)
     {
         var random = new Random(seed);
-        return tensor(Enumerable.Range(0, rows * length).Select(_ => (long)random.Next(3, 64)).ToArray(), [rows, length]);
+        return tensor(Enumerable.Range(0, rows * length).Select(_ => (long)random.Next(3, Vocabulary)).ToArray(), [rows, length]);
     }
 
-    public static ITokenizer Tokenizer { get; } = new Letters();
-
-    private sealed class Letters : ITokenizer
-    {
-        public IReadOnlyList<int> Encode(string text, bool addSpecialTokens = true) => [.. (addSpecialTokens ? new[] { 1 } : []).Concat(text.Select(letter => 3 + letter % 61))];
-        public string Decode(IEnumerable<int> ids, bool skipSpecialTokens = true) => string.Concat(ids.Select(id => (char)id));
-        public int? BeginOfSequenceId => 1;
-        public int? EndOfSequenceId => 2;
-        public int? PadId => 0;
-    }
+    public static ITokenizer Tokenizer { get; } = new CharacterTokenizer(Vocabulary);
 }

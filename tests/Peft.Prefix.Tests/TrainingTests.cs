@@ -9,7 +9,7 @@ public sealed class TrainingTests : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly CausalLM model = Tiny.Llama();
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
 
     public static TheoryData<string> Methods => ["PROMPT_TUNING", "P_TUNING", "LSTM", "PREFIX_TUNING", "PROJECTION", "CARTRIDGE", "ADAPTION_PROMPT", "CPT", "MULTITASK_PROMPT_TUNING"];
 
@@ -17,7 +17,7 @@ public sealed class TrainingTests : IDisposable
     {
         model.Dispose();
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     private static AdapterOptions Options(string method) => method switch
@@ -36,7 +36,7 @@ public sealed class TrainingTests : IDisposable
     [Theory, MemberData(nameof(Methods))]
     public void Training_lowers_the_loss_and_leaves_the_model_alone_and_the_file_brings_it_back(string method)
     {
-        var before = model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.clone());
+        var before = model.Bits();
         var batch = new Batch { InputIds = Tiny.Ids(4, 12), Labels = Tiny.Ids(4, 12) };
         Tensor logits;
         using (var peft = model.ApplyAdapter(Options(method)))
@@ -54,7 +54,7 @@ public sealed class TrainingTests : IDisposable
                 optimizer.Step();
             }
             Loss(batch).ShouldBeLessThan(first - 0.05f);
-            model.state_dict().Where(pair => !pair.Value.bytes.SequenceEqual(before[pair.Key].bytes)).Select(pair => pair.Key).ShouldBeEmpty();
+            model.ShouldHaveBits(before);
             peft.SaveAdapter(folder);
             using var _ = no_grad();
             logits = model.forward(batch.InputIds);
@@ -62,7 +62,7 @@ public sealed class TrainingTests : IDisposable
         using var loaded = model.ApplyAdapter(folder, trainable: true);
         using var again = loaded.Tasks(1);
         using var none = no_grad();
-        (model.forward(batch.InputIds) - logits).abs().max().item<float>().ShouldBeLessThan(1e-4f);
+        model.forward(batch.InputIds).Difference(logits).ShouldBeLessThan(1e-4);
         loaded.Trainables.ShouldNotBeEmpty();
 
         float Loss(Batch of)
@@ -82,7 +82,7 @@ public sealed class TrainingTests : IDisposable
         var plain = Gradients();
         model.CheckpointActivations = true;
         var again = Gradients();
-        foreach (var (a, b) in plain.Zip(again)) (a - b).abs().max().item<float>().ShouldBeLessThan(1e-5f);
+        foreach (var (a, b) in plain.Zip(again)) a.Difference(b).ShouldBeLessThan(1e-5);
 
         List<Tensor> Gradients()
         {
@@ -118,20 +118,20 @@ public sealed class TrainingTests : IDisposable
             peft.SaveAdapter(folder, "default");
             peft.SaveAdapter(folder, "second");
         }
-        CartridgeExtensions.Compose([folder, Path.Combine(folder, "second")], Path.Combine(folder, "both"));
-        using var both = model.ApplyAdapter(Path.Combine(folder, "both"));
+        CartridgeExtensions.Compose([folder, folder["second"]], folder["both"]);
+        using var both = model.ApplyAdapter(folder["both"]);
         var joined = model.forward(ids);
         both.Find("default").Options.ShouldBeOfType<CartridgeOptions>().VirtualTokens.ShouldBe(15);
-        both.LoadAdapter(folder, "a").LoadAdapter(Path.Combine(folder, "second"), "b");
+        both.LoadAdapter(folder, "a").LoadAdapter(folder["second"], "b");
         both.Activate("a", "b");
-        (model.forward(ids) - joined).abs().max().item<float>().ShouldBeLessThan(1e-4f);
+        model.forward(ids).Difference(joined).ShouldBeLessThan(1e-4);
     }
 
     [Fact]
     public void A_multitask_prompt_starts_from_a_trained_one()
     {
         using (var source = model.ApplyMultitaskPrompt(tasks: 3, virtualTokens: 4)) source.SaveAdapter(folder);
-        var file = Path.Combine(folder, AdapterCheckpoint.FileName);
+        var file = folder[AdapterCheckpoint.FileName];
         using var saved = Peft.Checkpoints.SafetensorsFile.Open(file);
         Start(MultitaskInitialization.OneTask, 2)["prefix_task_rows"].equal(saved.Read("prefix_task_rows").narrow(0, 2, 1)).all().item<bool>().ShouldBeTrue();
         Start(MultitaskInitialization.AverageOfTasks, 0)["prefix_task_cols"].allclose(saved.Read("prefix_task_cols").mean([0], keepdim: true)).ShouldBeTrue();

@@ -1,4 +1,4 @@
-// Trains a small network and says on standard output what it is doing, so that a test can kill it at a chosen moment.
+// Trains a small network and says on standard output what it is doing, so that a test can kill it at a chosen moment; after each step it waits for a line on standard input, or its end.
 // Arguments: the output folder. Goes on from the last checkpoint there, if any. At the end writes result.txt into the folder.
 using System.Globalization;
 using Peft;

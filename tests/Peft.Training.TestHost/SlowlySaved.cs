@@ -27,12 +27,12 @@ public sealed class SlowlySaved(ITrainable model) : ITrainable
     }
 }
 
-/// <summary>Announces each step.</summary>
+/// <summary>Announces each step, and waits for a line, so that a run that is to be killed goes no further than the next step.</summary>
 public sealed class Narrator : ITrainerCallback
 {
     public void OnStepEnd(TrainingProgress progress, TrainerControl control)
     {
         Console.WriteLine("step");
-        Thread.Sleep(2);
+        Console.ReadLine();
     }
 }

@@ -12,7 +12,7 @@ namespace Peft.Behaviour.Tests.PublicApi;
 [Collection(Alone.Name)]   // it changes the process's current folder
 public sealed class ApiWalkTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-walk-").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly SortedDictionary<string, string> failures = new(StringComparer.Ordinal);
 
     private static readonly DocumentedExceptions Documented = new();
@@ -43,9 +43,9 @@ public sealed class ApiWalkTests : IDisposable
     public ApiWalkTests()
     {
         using var model = SmallModel.Create();
-        model.SavePretrained(Path.Combine(folder, "model"));
-        File.WriteAllText(Path.Combine(folder, "file"), "no file of ours");
-        Directory.CreateDirectory(Path.Combine(folder, "tokenizer"));
+        model.SavePretrained(folder["model"]);
+        File.WriteAllText(folder["file"], "no file of ours");
+        Directory.CreateDirectory(folder["tokenizer"]);
         File.Copy(Path.Combine(AppContext.BaseDirectory, "tokenizer.json"), Path.Combine(folder, "tokenizer", "tokenizer.json"));
     }
 
@@ -58,7 +58,7 @@ public sealed class ApiWalkTests : IDisposable
         var offline = Environment.GetEnvironmentVariable("HF_HUB_OFFLINE");
         var here = Environment.CurrentDirectory;
         Environment.SetEnvironmentVariable("HF_HUB_OFFLINE", "1");
-        Environment.CurrentDirectory = Directory.CreateDirectory(Path.Combine(folder, "here")).FullName;   // relative paths
+        Environment.CurrentDirectory = Directory.CreateDirectory(folder["here"]).FullName;   // relative paths
         try
         {
             Walk(ApiMembers.Types.First(type => type.FullName == name));
@@ -186,5 +186,5 @@ public sealed class ApiWalkTests : IDisposable
         _ => value.GetType().Name,
     };
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 }

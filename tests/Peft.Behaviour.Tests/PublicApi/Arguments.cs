@@ -30,7 +30,7 @@ internal sealed class Arguments(World world, string folder)
         if (type == typeof(Parameter)) return new Parameter(randn(2, 3));
         if (type == typeof(Device)) return CPU;
         if (type == typeof(CancellationToken)) return CancellationToken.None;
-        if (type == typeof(ITokenizer)) return new CharacterTokenizer();
+        if (type == typeof(ITokenizer)) return new CharacterTokenizer(SmallModel.Vocabulary);
         if (type == typeof(ILogitsProcessor)) return new SameScores();
         if (type == typeof(TextWriter)) return new StringWriter();
         if (type == typeof(Stream)) return new MemoryStream();

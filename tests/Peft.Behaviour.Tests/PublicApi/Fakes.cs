@@ -6,20 +6,6 @@ using static TorchSharp.torch;
 
 namespace Peft.Behaviour.Tests.PublicApi;
 
-/// <summary>Characters as tokens.</summary>
-internal sealed class CharacterTokenizer : ITokenizer
-{
-    public int? BeginOfSequenceId => 1;
-
-    public int? EndOfSequenceId => 2;
-
-    public int? PadId => 0;
-
-    public IReadOnlyList<int> Encode(string text, bool addSpecialTokens = true) => [.. text.Select(letter => 3 + letter % (SmallModel.Vocabulary - 3))];
-
-    public string Decode(IEnumerable<int> ids, bool skipSpecialTokens = true) => string.Concat(ids.Select(id => (char)('a' + id % 26)));
-}
-
 /// <summary>Refuses to be reached.</summary>
 internal sealed class NoNetwork : HttpMessageHandler
 {

@@ -10,7 +10,7 @@ namespace Peft.Behaviour.Tests.PublicApi;
 /// <summary>Every option of every record, set to values that nobody should give: what uses the record works, or says which option is wrong.</summary>
 public sealed class OptionWalkTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-options-").FullName;
+    private readonly TemporaryFolder folder = new();
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly List<string> failures = [];
 
@@ -27,7 +27,7 @@ public sealed class OptionWalkTests : IDisposable
     public void Dispose()
     {
         scope.Dispose();
-        Directory.Delete(folder, recursive: true);
+        folder.Dispose();
     }
 
     public static TheoryData<string> Methods => [.. Sample.Methods];
@@ -62,7 +62,7 @@ public sealed class OptionWalkTests : IDisposable
     {
         using var model = SmallModel.Create();
         using var peft = model.ApplyLora(rank: 2);
-        var data = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(), 8);
+        var data = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(SmallModel.Vocabulary), 8);
         Walk(new TrainingOptions { BatchSize = 2, MaxSteps = 2 }, options => new Trainer(peft, data, options) { Evaluation = data, Callbacks = [new StopsSoon()] }.Train());
         Walk(new AdamWOptions(), options => new Trainer(peft, data, new TrainingOptions { BatchSize = 2, MaxSteps = 1, Optimizer = options }).Train());
     }
@@ -70,8 +70,8 @@ public sealed class OptionWalkTests : IDisposable
     [Fact]
     public void Options_of_loading()
     {
-        using (var model = SmallModel.Create()) model.SavePretrained(Path.Combine(folder, "model"));
-        Walk(new LoadOptions { Hub = new HubOptions { Offline = true, CacheFolder = folder } }, options => SequenceClassifier.FromPretrained(Path.Combine(folder, "model"), options).Dispose());
+        using (var model = SmallModel.Create()) model.SavePretrained(folder["model"]);
+        Walk(new LoadOptions { Hub = new HubOptions { Offline = true, CacheFolder = folder } }, options => SequenceClassifier.FromPretrained(folder["model"], options).Dispose());
     }
 
     private sealed class StopsSoon : ITrainerCallback

@@ -21,7 +21,7 @@ internal sealed class World : IDisposable
         peft.Add("second", new Ia3Options());
         var tokenizer = Tokenizer.FromPretrained(Path.Combine(folder, "tokenizer"));
         tokenizer.ChatTemplate = ChatTemplate.Parse("{{ messages[0].content }}");
-        var text = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(), 8);
+        var text = TextDataset.FromText(string.Concat(Enumerable.Repeat("some text ", 20)), new CharacterTokenizer(SmallModel.Vocabulary), 8);
         var prompted = SmallModel.Create().ApplyPrefixTuning(2);
         object[] seeds =
         [
@@ -33,7 +33,7 @@ internal sealed class World : IDisposable
             ChatTemplate.Parse("{% for m in messages %}{{ m.content }}{% endfor %}"), new CausalLMChatClient(plain, tokenizer),
             new HubClient(new HubOptions { Endpoint = "https://hub.invalid", CacheFolder = Path.Combine(folder, "cache"), Handler = new NoNetwork(), Retries = 0 }),
             new Batch { InputIds = SmallModel.Ids(2), Labels = SmallModel.Ids(2) }, new KeyValueCache(), new FlatParameters(peft.Trainables),
-            new InstructionDataset([new("a question", "an answer")], new CharacterTokenizer()),
+            new InstructionDataset([new("a question", "an answer")], new CharacterTokenizer(SmallModel.Vocabulary)),
         ];
         foreach (var seed in seeds) Harvest(seed, depth: 5);
     }

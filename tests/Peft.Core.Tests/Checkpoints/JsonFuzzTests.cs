@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Peft.Checkpoints;
-using Peft.Core.Tests.Data;
 using Peft.Core.Tests.FineTuning;
 using Peft.Core.Tests.Training;
 using static TorchSharp.torch;
@@ -19,12 +18,12 @@ public sealed class JsonFuzzTests : IDisposable
     [Fact]
     public void An_index_of_shards()
     {
-        using var scope = new DisposeScopeHolder();
+        using var scope = TorchSharp.torch.NewDisposeScope();
         var weights = Enumerable.Range(0, 4).ToDictionary(i => $"layer.{i}", i => ones(8));
-        ShardedCheckpointWriter.Write(folder.Path, weights, 40);
+        ShardedCheckpointWriter.Write(folder, weights, 40);
         Damaged(folder["model.safetensors.index.json"], 1, () =>
         {
-            using var checkpoint = ShardedCheckpoint.Open(folder.Path);
+            using var checkpoint = ShardedCheckpoint.Open(folder);
             foreach (var tensor in Samples.ReadAll(checkpoint).Values) tensor.Dispose();
         });
     }
@@ -61,8 +60,8 @@ public sealed class JsonFuzzTests : IDisposable
     public void The_configuration_of_an_adapter(string method)
     {
         using var model = Tower.Create();
-        using (var peft = method == "FULL" ? model.ApplyFull() : model.ApplyPartial("layers.-1", "norm")) peft.SaveAdapter(folder.Path);
-        Damaged(folder[AdapterConfig.FileName], 1, () => model.ApplyAdapter(folder.Path).Dispose());
+        using (var peft = method == "FULL" ? model.ApplyFull() : model.ApplyPartial("layers.-1", "norm")) peft.SaveAdapter(folder);
+        Damaged(folder[AdapterConfig.FileName], 1, () => model.ApplyAdapter(folder).Dispose());
     }
 
     /// <summary>Opens a file damaged in many ways.</summary>

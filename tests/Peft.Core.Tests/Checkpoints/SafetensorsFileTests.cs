@@ -6,7 +6,7 @@ namespace Peft.Core.Tests.Checkpoints;
 public sealed class SafetensorsFileTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
-    private readonly DisposeScopeHolder scope = new();
+    private readonly TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
 
     public void Dispose()
     {

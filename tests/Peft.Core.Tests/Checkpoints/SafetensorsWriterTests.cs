@@ -7,7 +7,7 @@ namespace Peft.Core.Tests.Checkpoints;
 public sealed class SafetensorsWriterTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
-    private readonly DisposeScopeHolder scope = new();
+    private readonly TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
 
     public void Dispose()
     {
@@ -109,5 +109,5 @@ public sealed class SafetensorsWriterTests : IDisposable
 
     [Fact]
     public void A_folder_in_the_way_is_an_error_that_names_it()
-        => Should.Throw<CheckpointException>(() => SafetensorsWriter.Write(folder.Path, new Dictionary<string, Tensor>())).Path.ShouldBe(folder.Path);
+        => Should.Throw<CheckpointException>(() => SafetensorsWriter.Write(folder, new Dictionary<string, Tensor>())).Path.ShouldBe(folder);
 }

@@ -6,7 +6,7 @@ namespace Peft.Core.Tests.Checkpoints;
 public sealed class ShardedCheckpointTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
-    private readonly DisposeScopeHolder scope = new();
+    private readonly TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
 
     private readonly Dictionary<string, Tensor> weights = new()
     {
@@ -25,7 +25,7 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void Weights_below_the_limit_are_one_file()
     {
-        ShardedCheckpointWriter.Write(folder.Path, weights);
+        ShardedCheckpointWriter.Write(folder, weights);
         folder.FileNames.ShouldBe(["model.safetensors"]);
         SameAsWeights();
     }
@@ -33,7 +33,7 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void Weights_above_the_limit_are_split_and_indexed_as_transformers_does()
     {
-        ShardedCheckpointWriter.Write(folder.Path, weights, maxShardBytes: 24);
+        ShardedCheckpointWriter.Write(folder, weights, maxShardBytes: 24);
         folder.FileNames.ShouldBe([
             "model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors", "model.safetensors.index.json"]);
         // embed (32 bytes) is over the limit and stands alone; b and a (14 bytes) share a shard that head (16) would overfill.
@@ -62,8 +62,8 @@ public sealed class ShardedCheckpointTests : IDisposable
     public void A_second_save_leaves_no_file_of_the_first(long firstLimit, long secondLimit)
     {
         folder.Write("model-notes.txt", "mine"u8);
-        ShardedCheckpointWriter.Write(folder.Path, weights.ToDictionary(pair => pair.Key, pair => pair.Value + 1), firstLimit);
-        ShardedCheckpointWriter.Write(folder.Path, weights, secondLimit);
+        ShardedCheckpointWriter.Write(folder, weights.ToDictionary(pair => pair.Key, pair => pair.Value + 1), firstLimit);
+        ShardedCheckpointWriter.Write(folder, weights, secondLimit);
         SameAsWeights();
         folder.FileNames.ShouldContain("model-notes.txt");
         folder.FileNames.Count().ShouldBe(secondLimit > 62 ? 2 : secondLimit == 40 ? 4 : 5);
@@ -72,10 +72,10 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void A_failed_save_leaves_the_first_one()
     {
-        ShardedCheckpointWriter.Write(folder.Path, weights, 24);
+        ShardedCheckpointWriter.Write(folder, weights, 24);
         var before = folder.FileNames.ToList();
         var bad = new Dictionary<string, Tensor> { ["x"] = ones(6), ["half\uD800"] = ones(6) };
-        Should.Throw<ArgumentException>(() => ShardedCheckpointWriter.Write(folder.Path, bad, 24));
+        Should.Throw<ArgumentException>(() => ShardedCheckpointWriter.Write(folder, bad, 24));
         folder.FileNames.ShouldBe(before);
         SameAsWeights();
     }
@@ -83,8 +83,8 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void No_tensors_at_all_are_one_empty_file()
     {
-        ShardedCheckpointWriter.Write(folder.Path, new Dictionary<string, Tensor>());
-        using var checkpoint = ShardedCheckpoint.Open(folder.Path);
+        ShardedCheckpointWriter.Write(folder, new Dictionary<string, Tensor>());
+        using var checkpoint = ShardedCheckpoint.Open(folder);
         checkpoint.Tensors.ShouldBeEmpty();
     }
 
@@ -120,7 +120,7 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void A_folder_without_weights_says_what_was_looked_for()
     {
-        var error = Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder.Path));
+        var error = Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder));
         error.Message.ShouldContain("model.safetensors.index.json");
         Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder["nowhere"]));
     }
@@ -128,8 +128,8 @@ public sealed class ShardedCheckpointTests : IDisposable
     [Fact]
     public void A_missing_tensor_is_named()
     {
-        ShardedCheckpointWriter.Write(folder.Path, weights);
-        using var checkpoint = ShardedCheckpoint.Open(folder.Path);
+        ShardedCheckpointWriter.Write(folder, weights);
+        using var checkpoint = ShardedCheckpoint.Open(folder);
         Should.Throw<CheckpointException>(() => checkpoint.Read("tail")).Message.ShouldContain("no tensor 'tail'");
         Should.Throw<CheckpointException>(() => checkpoint.CopyInto("tail", ones(1))).Message.ShouldContain("no tensor 'tail'");
     }
@@ -137,12 +137,12 @@ public sealed class ShardedCheckpointTests : IDisposable
     private void Refused(string index, string fault)
     {
         File.WriteAllText(folder["model.safetensors.index.json"], index);
-        Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder.Path)).Message.ShouldContain(fault);
+        Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder)).Message.ShouldContain(fault);
     }
 
     private void SameAsWeights()
     {
-        using var checkpoint = ShardedCheckpoint.Open(folder.Path);
+        using var checkpoint = ShardedCheckpoint.Open(folder);
         checkpoint.Tensors.Keys.ShouldBe(weights.Keys, ignoreOrder: true);
         foreach (var (name, expected) in weights)
         {

@@ -1,7 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
 using FsCheck.Xunit;
-using Peft.Core.Tests.Training;
 using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Data;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Peft.Core.Tests.MetricTests;
+namespace Peft.Core.Tests.Metrics;
 
 /// <summary>Values that scikit-learn 1.9, SciPy 1.17, seqeval 1.2 and SQuAD's script (as transformers 5.12 has it) computed: <c>Data/make_metrics.py</c>.</summary>
 public class MetricsTests
@@ -10,7 +10,12 @@ public class MetricsTests
 
     private static readonly JsonObject Values = JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Data", "metrics.json")))!.AsObject();
 
-    private static IEnumerable<JsonObject> Cases(string kind) => Values[kind]!.AsArray().Select(each => each!.AsObject());
+    private static JsonObject[] Cases(string kind)
+    {
+        JsonObject[] cases = [.. Values[kind]!.AsArray().Select(each => each!.AsObject())];
+        cases.ShouldNotBeEmpty();
+        return cases;
+    }
 
     private static T Of<T>(JsonObject values, string name) => values[name].Deserialize<T>()!;
 

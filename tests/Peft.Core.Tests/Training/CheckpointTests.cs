@@ -48,7 +48,7 @@ public sealed class CheckpointTests : IDisposable
         Names().ShouldBe(["checkpoint-3", "checkpoint-7", "checkpoint-8"]);
         result.BestCheckpoint.ShouldBe(folder["checkpoint-3"]);
         result.LastCheckpoint.ShouldBe(folder["checkpoint-8"]);
-        Trainer.FindLastCheckpoint(folder.Path).ShouldBe(folder["checkpoint-8"]);
+        Trainer.FindLastCheckpoint(folder).ShouldBe(folder["checkpoint-8"]);
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class CheckpointTests : IDisposable
         var error = Should.Throw<Peft.Checkpoints.CheckpointException>(() => new Trainer(model, Runs.Rows(8), new() { MaxSteps = 5, OutputFolder = folder.Path, SaveEverySteps = 1 }).Train());
         error.Message.ShouldStartWith($"{folder["checkpoint-3"]}: could not be written or replaced (No space left on device)");
         Names().ShouldBe(["checkpoint-1", "checkpoint-2"]);
-        Trainer.FindLastCheckpoint(folder.Path).ShouldBe(folder["checkpoint-2"]);
+        Trainer.FindLastCheckpoint(folder).ShouldBe(folder["checkpoint-2"]);
         new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 5, OutputFolder = folder.Path, SaveEverySteps = 1, ResumeFrom = folder["checkpoint-2"] }).Train().Steps.ShouldBe(5);
         Names().ShouldBe(["checkpoint-4", "checkpoint-5"]);
     }
@@ -108,7 +108,7 @@ public sealed class CheckpointTests : IDisposable
         new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 1, OutputFolder = folder.Path }).Train();
         Directory.CreateDirectory(folder[".peft-dead.writing"]);
         File.WriteAllText(folder[".peft-dead.writing/trainer_state.json"], "{");
-        Trainer.FindLastCheckpoint(folder.Path).ShouldBe(folder["checkpoint-1"]);
+        Trainer.FindLastCheckpoint(folder).ShouldBe(folder["checkpoint-1"]);
         new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxSteps = 2, OutputFolder = folder.Path, ResumeFrom = folder["checkpoint-1"] }).Train();
         Names().ShouldBe(["checkpoint-1", "checkpoint-2"]);
     }
@@ -244,5 +244,5 @@ public sealed class CheckpointTests : IDisposable
 
     private static string Message(Trainer trainer) => Should.Throw<TrainingException>(() => trainer.Train()).Message;
 
-    private IEnumerable<string> Names() => Directory.GetDirectories(folder.Path).Select(path => Path.GetFileName(path)).Order();
+    private IEnumerable<string> Names() => Directory.GetDirectories(folder).Select(path => Path.GetFileName(path)).Order();
 }

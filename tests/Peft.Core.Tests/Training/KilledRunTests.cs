@@ -4,25 +4,25 @@ namespace Peft.Core.Tests.Training;
 
 public sealed class KilledRunTests : IDisposable
 {
-    private readonly string root = Directory.CreateTempSubdirectory("peft-killed-").FullName;
+    private readonly TemporaryFolder root = new();
 
     [Fact]
     public async Task A_run_killed_at_any_moment_ends_with_the_numbers_of_an_uninterrupted_one()
     {
-        var whole = Path.Combine(root, "whole");
+        var whole = root["whole"];
         (await RunUntil(whole, null, 0)).ShouldBeFalse();
         var expected = await File.ReadAllTextAsync(Path.Combine(whole, "result.txt"));
         expected.ShouldStartWith("49 steps");
 
         // (what to wait for, how often, how long to wait after it): before the first checkpoint, between steps, within the writing
-        // of the adapter and of the training state, after the rename.
+        // of the adapter and of the training state, after the rename. However late the kill, the run stops at its next step.
         var random = new Random(20);
         (string Line, int Count, int Milliseconds)[] kills =
         [
-            ("step", 2, 0), ("saving", 1, random.Next(15)), ("step", 6, 1), ("saving", 1, 20 + random.Next(25)),
-            ("step", 1 + random.Next(8), random.Next(3)), ("saving", 2, 20 + random.Next(25)), ("saving", 2, 45),
+            ("step", 2, 0), ("saving", 1, random.Next(15)), ("step", 6, 0), ("saving", 1, 20 + random.Next(25)),
+            ("step", 1 + random.Next(8), 0), ("saving", 2, 20 + random.Next(25)), ("saving", 2, 45),
         ];
-        var broken = Path.Combine(root, "broken");
+        var broken = root["broken"];
         foreach (var (line, count, milliseconds) in kills) (await RunUntil(broken, line, count, milliseconds)).ShouldBeTrue();
         (await RunUntil(broken, null, 0)).ShouldBeFalse();
         (await File.ReadAllTextAsync(Path.Combine(broken, "result.txt"))).ShouldBe(expected);
@@ -39,9 +39,9 @@ public sealed class KilledRunTests : IDisposable
     {
         // Only a file size limit of the system makes a real write fail halfway, and Windows has none.
         if (OperatingSystem.IsWindows()) return;
-        var whole = Path.Combine(root, "whole");
+        var whole = root["whole"];
         (await RunUntil(whole, null, 0)).ShouldBeFalse();
-        var folder = Path.Combine(root, "full");
+        var folder = root["full"];
         (await RunUntil(folder, "saving", 3)).ShouldBeTrue();
         var last = Trainer.FindLastCheckpoint(folder).ShouldNotBeNull();
         var files = Directory.GetFiles(last).ToDictionary(path => path, File.ReadAllBytes);
@@ -49,6 +49,7 @@ public sealed class KilledRunTests : IDisposable
         // Six blocks of 512 bytes: the model's 932 bytes fit, the 3,420 of the training state do not.
         using (var process = Process.Start(Host(folder, mostBlocks: 6))!)
         {
+            process.StandardInput.Close();
             var output = process.StandardOutput.ReadToEndAsync();
             var errors = await process.StandardError.ReadToEndAsync();
             await output;
@@ -65,7 +66,7 @@ public sealed class KilledRunTests : IDisposable
         (await File.ReadAllTextAsync(Path.Combine(folder, "result.txt"))).ShouldBe(await File.ReadAllTextAsync(Path.Combine(whole, "result.txt")));
     }
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => root.Dispose();
 
     /// <summary>Runs the host to its end, or kills it (SIGKILL) some time after it has written a line for the n-th time.</summary>
     /// <returns>Whether it was killed.</returns>
@@ -75,7 +76,11 @@ public sealed class KilledRunTests : IDisposable
         var errors = process.StandardError.ReadToEndAsync();
         while (await process.StandardOutput.ReadLineAsync() is { } output)
         {
-            if (output != line || --count > 0) continue;
+            if (output != line || --count > 0)
+            {
+                if (output == "step") await process.StandardInput.WriteLineAsync();
+                continue;
+            }
             await Task.Delay(milliseconds);
             process.Kill();
             await process.WaitForExitAsync();
@@ -91,7 +96,7 @@ public sealed class KilledRunTests : IDisposable
     private static ProcessStartInfo Host(string folder, int? mostBlocks = null)
     {
         var dotnet = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
-        var start = new ProcessStartInfo(mostBlocks is null ? dotnet : "/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(mostBlocks is null ? dotnet : "/bin/sh") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         if (mostBlocks is not null)
         {
             // The signal that goes with the limit would end the process; the runtime's own mapped memory counts as a file.

@@ -15,7 +15,7 @@ public sealed class LogTests : IDisposable
         var losses = new List<float>();
         var result = new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 3, LogEverySteps = 1, TensorBoardFolder = folder.Path }) { Evaluation = Runs.Rows(4) }
             .Train(new Listener<TrainingProgress>(step => losses.Add((float)step.Loss)));
-        var scalars = Directory.GetFiles(folder.Path, "events.out.tfevents*").SelectMany(Scalars).ToList();
+        var scalars = Directory.GetFiles(folder, "events.out.tfevents*").SelectMany(Scalars).ToList();
         scalars.Where(scalar => scalar.Tag == "train/loss").Select(scalar => (scalar.Step, scalar.Value)).ShouldBe([(1L, losses[0]), (2L, losses[1]), (3L, losses[2])]);
         scalars.Single(scalar => scalar.Tag == "evaluation/loss" && scalar.Step == 3).Value.ShouldBe((float)result.Evaluations[^1].Loss);
     }
@@ -60,18 +60,6 @@ public sealed class LogTests : IDisposable
         var error = Should.Throw<TrainingException>(() => new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 3, JsonLogFile = "/dev/full" }).Train());
         error.Message.ShouldContain("The log /dev/full cannot be written");
         error.Message.ShouldContain("No space left on device");
-    }
-
-    [Fact]
-    public void The_error_of_a_run_comes_out_although_its_log_cannot_be_closed()
-    {
-        if (!OperatingSystem.IsLinux()) return;
-        File.CreateSymbolicLink(folder["log.jsonl"], folder["real.jsonl"]);
-        var error = Should.Throw<InvalidOperationException>(() => new Trainer(Runs.Line(), Runs.Rows(16), new() { MaxSteps = 3, LogEverySteps = 1, JsonLogFile = folder["log.jsonl"] })
-        {
-            Callbacks = [new Steps((_, _) => throw new InvalidOperationException("the real error"))],
-        }.Train());
-        error.Message.ShouldBe("the real error");
     }
 
     public void Dispose() => folder.Dispose();

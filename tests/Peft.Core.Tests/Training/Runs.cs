@@ -32,7 +32,7 @@ internal static class Runs
         return new(new TinyNetwork());
     }
 
-    public static float[] Numbers(this ITrainable model) => [.. model.Trainables.SelectMany(tensor => tensor.Value.Numbers())];
+    public static float[] Numbers(this ITrainable model) => [.. model.Trainables.SelectMany(tensor => tensor.Value.Values<float>())];
 }
 
 internal sealed class Line : nn.Module<Tensor, Tensor>, ILossModel

@@ -4,16 +4,16 @@ namespace Peft.Models.Tests;
 
 public sealed class GenerationFileTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("peft-").FullName;
+    private readonly TemporaryFolder folder = new();
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 
     private static ModelConfig File(string json) => ModelConfig.Parse(json, "generation_config.json");
 
     private CausalLM Stories(string generation)
     {
-        foreach (var file in Directory.EnumerateFiles(Reference.Stories)) System.IO.File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
-        System.IO.File.WriteAllText(Path.Combine(folder, "generation_config.json"), generation);
+        foreach (var file in Directory.EnumerateFiles(Reference.Stories)) System.IO.File.Copy(file, folder[Path.GetFileName(file)], overwrite: true);
+        System.IO.File.WriteAllText(folder["generation_config.json"], generation);
         return CausalLM.FromPretrained(folder);
     }
 

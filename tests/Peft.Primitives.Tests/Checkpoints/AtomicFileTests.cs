@@ -1,5 +1,4 @@
 using Peft.Checkpoints;
-using Peft.Core.Tests.Checkpoints;
 
 namespace Peft.Primitives.Tests.Checkpoints;
 

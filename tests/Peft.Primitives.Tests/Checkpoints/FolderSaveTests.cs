@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Peft.Checkpoints;
-using Peft.Core.Tests.Checkpoints;
 
 namespace Peft.Primitives.Tests.Checkpoints;
 
@@ -126,7 +125,7 @@ public sealed partial class FolderSaveTests : IDisposable
         }
         Save("2");
         ShouldHold("2");
-        Directory.EnumerateFileSystemEntries(folder.Path, ".peft-dead*", SearchOption.AllDirectories).ShouldBeEmpty();
+        Directory.EnumerateFileSystemEntries(folder, ".peft-dead*", SearchOption.AllDirectories).ShouldBeEmpty();
         living.WriteText("a", "3");
         living.WriteText("deep/b", "3");
         living.Commit();
@@ -154,7 +153,7 @@ public sealed partial class FolderSaveTests : IDisposable
             if (thread >= 2) ShouldHold($"{thread}.19", Path.Combine(Target, $"named-{thread}"));
         }
         Save("last");
-        Directory.EnumerateFileSystemEntries(folder.Path, ".peft-*", SearchOption.AllDirectories).ShouldBeEmpty();
+        Directory.EnumerateFileSystemEntries(folder, ".peft-*", SearchOption.AllDirectories).ShouldBeEmpty();
     }
 
     [Fact]
@@ -248,7 +247,7 @@ public sealed partial class FolderSaveTests : IDisposable
     private void AsNobody(Action action, string[] writable)
     {
         const int Nobody = 65534;
-        string[] all = [folder.Path, .. Directory.GetDirectories(folder.Path, "*", SearchOption.AllDirectories)];
+        string[] all = [folder.Path, .. Directory.GetDirectories(folder, "*", SearchOption.AllDirectories)];
         foreach (var path in all)
         {
             if (Environment.IsPrivilegedProcess) UnixFiles.TryChangeOwner(path, writable.Contains(path) ? Nobody : 0u, 0).ShouldBeTrue();
@@ -293,7 +292,7 @@ public sealed partial class FolderSaveTests : IDisposable
         File.ReadAllText(Path.Combine(path ?? Target, "deep", "b")).ShouldBe(content);
     }
 
-    private IEnumerable<string> Entries() => Directory.EnumerateFileSystemEntries(folder.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    private IEnumerable<string> Entries() => Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
 
     [LibraryImport("libc", EntryPoint = "setfsuid")]
     private static partial int SetFileUser(int user);

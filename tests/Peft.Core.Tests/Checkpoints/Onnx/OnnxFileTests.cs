@@ -1,13 +1,13 @@
 using Peft.Checkpoints;
 using static TorchSharp.torch;
 
-namespace Peft.Core.Tests.Checkpoints;
+namespace Peft.Core.Tests.Checkpoints.Onnx;
 
 /// <summary>Files that onnx 1.20 and PyTorch's exporter wrote (Data/Onnx/make_onnx.py), with what they hold as safetensors, and files made by hand.</summary>
 public sealed class OnnxFileTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
-    private readonly DisposeScopeHolder scope = new();
+    private readonly TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
 
     public void Dispose()
     {
@@ -59,12 +59,12 @@ public sealed class OnnxFileTests : IDisposable
     [Fact]
     public void A_folder_with_an_onnx_file_is_a_checkpoint_of_its_parameters()
     {
-        File.Copy(PathOf("encoder.onnx"), Path.Combine(folder.Path, "model.onnx"));
-        using var checkpoint = ShardedCheckpoint.Open(folder.Path);
+        File.Copy(PathOf("encoder.onnx"), Path.Combine(folder, "model.onnx"));
+        using var checkpoint = ShardedCheckpoint.Open(folder);
         using var module = SafetensorsFile.Open(PathOf("encoder.safetensors"));
         checkpoint.Tensors.Count.ShouldBe(module.Keys.Count - 2);
         checkpoint.Read("layer.1.up.weight").Equals(module.Read("layer.1.up.weight")).ShouldBeTrue();
-        using var file = WeightFile.Open(Path.Combine(folder.Path, "model.onnx"));
+        using var file = WeightFile.Open(Path.Combine(folder, "model.onnx"));
         file.Tensors.Count.ShouldBe(checkpoint.Tensors.Count + 1);
     }
 

@@ -1,6 +1,6 @@
 using Peft.Checkpoints;
 
-namespace Peft.Core.Tests.Checkpoints;
+namespace Peft.Core.Tests.Checkpoints.Onnx;
 
 public sealed class OnnxHostileTests : IDisposable
 {
@@ -77,8 +77,8 @@ public sealed class OnnxHostileTests : IDisposable
         Refused([0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f], "a field that runs past its end");
         Refused([.. Enumerable.Repeat((byte)0xff, 40)], "a number of more than ten bytes");
         Refused([0x3b], "a field of kind 3");
-        Should.Throw<CheckpointException>(() => OnnxFile.Open(folder.Path)).Message.ShouldContain("is a folder");
-        Should.Throw<CheckpointException>(() => OnnxFile.Open(Path.Combine(folder.Path, "none"))).Message.ShouldContain("there is no such file");
+        Should.Throw<CheckpointException>(() => OnnxFile.Open(folder)).Message.ShouldContain("is a folder");
+        Should.Throw<CheckpointException>(() => OnnxFile.Open(Path.Combine(folder, "none"))).Message.ShouldContain("there is no such file");
     }
 
     [Fact]

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Peft.Core.Tests.Checkpoints;
+namespace Peft.Core.Tests.Checkpoints.Onnx;
 
 /// <summary>A protocol buffer, built field by field.</summary>
 internal sealed class OnnxMessage

@@ -1,13 +1,13 @@
 using Peft.Checkpoints;
 using static TorchSharp.torch;
 
-namespace Peft.Core.Tests.Checkpoints;
+namespace Peft.Core.Tests.Checkpoints.PyTorch;
 
 /// <summary>Files that PyTorch 2.6 wrote (Data/make_pytorch.py), and beside each what it holds as safetensors.</summary>
 public sealed class PyTorchFileTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
-    private readonly DisposeScopeHolder scope = new();
+    private readonly TorchSharp.DisposeScope scope = TorchSharp.torch.NewDisposeScope();
 
     public void Dispose()
     {
@@ -94,7 +94,7 @@ public sealed class PyTorchFileTests : IDisposable
     {
         void Holds(double value)
         {
-            using var checkpoint = ShardedCheckpoint.Open(folder.Path);
+            using var checkpoint = ShardedCheckpoint.Open(folder);
             checkpoint.Read("w").item<float>().ShouldBe((float)value);
         }
         void Write(string name, double value)
@@ -103,7 +103,7 @@ public sealed class PyTorchFileTests : IDisposable
             if (name.EndsWith("bin", StringComparison.Ordinal)) TorchSave.Write(folder[name], tensors);
             else SafetensorsWriter.Write(folder[name], tensors);
         }
-        Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder.Path)).Message.ShouldContain("pytorch_model.bin");
+        Should.Throw<CheckpointException>(() => ShardedCheckpoint.Open(folder)).Message.ShouldContain("pytorch_model.bin");
         Write("pytorch_model-00001-of-00001.bin", 1);
         folder.Write("pytorch_model.bin.index.json", """{"weight_map":{"w":"pytorch_model-00001-of-00001.bin"}}"""u8);
         Holds(1);

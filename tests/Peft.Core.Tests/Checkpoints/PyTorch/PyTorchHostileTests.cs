@@ -2,7 +2,7 @@ using System.IO.Compression;
 using System.Text.Json;
 using Peft.Checkpoints;
 
-namespace Peft.Core.Tests.Checkpoints;
+namespace Peft.Core.Tests.Checkpoints.PyTorch;
 
 public sealed class PyTorchHostileTests : IDisposable
 {
@@ -160,7 +160,7 @@ public sealed class PyTorchHostileTests : IDisposable
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("byteorder", "big"u8.ToArray())), "byte order is 'big'");
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("data.pkl", [])), "two entries");
         Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder["none.bin"])).Message.ShouldContain("there is no such file");
-        Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder.Path)).Message.ShouldContain("PyTorch file inside");
+        Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder)).Message.ShouldContain("PyTorch file inside");
     }
 
     [Fact]

@@ -1,0 +1,78 @@
+using static TorchSharp.torch;
+
+namespace Peft.Core.Tests.Lifecycle;
+
+/// <summary>What a model has before, with and after its adapters.</summary>
+public sealed class LifecycleTests : UserModelTests
+{
+    [Fact]
+    public void A_model_of_private_fields_sequences_and_lists_is_adapted_and_left_as_it_was_bit_for_bit()
+    {
+        var (bits, before) = (Model.Bits(), Model.call(Input));
+        var peft = Model.ApplyLora(rank: 2);
+        peft.Tree.Targets.Select(target => target.Path).ShouldBe(["enter", "middle.0", "middle.2", "list.0", "list.1", "leave"], ignoreOrder: true);
+        using (no_grad()) Model.call(Input).Difference(before).ShouldBe(0);   // an untrained adapter changes nothing
+        Model.call(Input).Difference(before).ShouldBeLessThan(1e-5f);         // in training a product of the library's own adds up in another order
+        peft.Shake();
+        Model.call(Input).Difference(before).ShouldBeGreaterThan(1e-3f);
+        Model.parameters().ShouldAllBe(parameter => !parameter.requires_grad);
+
+        peft.Unload();
+        Model.ShouldHaveBits(bits);
+        Model.parameters().ShouldAllBe(parameter => parameter.requires_grad);
+        Model.call(Input).Difference(before).ShouldBe(0);
+    }
+
+    [Fact]
+    public void Adapters_are_added_activated_renamed_and_deleted_by_name()
+    {
+        using var peft = Model.ApplyLora(rank: 2);
+        peft.Add("second", new LoraOptions { Rank = 1, TargetModules = ["enter"] });
+        peft.Active.ShouldBe(["default"]);
+        peft.Activate("second");
+        peft.Trainables.Count.ShouldBe(2);
+        peft.Find("default").Tensors.ShouldAllBe(pair => !pair.Tensor.Value.requires_grad);
+        peft.Rename("second", "other");
+        peft.Active.ShouldBe(["other"]);
+        peft.Status().Single(row => row.Adapter == "other").Path.ShouldBe("enter");
+        peft.Freeze("other");
+        peft.Trainables.ShouldBeEmpty();
+        peft.Delete("other");
+        peft.Active.ShouldBeEmpty();
+        Should.Throw<AdapterNotFoundException>(() => peft.Activate("other")).Message.ShouldContain("default");
+        Should.Throw<AdapterExistsException>(() => peft.Add("default", new LoraOptions { TargetModules = ["enter"] }));
+        Should.Throw<AdapterExistsException>(() => Model.ApplyLora(rank: 2)).Message.ShouldContain("default");
+    }
+
+    [Fact]
+    public void A_module_whose_owner_calls_forward_is_named()
+    {
+        using var careless = new UserModel(bypassHooks: true);
+        using var peft = careless.ApplyLora(rank: 2);
+        careless.call(Input);
+        peft.Unreached.ShouldBe(["leave"]);
+    }
+
+    [Fact]
+    public void Memory_stays_flat_over_training_steps()
+    {
+        using var peft = Model.ApplyAdapter(new LoraOptions { Rank = 2, Dropout = 0.1, TargetModules = ModuleSelector.AllLinear });
+        using var parameters = new FlatParameters(peft.Trainables);
+        using var optimizer = new FlatAdamW(parameters, 1e-3);
+        void Step()
+        {
+            using var step = NewDisposeScope();
+            parameters.ZeroGradients();
+            Model.call(Input).square().mean().backward();
+            parameters.BindGradients();
+            optimizer.Step();
+        }
+        for (var i = 0; i < 20; i++) Step();
+        // What other tests left to the finalizers would be counted as freed here.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var before = Tensor.TotalCount;
+        for (var i = 0; i < 500; i++) Step();
+        Tensor.TotalCount.ShouldBe(before);
+    }
+}
