@@ -32,7 +32,11 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInFirstPass { ActsInFirstPass: true })], input, output);
         pass.State.Draft.Observer?.Invoke(Target, input);
         if (here.Rows is { } rows) return rows.Forward(this, input);
-        if (here.UsesBaseWeights) return Target.Apply(input, model.BaseOf(Target.Storage), BaseBias());
+        if (here.UsesBaseWeights)
+        {
+            using var bias = BaseBias();
+            return Target.Apply(input, model.BaseOf(Target.Storage), bias);
+        }
         if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled()) return Apply(input, here.Folded(this));
         return Forward(here.Layers, input, output);
     }
@@ -40,7 +44,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
     // The base bias that merging has kept.
-    private Tensor? BaseBias() => Target.Bias is { } bias ? model.BaseOf(new ParameterStorage(bias)).Parameter : null;
+    private Tensor? BaseBias() => Target.Bias is { } bias ? model.BaseOf(new ParameterStorage(bias)).Read() : null;
 
     /// <summary>The output of the module with the given layers around it, the first innermost.</summary>
     public Tensor Forward(ReadOnlySpan<AdapterLayer> stack, Tensor input, Tensor? output)

@@ -3,34 +3,37 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A weight that is a floating-point parameter.</summary>
-internal sealed class ParameterStorage(Parameter parameter) : WeightStorage
+/// <summary>A weight that is a floating-point parameter, or the values that a parameter had before.</summary>
+internal sealed class ParameterStorage(Tensor held) : WeightStorage
 {
-    /// <summary>The parameter.</summary>
-    public Parameter Value => parameter;
+    /// <summary>The parameter; null if it is a copy of earlier values.</summary>
+    public Parameter? Value => held as Parameter;
 
-    public override IReadOnlyList<long> Shape => parameter.shape;
-    public override ScalarType ComputeType => parameter.dtype;
-    public override Device Device => parameter.device;
-    public override long Bytes => parameter.numel() * parameter.ElementSize;
-    protected internal override object Identity => parameter;
-    public override Tensor Read() => parameter.alias();
-    public override Tensor Multiply(Tensor input) => nn.functional.linear(input, parameter);
+    public override IReadOnlyList<long> Shape => held.shape;
+    public override ScalarType ComputeType => held.dtype;
+    public override Device Device => held.device;
+    public override long Bytes => held.numel() * held.ElementSize;
+    protected internal override object Identity => held;
+    public override Tensor Read() => held.alias();
+    public override Tensor Multiply(Tensor input) => nn.functional.linear(input, held);
 
     // The parameter is pointed at other memory, and its own memory is kept: nothing is copied. If an adapter holds a whole weight, as in
     // full fine-tuning, the module shares that memory, so that there is no third copy of the model.
     protected internal override WeightStorage Replace(Tensor values)
     {
-        var previous = new Parameter(parameter.detach(), requires_grad: false);
-        previous.DetachFromDisposeScope();
-        parameter.set_(values.detach().to_type(parameter.dtype).contiguous());
+        var previous = held.detach().DetachFromDisposeScope();
+        held.set_(values.detach().to_type(held.dtype).contiguous());
         return new ParameterStorage(previous);
     }
 
-    protected internal override void Restore(WeightStorage previous) => parameter.set_(previous.Parameter!);
+    protected internal override void Restore(WeightStorage previous)
+    {
+        using var before = previous.Read();
+        held.set_(before);
+    }
 
     // TorchSharp converts the parameters of a module itself.
     protected internal override void Convert(ScalarType? computeType, Device? device) { }
 
-    protected internal override void Release() => parameter.Dispose();
+    protected internal override void Release() => held.Dispose();
 }
