@@ -17,7 +17,7 @@ public sealed class PackageTests : IDisposable
     public void A_new_program_that_adds_the_package_trains_saves_and_loads_a_model_of_its_own()
     {
         foreach (var project in Directory.EnumerateDirectories(Setting("SourceFolder")))
-            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:Version={Version}");
+            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
 
         Run(folder, "new", "console", "-o", App, "--no-restore");
         File.WriteAllText(Path.Combine(folder, "nuget.config"), NuGetConfiguration());
