@@ -17,7 +17,7 @@ public sealed class PackageTests : IDisposable
     public void A_new_program_that_adds_the_package_trains_saves_and_loads_a_model_of_its_own()
     {
         foreach (var project in Directory.EnumerateDirectories(Setting("SourceFolder")))
-            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:Version={Version}");
+            Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
 
         Run(folder, "new", "console", "-o", App, "--no-restore");
         File.WriteAllText(Path.Combine(folder, "nuget.config"), NuGetConfiguration());
@@ -30,13 +30,13 @@ public sealed class PackageTests : IDisposable
         output.ShouldContain("The loss fell: True");
         output.ShouldContain("Outputs are equal: True");
 
-        // Methods that no code uses are known all the same, also in a single file: a saved adapter may name them.
+        // Methods that no code uses are known all the same, also in a single trimmed file: a saved adapter may name them.
         var reader = Path.Combine(folder, "Reader");
         Run(folder, "new", "console", "-o", reader, "--no-restore");
         File.WriteAllText(Path.Combine(reader, "Program.cs"), "Console.WriteLine(string.Join(' ', Peft.AdapterMethods.Known.Keys));");
         Run(reader, "add", "package", "Peft.Adapters", "--version", Version);
         Run(reader, "add", "package", "Peft.Prefix", "--version", Version);
-        Run(reader, "publish", "-c", "Release", "-r", Platform, "--self-contained", "false", "-p:PublishSingleFile=true", "-o", Path.Combine(folder, "single"));
+        Run(reader, "publish", "-c", "Release", "-r", Platform, "--self-contained", "-p:PublishSingleFile=true", "-p:PublishTrimmed=true", "-p:SuppressTrimAnalysisWarnings=true", "-o", Path.Combine(folder, "single"));
         Directory.EnumerateFiles(Path.Combine(folder, "single"), "Peft.*.dll").ShouldBeEmpty();
         var known = Dotnet.Run(Path.Combine(folder, "single", OperatingSystem.IsWindows() ? "Reader.exe" : "Reader"), folder, []).Split([' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries);
         known.ShouldContain("OFT");
