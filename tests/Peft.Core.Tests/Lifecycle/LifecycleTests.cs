@@ -45,6 +45,34 @@ public sealed class LifecycleTests : UserModelTests
     }
 
     [Fact]
+    public void Freezing_takes_the_gradients_of_an_adapter_and_unfreezing_gives_them_back_while_it_is_active()
+    {
+        using var peft = Model.ApplyLora(rank: 2);
+        peft.Add("second", new LoraOptions { Rank = 1, TargetModules = ["enter"] });
+        bool Learns(string name) => peft.Find(name).Tensors.Select(pair => pair.Tensor.Value.requires_grad).Distinct().Single();
+        (Learns("default"), Learns("second")).ShouldBe((true, false));
+        peft.Freeze("default");
+        Learns("default").ShouldBeFalse();
+        peft.Unfreeze("default");
+        Learns("default").ShouldBeTrue();
+        peft.Freeze("second");
+        peft.Activate("default", "second");
+        (Learns("default"), Learns("second")).ShouldBe((true, false));
+        peft.Unfreeze("second");
+        Learns("second").ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_name_may_stay_and_a_model_without_adapters_says_so()
+    {
+        using var peft = Model.ApplyLora(rank: 2);
+        peft.Rename("default", "default");
+        peft.Active.ShouldBe(["default"]);
+        peft.Delete("default");
+        Should.Throw<AdapterNotFoundException>(() => peft.Find("default")).Message.ShouldContain("The adapters of this model are: none.");
+    }
+
+    [Fact]
     public void A_module_whose_owner_calls_forward_is_named()
     {
         using var careless = new UserModel(bypassHooks: true);

@@ -56,6 +56,7 @@ public sealed class MergingTests : UserModelTests
         Model.ShouldHaveBits(bits);
         PeftModel.Of(Model).ShouldBe(peft);
         peft.MergeAndUnload(safe: true);
+        peft.IsMerged.ShouldBeFalse();
         PeftModel.Of(Model).ShouldBeNull();
     }
 
@@ -81,12 +82,12 @@ public sealed class MergingTests : UserModelTests
         Should.Throw<PeftException>(() => peft.Unmerge()).Message.ShouldContain("No adapters are merged");
         peft.Merge();
         Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("merged already");
-        foreach (var change in new Action[]
+        foreach (var (change, what) in new (Action, string)[]
                  {
-                     () => peft.Activate("second"), () => peft.Add("third", new LoraOptions()), () => peft.Delete("second"), () => peft.HotSwap("default", folder),
-                     () => peft.Rows("default"), () => peft.WithAdapters("default"), () => peft.BeginTraining(), () => peft.LoadAdapter(folder, "third"),
+                     (() => peft.Activate("second"), "Activate"), (() => peft.Add("third", new LoraOptions()), "Add"), (() => peft.Delete("second"), "Delete"), (() => peft.HotSwap("default", folder), "HotSwap"),
+                     (() => peft.Rows("default"), "Rows"), (() => peft.WithAdapters("default"), "WithAdapters"), (() => peft.BeginTraining(), "Training"), (() => peft.LoadAdapter(folder, "third"), "Add"),
                  })
-            Should.Throw<PeftException>(change).Message.ShouldContain("is not possible while adapters are merged into the weights: Unmerge() first.");
+            Should.Throw<PeftException>(change).Message.ShouldBe($"{what} is not possible while adapters are merged into the weights: Unmerge() first.");
         peft.Rename("second", "other");
         peft.Freeze("default");
         peft.Adapters.Keys.ShouldBe(["default", "other"], ignoreOrder: true);

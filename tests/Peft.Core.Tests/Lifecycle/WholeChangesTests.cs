@@ -82,10 +82,10 @@ public sealed class WholeChangesTests : UserModelTests
             foreach (var change in new Action[]
                      {
                          () => peft.Activate("other"), () => peft.Merge(), () => peft.MergeAndUnload(), () => peft.Unload(), peft.Dispose, () => peft.Delete("default"), () => peft.HotSwap("default", folder),
-                         () => peft.Freeze("default"),
+                         () => peft.Freeze("default"), () => peft.Unfreeze("default"),
                      })
             {
-                Should.Throw<PeftException>(change).Message.ShouldContain("while the model is trained");
+                Should.Throw<PeftException>(change).Message.ShouldContain("is not possible while the model is trained");
                 refused++;
             }
             using (peft.WithAdapters("other")) Output();
@@ -93,7 +93,7 @@ public sealed class WholeChangesTests : UserModelTests
             peft.LoadAdapter(folder, "third");
             peft.Delete("third");
         }));
-        refused.ShouldBe(8);
+        refused.ShouldBe(9);
         peft.Activate("other");
 
         void Train(params ITrainerCallback[] callbacks)
@@ -109,11 +109,12 @@ public sealed class WholeChangesTests : UserModelTests
         peft.Unload();
         foreach (var use in new Action[]
                  {
-                     () => peft.SaveAdapter(folder), () => peft.Add("other", new LoraOptions()), () => peft.Activate("default"), () => peft.Merge(), () => peft.Unmerge(), () => peft.MergeAndUnload(),
+                     () => peft.SaveAdapter(folder), () => peft.Add("other", new LoraOptions()), () => peft.Activate("default"), () => peft.Activate(), () => peft.Merge(), () => peft.Unmerge(), () => peft.MergeAndUnload(),
                      () => peft.Delete("default"), () => peft.Find("default"), () => peft.Rename("default", "other"), () => peft.Rows(PeftModel.Base), () => peft.WithAdapters("default"),
                      () => peft.WithoutAdapters(), () => peft.Freeze("default"), () => peft.ForInference(), () => peft.Tasks(0), () => peft.LoadAdapter(folder), () => peft.HotSwap("default", folder),
                  })
             Should.Throw<PeftException>(use).Message.ShouldContain("unloaded");
+        peft.Adapters.ShouldBeEmpty();
         peft.Unload().ShouldBe(Model);
         peft.Dispose();
         Output();

@@ -122,6 +122,27 @@ public sealed class ScopeTests : UserModelTests
     }
 
     [Fact]
+    public void Scopes_that_choose_no_adapters_follow_what_the_model_activates_renames_and_deletes()
+    {
+        using (peft.WithoutAdaptersIn(7))
+        {
+            ShouldGive(first);
+            peft.Activate("second");
+            ShouldGive(second);
+            peft.Activate("first", "second");
+            ShouldGive(both);
+            peft.Rename("first", "renamed");
+            ShouldGive(both);
+            peft.Delete("renamed");
+            ShouldGive(second);
+            peft.Add("third", new LoraOptions { Rank = 1, TargetModules = ["enter"] });
+            peft.Delete("second");
+            ShouldGive(bare);
+        }
+        ShouldGive(bare);
+    }
+
+    [Fact]
     public void Unloading_ends_open_scopes()
     {
         using var open = peft.WithAdapters("second");
