@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The model that is aligned, and its reference.</summary>
-internal sealed class Policy(ITrainable trainable, Reference reference)
+/// <summary>The model that is aligned, and its reference; null for an objective that has none.</summary>
+internal sealed class Policy(ITrainable trainable, Reference? reference)
 {
     private readonly ITrainable trainable = trainable ?? throw new ArgumentNullException(nameof(trainable));
 
@@ -19,7 +19,7 @@ internal sealed class Policy(ITrainable trainable, Reference reference)
     public IEnumerable<string> Errors(ITrainable trained)
     {
         if (!ReferenceEquals(trained.Module, Model)) yield return "The objective was made for another model than the trainer's: pass both the same.";
-        foreach (var error in reference.Errors(trainable)) yield return error;
+        foreach (var error in reference?.Errors(trainable) ?? []) yield return error;
     }
 
     /// <summary>The policy's predictions.</summary>
@@ -34,7 +34,7 @@ internal sealed class Policy(ITrainable trainable, Reference reference)
     /// <inheritdoc cref="Predict"/>
     public TokenPredictions PredictByReference(Batch batch, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
     {
-        using var use = reference.Use(trainable, out var model);
+        using var use = reference!.Use(trainable, out var model);
         return model.Predict(ModelInput.From(batch), labels, statistics, temperature);
     }
 
