@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Peft.Models;
 using static TorchSharp.torch;
 
@@ -11,6 +12,9 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
     /// <summary>The language model.</summary>
     public CausalLM Model { get; } = trainable?.Module as CausalLM ?? throw new AdapterOptionsException(
         $"Alignment trains a {nameof(CausalLM)}, which {trainable?.Module.GetType().Name} is not: load the model with {nameof(CausalLM)}.FromPretrained.");
+
+    /// <summary>What is trained.</summary>
+    public ITrainable Trainable => trainable;
 
     /// <summary>True if the rows of a batch may run in separate passes.</summary>
     public bool RowsAreIndependent => Model.RowsAreIndependent;
@@ -37,6 +41,9 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
         using var use = reference!.Use(trainable, out var model);
         return model.Predict(ModelInput.From(batch), labels, statistics, temperature);
     }
+
+    /// <summary>Adds to a hash what tells the reference from others of the same model.</summary>
+    public void IdentifyReference(IncrementalHash hash) => reference!.Identify(trainable, hash);
 
     /// <summary>The ids of a batch as labels, ignored outside of its <c>completion_mask</c>.</summary>
     public static Tensor CompletionLabels(Batch batch)

@@ -82,14 +82,12 @@ public sealed class KtoObjective(ITrainable policy, KtoOptions? options = null, 
 
     Policy IReferenceObjective.Policy => policy;
 
-    string IReferenceObjective.ReferenceSettings => $"kto {settings.Loss}";
+    string IReferenceObjective.ReferenceSettings => "kto";
 
     IReadOnlyDictionary<string, Tensor> IReferenceObjective.ReferenceOf(Batch batch)
     {
         PairedBatch.Check(batch, texts: 1);
-        var values = new Dictionary<string, Tensor> { [LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(policy, batch) };
-        if (settings.Loss == KtoLoss.Kto) values[MismatchedReference] = MismatchedReferenceSums(batch, Mismatched(batch));
-        return values;
+        return new Dictionary<string, Tensor> { [LabelledRows.ReferenceName] = LabelledRows.ReferenceSums(policy, batch) };
     }
 
     private Batch Prepared(Batch batch)
