@@ -50,7 +50,11 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
         var (pairs, predictions) = Compute(batch);
         var losses = settings.Losses.Select((loss, i) => (Loss: pairs.Of(loss, settings), Weight: settings.LossWeights?[i] ?? 1)).ToList();
         var sum = losses.Select(each => each.Loss.mul(Constant(each.Weight))).Aggregate((a, b) => a.add(b, One));
-        if (settings.WeightByPolicy) sum = sum.mul(PolicyWeights(predictions));
+        if (settings.WeightByPolicy)
+        {
+            var (chosen, rejected) = PolicyWeights(predictions);
+            sum = sum.mul(chosen.mul(rejected));
+        }
         Report(metrics, pairs, predictions);
         return sum.mean().MoveToOuterDisposeScope();
     }
@@ -72,12 +76,11 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
         return PreferencePairs.Sums(asked.LogProbabilities, asked.Mask, settings.LengthDesensitization);
     }
 
-    /// <summary>exp of the mean of log p − log Σ p² over the tokens of each text, for both texts of a pair: <c>[pairs]</c>.</summary>
-    internal static Tensor PolicyWeights(TokenPredictions predictions)
+    /// <summary>exp of the mean of log p − log Σ p² over the tokens of each text, <c>[pairs]</c> each.</summary>
+    internal static (Tensor Chosen, Tensor Rejected) PolicyWeights(TokenPredictions predictions)
     {
         var each = predictions.LogProbabilities.detach().sub(predictions.LogSquaredSum!).mul(predictions.Mask).sum(dim: 1).div(predictions.Mask.sum(dim: 1));
-        var (chosen, rejected) = PairedBatch.Halves(each.exp());
-        return chosen.mul(rejected);
+        return PairedBatch.Halves(each.exp());
     }
 
     private void Report(TrainingMetrics metrics, PreferencePairs pairs, TokenPredictions predictions)

@@ -37,13 +37,25 @@ public sealed class DpoTests
         var options = OptionsOf(@case);
         @case.Peft.Module.eval();
         var (pairs, predictions) = objective.Compute(BatchOf(@case));
-        @case.CheckOutputs(("per_token_logps", predictions.LogProbabilities), ("chosen_logps", pairs.ChosenSums), ("rejected_logps", pairs.RejectedSums), ("ref_chosen_logps", pairs.ChosenReference),
-            ("ref_rejected_logps", pairs.RejectedReference), ("chosen_logratios", pairs.ChosenRatios), ("rejected_logratios", pairs.RejectedRatios), ("chosen_scores", pairs.ChosenScores),
-            ("rejected_scores", pairs.RejectedScores), ("rewards_chosen", pairs.ChosenRatios * options.Beta), ("rewards_rejected", pairs.RejectedRatios * options.Beta));
-        if (options.Losses is not [var only] || !@case.Expected.Has("per_sequence_loss")) return;
-        var losses = pairs.Of(only, options);
-        if (options.WeightByPolicy) losses = losses * DpoObjective.PolicyWeights(predictions);
-        @case.CheckOutputs(("per_sequence_loss", losses.expand(@case.Expected.Read("per_sequence_loss").shape)));
+        var reference = ((IReferenceObjective)objective).Policy.PredictByReference(BatchOf(@case), Policy.CompletionLabels(BatchOf(@case)));
+        List<(string, Tensor)> tensors =
+        [
+            ("per_token_logps", predictions.LogProbabilities), ("chosen_logps", pairs.ChosenSums), ("rejected_logps", pairs.RejectedSums), ("ref_per_token_logps", reference.LogProbabilities),
+            ("ref_chosen_logps", pairs.ChosenReference), ("ref_rejected_logps", pairs.RejectedReference), ("chosen_logratios", pairs.ChosenRatios), ("rejected_logratios", pairs.RejectedRatios),
+            ("chosen_scores", pairs.ChosenScores), ("rejected_scores", pairs.RejectedScores), ("rewards_chosen", pairs.ChosenRatios * options.Beta), ("rewards_rejected", pairs.RejectedRatios * options.Beta),
+        ];
+        if (@case.Expected.Has("per_sequence_loss"))
+        {
+            var losses = pairs.Of(options.Losses.Single(), options);
+            if (options.WeightByPolicy)
+            {
+                var (chosen, rejected) = DpoObjective.PolicyWeights(predictions);
+                tensors.AddRange([("chosen_weights", chosen), ("rejected_weights", rejected)]);
+                losses = losses * chosen * rejected;
+            }
+            tensors.Add(("per_sequence_loss", losses.expand(@case.Expected.Read("per_sequence_loss").shape)));
+        }
+        @case.CheckOutputs(tensors);
     }
 
     private static DpoObjective ObjectiveOf(AlignmentCase @case)

@@ -50,13 +50,19 @@ public sealed class KtoTests
         var (rows, divergence, losses, _) = objective.Compute(batch);
         var (chosen, rejected) = (rows.Desirable.nonzero().squeeze(1), rows.Desirable.logical_not().nonzero().squeeze(1));
         var beta = @case.Number("beta");
-        @case.CheckOutputs(("completion_logps", rows.Sums), ("chosen_logps", rows.Sums.index_select(0, chosen)), ("rejected_logps", rows.Sums.index_select(0, rejected)),
+        List<(string, Tensor)> tensors =
+        [
+            ("completion_logps", rows.Sums), ("chosen_logps", rows.Sums.index_select(0, chosen)), ("rejected_logps", rows.Sums.index_select(0, rejected)),
             ("ref_chosen_logps", rows.Reference.index_select(0, chosen)), ("ref_rejected_logps", rows.Reference.index_select(0, rejected)), ("kl", divergence.reshape(1)),
             ("rewards_chosen", rows.Ratios.index_select(0, chosen) * beta), ("rewards_rejected", rows.Ratios.index_select(0, rejected) * beta),
-            ("per_sequence_loss", cat([losses.index_select(0, chosen), losses.index_select(0, rejected)])));
-        if (!@case.Expected.Has("KL_logps")) return;
-        var mismatched = KtoObjective.Mismatched(batch);
-        @case.CheckOutputs(("KL_logps", objective.MismatchedSums(mismatched)), ("reference_KL_logps", objective.MismatchedReferenceSums(batch, mismatched)));
+            ("per_sequence_loss", cat([losses.index_select(0, chosen), losses.index_select(0, rejected)])),
+        ];
+        if (@case.Expected.Has("KL_logps"))
+        {
+            var mismatched = KtoObjective.Mismatched(batch);
+            tensors.AddRange([("KL_logps", objective.MismatchedSums(mismatched)), ("reference_KL_logps", objective.MismatchedReferenceSums(batch, mismatched))]);
+        }
+        @case.CheckOutputs(tensors);
     }
 
     private static KtoObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, new KtoOptions
