@@ -67,16 +67,16 @@ public sealed class RewardTests
     }
 
     [Theory]
-    [InlineData(3, 0)]
-    [InlineData(4, 0.25)]
-    [InlineData(2, 0.25)]
-    [InlineData(0, 0.75)]
+    [InlineData(3, 0.01)]
+    [InlineData(4, 0.24)]
+    [InlineData(2, 0.26)]
+    [InlineData(0, 0.76)]
     public void Calibration_is_the_gap_between_confidence_and_accuracy(int right, double expected)
     {
         using var scope = NewDisposeScope();
         using var metrics = new TrainingMetrics();
-        // σ(log 3) is 0.75: right and wrong predictions with the same confidence, in two batches.
-        var differences = Enumerable.Range(0, 4).Select(i => (float)(i < right ? Math.Log(3) : -Math.Log(3))).ToArray();
+        // σ(log 0.76/0.24) is 0.76: right and wrong predictions with the same confidence, in two batches.
+        var differences = Enumerable.Range(0, 4).Select(i => (float)(i < right ? Math.Log(0.76 / 0.24) : -Math.Log(0.76 / 0.24))).ToArray();
         Calibration.Add(metrics, tensor(differences[..1]));
         Calibration.Add(metrics, tensor(differences[1..]));
         metrics.Means()["calibration_error"].ShouldBe(expected, 1e-6);
