@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// Batches hold <see cref="Batch.InputIds"/> <c>[2n, sequence]</c>, prompt and completion, the chosen texts first; optionally <c>margin</c> <c>[n]</c>, by how much the rewards shall differ.
-/// With an adapter the head must be trained as a whole: a task of LoRA does that (<c>SEQ_CLS</c>), and so does <c>ModulesToSave</c>. Evaluations add <c>calibration_error</c>: how far the
+/// An adapter trains the head as a whole and is saved with it. Evaluations add <c>calibration_error</c>: how far the
 /// probabilities σ(r_chosen − r_rejected) are from the shares of pairs that are right.
 /// </remarks>
 public sealed class RewardObjective : Objective
