@@ -86,7 +86,8 @@ public sealed class CausalLM : LanguageModel
         ArgumentNullException.ThrowIfNull(input);
         TensorRules.RequireAlive(labels, nameof(labels));
         if (!(temperature > 0)) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be above 0.");
-        using var prompted = PromptedInput.Of(this, input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
+        var padding = statistics.HasFlag(TokenStatistics.MeanLogitOfAllPositions);   // the states of padding count
+        using var prompted = PromptedInput.Of(this, !padding && input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
         using var hidden = Backbone.call(prompted.Input);
         using var own = hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
         using var scaled = Scale(own);

@@ -1,16 +1,20 @@
+using System.Security.Cryptography;
 using Peft.Models;
 using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The model that is aligned, and its reference.</summary>
-internal sealed class Policy(ITrainable trainable, Reference reference)
+/// <summary>The model that is aligned, and its reference; null for an objective that has none.</summary>
+internal sealed class Policy(ITrainable trainable, Reference? reference)
 {
     private readonly ITrainable trainable = trainable ?? throw new ArgumentNullException(nameof(trainable));
 
     /// <summary>The language model.</summary>
     public CausalLM Model { get; } = trainable?.Module as CausalLM ?? throw new AdapterOptionsException(
         $"Alignment trains a {nameof(CausalLM)}, which {trainable?.Module.GetType().Name} is not: load the model with {nameof(CausalLM)}.FromPretrained.");
+
+    /// <summary>What is trained.</summary>
+    public ITrainable Trainable => trainable;
 
     /// <summary>True if the rows of a batch may run in separate passes.</summary>
     public bool RowsAreIndependent => Model.RowsAreIndependent;
@@ -19,7 +23,7 @@ internal sealed class Policy(ITrainable trainable, Reference reference)
     public IEnumerable<string> Errors(ITrainable trained)
     {
         if (!ReferenceEquals(trained.Module, Model)) yield return "The objective was made for another model than the trainer's: pass both the same.";
-        foreach (var error in reference.Errors(trainable)) yield return error;
+        foreach (var error in reference?.Errors(trainable) ?? []) yield return error;
     }
 
     /// <summary>The policy's predictions.</summary>
@@ -34,9 +38,12 @@ internal sealed class Policy(ITrainable trainable, Reference reference)
     /// <inheritdoc cref="Predict"/>
     public TokenPredictions PredictByReference(Batch batch, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
     {
-        using var use = reference.Use(trainable, out var model);
+        using var use = reference!.Use(trainable, out var model);
         return model.Predict(ModelInput.From(batch), labels, statistics, temperature);
     }
+
+    /// <summary>Adds to a hash what tells the reference from others of the same model.</summary>
+    public void IdentifyReference(IncrementalHash hash) => reference!.Identify(trainable, hash);
 
     /// <summary>The ids of a batch as labels, ignored outside of its <c>completion_mask</c>.</summary>
     public static Tensor CompletionLabels(Batch batch)

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Peft.Models;
 using static TorchSharp.torch;
 
@@ -42,6 +44,11 @@ public abstract class Reference
     /// <summary>Reasons that the reference cannot be used with a policy.</summary>
     internal virtual IEnumerable<string> Errors(ITrainable policy) => [];
 
+    /// <summary>Adds to a hash what tells the reference from others of the same model.</summary>
+    internal abstract void Identify(ITrainable policy, IncrementalHash hash);
+
+    private static void Add(IncrementalHash hash, string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+
     private sealed class AdaptersOff : Reference
     {
         internal override IDisposable Use(ITrainable policy, out CausalLM model)
@@ -50,12 +57,24 @@ public abstract class Reference
             return new Both(((PeftModel)policy).WithoutAdapters(), no_grad());
         }
 
+        internal override void Identify(ITrainable policy, IncrementalHash hash) => Add(hash, "base");
+
         internal override IEnumerable<string> Errors(ITrainable policy)
             => policy is PeftModel ? [] : ["The reference is the policy without its adapters, but the policy has none: train an adapter (full fine-tuning is one: ApplyFull), or give a reference model (Reference.Model)."];
     }
 
     private sealed class OtherAdapter(string name) : Reference
     {
+        internal override void Identify(ITrainable policy, IncrementalHash hash)
+        {
+            using var scope = NewDisposeScope();
+            foreach (var (key, value) in ((PeftModel)policy).Find(name).Tensors)
+            {
+                Add(hash, $"adapter {key} {value.Value.dtype} [{string.Join(", ", value.Value.shape)}]");
+                hash.AppendData(value.Value.detach().cpu().contiguous().bytes);
+            }
+        }
+
         internal override IDisposable Use(ITrainable policy, out CausalLM model)
         {
             model = (CausalLM)policy.Module;
@@ -71,6 +90,8 @@ public abstract class Reference
 
     private sealed class OtherModel(CausalLM other) : Reference
     {
+        internal override void Identify(ITrainable policy, IncrementalHash hash) => Add(hash, $"model {other.Config.Source}");
+
         internal override IDisposable Use(ITrainable policy, out CausalLM model)
         {
             model = other;

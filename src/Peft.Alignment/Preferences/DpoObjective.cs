@@ -14,8 +14,13 @@ namespace Peft;
 /// <param name="policy">The policy: a <see cref="CausalLM"/>, usually with an adapter.</param>
 /// <param name="options">Settings; the defaults if null.</param>
 /// <param name="reference">The reference; the policy without its adapters if null.</param>
-public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, Reference? reference = null) : Objective
+public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, Reference? reference = null) : Objective, IReferenceObjective
 {
+    private const string ChosenReference = "ref_chosen_logps", RejectedReference = "ref_rejected_logps";
+
+    // Relative rounding of a sum of log-probabilities.
+    private const double Rounding = 1e-6;
+
     private const TokenStatistics Wanted = TokenStatistics.Entropy | TokenStatistics.MeanLogit | TokenStatistics.IsGreedy;
 
     private readonly DpoOptions settings = options ?? new();
@@ -29,7 +34,12 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
 
     /// <inheritdoc/>
     protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts)
-        => settings.Losses.Any(loss => loss is DpoLoss.Aot or DpoLoss.AotUnpaired or DpoLoss.Sft) || !policy.RowsAreIndependent ? [batch] : PairedBatch.Divide(batch, parts);
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return settings.Losses.Any(loss => loss is DpoLoss.Aot or DpoLoss.AotUnpaired) || !policy.RowsAreIndependent
+            ? [batch]
+            : PairedBatch.Divide(batch, parts, counted: each => PairedBatch.Halves(each.Extra["completion_mask"]).Chosen);
+    }
 
     /// <inheritdoc/>
     protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics)
@@ -37,48 +47,66 @@ public sealed class DpoObjective(ITrainable policy, DpoOptions? options = null, 
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
-        var predictions = policy.Predict(batch, Policy.CompletionLabels(batch), Wanted | (settings.WeightByPolicy ? TokenStatistics.LogSquaredSum : TokenStatistics.None));
-        var pairs = PairsOf(batch, predictions);
+        var (pairs, predictions) = Compute(batch);
         var losses = settings.Losses.Select((loss, i) => (Loss: pairs.Of(loss, settings), Weight: settings.LossWeights?[i] ?? 1)).ToList();
         var sum = losses.Select(each => each.Loss.mul(Constant(each.Weight))).Aggregate((a, b) => a.add(b, One));
-        if (settings.WeightByPolicy) sum = sum.mul(PolicyWeights(predictions));
+        if (settings.WeightByPolicy)
+        {
+            var (chosen, rejected) = PolicyWeights(predictions);
+            sum = sum.mul(chosen.mul(rejected));
+        }
         Report(metrics, pairs, predictions);
         return sum.mean().MoveToOuterDisposeScope();
     }
 
-    private PreferencePairs PairsOf(Batch batch, TokenPredictions predictions)
+    /// <summary>The pairs of a batch as the losses see them, and the policy's predictions.</summary>
+    internal (PreferencePairs Pairs, TokenPredictions Predictions) Compute(Batch batch)
     {
-        if (batch.Extra.TryGetValue("ref_chosen_logps", out var chosen) && batch.Extra.TryGetValue("ref_rejected_logps", out var rejected))
-            return new(predictions, cat([chosen, rejected]), settings);
-        using var asked = policy.PredictByReference(batch, Policy.CompletionLabels(batch));
-        return new(predictions, PreferencePairs.Sums(asked.LogProbabilities, predictions.Mask, settings.LengthDesensitization), settings);
+        PairedBatch.Check(batch);
+        var predictions = policy.Predict(batch, Policy.CompletionLabels(batch), Wanted | (settings.WeightByPolicy ? TokenStatistics.LogSquaredSum : TokenStatistics.None));
+        return (new(batch, predictions, ReferenceSums(batch), settings), predictions);
     }
 
-    // exp of the mean of log p − log Σ p² over the tokens of each text, for both texts of a pair.
-    private static Tensor PolicyWeights(TokenPredictions predictions)
+    // Sums under the reference, [2 · pairs].
+    private Tensor ReferenceSums(Batch batch)
+    {
+        var pairs = PairedBatch.Count(batch);
+        if (PairedBatch.Column(batch, ChosenReference, pairs) is { } chosen && PairedBatch.Column(batch, RejectedReference, pairs) is { } rejected) return cat([chosen, rejected]);
+        using var asked = policy.PredictByReference(batch, Policy.CompletionLabels(batch));
+        return PreferencePairs.Sums(asked.LogProbabilities, asked.Mask, settings.LengthDesensitization);
+    }
+
+    /// <summary>exp of the mean of log p − log Σ p² over the tokens of each text, <c>[pairs]</c> each.</summary>
+    internal static (Tensor Chosen, Tensor Rejected) PolicyWeights(TokenPredictions predictions)
     {
         var each = predictions.LogProbabilities.detach().sub(predictions.LogSquaredSum!).mul(predictions.Mask).sum(dim: 1).div(predictions.Mask.sum(dim: 1));
-        var (chosen, rejected) = PairedBatch.Halves(each.exp());
-        return chosen.mul(rejected);
+        return PairedBatch.Halves(each.exp());
     }
 
     private void Report(TrainingMetrics metrics, PreferencePairs pairs, TokenPredictions predictions)
     {
         using var _ = no_grad();
-        var (chosen, rejected) = (pairs.ChosenRatios.detach().mul(Constant(settings.Beta)), pairs.RejectedRatios.detach().mul(Constant(settings.Beta)));
-        var rows = (double)chosen.shape[0];
-        metrics.Add("rewards/chosen", chosen.mean(), rows);
-        metrics.Add("rewards/rejected", rejected.mean(), rows);
-        // Rewards that differ only by rounding are equal: policy and reference may use different kernels.
-        metrics.Add("rewards/accuracies", chosen.sub(rejected).gt(Constant(1e-5)).to_type(ScalarType.Float32).mean(), rows);
-        metrics.Add("rewards/margins", chosen.sub(rejected).mean(), rows);
-        metrics.Add("logps/chosen", pairs.ChosenSums.mean(), rows);
-        metrics.Add("logps/rejected", pairs.RejectedSums.mean(), rows);
+        var beta = Constant(settings.Beta);
+        var sums = (Chosen: pairs.ChosenSums.detach(), Rejected: pairs.RejectedSums.detach());
+        // Rewards are differences of sums in float32. Where policy and reference are equal, what is left is rounding, not a preference.
+        var rounding = sums.Chosen.abs().add(sums.Rejected.abs(), One).mul(Constant(settings.Beta * Rounding));
+        metrics.AddRewards((pairs.ChosenRatios.detach().mul(beta), pairs.RejectedRatios.detach().mul(beta)), sums, rounding);
         var (chosenMask, rejectedMask) = PairedBatch.Halves(predictions.Mask);
         var (chosenLogits, rejectedLogits) = PairedBatch.Halves(predictions.MeanLogit!);
-        metrics.Add("logits/chosen", Policy.MeanOverTokens(chosenLogits, chosenMask), rows);
-        metrics.Add("logits/rejected", Policy.MeanOverTokens(rejectedLogits, rejectedMask), rows);
-        metrics.Add("entropy", Policy.MeanOverTokens(predictions.Entropy!, predictions.Mask), rows);
-        metrics.Add("mean_token_accuracy", Policy.MeanOverTokens(PairedBatch.Halves(predictions.IsGreedy!).Chosen, chosenMask), rows);
+        metrics.AddTokenMean("logits/chosen", chosenLogits, chosenMask);
+        metrics.AddTokenMean("logits/rejected", rejectedLogits, rejectedMask);
+        metrics.AddTokenMean("entropy", predictions.Entropy!, predictions.Mask);
+        metrics.AddTokenMean("mean_token_accuracy", PairedBatch.Halves(predictions.IsGreedy!).Chosen, chosenMask);
+    }
+
+    Policy IReferenceObjective.Policy => policy;
+
+    string IReferenceObjective.ReferenceSettings => $"dpo {settings.LengthDesensitization?.ToString("R", System.Globalization.CultureInfo.InvariantCulture)}";
+
+    IReadOnlyDictionary<string, Tensor> IReferenceObjective.ReferenceOf(Batch batch)
+    {
+        PairedBatch.Check(batch);
+        var (chosen, rejected) = PairedBatch.Halves(ReferenceSums(batch));
+        return new Dictionary<string, Tensor> { [ChosenReference] = chosen, [RejectedReference] = rejected };
     }
 }

@@ -7,7 +7,7 @@ namespace Peft;
 public sealed class TrainingMetrics : IDisposable
 {
     private readonly Lock guard = new();
-    private readonly Dictionary<string, (Tensor Sum, double Weight)> sums = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
     private readonly List<string> order = [];
 
     /// <summary>Adds a value to the mean of a metric.</summary>
@@ -15,26 +15,7 @@ public sealed class TrainingMetrics : IDisposable
     /// <param name="value">The value: a scalar, whose gradient is ignored. The caller keeps ownership.</param>
     /// <param name="weight">Weight of the value in the mean, such as the number of rows that it describes; values of weight 0 are ignored.</param>
     public void Add(string name, Tensor value, double weight = 1)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        TensorRules.RequireAlive(value, nameof(value));
-        ArgumentOutOfRangeException.ThrowIfNegative(weight);
-        if (weight == 0) return;
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var scaled = value.detach().to_type(ScalarType.Float64).reshape([]).mul(Constant(weight));
-        lock (guard)
-        {
-            if (!sums.TryGetValue(name, out var sum))
-            {
-                order.Add(name);
-                sums[name] = (scaled.DetachFromDisposeScope(), weight);
-                return;
-            }
-            sum.Sum.add_(scaled, One);
-            sums[name] = sum with { Weight = sum.Weight + weight };
-        }
-    }
+        => Combine(name, value, weight, each => each.reshape([]).mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => sum.item<double>() / total);
 
     /// <summary>Adds a number to the mean of a metric.</summary>
     /// <inheritdoc cref="Add(string, Tensor, double)"/>
@@ -44,13 +25,28 @@ public sealed class TrainingMetrics : IDisposable
         Add(name, scalar, weight);
     }
 
-    /// <summary>The means so far, in the order in which the metrics were first added.</summary>
+    /// <summary>Adds values to a metric that is a function of weighted means, such as an error of calibration.</summary>
+    /// <param name="name">Name of the metric.</param>
+    /// <param name="values">The values, of the same shape in each call.</param>
+    /// <param name="weight">Weight of the values in the means.</param>
+    /// <param name="metric">The metric, a scalar, from the means; null if there is none.</param>
+    internal void AddTo(string name, Tensor values, double weight, Func<Tensor, Tensor?> metric)
+        => Combine(name, values, weight, each => each.mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => metric(sum.div(Constant(total)))?.item<double>());
+
+    /// <summary>Adds a value to a metric that is the least of its values.</summary>
+    internal void AddLeast(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.minimum(b), (least, _) => least.item<double>());
+
+    /// <summary>Adds a value to a metric that is the greatest of its values.</summary>
+    internal void AddGreatest(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (greatest, _) => greatest.item<double>());
+
+    /// <summary>The metrics so far, in the order in which they were first added.</summary>
     public IReadOnlyDictionary<string, double> Means()
     {
         lock (guard)
         {
             using var scope = NewDisposeScope();
-            return order.ToDictionary(name => name, name => sums[name].Sum.item<double>() / sums[name].Weight, StringComparer.Ordinal);
+            var metrics = order.Select(name => (Name: name, Value: entries[name].Metric(entries[name].Value, entries[name].Weight)));
+            return metrics.Where(metric => metric.Value is not null).ToDictionary(metric => metric.Name, metric => metric.Value!.Value, StringComparer.Ordinal);
         }
     }
 
@@ -59,9 +55,33 @@ public sealed class TrainingMetrics : IDisposable
     {
         lock (guard)
         {
-            foreach (var (sum, _) in sums.Values) sum.Dispose();
-            sums.Clear();
+            foreach (var entry in entries.Values) entry.Value.Dispose();
+            entries.Clear();
             order.Clear();
         }
     }
+
+    private void Combine(string name, Tensor value, double weight, Func<Tensor, Tensor> first, Func<Tensor, Tensor, Tensor> combine, Func<Tensor, double, double?> metric)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        TensorRules.RequireAlive(value, nameof(value));
+        ArgumentOutOfRangeException.ThrowIfNegative(weight);
+        if (weight == 0) return;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var own = first(value.detach().to_type(ScalarType.Float64));
+        lock (guard)
+        {
+            if (entries.TryGetValue(name, out var entry))
+            {
+                own = combine(entry.Value, own);
+                weight += entry.Weight;
+                entry.Value.Dispose();
+            }
+            else order.Add(name);
+            entries[name] = new(own.DetachFromDisposeScope(), weight, metric);
+        }
+    }
+
+    private sealed record Entry(Tensor Value, double Weight, Func<Tensor, double, double?> Metric);
 }

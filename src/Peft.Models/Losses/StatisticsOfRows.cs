@@ -5,7 +5,7 @@ namespace Peft.Models;
 /// <summary>Collects statistics of predictions, chunk by chunk. The tensors belong to the dispose scope in which the collector is created.</summary>
 internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device device)
 {
-    private readonly Dictionary<TokenStatistics, Tensor> values = Enum.GetValues<TokenStatistics>().Where(each => each != TokenStatistics.None && wanted.HasFlag(each))
+    private readonly Dictionary<TokenStatistics, Tensor> values = Enum.GetValues<TokenStatistics>().Where(each => each is not (TokenStatistics.None or TokenStatistics.MeanLogitOfAllPositions) && wanted.HasFlag(each))
         .ToDictionary(each => each, _ => empty(rows, ScalarType.Float32, device));
     private long filled;
 

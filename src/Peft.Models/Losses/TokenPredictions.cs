@@ -20,6 +20,9 @@ public enum TokenStatistics
 
     /// <summary>1 if the token is the most probable one, else 0.</summary>
     IsGreedy = 8,
+
+    /// <summary>Mean logit over the vocabulary at every position, with or without a label, padding included.</summary>
+    MeanLogitOfAllPositions = 16,
 }
 
 /// <summary>A model's predictions of given tokens. Each tensor is <c>[batch, sequence − 1]</c> in float32: position t describes the token at t + 1, and is 0 if its label is ignored.</summary>
@@ -39,9 +42,12 @@ public sealed record TokenPredictions(Tensor LogProbabilities, Tensor Mask) : ID
     /// <summary>1 for tokens that greedy search would choose; null unless requested.</summary>
     public Tensor? IsGreedy { get; init; }
 
+    /// <summary>The mean logits of all positions, <c>[batch, sequence]</c>; null unless requested.</summary>
+    public Tensor? MeanLogitOfAllPositions { get; init; }
+
     /// <summary>Disposes the tensors.</summary>
     public void Dispose()
     {
-        foreach (var tensor in new[] { LogProbabilities, Mask, Entropy, LogSquaredSum, MeanLogit, IsGreedy }) tensor?.Dispose();
+        foreach (var tensor in new[] { LogProbabilities, Mask, Entropy, LogSquaredSum, MeanLogit, IsGreedy, MeanLogitOfAllPositions }) tensor?.Dispose();
     }
 }

@@ -47,7 +47,26 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
             LogSquaredSum = Spread(collected[TokenStatistics.LogSquaredSum]),
             MeanLogit = Spread(collected[TokenStatistics.MeanLogit]),
             IsGreedy = Spread(collected[TokenStatistics.IsGreedy]),
+            MeanLogitOfAllPositions = statistics.HasFlag(TokenStatistics.MeanLogitOfAllPositions) ? MeanLogits(hidden, temperature).MoveToOuterDisposeScope() : null,
         };
+    }
+
+    // Without a soft cap, the mean of the logits is the product with the mean row of the head: no logits are needed.
+    private Tensor MeanLogits(Tensor hidden, double temperature)
+    {
+        using var _ = no_grad();
+        var rows = hidden.detach().reshape(-1, hidden.shape[^1]);
+        var means = IsFrozen && softCap is null ? nn.functional.linear(rows, head.Weight.mean([0], keepdim: true)).to_type(ScalarType.Float32).squeeze(1)
+            : cat([.. Enumerable.Range(0, (int)((rows.shape[0] + Chunk - 1) / Chunk)).Select(i => MeanOf(rows.narrow(0, i * Chunk, Math.Min(Chunk, rows.shape[0] - i * Chunk))))]);
+        return means.div(Constant(temperature)).view(hidden.shape[0], hidden.shape[1]);
+    }
+
+    private Tensor MeanOf(Tensor rows)
+    {
+        using var scope = NewDisposeScope();
+        var logits = head.call(rows);
+        if (softCap is { } cap) logits = Cap(logits, cap);
+        return logits.to_type(ScalarType.Float32).mean([-1]).MoveToOuterDisposeScope();
     }
 
     // The label of each position's next token.

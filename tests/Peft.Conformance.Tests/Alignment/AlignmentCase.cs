@@ -18,7 +18,7 @@ public sealed class AlignmentCase : IDisposable
         Expected = new Expected(Folder);
         Base = Oracle.Base(Text("base"));
         full = Text("method") == "FULL";
-        Model = Text("kind") == "reward" ? SequenceClassifier.FromPretrained(Base) : CausalLM.FromPretrained(Base);
+        Model = Text("kind") == "reward" ? RewardModel() : CausalLM.FromPretrained(Base);
         Peft = full ? Model.ApplyAdapter(new FullOptions()) : Model.ApplyAdapter(Path.Combine(Folder, "adapter"), trainable: true);
     }
 
@@ -114,7 +114,7 @@ public sealed class AlignmentCase : IDisposable
             Objective = objective,
         };
         var losses = trainer.Train().Losses.Select(loss => (float)loss).ToList();
-        using (no_grad())
+        // With gradients, as in training, since running means move only then.
         using (var metrics = new TrainingMetrics())
         using (var last = batch())
         {
@@ -123,6 +123,22 @@ public sealed class AlignmentCase : IDisposable
         }
         Expected.ShouldEqual("loss_trajectory", tensor(losses.ToArray()));
         Expected.ShouldEqual("trained.", Find);
+    }
+
+    /// <summary>Compares tensors with all outputs of the case besides those of training. Tensors that the case lacks are ignored.</summary>
+    public void CheckOutputs(params IEnumerable<(string Name, Tensor Actual)> tensors)
+    {
+        var present = tensors.Where(each => Expected.Has(each.Name)).ToList();
+        Json.GetProperty("outputs").EnumerateArray().Select(each => each.GetString()!).Except(["loss", "loss_trajectory", .. present.Select(each => each.Name)]).ShouldBeEmpty("outputs that are not compared");
+        present.Select(each => Expected.Difference(each.Name, each.Actual)).Where(difference => difference is not null).ShouldBeEmpty();
+    }
+
+    private SequenceClassifier RewardModel()
+    {
+        var model = SequenceClassifier.FromPretrained(Base, new LoadOptions { LabelCount = 1 });
+        using var _ = no_grad();
+        if (full) model.Head.Weight.copy_(Expected.Read("score.weight"));
+        return model;
     }
 
     public void Dispose()

@@ -28,10 +28,43 @@ public sealed class DpoTests
         @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
     }
 
+    [Theory, MemberData(nameof(Cases))]
+    public void Log_probabilities_scores_and_losses_of_pairs(string id)
+    {
+        using var @case = new AlignmentCase(id);
+        using var scope = NewDisposeScope();
+        var objective = ObjectiveOf(@case);
+        var options = OptionsOf(@case);
+        @case.Peft.Module.eval();
+        var (pairs, predictions) = objective.Compute(BatchOf(@case));
+        var reference = ((IReferenceObjective)objective).Policy.PredictByReference(BatchOf(@case), Policy.CompletionLabels(BatchOf(@case)));
+        List<(string, Tensor)> tensors =
+        [
+            ("per_token_logps", predictions.LogProbabilities), ("chosen_logps", pairs.ChosenSums), ("rejected_logps", pairs.RejectedSums), ("ref_per_token_logps", reference.LogProbabilities),
+            ("ref_chosen_logps", pairs.ChosenReference), ("ref_rejected_logps", pairs.RejectedReference), ("chosen_logratios", pairs.ChosenRatios), ("rejected_logratios", pairs.RejectedRatios),
+            ("chosen_scores", pairs.ChosenScores), ("rejected_scores", pairs.RejectedScores), ("rewards_chosen", pairs.ChosenRatios * options.Beta), ("rewards_rejected", pairs.RejectedRatios * options.Beta),
+        ];
+        if (@case.Expected.Has("per_sequence_loss"))
+        {
+            var losses = pairs.Of(options.Losses.Single(), options);
+            if (options.WeightByPolicy)
+            {
+                var (chosen, rejected) = DpoObjective.PolicyWeights(predictions);
+                tensors.AddRange([("chosen_weights", chosen), ("rejected_weights", rejected)]);
+                losses = losses * chosen * rejected;
+            }
+            tensors.Add(("per_sequence_loss", losses.expand(@case.Expected.Read("per_sequence_loss").shape)));
+        }
+        @case.CheckOutputs(tensors);
+    }
+
     private static DpoObjective ObjectiveOf(AlignmentCase @case)
+        => new(@case.Peft, OptionsOf(@case), @case.Config.GetProperty("reference").GetString()!.StartsWith("the adapter", StringComparison.Ordinal) ? @case.Peft.AddReference() : null);
+
+    private static DpoOptions OptionsOf(AlignmentCase @case)
     {
         var config = @case.Config;
-        return new(@case.Peft, new DpoOptions
+        return new()
         {
             Beta = @case.Number("beta"),
             Losses = [.. config.GetProperty("loss_type").EnumerateArray().Select(each => Enum.Parse<DpoLoss>(each.GetString()!.Replace("_", "", StringComparison.Ordinal), ignoreCase: true))],
@@ -48,7 +81,7 @@ public sealed class DpoTests
             LengthDesensitization = @case.Optional("ld_alpha"),
             WeightByPolicy = @case.Flag("use_weighting"),
             DiscoPopTemperature = @case.Number("discopop_tau"),
-        }, config.GetProperty("reference").GetString()!.StartsWith("the adapter", StringComparison.Ordinal) ? @case.Peft.AddReference() : null);
+        };
     }
 
     private static Batch BatchOf(AlignmentCase @case) => new()
