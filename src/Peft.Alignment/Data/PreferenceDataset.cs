@@ -80,14 +80,20 @@ public sealed class PreferenceDataset : AlignmentDataset
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        TokenRow[] all = [.. rows.Select(row => pairs[row].Chosen), .. rows.Select(row => pairs[row].Rejected)];
-        long[][] ids = [.. all.Select(Ids)];
+        return ToBatch([.. rows.Select(row => pairs[row])], options.MaxLength, options.Truncation, padding);
+    }
+
+    /// <summary>The batch of some pairs.</summary>
+    internal static Batch ToBatch(IReadOnlyList<(TokenRow Chosen, TokenRow Rejected)> pairs, int? maxLength, TruncationMode truncation, long padding)
+    {
+        TokenRow[] all = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
+        long[][] ids = [.. all.Select(row => row.Ids(maxLength, truncation))];
         return new()
         {
             InputIds = PaddedRows.Right(ids, padding),
             AttentionMask = PaddedRows.Right(PaddedRows.Ones(ids), 0),
-            Extra = new Dictionary<string, Tensor> { ["completion_mask"] = PaddedRows.Right([.. all.Select(each => each.CompletionMask(options.MaxLength, options.Truncation))], 0) },
-            Weight = rows.Count,
+            Extra = new Dictionary<string, Tensor> { ["completion_mask"] = PaddedRows.Right([.. all.Select(row => row.CompletionMask(maxLength, truncation))], 0) },
+            Weight = pairs.Count,
             Tokens = ids.Sum(each => each.LongLength),
         };
     }

@@ -63,15 +63,21 @@ public sealed class RewardDataset : AlignmentDataset
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        long[][] ids = [.. rows.Select(row => pairs[row].Chosen), .. rows.Select(row => pairs[row].Rejected)];
+        return ToBatch([.. rows.Select(row => pairs[row])], padding);
+    }
+
+    /// <summary>The batch of some pairs.</summary>
+    internal static Batch ToBatch(IReadOnlyList<(long[] Chosen, long[] Rejected, double? Margin)> pairs, long padding)
+    {
+        long[][] ids = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
         var extra = new Dictionary<string, Tensor>();
-        if (pairs[rows[0]].Margin is not null) extra["margin"] = tensor(rows.Select(row => (float)pairs[row].Margin!.Value).ToArray());
+        if (pairs[0].Margin is not null) extra["margin"] = tensor(pairs.Select(pair => (float)pair.Margin!.Value).ToArray());
         return new()
         {
             InputIds = PaddedRows.Right(ids, padding),
             AttentionMask = PaddedRows.Right(PaddedRows.Ones(ids), 0),
             Extra = extra,
-            Weight = rows.Count,
+            Weight = pairs.Count,
             Tokens = ids.Sum(each => each.LongLength),
         };
     }

@@ -72,7 +72,13 @@ public sealed class UnpairedDataset : AlignmentDataset
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        TokenRow[] own = [.. rows.Select(row => examples[row].Tokens)];
+        return ToBatch([.. rows.Select(row => examples[row])], options.MaxLength, padding);
+    }
+
+    /// <summary>The batch of some rows.</summary>
+    internal static Batch ToBatch(IReadOnlyList<(TokenRow Tokens, bool Label)> rows, int? maxLength, long padding)
+    {
+        TokenRow[] own = [.. rows.Select(row => row.Tokens)];
         TokenRow[] mismatched = [.. own.Select((each, i) => each with { Completion = own[i == 0 ? ^1 : i - 1].Completion })];
         var (ids, attention, completion) = Tensors(own);
         var (otherIds, otherAttention, otherCompletion) = Tensors(mismatched);
@@ -86,16 +92,16 @@ public sealed class UnpairedDataset : AlignmentDataset
                 ["KL_input_ids"] = otherIds,
                 ["KL_attention_mask"] = otherAttention,
                 ["KL_completion_mask"] = otherCompletion,
-                ["label"] = tensor(rows.Select(row => examples[row].Label).ToArray()),
+                ["label"] = tensor(rows.Select(row => row.Label).ToArray()),
             },
             Weight = rows.Count,
         };
-    }
 
-    private (Tensor Ids, Tensor Attention, Tensor Completion) Tensors(TokenRow[] rows)
-    {
-        long[][] ids = [.. rows.Select(row => row.Ids(options.MaxLength))];
-        return (PaddedRows.Right(ids, padding), PaddedRows.Right(PaddedRows.Ones(ids), 0), PaddedRows.Right([.. rows.Select(row => row.CompletionMask(options.MaxLength))], 0));
+        (Tensor Ids, Tensor Attention, Tensor Completion) Tensors(TokenRow[] all)
+        {
+            long[][] cut = [.. all.Select(row => row.Ids(maxLength))];
+            return (PaddedRows.Right(cut, padding), PaddedRows.Right(PaddedRows.Ones(cut), 0), PaddedRows.Right([.. all.Select(row => row.CompletionMask(maxLength))], 0));
+        }
     }
 
     private static (DataRow Row, Passage Prompt, Passage Completion, bool Label) Read(DataRow row)

@@ -11,7 +11,7 @@ public sealed class SftTests
 
     public static TheoryData<string> Cases => AlignmentCase.Of("sft");
 
-    public static TheoryData<string> OneBatch => [.. Cases.Where(each => (string)each != Accumulated).Select(each => (string)each)];
+    public static TheoryData<string> OneBatch => [.. Ids.Where(id => id != Accumulated)];
 
     [Theory, MemberData(nameof(OneBatch))]
     public void Loss_and_metrics(string id)
@@ -59,10 +59,10 @@ public sealed class SftTests
     [Fact]
     public void Entropies()
     {
-        foreach (string id in OneBatch)
+        foreach (var id in Ids.Where(id => id != Accumulated))
         {
             using var @case = new AlignmentCase(id);
-            if (!@case.Expected.Has("per_token_entropy") || @case.Flag("neftune_noise_alpha") || @case.Optional("neftune_noise_alpha") is not null) continue;
+            if (!@case.Expected.Has("per_token_entropy") || @case.Optional("neftune_noise_alpha") is not null) continue;
             using var batch = BatchOf(@case);
             var predictions = ((Models.CausalLM)@case.Model).Predict(Models.ModelInput.From(batch), batch.Labels!, Models.TokenStatistics.Entropy);
             // TRL's are those of all positions; ours those of labels.
@@ -119,6 +119,8 @@ public sealed class SftTests
         @case.Expected.ShouldEqual("loss_trajectory", tensor(losses.ToArray()));
         @case.Expected.ShouldEqual("trained.", @case.Find);
     }
+
+    private static IEnumerable<string> Ids => ((IEnumerable<object[]>)Cases).Select(row => (string)row[0]);
 
     private static SftObjective ObjectiveOf(AlignmentCase @case, bool metrics = true)
     {
