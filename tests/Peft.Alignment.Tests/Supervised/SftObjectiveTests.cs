@@ -36,11 +36,20 @@ public sealed class SftObjectiveTests
         using var metrics = new TrainingMetrics();
         var objective = new SftObjective(peft, new() { LabelSmoothing = smoothing });
         manual_seed(5);
-        LabelledSequence[] documents = [.. new[] { 5, 9, 3 }.Select(length => randint(3, TinyModel.Vocabulary, length).data<long>().ToArray()).Select(ids => new LabelledSequence(ids, ids))];
-        using var padded = SftDataset.ToBatch(documents, BatchLayout.Padded, 0);
-        using var packed = SftDataset.ToBatch(documents, BatchLayout.Packed, 0);
-        padded.Weight.ShouldBe(14);
-        packed.Weight.ShouldBe(14);
+        int[] lengths = [5, 9, 3];
+        long[][] texts = [.. lengths.Select(length => randint(3, TinyModel.Vocabulary, length).data<long>().ToArray())];
+        using var padded = new Batch
+        {
+            InputIds = stack([.. texts.Select(text => tensor([.. text, .. new long[9 - text.Length]]))]),
+            AttentionMask = stack([.. texts.Select(text => tensor([.. text.Select(_ => 1L), .. new long[9 - text.Length]]))]),
+            Labels = stack([.. texts.Select(text => tensor([.. text, .. Enumerable.Repeat(Batch.IgnoredLabel, 9 - text.Length)]))]),
+        };
+        using var packed = new Batch
+        {
+            InputIds = tensor(texts.SelectMany(text => text).ToArray()).unsqueeze(0),
+            Labels = tensor(texts.SelectMany(text => text.Skip(1).Prepend(Batch.IgnoredLabel)).ToArray()).unsqueeze(0),
+            PackedLengths = lengths,
+        };
         objective.Loss(packed, metrics).item<float>().ShouldBe(objective.Loss(padded, metrics).item<float>(), 1e-5f);
         // The label of a packed text's first token is ignored even if it is there.
         using var labelled = new Batch { InputIds = packed.InputIds.clone(), Labels = packed.InputIds.clone(), PackedLengths = packed.PackedLengths };

@@ -22,16 +22,16 @@ public sealed class SftTrainerTests : IDisposable
         var file = Path.Combine(folder, "chats.jsonl");
         File.WriteAllLines(file, new[] { ("Hello.", "Hi!"), ("Why?", "Because."), ("Add 2 and 3.", "5") }.Select(pair => $$"""{"messages": [{{Chats.Message("user", pair.Item1)}}, {{Chats.Message("assistant", pair.Item2)}}]}"""));
         using var model = CausalLM.FromConfig(Config, seed: 3);
-        using var peft = model.ApplyLora(rank: 8);
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 8, ModulesToSave = ["lm_head"] });
         var data = SftDataset.FromFile(file, Chats.Tokenizer(), new() { AssistantOnly = true });
         var seen = new List<IReadOnlyDictionary<string, double>>();
-        var result = SftTrainer.Create(peft, data, training: new() { MaxSteps = 60, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant }, evaluation: data).Train(new Reporter(progress => seen.Add(progress.Metrics)));
+        var result = SftTrainer.Create(peft, data, training: new() { MaxSteps = 80, LearningRate = 1e-2, Schedule = LearningRateSchedule.Constant }, evaluation: data).Train(new Reporter(progress => seen.Add(progress.Metrics)));
         result.Losses[^1].ShouldBeLessThan(0.1);
         seen[^1]["mean_token_accuracy"].ShouldBe(1);
         seen[^1]["entropy"].ShouldBeLessThan(seen[0]["entropy"]);
-        seen[^1]["num_tokens"].ShouldBe(60.0 * Enumerable.Range(0, 3).Sum(data.LengthOf));
+        seen[^1]["num_tokens"].ShouldBe(80.0 * Enumerable.Range(0, 3).Sum(data.LengthOf));
         result.Evaluations[^1].Metrics["mean_token_accuracy"].ShouldBe(1);
-        result.Evaluations[^1].Metrics.ShouldNotContainKey("num_tokens");
+        result.Evaluations[^1].Metrics.Keys.ShouldNotContain("num_tokens");
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public sealed class SftTrainerTests : IDisposable
         (float[] Bits, double Tokens) Train(TrainingOptions run)
         {
             using var model = CausalLM.FromConfig(Config, seed: 3);
-            using var peft = model.ApplyAdapter(new LoraOptions { R = 4, LoraDropout = 0.1 });
+            using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Dropout = 0.1 });
             var data = SftDataset.FromRows([.. Enumerable.Range(0, 24).Select(i => new JsonObject { ["prompt"] = "Add 2 and 3.", ["completion"] = string.Concat(Enumerable.Repeat($" {i}", 1 + i % 5)) })], Chats.Tokenizer(), new() { Packing = packing, MaxLength = 48 });
             var last = 0.0;
             SftTrainer.Create(peft, data, options, run).Train(new Reporter(progress => last = progress.Metrics["num_tokens"]));
