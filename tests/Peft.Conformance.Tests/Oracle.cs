@@ -26,6 +26,9 @@ public static class Oracle
     /// <summary>The folder of a base model.</summary>
     public static string Base(string name) => Roots.Select(root => Path.Combine(root, "bases", name)).Single(Directory.Exists);
 
+    /// <summary>The folder of a tokenizer.</summary>
+    public static string Tokenizer(string kind) => new[] { Path.Combine(Folder, "tokenizers", kind), Path.Combine(AppContext.BaseDirectory, "Data", "tokenizers", kind) }.First(Directory.Exists);
+
     /// <summary>The cases that this version is to reproduce, for a theory.</summary>
     public static TheoryData<string> Supported(Func<OracleCase, bool>? choose = null)
         => [.. Cases.Where(each => Unsupported.Reason(each) is null && (choose?.Invoke(each) ?? true)).Select(each => each.Id)];

@@ -1,0 +1,77 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Prompts that a model completes during training, as GRPO, RLOO and PPO need them.</summary>
+/// <remarks>
+/// A row has <c>prompt</c>, a text or a list of messages; its other fields are for reward functions (<see cref="RowOf"/>). A batch holds <see cref="Batch.InputIds"/> <c>[n, sequence]</c>, padded on the
+/// left, the attention mask, and <c>rows</c> <c>[n]</c>, the indices of its rows.
+/// </remarks>
+public sealed class PromptDataset : AlignmentDataset
+{
+    private readonly long padding;
+    private readonly List<(long[] Ids, JsonObject Row)> prompts = [];
+
+    private PromptDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, PromptDatasetOptions? options, ILogger? logger, string name) : base(name)
+    {
+        options ??= new();
+        RequireLength(options.MaxLength);
+        var encoder = new RowEncoder(tokenizer, options.Template);
+        padding = encoder.Padding;
+        foreach (var row in rows)
+        {
+            var prompt = row.Passage("prompt");
+            if (prompt is { IsChat: true, IsEmpty: true }) throw row.Wrong("the prompt has no messages: give it, or remove the row");
+            var ids = encoder.Encode(prompt, row, beginsAnswer: true);
+            if (ids.Length == 0) throw row.Wrong("the prompt has no tokens: a model needs at least one to continue. Remove the row, or give the prompt");
+            if (ids.Length > options.MaxLength) DroppedRows++;
+            else prompts.Add((ids, row.Fields));
+        }
+        Finish(encoder, options.MaxLength, logger);
+    }
+
+    /// <inheritdoc/>
+    public override int Count => prompts.Count;
+
+    /// <summary>Reads a JSON Lines file.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromFile"/>
+    public static PromptDataset FromFile(string path, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null)
+        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+
+    /// <summary>Prepares rows.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromRows"/>
+    public static PromptDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null, string name = "prompt dataset")
+        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+
+    /// <summary>The fields of a row, as they were read.</summary>
+    /// <param name="row">Index of the row.</param>
+    public JsonObject RowOf(int row)
+    {
+        RequireRow(row, Count);
+        return prompts[row].Row;
+    }
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return prompts[row].Ids.Length;
+    }
+
+    /// <inheritdoc/>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        RequireRows(rows, Count);
+        long[][] ids = [.. rows.Select(row => prompts[row].Ids)];
+        return new()
+        {
+            InputIds = PaddedRows.Left(ids, padding),
+            AttentionMask = PaddedRows.Left(PaddedRows.Ones(ids), 0),
+            Extra = new Dictionary<string, Tensor> { ["rows"] = tensor(rows.Select(row => (long)row).ToArray()) },
+            Weight = rows.Count,
+            Tokens = ids.Sum(each => each.LongLength),
+        };
+    }
+}

@@ -1,0 +1,84 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Pairs of a chosen and a rejected text, as reward models learn from.</summary>
+/// <remarks>
+/// A row has <c>chosen</c> and <c>rejected</c>, and optionally <c>prompt</c>, which precedes both, and <c>margin</c>, by how much the chosen is better. A batch holds <see cref="Batch.InputIds"/>
+/// <c>[2n, sequence]</c>, the chosen rows first, the attention mask, and <c>margin</c> <c>[n]</c> if the rows have one.
+/// </remarks>
+public sealed class RewardDataset : AlignmentDataset
+{
+    private readonly long padding;
+    private readonly List<(long[] Chosen, long[] Rejected, double? Margin)> pairs = [];
+
+    private RewardDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, RewardDatasetOptions? options, ILogger? logger, string name) : base(name)
+    {
+        options ??= new();
+        RequireLength(options.MaxLength);
+        var encoder = new RowEncoder(tokenizer, options.Template);
+        padding = encoder.Padding;
+        var withMargin = rows.Count > 0 && rows[0].Has("margin");
+        foreach (var row in rows)
+        {
+            var (prompt, chosen, rejected) = PreferencePassages.Of(row);
+            if (row.Has("margin") != withMargin) throw row.Wrong(withMargin ? "there is no margin, but the first row has one: give it to all rows, or to none" : "there is a margin, but the first row has none: give it to all rows, or to none");
+            var pair = (Chosen: Encode(chosen), Rejected: Encode(rejected), Margin: withMargin ? row.Number("margin") : (double?)null);
+            if (pair.Chosen.Length == 0 || pair.Rejected.Length == 0) throw row.Wrong("a text has no tokens: remove the row, or look at the chat template");
+            if (pair.Chosen.Length > options.MaxLength || pair.Rejected.Length > options.MaxLength) DroppedRows++;
+            else pairs.Add(pair);
+
+            long[] Encode(Passage completion) => encoder.Encode(prompt is null ? encoder.Ended(completion) : prompt.Then(encoder.Ended(completion), row), row);
+        }
+        Finish(encoder, options.MaxLength, logger);
+    }
+
+    /// <inheritdoc/>
+    public override int Count => pairs.Count;
+
+    /// <summary>The token ids of the pairs, and their margins.</summary>
+    internal IReadOnlyList<(long[] Chosen, long[] Rejected, double? Margin)> Pairs => pairs;
+
+    /// <summary>Reads a JSON Lines file.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromFile"/>
+    public static RewardDataset FromFile(string path, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null)
+        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+
+    /// <summary>Prepares rows.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromRows"/>
+    public static RewardDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null, string name = "reward dataset")
+        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+
+    /// <inheritdoc/>
+    /// <remarks>The length of the longer of the two texts.</remarks>
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return Math.Max(pairs[row].Chosen.Length, pairs[row].Rejected.Length);
+    }
+
+    /// <inheritdoc/>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        RequireRows(rows, Count);
+        return ToBatch([.. rows.Select(row => pairs[row])], padding);
+    }
+
+    /// <summary>The batch of some pairs.</summary>
+    internal static Batch ToBatch(IReadOnlyList<(long[] Chosen, long[] Rejected, double? Margin)> pairs, long padding)
+    {
+        long[][] ids = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
+        var extra = new Dictionary<string, Tensor>();
+        if (pairs[0].Margin is not null) extra["margin"] = tensor(pairs.Select(pair => (float)pair.Margin!.Value).ToArray());
+        return new()
+        {
+            InputIds = PaddedRows.Right(ids, padding),
+            AttentionMask = PaddedRows.Right(PaddedRows.Ones(ids), 0),
+            Extra = extra,
+            Weight = pairs.Count,
+            Tokens = ids.Sum(each => each.LongLength),
+        };
+    }
+}

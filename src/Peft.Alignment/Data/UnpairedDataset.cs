@@ -1,0 +1,124 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Completions that are desirable or not, as KTO learns from.</summary>
+/// <remarks>
+/// A row has <c>prompt</c>, <c>completion</c> and <c>label</c> (true if desirable). Preferences (<see cref="PreferenceDataset"/>) become two rows each: of every 1,000 first all chosen, then all rejected. A batch
+/// holds ids, attention mask, <c>completion_mask</c>, <c>label</c> <c>[n]</c>, and under the same names with the prefix <c>KL_</c> mismatched pairs: each prompt with the completion of the batch's row before
+/// it (the first with the last). These are formed in each batch, so that rows may be shuffled; a batch needs at least 2 rows.
+/// </remarks>
+public sealed class UnpairedDataset : AlignmentDataset
+{
+    // TRL unpairs so many preferences at a time.
+    private const int Block = 1000;
+
+    private readonly UnpairedDatasetOptions options;
+    private readonly long padding;
+    private readonly List<(TokenRow Tokens, bool Label)> examples = [];
+
+    private UnpairedDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, UnpairedDatasetOptions? options, ILogger? logger, string name) : base(name)
+    {
+        this.options = options ?? new();
+        RequireLength(this.options.MaxLength);
+        var encoder = new RowEncoder(tokenizer, this.options.Template);
+        padding = encoder.Padding;
+        foreach (var (row, prompt, completion, label) in rows.Count > 0 && rows[0].Has("chosen") ? Unpaired(rows) : rows.Select(Read))
+        {
+            var tokens = encoder.Encode(prompt, encoder.Ended(completion), row);
+            if (tokens.Prompt.Length >= this.options.MaxLength)
+            {
+                DroppedRows++;
+                continue;
+            }
+            if (tokens.Length > this.options.MaxLength) TruncatedRows++;
+            examples.Add((tokens, label));
+        }
+        Finish(encoder, this.options.MaxLength, logger);
+    }
+
+    /// <inheritdoc/>
+    public override int Count => examples.Count;
+
+    /// <summary>Number of desirable rows.</summary>
+    public int DesirableRows => examples.Count(example => example.Label);
+
+    /// <summary>Number of rows that are not desirable.</summary>
+    public int UndesirableRows => Count - DesirableRows;
+
+    /// <summary>The token ids of the rows, not cut, and their labels.</summary>
+    internal IReadOnlyList<(TokenRow Tokens, bool Label)> Examples => examples;
+
+    /// <summary>Reads a JSON Lines file.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromFile"/>
+    public static UnpairedDataset FromFile(string path, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null)
+        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+
+    /// <summary>Prepares rows.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromRows"/>
+    public static UnpairedDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null, string name = "unpaired dataset")
+        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return Math.Min(examples[row].Tokens.Length, options.MaxLength ?? int.MaxValue);
+    }
+
+    /// <inheritdoc/>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        RequireRows(rows, Count);
+        return ToBatch([.. rows.Select(row => examples[row])], options.MaxLength, padding);
+    }
+
+    /// <summary>The batch of some rows.</summary>
+    internal static Batch ToBatch(IReadOnlyList<(TokenRow Tokens, bool Label)> rows, int? maxLength, long padding)
+    {
+        TokenRow[] own = [.. rows.Select(row => row.Tokens)];
+        TokenRow[] mismatched = [.. own.Select((each, i) => each with { Completion = own[i == 0 ? ^1 : i - 1].Completion })];
+        var (ids, attention, completion) = Tensors(own);
+        var (otherIds, otherAttention, otherCompletion) = Tensors(mismatched);
+        return new()
+        {
+            InputIds = ids,
+            AttentionMask = attention,
+            Extra = new Dictionary<string, Tensor>
+            {
+                ["completion_mask"] = completion,
+                ["KL_input_ids"] = otherIds,
+                ["KL_attention_mask"] = otherAttention,
+                ["KL_completion_mask"] = otherCompletion,
+                ["label"] = tensor(rows.Select(row => row.Label).ToArray()),
+            },
+            Weight = rows.Count,
+        };
+
+        (Tensor Ids, Tensor Attention, Tensor Completion) Tensors(TokenRow[] all)
+        {
+            long[][] cut = [.. all.Select(row => row.Ids(maxLength))];
+            return (PaddedRows.Right(cut, padding), PaddedRows.Right(PaddedRows.Ones(cut), 0), PaddedRows.Right([.. all.Select(row => row.CompletionMask(maxLength))], 0));
+        }
+    }
+
+    private static (DataRow Row, Passage Prompt, Passage Completion, bool Label) Read(DataRow row)
+    {
+        var (prompt, completion, label) = (row.Passage("prompt"), row.Passage("completion"), row.Flag("label"));
+        if (completion.IsEmpty) throw row.Wrong("the field \"completion\" is empty: remove the row, or give the completion");
+        if (prompt is { IsChat: true, IsEmpty: true }) throw row.Wrong("the prompt has no messages: give it, or remove the row");
+        return (row, prompt, completion, label);
+    }
+
+    private static IEnumerable<(DataRow Row, Passage Prompt, Passage Completion, bool Label)> Unpaired(IReadOnlyList<DataRow> rows)
+    {
+        foreach (var block in rows.Chunk(Block))
+        {
+            var pairs = block.Select(row => (Row: row, Passages: PreferencePassages.Of(row).WithPrompt(row))).ToList();
+            foreach (var (row, (prompt, chosen, _)) in pairs) yield return (row, prompt, chosen, true);
+            foreach (var (row, (prompt, _, rejected)) in pairs) yield return (row, prompt, rejected, false);
+        }
+    }
+}
