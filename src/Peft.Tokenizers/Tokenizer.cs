@@ -20,6 +20,7 @@ public sealed class Tokenizer : ITokenizer
     private readonly TokenizerSettings settings;
     private readonly Lock adding = new();
     private readonly string source;
+    private readonly IReadOnlyDictionary<string, byte[]>? contents;
     private readonly AddedVocabulary saved;
     private volatile AddedVocabulary added;
     private volatile Lazy<ChatTemplate?> chatTemplate;
@@ -27,9 +28,13 @@ public sealed class Tokenizer : ITokenizer
     private Tokenizer(TokenizerFiles files, ResourceLimits limits)
     {
         (pipeline, saved, settings, source) = files;
+        contents = files.Contents;
         added = saved;
-        chatTemplate = new(() => ChatTemplateFiles.Find(Path.GetDirectoryName(source)!, limits));
+        chatTemplate = new(() => contents is null ? ChatTemplateFiles.Find(Path.GetDirectoryName(source)!, limits) : null);
     }
+
+    /// <summary>A tokenizer that was just trained, whose files are not on a disk yet.</summary>
+    internal static Tokenizer FromTraining(TokenizerFiles files, ResourceLimits limits) => new(files, limits);
 
     /// <summary>
     /// Loads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>, or else BERT's <c>vocab.txt</c>; with
@@ -65,7 +70,8 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, plus the tokens that were added since. Crash-safe: at any time the folder contains either
+    /// Saves the tokenizer's files: those that it was read from, or <c>tokenizer.json</c> and <c>tokenizer_config.json</c> if it was trained (<see cref="TokenizerTrainer"/>), plus the
+    /// tokens that were added since. Crash-safe: at any time the folder contains either
     /// all old or all new files. Other files in the folder are kept.
     /// </summary>
     /// <param name="folder">The folder, which is created if necessary.</param>
@@ -75,7 +81,7 @@ public sealed class Tokenizer : ITokenizer
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         var now = added;
-        TokenizerWriter.Write(source, folder, now == saved ? null : now);
+        TokenizerWriter.Write(source, contents, folder, now == saved ? null : now);
     }
 
     /// <summary>Number of distinct tokens, added ones included.</summary>

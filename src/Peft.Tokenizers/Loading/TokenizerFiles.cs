@@ -5,6 +5,9 @@ namespace Peft.Tokenizers;
 /// <summary>The parsed files of a tokenizer.</summary>
 internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabulary Added, TokenizerSettings Settings, string Source)
 {
+    /// <summary>The files by name if they are not on a disk: those of a trained tokenizer.</summary>
+    public IReadOnlyDictionary<string, byte[]>? Contents { get; init; }
+
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
         using var main = Parse(file, limits);

@@ -8,7 +8,7 @@ namespace Peft.Tokenizers;
 /// <summary>Writes a tokenizer's files: those that it was read from, plus the tokens that were added since.</summary>
 internal static class TokenizerWriter
 {
-    private const string Main = "tokenizer.json", Config = "tokenizer_config.json";
+    public const string Main = "tokenizer.json", Config = "tokenizer_config.json";
 
     private static readonly string[] Beside =
     [
@@ -19,17 +19,13 @@ internal static class TokenizerWriter
 
     /// <summary>Writes all files of a tokenizer. Crash-safe: at any time the folder contains either all old or all new files.</summary>
     /// <param name="source">The file that the tokenizer was read from.</param>
+    /// <param name="trained">The files of a trained tokenizer, by name; null if it was read.</param>
     /// <param name="folder">The destination folder.</param>
     /// <param name="added">All added tokens if there are more than in the files; otherwise null.</param>
-    public static void Write(string source, string folder, AddedVocabulary? added)
+    public static void Write(string source, IReadOnlyDictionary<string, byte[]>? trained, string folder, AddedVocabulary? added)
     {
-        var isModel = !Path.GetExtension(source).Equals(".json", StringComparison.OrdinalIgnoreCase);
-        var contents = new Dictionary<string, byte[]> { [isModel ? Path.GetFileName(source) : Main] = Read(source) };
-        foreach (var name in Beside)
-        {
-            var path = Path.Combine(Path.GetDirectoryName(source)!, name);
-            if (File.Exists(path)) contents.TryAdd(name, Read(path));
-        }
+        var isModel = trained is null && !Path.GetExtension(source).Equals(".json", StringComparison.OrdinalIgnoreCase);
+        var contents = trained?.ToDictionary() ?? ReadAll(source, isModel);
         if (added is not null)
         {
             var edited = isModel ? Config : Main;
@@ -45,6 +41,17 @@ internal static class TokenizerWriter
         save.Commit();
     }
 
+    private static Dictionary<string, byte[]> ReadAll(string source, bool isModel)
+    {
+        var contents = new Dictionary<string, byte[]> { [isModel ? Path.GetFileName(source) : Main] = Read(source) };
+        foreach (var name in Beside)
+        {
+            var path = Path.Combine(Path.GetDirectoryName(source)!, name);
+            if (File.Exists(path)) contents.TryAdd(name, Read(path));
+        }
+        return contents;
+    }
+
     private static byte[] Edit(byte[]? json, string name, Action<JsonObject> edit)
     {
         var root = json is null ? [] : StrictJson.Object(json, name, (message, inner) => new TokenizerException(message, inner));
@@ -52,7 +59,8 @@ internal static class TokenizerWriter
         return JsonSerializer.SerializeToUtf8Bytes(root, Readable);
     }
 
-    private static JsonObject Describe(AddedToken token, int? id = null)
+    /// <summary>A token with its rules, as the files list it.</summary>
+    public static JsonObject Describe(AddedToken token, int? id = null)
     {
         var result = new JsonObject();
         if (id is not null) result["id"] = id;

@@ -1,0 +1,59 @@
+using System.Text.Json.Nodes;
+using Peft.Tokenizers;
+
+namespace Peft;
+
+/// <summary>
+/// Trains SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): the probabilities of many candidate pieces are estimated by
+/// expectation maximization, and the pieces that matter least to the likelihood are removed, until the vocabulary has the requested size.
+/// </summary>
+/// <remarks>
+/// The steps and their order are those of Hugging Face's trainer, which sums words in a random order: scores agree up to rounding, and so do
+/// the pieces unless rounding decides between two. The candidates take O(n·log n) for n characters of distinct words, each of the few iterations O(n·m), m being <see cref="MaxPieceLength"/>.
+/// </remarks>
+public sealed record UnigramTrainer : TokenizerTrainer
+{
+    /// <summary>A trainer with SentencePiece's parts, its special tokens and 8,000 pieces.</summary>
+    public UnigramTrainer()
+    {
+        VocabularySize = 8000;
+        Parts = TokenizerParts.Metaspace();
+        SpecialTokens = ["<unk>", "<s>", "</s>"];
+        Roles = new() { Unknown = "<unk>", BeginOfSequence = "<s>", EndOfSequence = "</s>" };
+    }
+
+    /// <summary>Maximum number of characters of a piece. 16 by default.</summary>
+    public int MaxPieceLength { get; init; } = 16;
+
+    /// <summary>Share of the pieces that remain when pieces are removed. 0.75 by default.</summary>
+    public double ShrinkingFactor { get; init; } = 0.75;
+
+    /// <summary>Iterations of expectation maximization before pieces are removed. 2 by default.</summary>
+    public int SubIterations { get; init; } = 2;
+
+    /// <summary>Maximum number of candidates. 1,000,000 by default.</summary>
+    public int SeedSize { get; init; } = 1_000_000;
+
+    private protected override JsonObject TrainModel(IReadOnlyList<WordCount> words, CancellationToken cancellationToken)
+    {
+        var training = new UnigramTraining(this, words);
+        if (SpecialTokens.Count + training.Characters.Count > VocabularySize) throw TooSmall(SpecialTokens.Count + training.Characters.Count);
+        var pieces = training.Run(cancellationToken);
+        return new()
+        {
+            ["type"] = "Unigram",
+            ["unk_id"] = Roles.Unknown is { } unknown ? SpecialTokens.ToList().IndexOf(unknown) : null,
+            ["vocab"] = new JsonArray([.. SpecialTokens.Select(token => new JsonArray(token, 0.0)), .. pieces.Select(piece => new JsonArray(piece.Piece, piece.Score))]),
+            ["byte_fallback"] = false,
+        };
+    }
+
+    private protected override void Validate()
+    {
+        base.Validate();
+        if (MaxPieceLength < 1) throw new TokenizerException($"{nameof(MaxPieceLength)} is {MaxPieceLength}, but must be at least 1.");
+        if (!(ShrinkingFactor is > 0 and < 1)) throw new TokenizerException($"{nameof(ShrinkingFactor)} is {ShrinkingFactor}, but must be between 0 and 1: each round keeps this share of the pieces.");
+        if (SubIterations < 1) throw new TokenizerException($"{nameof(SubIterations)} is {SubIterations}, but must be at least 1.");
+        if (SeedSize < 1) throw new TokenizerException($"{nameof(SeedSize)} is {SeedSize}, but must be at least 1.");
+    }
+}
