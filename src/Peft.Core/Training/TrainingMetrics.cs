@@ -8,6 +8,7 @@ public sealed class TrainingMetrics : IDisposable
 {
     private readonly Lock guard = new();
     private readonly Dictionary<string, (Tensor Sum, double Weight)> sums = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, double> extremes = new(StringComparer.Ordinal);
     private readonly List<string> order = [];
 
     /// <summary>Adds a value to the mean of a metric.</summary>
@@ -44,13 +45,29 @@ public sealed class TrainingMetrics : IDisposable
         Add(name, scalar, weight);
     }
 
+    /// <summary>Adds a value to a metric that is the least of its values. NaN is ignored.</summary>
+    internal void AddMinimum(string name, double value) => AddExtreme(name, value, Math.Min);
+
+    /// <summary>Adds a value to a metric that is the largest of its values. NaN is ignored.</summary>
+    internal void AddMaximum(string name, double value) => AddExtreme(name, value, Math.Max);
+
+    private void AddExtreme(string name, double value, Func<double, double, double> choose)
+    {
+        if (double.IsNaN(value)) return;
+        lock (guard)
+        {
+            if (!extremes.TryGetValue(name, out var before)) order.Add(name);
+            extremes[name] = extremes.ContainsKey(name) ? choose(before, value) : value;
+        }
+    }
+
     /// <summary>The means so far, in the order in which the metrics were first added.</summary>
     public IReadOnlyDictionary<string, double> Means()
     {
         lock (guard)
         {
             using var scope = NewDisposeScope();
-            return order.ToDictionary(name => name, name => sums[name].Sum.item<double>() / sums[name].Weight, StringComparer.Ordinal);
+            return order.ToDictionary(name => name, name => extremes.TryGetValue(name, out var extreme) ? extreme : sums[name].Sum.item<double>() / sums[name].Weight, StringComparer.Ordinal);
         }
     }
 
@@ -61,6 +78,7 @@ public sealed class TrainingMetrics : IDisposable
         {
             foreach (var (sum, _) in sums.Values) sum.Dispose();
             sums.Clear();
+            extremes.Clear();
             order.Clear();
         }
     }
