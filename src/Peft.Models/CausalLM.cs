@@ -94,6 +94,28 @@ public sealed class CausalLM : LanguageModel
         return Objective.Predict(scaled, labels, input.PackedLengths, statistics, temperature);
     }
 
+    /// <summary>The logits that predict given tokens, <c>[tokens, vocabulary]</c> in float32, row after row, for losses of the whole distribution.</summary>
+    /// <param name="input">As in <see cref="Predict"/>.</param>
+    /// <param name="labels">As in <see cref="Predict"/>: tokens whose label is ignored have no row.</param>
+    internal Tensor LogitsOf(ModelInput input, Tensor labels)
+    {
+        using var scope = NewDisposeScope();
+        using var prompted = PromptedInput.Of(this, input);
+        var hidden = Backbone.call(prompted.Input);
+        var width = labels.shape[1];
+        var kept = labels.narrow(1, 1, width - 1).ne(Constant(Batch.IgnoredLabel)).reshape(-1).nonzero().squeeze(1);
+        var rows = hidden.narrow(1, prompted.Count, width - 1).reshape(-1, hidden.shape[^1]).index_select(0, kept);
+        return Logits(rows).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The hidden states of the input's positions, <c>[batch, sequence, hidden]</c>, for heads of other kinds.</summary>
+    internal Tensor HiddenStatesOf(ModelInput input)
+    {
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        return hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
+    }
+
     // With a causal mask no real token sees the padding on its right, and labels there are ignored. Attention is faster without a mask.
     private bool PadsOnTheRight(Tensor mask)
     {

@@ -7,7 +7,12 @@ namespace Peft;
 public sealed class TrainingMetrics : IDisposable
 {
     private readonly Lock guard = new();
+<<<<<<< HEAD
     private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
+=======
+    private readonly Dictionary<string, (Tensor Sum, double Weight)> sums = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, double> extremes = new(StringComparer.Ordinal);
+>>>>>>> online
     private readonly List<string> order = [];
 
     /// <summary>Adds a value to the mean of a metric.</summary>
@@ -25,6 +30,7 @@ public sealed class TrainingMetrics : IDisposable
         Add(name, scalar, weight);
     }
 
+<<<<<<< HEAD
     /// <summary>Adds values to a metric that is a function of weighted means, such as an error of calibration.</summary>
     /// <param name="name">Name of the metric.</param>
     /// <param name="values">The values, of the same shape in each call.</param>
@@ -40,13 +46,36 @@ public sealed class TrainingMetrics : IDisposable
     internal void AddGreatest(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (greatest, _) => greatest.item<double>());
 
     /// <summary>The metrics so far, in the order in which they were first added.</summary>
+=======
+    /// <summary>Adds a value to a metric that is the least of its values. NaN is ignored.</summary>
+    internal void AddMinimum(string name, double value) => AddExtreme(name, value, Math.Min);
+
+    /// <summary>Adds a value to a metric that is the largest of its values. NaN is ignored.</summary>
+    internal void AddMaximum(string name, double value) => AddExtreme(name, value, Math.Max);
+
+    private void AddExtreme(string name, double value, Func<double, double, double> choose)
+    {
+        if (double.IsNaN(value)) return;
+        lock (guard)
+        {
+            if (!extremes.TryGetValue(name, out var before)) order.Add(name);
+            extremes[name] = extremes.ContainsKey(name) ? choose(before, value) : value;
+        }
+    }
+
+    /// <summary>The means so far, in the order in which the metrics were first added.</summary>
+>>>>>>> online
     public IReadOnlyDictionary<string, double> Means()
     {
         lock (guard)
         {
             using var scope = NewDisposeScope();
+<<<<<<< HEAD
             var metrics = order.Select(name => (Name: name, Value: entries[name].Metric(entries[name].Value, entries[name].Weight)));
             return metrics.Where(metric => metric.Value is not null).ToDictionary(metric => metric.Name, metric => metric.Value!.Value, StringComparer.Ordinal);
+=======
+            return order.ToDictionary(name => name, name => extremes.TryGetValue(name, out var extreme) ? extreme : sums[name].Sum.item<double>() / sums[name].Weight, StringComparer.Ordinal);
+>>>>>>> online
         }
     }
 
@@ -55,8 +84,14 @@ public sealed class TrainingMetrics : IDisposable
     {
         lock (guard)
         {
+<<<<<<< HEAD
             foreach (var entry in entries.Values) entry.Value.Dispose();
             entries.Clear();
+=======
+            foreach (var (sum, _) in sums.Values) sum.Dispose();
+            sums.Clear();
+            extremes.Clear();
+>>>>>>> online
             order.Clear();
         }
     }

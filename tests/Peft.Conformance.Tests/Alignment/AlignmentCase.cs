@@ -73,9 +73,17 @@ public sealed class AlignmentCase : IDisposable
     /// <param name="objective">The objective.</param>
     /// <param name="batch">The batch.</param>
     /// <param name="elsewhere">Metrics of the case that come from somewhere else.</param>
-    public void CheckLossAndMetrics(Objective objective, Batch batch, params string[] elsewhere)
+    public void CheckLossAndMetrics(Objective objective, Batch batch, params string[] elsewhere) => CheckLossAndMetrics(objective, batch, _ => { }, elsewhere);
+
+    /// <inheritdoc cref="CheckLossAndMetrics(Objective, Batch, string[])"/>
+    /// <param name="objective">The objective.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="prepare">Adds the metrics of what precedes the loss.</param>
+    /// <param name="elsewhere">Metrics of the case that come from somewhere else.</param>
+    public void CheckLossAndMetrics(Objective objective, Batch batch, Action<TrainingMetrics> prepare, params string[] elsewhere)
     {
         using var metrics = new TrainingMetrics();
+        prepare(metrics);
         Peft.Module.train(objective.UsesDropout);
         Expected.ShouldEqual("loss", objective.Loss(batch, metrics).reshape(1));
         var means = metrics.Means();

@@ -1,0 +1,140 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Proximal policy optimization (Schulman et al. 2017, arXiv:1707.06347): the policy learns from completions that it generates itself; a value model, trained along with it, says what reward
+/// each token was worth.
+/// </summary>
+/// <remarks>
+/// The dataset gives prompts (<see cref="OnlineObjective"/>). Batches of completions hold <see cref="Batch.InputIds"/> of prompts and completions, and <c>[rows, width]</c> <c>completion_mask</c>,
+/// <c>value_mask</c> (one token more), <c>old_per_token_logps</c>, <c>values</c>, <c>advantages</c> and <c>returns</c>.
+/// </remarks>
+/// <param name="models">Policy and value model, which the trainer trains.</param>
+/// <param name="rollouts">How completions are generated and scored.</param>
+/// <param name="options">Settings; the defaults if null.</param>
+/// <param name="reference">The reference; the policy without its adapters if null.</param>
+public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, PpoOptions? options = null, Reference? reference = null)
+    : OnlineObjective((models ?? throw new ArgumentNullException(nameof(models))).Policy, rollouts, reference, defaultGenerations: 1, leastGenerations: 1)
+{
+    private const string KlState = "kl_coefficient";
+
+    private readonly ActorCritic models = models;
+    private readonly PpoOptions settings = options ?? new();
+    private double klCoefficient = (options ?? new()).KlCoefficient;
+    private TrainingMetrics? reported;
+
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
+        => [.. settings.Errors(), .. base.Errors(model, options), .. ReferenceEquals(model, models) ? Array.Empty<string>() : ["The trainer trains another model than the objective's policy and values: pass it the same ActorCritic."]];
+
+    private protected override bool NeedsOld => true;
+
+    /// <inheritdoc/>
+    protected internal override IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics)
+    {
+        reported = metrics;
+        return base.Prepare(batches, step, metrics);
+    }
+
+    // The scores, in place of advantages.
+    private protected override double[] Advantages(RewardTable rewards, Divergence? divergence, TrainingMetrics metrics)
+    {
+        var sums = rewards.Sums();
+        if (Array.FindIndex(sums, double.IsNaN) is >= 0 and var missing) throw new RewardException($"Completion {missing} of the step got no reward, but PPO needs one for each completion.");
+        rewards.Report(metrics, [double.NaN]);
+        return sums;
+    }
+
+    private protected override Batch Completed(Batch batch)
+    {
+        var completions = new Completions(batch);
+        var scores = completions.Required("advantages");
+        if (settings.MissingEosPenalty is { } penalty) scores = scores.sub(EndTokens(batch, completions).any(1).to_type(ScalarType.Float32).unsqueeze(1).neg().add(Constant(1), One).mul(Constant(penalty)));
+        var old = batch.Extra["old_per_token_logps"];
+        var values = completions.Of(WithoutLast(models.Values.Values(batch)));
+        var returns = new PpoReturns(old, batch.Extra["ref_per_token_logps"], values, scores, completions.Mask, settings, klCoefficient);
+        Report(reported!, returns, old, scores, completions);
+        reported!.Add("val/num_eos_tokens", EndTokens(batch, completions).sum());
+        Adapt(returns.Kl.sum(dim: 1).mean().item<float>(), (int)completions.Rows);
+        var extra = new Dictionary<string, Tensor>
+        {
+            [Completions.MaskName] = batch.Extra[Completions.MaskName], ["old_per_token_logps"] = old, ["value_mask"] = returns.ValueMask, ["values"] = returns.Values,
+            ["advantages"] = returns.Advantages, ["returns"] = returns.Returns,
+        };
+        return new() { InputIds = batch.InputIds, AttentionMask = batch.AttentionMask, Weight = batch.Weight, Extra = extra };
+    }
+
+    /// <summary>Adds the metrics of a rollout.</summary>
+    internal void Report(TrainingMetrics metrics, PpoReturns returns, Tensor old, Tensor scores, Completions completions)
+    {
+        var penalties = returns.Penalties.sum(dim: 1).mean();
+        metrics.Add("objective/kl", returns.Kl.sum(dim: 1).mean());
+        // As in TRL, a position of padding counts −1.
+        metrics.Add("objective/entropy", old.neg().sum(dim: 1).sub(completions.Mask.neg().add(Constant(1), One).sum(dim: 1)).mean());
+        metrics.Add("objective/non_score_reward", penalties);
+        metrics.Add("objective/rlhf_reward", penalties.add(scores.mean(), One));
+        metrics.Add("objective/scores", scores.mean());
+        metrics.Add("objective/kl_coefficient", klCoefficient);
+    }
+
+    // The proportional controller of Ziegler et al.
+    private void Adapt(double kl, int completions)
+    {
+        if (settings.KlTarget is { } target) klCoefficient *= 1 + Math.Clamp(kl / target - 1, -0.2, 0.2) * completions / settings.KlHorizon;
+    }
+
+    /// <summary>True at end tokens.</summary>
+    internal Tensor EndTokens(Batch batch, Completions completions)
+    {
+        var own = completions.Of(batch.InputIds);
+        var ends = Rollouts.EndTokenIds ?? Policy.Model.Config.Ids("eos_token_id");
+        return ends.Select(end => own.eq(Constant(end))).Aggregate(zeros_like(own).to_type(ScalarType.Bool), (a, b) => a.logical_or(b));
+    }
+
+    private static Tensor WithoutLast(Tensor values) => values.narrow(1, 0, values.shape[1] - 1);
+
+    /// <inheritdoc/>
+    protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics)
+    {
+        ArgumentNullException.ThrowIfNull(metrics);
+        using var scope = NewDisposeScope();
+        var completions = new Completions(batch, countsPadding: true);
+        Tensor Given(string name) => completions.PerToken(name) ?? throw new ArgumentException($"The batch has completions, but no {name} [{completions.Rows}, {completions.Width}].", nameof(batch));
+        var (advantages, returns, before, mask, valueMask) = (Given("advantages"), Given("returns"), Given("values"), completions.Mask, Given("value_mask").to_type(ScalarType.Float32));
+        var (logProbabilities, entropies) = completions.Predict(Policy, Rollouts.Temperature);
+        var difference = logProbabilities.sub(Given("old_per_token_logps")).mul(mask);
+        var ratios = difference.exp();
+        var (free, clipped) = (advantages.neg().mul(ratios), advantages.neg().mul(ratios.clamp(Constant(1 - settings.ClipRange), Constant(1 + settings.ClipRange))));
+        var policyLoss = MaskedMean(free.maximum(clipped), mask);
+        var values = completions.Of(WithoutLast(models.Values.Values(batch))).mul(valueMask);
+        var bounded = values.maximum(before.sub(Constant(settings.ValueClipRange))).minimum(before.add(Constant(settings.ValueClipRange), One));
+        var (freeError, boundedError) = (values.sub(returns).square(), bounded.sub(returns).square());
+        var valueLoss = MaskedMean(freeError.maximum(boundedError), valueMask).mul(Constant(0.5));
+        using (no_grad())
+        {
+            metrics.Add("policy/approxkl_avg", difference.detach().square().mean().mul(Constant(0.5)));
+            metrics.Add("policy/clipfrac_avg", MaskedMean(clipped.gt(free).to_type(ScalarType.Float32), mask));
+            metrics.Add("policy/entropy_avg", entropies.mean());
+            metrics.Add("loss/policy_avg", policyLoss);
+            metrics.Add("loss/value_avg", valueLoss);
+            metrics.Add("val/clipfrac_avg", MaskedMean(boundedError.gt(freeError).to_type(ScalarType.Float32), valueMask));
+            metrics.Add("val/ratio", ratios.mean());
+        }
+        return policyLoss.add(valueLoss.mul(Constant(settings.ValueCoefficient)), One).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor MaskedMean(Tensor values, Tensor mask) => values.mul(mask).sum().div(mask.sum().clamp_min(Constant(1)));
+
+    /// <inheritdoc/>
+    protected internal override IReadOnlyDictionary<string, Tensor> SaveState()
+        => new Dictionary<string, Tensor>(base.SaveState()) { [KlState] = full([1], Constant(klCoefficient), ScalarType.Float64) };
+
+    /// <inheritdoc/>
+    protected internal override void LoadState(IReadOnlyDictionary<string, Tensor> state)
+    {
+        base.LoadState(state);
+        if (!state.TryGetValue(KlState, out var coefficient)) throw new TrainingException($"The checkpoint lacks {KlState}: it belongs to another objective.");
+        klCoefficient = coefficient.to_type(ScalarType.Float64).item<double>();
+    }
+}

@@ -1,0 +1,87 @@
+namespace Peft;
+
+/// <summary>A function that gives completions rewards, which reinforcement learning maximizes.</summary>
+public sealed record RewardFunction
+{
+    private RewardFunction(string name, Func<IReadOnlyList<Completion>, CancellationToken, Task<IReadOnlyList<double?>>> score) => (Name, Score) = (name, score);
+
+    /// <summary>Name in the metrics.</summary>
+    public string Name { get; }
+
+    /// <summary>Weight among several functions. 1 by default.</summary>
+    public double Weight { get; init; } = 1;
+
+    /// <summary>Gives each completion a reward; null where the function does not apply.</summary>
+    internal Func<IReadOnlyList<Completion>, CancellationToken, Task<IReadOnlyList<double?>>> Score { get; }
+
+    /// <summary>A function of one completion.</summary>
+    /// <param name="name">Name in the metrics.</param>
+    /// <param name="score">Returns a finite number, or null where the function does not apply.</param>
+    public static RewardFunction Of(string name, Func<Completion, double?> score)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(score);
+        return new(name, (completions, _) => Task.FromResult<IReadOnlyList<double?>>([.. completions.Select((completion, i) => Guarded(name, completion, i, score))]));
+    }
+
+    /// <summary>A function of all completions of a step together, such as a reward model or a service.</summary>
+    /// <param name="name">Name in the metrics.</param>
+    /// <param name="score">Returns a finite number for each completion, or null where the function does not apply.</param>
+    public static RewardFunction OfAll(string name, Func<IReadOnlyList<Completion>, CancellationToken, Task<IReadOnlyList<double?>>> score)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(score);
+        return new(name, score);
+    }
+
+    private static double? Guarded(string name, Completion completion, int index, Func<Completion, double?> score)
+    {
+        try
+        {
+            return score(completion);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            throw new RewardException($"The reward function '{name}' failed for completion {index}, of prompt {completion.Row}: {error.Message} Return null where it does not apply.", error);
+        }
+    }
+
+    /// <summary>Calls functions on the same completions concurrently.</summary>
+    /// <exception cref="RewardException">A function failed, or its result is no reward.</exception>
+    internal static double[][] Call(IReadOnlyList<RewardFunction> functions, IReadOnlyList<Completion> completions)
+    {
+        var running = functions.Select(function => Begin(function, completions)).ToArray();
+        var columns = functions.Select((function, k) => Checked(function, running[k], completions)).ToArray();
+        return [.. completions.Select((_, row) => columns.Select(column => column[row]).ToArray())];
+    }
+
+    private static Task<IReadOnlyList<double?>> Begin(RewardFunction function, IReadOnlyList<Completion> completions)
+    {
+        try
+        {
+            return function.Score(completions, CancellationToken.None) ?? throw new InvalidOperationException("It returned no task.");
+        }
+        catch (Exception error) when (error is not RewardException)
+        {
+            return Task.FromException<IReadOnlyList<double?>>(error);
+        }
+    }
+
+    private static double[] Checked(RewardFunction function, Task<IReadOnlyList<double?>> running, IReadOnlyList<Completion> completions)
+    {
+        IReadOnlyList<double?> rewards;
+        try
+        {
+            rewards = running.GetAwaiter().GetResult();
+        }
+        catch (Exception error) when (error is not RewardException and not OperationCanceledException)
+        {
+            throw new RewardException($"The reward function '{function.Name}' failed for {completions.Count} completions: {error.Message}", error);
+        }
+        if (rewards?.Count != completions.Count) throw new RewardException($"The reward function '{function.Name}' returned {rewards?.Count.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "no"} rewards for {completions.Count} completions: return one for each.");
+        for (var i = 0; i < rewards.Count; i++)
+            if (rewards[i] is { } value && !double.IsFinite(value))
+                throw new RewardException($"The reward function '{function.Name}' gave {value} to completion {i}, of prompt {completions[i].Row}: return a finite number, or null where it does not apply.");
+        return [.. rewards.Select(reward => reward ?? double.NaN)];
+    }
+}

@@ -1,0 +1,51 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Alignment.Tests.Distillation;
+
+public sealed class GkdTests
+{
+    [Theory, InlineData(0, false), InlineData(1, false), InlineData(0, true)]
+    public void The_student_comes_near_to_its_teacher(double lambda, bool sequenceLevel)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModel.Create();
+        using var teacher = TinyModel.Create(seed: 8);
+        using var student = model.ApplyLora(rank: 8);
+        var losses = new List<double>();
+        var onPolicy = new List<double>();
+        new Trainer(student, TrainingDataset.From(8, Rows), new TrainingOptions { MaxSteps = 40, BatchSize = 8, LearningRate = 1e-2, Schedule = LearningRateSchedule.Constant })
+        {
+            Objective = new GkdObjective(student, Reference.Model(teacher), new GkdOptions { Lambda = lambda, SequenceLevel = sequenceLevel, MaxNewTokens = 5 }),
+        }.Train(new Reporter(progress =>
+        {
+            losses.Add(progress.Loss);
+            onPolicy.Add(progress.Metrics["on_policy"]);
+        }));
+        onPolicy.Distinct().ShouldBe([lambda]);
+        losses.TakeLast(5).Average().ShouldBeLessThan(0.8 * losses.Take(5).Average());
+    }
+
+    [Fact]
+    public void A_teacher_that_is_the_student_and_a_beta_out_of_range_are_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModel.Create();
+        using var student = model.ApplyLora(rank: 4);
+        Should.Throw<TrainingException>(() => new Trainer(student, TrainingDataset.From(8, Rows)) { Objective = new GkdObjective(student, Reference.Model(model), new GkdOptions { Beta = 2 }) }.Train()).Message
+            .ShouldSatisfyAllConditions(message => message.ShouldContain("Beta must be in [0, 1]"), message => message.ShouldContain("policy itself"));
+    }
+
+    private static Batch Rows(int[] rows)
+    {
+        var pairs = TinyModel.Pairs();
+        var labels = pairs.InputIds.masked_fill(pairs.Extra["completion_mask"].eq(0), -100);
+        var index = tensor(rows.Select(row => (long)row).ToArray());
+        return new() { InputIds = pairs.InputIds.index_select(0, index), Labels = labels.index_select(0, index), Weight = rows.Length * 4 };
+    }
+
+    private sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => report(value);
+    }
+}

@@ -1,0 +1,230 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Alignment.Tests.Online;
+
+public sealed class RolloutTests : IDisposable
+{
+    private const int Wanted = 7;
+
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-online").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private static double Share(Completion completion) => completion.Tokens.Count(token => token == Wanted) / (double)completion.Tokens.Count;
+
+    private static RolloutOptions Rollouts(int generations = 8) => new()
+    {
+        Rewards = [RewardFunction.Of("share", completion => Share(completion))], Generations = generations, MaxCompletionLength = 6, LoggedSamples = 0,
+    };
+
+    /// <summary>Prompts of different lengths, padded on the left.</summary>
+    private static TrainingDataset Prompts(int rows = 4) => TrainingDataset.From(rows, indices =>
+    {
+        var (ids, mask) = (new long[indices.Length * 3], new long[indices.Length * 3]);
+        for (var i = 0; i < indices.Length; i++)
+            for (var k = indices[i] % 2; k < 3; k++) (ids[i * 3 + k], mask[i * 3 + k]) = (3 + indices[i] + k, 1);
+        return new() { InputIds = tensor(ids, [indices.Length, 3]), AttentionMask = tensor(mask, [indices.Length, 3]), Weight = indices.Length };
+    });
+
+    private static PeftModel Policy(out Models.CausalLM model)
+    {
+        model = TinyModel.Create();
+        return model.ApplyLora(rank: 4);
+    }
+
+    private static List<double> Rewards(PeftModel peft, Objective objective, int steps, double rate = 2e-2)
+    {
+        var rewards = new List<double>();
+        new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = steps, BatchSize = 4, LearningRate = rate, Schedule = LearningRateSchedule.Constant }) { Objective = objective }
+            .Train(new Reporter(progress => rewards.Add(progress.Metrics.GetValueOrDefault("reward", double.NaN))));
+        return [.. rewards.Where(reward => !double.IsNaN(reward))];
+    }
+
+    [Theory, InlineData(GrpoLoss.Dapo), InlineData(GrpoLoss.Grpo), InlineData(GrpoLoss.Gmpo)]
+    public void Grpo_raises_the_reward(GrpoLoss loss)
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var rewards = Rewards(peft, new GrpoObjective(peft, Rollouts(), new GrpoOptions { Loss = loss, Beta = 0.01 }), 25);
+        rewards.TakeLast(3).Average().ShouldBeGreaterThan(rewards.Take(3).Average() + 0.3);
+    }
+
+    [Fact]
+    public void Rloo_raises_the_reward()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var rewards = Rewards(peft, new RlooObjective(peft, Rollouts(8), new RlooOptions { Beta = 0.001 }), 25);
+        rewards.TakeLast(3).Average().ShouldBeGreaterThan(rewards.Take(3).Average() + 0.3);
+    }
+
+    [Fact]
+    public void Ppo_raises_the_reward_with_values_from_another_adapter_of_the_base()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        using var values = ValueModel.Adapter(peft);
+        var models = new ActorCritic(peft, values);
+        var rewards = new List<double>();
+        new Trainer(models, Prompts(16), new TrainingOptions { MaxSteps = 60, BatchSize = 16, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant })
+        {
+            Objective = new PpoObjective(models, Rollouts(2) with { Iterations = 2 }, new PpoOptions { KlCoefficient = 0.001, KlTarget = 5 }),
+        }.Train(new Reporter(progress =>
+        {
+            if (progress.Metrics.TryGetValue("reward", out var reward)) rewards.Add(reward);
+        }));
+        rewards.Count.ShouldBe(30);
+        rewards.TakeLast(3).Average().ShouldBeGreaterThan(rewards.Take(3).Average() + 0.3);
+    }
+
+    [Theory, InlineData("xpo"), InlineData("nash"), InlineData("dpo")]
+    public void Online_preference_methods_raise_the_reward(string method)
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        Objective objective = method switch
+        {
+            "xpo" => new XpoObjective(peft, Rollouts(2)),
+            "nash" => new NashObjective(peft, Rollouts(2), new NashOptions { Beta = 0.01 }),
+            _ => new OnlineDpoObjective(peft, Rollouts(2)),
+        };
+        var rewards = new List<double>();
+        new Trainer(peft, Prompts(16), new TrainingOptions { MaxSteps = 40, BatchSize = 16, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant }) { Objective = objective }
+            .Train(new Reporter(progress => rewards.Add(progress.Metrics["rewards/share/mean"])));
+        rewards.TakeLast(5).Average().ShouldBeGreaterThan(rewards.Take(5).Average() + 0.1);
+    }
+
+    [Fact]
+    public void Completions_last_for_all_their_steps_and_off_policy_steps_have_other_ratios()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var seen = 0;
+        var rollouts = Rollouts() with { MiniBatches = 2, Iterations = 2, Rewards = [RewardFunction.OfAll("share", (completions, _) =>
+        {
+            seen++;
+            return Task.FromResult<IReadOnlyList<double?>>([.. completions.Select(each => (double?)Share(each))]);
+        })] };
+        var metrics = new List<IReadOnlyDictionary<string, double>>();
+        new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = 8, BatchSize = 4, LearningRate = 5e-2 }) { Objective = new GrpoObjective(peft, rollouts) }
+            .Train(new Reporter(progress => metrics.Add(progress.Metrics)));
+        seen.ShouldBe(2);
+        metrics.Select(each => each.ContainsKey("reward")).ShouldBe([true, false, false, false, true, false, false, false]);
+        metrics[0]["clip_ratio/region_mean"].ShouldBe(0, "the first step is on-policy");
+        metrics.Max(each => each["clip_ratio/region_mean"]).ShouldBeGreaterThan(0);
+    }
+
+    [Theory, InlineData(1), InlineData(3), InlineData(4)]
+    public void A_run_that_is_resumed_in_the_middle_of_its_completions_ends_bit_identical(int stop)
+    {
+        using var scope = NewDisposeScope();
+        float[] Run(string name, int? stopAt, string? resume)
+        {
+            using var peft = Policy(out var model);
+            using var _ = model;
+            var options = new TrainingOptions { MaxSteps = 8, BatchSize = 2, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant, OutputFolder = Path.Combine(folder, name), SaveEverySteps = 1, ResumeFrom = resume, KeepCheckpoints = null };
+            var objective = new GrpoObjective(peft, Rollouts(4) with { MiniBatches = 2, Iterations = 2 }, new GrpoOptions { Beta = 0.05 });
+            new Trainer(peft, Prompts(), options) { Objective = objective, Callbacks = stopAt is { } at ? [new StopAt(at)] : [] }.Train();
+            return [.. peft.Trainables.SelectMany(each => each.Value.detach().reshape(-1).data<float>().ToArray())];
+        }
+        var whole = Run("whole", null, null);
+        Run("part", stop, null).ShouldNotBe(whole);
+        Run("rest", null, Trainer.FindLastCheckpoint(Path.Combine(folder, "part"))).ShouldBe(whole);
+    }
+
+    [Fact]
+    public void A_checkpoint_without_the_completions_that_are_in_use_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var objective = new GrpoObjective(peft, Rollouts() with { Iterations = 2 });
+        objective.LoadState(new Dictionary<string, Tensor>());
+        using var batch = Prompts().GetBatch([0]);
+        using var metrics = new TrainingMetrics();
+        Should.Throw<TrainingException>(() => objective.Prepare([batch], 1, metrics)).Message.ShouldContain("earlier step");
+        Should.Throw<TrainingException>(() => objective.LoadState(new Dictionary<string, Tensor> { ["rollout.0.0.InputIds"] = ones(1, 2) })).Message.ShouldContain("another objective");
+    }
+
+    [Fact]
+    public void Rewards_that_are_no_numbers_and_functions_that_fail_are_refused_with_the_row()
+    {
+        Error(RewardFunction.Of("bad", completion => completion.Row == 1 ? double.NaN : 1)).ShouldContain("'bad' gave NaN to completion 2, of prompt 1");
+        Error(RewardFunction.Of("bad", completion => completion.Row == 1 ? throw new InvalidOperationException("no answer.") : 1)).ShouldContain("'bad' failed for completion 2, of prompt 1: no answer.");
+        Error(RewardFunction.OfAll("bad", (_, _) => Task.FromResult<IReadOnlyList<double?>>([1]))).ShouldContain("returned 1 rewards for 4");
+        Error(RewardFunction.OfAll("bad", (_, _) => throw new InvalidOperationException("service is down."))).ShouldContain("service is down.");
+
+        static string Error(RewardFunction reward)
+        {
+            Completion Of(int row) => new() { Row = row, Prompt = [3], Tokens = [4], IsTruncated = true };
+            return Should.Throw<RewardException>(() => RewardFunction.Call([reward], [Of(0), Of(0), Of(1), Of(1)])).Message;
+        }
+    }
+
+    [Fact]
+    public void Prompts_without_tokens_or_longer_than_the_window_are_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        Error(tensor(new long[] { 3, 0 }, [2, 1]), tensor(new long[] { 1, 0 }, [2, 1])).ShouldContain("Prompt 1 of the batch has no tokens");
+        Error(full([1, 64], 5, ScalarType.Int64), ones([1, 64], ScalarType.Int64)).ShouldContain("Prompt 0 of the batch has 64 tokens");
+
+        string Error(Tensor ids, Tensor mask)
+        {
+            using var metrics = new TrainingMetrics();
+            return Should.Throw<TrainingException>(() => new GrpoObjective(peft, Rollouts()).Prepare([new() { InputIds = ids, AttentionMask = mask }], 0, metrics)).Message;
+        }
+    }
+
+    [Fact]
+    public void A_missing_reward_gives_no_advantage_and_settings_that_cannot_work_are_refused()
+    {
+        var rewards = new RewardTable(["a", "b"], [1, 2], [[1, double.NaN], [double.NaN, double.NaN], [3, 1], [2, 0]], 4);
+        var advantages = GroupAdvantages.Of(rewards, RewardScaling.None, RewardAggregation.SumThenNormalize, out _);
+        advantages.Select(each => Math.Round(each, 6)).ShouldBe([1 - 8 / 3.0, 0, 5 - 8 / 3.0, 2 - 8 / 3.0], 1e-6);
+        using var peft = Policy(out var model);
+        using var _ = model;
+        Should.Throw<TrainingException>(() => new Trainer(peft, Prompts()) { Objective = new GrpoObjective(peft, Rollouts(1), new GrpoOptions { Loss = GrpoLoss.Cispo }) }.Train()).Message
+            .ShouldSatisfyAllConditions(message => message.ShouldContain("Generations must be 2 or more"), message => message.ShouldContain("EpsilonHigh is the bound"));
+    }
+
+    [Fact]
+    public void Parts_of_a_batch_give_its_loss()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        foreach (var loss in new[] { GrpoLoss.Dapo, GrpoLoss.Grpo, GrpoLoss.Bnpo, GrpoLoss.DrGrpo, GrpoLoss.Gmpo })
+        {
+            var objective = new GrpoObjective(peft, Rollouts(3) with { MiniBatches = 2 }, new GrpoOptions { Loss = loss, Beta = 0.1 });
+            using var metrics = new TrainingMetrics();
+            manual_seed(5);
+            using var prompts = Prompts().GetBatch([0, 1, 2]);
+            var batch = objective.Prepare([prompts], 0, metrics)[0];
+            var parts = objective.Divide(batch, 2);
+            parts.Count.ShouldBe(2);
+            parts.Sum(part => part.Weight).ShouldBe(batch.Weight, 1e-9);
+            parts.Sum(part => objective.Loss(part, metrics).item<float>() * part.Weight / batch.Weight).ShouldBe(objective.Loss(batch, metrics).item<float>(), 1e-5, loss.ToString());
+        }
+    }
+
+    private sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => report(value);
+    }
+
+    private sealed class StopAt(int step) : ITrainerCallback
+    {
+        public void OnStepEnd(TrainingProgress progress, TrainerControl control)
+        {
+            if (progress.Step == step) control.Stop();
+        }
+    }
+}
