@@ -20,16 +20,12 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
     public bool RowsAreIndependent => Model.RowsAreIndependent;
 
     /// <summary>Reasons that the policy cannot be trained.</summary>
-    public IEnumerable<string> Errors(ITrainable trained) => ModelErrors(trained).Concat(reference.Errors(trainable));
+    public IEnumerable<string> Errors(ITrainable trained) => ModelErrors(trained).Concat(reference?.Errors(trainable) ?? []);
 
     /// <summary>Reasons that the policy cannot be trained without its reference.</summary>
     public IEnumerable<string> ModelErrors(ITrainable trained)
     {
         if (!ReferenceEquals(trained.Module, Model)) yield return "The objective was made for another model than the trainer's: pass both the same.";
-<<<<<<< HEAD
-        foreach (var error in reference?.Errors(trainable) ?? []) yield return error;
-=======
->>>>>>> online
     }
 
     /// <summary>The policy's predictions.</summary>
@@ -48,10 +44,9 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
         return model.Predict(ModelInput.From(batch), labels, statistics, temperature);
     }
 
-<<<<<<< HEAD
     /// <summary>Adds to a hash what tells the reference from others of the same model.</summary>
     public void IdentifyReference(IncrementalHash hash) => reference!.Identify(trainable, hash);
-=======
+
     /// <summary>The policy's logits at the positions that predict labelled tokens, <c>[tokens, vocabulary]</c>.</summary>
     public Tensor Logits(Batch batch, Tensor labels) => Model.LogitsOf(ModelInput.From(batch), labels);
 
@@ -59,17 +54,16 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
     /// <inheritdoc cref="Logits"/>
     public Tensor LogitsByReference(Batch batch, Tensor labels)
     {
-        using var use = reference.Use(trainable, out var model);
+        using var use = reference!.Use(trainable, out var model);
         return model.LogitsOf(ModelInput.From(batch), labels);
     }
 
     /// <summary>Calls the reference, without gradients.</summary>
     public T ByReference<T>(Func<CausalLM, T> call)
     {
-        using var use = reference.Use(trainable, out var model);
+        using var use = reference!.Use(trainable, out var model);
         return call(model);
     }
->>>>>>> online
 
     /// <summary>The ids of a batch as labels, ignored outside of its <c>completion_mask</c>.</summary>
     public static Tensor CompletionLabels(Batch batch)

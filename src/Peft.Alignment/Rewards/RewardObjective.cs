@@ -78,9 +78,9 @@ public sealed class RewardObjective : Objective
         using var _ = no_grad();
         var pairs = (double)chosen.shape[0];
         var (all, difference) = (cat([chosen, rejected]), chosen.sub(rejected));
-        metrics.AddLeast("min_reward", all.min());
+        metrics.AddMinimum("min_reward", all.min());
         metrics.Add("mean_reward", all.mean(), pairs);
-        metrics.AddGreatest("max_reward", all.max());
+        metrics.AddMaximum("max_reward", all.max());
         metrics.Add("accuracy", difference.gt(Constant(0)).to_type(ScalarType.Float32).mean(), pairs);
         metrics.Add("margin", difference.mean(), pairs);
         if (!training) Calibration.Add(metrics, difference);   // a batch is too small to tell

@@ -7,12 +7,7 @@ namespace Peft;
 public sealed class TrainingMetrics : IDisposable
 {
     private readonly Lock guard = new();
-<<<<<<< HEAD
     private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
-=======
-    private readonly Dictionary<string, (Tensor Sum, double Weight)> sums = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, double> extremes = new(StringComparer.Ordinal);
->>>>>>> online
     private readonly List<string> order = [];
 
     /// <summary>Adds a value to the mean of a metric.</summary>
@@ -30,7 +25,6 @@ public sealed class TrainingMetrics : IDisposable
         Add(name, scalar, weight);
     }
 
-<<<<<<< HEAD
     /// <summary>Adds values to a metric that is a function of weighted means, such as an error of calibration.</summary>
     /// <param name="name">Name of the metric.</param>
     /// <param name="values">The values, of the same shape in each call.</param>
@@ -40,42 +34,32 @@ public sealed class TrainingMetrics : IDisposable
         => Combine(name, values, weight, each => each.mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => metric(sum.div(Constant(total)))?.item<double>());
 
     /// <summary>Adds a value to a metric that is the least of its values.</summary>
-    internal void AddLeast(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.minimum(b), (least, _) => least.item<double>());
+    internal void AddMinimum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.minimum(b), (least, _) => least.item<double>());
 
     /// <summary>Adds a value to a metric that is the greatest of its values.</summary>
-    internal void AddGreatest(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (greatest, _) => greatest.item<double>());
+    internal void AddMaximum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (greatest, _) => greatest.item<double>());
 
-    /// <summary>The metrics so far, in the order in which they were first added.</summary>
-=======
-    /// <summary>Adds a value to a metric that is the least of its values. NaN is ignored.</summary>
-    internal void AddMinimum(string name, double value) => AddExtreme(name, value, Math.Min);
+    /// <summary>Adds a number to a metric that is the least of its values. NaN is ignored.</summary>
+    internal void AddMinimum(string name, double value) => AddNumber(value, each => AddMinimum(name, each));
 
-    /// <summary>Adds a value to a metric that is the largest of its values. NaN is ignored.</summary>
-    internal void AddMaximum(string name, double value) => AddExtreme(name, value, Math.Max);
+    /// <summary>Adds a number to a metric that is the greatest of its values. NaN is ignored.</summary>
+    internal void AddMaximum(string name, double value) => AddNumber(value, each => AddMaximum(name, each));
 
-    private void AddExtreme(string name, double value, Func<double, double, double> choose)
+    private static void AddNumber(double value, Action<Tensor> add)
     {
         if (double.IsNaN(value)) return;
-        lock (guard)
-        {
-            if (!extremes.TryGetValue(name, out var before)) order.Add(name);
-            extremes[name] = extremes.ContainsKey(name) ? choose(before, value) : value;
-        }
+        using var scalar = tensor(value, ScalarType.Float64);
+        add(scalar);
     }
 
-    /// <summary>The means so far, in the order in which the metrics were first added.</summary>
->>>>>>> online
+    /// <summary>The metrics so far, in the order in which they were first added.</summary>
     public IReadOnlyDictionary<string, double> Means()
     {
         lock (guard)
         {
             using var scope = NewDisposeScope();
-<<<<<<< HEAD
             var metrics = order.Select(name => (Name: name, Value: entries[name].Metric(entries[name].Value, entries[name].Weight)));
             return metrics.Where(metric => metric.Value is not null).ToDictionary(metric => metric.Name, metric => metric.Value!.Value, StringComparer.Ordinal);
-=======
-            return order.ToDictionary(name => name, name => extremes.TryGetValue(name, out var extreme) ? extreme : sums[name].Sum.item<double>() / sums[name].Weight, StringComparer.Ordinal);
->>>>>>> online
         }
     }
 
@@ -84,14 +68,8 @@ public sealed class TrainingMetrics : IDisposable
     {
         lock (guard)
         {
-<<<<<<< HEAD
             foreach (var entry in entries.Values) entry.Value.Dispose();
             entries.Clear();
-=======
-            foreach (var (sum, _) in sums.Values) sum.Dispose();
-            sums.Clear();
-            extremes.Clear();
->>>>>>> online
             order.Clear();
         }
     }
