@@ -23,11 +23,11 @@ public sealed class CollationTests
 
     [Theory, MemberData(nameof(Unpaired))]
     public void Unpaired_rows_with_mismatched_completions(string id) => Check(id, (json, examples)
-        => UnpairedDataset.ToBatch([.. examples.Select(each => (new TokenRow(Ids(each, "prompt_ids"), Ids(each, "completion_ids")), each.GetProperty("label").GetBoolean()))], null, Padding(json)));
+        => UnpairedDataset.ToBatch([.. examples.Select(each => (new TokenRow(Ids(each, "prompt_ids"), Ids(each, "completion_ids")), each.GetProperty("label").GetBoolean()))], null, Padding(json)), "ref_logps", "ref_KL_logps");
 
     [Theory, MemberData(nameof(Scored))]
     public void Pairs_with_margins(string id) => Check(id, (json, examples)
-        => RewardDataset.ToBatch([.. examples.Select(each => (Ids(each, "chosen_ids"), Ids(each, "rejected_ids"), each.TryGetProperty("margin", out var margin) ? margin.GetDouble() : (double?)null))], Padding(json)));
+        => RewardDataset.ToBatch([.. examples.Select(each => (Ids(each, "chosen_ids"), Ids(each, "rejected_ids"), each.TryGetProperty("margin", out var margin) ? margin.GetDouble() : (double?)null))], Padding(json)), "score.weight");
 
     private static void Check(string id, Func<JsonElement, IReadOnlyList<JsonElement>, Batch> collate, params string[] elsewhere)
     {
@@ -36,6 +36,7 @@ public sealed class CollationTests
         using var scope = NewDisposeScope();
         using var expected = new Expected(folder);
         using var batch = collate(json, [.. json.GetProperty("examples").EnumerateArray()]);
+        // Precomputed log-probabilities and the head's weight do not come from rows.
         foreach (var name in json.GetProperty("inputs").EnumerateArray().Select(each => each.GetString()!).Except(elsewhere))
         {
             var made = name switch
