@@ -21,6 +21,9 @@ internal struct SplitMix64(ulong state)
         return z ^ (z >> 31);
     }
 
+    /// <summary>A number from 0 to below 1, a multiple of 2⁻⁵³.</summary>
+    public double NextDouble() => (Next() >> 11) * (1.0 / (1L << 53));
+
     /// <summary>Shuffles items (Fisher and Yates).</summary>
     public void Shuffle<T>(Span<T> items)
     {

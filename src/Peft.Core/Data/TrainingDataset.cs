@@ -18,6 +18,11 @@ public abstract class TrainingDataset
     /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
     public abstract Batch GetBatch(IReadOnlyList<int> rows);
 
+    /// <summary>The batch of some rows in an epoch of training, for datasets whose rows differ between epochs; by default the same in all. The caller disposes it.</summary>
+    /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
+    /// <param name="epoch">Index of the epoch, from 0. The same rows and epoch must give the same batch, so that a resumed run equals an uninterrupted one.</param>
+    public virtual Batch GetBatch(IReadOnlyList<int> rows, int epoch) => GetBatch(rows);
+
     /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
     /// <param name="row">Index of the row.</param>
     /// <exception cref="DatasetException">The lengths are unknown (the default).</exception>

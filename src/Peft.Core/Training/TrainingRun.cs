@@ -109,7 +109,7 @@ internal sealed class TrainingRun : IDisposable
         var start = trainer.Time.GetTimestamp();
         var rows = RowsOf(state.Step);
         var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps);
-        var outcome = step.Run(state.Step, rows, factor);
+        var outcome = step.Run(state.Step, loadedEpoch, rows, factor);
         if (outcome.Skipped && ++state.SkippedSteps > options.MaxSkippedSteps)
             throw new TrainingException($"{state.SkippedSteps} steps were not finite, more than MaxSkippedSteps allows ({options.MaxSkippedSteps}).", step.NotFinite(state.Step, rows, outcome));
         state.Step++;

@@ -20,9 +20,10 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped);
 
     /// <param name="step">Number of steps done before.</param>
+    /// <param name="epoch">Index of the epoch.</param>
     /// <param name="rows">Rows of each batch.</param>
     /// <param name="scheduleFactor">Factor of the learning rate.</param>
-    public Outcome Run(int step, IReadOnlyList<int[]> rows, double scheduleFactor)
+    public Outcome Run(int step, int epoch, IReadOnlyList<int[]> rows, double scheduleFactor)
     {
         var seed = (long)SplitMix64.Mix(options.Seed, step);
         manual_seed(seed);
@@ -32,7 +33,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         IReadOnlyList<Batch> batches = loaded;
         try
         {
-            foreach (var batchRows in rows) loaded.Add(Load(batchRows));
+            foreach (var batchRows in rows) loaded.Add(Load(batchRows, epoch));
             using (no_grad()) batches = trainer.Goal.Prepare(loaded, step, metrics);
             var (loss, missing) = AddPenalty(ways.Select(way => way.Run(batches, seed, metrics)).First(result => result is not null)!.Value);
             if (first)
@@ -70,9 +71,9 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
             + $"{parameters.FirstNonFinite() ?? "none"}. Batch: {Describe([.. rows.SelectMany(row => row)])}. Lower the learning rate, add warmup, "
             + "look at these rows, or set NonFinite to SkipStep.");
 
-    private Batch Load(int[] rows)
+    private Batch Load(int[] rows, int epoch)
     {
-        var batch = trainer.Data.GetBatch(rows);
+        var batch = trainer.Data.GetBatch(rows, epoch);
         if (batch.Weight > 0) return batch.To(device);
         batch.Dispose();
         throw new DatasetException($"There is nothing to train on in {Describe(rows)}: all labels are ignored (the batch's Weight is 0). "

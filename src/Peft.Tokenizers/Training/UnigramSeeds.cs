@@ -21,8 +21,8 @@ internal sealed class UnigramSeeds
         this.longest = longest;
         text = [.. words.SelectMany(word => word.Append(End))];
         suffixes = [.. Enumerable.Range(0, text.Length).Where(position => text[position] != End)];
-        // Suffixes that are equal up to the longest piece and the character after it may have any order.
-        Array.Sort(suffixes, (first, second) => Common(first, second) is var common && common > longest ? 0 : text[first + common].CompareTo(text[second + common]));
+        // Suffixes that are equal up to the end of their words, or beyond the longest piece, may have any order.
+        Array.Sort(suffixes, Compare);
     }
 
     /// <summary>The candidates, characters first, each with a score proportional to its probability.</summary>
@@ -63,6 +63,13 @@ internal sealed class UnigramSeeds
     }
 
     private int[] Text(int suffix, int length) => text[suffixes[suffix]..(suffixes[suffix] + length)];
+
+    private int Compare(int first, int second)
+    {
+        var common = Common(first, second);
+        var same = common > longest || (common > 0 && text[first + common - 1] == End);
+        return same ? 0 : text[first + common].CompareTo(text[second + common]);
+    }
 
     // Length of the common prefix of two suffixes, the end of the word included, up to one character more than a piece can have.
     private int Common(int first, int second)

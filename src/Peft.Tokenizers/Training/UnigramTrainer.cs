@@ -8,8 +8,8 @@ namespace Peft;
 /// expectation maximization, and the pieces that matter least to the likelihood are removed, until the vocabulary has the requested size.
 /// </summary>
 /// <remarks>
-/// The steps and their order are those of Hugging Face's trainer, which sums words in a random order: scores agree up to rounding, and so do
-/// the pieces unless rounding decides between two. The candidates take O(n·log n) for n characters of distinct words, each of the few iterations O(n·m), m being <see cref="MaxPieceLength"/>.
+/// Candidates and expectation maximization are those of Hugging Face's trainer, with the same scores up to rounding; pruning differs in a few pieces in a hundred.
+/// The candidates take O(n·log n) for n characters of distinct words, each of the few iterations O(n·m), m being <see cref="MaxPieceLength"/>.
 /// </remarks>
 public sealed record UnigramTrainer : TokenizerTrainer
 {

@@ -85,15 +85,10 @@ internal sealed class UnigramTraining
     private List<(int[] Piece, double Score)> Prune(CancellationToken cancellationToken)
     {
         var frequencies = new double[pieces.Count];
-        var inWords = new double[pieces.Count];   // as frequencies, but summed over the words in which a piece occurs
         for (var i = 0; i < words.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            foreach (var piece in LatticeOf(words[i]).Best().Pieces)
-            {
-                frequencies[piece] += counts[i];
-                inWords[piece] += counts[i];
-            }
+            foreach (var piece in LatticeOf(words[i]).Best().Pieces) frequencies[piece] += counts[i];
         }
         var (all, sum) = (counts.Sum(), frequencies.Sum());
         var kept = new List<(int[] Piece, double Score)> { pieces[0] };
@@ -114,7 +109,7 @@ internal sealed class UnigramTraining
             var own = Math.Log(frequencies[piece]) - Math.Log(sum);
             var sumWithout = Math.Log(sum + frequencies[piece] * (alternative.Count - 1));
             var replaced = alternative.Sum(each => Math.Log(frequencies[each] + frequencies[piece]) - sumWithout);
-            return inWords[piece] / all * (own - replaced);
+            return frequencies[piece] / all * (own - replaced);
         }
     }
 

@@ -1,0 +1,104 @@
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Texts for training a <see cref="MaskedLM"/>: the model predicts tokens that are masked in its input, chosen anew in each epoch (as in RoBERTa, Liu et al. 2019,
+/// arXiv:1907.11692). The choice follows from the seed, the epoch and the row alone, so that it does not depend on the order or the batches, and a resumed run
+/// makes the same. Evaluation always masks the same tokens.
+/// </summary>
+/// <remarks>Special tokens are never chosen, nor drawn as random tokens. At least one token (or word) of a row is chosen, so that each row is trained on.</remarks>
+public sealed class MaskedDataset : TrainingDataset
+{
+    // Evaluation is like an epoch of its own.
+    private const int EvaluationEpoch = -1;
+
+    private readonly MaskedOptions options;
+    private readonly List<MaskedRow> rows = [];
+    private readonly long mask, padding;
+    private readonly long[] ordinary;
+
+    /// <summary>Tokenizes texts. Each is a row, or several rows if it is longer than the maximum length; texts without tokens are skipped.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="tokenizer">A tokenizer with a mask token.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="name">Name of the dataset in error messages.</param>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
+    /// <exception cref="DatasetException">The tokenizer has no mask token, or there are no tokens to mask.</exception>
+    public MaskedDataset(IEnumerable<string> texts, Tokenizer tokenizer, MaskedOptions? options = null, string name = "masked dataset")
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        this.options = options ?? new();
+        this.options.Validate();
+        Name = name;
+        mask = tokenizer.MaskId ?? throw new DatasetException($"{name}: the tokenizer has no mask token. Masked language models need one: set mask_token in tokenizer_config.json, or SpecialTokenRoles.Mask when it is trained.");
+        padding = TextEncoder.PaddingOf(tokenizer);
+        ordinary = [.. Enumerable.Range(0, tokenizer.VocabularySize).Where(id => tokenizer.IdToToken(id) is not null && !tokenizer.IsSpecial(id))];
+        foreach (var text in texts) rows.AddRange(MaskedRow.Of(text ?? throw new DatasetException($"{name}: a text is null."), tokenizer, this.options, name));
+        if (rows.Count == 0) throw new DatasetException($"{name} has no tokens to mask: its texts are empty, or consist of special tokens.");
+    }
+
+    /// <summary>Loads a UTF-8 text file, each line a text.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">A tokenizer with a mask token.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is invalid.</exception>
+    /// <exception cref="DatasetException">The file cannot be read, the tokenizer has no mask token, or there are no tokens to mask.</exception>
+    public static MaskedDataset FromFile(string path, Tokenizer tokenizer, MaskedOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        try
+        {
+            return new(File.ReadLines(path), tokenizer, options, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DatasetException($"The text file {path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override int Count => rows.Count;
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return rows[row].Text.Ids.Length;
+    }
+
+    /// <summary>The batch of some rows for evaluation, with the same masks each time.</summary>
+    /// <inheritdoc/>
+    public override Batch GetBatch(IReadOnlyList<int> rows) => GetBatch(rows, EvaluationEpoch);
+
+    /// <inheritdoc/>
+    /// <returns>Labels <c>[batch, sequence]</c>: the ids of the chosen tokens, <see cref="Batch.IgnoredLabel"/> elsewhere.</returns>
+    public override Batch GetBatch(IReadOnlyList<int> rows, int epoch)
+    {
+        RequireRows(rows, Count);
+        var masked = rows.Select(row => Mask(this.rows[row], new SplitMix64(SplitMix64.Mix((long)SplitMix64.Mix(options.Seed, epoch), row)))).ToList();
+        var width = masked.Max(row => row.Labels.Length);
+        var labels = LabelledSequence.Fill([.. masked.Select(row => row.Labels)], width, Batch.IgnoredLabel);
+        return EncodedText.ToBatch([.. masked.Select(row => row.Input)], padding, labels, masked.Sum(row => row.Labels.Count(label => label != Batch.IgnoredLabel)));
+    }
+
+    private (EncodedText Input, long[] Labels) Mask(MaskedRow row, SplitMix64 random)
+    {
+        var chosen = Array.FindAll(row.Units, _ => random.NextDouble() < options.MaskProbability);
+        if (chosen.Length == 0) chosen = [row.Units[(int)(random.NextDouble() * row.Units.Length)]];
+        var (ids, labels) = ((long[])row.Text.Ids.Clone(), new long[row.Text.Ids.Length]);
+        Array.Fill(labels, Batch.IgnoredLabel);
+        foreach (var position in chosen.SelectMany(unit => unit))
+        {
+            labels[position] = ids[position];
+            var share = random.NextDouble();
+            if (share < options.ReplacedShare) ids[position] = mask;
+            else if (share < options.ReplacedShare + options.RandomShare) ids[position] = ordinary[(int)(random.NextDouble() * ordinary.Length)];
+        }
+        return (row.Text with { Ids = ids }, labels);
+    }
+}

@@ -1,0 +1,48 @@
+using Peft.Models;
+
+namespace Peft.Docs.Tests.Snippets;
+
+public class Pretraining : InFolder
+{
+    [Fact]
+    public void A_model_is_pretrained_from_random_weights()
+    {
+        // snippet: pretrain-causal
+        var tokenizer = new BpeTrainer { VocabularySize = 300 }.TrainFromFiles(["train.txt"]);            // byte-level, as GPT-2
+        var config = ModelConfig.Parse($$"""
+            { "model_type": "llama", "vocab_size": {{tokenizer.VocabularySize}}, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4 }
+            """);
+        using var model = CausalLM.FromConfig(config, seed: 1);                                           // random weights
+        using var whole = model.ApplyFull();                                                              // all of them are trained
+        var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
+        var result = new Trainer(whole, text, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
+        model.Save("models/mine");
+        tokenizer.Save("models/mine");
+
+        using var loaded = CausalLM.FromPretrained("models/mine");
+        Console.WriteLine(loaded.Generate("Once upon", Tokenizer.FromPretrained("models/mine")));
+        // end
+        result.Losses[^1].ShouldBeLessThan(result.Losses[0]);
+
+        Masked();
+    }
+
+    private static void Masked()
+    {
+        // snippet: pretrain-masked
+        var tokenizer = new WordPieceTrainer { VocabularySize = 200, MaxLength = 64 }.TrainFromFiles(["train.txt"]);
+        var config = ModelConfig.Parse($$"""
+            { "model_type": "bert", "vocab_size": {{tokenizer.VocabularySize}}, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64 }
+            """);
+        using var model = MaskedLM.FromConfig(config, seed: 1);
+        using var whole = model.ApplyFull();
+        var data = MaskedDataset.FromFile("train.txt", tokenizer, new() { WholeWords = true });           // other masks in each epoch
+        var result = new Trainer(whole, data, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
+        model.Save("models/mine-masked");
+        tokenizer.Save("models/mine-masked");
+        // end
+        double.IsFinite(result.Losses[^1]).ShouldBeTrue();
+        using var loaded = MaskedLM.FromPretrained("models/mine-masked");
+        Tokenizer.FromPretrained("models/mine-masked").MaskId.ShouldBe(4);
+    }
+}
