@@ -125,7 +125,7 @@ public sealed class AdapterFileTests : UserModelTests
             for (var i = 1; !enough.IsCancellationRequested; i++) Save(i);
         });
         var seen = new HashSet<double>();
-        for (var i = 0; (i < 300 || seen.Count < 2) && !saves.IsCompleted; i++)
+        for (var i = 0; (i < 50 || seen.Count < 2) && !saves.IsCompleted; i++)
         {
             using var scope = NewDisposeScope();
             using var saved = SavedAdapter.Open(folder);

@@ -5,6 +5,8 @@ namespace Peft.Primitives.Tests.Checkpoints;
 
 public sealed partial class FolderSaveTests : IDisposable
 {
+    private const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead;
+
     private readonly TemporaryFolder folder = new();
 
     private string Target => folder["adapter"];
@@ -49,14 +51,14 @@ public sealed partial class FolderSaveTests : IDisposable
         if (!OperatingSystem.IsWindows())
         {
             File.CreateSymbolicLink(Path.Combine(Target, "link"), "log");
-            File.SetUnixFileMode(Target, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead);
+            foreach (var path in new[] { Target, Path.Combine(Target, "deep", "mine") }) File.SetUnixFileMode(path, Mode);
         }
         // Another save that is going on keeps this one from exchanging the folder.
         using var other = inPlace ? FolderSave.Begin(Target) : null;
         using (var log = new FileStream(Path.Combine(Target, "log"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
         {
             using var save = FolderSave.Begin(Target);
-            save.Replaces(name => name.StartsWith("old-", StringComparison.Ordinal));
+            save.Replaces(name => name.StartsWith("old-", StringComparison.Ordinal) || name == "a");   // which this save writes
             save.WriteText("a", "2");
             save.WriteText("deep/b", "2");
             save.Commit();
@@ -69,7 +71,7 @@ public sealed partial class FolderSaveTests : IDisposable
         if (!OperatingSystem.IsWindows())
         {
             new FileInfo(Path.Combine(Target, "link")).LinkTarget.ShouldBe("log");
-            File.GetUnixFileMode(Target).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead);
+            foreach (var path in new[] { Target, Path.Combine(Target, "deep", "mine") }) File.GetUnixFileMode(path).ShouldBe(Mode);
         }
         other?.Dispose();
         Entries().ShouldBe(["adapter"]);
@@ -84,6 +86,39 @@ public sealed partial class FolderSaveTests : IDisposable
         var before = UnixFiles.Facts(Target)!.Value.Number;
         Save("2");
         UnixFiles.Facts(Target)!.Value.Number.ShouldNotBe(before);
+    }
+
+    [Fact]
+    public void The_folder_that_a_process_works_in_stays_its_folder()
+    {
+        Save("1");
+        var before = Environment.CurrentDirectory;
+        try
+        {
+            Environment.CurrentDirectory = Target;
+            Save("2");
+            File.ReadAllText("a").ShouldBe("2");
+            Save("3");
+            File.ReadAllText(Path.Combine("deep", "b")).ShouldBe("3");
+        }
+        finally
+        {
+            Environment.CurrentDirectory = before;
+        }
+    }
+
+    [Fact]
+    public void A_folder_with_thousands_of_other_entries_is_written_in_place()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Save("1");
+        for (var i = 0; i <= 10_000; i++) File.WriteAllBytes(Path.Combine(Target, $"other-{i}"), []);
+        var before = UnixFiles.Facts(Target)!.Value.Number;
+        Save("2");
+        ShouldHold("2");
+        UnixFiles.Facts(Target)!.Value.Number.ShouldBe(before);
+        Directory.EnumerateFiles(Target).Count().ShouldBe(10_002);
+        Directory.EnumerateFileSystemEntries(Target, ".*").ShouldBeEmpty();
     }
 
     [Fact]
@@ -156,12 +191,14 @@ public sealed partial class FolderSaveTests : IDisposable
         Directory.EnumerateFileSystemEntries(folder, ".peft-*", SearchOption.AllDirectories).ShouldBeEmpty();
     }
 
-    [Fact]
-    public void A_link_to_a_folder_stays_a_link_wherever_that_folder_lies()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_link_to_a_folder_stays_a_link_wherever_that_folder_lies(bool onAnotherFileSystem)
     {
         if (OperatingSystem.IsWindows()) return;
         // Another file system, where there is one.
-        var elsewhere = Directory.Exists("/dev/shm") ? $"/dev/shm/peft-{Guid.NewGuid():N}" : folder["elsewhere"];
+        var elsewhere = onAnotherFileSystem && Directory.Exists("/dev/shm") ? $"/dev/shm/peft-{Guid.NewGuid():N}" : folder["elsewhere"];
         try
         {
             Save("1", Path.Combine(elsewhere, "adapter"));
@@ -175,6 +212,39 @@ public sealed partial class FolderSaveTests : IDisposable
         {
             Directory.Delete(elsewhere, recursive: true);
         }
+    }
+
+    [Fact]
+    public void A_folder_in_the_place_of_a_file_is_named_and_nothing_is_changed()
+    {
+        Save("1");
+        Directory.CreateDirectory(Path.Combine(Target, "taken"));
+        using (var save = FolderSave.Begin(Target))
+        {
+            save.WriteText("a", "2");
+            var error = Should.Throw<CheckpointException>(() => save.WriteText("taken", "2"));
+            error.Path.ShouldBe(Path.Combine(Target, "taken"));
+            error.Message.ShouldContain("is a folder");
+        }
+        ShouldHold("1");
+        Directory.Exists(Path.Combine(Target, "taken")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_save_that_another_process_leaves_half_in_place_meanwhile_does_not_come_back_over_this_one()
+    {
+        Save("1");
+        using (var save = FolderSave.Begin(Target))
+        {
+            save.WriteText("a", "3");
+            save.WriteText("deep/b", "3");
+            Interrupt("2");
+            save.Commit();
+        }
+        ShouldHold("3");
+        FolderSave.Recover(Target);
+        ShouldHold("3");
+        Directory.EnumerateFileSystemEntries(Target, ".*").ShouldBeEmpty();
     }
 
     [Fact]
@@ -251,7 +321,7 @@ public sealed partial class FolderSaveTests : IDisposable
         foreach (var path in all)
         {
             if (Environment.IsPrivilegedProcess) UnixFiles.TryChangeOwner(path, writable.Contains(path) ? Nobody : 0u, 0).ShouldBeTrue();
-            Mode(path, writable.Contains(path) ? 0b111_111_101 : 0b101_101_101);
+            SetMode(path, writable.Contains(path) ? 0b111_111_101 : 0b101_101_101);
         }
         try
         {
@@ -261,10 +331,10 @@ public sealed partial class FolderSaveTests : IDisposable
         finally
         {
             if (Environment.IsPrivilegedProcess) _ = SetFileUser(0);
-            foreach (var path in all) Mode(path, 0b111_111_101);
+            foreach (var path in all) SetMode(path, 0b111_111_101);
         }
 
-        static void Mode(string path, int mode)
+        static void SetMode(string path, int mode)
         {
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, (UnixFileMode)mode);
         }
