@@ -63,7 +63,8 @@ public class MaskedDatasetTests
     {
         var (data, again, other) = (new MaskedDataset(Texts, Tokenizer), new MaskedDataset(Texts, Tokenizer), new MaskedDataset(Texts, Tokenizer, new() { Seed = 43 }));
         Batch(data, 2, 5).Input.ShouldBe(Batch(again, 2, 5).Input);
-        Batch(data, 2, 5).Labels.ShouldBe(Batch(data, 2, 7, 5).Labels[^Batch(data, 2, 5).Labels.Length..]);
+        var beside = Batch(data, 2, 4, 5).Labels;   // in a batch with a longer row
+        beside[(beside.Length / 2)..][..data.LengthOf(5)].ShouldBe(Batch(data, 2, 5).Labels);
         Batch(data, 2, 5).Labels.ShouldNotBe(Batch(data, 3, 5).Labels);
         Batch(data, 2, 5).Labels.ShouldNotBe(Batch(other, 2, 5).Labels);
         using var evaluation = data.GetBatch([5]);
@@ -103,7 +104,7 @@ public class MaskedDatasetTests
             {
                 using var model = Tiny();
                 using var peft = model.ApplyFull();
-                return new Trainer(peft, new MaskedDataset(Texts, Tokenizer), new() { BatchSize = 16, MaxSteps = 60, LearningRate = 5e-3, OutputFolder = to, SaveEverySteps = 30, ResumeFrom = from, Schedule = LearningRateSchedule.Constant }).Train();
+                return new Trainer(peft, new MaskedDataset(Texts, Tokenizer), new() { BatchSize = 16, MaxSteps = 60, LearningRate = 5e-3, OutputFolder = to, SaveEverySteps = to is null ? null : 30, ResumeFrom = from, Schedule = LearningRateSchedule.Constant }).Train();
             }
 
             var whole = Train(null, folder);
