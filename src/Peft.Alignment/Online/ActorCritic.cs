@@ -39,6 +39,7 @@ public sealed class ActorCritic(ITrainable policy, ValueModel values) : ITrainab
     public IDisposable? BeginTraining()
     {
         var first = Policy.BeginTraining();
+        Values.RequireGradients();
         try
         {
             return new Both(first, Values.Own?.BeginTraining());

@@ -53,6 +53,12 @@ public sealed class ValueModel : IDisposable
         return new(BodyOf(body), null, null, body.Trainables, body);
     }
 
+    /// <summary>Makes the tensors trainable: those of an adapter that is not active are not.</summary>
+    internal void RequireGradients()
+    {
+        foreach (var tensor in Trainables) tensor.Value.requires_grad = true;
+    }
+
     private static CausalLM BodyOf(ITrainable trainable) => trainable.Module as CausalLM
         ?? throw new AdapterOptionsException($"A value model's body is a {nameof(CausalLM)}, which {trainable.Module.GetType().Name} is not: load it with {nameof(CausalLM)}.FromPretrained.");
 

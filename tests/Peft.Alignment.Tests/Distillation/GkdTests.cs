@@ -11,6 +11,7 @@ public sealed class GkdTests
         using var scope = NewDisposeScope();
         using var model = TinyModel.Create();
         using var teacher = TinyModel.Create(seed: 8);
+        manual_seed(1);   // for the adapter
         using var student = model.ApplyLora(rank: 8);
         var losses = new List<double>();
         var onPolicy = new List<double>();
@@ -36,12 +37,12 @@ public sealed class GkdTests
             .ShouldSatisfyAllConditions(message => message.ShouldContain("Beta must be in [0, 1]"), message => message.ShouldContain("policy itself"));
     }
 
-    private static Batch Rows(int[] rows)
+    private static Batch Rows(IReadOnlyList<int> rows)
     {
         var pairs = TinyModel.Pairs();
         var labels = pairs.InputIds.masked_fill(pairs.Extra["completion_mask"].eq(0), -100);
         var index = tensor(rows.Select(row => (long)row).ToArray());
-        return new() { InputIds = pairs.InputIds.index_select(0, index), Labels = labels.index_select(0, index), Weight = rows.Length * 4 };
+        return new() { InputIds = pairs.InputIds.index_select(0, index), Labels = labels.index_select(0, index), Weight = rows.Count * 4 };
     }
 
     private sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>

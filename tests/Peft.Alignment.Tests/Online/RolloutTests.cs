@@ -21,15 +21,16 @@ public sealed class RolloutTests : IDisposable
     /// <summary>Prompts of different lengths, padded on the left.</summary>
     private static TrainingDataset Prompts(int rows = 4) => TrainingDataset.From(rows, indices =>
     {
-        var (ids, mask) = (new long[indices.Length * 3], new long[indices.Length * 3]);
-        for (var i = 0; i < indices.Length; i++)
+        var (ids, mask) = (new long[indices.Count * 3], new long[indices.Count * 3]);
+        for (var i = 0; i < indices.Count; i++)
             for (var k = indices[i] % 2; k < 3; k++) (ids[i * 3 + k], mask[i * 3 + k]) = (3 + indices[i] + k, 1);
-        return new() { InputIds = tensor(ids, [indices.Length, 3]), AttentionMask = tensor(mask, [indices.Length, 3]), Weight = indices.Length };
+        return new() { InputIds = tensor(ids, [indices.Count, 3]), AttentionMask = tensor(mask, [indices.Count, 3]), Weight = indices.Count };
     });
 
     private static PeftModel Policy(out Models.CausalLM model)
     {
         model = TinyModel.Create();
+        manual_seed(1);   // for the adapter
         return model.ApplyLora(rank: 4);
     }
 
@@ -104,7 +105,7 @@ public sealed class RolloutTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var peft = Policy(out var model);
-        using var _ = model;
+        using var held = model;
         var seen = 0;
         var rollouts = Rollouts() with { MiniBatches = 2, Iterations = 2, Rewards = [RewardFunction.OfAll("share", (completions, _) =>
         {
@@ -172,7 +173,7 @@ public sealed class RolloutTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var peft = Policy(out var model);
-        using var _ = model;
+        using var held = model;
         Error(tensor(new long[] { 3, 0 }, [2, 1]), tensor(new long[] { 1, 0 }, [2, 1])).ShouldContain("Prompt 1 of the batch has no tokens");
         Error(full([1, 64], 5, ScalarType.Int64), ones([1, 64], ScalarType.Int64)).ShouldContain("Prompt 0 of the batch has 64 tokens");
 
@@ -190,7 +191,7 @@ public sealed class RolloutTests : IDisposable
         var advantages = GroupAdvantages.Of(rewards, RewardScaling.None, RewardAggregation.SumThenNormalize, out _);
         advantages.Select(each => Math.Round(each, 6)).ShouldBe([1 - 8 / 3.0, 0, 5 - 8 / 3.0, 2 - 8 / 3.0], 1e-6);
         using var peft = Policy(out var model);
-        using var _ = model;
+        using var held = model;
         Should.Throw<TrainingException>(() => new Trainer(peft, Prompts()) { Objective = new GrpoObjective(peft, Rollouts(1), new GrpoOptions { Loss = GrpoLoss.Cispo }) }.Train()).Message
             .ShouldSatisfyAllConditions(message => message.ShouldContain("Generations must be 2 or more"), message => message.ShouldContain("EpsilonHigh is the bound"));
     }

@@ -52,7 +52,7 @@ public sealed class PairwiseTests
 
     private static PairwiseObjective ObjectiveOf(AlignmentCase @case)
     {
-        var rollouts = new RolloutOptions { Rewards = [RewardFunction.Of("score", _ => null)] };
+        var rollouts = new RolloutOptions { Rewards = [RewardFunction.Of("score", _ => null)], EndTokenIds = [@case.Json.GetProperty("eos_token_id").GetInt32()] };
         return @case.Text("kind") == "nash"
             ? new NashObjective(@case.Peft, rollouts, new NashOptions { Beta = @case.Number("beta") })
             : new XpoObjective(@case.Peft, rollouts, new XpoOptions { Beta = @case.Number("beta"), Alpha = @case.Number("alpha"), Loss = Enum.Parse<DpoLoss>(@case.Config.GetProperty("loss_type").GetString()!, ignoreCase: true) });

@@ -77,7 +77,12 @@ public sealed class PpoTests
         losses.Count.ShouldBe(steps);
         // A step's loss is the mean of those of its mini-batches.
         for (var step = 0; step < steps; step++) losses[step].ShouldBe(trajectory.Skip(step * run.MiniBatches).Take(run.MiniBatches).Average(), 2e-4 + 1e-3 * Math.Abs(losses[step]));
-        expected.ShouldEqual("trained.", run.Find);
+        foreach (var key in expected.Below("trained."))
+        {
+            // The oracle's own tolerance of trained tensors: five times that of others.
+            var value = expected.Read("trained." + key);
+            run.Find(key)!.detach().sub(value).abs().sub(value.abs().mul(1e-3)).max().item<float>().ShouldBeLessThan(5 * 2e-4f, key);
+        }
         var all = rollout.Means().Concat(means.Select(pair => KeyValuePair.Create(pair.Key, pair.Value.Average()))).ToDictionary();
         foreach (var metric in run.Case.Json.GetProperty("metrics").EnumerateObject())
         {
@@ -105,7 +110,7 @@ public sealed class PpoTests
         private readonly long context, width;
         private readonly Tensor ids, mask, completionMask;
         private readonly DisposeScope scope = NewDisposeScope();
-        private Dictionary<string, Tensor>? rollout;
+        private readonly Dictionary<string, Tensor> rollout;
 
         public Run(string id)
         {
@@ -116,7 +121,7 @@ public sealed class PpoTests
             Models = new ActorCritic(Case.Peft, Values);
             Case.Peft.Module.train();
             body.train();
-            var rollouts = new RolloutOptions { Rewards = [RewardFunction.Of("score", _ => null)], Temperature = Case.Number("temperature") };
+            var rollouts = new RolloutOptions { Rewards = [RewardFunction.Of("score", _ => null)], Temperature = Case.Number("temperature"), EndTokenIds = [Case.Json.GetProperty("eos_token_id").GetInt32()] };
             Options = new PpoOptions
             {
                 KlCoefficient = Case.Number("kl_coef"), KlEstimator = Enum.Parse<KlEstimator>(Case.Config.GetProperty("kl_estimator").GetString()!, ignoreCase: true),
@@ -134,6 +139,13 @@ public sealed class PpoTests
                 var after = Case.Expected.Read("responses").eq(stop).to_type(ScalarType.Int64).cumsum(1).sub(Case.Expected.Read("responses").eq(stop).to_type(ScalarType.Int64));
                 Case.Expected.Read("responses").masked_fill(after.gt(0), Padding).equal(Case.Expected.Read("postprocessed_responses")).all().item<bool>().ShouldBeTrue();
             }
+            using var without = no_grad();
+            var (_, returns) = Rollout();
+            rollout = new(Whole(ids).Extra)
+            {
+                ["ids"] = ids, ["mask"] = mask, ["old_per_token_logps"] = Old, ["value_mask"] = returns.ValueMask, ["values"] = returns.Values,
+                ["advantages"] = returns.Advantages, ["returns"] = returns.Returns,
+            };
         }
 
         public AlignmentCase Case { get; }
@@ -196,17 +208,6 @@ public sealed class PpoTests
         /// <summary>A mini-batch in the order of the case's permutations.</summary>
         public Batch MiniBatch(int number)
         {
-            if (rollout is null)
-            {
-                using var _ = no_grad();
-                var (_, returns) = Rollout();
-                var whole = Whole(ids);
-                rollout = new(whole.Extra)
-                {
-                    ["ids"] = ids, ["mask"] = mask, ["old_per_token_logps"] = Old, ["value_mask"] = returns.ValueMask, ["values"] = returns.Values,
-                    ["advantages"] = returns.Advantages, ["returns"] = returns.Returns,
-                };
-            }
             var permutation = Case.Expected.Read("permutations");
             var rows = permutation.shape[1] / MiniBatches;
             var index = permutation[number / MiniBatches].narrow(0, number % MiniBatches * rows, rows);
