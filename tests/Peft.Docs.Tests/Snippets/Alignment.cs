@@ -35,7 +35,7 @@ public class Alignment : InFolder
         var prompts = PromptDataset.FromRows([new() { ["prompt"] = "Once upon a time" }, new() { ["prompt"] = "One day" }], tokenizer);
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyLora(rank: 8);
-        var happy = RewardFunction.Of("happy", completion => completion.Text.Contains("happy", StringComparison.Ordinal) ? 1 : 0);
+        var happy = RewardFunction.Of("happy", completion => completion.Text!.Contains("happy", StringComparison.Ordinal) ? 1 : 0);
         var trainer = new Trainer(peft, prompts, new() { MaxSteps = 3, BatchSize = 2, LearningRate = 5e-3 })
         {
             Objective = new GrpoObjective(peft, new RolloutOptions { Tokenizer = tokenizer, Rewards = [happy], MaxCompletionLength = 24 }, new() { Beta = 0.04 }),
