@@ -25,7 +25,7 @@ public abstract class PairwiseObjective : OnlineObjective
         => [.. base.Errors(model, options), .. Generations == 2 ? Array.Empty<string>() : [$"Generations must be 2, since two completions of a prompt are compared, but was {Generations}."]];
 
     /// <inheritdoc/>
-    protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts) => Policy.RowsAreIndependent ? PairedBatch.Divide(batch, parts) : [batch];
+    protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts) => Policy.RowsAreIndependent ? PairedBatch.DivideRows(batch, parts) : [batch];
 
     // The scores, in place of advantages.
     private protected override double[] Advantages(RewardTable rewards, Divergence? divergence, TrainingMetrics metrics)
