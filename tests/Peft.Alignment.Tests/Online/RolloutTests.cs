@@ -107,11 +107,16 @@ public sealed class RolloutTests : IDisposable
         using var peft = Policy(out var model);
         using var held = model;
         var seen = 0;
-        var rollouts = Rollouts() with { MiniBatches = 2, Iterations = 2, Rewards = [RewardFunction.OfAll("share", (completions, _) =>
+        var rollouts = Rollouts() with
+        {
+            MiniBatches = 2,
+            Iterations = 2,
+            Rewards = [RewardFunction.OfAll("share", (completions, _) =>
         {
             seen++;
             return Task.FromResult<IReadOnlyList<double?>>([.. completions.Select(each => (double?)Share(each))]);
-        })] };
+        })]
+        };
         var metrics = new List<IReadOnlyDictionary<string, double>>();
         new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = 8, BatchSize = 4, LearningRate = 5e-2 }) { Objective = new GrpoObjective(peft, rollouts) }
             .Train(new Reporter(progress => metrics.Add(progress.Metrics)));
