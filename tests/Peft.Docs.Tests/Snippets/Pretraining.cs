@@ -16,7 +16,7 @@ public class Pretraining : InFolder
         using var whole = model.ApplyFull();                                                              // all of them are trained
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
         var result = new Trainer(whole, text, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
-        model.Save("models/mine");
+        model.SavePretrained("models/mine");
         tokenizer.Save("models/mine");
 
         using var loaded = CausalLM.FromPretrained("models/mine");
@@ -38,7 +38,7 @@ public class Pretraining : InFolder
         using var whole = model.ApplyFull();
         var data = MaskedDataset.FromFile("train.txt", tokenizer, new() { WholeWords = true });           // other masks in each epoch
         var result = new Trainer(whole, data, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
-        model.Save("models/mine-masked");
+        model.SavePretrained("models/mine-masked");
         tokenizer.Save("models/mine-masked");
         // end
         double.IsFinite(result.Losses[^1]).ShouldBeTrue();

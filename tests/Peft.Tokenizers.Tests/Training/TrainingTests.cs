@@ -77,7 +77,7 @@ public sealed class TrainingTests : IDisposable
         pieces.Count.ShouldBe(reference.Count);
         pieces.Keys.Except(reference.Keys).Count().ShouldBeLessThanOrEqualTo(different);
         var ours = expected.Strings.Sum(text => tokenizer.Encode(text, addSpecialTokens: false).Count);
-        ours.ShouldBeLessThan((int)(expected.Tokens.Sum(tokens => tokens.Length) * 1.03)); 
+        ours.ShouldBeLessThan((int)(expected.Tokens.Sum(tokens => tokens.Length) * 1.03));
     }
 
     [Theory]
