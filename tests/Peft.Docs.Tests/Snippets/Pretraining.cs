@@ -16,6 +16,7 @@ public class Pretraining : InFolder
         using var whole = model.ApplyFull();                                                              // all of them are trained
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
         var result = new Trainer(whole, text, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
+        whole.MergeAndUnload();                                                                           // the trained weights become the model's own
         model.SavePretrained("models/mine");
         tokenizer.Save("models/mine");
 
@@ -38,6 +39,7 @@ public class Pretraining : InFolder
         using var whole = model.ApplyFull();
         var data = MaskedDataset.FromFile("train.txt", tokenizer, new() { WholeWords = true });           // other masks in each epoch
         var result = new Trainer(whole, data, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
+        whole.MergeAndUnload();
         model.SavePretrained("models/mine-masked");
         tokenizer.Save("models/mine-masked");
         // end
