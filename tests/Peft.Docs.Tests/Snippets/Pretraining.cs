@@ -16,7 +16,7 @@ public class Pretraining : InFolder
         using var whole = model.ApplyFull();                                                              // all of them are trained
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
         var result = new Trainer(whole, text, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
-        whole.MergeAndUnload();
+        whole.MergeAndUnload();                                                                           // the trained weights become the model's own
         model.SavePretrained("models/mine");
         tokenizer.Save("models/mine");
 
