@@ -140,6 +140,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     public void Store(WeightStorage values)
     {
         ArgumentNullException.ThrowIfNull(values);
+        if (values is ParameterStorage) throw new ArgumentException("The values are those of a parameter: Store is for weights in another form.", nameof(values));
         if (tiedTo is not null) throw new PeftException($"The weight of this {GetType().Name} is that of the module that it is tied to: store that one.");
         if (IsAdapted) throw new PeftException($"This {GetType().Name} has adapters: store its weight before they are added.");
         if (!values.Shape.SequenceEqual(Storage.Shape)) throw new ArgumentException($"The stored weight is [{string.Join(", ", values.Shape)}], but the module's is [{string.Join(", ", Storage.Shape)}].", nameof(values));

@@ -100,8 +100,11 @@ public abstract class Target
 
     /// <summary>The weight as the matrix <c>[out, in]</c>: a new tensor, or a view of the weight.</summary>
     /// <param name="type">Dtype of the matrix; <see cref="ComputeType"/> if null.</param>
+    /// <exception cref="ArgumentException">The dtype is not floating-point.</exception>
     public Tensor ReadMatrix(ScalarType? type = null)
     {
+        if (type is { } asked && (!Enum.IsDefined(asked) || asked is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)))
+            throw new ArgumentException($"A weight is read as floating-point values, but the dtype is {asked}.", nameof(type));
         using var stored = Storage.Read();
         var matrix = ToMatrix(stored);
         if (type is not { } wanted || matrix.dtype == wanted) return matrix;

@@ -14,8 +14,12 @@ public sealed class TrainingMetrics : IDisposable
     /// <param name="name">Name of the metric, such as <c>rewards/accuracies</c>.</param>
     /// <param name="value">The value: a scalar, whose gradient is ignored. The caller keeps ownership.</param>
     /// <param name="weight">Weight of the value in the mean, such as the number of rows that it describes; values of weight 0 are ignored.</param>
+    /// <exception cref="ArgumentException">The value is not one real number.</exception>
     public void Add(string name, Tensor value, double weight = 1)
-        => Combine(name, value, weight, each => each.reshape([]).mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => sum.item<double>() / total);
+    {
+        if (TensorRules.RequireAlive(value, nameof(value)).numel() != 1 || value.is_complex()) throw new ArgumentException($"The value of the metric {name} is {TensorRules.Describe(value)}, but must be one real number.", nameof(value));
+        Combine(name, value, weight, each => each.reshape([]).mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => sum.item<double>() / total);
+    }
 
     /// <summary>Adds a number to the mean of a metric.</summary>
     /// <inheritdoc cref="Add(string, Tensor, double)"/>

@@ -33,14 +33,31 @@ public abstract class WeightStorage
     public abstract Tensor Read();
 
     /// <summary>x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, of which no copy is kept.</summary>
-    public virtual Tensor Multiply(Tensor input) => StoredProduct.Run(input, this);
+    /// <exception cref="ArgumentException">The input does not fit.</exception>
+    public Tensor Multiply(Tensor input) => Product(Fitting(input, 1));
 
     /// <summary>y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, without gradients.</summary>
-    public virtual Tensor MultiplyTransposed(Tensor input)
+    /// <exception cref="ArgumentException">The input does not fit.</exception>
+    public Tensor MultiplyTransposed(Tensor input) => TransposedProduct(Fitting(input, 0));
+
+    /// <summary>Computes <see cref="Multiply"/>, by default as one node of the graph that reads the weight again in the backward pass.</summary>
+    protected virtual Tensor Product(Tensor input) => StoredProduct.Run(input, this);
+
+    /// <summary>Computes <see cref="MultiplyTransposed"/>, by default from the values that <see cref="Read"/> returns.</summary>
+    protected virtual Tensor TransposedProduct(Tensor input)
     {
         using var weight = Read();
         using var transposed = weight.t();
         return nn.functional.linear(input, transposed);   // unlike matmul, its errors are exceptions
+    }
+
+    private Tensor Fitting(Tensor input, int side)
+    {
+        TensorRules.RequireAlive(input, nameof(input));
+        if (Shape.Count != 2) throw new ArgumentException($"The weight is [{string.Join(", ", Shape)}]: only a matrix has products.", nameof(input));
+        if (input.dim() == 0 || input.shape[^1] != Shape[side] || input.dtype != ComputeType)
+            throw new ArgumentException($"The input is {TensorRules.Describe(input)}, but must be {ComputeType} with {Shape[side]} values in its last dimension.", nameof(input));
+        return input;
     }
 
     /// <summary>Gives the weight new values, as merging does.</summary>
