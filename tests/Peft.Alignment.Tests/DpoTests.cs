@@ -54,6 +54,23 @@ public sealed class DpoTests
     }
 
     [Fact]
+    public void A_reference_is_an_exact_copy_and_an_adapter_that_has_changed_its_shapes_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModel.Create();
+        using var peft = model.ApplyLora(rank: 4);
+        using (no_grad())
+            foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.1);
+        peft.AddReference("first");
+        Bits(peft, "first").ShouldBe(Bits(peft, PeftModel.DefaultName));
+        peft.Active.ShouldBe([PeftModel.DefaultName]);
+
+        foreach (var (_, tensor) in peft.Find(PeftModel.DefaultName).Tensors.Take(1)) TensorOwner.Replace(tensor.Value, zeros(2, 32));
+        Should.Throw<PeftException>(() => peft.AddReference("second")).Message.ShouldContain("load it a second time");
+        peft.Adapters.Keys.ShouldBe([PeftModel.DefaultName, "first"], ignoreOrder: true);
+    }
+
+    [Fact]
     public void A_reference_that_is_trained_or_missing_is_refused()
     {
         using var model = TinyModel.Create();

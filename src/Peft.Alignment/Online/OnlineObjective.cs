@@ -120,6 +120,14 @@ public abstract class OnlineObjective : Objective
         return [.. batches.Select(batch => Divided(Completed(batch)))];
     }
 
+    /// <summary>True at the end tokens of completions, <c>[rows, width]</c>.</summary>
+    internal Tensor EndTokens(Batch batch)
+    {
+        var own = new Completions(batch).Of(batch.InputIds);
+        var ends = Rollouts.EndTokenIds ?? Policy.Model.Config.Ids("eos_token_id");
+        return ends.Select(end => own.eq(Constant(end))).Aggregate(zeros_like(own).to_type(ScalarType.Bool), (a, b) => a.logical_or(b));
+    }
+
     /// <summary>A batch with further tensors.</summary>
     internal static Batch With(Batch batch, params (string Name, Tensor Value)[] more) => new()
     {

@@ -51,13 +51,7 @@ public abstract class PairwiseObjective : OnlineObjective
     }
 
     /// <summary>1 for completions with an end token, <c>[2n]</c>.</summary>
-    private protected Tensor Ends(Batch batch)
-    {
-        var width = batch.Extra[Completions.MaskName].shape[1];
-        var own = batch.InputIds.narrow(1, batch.InputIds.shape[1] - width, width);
-        var ends = Rollouts.EndTokenIds ?? Policy.Model.Config.Ids("eos_token_id");
-        return ends.Select(end => own.eq(Constant(end))).Aggregate(zeros_like(own).to_type(ScalarType.Bool), (a, b) => a.logical_or(b)).any(1).to_type(ScalarType.Float32);
-    }
+    private protected Tensor Ends(Batch batch) => EndTokens(batch).any(1).to_type(ScalarType.Float32);
 
     private protected static (Tensor First, Tensor Second) ScoresOf(Completions completions) => PairedBatch.Halves(completions.Required(Scores).squeeze(1));
 

@@ -50,12 +50,12 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
     {
         var completions = new Completions(batch);
         var scores = completions.Required("advantages");
-        if (settings.MissingEosPenalty is { } penalty) scores = scores.sub(EndTokens(batch, completions).any(1).to_type(ScalarType.Float32).unsqueeze(1).neg().add(Constant(1), One).mul(Constant(penalty)));
+        if (settings.MissingEosPenalty is { } penalty) scores = scores.sub(EndTokens(batch).any(1).to_type(ScalarType.Float32).unsqueeze(1).neg().add(Constant(1), One).mul(Constant(penalty)));
         var old = batch.Extra["old_per_token_logps"];
         var values = completions.Of(WithoutLast(models.Values.Values(batch)));
         var returns = new PpoReturns(old, batch.Extra["ref_per_token_logps"], values, scores, completions.Mask, settings, klCoefficient);
         Report(reported!, returns, old, scores, completions);
-        reported!.Add("val/num_eos_tokens", EndTokens(batch, completions).sum());
+        reported!.Add("val/num_eos_tokens", EndTokens(batch).sum());
         Adapt(returns.Kl.sum(dim: 1).mean().item<float>(), (int)completions.Rows);
         var extra = new Dictionary<string, Tensor>
         {
@@ -82,14 +82,6 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
     private void Adapt(double kl, int completions)
     {
         if (settings.KlTarget is { } target) klCoefficient *= 1 + Math.Clamp(kl / target - 1, -0.2, 0.2) * completions / settings.KlHorizon;
-    }
-
-    /// <summary>True at end tokens.</summary>
-    internal Tensor EndTokens(Batch batch, Completions completions)
-    {
-        var own = completions.Of(batch.InputIds);
-        var ends = Rollouts.EndTokenIds ?? Policy.Model.Config.Ids("eos_token_id");
-        return ends.Select(end => own.eq(Constant(end))).Aggregate(zeros_like(own).to_type(ScalarType.Bool), (a, b) => a.logical_or(b));
     }
 
     private static Tensor WithoutLast(Tensor values) => values.narrow(1, 0, values.shape[1] - 1);

@@ -86,7 +86,7 @@ public sealed class SftObjective(ITrainable model, SftOptions? options = null) :
             throw new ArgumentException($"The labels are [{string.Join(", ", labels.shape)}], but the batch has [{string.Join(", ", (input.InputIds ?? input.Embeddings!).shape.Take(2))}] tokens: one label each, and at least 2 tokens a row.", nameof(labels));
         TensorRules.RequireWhole(labels, nameof(labels));
         var width = length - 1;
-        var targets = NextLabels(labels, input.PackedLengths).reshape(-1).to_type(ScalarType.Int64);
+        var targets = VocabularyLoss.Next(labels, input.PackedLengths).reshape(-1).to_type(ScalarType.Int64);
         var kept = targets.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var all = model.call(input);
         // The logits of virtual tokens come first.
@@ -116,17 +116,6 @@ public sealed class SftObjective(ITrainable model, SftOptions? options = null) :
 
     // 0 without any label.
     private static Tensor MeanOf(Tensor sum, Tensor count) => sum.div(count.clamp_min(Constant(1)));
-
-    // The label of each position's next token; the last token of a packed sequence predicts nothing.
-    private static Tensor NextLabels(Tensor labels, IReadOnlyList<int>? packedLengths)
-    {
-        var next = labels.narrow(1, 1, labels.shape[1] - 1);
-        if (packedLengths is not { Count: > 1 }) return next;
-        next = next.clone();
-        long end = 0;
-        foreach (var length in packedLengths.SkipLast(1)) next.narrow(1, (end += length) - 1, 1).fill_(Constant(Batch.IgnoredLabel));
-        return next;
-    }
 
     private ModelInput Noisy(ModelInput input)
     {

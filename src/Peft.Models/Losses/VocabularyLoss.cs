@@ -69,8 +69,8 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return logits.to_type(ScalarType.Float32).mean([-1]).MoveToOuterDisposeScope();
     }
 
-    // The label of each position's next token.
-    private static Tensor Next(Tensor labels, IReadOnlyList<int>? packedLengths)
+    /// <summary>The label of each position's next token, <c>[batch, sequence − 1]</c>; the last token of a packed sequence predicts nothing.</summary>
+    public static Tensor Next(Tensor labels, IReadOnlyList<int>? packedLengths)
     {
         var targets = labels.narrow(1, 1, labels.shape[1] - 1);
         if (packedLengths is not { Count: > 1 }) return targets;

@@ -126,8 +126,8 @@ public sealed class RolloutTests : IDisposable
         metrics.Max(each => each["clip_ratio/region_mean"]).ShouldBeGreaterThan(0);
     }
 
-    [Theory, InlineData(1), InlineData(3), InlineData(4)]
-    public void A_run_that_is_resumed_in_the_middle_of_its_completions_ends_bit_identical(int stop)
+    [Theory, InlineData("grpo", 1), InlineData("grpo", 3), InlineData("grpo", 4), InlineData("rloo", 3), InlineData("ppo", 3), InlineData("ppo", 4), InlineData("online dpo", 3), InlineData("xpo", 1), InlineData("nash", 3)]
+    public void A_run_that_is_resumed_in_the_middle_of_its_completions_ends_bit_identical(string method, int stop)
     {
         using var scope = NewDisposeScope();
         float[] Run(string name, int? stopAt, string? resume)
@@ -135,9 +135,20 @@ public sealed class RolloutTests : IDisposable
             using var peft = Policy(out var model);
             using var _ = model;
             var options = new TrainingOptions { MaxSteps = 8, BatchSize = 2, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant, OutputFolder = Path.Combine(folder, name), SaveEverySteps = 1, ResumeFrom = resume, KeepCheckpoints = null };
-            var objective = new GrpoObjective(peft, Rollouts(4) with { MiniBatches = 2, Iterations = 2 }, new GrpoOptions { Beta = 0.05 });
-            new Trainer(peft, Prompts(), options) { Objective = objective, Callbacks = stopAt is { } at ? [new StopAt(at)] : [] }.Train();
-            return [.. peft.Trainables.SelectMany(each => each.Value.detach().reshape(-1).data<float>().ToArray())];
+            using var values = method == "ppo" ? ValueModel.Adapter(peft) : null;
+            ITrainable trained = values is null ? peft : new ActorCritic(peft, values);
+            var rollouts = Rollouts(method is "grpo" or "rloo" ? 4 : 2) with { MiniBatches = 2, Iterations = 2 };
+            Objective objective = method switch
+            {
+                "grpo" => new GrpoObjective(peft, rollouts, new GrpoOptions { Beta = 0.05 }),
+                "rloo" => new RlooObjective(peft, rollouts),
+                "ppo" => new PpoObjective((ActorCritic)trained, rollouts, new PpoOptions { KlTarget = 0.1, KlHorizon = 50 }),   // the coefficient moves
+                "xpo" => new XpoObjective(peft, rollouts),
+                "nash" => new NashObjective(peft, rollouts),
+                _ => new OnlineDpoObjective(peft, rollouts),
+            };
+            new Trainer(trained, Prompts(), options) { Objective = objective, Callbacks = stopAt is { } at ? [new StopAt(at)] : [] }.Train();
+            return [.. trained.Trainables.SelectMany(each => each.Value.detach().reshape(-1).data<float>().ToArray())];
         }
         var whole = Run("whole", null, null);
         Run("part", stop, null).ShouldNotBe(whole);

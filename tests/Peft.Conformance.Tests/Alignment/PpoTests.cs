@@ -202,7 +202,7 @@ public sealed class PpoTests
             using var _ = no_grad();
             var (completions, returns) = Rollout();
             Objective.Report(metrics, returns, Old, Scores(), completions);
-            metrics.Add("val/num_eos_tokens", Objective.EndTokens(Whole(ids.alias()), completions).sum());
+            metrics.Add("val/num_eos_tokens", Objective.EndTokens(Whole(ids.alias())).sum());
         }
 
         /// <summary>A mini-batch in the order of the case's permutations.</summary>
