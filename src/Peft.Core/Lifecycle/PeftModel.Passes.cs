@@ -140,6 +140,9 @@ public sealed partial class PeftModel
     /// <summary>True if an adapter in effect mixes positions (<see cref="IMixesPositions"/>).</summary>
     public bool MixesPositions => Current(state => state.Adapters.SelectMany(adapter => adapter.Layers).Any(layer => layer is IMixesPositions));
 
+    /// <summary>True if every layer in effect computes the output of a position from its input at that position alone: its weights could be folded.</summary>
+    internal bool ActsOnPositions => Current(state => state.Sites.All(pair => pair.Value.Rows is null && pair.Value.Layers.All(layer => layer.CostPerPosition > 0)));
+
     /// <summary>
     /// True if rows of a batch may run in separate concurrent passes: rows have no adapters or tasks of their own, and no layer in effect
     /// depends on the batch (<see cref="AdapterLayer.DependsOnBatch"/>).
