@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>A layer whose update is a product of two thin matrices, ΔW = B·A, which are recomputed in each forward pass.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>Options of the methods whose virtual tokens are keys and values in each layer.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>Linear layers with activations in between, named and initialized as in a torch Sequential.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>Options of the methods that prepend virtual tokens to a model's input. The sizes are taken from the model and may be left out.</summary>

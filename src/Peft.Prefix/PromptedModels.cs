@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>Extension methods that add virtual tokens to pretrained models.</summary>

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>HRA (Yuan et al. 2024, arXiv:2405.17484): a chain of trained Householder reflections transforms the inputs. Mergeable.</summary>

@@ -1,7 +1,3 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>Degrees of freedom of RoAd's rotation and scaling of each pair of outputs.</summary>

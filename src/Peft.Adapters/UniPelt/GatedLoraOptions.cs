@@ -1,7 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>

@@ -1,7 +1,4 @@
-using System.ComponentModel;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
-using Peft.Lora;
 
 namespace Peft;
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using TorchSharp.Modules;
 
 namespace Peft.Lora;
 

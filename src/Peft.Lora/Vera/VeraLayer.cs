@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>VeRA (Kopiczko et al. 2023, arXiv:2310.11454): ΔW = diag(b)·B·diag(d)·A, with A and B shared by all layers.</summary>

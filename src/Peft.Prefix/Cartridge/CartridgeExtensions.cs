@@ -1,7 +1,4 @@
 using Peft.Checkpoints;
-using Peft.Prefix;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Peft;
 

@@ -1,6 +1,3 @@
-using Peft.Prefix;
-using TorchSharp;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply context-aware prompt tuning to causal language models.</summary>

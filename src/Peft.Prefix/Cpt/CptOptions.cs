@@ -1,7 +1,3 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
 
 /// <summary>Weighting of the labels inside CPT's prompt.</summary>

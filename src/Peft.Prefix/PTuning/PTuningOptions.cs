@@ -1,7 +1,3 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
 
 /// <summary>Network that computes P-tuning's virtual tokens.</summary>

@@ -1,5 +1,3 @@
-using Peft.Prefix;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply prompt tuning to pretrained transformers.</summary>
