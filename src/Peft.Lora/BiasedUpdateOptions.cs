@@ -10,6 +10,5 @@ public abstract record BiasedUpdateOptions : WeightUpdateOptions
     /// </summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    /// <inheritdoc/>
     protected sealed override string BiasMode => Bias;
 }

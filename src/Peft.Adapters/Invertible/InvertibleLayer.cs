@@ -62,9 +62,3 @@ internal sealed class InvertibleLayer : TransformLayer, IKeepsEmbedding
         return x => nn.functional.linear(act(nn.functional.linear(x, w1, b1)), w2, b2);
     }
 }
-
-/// <summary>Applies the inverse of an invertible adapter to a module's input.</summary>
-internal sealed class InverseLayer(Target target, InvertibleLayer forward) : TransformLayer(target), IKeepsEmbedding
-{
-    protected override Tensor TransformInput(Tensor input) => forward.Invert(input);
-}

@@ -14,6 +14,5 @@ public sealed record LoHaOptions() : LycorisOptions("LOHA")
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new LoHaLayer(target, this);
 }

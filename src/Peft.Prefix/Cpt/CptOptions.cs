@@ -1,17 +1,5 @@
 namespace Peft;
 
-/// <summary>Weighting of the labels inside CPT's prompt.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<CptLossWeights>))]
-[TypeConverter(typeof(EnumNames<CptLossWeights>))]
-public enum CptLossWeights
-{
-    /// <summary>All weights are equal.</summary>
-    [JsonStringEnumMemberName("none")] None,
-
-    /// <summary>Later answers get a larger weight, by powers of <see cref="CptOptions.DecayFactor"/>.</summary>
-    [JsonStringEnumMemberName("decay")] Decay,
-}
-
 /// <summary>
 /// Context-aware prompt tuning (Blau et al. 2024, arXiv:2410.17222): examples are prepended to the input. Their embeddings are trained within
 /// small balls around their initial values, and the examples' answers count in the loss. For causal language models.
@@ -75,7 +63,6 @@ public sealed record CptOptions() : PromptOptions("CPT")
         return new() { TokenIds = ids, TokenTypes = types };
     }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         if (TokenIds is not { Count: > 0 })
@@ -89,7 +76,6 @@ public sealed record CptOptions() : PromptOptions("CPT")
         if (InputRadius < 0 || FormatRadius < 0) yield return $"InputRadius and FormatRadius must not be negative, but were {InputRadius} and {FormatRadius}.";
     }
 
-    /// <inheritdoc/>
     protected override PromptOptions Sized(PromptShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
@@ -98,6 +84,5 @@ public sealed record CptOptions() : PromptOptions("CPT")
         return base.Sized(shape) is CptOptions own ? own with { VirtualTokens = TokenIds.Count, Mask = Mask ?? ones, TokenTypes = TokenTypes ?? ones } : this;
     }
 
-    /// <inheritdoc/>
     protected override PromptLayer Create(ModelTree model) => new CptLayer(model, this);
 }
