@@ -1,7 +1,3 @@
-using System.ComponentModel;
-using System.Reflection;
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>The plan of an adapter for a model.</summary>

@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft.Models;
 
 /// <summary>Finds the best answer in the windows over a context.</summary>

@@ -1,5 +1,3 @@
-using System.Collections;
-
 namespace Peft.Models;
 
 /// <summary>The problem type of a classification head (<c>problem_type</c> of <c>config.json</c>).</summary>

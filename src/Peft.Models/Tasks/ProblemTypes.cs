@@ -1,5 +1,3 @@
-using System.Collections;
-
 namespace Peft.Models;
 
 internal static class ProblemTypes

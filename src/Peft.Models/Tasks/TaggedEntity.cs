@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft.Models;
 
 /// <summary>Adjacent words that form an entity.</summary>

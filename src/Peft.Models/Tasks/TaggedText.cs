@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft.Models;
 
 /// <summary>A text with tags and entities.</summary>

@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft.Models;
 
 /// <summary>A word with its tag.</summary>

@@ -1,5 +1,3 @@
-using Peft.Tokenizers;
-
 namespace Peft.Models;
 
 /// <summary>Options for tagging texts.</summary>

@@ -1,6 +1,3 @@
-using System.Text;
-using Peft.Tokenizers;
-
 namespace Peft.Models;
 
 /// <summary>Converts positions in a text: tokenizers count code points, .NET counts UTF-16 units.</summary>

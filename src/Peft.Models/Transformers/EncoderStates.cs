@@ -1,4 +1,3 @@
-using Peft.Modules;
 using static TorchSharp.torch;
 
 namespace Peft.Models;

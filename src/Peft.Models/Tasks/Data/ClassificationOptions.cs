@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Peft.Models;
 
 /// <summary>Options of a <see cref="ClassificationDataset"/>.</summary>

@@ -1,8 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Peft.Tokenizers;
-using static TorchSharp.torch;
-
 namespace Peft.Models;
 
 /// <summary>Options of a <see cref="QuestionAnsweringDataset"/>.</summary>

@@ -1,8 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Peft.Tokenizers;
-using static TorchSharp.torch;
-
 namespace Peft.Models;
 
 /// <summary>A question, a context that contains its answer, and the correct answers.</summary>

@@ -1,7 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Peft.Tokenizers;
-using static TorchSharp.torch;
 
 namespace Peft.Models;
 

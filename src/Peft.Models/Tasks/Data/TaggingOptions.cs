@@ -1,8 +1,3 @@
-using System.Globalization;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using static TorchSharp.torch;
-
 namespace Peft.Models;
 
 /// <summary>Options of a <see cref="TaggingDataset"/>.</summary>

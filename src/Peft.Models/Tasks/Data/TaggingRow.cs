@@ -1,8 +1,3 @@
-using System.Globalization;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using static TorchSharp.torch;
-
 namespace Peft.Models;
 
 /// <summary>The words of a sentence with a tag for each.</summary>
