@@ -29,10 +29,7 @@ public sealed record BoftOptions() : RotationOptions("BOFT")
 
     protected override bool WritesFanInFanOut => true;
 
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize))) yield return error;
-    }
+    protected override IEnumerable<string> Errors() => base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize));
 
     protected override AdapterLayer CreateLayer(Target target) => new BoftLayer(target, this);
 }

@@ -9,7 +9,7 @@ internal sealed class RandLoraLayer : FactoredLayer
     private readonly Parameter lambda, gamma, baseA, baseB;
     private readonly double scaling;
 
-    public RandLoraLayer(Target target, RandLoraOptions options, RandLoraBases shared) : base(target, options.Rank * RandLoraBases.Count(Math.Min(target.In, target.Out), options.Rank))
+    public RandLoraLayer(Target target, RandLoraOptions options, RandLoraBases shared) : base(target, (long)options.Rank * RandLoraBases.Count(Math.Min(target.In, target.Out), options.Rank))
     {
         var (small, large, count) = (Math.Min(target.In, target.Out), Math.Max(target.In, target.Out), Rank / options.Rank);
         Dropout = options.Dropout;
