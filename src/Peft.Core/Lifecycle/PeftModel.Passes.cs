@@ -82,7 +82,10 @@ public sealed partial class PeftModel
     /// Skips the adapters of some layers, in this flow of the program until the result is disposed, to save their computation (AdapterDrop, Rücklé et al. 2020,
     /// arXiv:2010.11918).
     /// </summary>
-    /// <param name="layers">Indices of the layers: the first number in each module's path.</param>
+    /// <param name="layers">
+    /// Indices of the layers. A module belongs to the layer whose index is the first number between two names in its path: <c>model.layers.3.mlp</c> is in layer 3.
+    /// A module without such a number keeps its adapters, also one that is itself an item of a list (<c>list.0</c>).
+    /// </param>
     public IDisposable WithoutAdaptersIn(params IReadOnlyCollection<int> layers)
     {
         ArgumentNullException.ThrowIfNull(layers);
