@@ -16,14 +16,15 @@ internal sealed class RewardModel(string tuned, Sizes sizes)
     private readonly Tokenizer tokenizer = Tokenizer.FromPretrained(tuned);
 
     /// <summary>Trains on some pairs and judges others.</summary>
-    public EvaluationResult Run(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null)
+    public EvaluationResult Run(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null) => Run2(train, test, progress)[^1];
+    public IReadOnlyList<EvaluationResult> Run2(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null)
     {
         using var model = SequenceClassifier.FromPretrained(tuned, new LoadOptions { LabelCount = 1 }, Mean ? Pooling.Mean : Pooling.Last);
         using var peft = Full ? model.ApplyFull() : model.ApplyLora(rank: 8, targets: "all-linear");
         var options = new RewardDatasetOptions { MaxLength = sizes.Length };
         return RewardTrainer.Create(peft, RewardDataset.FromRows(train.Take(sizes.Pairs ?? int.MaxValue), tokenizer, options),
             training: new() { Epochs = sizes.RewardEpochs, BatchSize = 16, EvaluationBatchSize = 32, GroupByLength = true, LearningRate = Rate, WarmupRatio = 0.1, Optimizer = new AdamWOptions { WeightDecay = Decay } },
-            evaluation: RewardDataset.FromRows(test, tokenizer, options)).Train(progress).Evaluations[^1];
+            evaluation: RewardDataset.FromRows(test, tokenizer, options)).Train(progress).Evaluations;
     }
 
     /// <summary>The mean accuracy on all pairs, each judged by a model that was trained on the other parts.</summary>

@@ -6,6 +6,8 @@ namespace PretrainAndFineTune;
 /// <summary>Fine-tuning of a pretrained model, or of one with random weights, for a task.</summary>
 internal static class FineTuning
 {
+    private const double HeadRate = 1e-2;
+
     /// <summary>Trains and tests.</summary>
     /// <param name="pretrained">The pretrained model.</param>
     /// <param name="task">The task.</param>
@@ -19,6 +21,8 @@ internal static class FineTuning
         var result = new Trainer(peft, train, new()
         {
             Epochs = task.Epochs, BatchSize = 32, EvaluationBatchSize = 64, GroupByLength = true, LearningRate = rate ?? method.LearningRate, WarmupRatio = 0.1,
+            // The head begins with random weights, and so bears a higher rate than what is trained already.
+            Optimizer = new AdamWOptions { Groups = [new("head", tensor => tensor.Name.Contains("classifier", StringComparison.Ordinal) || tensor.Name.Contains("score", StringComparison.Ordinal)) { LearningRate = HeadRate }] },
         }).Train();
         var score = new Trainer(peft, train, new() { EvaluationBatchSize = 64, GroupByLength = true }) { Evaluation = test }.Evaluate().Metrics[task.Metric];
         return new(pretrained.Kind, task.Name, method.Name, score, peft.CountParameters().Trainable, result.Elapsed.TotalSeconds);

@@ -16,6 +16,5 @@ internal sealed record Method(string Name, AdapterOptions Options, double Learni
         new("LoRA r8", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.AllLinear }, 1e-2),
         new("bottleneck ÷ 4", new BottleneckOptions { ReductionFactor = 4 }, 1e-2),
         new("prefix, 10 tokens", new PrefixTuningOptions { VirtualTokens = 10 }, 1e-2),
-        new("head alone", new PartialOptions { TargetModules = ["classifier", "score"] }, 1e-2),
     ];
 }
