@@ -1,21 +1,43 @@
-using System.Globalization;
+// Teaches a language model of 260,000 parameters to solve problems of school mathematics (gsm8k), and then to prefer right solutions to wrong ones, by DPO, KTO and ORPO; and trains a reward model on the same pairs.
+//   Preferences                one split of the pairs
+//   Preferences --docs docs    the reward model also by cross-validation on all pairs: tables and plot in docs/preferences.md
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Peft;
 using Preferences;
+
 TorchRuntime.Require();
-foreach (var s in args) { var kv = s.Split('='); var p = typeof(RewardModel).GetProperty(kv[0]); if (p is not null) p.SetValue(null, Convert.ChangeType(kv[1], p.PropertyType, CultureInfo.InvariantCulture)); }
-int Int(string n, int d) => args.FirstOrDefault(x => x.StartsWith(n + "=", StringComparison.Ordinal)) is { } u ? int.Parse(u[(n.Length + 1)..], CultureInfo.InvariantCulture) : d;
-var sizes = new Sizes { TuningEpochs = Int("tune", 3), RewardEpochs = Int("re", 3), PreferenceEpochs = Int("pe", 2) };
-var (train, test) = (Pairs.Read("data", "train"), Pairs.Read("data", "test"));
-Console.WriteLine($"longer {Pairs.LongerIsChosen(train):F3} {Pairs.LongerIsChosen(test):F3} {Pairs.LongerIsChosen([.. train, .. test]):F3}");
-var policies = new Policies("models/stories260K", "/tmp/pref", sizes);
-var t = System.Diagnostics.Stopwatch.StartNew();
-if (args.Contains("sft")) { var r = policies.Tune(Pairs.Solutions("data"), new ProgressPrinter(lines: 8)); Console.WriteLine($"sft {r.Losses.TakeLast(20).Average():F3} {r.Elapsed.TotalSeconds:F0}s"); }
-IReadOnlyList<System.Text.Json.Nodes.JsonObject> all = [.. train, .. test];
-if (args.Contains("rm")) foreach (var (full, mean, rate) in new[] { (true, false, 1e-3), (true, true, 1e-3), (false, false, 5e-3), (false, true, 5e-3) })
+var root = new Option<string>("--root") { DefaultValueFactory = _ => ".", Description = "The repository." };
+var docs = new Option<string?>("--docs") { Description = "Cross-validate the reward model, and write tables and plot into this folder." };
+var command = new RootCommand("Teaches a small language model to prefer right solutions to wrong ones.") { root, docs };
+command.SetAction(parsed =>
 {
-    (RewardModel.Full, RewardModel.Mean, RewardModel.Rate) = (full, mean, rate);
-    var es = new RewardModel(policies.Tuned, sizes).Run2([.. all.Take(600)], [.. all.Skip(600)]); Console.WriteLine($"{t.Elapsed.TotalSeconds:F0}s rm full {full} mean {mean} {rate} {string.Join(" | ", es.Select(e => $"{e.Loss:F3} {e.Metrics["accuracy"]:F3}"))}");
-}
-if (args.Contains("cv")) Console.WriteLine($"cv {new RewardModel(policies.Tuned, sizes).CrossValidate([.. train, .. test]):F3} {t.Elapsed.TotalSeconds:F0}s");
-if (args.Contains("before")) Console.WriteLine(policies.Before(test));
-foreach (var m in Enum.GetValues<Method>()) if (args.Contains(m.ToString())) Console.WriteLine($"{m} {policies.Align(m, train, test)}  {t.Elapsed.TotalSeconds:F0}s");
+    var (folder, sizes) = (parsed.GetValue(root)!, new Sizes());
+    var data = Path.Combine(folder, "data");
+    var (train, test) = (Pairs.Read(data, "train"), Pairs.Read(data, "test"));
+    IReadOnlyList<JsonObject> all = [.. train, .. test];
+    var policies = new Policies(Path.Combine(folder, "models", "stories260K"), Path.Combine(folder, "artifacts", "preferences"), sizes);
+    var tuning = policies.Tune(Pairs.Solutions(data), new ProgressPrinter(lines: 5));
+    var rows = new List<PolicyRow> { new("supervised fine-tuning", policies.Before(test), tuning.Elapsed.TotalSeconds, IsReference: true) };
+    foreach (var method in Enum.GetValues<Method>())
+    {
+        var (outcome, seconds) = policies.Align(method, train, test);
+        rows.Add(new(method.ToString().ToUpperInvariant(), outcome, seconds));
+        Console.WriteLine(rows[^1]);
+    }
+    var (model, rewards) = (new RewardModel(policies.Tuned, sizes), new List<RewardRow>());
+    Add("the test pairs", test, () => model.Run(train, test).Metrics["accuracy"]);
+    if (parsed.GetValue(docs) is not null) Add($"all pairs, in {sizes.Folds} parts", all, () => model.CrossValidate(all));
+    var report = new Report(rows, rewards, test.Count);
+    report.Show();
+    if (parsed.GetValue(docs) is { } pages) report.WriteDocs(pages);
+
+    void Add(string name, IReadOnlyList<JsonObject> judged, Func<double> accuracy)
+    {
+        var time = Stopwatch.StartNew();
+        rewards.Add(new(name, judged.Count, Pairs.LongerIsChosen(judged), accuracy(), time.Elapsed.TotalSeconds));
+        Console.WriteLine(rewards[^1]);
+    }
+});
+return command.Parse(args).Invoke();

@@ -9,22 +9,17 @@ namespace Preferences;
 /// <param name="sizes">How much is done.</param>
 internal sealed class RewardModel(string tuned, Sizes sizes)
 {
-    public static double Rate { get; set; } = 2e-3;
-    public static bool Full { get; set; } = true;
-    public static bool Mean { get; set; }
-    public static double Decay { get; set; } = 0.01;
     private readonly Tokenizer tokenizer = Tokenizer.FromPretrained(tuned);
 
     /// <summary>Trains on some pairs and judges others.</summary>
-    public EvaluationResult Run(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null) => Run2(train, test, progress)[^1];
-    public IReadOnlyList<EvaluationResult> Run2(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null)
+    public EvaluationResult Run(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null)
     {
-        using var model = SequenceClassifier.FromPretrained(tuned, new LoadOptions { LabelCount = 1 }, Mean ? Pooling.Mean : Pooling.Last);
-        using var peft = Full ? model.ApplyFull() : model.ApplyLora(rank: 8, targets: "all-linear");
+        using var model = SequenceClassifier.FromPretrained(tuned, new LoadOptions { LabelCount = 1 }, Pooling.Mean);
+        using var peft = model.ApplyFull();
         var options = new RewardDatasetOptions { MaxLength = sizes.Length };
         return RewardTrainer.Create(peft, RewardDataset.FromRows(train.Take(sizes.Pairs ?? int.MaxValue), tokenizer, options),
-            training: new() { Epochs = sizes.RewardEpochs, BatchSize = 16, EvaluationBatchSize = 32, GroupByLength = true, LearningRate = Rate, WarmupRatio = 0.1, Optimizer = new AdamWOptions { WeightDecay = Decay } },
-            evaluation: RewardDataset.FromRows(test, tokenizer, options)).Train(progress).Evaluations;
+            training: new() { Epochs = sizes.RewardEpochs, BatchSize = 16, EvaluationBatchSize = 32, GroupByLength = true, LearningRate = 1e-3, WarmupRatio = 0.1 },
+            evaluation: RewardDataset.FromRows(test, tokenizer, options)).Train(progress).Evaluations[^1];
     }
 
     /// <summary>The mean accuracy on all pairs, each judged by a model that was trained on the other parts.</summary>

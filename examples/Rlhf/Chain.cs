@@ -30,7 +30,7 @@ internal sealed class Chain(string pretrained, string work, int seed, Sizes size
         // All weights: the pretrained model has never seen the token that ends a text, and LoRA on the linear layers leaves that token's embedding as it was drawn.
         using var whole = model.ApplyFull();
         var data = SftDataset.FromRows(favourites.Select(story => new JsonObject { ["prompt"] = story.Prompt, ["completion"] = story.Text }), tokenizer);
-        SftTrainer.Create(whole, data, training: new() { Epochs = 6, BatchSize = 16, LearningRate = Settings.SftRate, Seed = seed }).Train();
+        SftTrainer.Create(whole, data, training: new() { Epochs = Settings.TuningEpochs, BatchSize = 16, LearningRate = Settings.TuningRate, Seed = seed }).Train();
         whole.MergeAndUnload();
         model.SavePretrained(TunedFolder);
         tokenizer.Save(TunedFolder);
@@ -43,7 +43,7 @@ internal sealed class Chain(string pretrained, string work, int seed, Sizes size
         var (train, test) = (Pairs(Prompts.Train, seed + 100), Pairs(Prompts.Test, seed + 200));
         scorer = SequenceClassifier.FromPretrained(TunedFolder, new LoadOptions { LabelCount = 1, Seed = seed });
         scorerAdapter = scorer.ApplyLora(rank: 8, targets: "all-linear");
-        var trainer = RewardTrainer.Create(scorerAdapter, train, training: new() { Epochs = 3, BatchSize = 16, EvaluationBatchSize = 64, LearningRate = 5e-3, WarmupRatio = 0.1, Seed = seed }, evaluation: test);
+        var trainer = RewardTrainer.Create(scorerAdapter, train, training: new() { Epochs = 3, BatchSize = 16, EvaluationBatchSize = 64, LearningRate = Settings.Rate, WarmupRatio = 0.1, Seed = seed }, evaluation: test);
         var evaluation = trainer.Train().Evaluations[^1].Metrics;
         scale = 2 * Judge.Bound / (evaluation["max_reward"] - evaluation["min_reward"]);
         return new(evaluation["accuracy"], test.Count, train.Count);
@@ -75,13 +75,13 @@ internal sealed class Chain(string pretrained, string work, int seed, Sizes size
     private Trainer Grpo(PeftModel peft, PromptDataset prompts, RolloutOptions rollouts)
     {
         const int each = 8;
-        return GrpoTrainer.Create(peft, prompts, rollouts with { Generations = each }, new() { Beta = Settings.GrpoBeta }, Training(sizes.Updates, sizes.StoriesPerUpdate / each, Settings.GrpoRate),
-            callbacks: [new KlStop(Settings.Bound / sizes.Tokens)]);
+        return GrpoTrainer.Create(peft, prompts, rollouts with { Generations = each }, new() { Beta = Settings.GrpoBeta }, Training(sizes.Updates, sizes.StoriesPerUpdate / each, Settings.Rate),
+            callbacks: [new KlStop(Settings.KlBound / sizes.Tokens)]);
     }
 
     private Trainer Ppo(ActorCritic models, PromptDataset prompts, RolloutOptions rollouts)
-        => PpoTrainer.Create(models, prompts, rollouts with { Iterations = Settings.PpoIterations }, new() { KlCoefficient = Settings.PpoKl }, Training(sizes.Updates * Settings.PpoIterations, sizes.StoriesPerUpdate, Settings.PpoRate),
-            callbacks: [new KlStop(Settings.Bound, "objective/kl")]);
+        => PpoTrainer.Create(models, prompts, rollouts with { Iterations = Settings.PpoIterations }, new() { KlCoefficient = Settings.PpoKl }, Training(sizes.Updates * Settings.PpoIterations, sizes.StoriesPerUpdate, Settings.Rate),
+            callbacks: [new KlStop(Settings.KlBound, "objective/kl")]);
 
     private TrainingOptions Training(int steps, int prompts, double rate) => new() { MaxSteps = steps, BatchSize = prompts, LearningRate = rate, Schedule = LearningRateSchedule.Constant, Seed = seed };
 

@@ -83,8 +83,8 @@ internal sealed class Report(IReadOnlyList<ChainResult> chains)
             Band(divergences, [.. Runs(kind)], point => point.Kl, color, "");
         }
         scores.Add.HorizontalLine(Judge.Bound, width: 1, Colors.Gray, LinePattern.Dashed);
-        scores.YLabel("judge's score of the stories of an update");
-        divergences.YLabel("KL divergence from the fine-tuned model, nats per story");
+        scores.YLabel("judge's score");
+        divergences.YLabel("KL to the fine-tuned model, nats per story");
         foreach (var plot in new[] { scores, divergences }) plot.XLabel("update");
         scores.ShowLegend(Alignment.LowerRight);
         both.SavePng(file, 1200, 480);
