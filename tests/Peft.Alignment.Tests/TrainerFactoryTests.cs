@@ -80,7 +80,7 @@ public sealed class TrainerFactoryTests
         using var scope = NewDisposeScope();
         using var model = TinyModel.Create();
         using var peft = model.ApplyLora(rank: 4);
-        DpoTrainer.Create(peft, Texts.Data(8), training: Training, evaluation: Texts.Data(4, seed: 3)).Train().Evaluations[^1].Metrics.ShouldContainKey("rewards/accuracies");
+        DpoTrainer.Create(peft, Texts.Data(8), training: Training, evaluation: Texts.Data(4, seed: 3)).Train().Evaluations[^1].Metrics.Keys.ShouldContain("rewards/accuracies");
         Should.Throw<AdapterOptionsException>(() => RewardTrainer.Create(peft, Texts.Data(8))).Message.ShouldContain(nameof(SequenceClassifier));
         using var classifier = RewardTests.Classifier();
         using var scored = classifier.ApplyLora(rank: 4);
