@@ -14,11 +14,11 @@ internal sealed class RewardModel(string tuned, Sizes sizes)
     /// <summary>Trains on some pairs and judges others.</summary>
     public EvaluationResult Run(IReadOnlyList<JsonObject> train, IReadOnlyList<JsonObject> test, IProgress<TrainingProgress>? progress = null)
     {
-        using var model = SequenceClassifier.FromPretrained(tuned, new LoadOptions { LabelCount = 1 }, Pooling.Mean);
-        using var peft = model.ApplyFull();
+        using var model = SequenceClassifier.FromPretrained(tuned, new LoadOptions { LabelCount = 1 });
+        using var peft = model.ApplyLora(rank: 8, targets: "all-linear");
         var options = new RewardDatasetOptions { MaxLength = sizes.Length };
         return RewardTrainer.Create(peft, RewardDataset.FromRows(train.Take(sizes.Pairs ?? int.MaxValue), tokenizer, options),
-            training: new() { Epochs = sizes.RewardEpochs, BatchSize = 16, EvaluationBatchSize = 32, GroupByLength = true, LearningRate = 1e-3, WarmupRatio = 0.1 },
+            training: new() { Epochs = sizes.RewardEpochs, BatchSize = 16, EvaluationBatchSize = 32, GroupByLength = true, LearningRate = 5e-3, WarmupRatio = 0.1 },
             evaluation: RewardDataset.FromRows(test, tokenizer, options)).Train(progress).Evaluations[^1];
     }
 

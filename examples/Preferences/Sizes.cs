@@ -13,13 +13,13 @@ internal sealed record Sizes
     public int Length { get; init; } = 400;
 
     /// <summary>Passes of supervised fine-tuning.</summary>
-    public int TuningEpochs { get; init; } = 4;
+    public int TuningEpochs { get; init; } = 2;
 
     /// <summary>Passes of a preference method over the pairs.</summary>
     public int PreferenceEpochs { get; init; } = 2;
 
     /// <summary>Passes of a reward model.</summary>
-    public int RewardEpochs { get; init; } = 3;
+    public int RewardEpochs { get; init; } = 2;
 
     /// <summary>Parts of the cross-validation of the reward model.</summary>
     public int Folds { get; init; } = 5;
