@@ -7,14 +7,14 @@ public sealed class RlhfTests : ExampleTests
     [Fact]
     public void Each_stage_writes_stories_that_the_judge_likes_better_within_the_bound_of_the_divergence()
     {
-        using var chain = new Chain(Model, Work, seed: 1, new() { Updates = 6, StoriesPerUpdate = 32, Measured = 6 });
+        using var chain = new Chain(Model, Work, seed: 1, new() { Updates = 10, Measured = 6 });
         var (pretrained, tuned) = chain.Tune();
         tuned.Score.ShouldBeGreaterThan(pretrained.Score);
         var reward = chain.TrainRewardModel();
         reward.Accuracy.ShouldBeGreaterThan(0.65);
         foreach (var run in new[] { chain.Reinforce(Method.Ppo, Teacher.Judge), chain.Reinforce(Method.Grpo, Teacher.RewardModel) })
         {
-            run.Points.Count.ShouldBe(6);
+            run.Points.Count.ShouldBe(10);
             run.Points[0].Kl.ShouldBe(0, 0.1, "the policy begins as the fine-tuned model");
             run.Points[^1].Kl.ShouldBeInRange(0.3, Settings.KlBound);
             run.After.Score.ShouldBeGreaterThan(tuned.Score + 0.1, run.Method.ToString());
