@@ -3,12 +3,6 @@ using Peft.Models;
 
 namespace Rlhf;
 
-/// <summary>A prompt with a story that continues it.</summary>
-internal sealed record Story(string Prompt, string Text)
-{
-    public double Score => Judge.Score(Text);
-}
-
 /// <summary>Stories that a model writes.</summary>
 internal static class Stories
 {
