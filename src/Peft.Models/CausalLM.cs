@@ -87,7 +87,7 @@ public sealed class CausalLM : LanguageModel
         TensorRules.RequireAlive(labels, nameof(labels));
         if (!(temperature > 0)) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be above 0.");
         var padding = statistics.HasFlag(TokenStatistics.MeanLogitOfAllPositions);   // the states of padding count
-        if (!padding && PaddingFreeBatch.Of(this, input, labels) is { } packed)
+        if (!padding && PackedRows.Of(this, input, labels) is { } packed)
         {
             using var free = packed;
             using var predicted = Predict(packed.Input, packed.Labels, statistics, temperature);

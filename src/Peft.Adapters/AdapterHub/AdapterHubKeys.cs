@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>The Adapters library's keys for the tensors of a bottleneck adapter.</summary>
