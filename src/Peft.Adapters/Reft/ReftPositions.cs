@@ -35,10 +35,10 @@ internal readonly record struct ReftPositions(ChosenPositions? First, ChosenPosi
         rank = rank.to(hidden.device).contiguous();
         var count = own == 0 ? zeros([rows, 1], ScalarType.Int64, device: hidden.device) : rank.narrow(1, own - 1, 1);
 
-        var last = past > unreal ? 0 : options.SuffixPositions;
+        var last = past > unreal ? 0 : Math.Min(options.SuffixPositions, own);
         if (options.SuffixPositions > 0 && past > unreal && length > 1)
             throw new PeftException($"{target.Path} changes the last {options.SuffixPositions} positions of a prompt, but this pass continues {past} cached positions by {length} more: pass the prompt in one pass, or set SuffixPositions to 0.");
-        var first = options.PrefixPositions == 0 ? null : (ChosenPositions?)At(Numbers(1, options.PrefixPositions, hidden.device).expand(rows, -1), count.sub(Constant(last)));
+        var first = options.PrefixPositions == 0 ? null : (ChosenPositions?)At(Numbers(1, Math.Min(options.PrefixPositions, own), hidden.device).expand(rows, -1), count.sub(Constant(last)));
         return new(first, last == 0 ? null : At(Numbers(1 - last, last, hidden.device).add(count, One), count));
 
         // The positions of the real tokens with these numbers, up to the given one, if they are among the new positions.
