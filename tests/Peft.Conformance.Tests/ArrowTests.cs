@@ -76,13 +76,14 @@ public sealed class ArrowTests : IDisposable
     {
         using var peft = model.ApplyArrow(Adapters("task", 3), Router("top2"));
         var before = Logits();
-        peft.SaveAdapter(folder["own"], ArrowExtensions.RouterName);
-        using (SafetensorsFile ours = SafetensorsFile.Open(Path.Combine(folder["own"], AdapterCheckpoint.FileName)), theirs = SafetensorsFile.Open(Folder("top2", "arrow_router", AdapterCheckpoint.FileName)))
+        peft.SaveAdapter(folder, ArrowExtensions.RouterName);
+        var own = folder[ArrowExtensions.RouterName];
+        using (SafetensorsFile ours = SafetensorsFile.Open(Path.Combine(own, AdapterCheckpoint.FileName)), theirs = SafetensorsFile.Open(Folder("top2", "arrow_router", AdapterCheckpoint.FileName)))
         {
             ours.Keys.Order().ShouldBe(theirs.Keys.Order());
             foreach (var key in ours.Keys) ours.Tensors[key].Shape.ShouldBe(theirs.Tensors[key].Shape, key);
         }
-        foreach (var source in new[] { folder["own"], Folder("top2", "arrow_router") })
+        foreach (var source in new[] { own, Folder("top2", "arrow_router") })
         {
             peft.Delete(ArrowExtensions.RouterName);
             peft.LoadAdapter(source, ArrowExtensions.RouterName);
@@ -90,7 +91,7 @@ public sealed class ArrowTests : IDisposable
             Logits().Difference(before).ShouldBe(0, source);
         }
         peft.Delete("task_2");
-        Should.Throw<PeftException>(() => peft.LoadAdapter(folder["own"], "again")).Message.ShouldContain("task_2");
+        Should.Throw<PeftException>(() => peft.LoadAdapter(own, "again")).Message.ShouldContain("task_2");
     }
 
     [Fact]
