@@ -35,13 +35,21 @@ public sealed class LoraGaTests : IDisposable
             var other = key.Replace("lora_A", "lora_B", StringComparison.Ordinal);
             var (a, b, theirA, theirB) = (tensors[key], tensors[other], expected.Read("init." + key), expected.Read("init." + other));
             var (signA, signB) = (a.mul(theirA).sum(dim: 1).sign(), b.mul(theirB).sum(dim: 0).sign());
-            // Both decompositions are randomized: four power iterations leave this much of the next singular vectors.
+            if (name.EndsWith("weight_svd", StringComparison.Ordinal))
+            {
+                // The scale is the weight's largest singular value, as a decomposition of the rank's size estimates it, in either library with random vectors of its own.
+                var scale = theirB.norm().div(b.norm());
+                scale.item<float>().ShouldBe(1, 0.01f, other);
+                b = b.mul(scale);
+            }
+            // At a quarter of the width, both decompositions have all singular vectors. In float32 those of near singular values mix by this much.
             a.mul(signA.unsqueeze(1)).Difference(theirA).ShouldBeLessThan(5e-3 * theirA.Largest(), key);
             b.mul(signB).Difference(theirB).ShouldBeLessThan(5e-3 * theirB.Largest(), other);
             // What they leave of the weight, with their signs.
             var path = key["base_model.model.".Length..^".lora_A.weight".Length];
             var target = peft.Find("default").Layers.First(layer => layer.Target.Path == path).Target;
-            var product = b.mul(signB).mm(a.mul(signA.unsqueeze(1))).mul(1.5);   // alpha 3, rank 2
+            if (!expected.Tensors.ContainsKey($"residual.{path}.weight")) continue;
+            var product = b.mul(signB).mm(a.mul(signA.unsqueeze(1))).mul(1.5);   // alpha 12, rank 8
             target.ToStored(target.ReadMatrix() - product).Difference(expected.Read($"residual.{path}.weight")).ShouldBeLessThan(5e-3 * product.Largest() + 1e-6, path);
         }
 
