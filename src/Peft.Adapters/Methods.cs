@@ -11,3 +11,4 @@ using Peft;
 [assembly: AdapterMethod("BOTTLENECK", typeof(BottleneckOptions))]
 [assembly: AdapterMethod("ADAPTER_FUSION", typeof(FusionOptions))]
 [assembly: AdapterMethod("GATED_LORA", typeof(GatedLoraOptions))]
+[assembly: AdapterMethod("REFT", typeof(ReftOptions))]

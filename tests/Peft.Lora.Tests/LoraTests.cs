@@ -24,9 +24,13 @@ public sealed class LoraTests : IDisposable
         folder.Dispose();
     }
 
-    private static LoraOptions On(LoraInitialization initialization, int rank = 2) => new() { Rank = rank, Alpha = 3, Initialization = initialization, TargetModules = ["enter", "0", "2", "leave"] };
+    private static LoraOptions On(LoraInitialization initialization, int rank = 2) => new()
+    {
+        Rank = rank, Alpha = 3, Initialization = initialization,
+        TargetModules = initialization == LoraInitialization.LoraGa ? ["enter", "0", "2"] : ["enter", "0", "2", "leave"],   // twice LoRA-GA's rank must fit
+    };
 
-    public static TheoryData<string> QuietStarts => ["true", "gaussian", "orthogonal", "pissa", "pissa_niter_4", "olora", "corda"];
+    public static TheoryData<string> QuietStarts => ["true", "gaussian", "orthogonal", "pissa", "pissa_niter_4", "olora", "corda", "lora_ga"];
 
     [Theory, MemberData(nameof(QuietStarts))]
     public void A_start_leaves_the_model_as_it_is(string name)
@@ -34,6 +38,7 @@ public sealed class LoraTests : IDisposable
         var before = model.call(x);
         using var peft = model.ApplyAdapter(On(Named(name)));
         if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
+        if (name == "lora_ga") peft.InitializeLoraGa([x], Loss);
         model.call(x).Difference(before).ShouldBeLessThan(1e-5f);   // float32
     }
 
@@ -41,10 +46,12 @@ public sealed class LoraTests : IDisposable
     [InlineData("pissa")]
     [InlineData("olora")]
     [InlineData("corda")]
+    [InlineData("lora_ga")]
     public void An_adapter_that_began_as_a_part_of_the_weight_is_saved_as_a_plain_one_of_twice_the_rank(string name)
     {
         using var peft = model.ApplyAdapter(On(Named(name)));
         if (name == "corda") peft.InitializeCorda([x], sample => model.call(sample));
+        if (name == "lora_ga") peft.InitializeLoraGa([x], Loss);
         peft.Shake();
         var trained = model.call(x);
         peft.SaveAsPlainLora(folder);
@@ -100,6 +107,56 @@ public sealed class LoraTests : IDisposable
             return x.mm(layer.MatrixB.mm(layer.MatrixA).t()).norm().item<float>();
         }
         Explained(preserve: false).ShouldBeGreaterThan(2 * Explained(preserve: true));
+    }
+
+    [Fact]
+    public void LoRA_GA_takes_the_mean_gradient_of_all_uses_and_leaves_the_model_as_it_was()
+    {
+        using var peft = model.ApplyAdapter(On(LoraInitialization.LoraGa));
+        var before = model.named_parameters().Select(pair => (pair.parameter.requires_grad, Value: pair.parameter.detach().clone())).ToList();
+        peft.InitializeLoraGa([x[..20], x[20..]], Loss);
+        foreach (var ((_, parameter), (requires, value)) in model.named_parameters().Zip(before))
+        {
+            parameter.requires_grad.ShouldBe(requires);
+            (parameter.grad is null).ShouldBeTrue();
+            parameter.Difference(value).ShouldBe(0);
+        }
+        model.training.ShouldBeTrue();
+        // By hand: the gradient of the mean of both losses.
+        var layer = peft.Find("default").Layers.OfType<LoraLayer>().Single(each => each.Target.Path == "enter");
+        var weight = layer.Target.Storage.Parameter!;
+        weight.requires_grad = true;
+        using (peft.WithoutAdapters()) (Loss(x[..20]) + Loss(x[20..])).div(2).backward();
+        var (u, s, vt) = linalg.svd(weight.grad!, fullMatrices: false);
+        weight.requires_grad = false;
+        for (var i = 0; i < 2; i++)
+        {
+            // Unit vectors, up to their sign: those of A are the first, those of B the next, times the singular values and out^(1/4)/4.
+            layer.MatrixA[i].dot(vt[i]).abs().item<float>().ShouldBe(1, 1e-3f);
+            var b = layer.MatrixB.select(1, i);
+            b.norm().item<float>().ShouldBe(s[2 + i].item<float>() * MathF.Pow(layer.Target.Out, 0.25f) / 4, 1e-3f * s[0].item<float>());
+            (b.dot(u.select(1, 2 + i)).abs() / b.norm()).item<float>().ShouldBe(1, 1e-3f);
+        }
+    }
+
+    [Fact]
+    public void LoRA_GA_without_what_it_needs_is_refused_and_changes_nothing()
+    {
+        using (var plain = model.ApplyAdapter(On(LoraInitialization.Default)))
+            Should.Throw<AdapterOptionsException>(() => plain.InitializeLoraGa([x], Loss)).Message.ShouldContain("LoraGa");
+        using (var wide = model.ApplyAdapter(On(LoraInitialization.LoraGa, rank: 7)))
+            Should.Throw<AdapterOptionsException>(() => wide.InitializeLoraGa([x], Loss)).Message.ShouldContain("twice the rank");
+        using var peft = model.ApplyAdapter(On(LoraInitialization.LoraGa));
+        var before = model.call(x);
+        Should.Throw<AdapterOptionsException>(() => peft.InitializeLoraGa(Array.Empty<Tensor>(), Loss)).Message.ShouldContain("samples");
+        Should.Throw<AdapterOptionsException>(() => peft.InitializeLoraGa([x], sample => sample.mean())).Message.ShouldContain("scalar");
+        Should.Throw<InvalidOperationException>(() => peft.InitializeLoraGa([x], _ => throw new InvalidOperationException("stop")));
+        model.call(x).Difference(before).ShouldBe(0);
+        model.parameters().ShouldAllBe(parameter => !parameter.requires_grad);
+        peft.Merge();
+        Should.Throw<PeftException>(() => peft.InitializeLoraGa([x], Loss)).Message.ShouldContain("Unmerge");
+        Should.Throw<AdapterOptionsException>(() => (On(LoraInitialization.Pissa) with { LoraGa = new LoraGaOptions() }).Validate()).Message.ShouldContain("lora_ga");
+        Should.Throw<AdapterOptionsException>(() => (On(LoraInitialization.LoraGa) with { LoraGa = new LoraGaOptions { StableGamma = 0 } }).Validate()).Message.ShouldContain("StableGamma");
     }
 
     // As many components as inputs have elements: nothing is cut off between batches, so that their order and sizes do not matter.
@@ -290,6 +347,9 @@ public sealed class LoraTests : IDisposable
         "pissa" => LoraInitialization.Pissa,
         "pissa_niter_4" => LoraInitialization.PissaByIterations(4),
         "olora" => LoraInitialization.Olora,
+        "lora_ga" => LoraInitialization.LoraGa,
         _ => LoraInitialization.Corda,
     };
+
+    private Tensor Loss(Tensor sample) => model.call(sample).square().mean();
 }

@@ -5,7 +5,7 @@ using Peft.Checkpoints;
 namespace Peft;
 
 /// <summary>
-/// Reads and writes bottleneck adapters in the format of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own layout, and
+/// Reads and writes bottleneck and ReFT adapters in the format of the Adapters library (AdapterHub): <c>adapter_config.json</c> in its own layout, and
 /// <c>adapter.safetensors</c>.
 /// </summary>
 public static class AdapterHubCheckpoint
@@ -14,6 +14,8 @@ public static class AdapterHubCheckpoint
     public const string FileName = "adapter.safetensors";
 
     private const string Version = "adapters.1.2.0";   // the version whose format is written
+
+    private const string Reft = "reft";
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
@@ -25,28 +27,29 @@ public static class AdapterHubCheckpoint
     ];
 
     /// <summary>
-    /// Saves a bottleneck adapter in the format of the Adapters library. The save is atomic: at any moment the folder holds the complete old or the complete
+    /// Saves a bottleneck or ReFT adapter in the format of the Adapters library. The save is atomic: at any moment the folder holds the complete old or the complete
     /// new adapter.
     /// </summary>
     /// <param name="model">The model, a transformer of a known architecture.</param>
     /// <param name="folder">The folder; it is created if it does not exist.</param>
     /// <param name="name">Name of the adapter. It becomes part of the keys.</param>
-    /// <exception cref="AdapterOptionsException">The adapter is not a bottleneck adapter, or adapts modules at which the Adapters library has no adapters.</exception>
+    /// <exception cref="AdapterOptionsException">The adapter is of another method, or adapts modules at which the Adapters library has no adapters.</exception>
     public static void SaveToAdapterHub(this PeftModel model, string folder, string name = PeftModel.DefaultName)
     {
         ArgumentNullException.ThrowIfNull(model);
         var adapter = model.Find(name);
-        if (adapter.Options is not BottleneckOptions options)
-            throw new AdapterOptionsException($"Adapter '{name}' is of method {adapter.Options.PeftType}: only bottleneck adapters can be saved in AdapterHub's format.");
+        var options = adapter.Options;
+        if (options is not (BottleneckOptions or ReftOptions))
+            throw new AdapterOptionsException($"Adapter '{name}' is of method {options.PeftType}: only bottleneck and ReFT adapters can be saved in AdapterHub's format.");
         using var scope = NewDisposeScope();
-        var tensors = AdapterHubKeys.Of(model.Tree, adapter, name).ToDictionary(pair => pair.Key, pair => pair.Tensor.detach());
+        var tensors = TensorsOf(model, adapter, name).ToDictionary(tensor => tensor.Key, tensor => tensor.Read());
         var config = JsonNode.Parse(AdapterConfig.Write(options))!.AsObject();
         foreach (var field in Foreign) config.Remove(field);
-        config["architecture"] = null;
+        config["architecture"] = options is ReftOptions ? Reft : null;
         var text = new JsonObject
         {
             ["config"] = new JsonObject(config.OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone()))),
-            ["hidden_size"] = adapter.Layers.OfType<BottleneckLayer>().FirstOrDefault()?.Target.Out,
+            ["hidden_size"] = adapter.Layers.FirstOrDefault(layer => layer is BottleneckLayer or ReftLayer)?.Target.Out,
             ["model_class"] = model.Module.GetType().Name,
             ["model_name"] = options.BaseModelNameOrPath ?? (model.Module as IPretrainedModel)?.NameOrPath,
             ["model_type"] = model.Tree.ModelType,
@@ -60,14 +63,17 @@ public static class AdapterHubCheckpoint
         });
     }
 
-    /// <summary>Loads a bottleneck adapter saved by the Adapters library. A model's first adapter becomes active.</summary>
+    /// <summary>Loads a bottleneck or ReFT adapter saved by the Adapters library. A model's first adapter becomes active.</summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter.safetensors</c>.</param>
     /// <param name="name">Name of the adapter in this model. If null, the name in the file.</param>
     /// <returns>The model.</returns>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
-    /// <exception cref="AdapterOptionsException">The adapter is not a bottleneck adapter.</exception>
-    /// <exception cref="AdapterMismatchException">The adapter does not fit the model. The model is unchanged.</exception>
+    /// <exception cref="AdapterOptionsException">The adapter is of another method.</exception>
+    /// <remarks>
+    /// The library does not save whether a ReFT adapter subtracts the projection, and reads a DiReFT that it saved as NoReFT. Such a file is refused until its <c>config</c> says
+    /// <c>"subtract_projection": true</c> (NoReFT) or <c>false</c> (DiReFT), which the library reads too.
+    /// </remarks>
     public static PeftModel LoadFromAdapterHub(this PeftModel model, string folder, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -78,15 +84,16 @@ public static class AdapterHubCheckpoint
         model.Add(name, options);
         try
         {
-            using var _ = no_grad();
-            foreach (var (key, tensor) in AdapterHubKeys.Of(model.Tree, model.Find(name), savedName))
+            using var off = no_grad();
+            foreach (var (key, shape, _, write) in TensorsOf(model, model.Find(name), savedName))
             {
+                if (write is null) continue;
                 // The library's keys may or may not start with the name of the base model, depending on the wrapped model.
                 var found = file.Keys.FirstOrDefault(each => each == key) ?? file.Keys.FirstOrDefault(each => ModuleSelector.Means(each, key) || ModuleSelector.Means(key, each))
                     ?? throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {key} is missing. The file holds {string.Join(", ", file.Keys.Take(5))}, ….");
-                if (!file.Tensors[found].Shape.SequenceEqual(tensor.shape))
-                    throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {found} is [{string.Join(", ", file.Tensors[found].Shape)}] in the file and [{string.Join(", ", tensor.shape)}] in the model.");
-                tensor.copy_(file.Read(found));
+                if (!file.Tensors[found].Shape.SequenceEqual(shape))
+                    throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {found} is [{string.Join(", ", file.Tensors[found].Shape)}] in the file and [{string.Join(", ", shape)}] in the model.");
+                write(file.Read(found));
             }
         }
         catch
@@ -97,7 +104,10 @@ public static class AdapterHubCheckpoint
         return model;
     }
 
-    private static (BottleneckOptions Options, string Name) ReadConfig(string path)
+    private static IEnumerable<HubTensor> TensorsOf(PeftModel model, Adapter adapter, string name)
+        => adapter.Options is ReftOptions ? ReftKeys.Of(model.Tree, adapter, name) : AdapterHubKeys.Of(model.Tree, adapter, name);
+
+    private static (AdapterOptions Options, string Name) ReadConfig(string path)
     {
         if (!Path.Exists(path)) throw new CheckpointException(path, "does not exist: an adapter of the Adapters library is a folder with this file and adapter.safetensors.");
         try
@@ -105,11 +115,14 @@ public static class AdapterHubCheckpoint
             AtomicFolder.Recover(Path.GetDirectoryName(path)!);
             if (JsonNode.Parse(File.ReadAllText(path), documentOptions: new() { AllowDuplicateProperties = false }) is not JsonObject whole || whole["config"] is not JsonObject config || whole["name"]?.GetValue<string>() is not { } name)
                 throw new CheckpointException(path, "has no fields 'config' and 'name', so it is not a configuration of the Adapters library.");
-            if (config["architecture"]?.GetValue<string>() is { } other)
-                throw new AdapterOptionsException($"{path} is of architecture '{other}': only bottleneck adapters, whose architecture is null, can be read.");
+            var architecture = config["architecture"]?.GetValue<string>();
+            if (architecture is not (null or Reft))
+                throw new AdapterOptionsException($"{path} is of architecture '{architecture}': only bottleneck adapters, whose architecture is null, and ReFT ('{Reft}') can be read.");
+            if (architecture is Reft && config["orthogonality"]?.GetValueKind() is JsonValueKind.False && !config.ContainsKey("subtract_projection"))
+                throw new AdapterOptionsException($"{path} does not say whether the adapter is NoReFT or DiReFT, which the Adapters library does not save: set \"subtract_projection\" in its \"config\" to true for NoReFT or to false for DiReFT.");
             config.Remove("architecture");
-            config["peft_type"] = "BOTTLENECK";
-            return ((BottleneckOptions)AdapterConfig.Parse(config.ToJsonString(), path), name);
+            config["peft_type"] = architecture is null ? "BOTTLENECK" : "REFT";
+            return (AdapterConfig.Parse(config.ToJsonString(), path), name);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException)
         {

@@ -18,6 +18,7 @@ public sealed partial class PeftModel
     {
         RequireUnmerged(nameof(Add));
         options.Validate();
+        RequireOwnBase();
         Adapter? made = null;
         try
         {

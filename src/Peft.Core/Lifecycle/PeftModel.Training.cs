@@ -66,5 +66,6 @@ public sealed partial class PeftModel
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> TrainingState
         => active.Select(Find).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsState).Select(pair => (Key: $"{adapter.Name}/{pair.Key}", Value: (Tensor)pair.Tensor.Value)))
+            .Concat(RestartState)
             .ToDictionary(pair => pair.Key, pair => pair.Value);
 }

@@ -60,6 +60,21 @@ public sealed class FlatAdamW : FlatOptimizer
         }
     }
 
+    /// <summary>Sets the smallest moments of tensors to 0: a fraction of the elements of each, as ReLoRA does when it restarts.</summary>
+    internal void Prune(IReadOnlySet<string> names, double fraction)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (buffer, mean, square, _) in moments)
+            foreach (var slice in buffer.Slices.Where(slice => names.Contains(slice.Tensor.Name)))
+                foreach (var moment in new[] { slice.Of(mean).view(-1), slice.Of(square).view(-1) })
+                {
+                    var kept = (int)Math.Round((1 - fraction) * slice.Length);
+                    var (_, largest) = moment.abs().topk(kept);
+                    moment.copy_(zeros_like(moment).scatter(0, largest, moment.index_select(0, largest)));
+                }
+    }
+
     private protected override IEnumerable<(string Name, Tensor Live)> LiveState()
     {
         foreach (var (buffer, mean, square, _) in moments)

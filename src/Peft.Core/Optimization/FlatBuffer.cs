@@ -33,7 +33,8 @@ internal sealed class FlatBuffer : IDisposable
 
     private readonly int elementSize;
     private readonly IntPtr valuesAddress;
-    private readonly IntPtr gradientsAddress;
+    private Dictionary<FlatSlice, long>? gradientStarts;   // null if all slices have gradients, which then lie as the values do
+    private IntPtr gradientsAddress;
 
     public FlatBuffer(IReadOnlyList<IGrouping<int, TrainableTensor>> groups, ScalarType dtype, Device device)
     {
@@ -69,14 +70,42 @@ internal sealed class FlatBuffer : IDisposable
     /// <summary>All values, <c>[total]</c>. Gaps between and after the slices stay 0.</summary>
     public Tensor Values { get; }
 
-    /// <summary>All gradients, <c>[total]</c>. Gaps between and after the slices stay 0.</summary>
-    public Tensor Gradients { get; }
+    /// <summary>All gradients, of the slices that have one. Gaps between and after them stay 0.</summary>
+    public Tensor Gradients { get; private set; }
+
+    /// <summary>True if a slice has a gradient.</summary>
+    public bool HasGradient(FlatSlice slice) => gradientStarts?.ContainsKey(slice) != false;
+
+    /// <summary>The gradient of a slice that has one, in its shape. The caller disposes it.</summary>
+    public Tensor GradientOf(FlatSlice slice) => PlaceOfGradient(slice).Of(Gradients);
+
+    /// <summary>Location of the gradient of a slice that has one.</summary>
+    public FlatSlice PlaceOfGradient(FlatSlice slice) => slice with { Start = GradientStart(slice) };
+
+    /// <summary>Gives memory for gradients, initialized to 0, to some of the slices only.</summary>
+    public void KeepGradients(Func<FlatSlice, bool> chosen)
+    {
+        var starts = new Dictionary<FlatSlice, long>(ReferenceEqualityComparer.Instance);
+        var (end, alignment) = (0L, AlignmentInBytes / elementSize);
+        foreach (var slice in Slices.Where(chosen))
+        {
+            starts.Add(slice, end);
+            end = (end + slice.Length + alignment - 1) / alignment * alignment;
+        }
+        var all = starts.Count == Slices.Count;
+        using var _ = no_grad();
+        var (dtype, device) = (Values.dtype, Values.device);
+        Gradients.Dispose();   // before the new ones take memory
+        Gradients = zeros(all ? Values.shape[0] : Math.Max(1, (end + NormBlock - 1) / NormBlock) * NormBlock, dtype: dtype, device: device).DetachFromDisposeScope();
+        gradientStarts = all ? null : starts;
+        gradientsAddress = TensorAddress.Of(Gradients);
+    }
 
     /// <summary>True if a tensor is the expected slice of <see cref="Values"/>.</summary>
-    public bool HoldsValue(FlatSlice slice, Tensor value) => Holds(valuesAddress, slice, value);
+    public bool HoldsValue(FlatSlice slice, Tensor value) => Holds(valuesAddress, slice, value, slice.Start);
 
     /// <summary>True if a tensor is the expected slice of <see cref="Gradients"/>.</summary>
-    public bool HoldsGradient(FlatSlice slice, Tensor gradient) => Holds(gradientsAddress, slice, gradient);
+    public bool HoldsGradient(FlatSlice slice, Tensor gradient) => Holds(gradientsAddress, slice, gradient, GradientStart(slice));
 
     public void Dispose()
     {
@@ -84,6 +113,8 @@ internal sealed class FlatBuffer : IDisposable
         Gradients.Dispose();
     }
 
-    private bool Holds(IntPtr start, FlatSlice slice, Tensor tensor)
-        => slice.Length == 0 || TensorAddress.Of(tensor) == start + (nint)(slice.Start * elementSize);
+    private long GradientStart(FlatSlice slice) => gradientStarts is null ? slice.Start : gradientStarts[slice];
+
+    private bool Holds(IntPtr address, FlatSlice slice, Tensor tensor, long start)
+        => slice.Length == 0 || TensorAddress.Of(tensor) == address + (nint)(start * elementSize);
 }

@@ -28,6 +28,11 @@ public abstract class FlatOptimizer : IDisposable
     /// <summary>Number of steps done.</summary>
     public long Steps { get; private set; }
 
+    /// <summary>
+    /// Prepares a step, before its forward and backward passes: of an optimizer that trains some of the tensors at a time, only those require gradients then. Optional.
+    /// </summary>
+    public virtual void BeginStep() { }
+
     /// <summary>Updates the parameters once, from their gradients.</summary>
     /// <param name="scheduleFactor">Value of the schedule at this step: a factor of all learning rates.</param>
     public void Step(double scheduleFactor = 1)

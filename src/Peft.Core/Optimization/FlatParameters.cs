@@ -26,7 +26,7 @@ public sealed class FlatParameters : IDisposable
     {
         ArgumentNullException.ThrowIfNull(tensors);
         if (groups?.Any(group => group?.Matches is null) == true) throw new ArgumentException("A group is null, or has no function Matches.", nameof(groups));
-        Tensors = [.. tensors];
+        Trained = Tensors = [.. tensors];
         Groups = [.. groups ?? [], new ParameterGroup("other", _ => true)];
         Validate(Tensors);
         using var scope = NewDisposeScope();
@@ -56,6 +56,31 @@ public sealed class FlatParameters : IDisposable
     public IReadOnlyList<ParameterGroup> Groups { get; }
 
     internal IReadOnlyList<FlatBuffer> Buffers { get; }
+
+    /// <summary>The tensors that require gradients, in the order given: all of them, unless an optimizer trains some at a time (<see cref="FlatOptimizer.BeginStep"/>).</summary>
+    public IReadOnlyList<TrainableTensor> Trained { get; private set; }
+
+    /// <summary>Bytes of memory that the gradients take.</summary>
+    public long GradientBytes => Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
+
+    /// <summary>Makes only some of the tensors require gradients. The others have none, which takes no memory and no time in the backward pass.</summary>
+    internal void Train(Func<string, bool> chosen)
+    {
+        ObjectDisposedException.ThrowIf(released, this);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        UnbindGradients();
+        Trained = [.. Tensors.Where(tensor => chosen(tensor.Name))];
+        foreach (var buffer in Buffers)
+        {
+            buffer.KeepGradients(slice => chosen(slice.Tensor.Name));
+            foreach (var slice in buffer.Slices)
+            {
+                slice.Tensor.Value.requires_grad = buffer.HasGradient(slice);
+                if (buffer.HasGradient(slice)) BindGradient(buffer, slice);
+            }
+        }
+    }
 
     /// <summary>Sets all gradients to 0 in place.</summary>
     public void ZeroGradients()
@@ -88,9 +113,10 @@ public sealed class FlatParameters : IDisposable
             foreach (var slice in buffer.Slices)
             {
                 if (slice.Tensor.Value.IsInvalid || !buffer.HoldsValue(slice, slice.Tensor.Value)) throw Moved(slice.Tensor.Name);
+                if (!buffer.HasGradient(slice)) continue;
                 using var gradient = slice.Tensor.Value.grad;
                 if (gradient is not null && buffer.HoldsGradient(slice, gradient)) continue;
-                using (var view = slice.Of(buffer.Gradients))
+                using (var view = buffer.GradientOf(slice))
                 {
                     if (gradient is null) view.zero_();
                     else view.copy_(gradient);
@@ -136,7 +162,7 @@ public sealed class FlatParameters : IDisposable
         return Tensors.FirstOrDefault(tensor =>
         {
             var (slice, buffer) = slices[tensor.Name];
-            return !IsFinite(slice.Of(buffer.Gradients)) || !IsFinite(slice.Of(buffer.Values));
+            return (buffer.HasGradient(slice) && !IsFinite(buffer.GradientOf(slice))) || !IsFinite(slice.Of(buffer.Values));
         })?.Name;
     }
 
@@ -153,6 +179,7 @@ public sealed class FlatParameters : IDisposable
             {
                 if (slice.Tensor.Value.IsInvalid) continue;   // disposed with its model: nothing to restore
                 slice.Tensor.Value.grad = null;
+                slice.Tensor.Value.requires_grad = true;
                 if (!buffer.HoldsValue(slice, slice.Tensor.Value)) continue;
                 using var own = slice.Tensor.Value.detach().clone();
                 slice.Tensor.Value.set_(own);
@@ -174,7 +201,7 @@ public sealed class FlatParameters : IDisposable
 
     private static void BindGradient(FlatBuffer buffer, FlatSlice slice)
     {
-        using var view = slice.Of(buffer.Gradients);
+        using var view = buffer.GradientOf(slice);
         slice.Tensor.Value.grad = view;
     }
 

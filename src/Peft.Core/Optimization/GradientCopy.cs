@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A second set of gradients for all trainable tensors, separate from those of the parameters, for a part of a batch.</summary>
+/// <summary>A second set of gradients for all tensors that require gradients now, separate from those of the parameters, for a part of a batch.</summary>
 internal sealed class GradientCopy : IDisposable
 {
     private readonly FlatParameters parameters;
     private readonly Tensor[] flats;    // one per buffer
-    private readonly Tensor[] slices;   // one per tensor, in the parameters' order
+    private readonly Tensor[] slices;   // one per trained tensor, in the parameters' order
 
     public GradientCopy(FlatParameters parameters)
     {
@@ -15,7 +15,7 @@ internal sealed class GradientCopy : IDisposable
         using var _ = no_grad();
         flats = [.. parameters.Buffers.Select(buffer => zeros_like(buffer.Gradients).DetachFromDisposeScope())];
         var byName = parameters.Buffers.SelectMany((buffer, i) => buffer.Slices.Select(slice => (slice, i))).ToDictionary(pair => pair.slice.Tensor.Name);
-        slices = [.. parameters.Tensors.Select(tensor => byName[tensor.Name]).Select(pair => pair.slice.Of(flats[pair.i]).DetachFromDisposeScope())];
+        slices = [.. parameters.Trained.Select(tensor => byName[tensor.Name]).Select(pair => parameters.Buffers[pair.i].PlaceOfGradient(pair.slice).Of(flats[pair.i]).DetachFromDisposeScope())];
         Reached = new bool[slices.Length];
     }
 

@@ -18,16 +18,27 @@ internal sealed class Layerwise : SliceOptimizer
         layers = [.. layerOf.Values.OfType<int>().Distinct().Order()];
     }
 
+    /// <inheritdoc/>
+    public override void BeginStep()
+    {
+        if (Choose(Steps)) Parameters.Train(name => trained.Contains(layerOf[name]));
+    }
+
     private protected override bool IsTrained(FlatSlice slice)
     {
-        var now = (Steps - 1) / options.Interval;
-        if (now != interval)
-        {
-            interval = now;
-            trained = Chosen(now);
-            Forget(name => !trained.Contains(layerOf[name]) || (Steps - 1) % options.Interval == 0);
-        }
+        Choose(Steps - 1);
         return trained.Contains(layerOf[slice.Tensor.Name]);
+    }
+
+    // True if the layers of the step after the given number of steps are others than before.
+    private bool Choose(long steps)
+    {
+        var now = steps / options.Interval;
+        if (now == interval) return false;
+        interval = now;
+        trained = Chosen(now);
+        Forget(name => !trained.Contains(layerOf[name]) || steps % options.Interval == 0);
+        return true;
     }
 
     private HashSet<int?> Chosen(long now)

@@ -27,7 +27,7 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
                 foreach (var slice in buffer.Slices.Where(slice => slice.Length > 0 && slice.Start >= range.Start && slice.Start < range.Start + range.Length && IsTrained(slice)))
                 {
                     using var each = NewDisposeScope();
-                    Update(slice.Of(buffer.Values), slice.Of(buffer.Gradients), new SliceState(this, slice), rate, decay);
+                    Update(slice.Of(buffer.Values), buffer.GradientOf(slice), new SliceState(this, slice), rate, decay);
                 }
             }
     }

@@ -17,6 +17,12 @@ public sealed class PassPositions
     /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
+    /// <summary>Number of positions before the new ones, in a cache or a prefix.</summary>
+    public int Past { get; init; }
+
+    /// <summary>Number of virtual tokens that all positions, earlier and new, begin with. In a row with fewer of its own, padding precedes them.</summary>
+    public int VirtualTokens { get; init; }
+
     /// <summary>Memory of cached positions; null without a cache.</summary>
     public IPositionMemory? Memory { get; init; }
 
@@ -34,8 +40,8 @@ public sealed class PassPositions
         return ForwardPass.Current.Positions is not { } positions || values.dim() > 3 ? values.mean([.. Enumerable.Range(1, (int)values.dim() - 2).Select(i => (long)i)], keepdim: true) : positions.Mean(key, values);
     }
 
-    /// <summary>A span of the new positions, for a layer that processes only that span.</summary>
-    internal PassPositions Run(long start, long length, long of) => new() { Rows = Rows, IsCausal = IsCausal, Real = Real?.narrow(1, Real.shape[1] - of + start, length) };
+    /// <summary>A span of the new positions, for a layer that processes only that span: a sequence of its own.</summary>
+    internal PassPositions Run(long start, long length, long of) => new() { Rows = Rows, IsCausal = IsCausal, Real = Real?.narrow(1, Real.shape[1] - of + start, length), VirtualTokens = (int)Math.Clamp(VirtualTokens - Past - start, 0, length) };
 
     private Tensor Mean(object key, Tensor values)
     {

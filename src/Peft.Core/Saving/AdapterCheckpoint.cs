@@ -29,6 +29,7 @@ public static class AdapterCheckpoint
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         model.RequireLoaded();
+        model.RequireOwnBase();
         using var held = model.Hold(name ?? (model.Active is [var only] ? only
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
         using var pass = model.Pass();   // merging waits: base weights may be saved too

@@ -12,7 +12,8 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     // Each part has a copy of the gradients. With more trainable parameters than this, the memory is better used otherwise.
     private const long MaxGradientBytes = 1L << 26;
 
-    private readonly Tensor[] tensors = [.. parameters.Tensors.Select(tensor => tensor.Value)];
+    private IReadOnlyList<TrainableTensor> trained = [];   // those that the copies hold gradients of
+    private Tensor[] tensors = [];
     private readonly int most = Most(trainer, parameters);
     private PartThreads? threads;
     private GradientCopy[] copies = [];
@@ -27,11 +28,8 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         {
             foreach (var batch in batches) divided.Add(trainer.Goal.Divide(batch, most));
             if (divided.TrueForAll(parts => parts.Count == 1)) return null;
-            if (threads is null)
-            {
-                threads = new PartThreads(most);
-                copies = [.. Enumerable.Range(0, most).Select(_ => new GradientCopy(parameters))];
-            }
+            threads ??= new PartThreads(most);
+            if (!ReferenceEquals(trained, parameters.Trained)) Renew();
             if (!tried && !MayRunApart(divided, seed)) return null;
             tried = true;
             return Add(divided, metrics);
@@ -47,6 +45,14 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     {
         threads?.Dispose();
         foreach (var copy in copies) copy.Dispose();
+    }
+
+    private void Renew()
+    {
+        foreach (var copy in copies) copy.Dispose();
+        trained = parameters.Trained;
+        tensors = [.. trained.Select(tensor => tensor.Value)];
+        copies = [.. Enumerable.Range(0, most).Select(_ => new GradientCopy(parameters))];
     }
 
     private static int Most(Trainer trainer, FlatParameters parameters)
@@ -101,7 +107,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
                 for (var j = 0; j < reached.Length; j++) reached[j] |= copies[i].Reached[j];
             }
         }
-        return (total!.MoveToOuterDisposeScope(), [.. parameters.Tensors.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
+        return (total!.MoveToOuterDisposeScope(), [.. trained.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
     }
 
     private Tensor Backward(Batch part, double share, GradientCopy into, TrainingMetrics metrics)

@@ -55,7 +55,10 @@ internal sealed class RunState
         CheckpointSums.Verify(folder);
         var state = Read(folder);
         var tensors = ReadTensors(Path.Combine(folder, TensorFileName));
-        var copies = ModelTensors(model).Select(own => (own.Value, From: NamedTensors.Get(tensors, own.Key, own.Value.shape))).ToList();
+        var own = ModelTensors(model).Select(each => each.Key).ToHashSet(StringComparer.Ordinal);
+        if (tensors.Keys.FirstOrDefault(name => name.StartsWith(ModelPrefix, StringComparison.Ordinal) && !own.Contains(name)) is { } foreign)
+            throw new TrainingException($"The checkpoint {folder} holds {foreign[ModelPrefix.Length..]}, which this run does not train: resume with the options of the run that wrote it (base weights are of a run with {nameof(TrainingOptions.Restarts)}).");
+        var copies = ModelTensors(model).Select(each => (each.Value, From: NamedTensors.Get(tensors, each.Key, each.Value.shape))).ToList();
         optimizer?.SetState(tensors);
         objective?.LoadState(tensors.Where(pair => pair.Key.StartsWith(ObjectivePrefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[ObjectivePrefix.Length..], pair => pair.Value, StringComparer.Ordinal));
         foreach (var (to, from) in copies) to.copy_(from);   // after all were checked

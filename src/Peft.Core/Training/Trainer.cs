@@ -134,6 +134,8 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         if (Options.GroupByLength) errors.AddRange(new[] { evaluateOnly ? null : Data, Evaluation }.Select(LengthError).OfType<string>());
         if (Objective is not null && Loss is not null) errors.Add("Both Objective and Loss are set: set one of them.");
         if (Objective is not null) errors.AddRange(Objective.Errors(Model, Options));
+        if (Options.Restarts is not null && !evaluateOnly) errors.AddRange(Model is PeftModel restarting ? restarting.RestartErrors() : [$"Restarts are for LoRA adapters, but the trained model is a {Model.GetType().Name}: leave Restarts null."]);
+        if (Options.Restarts is not null && Objective is not null) errors.Add("Restarts change the base weights, which an Objective may compare the model with: leave one of them out.");
         if (Objective is null && Loss is null && Model.Module is not ILossModel)
             errors.Add($"{Model.Module.GetType().Name} is not an ILossModel and the trainer's Loss is not set: set Loss to a function from batch to mean loss.");
         if (Evaluation is null)

@@ -54,6 +54,9 @@ public sealed record TrainingOptions
     /// <summary>Learning rate schedule. Linear to 0 by default.</summary>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Linear;
 
+    /// <summary>Restarts of LoRA, which is merged into the base weights every few steps (ReLoRA); null for none.</summary>
+    public RestartOptions? Restarts { get; init; }
+
     /// <summary>Number of steps over which the learning rate rises from 0. 0 by default.</summary>
     public int WarmupSteps { get; init; }
 
@@ -167,6 +170,8 @@ public sealed record TrainingOptions
         Check(!string.IsNullOrWhiteSpace(BestMetric), "BestMetric must be 'loss' or the name of a metric, but was empty.");
         Check(SaveEverySteps is null || OutputFolder is not null, $"SaveEverySteps is {SaveEverySteps}, but there is no OutputFolder to save to.");
         errors.AddRange(Schedule.Errors());
+        errors.AddRange(Restarts?.Errors() ?? []);
+        Check(Restarts is null || Optimizer is AdamWOptions, $"Restarts prune the moments of AdamW, but Optimizer is {Optimizer.GetType().Name}: use AdamWOptions, or leave Restarts null.");
         string[] nulls = [.. NullValues.Errors(Optimizer)];
         errors.AddRange(nulls.Length > 0 ? nulls : Optimizer.Errors());
         return errors;

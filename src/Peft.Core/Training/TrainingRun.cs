@@ -13,6 +13,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly ModuleModes modes;
     private readonly FlatParameters parameters;
     private readonly FlatOptimizer optimizer;
+    private readonly IDisposable? restarts;
     private readonly TrainingMeter meter;
     private readonly RunLog? log;
     private readonly TrainerControl control;
@@ -47,7 +48,9 @@ internal sealed class TrainingRun : IDisposable
             warmupSteps = options.WarmupSteps > 0 ? options.WarmupSteps : (int)Math.Ceiling(options.WarmupRatio * totalSteps);
             control = new(totalSteps);
             if (options.OutputFolder is { } folder) CheckpointFolder.Prepare(folder);
+            if (options.Restarts is not null) restarts = ((PeftModel)trainer.Model).BeginRestarts();
             state = Start();
+            if (options.Restarts is { } settings && settings.Every <= state.Step && settings.Every < totalSteps) ((PeftModel)trainer.Model).ResumeRestarted();
             log = new(options, trainer.Logger, options.ResumeFrom is null ? null : state.Step);
         }
         catch
@@ -85,6 +88,7 @@ internal sealed class TrainingRun : IDisposable
 
     public void Dispose()
     {
+        restarts?.Dispose();
         modes.Dispose();
         optimizer.Dispose();
         parameters.Dispose();
@@ -108,7 +112,7 @@ internal sealed class TrainingRun : IDisposable
     {
         var start = trainer.Time.GetTimestamp();
         var rows = RowsOf(state.Step);
-        var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps);
+        var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps) * (options.Restarts?.Factor(state.Step) ?? 1);
         var outcome = step.Run(state.Step, loadedEpoch, rows, factor);
         if (outcome.Skipped && ++state.SkippedSteps > options.MaxSkippedSteps)
             throw new TrainingException($"{state.SkippedSteps} steps were not finite, more than MaxSkippedSteps allows ({options.MaxSkippedSteps}).", step.NotFinite(state.Step, rows, outcome));
@@ -117,6 +121,7 @@ internal sealed class TrainingRun : IDisposable
         if (outcome.Skipped) TrainingLog.Warning(trainer.Logger, $"Step {state.Step} was skipped: loss {outcome.Loss}, gradient norm {outcome.GradientNorm}.");
         else AfterUpdate();
         parameters.ZeroGradients();
+        if (options.Restarts is { } restart && restart.IsDue(state.Step, totalSteps)) Restart(restart);
         var elapsed = trainer.Time.GetElapsedTime(start);
         stepTime += elapsed;
         tokens += outcome.Tokens;
@@ -134,6 +139,15 @@ internal sealed class TrainingRun : IDisposable
         using var _ = no_grad();
         trainer.Model.AfterStep(state.Step, totalSteps);
         trainer.Goal.AfterStep(state.Step);
+    }
+
+    private void Restart(RestartOptions settings)
+    {
+        var model = (PeftModel)trainer.Model;
+        var restarted = model.RestartedNames;
+        manual_seed((long)SplitMix64.Mix(options.Seed, -state.Step));   // no step has a negative number
+        model.Restart();
+        ((FlatAdamW)optimizer).Prune(restarted, settings.PrunedMoments);
     }
 
     private IReadOnlyList<int[]> RowsOf(int step)
@@ -220,7 +234,9 @@ internal sealed class TrainingRun : IDisposable
         control.SaveAsked = false;
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
-            using (optimizer.BeginEvaluation()) trainer.Model.Save(path);
+            // With restarts, an adapter alone would not be the model. The state below holds everything.
+            if (options.Restarts is null)
+                using (optimizer.BeginEvaluation()) trainer.Model.Save(path);
             state.Save(path, trainer.Model, optimizer, trainer.Goal);
         });
         if (options.KeepCheckpoints is { } keep) CheckpointFolder.Prune(folder, keep, BestCheckpoint());

@@ -25,6 +25,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     /// <param name="scheduleFactor">Factor of the learning rate.</param>
     public Outcome Run(int step, int epoch, IReadOnlyList<int[]> rows, double scheduleFactor)
     {
+        optimizer.BeginStep();
         var seed = (long)SplitMix64.Mix(options.Seed, step);
         manual_seed(seed);
         using var scope = NewDisposeScope();
@@ -44,7 +45,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
             first = false;
             if (trainer.GradientTransform is { } transform)
             {
-                using (no_grad()) transform(parameters.Tensors);
+                using (no_grad()) transform(parameters.Trained);
                 parameters.BindGradients();
             }
             var outcome = Measure(loss) with { Tokens = batches.Sum(batch => batch.Tokens), Metrics = metrics.Means() };
@@ -86,7 +87,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         if (trainer.Model.Penalty() is not { } penalty) return computed;
         penalty.backward();
         // A tensor that the loss does not reach may receive a gradient from the penalty.
-        if (first) missing = [.. parameters.Tensors.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
+        if (first) missing = [.. parameters.Trained.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
         return (loss.add(penalty.detach(), One), missing);
     }
 
@@ -115,7 +116,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     private void CheckGradients(IReadOnlyList<string> missing)
     {
         if (missing.Count == 0 || options.MissingGradients == MissingGradientPolicy.Ignore) return;
-        var message = $"{missing.Count} of {parameters.Tensors.Count} trainable tensors got no gradient in the first step, so they would never be trained: {Shorten(missing)}. "
+        var message = $"{missing.Count} of {parameters.Trained.Count} trainable tensors got no gradient in the first step, so they would never be trained: {Shorten(missing)}. "
             + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model does not use all of its parts in each step.";
         if (options.MissingGradients == MissingGradientPolicy.Throw) throw new TrainingException(message);
         TrainingLog.Warning(trainer.Logger, message);

@@ -111,8 +111,12 @@ public static class LoraCombining
             ? options.SelectMany(each => each.TargetModules!).Distinct().ToArray()
             : targets;
 
-    internal static LoraOptions LoraOf(PeftModel model, string name) => model.Find(name).Options as LoraOptions
-        ?? throw new AdapterOptionsException($"Adapter '{name}' is of method {model.Find(name).Options.PeftType}, but this operation needs a LoRA adapter.");
+    internal static LoraOptions LoraOf(PeftModel model, string name) => model.Find(name).Options switch
+    {
+        LoraOptions { Arrow: null } lora => lora,
+        LoraOptions => throw new AdapterOptionsException($"Adapter '{name}' is an Arrow router, without factors of its own: name one of its experts."),
+        var other => throw new AdapterOptionsException($"Adapter '{name}' is of method {other.PeftType}, but this operation needs a LoRA adapter."),
+    };
 
     /// <summary>False if a layer is a LoRA that is not a single pair of factors A and B.</summary>
     internal static bool HasPlainFactors(AdapterLayer layer) => layer is not (GroupedLoraLayer or ExpertsLoraLayer);

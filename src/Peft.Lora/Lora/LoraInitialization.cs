@@ -39,6 +39,9 @@ public sealed record LoraInitialization
     /// </summary>
     public static LoraInitialization Corda { get; } = new("corda");
 
+    /// <summary>LoRA-GA: singular vectors of the weights' gradients (Wang et al. 2024, arXiv:2407.05000), computed by <c>InitializeLoraGa</c>.</summary>
+    public static LoraInitialization LoraGa { get; } = new("lora_ga");
+
     /// <summary>PiSSA by a randomized SVD with the given number of power iterations: an approximation that is much faster for large weights.</summary>
     public static LoraInitialization PissaByIterations(int iterations) => new($"pissa_niter_{iterations}");
 
@@ -46,10 +49,10 @@ public sealed record LoraInitialization
     internal int? Iterations => Name.StartsWith("pissa_niter_", StringComparison.Ordinal) && int.TryParse(Name.AsSpan(12), out var count) ? count : null;
 
     /// <summary>True if the initial factors are subtracted from the base weight, so that only their changes count.</summary>
-    internal bool ReplacesBase => this == Pissa || this == Olora || this == Corda || Iterations is not null;
+    internal bool ReplacesBase => this == Pissa || this == Olora || this == Corda || this == LoraGa || Iterations is not null;
 
     internal bool IsKnown => Iterations is not null || this == Default || this == Random || this == Gaussian || this == Orthogonal
-                             || this == Pissa || this == Olora || this == Eva || this == Corda;
+                             || this == Pissa || this == Olora || this == Eva || this == Corda || this == LoraGa;
 
     public override string ToString() => Name;
 

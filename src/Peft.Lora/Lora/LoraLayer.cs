@@ -2,9 +2,9 @@ namespace Peft.Lora;
 
 /// <summary>
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): ΔW = s·B·A, with A <c>[rank, in]</c> and B <c>[out, rank]</c>. If the factors are
-/// initialized from the weight (PiSSA, OLoRA, CorDA), that part is subtracted: ΔW = s·(B·A − B₀·A₀). The base weight does not change.
+/// initialized from the weight or its gradient (PiSSA, OLoRA, CorDA, LoRA-GA), that part is subtracted: ΔW = s·(B·A − B₀·A₀). The base weight does not change.
 /// </summary>
-internal class LoraLayer : DeltaLayer
+internal class LoraLayer : DeltaLayer, IRestarts
 {
     private readonly Parameter? bias;
     private Parameter? inverse;
@@ -97,6 +97,19 @@ internal class LoraLayer : DeltaLayer
         if (!replacesBase || Start is not { } start) return;
         Replace(start.A, a.reshape(rank, -1));
         Replace(start.B, b.reshape(-1, rank));
+    }
+
+    string? IRestarts.RestartError => GetType() != typeof(LoraLayer) ? $"has a {GetType().Name}, whose update is not plain LoRA"
+        : Start is not null ? "has an update that began as a part of the weight" : bias is not null ? "has a bias of its own" : inverse is not null ? "has a frozen A" : null;
+
+    void IRestarts.Restart()
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        // As LoRA is initialized by default: of a lookup, A is the factor that is zero.
+        if (Target.IsLookup) B.copy_(randn_like(B));
+        else A.copy_(KaimingUniform(A.shape));
+        (Target.IsLookup ? A : B).zero_();
     }
 
     /// <summary>Resets the update to zero.</summary>

@@ -56,6 +56,9 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     /// <summary>KaSA: removes the weight's smallest singular values and trains those of the update. Null for no KaSA.</summary>
     [JsonPropertyName("kasa_config")] public KasaOptions? Kasa { get; init; }
 
+    /// <summary>Settings of <see cref="LoraInitialization.LoraGa"/>; the defaults if null.</summary>
+    [JsonPropertyName("lora_ga_config")] public LoraGaOptions? LoraGa { get; init; }
+
     /// <summary>BD-LoRA: block-diagonal factors, for serving a sharded model. Null for no BD-LoRA.</summary>
     [JsonPropertyName("use_bdlora")] public BdLoraOptions? BdLora { get; init; }
 
@@ -64,6 +67,9 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     /// <summary>MonteCLoRA: adds noise to A in training. Null for no MonteCLoRA.</summary>
     [JsonPropertyName("monteclora_config")] public MontecloraOptions? Monteclora { get; init; }
+
+    /// <summary>Arrow: no factors of its own, but a mixture of the model's other LoRA adapters at each position. Null for no Arrow.</summary>
+    [JsonPropertyName("arrow_config")] public ArrowOptions? Arrow { get; init; }
 
     /// <summary>
     /// Ranges of layers that the model runs, in this order, in place of its own. Repeated layers share their base weights, and each occurrence has its own
@@ -79,8 +85,6 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     [JsonInclude, JsonPropertyName("qalora_group_size")] internal int QaloraGroupSize { get; init; } = 16;
 
     // Variants that are not implemented: rejected, never ignored.
-    [JsonInclude, JsonPropertyName("arrow_config")] internal JsonNode? ArrowConfig { get; init; }
-    [JsonInclude, JsonPropertyName("lora_ga_config")] internal JsonNode? LoraGaConfig { get; init; }
     [JsonInclude, JsonPropertyName("megatron_config")] internal JsonNode? MegatronConfig { get; init; }
     [JsonInclude, JsonPropertyName("use_qalora")] internal bool UseQalora { get; init; }
 
@@ -93,8 +97,9 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
-        foreach (var error in (Kasa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
+        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda and lora_ga.";
+        foreach (var error in (Kasa?.Errors() ?? []).Concat(LoraGa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? []).Concat(Arrow?.Errors() ?? [])) yield return error;
+        if (LoraGa is not null && Initialization != LoraInitialization.LoraGa) yield return $"LoraGa has a meaning only with Initialization 'lora_ga', but that is '{Initialization}': set it, or leave LoraGa null.";
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
         if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
             yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
@@ -105,7 +110,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         if (UseDora && UseLoraBias) yield return "UseLoraBias and UseDora cannot be combined: leave one out.";
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
-            ("arrow_config", ArrowConfig), ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
+            ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
             ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
             if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
@@ -116,14 +121,14 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     /// <summary>Names of the options that select another kind of layer. At most one may be set.</summary>
     internal IReadOnlyList<string> Variants
-        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(BdLora), BdLora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
+        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(BdLora), BdLora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(Arrow), Arrow is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
             .Where(pair => pair.Item2).Select(pair => pair.Item1)];
 
     /// <summary>True if the layers hold more than two plain factors, so that the factors cannot be replaced.</summary>
-    internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null;
+    internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null || Arrow is not null;
 
     /// <summary>The options of an adapter with the same updates in plain factors.</summary>
-    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, Kasa = null, BdLora = null, Velora = null, Monteclora = null };
+    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, LoraGa = null, Kasa = null, BdLora = null, Velora = null, Monteclora = null };
 
     internal int RankAt(string path) => RankPattern.At(path, Rank);
 

@@ -9,9 +9,15 @@ internal static class LoraPlan
         var invocation = options.AloraInvocationTokens is { } tokens ? new Invocation(tokens) : null;
         if (invocation is not null && model.TaskType is not (null or "CAUSAL_LM"))
             throw new AdapterOptionsException($"AloraInvocationTokens are for causal language models, but this {model.Model.GetType().Name} is for {model.TaskType}.");
+        var arrow = options.Arrow is null ? null : new ArrowExperts(options, model);
         // Embeddings come first, because tied heads use their factors.
         foreach (var target in targets.Union(ParameterTargets(options, model)).OrderBy(target => options.EnsureWeightTying && !target.IsLookup))
         {
+            if (arrow is not null)
+            {
+                yield return arrow.At(target, options);
+                continue;
+            }
             if (target is { IsParameter: true, Storage.Shape.Count: 3 })
             {
                 yield return new ExpertsLoraLayer(target, options);

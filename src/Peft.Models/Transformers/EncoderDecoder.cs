@@ -33,7 +33,7 @@ internal sealed class EncoderDecoder : Backbone
     /// <summary>The encoder's output <c>[batch, source, hidden]</c>.</summary>
     public Tensor Encode(ModelInput input)
     {
-        return encoder.call(new ModelInput { InputIds = input.InputIds, Embeddings = input.Embeddings, AttentionMask = input.AttentionMask, Pass = input.Pass });
+        return encoder.call(new ModelInput { InputIds = input.InputIds, Embeddings = input.Embeddings, AttentionMask = input.AttentionMask, VirtualTokens = input.EncoderVirtualTokens, Pass = input.Pass });
     }
 
     /// <summary>The decoder's output <c>[batch, target, hidden]</c>.</summary>
@@ -49,7 +49,7 @@ internal sealed class EncoderDecoder : Backbone
                 new ModelInput
                 {
                     InputIds = input.DecoderInputIds, Embeddings = input.DecoderEmbeddings, AttentionMask = input.DecoderAttentionMask,
-                    Cache = input.Cache, Prefix = input.Prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, Pass = input.Pass,
+                    Cache = input.Cache, Prefix = input.Prefix, PrefixGates = input.PrefixGates, InAttention = input.InAttention, VirtualTokens = input.VirtualTokens, Pass = input.Pass,
                 },
                 states, input.AttentionMask);
         }

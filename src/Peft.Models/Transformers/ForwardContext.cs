@@ -18,6 +18,9 @@ internal sealed class ForwardContext
     /// <summary>Number of positions before them, in the cache or in a prefix.</summary>
     public required int Past { get; init; }
 
+    /// <summary>Number of virtual tokens among all positions, at their beginning.</summary>
+    public int VirtualTokens { get; init; }
+
     /// <summary>Dtype of the hidden states.</summary>
     public required ScalarType Type { get; init; }
 
@@ -78,7 +81,7 @@ internal sealed class ForwardContext
     public PassHandle? Pass { get; init; }
 
     /// <summary>Makes the tokens and positions of the pass available to the layers' adapters, until the result is disposed.</summary>
-    public IDisposable Enter() => ForwardPass.Enter(Tokens, new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache });
+    public IDisposable Enter() => ForwardPass.Enter(Tokens, new PassPositions { Rows = Batch, IsCausal = Causal, Real = KeyMask, PackedLengths = PackedLengths, Memory = Cache, Past = Past, VirtualTokens = VirtualTokens });
 
     /// <summary>Rotary angles of layers with full attention.</summary>
     public RotaryAngles? Angles { get; set => field = value?.Detach(); }

@@ -20,6 +20,12 @@ public sealed record ModelInput
     /// <summary>The token ids of <see cref="Embeddings"/>, -1 for virtual tokens; null if they are unknown.</summary>
     internal Tensor? TokenIds { get; init; }
 
+    /// <summary>Number of virtual tokens that the positions begin with: those of the decoder in an encoder-decoder model.</summary>
+    internal int VirtualTokens { get; init; }
+
+    /// <summary>Number of virtual tokens that the encoder's positions begin with.</summary>
+    internal int EncoderVirtualTokens { get; init; }
+
     /// <summary>1 for positions that count as distance for sliding windows, <c>[batch, past + sequence]</c>; null if all do.</summary>
     internal Tensor? CountedPositions { get; init; }
 

@@ -90,6 +90,7 @@ internal sealed class PromptedInput : IDisposable
             Prefix = Prefix(tokens, rows, model),
             PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
+            VirtualTokens = (int)layout.Total,
         };
     }
 
@@ -116,6 +117,8 @@ internal sealed class PromptedInput : IDisposable
             Prefix = Prefix(tokens, rows, model),
             PrefixGates = prompts.Gates,
             InAttention = InAttention(tokens),
+            VirtualTokens = (int)decoder.Total,
+            EncoderVirtualTokens = (int)encoder.Total,
         };
     }
 

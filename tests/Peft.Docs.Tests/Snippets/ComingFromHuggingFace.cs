@@ -102,6 +102,20 @@ public partial class ComingFromHuggingFace : InFolder
     }
 
     [Fact]
+    public void Further_methods()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        Batch[] batches = [new() { InputIds = tensor(new long[,] { { 1, 403, 407, 261 } }), Labels = tensor(new long[,] { { 1, 403, 407, 261 } }) }];
+        AdapterOptions options = new LoraOptions { Initialization = LoraInitialization.LoraGa };
+        using (var peft = model.ApplyAdapter(options)) peft.InitializeLoraGa(batches, model.Loss);
+        string[] folders = ["out/x", "out/y"];
+        foreach (var folder in folders)
+            using (var peft = model.ApplyLora(rank: 4)) peft.SaveAdapter(folder);
+        using (model.ApplyArrow(folders, new ArrowOptions { TopExperts = 2 })) { }
+        using (var peft = model.ApplyAdapter(ReftOptions.LoReft, "a")) peft.SaveToAdapterHub("out/a", "a");
+    }
+
+    [Fact]
     public void Training()
     {
         using var model = CausalLM.FromPretrained("models/stories260K");

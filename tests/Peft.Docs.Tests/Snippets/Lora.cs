@@ -72,6 +72,34 @@ public sealed class Lora : InFolder
     }
 
     [Fact]
+    public void LoRA_GA()
+    {
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
+        // snippet: lora-ga
+        var batches = text.Batches(batchSize: 4).Take(4).Select(rows => text.GetBatch(rows));
+
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, Alpha = 4, Initialization = LoraInitialization.LoraGa });
+        peft.InitializeLoraGa(batches, model.Loss);
+        // … train …
+        peft.SaveAsPlainLora("out/lora-ga");
+        // end
+        ((LoraOptions)AdapterConfig.Read("out/lora-ga")).Rank.ShouldBe(8);
+    }
+
+    [Fact]
+    public void Arrow()
+    {
+        foreach (var name in new[] { "french", "law", "cooking" })
+            using (var expert = model.ApplyLora(rank: 4)) expert.SaveAdapter($"out/{name}");
+        // snippet: lora-arrow
+        using var peft = model.ApplyArrow(["out/french", "out/law", "out/cooking"], new ArrowOptions { TopExperts = 2, Temperature = 0.5 });
+        peft.SaveAdapter("out/router", ArrowExtensions.RouterName);   // names its experts: task_0, task_1, …
+        // end
+        peft.Active.ShouldBe([ArrowExtensions.RouterName]);
+    }
+
+    [Fact]
     public void Faster_B_and_frozen_A()
     {
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");

@@ -26,6 +26,27 @@ public class Pretraining : InFolder
         result.Losses[^1].ShouldBeLessThan(result.Losses[0]);
 
         Masked();
+        LessMemory();
+    }
+
+    private static void LessMemory()
+    {
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
+        // snippet: pretrain-less-memory
+        using (var whole = model.ApplyFull())
+        {
+            new Trainer(whole, text, new() { MaxSteps = 8, Optimizer = new LayerwiseOptions { Layers = 1, Interval = 2 } }).Train();
+            whole.MergeAndUnload();
+        }
+
+        var lora = model.ApplyLora(rank: 8, targets: "all-linear");
+        new Trainer(lora, text, new() { MaxSteps = 20, Restarts = new RestartOptions { Every = 5, WarmupSteps = 2 } }).Train();
+        lora.MergeAndUnload();            // after restarts, an adapter alone is not what was trained: it cannot be saved
+        model.SavePretrained("models/mine");
+        // end
+        CausalLM.FromPretrained("models/mine").Dispose();
     }
 
     private static void Masked()
