@@ -8,13 +8,13 @@ using Rlhf;
 TorchRuntime.Require();
 var root = new Option<string>("--root") { DefaultValueFactory = _ => ".", Description = "The repository." };
 var docs = new Option<string?>("--docs") { Description = "Run three seeds and write tables, samples and plot into this folder." };
-var seeds = new Option<int[]>("--seeds") { AllowMultipleArgumentsPerToken = true, Description = "Seeds; by default 0, and 0 to 2 with --docs." };
+var seeds = new Option<int[]>("--seeds") { AllowMultipleArgumentsPerToken = true, Description = "Seeds; by default 0, and 1 to 3 with --docs." };
 var updates = new Option<int>("--updates") { DefaultValueFactory = _ => new Sizes().Updates, Description = "Times that the policy writes stories and learns from them." };
 var command = new RootCommand("Teaches a small language model to write cheerful stories, by all stages of reinforcement learning from preferences.") { root, docs, seeds, updates };
 command.SetAction(parsed =>
 {
     var folder = parsed.GetValue(root)!;
-    var chosen = parsed.GetValue(seeds) is { Length: > 0 } given ? given : parsed.GetValue(docs) is null ? [0] : new[] { 0, 1, 2 };
+    var chosen = parsed.GetValue(seeds) is { Length: > 0 } given ? given : parsed.GetValue(docs) is null ? [0] : new[] { 1, 2, 3 };
     var chains = new List<ChainResult>();
     foreach (var seed in chosen)
     {
