@@ -22,9 +22,14 @@ internal static class Measure
     /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up.</summary>
     public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null)
     {
-        var data = TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]]));
+        return TrainingSteps(peft, TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]])), null, 1, warmup, steps, parts);
+    }
+
+    /// <summary>Trains with an objective on the rows of a dataset in order, and returns the seconds of each step after the warm-up.</summary>
+    public static IReadOnlyList<double> TrainingSteps(ITrainable trained, TrainingDataset data, Objective? objective, int batch, int warmup, int steps, int? parts = null)
+    {
         var clock = new StepClock();
-        new Trainer(peft, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = 1, Shuffle = false, LearningRate = 1e-4, ParallelParts = parts }) { Callbacks = [clock] }.Train();
+        new Trainer(trained, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = batch, Shuffle = false, LearningRate = 1e-4, ParallelParts = parts }) { Objective = objective, Callbacks = [clock] }.Train();
         return [.. clock.Seconds.Skip(warmup)];
     }
 

@@ -4,8 +4,8 @@ using Peft;
 using Peft.Benchmarks;
 
 TorchRuntime.Require();
-var root = new RootCommand("Measures the speed and memory of training, generation, loading and the optimizer.")
+var root = new RootCommand("Measures the speed and memory of training, alignment, generation, loading and the optimizer.")
 {
-    TrainBenchmark.Command(), SftBenchmark.Command(), GenerateBenchmark.Command(), LoadBenchmark.Command(), OptimizerBenchmark.Command(),
+    TrainBenchmark.Command(), SftBenchmark.Command(), DpoBenchmark.Command(), OnlineBenchmark.Command("grpo"), OnlineBenchmark.Command("ppo"), GenerateBenchmark.Command(), LoadBenchmark.Command(), OptimizerBenchmark.Command(),
 };
 return root.Parse(args).Invoke();

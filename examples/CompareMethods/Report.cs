@@ -1,5 +1,5 @@
 using System.Globalization;
-using Spectre.Console;
+using Examples;
 
 namespace CompareMethods;
 
@@ -18,41 +18,15 @@ internal static class Report
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    public static void Show(IEnumerable<Result> results)
-    {
-        var table = new Table();
-        foreach (var column in Columns) table.AddColumn(column);
-        foreach (var result in results.OrderBy(each => each.TestLoss)) table.AddRow([.. Cells(result).Select(Markup.Escape)]);
-        AnsiConsole.Write(table);
-    }
+    private static ResultsTable Table(IEnumerable<Result> results) => new(Columns, results.OrderBy(each => each.TestLoss).Select(Cells));
 
-    /// <summary>Writes the table between the markers in docs/comparison.md, and the plot to docs/comparison.png.</summary>
+    public static void Show(IEnumerable<Result> results) => Table(results).Show();
+
+    /// <summary>Writes the table into docs/comparison.md, and the plot to docs/comparison.png.</summary>
     public static void WriteDocs(string root, IReadOnlyList<Result> results)
     {
-        var page = Path.Combine(root, "docs", "comparison.md");
-        var text = File.ReadAllText(page);
-        const string begin = "<!-- results -->\n", end = "<!-- end of results -->";
-        var (from, to) = (text.IndexOf(begin, StringComparison.Ordinal) + begin.Length, text.IndexOf(end, StringComparison.Ordinal));
-        string[] rows = ["| " + string.Join(" | ", Columns) + " |", "|" + string.Join("|", Columns.Select((_, i) => i == 0 ? "---" : "---:")) + "|",
-            .. results.OrderBy(each => each.TestLoss).Select(each => "| " + string.Join(" | ", Cells(each)) + " |")];
-        File.WriteAllText(page, text[..from] + string.Join("\n", rows) + "\n" + text[to..]);
-        Plot(results, Path.Combine(root, "docs", "comparison.png"));
-    }
-
-    private static void Plot(IReadOnlyList<Result> results, string file)
-    {
-        using var plot = new ScottPlot.Plot();
-        foreach (var result in results)
-        {
-            var x = Math.Log10(result.Trainable);
-            plot.Add.Marker(x, result.TestLoss, ScottPlot.MarkerShape.FilledCircle, 9);
-            var label = plot.Add.Text(result.Method, x, result.TestLoss);
-            (label.OffsetX, label.OffsetY) = (7, -7);
-        }
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(2, 4).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
-        plot.XLabel("trainable parameters");
-        plot.YLabel("test loss");
-        plot.Axes.SetLimitsX(2, 6);
-        plot.SavePng(file, 900, 560);
+        Table(results).WriteTo(Path.Combine(root, "docs", "comparison.md"));
+        using var plot = ParameterPlot.Of(results.Select(each => (each.Method, each.Trainable, each.TestLoss)), "test loss", least: 2, most: 6);
+        plot.SavePng(Path.Combine(root, "docs", "comparison.png"), 900, 560);
     }
 }

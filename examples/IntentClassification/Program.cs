@@ -7,6 +7,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Examples;
 using IntentClassification;
 using Peft;
 using Peft.Models;
@@ -72,7 +73,7 @@ Outcome Train(ParseResult parsed, Method method, int seed)
     return AnsiConsole.Progress().AutoClear(true).Start(bars =>
     {
         var bar = bars.AddTask(Markup.Escape(method.Name));
-        return Training.Run(method, model, Path.Combine(parsed.GetValue(root)!, "data", "banking77"), AdapterFolder(parsed), seed, parsed.GetValue(steps), new Progress(step =>
+        return Training.Run(method, model, Path.Combine(parsed.GetValue(root)!, "data", "banking77"), AdapterFolder(parsed), seed, parsed.GetValue(steps), new Reporting(step =>
         {
             (bar.MaxValue, bar.Value) = (step.TotalSteps, step.Step);
             bar.Description = Markup.Escape($"{method.Name}, loss {step.Loss:F3}");
@@ -107,9 +108,4 @@ IEnumerable<string> ReadLines()
 {
     while (Console.ReadLine() is { } line)
         if (!string.IsNullOrWhiteSpace(line)) yield return line;
-}
-
-internal sealed class Progress(Action<TrainingProgress> report) : IProgress<TrainingProgress>
-{
-    public void Report(TrainingProgress value) => report(value);
 }

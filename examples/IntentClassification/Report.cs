@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using Spectre.Console;
+using Examples;
 
 namespace IntentClassification;
 
@@ -24,43 +24,17 @@ internal static class Report
         File.WriteAllLines(file, others.Append(outcome).Select(each => JsonSerializer.Serialize(each)));
     }
 
-    public static void Show(string file)
-    {
-        var table = new Table();
-        foreach (var column in Columns) table.AddColumn(column);
-        foreach (var runs in Sorted(file)) table.AddRow([.. Cells(runs).Select(Markup.Escape)]);
-        AnsiConsole.Write(table);
-    }
+    public static void Show(string file) => Table(file).Show();
 
-    /// <summary>Writes the table between the markers in docs/intents.md, and the plot to docs/intents.svg.</summary>
+    /// <summary>Writes the table into docs/intents.md, and the plot to docs/intents.svg.</summary>
     public static void WriteDocs(string file, string docs)
     {
-        var page = Path.Combine(docs, "intents.md");
-        var text = File.ReadAllText(page);
-        const string begin = "<!-- results -->\n", end = "<!-- end of results -->";
-        var (from, to) = (text.IndexOf(begin, StringComparison.Ordinal) + begin.Length, text.IndexOf(end, StringComparison.Ordinal));
-        string[] rows = ["| " + string.Join(" | ", Columns) + " |", "|" + string.Join("|", Columns.Select((_, i) => i == 0 ? "---" : "---:")) + "|",
-            .. Sorted(file).Select(runs => "| " + string.Join(" | ", Cells(runs)) + " |")];
-        File.WriteAllText(page, text[..from] + string.Join("\n", rows) + "\n" + text[to..]);
-        Plot(Sorted(file), Path.Combine(docs, "intents.svg"));
+        Table(file).WriteTo(Path.Combine(docs, "intents.md"));
+        using var plot = ParameterPlot.Of(Sorted(file).Select(runs => (runs.Key, runs.First().Trainable, runs.Average(run => run.Accuracy))), "accuracy on 1,000 held-out texts", least: 4, most: 8);
+        plot.SaveSvg(Path.Combine(docs, "intents.svg"), 900, 560);
     }
 
-    private static void Plot(IEnumerable<IGrouping<string, Outcome>> methods, string file)
-    {
-        using var plot = new ScottPlot.Plot();
-        foreach (var runs in methods)
-        {
-            var (x, y) = (Math.Log10(runs.First().Trainable), runs.Average(run => run.Accuracy));
-            plot.Add.Marker(x, y, ScottPlot.MarkerShape.FilledCircle, 9);
-            var label = plot.Add.Text(runs.Key, x, y);
-            (label.OffsetX, label.OffsetY) = (7, -7);
-        }
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(4, 5).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
-        plot.XLabel("trainable parameters");
-        plot.YLabel("accuracy on 1,000 held-out texts");
-        plot.Axes.SetLimitsX(4, 8);
-        plot.SaveSvg(file, 900, 560);
-    }
+    private static ResultsTable Table(string file) => new(Columns, Sorted(file).Select(Cells));
 
     private static IEnumerable<IGrouping<string, Outcome>> Sorted(string file) => Read(file).GroupBy(each => each.Method).OrderByDescending(runs => runs.Average(run => run.Accuracy));
 

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>Options of weight-update methods that can also train biases.</summary>
@@ -12,6 +10,5 @@ public abstract record BiasedUpdateOptions : WeightUpdateOptions
     /// </summary>
     [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
 
-    /// <inheritdoc/>
     protected sealed override string BiasMode => Bias;
 }

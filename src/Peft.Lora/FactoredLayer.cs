@@ -1,15 +1,15 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>A layer whose update is a product of two thin matrices, ΔW = B·A, which are recomputed in each forward pass.</summary>
-internal abstract class FactoredLayer(Target target) : DeltaLayer(target)
+/// <param name="target">The adapted module.</param>
+/// <param name="rank">Number of rows of A.</param>
+internal abstract class FactoredLayer(Target target, long rank = 0) : DeltaLayer(target)
 {
     /// <summary>A <c>[rank, in]</c> and B <c>[out, rank]</c>, including all scaling.</summary>
     protected abstract (Tensor A, Tensor B) Factors();
 
     /// <summary>Number of rows of A.</summary>
-    protected abstract long Rank { get; }
+    protected virtual long Rank => rank;
 
     public override Tensor Delta()
     {

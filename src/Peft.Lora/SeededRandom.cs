@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Random values from a seed in a file, drawn on the CPU as in Hugging Face PEFT, so that both get the same values.</summary>

@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace Peft.Lora;
 
 /// <summary>

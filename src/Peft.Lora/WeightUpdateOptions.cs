@@ -5,7 +5,6 @@ public abstract record WeightUpdateOptions : TargetedOptions
 {
     private protected WeightUpdateOptions(string peftType) : base(peftType) { }
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => true;
 
     /// <summary>Validation errors of the numeric options that many methods have.</summary>

@@ -87,6 +87,12 @@ public sealed class CausalLM : LanguageModel
         TensorRules.RequireAlive(labels, nameof(labels));
         if (!(temperature > 0)) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be above 0.");
         var padding = statistics.HasFlag(TokenStatistics.MeanLogitOfAllPositions);   // the states of padding count
+        if (!padding && PackedRows.Of(this, input, labels) is { } packed)
+        {
+            using var free = packed;
+            using var predicted = Predict(packed.Input, packed.Labels, statistics, temperature);
+            return packed.Unpack(predicted);
+        }
         using var prompted = PromptedInput.Of(this, !padding && input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
         using var hidden = Backbone.call(prompted.Input);
         using var own = hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);

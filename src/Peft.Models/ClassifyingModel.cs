@@ -31,6 +31,33 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
         }
     }
 
+    /// <summary>
+    /// The weight of each class in the loss, for classes of different frequency (<see cref="ClassWeights.Balanced"/>); null if all count alike. The loss is then a weighted mean, and batches are not
+    /// divided among threads. Not for regression or several labels per text. It is not saved.
+    /// </summary>
+    /// <exception cref="ArgumentException">There is not one weight for each class, or a weight is negative or not finite, or all are 0.</exception>
+    public IReadOnlyList<double>? ClassWeights
+    {
+        get;
+        set
+        {
+            if (value is not null && (value.Count != LabelCount || !value.All(weight => weight >= 0 && double.IsFinite(weight)) || !value.Any(weight => weight > 0)))
+                throw new ArgumentException($"There are {value.Count} weights ({string.Join(", ", value.Take(4))}{(value.Count > 4 ? ", …" : "")}) for {LabelCount} classes: give one for each, finite and 0 or more, and not all 0.", nameof(value));
+            field = value is null ? null : [.. value];
+        }
+    }
+
+    // A weighted mean is no mean over labels.
+    private protected override int? FirstLabel => ClassWeights is null ? base.FirstLabel : null;
+
+    /// <summary>The weights <c>[classes]</c> for scores; null if all count alike.</summary>
+    private protected Tensor? WeightsFor(Tensor logits)
+    {
+        if (ClassWeights is not { } weights) return null;
+        if (weights.Count != logits.shape[^1]) throw new InvalidOperationException($"ClassWeights has {weights.Count} weights, but the head now has {logits.shape[^1]} classes: set it again.");
+        return tensor(weights.Select(weight => (float)weight).ToArray(), logits.dtype, logits.device);
+    }
+
     /// <summary>The pooling field of the configuration; null for a model that classifies each token.</summary>
     private protected virtual string? PoolingField => null;
 

@@ -108,7 +108,8 @@ public sealed class SequenceClassifier : ClassifyingModel
     {
         TensorRules.RequireAlive(labels, nameof(labels));
         var logits = forward(input);
-        return (ClassificationLoss.Of(logits, labels, CurrentTask.ProblemType, Config.Source), logits);
+        using var weights = WeightsFor(logits);
+        return (ClassificationLoss.Of(logits, labels, CurrentTask.ProblemType, Config.Source, weights), logits);
     }
 
     private protected override string? PoolingField => chosen is null && Pooling == Usual(Spec) ? null : Pooling.ToField();

@@ -54,7 +54,8 @@ public sealed class TokenClassifier : ClassifyingModel
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
         using var targets = prompted.Labels(labels);
-        return (ClassificationLoss.PerToken(logits, targets), prompted.Own(logits));
+        using var weights = WeightsFor(logits);
+        return (ClassificationLoss.PerToken(logits, targets, weights), prompted.Own(logits));
     }
 
     /// <summary>Logits without those of the virtual tokens.</summary>

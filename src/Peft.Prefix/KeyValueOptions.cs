@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>Options of the methods whose virtual tokens are keys and values in each layer.</summary>
@@ -17,10 +15,8 @@ public abstract record KeyValueOptions : PromptOptions
     /// <summary>The tokenizer of <see cref="InitialText"/>. Not saved.</summary>
     [JsonIgnore] public ITokenizer? Tokenizer { get; init; }
 
-    /// <inheritdoc/>
     [JsonIgnore] protected sealed override bool AreKeysAndValues => true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>Virtual tokens that are keys and values in each layer, <c>[tokens, 2 · layers · key/value size]</c>: keys of layer l at 2l, values at 2l + 1.</summary>

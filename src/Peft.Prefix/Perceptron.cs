@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>Linear layers with activations in between, named and initialized as in a torch Sequential.</summary>
@@ -20,8 +17,13 @@ internal sealed class Perceptron
             (add($"{name}.{2 * i}.weight", 1 / Math.Sqrt(width.input), [width.output, width.input]), add($"{name}.{2 * i}.bias", 1 / Math.Sqrt(width.input), [width.output])))];
     }
 
-    /// <summary>The parameters of the last layer.</summary>
-    public (Parameter Weight, Parameter Bias) Last => layers[^1];
+    /// <summary>Makes the output zero for any input: the last layer becomes zero.</summary>
+    public void ZeroOutput()
+    {
+        using var _ = no_grad();
+        layers[^1].Weight.zero_();
+        layers[^1].Bias.zero_();
+    }
 
     /// <summary>Maps <c>[…, input]</c> to <c>[…, output]</c>.</summary>
     public Tensor Run(Tensor input)

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>Options of the methods that prepend virtual tokens to a model's input. The sizes are taken from the model and may be left out.</summary>
@@ -26,7 +24,6 @@ public abstract record PromptOptions : AdapterOptions
     /// <summary>Modules that are fully trained and saved with the adapter. A classification head is included automatically.</summary>
     [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
 
-    /// <inheritdoc/>
     [JsonIgnore] protected override string ModulePrefix => "base_model.";
 
     /// <summary>True if the virtual tokens are keys and values, false if they are embeddings.</summary>
@@ -35,13 +32,11 @@ public abstract record PromptOptions : AdapterOptions
     /// <summary>Creates the virtual tokens for a model, after the options' sizes have been set from it.</summary>
     protected abstract PromptLayer Create(ModelTree model);
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         if (VirtualTokens is not > 0) yield return $"VirtualTokens must be at least 1, but was {VirtualTokens?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "not given"}.";
     }
 
-    /// <inheritdoc/>
     protected sealed override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>Saves virtual tokens that a network computes as in Hugging Face PEFT's files: the output without the network.</summary>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Peft;
 
@@ -24,7 +23,6 @@ public abstract record TextInitializationOptions : PromptOptions
     /// <summary>True if the virtual tokens are initialized from a text.</summary>
     [JsonIgnore] private protected abstract bool StartsAsText { get; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;

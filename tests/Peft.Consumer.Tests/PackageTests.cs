@@ -30,15 +30,20 @@ public sealed class PackageTests : IDisposable
         output.ShouldContain("The loss fell: True");
         output.ShouldContain("Outputs are equal: True");
 
-        // Methods that no code uses are known all the same, also in a single trimmed file: a saved adapter may name them.
+        // Methods that no code uses are known all the same, also in a single trimmed file, with their rules: a saved adapter may name them.
         var reader = Path.Combine(folder, "Reader");
         Run(folder, "new", "console", "-o", reader, "--no-restore");
-        File.WriteAllText(Path.Combine(reader, "Program.cs"), "Console.WriteLine(string.Join(' ', Peft.AdapterMethods.Known.Keys));");
+        File.WriteAllText(Path.Combine(reader, "Program.cs"), """
+            Console.WriteLine(string.Join(' ', Peft.AdapterMethods.Known.Keys));
+            try { Peft.AdapterConfig.Parse("{\"peft_type\": \"HRA\", \"r\": 0}").Validate(); } catch (Peft.AdapterOptionsException error) { Console.WriteLine(error.Message); }
+            """);
         Run(reader, "add", "package", "Peft.Adapters", "--version", Version);
         Run(reader, "add", "package", "Peft.Prefix", "--version", Version);
         Run(reader, "publish", "-c", "Release", "-r", Platform, "--self-contained", "-p:PublishSingleFile=true", "-p:PublishTrimmed=true", "-p:SuppressTrimAnalysisWarnings=true", "-o", Path.Combine(folder, "single"));
         Directory.EnumerateFiles(Path.Combine(folder, "single"), "Peft.*.dll").ShouldBeEmpty();
-        var known = Dotnet.Run(Path.Combine(folder, "single", OperatingSystem.IsWindows() ? "Reader.exe" : "Reader"), folder, []).Split([' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries);
+        var read = Dotnet.Run(Path.Combine(folder, "single", OperatingSystem.IsWindows() ? "Reader.exe" : "Reader"), folder, []);
+        read.ShouldContain("HraOptions: Rank must be at least 1, but was 0.");
+        var known = read.Split([' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries);
         known.ShouldContain("OFT");
         known.ShouldContain("PREFIX_TUNING");
         known.ShouldNotContain("LORA");   // its package is not referenced

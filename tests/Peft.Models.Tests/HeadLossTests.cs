@@ -30,6 +30,42 @@ public class HeadLossTests
     }
 
     [Fact]
+    public void Classes_have_weights()
+    {
+        using var scope = NewDisposeScope();
+        using var grad = no_grad();
+        var input = new ModelInput { InputIds = tensor(Rows) };
+        using var model = SequenceClassifier.FromPretrained(Reference.Folder("bert-seqcls"), new LoadOptions { LabelCount = 3 });
+        var labels = tensor(new long[] { 2, 0 });
+        var each = nn.functional.log_softmax(model.forward(input), 1).gather(1, labels.unsqueeze(1)).neg().squeeze(1).data<float>().ToArray();
+        model.ClassWeights = [0.5, 1, 2];
+        model.Loss(input, labels).item<float>().ShouldBe((2 * each[0] + 0.5f * each[1]) / 2.5f, 1e-5);
+        model.Divide(new Batch { InputIds = zeros([64, 8], ScalarType.Int64), Labels = zeros(64, ScalarType.Int64) }, 2).Count.ShouldBe(1);
+        model.ClassWeights = null;
+        model.Loss(input, labels).item<float>().ShouldBe((each[0] + each[1]) / 2, 1e-5);
+
+        Should.Throw<ArgumentException>(() => model.ClassWeights = [1, 2]).Message.ShouldContain("2 weights (1, 2) for 3 classes");
+        Should.Throw<ArgumentException>(() => model.ClassWeights = [1, 2, double.NaN]);
+        Should.Throw<ArgumentException>(() => model.ClassWeights = [0, 0, 0]);
+        model.ClassWeights = [0.5, 1, 2];
+        Should.Throw<InvalidOperationException>(() => model.Loss(input, rand(2, 3))).Message.ShouldContain("multi_label_classification");
+
+        using var tagger = TokenClassifier.FromPretrained(Reference.Folder("bert-tokcls"));
+        var (tags, scores) = (tensor(new long[,] { { 0, 1, -100 }, { 1, 1, 2 } }), nn.functional.log_softmax(tagger.forward(input), 2));
+        tagger.ClassWeights = [.. Enumerable.Range(1, tagger.LabelCount).Select(i => (double)i)];
+        var sum = -(1 * scores[0, 0, 0] + 2 * scores[0, 1, 1] + 2 * scores[1, 0, 1] + 2 * scores[1, 1, 1] + 3 * scores[1, 2, 2]);
+        tagger.Loss(input, tags).item<float>().ShouldBe(sum.item<float>() / 10, 1e-5);
+    }
+
+    [Fact]
+    public void Balanced_weights_make_classes_count_alike()
+    {
+        ClassWeights.Balanced([0, 0, 0, 2, -100], 3).ShouldBe([4.0 / 9, 0, 4.0 / 3]);
+        Should.Throw<ArgumentException>(() => ClassWeights.Balanced([0, 3], 3)).Message.ShouldContain("label 3");
+        Should.Throw<ArgumentException>(() => ClassWeights.Balanced([-100], 3));
+    }
+
+    [Fact]
     public void An_answer_outside_of_the_sequence_does_not_count()
     {
         using var scope = NewDisposeScope();

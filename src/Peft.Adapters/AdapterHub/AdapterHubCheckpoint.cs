@@ -1,8 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Peft.Adapters;
 using Peft.Checkpoints;
-using static TorchSharp.torch;
 
 namespace Peft;
 

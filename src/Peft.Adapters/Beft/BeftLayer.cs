@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>BEFT (2025, arXiv:2509.15974): y = f(x) + b with b <c>[out]</c>.</summary>

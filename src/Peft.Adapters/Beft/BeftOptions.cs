@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -24,9 +21,7 @@ public sealed record BeftOptions() : TargetedOptions("BEFT")
     /// <summary>True to initialize the vectors to 0 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, Usual);
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new BeftLayer(target, InitWeights);
 }

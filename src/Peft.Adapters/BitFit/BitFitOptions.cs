@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>
@@ -14,7 +12,6 @@ namespace Peft;
 [SupportedModules(ModuleKinds.All)]
 public sealed record BitFitOptions() : TargetedOptions("BITFIT")
 {
-    /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -23,7 +20,6 @@ public sealed record BitFitOptions() : TargetedOptions("BITFIT")
             : throw new TargetNotFoundException($"No module of {model.Model.GetType().Name} has a bias, so BitFit has nothing to train. Use BEFT, which adds biases, or another method.");
     }
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(targets);

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -10,7 +7,7 @@ namespace Peft;
 [MethodDescription("BOFT", "diag(s)·W·∏R, R butterfly factors", "Liu et al. 2023, arXiv:2311.06243")]
 [LearningRate(4e-4)]
 [SupportedModules(ModuleKinds.Linear | ModuleKinds.Convolution | ModuleKinds.GroupedConvolution)]
-public sealed record BoftOptions() : TargetedOptions("BOFT")
+public sealed record BoftOptions() : RotationOptions("BOFT")
 {
     /// <summary>Size of the blocks; 0 to set their number instead.</summary>
     [JsonPropertyName("boft_block_size")] public int BlockSize { get; init; } = 4;
@@ -22,31 +19,17 @@ public sealed record BoftOptions() : TargetedOptions("BOFT")
     /// Number of butterfly factors, at least 1. Hugging Face PEFT without its CUDA extension always uses one, so the tensors in a file take
     /// precedence over this.
     /// </summary>
-    [JsonPropertyName("boft_n_butterfly_factor")] public int ButterflyFactors { get; init; } = 1;
+    [JsonPropertyName("boft_n_butterfly_factor"), AtLeast(1)] public int ButterflyFactors { get; init; } = 1;
 
     /// <summary>Fraction of the blocks of one random factor that each training step leaves unrotated.</summary>
-    [JsonPropertyName("boft_dropout")] public double Dropout { get; init; }
-
-    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>boft_only</c> for those of the targets.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+    [JsonPropertyName("boft_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => true;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize))) yield return error;
-        if (ButterflyFactors < 1) yield return $"ButterflyFactors must be at least 1, but was {ButterflyFactors}.";
-        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
-    }
+    protected override IEnumerable<string> Errors() => base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize));
 
-    /// <inheritdoc/>
-    protected override string BiasMode => Bias;
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new BoftLayer(target, this);
 }

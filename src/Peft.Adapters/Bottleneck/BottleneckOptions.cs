@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -76,7 +73,7 @@ public sealed record BottleneckOptions : TargetedOptions
     /// Initialization of the projections: <c>bert</c> (normal, small), <c>mam_adapter</c> (up projection zero, a no-op) or <c>houlsby</c> (truncated normal,
     /// small).
     /// </summary>
-    [JsonPropertyName("init_weights")] public string Initialization { get; init; } = "bert";
+    [JsonPropertyName("init_weights"), OneOf("bert", "mam_adapter", "houlsby")] public string Initialization { get; init; } = "bert";
 
     // Preserved for the Adapters library. Here AdapterOptions.InitializationSeed is used.
     [JsonInclude, JsonPropertyName("init_weights_seed")] internal int? SavedSeed { get; init; }
@@ -100,25 +97,25 @@ public sealed record BottleneckOptions : TargetedOptions
     [JsonPropertyName("adapter_residual_before_ln")] public bool ResidualBeforeOwnNorm { get; init; }
 
     /// <summary>Invertible adapter around the embeddings: <c>nice</c> or <c>glow</c>; null for none (Pfeiffer et al. 2020, arXiv:2005.00052).</summary>
-    [JsonPropertyName("inv_adapter")] public string? Invertible { get; init; }
+    [JsonPropertyName("inv_adapter"), OneOf("nice", "glow", null)] public string? Invertible { get; init; }
 
     /// <summary>Input width of the invertible adapter's networks divided by their hidden width; 2 if null.</summary>
-    [JsonPropertyName("inv_adapter_reduction_factor")] public double? InvertibleReductionFactor { get; init; }
+    [JsonPropertyName("inv_adapter_reduction_factor"), Above(0)] public double? InvertibleReductionFactor { get; init; }
 
     /// <summary>Indices of layers without adapters (AdapterDrop).</summary>
     [JsonPropertyName("leave_out")] public IReadOnlyList<int> LeaveOut { get; init; } = [];
 
     /// <summary>Dropout probability of the bottleneck's output during training.</summary>
-    [JsonPropertyName("dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>Probability of skipping a bottleneck for a sequence during training.</summary>
-    [JsonPropertyName("stochastic_depth")] public double StochasticDepth { get; init; }
+    [JsonPropertyName("stochastic_depth"), Probability] public double StochasticDepth { get; init; }
 
     /// <summary>True for projections that are sums of Kronecker products (compacter).</summary>
     [JsonPropertyName("phm_layer")] public bool IsHypercomplex { get; init; }
 
     /// <summary>Number n of Kronecker terms and size n×n of their rules. It must divide the widths of the model and of the bottlenecks.</summary>
-    [JsonPropertyName("phm_dim")] public int HypercomplexSize { get; init; } = 4;
+    [JsonPropertyName("phm_dim"), AtLeast(1)] public int HypercomplexSize { get; init; } = 4;
 
     /// <summary>True to share the rules among all projections.</summary>
     [JsonPropertyName("shared_phm_rule")] public bool SharesRule { get; init; } = true;
@@ -136,10 +133,10 @@ public sealed record BottleneckOptions : TargetedOptions
     [JsonPropertyName("shared_W_phm")] public bool SharesWeights { get; init; }
 
     /// <summary>Rank of the other factors with <see cref="FactorizesWeights"/>.</summary>
-    [JsonPropertyName("phm_rank")] public int HypercomplexRank { get; init; } = 1;
+    [JsonPropertyName("phm_rank"), AtLeast(1)] public int HypercomplexRank { get; init; } = 1;
 
     /// <summary>Initialization of the rules: <c>normal</c> or <c>uniform</c>.</summary>
-    [JsonPropertyName("phm_c_init")] public string RuleInitialization { get; init; } = "normal";
+    [JsonPropertyName("phm_c_init"), OneOf("normal", "uniform")] public string RuleInitialization { get; init; } = "normal";
 
     /// <summary>Standard deviation of a shared rule's initialization.</summary>
     [JsonPropertyName("phm_init_range")] public double RuleDeviation { get; init; } = 1e-4;
@@ -150,26 +147,20 @@ public sealed record BottleneckOptions : TargetedOptions
     /// <summary>True to give hypercomplex projections a bias.</summary>
     [JsonPropertyName("phm_bias")] public bool HypercomplexBias { get; init; } = true;
 
-    /// <inheritdoc/>
     [JsonIgnore] public override double RecommendedLearningRate => IsHypercomplex ? 3e-3 : 1e-4;
 
-    /// <inheritdoc/>
     [JsonIgnore] public override double? SmallModelLearningRate => IsHypercomplex ? null : 3e-2;
 
-    /// <inheritdoc/>
     protected override bool TargetsAreOptional => Invertible is not null;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors() => [.. base.Errors(), .. BottleneckErrors.Of(this)];
 
-    /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         string[] paths = [.. BottleneckPositions.In(model).Where(found => Stands(found.Position.Place)).Select(found => found.Target.Path)];
         return paths.Length == 0 ? null : ModuleSelector.Create(paths);
     }
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => BottleneckPlan.Layers(this, targets, model);
 

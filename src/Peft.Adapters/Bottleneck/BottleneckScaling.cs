@@ -1,6 +1,4 @@
-using System.ComponentModel;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Peft;
 
@@ -26,7 +24,6 @@ public sealed record BottleneckScaling
     /// <summary>A fixed factor.</summary>
     public static implicit operator BottleneckScaling(double factor) => new(null, factor);
 
-    /// <inheritdoc/>
     public override string ToString() => Name ?? Factor.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     private sealed class Converter : JsonConverter<BottleneckScaling>

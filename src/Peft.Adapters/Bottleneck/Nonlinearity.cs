@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>Activation functions of bottlenecks by their names in Hugging Face configurations.</summary>

@@ -1,7 +1,5 @@
-using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Peft;
 
@@ -30,10 +28,8 @@ public sealed class ReductionFactor : BoundMap<double>
         : layer is { } number && byLayer.TryGetValue(number.ToString(System.Globalization.CultureInfo.InvariantCulture), out var own) ? own
         : byLayer.TryGetValue("default", out var common) ? common : null;
 
-    /// <inheritdoc/>
     public override string ToString() => byLayer is null ? factor.ToString(System.Globalization.CultureInfo.InvariantCulture) : $"[{string.Join(", ", byLayer.Select(pair => $"{pair.Key}: {pair.Value}"))}]";
 
-    /// <inheritdoc/>
     protected override void Bind(string key, double value) => byLayer = new Dictionary<string, double>(byLayer ?? new Dictionary<string, double>()) { [key] = value };
 
     private sealed class FactorConverter : JsonConverter<ReductionFactor>

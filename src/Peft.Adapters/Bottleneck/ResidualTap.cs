@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>Captures a module's input, the residual stream, for the layer after the sub-block. The module's output does not change.</summary>

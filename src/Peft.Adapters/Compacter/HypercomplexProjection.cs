@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>One projection of a compacter. Its layer registers its tensors.</summary>

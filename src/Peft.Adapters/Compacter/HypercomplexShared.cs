@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>Tensors that the projections of a compacter share: the rules, the factors, or both.</summary>

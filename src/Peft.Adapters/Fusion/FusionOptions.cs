@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -46,9 +43,8 @@ public sealed record FusionOptions() : AdapterOptions("ADAPTER_FUSION")
     [JsonPropertyName("value_initialized")] public bool ValueIsIdentity { get; init; } = true;
 
     /// <summary>Dropout probability of the attention scores during training; null for none.</summary>
-    [JsonPropertyName("dropout_prob")] public double? Dropout { get; init; }
+    [JsonPropertyName("dropout_prob"), Probability] public double? Dropout { get; init; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         if (Adapters is not { Count: > 0 })
@@ -57,10 +53,8 @@ public sealed record FusionOptions() : AdapterOptions("ADAPTER_FUSION")
             yield break;
         }
         if (Adapters.Distinct().Count() < Adapters.Count) yield return $"Adapters must name each adapter once, but was [{string.Join(", ", Adapters)}].";
-        if (Dropout is < 0 or >= 1) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>Builds the layers of a fusion: one at each position of the fused adapters, with a tap on the residual stream if the last adapter needs one.</summary>

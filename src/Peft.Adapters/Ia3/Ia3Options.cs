@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -18,13 +15,10 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
     /// <summary>True to initialize the vectors to 1 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_ia3_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model) => DefaultsFor(model, Ia3Targets.Names);
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
@@ -32,7 +26,6 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
             yield return $"FeedForwardModules must be among TargetModules {targets}, but {string.Join(", ", idle)} {(idle.Count == 1 ? "is" : "are")} not.";
     }
 
-    /// <inheritdoc/>
     protected override TargetedOptions Resolve(IReadOnlyList<Target> targets, ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -43,6 +36,5 @@ public sealed record Ia3Options() : TargetedOptions("IA3")
         return this with { FeedForwardModules = names };
     }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new Ia3Layer(target, FeedForwardModules!.Matches(target.Path), InitWeights);
 }

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>
@@ -64,10 +61,4 @@ internal sealed class InvertibleLayer : TransformLayer, IKeepsEmbedding
         Parameter w2 = Trainable($"{name}.2.weight", Normal(0.02, outputs, width)), b2 = Trainable($"{name}.2.bias", Zeros(outputs));
         return x => nn.functional.linear(act(nn.functional.linear(x, w1, b1)), w2, b2);
     }
-}
-
-/// <summary>Applies the inverse of an invertible adapter to a module's input.</summary>
-internal sealed class InverseLayer(Target target, InvertibleLayer forward) : TransformLayer(target), IKeepsEmbedding
-{
-    protected override Tensor TransformInput(Tensor input) => forward.Invert(input);
 }

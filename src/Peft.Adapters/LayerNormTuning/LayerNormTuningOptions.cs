@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>
@@ -25,7 +23,6 @@ public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
     };
 
     // For architectures that are not in Hugging Face PEFT's table, a norm is any target without a weight matrix.
-    /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -34,6 +31,5 @@ public sealed record LayerNormTuningOptions() : TargetedOptions("LN_TUNING")
         return norms.Length == 0 ? null : ModuleSelector.Create(norms);
     }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new FullLayer(target, "ln_tuning_layers.");
 }

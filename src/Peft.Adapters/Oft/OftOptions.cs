@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -8,7 +5,7 @@ namespace Peft;
 /// </summary>
 [MethodDescription("OFT", "W·R, R of orthogonal blocks", "Qiu et al. 2023, arXiv:2306.07280")]
 [LearningRate(4e-4, SmallModel = 3e-2)]
-public sealed record OftOptions() : TargetedOptions("OFT")
+public sealed record OftOptions() : RotationOptions("OFT")
 {
     /// <summary>Number of blocks; 0 to set their size instead.</summary>
     [JsonPropertyName("r")] public int BlockCount { get; init; }
@@ -17,10 +14,7 @@ public sealed record OftOptions() : TargetedOptions("OFT")
     [JsonPropertyName("oft_block_size")] public int BlockSize { get; init; } = 32;
 
     /// <summary>Fraction of the blocks that each training step leaves unrotated.</summary>
-    [JsonPropertyName("module_dropout")] public double Dropout { get; init; }
-
-    /// <summary>Biases of the model to train as well: <c>none</c>, <c>all</c>, or <c>oft_only</c> for those of the targets.</summary>
-    [JsonPropertyName("bias")] public string Bias { get; init; } = "none";
+    [JsonPropertyName("module_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to constrain the rotations to a distance of <see cref="Epsilon"/> from the identity (constrained OFT).</summary>
     [JsonPropertyName("coft")] public bool Constrained { get; init; }
@@ -44,22 +38,15 @@ public sealed record OftOptions() : TargetedOptions("OFT")
     /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize))) yield return error;
-        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
         if (Constrained && !(Epsilon > 0)) yield return $"Epsilon must be above 0 with Constrained, but was {Epsilon}.";
         if (NeumannTerms is < 1 or > 1000) yield return $"NeumannTerms must be between 1 and 1000, but was {NeumannTerms}: each term takes a product of matrices.";
     }
 
-    /// <inheritdoc/>
-    protected override string BiasMode => Bias;
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new OftLayer(target, this);
 
     /// <summary>Block size for an input size: the divisor nearest to the requested size, the smaller one of two.</summary>

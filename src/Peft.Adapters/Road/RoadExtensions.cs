@@ -1,16 +1,12 @@
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply RoAd to any model.</summary>
 public static class RoadExtensions
 {
     /// <summary>Freezes a model and adds a RoAd adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="variant">Degrees of freedom of the rotation and scaling of each pair of outputs.</param>
     /// <param name="groupSize">Size of the groups in which outputs are paired. It must be even and divide the output size of each target.</param>
-    /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
-    /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
+    /// <include file="../../Apply.xml" path="docs/modules/*"/>
     public static PeftModel ApplyRoad(this nn.Module model, RoadVariant variant = RoadVariant.Road1, int groupSize = 64, ModuleSelector? targets = null)
         => model.ApplyAdapter(new RoadOptions { Variant = variant, GroupSize = groupSize, TargetModules = targets });
 }

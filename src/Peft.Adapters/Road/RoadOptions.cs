@@ -1,23 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
-
-/// <summary>Degrees of freedom of RoAd's rotation and scaling of each pair of outputs.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<RoadVariant>))]
-[TypeConverter(typeof(EnumNames<RoadVariant>))]
-public enum RoadVariant
-{
-    /// <summary>One angle and one scale per pair.</summary>
-    [JsonStringEnumMemberName("road_1")] Road1,
-
-    /// <summary>One angle and one scale for each output of the pair.</summary>
-    [JsonStringEnumMemberName("road_2")] Road2,
-
-    /// <summary>One angle and one scale for each of the four entries of the pair's matrix.</summary>
-    [JsonStringEnumMemberName("road_4")] Road4,
-}
 
 /// <summary>RoAd (Liao and Monz 2024, arXiv:2409.00119): rotates and scales pairs of outputs. Mergeable.</summary>
 [MethodDescription("RoAd", "R·W·x, R of 2 × 2 rotations", "Liao and Monz 2024, arXiv:2409.00119")]
@@ -34,14 +15,11 @@ public sealed record RoadOptions() : TargetedOptions("ROAD")
     /// <summary>True to initialize angles to 0 and scales to 1 (a no-op); false for random values, for tests.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
         if (GroupSize < 2 || GroupSize % 2 != 0) yield return $"GroupSize must be even and at least 2, but was {GroupSize}.";
-        if (!Enum.IsDefined(Variant)) yield return $"Variant must be Road1, Road2 or Road4, but was {Variant}.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new RoadLayer(target, this);
 }

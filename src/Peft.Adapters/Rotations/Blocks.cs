@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>Operations on block-diagonal matrices with orthogonal blocks.</summary>

@@ -1,7 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>
@@ -14,25 +10,10 @@ namespace Peft;
 public sealed record GatedLoraOptions() : TargetedOptions("GATED_LORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1). It does not apply to the gate's input.</summary>
-    [JsonPropertyName("dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("dropout"), Probability] public double Dropout { get; init; }
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors()) yield return error;
-        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
-        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
-    }
-
-    /// <inheritdoc/>
-    protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
-    {
-        ArgumentNullException.ThrowIfNull(targets);
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        return ([.. targets.Select(target => new GatedLoraLayer(target, this))], null);
-    }
+    protected override AdapterLayer CreateLayer(Target target) => new GatedLoraLayer(target, this);
 }

@@ -34,6 +34,19 @@ public sealed record RewardFunction
         return new(name, score);
     }
 
+    /// <summary>The scores of a reward model, trained by <see cref="RewardObjective"/>, for prompts with their completions.</summary>
+    /// <param name="name">Name in the metrics.</param>
+    /// <param name="model">The reward model: a <see cref="Models.SequenceClassifier"/> of one label with the policy's vocabulary, with or without an adapter. The caller keeps ownership. A completion that was cut off is scored with the end-of-sequence token, as the
+    /// texts of a <see cref="RewardDataset"/> have it.</param>
+    /// <param name="batchSize">Number of completions per forward pass. 64 by default.</param>
+    /// <exception cref="AdapterOptionsException">The model has more than one label.</exception>
+    public static RewardFunction OfModel(string name, Models.SequenceClassifier model, int batchSize = 64)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        var scores = new ModelScores(model, batchSize);
+        return new(name, (completions, _) => Task.FromResult<IReadOnlyList<double?>>(scores.Of(completions)));
+    }
+
     private static double? Guarded(string name, Completion completion, int index, Func<Completion, double?> score)
     {
         try

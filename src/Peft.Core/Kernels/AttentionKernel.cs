@@ -15,11 +15,17 @@ namespace Peft.Kernels;
 internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window, bool Causal = true);
 
 /// <summary>One sequence within the rows <c>[positions, heads, size]</c> of a tensor.</summary>
-/// <param name="Start">Index of its first row.</param>
-/// <param name="Length">Number of its rows.</param>
-/// <param name="Keys">Number of its first rows that are keys, at least one; the rest is padding. Padding is not supported together with a window.</param>
-/// <param name="Angle">Row of the angle tables for its first position.</param>
-internal readonly record struct AttentionSpan(int Start, int Length, int Keys, int Angle);
+/// <param name="Start">Index of its first row after the prefix.</param>
+/// <param name="Length">Number of its positions, the prefix included.</param>
+/// <param name="Keys">Number of its first positions that are keys, at least one; the rest is padding. Padding is not supported together with a window.</param>
+/// <param name="HasOwnAngles">True if the angle tables have an entry for each row, false if they have one for each position.</param>
+/// <param name="PrefixStart">Index of the prefix's first row.</param>
+/// <param name="PrefixLength">Number of its first positions that belong to another sequence: they are only keys here.</param>
+internal readonly record struct AttentionSpan(int Start, int Length, int Keys, bool HasOwnAngles, int PrefixStart = 0, int PrefixLength = 0)
+{
+    /// <summary>The row of a position.</summary>
+    public int Row(int position) => position < PrefixLength ? PrefixStart + position : Start + position - PrefixLength;
+}
 
 /// <summary>
 /// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of sixteen queries
@@ -53,7 +59,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var sums = memory.Take(Queries);
         for (var head = 0; head < HeadsPerGroup; head++)
         {
-            for (var first = 0; first < span.Length; first += Queries)
+            for (var first = span.PrefixLength; first < span.Length; first += Queries)
             {
                 var (low, seen, count) = Visible(first);
                 LoadBlock(q, first, head, count, rows, queries, rotate: true, shape.Scale);
@@ -74,7 +80,9 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         }
     }
 
-    /// <summary>Computes the gradients from that of the outputs. The weights are recomputed instead of stored.</summary>
+    /// <summary>
+    /// Computes the gradients from that of the outputs. The weights are recomputed instead of stored. Gradients of a prefix are added to those of its own sequence, which must come first.
+    /// </summary>
     public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
         using var memory = new Scratch(4 * span.Length * size + 2 * span.Length * Queries + 5 * Queries * size + 2 * Queries);
@@ -93,7 +101,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         var inverses = memory.Take(Queries);
         for (var head = 0; head < HeadsPerGroup; head++)
         {
-            for (var first = 0; first < span.Length; first += Queries)
+            for (var first = span.PrefixLength; first < span.Length; first += Queries)
             {
                 var (low, seen, count) = Visible(first);
                 LoadBlock(q, first, head, count, queryRows, queries, rotate: true, shape.Scale);
@@ -119,16 +127,16 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         }
         for (var i = 0; i < span.Length; i++)
         {
-            StoreRow(keySums + i * size, i, kGradient + KeyAt(i), 1, rotated: true);
-            StoreRow(valueSums + i * size, i, vGradient + KeyAt(i), 1, rotated: false);
+            GiveRow(keySums + i * size, i, kGradient + KeyAt(i), result, rotated: true);
+            GiveRow(valueSums + i * size, i, vGradient + KeyAt(i), result, rotated: false);
         }
     }
 
     private int HeadsPerGroup => shape.Heads / shape.KeyValueHeads;
 
-    private long At(int position, int head) => ((long)(span.Start + position) * shape.Heads + group * HeadsPerGroup + head) * size;
+    private long At(int position, int head) => ((long)span.Row(position) * shape.Heads + group * HeadsPerGroup + head) * size;
 
-    private long KeyAt(int position) => ((long)(span.Start + position) * shape.KeyValueHeads + group) * size;
+    private long KeyAt(int position) => ((long)span.Row(position) * shape.KeyValueHeads + group) * size;
 
     // The keys that a block of queries attends to (the first one and their number), and the number of queries in the block.
     private (int Low, int Seen, int Count) Visible(int first)
@@ -231,6 +239,18 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         Scale(from + turned, to + turned, size - turned, scale);
     }
 
+    // The prefix has gradients from its own sequence, which was processed before.
+    private void GiveRow(float* from, int position, float* to, float* scratch, bool rotated)
+    {
+        if (position >= span.PrefixLength)
+        {
+            StoreRow(from, position, to, 1, rotated);
+            return;
+        }
+        StoreRow(from, position, scratch, 1, rotated);
+        for (var d = 0; d < size; d++) to[d] += scratch[d];
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rotate(float* from, float* cosine, float* firstSine, float* secondSine, float* to, int half, float scale)
     {
@@ -257,7 +277,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         for (; d < count; d++) to[d] = from[d] * scale;
     }
 
-    private float* Angle(float* table, int position) => table + (long)(span.Angle + position) * shape.Rotated;
+    private float* Angle(float* table, int position) => table + (long)(span.HasOwnAngles ? span.Row(position) : position) * shape.Rotated;
 
     private float* Rows(float* from, float* to, bool rotate)
     {

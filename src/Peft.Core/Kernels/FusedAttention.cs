@@ -9,7 +9,8 @@ namespace Peft.Kernels;
 /// </summary>
 internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttention>
 {
-    private sealed record Job(AttentionShape Shape, AttentionSpan[] Spans);
+    // A family is a sequence and those that continue it.
+    private sealed record Job(AttentionShape Shape, AttentionSpan[][] Families);
 
     public override string Name => nameof(FusedAttention);
 
@@ -22,6 +23,7 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
     /// <param name="v">Values <c>[batch, sequence, key/value heads, size]</c>.</param>
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="lengths">Lengths of packed sequences in the single row; null if rows are sequences.</param>
+    /// <param name="parents">For each packed sequence, the index of an earlier one that it continues, or −1; null if none does. A sequence that continues another has none that continue it.</param>
     /// <param name="real">
     /// For each row, the number of its first positions that are tokens; no query attends to the others, which are padding. Null if there is no padding.
     /// </param>
@@ -30,7 +32,7 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
     /// </param>
     /// <param name="sine">Likewise, −sin for the first half and sin for the second.</param>
     /// <returns><c>[batch, sequence, heads · size]</c></returns>
-    public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
+    public static Tensor Run(Tensor q, Tensor k, Tensor v, AttentionShape shape, IReadOnlyList<int>? lengths, IReadOnlyList<int>? parents, IReadOnlyList<int>? real, Tensor? cosine, Tensor? sine)
     {
         var (batch, length) = ((int)q.shape[0], (int)q.shape[1]);
         var perRow = cosine is { } angles && angles.dim() == 4;
@@ -40,7 +42,7 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
         using var queries = q.contiguous();
         using var keys = k.contiguous();
         using var values = v.contiguous();
-        var job = new Job(shape, Spans(batch, length, lengths, real, perRow));
+        var job = new Job(shape, lengths is null ? Rows(batch, length, real, perRow) : Packed(lengths, parents, perRow));
         return TensorMemory.RequiresGrad(queries, keys, values) ? apply(queries, keys, values, c, s, job) : Compute(queries, keys, values, c, s, job, null);
     }
 
@@ -90,13 +92,25 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
         return BackwardResult.Give(qGradient, kGradient, vGradient, null, null, null);
     }
 
-    private static void Each(Job job, Action<AttentionSpan, int> part)
-        => TensorMemory.Parallel(job.Spans.Length * job.Shape.KeyValueHeads, i => part(job.Spans[i / job.Shape.KeyValueHeads], i % job.Shape.KeyValueHeads));
-
-    private static AttentionSpan[] Spans(int batch, int length, IReadOnlyList<int>? lengths, IReadOnlyList<int>? real, bool perRow)
+    private static void Each(Job job, Action<AttentionSpan, int> part) => TensorMemory.Parallel(job.Families.Length * job.Shape.KeyValueHeads, i =>
     {
-        if (lengths is null) return [.. Enumerable.Range(0, batch).Select(row => new AttentionSpan(row * length, length, real?[row] ?? length, perRow ? row * length : 0))];
-        var start = 0;
-        return [.. lengths.Select(each => new AttentionSpan((start += each) - each, each, each, perRow ? start - each : 0))];
+        foreach (var span in job.Families[i / job.Shape.KeyValueHeads]) part(span, i % job.Shape.KeyValueHeads);
+    });
+
+    private static AttentionSpan[][] Rows(int batch, int length, IReadOnlyList<int>? real, bool ownAngles)
+        => [.. Enumerable.Range(0, batch).Select(row => new[] { new AttentionSpan(row * length, length, real?[row] ?? length, ownAngles) })];
+
+    private static AttentionSpan[][] Packed(IReadOnlyList<int> lengths, IReadOnlyList<int>? parents, bool ownAngles)
+    {
+        var (families, starts) = (new Dictionary<int, List<AttentionSpan>>(), new int[lengths.Count]);
+        for (var i = 0; i < lengths.Count; i++)
+        {
+            starts[i] = i == 0 ? 0 : starts[i - 1] + lengths[i - 1];
+            if (parents?[i] is >= 0 and var parent)
+                families[parent].Add(new(starts[i], lengths[parent] + lengths[i], lengths[parent] + lengths[i], ownAngles, starts[parent], lengths[parent]));
+            else
+                families[i] = [new(starts[i], lengths[i], lengths[i], ownAngles)];
+        }
+        return [.. families.Values.Select(family => family.ToArray())];
     }
 }

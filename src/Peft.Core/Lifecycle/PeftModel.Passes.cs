@@ -82,7 +82,10 @@ public sealed partial class PeftModel
     /// Skips the adapters of some layers, in this flow of the program until the result is disposed, to save their computation (AdapterDrop, Rücklé et al. 2020,
     /// arXiv:2010.11918).
     /// </summary>
-    /// <param name="layers">Indices of the layers: the first number in each module's path.</param>
+    /// <param name="layers">
+    /// Indices of the layers. A module belongs to the layer whose index is the first number between two names in its path: <c>model.layers.3.mlp</c> is in layer 3.
+    /// A module without such a number keeps its adapters, also one that is itself an item of a list (<c>list.0</c>).
+    /// </param>
     public IDisposable WithoutAdaptersIn(params IReadOnlyCollection<int> layers)
     {
         ArgumentNullException.ThrowIfNull(layers);
@@ -139,6 +142,9 @@ public sealed partial class PeftModel
 
     /// <summary>True if an adapter in effect mixes positions (<see cref="IMixesPositions"/>).</summary>
     public bool MixesPositions => Current(state => state.Adapters.SelectMany(adapter => adapter.Layers).Any(layer => layer is IMixesPositions));
+
+    /// <summary>True if every layer in effect computes the output of a position from its input at that position alone: its weights could be folded.</summary>
+    internal bool ActsOnPositions => Current(state => state.Sites.All(pair => pair.Value.Rows is null && pair.Value.Layers.All(layer => layer.CostPerPosition > 0)));
 
     /// <summary>
     /// True if rows of a batch may run in separate concurrent passes: rows have no adapters or tasks of their own, and no layer in effect

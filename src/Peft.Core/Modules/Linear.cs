@@ -9,7 +9,9 @@ public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarTy
 {
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
-        => DecodeProduct.Supports(input, weight, bias, inputs) ? DecodeProduct.Run(input, weight, bias, (int)inputs) : nn.functional.linear(input, weight, bias);
+        => DecodeProduct.Supports(input, weight, bias, inputs) ? DecodeProduct.Run(input, weight, bias, (int)inputs)
+            : SkinnyProduct.Supports(input, weight, bias, inputs) ? SkinnyProduct.Run(input, weight, bias, (int)inputs)
+            : nn.functional.linear(input, weight, bias);
 
     internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
     {

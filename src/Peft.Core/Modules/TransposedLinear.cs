@@ -11,6 +11,6 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
         using var turned = weight.t();
-        return nn.functional.linear(input, turned, bias);
+        return SkinnyProduct.Supports(input, turned, bias, inputs) ? SkinnyProduct.Run(input, turned, bias, (int)inputs) : nn.functional.linear(input, turned, bias);
     }
 }

@@ -86,8 +86,12 @@ public abstract record AdapterOptions
     /// <summary>Prefix of module paths in the keys of the file: Hugging Face PEFT wraps the model once for most methods, and not at all for soft prompts.</summary>
     [JsonIgnore] protected internal virtual string ModulePrefix => Adapter.ModulePrefix;
 
-    /// <summary>All errors of the options, one sentence each with the value; empty if the options are valid.</summary>
+    /// <summary>Errors that no <see cref="OptionRuleAttribute"/> of a property finds, such as those of several options together: one sentence each with the values. None by default.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
+
+    /// <summary>All errors, one sentence each; empty if the options are valid. Where values are missing, nothing else is looked at.</summary>
+    internal IReadOnlyList<string> AllErrors()
+        => NullValues.Errors(this).ToList() is { Count: > 0 } missing ? missing : [.. OptionRuleAttribute.Errors(this), .. Errors()];
 
     /// <summary>Plans the adapter's layers for a model, and resolves the options to save (with names).</summary>
     protected internal abstract AdapterPlan Plan(ModelTree model);
@@ -98,35 +102,6 @@ public abstract record AdapterOptions
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     public void Validate()
     {
-        List<string> missing = [.. NullValues.Errors(this)];
-        var errors = missing.Count > 0 ? missing : [.. Errors()];
-        if (errors.Count > 0) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
-    }
-}
-
-/// <summary>The plan of an adapter for a model.</summary>
-/// <param name="Options">The options as saved, with defaults resolved for the model.</param>
-/// <param name="Layers">The layers; those of the same module from the innermost outwards.</param>
-/// <param name="Shared">Tensors that the layers share.</param>
-/// <param name="Prompt">The soft prompt that is prepended to the model's input.</param>
-public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null)
-{
-    /// <summary>Adapters of the model whose layers this one uses. They cannot be deleted while it exists.</summary>
-    public IReadOnlyList<Adapter> Parts { get; init; } = [];
-
-    /// <summary>
-    /// Returns the shape if an adapter may allocate a tensor of it. <see cref="TensorOwner"/> checks its own tensors; a method checks those that it allocates
-    /// itself.
-    /// </summary>
-    /// <param name="device">Device of the tensor; on the device meta every shape is allowed.</param>
-    /// <param name="shape">The shape of a tensor of 32-bit values.</param>
-    /// <exception cref="AdapterOptionsException">
-    /// The tensor exceeds the machine's memory or, for an adapter that is being loaded, the limit that follows from its file and its model.
-    /// </exception>
-    public static long[] Allow(TorchSharp.torch.Device device, params long[] shape)
-    {
-        ArgumentNullException.ThrowIfNull(device);
-        ArgumentNullException.ThrowIfNull(shape);
-        return TensorBudget.Take(shape, TorchSharp.torch.ScalarType.Float32, device);
+        if (AllErrors() is { Count: > 0 } errors) throw new AdapterOptionsException($"{GetType().Name}: {string.Join(" ", errors)}");
     }
 }

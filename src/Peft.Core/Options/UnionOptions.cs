@@ -26,7 +26,7 @@ public sealed record UnionOptions : AdapterOptions
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()
-        => Parts.Count == 0 ? ["Parts must name at least one method, but is empty."] : Parts.SelectMany(part => part.Errors().Select(error => $"{part.PeftType}: {error}"));
+        => Parts.Count == 0 ? ["Parts must name at least one method, but is empty."] : Parts.SelectMany(part => part.AllErrors().Select(error => $"{part.PeftType}: {error}"));
 
     /// <inheritdoc/>
     protected internal override AdapterPlan Plan(ModelTree model)

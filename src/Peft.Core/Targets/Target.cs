@@ -31,7 +31,7 @@ public abstract class Target
     /// <summary>The kind of the module.</summary>
     public ModuleKinds Kind { get; }
 
-    /// <summary>Index of the transformer layer that contains the module: the first number in its path; null if there is none.</summary>
+    /// <summary>Index of the transformer layer that contains the module: the first number between two names in its path; null if there is none, as in <c>list.0</c>.</summary>
     public int? Layer => TargetMatcher.LayerNumber(Path, null);
 
     /// <summary>The module's own weight.</summary>

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -15,22 +12,22 @@ public sealed record AdaLoraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
     [JsonPropertyName("target_r")] public int TargetRank { get; init; } = 8;
 
     /// <summary>Initial rank of each layer.</summary>
-    [JsonPropertyName("init_r")] public int InitialRank { get; init; } = 12;
+    [JsonPropertyName("init_r"), AtLeast(1)] public int InitialRank { get; init; } = 12;
 
     /// <summary>Scaling numerator α; the update is scaled by α divided by the initial rank.</summary>
-    [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 8;
+    [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction)), Finite] public double Alpha { get; init; } = 8;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("lora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("lora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>Number of training steps before pruning begins.</summary>
-    [JsonPropertyName("tinit")] public int WarmupSteps { get; init; }
+    [JsonPropertyName("tinit"), AtLeast(0)] public int WarmupSteps { get; init; }
 
     /// <summary>Number of training steps at the end during which the ranks stay fixed.</summary>
-    [JsonPropertyName("tfinal")] public int FinalSteps { get; init; }
+    [JsonPropertyName("tfinal"), AtLeast(0)] public int FinalSteps { get; init; }
 
     /// <summary>Number of training steps between two rank allocations.</summary>
-    [JsonPropertyName("deltaT")] public int Interval { get; init; } = 1;
+    [JsonPropertyName("deltaT"), AtLeast(1)] public int Interval { get; init; } = 1;
 
     /// <summary>Smoothing factor (EMA) of each element's sensitivity |w·∂w|, between 0 and 1.</summary>
     [JsonPropertyName("beta1")] public double SensitivitySmoothing { get; init; } = 0.85;
@@ -39,7 +36,7 @@ public sealed record AdaLoraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
     [JsonPropertyName("beta2")] public double UncertaintySmoothing { get; init; } = 0.85;
 
     /// <summary>Weight of the loss term that keeps the rows of A and the columns of B orthonormal.</summary>
-    [JsonPropertyName("orth_reg_weight")] public double OrthogonalityWeight { get; init; } = 0.5;
+    [JsonPropertyName("orth_reg_weight"), AtLeast(0)] public double OrthogonalityWeight { get; init; } = 0.5;
 
     /// <summary>Total number of training steps used by the rank schedule. If null, the trainer's number of steps.</summary>
     [JsonPropertyName("total_step")] public int? TotalSteps { get; init; }
@@ -50,17 +47,12 @@ public sealed record AdaLoraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
     /// <summary>True to initialize the adapter as a no-op (E is zero); false for random factors.</summary>
     [JsonPropertyName("init_lora_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var error in base.Errors().Concat(NumberErrors(InitialRank, Dropout, alpha: Alpha))) yield return error;
+        foreach (var error in base.Errors()) yield return error;
         if (TargetRank < 1 || TargetRank > InitialRank) yield return $"TargetRank must lie between 1 and InitialRank ({InitialRank}), but was {TargetRank}.";
-        if (WarmupSteps < 0) yield return $"WarmupSteps must not be negative, but was {WarmupSteps}.";
-        if (FinalSteps < 0) yield return $"FinalSteps must not be negative, but was {FinalSteps}.";
-        if (Interval < 1) yield return $"Interval must be at least 1, but was {Interval}.";
         if (!(SensitivitySmoothing is > 0 and < 1)) yield return $"SensitivitySmoothing must lie between 0 and 1, but was {SensitivitySmoothing}.";
         if (!(UncertaintySmoothing is > 0 and < 1)) yield return $"UncertaintySmoothing must lie between 0 and 1, but was {UncertaintySmoothing}.";
-        if (!(OrthogonalityWeight >= 0)) yield return $"OrthogonalityWeight must not be negative, but was {OrthogonalityWeight}.";
         if (TotalSteps is { } total && WarmupSteps + FinalSteps >= total) yield return $"WarmupSteps ({WarmupSteps}) and FinalSteps ({FinalSteps}) together must be fewer than TotalSteps ({total}).";
     }
 
@@ -84,7 +76,6 @@ public sealed record AdaLoraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
 
     private static string PatternKey(Target target) => $"{target.Path}.lora_E";
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         List<AdaLoraLayer> layers = [.. targets.Select(target => new AdaLoraLayer(target, this))];

@@ -1,28 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
-
-/// <summary>Initialization of C3A's kernels.</summary>
-[TypeConverter(typeof(EnumNames<C3aInitialization>))]
-public enum C3aInitialization
-{
-    /// <summary>Xavier-uniform, with the fan-in and fan-out of the whole weight.</summary>
-    [JsonStringEnumMemberName("xavier_uniform")] XavierUniform,
-
-    /// <summary>Uniform on ±1/√in.</summary>
-    [JsonStringEnumMemberName("kaiming_uniform")] KaimingUniform,
-
-    /// <summary>Normally distributed with standard deviation 1.</summary>
-    [JsonStringEnumMemberName("gaussian")] Gaussian,
-
-    /// <summary>Zero: the adapter starts as the identity.</summary>
-    [JsonStringEnumMemberName("true")] Zero,
-
-    /// <summary>Another name for <see cref="XavierUniform"/>.</summary>
-    [JsonStringEnumMemberName("false")] Random,
-}
 
 /// <summary>
 /// C3A (Chen et al. 2024, arXiv:2407.19342): W + C/in, where C consists of b × b circulant blocks, each given by a trained kernel of b
@@ -34,7 +10,7 @@ public enum C3aInitialization
 public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
 {
     /// <summary>Size b of the blocks. It must divide the input and output size of each target.</summary>
-    [JsonPropertyName("block_size")] public int BlockSize { get; init; } = 256;
+    [JsonPropertyName("block_size"), AtLeast(1)] public int BlockSize { get; init; } = 256;
 
     /// <summary>Block sizes that override <see cref="BlockSize"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
     [JsonPropertyName("block_size_pattern")] public IReadOnlyDictionary<string, int>? BlockSizePattern { get; init; } = new Dictionary<string, int>();
@@ -48,16 +24,7 @@ public sealed record C3aOptions() : BiasedUpdateOptions("C3A")
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors()) yield return error;
-        if (BlockSize < 1) yield return $"BlockSize must be at least 1, but was {BlockSize}.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new C3aLayer(target, this);
 }

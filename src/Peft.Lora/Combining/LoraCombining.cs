@@ -1,6 +1,3 @@
-using Peft.Lora;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Combines LoRA adapters of a model into new ones, or reduces their rank.</summary>

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Combines tensors of one shape, stacked <c>[adapters, …]</c>, into one tensor.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -14,18 +11,15 @@ internal sealed class DeftLayer : FactoredLayer
     private readonly bool orthonormal;
     private readonly double scaling;
 
-    public DeftLayer(Target target, DeftOptions options) : base(target)
+    public DeftLayer(Target target, DeftOptions options) : base(target, Math.Min(options.Rank, target.Out))
     {
         Dropout = options.Dropout;
-        Rank = Math.Min(options.Rank, target.Out);
         orthonormal = options.Decomposition == "qr";
         scaling = options.Alpha is { } alpha ? (double)alpha / Rank : 1;
         directions = Trainable("deft_P", Normal(0.02, target.Out, Rank));
         if (options.OnlyRemoves) return;
         injection = Trainable("deft_R", options.InitWeights ? Computed(() => Removed(Project().P).div(Constant(scaling)), Rank, target.In) : Normal(0.02 * options.InitialScale, Rank, target.In));
     }
-
-    protected override long Rank { get; }
 
     protected override (Tensor A, Tensor B) Factors()
     {

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,13 +9,13 @@ namespace Peft;
 public sealed record DeftOptions() : BiasedUpdateOptions("DEFT")
 {
     /// <summary>Number of output directions to replace. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
 
     /// <summary>How the directions are derived from the trained matrix: <c>relu</c>, or <c>qr</c> for orthonormal directions.</summary>
-    [JsonPropertyName("decomposition_method")] public string Decomposition { get; init; } = "relu";
+    [JsonPropertyName("decomposition_method"), OneOf("relu", "qr")] public string Decomposition { get; init; } = "relu";
 
     /// <summary>Scaling numerator α of the inserted term, s = α/rank. If null, s is 1.</summary>
-    [JsonPropertyName("alpha")] public int? Alpha { get; init; }
+    [JsonPropertyName("alpha"), NotZero] public int? Alpha { get; init; }
 
     /// <summary>True to remove the directions without inserting anything (PaRa).</summary>
     [JsonPropertyName("para")] public bool OnlyRemoves { get; init; }
@@ -27,19 +24,10 @@ public sealed record DeftOptions() : BiasedUpdateOptions("DEFT")
     [JsonPropertyName("init_scale")] public double InitialScale { get; init; } = 1;
 
     /// <summary>Dropout probability of the inserted term's input during training, in [0, 1).</summary>
-    [JsonPropertyName("deft_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("deft_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
-        if (Decomposition is not ("relu" or "qr")) yield return $"Decomposition must be 'relu' or 'qr', but was '{Decomposition}'.";
-        if (Alpha == 0) yield return "Alpha must not be 0.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new DeftLayer(target, this);
 }

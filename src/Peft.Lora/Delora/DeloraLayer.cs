@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -11,17 +8,14 @@ internal sealed class DeloraLayer : FactoredLayer
 {
     private readonly Parameter a, b, lambda, norms;
 
-    public DeloraLayer(Target target, DeloraOptions options) : base(target)
+    public DeloraLayer(Target target, DeloraOptions options) : base(target, options.RankPattern.At(target.Path, options.Rank))
     {
         Dropout = options.Dropout;
-        Rank = options.RankPattern.At(target.Path, options.Rank);
         a = Trainable("delora_A", KaimingUniform(Rank, target.In));
         b = Trainable("delora_B", options.InitWeights ? Zeros(target.Out, Rank) : KaimingUniform(target.Out, Rank));
         lambda = Trainable("delora_lambda", Ones(1).mul(Constant(options.LambdaPattern.At(target.Path, options.Lambda))));
         norms = Frozen("delora_w_norm", Norm(target.ReadMatrix(TensorType), 0));
     }
-
-    protected override long Rank { get; }
 
     protected override (Tensor A, Tensor B) Factors()
     {

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,33 +9,24 @@ namespace Peft;
 public sealed record DeloraOptions() : BiasedUpdateOptions("DELORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
 
     /// <summary>Initial value of λ, the bound on the update's norm. λ is trained.</summary>
-    [JsonPropertyName("delora_lambda"), JsonConverter(typeof(WholeOrFraction))] public double Lambda { get; init; } = 15;
+    [JsonPropertyName("delora_lambda"), JsonConverter(typeof(WholeOrFraction)), Finite] public double Lambda { get; init; } = 15;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("module_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("module_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op (B is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
     /// <summary>Ranks that override <see cref="Rank"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
-    [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
+    [JsonPropertyName("rank_pattern"), AtLeast(1)] public IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
 
     /// <summary>Values of λ that override <see cref="Lambda"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("lambda_pattern")] public IReadOnlyDictionary<string, double>? LambdaPattern { get; init; } = new Dictionary<string, double>();
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout, RankPattern))) yield return error;
-        if (!double.IsFinite(Lambda)) yield return $"Lambda must be a number, but was {Lambda}.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new DeloraLayer(target, this);
 }

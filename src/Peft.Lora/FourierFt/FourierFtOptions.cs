@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -11,7 +8,7 @@ namespace Peft;
 public sealed record FourierFtOptions() : BiasedUpdateOptions("FOURIERFT")
 {
     /// <summary>Number of trained coefficients per weight. Their indices are drawn from the seed.</summary>
-    [JsonPropertyName("n_frequency")] public int Frequencies { get; init; } = 1000;
+    [JsonPropertyName("n_frequency"), AtLeast(1)] public int Frequencies { get; init; } = 1000;
 
     /// <summary>Counts that override <see cref="Frequencies"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
     [JsonPropertyName("n_frequency_pattern")] public IReadOnlyDictionary<string, int>? FrequenciesPattern { get; init; } = new Dictionary<string, int>();
@@ -25,13 +22,5 @@ public sealed record FourierFtOptions() : BiasedUpdateOptions("FOURIERFT")
     /// <summary>True to initialize the adapter as a no-op; false (Hugging Face PEFT's default) for a random spectrum.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; }
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors()) yield return error;
-        if (Frequencies < 1) yield return $"Frequencies must be at least 1, but was {Frequencies}.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new FourierFtLayer(target, this);
 }

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -13,10 +10,10 @@ namespace Peft;
 public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
 {
     /// <summary>Fraction of the off-diagonal elements of the matrix between U and V that are trained.</summary>
-    [JsonPropertyName("sparse_rate")] public double SparseRate { get; init; } = 0.01;
+    [JsonPropertyName("sparse_rate"), Between(0, 1)] public double SparseRate { get; init; } = 0.01;
 
     /// <summary>Value added to the diagonal of the matrices that are inverted to compute V.</summary>
-    [JsonPropertyName("regularization_alpha")] public double Regularization { get; init; } = 1e-3;
+    [JsonPropertyName("regularization_alpha"), AtLeast(0)] public double Regularization { get; init; } = 1e-3;
 
     /// <summary>Seed of the sparse elements' indices.</summary>
     [JsonPropertyName("projection_prng_key")] public int ProjectionSeed { get; init; }
@@ -25,7 +22,7 @@ public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("frod_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("frod_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
@@ -34,15 +31,6 @@ public sealed record FrodOptions() : BiasedUpdateOptions("FROD")
     [JsonInclude, JsonPropertyName("progressbar")] internal bool ShowsProgress { get; init; } = true;
     [JsonInclude, JsonPropertyName("runtime_offload_base_weight")] internal bool OffloadsBase { get; init; }
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(1, Dropout))) yield return error;
-        if (!(SparseRate is >= 0 and <= 1)) yield return $"SparseRate must lie between 0 and 1, but was {SparseRate}.";
-        if (!(Regularization >= 0)) yield return $"Regularization must not be negative, but was {Regularization}.";
-    }
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var shared = new FrodProjections(this, targets);

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Tensors that FRoD's modules of the same role share: V <c>[in, in]</c> and the indices <c>[2, count]</c> of the sparse elements.</summary>

@@ -1,16 +1,11 @@
-using Peft.Lora;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply GLoRA to any model.</summary>
 public static class GloraExtensions
 {
     /// <summary>Freezes a model and adds a GLoRA adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="rank">Rank of the low-rank paths.</param>
-    /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
-    /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
+    /// <include file="../../Apply.xml" path="docs/modules/*"/>
     public static PeftModel ApplyGlora(this nn.Module model, int rank = 8, ModuleSelector? targets = null)
         => model.ApplyAdapter(new GloraOptions { Rank = rank, TargetModules = targets });
 }

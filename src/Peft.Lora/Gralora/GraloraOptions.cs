@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -13,31 +10,28 @@ namespace Peft;
 public sealed record GraloraOptions() : BiasedUpdateOptions("GRALORA")
 {
     /// <summary>Rank of a row of blocks, a multiple of <see cref="Blocks"/>. The update has as many parameters as a LoRA of this rank.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
 
     /// <summary>Rank of an additional plain LoRA; 0 for none.</summary>
-    [JsonPropertyName("hybrid_r")] public int HybridRank { get; init; }
+    [JsonPropertyName("hybrid_r"), AtLeast(0)] public int HybridRank { get; init; }
 
     /// <summary>Scaling numerator α; the update is scaled by α/(r + hybrid rank).</summary>
-    [JsonPropertyName("alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 64;
+    [JsonPropertyName("alpha"), JsonConverter(typeof(WholeOrFraction)), Finite] public double Alpha { get; init; } = 64;
 
     /// <summary>Number k of blocks per row and per column. It must divide the input and output size of each target.</summary>
     [JsonPropertyName("gralora_k")] public int Blocks { get; init; } = 2;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("gralora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("gralora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op (B is zero); false for random factors.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout, alpha: Alpha))) yield return error;
-        if (HybridRank < 0) yield return $"HybridRank must not be negative, but was {HybridRank}.";
+        foreach (var error in base.Errors()) yield return error;
         if (Blocks < 1 || Rank % Blocks != 0) yield return $"Blocks must be at least 1 and divide Rank {Rank}, but was {Blocks}.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new GraloraLayer(target, this);
 }

@@ -1,6 +1,3 @@
-using Peft.Lora;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Context-oriented decomposition (Yang et al. 2024, arXiv:2406.05223).</summary>

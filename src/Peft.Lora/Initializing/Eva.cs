@@ -1,20 +1,4 @@
-using Peft.Lora;
-using static TorchSharp.torch;
-
 namespace Peft;
-
-/// <summary>Settings of <see cref="Eva"/>.</summary>
-public sealed record EvaOptions
-{
-    /// <summary>Maximum rank of a module as a multiple of the adapter's rank. 1 keeps all ranks equal.</summary>
-    public double Rho { get; init; } = 2;
-
-    /// <summary>Cosine similarity above which a component counts as converged. Sampling stops once all components have converged.</summary>
-    public double Tau { get; init; } = 0.99;
-
-    /// <summary>True to divide each component by the standard deviation along it.</summary>
-    public bool Whiten { get; init; }
-}
 
 /// <summary>Explained-variance adaptation (Paischer et al. 2024, arXiv:2410.07170).</summary>
 public static class Eva

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Observes the inputs of adapted modules while a model runs on samples.</summary>

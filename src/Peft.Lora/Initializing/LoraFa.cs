@@ -1,6 +1,3 @@
-using Peft.Lora;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>

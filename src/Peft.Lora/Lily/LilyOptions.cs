@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -13,13 +10,13 @@ namespace Peft;
 public sealed record LilyOptions() : WeightUpdateOptions("LILY")
 {
     /// <summary>Rank of the update. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
 
     /// <summary>Number of consecutive layers that share A.</summary>
-    [JsonPropertyName("stride_A")] public int Stride { get; init; } = 1;
+    [JsonPropertyName("stride_A"), AtLeast(1)] public int Stride { get; init; } = 1;
 
     /// <summary>Number of experts.</summary>
-    [JsonPropertyName("num_B")] public int Experts { get; init; } = 2;
+    [JsonPropertyName("num_B"), AtLeast(1)] public int Experts { get; init; } = 2;
 
     /// <summary>Scaling s of the update.</summary>
     [JsonPropertyName("scaling")] public double Scaling { get; init; } = 1;
@@ -27,18 +24,8 @@ public sealed record LilyOptions() : WeightUpdateOptions("LILY")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
-        if (Stride < 1) yield return $"Stride must be at least 1, but was {Stride}.";
-        if (Experts < 1) yield return $"Experts must be at least 1, but was {Experts}.";
-    }
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var groups = new Dictionary<(string?, long, long), List<LilyLayer>>();

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098): ΔW = s·(w1_a·w1_b)∘(w2_a·w2_b), with w_a <c>[out, rank]</c> and w_b <c>[rank, in]</c>.</summary>

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098): W + s·(B₁·A₁)∘(B₂·A₂), of rank up to r², with s = alpha/r. Mergeable.</summary>
@@ -17,6 +14,5 @@ public sealed record LoHaOptions() : LycorisOptions("LOHA")
     /// </summary>
     [JsonIgnore] public bool ExactGradient { get; init; }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new LoHaLayer(target, this);
 }

@@ -1,22 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
-
-/// <summary>Initialization of LoKr's factors.</summary>
-[TypeConverter(typeof(EnumNames<LoKrInitialization>))]
-public enum LoKrInitialization
-{
-    /// <summary>w1 zero, w2 random: the adapter starts as the identity.</summary>
-    [JsonStringEnumMemberName("true")] Default,
-
-    /// <summary>Both random, for tests.</summary>
-    [JsonStringEnumMemberName("false")] Random,
-
-    /// <summary>w1 random, w2 zero, as in LyCORIS.</summary>
-    [JsonStringEnumMemberName("lycoris")] Lycoris,
-}
 
 /// <summary>
 /// LoKr (Edalati et al. 2022, arXiv:2212.10650; Yeh et al. 2023, arXiv:2309.14859): W + s·(w1 ⊗ w2), a Kronecker product of a small
@@ -38,13 +20,11 @@ public sealed record LoKrOptions() : LycorisOptions("LOKR")
     /// <summary>Initialization of the factors.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<LoKrInitialization>))] public LoKrInitialization Initialization { get; init; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
         if (DecomposeFactor is < 1 and not -1) yield return $"DecomposeFactor must be at least 1, or -1 for equal factors, but was {DecomposeFactor}.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new LoKrLayer(target, this);
 }

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Finds the last occurrence of the invocation tokens that activate an adapter.</summary>

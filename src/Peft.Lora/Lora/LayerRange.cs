@@ -1,6 +1,4 @@
-using System.ComponentModel;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Peft;
 
@@ -14,7 +12,6 @@ public readonly record struct LayerRange(int Start, int End)
     /// <summary>Indices of the layers.</summary>
     internal IEnumerable<int> Layers => Enumerable.Range(Start, Math.Max(0, End - Start));
 
-    /// <inheritdoc/>
     public override string ToString() => $"[{Start}, {End}]";
 
     private sealed class Converter : JsonConverter<LayerRange>

@@ -1,17 +1,12 @@
-using Peft.Lora;
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply LoRA to any model.</summary>
 public static class LoraExtensions
 {
     /// <summary>Freezes a model and adds a LoRA adapter to it.</summary>
-    /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="rank">Rank of the update.</param>
     /// <param name="alpha">Scaling numerator; the update is scaled by alpha/rank. If null, alpha equals the rank, for a scaling of 1.</param>
-    /// <param name="targets">Modules to adapt. If null: the default targets of the architecture, or every linear module of an unknown architecture.</param>
-    /// <exception cref="TargetNotFoundException">No module matches <paramref name="targets"/>.</exception>
+    /// <include file="../../Apply.xml" path="docs/modules/*"/>
     public static PeftModel ApplyLora(this nn.Module model, int rank = 8, double? alpha = null, ModuleSelector? targets = null)
         => model.ApplyAdapter(new LoraOptions
         {

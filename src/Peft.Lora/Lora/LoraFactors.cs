@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Initial values of LoRA's factors A <c>[rank, in]</c> and B <c>[out, rank]</c>.</summary>

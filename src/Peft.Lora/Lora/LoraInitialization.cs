@@ -1,6 +1,4 @@
-using System.ComponentModel;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Peft;
 
@@ -56,7 +54,6 @@ public sealed record LoraInitialization
     internal bool IsKnown => Iterations is not null || this == Default || this == Random || this == Gaussian || this == Orthogonal
                              || this == Pissa || this == Olora || this == Eva || this == Corda || this == LoraGa;
 
-    /// <inheritdoc/>
     public override string ToString() => Name;
 
     private sealed class Converter : JsonConverter<LoraInitialization>

@@ -1,7 +1,4 @@
-using System.ComponentModel;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
-using Peft.Lora;
 
 namespace Peft;
 
@@ -15,13 +12,13 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     static LoraOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<LayerRange>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<LayerRange>>)));
 
     /// <summary>Rank of the update. At least 1; memory and time grow linearly with it.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
 
     /// <summary>Scaling numerator α; the update is scaled by α/rank, or by α/√rank with <see cref="UseRslora"/>.</summary>
-    [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 8;
+    [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction)), Finite] public double Alpha { get; init; } = 8;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("lora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("lora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to scale by alpha/√rank, which keeps large ranks stable (rsLoRA; Kalajdzievski 2023, arXiv:2312.03732).</summary>
     [JsonPropertyName("use_rslora")] public bool UseRslora { get; init; }
@@ -36,7 +33,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     [JsonPropertyName("init_lora_weights")] public LoraInitialization Initialization { get; init; } = LoraInitialization.Default;
 
     /// <summary>Ranks that override <see cref="Rank"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
-    [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, int> RankPattern { get; init; } = new Dictionary<string, int>();
+    [JsonPropertyName("rank_pattern"), AtLeast(1)] public IReadOnlyDictionary<string, int> RankPattern { get; init; } = new Dictionary<string, int>();
 
     /// <summary>Alphas that override <see cref="Alpha"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("alpha_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double> AlphaPattern { get; init; } = new Dictionary<string, double>();
@@ -95,14 +92,11 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     IReadOnlyList<int>? IReplicatesLayers.LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
-    /// <inheritdoc/>
     protected override bool TargetsAreOptional => TargetParameters is { Count: > 0 };
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda and lora_ga.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(LoraGa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? []).Concat(Arrow?.Errors() ?? [])) yield return error;
         if (LoraGa is not null && Initialization != LoraInitialization.LoraGa) yield return $"LoraGa has a meaning only with Initialization 'lora_ga', but that is '{Initialization}': set it, or leave LoraGa null.";
@@ -122,7 +116,6 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
             if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
     }
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (LoraPlan.Layers(this, targets, model), null);
 

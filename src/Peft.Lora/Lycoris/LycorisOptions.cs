@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Peft;
 
 /// <summary>Options that LoHa and LoKr have in common.</summary>
@@ -8,33 +6,25 @@ public abstract record LycorisOptions : WeightUpdateOptions
     private protected LycorisOptions(string peftType) : base(peftType) { }
 
     /// <summary>Rank of the factors. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
 
     /// <summary>Scaling numerator α; the update is scaled by α/rank.</summary>
-    [JsonPropertyName("alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 8;
+    [JsonPropertyName("alpha"), JsonConverter(typeof(WholeOrFraction)), Finite] public double Alpha { get; init; } = 8;
 
     /// <summary>Probability of dropping a row of the update during training, in [0, 1).</summary>
-    [JsonPropertyName("rank_dropout")] public double RankDropout { get; init; }
+    [JsonPropertyName("rank_dropout"), Probability] public double RankDropout { get; init; }
 
     /// <summary>Probability of dropping a module's whole update in a forward pass during training, in [0, 1).</summary>
-    [JsonPropertyName("module_dropout")] public double ModuleDropout { get; init; }
+    [JsonPropertyName("module_dropout"), Probability] public double ModuleDropout { get; init; }
 
     /// <summary>True to give a convolution's kernel its own core tensor (Tucker decomposition) instead of flattening it into the input.</summary>
     [JsonPropertyName("use_effective_conv2d")] public bool UseEffectiveConv2d { get; init; }
 
     /// <summary>Ranks that override <see cref="Rank"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
-    [JsonPropertyName("rank_pattern")] public IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
+    [JsonPropertyName("rank_pattern"), AtLeast(1)] public IReadOnlyDictionary<string, int>? RankPattern { get; init; } = new Dictionary<string, int>();
 
     /// <summary>Alphas that override <see cref="Alpha"/>, with keys as in <see cref="RankPattern"/>.</summary>
     [JsonPropertyName("alpha_pattern"), JsonConverter(typeof(WholeOrFractionMap))] public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; } = new Dictionary<string, double>();
 
-    /// <inheritdoc/>
     protected sealed override bool WritesFanInFanOut => false;
-
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, RankDropout, RankPattern, Alpha))) yield return error;
-        if (!(ModuleDropout is >= 0 and < 1)) yield return $"ModuleDropout must be at least 0 and below 1, but was {ModuleDropout}.";
-    }
 }

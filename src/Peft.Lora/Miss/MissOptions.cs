@@ -1,25 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
-
-/// <summary>Variant of MiSS and its initialization.</summary>
-[TypeConverter(typeof(EnumNames<MissForm>))]
-public enum MissForm
-{
-    /// <summary>One shard <c>[r, out]</c>, initialized to zero.</summary>
-    [JsonStringEnumMemberName("true")] Default,
-
-    /// <summary>As <see cref="Default"/> with a random shard, for tests.</summary>
-    [JsonStringEnumMemberName("false")] Random,
-
-    /// <summary>A square block for each block of rows. It also multiplies the weight.</summary>
-    [JsonStringEnumMemberName("bat")] Bat,
-
-    /// <summary>A shard for a few outputs, repeated for all outputs: fewer parameters.</summary>
-    [JsonStringEnumMemberName("mini")] Mini,
-}
 
 /// <summary>
 /// MiSS (Kang and Yin 2024, arXiv:2409.15371): W + ΔW, where ΔW repeats one trained shard <c>[r, out]</c> along the input: x·ΔWᵀ is the
@@ -30,27 +9,18 @@ public enum MissForm
 public sealed record MissOptions() : BiasedUpdateOptions("MISS")
 {
     /// <summary>Number of rows of the shard, which is the length of the input's pieces. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 64;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 64;
 
     /// <summary>Number of outputs of the shard for <see cref="MissForm.Mini"/>. It must divide the output size of each target.</summary>
-    [JsonPropertyName("mini_r")] public int MiniRank { get; init; } = 1;
+    [JsonPropertyName("mini_r"), AtLeast(1)] public int MiniRank { get; init; } = 1;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("miss_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("miss_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>The variant and its initialization.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<MissForm>))] public MissForm Form { get; init; }
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
-        if (MiniRank < 1) yield return $"MiniRank must be at least 1, but was {MiniRank}.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => Form == MissForm.Bat ? (AdapterLayer)new BatLayer(target, this) : new MissLayer(target, this);
 }

@@ -1,7 +1,3 @@
-using System.Globalization;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -18,7 +14,7 @@ internal sealed class PeanutLayer : DeltaLayer
     public PeanutLayer(Target target, PeanutOptions options) : base(target)
     {
         var rank = options.Rank;
-        (activation, scaling) = (ActivationOf(options.Activation)!, options.Scaling);
+        (activation, scaling) = (ActivationOf(options.Activation), options.Scaling);
         a = Trainable("peanut_A.weight", KaimingUniform(rank, target.Out));
         encoders = Inner("peanut_encoders", options);
         decoders = Inner("peanut_decoders", options);
@@ -38,8 +34,7 @@ internal sealed class PeanutLayer : DeltaLayer
         return b.mul(Constant(scaling)).mm(hidden.t());
     }
 
-    /// <summary>The activation function of a name; null if the name is unknown.</summary>
-    public static Func<Tensor, Tensor>? ActivationOf(string name) => name switch
+    private static Func<Tensor, Tensor> ActivationOf(string name) => name switch
     {
         "relu" => x => nn.functional.relu(x),
         "gelu" => x => nn.functional.gelu(x),
@@ -48,9 +43,9 @@ internal sealed class PeanutLayer : DeltaLayer
         "sigmoid" => sigmoid,
         "leaky_relu" => x => nn.functional.leaky_relu(x, 0.01),
         "linear" => x => x,
-        _ => null,
+        _ => throw new AdapterOptionsException($"Activation '{name}' is not known."),
     };
 
     private Parameter[] Inner(string name, PeanutOptions options)
-        => [.. Enumerable.Range(0, options.LayerPairs).Select(i => Trainable(string.Create(CultureInfo.InvariantCulture, $"{name}.{i}.weight"), KaimingUniform(options.Rank, options.Rank)))];
+        => [.. Enumerable.Range(0, options.LayerPairs).Select(i => Trainable($"{name}.{i}.weight", KaimingUniform(options.Rank, options.Rank)))];
 }

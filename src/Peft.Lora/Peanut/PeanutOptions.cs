@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -11,13 +8,13 @@ namespace Peft;
 public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
 {
     /// <summary>Width of the network. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
 
     /// <summary>Number of pairs of inner layers, each with a residual connection.</summary>
-    [JsonPropertyName("depth")] public int LayerPairs { get; init; }
+    [JsonPropertyName("depth"), AtLeast(0)] public int LayerPairs { get; init; }
 
     /// <summary>Activation function: <c>relu</c>, <c>gelu</c>, <c>silu</c>, <c>tanh</c>, <c>sigmoid</c>, <c>leaky_relu</c> or <c>linear</c>.</summary>
-    [JsonPropertyName("act_fn")] public string Activation { get; init; } = "relu";
+    [JsonPropertyName("act_fn"), OneOf("relu", "gelu", "silu", "swish", "tanh", "sigmoid", "leaky_relu", "linear")] public string Activation { get; init; } = "relu";
 
     /// <summary>Scaling s of the update.</summary>
     [JsonPropertyName("scaling")] public double Scaling { get; init; } = 1;
@@ -25,17 +22,7 @@ public sealed record PeanutOptions() : WeightUpdateOptions("PEANUT")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
-        if (LayerPairs < 0) yield return $"LayerPairs must not be negative, but was {LayerPairs}.";
-        if (PeanutLayer.ActivationOf(Activation) is null) yield return $"Activation '{Activation}' is not known. Known are relu, gelu, silu, tanh, sigmoid, leaky_relu and linear.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new PeanutLayer(target, this);
 }

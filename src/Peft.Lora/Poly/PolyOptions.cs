@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,43 +9,28 @@ namespace Peft;
 [LearningRate(1e-3)]
 [WrittenIfSet("layers_to_transform", "layers_pattern")]
 [SupportedModules(ModuleKinds.Linear)]
-public sealed record PolyOptions : WeightUpdateOptions
+public sealed record PolyOptions() : WeightUpdateOptions("POLY")
 {
-    /// <summary>The defaults.</summary>
-    public PolyOptions() : base("POLY") { }
-
     /// <summary>Rank of each skill. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 8;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
 
     /// <summary>Number of tasks.</summary>
-    [JsonPropertyName("n_tasks")] public int TaskCount { get; init; } = 1;
+    [JsonPropertyName("n_tasks"), AtLeast(1)] public int TaskCount { get; init; } = 1;
 
     /// <summary>Number of skills.</summary>
-    [JsonPropertyName("n_skills")] public int SkillCount { get; init; } = 4;
+    [JsonPropertyName("n_skills"), AtLeast(1)] public int SkillCount { get; init; } = 4;
 
     /// <summary>Number of parts of each module's channels with separate mixtures. It must divide the input and output size of each target.</summary>
-    [JsonPropertyName("n_splits")] public int SplitCount { get; init; } = 1;
+    [JsonPropertyName("n_splits"), AtLeast(1)] public int SplitCount { get; init; } = 1;
 
     /// <summary>Type of the router; only <c>poly</c> is supported.</summary>
-    [JsonPropertyName("poly_type")] public string Router { get; init; } = "poly";
+    [JsonPropertyName("poly_type"), OneOf("poly")] public string Router { get; init; } = "poly";
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
-        if (TaskCount < 1) yield return $"TaskCount must be at least 1, but was {TaskCount}.";
-        if (SkillCount < 1) yield return $"SkillCount must be at least 1, but was {SkillCount}.";
-        if (SplitCount < 1) yield return $"SplitCount must be at least 1, but was {SplitCount}.";
-        if (Router != "poly") yield return $"Router must be 'poly', but was '{Router}'.";
-    }
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (targets.Select(target => new PolyLayer(target, this, () => PeftModel.Of(model.Model)?.TaskIds)), null);
 }

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -15,10 +12,9 @@ internal sealed class PsoftLayer : FactoredLayer
     private readonly double scaling;
     private readonly Parameter? places, outputMagnitude, inputMagnitude;
 
-    public PsoftLayer(Target target, PsoftOptions options) : base(target)
+    public PsoftLayer(Target target, PsoftOptions options) : base(target, options.Rank)
     {
         this.options = options;
-        Rank = options.Rank;
         Dropout = options.Dropout;
         if (Rank > Math.Min(target.In, target.Out)) throw new AdapterOptionsException($"Rank {Rank} is more than {target}'s number of singular vectors, {Math.Min(target.In, target.Out)}.");
         long[] shape = options.IsOrthogonal ? [Rank * (Rank - 1) / 2] : [Rank, Rank];
@@ -37,8 +33,6 @@ internal sealed class PsoftLayer : FactoredLayer
         a = Frozen("_psoft_A_cache", right.unsqueeze(1).mul(vt), saved: false);
         b = Frozen("_psoft_B_cache", u.mul(left), saved: false);
     }
-
-    protected override long Rank { get; }
 
     protected override (Tensor A, Tensor B) Factors() => (a, b.mm(Rotation().sub(eye(Rank, dtype: a.dtype, device: a.device)).mul(Constant(scaling))));
 

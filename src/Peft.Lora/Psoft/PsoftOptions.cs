@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,22 +9,22 @@ namespace Peft;
 public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
 {
     /// <summary>Number of singular vectors. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
 
     /// <summary>Scaling numerator α, s = α/rank. The singular values in A and B are divided by s to compensate.</summary>
-    [JsonPropertyName("psoft_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 32;
+    [JsonPropertyName("psoft_alpha"), JsonConverter(typeof(WholeOrFraction)), NotZero, Finite] public double Alpha { get; init; } = 32;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("psoft_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("psoft_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>Factor that gets the singular values: <c>psoft_init</c> for B, <c>pissa_init</c> for their square roots in both A and B.</summary>
-    [JsonPropertyName("ab_svd_init")] public string SingularValueSplit { get; init; } = "psoft_init";
+    [JsonPropertyName("ab_svd_init"), OneOf("psoft_init", "pissa_init")] public string SingularValueSplit { get; init; } = "psoft_init";
 
     /// <summary>SVD algorithm: <c>full</c>, or <c>lowrank</c> for a randomized SVD, which is faster for large weights.</summary>
-    [JsonPropertyName("psoft_svd")] public string Svd { get; init; } = "full";
+    [JsonPropertyName("psoft_svd"), OneOf("full", "lowrank")] public string Svd { get; init; } = "full";
 
     /// <summary>Number of power iterations of the randomized SVD.</summary>
-    [JsonPropertyName("psoft_svd_lowrank_niter")] public int SvdIterations { get; init; } = 10;
+    [JsonPropertyName("psoft_svd_lowrank_niter"), AtLeast(0)] public int SvdIterations { get; init; } = 10;
 
     /// <summary>Seed of the randomized SVD.</summary>
     [JsonPropertyName("random_seed")] public int Seed { get; init; }
@@ -53,17 +50,11 @@ public sealed record PsoftOptions() : WeightUpdateOptions("PSOFT")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout, alpha: Alpha))) yield return error;
-        if (SingularValueSplit is not ("psoft_init" or "pissa_init")) yield return $"SingularValueSplit must be 'psoft_init' or 'pissa_init', but was '{SingularValueSplit}'.";
-        if (Svd is not ("full" or "lowrank")) yield return $"Svd must be 'full' or 'lowrank', but was '{Svd}'.";
-        if (Alpha == 0) yield return "Alpha must not be 0.";
-        if (SvdIterations < 0) yield return $"SvdIterations must not be negative, but was {SvdIterations}.";
+        foreach (var error in base.Errors()) yield return error;
         if (NeumannTerms is < 1 or > 1000) yield return $"NeumannTerms must be between 1 and 1000, but was {NeumannTerms}: each term takes a product of matrices.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new PsoftLayer(target, this);
 }

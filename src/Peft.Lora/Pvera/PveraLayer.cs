@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -13,15 +10,13 @@ internal sealed class PveraLayer : FactoredLayer
     private readonly SharedProjections shared;
     private readonly bool always;
 
-    public PveraLayer(Target target, PveraOptions options, SharedProjections shared) : base(target)
+    public PveraLayer(Target target, PveraOptions options, SharedProjections shared) : base(target, options.Rank)
     {
-        (this.shared, always, Rank) = (shared, options.SampleAtInference, options.Rank);
+        (this.shared, always) = (shared, options.SampleAtInference);
         Dropout = options.Dropout;
         b = Trainable("pvera_lambda_b", options.InitWeights ? Zeros(target.Out) : Ones(target.Out));
         d = Trainable("pvera_lambda_d", options.InitWeights ? Ones(options.Rank * 2).mul(Constant(options.InitialD)) : Normal(1, options.Rank * 2));
     }
-
-    protected override long Rank { get; }
 
     private bool Samples => Training || always;
 

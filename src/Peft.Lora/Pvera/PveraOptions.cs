@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -11,36 +8,17 @@ namespace Peft;
 [LearningRate(4e-3)]
 [WrittenIfSet("exclude_modules")]
 [SupportedModules(ModuleKinds.Linear | ModuleKinds.Embedding | ModuleKinds.Convolution)]
-public sealed record PveraOptions() : BiasedUpdateOptions("PVERA")
+public sealed record PveraOptions() : SharedProjectionOptions("PVERA")
 {
-    /// <summary>Rank of the shared projections. They are frozen, so a large rank adds few trainable parameters.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 256;
-
-    /// <summary>Seed of the shared projections.</summary>
-    [JsonPropertyName("projection_prng_key")] public int ProjectionSeed { get; init; }
-
-    /// <summary>True to save the projections; otherwise they are regenerated from the seed on load.</summary>
-    [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
-
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("pvera_dropout")] public double Dropout { get; init; }
-
-    /// <summary>Initial value of the elements of d.</summary>
-    [JsonPropertyName("d_initial")] public double InitialD { get; init; } = 0.1;
+    [JsonPropertyName("pvera_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to sample the hidden state at inference too. Merging always uses the mean.</summary>
     [JsonPropertyName("sample_at_inference")] public bool SampleAtInference { get; init; }
 
-    /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
-    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
     // A separate seed for sampling in Hugging Face PEFT. Here sampling uses the trainer's seed, so that a resumed run reproduces it.
     [JsonInclude, JsonPropertyName("generator_seed")] internal int? GeneratorSeed { get; init; }
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout));
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var shared = new SharedProjections("pvera", Rank * 2, Rank, ProjectionSeed, SaveProjection, targets);

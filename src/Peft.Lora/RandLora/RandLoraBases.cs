@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>RandLoRA's random bases A <c>[rank, 1, smaller]</c> and B <c>[larger, bases, rank]</c> for the largest target, with standard deviation 1.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -12,9 +9,9 @@ internal sealed class RandLoraLayer : FactoredLayer
     private readonly Parameter lambda, gamma, baseA, baseB;
     private readonly double scaling;
 
-    public RandLoraLayer(Target target, RandLoraOptions options, RandLoraBases shared) : base(target)
+    public RandLoraLayer(Target target, RandLoraOptions options, RandLoraBases shared) : base(target, (long)options.Rank * RandLoraBases.Count(Math.Min(target.In, target.Out), options.Rank))
     {
-        var (small, large, count) = (Math.Min(target.In, target.Out), Math.Max(target.In, target.Out), RandLoraBases.Count(Math.Min(target.In, target.Out), options.Rank));
+        var (small, large, count) = (Math.Min(target.In, target.Out), Math.Max(target.In, target.Out), Rank / options.Rank);
         Dropout = options.Dropout;
         scaling = options.Alpha / options.Rank;
         lambda = Trainable("randlora_lambda", options.InitWeights ? Zeros(options.Rank, count) : Normal(1, options.Rank, count));
@@ -23,8 +20,6 @@ internal sealed class RandLoraLayer : FactoredLayer
         baseA = Shared("randlora_A", shared.A, options.SaveProjection);
         baseB = Shared("randlora_B", shared.B, options.SaveProjection);
     }
-
-    protected override long Rank => lambda.numel();
 
     protected override (Tensor A, Tensor B) Factors()
     {

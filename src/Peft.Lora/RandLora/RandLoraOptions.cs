@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -13,10 +10,10 @@ namespace Peft;
 public sealed record RandLoraOptions() : BiasedUpdateOptions("RANDLORA")
 {
     /// <summary>Rank of each basis. A smaller rank gives more bases and more trainable parameters.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
 
     /// <summary>Scaling numerator α; the update is scaled by α/rank.</summary>
-    [JsonPropertyName("randlora_alpha"), JsonConverter(typeof(WholeOrFraction))] public double Alpha { get; init; } = 640;
+    [JsonPropertyName("randlora_alpha"), JsonConverter(typeof(WholeOrFraction)), Finite] public double Alpha { get; init; } = 640;
 
     /// <summary>Seed of the bases.</summary>
     [JsonPropertyName("projection_prng_key")] public int ProjectionSeed { get; init; }
@@ -31,15 +28,11 @@ public sealed record RandLoraOptions() : BiasedUpdateOptions("RANDLORA")
     [JsonPropertyName("very_sparse")] public bool VerySparse { get; init; }
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("randlora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("randlora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to initialize the adapter as a no-op (Λ is zero); false for a random Λ.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors() => base.Errors().Concat(NumberErrors(Rank, Dropout, alpha: Alpha));
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var shared = new RandLoraBases(this, targets);

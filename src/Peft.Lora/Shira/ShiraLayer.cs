@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): ΔW is zero except for trained values at fixed indices <c>[2, count]</c>, rows and columns.</summary>

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>SHiRA (Bhardwaj et al. 2024, arXiv:2406.13175): W + S with a sparse S that has as many trained elements as a LoRA of the same rank. Mergeable.</summary>
@@ -10,10 +7,10 @@ namespace Peft;
 public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
 {
     /// <summary>r·(in + out) elements of each weight are trained. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 32;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 32;
 
     /// <summary>Method of choosing the elements; only <c>random</c> is supported.</summary>
-    [JsonPropertyName("mask_type")] public string MaskType { get; init; } = "random";
+    [JsonPropertyName("mask_type"), OneOf("random")] public string MaskType { get; init; } = "random";
 
     /// <summary>Seed of the choice, the same for all targets. If null, each adapter draws new indices. The indices are saved.</summary>
     [JsonPropertyName("random_seed")] public int? Seed { get; init; }
@@ -21,13 +18,5 @@ public sealed record ShiraOptions() : WeightUpdateOptions("SHIRA")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank))) yield return error;
-        if (MaskType != "random") yield return $"MaskType must be 'random', but was '{MaskType}'.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new ShiraLayer(target, this);
 }

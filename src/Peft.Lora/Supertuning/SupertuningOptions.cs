@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,19 +9,19 @@ namespace Peft;
 public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
 {
     /// <summary>Fraction of each weight's elements that are not trained, in [0, 1).</summary>
-    [JsonPropertyName("sparsity")] public double Sparsity { get; init; } = 0.99;
+    [JsonPropertyName("sparsity"), Probability] public double Sparsity { get; init; } = 0.99;
 
     /// <summary>True to train the elements of largest magnitude; false for those of smallest magnitude.</summary>
     [JsonPropertyName("select_top")] public bool TrainsLargest { get; init; } = true;
 
     /// <summary>Rank of an additional LoRA; null for none.</summary>
-    [JsonPropertyName("r")] public int? Rank { get; init; }
+    [JsonPropertyName("r"), AtLeast(1)] public int? Rank { get; init; }
 
     /// <summary>Scaling numerator α of the LoRA, which is scaled by α/rank. If null, twice the rank.</summary>
-    [JsonPropertyName("lora_alpha"), JsonConverter(typeof(NumberOrShare))] public double? Alpha { get; init; }
+    [JsonPropertyName("lora_alpha"), JsonConverter(typeof(WholeOrFraction)), Finite] public double? Alpha { get; init; }
 
     /// <summary>Dropout probability of the LoRA's input during training, in [0, 1).</summary>
-    [JsonPropertyName("lora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("lora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True to save the indices of the elements; otherwise they are recomputed from the base weight on load.</summary>
     [JsonPropertyName("save_precomputed_indices")] public bool SaveIndices { get; init; } = true;
@@ -32,16 +29,7 @@ public sealed record SupertuningOptions() : WeightUpdateOptions("SUPERTUNING")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override bool WritesFanInFanOut => false;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank ?? 1, Dropout, alpha: Alpha ?? 1))) yield return error;
-        if (!(Sparsity is >= 0 and < 1)) yield return $"Sparsity must be at least 0 and below 1, but was {Sparsity}.";
-    }
-
-    /// <inheritdoc/>
     protected override AdapterLayer CreateLayer(Target target) => new SupertuningLayer(target, this);
 }

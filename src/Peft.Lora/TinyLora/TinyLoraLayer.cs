@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -11,20 +8,17 @@ internal sealed class TinyLoraLayer : FactoredLayer
 {
     private readonly Parameter v, a, b, projection;
 
-    public TinyLoraLayer(Target target, TinyLoraOptions options, Parameter v, long seed) : base(target)
+    public TinyLoraLayer(Target target, TinyLoraOptions options, Parameter v, long seed) : base(target, Math.Min(options.Rank, Math.Min(target.In, target.Out)))
     {
         this.v = v;
         Dropout = options.Dropout;
-        var rank = Math.Min(options.Rank, Math.Min(target.In, target.Out));
         var (u, s, vt) = linalg.svd(target.ReadMatrix(ScalarType.Float32), fullMatrices: false);
-        var root = s.narrow(0, 0, rank).sqrt();
-        a = Frozen("tinylora_A", root.unsqueeze(1).mul(vt.narrow(0, 0, rank)).contiguous());
-        b = Frozen("tinylora_B", u.narrow(1, 0, rank).mul(root).contiguous());
+        var root = s.narrow(0, 0, Rank).sqrt();
+        a = Frozen("tinylora_A", root.unsqueeze(1).mul(vt.narrow(0, 0, Rank)).contiguous());
+        b = Frozen("tinylora_B", u.narrow(1, 0, Rank).mul(root).contiguous());
         using var random = new SeededRandom(seed, Device);
-        projection = Frozen("tinylora_P", random.Normal(options.Size, rank, rank).div(Constant(Math.Sqrt(rank))).to(Device), options.SaveProjection);
+        projection = Frozen("tinylora_P", random.Normal(options.Size, Rank, Rank).div(Constant(Math.Sqrt(Rank))).to(Device), options.SaveProjection);
     }
-
-    protected override long Rank => a.shape[0];
 
     protected override (Tensor A, Tensor B) Factors() => (a, b.mm(v.unsqueeze(0).mm(projection.view(v.shape[0], -1)).view(Rank, Rank)));
 }

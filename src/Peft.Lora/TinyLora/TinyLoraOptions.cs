@@ -1,22 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
-
-/// <summary>Initialization of TinyLoRA's vectors.</summary>
-[TypeConverter(typeof(EnumNames<TinyLoraInitialization>))]
-public enum TinyLoraInitialization
-{
-    /// <summary>Zero: the adapter starts as the identity.</summary>
-    [JsonStringEnumMemberName("true")] Default,
-
-    /// <summary>Same as <see cref="Uniform"/>.</summary>
-    [JsonStringEnumMemberName("false")] Random,
-
-    /// <summary>Uniform within <see cref="TinyLoraOptions.Bound"/>.</summary>
-    [JsonStringEnumMemberName("uniform")] Uniform,
-}
 
 /// <summary>
 /// TinyLoRA (arXiv:2602.04118): W + B·R·A, with frozen B and A from the weight's SVD and R = Σ vᵢ·Pᵢ, a linear combination of random
@@ -28,13 +10,13 @@ public enum TinyLoraInitialization
 public sealed record TinyLoraOptions() : BiasedUpdateOptions("TINYLORA")
 {
     /// <summary>Number of singular vectors. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 2;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 2;
 
     /// <summary>Length of v.</summary>
-    [JsonPropertyName("u")] public int Size { get; init; } = 64;
+    [JsonPropertyName("u"), AtLeast(1)] public int Size { get; init; } = 64;
 
     /// <summary>Degree of sharing v among layers: 0 for one v per layer, 1 for one v for all layers.</summary>
-    [JsonPropertyName("weight_tying")] public double WeightTying { get; init; }
+    [JsonPropertyName("weight_tying"), Between(0, 1)] public double WeightTying { get; init; }
 
     /// <summary>Seed of the random matrices.</summary>
     [JsonPropertyName("projection_seed")] public int ProjectionSeed { get; init; } = 42;
@@ -46,20 +28,11 @@ public sealed record TinyLoraOptions() : BiasedUpdateOptions("TINYLORA")
     [JsonPropertyName("init_v_bound")] public double Bound { get; init; } = 0.02;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("tinylora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("tinylora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>Initialization of v.</summary>
     [JsonPropertyName("init_weights"), JsonConverter(typeof(FlagOrName<TinyLoraInitialization>))] public TinyLoraInitialization Initialization { get; init; }
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
-        if (Size < 1) yield return $"Size must be at least 1, but was {Size}.";
-        if (!(WeightTying is >= 0 and <= 1)) yield return $"WeightTying must lie between 0 and 1, but was {WeightTying}.";
-    }
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var vectors = new TinyLoraVectors(this, targets);

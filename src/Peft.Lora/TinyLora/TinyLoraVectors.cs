@@ -1,6 +1,3 @@
-using System.Globalization;
-using TorchSharp.Modules;
-
 namespace Peft.Lora;
 
 /// <summary>TinyLoRA's trained vectors <c>[u]</c>, one for each group of consecutive layers.</summary>
@@ -13,7 +10,7 @@ internal sealed class TinyLoraVectors : SharedTensors
     {
         var groups = Math.Max(1, (int)Math.Round(targets.Count * (1 - options.WeightTying)));
         layersPerGroup = Math.Max(1, targets.Count / groups);
-        vectors = [.. Enumerable.Range(0, groups).Select(group => Trainable(string.Create(CultureInfo.InvariantCulture, $"tinylora_v.{group}"),
+        vectors = [.. Enumerable.Range(0, groups).Select(group => Trainable($"tinylora_v.{group}",
             options.Initialization == TinyLoraInitialization.Default ? Zeros(options.Size) : Uniform(options.Bound, options.Size)))];
     }
 

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -13,35 +10,26 @@ namespace Peft;
 public sealed record UniLoraOptions() : BiasedUpdateOptions("UNILORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 4;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 4;
 
     /// <summary>Length of the trained vector.</summary>
-    [JsonPropertyName("theta_d_length")] public int VectorLength { get; init; } = 256;
+    [JsonPropertyName("theta_d_length"), AtLeast(1)] public int VectorLength { get; init; } = 256;
 
     /// <summary>Seed of the positions.</summary>
-    [JsonPropertyName("proj_seed")] public int Seed { get; init; } = 42;
+    [JsonPropertyName("proj_seed"), AtLeast(0)] public int Seed { get; init; } = 42;
 
     /// <summary>True to save the positions; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_indices")] public bool SaveIndices { get; init; }
 
-    /// <summary>Bound of the uniform initialization of The vector: values lie within ± this bound.</summary>
+    /// <summary>Bound of the uniform initialization of the vector: values lie within ± this bound.</summary>
     [JsonPropertyName("init_theta_d_bound")] public double Bound { get; init; } = 0.02;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("unilora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("unilora_dropout"), Probability] public double Dropout { get; init; }
 
     /// <summary>True for a uniform initialization within <see cref="Bound"/>; false for a normal one with standard deviation 1. Neither is a no-op.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
-    protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
-        if (VectorLength < 1) yield return $"Parameters must be at least 1, but was {VectorLength}.";
-        if (Seed < 0) yield return $"Seed must not be negative, but was {Seed}.";
-    }
-
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var shared = new UniLoraVector(this, targets);

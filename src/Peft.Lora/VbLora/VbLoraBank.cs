@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace Peft.Lora;
 
 /// <summary>VB-LoRA's bank of vectors <c>[vectors, length]</c>.</summary>

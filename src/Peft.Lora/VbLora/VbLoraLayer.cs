@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>
@@ -17,18 +13,16 @@ internal sealed class VbLoraLayer : FactoredLayer
     private readonly int k;
     private readonly bool brief;
 
-    public VbLoraLayer(Target target, VbLoraOptions options, VbLoraBank bank) : base(target)
+    public VbLoraLayer(Target target, VbLoraOptions options, VbLoraBank bank) : base(target, options.Rank)
     {
         var length = options.VectorLength;
         if (target.In % length != 0 || target.Out % length != 0)
             throw new AdapterOptionsException($"VectorLength must divide the input and output size of each target, but was {length} for {target}.");
-        (this.bank, k, brief, Rank) = (bank, options.TopK, options.SaveOnlyTopK, options.Rank);
+        (this.bank, k, brief) = (bank, options.TopK, options.SaveOnlyTopK);
         Dropout = options.Dropout;
         logitsA = Logits("vblora_logits_A", options, Rank, target.In / length, options.Vectors);
         logitsB = Logits("vblora_logits_B", options, target.Out / length, Rank, options.Vectors);
     }
-
-    protected override long Rank { get; }
 
     protected override (Tensor A, Tensor B) Factors() => (Mix(logitsA).reshape(Rank, -1), Mix(logitsB).transpose(1, 2).reshape(-1, Rank));
 

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,13 +9,13 @@ namespace Peft;
 public sealed record VbLoraOptions() : BiasedUpdateOptions("VBLORA")
 {
     /// <summary>Rank of the update. At least 1.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 4;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 4;
 
     /// <summary>Number of vectors in the bank.</summary>
     [JsonPropertyName("num_vectors")] public int Vectors { get; init; } = 256;
 
     /// <summary>Length of each vector. It must divide the input and output size of each target.</summary>
-    [JsonPropertyName("vector_length")] public int VectorLength { get; init; } = 256;
+    [JsonPropertyName("vector_length"), AtLeast(1)] public int VectorLength { get; init; } = 256;
 
     /// <summary>Number of bank vectors in the mixture of each sub-vector.</summary>
     [JsonPropertyName("topk")] public int TopK { get; init; } = 2;
@@ -29,23 +26,20 @@ public sealed record VbLoraOptions() : BiasedUpdateOptions("VBLORA")
     [JsonPropertyName("save_only_topk_weights")] public bool SaveOnlyTopK { get; init; }
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
-    [JsonPropertyName("vblora_dropout")] public double Dropout { get; init; }
+    [JsonPropertyName("vblora_dropout"), Probability] public double Dropout { get; init; }
 
-    /// <summary>Bound of the uniform initialization of The bank: values lie within ± this bound.</summary>
+    /// <summary>Bound of the uniform initialization of the bank: values lie within ± this bound.</summary>
     [JsonPropertyName("init_vector_bank_bound")] public double BankBound { get; init; } = 0.02;
 
     /// <summary>Standard deviation of the logits' initialization.</summary>
     [JsonPropertyName("init_logits_std")] public double LogitsDeviation { get; init; } = 0.1;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
-        foreach (var error in base.Errors().Concat(NumberErrors(Rank, Dropout))) yield return error;
-        if (VectorLength < 1) yield return $"VectorLength must be at least 1, but was {VectorLength}.";
+        foreach (var error in base.Errors()) yield return error;
         if (TopK < 1 || TopK > Vectors) yield return $"TopK must lie between 1 and Vectors ({Vectors}), but was {TopK}.";
     }
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var bank = new VbLoraBank(this, targets[0]);

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -12,7 +9,7 @@ namespace Peft;
 public sealed record WaveFtOptions() : BiasedUpdateOptions("WAVEFT")
 {
     /// <summary>Number of trained coefficients per weight. Their indices are drawn from the seed.</summary>
-    [JsonPropertyName("n_frequency")] public int Coefficients { get; init; } = 2592;
+    [JsonPropertyName("n_frequency"), AtLeast(1)] public int Coefficients { get; init; } = 2592;
 
     /// <summary>Counts that override <see cref="Coefficients"/>. A key is the end of a module's path, or a regular expression that matches it.</summary>
     [JsonPropertyName("n_frequency_pattern")] public IReadOnlyDictionary<string, int>? CoefficientsPattern { get; init; } = new Dictionary<string, int>();
@@ -35,15 +32,12 @@ public sealed record WaveFtOptions() : BiasedUpdateOptions("WAVEFT")
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (Coefficients < 1) yield return $"Coefficients must be at least 1, but was {Coefficients}.";
         if (Peft.Lora.Wavelet.Order(Wavelet) is null) yield return $"Wavelet must be 'db1' to 'db10', but was '{Wavelet}'.";
     }
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         var all = targets.Sum(target => target.In * target.Out);

@@ -1,5 +1,4 @@
 using Peft.Checkpoints;
-using static TorchSharp.torch;
 
 namespace Peft.Lora;
 

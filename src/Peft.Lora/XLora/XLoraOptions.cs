@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Lora;
-
 namespace Peft;
 
 /// <summary>
@@ -24,16 +21,16 @@ public sealed record XLoraOptions : AdapterOptions, ISavesParts
     [JsonPropertyName("adapters")] public IReadOnlyDictionary<string, string> Adapters { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Size of the model's hidden states. If null, taken from the model.</summary>
-    [JsonPropertyName("hidden_size")] public int? HiddenSize { get; init; }
+    [JsonPropertyName("hidden_size"), AtLeast(1)] public int? HiddenSize { get; init; }
 
     /// <summary>Number of linear layers of the classifier.</summary>
-    [JsonPropertyName("xlora_depth")] public int Depth { get; init; } = 1;
+    [JsonPropertyName("xlora_depth"), AtLeast(1)] public int Depth { get; init; } = 1;
 
     /// <summary>Width of the classifier's hidden layers.</summary>
-    [JsonPropertyName("xlora_size")] public int Size { get; init; } = 2048;
+    [JsonPropertyName("xlora_size"), AtLeast(1)] public int Size { get; init; } = 2048;
 
     /// <summary>Dropout probability between the classifier's layers during training, in [0, 1).</summary>
-    [JsonPropertyName("xlora_dropout_p")] public double Dropout { get; init; } = 0.2;
+    [JsonPropertyName("xlora_dropout_p"), Probability] public double Dropout { get; init; } = 0.2;
 
     /// <summary>True to compute a separate mixture for each adapted module.</summary>
     [JsonPropertyName("layerwise_scalings")] public bool IsLayerwise { get; init; }
@@ -42,10 +39,10 @@ public sealed record XLoraOptions : AdapterOptions, ISavesParts
     [JsonPropertyName("enable_softmax")] public bool UseSoftmax { get; init; } = true;
 
     /// <summary>Softmax temperature, by which the logits are divided.</summary>
-    [JsonPropertyName("softmax_temperature")] public double Temperature { get; init; } = 1;
+    [JsonPropertyName("softmax_temperature"), Above(0)] public double Temperature { get; init; } = 1;
 
     /// <summary>Number of experts that act at a position, those with the largest mixture weights; all if null.</summary>
-    [JsonPropertyName("top_k_lora")] public int? TopExperts { get; init; }
+    [JsonPropertyName("top_k_lora"), AtLeast(1)] public int? TopExperts { get; init; }
 
     /// <summary>True to apply a softmax to the mixture weights of the selected experts (a second one with <see cref="UseSoftmax"/>), so that they sum to 1.</summary>
     [JsonPropertyName("enable_softmax_topk")] public bool UseTopSoftmax { get; init; }
@@ -59,20 +56,12 @@ public sealed record XLoraOptions : AdapterOptions, ISavesParts
     /// <summary>True to train the experts too.</summary>
     [JsonPropertyName("use_trainable_adapters")] public bool TrainsExperts { get; init; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var name in Adapters.Keys.Where(name => !AdapterName.IsValid(name))) yield return $"'{name}' cannot be the name of an expert: an expert is saved in a folder of its name, and this is not a valid folder name.";
-        if (HiddenSize < 1) yield return $"HiddenSize must be at least 1, but was {HiddenSize}.";
-        if (Depth < 1) yield return $"Depth must be at least 1, but was {Depth}.";
-        if (Size < 1) yield return $"Size must be at least 1, but was {Size}.";
-        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
-        if (!(Temperature > 0)) yield return $"Temperature must be above 0, but was {Temperature}.";
-        if (TopExperts < 1) yield return $"TopExperts must be at least 1, but was {TopExperts}.";
         if (TopExperts > Adapters.Count && Adapters.Count > 0) yield return $"TopExperts is {TopExperts}, but there are {Adapters.Count} experts.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterPlan Plan(ModelTree model) => XLoraPlan.For(this, model);
 
     IEnumerable<SavedPart> ISavesParts.PartsOf(Adapter adapter) => ((XLoraMixture)adapter.Shared!).Experts.Select((expert, i)

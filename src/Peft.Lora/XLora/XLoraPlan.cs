@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft.Lora;
 
 /// <summary>Builds the layers of an X-LoRA adapter: one at each module that an expert adapts, and their shared classifier.</summary>

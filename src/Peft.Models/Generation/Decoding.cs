@@ -16,7 +16,8 @@ internal sealed class Decoding : IDisposable
     /// <param name="prompts">The prompts.</param>
     /// <param name="settings">The generation settings.</param>
     /// <param name="copies">Number of rows of each prompt after <see cref="Repeat"/>; 1 if it is not called.</param>
-    public Decoding(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1)
+    /// <param name="width">Length to which rows are padded; the longest row's if null.</param>
+    public Decoding(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies = 1, int? width = null)
     {
         Check(model, prompts);
         RequireMemory(model, prompts, settings, copies);
@@ -25,7 +26,7 @@ internal sealed class Decoding : IDisposable
         try
         {
             Start = continuation.Start;
-            Width = Start.Max(row => row.Count);
+            Width = width ?? Start.Max(row => row.Count);
             Limit = LimitOf(settings);
         }
         catch
@@ -45,7 +46,7 @@ internal sealed class Decoding : IDisposable
     /// <summary>The first tokens of each prompt's rows.</summary>
     public IReadOnlyList<IReadOnlyList<int>> Start { get; }
 
-    /// <summary>Length of the longest row of <see cref="Start"/>.</summary>
+    /// <summary>Length to which the rows of <see cref="Start"/> are padded.</summary>
     public int Width { get; }
 
     /// <summary>Maximum number of new tokens.</summary>

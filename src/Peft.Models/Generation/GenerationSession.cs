@@ -6,7 +6,7 @@ namespace Peft.Models;
 internal sealed class GenerationSession : IDisposable
 {
     private readonly GenerationSettings settings;
-    private readonly Decoding decoding;
+    private readonly ParallelDecoding decoding;
     private readonly LogitsPipeline pipeline;
     private readonly Sampler picker;
     private readonly int copies;
@@ -20,7 +20,7 @@ internal sealed class GenerationSession : IDisposable
     {
         this.settings = settings;
         copies = settings.NumReturnSequences;
-        decoding = new Decoding(model, prompts, settings, copies);
+        decoding = new ParallelDecoding(model, prompts, settings, copies);
         pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
         picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
         ended = new bool[prompts.Count * copies];

@@ -9,7 +9,8 @@ internal static class ClassificationLoss
     /// <param name="labels">Labels.</param>
     /// <param name="problemType">The configuration's <c>problem_type</c>; null to derive it from classes and labels.</param>
     /// <param name="source">The configuration, for errors.</param>
-    public static Tensor Of(Tensor logits, Tensor labels, string? problemType, string source)
+    /// <param name="weights">Weights of the classes <c>[classes]</c>; null if all count alike.</param>
+    public static Tensor Of(Tensor logits, Tensor labels, string? problemType, string source, Tensor? weights = null)
     {
         using var scope = NewDisposeScope();
         if (labels.is_complex()) throw Misshapen(labels, "real numbers");
@@ -17,12 +18,14 @@ internal static class ClassificationLoss
         problemType ??= classes == 1 ? "regression"
             : labels.is_floating_point() ? "multi_label_classification" : "single_label_classification";
         Check(logits, labels, problemType);
+        if (weights is not null && problemType != "single_label_classification")
+            throw new InvalidOperationException($"ClassWeights are for one class per text, but the problem type is {problemType}: set ClassWeights to null.");
         var loss = problemType switch
         {
             "regression" => nn.functional.mse_loss(
                 classes == 1 ? logits.squeeze(-1) : logits, (classes == 1 ? labels.reshape(-1) : labels).to_type(logits.dtype)),
             "single_label_classification" => nn.functional.cross_entropy(
-                logits.view(-1, classes), labels.reshape(-1).to_type(ScalarType.Int64), ignore_index: Batch.IgnoredLabel),
+                logits.view(-1, classes), labels.reshape(-1).to_type(ScalarType.Int64), weights, ignore_index: Batch.IgnoredLabel),
             "multi_label_classification" => nn.functional.binary_cross_entropy_with_logits(logits, labels.to_type(logits.dtype)),
             _ => throw new UnsupportedModelException(
                 $"{source}: problem_type '{problemType}' is not known: use regression, single_label_classification or multi_label_classification."),
@@ -31,7 +34,7 @@ internal static class ClassificationLoss
     }
 
     /// <summary>Mean cross-entropy of scores <c>[batch, sequence, classes]</c> over the labels that are not ignored.</summary>
-    public static Tensor PerToken(Tensor logits, Tensor labels)
+    public static Tensor PerToken(Tensor logits, Tensor labels, Tensor? weights = null)
     {
         using var scope = NewDisposeScope();
         if (labels.is_floating_point() || !labels.shape.SequenceEqual([logits.shape[0], logits.shape[1]])) throw Misshapen(labels, $"[{logits.shape[0]}, {logits.shape[1]}], a class for each token");
@@ -40,7 +43,7 @@ internal static class ClassificationLoss
         var kept = flat.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
         var rows = logits.reshape(-1, logits.shape[^1]);
         if (kept.shape[0] == 0) return rows.sum().mul(Constant(0)).MoveToOuterDisposeScope();
-        return nn.functional.cross_entropy(rows, flat, ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
+        return nn.functional.cross_entropy(rows, flat, weights, ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
     }
 
     /// <summary>Mean of the cross-entropies of start and end, from scores <c>[batch, sequence, 2]</c> and positions <c>[batch, 2]</c>.</summary>

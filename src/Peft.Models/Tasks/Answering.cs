@@ -1,35 +1,5 @@
 namespace Peft.Models;
 
-/// <summary>An answer extracted from a context.</summary>
-/// <param name="Text">The answer as in the context; empty if there is no answer.</param>
-/// <param name="Start">Index of its first character in the context.</param>
-/// <param name="End">Index after its last character.</param>
-/// <param name="Probability">Probability of the answer: that of its start times that of its end, over all tokens of the context.</param>
-public sealed record Answer(string Text, int Start, int End, double Probability)
-{
-    /// <summary>True if an answer was found.</summary>
-    public bool IsFound => Text is { Length: > 0 };
-}
-
-/// <summary>Options for question answering.</summary>
-public sealed record AnswerOptions
-{
-    /// <summary>Number of windows per batch. Default 32.</summary>
-    public int BatchSize { get; init; } = 32;
-
-    /// <summary>Maximum number of tokens of question and context; null for the limit of tokenizer and model. Longer contexts are split into windows.</summary>
-    public int? MaxLength { get; init; }
-
-    /// <summary>Number of tokens that adjacent windows share. Default 128.</summary>
-    public int Stride { get; init; } = 128;
-
-    /// <summary>Maximum number of tokens of an answer. Default 30.</summary>
-    public int MaxAnswerTokens { get; init; } = 30;
-
-    /// <summary>True to allow the result "no answer", if the model was trained with unanswerable questions. Default false.</summary>
-    public bool AllowNoAnswer { get; init; }
-}
-
 /// <summary>Extractive question answering with a <see cref="QuestionAnswerer"/>.</summary>
 public static class Answering
 {

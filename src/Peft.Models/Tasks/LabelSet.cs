@@ -2,39 +2,6 @@ using System.Collections;
 
 namespace Peft.Models;
 
-/// <summary>The problem type of a classification head (<c>problem_type</c> of <c>config.json</c>).</summary>
-public enum ProblemType
-{
-    /// <summary>One class per text.</summary>
-    SingleLabel,
-
-    /// <summary>Any number of classes per text.</summary>
-    MultiLabel,
-
-    /// <summary>A number per text.</summary>
-    Regression,
-}
-
-internal static class ProblemTypes
-{
-    public static string ToField(this ProblemType problem) => problem switch
-    {
-        ProblemType.SingleLabel => "single_label_classification",
-        ProblemType.MultiLabel => "multi_label_classification",
-        ProblemType.Regression => "regression",
-        _ => throw new ArgumentOutOfRangeException(nameof(problem), problem, "Unknown problem type."),
-    };
-
-    /// <summary>The type that a configuration names, or that follows from the number of classes. Unknown names are accepted here, as the loss rejects them.</summary>
-    public static ProblemType Of(string? field, int classes) => field switch
-    {
-        "multi_label_classification" => ProblemType.MultiLabel,
-        "regression" => ProblemType.Regression,
-        null when classes == 1 => ProblemType.Regression,
-        _ => ProblemType.SingleLabel,
-    };
-}
-
 /// <summary>
 /// The classes of a task in the order of a model's outputs, with the problem type: <c>id2label</c> by index, <c>label2id</c> by <see cref="IdOf"/>.
 /// Converts implicitly to <see cref="LoadOptions"/> for a model with these classes.

@@ -2,51 +2,6 @@ using Peft.Tokenizers;
 
 namespace Peft.Models;
 
-/// <summary>A word with its tag.</summary>
-/// <param name="Text">The word.</param>
-/// <param name="Start">Index of its first character in the text.</param>
-/// <param name="End">Index after its last character.</param>
-/// <param name="Label">The tag; <c>O</c>, or else the model's first tag, for a word that the tokenizer drops.</param>
-/// <param name="Probability">Probability of the tag; 0 for a word that the tokenizer drops.</param>
-public sealed record TaggedWord(string Text, int Start, int End, string Label, double Probability);
-
-/// <summary>Adjacent words that form an entity.</summary>
-/// <param name="Type">Type of the entity, such as <c>location</c>.</param>
-/// <param name="Text">The words as in the text.</param>
-/// <param name="Start">Index of its first character in the text.</param>
-/// <param name="End">Index after its last character.</param>
-/// <param name="Probability">Mean probability of the words' tags.</param>
-public sealed record TaggedEntity(string Type, string Text, int Start, int End, double Probability);
-
-/// <summary>A text with tags and entities.</summary>
-/// <param name="Text">The text. Words that were passed separately are joined by spaces.</param>
-/// <param name="Words">The words.</param>
-public sealed record TaggedText(string Text, IReadOnlyList<TaggedWord> Words)
-{
-    /// <summary>The words.</summary>
-    public IReadOnlyList<TaggedWord> Words { get; init; } = Text is not null && Words is not null && Words.All(word => word is not null) ? Words : throw new ArgumentException("The text or a word is null.", nameof(Words));
-
-    /// <summary>The entities that the words' tags encode (<see cref="Peft.Entities.Of"/>).</summary>
-    public IReadOnlyList<TaggedEntity> Entities { get; } = [.. Peft.Entities.Of([.. Words.Select(word => word.Label)]).Select(span =>
-    {
-        var (start, end) = (Words[span.Start].Start, Words[span.End - 1].End);
-        return new TaggedEntity(span.Type, Text[start..end], start, end, Words.Take(span.End).Skip(span.Start).Average(word => word.Probability));
-    })];
-}
-
-/// <summary>Options for tagging texts.</summary>
-public sealed record TaggingPredictionOptions
-{
-    /// <summary>Number of windows per batch. Default 32.</summary>
-    public int BatchSize { get; init; } = 32;
-
-    /// <summary>Maximum number of tokens of the model's input; null for the limit of tokenizer and model. Longer texts are split into windows.</summary>
-    public int? MaxLength { get; init; }
-
-    /// <summary>Number of tokens that adjacent windows share. A word gets its tag from the window with more context around it. Default 32.</summary>
-    public int Stride { get; init; } = 32;
-}
-
 /// <summary>Tagging of words and entities with a <see cref="TokenClassifier"/>.</summary>
 public static class Tagging
 {

@@ -2,16 +2,6 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Options for embedding texts.</summary>
-public sealed record EmbedOptions : PredictionOptions
-{
-    /// <summary>The hidden state that represents a text. Default mean, as sentence encoders are trained.</summary>
-    public Pooling Pooling { get; init; } = Pooling.Mean;
-
-    /// <summary>True to scale the vectors to length 1, so that their dot products are cosine similarities. Default true.</summary>
-    public bool Normalize { get; init; } = true;
-}
-
 /// <summary>Text embeddings with any decoder or encoder.</summary>
 public static class TextEmbedding
 {

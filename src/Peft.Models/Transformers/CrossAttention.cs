@@ -3,12 +3,6 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The input of cross-attention.</summary>
-/// <param name="States">The encoder's output, <c>[batch, source, hidden]</c>.</param>
-/// <param name="Pattern">The visible states.</param>
-/// <param name="Positions">Position information for adapters of the projections of the states.</param>
-internal sealed record EncoderStates(Tensor States, AttentionPattern Pattern, PassPositions Positions);
-
 /// <summary>Attention from a decoder's positions to the encoder's output. With a cache the keys and values are projected once.</summary>
 internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
 {

@@ -71,6 +71,9 @@ internal sealed class ForwardContext
     /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
+    /// <inheritdoc cref="ModelInput.PackedParents"/>
+    public IReadOnlyList<int>? PackedParents { get; init; }
+
     /// <summary>The token ids so far; null if they are unknown.</summary>
     public PassTokens? Tokens { get; init; }
 

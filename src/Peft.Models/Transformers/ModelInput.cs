@@ -61,6 +61,9 @@ public sealed record ModelInput
     /// <summary>Lengths of the sequences packed into the single row; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
+    /// <summary>For each packed sequence, the index of an earlier one that it continues, such as a prompt that several completions share, or −1; null if none does.</summary>
+    internal IReadOnlyList<int>? PackedParents { get; init; }
+
     /// <summary>Token ids of the decoder's input, <c>[batch, target]</c>, beginning with the start token.</summary>
     public Tensor? DecoderInputIds { get; init; }
 

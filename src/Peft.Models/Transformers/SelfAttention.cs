@@ -147,9 +147,9 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         {
             var shape = context.Causal ? kernel : bidirectional;
             if (!FusedAttention.Supports(q, k, v, size)) return null;
-            if (context.KeyMask is null) return FusedAttention.Run(q, k, v, shape, context.PackedLengths, null, turns?.Cosine, turns?.SignedSine);
+            if (context.KeyMask is null) return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, null, turns?.Cosine, turns?.SignedSine);
             if (context.PackedLengths is not null || shape.Window < context.Length || context.RealLengths is not { } real) return null;
-            return FusedAttention.Run(q, k, v, shape with { Window = null }, null, real, turns?.Cosine, turns?.SignedSine);
+            return FusedAttention.Run(q, k, v, shape with { Window = null }, null, null, real, turns?.Cosine, turns?.SignedSine);
         }
         if (!context.Causal || context.KeyMask is not null) return null;
         if (context.Length != 1 || !DecodeAttention.Supports(q, k, v, size)) return null;
@@ -160,7 +160,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)
     {
         var p = training ? dropout : 0;
-        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context.Causal, p);
+        if (context.PackedLengths is { } lengths) return MixPacked(q, k, v, lengths, context.PackedParents, context.Causal, p);
 
         var (batch, length, keys) = (context.Batch, context.Length, context.Past + context.Length);
         var pattern = context.Pattern(window);
@@ -184,17 +184,18 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         return mixed;
     }
 
-    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, bool causal, double p)
+    private Tensor MixPacked(Tensor q, Tensor k, Tensor v, IReadOnlyList<int> lengths, IReadOnlyList<int>? parents, bool causal, double p)
     {
         using var scope = NewDisposeScope();
-        var parts = new Tensor[lengths.Count];
-        long start = 0;
+        var (parts, starts) = (new Tensor[lengths.Count], new long[lengths.Count + 1]);
         for (var i = 0; i < parts.Length; i++)
         {
-            var length = lengths[i];
-            var pattern = AttentionPattern.Create(length, length, window, null, q.dtype, q.device, causal);
-            parts[i] = attention.Run(q.narrow(2, start, length), k.narrow(2, start, length), v.narrow(2, start, length), pattern, p, 1, length, length);
-            start += length;
+            var (start, length, parent) = (starts[i], lengths[i], parents?[i] ?? -1);
+            var past = parent < 0 ? 0 : lengths[parent];
+            Tensor Keys(Tensor all) => parent < 0 ? all.narrow(2, start, length) : cat([all.narrow(2, starts[parent], past), all.narrow(2, start, length)], 2);
+            var pattern = AttentionPattern.Create(length, past + length, window, null, q.dtype, q.device, causal);
+            parts[i] = attention.Run(q.narrow(2, start, length), Keys(k), Keys(v), pattern, p, 1, length, past + length);
+            starts[i + 1] = start + length;
         }
         return (parts.Length == 1 ? parts[0] : cat(parts, 1)).MoveToOuterDisposeScope();
     }

@@ -146,7 +146,7 @@ internal sealed class Transformer : Backbone
         {
             Pass = input.Pass,
             Batch = batch, Length = length, Past = past, VirtualTokens = input.VirtualTokens, Type = type, Device = device,
-            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, CutsPrefix = spec.CutsPrefixes, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths,
+            Causal = spec.Causal, Cache = input.Cache, Prefix = prefix, CutsPrefix = spec.CutsPrefixes, PrefixGates = input.PrefixGates, InAttention = input.InAttention, PackedLengths = input.PackedLengths, PackedParents = input.PackedParents,
             KeyMask = KeyMask(input.AttentionMask, batch, length, past), CountedPositions = input.CountedPositions?.alias(), Tokens = Tokens(input),
         };
     }

@@ -1,16 +1,12 @@
-using Peft.Prefix;
-using TorchSharp;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply adaption prompts to decoders.</summary>
 public static class AdaptionPromptExtensions
 {
     /// <summary>Freezes a decoder and adds learned tokens to the attention of its upper layers.</summary>
-    /// <param name="model">The model.</param>
     /// <param name="length">Number of learned tokens per layer.</param>
     /// <param name="layers">Number of adapted layers, counted from the last. If null: all but the first two, as in the paper, or all layers of a model with fewer than four.</param>
-    /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
+    /// <include file="../../Apply.xml" path="docs/tokens/*"/>
     public static PeftModel ApplyAdaptionPrompt(this IPromptedModel model, int length = 10, int? layers = null)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>attention(x) + g·softmax(q·K(P)ᵀ/√d)·V(P) with P <c>[1, length, hidden]</c> and g <c>[1]</c> per layer.</summary>

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
 
 /// <summary>
@@ -20,14 +17,12 @@ public sealed record AdaptionPromptOptions() : AdapterOptions("ADAPTION_PROMPT")
     /// <summary>Number of adapted layers, counted from the last.</summary>
     [JsonPropertyName("adapter_layers")] public int? Layers { get; init; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         if (Length is not > 0) yield return $"Length must be at least 1, but was {Length?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "not given"}.";
         if (Layers is not > 0) yield return $"Layers must be at least 1, but was {Layers?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "not given"}.";
     }
 
-    /// <inheritdoc/>
     protected override AdapterPlan Plan(ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(model);

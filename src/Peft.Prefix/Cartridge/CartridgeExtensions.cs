@@ -1,7 +1,4 @@
 using Peft.Checkpoints;
-using Peft.Prefix;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Peft;
 
@@ -9,16 +6,10 @@ namespace Peft;
 public static class CartridgeExtensions
 {
     /// <summary>Freezes a decoder and prepends a trainable KV cache to its input, initialized with the keys and values of a text.</summary>
-    /// <param name="model">The model.</param>
     /// <param name="text">The text that the cartridge represents.</param>
-    /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="virtualTokens">Number of the text's first tokens to use; all if null.</param>
-    /// <exception cref="AdapterOptionsException">The text is too short.</exception>
+    /// <include file="../../Apply.xml" path="docs/text/*"/>
     public static PeftModel ApplyCartridge(this IPromptedModel model, string text, ITokenizer tokenizer, int? virtualTokens = null)
-    {
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        return model.Attach(new CartridgeOptions { VirtualTokens = virtualTokens ?? tokenizer.Encode(text).Count, InitialText = text, Tokenizer = tokenizer });
-    }
+        => model.Attach(new CartridgeOptions().From(text, tokenizer, virtualTokens));
 
     /// <summary>Concatenates saved cartridges into one that represents all of their texts. The first cartridge's frozen tokens stay frozen.</summary>
     /// <param name="folders">The saved cartridges, at least two.</param>

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>K ← [Pₖ; K], V ← [Pᵥ; V] in each layer. The first tokens of P are frozen.</summary>

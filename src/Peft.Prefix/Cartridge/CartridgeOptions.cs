@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
 
 /// <summary>
@@ -14,13 +11,11 @@ public sealed record CartridgeOptions() : KeyValueOptions("CARTRIDGE")
     /// <summary>Number of leading virtual tokens that are frozen.</summary>
     [JsonPropertyName("num_frozen_tokens")] public int FrozenTokens { get; init; } = 1;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
         if (FrozenTokens < 0 || FrozenTokens >= (VirtualTokens ?? int.MaxValue)) yield return $"FrozenTokens must be at least 0 and below the {VirtualTokens} virtual tokens, but was {FrozenTokens}.";
     }
 
-    /// <inheritdoc/>
     protected override PromptLayer Create(ModelTree model) => new CartridgeLayer(model, this);
 }

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>x ← [E + D; x] with the examples' embeddings E <c>[tokens, hidden]</c>. Each row of D stays within its radius.</summary>

@@ -1,20 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
-
-/// <summary>Weighting of the labels inside CPT's prompt.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<CptLossWeights>))]
-[TypeConverter(typeof(EnumNames<CptLossWeights>))]
-public enum CptLossWeights
-{
-    /// <summary>All weights are equal.</summary>
-    [JsonStringEnumMemberName("none")] None,
-
-    /// <summary>Later answers get a larger weight, by powers of <see cref="CptOptions.DecayFactor"/>.</summary>
-    [JsonStringEnumMemberName("decay")] Decay,
-}
 
 /// <summary>
 /// Context-aware prompt tuning (Blau et al. 2024, arXiv:2410.17222): examples are prepended to the input. Their embeddings are trained within
@@ -79,7 +63,6 @@ public sealed record CptOptions() : PromptOptions("CPT")
         return new() { TokenIds = ids, TokenTypes = types };
     }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         if (TokenIds is not { Count: > 0 })
@@ -93,7 +76,6 @@ public sealed record CptOptions() : PromptOptions("CPT")
         if (InputRadius < 0 || FormatRadius < 0) yield return $"InputRadius and FormatRadius must not be negative, but were {InputRadius} and {FormatRadius}.";
     }
 
-    /// <inheritdoc/>
     protected override PromptOptions Sized(PromptShape shape)
     {
         ArgumentNullException.ThrowIfNull(shape);
@@ -102,6 +84,5 @@ public sealed record CptOptions() : PromptOptions("CPT")
         return base.Sized(shape) is CptOptions own ? own with { VirtualTokens = TokenIds.Count, Mask = Mask ?? ones, TokenTypes = TokenTypes ?? ones } : this;
     }
 
-    /// <inheritdoc/>
     protected override PromptLayer Create(ModelTree model) => new CptLayer(model, this);
 }

@@ -1,6 +1,4 @@
 using Peft.Checkpoints;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace Peft.Prefix;
 

@@ -1,29 +1,4 @@
-using System.ComponentModel;
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
-
-/// <summary>Initialization of a multitask prompt.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<MultitaskInitialization>))]
-[TypeConverter(typeof(EnumNames<MultitaskInitialization>))]
-public enum MultitaskInitialization
-{
-    /// <summary>Normally distributed values.</summary>
-    [JsonStringEnumMemberName("RANDOM")] Random,
-
-    /// <summary>The embeddings of a text.</summary>
-    [JsonStringEnumMemberName("TEXT")] Text,
-
-    /// <summary>A trained prompt and the mean of its tasks.</summary>
-    [JsonStringEnumMemberName("AVERAGE_SOURCE_TASKS")] AverageOfTasks,
-
-    /// <summary>A trained prompt and one of its tasks.</summary>
-    [JsonStringEnumMemberName("EXACT_SOURCE_TASK")] OneTask,
-
-    /// <summary>A trained prompt without its tasks.</summary>
-    [JsonStringEnumMemberName("ONLY_SOURCE_SHARED")] SharedOnly,
-}
 
 /// <summary>
 /// Multitask prompt tuning (Wang et al. 2023, arXiv:2303.02861): a prompt that all tasks share, multiplied by a low-rank matrix for each task.
@@ -42,30 +17,25 @@ public sealed record MultitaskPromptOptions() : TextInitializationOptions("MULTI
     [JsonPropertyName("prompt_tuning_init_state_dict_path")] public string? InitialStateFile { get; init; }
 
     /// <summary>Index of the task in <see cref="InitialStateFile"/> to initialize from.</summary>
-    [JsonPropertyName("prompt_tuning_init_task")] public int StartTask { get; init; }
+    [JsonPropertyName("prompt_tuning_init_task"), AtLeast(0)] public int StartTask { get; init; }
 
     /// <summary>Rank of each task's matrix.</summary>
-    [JsonPropertyName("num_ranks")] public int Rank { get; init; } = 1;
+    [JsonPropertyName("num_ranks"), AtLeast(1)] public int Rank { get; init; } = 1;
 
     /// <summary>Number of tasks.</summary>
-    [JsonPropertyName("num_tasks")] public int TaskCount { get; init; } = 1;
+    [JsonPropertyName("num_tasks"), AtLeast(1)] public int TaskCount { get; init; } = 1;
 
     private protected override bool StartsAsText => Initialization == MultitaskInitialization.Text;
 
     /// <summary>True if the prompt is initialized from a trained prompt.</summary>
     [JsonIgnore] internal bool StartsAsAnother => !InferenceMode && Initialization is MultitaskInitialization.AverageOfTasks or MultitaskInitialization.OneTask or MultitaskInitialization.SharedOnly;
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
-        if (StartTask < 0) yield return $"StartTask must not be negative, but was {StartTask}.";
-        if (TaskCount < 1) yield return $"TaskCount must be at least 1, but was {TaskCount}.";
         if (StartsAsAnother && InitialStateFile is null) yield return $"To initialize from a trained prompt ({Initialization}), {nameof(InitialStateFile)} must be set.";
         if (!InferenceMode && Initialization is MultitaskInitialization.AverageOfTasks or MultitaskInitialization.OneTask && TaskCount != 1) yield return $"Start {Initialization} initializes a single task, but TaskCount was {TaskCount}.";
     }
 
-    /// <inheritdoc/>
     protected override PromptLayer Create(ModelTree model) => new MultitaskPromptLayer(model, this);
 }

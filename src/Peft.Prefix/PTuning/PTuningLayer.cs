@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>x ← [g(E); x] with E <c>[tokens, hidden]</c> and a network g. A loaded adapter holds g(E) itself.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>
@@ -14,20 +11,14 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt, ISavesCopies
 
     public PrefixTuningLayer(ModelTree model, PrefixTuningOptions options) : base(model, options.VirtualTokens!.Value)
     {
-        long count = options.VirtualTokens.Value;
         if (options.UseGating) Gates = [.. Enumerable.Range(0, Shape.PrefixedLayerCount).Select(Gate)];
         var (zero, size) = (options.InitWeights == "zero", options.TokenSize!.Value);
-        if (!options.Projection || options.InferenceMode)
-        {
-            embedding = Trainable("prompt_embeddings", options.InitialText is not null ? OfText(model, options) : zero ? Zeros(count, Width) : Normal(1, count, Width));
-            return;
-        }
-        embedding = Trainable("prompt_encoder.embedding.weight", Normal(1, count, size), saved: false);
+        var direct = !options.Projection || options.InferenceMode;
+        embedding = direct ? Trainable("prompt_embeddings", options.InitialText is not null ? OfText(model, options) : zero ? Zeros(PrefixCount, Width) : Normal(1, PrefixCount, Width))
+            : Trainable("prompt_encoder.embedding.weight", Normal(1, PrefixCount, size), saved: false);
+        if (direct) return;
         projection = new Perceptron((name, bound, shape) => Trainable(name, Uniform(bound, shape), saved: false), "prompt_encoder.transform", x => x.tanh(), size, options.EncoderSize!.Value, Width);
-        if (!zero) return;
-        using var _ = no_grad();
-        projection.Last.Weight.zero_();
-        projection.Last.Bias.zero_();
+        if (zero) projection.ZeroOutput();
     }
 
     public override IReadOnlyList<PrefixGate>? Gates { get; }

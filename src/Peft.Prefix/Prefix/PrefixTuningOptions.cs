@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Prefix;
-
 namespace Peft;
 
 /// <summary>
@@ -15,10 +12,10 @@ public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
     [JsonPropertyName("prefix_projection")] public bool Projection { get; init; }
 
     /// <summary>Width between the two layers; the size of a layer's keys if null.</summary>
-    [JsonPropertyName("encoder_hidden_size")] public int? EncoderSize { get; init; }
+    [JsonPropertyName("encoder_hidden_size"), AtLeast(1)] public int? EncoderSize { get; init; }
 
     /// <summary><c>zero</c> to initialize keys and values to 0; null for normally distributed values.</summary>
-    [JsonPropertyName("init_weights")] public string? InitWeights { get; init; }
+    [JsonPropertyName("init_weights"), OneOf("zero", null)] public string? InitWeights { get; init; }
 
     /// <summary>
     /// True to scale the prefix's keys and values in each layer by a learned gate: σ of a linear function of the attention's input, averaged over the sequence,
@@ -26,18 +23,11 @@ public sealed record PrefixTuningOptions() : KeyValueOptions("PREFIX_TUNING")
     /// </summary>
     [JsonPropertyName("use_gating"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] public bool UseGating { get; init; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
-    {
-        foreach (var error in base.Errors()) yield return error;
-        if (InitWeights is not (null or "zero")) yield return $"InitWeights must be \"zero\" or null, but was \"{InitWeights}\".";
-        if (EncoderSize < 1) yield return $"EncoderSize must be at least 1, but was {EncoderSize}.";
-        if (InitialText is not null && (Projection || InitWeights is not null)) yield return "InitialText initializes the keys and values directly: leave Projection and InitWeights out.";
-    }
+        => InitialText is null || !Projection && InitWeights is null ? base.Errors()
+            : base.Errors().Append("InitialText initializes the keys and values directly: leave Projection and InitWeights out.");
 
-    /// <inheritdoc/>
     protected override PromptOptions Sized(PromptShape shape) => base.Sized(shape) is PrefixTuningOptions own ? own with { EncoderSize = EncoderSize ?? own.TokenSize } : this;
 
-    /// <inheritdoc/>
     protected override PromptLayer Create(ModelTree model) => new PrefixTuningLayer(model, this);
 }

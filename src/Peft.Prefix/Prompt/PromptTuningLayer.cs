@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Prefix;
 
 /// <summary>x ← [P; x] with P <c>[tokens, hidden]</c>.</summary>

@@ -155,6 +155,21 @@ public sealed class RolloutTests : IDisposable
         Run("rest", null, Trainer.FindLastCheckpoint(Path.Combine(folder, "part"))).ShouldBe(whole);
     }
 
+    [Theory, InlineData(1e-4, StopReason.Callback), InlineData(1e4, StopReason.Completed)]
+    public void A_run_ends_when_the_policy_moves_too_far_from_its_reference(double bound, StopReason expected)
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var trainer = new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = 6, BatchSize = 4, LearningRate = 5e-2 })
+        {
+            Objective = new GrpoObjective(peft, Rollouts(), new GrpoOptions { Beta = 0.01 }), Callbacks = [new KlStop(bound)],
+        };
+        var result = trainer.Train();
+        result.StopReason.ShouldBe(expected);
+        if (expected == StopReason.Callback) result.Steps.ShouldBeInRange(2, 5);   // policy and reference are equal at first
+    }
+
     [Fact]
     public void A_checkpoint_without_the_completions_that_are_in_use_is_refused()
     {

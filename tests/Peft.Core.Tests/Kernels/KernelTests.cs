@@ -43,7 +43,7 @@ public class KernelTests
             return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).matmul(Wide(inputs[2])).transpose(1, 2).reshape(batch, length, heads * size);
         }
         var shape = new AttentionShape(heads, keyValueHeads, size, rotated, (float)(1 / Math.Sqrt(size)), window, causal);
-        ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
+        ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
     }
 
     [Fact]
@@ -53,9 +53,33 @@ public class KernelTests
         manual_seed(2);
         var (q, k, v) = (randn(1, 12, 2, 8), randn(1, 12, 2, 8), randn(1, 12, 2, 8));
         var shape = new AttentionShape(2, 2, 8, 0, 0.3f, null);
-        Tensor Part(int start, int length) => FusedAttention.Run(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null, null);
-        var packed = FusedAttention.Run(q, k, v, shape, [5, 7], null, null, null);
+        Tensor Part(int start, int length) => FusedAttention.Run(q.narrow(1, start, length), k.narrow(1, start, length), v.narrow(1, start, length), shape, null, null, null, null, null);
+        var packed = FusedAttention.Run(q, k, v, shape, [5, 7], null, null, null, null);
         packed.Difference(cat([Part(0, 5), Part(5, 7)], 1)).ShouldBe(0);
+    }
+
+    [Theory, InlineData(2, 2, 0, null, false), InlineData(4, 2, 8, null, false), InlineData(4, 1, 4, null, true), InlineData(2, 1, 8, 9, true)]
+    public void Packed_sequences_continue_a_shared_one(int heads, int keyValueHeads, int rotated, int? window, bool ownAngles)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(5);
+        // Sequences of 20, 7, 3, 18 and 1 positions; the second, third and last continue the first.
+        int[] lengths = [20, 7, 3, 18, 1], starts = [0, 20, 27, 30, 48], parents = [-1, 0, 0, -1, 0];
+        Tensor[] inputs = [.. new[] { heads, keyValueHeads, keyValueHeads }.Select(count => randn(1, 49, count, 8).requires_grad_())];
+        var shape = new AttentionShape(heads, keyValueHeads, 8, rotated, 0.3f, window);
+        var angles = randn(49, rotated / 2);
+        Tensor? Table(Tensor values) => rotated == 0 ? null : ownAngles ? values.unsqueeze(1).unsqueeze(0) : values.unsqueeze(1);
+        var (cosine, sine) = (Table(cat([angles, angles], 1).cos()), Table(cat([angles.sin().neg(), angles.sin()], 1)));
+        // A whole sequence alone, of which the own positions count.
+        Tensor Alone(int i)
+        {
+            Tensor Of(Tensor all, int dimension) => parents[i] < 0 ? all.narrow(dimension, starts[i], lengths[i]) : cat([all.narrow(dimension, 0, 20), all.narrow(dimension, starts[i], lengths[i])], dimension);
+            var length = lengths[i] + (parents[i] < 0 ? 0 : 20);
+            Tensor? Angles(Tensor? table) => table is null ? null : ownAngles ? Of(table, 1) : table.narrow(0, 0, length);
+            var output = FusedAttention.Run(Of(inputs[0], 1), Of(inputs[1], 1), Of(inputs[2], 1), shape, null, null, null, Angles(cosine), Angles(sine));
+            return output.narrow(1, length - lengths[i], lengths[i]);
+        }
+        ShouldAgree(inputs, () => cat([.. Enumerable.Range(0, 5).Select(Alone)], 1), () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, lengths, parents, null, cosine, sine));
     }
 
     [Fact]

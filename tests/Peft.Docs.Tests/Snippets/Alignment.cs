@@ -14,10 +14,8 @@ public class Alignment : InFolder
         var pairs = PreferenceDataset.FromFile("pairs.jsonl", tokenizer);                       // {"prompt": …, "chosen": …, "rejected": …}, texts or chats
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyLora(rank: 8);
-        var trainer = new Trainer(peft, pairs, new() { Epochs = 4, BatchSize = 4, LearningRate = 5e-3 })
-        {
-            Objective = new DpoObjective(peft, new() { Beta = 0.1 }),                           // the reference is the model without the adapter
-        };
+        var trainer = DpoTrainer.Create(peft, pairs, new() { Beta = 0.1 },                     // the reference is the model without the adapter
+            new() { Epochs = 4, BatchSize = 4, LearningRate = 5e-3 });
         trainer.Train(new Progress<TrainingProgress>(step => Console.WriteLine($"{step.Loss:F3}, margin {step.Metrics["rewards/margins"]:F3}")));
         peft.SaveAdapter("out/dpo");
         // end
@@ -36,11 +34,32 @@ public class Alignment : InFolder
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyLora(rank: 8);
         var happy = RewardFunction.Of("happy", completion => completion.Text!.Contains("happy", StringComparison.Ordinal) ? 1 : 0);
-        var trainer = new Trainer(peft, prompts, new() { MaxSteps = 3, BatchSize = 2, LearningRate = 5e-3 })
-        {
-            Objective = new GrpoObjective(peft, new RolloutOptions { Tokenizer = tokenizer, Rewards = [happy], MaxCompletionLength = 24 }, new() { Beta = 0.04 }),
-        };
+        var trainer = GrpoTrainer.Create(peft, prompts, new() { Tokenizer = tokenizer, Rewards = [happy], MaxCompletionLength = 24 }, new() { Beta = 0.04 },
+            new() { MaxSteps = 3, BatchSize = 2, LearningRate = 5e-3 });
         trainer.Train(new Progress<TrainingProgress>(step => Console.WriteLine($"reward {step.Metrics["reward"]:F2}, kl {step.Metrics["kl"]:F3}")));
         // end
+    }
+
+    [Fact]
+    public void A_reward_model_gives_the_rewards()
+    {
+        string[] animals = ["dog", "cat", "bird", "cow"];
+        File.WriteAllLines("pairs.jsonl", animals.Select(animal => $$"""{"prompt": "The {{animal}} was", "chosen": " very happy.", "rejected": " sad and cold."}"""));
+        // snippet: align-reward-model
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        using var scorer = SequenceClassifier.FromPretrained("models/stories260K", new LoadOptions { LabelCount = 1 });
+        using var scored = scorer.ApplyLora(rank: 8);
+        RewardTrainer.Create(scored, RewardDataset.FromFile("pairs.jsonl", tokenizer), training: new() { Epochs = 4, BatchSize = 4, LearningRate = 5e-3 }).Train();
+
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyLora(rank: 8);
+        using var values = ValueModel.Adapter(peft);                                            // another adapter of the same base
+        var prompts = PromptDataset.FromRows([new() { ["prompt"] = "The dog was" }, new() { ["prompt"] = "The cat was" }], tokenizer);
+        var rollouts = new RolloutOptions { Rewards = [RewardFunction.OfModel("model", scorer)], MaxCompletionLength = 24 };
+        PpoTrainer.Create(new(peft, values), prompts, rollouts, training: new() { MaxSteps = 3, BatchSize = 2, LearningRate = 5e-3 },
+            callbacks: [new KlStop(20, "objective/kl")]).Train();                               // ends when the policy has moved too far
+        // end
+        var pairs = RewardDataset.FromFile("pairs.jsonl", tokenizer);
+        new Trainer(scored, pairs) { Objective = new RewardObjective(scored), Evaluation = pairs }.Evaluate().Metrics["accuracy"].ShouldBe(1);
     }
 }

@@ -116,10 +116,13 @@ public class AdapterGenerationTests
             Greedy with { DoSample = true, Seed = 3, TopP = 0.9, MinP = 0.01, TypicalP = 0.95, EtaCutoff = 0.001, NumReturnSequences = 2 },
             Greedy with { NumBeams = 3, EndTokenIds = [4] },
         ];
+        var threads = get_num_threads();
+        set_num_threads(1);   // the counts are those of this thread
         Round();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         for (var i = 0; i < 10; i++) Round();
         DisposeScopeManager.Statistics.ThreadTotalLiveCount.ShouldBe(before);
+        set_num_threads(threads);
 
         void Round()
         {

@@ -5,9 +5,3 @@ namespace Peft.Models;
 /// <param name="Score">The sum of their scores.</param>
 /// <param name="From">Index of the beam that it extends.</param>
 internal sealed record Beam(IReadOnlyList<int> Tokens, float Score, int From);
-
-/// <summary>A candidate for the next token of a beam.</summary>
-/// <param name="From">Index of the beam.</param>
-/// <param name="Token">The next token.</param>
-/// <param name="Score">The sum of the beam's scores, including this token's.</param>
-internal readonly record struct BeamStep(int From, int Token, float Score);

@@ -5,38 +5,6 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A question, a context that contains its answer, and the correct answers.</summary>
-/// <param name="Question">The question.</param>
-/// <param name="Context">The context.</param>
-/// <param name="Answers">The correct answers, verbatim as in the context; empty if the question is unanswerable. Training uses the first one, evaluation all of them.</param>
-/// <param name="AnswerStart">Index of the first answer in the context; null for its first occurrence.</param>
-public sealed record QuestionAnsweringRow(string Question, string Context, IReadOnlyList<string> Answers, int? AnswerStart = null);
-
-/// <summary>Options of a <see cref="QuestionAnsweringDataset"/>.</summary>
-public sealed record QuestionAnsweringOptions
-{
-    /// <summary>Name of the field with the question. Default <c>question</c>.</summary>
-    public string QuestionField { get; init; } = "question";
-
-    /// <summary>Name of the field with the context. Default <c>context</c>.</summary>
-    public string ContextField { get; init; } = "context";
-
-    /// <summary>Name of the field with the answers: SQuAD's object with the lists <c>text</c> and <c>answer_start</c>, or a single answer as a string. Default <c>answers</c>.</summary>
-    public string AnswersField { get; init; } = "answers";
-
-    /// <summary>
-    /// Maximum number of tokens of question and context, special tokens included; null for the tokenizer's <see cref="Tokenizer.MaxLength"/>. Longer contexts are
-    /// split into windows.
-    /// </summary>
-    public int? MaxLength { get; init; }
-
-    /// <summary>Number of tokens that adjacent windows share. Default 128.</summary>
-    public int Stride { get; init; } = 128;
-
-    /// <summary>Maximum number of tokens of an answer in evaluation. Default 30.</summary>
-    public int MaxAnswerTokens { get; init; } = 30;
-}
-
 /// <summary>
 /// Questions with contexts that contain their answers, for training a <see cref="QuestionAnswerer"/>. A context that is too long is split into windows, one row each. For a window without the
 /// answer, and for an unanswerable question, the target is the first token.
@@ -178,10 +146,4 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
             };
         }
     }
-}
-
-internal static partial class QuestionLog
-{
-    [LoggerMessage(30, LogLevel.Information, "{Name}: {Questions} questions became {Windows} windows of at most {MaxLength} tokens.")]
-    public static partial void Windows(ILogger logger, string name, int questions, int windows, int maxLength);
 }

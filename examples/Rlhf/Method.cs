@@ -1,0 +1,4 @@
+namespace Rlhf;
+
+/// <summary>A method of reinforcement learning.</summary>
+internal enum Method { Ppo, Grpo }

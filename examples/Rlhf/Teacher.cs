@@ -1,0 +1,4 @@
+namespace Rlhf;
+
+/// <summary>Who gives the rewards.</summary>
+internal enum Teacher { Judge, RewardModel }

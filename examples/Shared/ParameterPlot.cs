@@ -1,0 +1,29 @@
+using System.Globalization;
+
+namespace Examples;
+
+/// <summary>A plot of results by the number of trainable parameters, on a logarithmic axis.</summary>
+internal static class ParameterPlot
+{
+    /// <summary>Draws the plot; the caller saves and disposes it.</summary>
+    /// <param name="results">A name, the number of trainable parameters and the result of each method.</param>
+    /// <param name="result">What the results are.</param>
+    /// <param name="least">Exponent of the left end of the axis, to the base 10.</param>
+    /// <param name="most">Exponent of its right end.</param>
+    public static ScottPlot.Plot Of(IEnumerable<(string Name, long Trainable, double Result)> results, string result, int least, int most)
+    {
+        var plot = new ScottPlot.Plot();
+        foreach (var (name, trainable, value) in results)
+        {
+            var x = Math.Log10(trainable);
+            plot.Add.Marker(x, value, ScottPlot.MarkerShape.FilledCircle, 9);
+            var label = plot.Add.Text(name, x, value);
+            (label.OffsetX, label.OffsetY) = (7, -7);
+        }
+        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(least, most - least + 1).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
+        plot.XLabel("trainable parameters");
+        plot.YLabel(result);
+        plot.Axes.SetLimitsX(least, most);
+        return plot;
+    }
+}

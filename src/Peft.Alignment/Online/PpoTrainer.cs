@@ -1,0 +1,21 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Peft;
+
+/// <summary>Trainers for proximal policy optimization.</summary>
+public static class PpoTrainer
+{
+    /// <summary>A trainer that raises the rewards of a model's own completions: <c>PpoTrainer.Create(new(model, values), prompts, new() { Rewards = [reward], Tokenizer = tokenizer }).Train()</c> with <c>values = ValueModel.Adapter(model)</c>.</summary>
+    /// <param name="models">The policy, a <see cref="Models.CausalLM"/> with an adapter, and the model of its values. The caller keeps ownership.</param>
+    /// <param name="prompts">The prompts to complete: a <see cref="PromptDataset"/>.</param>
+    /// <param name="rollouts">How completions are generated and scored.</param>
+    /// <param name="options">Settings of the objective; the defaults if null.</param>
+    /// <param name="training">Settings of the run; the defaults if null, with the learning rate that suits the adapter. The batch size counts prompts.</param>
+    /// <param name="reference">The reference; the policy without its adapters if null.</param>
+    /// <param name="callbacks">Callbacks, such as a <see cref="KlStop"/>; null for none.</param>
+    /// <param name="logger">Logger of the run.</param>
+    /// <exception cref="AdapterOptionsException">The policy is no <see cref="Models.CausalLM"/>.</exception>
+    public static Trainer Create(ActorCritic models, TrainingDataset prompts, RolloutOptions rollouts, PpoOptions? options = null, TrainingOptions? training = null, Reference? reference = null, IReadOnlyList<ITrainerCallback>? callbacks = null, ILogger? logger = null)
+        => new(models, prompts, training) { Objective = new PpoObjective(models, rollouts, options, reference), Callbacks = callbacks ?? [], Logger = logger ?? NullLogger.Instance };
+}

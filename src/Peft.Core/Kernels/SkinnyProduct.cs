@@ -1,0 +1,164 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>
+/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32 and without gradients. W is read once, in the order in which it is stored. BLAS would first copy all of it into another layout,
+/// which costs more than the product with so few rows.
+/// </summary>
+internal static unsafe class SkinnyProduct
+{
+    private const int MostRows = 32;
+    private const int Share = 48;             // outputs per share of a thread: whole tiles of both kernels
+    private const long Worthwhile = 1 << 18;  // number of multiplications below which a second thread does not pay off
+
+    /// <summary>True if the kernel supports such tensors.</summary>
+    /// <param name="input"><c>[…, inputs]</c></param>
+    /// <param name="weight"><c>[outputs, inputs]</c>, stored by rows or by columns.</param>
+    /// <param name="bias"><c>[outputs]</c>, or null.</param>
+    /// <param name="inputs">Length of an input.</param>
+    public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
+        => !is_grad_enabled() && inputs % 8 == 0 && input.numel() is var count && count > inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+           && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
+
+    private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
+
+    /// <returns><c>[…, outputs]</c></returns>
+    public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, int inputs)
+    {
+        var (rows, outputs, byColumns) = ((int)(input.numel() / inputs), (int)weight.size(0), !weight.is_contiguous());
+        var shape = input.shape;
+        shape[^1] = outputs;
+        var result = empty(shape, ScalarType.Float32);
+        using var stored = byColumns ? weight.t() : weight.alias();
+        fixed (float* xs = input.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
+        {
+            var (x, w, y, b) = ((nint)xs, (nint)ws, (nint)ys, (nint)bs);
+            void Outputs(int first, int count)
+            {
+                if (byColumns) Columns((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
+                else Rows((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
+            }
+            if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
+            else TensorMemory.InShares((outputs + Share - 1) / Share, (_, start, count) => Outputs(start * Share, Math.Min(count * Share, outputs - start * Share)));
+        }
+        return result;
+    }
+
+    // Tiles of four inputs and three rows of W: twelve independent sums hide the latency. Missing ones repeat the last, and are not stored.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
+    {
+        for (var n = first; n < first + count; n += 3)
+        {
+            var wide = Math.Min(3, first + count - n);
+            float* w0 = w + (nint)n * inputs, w1 = wide > 1 ? w0 + inputs : w0, w2 = wide > 2 ? w1 + inputs : w1;
+            float b0 = b == null ? 0 : b[n], b1 = b == null || wide < 2 ? 0 : b[n + 1], b2 = b == null || wide < 3 ? 0 : b[n + 2];
+            for (var row = 0; row < rows; row += 4)
+            {
+                var high = Math.Min(4, rows - row);
+                float* x0 = x + (nint)row * inputs, x1 = high > 1 ? x0 + inputs : x0, x2 = high > 2 ? x1 + inputs : x1, x3 = high > 3 ? x2 + inputs : x2;
+                Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
+                Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
+                for (var k = 0; k < inputs; k += 8)
+                {
+                    Vector256<float> u = Vector256.Load(w0 + k), v = Vector256.Load(w1 + k), t = Vector256.Load(w2 + k);
+                    var one = Vector256.Load(x0 + k);
+                    s00 = Vector256.FusedMultiplyAdd(one, u, s00);
+                    s01 = Vector256.FusedMultiplyAdd(one, v, s01);
+                    s02 = Vector256.FusedMultiplyAdd(one, t, s02);
+                    one = Vector256.Load(x1 + k);
+                    s10 = Vector256.FusedMultiplyAdd(one, u, s10);
+                    s11 = Vector256.FusedMultiplyAdd(one, v, s11);
+                    s12 = Vector256.FusedMultiplyAdd(one, t, s12);
+                    one = Vector256.Load(x2 + k);
+                    s20 = Vector256.FusedMultiplyAdd(one, u, s20);
+                    s21 = Vector256.FusedMultiplyAdd(one, v, s21);
+                    s22 = Vector256.FusedMultiplyAdd(one, t, s22);
+                    one = Vector256.Load(x3 + k);
+                    s30 = Vector256.FusedMultiplyAdd(one, u, s30);
+                    s31 = Vector256.FusedMultiplyAdd(one, v, s31);
+                    s32 = Vector256.FusedMultiplyAdd(one, t, s32);
+                }
+                var to = y + (nint)row * outputs + n;
+                Store(s00, s01, s02, b0, b1, b2, to, wide);
+                if (high > 1) Store(s10, s11, s12, b0, b1, b2, to + outputs, wide);
+                if (high > 2) Store(s20, s21, s22, b0, b1, b2, to + 2 * (nint)outputs, wide);
+                if (high > 3) Store(s30, s31, s32, b0, b1, b2, to + 3 * (nint)outputs, wide);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector256<float> s0, Vector256<float> s1, Vector256<float> s2, float b0, float b1, float b2, float* y, int wide)
+    {
+        y[0] = Vector256.Sum(s0) + b0;
+        if (wide > 1) y[1] = Vector256.Sum(s1) + b1;
+        if (wide > 2) y[2] = Vector256.Sum(s2) + b2;
+    }
+
+    private const int Depth = 16;   // rows of Wᵀ read at a time; the outputs gather in the nearer caches
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Columns(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            var to = new Span<float>(y + (nint)row * outputs + first, count);
+            if (b == null) to.Clear();
+            else new ReadOnlySpan<float>(b + first, count).CopyTo(to);
+        }
+        for (var k = 0; k < inputs; k += Depth)
+        {
+            var deep = Math.Min(Depth, inputs - k);
+            var from = w + (nint)k * outputs + first;
+            var n = 0;
+            for (; n + 16 <= count; n += 16)
+                for (var row = 0; row < rows; row += 4)
+                    Tile(x + (nint)row * inputs + k, inputs, from + n, outputs, y + (nint)row * outputs + first + n, deep, Math.Min(4, rows - row));
+            for (; n < count; n++)
+                for (var row = 0; row < rows; row++)
+                {
+                    float* one = x + (nint)row * inputs + k, to = y + (nint)row * outputs + first + n;
+                    for (var i = 0; i < deep; i++) *to += one[i] * from[(nint)i * outputs + n];
+                }
+        }
+    }
+
+    // Four inputs and sixteen outputs. Missing inputs repeat the last, whose sums are stored last.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile(float* x, nint inputs, float* w, nint outputs, float* y, int deep, int high)
+    {
+        float* x1 = high > 1 ? x + inputs : x, x2 = high > 2 ? x1 + inputs : x1, x3 = high > 3 ? x2 + inputs : x2;
+        float* y1 = high > 1 ? y + outputs : y, y2 = high > 2 ? y1 + outputs : y1, y3 = high > 3 ? y2 + outputs : y2;
+        Vector256<float> a0 = Vector256.Load(y), b0 = Vector256.Load(y + 8), a1 = Vector256.Load(y1), b1 = Vector256.Load(y1 + 8);
+        Vector256<float> a2 = Vector256.Load(y2), b2 = Vector256.Load(y2 + 8), a3 = Vector256.Load(y3), b3 = Vector256.Load(y3 + 8);
+        for (var i = 0; i < deep; i++, w += outputs)
+        {
+            Vector256<float> u = Vector256.Load(w), v = Vector256.Load(w + 8);
+            var one = Vector256.Create(x[i]);
+            a0 = Vector256.FusedMultiplyAdd(one, u, a0);
+            b0 = Vector256.FusedMultiplyAdd(one, v, b0);
+            one = Vector256.Create(x1[i]);
+            a1 = Vector256.FusedMultiplyAdd(one, u, a1);
+            b1 = Vector256.FusedMultiplyAdd(one, v, b1);
+            one = Vector256.Create(x2[i]);
+            a2 = Vector256.FusedMultiplyAdd(one, u, a2);
+            b2 = Vector256.FusedMultiplyAdd(one, v, b2);
+            one = Vector256.Create(x3[i]);
+            a3 = Vector256.FusedMultiplyAdd(one, u, a3);
+            b3 = Vector256.FusedMultiplyAdd(one, v, b3);
+        }
+        a0.Store(y);
+        b0.Store(y + 8);
+        a1.Store(y1);
+        b1.Store(y1 + 8);
+        a2.Store(y2);
+        b2.Store(y2 + 8);
+        a3.Store(y3);
+        b3.Store(y3 + 8);
+    }
+}

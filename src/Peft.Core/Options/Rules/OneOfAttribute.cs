@@ -1,0 +1,13 @@
+namespace Peft;
+
+/// <summary>The option is one of a few texts.</summary>
+/// <param name="values">The texts; null among them where the option may be null, for the error to say so.</param>
+public sealed class OneOfAttribute(params string?[] values) : OptionRuleAttribute
+{
+    /// <summary>The texts.</summary>
+    public IReadOnlyList<string?> Values { get; } = values ?? throw new ArgumentNullException(nameof(values));
+
+    protected override string Requirement => $"be {Choice.Of([.. Values.Select(value => value is null ? "null" : $"'{value}'")])}";
+
+    protected override bool Allows(object value) => value is string text && Values.Contains(text);
+}

@@ -1,0 +1,15 @@
+namespace Peft;
+
+/// <summary>Initialization of HiRA's factors.</summary>
+[TypeConverter(typeof(EnumNames<HiraInitialization>))]
+public enum HiraInitialization
+{
+    /// <summary>A Kaiming-uniform, B zero: the adapter starts as the identity.</summary>
+    [JsonStringEnumMemberName("true")] Default,
+
+    /// <summary>Both random, for tests.</summary>
+    [JsonStringEnumMemberName("false")] Random,
+
+    /// <summary>A normally distributed with standard deviation 1/r, B zero.</summary>
+    [JsonStringEnumMemberName("gaussian")] Gaussian,
+}

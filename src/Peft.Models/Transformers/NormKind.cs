@@ -1,0 +1,11 @@
+namespace Peft.Models;
+
+/// <summary>Kinds of norms.</summary>
+public enum NormKind
+{
+    /// <summary>RMS norm: divides by the root mean square, without a bias.</summary>
+    RmsNormKernel,
+
+    /// <summary>Layer norm: uses mean and variance, with a bias.</summary>
+    Layer,
+}

@@ -1,0 +1,45 @@
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Core.Tests.Kernels;
+
+public class SkinnyProductTests
+{
+    [Theory]
+    [InlineData(2, 8, 1), InlineData(3, 16, 2), InlineData(4, 64, 172), InlineData(5, 24, 50), InlineData(7, 48, 33), InlineData(8, 768, 97), InlineData(31, 72, 512), InlineData(32, 40, 48)]
+    [InlineData(6, 512, 259)]
+    public void The_product_equals_that_in_float64(int rows, int inputs, int outputs)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        manual_seed(rows);
+        var input = randn(rows, 1, inputs);
+        foreach (var bias in new[] { null, randn(outputs) })
+            foreach (var weight in new[] { randn(outputs, inputs), randn(inputs, outputs).t() })
+            {
+                SkinnyProduct.Supports(input, weight, bias, inputs).ShouldBeTrue();
+                var product = SkinnyProduct.Run(input, weight, bias, inputs);
+                product.shape.ShouldBe([rows, 1, outputs]);
+                var expected = nn.functional.linear(input.to_type(ScalarType.Float64), weight.to_type(ScalarType.Float64), bias?.to_type(ScalarType.Float64));
+                product.to_type(ScalarType.Float64).Difference(expected).ShouldBeLessThan(1e-6 * inputs);
+                SkinnyProduct.Run(input, weight, bias, inputs).Difference(product).ShouldBe(0);
+            }
+    }
+
+    [Fact]
+    public void Other_products_are_left_to_torch()
+    {
+        using var scope = NewDisposeScope();
+        var (input, weight) = (randn(4, 16), randn(12, 16));
+        SkinnyProduct.Supports(input, weight, null, 16).ShouldBeFalse("gradients may be needed");
+        using var _ = no_grad();
+        SkinnyProduct.Supports(input, weight, null, 16).ShouldBeTrue();
+        SkinnyProduct.Supports(randn(1, 16), weight, null, 16).ShouldBeFalse("a single row has its own kernel");
+        SkinnyProduct.Supports(randn(33, 16), weight, null, 16).ShouldBeFalse("many rows");
+        SkinnyProduct.Supports(randn(16, 4).t(), weight, null, 16).ShouldBeFalse("input is not contiguous");
+        SkinnyProduct.Supports(input, randn(12, 32).narrow(1, 0, 16), null, 16).ShouldBeFalse("weight has gaps");
+        SkinnyProduct.Supports(input, randn(12, 12), null, 12).ShouldBeFalse("the sizes differ");
+        SkinnyProduct.Supports(input.to_type(ScalarType.BFloat16), weight.to_type(ScalarType.BFloat16), null, 16).ShouldBeFalse("bfloat16");
+        SkinnyProduct.Supports(randn(4, 12), randn(12, 12), null, 12).ShouldBeFalse("no multiple of the vectors' width");
+    }
+}
