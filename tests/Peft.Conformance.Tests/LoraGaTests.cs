@@ -33,7 +33,7 @@ public sealed class LoraGaTests : IDisposable
         foreach (var key in expected.Keys.Where(key => key.StartsWith("init.", StringComparison.Ordinal) && key.Contains("lora_A", StringComparison.Ordinal)).Select(key => key["init.".Length..]))
         {
             var other = key.Replace("lora_A", "lora_B", StringComparison.Ordinal);
-            var (a, b, theirA, theirB) = (tensors[key], tensors[other], expected.Read("init." + key), expected.Read("init." + other));
+            var (a, b, theirA, theirB) = ((Tensor)tensors[key], (Tensor)tensors[other], expected.Read("init." + key), expected.Read("init." + other));
             var (signA, signB) = (a.mul(theirA).sum(dim: 1).sign(), b.mul(theirB).sum(dim: 0).sign());
             if (name.EndsWith("weight_svd", StringComparison.Ordinal))
             {
