@@ -153,6 +153,31 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         storage = values;
     }
 
+    /// <summary>Holds the weight as a parameter again, with given values. No effect on its adapters.</summary>
+    internal void Unstore(Tensor values)
+    {
+        var parameter = Owned(values.detach().contiguous());
+        parameter.requires_grad = false;
+        (weight, var released) = (parameter, storage!);
+        ModuleInternals.Parameters(this)["weight"] = parameter;
+        storage = null;
+        released.Release();
+    }
+
+    /// <summary>True if the module's own weight is no parameter.</summary>
+    internal bool IsStored => tiedTo is null && storage is not null;
+
+    /// <summary>True if the module was disposed.</summary>
+    internal bool IsDisposed { get; private set; }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && !IsDisposed && tiedTo is null) storage?.Release();
+        IsDisposed |= disposing;
+        base.Dispose(disposing);
+    }
+
     private Parameter Register(string name, Parameter old, Tensor value)
     {
         var parameter = new Parameter(value, old.requires_grad);
