@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Peft.Hub;
 using Peft.Modules;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -260,6 +261,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithTask(options);
+        options = options with { StoredBits = QuantizedLoading.StoredBits(config, options) };
         return Load(Create(config, options, create), source, options);
     }
 
@@ -270,6 +272,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         config = config.Within(options.Limits).WithTask(options);
         var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
+        if (options.Quantization is { } quantization) model.Quantize(quantization);
         model.eval();
         return model;
     }
@@ -307,7 +310,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         try
         {
             model.NameOrPath = source.Name;
-            model.InitializedParameters = WeightLoader.Load(model, source.Folder);
+            model.InitializedParameters = WeightLoader.Load(model, source.Folder, options);
             if (model.InitializedParameters.Count > 0)
             {
                 var fresh = model.InitializedParameters.ToHashSet(StringComparer.Ordinal);

@@ -134,6 +134,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         if (bias is not null && newBias is not null) bias = Register("bias", bias, newBias);
     }
 
+    /// <summary>Replaces the module's bias by a tensor of any shape.</summary>
+    internal void ReplaceBias(Tensor newBias) => bias = Register("bias", bias!, newBias);
+
     /// <summary>Holds the weight in another form than a parameter. The parameter is disposed, and the module no longer has it.</summary>
     /// <exception cref="ArgumentException">The stored weight has another shape.</exception>
     /// <exception cref="PeftException">The weight is that of another module (<see cref="TieWeight"/>), or adapters are attached.</exception>
