@@ -32,6 +32,12 @@ public static class ModelQuantization
         return model;
     }
 
+    /// <summary>Quantizes the float weights that there still are.</summary>
+    internal static void QuantizeRest(nn.Module model, QuantizationOptions options)
+    {
+        foreach (var (_, module) in Choose(model, options, required: false)) Store(module, options);
+    }
+
     /// <summary>Gives every quantized module its values as a float parameter again. The values stay those of the quantized weights.</summary>
     /// <param name="model">The model.</param>
     /// <returns>The model.</returns>
@@ -88,13 +94,14 @@ public static class ModelQuantization
         module.Store(new QuantizedStorage(options.Quantize(matrix), transposed, values.dtype));
     }
 
-    private static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, QuantizationOptions options)
+    private static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, QuantizationOptions options, bool required = true)
     {
         var embeddings = model.named_modules().Select(pair => pair.module).OfType<Embedding>().Select(embedding => embedding.Storage.Identity).ToHashSet(ReferenceEqualityComparer.Instance);
         List<(string, AdaptableModule)> chosen = [.. model.named_modules().Where(pair => IsQuantizable(model, pair.name, pair.module, options))
             .Select(pair => (pair.name, Module: (AdaptableModule)pair.module)).Where(pair => pair.Module.Storage.Parameter is not null && !embeddings.Contains(pair.Module.Storage.Identity))
             .DistinctBy(pair => pair.Module.Storage.Identity, ReferenceEqualityComparer.Instance)];
         if (chosen.Count > 0) return chosen;
+        if (!required) return [];
         var others = model.named_modules().Count(pair => pair.module is TorchSharp.Modules.Linear);
         throw new QuantizationException($"This {model.GetType().Name} has no weight to quantize{(others > 0 ? $": its {others} linear modules are TorchSharp's, which hold float weights only. Use {typeof(Linear).FullName} in their place" : " that is not skipped or quantized already")}.");
     }

@@ -5,20 +5,6 @@ namespace Peft.Quantization;
 /// <summary>Operations that the kinds share.</summary>
 internal static class Values
 {
-    // Temporary tensors of a dequantization stay in the cache of a processor, or at least small, whatever the size of the matrix.
-    private const long AtOnce = 1 << 18;
-
-    /// <summary>Calls <paramref name="use"/> with spans of whole units that together cover <paramref name="count"/> elements, in a dispose scope each.</summary>
-    public static void InParts(long count, long unit, Action<long, long> use)
-    {
-        var most = Math.Max(1, AtOnce / unit) * unit;
-        for (long start = 0; start < count; start += most)
-        {
-            using var scope = NewDisposeScope();
-            use(start, Math.Min(most, count - start));
-        }
-    }
-
     /// <summary>A tensor in a dtype; the given one is disposed if it is converted.</summary>
     public static Tensor As(Tensor values, ScalarType type)
     {
@@ -54,9 +40,6 @@ internal static class Values
         if (tensor.is_floating_point() && !IsFinite(tensor)) throw new QuantizationException($"{name} holds values that are not finite.");
         return tensor;
     }
-
-    /// <summary>ceil(count / size).</summary>
-    public static long Parts(long count, long size) => count / size + (count % size == 0 ? 0 : 1);
 
     /// <summary>The group of each of <paramref name="count"/> elements in groups of one size.</summary>
     public static Tensor Groups(long count, long size, Device device) => Indices(Enumerable.Range(0, checked((int)count)).Select(each => each / size), device);

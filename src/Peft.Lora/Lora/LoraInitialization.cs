@@ -41,6 +41,9 @@ public sealed record LoraInitialization
     /// </summary>
     public static LoraInitialization Corda { get; } = new("corda");
 
+    /// <summary>LoftQ: what quantization takes from the weight (Li et al. 2023, arXiv:2310.08659), computed by <c>ApplyLoftQ</c> or <c>InitializeLoftQ</c>.</summary>
+    public static LoraInitialization Loftq { get; } = new("loftq");
+
     /// <summary>PiSSA by a randomized SVD with the given number of power iterations: an approximation that is much faster for large weights.</summary>
     public static LoraInitialization PissaByIterations(int iterations) => new($"pissa_niter_{iterations}");
 
@@ -51,7 +54,7 @@ public sealed record LoraInitialization
     internal bool ReplacesBase => this == Pissa || this == Olora || this == Corda || Iterations is not null;
 
     internal bool IsKnown => Iterations is not null || this == Default || this == Random || this == Gaussian || this == Orthogonal
-                             || this == Pissa || this == Olora || this == Eva || this == Corda;
+                             || this == Pissa || this == Olora || this == Eva || this == Corda || this == Loftq;
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -74,7 +74,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     /// </summary>
     [JsonPropertyName("layer_replication")] public IReadOnlyList<LayerRange>? LayerReplication { get; init; }
 
-    // Further fields that Hugging Face PEFT writes, so that its readers find every field. EVA's and CorDA's settings are preserved as they are.
+    // Further fields that Hugging Face PEFT writes, so that its readers find every field. The settings of EVA, CorDA and LoftQ are preserved as they are.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
     [JsonInclude, JsonPropertyName("loftq_config")] internal JsonNode? LoftqConfig { get; init; } = new JsonObject();
@@ -99,7 +99,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     {
         foreach (var error in base.Errors()) yield return error;
         foreach (var error in NumberErrors(Rank, Dropout, RankPattern, Alpha)) yield return error;
-        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva and corda.";
+        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda and loftq.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? [])) yield return error;
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
         if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
@@ -112,7 +112,6 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
             ("arrow_config", ArrowConfig), ("lora_ga_config", LoraGaConfig), ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
-            ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
             if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
     }

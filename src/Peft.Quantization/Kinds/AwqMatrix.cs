@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -27,7 +28,7 @@ public sealed class AwqMatrix : GroupedMatrix
         using var scope = NewDisposeScope();
         var (scales, zeros) = (Scales.to_type(ScalarType.Float32), Unpack(Zeros));
         var values = empty(Columns, Rows, ScalarType.Float32, Device);
-        Values.InParts(Columns * Rows, GroupSize * Rows, (start, length) =>
+        TensorParts.ForEach(Columns * Rows, GroupSize * Rows, (start, length) =>
         {
             var (first, count) = (start / Rows, length / Rows);
             var (group, groups) = (first / GroupSize, count / GroupSize);

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -19,7 +20,7 @@ public sealed class Float8Matrix : QuantizedMatrix
     internal static Float8Matrix Of(Tensor values, long tileRows, long tileColumns)
     {
         var wide = values.to_type(ScalarType.Float32);
-        var (down, across) = (Values.Parts(wide.shape[0], tileRows), Values.Parts(wide.shape[1], tileColumns));
+        var (down, across) = (TensorParts.Count(wide.shape[0], tileRows), TensorParts.Count(wide.shape[1], tileColumns));
         // Zeros fill the last tiles.
         var padded = nn.functional.pad(wide, [0, across * tileColumns - wide.shape[1], 0, down * tileRows - wide.shape[0]]);
         var scales = padded.view(down, tileRows, across, tileColumns).abs().amax([1, 3]).div_(Constant(Float8.Largest));
@@ -38,7 +39,7 @@ public sealed class Float8Matrix : QuantizedMatrix
         if (codes.dim() != 2) throw new QuantizationException($"{path}.weight is [{string.Join(", ", codes.shape)}], but must be a matrix.");
         var (rows, columns) = tile ?? (scales.numel() == 1 ? codes.shape[0] : 1, codes.shape[1]);
         if (rows < 1 || columns < 1) throw new QuantizationException($"{path}: a tile of {rows} × {columns} has no values.");
-        long[] wanted = [Values.Parts(codes.shape[0], rows), Values.Parts(codes.shape[1], columns)];
+        long[] wanted = [TensorParts.Count(codes.shape[0], rows), TensorParts.Count(codes.shape[1], columns)];
         if (scales.numel() != wanted[0] * wanted[1] || (scales.numel() > 1 && !scales.shape.SequenceEqual(wanted)))
             throw new QuantizationException($"{path} has scales [{string.Join(", ", scales.shape)}], but a weight [{string.Join(", ", codes.shape)}] in tiles of {rows} × {columns} has [{string.Join(", ", wanted)}].");
         if (!Values.IsFinite(scales)) throw new QuantizationException($"{path} has scales that are not finite.");

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using System.Text;
 using System.Text.Json;
 using static TorchSharp.torch;
@@ -42,10 +43,10 @@ public sealed class FourBitMatrix : QuantizedMatrix
     {
         var flat = values.contiguous().view(-1);
         var scales = ScaledBlocks.Largest(flat, options.BlockSize);
-        var codes = empty(Values.Parts(flat.numel(), 2), ScalarType.Byte, flat.device);
-        Values.InParts(flat.numel(), options.BlockSize, (start, length) =>
+        var codes = empty(TensorParts.Count(flat.numel(), 2), ScalarType.Byte, flat.device);
+        TensorParts.ForEach(flat.numel(), options.BlockSize, (start, length) =>
         {
-            var scaled = ScaledBlocks.Divide(flat.narrow(0, start, length), scales.narrow(0, start / options.BlockSize, Values.Parts(length, options.BlockSize)), options.BlockSize);
+            var scaled = ScaledBlocks.Divide(flat.narrow(0, start, length), scales.narrow(0, start / options.BlockSize, TensorParts.Count(length, options.BlockSize)), options.BlockSize);
             var each = options.Code.Encode(scaled);
             if (length % 2 != 0) each = cat([each, zeros(1, ScalarType.Byte, flat.device)]);
             var pairs = each.view(-1, 2);
@@ -64,11 +65,11 @@ public sealed class FourBitMatrix : QuantizedMatrix
         var own = Scales();
         // A byte has 256 pairs of values.
         var pairs = stack([table.repeat_interleave(16), table.repeat(16)], 1);
-        Values.InParts(count, Math.Max(BlockSize, 2), (start, length) =>
+        TensorParts.ForEach(count, Math.Max(BlockSize, 2), (start, length) =>
         {
-            var bytes = codes.narrow(0, start / 2, Values.Parts(length, 2)).to_type(ScalarType.Int32);
+            var bytes = codes.narrow(0, start / 2, TensorParts.Count(length, 2)).to_type(ScalarType.Int32);
             var found = pairs.index_select(0, bytes).view(-1).narrow(0, 0, length);
-            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, own.narrow(0, start / BlockSize, Values.Parts(length, BlockSize)), BlockSize));
+            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, own.narrow(0, start / BlockSize, TensorParts.Count(length, BlockSize)), BlockSize));
         });
         return values.view(Rows, Columns).MoveToOuterDisposeScope();
     }
@@ -130,9 +131,9 @@ public sealed class FourBitMatrix : QuantizedMatrix
         if (shape.Length == 0 || Array.Exists(shape, size => size < 1)) throw state["shape"].Wrong("the sizes of a weight");
         var count = Int128.One;
         foreach (var size in shape) count = count > long.MaxValue ? count : count * size;
-        if (count > long.MaxValue || Values.Parts((long)count, 2) != bytes.numel())
+        if (count > long.MaxValue || TensorParts.Count((long)count, 2) != bytes.numel())
             throw new QuantizationException($"{path}.weight has {bytes.numel()} bytes, but [{string.Join(", ", shape)}] values of four bits take another number: the file is damaged.");
-        var blocks = Values.Parts((long)count, blockSize);
+        var blocks = TensorParts.Count((long)count, blockSize);
         var table = Values.Expect(read("weight.quant_map"), $"{path}.weight.quant_map", ScalarType.Float32, 16);
         if (state["nested_blocksize"].IsNull)
         {
@@ -144,7 +145,7 @@ public sealed class FourBitMatrix : QuantizedMatrix
         var offset = state["nested_offset"].AsDouble();
         if (!float.IsFinite((float)offset)) throw state["nested_offset"].Wrong("a finite number");
         var nested = new Nested(
-            Values.Expect(read("weight.nested_absmax"), $"{path}.weight.nested_absmax", ScalarType.Float32, Values.Parts(blocks, nestedSize)),
+            Values.Expect(read("weight.nested_absmax"), $"{path}.weight.nested_absmax", ScalarType.Float32, TensorParts.Count(blocks, nestedSize)),
             Values.Expect(read("weight.nested_quant_map"), $"{path}.weight.nested_quant_map", ScalarType.Float32, 256), (float)offset, nestedSize);
         return new(code, shape, type, blockSize, bytes, Values.Expect(read("weight.absmax"), $"{path}.weight.absmax", ScalarType.Byte, blocks), table, nested);
     }

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -25,7 +26,7 @@ public sealed class GptqMatrix : GroupedMatrix
     internal static GptqMatrix Read(string path, long rows, long columns, Func<string, Tensor?> read, int bits, int groupSize, int zeroOffset)
     {
         if (rows * bits % 32 != 0 || columns * bits % 32 != 0) throw new QuantizationException($"{path} is [{rows}, {columns}], which {bits} bits do not pack into whole words.");
-        var count = Values.Parts(columns, groupSize);
+        var count = TensorParts.Count(columns, groupSize);
         var held = Require(path, read, [columns * bits / 32, rows], [count, rows * bits / 32], [count, rows]);
         var groups = read("g_idx");
         if (groups is null) groups = Values.Groups(columns, groupSize, held.Words.device).to_type(ScalarType.Int32);
@@ -42,7 +43,7 @@ public sealed class GptqMatrix : GroupedMatrix
         var zeros = PackedBits.Unpack(Zeros.t(), Bits).t().add(Constant(zeroOffset), One);
         var values = empty(Columns, Rows, ScalarType.Float32, Device);
         // 32 inputs at a time begin with a new word, whatever the number of bits.
-        Values.InParts(Columns * Rows, 32 * Rows, (start, length) =>
+        TensorParts.ForEach(Columns * Rows, 32 * Rows, (start, length) =>
         {
             var (first, count) = (start / Rows, length / Rows);
             var group = groups.narrow(0, first, count);

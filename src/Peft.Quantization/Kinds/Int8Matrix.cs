@@ -5,6 +5,9 @@ namespace Peft.Quantization;
 /// <summary>LLM.int8: whole numbers of 8 bits, times a scale per row / 127, in the format of bitsandbytes.</summary>
 public sealed class Int8Matrix : QuantizedMatrix
 {
+    // 1/127 in the digits of bitsandbytes' kernels.
+    private const double Step = 7.874015718698502e-3;
+
     private readonly Tensor codes, scales;
 
     private Int8Matrix(Tensor codes, Tensor scales, double? inputThreshold) : base(codes.shape[0], codes.shape[1])
@@ -40,7 +43,7 @@ public sealed class Int8Matrix : QuantizedMatrix
     public override Tensor Dequantize()
     {
         using var scope = NewDisposeScope();
-        return codes.to_type(ScalarType.Float32).mul_(scales.unsqueeze(1)).div_(Constant(127)).MoveToOuterDisposeScope();
+        return codes.to_type(ScalarType.Float32).mul_(scales.unsqueeze(1)).mul_(Constant(Step)).MoveToOuterDisposeScope();
     }
 
     /// <summary>x·Wᵀ with inputs <c>[…, in]</c> rounded to 8 bits by row, but for columns with a value from the threshold on. Without gradients.</summary>
@@ -48,15 +51,16 @@ public sealed class Int8Matrix : QuantizedMatrix
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var rows = input.to_type(ScalarType.Float16).to_type(ScalarType.Float32).reshape(-1, Columns);
+        var given = input.to_type(ScalarType.Float32).reshape(-1, Columns);
+        var rows = given.to_type(ScalarType.Float16).to_type(ScalarType.Float32);
         var outliers = InputThreshold is > 0 and var limit ? rows.abs().ge(Constant(limit)) : null;
         var columns = outliers?.any(0).nonzero().squeeze(1);
         var (rounded, scale) = Rounded(outliers is null ? rows : rows.masked_fill(outliers, Constant(0)));
         var left = rounded.to_type(ScalarType.Float32);
         if (columns is { } && columns.numel() > 0) left = left.index_fill(1, columns, Constant(0));
-        var product = nn.functional.linear(left, codes.to_type(ScalarType.Float32)).mul_(scale.unsqueeze(1).mul(scales)).div_(Constant(127.0 * 127));
+        var product = nn.functional.linear(left, codes.to_type(ScalarType.Float32)).mul_(scale.unsqueeze(1).mul(scales)).mul_(Constant(Step * Step));
         if (columns is { } && columns.numel() > 0)
-            product = product.add(nn.functional.linear(rows.index_select(1, columns), codes.index_select(1, columns).to_type(ScalarType.Float32).mul(scales.unsqueeze(1)).div(Constant(127))), One);
+            product = product.add(nn.functional.linear(given.index_select(1, columns), codes.index_select(1, columns).to_type(ScalarType.Float32).mul(scales.unsqueeze(1)).mul(Constant(Step))), One);
         return product.reshape([.. input.shape[..^1], Rows]).to_type(input.dtype).MoveToOuterDisposeScope();
     }
 
@@ -74,7 +78,7 @@ public sealed class Int8Matrix : QuantizedMatrix
     private static (Tensor Codes, Tensor Scales) Rounded(Tensor rows)
     {
         var scales = rows.abs().amax([1]);
-        var factors = full_like(scales, Constant(127)).div_(scales).masked_fill_(scales.eq(Constant(0)), Constant(0));
+        var factors = scales.reciprocal().mul_(Constant(127)).masked_fill_(scales.eq(Constant(0)), Constant(0));   // in the order of bitsandbytes
         return (rows.mul(factors.unsqueeze(1)).round_().to_type(ScalarType.Int8), scales);
     }
 }

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -25,7 +26,7 @@ public sealed class IntegerMatrix : QuantizedMatrix
     /// <param name="read">Reads a tensor by its name after the path; null if there is none.</param>
     internal static IntegerMatrix Read(string path, long rows, long columns, int? bits, Func<string, Tensor?> read)
     {
-        var codes = bits is { } packed ? Values.Expect(read("weight_packed"), $"{path}.weight_packed", ScalarType.Int32, rows, Values.Parts(columns * packed, 32))
+        var codes = bits is { } packed ? Values.Expect(read("weight_packed"), $"{path}.weight_packed", ScalarType.Int32, rows, TensorParts.Count(columns * packed, 32))
             : Values.Expect(read("weight"), $"{path}.weight", ScalarType.Int8, rows, columns);
         if (bits is not null && read("weight_shape") is { } shape && !shape.to_type(ScalarType.Int64).data<long>().ToArray().AsSpan().SequenceEqual([rows, columns]))
             throw new QuantizationException($"{path}.weight_shape does not say [{rows}, {columns}], which the model has there: the weights belong to another model.");
@@ -37,7 +38,7 @@ public sealed class IntegerMatrix : QuantizedMatrix
         var count = scales.shape[1];
         var zeros = read("weight_zero_point");
         if (zeros is { dtype: ScalarType.Int32 } && bits is { } each)
-            zeros = Unpack(Values.Expect(zeros, $"{path}.weight_zero_point", ScalarType.Int32, Values.Parts(rows * each, 32), count).t().contiguous(), each, rows).t();
+            zeros = Unpack(Values.Expect(zeros, $"{path}.weight_zero_point", ScalarType.Int32, TensorParts.Count(rows * each, 32), count).t().contiguous(), each, rows).t();
         else if (zeros is not null) Values.Expect(zeros.numel() == 1 ? zeros = zeros.reshape(1, 1).expand(rows, count) : zeros, $"{path}.weight_zero_point", ScalarType.Int8, rows, count);
         var groups = read("weight_g_idx");
         if (groups is null) groups = Values.Groups(columns, columns / count, codes.device).to_type(ScalarType.Int32);
@@ -51,7 +52,7 @@ public sealed class IntegerMatrix : QuantizedMatrix
     {
         using var scope = NewDisposeScope();
         var values = empty(Rows, Columns, ScalarType.Float32, Device);
-        Values.InParts(Rows * Columns, Columns, (start, length) =>
+        TensorParts.ForEach(Rows * Columns, Columns, (start, length) =>
         {
             var (first, count) = (start / Columns, length / Columns);
             var part = codes.narrow(0, first, count);

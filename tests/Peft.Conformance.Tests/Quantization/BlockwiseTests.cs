@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using Peft.Quantization;
 using static TorchSharp.torch;
 

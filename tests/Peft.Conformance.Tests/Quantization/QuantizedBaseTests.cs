@@ -38,13 +38,17 @@ public class QuantizedBaseTests
         using var scope = NewDisposeScope();
         using var model = CausalLM.FromPretrained(FolderOf("llama-int8")).QuantizeInputs();
         using var expected = new Expected(FolderOf("llama-int8"));
-        using (no_grad())
-        {
-            var logits = AdaptedCase.Logits(model, expected);
-            // A code may fall to the other side of a middle, as float16 rounds differently in another order.
-            logits.Difference(expected.Read("base_logits")).ShouldBeLessThan(0.05);
-            logits.Difference(expected.Read("dequantized_logits")).ShouldBeGreaterThan(0.05);
-        }
+        ShouldBeRounded(AdaptedCase.Logits(model, expected), expected.Read("base_logits"), expected.Read("dequantized_logits"));
+    }
+
+    // One code that falls to the other side of a middle, for a sum in another order, changes all that follow. Where none does, logits are equal; where one does, they
+    // are still nearer than those of inputs that are not rounded.
+    internal static void ShouldBeRounded(Tensor actual, Tensor rounded, Tensor exact)
+    {
+        using var scope = NewDisposeScope();
+        var differences = (actual - rounded).abs().amax(-1);
+        differences.le(1e-3).sum().item<long>().ShouldBeGreaterThan(0);
+        differences.mean().item<float>().ShouldBeLessThan(0.7f * (exact - rounded).abs().amax(-1).mean().item<float>());
     }
 
     [Theory, MemberData(nameof(Bases))]

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Peft.Quantization;
+namespace Peft.Kernels;
 
 /// <summary>
 /// The dynamic code of 8 bits (Dettmers et al. 2021, arXiv:2110.02861): relatively exact for small values and large ones. 256 values in [-1, 1], or in [0, 1]
@@ -21,9 +21,9 @@ internal static class DynamicCode
         var scales = ScaledBlocks.Largest(flat, blockSize);
         var codes = empty(flat.numel(), ScalarType.Byte, flat.device);
         using var middles = tensor(code.Zip(code.Skip(1), (low, high) => (low + high) / 2).ToArray(), device: flat.device);
-        Values.InParts(flat.numel(), blockSize, (start, length) =>
+        TensorParts.ForEach(flat.numel(), blockSize, (start, length) =>
         {
-            var scaled = ScaledBlocks.Divide(flat.narrow(0, start, length), scales.narrow(0, start / blockSize, Values.Parts(length, blockSize)), blockSize);
+            var scaled = ScaledBlocks.Divide(flat.narrow(0, start, length), scales.narrow(0, start / blockSize, TensorParts.Count(length, blockSize)), blockSize);
             codes.narrow(0, start, length).copy_(searchsorted(middles, scaled));
         });
         return (codes, scales);
@@ -33,10 +33,10 @@ internal static class DynamicCode
     public static Tensor Dequantize(Tensor codes, Tensor scales, Tensor table, int blockSize)
     {
         var values = empty(codes.numel(), ScalarType.Float32, codes.device);
-        Values.InParts(codes.numel(), blockSize, (start, length) =>
+        TensorParts.ForEach(codes.numel(), blockSize, (start, length) =>
         {
             var found = table.index_select(0, codes.narrow(0, start, length).to_type(ScalarType.Int32));
-            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, scales.narrow(0, start / blockSize, Values.Parts(length, blockSize)), blockSize));
+            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, scales.narrow(0, start / blockSize, TensorParts.Count(length, blockSize)), blockSize));
         });
         return values;
     }
@@ -64,6 +64,6 @@ internal static class DynamicCode
     private static float Bound(int cell, int cells)
     {
         var step = (1f - 0.1f) / cells;
-        return cell < (cells + 1) / 2 ? 0.1f + step * cell : 1f - step * (cells - cell);
+        return 2 * cell < cells + 1 ? MathF.FusedMultiplyAdd(step, cell, 0.1f) : MathF.FusedMultiplyAdd(-step, cells - cell, 1f);
     }
 }

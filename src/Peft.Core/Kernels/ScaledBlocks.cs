@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Peft.Quantization;
+namespace Peft.Kernels;
 
 /// <summary>Values in [-1, 1] times a scale for each block of a flattened tensor: the largest absolute value of the block. The last block may be short.</summary>
 internal static class ScaledBlocks
