@@ -265,6 +265,13 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         return Load(Create(config, options, create), source, options);
     }
 
+    private protected static T OpenGguf<T>(string path, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        var model = Gguf.GgufLoading.Open(path, options, (config, choices) => Create(config, choices, create));
+        model.NameOrPath = path;
+        return model;
+    }
+
     private protected static T Fresh<T>(ModelConfig config, long seed, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(config);
