@@ -32,7 +32,7 @@ internal static class GgufLoading
 
     private static void Load(PretrainedModel model, GgufFile file, LoadOptions options)
     {
-        using var _ = no_grad();
+        using var gradients = no_grad();
         using var scope = NewDisposeScope();
         var names = new GgufNames(model);
         var missing = new List<string>();
@@ -62,7 +62,7 @@ internal static class GgufLoading
                 return;
             }
             used.Add(name);
-            _ = file.TypeOf(name);
+            _ = file.TypeOf(name);   // refuses types that cannot be read, before anything is
             var wanted = module is TransposedLinear && !isBias ? shape.Reverse() : shape;
             if (tensor.Shape.SequenceEqual(wanted)) plan.Add((path, module, isBias, name));
             else mismatched.Add($"{name} is [{string.Join(", ", tensor.Shape)}] in the file, [{string.Join(", ", wanted)}] in the model");
