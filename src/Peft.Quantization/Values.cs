@@ -34,8 +34,8 @@ internal static class Values
     /// <summary>Throws if a tensor of a checkpoint has another dtype or shape than its format says, or values that are not finite.</summary>
     public static Tensor Expect(Tensor? tensor, string name, ScalarType type, params ReadOnlySpan<long> shape)
     {
-        TensorRules.RequireAlive(tensor, name);
-        if (tensor!.dtype != type || !tensor.shape.AsSpan().SequenceEqual(shape))
+        if (tensor is null) throw new QuantizationException($"There is no {name}, which the format of the quantized weights needs: the file is damaged or of a newer format.");
+        if (tensor.dtype != type || !tensor.shape.AsSpan().SequenceEqual(shape))
             throw new QuantizationException($"{name} is {TensorRules.Describe(tensor)}, but must be {type} [{string.Join(", ", shape.ToArray())}].");
         if (tensor.is_floating_point() && !IsFinite(tensor)) throw new QuantizationException($"{name} holds values that are not finite.");
         return tensor;

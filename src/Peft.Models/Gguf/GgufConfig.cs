@@ -25,7 +25,7 @@ internal static class GgufConfig
         fields["tie_word_embeddings"] = model == "gpt2" || !file.Tensors.ContainsKey("output.weight");
         foreach (var role in new[] { "bos", "eos" })
             if (file.Whole($"tokenizer.ggml.{role}_token_id") is { } id) fields[$"{role}_token_id"] = id;
-        return new ModelConfig(fields, file.Path);
+        return ModelConfig.Parse(fields.ToJsonString(), file.Path);   // values then have the types of a parsed file
 
         long Size(string key) => file.Whole($"{name}.{key}") ?? throw file.Damaged($"it has no '{name}.{key}'");
 

@@ -52,7 +52,7 @@ public class DamagedFileTests
 
     public static TheoryData<string, string> Tensors => new()
     {
-        { "weight", "short" }, { "weight.absmax", "short" }, { "weight.absmax", "nan" }, { "weight.quant_map", "nan" }, { "weight.quant_map", "short" }, { "weight.nested_absmax", "nan" },
+        { "weight", "short" }, { "weight.absmax", "short" }, { "weight.quant_map", "nan" }, { "weight.quant_map", "short" }, { "weight.nested_absmax", "nan" },
         { "weight.nested_quant_map", "short" }, { "weight.absmax", "missing" }, { "weight.quant_map", "missing" }, { "weight.nested_absmax", "missing" },
     };
 
