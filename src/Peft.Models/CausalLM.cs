@@ -1,3 +1,4 @@
+using Peft.Gguf;
 using Peft.Hub;
 using static TorchSharp.torch;
 
@@ -9,8 +10,8 @@ public sealed class CausalLM : LanguageModel
     private CausalLM(ModelConfig config, TransformerSpec spec, LoadOptions options)
         : base(config, Require(config, spec, nameof(CausalLM), TransformerKind.Decoder), options.Placement) { }
 
-    /// <summary>Loads a model in Hugging Face's layout: <c>config.json</c> and safetensors.</summary>
-    /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
+    /// <summary>Loads a model in Hugging Face's layout (<c>config.json</c> and safetensors), or a GGUF file.</summary>
+    /// <param name="nameOrPath">A local folder, a file <c>.gguf</c>, or the id of a model on the hub. What exists locally takes precedence.</param>
     /// <param name="options">Dtype, device and further options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
@@ -19,6 +20,7 @@ public sealed class CausalLM : LanguageModel
     public static CausalLM FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
         options ??= new();
+        if (GgufHeader.IsFile(nameOrPath)) return OpenGguf(nameOrPath, options, (config, spec, choices) => new CausalLM(config, spec, choices));
         return OpenWithDefaults(ModelSource.Resolve(nameOrPath, options), options, (config, spec, choices) => new CausalLM(config, spec, choices));
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Peft.Hub;
 using Peft.Modules;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -263,7 +264,15 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     private protected static T Open<T>(ModelSource source, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
     {
         var config = ModelConfig.FromFolder(source.Folder, options.Limits).WithTask(options);
+        options = options with { StoredBits = QuantizedLoading.StoredBits(config, options) };
         return Load(Create(config, options, create), source, options);
+    }
+
+    private protected static T OpenGguf<T>(string path, LoadOptions options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
+    {
+        var model = Gguf.GgufLoading.Open(path, options, (config, choices) => Create(config, choices, create));
+        model.NameOrPath = path;
+        return model;
     }
 
     private protected static T Fresh<T>(ModelConfig config, long seed, LoadOptions? options, Func<ModelConfig, TransformerSpec, LoadOptions, T> create) where T : PretrainedModel
@@ -273,6 +282,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         config = config.Within(options.Limits).WithTask(options);
         var model = Create(config, options, create);
         WeightInitializer.Fill(model, seed);
+        if (options.Quantization is { } quantization) model.Quantize(quantization);
         model.eval();
         return model;
     }
@@ -310,7 +320,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         try
         {
             model.NameOrPath = source.Name;
-            model.InitializedParameters = WeightLoader.Load(model, source.Folder);
+            model.InitializedParameters = WeightLoader.Load(model, source.Folder, options);
             if (model.InitializedParameters.Count > 0)
             {
                 var fresh = model.InitializedParameters.ToHashSet(StringComparer.Ordinal);

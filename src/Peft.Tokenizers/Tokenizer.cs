@@ -1,6 +1,8 @@
 using Peft.Checkpoints;
+using Peft.Gguf;
 using Peft.Hub;
 using Peft.Tokenizers;
+using Peft.Tokenizers.Gguf;
 
 namespace Peft;
 
@@ -30,7 +32,7 @@ public sealed class Tokenizer : ITokenizer
         (pipeline, saved, settings, source) = files;
         contents = files.Contents;
         added = saved;
-        chatTemplate = new(() => contents is null ? ChatTemplateFiles.Find(Path.GetDirectoryName(source)!, limits) : null);
+        chatTemplate = new(() => files.Template is { } own ? new ChatTemplate(new Dictionary<string, string> { ["default"] = own }, settings.Named, limits) : contents is null ? ChatTemplateFiles.Find(Path.GetDirectoryName(source)!, limits) : null);
     }
 
     /// <summary>A tokenizer that was just trained, whose files are not on a disk yet.</summary>
@@ -46,6 +48,7 @@ public sealed class Tokenizer : ITokenizer
     /// <exception cref="TokenizerException">A file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromPretrained(string nameOrPath, PretrainedOptions? options = null)
     {
+        if (GgufHeader.IsFile(nameOrPath)) return FromFile(nameOrPath, options?.Limits);
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
         var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)
             ?? throw new TokenizerException($"{Path.GetFullPath(folder)} has neither tokenizer.json nor {string.Join(" nor ", SentencePieceFiles.Names)} nor {WordPieceFiles.Name}. Pass the folder of a model that has one. transformers writes tokenizer.json when it saves a fast tokenizer.");
@@ -65,6 +68,7 @@ public sealed class Tokenizer : ITokenizer
         {
             ".model" => SentencePieceFiles.Read(file, limits),
             ".txt" => WordPieceFiles.Read(file, limits),
+            ".gguf" => GgufTokenizer.Read(file, limits),
             _ => TokenizerFiles.Read(file, limits),
         }, limits);
     }

@@ -14,12 +14,16 @@ public sealed class AdaptedCase : IDisposable
 
     /// <param name="id">The case.</param>
     /// <param name="trains">Whether training goes on with what Hugging Face PEFT trains but does not save, the encoder of a prompt.</param>
-    public AdaptedCase(string id, bool trains = false)
+    public AdaptedCase(string id, bool trains = false) : this(Oracle.Case(id), LoadBase(Oracle.Case(id).Base), trains) { }
+
+    /// <param name="info">The case.</param>
+    /// <param name="model">Its base model.</param>
+    /// <param name="trains">As above.</param>
+    public AdaptedCase(OracleCase info, PretrainedModel model, bool trains = false)
     {
-        var info = Oracle.Case(id);
         Info = info;
         Expected = new Expected(info.Folder);
-        Model = LoadBase(info.Base);
+        Model = model;
         if (trains && Expected.Keys.Any(key => key.StartsWith("encoder.", StringComparison.Ordinal)))
         {
             Peft = Model.ApplyAdapter(AdapterConfig.Read(info.Adapter) with { InferenceMode = false });

@@ -14,7 +14,7 @@ internal static class ForeignFile
         if (start.StartsWith("version https://git-lfs"u8))
             return "is a Git LFS pointer, not the weights. Run 'git lfs pull' in its repository, or download the file itself.";
         if (start.StartsWith("PK\x3\x4"u8)) return "is a PyTorch (zip) file, not safetensors. Name it .bin, or open it with PyTorchFile.";
-        if (start.StartsWith("GGUF"u8)) return "is a GGUF file. Use the safetensors weights of the model.";
+        if (start.StartsWith("GGUF"u8)) return "is a GGUF file. Pass its path, with the ending .gguf, to CausalLM.FromPretrained.";
         string text = Encoding.ASCII.GetString(start).TrimStart('?', ' ', '\r', '\n', '\t'); // a byte order mark reads as '?'
         if (text.StartsWith("<!doctype", StringComparison.OrdinalIgnoreCase) || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase)
             || text.StartsWith("<?xml", StringComparison.OrdinalIgnoreCase))

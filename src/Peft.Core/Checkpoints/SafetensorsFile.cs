@@ -42,6 +42,9 @@ public sealed class SafetensorsFile : ITensorSource
     public Tensor Read(string name, Device? device = null, ScalarType? dtype = null) => file.Read(Find(name), device, dtype);
 
     /// <inheritdoc/>
+    public Tensor ReadBytes(string name, Device? device = null) => file.ReadBytes(Find(name), device);
+
+    /// <inheritdoc/>
     public void CopyInto(string name, Tensor destination) => file.CopyInto(Find(name), destination);
 
     /// <summary>Closes the file. Tensors that were read stay valid.</summary>

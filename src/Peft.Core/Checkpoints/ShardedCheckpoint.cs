@@ -58,6 +58,9 @@ public sealed class ShardedCheckpoint : ITensorSource
     public Tensor Read(string name, Device? device = null, ScalarType? dtype = null) => Owner(name).Read(name, device, dtype);
 
     /// <inheritdoc/>
+    public Tensor ReadBytes(string name, Device? device = null) => Owner(name).ReadBytes(name, device);
+
+    /// <inheritdoc/>
     public void CopyInto(string name, Tensor destination) => Owner(name).CopyInto(name, destination);
 
     /// <summary>Closes all files. Tensors that were read stay valid.</summary>

@@ -74,6 +74,24 @@ internal sealed class TensorFile : IByteSource, IDisposable
         }
     }
 
+    /// <inheritdoc cref="ITensorSource.ReadBytes"/>
+    public Tensor ReadBytes(TensorEntry entry, Device? device)
+    {
+        if (entry.Strides is not null) throw new CheckpointException(Path, $"tensor '{entry.Name}' is not stored in one piece: save it again as a contiguous tensor.");
+        var bytes = empty(entry.ByteLength, ScalarType.Byte, CPU);
+        try
+        {
+            if (entry.ByteLength > 0) TensorChunks.ForEachInParallel(bytes, 1, (part, start) => ReadExactly(part.bytes, entry.Offset + start));
+            if (device is null || device.type == TorchSharp.DeviceType.CPU) return bytes;
+            using (bytes) return bytes.to(device);
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
+    }
+
     /// <inheritdoc cref="ITensorSource.CopyInto"/>
     public void CopyInto(TensorEntry entry, Tensor destination)
     {

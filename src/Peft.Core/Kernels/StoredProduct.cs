@@ -4,28 +4,26 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ with a stored weight as one node of the autograd graph. The node keeps the storage but no tensor: the backward pass reads the weight again.
+/// x·Wᵀ or y·W with a stored weight as one node of the autograd graph. The node keeps the storage but no tensor: the backward pass multiplies by the stored values again.
 /// </summary>
 internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduct>
 {
     public override string Name => nameof(StoredProduct);
 
-    /// <summary>The product <c>[…, out]</c> for an input <c>[…, in]</c>.</summary>
-    public static Tensor Run(Tensor input, WeightStorage weight) => is_grad_enabled() && input.requires_grad ? apply(input, weight) : Product(input, weight);
+    /// <summary>The product, with a gradient for the input if it requires one.</summary>
+    public static Tensor Run(Tensor input, WeightStorage weight, bool transposed)
+        => is_grad_enabled() && input.requires_grad ? apply(input, weight, transposed) : Product(input, weight, transposed);
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
-        var weight = (WeightStorage)vars[1];
+        var (weight, transposed) = ((WeightStorage)vars[1], (bool)vars[2]);
         ctx.save_data("weight", weight);
-        return Product((Tensor)vars[0], weight);
+        ctx.save_data("transposed", transposed);
+        return Product((Tensor)vars[0], weight, transposed);
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
-        => BackwardResult.Give(((WeightStorage)ctx.get_data("weight")).MultiplyTransposed(grad_output), null);
+        => BackwardResult.Give(Product(grad_output, (WeightStorage)ctx.get_data("weight"), !(bool)ctx.get_data("transposed")), null, null);
 
-    private static Tensor Product(Tensor input, WeightStorage weight)
-    {
-        using var values = weight.Read();
-        return nn.functional.linear(input, values);
-    }
+    private static Tensor Product(Tensor input, WeightStorage weight, bool transposed) => transposed ? weight.TransposedProduct(input) : weight.Product(input);
 }

@@ -89,10 +89,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // In training, folding costs the gradient of a whole weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
     // the computation of the matrix, about 16 multiplications per element, compared with the factors for all positions. 16-bit weights
-    // are never folded: a small update would be lost in rounding.
+    // are never folded: a small update would be lost in rounding; nor in training are weights that are no parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
     {
-        if (stack.IsEmpty || IsNarrow(Target.ComputeType)) return false;
+        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null)) return false;
         var cost = 0.0;
         foreach (var layer in stack)
         {

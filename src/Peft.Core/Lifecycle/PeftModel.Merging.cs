@@ -8,6 +8,9 @@ public sealed partial class PeftModel
     /// <summary>True while adapters are merged into the weights.</summary>
     public bool IsMerged => merging.IsMerged;
 
+    /// <summary>What rounding made of each quantized weight in the last merge; empty for a float model.</summary>
+    public IReadOnlyList<MergeError> MergeErrors => merging.Errors;
+
     /// <summary>
     /// Merges the active adapters into the weights, so that the model runs at the base model's speed. A copy of the base weights is kept.
     /// </summary>
@@ -27,6 +30,7 @@ public sealed partial class PeftModel
             {
                 RequireNoScopes(nameof(Merge));   // one may have opened while the passes before it ended
                 merging.Merge(keep: true, safe);
+                WarnOfErrors();
             });
         }
     }
@@ -44,9 +48,13 @@ public sealed partial class PeftModel
 
     /// <summary>Merges the active adapters into the weights permanently, removes all adapters, and returns the plain model.</summary>
     /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
+    /// <param name="dequantize">
+    /// True to give all quantized weights of the model their values as float parameters first, so that the merged model computes what was trained. By default, merged
+    /// values are quantized again, which rounds them (<see cref="MergeErrors"/>). No effect on a float model.
+    /// </param>
     /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>
     /// <exception cref="PeftException">As for <see cref="Merge"/>.</exception>
-    public nn.Module MergeAndUnload(bool safe = false)
+    public nn.Module MergeAndUnload(bool safe = false, bool dequantize = false)
     {
         lock (changes)
         {
@@ -57,8 +65,10 @@ public sealed partial class PeftModel
             {
                 RequireNoScopes(nameof(MergeAndUnload));
                 if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot do: use the adapter unmerged.");
+                if (IsMerged && dequantize) merging.Unmerge();
                 if (IsMerged) merging.Forget();
-                else merging.Merge(keep: false, safe);
+                else merging.Merge(keep: false, safe, dequantize);
+                WarnOfErrors();
                 AdoptTask();
                 Detach();
             });
@@ -86,6 +96,15 @@ public sealed partial class PeftModel
     /// <summary>Unloads the adapters; the model itself is not disposed.</summary>
     /// <exception cref="PeftException">The model is being trained.</exception>
     public void Dispose() => Unload();
+
+    private void WarnOfErrors()
+    {
+        if (MergeErrors.Count(error => error.Relative > MergeError.Bound) is not (> 0 and var count)) return;
+        var worst = MergeErrors.MaxBy(error => error.Relative)!;
+        var warning = string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            $"Merging into quantized weights rounded {count} of {MergeErrors.Count} by more than {MergeError.Bound:P0} of the adapter's change, {worst.Path} by {worst.Relative:P0}: MergeAndUnload(dequantize: true) keeps all of it.");
+        foreach (var name in active) Find(name).Warnings = [.. Find(name).Warnings, warning];
+    }
 
     // No pass runs meanwhile, none begins and no scope opens before it sees what the change has made of the model.
     private void ChangeWeights(string operation, Action change)

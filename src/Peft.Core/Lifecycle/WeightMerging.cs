@@ -12,10 +12,13 @@ internal sealed class WeightMerging(PeftModel model)
 
     public bool IsMerged { get; private set; }
 
+    /// <summary>Rounding errors of the last merge.</summary>
+    public IReadOnlyList<MergeError> Errors { get; private set; } = [];
+
     /// <summary>The base values of a weight or bias, even while adapters are merged into it.</summary>
     public WeightStorage BaseOf(WeightStorage weight) => kept.TryGetValue(weight.Identity, out var pair) ? pair.Base : weight;
 
-    public void Merge(bool keep, bool safe)
+    public void Merge(bool keep, bool safe, bool dequantize = false)
     {
         if (IsMerged) throw new PeftException("The adapters are merged already.");
         if (model.Active.FirstOrDefault(name => model.Find(name).Prompt is not null) is { } prompt)
@@ -24,18 +27,34 @@ internal sealed class WeightMerging(PeftModel model)
         using var _ = no_grad();
         var sites = model.Sites.Where(site => model.ActiveAt(site).Length > 0).ToList();
         foreach (var site in sites) RequireWholeWeight(site);
-        foreach (var site in sites) Rehearse(site, safe);
+        foreach (var site in sites) Rehearse(site, safe, dequantize);
+        if (dequantize) StoredWeights.Dequantize(model.Module);
+        var errors = new List<MergeError>();
         // A tied weight is adapted in the same way in both modules, and written once.
         foreach (var tied in sites.GroupBy(site => site.Target.Storage.Identity, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
             var folded = tied.Select(site => (site.Target, Weights: site.Fold(model.ActiveAt(site)), IsNew: ChangesWeight(site))).ToList();
-            if (folded.Find(pair => pair.IsNew) is { Target: { } owner } first) Write(owner.Storage, owner.ToStored(first.Weights.Weight), keep);
+            if (folded.Find(pair => pair.IsNew) is { Target: { } owner } first)
+            {
+                var before = owner.Storage.Parameter is null ? owner.ReadMatrix(ScalarType.Float32) : null;
+                Write(owner.Storage, owner.ToStored(first.Weights.Weight), keep);
+                if (before is not null) errors.Add(Measure(owner, before, first.Weights.Weight));
+            }
             foreach (var (target, (_, bias), _) in folded)
                 if (bias is not null) Write(new ParameterStorage(target.Bias!), bias, keep);
         }
         foreach (var site in sites) site.IsMerged = keep;
         IsMerged = keep;
+        Errors = errors;
+    }
+
+    private static MergeError Measure(Target target, Tensor before, Tensor merged)
+    {
+        using var scope = NewDisposeScope();
+        return new(target.Path, Size(target.ReadMatrix(ScalarType.Float32).sub(merged)), Size(merged.sub(before)));
+
+        static double Size(Tensor difference) => Math.Sqrt(difference.square().mean().to_type(ScalarType.Float64).item<double>());
     }
 
     public void Unmerge()
@@ -66,13 +85,15 @@ internal sealed class WeightMerging(PeftModel model)
     private bool ChangesWeight(AdapterSite site) => model.ActiveAt(site).Any(layer => layer.ChangesWeight);
 
     // Throws if an adapter cannot be merged, before any weight is changed.
-    private void Rehearse(AdapterSite site, bool safe)
+    private void Rehearse(AdapterSite site, bool safe, bool dequantize)
     {
         using var scope = NewDisposeScope();
+        var isRounded = site.Target.Storage.Parameter is null && !dequantize && ChangesWeight(site);
+        if (isRounded && site.Target.Storage is IFixedStorage { WhyFixed: { } reason }) throw new NotMergeableException($"{site.Target.Path} cannot be merged: {reason}");
         var (weight, bias) = site.Fold(model.ActiveAt(site));
         if (bias is not null && site.Target.Bias is null)
             throw new NotMergeableException($"{site.Target.Path} has no bias, so the bias of its adapter cannot be merged into it. Use the adapter unmerged.");
-        if (safe && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
+        if ((safe || isRounded) && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
             throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds values that are not finite. The model is unchanged.");
     }
 

@@ -134,6 +134,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         if (bias is not null && newBias is not null) bias = Register("bias", bias, newBias);
     }
 
+    /// <summary>Replaces the module's bias by a tensor of any shape.</summary>
+    internal void ReplaceBias(Tensor newBias) => bias = Register("bias", bias!, newBias);
+
     /// <summary>Holds the weight in another form than a parameter. The parameter is disposed, and the module no longer has it.</summary>
     /// <exception cref="ArgumentException">The stored weight has another shape.</exception>
     /// <exception cref="PeftException">The weight is that of another module (<see cref="TieWeight"/>), or adapters are attached.</exception>
@@ -151,6 +154,31 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         }
         storage?.Release();
         storage = values;
+    }
+
+    /// <summary>Holds the weight as a parameter again, with given values. No effect on its adapters.</summary>
+    internal void Unstore(Tensor values)
+    {
+        var parameter = Owned(values.detach().contiguous());
+        parameter.requires_grad = false;
+        (weight, var released) = (parameter, storage!);
+        ModuleInternals.Parameters(this)["weight"] = parameter;
+        storage = null;
+        released.Release();
+    }
+
+    /// <summary>True if the module's own weight is no parameter.</summary>
+    internal bool IsStored => tiedTo is null && storage is not null;
+
+    /// <summary>True if the module was disposed.</summary>
+    internal bool IsDisposed { get; private set; }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && !IsDisposed && tiedTo is null) storage?.Release();
+        IsDisposed |= disposing;
+        base.Dispose(disposing);
     }
 
     private Parameter Register(string name, Parameter old, Tensor value)

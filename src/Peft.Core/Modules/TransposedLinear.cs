@@ -13,4 +13,11 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
         using var turned = weight.t();
         return SkinnyProduct.Supports(input, turned, bias, inputs) ? SkinnyProduct.Run(input, turned, bias, (int)inputs) : nn.functional.linear(input, turned, bias);
     }
+
+    internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
+    {
+        if (weight.Parameter is not null) return base.Apply(input, weight, bias);
+        var output = !training && !is_grad_enabled() && weight is IQuantizesInputs { QuantizesInputs: true } own ? own.MultiplyQuantized(input) : weight.MultiplyTransposed(input);
+        return bias is null ? output : output.add_(bias, One);
+    }
 }

@@ -8,7 +8,7 @@ internal sealed class OptimizerText : TypeConverter
 {
     private static readonly Dictionary<string, Func<FlatOptimizerOptions>> Kinds = new()
     {
-        ["adamw"] = () => new AdamWOptions(), ["sgd"] = () => new SgdOptions(), ["lion"] = () => new LionOptions(), ["adafactor"] = () => new AdafactorOptions(),
+        ["adamw"] = () => new AdamWOptions(), ["adamw8bit"] = () => new AdamW8BitOptions(), ["sgd"] = () => new SgdOptions(), ["lion"] = () => new LionOptions(), ["adafactor"] = () => new AdafactorOptions(),
         ["adammini"] = () => new AdamMiniOptions(), ["muon"] = () => new MuonOptions(), ["galore"] = () => new GaLoreOptions(), ["apollo"] = () => new ApolloOptions(),
         ["schedulefreeadamw"] = () => new ScheduleFreeAdamWOptions(), ["lisa"] = () => new LayerwiseOptions(), ["badam"] = () => new LayerwiseOptions { Order = LayerOrder.Cyclic },
     };
@@ -19,6 +19,6 @@ internal sealed class OptimizerText : TypeConverter
     {
         if (value is not string text) throw GetConvertFromException(value);
         return Kinds.TryGetValue(text.Trim().Replace("_", "", StringComparison.Ordinal).ToLowerInvariant(), out var make) ? make()
-            : throw new FormatException($"'{text}' is not an optimizer. Valid optimizers are adamw, sgd, lion, adafactor, adam_mini, muon, galore, apollo, schedule_free_adamw, lisa and badam.");
+            : throw new FormatException($"'{text}' is not an optimizer. Valid optimizers are adamw, adamw_8bit, sgd, lion, adafactor, adam_mini, muon, galore, apollo, schedule_free_adamw, lisa and badam.");
     }
 }

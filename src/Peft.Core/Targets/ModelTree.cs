@@ -29,7 +29,7 @@ public sealed class ModelTree
 
     private static bool IsDisposed(nn.Module module) => module switch
     {
-        AdaptableModule own => own.Storage.Parameter is { IsInvalid: true },
+        AdaptableModule own => own.IsDisposed || own.Storage.Parameter is { IsInvalid: true },
         TorchSharp.Modules.Linear { weight: var weight } => weight is not { IsInvalid: false },
         _ => false,
     };

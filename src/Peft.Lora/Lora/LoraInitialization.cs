@@ -42,6 +42,9 @@ public sealed record LoraInitialization
     /// <summary>LoRA-GA: singular vectors of the weights' gradients (Wang et al. 2024, arXiv:2407.05000), computed by <c>InitializeLoraGa</c>.</summary>
     public static LoraInitialization LoraGa { get; } = new("lora_ga");
 
+    /// <summary>LoftQ: what quantization takes from the weight (Li et al. 2023, arXiv:2310.08659), computed by <c>ApplyLoftQ</c> or <c>InitializeLoftQ</c>.</summary>
+    public static LoraInitialization Loftq { get; } = new("loftq");
+
     /// <summary>PiSSA by a randomized SVD with the given number of power iterations: an approximation that is much faster for large weights.</summary>
     public static LoraInitialization PissaByIterations(int iterations) => new($"pissa_niter_{iterations}");
 
@@ -52,7 +55,7 @@ public sealed record LoraInitialization
     internal bool ReplacesBase => this == Pissa || this == Olora || this == Corda || this == LoraGa || Iterations is not null;
 
     internal bool IsKnown => Iterations is not null || this == Default || this == Random || this == Gaussian || this == Orthogonal
-                             || this == Pissa || this == Olora || this == Eva || this == Corda || this == LoraGa;
+                             || this == Pissa || this == Olora || this == Eva || this == Corda || this == LoraGa || this == Loftq;
 
     public override string ToString() => Name;
 

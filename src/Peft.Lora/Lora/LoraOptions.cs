@@ -77,7 +77,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     /// </summary>
     [JsonPropertyName("layer_replication")] public IReadOnlyList<LayerRange>? LayerReplication { get; init; }
 
-    // Further fields that Hugging Face PEFT writes, so that its readers find every field. EVA's and CorDA's settings are preserved as they are.
+    // Further fields that Hugging Face PEFT writes, so that its readers find every field. The settings of EVA, CorDA and LoftQ are preserved as they are.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
     [JsonInclude, JsonPropertyName("loftq_config")] internal JsonNode? LoftqConfig { get; init; } = new JsonObject();
@@ -97,7 +97,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda and lora_ga.";
+        if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda, lora_ga and loftq.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(LoraGa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? []).Concat(Arrow?.Errors() ?? [])) yield return error;
         if (LoraGa is not null && Initialization != LoraInitialization.LoraGa) yield return $"LoraGa has a meaning only with Initialization 'lora_ga', but that is '{Initialization}': set it, or leave LoraGa null.";
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
@@ -111,7 +111,6 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         foreach (var (field, value) in new (string, JsonNode?)[]
         {
             ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
-            ("loftq_config", LoftqConfig is JsonObject { Count: > 0 } ? LoftqConfig : null),
         })
             if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
     }

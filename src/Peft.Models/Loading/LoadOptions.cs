@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -11,6 +12,15 @@ public sealed record LoadOptions : PretrainedOptions
 
     /// <summary>Device of the parameters; null for the CPU.</summary>
     public Device? Device { get; init; }
+
+    /// <summary>
+    /// Quantizes the weights of linear modules while they are read, one after another, so that the float model is never in memory: for QLoRA. Null for float weights. A
+    /// checkpoint that is quantized already needs no such option.
+    /// </summary>
+    public QuantizationOptions? Quantization { get; init; }
+
+    /// <summary>Bits per value of weights that are no parameters; null if all are.</summary>
+    internal double? StoredBits { get; init; }
 
     /// <summary>The supported architectures; null for the built-in ones.</summary>
     public ModelRegistry? Registry { get; init; }
@@ -53,7 +63,7 @@ public sealed record LoadOptions : PretrainedOptions
         get
         {
             TorchRuntime.Require();
-            return new(Dtype, Device ?? CPU);
+            return new(Dtype, Device ?? CPU, StoredBits);
         }
     }
 }

@@ -24,11 +24,12 @@ internal static class ModelSize
     {
         if (spec is null) return 0;
         double hidden = spec.HiddenSize, layer = 2 * hidden * spec.HeadCount * spec.HeadSize + 2 * hidden * spec.IntermediateSize;
+        if (options.StoredBits is { } bits) layer *= bits / (8 * Width(options.Dtype));
         var numbers = hidden * spec.VocabularySize + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
         return numbers * Width(options.Dtype) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
     }
 
-    private static int Width(ScalarType type)
+    public static int Width(ScalarType type)
     {
         using var one = empty(0, dtype: type);
         return (int)one.ElementSize;

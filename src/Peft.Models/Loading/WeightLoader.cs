@@ -9,8 +9,9 @@ internal static partial class WeightLoader
 {
     /// <summary>Loads all parameters. Returns the names of head parameters that the checkpoint lacks, which are still to be initialized.</summary>
     /// <exception cref="CheckpointMismatchException">A parameter is missing, unexpected, or of another shape.</exception>
-    public static IReadOnlyList<string> Load(PretrainedModel model, string folder)
+    public static IReadOnlyList<string> Load(PretrainedModel model, string folder, LoadOptions options)
     {
+        var quantized = new QuantizedLoading(model, options);
         using var files = ShardedCheckpoint.Open(folder);
         using var scope = NewDisposeScope();
         using var grad = no_grad();
@@ -27,14 +28,15 @@ internal static partial class WeightLoader
         var missing = new List<string>();
         var mismatched = new List<string>();
         var fresh = new List<string>();
-        var found = new List<(string Key, Tensor Target)>();
+        var found = new List<(string Key, string Name)>();
         foreach (var (name, parameter) in model.named_parameters())
         {
             var key = KeyOf(name);
             if (model.TiedParameters.Contains(name)) keys.Remove(key);
+            else if (quantized.Takes(name, key, keys)) continue;
             else if (keys.Remove(key))
             {
-                if (files.Tensors[key].Shape.SequenceEqual(parameter.shape)) found.Add((key, parameter));
+                if (files.Tensors[key].Shape.SequenceEqual(parameter.shape)) found.Add((key, name));
                 else if (model.MayReplace(name)) fresh.Add(name);
                 else mismatched.Add($"{key} is [{string.Join(", ", files.Tensors[key].Shape)}] in the file, [{string.Join(", ", parameter.shape)}] in the model");
             }
@@ -44,7 +46,9 @@ internal static partial class WeightLoader
         keys.RemoveWhere(key => HarmlessKey().IsMatch(key));
         if (missing.Count + keys.Count + mismatched.Count > 0)
             throw new CheckpointMismatchException(folder, missing, [.. keys.Order(StringComparer.Ordinal)], mismatched);
-        foreach (var (key, target) in found) files.CopyInto(key, target);
+        quantized.Allocate();
+        foreach (var (key, name) in found) quantized.Read(files, name, key);
+        quantized.ReadStored(files);
         return fresh;
     }
 

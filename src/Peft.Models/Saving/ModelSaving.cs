@@ -15,6 +15,7 @@ public static class ModelSaving
     /// <param name="folder">The folder, which is created if necessary.</param>
     /// <param name="maxShardBytes">Maximum number of bytes of tensors per file. A larger tensor gets a file of its own.</param>
     /// <param name="labels">Names of a classifier's classes in order; null for those of the configuration.</param>
+    /// <exception cref="Quantization.QuantizationException">The model has quantized weights of a kind that transformers does not read.</exception>
     /// <exception cref="AdaptersAttachedException">The model has adapters, which are not part of its own parameters.</exception>
     /// <exception cref="ArgumentException">The number of labels differs from the number of classes.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
@@ -27,9 +28,11 @@ public static class ModelSaving
 
         using var scope = NewDisposeScope();
         var tensors = model.named_parameters().Where(each => !model.TiedParameters.Contains(each.name)).ToDictionary(each => model.KeyOf(each.name), each => each.parameter.detach());
+        var type = tensors.Values.First(tensor => tensor.is_floating_point()).dtype;
+        var quantization = QuantizedSaving.Add(model, tensors);
         var texts = new Dictionary<string, string>();
         if ((model as LanguageModel)?.GenerationDefaults is { } generation) texts.Add("generation_config.json", generation + "\n");
-        texts.Add("config.json", SavedConfig.Of(model, tensors.Values.First(tensor => tensor.is_floating_point()).dtype, labels) + "\n");
+        texts.Add("config.json", SavedConfig.Of(model, type, labels, quantization) + "\n");
         ShardedCheckpointWriter.Write(folder, tensors, maxShardBytes, texts);
     }
 }

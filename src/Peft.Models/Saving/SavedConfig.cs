@@ -24,9 +24,9 @@ internal static partial class SavedConfig
         ["bert"] = "Bert", ["roberta"] = "Roberta", ["distilbert"] = "DistilBert", ["t5"] = "T5",
     };
 
-    public static ModelConfig Of(PretrainedModel model, ScalarType type, IReadOnlyList<string>? labels)
+    public static ModelConfig Of(PretrainedModel model, ScalarType type, IReadOnlyList<string>? labels, JsonNode? quantization)
     {
-        var config = model.Config;
+        var config = quantization is null ? model.Config.Without(QuantizedLoading.Field) : model.Config.With(QuantizedLoading.Field, quantization);
         if (ClassOf(model) is { } name) config = config.With("architectures", new JsonArray(name));
         // transformers 5 writes dtype and reads both. Older versions use torch_dtype.
         config = config.With(config.Names("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());

@@ -7,8 +7,8 @@ internal static class TransformerParts
 {
     public static AdaptableModule Projection(TransformerSpec spec, long inputs, long outputs, bool bias, Placement at)
         => spec.TransposedProjections
-            ? new TransposedLinear(inputs, outputs, bias, at.Type, at.Device)
-            : new Linear(inputs, outputs, bias, at.Type, at.Device);
+            ? new TransposedLinear(inputs, outputs, bias, at.Type, at.ProjectionDevice)
+            : new Linear(inputs, outputs, bias, at.Type, at.ProjectionDevice);
 
     public static AdaptableModule Norm(TransformerSpec spec, long size, Placement at)
         => spec.Norm == NormKind.Layer

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
 namespace Peft.Tokenizers;
 
 /// <summary>Reads a SentencePiece model and creates the same tokenizer as transformers, with the special tokens and flags of <c>tokenizer_config.json</c>.</summary>
@@ -18,6 +21,18 @@ internal static class SentencePieceFiles
     {
         var proto = new SentencePieceProto(TokenizerFiles.Content(file, limits), file, new(limits));
         var (settings, kind, flags) = TokenizerFiles.Beside(file, limits, (config, map) => (TokenizerSettings.Read(config, map), Kind(config, file), Flags.Read(config)));
+        return From(proto, file, limits, settings, kind, flags, TokenizerFiles.AddedBeside(file, limits));
+    }
+
+    /// <summary>Creates a tokenizer from the contents of a model and of its <c>tokenizer_config.json</c>.</summary>
+    public static TokenizerFiles From(byte[] model, string source, ResourceLimits limits, JsonObject config)
+    {
+        var part = new JsonPart(JsonSerializer.SerializeToElement(config), TokenizerWriter.Config, (message, inner) => new TokenizerException(message, inner));
+        return From(new SentencePieceProto(model, source, new(limits)), source, limits, TokenizerSettings.Read(part, null), Kind(part, source), Flags.Read(part), []);
+    }
+
+    private static TokenizerFiles From(SentencePieceProto proto, string file, ResourceLimits limits, TokenizerSettings settings, string? kind, Flags flags, IReadOnlyList<AddedToken> beside)
+    {
         var normalizer = new SentencePieceNormalizer(proto, prefixEverywhere: flags.Legacy);
         var model = new SentencePieceModel(proto, file);
         var named = settings.Named.ToDictionary();
@@ -30,7 +45,7 @@ internal static class SentencePieceFiles
         // T5's sentinel tokens follow the model's ids, in descending order.
         if (kind is "T5" or "MT5" && !flags.ListsTokens)
             added = added.With(Enumerable.Range(0, flags.ExtraIds).Select(i => new AddedToken($"<extra_id_{flags.ExtraIds - 1 - i}>") { Special = true }));
-        added = added.With(TokenizerFiles.AddedBeside(file, limits).Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
+        added = added.With(beside.Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
         return new(new(normalizer, null, model, Template(), new SentencePieceDecoder(proto), limits), added, settings with { Named = named }, Path.GetFullPath(file));
 
         TemplatePostProcessor Template()

@@ -8,6 +8,9 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     /// <summary>The files by name if they are not on a disk: those of a trained tokenizer.</summary>
     public IReadOnlyDictionary<string, byte[]>? Contents { get; init; }
 
+    /// <summary>The chat template if it is not in a file.</summary>
+    public string? Template { get; init; }
+
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
         using var main = Parse(file, limits);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.AI;
 using Peft.Checkpoints;
 using Peft.Models;
+using Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -60,6 +61,16 @@ public class Packages : InFolder
         using var peft = model.ApplyPrefixTuning(virtualTokens: 10);       // keys and values that precede the input of each layer
         // end
         peft.Prompts!.PrefixCount.ShouldBe(10);
+    }
+
+    [Fact]
+    public void Quantization()
+    {
+        // snippet: package-quantization
+        using var model = CausalLM.FromPretrained("models/stories260K", new LoadOptions { Quantization = QuantizationOptions.Nf4(doubleQuantization: true) });
+        using var peft = model.ApplyLora(rank: 8);                         // every method works on quantized weights
+        // end
+        peft.Trainables.ShouldNotBeEmpty();
     }
 
     [Fact]

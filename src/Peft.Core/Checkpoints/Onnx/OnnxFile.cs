@@ -62,6 +62,13 @@ public sealed class OnnxFile : ITensorSource
     }
 
     /// <inheritdoc/>
+    public Tensor ReadBytes(string name, Device? device = null)
+    {
+        var (entry, origin) = Find(name);
+        return origin.IsPlain ? Holder(origin).ReadBytes(entry, device) : throw new CheckpointException(Path, $"tensor '{name}' is not stored in one piece.");
+    }
+
+    /// <inheritdoc/>
     public void CopyInto(string name, Tensor destination)
     {
         var (entry, origin) = Find(name);

@@ -15,7 +15,7 @@ internal sealed class ParameterStorage(Tensor held) : WeightStorage
     public override long Bytes => held.numel() * held.ElementSize;
     protected internal override object Identity => held;
     public override Tensor Read() => held.alias();
-    protected override Tensor Product(Tensor input) => nn.functional.linear(input, held);
+    protected internal override Tensor Product(Tensor input) => nn.functional.linear(input, held);
 
     // The parameter is pointed at other memory, and its own memory is kept: nothing is copied. If an adapter holds a whole weight, as in
     // full fine-tuning, the module shares that memory, so that there is no third copy of the model.

@@ -34,17 +34,21 @@ public abstract class WeightStorage
 
     /// <summary>x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, of which no copy is kept.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
-    public Tensor Multiply(Tensor input) => Product(Fitting(input, 1));
+    public Tensor Multiply(Tensor input) => StoredProduct.Run(Fitting(input, 1), this, transposed: false);
 
-    /// <summary>y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, without gradients.</summary>
+    /// <summary>y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, with gradients as <see cref="Multiply"/> has them.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
-    public Tensor MultiplyTransposed(Tensor input) => TransposedProduct(Fitting(input, 0));
+    public Tensor MultiplyTransposed(Tensor input) => StoredProduct.Run(Fitting(input, 0), this, transposed: true);
 
-    /// <summary>Computes <see cref="Multiply"/>, by default as one node of the graph that reads the weight again in the backward pass.</summary>
-    protected virtual Tensor Product(Tensor input) => StoredProduct.Run(input, this);
+    /// <summary>Computes x·Wᵀ without gradients, by default from the values that <see cref="Read"/> returns.</summary>
+    protected internal virtual Tensor Product(Tensor input)
+    {
+        using var weight = Read();
+        return nn.functional.linear(input, weight);
+    }
 
-    /// <summary>Computes <see cref="MultiplyTransposed"/>, by default from the values that <see cref="Read"/> returns.</summary>
-    protected virtual Tensor TransposedProduct(Tensor input)
+    /// <summary>Computes y·W without gradients, by default from the values that <see cref="Read"/> returns.</summary>
+    protected internal virtual Tensor TransposedProduct(Tensor input)
     {
         using var weight = Read();
         using var transposed = weight.t();
@@ -71,6 +75,6 @@ public abstract class WeightStorage
     /// <summary>Moves the values to a device, and lets <see cref="Read"/> return another dtype. Null leaves either as it is.</summary>
     protected internal abstract void Convert(ScalarType? computeType, Device? device);
 
-    /// <summary>Releases values that <see cref="Replace"/> returned.</summary>
+    /// <summary>Releases the values, when their module is disposed or takes others, and those that <see cref="Replace"/> returned.</summary>
     protected internal abstract void Release();
 }

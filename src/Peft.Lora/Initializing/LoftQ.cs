@@ -1,0 +1,117 @@
+using Peft.Checkpoints;
+using Peft.Lora;
+using Peft.Modules;
+using Peft.Quantization;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>LoftQ (Li et al. 2023, arXiv:2310.08659): an adapter that starts as what quantization takes from the weights.</summary>
+public static class LoftQ
+{
+    /// <summary>
+    /// Quantizes a float model and adds a LoRA adapter that makes up for the error, as far as its rank allows: quantization and the best factors of the rest take
+    /// turns. The adapter is saved with the initialization <c>true</c>, so that no reader initializes it again.
+    /// </summary>
+    /// <param name="model">The float model.</param>
+    /// <param name="options">Options of the adapter.</param>
+    /// <param name="quantization">The kind of the base weights; NF4 if null.</param>
+    /// <param name="iterations">Number of turns. At least 1.</param>
+    /// <exception cref="AdapterOptionsException">A target cannot be quantized, or the adapter is no plain LoRA. The model is unchanged.</exception>
+    /// <exception cref="QuantizationException">A weight is not finite. The model is unchanged.</exception>
+    public static PeftModel ApplyLoftQ(this nn.Module model, LoraOptions options, QuantizationOptions? quantization = null, int iterations = 1)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(iterations, 1);
+        quantization ??= QuantizationOptions.Nf4();
+        options = options with { Initialization = LoraInitialization.Default };
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var starts = Starts(model, options, quantization, iterations);
+        foreach (var (module, start) in starts) module.Store(start.Weight);
+        ModelQuantization.QuantizeRest(model, quantization);
+        var peft = model.ApplyAdapter(options);
+        foreach (var (target, layer) in LoraCombining.LayersOf(peft, PeftModel.DefaultName))
+        {
+            var (_, a, b) = starts[(AdaptableModule)target.Module];
+            layer.Refactor(a, b, layer.Scaling);
+        }
+        return peft;
+    }
+
+    /// <summary>
+    /// Starts a LoRA adapter on a quantized model as the best factors of what quantization took from the weights (<c>replace_lora_weights_loftq</c>). The float weights are read
+    /// one at a time.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="folder">Folder of the float model.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <exception cref="AdapterOptionsException">The adapter is no plain LoRA, or a target is not quantized.</exception>
+    /// <exception cref="CheckpointException">The folder lacks a weight, or cannot be read.</exception>
+    public static void InitializeLoftQ(this PeftModel model, string folder, string name = PeftModel.DefaultName)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var layers = LoraCombining.LayersOf(model, name);
+        RequirePlain(LoraCombining.LoraOf(model, name));
+        using var files = ShardedCheckpoint.Open(folder);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        // All are read before any is changed.
+        var starts = layers.ToDictionary(pair => pair.Key, pair =>
+        {
+            var (target, layer) = pair;
+            if (target.Storage is not QuantizedStorage stored) throw new AdapterOptionsException($"{target.Path} is not quantized: LoftQ has nothing to make up for. Quantize the model, or target other modules.");
+            var weight = target.ToMatrix(files.Read(target.Path + ".weight", target.Device, ScalarType.Float32));
+            if (weight.shape[0] != target.Out || weight.shape[1] != target.In) throw new CheckpointException(folder, $"'{target.Path}.weight' is [{string.Join(", ", weight.shape)}], but the model has [{target.Out}, {target.In}].");
+            return Factors(weight.sub(stored.Matrix.Dequantize().to_type(ScalarType.Float32)), layer.Rank, layer.Scaling);
+        });
+        foreach (var (target, (a, b)) in starts) layers[target].Refactor(a, b, layers[target].Scaling);
+        model.Find(name).Options = LoraCombining.LoraOf(model, name) with { Initialization = LoraInitialization.Default };
+    }
+
+    /// <summary>The quantized weight and the factors of the rest, in turns.</summary>
+    internal static (QuantizedMatrix Weight, Tensor A, Tensor B) Alternate(Tensor weight, QuantizationOptions quantization, int rank, double scaling, int iterations)
+    {
+        var rest = weight.alias();
+        for (var turn = 1; ; turn++)
+        {
+            var quantized = quantization.Quantize(rest);
+            var (a, b) = Factors(weight.sub(quantized.Dequantize().to_type(ScalarType.Float32)), rank, scaling);
+            if (turn == iterations) return (quantized, a, b);
+            quantized.Dispose();
+            rest = weight.sub(b.mm(a).mul(Constant(scaling)));
+        }
+    }
+
+    // A draft of the adapter tells the targets, their ranks and scalings.
+    private static Dictionary<AdaptableModule, (QuantizedStorage Weight, Tensor A, Tensor B)> Starts(nn.Module model, LoraOptions options, QuantizationOptions quantization, int iterations)
+    {
+        RequirePlain(options);
+        using var draft = model.ApplyAdapter(options);
+        var starts = new Dictionary<AdaptableModule, (QuantizedStorage, Tensor, Tensor)>();
+        foreach (var (target, layer) in LoraCombining.LayersOf(draft, PeftModel.DefaultName))
+        {
+            if (target.Storage.Parameter is null || target.Module is not AdaptableModule module || !ModelQuantization.IsQuantizable(model, target.Path, module, quantization))
+                throw new AdapterOptionsException($"{target.Path} cannot be quantized, or is quantized already: LoftQ needs linear modules with float weights as targets. The model is unchanged.");
+            var (matrix, a, b) = Alternate(target.ReadMatrix(ScalarType.Float32), quantization, layer.Rank, layer.Scaling, iterations);
+            starts.Add(module, (new QuantizedStorage(matrix, target.IsStoredTransposed, target.ComputeType), a, b));
+        }
+        return starts;
+    }
+
+    // The best factors of a rank: singular vectors, whose product times the scaling is the given matrix as far as the rank allows.
+    private static (Tensor A, Tensor B) Factors(Tensor rest, int rank, double scaling)
+    {
+        if (rank > Math.Min(rest.shape[0], rest.shape[1])) throw new AdapterOptionsException($"LoftQ needs rank {rank} of a weight [{rest.shape[0]}, {rest.shape[1]}], whose rank is lower. Lower the rank of its module with RankPattern.");
+        var (u, s, vt) = linalg.svd(rest, fullMatrices: false);
+        var root = s.narrow(0, 0, rank).div(Constant(scaling)).sqrt();
+        return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));
+    }
+
+    private static void RequirePlain(LoraOptions options)
+    {
+        if (options.UseDora || options.HasOwnShape) throw new AdapterOptionsException($"LoftQ sets the two factors of plain LoRA: leave out {(options.UseDora ? nameof(options.UseDora) : options.Variants[0])}.");
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json.Nodes;
+using Peft.Gguf;
+
+namespace Peft.Models.Gguf;
+
+/// <summary>The configuration that the metadata of a GGUF file describes, in the fields of Hugging Face.</summary>
+internal static class GgufConfig
+{
+    private static readonly Dictionary<string, string> Architectures = new()
+    {
+        ["llama"] = "llama", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3", ["gemma"] = "gemma", ["gemma2"] = "gemma2", ["gemma3"] = "gemma3_text", ["phi3"] = "phi3", ["gpt2"] = "gpt2", ["gptneox"] = "gpt_neox",
+    };
+
+    /// <exception cref="UnsupportedModelException">The architecture, or something that the file asks for, is not supported.</exception>
+    public static ModelConfig Of(GgufHeader file)
+    {
+        var name = file.Text("general.architecture") ?? throw file.Damaged("it names no general.architecture");
+        if (file.Text("general.type") is { } type && type != "model") throw new UnsupportedModelException($"{file.Path} holds no model but an {type}.");
+        if (!Architectures.TryGetValue(name, out var model)) throw new UnsupportedModelException($"{file.Path}: the architecture '{name}' is not supported. Supported in GGUF files are {string.Join(", ", Architectures.Keys)}.");
+        var embedding = file.Tensors.GetValueOrDefault("token_embd.weight") ?? throw file.Damaged("it has no tensor 'token_embd.weight'");
+        var fields = model == "gpt2" ? Gpt2() : Common();
+        fields["model_type"] = model;
+        fields["vocab_size"] = embedding.Shape[0];
+        // GPT-2's converter writes the head although it is tied.
+        fields["tie_word_embeddings"] = model == "gpt2" || !file.Tensors.ContainsKey("output.weight");
+        foreach (var role in new[] { "bos", "eos" })
+            if (file.Whole($"tokenizer.ggml.{role}_token_id") is { } id) fields[$"{role}_token_id"] = id;
+        return ModelConfig.Parse(fields.ToJsonString(), file.Path);   // values then have the types of a parsed file
+
+        long Size(string key) => file.Whole($"{name}.{key}") ?? throw file.Damaged($"it has no '{name}.{key}'");
+
+        JsonObject Gpt2() => new()
+        {
+            ["n_embd"] = Size("embedding_length"), ["n_layer"] = Size("block_count"), ["n_head"] = Size("attention.head_count"), ["n_inner"] = Size("feed_forward_length"),
+            ["n_positions"] = Size("context_length"), ["layer_norm_epsilon"] = Epsilon("layer_norm_epsilon"),
+        };
+
+        JsonObject Common()
+        {
+            var (hidden, heads) = (Size("embedding_length"), Size("attention.head_count"));
+            var head = file.Whole($"{name}.attention.key_length") ?? hidden / Math.Max(1, heads);
+            if (file.Whole($"{name}.attention.value_length") is { } values && values != head) throw Unsupported("keys and values of different sizes");
+            if (file.Whole($"{name}.expert_count") is > 0) throw Unsupported("experts");
+            var common = new JsonObject
+            {
+                ["hidden_size"] = hidden, ["num_hidden_layers"] = Size("block_count"), ["num_attention_heads"] = heads, ["num_key_value_heads"] = file.Whole($"{name}.attention.head_count_kv") ?? heads,
+                ["head_dim"] = head, ["intermediate_size"] = Size("feed_forward_length"), ["max_position_embeddings"] = Size("context_length"),
+                ["rope_theta"] = file.Number($"{name}.rope.freq_base") ?? 10000,
+            };
+            if (model == "gpt_neox")
+            {
+                common["layer_norm_eps"] = Epsilon("layer_norm_epsilon");
+                common["rotary_pct"] = (double)Size("rope.dimension_count") / Math.Max(1, head);
+                common["rotary_emb_base"] = file.Number($"{name}.rope.freq_base") ?? 10000;
+                common["use_parallel_residual"] = file.Flag($"{name}.use_parallel_residual") ?? true;
+            }
+            else
+            {
+                common["rms_norm_eps"] = Epsilon("layer_norm_rms_epsilon");
+                if (file.Whole($"{name}.rope.dimension_count") is { } rotated && rotated != head) throw Unsupported("rotary embeddings of a part of the heads");
+            }
+            if (model.StartsWith("gemma", StringComparison.Ordinal) && model != "gemma") Gemma(common, hidden / Math.Max(1, heads), head);
+            else if (file.Whole($"{name}.attention.sliding_window") is > 0 and var window) common["sliding_window"] = window;
+            Scaling(common);
+            return common;
+        }
+
+        // The largest models of Gemma 2 and 3 scale scores by the width per head, the others by the size of a head; the file does not say.
+        void Gemma(JsonObject common, long width, long head)
+        {
+            common["query_pre_attn_scalar"] = Size("block_count") == (model == "gemma2" ? 46 : 62) ? width : head;
+            common["sliding_window"] = Size("attention.sliding_window");
+            if (model != "gemma2") return;
+            common["attn_logit_softcapping"] = file.Number($"{name}.attn_logit_softcapping") ?? 50;
+            common["final_logit_softcapping"] = file.Number($"{name}.final_logit_softcapping") ?? 30;
+        }
+
+        void Scaling(JsonObject common)
+        {
+            if (file.Tensors.ContainsKey("rope_freqs.weight") || file.Tensors.Keys.Any(key => key.StartsWith("rope_factors", StringComparison.Ordinal)))
+                throw Unsupported("rotary factors per frequency (rope_freqs, rope_factors)");
+            var kind = file.Text($"{name}.rope.scaling.type") ?? (file.Number($"{name}.rope.scale_linear") is null ? "none" : "linear");
+            if (kind == "none") return;
+            var factor = file.Number($"{name}.rope.scaling.factor") ?? file.Number($"{name}.rope.scale_linear") ?? throw file.Damaged("its rotary scaling has no factor");
+            if (kind != "linear") throw Unsupported($"the rotary scaling '{kind}'");
+            common["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = factor };
+        }
+
+        double Epsilon(string key) => file.Number($"{name}.attention.{key}") ?? throw file.Damaged($"it has no '{name}.attention.{key}'");
+
+        UnsupportedModelException Unsupported(string what) => new($"{file.Path}: {what} of a GGUF file are not supported. Load the model from its folder in Hugging Face's layout.");
+    }
+}

@@ -1,0 +1,31 @@
+namespace Peft.Quantization.Checkpoints;
+
+/// <summary>GPTQ, with <c>desc_act</c> or not, in either version of the format.</summary>
+internal sealed class GptqFormat : CheckpointFormat
+{
+    private readonly int bits, groupSize, zeroOffset;
+
+    public GptqFormat(JsonPart config)
+    {
+        bits = config["bits"].AsInt();
+        if (!PackedBits.IsKnown(bits)) throw config["bits"].Wrong("2, 3, 4 or 8");
+        var size = config["group_size"];
+        // −1 stands for all inputs.
+        groupSize = size.IsNull || size.AsDouble() == -1 ? int.MaxValue : size.AsInt() is > 0 and var given ? given : throw size.Wrong("at least 1, or -1");
+        zeroOffset = config["checkpoint_format"].AsString("gptq") switch
+        {
+            "gptq" => 1,
+            "gptq_v2" => 0,
+            var other => throw config.Unsupported($"the checkpoint_format '{other}'"),
+        };
+    }
+
+    public override string Name => "gptq";
+
+    protected override IEnumerable<string> Marks => [".qweight"];
+
+    protected override IReadOnlyList<string> Parts { get; } = [".qweight", ".qzeros", ".scales", ".g_idx"];
+
+    protected override QuantizedMatrix Read(QuantizedModule module)
+        => GptqMatrix.Read(module.Path, module.Rows, module.Columns, module.Find, bits, (int)Math.Min(groupSize, module.Columns), zeroOffset);
+}

@@ -1,0 +1,20 @@
+using static TorchSharp.torch;
+
+namespace Peft.Quantization;
+
+/// <summary>LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339; <c>load_in_8bit</c>): whole numbers of 8 bits, scaled by row. Weights are rounded to float16 first, as there.</summary>
+public sealed record Int8Options : QuantizationOptions
+{
+    /// <summary>
+    /// From which size on an input's columns are multiplied in full precision in evaluation, where all others are rounded to 8 bits too
+    /// (<c>llm_int8_threshold</c>; 6 is usual, 0 for none). Null, the default: inputs are not rounded.
+    /// </summary>
+    public double? InputThreshold { get; init; }
+
+    /// <inheritdoc/>
+    public override double BitsPerValue => 8;
+
+    private protected override IEnumerable<string> Errors() => InputThreshold is { } limit && !(limit >= 0 && double.IsFinite(limit)) ? [$"InputThreshold must be at least 0, but was {limit}."] : [];
+
+    private protected override QuantizedMatrix Create(Tensor values) => Int8Matrix.Of(values, InputThreshold);
+}

@@ -1,0 +1,108 @@
+using Peft.Modules;
+using static TorchSharp.torch;
+
+namespace Peft.Quantization;
+
+/// <summary>Quantizes the weights of models in place.</summary>
+public static class ModelQuantization
+{
+    // Heads of tasks, which are trained whole.
+    private static readonly string[] Heads = ["lm_head", "embed_out", "score", "classifier", "pre_classifier", "qa_outputs", "cls", "classification_head", "vocab_transform", "vocab_projector"];
+
+    /// <summary>
+    /// Quantizes the linear modules of a model, one after another: each float weight is freed before the next is quantized. Heads, embeddings, norms and biases
+    /// stay as they are.
+    /// </summary>
+    /// <param name="model">A model whose linear modules are those of <see cref="Modules"/>, before it gets adapters.</param>
+    /// <param name="options">The kind and its settings.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="QuantizationException">A weight is not finite, or there is no weight to quantize. The model is then unchanged.</exception>
+    /// <exception cref="ArgumentException">A setting is out of range. The model is then unchanged.</exception>
+    /// <exception cref="PeftException">The model has adapters.</exception>
+    public static T Quantize<T>(this T model, QuantizationOptions options) where T : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        if (PeftModel.Of(model) is not null) throw new PeftException($"This {model.GetType().Name} has adapters: quantize it before they are added.");
+        var chosen = Choose(model, options);
+        foreach (var (path, module) in chosen)
+            if (!Values.IsFinite(module.Weight)) throw new QuantizationException($"{path}.weight holds values that are not finite, so that it has no quantized form. The model is unchanged.");
+        foreach (var (_, module) in chosen) Store(module, options);
+        return model;
+    }
+
+    /// <summary>Quantizes the float weights that there still are.</summary>
+    internal static void QuantizeRest(nn.Module model, QuantizationOptions options)
+    {
+        foreach (var (_, module) in Choose(model, options, required: false)) Store(module, options);
+    }
+
+    /// <summary>Gives every quantized module its values as a float parameter again. The values stay those of the quantized weights.</summary>
+    /// <param name="model">The model.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="PeftException">The model has adapters: <c>MergeAndUnload(dequantize: true)</c> is for those.</exception>
+    public static T Dequantize<T>(this T model) where T : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (PeftModel.Of(model) is not null) throw new PeftException($"This {model.GetType().Name} has adapters: use MergeAndUnload(dequantize: true) to merge them, or Unload() first.");
+        StoredWeights.Dequantize(model);
+        return model;
+    }
+
+    /// <summary>Lets LLM.int8 weights round their inputs to 8 bits in evaluation, as bitsandbytes does, or not.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="threshold">From which size on columns of the input are multiplied in full precision; null for no rounding.</param>
+    /// <returns>The model.</returns>
+    public static T QuantizeInputs<T>(this T model, double? threshold = 6) where T : nn.Module
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (threshold is { } limit && !(limit >= 0 && double.IsFinite(limit))) throw new ArgumentOutOfRangeException(nameof(threshold), threshold, "The threshold must be at least 0.");
+        foreach (var storage in model.QuantizedWeights().Values) storage.SetInputThreshold(threshold);
+        return model;
+    }
+
+    /// <summary>The quantized weights of a model by the path of their module.</summary>
+    public static IReadOnlyDictionary<string, QuantizedStorage> QuantizedWeights(this nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.named_modules().Where(pair => pair.module is AdaptableModule { Storage: QuantizedStorage }).DistinctBy(pair => pair.module)
+            .ToDictionary(pair => pair.name, pair => (QuantizedStorage)((AdaptableModule)pair.module).Storage);
+    }
+
+    /// <summary>True if a module is one to quantize: a linear module that is no head, shares no weight with an embedding and is not to be skipped.</summary>
+    internal static bool IsQuantizable(nn.Module model, string path, nn.Module module, QuantizationOptions? options)
+        => module is Linear or TransposedLinear && module != (model as IPretrainedModel)?.Head
+           && !Heads.Any(head => path == head || path.StartsWith(head + ".", StringComparison.Ordinal) || path.EndsWith("." + head, StringComparison.Ordinal))
+           && options?.SkipModules.Any(name => ModuleSelector.Means(name, path)) != true;
+
+    /// <summary>Quantizes a module's float weight.</summary>
+    internal static void Store(AdaptableModule module, QuantizationOptions options)
+    {
+        using var values = module.Storage.Read();
+        Store(module, values, options);
+    }
+
+    /// <summary>Gives a module a weight, quantized.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="values">The values, in the module's shape.</param>
+    /// <param name="options">The kind and its settings.</param>
+    internal static void Store(AdaptableModule module, Tensor values, QuantizationOptions options)
+    {
+        var transposed = module is TransposedLinear;
+        using var matrix = transposed ? values.t() : values.alias();
+        module.Store(new QuantizedStorage(options.Quantize(matrix), transposed, values.dtype));
+    }
+
+    private static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, QuantizationOptions options, bool required = true)
+    {
+        var embeddings = model.named_modules().Select(pair => pair.module).OfType<Embedding>().Select(embedding => embedding.Storage.Identity).ToHashSet(ReferenceEqualityComparer.Instance);
+        List<(string, AdaptableModule)> chosen = [.. model.named_modules().Where(pair => IsQuantizable(model, pair.name, pair.module, options))
+            .Select(pair => (pair.name, Module: (AdaptableModule)pair.module)).Where(pair => pair.Module.Storage.Parameter is not null && !embeddings.Contains(pair.Module.Storage.Identity))
+            .DistinctBy(pair => pair.Module.Storage.Identity, ReferenceEqualityComparer.Instance)];
+        if (chosen.Count > 0) return chosen;
+        if (!required) return [];
+        var others = model.named_modules().Count(pair => pair.module is TorchSharp.Modules.Linear);
+        throw new QuantizationException($"This {model.GetType().Name} has no weight to quantize{(others > 0 ? $": its {others} linear modules are TorchSharp's, which hold float weights only. Use {typeof(Linear).FullName} in their place" : " that is not skipped or quantized already")}.");
+    }
+}

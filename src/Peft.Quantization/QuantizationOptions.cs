@@ -1,0 +1,68 @@
+using static TorchSharp.torch;
+
+namespace Peft.Quantization;
+
+/// <summary>How the linear modules of a model are quantized.</summary>
+public abstract record QuantizationOptions
+{
+    private protected QuantizationOptions() { }
+
+    /// <summary>
+    /// Modules that stay as they are, by path or the last parts of it (<c>llm_int8_skip_modules</c>). Heads, embeddings and norms always do, and so does what shares
+    /// a weight with them.
+    /// </summary>
+    public IReadOnlyList<string> SkipModules { get; init; } = [];
+
+    /// <summary>Bits per value, scales included, for large matrices.</summary>
+    public abstract double BitsPerValue { get; }
+
+    /// <summary>Quantizes a matrix.</summary>
+    /// <param name="values">The values <c>[out, in]</c>, on any device.</param>
+    /// <exception cref="QuantizationException">The values are not finite.</exception>
+    /// <exception cref="ArgumentException">The values are no matrix, or a setting is out of range.</exception>
+    public QuantizedMatrix Quantize(Tensor values)
+    {
+        Values.Require(values);
+        Validate();
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return Create(values.detach());
+    }
+
+    /// <summary>NF4 (Dettmers et al. 2023, arXiv:2305.14314): 16 values that suit normally distributed weights, scaled by block.</summary>
+    /// <param name="doubleQuantization">True to quantize the scales too, which saves 0.37 bits per value.</param>
+    /// <param name="blockSize">Values per scale: a power of two from 32 to 4096.</param>
+    public static FourBitOptions Nf4(bool doubleQuantization = false, int blockSize = 64) => new() { DoubleQuantization = doubleQuantization, BlockSize = blockSize };
+
+    /// <summary>FP4: sign, two bits of exponent and one of fraction, scaled by block.</summary>
+    /// <param name="doubleQuantization">True to quantize the scales too.</param>
+    /// <param name="blockSize">Values per scale: a power of two from 32 to 4096.</param>
+    public static FourBitOptions Fp4(bool doubleQuantization = false, int blockSize = 64) => Nf4(doubleQuantization, blockSize) with { Code = FourBitCode.Fp4 };
+
+    /// <summary>LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339): whole numbers of 8 bits, scaled by row.</summary>
+    public static Int8Options LlmInt8() => new();
+
+    /// <summary>8 bits of a dynamic code (Dettmers et al. 2021, arXiv:2110.02861), scaled by block.</summary>
+    /// <param name="blockSize">Values per scale.</param>
+    public static BlockwiseOptions Blockwise(int blockSize = 256) => new() { BlockSize = blockSize };
+
+    /// <summary>FP8 (e4m3), scaled by tile.</summary>
+    /// <param name="tile">Rows and columns of a tile; null for one scale.</param>
+    public static Float8Options Fp8(int? tile = 128) => new() { Tile = tile };
+
+    /// <summary>Settings that are out of range.</summary>
+    private protected abstract IEnumerable<string> Errors();
+
+    private protected abstract QuantizedMatrix Create(Tensor values);
+
+    internal void Validate()
+    {
+        string[] errors = [.. Errors(), .. SkipModules.Any(string.IsNullOrWhiteSpace) ? ["SkipModules has an empty name."] : Array.Empty<string>()];
+        if (errors.Length > 0) throw new ArgumentException(string.Join(' ', errors));
+    }
+
+    private protected static IEnumerable<string> BlockErrors(int size)
+    {
+        if (size < 32 || size > 4096 || !int.IsPow2(size)) yield return $"BlockSize must be a power of two from 32 to 4096, but was {size}.";
+    }
+}

@@ -1,0 +1,36 @@
+using Peft.Models;
+using Peft.Quantization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Docs.Tests.Snippets;
+
+public class Quantization : InFolder
+{
+    [Fact]
+    public void Loading_and_merging()
+    {
+        // snippet: quantize-load
+        using var model = CausalLM.FromPretrained("models/stories260K", new LoadOptions { Quantization = QuantizationOptions.Nf4(doubleQuantization: true) });
+        using var peft = model.ApplyLora(rank: 8, targets: "all-linear");
+        // end
+        model.QuantizedWeights().Count.ShouldBe(35);
+        // snippet: quantize-merge
+        peft.Merge();                                    // dequantizes, adds, quantizes again
+        foreach (var error in peft.MergeErrors) Console.WriteLine($"{error.Path}: rounding is {error.Relative:P0} of the adapter's change");
+        peft.Unmerge();                                  // exact: the codes were kept
+        peft.MergeAndUnload(dequantize: true);           // a float model that computes what was trained
+        // end
+        model.QuantizedWeights().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Starting_with_LoftQ()
+    {
+        // snippet: quantize-loftq
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyLoftQ(new LoraOptions { Rank = 8, Alpha = 8 }, QuantizationOptions.Nf4(), iterations: 5);
+        // end
+        model.QuantizedWeights().Count.ShouldBe(35);
+    }
+}
