@@ -40,14 +40,15 @@ public sealed class Tokenizer : ITokenizer
 
     /// <summary>
     /// Loads a pretrained model's <c>tokenizer.json</c>, or else SentencePiece's <c>tokenizer.model</c> or <c>spiece.model</c>, or else BERT's <c>vocab.txt</c>; with
-    /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> if they exist.
+    /// <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> if they exist. A GGUF file contains its tokenizer.
     /// </summary>
-    /// <param name="nameOrPath">A local folder, or the id of a model on the hub, of which only the tokenizer's files are downloaded. An existing folder takes precedence.</param>
+    /// <param name="nameOrPath">A local folder, a GGUF file, or the id of a model on the hub, of which only the tokenizer's files are downloaded. An existing folder takes precedence.</param>
     /// <param name="options">Revision, hub and limits; null for the defaults. Those of a model (<c>LoadOptions</c>) can be reused.</param>
     /// <exception cref="HubException">The files could not be downloaded.</exception>
     /// <exception cref="TokenizerException">A file is missing, damaged, or uses a component that is not supported.</exception>
     public static Tokenizer FromPretrained(string nameOrPath, PretrainedOptions? options = null)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
         if (GgufHeader.IsFile(nameOrPath)) return FromFile(nameOrPath, options?.Limits);
         var folder = ModelSource.Resolve(nameOrPath, options, ModelFiles.Tokenizer).Folder;
         var file = SentencePieceFiles.Names.Prepend("tokenizer.json").Append(WordPieceFiles.Name).Select(name => Path.Combine(folder, name)).FirstOrDefault(SmallFile.Exists)

@@ -123,7 +123,9 @@ public sealed class FourBitMatrix : QuantizedMatrix
         var blockSize = state["blocksize"].AsInt();
         var type = state["dtype"].AsString() switch
         {
-            "float32" => ScalarType.Float32, "float16" => ScalarType.Float16, "bfloat16" => ScalarType.BFloat16,
+            "float32" => ScalarType.Float32,
+            "float16" => ScalarType.Float16,
+            "bfloat16" => ScalarType.BFloat16,
             _ => throw state["dtype"].Wrong("float32, float16 or bfloat16"),
         };
         if (blockSize < 2 || !int.IsPow2(blockSize)) throw state["blocksize"].Wrong("a power of two");
