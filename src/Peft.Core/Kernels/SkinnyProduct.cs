@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32 and without gradients. W is read once, in the order in which it is stored. BLAS would first copy all of it into another layout,
+/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32 and in inference mode: passes of training without gradients, as with checkpointed activations, must round as those with gradients. W is read once, in the order in which it is stored. BLAS would first copy all of it into another layout,
 /// which costs more than the product with so few rows.
 /// </summary>
 internal static unsafe class SkinnyProduct
@@ -21,7 +21,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => !is_grad_enabled() && inputs % 8 == 0 && input.numel() is var count && count > inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count > inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
