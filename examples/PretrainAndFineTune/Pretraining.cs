@@ -8,6 +8,9 @@ namespace PretrainAndFineTune;
 /// <param name="sizes">Its size and the number of passes.</param>
 internal sealed class Pretraining(Kind kind, Sizes sizes)
 {
+    // Positions for the virtual tokens of prefix tuning before the longest text.
+    private const int VirtualTokens = 16;
+
     /// <summary>Trains tokenizer and model, and saves both.</summary>
     /// <param name="texts">The texts.</param>
     /// <param name="folder">Folder of the result.</param>
@@ -36,12 +39,12 @@ internal sealed class Pretraining(Kind kind, Sizes sizes)
         ? $$"""
             {
               "model_type": "bert", "vocab_size": {{tokenizer.VocabularySize}}, "hidden_size": {{sizes.Hidden}}, "intermediate_size": {{4 * sizes.Hidden}}, "num_hidden_layers": {{sizes.Layers}}, "num_attention_heads": 4,
-              "max_position_embeddings": {{sizes.Length}}, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "pad_token_id": {{tokenizer.PadId}}
+              "max_position_embeddings": {{sizes.Length + VirtualTokens}}, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "pad_token_id": {{tokenizer.PadId}}
             }
             """
         : $$"""
             {
-              "model_type": "gpt2", "vocab_size": {{tokenizer.VocabularySize}}, "n_embd": {{sizes.Hidden}}, "n_layer": {{sizes.Layers}}, "n_head": 4, "n_positions": {{sizes.Length}},
+              "model_type": "gpt2", "vocab_size": {{tokenizer.VocabularySize}}, "n_embd": {{sizes.Hidden}}, "n_layer": {{sizes.Layers}}, "n_head": 4, "n_positions": {{sizes.Length + VirtualTokens}},
               "embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0, "bos_token_id": {{tokenizer.EndOfSequenceId}}, "eos_token_id": {{tokenizer.EndOfSequenceId}}
             }
             """);

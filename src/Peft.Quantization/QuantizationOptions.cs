@@ -1,8 +1,10 @@
+using System.ComponentModel;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>How the linear modules of a model are quantized.</summary>
+/// <summary>How the linear modules of a model are quantized. In settings, a text: <c>nf4</c>, <c>nf4_double</c>, <c>fp4</c>, <c>fp4_double</c>, <c>llm_int8</c>, <c>blockwise</c> or <c>fp8</c>.</summary>
+[TypeConverter(typeof(QuantizationText))]
 public abstract record QuantizationOptions
 {
     private protected QuantizationOptions() { }

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Peft.Models;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Behaviour.Tests;
@@ -195,6 +196,7 @@ public sealed class SettingsTests
             _ when own == typeof(ReductionFactor) => [(4, (ReductionFactor)4), (Parsed("""{"1": 8, "default": 2}"""), new ReductionFactor(new Dictionary<string, double> { ["1"] = 8, ["default"] = 2 }))],
             _ when own == typeof(TokenIndices) => [(5, new TokenIndices([5])), (Parsed("[1, 3]"), new TokenIndices([1, 3])), (Parsed("""{"embed_tokens": [1, 3], "other": [2]}"""), new TokenIndices(new Dictionary<string, IReadOnlyList<int>> { ["embed_tokens"] = [1, 3], ["other"] = [2] }))],
             _ when own == typeof(FlatOptimizerOptions) => [("lion", new LionOptions()), ("schedule_free_adamw", new ScheduleFreeAdamWOptions())],
+            _ when own == typeof(QuantizationOptions) => [("nf4", QuantizationOptions.Nf4()), ("fp4_double", QuantizationOptions.Fp4(doubleQuantization: true))],
             _ when own == typeof(LearningRateSchedule) => [("cosine", LearningRateSchedule.Cosine()), ("polynomial(power: 2)", LearningRateSchedule.Polynomial(2))],
             _ when own == typeof(LengthDecay) => [(Parsed("""{"Start": 3, "Factor": 1.5}"""), new LengthDecay(3, 1.5))],
             _ when own == typeof(IReadOnlyList<int>) => [(Parsed("[3, 5]"), new[] { 3, 5 }), (3, new[] { 3 }), ("[3, 5]", new[] { 3, 5 })],
@@ -230,7 +232,7 @@ public sealed class SettingsTests
     private static string Text(object? value) => value switch
     {
         null => "null",
-        Device or LearningRateSchedule or ParameterGroup or ModuleSelector or LengthDecay => value.ToString()!,
+        Device or LearningRateSchedule or QuantizationOptions or ParameterGroup or ModuleSelector or LengthDecay => value.ToString()!,
         IEnumerable<ParameterGroup> groups => string.Join(", ", groups),
         IEnumerable<AdapterOptions> parts => string.Join(", ", parts.Select(AdapterConfig.Write)),
         AdapterOptions options => AdapterConfig.Write(options),
