@@ -9,6 +9,9 @@ namespace Peft;
 /// <summary>LoftQ (Li et al. 2023, arXiv:2310.08659): an adapter that starts as what quantization takes from the weights.</summary>
 public static class LoftQ
 {
+    // Each turn decomposes every matrix.
+    private const int MostTurns = 64;
+
     /// <summary>
     /// Quantizes a float model and adds a LoRA adapter that makes up for the error, as far as its rank allows: quantization and the best factors of the rest take
     /// turns. The adapter is saved with the initialization <c>true</c>, so that no reader initializes it again.
@@ -16,7 +19,7 @@ public static class LoftQ
     /// <param name="model">The float model.</param>
     /// <param name="options">Options of the adapter.</param>
     /// <param name="quantization">The kind of the base weights; NF4 if null.</param>
-    /// <param name="iterations">Number of turns. At least 1.</param>
+    /// <param name="iterations">Number of turns, from 1 to 64; the paper uses 1 to 5.</param>
     /// <exception cref="AdapterOptionsException">A target cannot be quantized, or the adapter is no plain LoRA. The model is unchanged.</exception>
     /// <exception cref="QuantizationException">A weight is not finite. The model is unchanged.</exception>
     public static PeftModel ApplyLoftQ(this nn.Module model, LoraOptions options, QuantizationOptions? quantization = null, int iterations = 1)
@@ -24,6 +27,7 @@ public static class LoftQ
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(iterations, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(iterations, MostTurns);
         quantization ??= QuantizationOptions.Nf4();
         options = options with { Initialization = LoraInitialization.Default };
         using var scope = NewDisposeScope();
