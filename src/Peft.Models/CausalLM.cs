@@ -19,6 +19,7 @@ public sealed class CausalLM : LanguageModel
     /// <exception cref="CheckpointMismatchException">The weights do not match the configuration.</exception>
     public static CausalLM FromPretrained(string nameOrPath, LoadOptions? options = null)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(nameOrPath);
         options ??= new();
         if (GgufHeader.IsFile(nameOrPath)) return OpenGguf(nameOrPath, options, (config, spec, choices) => new CausalLM(config, spec, choices));
         return OpenWithDefaults(ModelSource.Resolve(nameOrPath, options), options, (config, spec, choices) => new CausalLM(config, spec, choices));

@@ -3,6 +3,8 @@ namespace Peft.Models;
 /// <summary>Weights of classes in the loss (<see cref="ClassifyingModel.ClassWeights"/>).</summary>
 public static class ClassWeights
 {
+    private const int MostClasses = 1 << 24;
+
     /// <summary>Weights that make all classes count alike: n/(k·nᵢ) for the class i with nᵢ of the n labels, where k is the number of classes; 0 for a class without labels.</summary>
     /// <param name="labels">The labels of the training data; <see cref="Batch.IgnoredLabel"/> does not count.</param>
     /// <param name="classes">Number of classes.</param>
@@ -11,6 +13,7 @@ public static class ClassWeights
     {
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(classes, MostClasses);
         var counts = new long[classes];
         foreach (var label in labels)
         {
