@@ -3,13 +3,13 @@ namespace Peft.Lora;
 /// <summary>A layer whose update is a product of two thin matrices, ΔW = B·A, which are recomputed in each forward pass.</summary>
 /// <param name="target">The adapted module.</param>
 /// <param name="rank">Number of rows of A.</param>
-internal abstract class FactoredLayer(Target target, long rank = 0) : DeltaLayer(target)
+internal abstract class FactoredLayer(Target target, long rank) : DeltaLayer(target)
 {
     /// <summary>A <c>[rank, in]</c> and B <c>[out, rank]</c>, including all scaling.</summary>
     protected abstract (Tensor A, Tensor B) Factors();
 
     /// <summary>Number of rows of A.</summary>
-    protected virtual long Rank => rank;
+    protected long Rank { get; } = rank;
 
     public override Tensor Delta()
     {

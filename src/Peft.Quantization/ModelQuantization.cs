@@ -16,7 +16,7 @@ public static class ModelQuantization
     /// <param name="model">A model whose linear modules are those of <see cref="Modules"/>, before it gets adapters.</param>
     /// <param name="options">The kind and its settings.</param>
     /// <returns>The model.</returns>
-    /// <exception cref="QuantizationException">A weight is not finite, or there is no weight to quantize. The model is then unchanged.</exception>
+    /// <exception cref="QuantizationException">A weight has no quantized form, since it is not finite or out of range, or there is no weight to quantize. The model is then unchanged.</exception>
     /// <exception cref="ArgumentException">A setting is out of range. The model is then unchanged.</exception>
     /// <exception cref="PeftException">The model has adapters.</exception>
     public static T Quantize<T>(this T model, QuantizationOptions options) where T : nn.Module
@@ -26,16 +26,25 @@ public static class ModelQuantization
         options.Validate();
         if (PeftModel.Of(model) is not null) throw new PeftException($"This {model.GetType().Name} has adapters: quantize it before they are added.");
         var chosen = Choose(model, options);
-        foreach (var (path, module) in chosen)
-            if (!Values.IsFinite(module.Weight)) throw new QuantizationException($"{path}.weight holds values that are not finite, so that it has no quantized form. The model is unchanged.");
+        RequireForms(chosen, options);
         foreach (var (_, module) in chosen) Store(module, options);
         return model;
     }
+
+    /// <summary>Requires that all weights that would be quantized have a quantized form.</summary>
+    /// <exception cref="QuantizationException">A weight has none. The model is unchanged.</exception>
+    internal static void RequireForms(nn.Module model, QuantizationOptions options) => RequireForms(Choose(model, options, required: false), options);
 
     /// <summary>Quantizes the float weights that there still are.</summary>
     internal static void QuantizeRest(nn.Module model, QuantizationOptions options)
     {
         foreach (var (_, module) in Choose(model, options, required: false)) Store(module, options);
+    }
+
+    private static void RequireForms(List<(string Path, AdaptableModule Module)> chosen, QuantizationOptions options)
+    {
+        foreach (var (path, module) in chosen)
+            if (options.WhyNot(module.Weight) is { } reason) throw new QuantizationException($"{path}.weight {reason}. The model is unchanged.");
     }
 
     /// <summary>Gives every quantized module its values as a float parameter again. The values stay those of the quantized weights.</summary>

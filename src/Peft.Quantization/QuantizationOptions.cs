@@ -52,6 +52,9 @@ public abstract record QuantizationOptions
     /// <param name="tile">Rows and columns of a tile; null for one scale.</param>
     public static Float8Options Fp8(int? tile = 128) => new() { Tile = tile };
 
+    /// <summary>Why values have no quantized form, as it follows the name of a weight; null if they have one.</summary>
+    internal virtual string? WhyNot(Tensor values) => Values.IsFinite(values) ? null : "holds values that are not finite, so that it has no quantized form";
+
     /// <summary>Settings that are out of range.</summary>
     private protected abstract IEnumerable<string> Errors();
 

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Extension methods that apply ReFT to any model.</summary>

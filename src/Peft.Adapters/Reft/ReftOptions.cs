@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Peft.Adapters;
-
 namespace Peft;
 
 /// <summary>
@@ -36,13 +33,13 @@ public sealed record ReftOptions : TargetedOptions
     [JsonPropertyName("layers"), JsonConverter(typeof(AllOrSome))] public IReadOnlyList<int>? Layers { get; init; }
 
     /// <summary>Number of positions at the beginning of each row that are changed.</summary>
-    [JsonPropertyName("prefix_positions")] public int PrefixPositions { get; init; } = 3;
+    [JsonPropertyName("prefix_positions"), AtLeast(0)] public int PrefixPositions { get; init; } = 3;
 
     /// <summary>Number of positions at the end of each row that are changed. A position that is also among the first ones is changed as one of the last.</summary>
-    [JsonPropertyName("suffix_positions")] public int SuffixPositions { get; init; }
+    [JsonPropertyName("suffix_positions"), AtLeast(0)] public int SuffixPositions { get; init; }
 
     /// <summary>Rank of the change: the number of rows of R and W. At least 1, and below the width of the model.</summary>
-    [JsonPropertyName("r")] public int Rank { get; init; } = 1;
+    [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 1;
 
     /// <summary>True to keep the rows of R orthonormal.</summary>
     [JsonPropertyName("orthogonality")] public bool IsOrthogonal { get; init; } = true;
@@ -54,7 +51,7 @@ public sealed record ReftOptions : TargetedOptions
     [JsonPropertyName("subtract_projection")] public bool SubtractsProjection { get; init; } = true;
 
     /// <summary>Dropout probability of the changed hidden states during training.</summary>
-    [JsonPropertyName("dropout")] public double Dropout { get; init; } = 0.05;
+    [JsonPropertyName("dropout"), Probability] public double Dropout { get; init; } = 0.05;
 
     /// <summary>Activation function of W·h + b: <c>relu</c>, <c>gelu</c>, <c>swish</c>, …; null for none.</summary>
     [JsonPropertyName("non_linearity")] public string? NonLinearity { get; init; }
@@ -64,29 +61,22 @@ public sealed record ReftOptions : TargetedOptions
     [JsonInclude, JsonPropertyName("output_reft")] internal bool AfterLayers { get; init; } = true;
     [JsonInclude, JsonPropertyName("init_weights_seed")] internal int? SavedSeed { get; init; }
 
-    /// <inheritdoc/>
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (PrefixPositions < 0) yield return $"PrefixPositions must not be negative, but was {PrefixPositions}.";
-        if (SuffixPositions < 0) yield return $"SuffixPositions must not be negative, but was {SuffixPositions}.";
         if (this is { PrefixPositions: 0, SuffixPositions: 0 }) yield return "PrefixPositions and SuffixPositions are both 0: no position would be changed.";
-        if (Rank < 1) yield return $"Rank must be at least 1, but was {Rank}.";
-        if (!(Dropout is >= 0 and < 1)) yield return $"Dropout must be at least 0 and below 1, but was {Dropout}.";
         if (NonLinearity is { } name && !Nonlinearity.IsKnown(name)) yield return $"NonLinearity '{name}' is not known. Known are {string.Join(", ", Nonlinearity.Names)}.";
         if (Layers is { Count: 0 }) yield return "Layers is empty: name layers, or leave it null for all.";
         if (Layers?.Any(layer => layer < 0) == true) yield return $"Layers must not be negative, but was [{string.Join(", ", Layers)}].";
         if (!AfterLayers) yield return "output_reft is false: the adapter would be empty.";
     }
 
-    /// <inheritdoc/>
     protected override ModuleSelector? DefaultTargets(ModelTree model)
     {
         string[] paths = [.. BlockEnd.In(model).Select(found => found.Target.Path)];
         return paths.Length == 0 ? null : ModuleSelector.Create(paths);
     }
 
-    /// <inheritdoc/>
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
     {
         ArgumentNullException.ThrowIfNull(targets);

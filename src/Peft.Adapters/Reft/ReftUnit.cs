@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace Peft.Adapters;
 
 /// <summary>The change Rᵀ·(σ(W·h + b) − R·h) of hidden states h, with R and W <c>[rank, hidden]</c> and b <c>[rank]</c>.</summary>

@@ -6,9 +6,10 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32 and in inference mode: passes of training without gradients, as with checkpointed activations, must round as those with gradients. W is read once, in the order in which it is stored. BLAS would first copy all of it into another layout,
-/// which costs more than the product with so few rows.
+/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32. W is read once, in the order in which it is stored. BLAS would first copy all of it into another layout, which costs more than
+/// the product with so few rows.
 /// </summary>
+/// <remarks>Only in inference mode: in training, passes without gradients (those of checkpointed activations) must round as passes with gradients do.</remarks>
 internal static unsafe class SkinnyProduct
 {
     private const int MostRows = 32;

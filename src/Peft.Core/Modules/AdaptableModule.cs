@@ -81,6 +81,18 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         return Apply(input, values, bias);
     }
 
+    /// <summary>The product with a stored matrix, plus the bias. In evaluation, the inputs are quantized if the storage does so.</summary>
+    /// <param name="input"><c>[…, in]</c></param>
+    /// <param name="weight">The stored weight.</param>
+    /// <param name="bias"><c>[out]</c>, or null.</param>
+    /// <param name="transposed">True if the weight is stored as <c>[in, out]</c>.</param>
+    private protected Tensor Product(Tensor input, WeightStorage weight, Tensor? bias, bool transposed)
+    {
+        var output = !training && !is_grad_enabled() && weight is IQuantizesInputs { QuantizesInputs: true } own ? own.MultiplyQuantized(input)
+            : transposed ? weight.MultiplyTransposed(input) : weight.Multiply(input);
+        return bias is null ? output : output.add_(bias, One);
+    }
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public sealed override Tensor forward(Tensor input)

@@ -15,9 +15,5 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
     }
 
     internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
-    {
-        if (weight.Parameter is not null) return base.Apply(input, weight, bias);
-        var output = !training && !is_grad_enabled() && weight is IQuantizesInputs { QuantizesInputs: true } own ? own.MultiplyQuantized(input) : weight.MultiplyTransposed(input);
-        return bias is null ? output : output.add_(bias, One);
-    }
+        => weight.Parameter is null ? Product(input, weight, bias, transposed: true) : base.Apply(input, weight, bias);
 }

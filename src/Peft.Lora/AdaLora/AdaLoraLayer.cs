@@ -10,10 +10,9 @@ internal sealed class AdaLoraLayer : FactoredLayer
     private readonly Parameter kept;     // [rank], 1 or 0
     private readonly double scaling;
 
-    public AdaLoraLayer(Target target, AdaLoraOptions options) : base(target)
+    public AdaLoraLayer(Target target, AdaLoraOptions options) : base(target, options.RankAt(target))
     {
-        var rank = options.RankAt(target);
-        Rank = rank;
+        var rank = Rank;
         Dropout = options.Dropout;
         scaling = (options.Alpha > 0 ? options.Alpha : rank) / (options.InitialRank + 1e-5);
         var deviation = options.InitWeights ? 0.02 : 1;
@@ -25,8 +24,6 @@ internal sealed class AdaLoraLayer : FactoredLayer
         ];
         kept = State("lora_kept", Ones(rank));
     }
-
-    protected override long Rank { get; }
 
     private Parameter A => factors[0].Value;
 

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Peft;
 
 /// <summary>Extension methods that route between trained LoRA adapters.</summary>

@@ -21,7 +21,7 @@ public static class LoftQ
     /// <param name="quantization">The kind of the base weights; NF4 if null.</param>
     /// <param name="iterations">Number of turns, from 1 to 64; the paper uses 1 to 5.</param>
     /// <exception cref="AdapterOptionsException">A target cannot be quantized, or the adapter is no plain LoRA. The model is unchanged.</exception>
-    /// <exception cref="QuantizationException">A weight is not finite. The model is unchanged.</exception>
+    /// <exception cref="QuantizationException">A weight has no quantized form. The model is unchanged.</exception>
     public static PeftModel ApplyLoftQ(this nn.Module model, LoraOptions options, QuantizationOptions? quantization = null, int iterations = 1)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -32,6 +32,7 @@ public static class LoftQ
         options = options with { Initialization = LoraInitialization.Default };
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        ModelQuantization.RequireForms(model, quantization);
         var starts = Starts(model, options, quantization, iterations);
         foreach (var (module, start) in starts) module.Store(start.Weight);
         ModelQuantization.QuantizeRest(model, quantization);
@@ -94,11 +95,18 @@ public static class LoftQ
     {
         RequirePlain(options);
         using var draft = model.ApplyAdapter(options);
+        var targets = LoraCombining.LayersOf(draft, PeftModel.DefaultName);
         var starts = new Dictionary<AdaptableModule, (QuantizedStorage, Tensor, Tensor)>();
-        foreach (var (target, layer) in LoraCombining.LayersOf(draft, PeftModel.DefaultName))
+        // All targets are checked before a matrix is made.
+        foreach (var (target, layer) in targets)
         {
-            if (target.Storage.Parameter is null || target.Module is not AdaptableModule module || !ModelQuantization.IsQuantizable(model, target.Path, module, quantization))
+            if (target.Storage.Parameter is null || target.Module is not AdaptableModule || !ModelQuantization.IsQuantizable(model, target.Path, target.Module, quantization))
                 throw new AdapterOptionsException($"{target.Path} cannot be quantized, or is quantized already: LoftQ needs linear modules with float weights as targets. The model is unchanged.");
+            RequireRank(target.Out, target.In, layer.Rank);
+        }
+        foreach (var (target, layer) in targets)
+        {
+            var module = (AdaptableModule)target.Module;
             var (matrix, a, b) = Alternate(target.ReadMatrix(ScalarType.Float32), quantization, layer.Rank, layer.Scaling, iterations);
             starts.Add(module, (new QuantizedStorage(matrix, target.IsStoredTransposed, target.ComputeType), a, b));
         }
@@ -108,10 +116,15 @@ public static class LoftQ
     // The best factors of a rank: singular vectors, whose product times the scaling is the given matrix as far as the rank allows.
     private static (Tensor A, Tensor B) Factors(Tensor rest, int rank, double scaling)
     {
-        if (rank > Math.Min(rest.shape[0], rest.shape[1])) throw new AdapterOptionsException($"LoftQ needs rank {rank} of a weight [{rest.shape[0]}, {rest.shape[1]}], whose rank is lower. Lower the rank of its module with RankPattern.");
+        RequireRank(rest.shape[0], rest.shape[1], rank);
         var (u, s, vt) = linalg.svd(rest, fullMatrices: false);
         var root = s.narrow(0, 0, rank).div(Constant(scaling)).sqrt();
         return (root.unsqueeze(1).mul(vt.narrow(0, 0, rank)), u.narrow(1, 0, rank).mul(root));
+    }
+
+    private static void RequireRank(long outputs, long inputs, int rank)
+    {
+        if (rank > Math.Min(outputs, inputs)) throw new AdapterOptionsException($"LoftQ needs rank {rank} of a weight [{outputs}, {inputs}], whose rank is lower. Lower the rank of its module with RankPattern.");
     }
 
     private static void RequirePlain(LoraOptions options)

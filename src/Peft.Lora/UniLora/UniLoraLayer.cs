@@ -8,9 +8,9 @@ internal sealed class UniLoraLayer : FactoredLayer
 {
     private readonly Parameter theta, indicesA, indicesB, scalesA, scalesB;
 
-    public UniLoraLayer(Target target, UniLoraOptions options, UniLoraVector shared) : base(target)
+    public UniLoraLayer(Target target, UniLoraOptions options, UniLoraVector shared) : base(target, options.Rank)
     {
-        (theta, Rank) = (shared.Theta, options.Rank);
+        theta = shared.Theta;
         Dropout = options.Dropout;
         var a = shared.Take(Rank, target.In);
         var b = shared.Take(target.Out, Rank);
@@ -19,8 +19,6 @@ internal sealed class UniLoraLayer : FactoredLayer
         scalesA = Frozen("unilora_scales_A", a.Scales, options.SaveIndices);
         scalesB = Frozen("unilora_scales_B", b.Scales, options.SaveIndices);
     }
-
-    protected override long Rank { get; }
 
     protected override (Tensor A, Tensor B) Factors() => (Gather(indicesA, scalesA), Gather(indicesB, scalesB));
 

@@ -14,6 +14,13 @@ public sealed record Int8Options : QuantizationOptions
     /// <inheritdoc/>
     public override double BitsPerValue => 8;
 
+    internal override string? WhyNot(Tensor values)
+    {
+        if (base.WhyNot(values) is { } error) return error;
+        using var rounded = values.to_type(ScalarType.Float16);
+        return Values.IsFinite(rounded) ? null : "holds a value beyond the range of float16, 65,504, in which LLM.int8 holds weights";
+    }
+
     private protected override IEnumerable<string> Errors() => InputThreshold is { } limit && !(limit >= 0 && double.IsFinite(limit)) ? [$"InputThreshold must be at least 0, but was {limit}."] : [];
 
     private protected override QuantizedMatrix Create(Tensor values) => Int8Matrix.Of(values, InputThreshold);

@@ -33,6 +33,9 @@ public class AdamW8BitTests
             value.grad!.copy_(file.Read($"grad.{step}"));
             optimizer.Step();
             if (file.Tensors.ContainsKey($"after.{step}")) ShouldBeAlike(value, file.Read($"after.{step}"));
+            if (entry.GetProperty("state_dtype").GetString() != "float32" || !file.Tensors.ContainsKey($"state1.{step}")) continue;
+            var exact = optimizer.GetState();
+            foreach (var (name, number) in new[] { ("exp_avg", 1), ("exp_avg_sq", 2) }) exact[name + ".p"].view(value.shape).RelativeDifference(file.Read($"state{number}.{step}")).ShouldBeLessThan(1e-5);
         }
         var state = optimizer.GetState();
         if (entry.GetProperty("state_dtype").GetString() == "float32")

@@ -126,13 +126,18 @@ public class DamagedFileTests
     public void Unknown_kinds_are_refused_by_name(string config, string named)
         => Should.Throw<QuantizationException>(() => CheckpointFormat.Of(System.Text.Json.Nodes.JsonNode.Parse(config), "config.json")).Message.ShouldContain(named);
 
-    [Fact]
-    public void Values_that_are_not_finite_leave_a_model_unchanged()
+    [Theory, InlineData(float.NaN, false), InlineData(float.NaN, true), InlineData(1e5f, true)]
+    public void Values_without_a_quantized_form_leave_a_model_unchanged(float value, bool eightBits)
     {
+        QuantizationOptions options = eightBits ? QuantizationOptions.LlmInt8() : QuantizationOptions.Nf4();
         using var model = CausalLM.FromPretrained(Path.Combine(QuantizedOracle.Folder, "loftq", "base"));
-        using (no_grad()) model.get_parameter("model.layers.1.mlp.down_proj.weight")![0, 0] = tensor(float.NaN);
-        Should.Throw<QuantizationException>(() => model.Quantize(QuantizationOptions.Nf4())).Message.ShouldContain("layers.1.mlp.down_proj");
+        using (no_grad()) model.get_parameter("model.layers.1.mlp.down_proj.weight")![0, 0] = tensor(value);
+        Should.Throw<QuantizationException>(() => model.Quantize(options)).Message.ShouldContain("layers.1.mlp.down_proj");
         model.QuantizedWeights().ShouldBeEmpty();
+        // Also where the weight is not a target of the adapter.
+        Should.Throw<QuantizationException>(() => model.ApplyLoftQ(new LoraOptions { Rank = 4, TargetModules = new[] { "q_proj" } }, options)).Message.ShouldContain("layers.1.mlp.down_proj");
+        model.QuantizedWeights().ShouldBeEmpty();
+        PeftModel.Of(model).ShouldBeNull();
     }
 
     private static TemporaryFolder Damaged(string id, string key, string damage, Tensor? given = null)

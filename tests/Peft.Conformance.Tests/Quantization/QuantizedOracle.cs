@@ -24,6 +24,13 @@ public static class QuantizedOracle
 
     public static SafetensorsFile Open(string folder, string id) => SafetensorsFile.Open(Path.Combine(Folder, folder, id + ".safetensors"));
 
+    /// <summary>True if the file of an entry has a tensor.</summary>
+    public static bool Has(string folder, string id, string tensor)
+    {
+        using var file = Open(folder, id);
+        return file.Tensors.ContainsKey(tensor);
+    }
+
     public static string Id(JsonElement each) => each.GetProperty("id").GetString()!;
 
     /// <summary>Fails unless two tensors have the same shape and bits.</summary>
