@@ -12,8 +12,8 @@ internal static class Values
         using (values) return values.to_type(type);
     }
 
-    /// <summary>A tensor that outlives dispose scopes.</summary>
-    public static Tensor Keep(this Tensor values) => values.DetachFromDisposeScope();
+    /// <summary>A tensor that outlives dispose scopes, contiguous.</summary>
+    public static Tensor Keep(this Tensor values) => (values.is_contiguous() ? values : values.contiguous()).DetachFromDisposeScope();
 
     /// <summary>Throws if values are no matrix of finite floating-point numbers.</summary>
     public static void Require(Tensor values)

@@ -1,4 +1,5 @@
 using Peft.Kernels;
+using Peft.Quantization.Kernels;
 using System.Text;
 using System.Text.Json;
 using static TorchSharp.torch;
@@ -56,22 +57,31 @@ public sealed class FourBitMatrix : QuantizedMatrix
         return new(options.Code, values.shape, values.dtype, options.BlockSize, codes, scales, tensor(options.Code.Table.ToArray(), device: flat.device), nested);
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    private protected override ScalarType Type => type;
+
+    private protected override unsafe ValueReader Reader()
+    {
+        var held = TensorAddress.Of(scales);
+        var each = nested is null ? new BlockScales((float*)held)
+            : new BlockScales(null, (byte*)held, (float*)TensorAddress.Of(nested.Table), (float*)TensorAddress.Of(nested.Absmax), nested.BlockSize, nested.Offset);
+        return new FourBitReader((byte*)TensorAddress.Of(codes), (float*)TensorAddress.Of(table), each, BlockSize, Columns, type);
+    }
+
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        var count = Rows * Columns;
-        var values = empty(count, type, codes.device);
+        var blocks = BlockRange.Of(first * Columns, count * Columns, BlockSize, Rows * Columns);
+        var values = empty(blocks.Length, type, codes.device);
         var own = Scales();
         // A byte has 256 pairs of values.
         var pairs = stack([table.repeat_interleave(16), table.repeat(16)], 1);
-        TensorParts.ForEach(count, Math.Max(BlockSize, 2), (start, length) =>
+        TensorParts.ForEach(blocks.Length, BlockSize, (start, length) =>
         {
-            var bytes = codes.narrow(0, start / 2, TensorParts.Count(length, 2)).to_type(ScalarType.Int32);
+            var bytes = codes.narrow(0, (blocks.Start + start) / 2, TensorParts.Count(length, 2)).to_type(ScalarType.Int32);
             var found = pairs.index_select(0, bytes).view(-1).narrow(0, 0, length);
-            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, own.narrow(0, start / BlockSize, TensorParts.Count(length, BlockSize)), BlockSize));
+            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, own.narrow(0, blocks.First + start / BlockSize, TensorParts.Count(length, BlockSize)), BlockSize));
         });
-        return values.view(Rows, Columns).MoveToOuterDisposeScope();
+        return values.narrow(0, first * Columns - blocks.Start, count * Columns).view(count, Columns).MoveToOuterDisposeScope();
     }
 
     /// <summary>The scale of each block, in float32.</summary>

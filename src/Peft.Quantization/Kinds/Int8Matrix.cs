@@ -1,3 +1,4 @@
+using Peft.Quantization.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -39,12 +40,13 @@ public sealed class Int8Matrix : QuantizedMatrix
     /// <summary>The same values, multiplied by inputs as the threshold says.</summary>
     internal Int8Matrix WithThreshold(double? threshold) => new(codes.alias(), scales.alias(), threshold);
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        return codes.to_type(ScalarType.Float32).mul_(scales.unsqueeze(1)).mul_(Constant(Step)).MoveToOuterDisposeScope();
+        return codes.narrow(0, first, count).to_type(ScalarType.Float32).mul_(scales.narrow(0, first, count).unsqueeze(1)).mul_(Constant(Step)).MoveToOuterDisposeScope();
     }
+
+    private protected override unsafe ValueReader Reader() => new Int8Reader((sbyte*)TensorAddress.Of(codes), (float*)TensorAddress.Of(scales), (float)Step, Columns);
 
     /// <summary>x·Wᵀ with inputs <c>[…, in]</c> rounded to 8 bits by row, but for columns with a value from the threshold on. Without gradients.</summary>
     internal Tensor MultiplyQuantized(Tensor input)

@@ -1,0 +1,44 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Quantization.Kernels;
+
+/// <summary>Products with a quantized matrix, a panel of its rows at a time: torch multiplies by values that are still in the cache, and the dequantized matrix never exists.</summary>
+internal static class PanelProduct
+{
+    private const long Height = 256;   // a multiple of 32, the outputs in a word of GPTQ's zeros
+
+    /// <summary>x·Wᵀ for an input <c>[…, in]</c>.</summary>
+    public static Tensor Multiply(QuantizedMatrix matrix, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var x = input.detach().reshape(-1, matrix.Columns);
+        var output = empty([x.shape[0], matrix.Rows], input.dtype, input.device);
+        ForEach(matrix, input, (panel, first, count) => output.narrow(1, first, count).addmm_(x, panel.t(), 0));
+        return output.reshape([.. input.shape[..^1], matrix.Rows]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>y·W for an input <c>[…, out]</c>.</summary>
+    public static Tensor MultiplyTransposed(QuantizedMatrix matrix, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var y = input.detach().reshape(-1, matrix.Rows);
+        var output = empty([y.shape[0], matrix.Columns], input.dtype, input.device);
+        ForEach(matrix, input, (panel, first, count) => output.addmm_(y.narrow(1, first, count), panel, first == 0 ? 0 : 1));
+        return output.reshape([.. input.shape[..^1], matrix.Columns]).MoveToOuterDisposeScope();
+    }
+
+    // Other devices have no such cache.
+    private static void ForEach(QuantizedMatrix matrix, Tensor input, Action<Tensor, long, long> use)
+    {
+        var height = input.device_type == DeviceType.CPU ? Height : matrix.Rows;
+        for (long first = 0; first < matrix.Rows; first += height)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(height, matrix.Rows - first);
+            use(Values.As(matrix.Dequantize(first, count), input.dtype), first, count);
+        }
+    }
+}
