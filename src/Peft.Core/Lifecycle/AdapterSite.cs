@@ -37,7 +37,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
             using var bias = BaseBias();
             return Target.Apply(input, model.BaseOf(Target.Storage), bias);
         }
-        if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled()) return Apply(input, here.Folded(this));
+        if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled() && !LayersAreCheap(here.Layers)) return Apply(input, here.Folded(this));
         return Forward(here.Layers, input, output);
     }
 
@@ -92,7 +92,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // are never folded: a small update would be lost in rounding; nor in training are weights that are no parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
     {
-        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null)) return false;
+        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
         var cost = 0.0;
         foreach (var layer in stack)
         {
@@ -101,6 +101,15 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         }
         var size = (double)Target.In * Target.Out;
         return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
+    }
+
+    // Beside a weight that is no parameter: its products are cheaper than those of folded values, which take the memory that it saves.
+    private bool LayersAreCheap(ReadOnlySpan<AdapterLayer> stack)
+    {
+        if (Target.Storage.Parameter is not null) return false;
+        foreach (var layer in stack)
+            if (layer.CostPerPosition is var cost && !(cost > 0 && cost < (double)Target.In * Target.Out)) return false;
+        return true;
     }
 
     /// <summary>Attaches the site to the module.</summary>

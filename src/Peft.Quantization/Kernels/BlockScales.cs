@@ -12,5 +12,5 @@ namespace Peft.Quantization.Kernels;
 internal readonly unsafe struct BlockScales(float* scales, byte* codes = null, float* table = null, float* nested = null, int nestedSize = 1, float offset = 0)
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public float Of(long block) => scales != null ? scales[block] : table[codes[block]] * nested[block / nestedSize] + offset;
+    public float Of(nint block) => scales != null ? scales[block] : table[codes[block]] * nested[block / nestedSize] + offset;
 }

@@ -13,10 +13,10 @@ internal static class PanelProduct
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var x = input.detach().reshape(-1, matrix.Columns);
-        var output = empty([x.shape[0], matrix.Rows], input.dtype, input.device);
-        ForEach(matrix, input, (panel, first, count) => output.narrow(1, first, count).addmm_(x, panel.t(), 0));
-        return output.reshape([.. input.shape[..^1], matrix.Rows]).MoveToOuterDisposeScope();
+        var output = empty([.. input.shape[..^1], matrix.Rows], input.dtype, input.device);   // no view, which autograd would let nobody add to
+        var (x, y) = (input.reshape(input.numel() / matrix.Columns, matrix.Columns), output.view(output.numel() / matrix.Rows, matrix.Rows));
+        ForEach(matrix, input, (panel, first, count) => y.narrow(1, first, count).addmm_(x, panel.t(), 0));
+        return output.MoveToOuterDisposeScope();
     }
 
     /// <summary>y·W for an input <c>[…, out]</c>.</summary>
@@ -24,10 +24,10 @@ internal static class PanelProduct
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var y = input.detach().reshape(-1, matrix.Rows);
-        var output = empty([y.shape[0], matrix.Columns], input.dtype, input.device);
-        ForEach(matrix, input, (panel, first, count) => output.addmm_(y.narrow(1, first, count), panel, first == 0 ? 0 : 1));
-        return output.reshape([.. input.shape[..^1], matrix.Columns]).MoveToOuterDisposeScope();
+        var output = empty([.. input.shape[..^1], matrix.Columns], input.dtype, input.device);
+        var (y, x) = (input.reshape(input.numel() / matrix.Rows, matrix.Rows), output.view(output.numel() / matrix.Columns, matrix.Columns));
+        ForEach(matrix, input, (panel, first, count) => x.addmm_(y.narrow(1, first, count), panel, first == 0 ? 0 : 1));
+        return output.MoveToOuterDisposeScope();
     }
 
     // Other devices have no such cache.

@@ -13,11 +13,11 @@ namespace Peft.Quantization.Kernels;
 internal static unsafe class RowProduct
 {
     /// <summary>Above this, BLAS with panels is faster.</summary>
-    public const int MostRows = 16;
+    public const int MostRows = 32;
 
     private const int Tile = 4;               // rows of W at a time: independent sums hide the latency
     private const int Depth = 1024;           // columns at a time: a tile takes half of the first-level cache
-    private const long Worthwhile = 1 << 17;  // number of weights below which a second thread does not pay off
+    private const long Worthwhile = 1 << 18;  // number of weights below which a second thread does not pay off
 
     /// <summary>True if the kernel supports an input <c>[…, in]</c>.</summary>
     public static bool Supports(Tensor input, long inputs)

@@ -2,6 +2,7 @@ using Peft.Kernels;
 using Peft.Quantization.Kernels;
 using System.Text;
 using System.Text.Json;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -43,6 +44,25 @@ public sealed class FourBitMatrix : QuantizedMatrix
     internal static FourBitMatrix Of(Tensor values, FourBitOptions options)
     {
         var flat = values.contiguous().view(-1);
+        var (codes, scales) = flat.device_type == DeviceType.CPU ? Encode(flat, options) : EncodeByTorch(flat, options);
+        var nested = options.DoubleQuantization ? Nested.Of(ref scales) : null;
+        return new(options.Code, values.shape, values.dtype, options.BlockSize, codes, scales, tensor(options.Code.Table.ToArray(), device: flat.device), nested);
+    }
+
+    private static (Tensor Codes, Tensor Scales) Encode(Tensor flat, FourBitOptions options)
+    {
+        var scales = empty(TensorParts.Count(flat.numel(), options.BlockSize), ScalarType.Float32);
+        var codes = empty(TensorParts.Count(flat.numel(), 2), ScalarType.Byte);
+        if (flat.dtype == ScalarType.Float32) FourBitEncoder.Run(flat, options.Code, options.BlockSize, scales, codes);
+        else
+            TensorParts.ForEach(flat.numel(), options.BlockSize, (start, length) => FourBitEncoder.Run(flat.narrow(0, start, length).to_type(ScalarType.Float32), options.Code, options.BlockSize,
+                scales.narrow(0, start / options.BlockSize, TensorParts.Count(length, options.BlockSize)), codes.narrow(0, start / 2, TensorParts.Count(length, 2))));
+        return (codes, scales);
+    }
+
+    /// <summary>The codes and the scales, by operations of torch on any device.</summary>
+    internal static (Tensor Codes, Tensor Scales) EncodeByTorch(Tensor flat, FourBitOptions options)
+    {
         var scales = ScaledBlocks.Largest(flat, options.BlockSize);
         var codes = empty(TensorParts.Count(flat.numel(), 2), ScalarType.Byte, flat.device);
         TensorParts.ForEach(flat.numel(), options.BlockSize, (start, length) =>
@@ -53,8 +73,7 @@ public sealed class FourBitMatrix : QuantizedMatrix
             var pairs = each.view(-1, 2);
             codes.narrow(0, start / 2, pairs.shape[0]).copy_(pairs.select(1, 0).mul(Constant(16)).add(pairs.select(1, 1), One));
         });
-        var nested = options.DoubleQuantization ? Nested.Of(ref scales) : null;
-        return new(options.Code, values.shape, values.dtype, options.BlockSize, codes, scales, tensor(options.Code.Table.ToArray(), device: flat.device), nested);
+        return (codes, scales);
     }
 
     private protected override ScalarType Type => type;

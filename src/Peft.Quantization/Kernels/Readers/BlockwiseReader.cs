@@ -10,7 +10,7 @@ internal sealed unsafe class BlockwiseReader(byte* codes, float* table, float* s
         {
             var block = at / blockSize;
             var length = (int)(Math.Min(end, (block + 1) * blockSize) - at);
-            ByteTable.Read<T>(codes + at, table, scales[block], length, to);
+            ByteTable.Read(codes + at, table, scales[block], length, to);
             at += length;
             to += length;
         }

@@ -10,7 +10,7 @@ internal sealed unsafe class Float8Reader(byte* codes, float* table, float* scal
         {
             var tile = at / tileColumns;
             var length = (int)(Math.Min(end, (tile + 1) * tileColumns) - at);
-            ByteTable.Read<T>(codes + row * columns + at, table, scales[row / tileRows * across + tile], length, to);
+            ByteTable.Read(codes + row * columns + at, table, scales[row / tileRows * across + tile], length, to);
             at += length;
             to += length;
         }

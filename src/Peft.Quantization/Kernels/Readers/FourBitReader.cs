@@ -16,25 +16,24 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Read<T>(long row, int column, int count, float* to)
     {
-        var lookup = T.Table(table);
-        var start = to;
-        var at = row * columns + column;
+        var (lookup, shift, start) = (T.Table(table), int.Log2(blockSize), (nint)to);
+        var at = (nint)(row * columns + column);
         var end = at + count;
         while (at < end)
         {
-            var block = at / blockSize;
+            var block = at >> shift;
             var scale = scales.Of(block);
-            var (factor, stop) = (T.Of(scale), Math.Min(end, (block + 1) * blockSize));
-            if (at % 2 != 0) *to++ = table[codes[at++ / 2] & 15] * scale;
+            var (factor, stop) = (T.Of(scale), Math.Min(end, (block + 1) << shift));
+            if ((at & 1) != 0) *to++ = table[codes[at++ >> 1] & 15] * scale;
             for (; at + 32 <= stop; at += 32, to += 32)
             {
-                var bytes = Vector128.Load(codes + at / 2);
+                var bytes = Vector128.Load(codes + (at >> 1));
                 Vector128<byte> high = bytes >>> 4, low = bytes & Vector128.Create((byte)15);
                 T.Multiply(T.Lookup(lookup, Interleaving.Low(high, low)), factor).Store(to);
                 T.Multiply(T.Lookup(lookup, Interleaving.High(high, low)), factor).Store(to + 16);
             }
-            for (; at < stop; at++) *to++ = table[at % 2 == 0 ? codes[at / 2] >> 4 : codes[at / 2] & 15] * scale;
+            for (; at < stop; at++) *to++ = table[(at & 1) == 0 ? codes[at >> 1] >> 4 : codes[at >> 1] & 15] * scale;
         }
-        HalfRounding.Round(start, count, type);
+        HalfRounding.Round((float*)start, count, type);
     }
 }
