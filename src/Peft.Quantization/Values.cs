@@ -28,6 +28,7 @@ internal static class Values
     public static bool IsFinite(Tensor values)
     {
         using var scope = NewDisposeScope();
+        if (values.dim() == 2 && !values.is_contiguous()) values = values.t();   // a transposed matrix would be copied
         return values.numel() == 0 || (values.aminmax() is var (least, most) && least.isfinite().item<bool>() && most.isfinite().item<bool>());
     }
 

@@ -61,12 +61,24 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors } || Target.Storage.Parameter is not { } stored) return null;
+        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
+        if (Target.Storage.Parameter is not { } stored) return FactoredBesideStored(input, factors);
         var weight = Target.ToMatrix(stored);
         if (folds)
             return FactoredProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
-        return LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
+        return Trained(input, new FrozenMatrix(weight), factors);
     }
+
+    private Tensor? FactoredBesideStored(Tensor input, LowRankUpdate factors)
+    {
+        if (!LowRankStep.Supports(input, factors.A, factors.B)) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
+        var output = Target.Apply(input);
+        LowRankStep.Add(output, input, factors.A, factors.B, factors.Scale);
+        return output;
+    }
+
+    private Tensor? Trained(Tensor input, FrozenMatrix weight, LowRankUpdate factors)
+        => LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
 
     /// <summary>The module's weights with the given layers folded in, in float32 if the module is in float16 or bfloat16.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)

@@ -43,7 +43,7 @@ public sealed class FourBitMatrix : QuantizedMatrix
 
     internal static FourBitMatrix Of(Tensor values, FourBitOptions options)
     {
-        var flat = values.contiguous().view(-1);
+        var flat = Transposition.Contiguous(values).view(-1);
         var (codes, scales) = flat.device_type == DeviceType.CPU ? Encode(flat, options) : EncodeByTorch(flat, options);
         var nested = options.DoubleQuantization ? Nested.Of(ref scales) : null;
         return new(options.Code, values.shape, values.dtype, options.BlockSize, codes, scales, tensor(options.Code.Table.ToArray(), device: flat.device), nested);

@@ -23,7 +23,7 @@ public sealed class Int8Matrix : QuantizedMatrix
 
     internal static Int8Matrix Of(Tensor values, double? inputThreshold)
     {
-        var (codes, scales) = values.device_type == DeviceType.CPU ? Encode(values.to_type(ScalarType.Float32).contiguous()) : Rounded(values.to_type(ScalarType.Float16).to_type(ScalarType.Float32));
+        var (codes, scales) = values.device_type == DeviceType.CPU ? Encode(Transposition.Contiguous(values.to_type(ScalarType.Float32))) : Rounded(values.to_type(ScalarType.Float16).to_type(ScalarType.Float32));
         if (!Values.IsFinite(scales)) throw new QuantizationException("LLM.int8 holds weights as float16 would, but a value is beyond its range of 65,504.");
         return new(codes, scales, inputThreshold);
     }
