@@ -42,12 +42,12 @@ public abstract class QuantizedMatrix : IDisposable
     {
         if (OpenReader() is not { } reader) return DequantizeRows(first, count);
         var values = empty(count, Columns, Type);
-        if (Type == ScalarType.Float32) Read(reader, first, values);
+        if (Type == ScalarType.Float32) reader.Read(first, values, inShares: true);
         else
             TensorParts.ForEach(count * Columns, Columns, (start, length) =>
             {
                 var part = empty(length / Columns, Columns, ScalarType.Float32);
-                Read(reader, first + start / Columns, part);
+                reader.Read(first + start / Columns, part, inShares: true);
                 values.narrow(0, start / Columns, length / Columns).copy_(part);
             });
         GC.KeepAlive(this);
@@ -71,15 +71,6 @@ public abstract class QuantizedMatrix : IDisposable
         return (isOnCpu ??= Device.type == DeviceType.CPU) ? Reader() : null;
     }
 
-    private unsafe void Read(ValueReader reader, long first, Tensor values)
-    {
-        var (to, columns, count) = (TensorAddress.Of(values), (int)Columns, (int)values.shape[0]);
-        TensorMemory.InShares(count, (_, start, length) =>
-        {
-            for (var row = start; row < start + length; row++) reader.Read(first + row, 0, columns, (float*)to + (nint)row * columns);
-        });
-        GC.KeepAlive(values);
-    }
 
     /// <summary>Other values in the same form, with the same settings.</summary>
     /// <param name="values">The values <c>[out, in]</c>.</param>

@@ -47,7 +47,8 @@ internal static unsafe class Widths
     {
         var (rows, inputs, outputs) = ((int)input.shape[0], (int)matrix.Columns, (int)matrix.Rows);
         var result = full([rows, outputs], float.NaN);
-        fixed (float* x = input.data<float>().ToArray(), y = new float[rows * outputs])
+        var padded = nn.functional.pad(input, [0, RowProduct.Padded(inputs) - inputs]);
+        fixed (float* x = padded.data<float>().ToArray(), y = new float[rows * outputs])
         {
             // In two parts, as two threads.
             var half = outputs / 2;

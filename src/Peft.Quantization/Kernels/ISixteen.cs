@@ -5,6 +5,9 @@ namespace Peft.Quantization.Kernels;
 /// <summary>Sixteen float32 values in vectors of some width, so that a kernel is written once for all widths.</summary>
 internal unsafe interface ISixteen<T> where T : unmanaged, ISixteen<T>
 {
+    /// <summary>True if all sixteen are one vector, so that registers hold many of them.</summary>
+    static abstract bool IsOneVector { get; }
+
     static abstract T Load(float* from);
 
     /// <summary>The same value sixteen times.</summary>

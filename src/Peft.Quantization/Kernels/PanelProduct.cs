@@ -6,7 +6,8 @@ namespace Peft.Quantization.Kernels;
 /// <summary>Products with a quantized matrix, a panel of its rows at a time: torch multiplies by values that are still in the cache, and the dequantized matrix never exists.</summary>
 internal static class PanelProduct
 {
-    private const long Height = 256;   // a multiple of 32, the outputs in a word of GPTQ's zeros
+    private const long Unit = 32;    // rows: the outputs in a word of GPTQ's zeros
+    private const long Most = 512;   // rows of a panel of short rows
 
     /// <summary>x·Wᵀ for an input <c>[…, in]</c>.</summary>
     public static Tensor Multiply(QuantizedMatrix matrix, Tensor input)
@@ -30,15 +31,26 @@ internal static class PanelProduct
         return output.MoveToOuterDisposeScope();
     }
 
-    // Other devices have no such cache.
     private static void ForEach(QuantizedMatrix matrix, Tensor input, Action<Tensor, long, long> use)
     {
-        var height = input.device_type == DeviceType.CPU ? Height : matrix.Rows;
+        // Other devices have no such cache.
+        var height = input.device_type == DeviceType.CPU ? Math.Clamp(PanelMemory.Size / matrix.Columns / Unit * Unit, Unit, Most) : matrix.Rows;
+        var reader = matrix.OpenReader();
+        using var memory = reader is null ? null : PanelMemory.Take(height * matrix.Columns);
         for (long first = 0; first < matrix.Rows; first += height)
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(height, matrix.Rows - first);
-            use(Values.As(matrix.Dequantize(first, count), input.dtype), first, count);
+            use(Panel(first, count), first, count);
+        }
+        GC.KeepAlive(matrix);
+
+        Tensor Panel(long first, long count)
+        {
+            if (reader is null) return Values.As(matrix.DequantizeRows(first, count), input.dtype);
+            var panel = memory!.Values.narrow(0, 0, count * matrix.Columns).view(count, matrix.Columns);
+            reader.Read(first, panel, inShares: false);   // torch's threads still wait for work, and would be in the way of others
+            return panel.to_type(input.dtype);
         }
     }
 }

@@ -13,8 +13,9 @@ namespace Peft.Quantization.Kernels;
 internal static unsafe class RowProduct
 {
     /// <summary>Above this, BLAS with panels is faster.</summary>
-    public const int MostRows = 32;
+    public const int MostRows = 96;
 
+    private const int Lanes = 16;
     private const int Tile = 4;               // rows of W at a time: independent sums hide the latency
     private const int Depth = 1024;           // columns at a time: a tile takes half of the first-level cache
     private const long Worthwhile = 1 << 18;  // number of weights below which a second thread does not pay off
@@ -26,20 +27,21 @@ internal static unsafe class RowProduct
     /// <returns><c>[…, out]</c></returns>
     public static Tensor Run(ValueReader reader, Tensor input, int inputs, int outputs)
     {
-        using var x = input.to_type(ScalarType.Float32);
-        using var rows = x.contiguous();
+        using var wide = input.to_type(ScalarType.Float32);
+        using var padded = inputs % Lanes == 0 ? wide.alias() : nn.functional.pad(wide, [0, Padded(inputs) - inputs]);
+        using var rows = padded.contiguous();
         var shape = input.shape;
         shape[^1] = outputs;
         var result = empty(shape, ScalarType.Float32);
-        fixed (float* xs = rows.Floats(), ys = result.Floats())
-        {
-            var (from, to, count) = ((nint)xs, (nint)ys, (int)(rows.numel() / inputs));
-            void Outputs(int first, int length) => Run(reader, (float*)from, (float*)to, count, inputs, outputs, first, length);
-            if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
-            else TensorMemory.InShares((outputs + Tile - 1) / Tile, (_, start, length) => Outputs(start * Tile, Math.Min(length * Tile, outputs - start * Tile)));
-        }
+        var (x, y, count) = (TensorAddress.Of(rows), TensorAddress.Of(result), (int)(input.numel() / inputs));
+        void Outputs(int first, int length) => Run(reader, (float*)x, (float*)y, count, inputs, outputs, first, length);
+        if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
+        else TensorMemory.InShares((outputs + Tile - 1) / Tile, (_, start, length) => Outputs(start * Tile, Math.Min(length * Tile, outputs - start * Tile)));
         return Values.As(result, input.dtype);
     }
+
+    /// <summary>The length of a row of x that is filled up with zeros to whole vectors.</summary>
+    public static int Padded(int inputs) => (inputs + Lanes - 1) / Lanes * Lanes;
 
     private static void Run(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count)
     {
@@ -49,25 +51,49 @@ internal static unsafe class RowProduct
     }
 
     /// <summary>Some outputs of the product, with vectors of a given width.</summary>
+    /// <param name="reader">Reads W <c>[outputs, inputs]</c>.</param>
+    /// <param name="x">The rows, each of <see cref="Padded"/> values.</param>
+    /// <param name="y">Takes the products <c>[rows, outputs]</c>.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="inputs">Length of a row of W.</param>
+    /// <param name="outputs">Number of rows of W.</param>
+    /// <param name="first">The first output.</param>
+    /// <param name="count">Number of outputs.</param>
     public static void Run<T>(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count) where T : unmanaged, ISixteen<T>
     {
         var w = stackalloc float[Tile * Depth];
+        var length = Padded(inputs);
         for (var n = first; n < first + count; n += Tile)
         {
-            var wide = Math.Min(Tile, first + count - n);
+            var high = Math.Min(Tile, first + count - n);
             for (var k = 0; k < inputs; k += Depth)
             {
                 var deep = Math.Min(Depth, inputs - k);
-                for (var i = 0; i < wide; i++) reader.Read<T>(n + i, k, deep, w + i * Depth);
-                // Missing rows of a tile hold older values, whose sums are not stored.
-                for (var row = 0; row < rows; row += 2)
+                for (var i = 0; i < high; i++)
                 {
-                    float* from = x + (nint)row * inputs + k, to = y + (nint)row * outputs + n;
-                    if (row + 1 == rows) One<T>(from, w, deep, to, wide, k > 0);
+                    reader.Read<T>(n + i, k, deep, w + i * Depth);
+                    new Span<float>(w + i * Depth + deep, Padded(deep) - deep).Clear();
+                }
+                // Missing rows of a tile hold older values, whose sums are not stored.
+                for (var row = 0; row < rows;)
+                {
+                    float* from = x + (nint)row * length + k, to = y + (nint)row * outputs + n;
+                    var (deepest, add) = (Padded(deep), k > 0);
+                    if (T.IsOneVector && row + 4 <= rows)
+                    {
+                        Four<T>(from, length, w, deepest, to, outputs, high, add);
+                        row += 4;
+                    }
+                    else if (row + 2 <= rows)
+                    {
+                        Two<T>(from, from + length, w, deepest, to, to + outputs, Math.Min(2, high), add);
+                        if (high > 2) Two<T>(from, from + length, w + 2 * Depth, deepest, to + 2, to + outputs + 2, high - 2, add);
+                        row += 2;
+                    }
                     else
                     {
-                        Two<T>(from, from + inputs, w, deep, to, to + outputs, Math.Min(2, wide), k > 0);
-                        if (wide > 2) Two<T>(from, from + inputs, w + 2 * Depth, deep, to + 2, to + outputs + 2, wide - 2, k > 0);
+                        One<T>(from, w, deepest, to, high, add);
+                        row++;
                     }
                 }
             }
@@ -75,12 +101,10 @@ internal static unsafe class RowProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void One<T>(float* x, float* w, int deep, float* y, int wide, bool add) where T : unmanaged, ISixteen<T>
+    private static void One<T>(float* x, float* w, int deep, float* y, int high, bool add) where T : unmanaged, ISixteen<T>
     {
         T s0 = default, s1 = default, s2 = default, s3 = default;
-        float r0 = 0, r1 = 0, r2 = 0, r3 = 0;
-        var k = 0;
-        for (; k + 16 <= deep; k += 16)
+        for (var k = 0; k < deep; k += Lanes)
         {
             var one = T.Load(x + k);
             s0 = T.MultiplyAdd(one, T.Load(w + k), s0);
@@ -88,26 +112,14 @@ internal static unsafe class RowProduct
             s2 = T.MultiplyAdd(one, T.Load(w + 2 * Depth + k), s2);
             s3 = T.MultiplyAdd(one, T.Load(w + 3 * Depth + k), s3);
         }
-        for (; k < deep; k++)
-        {
-            r0 += x[k] * w[k];
-            r1 += x[k] * w[Depth + k];
-            r2 += x[k] * w[2 * Depth + k];
-            r3 += x[k] * w[3 * Depth + k];
-        }
-        Put(T.Sum(s0) + r0, y, add);
-        if (wide > 1) Put(T.Sum(s1) + r1, y + 1, add);
-        if (wide > 2) Put(T.Sum(s2) + r2, y + 2, add);
-        if (wide > 3) Put(T.Sum(s3) + r3, y + 3, add);
+        Put(s0, s1, s2, s3, y, high, add);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Two<T>(float* x, float* below, float* w, int deep, float* y, float* yBelow, int wide, bool add) where T : unmanaged, ISixteen<T>
+    private static void Two<T>(float* x, float* below, float* w, int deep, float* y, float* yBelow, int high, bool add) where T : unmanaged, ISixteen<T>
     {
         T s00 = default, s01 = default, s10 = default, s11 = default;
-        float r00 = 0, r01 = 0, r10 = 0, r11 = 0;
-        var k = 0;
-        for (; k + 16 <= deep; k += 16)
+        for (var k = 0; k < deep; k += Lanes)
         {
             T u = T.Load(w + k), v = T.Load(w + Depth + k), one = T.Load(x + k), two = T.Load(below + k);
             s00 = T.MultiplyAdd(one, u, s00);
@@ -115,18 +127,54 @@ internal static unsafe class RowProduct
             s10 = T.MultiplyAdd(two, u, s10);
             s11 = T.MultiplyAdd(two, v, s11);
         }
-        for (; k < deep; k++)
+        Put(s00, s01, s01, s01, y, high, add);
+        Put(s10, s11, s11, s11, yBelow, high, add);
+    }
+
+    // For processors with as many registers as AVX-512 has.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Four<T>(float* x, nint length, float* w, int deep, float* y, nint outputs, int high, bool add) where T : unmanaged, ISixteen<T>
+    {
+        T s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
+        T s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
+        float* x1 = x + length, x2 = x1 + length, x3 = x2 + length;
+        for (var k = 0; k < deep; k += Lanes)
         {
-            r00 += x[k] * w[k];
-            r01 += x[k] * w[Depth + k];
-            r10 += below[k] * w[k];
-            r11 += below[k] * w[Depth + k];
+            T a = T.Load(w + k), b = T.Load(w + Depth + k), c = T.Load(w + 2 * Depth + k), d = T.Load(w + 3 * Depth + k);
+            var one = T.Load(x + k);
+            s00 = T.MultiplyAdd(one, a, s00);
+            s01 = T.MultiplyAdd(one, b, s01);
+            s02 = T.MultiplyAdd(one, c, s02);
+            s03 = T.MultiplyAdd(one, d, s03);
+            one = T.Load(x1 + k);
+            s10 = T.MultiplyAdd(one, a, s10);
+            s11 = T.MultiplyAdd(one, b, s11);
+            s12 = T.MultiplyAdd(one, c, s12);
+            s13 = T.MultiplyAdd(one, d, s13);
+            one = T.Load(x2 + k);
+            s20 = T.MultiplyAdd(one, a, s20);
+            s21 = T.MultiplyAdd(one, b, s21);
+            s22 = T.MultiplyAdd(one, c, s22);
+            s23 = T.MultiplyAdd(one, d, s23);
+            one = T.Load(x3 + k);
+            s30 = T.MultiplyAdd(one, a, s30);
+            s31 = T.MultiplyAdd(one, b, s31);
+            s32 = T.MultiplyAdd(one, c, s32);
+            s33 = T.MultiplyAdd(one, d, s33);
         }
-        Put(T.Sum(s00) + r00, y, add);
-        Put(T.Sum(s10) + r10, yBelow, add);
-        if (wide < 2) return;
-        Put(T.Sum(s01) + r01, y + 1, add);
-        Put(T.Sum(s11) + r11, yBelow + 1, add);
+        Put(s00, s01, s02, s03, y, high, add);
+        Put(s10, s11, s12, s13, y + outputs, high, add);
+        Put(s20, s21, s22, s23, y + 2 * outputs, high, add);
+        Put(s30, s31, s32, s33, y + 3 * outputs, high, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<T>(T s0, T s1, T s2, T s3, float* y, int high, bool add) where T : unmanaged, ISixteen<T>
+    {
+        Put(T.Sum(s0), y, add);
+        if (high > 1) Put(T.Sum(s1), y + 1, add);
+        if (high > 2) Put(T.Sum(s2), y + 2, add);
+        if (high > 3) Put(T.Sum(s3), y + 3, add);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -8,6 +8,8 @@ internal readonly unsafe struct Sixteen128(Vector128<float> a, Vector128<float> 
 {
     private readonly Vector128<float> a = a, b = b, c = c, d = d;
 
+    public static bool IsOneVector => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen128 Load(float* from) => new(Vector128.Load(from), Vector128.Load(from + 4), Vector128.Load(from + 8), Vector128.Load(from + 12));
 

@@ -9,6 +9,8 @@ internal readonly unsafe struct Sixteen256(Vector256<float> low, Vector256<float
 {
     private readonly Vector256<float> low = low, high = high;
 
+    public static bool IsOneVector => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen256 Load(float* from) => new(Vector256.Load(from), Vector256.Load(from + 8));
 

@@ -9,6 +9,8 @@ internal readonly unsafe struct Sixteen512(Vector512<float> all) : ISixteen<Sixt
 {
     private readonly Vector512<float> all = all;
 
+    public static bool IsOneVector => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen512 Load(float* from) => new(Vector512.Load(from));
 

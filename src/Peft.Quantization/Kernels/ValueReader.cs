@@ -1,5 +1,7 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Peft.Kernels;
+using static TorchSharp.torch;
 
 namespace Peft.Quantization.Kernels;
 
@@ -22,6 +24,23 @@ internal abstract unsafe class ValueReader
         if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported) Read<Sixteen512>(row, column, count, to);
         else if (Avx2.IsSupported) Read<Sixteen256>(row, column, count, to);
         else Read<Sixteen128>(row, column, count, to);
+    }
+
+    /// <summary>Reads rows.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="to">Takes them: <c>[rows, columns]</c>, contiguous.</param>
+    /// <param name="inShares">True to use all threads. It pays off for more than a megabyte.</param>
+    public void Read(long first, Tensor to, bool inShares)
+    {
+        var (address, rows, columns) = (TensorAddress.Of(to), (int)to.shape[0], (int)to.shape[1]);
+        if (inShares) TensorMemory.InShares(rows, (_, start, count) => Read(start, count));
+        else Read(0, rows);
+        GC.KeepAlive(to);
+
+        void Read(int start, int count)
+        {
+            for (var row = start; row < start + count; row++) this.Read(first + row, 0, columns, (float*)address + (nint)row * columns);
+        }
     }
 
     /// <summary>Reads a part of a row with vectors of a given width.</summary>

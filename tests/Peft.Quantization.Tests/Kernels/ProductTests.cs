@@ -20,7 +20,7 @@ public class ProductTests
         {
             using var scope = NewDisposeScope();
             using var matrix = Matrices.Of(kind, rows, columns, columns);
-            foreach (var count in new[] { 1, 2, 3, 8, 17 })
+            foreach (var count in new[] { 1, 2, 3, 4, 7, 17 })
             {
                 manual_seed(count);
                 var x = randn(count, columns);
@@ -36,9 +36,9 @@ public class ProductTests
         try
         {
             foreach (var threads in new[] { 1, 2 })
-                foreach (var (rows, columns) in Matrices.TakesAnySize(kind) ? Sizes(kind) : [(288, 256), (320, 1024)])
+                foreach (var (rows, columns) in Matrices.TakesAnySize(kind) ? [(1, 1), (37, 61), (6, 1029), (516, 768)] : [(288, 256), (320, 1024)])
                     foreach (var decoding in new[] { true, false })
-                        foreach (var count in new[] { 1, 5, 16, 33 })
+                        foreach (var count in new[] { 1, 7, 97 })
                         {
                             set_num_threads(threads);
                             using var scope = NewDisposeScope();
