@@ -22,7 +22,7 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     {
         if (Values is not null) return nn.functional.linear(x, Values, bias);
         var product = IsTransposed ? Storage!.TransposedProduct(x) : Storage!.Product(x);
-        return bias is null ? product : product.add_(bias, One);
+        return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
 
     /// <summary>y·W, without gradients.</summary>

@@ -37,7 +37,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
             using var bias = BaseBias();
             return Target.Apply(input, model.BaseOf(Target.Storage), bias);
         }
-        if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled() && !LayersAreCheap(here.Layers)) return Apply(input, here.Folded(this));
+        if (here.Layers.Length > 0 && pass.State.KeepsFolded && !is_grad_enabled()) return Apply(input, here.Folded(this));
         return Forward(here.Layers, input, output);
     }
 
@@ -72,7 +72,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private Tensor? FactoredBesideStored(Tensor input, LowRankUpdate factors)
     {
         if (!LowRankStep.Supports(input, factors.A, factors.B)) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
-        var output = Target.Apply(input);
+        var output = Target.Apply(input).contiguous();
         LowRankStep.Add(output, input, factors.A, factors.B, factors.Scale);
         return output;
     }

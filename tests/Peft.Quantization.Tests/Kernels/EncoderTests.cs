@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization.Tests.Kernels;
@@ -48,6 +49,22 @@ public class EncoderTests
             var options = new FourBitOptions { Code = code };
             using var matrix = options.Quantize(values);
             matrix.Held["weight"].eq(FourBitMatrix.EncodeByTorch(values.view(-1), options).Codes).all().item<bool>().ShouldBeTrue();
+        }
+    }
+
+    [Theory, InlineData(true, 256), InlineData(false, 256), InlineData(true, 32)]
+    public void Codes_of_the_dynamic_code_and_scales_are_those_of_torch(bool signed, int size)
+    {
+        var code = signed ? DynamicCode.Signed : DynamicCode.Unsigned;
+        float[] near = [.. code.Zip(code.Skip(1), (low, high) => (low + high) / 2).SelectMany(middle => new[] { middle, MathF.BitIncrement(middle), MathF.BitDecrement(middle) }), 1];
+        foreach (var input in Inputs().Append(tensor(near)))
+        {
+            using var scope = NewDisposeScope();
+            var flat = signed ? input.view(-1) : input.view(-1).abs();
+            var (codes, scales) = DynamicCode.Quantize(flat, code, size);
+            var (expected, expectedScales) = DynamicCode.QuantizeByTorch(flat, code, size);
+            codes.eq(expected).all().item<bool>().ShouldBeTrue($"{flat}");
+            scales.eq(expectedScales).all().item<bool>().ShouldBeTrue();
         }
     }
 
