@@ -53,14 +53,14 @@ public class EncoderTests
     }
 
     [Theory, InlineData(true, 256), InlineData(false, 256), InlineData(true, 32)]
-    public void Codes_of_the_dynamic_code_and_scales_are_those_of_torch(bool signed, int size)
+    public void Codes_of_the_dynamic_code_and_scales_are_those_of_torch(bool hasSign, int size)
     {
-        var code = signed ? DynamicCode.Signed : DynamicCode.Unsigned;
+        var code = hasSign ? DynamicCode.Signed : DynamicCode.Unsigned;
         float[] near = [.. code.Zip(code.Skip(1), (low, high) => (low + high) / 2).SelectMany(middle => new[] { middle, MathF.BitIncrement(middle), MathF.BitDecrement(middle) }), 1];
         foreach (var input in Inputs().Append(tensor(near)))
         {
             using var scope = NewDisposeScope();
-            var flat = signed ? input.view(-1) : input.view(-1).abs();
+            var flat = hasSign ? input.view(-1) : input.view(-1).abs();
             var (codes, scales) = DynamicCode.Quantize(flat, code, size);
             var (expected, expectedScales) = DynamicCode.QuantizeByTorch(flat, code, size);
             codes.eq(expected).all().item<bool>().ShouldBeTrue($"{flat}");
