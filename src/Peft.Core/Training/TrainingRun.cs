@@ -136,6 +136,7 @@ internal sealed class TrainingRun : IDisposable
             outcome.Tokens, elapsed, state.Evaluations is [.., var last] ? last : null)
         {
             Metrics = outcome.Metrics,
+            Samples = outcome.Samples,
         };
     }
 

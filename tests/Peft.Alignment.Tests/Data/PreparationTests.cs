@@ -165,15 +165,19 @@ public sealed class PreparationTests
     {
         var dataset = UnpairedDataset.FromRows([.. Enumerable.Range(1, 4).Select(i => new JsonObject { ["prompt"] = "Why? ", ["completion"] = $"{i}", ["label"] = i > 2 })], Chats.Tokenizer());
         using var batch = dataset.GetBatch([3, 0, 2]);
-        Completions("").ShouldBe(["4<|im_end|>", "1<|im_end|>", "3<|im_end|>"]);
-        Completions("KL_").ShouldBe(["3<|im_end|>", "4<|im_end|>", "1<|im_end|>"]);
+        using var first = dataset.GetBatch([0]);
+        using var third = dataset.GetBatch([2]);
+        Completions(batch, "").ShouldBe(["4<|im_end|>", "1<|im_end|>", "3<|im_end|>"]);
+        Completions(batch, "KL_").ShouldBe(["3<|im_end|>", "4<|im_end|>", "1<|im_end|>"]);
+        Completions(first, "KL_").ShouldBe(["4<|im_end|>"], "a row alone takes that of the dataset's row before it");
+        Completions(third, "KL_").ShouldBe(["2<|im_end|>"]);
         batch.Extra["label"].data<bool>().ToArray().ShouldBe([true, false, true]);
 
-        IEnumerable<string> Completions(string prefix)
+        static IEnumerable<string> Completions(Batch batch, string prefix)
         {
             var ids = prefix.Length == 0 ? batch.InputIds : batch.Extra["KL_input_ids"];
             var mask = batch.Extra[prefix + "completion_mask"];
-            return Enumerable.Range(0, 3).Select(i => Chats.Text(ids[i].masked_select(mask[i].to_type(ScalarType.Bool)).data<long>().ToArray())).ToList();
+            return Enumerable.Range(0, (int)ids.shape[0]).Select(i => Chats.Text(ids[i].masked_select(mask[i].to_type(ScalarType.Bool)).data<long>().ToArray())).ToList();
         }
     }
 
