@@ -11,7 +11,7 @@ namespace Peft.Quantization;
 /// </summary>
 public abstract class QuantizedMatrix : IDisposable
 {
-    private bool? isOnCpu;
+    private Device? device;
     private bool isDisposed;
 
     private protected QuantizedMatrix(long rows, long columns) => (Rows, Columns) = (rows, columns);
@@ -26,7 +26,7 @@ public abstract class QuantizedMatrix : IDisposable
     public abstract string Kind { get; }
 
     /// <summary>Device of the values.</summary>
-    public Device Device => Held.First().Value.device;
+    public Device Device => device ??= Held.First().Value.device;
 
     /// <summary>Size of everything that is held, in bytes.</summary>
     public long Bytes => Held.Sum(pair => pair.Value.numel() * pair.Value.ElementSize);
@@ -68,9 +68,8 @@ public abstract class QuantizedMatrix : IDisposable
     internal ValueReader? OpenReader()
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
-        return (isOnCpu ??= Device.type == DeviceType.CPU) ? Reader() : null;
+        return Device.type == DeviceType.CPU ? Reader() : null;
     }
-
 
     /// <summary>Other values in the same form, with the same settings.</summary>
     /// <param name="values">The values <c>[out, in]</c>.</param>
