@@ -248,7 +248,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     internal bool RowsAreIndependent => !CheckpointActivations && RowsDependOnThemselves;
 
     /// <summary>True if the outputs of a row depend on that row alone: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
-    internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling is not (DynamicScaling or LongRopeScaling) && PeftModel.Of(this)?.RowsAreIndependent != false;
+    internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;

@@ -32,6 +32,15 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
             }
     }
 
+    /// <summary>Memory for the state; null for ordinary tensors.</summary>
+    private protected virtual PagedMemory? Pages => null;
+
+    /// <summary>A state tensor of zeros, outside of dispose scopes.</summary>
+    internal Tensor Zeros(long[] shape, ScalarType type, Device device) => Pages?.Zeros(shape, type) ?? zeros(shape, type, device).DetachFromDisposeScope();
+
+    /// <summary>True if state tensors keep their memory when they get other values.</summary>
+    internal bool IsPaged => Pages is not null;
+
     /// <summary>The state tensors of a tensor, by name.</summary>
     internal Dictionary<string, Tensor> StateOf(string name) => states.TryGetValue(name, out var found) ? found : states[name] = new(StringComparer.Ordinal);
 
@@ -53,10 +62,14 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
         Forget(_ => true);
         foreach (var tensor in Parameters.Tensors)
             foreach (var (name, value) in saved.Where(pair => pair.Key.EndsWith("." + tensor.Name, StringComparison.Ordinal) && !pair.Key[..^(tensor.Name.Length + 1)].Contains('.', StringComparison.Ordinal)))
-                StateOf(tensor.Name)[name[..^(tensor.Name.Length + 1)]] = zeros(value.shape, value.dtype, tensor.Value.device).DetachFromDisposeScope();
+                StateOf(tensor.Name)[name[..^(tensor.Name.Length + 1)]] = Zeros(value.shape, value.dtype, tensor.Value.device);
     }
 
-    private protected override void Release() => Forget(_ => true);
+    private protected override void Release()
+    {
+        Forget(_ => true);
+        Pages?.Dispose();
+    }
 }
 
 /// <summary>The state of one tensor, created when it is first asked for.</summary>
@@ -75,13 +88,18 @@ internal readonly struct SliceState(SliceOptimizer owner, FlatSlice slice)
     public Tensor Zeros(string name, Tensor like, params ReadOnlySpan<long> shape)
     {
         var own = owner.StateOf(slice.Tensor.Name);
-        return own.TryGetValue(name, out var found) ? found : own[name] = zeros(shape.IsEmpty ? like.shape : shape.ToArray(), like.dtype, device: like.device).DetachFromDisposeScope();
+        return own.TryGetValue(name, out var found) ? found : own[name] = owner.Zeros(shape.IsEmpty ? like.shape : shape.ToArray(), like.dtype, like.device);
     }
 
     /// <summary>Replaces a state tensor.</summary>
     public Tensor Set(string name, Tensor value)
     {
         var own = owner.StateOf(slice.Tensor.Name);
+        if (owner.IsPaged)
+        {
+            if (!own.TryGetValue(name, out var paged)) own[name] = paged = owner.Zeros(value.shape, value.dtype, value.device);
+            return paged.copy_(value);
+        }
         if (own.Remove(name, out var old)) old.Dispose();
         return own[name] = value.DetachFromDisposeScope();
     }
