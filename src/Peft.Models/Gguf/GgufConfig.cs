@@ -61,6 +61,11 @@ internal static class GgufConfig
                 common["rms_norm_eps"] = Epsilon("layer_norm_rms_epsilon");
                 if (file.Whole($"{name}.rope.dimension_count") is { } rotated && rotated != head) throw Unsupported("rotary embeddings of a part of the heads");
             }
+            if (model == "llama")
+            {
+                common["attention_bias"] = file.Tensors.ContainsKey("blk.0.attn_q.bias");
+                common["mlp_bias"] = file.Tensors.ContainsKey("blk.0.ffn_up.bias");
+            }
             if (model.StartsWith("gemma", StringComparison.Ordinal) && model != "gemma") Gemma(common, hidden / Math.Max(1, heads), head);
             else if (file.Whole($"{name}.attention.sliding_window") is > 0 and var window) common["sliding_window"] = window;
             Scaling(common);
@@ -83,6 +88,7 @@ internal static class GgufConfig
             if (Factors() is { } factors)
             {
                 common["rope_scaling"] = factors;
+                if (model == "phi3") common["original_max_position_embeddings"] = factors["original_max_position_embeddings"]!.DeepClone();   // has it beside the scaling
                 return;
             }
             var kind = file.Text($"{name}.rope.scaling.type") ?? (file.Number($"{name}.rope.scale_linear") is null ? "none" : "linear");

@@ -2,12 +2,20 @@ using System.Globalization;
 
 namespace Peft.Quantization;
 
-/// <summary>The result of a quantization with calibration.</summary>
-/// <param name="Weights">The quantized modules in the order of execution.</param>
-/// <param name="LossBefore">The model's mean loss on the evaluation data before; null if it has no loss.</param>
-/// <param name="LossAfter">The same after.</param>
-public sealed record CalibrationReport(IReadOnlyList<CalibratedWeight> Weights, double? LossBefore, double? LossAfter)
+/// <summary>The result of a quantization by samples.</summary>
+public sealed record CalibrationReport
 {
+    internal CalibrationReport(IReadOnlyList<CalibratedWeight> weights, double? lossBefore, double? lossAfter) => (Weights, LossBefore, LossAfter) = (weights, lossBefore, lossAfter);
+
+    /// <summary>The quantized modules in the order of execution.</summary>
+    public IReadOnlyList<CalibratedWeight> Weights { get; }
+
+    /// <summary>The model's mean loss on the evaluation data before; null if the samples have no loss.</summary>
+    public double? LossBefore { get; }
+
+    /// <summary>The same after.</summary>
+    public double? LossAfter { get; }
+
     /// <summary>Perplexity of a language model before, the exponential of the loss.</summary>
     public double? PerplexityBefore => LossBefore is { } loss ? Math.Exp(loss) : null;
 

@@ -27,7 +27,7 @@ public static class ModelCalibration
         ArgumentNullException.ThrowIfNull(samples);
         List<Batch> own = [.. samples], measured = evaluation is null ? own : [.. evaluation];
         if (own.Exists(batch => batch is null) || measured.Exists(batch => batch is null)) throw new ArgumentException("A batch is null.", nameof(samples));
-        if (measured.Count == 0) throw new ArgumentException("There is no batch to evaluate.", nameof(evaluation));
+        if (evaluation is not null && measured.Count == 0) throw new ArgumentException("There is no batch to evaluate.", nameof(evaluation));
         var steps = own.Select(batch => new CalibrationSample(() => model.Loss(batch).Dispose(), () => batch.AttentionMask)).ToList();
         return Quantize(model, options, steps, () => MeanLoss(model, measured, cancellationToken), progress, cancellationToken);
     }

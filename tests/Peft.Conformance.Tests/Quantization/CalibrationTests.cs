@@ -324,7 +324,10 @@ public class CalibrationTests
         {
             Inner = inner;
             register_module("Inner", inner);
-            if (inner.QuantizedWeights().Count == 0 && inner.training) register_module("Unused", new Linear(32, 32));
+            if (!inner.training) return;
+            var unused = new Linear(32, 32);
+            nn.init.ones_(unused.Weight);
+            register_module("Unused", unused);
         }
 
         public CausalLM Inner { get; }
