@@ -44,7 +44,7 @@ public static class ModelQuantization
     private static void RequireForms(List<(string Path, AdaptableModule Module)> chosen, QuantizationOptions options)
     {
         foreach (var (path, module) in chosen)
-            if (options.WhyNot(module.Weight) is { } reason) throw new QuantizationException($"{path}.weight {reason}. The model is unchanged.");
+            if (options.WhyNot(TensorRules.RequireAlive(module.Weight, path + ".weight")) is { } reason) throw new QuantizationException($"{path}.weight {reason}. The model is unchanged.");
     }
 
     /// <summary>Gives every quantized module its values as a float parameter again. The values stay those of the quantized weights.</summary>

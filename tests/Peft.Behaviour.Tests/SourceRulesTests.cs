@@ -43,6 +43,15 @@ public partial class SourceRulesTests
     }
 
     [Fact]
+    public void A_file_holds_the_type_that_it_is_named_after_and_no_other()
+    {
+        var found = Directory.EnumerateDirectories(Source, "Peft.*").SelectMany(Files).Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Select(file => (Name: Path.GetFileNameWithoutExtension(file).Split('.')[0], Types: File.ReadLines(file).Select(line => TypeDeclaration().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value).Distinct().ToList()))
+            .Where(file => file.Types.Count > 1 || (file.Types.Count == 1 && file.Types[0] != file.Name)).Select(file => $"{file.Name}.cs holds {string.Join(", ", file.Types)}");
+        found.ShouldBeEmpty();
+    }
+
+    [Fact]
     public void No_type_has_more_than_twelve_virtual_members()
     {
         const BindingFlags Members = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance;
@@ -66,6 +75,9 @@ public partial class SourceRulesTests
         line = line.Trim();
         return line.StartsWith("using ", StringComparison.Ordinal) || line.StartsWith("namespace ", StringComparison.Ordinal) || line.StartsWith('[') ? "" : line;
     }
+
+    [GeneratedRegex(@"^(?:public|internal)[a-z ]* (?:class|record|record struct|struct|interface|enum) (\w+)")]
+    private static partial Regex TypeDeclaration();
 
     [GeneratedRegex("\\$?\"(?:[^\"\\\\]|\\\\.)*\"")]
     private static partial Regex Strings();

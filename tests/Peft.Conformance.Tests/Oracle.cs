@@ -76,7 +76,7 @@ public sealed class Expected : IDisposable
         illConditioned = json.RootElement.TryGetProperty("ill_conditioned", out var names) ? [.. names.EnumerateArray().Select(name => name.GetString()!)] : [];
     }
 
-    // How far Hugging Face PEFT in float32 is from itself in a half-width dtype, and half as much again for its merged weights: these cases are computed in float32 here.
+    // How far Hugging Face PEFT in float32 is from itself in a half-width dtype, and half as much again after merging: these cases are computed in float32 here. The merged codes themselves are compared exactly.
     private static double HalfWidth(JsonElement json)
         => json.GetProperty("training").ValueKind == JsonValueKind.Null ? 1.5 * json.GetProperty("dequantized_max_diff").EnumerateObject().Max(each => each.Value.GetDouble()) : 0;
 

@@ -24,9 +24,6 @@ public sealed record BoftOptions() : RotationOptions("BOFT")
     /// <summary>Fraction of the blocks of one random factor that each training step leaves unrotated.</summary>
     [JsonPropertyName("boft_dropout"), Probability] public double Dropout { get; init; }
 
-    /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
-    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
     protected override bool WritesFanInFanOut => true;
 
     protected override IEnumerable<string> Errors() => base.Errors().Concat(BlockErrors.Of(BlockCount, BlockSize));

@@ -17,8 +17,5 @@ public sealed record HraOptions() : RotationOptions("HRA")
     /// </summary>
     [JsonPropertyName("apply_GS")] public bool Orthogonalize { get; init; }
 
-    /// <summary>True to initialize the vectors as equal pairs (a no-op); false for random vectors.</summary>
-    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
     protected override AdapterLayer CreateLayer(Target target) => new HraLayer(target, this);
 }

@@ -35,9 +35,6 @@ public sealed record OftOptions() : RotationOptions("OFT")
     /// <summary>Number of terms of the series.</summary>
     [JsonPropertyName("num_cayley_neumann_terms")] public int NeumannTerms { get; init; } = 5;
 
-    /// <summary>True to initialize the adapter as a no-op; false for random values, for tests.</summary>
-    [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
     protected override bool WritesFanInFanOut => true;
 
     protected override IEnumerable<string> Errors()

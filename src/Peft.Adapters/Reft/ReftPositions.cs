@@ -2,11 +2,6 @@ using static TorchSharp.torch;
 
 namespace Peft.Adapters;
 
-/// <summary>Positions of hidden states.</summary>
-/// <param name="Index">Their indices <c>[rows, count]</c>.</param>
-/// <param name="Exists">False where a row has no such position, <c>[rows, count]</c>.</param>
-internal readonly record struct ChosenPositions(Tensor Index, Tensor Exists);
-
 /// <summary>The first and the last positions of each row or packed sequence, among its real tokens.</summary>
 /// <param name="First">The first positions, without those that are also among the last; null for none.</param>
 /// <param name="Last">The last positions; null for none.</param>

@@ -4,29 +4,6 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>Shapes and settings of an attention call.</summary>
-/// <param name="Heads">Number of query heads.</param>
-/// <param name="KeyValueHeads">Number of key/value heads; each serves the same number of query heads.</param>
-/// <param name="Size">Size of a head, a multiple of 8.</param>
-/// <param name="Rotated">Number of dimensions of a head that the rotary embedding rotates; 0 for none.</param>
-/// <param name="Scale">Factor of the scores.</param>
-/// <param name="Window">Number of positions that a query attends to, including itself; null for all preceding ones.</param>
-/// <param name="Causal">True if a query attends to no later key. Required for a window.</param>
-internal sealed record AttentionShape(int Heads, int KeyValueHeads, int Size, int Rotated, float Scale, int? Window, bool Causal = true);
-
-/// <summary>One sequence within the rows <c>[positions, heads, size]</c> of a tensor.</summary>
-/// <param name="Start">Index of its first row after the prefix.</param>
-/// <param name="Length">Number of its positions, the prefix included.</param>
-/// <param name="Keys">Number of its first positions that are keys, at least one; the rest is padding. Padding is not supported together with a window.</param>
-/// <param name="HasOwnAngles">True if the angle tables have an entry for each row, false if they have one for each position.</param>
-/// <param name="PrefixStart">Index of the prefix's first row.</param>
-/// <param name="PrefixLength">Number of its first positions that belong to another sequence: they are only keys here.</param>
-internal readonly record struct AttentionSpan(int Start, int Length, int Keys, bool HasOwnAngles, int PrefixStart = 0, int PrefixLength = 0)
-{
-    /// <summary>The row of a position.</summary>
-    public int Row(int position) => position < PrefixLength ? PrefixStart + position : Start + position - PrefixLength;
-}
-
 /// <summary>
 /// Attention of one sequence and one key/value head on the CPU, including the rotary embedding. Only the scores of sixteen queries
 /// exist at a time (Dao et al. 2022, arXiv:2205.14135, without its tiling of keys). A vector holds one key's scores for eight queries,

@@ -4,15 +4,6 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A tensor that an adapter owns or shares.</summary>
-/// <param name="Name">Name in the saved file, following the module's path: <c>lora_A.weight</c>.</param>
-/// <param name="Value">The tensor.</param>
-/// <param name="IsTrainable">True if the tensor is trainable.</param>
-/// <param name="IsSaved">True if the tensor is saved in the adapter's file.</param>
-/// <param name="IsShared">True if another layer owns the tensor (tied weights).</param>
-/// <param name="IsState">True if the tensor is training state, which training checkpoints hold.</param>
-public sealed record AdapterTensor(string Name, Parameter Value, bool IsTrainable, bool IsSaved, bool IsShared, bool IsState = false);
-
 /// <summary>Holds the tensors of an adapter by their saved names. Saving, freezing and counting are based on this list.</summary>
 public abstract class TensorOwner : IDisposable
 {
@@ -161,8 +152,3 @@ public abstract class TensorOwner : IDisposable
         GC.SuppressFinalize(this);
     }
 }
-
-/// <summary>Tensors that all layers of an adapter share, such as VeRA's projections. Their keys are directly under <c>base_model.</c></summary>
-/// <param name="type">Dtype of the model's weights.</param>
-/// <param name="device">Device of the tensors.</param>
-public abstract class SharedTensors(ScalarType type, Device device) : TensorOwner(type, device);

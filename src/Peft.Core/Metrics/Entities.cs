@@ -1,11 +1,5 @@
 namespace Peft;
 
-/// <summary>An entity: a span of words.</summary>
-/// <param name="Type">Type of the entity, such as <c>location</c>; <c>_</c> if the tags have no types.</param>
-/// <param name="Start">Index of its first word.</param>
-/// <param name="End">Index of the word after its last.</param>
-public readonly record struct EntitySpan(string Type, int Start, int End);
-
 /// <summary>Extracts entities from sequences of tags such as <c>B-location</c>, <c>I-location</c> and <c>O</c>.</summary>
 public static class Entities
 {
@@ -64,29 +58,5 @@ public static class Entities
             var type = tag[(tag.IndexOf('-', StringComparison.Ordinal) is > 0 and var dash ? dash + 1 : 1)..];
             return new(tag[0], type.Length > 0 ? type : "_");
         }
-    }
-}
-
-public static partial class Metrics
-{
-    /// <summary>Precision, recall and F1 of entities. An entity is correct if its type and its boundaries are correct (<c>seqeval.metrics</c>, micro average).</summary>
-    /// <param name="predicted">One predicted tag per word of each sequence.</param>
-    /// <param name="expected">The correct tags.</param>
-    /// <param name="strict">True to count only entities that are valid in IOB2 (<see cref="Entities.Strict"/>), as in seqeval's mode <c>strict</c>.</param>
-    /// <exception cref="ArgumentException">The numbers of sequences or tags differ, or there are no sequences.</exception>
-    public static FScore EntityScore(IReadOnlyList<IReadOnlyList<string>> predicted, IReadOnlyList<IReadOnlyList<string>> expected, bool strict = false)
-    {
-        Require(predicted, expected);
-        long right = 0, found = 0, sought = 0;
-        for (var row = 0; row < expected.Count; row++)
-        {
-            if (predicted[row]?.Count != expected[row]?.Count || expected[row] is null)
-                throw new ArgumentException($"Sequence {row} has {predicted[row]?.Count ?? 0} predicted tags, but {expected[row]?.Count ?? 0} words.", nameof(predicted));
-            var (of, to) = strict ? (Entities.Strict(predicted[row]), Entities.Strict(expected[row])) : (Entities.Of(predicted[row]), Entities.Of(expected[row]));
-            right += of.Intersect(to).Count();
-            found += of.Count;
-            sought += to.Count;
-        }
-        return FScore.Of(right, found, sought);
     }
 }

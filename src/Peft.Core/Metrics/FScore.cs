@@ -1,21 +1,5 @@
 namespace Peft;
 
-/// <summary>Averaging of scores over classes.</summary>
-public enum FAverage
-{
-    /// <summary>Unweighted mean over classes.</summary>
-    Macro,
-
-    /// <summary>Score of all decisions counted together; for single-label classification this is the accuracy.</summary>
-    Micro,
-
-    /// <summary>Mean over classes, weighted by their numbers of expected occurrences (support).</summary>
-    Weighted,
-
-    /// <summary>Score of class 1, for classes 0 and 1.</summary>
-    Binary,
-}
-
 /// <summary>Precision, recall and their harmonic mean; each is 0 if its denominator is 0.</summary>
 /// <param name="Precision">Fraction of the predictions that are correct.</param>
 /// <param name="Recall">Fraction of the expected ones that were predicted.</param>

@@ -2,16 +2,6 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>The order in which <see cref="LayerwiseOptions"/> trains layers.</summary>
-public enum LayerOrder
-{
-    /// <summary>Random layers for each interval; tensors outside of layers are always trained (LISA).</summary>
-    Random,
-
-    /// <summary>One block after the other; tensors outside of layers form the last block (BAdam).</summary>
-    Cyclic,
-}
-
 /// <summary>
 /// AdamW on a few layers at a time, for full training: LISA (Pan et al. 2024, arXiv:2403.17919) with random layers, BAdam (Luo et al. 2024, arXiv:2404.02827) with one
 /// block after the other. Only the layers that are being trained have moments, which begin at 0 in each interval.

@@ -48,17 +48,3 @@ public abstract class Objective
     /// <summary>Warnings that the trainer logs at the beginning of a run.</summary>
     protected internal virtual IEnumerable<string> Warnings(ITrainable model, TrainingOptions options) => [];
 }
-
-/// <summary>The loss of the model itself (<see cref="ILossModel"/>).</summary>
-internal sealed class ModelObjective(ILossModel model) : Objective
-{
-    protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics) => model.Loss(batch);
-
-    protected internal override IReadOnlyList<Batch> Divide(Batch batch, int parts) => model.Divide(batch, parts);
-}
-
-/// <summary>A loss that is a function of the batch.</summary>
-internal sealed class DelegateObjective(Func<Batch, Tensor> loss) : Objective
-{
-    protected internal override Tensor Loss(Batch batch, TrainingMetrics metrics) => loss(batch);
-}

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Peft.Checkpoints;
 using static TorchSharp.torch;
 
@@ -99,10 +98,3 @@ internal sealed class RunState
         }
     }
 }
-
-/// <summary>All settings that determine the order of the training rows.</summary>
-internal sealed record DataOrder(int Rows, int BatchSize, int GradientAccumulation, int Seed, bool Shuffle, bool GroupByLength, int StepsPerBatch);
-
-[JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, WriteIndented = true, RespectNullableAnnotations = true)]
-[JsonSerializable(typeof(RunState))]
-internal sealed partial class RunStateJson : JsonSerializerContext;

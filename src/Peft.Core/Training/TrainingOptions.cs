@@ -1,28 +1,5 @@
 namespace Peft;
 
-/// <summary>Handling of a loss or gradient that is NaN or infinite.</summary>
-public enum NonFinitePolicy
-{
-    /// <summary>End the run with an exception that names the step, the batch and the first non-finite tensor.</summary>
-    Throw,
-
-    /// <summary>Skip the update and continue, up to <see cref="TrainingOptions.MaxSkippedSteps"/> times.</summary>
-    SkipStep,
-}
-
-/// <summary>Handling of trainable tensors that receive no gradient in the first step.</summary>
-public enum MissingGradientPolicy
-{
-    /// <summary>End the run with an exception that names the tensors.</summary>
-    Throw,
-
-    /// <summary>Log a warning that names the tensors.</summary>
-    Warn,
-
-    /// <summary>Do nothing, for a model that does not use all of its parts in each step.</summary>
-    Ignore,
-}
-
 /// <summary>Settings of a <see cref="Trainer"/>. Unless stated otherwise, the defaults are those of Hugging Face's <c>TrainingArguments</c>.</summary>
 public sealed record TrainingOptions
 {

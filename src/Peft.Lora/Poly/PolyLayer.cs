@@ -11,9 +11,6 @@ internal sealed class PolyLayer : TransformLayer
     private readonly Func<Tensor?> tasks;
     private readonly int taskCount;
 
-    /// <param name="target">The adapted module.</param>
-    /// <param name="options">The options.</param>
-    /// <param name="tasks">Returns the task id of each row of the batch, or one for all rows; null if none is set.</param>
     public PolyLayer(Target target, PolyOptions options, Func<Tensor?> tasks) : base(target)
     {
         var (rank, skills, splits) = (options.Rank, options.SkillCount, options.SplitCount);
@@ -29,7 +26,8 @@ internal sealed class PolyLayer : TransformLayer
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
         var (splits, skills, rank) = (a.shape[0], a.shape[1], a.shape[3]);
-        var ids = Tasks(input.shape[0]);
+        var ids = ForwardPass.SelectRows(TaskIds.Require(tasks(), taskCount, logits.device));
+        if (ids.shape[0] != 1 && ids.shape[0] != input.shape[0]) throw new PeftException($"{ids.shape[0]} rows have task ids, but {Target.Path} got {input.shape[0]} rows.");
         var shares = Shares(logits.index_select(0, ids).view(-1, splits, skills));
         var down = einsum("bqs,qsdr->bqdr", shares, a).reshape(-1, Target.In, rank);                      // [rows or 1, in, rank]
         var up = einsum("bqs,qsrd->bqrd", shares, b).transpose(1, 2).reshape(-1, rank, Target.Out);       // [rows or 1, rank, out]
@@ -39,23 +37,7 @@ internal sealed class PolyLayer : TransformLayer
 
     private Tensor Shares(Tensor chosen)
     {
-        if (Training)
-        {
-            var noise = rand_like(chosen).clamp(Constant(1e-7), Constant(1 - 1e-7));
-            chosen = chosen.add(noise.log(), One).sub(noise.neg().log1p());
-        }
-        var open = chosen.sigmoid();
+        var open = (Training ? chosen.add(rand_like(chosen).logit(1e-7), One) : chosen).sigmoid();
         return open.div(open.sum(-1, keepdim: true).add(Constant(1e-12), One));
-    }
-
-    private Tensor Tasks(long rows)
-    {
-        if (tasks() is not { } given)
-            return taskCount == 1 ? zeros(1, ScalarType.Int64, logits.device)
-                : throw new PeftException($"A Poly adapter of {taskCount} tasks needs to know the task of each row: call the model inside `using (peft.Tasks(…))`, or give batches task_ids.");
-        var seen = ForwardPass.SelectRows(given).to(logits.device);
-        if (seen.shape[0] != 1 && seen.shape[0] != rows) throw new PeftException($"{seen.shape[0]} rows have task ids, but {Target.Path} got {rows} rows.");
-        if (seen.max().item<long>() is var largest && largest >= taskCount) throw new PeftException($"Task {largest} was asked for, but the adapter has {taskCount} tasks, numbered from 0 (n_tasks).");
-        return seen;
     }
 }

@@ -9,7 +9,7 @@ namespace Peft;
 [LearningRate(1e-3)]
 [WrittenIfSet("layers_to_transform", "layers_pattern")]
 [SupportedModules(ModuleKinds.Linear)]
-public sealed record PolyOptions() : WeightUpdateOptions("POLY")
+public sealed record PolyOptions() : TargetedOptions("POLY")
 {
     /// <summary>Rank of each skill. At least 1.</summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;
@@ -28,8 +28,6 @@ public sealed record PolyOptions() : WeightUpdateOptions("POLY")
 
     /// <summary>True to initialize the adapter as a no-op; false for random values.</summary>
     [JsonPropertyName("init_weights")] public bool InitWeights { get; init; } = true;
-
-    protected override bool WritesFanInFanOut => false;
 
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (targets.Select(target => new PolyLayer(target, this, () => PeftModel.Of(model.Model)?.TaskIds)), null);

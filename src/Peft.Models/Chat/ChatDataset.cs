@@ -5,28 +5,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peft.Models;
 
-/// <summary>Options of a <see cref="ChatDataset"/>.</summary>
-public sealed record ChatDatasetOptions
-{
-    /// <summary>Maximum number of tokens per conversation; longer ones are truncated at the end, counted and logged. Default 1,024.</summary>
-    public int MaxLength { get; init; } = 1024;
-
-    /// <summary>How sequences form a batch. Default padded.</summary>
-    public BatchLayout Layout { get; init; } = BatchLayout.Padded;
-
-    /// <summary>
-    /// Ids that stop generation, such as <c>eos_token_id</c> in the model's <c>generation_config.json</c>; null if any special token of the tokenizer may.
-    /// An assistant message that ends with none of them causes a warning (<see cref="ChatDataset"/>).
-    /// </summary>
-    public IReadOnlyList<int>? EndTokenIds { get; init; }
-
-    /// <summary>Options of the chat template. Its generation prompt is ignored.</summary>
-    public ChatTemplateOptions Template { get; init; } = new();
-
-    /// <summary>Name of the field with the messages in a JSON Lines file. Default <c>messages</c>.</summary>
-    public string MessagesField { get; init; } = "messages";
-}
-
 /// <summary>Conversations for training causal language models. Only the assistant's tokens have labels (<see cref="ChatEncoding.AssistantMask"/>).</summary>
 /// <remarks>
 /// <see cref="Warnings"/> reports two mistakes of templates: a missing generation prompt (<c>add_generation_prompt</c>), so that the model has to generate

@@ -2,29 +2,6 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Quantities that describe a model's prediction of a token besides its log-probability. They carry no gradient.</summary>
-[Flags]
-public enum TokenStatistics
-{
-    /// <summary>None.</summary>
-    None = 0,
-
-    /// <summary>Entropy of the distribution over the vocabulary, in nats.</summary>
-    Entropy = 1,
-
-    /// <summary>log Σ p² over the vocabulary: the expected log-probability of the policy itself (WPO, arXiv:2406.11827).</summary>
-    LogSquaredSum = 2,
-
-    /// <summary>Mean logit over the vocabulary.</summary>
-    MeanLogit = 4,
-
-    /// <summary>1 if the token is the most probable one, else 0.</summary>
-    IsGreedy = 8,
-
-    /// <summary>Mean logit over the vocabulary at every position, with or without a label, padding included.</summary>
-    MeanLogitOfAllPositions = 16,
-}
-
 /// <summary>A model's predictions of given tokens. Each tensor is <c>[batch, sequence − 1]</c> in float32: position t describes the token at t + 1, and is 0 if its label is ignored.</summary>
 /// <param name="LogProbabilities">log p of each token, with a gradient.</param>
 /// <param name="Mask">1 for each token that has a label, else 0.</param>

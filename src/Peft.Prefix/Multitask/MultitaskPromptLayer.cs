@@ -45,9 +45,7 @@ internal sealed class MultitaskPromptLayer : EmbeddingPrompt
 
     protected override Tensor Embeddings(Tensor? tasks, bool training)
     {
-        if (tasks is null) throw new PeftException("A multitask prompt needs to know the task of each row: call the model inside `using (peft.Tasks(…))`, or give batches task_ids.");
-        if (tasks.max().item<long>() is var largest && largest >= this.tasks) throw new PeftException($"Task {largest} was asked for, but the prompt has {this.tasks} tasks, numbered from 0.");
-        var ids = tasks.to(columns.device);
+        var ids = TaskIds.Require(tasks, this.tasks, columns.device);
         return columns.index_select(0, ids).matmul(rows.index_select(0, ids)).mul(prompt);
     }
 }

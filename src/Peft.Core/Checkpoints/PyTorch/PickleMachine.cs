@@ -150,11 +150,3 @@ internal sealed class PickleMachine(PickleStream input)
     // A name from an untrusted file must not bring control characters into a log.
     private static string Shown(string name) => string.Concat(name.Select(c => char.IsControl(c) ? '?' : c));
 }
-
-/// <summary>A dictionary of a pickle, in the order of insertion.</summary>
-internal sealed class PickleDict
-{
-    private List<(object? Key, object? Value)>? items;
-
-    public List<(object? Key, object? Value)> Items => items ??= [];   // lazy, because a malicious file may hold millions of empty dictionaries
-}

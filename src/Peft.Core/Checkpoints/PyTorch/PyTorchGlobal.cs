@@ -37,12 +37,3 @@ internal abstract record PyTorchGlobal
         yield return ("torch._utils._rebuild_parameter", new PyTorchFunction(PyTorchRebuild.Parameter));
     }
 }
-
-/// <summary>A dtype, such as <c>torch.bfloat16</c>.</summary>
-internal sealed record PyTorchType(SafetensorsType Format) : PyTorchGlobal;
-
-/// <summary>A storage class, such as <c>torch.FloatStorage</c>; without a dtype for storages of bytes.</summary>
-internal sealed record PyTorchStorageClass(SafetensorsType? Format) : PyTorchGlobal;
-
-/// <summary>A function that rebuilds a value from its arguments, and a function that creates the exception if they are invalid.</summary>
-internal sealed record PyTorchFunction(Func<object?[], Func<string, CheckpointException>, object?> Call) : PyTorchGlobal;

@@ -1,0 +1,19 @@
+namespace Peft;
+
+/// <summary>Numbers of virtual tokens before a row's input.</summary>
+/// <param name="Embeddings">Number of embeddings before the input.</param>
+/// <param name="DecoderEmbeddings">Number of embeddings before the decoder's input, for an encoder-decoder model.</param>
+/// <param name="Prefix">Number of positions before the input that consist only of keys and values.</param>
+/// <param name="Labels">The labels of the embeddings; null if the loss ignores them.</param>
+public sealed record PromptRow(int Embeddings, int DecoderEmbeddings, int Prefix, VirtualLabels? Labels)
+{
+    internal static PromptRow Of(IReadOnlyList<PromptLayer> layers)
+        => new(layers.Sum(layer => layer.EmbeddingCount), layers.Sum(layer => layer.DecoderEmbeddingCount), layers.Sum(layer => layer.PrefixCount), LabelsOf(layers));
+
+    private static VirtualLabels? LabelsOf(IReadOnlyList<PromptLayer> layers)
+    {
+        if (layers.All(layer => layer.Labels is null)) return null;
+        var each = layers.Where(layer => layer.EmbeddingCount > 0).Select(layer => layer.Labels ?? VirtualLabels.None(layer.EmbeddingCount)).ToList();
+        return new([.. each.SelectMany(labels => labels.Ids)], [.. each.SelectMany(labels => labels.Weights)], each.All(labels => labels.CountsInput));
+    }
+}

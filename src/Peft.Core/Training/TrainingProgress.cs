@@ -1,0 +1,18 @@
+namespace Peft;
+
+/// <summary>State of a run after a step.</summary>
+/// <param name="Step">Number of optimizer steps done, from 1.</param>
+/// <param name="TotalSteps">Number of steps of the whole run.</param>
+/// <param name="Epoch">Number of epochs done, including the fraction of the current one.</param>
+/// <param name="Loss">Loss of the step: the mean over the positions (or rows) of all its batches. NaN or infinite if the step was skipped for that reason.</param>
+/// <param name="GradientNorm">Norm of the gradient of all tensors together, before clipping.</param>
+/// <param name="LearningRate">Learning rate of the step.</param>
+/// <param name="Tokens">Number of tokens of the step, without padding.</param>
+/// <param name="Elapsed">Duration of the step.</param>
+/// <param name="LastEvaluation">The latest evaluation so far.</param>
+public sealed record TrainingProgress(
+    int Step, int TotalSteps, double Epoch, double Loss, double GradientNorm, double LearningRate, long Tokens, TimeSpan Elapsed, EvaluationResult? LastEvaluation)
+{
+    /// <summary>Metrics of the objective (<see cref="Trainer.Objective"/>) in this step, by name.</summary>
+    public IReadOnlyDictionary<string, double> Metrics { get; init; } = new Dictionary<string, double>();
+}
