@@ -249,6 +249,35 @@ public class CalibrationTests
         model.call(ids).RelativeDifference(expected).ShouldBeLessThan(2e-5);
     }
 
+    // Joined projections, norms with biases or an offset, transposed weights: a division at a wrong place would change the function.
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("gpt-neox")]
+    [InlineData("phi3")]
+    [InlineData("gemma3")]
+    [InlineData("mistral")]
+    public void AWQ_of_other_architectures(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var random = new Generator(5);
+        var batches = Enumerable.Range(0, 2).Select(n => randint(3, 90, [8, 24], generator: random)).Select(ids => new Batch { InputIds = ids, Labels = ids.alias(), Weight = 8 * 23 }).ToList();
+        var logits = new List<Tensor>();
+        foreach (var options in new AwqOptions?[] { null, QuantizationOptions.Awq(16) with { Steps = 1 }, QuantizationOptions.Awq(16) })
+        {
+            using var model = (CausalLM)AdaptedCase.LoadBase(name);
+            // A few inputs that are much larger than the others, as in trained models.
+            foreach (var (_, module) in model.named_modules().Where(pair => pair.module is RmsNorm or LayerNorm)) ((AdaptableModule)module).Weight[..3] *= 6;
+            var report = options is null ? null : model.Quantize(options, batches);
+            report?.Weights.Count.ShouldBe(model.QuantizedWeights().Count);
+            logits.Add(model.call(batches[0].InputIds).clone());
+        }
+        // With one step, the exponent 0, factors are all 1: weights are rounded.
+        var (rounded, scaled) = ((logits[1] - logits[0]).square().mean().item<float>(), (logits[2] - logits[0]).square().mean().item<float>());
+        scaled.ShouldBeLessThan(rounded);
+        scaled.ShouldBeGreaterThan(0);
+    }
+
     [Fact]
     public void A_failure_leaves_the_model_as_it_was()
     {
