@@ -120,18 +120,18 @@ public class GgufTests
     {
         using var expected = SafetensorsFile.Open(Path.Combine(Folder("stories260k"), "logprobs.safetensors"));
         using var model = CausalLM.FromPretrained(Stories.Folder);
-        if (adapter is null)
-        {
-            Compare(model, expected, "stories260k", run, 1e-3);
-            return;
-        }
         using var scaled = new TemporaryFolder();
-        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(Folder("stories260k"), $"adapter-{adapter}", "adapter_config.json")))!;
-        config["lora_alpha"] = config["lora_alpha"]!.GetValue<double>() * scale;
-        scaled.Write("adapter_config.json", config.ToJsonString());
-        scaled.Write("adapter_model.safetensors", File.ReadAllBytes(Path.Combine(Folder("stories260k"), $"adapter-{adapter}", "adapter_model.safetensors")));
-        using var peft = model.ApplyAdapter(scaled);
+        using var peft = adapter is null ? null : model.ApplyAdapter(Scaled(Path.Combine(Folder("stories260k"), $"adapter-{adapter}"), scale, scaled));
         Compare(model, expected, "stories260k", run, 1e-3);
+    }
+
+    private static string Scaled(string adapter, double scale, TemporaryFolder folder)
+    {
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")))!;
+        config["lora_alpha"] = config["lora_alpha"]!.GetValue<double>() * scale;
+        folder.Write("adapter_config.json", config.ToJsonString());
+        folder.Write("adapter_model.safetensors", File.ReadAllBytes(Path.Combine(adapter, "adapter_model.safetensors")));
+        return folder;
     }
 
     [Theory, MemberData(nameof(Quantized))]
