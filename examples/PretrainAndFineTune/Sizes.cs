@@ -16,13 +16,13 @@ internal sealed record Sizes
     public int Length { get; init; } = 128;
 
     /// <summary>Passes of the pretraining over the corpus: BERT learns from one token in seven, GPT from each.</summary>
-    public IReadOnlyDictionary<Kind, int> PretrainingEpochs { get; init; } = new Dictionary<Kind, int> { [Kind.Bert] = 24, [Kind.Gpt] = 6 };
+    public IReadOnlyDictionary<Kind, int> PretrainingEpochs { get; init; } = new Dictionary<Kind, int> { [Kind.Bert] = 12, [Kind.Gpt] = 6 };
 
     /// <summary>Labelled texts for each intent.</summary>
-    public int TextsPerIntent { get; init; } = 10;
+    public int TextsPerIntent { get; init; } = 5;
 
     /// <summary>Passes of the fine-tuning over the labelled texts.</summary>
-    public int IntentEpochs { get; init; } = 20;
+    public int IntentEpochs { get; init; } = 30;
 
     /// <summary>Passes of the fine-tuning over the tagged sentences.</summary>
     public int EntityEpochs { get; init; } = 4;

@@ -85,6 +85,10 @@ public sealed class CausalLM : LanguageModel
     /// <param name="statistics">Further quantities to compute.</param>
     /// <param name="temperature">Divisor of the logits.</param>
     public TokenPredictions Predict(ModelInput input, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
+        => Predict(input, labels, statistics, temperature, differentiatesEntropy: false);
+
+    // With entropies that have a gradient, if that is asked for.
+    internal TokenPredictions Predict(ModelInput input, Tensor labels, TokenStatistics statistics, double temperature, bool differentiatesEntropy)
     {
         ArgumentNullException.ThrowIfNull(input);
         TensorRules.RequireAlive(labels, nameof(labels));
@@ -93,29 +97,34 @@ public sealed class CausalLM : LanguageModel
         if (!padding && PackedRows.Of(this, input, labels) is { } packed)
         {
             using var free = packed;
-            using var predicted = Predict(packed.Input, packed.Labels, statistics, temperature);
+            using var predicted = Predict(packed.Input, packed.Labels, statistics, temperature, differentiatesEntropy);
             return packed.Unpack(predicted);
         }
         using var prompted = PromptedInput.Of(this, !padding && input.AttentionMask is { } mask && PadsOnTheRight(mask) ? input with { AttentionMask = null } : input);
         using var hidden = Backbone.call(prompted.Input);
         using var own = hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
         using var scaled = Scale(own);
-        return Objective.Predict(scaled, labels, input.PackedLengths, statistics, temperature);
+        return Objective.Predict(scaled, labels, input.PackedLengths, statistics, temperature, differentiatesEntropy);
     }
 
-    /// <summary>The logits that predict given tokens, <c>[tokens, vocabulary]</c> in float32, row after row, for losses of the whole distribution.</summary>
-    /// <param name="input">As in <see cref="Predict"/>.</param>
-    /// <param name="labels">As in <see cref="Predict"/>: tokens whose label is ignored have no row.</param>
-    internal Tensor LogitsOf(ModelInput input, Tensor labels)
+    /// <summary>The states that predict given tokens, <c>[tokens, hidden]</c>, row after row, for losses of the whole distribution.</summary>
+    /// <param name="input">As in <see cref="Predict(ModelInput, Tensor, TokenStatistics, double)"/>.</param>
+    /// <param name="labels">As there: tokens whose label is ignored have no row.</param>
+    internal Tensor PredictingStates(ModelInput input, Tensor labels)
     {
         using var scope = NewDisposeScope();
         using var prompted = PromptedInput.Of(this, input);
         var hidden = Backbone.call(prompted.Input);
         var width = labels.shape[1];
         var kept = labels.narrow(1, 1, width - 1).ne(Constant(Batch.IgnoredLabel)).reshape(-1).nonzero().squeeze(1);
-        var rows = hidden.narrow(1, prompted.Count, width - 1).reshape(-1, hidden.shape[^1]).index_select(0, kept);
-        return Logits(rows).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+        return Scale(hidden.narrow(1, prompted.Count, width - 1).reshape(-1, hidden.shape[^1]).index_select(0, kept)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Values of predicting states, <c>[values, tokens]</c>, from their logits in chunks.</summary>
+    internal Tensor Measure(Tensor states, RowMeasure measure) => Objective.Measure(states, measure);
+
+    /// <summary>The logits of predicting states, <c>[tokens, vocabulary]</c> in float32.</summary>
+    internal Tensor LogitsOf(Tensor states) => Objective.Logits(states);
 
     /// <summary>The hidden states of the input's positions, <c>[batch, sequence, hidden]</c>, for heads of other kinds.</summary>
     internal Tensor HiddenStatesOf(ModelInput input)

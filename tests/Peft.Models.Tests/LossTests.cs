@@ -48,30 +48,43 @@ public class LossTests
     }
 
     [Theory]
-    [InlineData(0.0)]
-    [InlineData(5.0)]
-    public void Any_number_of_rows_per_chunk_gives_the_same(double cap)
+    [InlineData("targets", false, false), InlineData("targets", true, false), InlineData("targets", false, true), InlineData("targets", true, true)]
+    [InlineData("entropies", false, false), InlineData("entropies", true, false), InlineData("entropies", false, true), InlineData("entropies", true, true)]
+    [InlineData("other", false, false), InlineData("other", true, false), InlineData("other", false, true), InlineData("other", true, true)]
+    public void Any_number_of_rows_per_chunk_gives_the_same(string kind, bool capped, bool trainsHead)
     {
         using var scope = NewDisposeScope();
         manual_seed(0);
-        var (rows, head, targets) = (randn(10, 6), randn(17, 6), randint(0, 17, [10], dtype: ScalarType.Int64));
-        var results = new long[] { 1, 3, 10, 100 }.Select(chunk =>
+        var (rows, head, targets, weights, cap) = (randn(10, 6), randn(17, 6), randint(0, 17, [10], dtype: ScalarType.Int64), rand(2, 10), capped ? 5.0 : 0);
+        RowMeasure Measure() => kind == "other" ? new LargestGap() : new TargetLogProbabilities(targets, kind == "entropies" ? 0.7 : 1, entropies: kind == "entropies");
+        Tensor Weighted(Tensor values) => values.mul(weights.narrow(0, 0, values.shape[0])).sum();
+        var (reference, referenceHead) = (rows.clone().requires_grad_(), head.clone().requires_grad_());
+        var logits = reference.mm(referenceHead.t());
+        if (capped) logits = logits.div(cap).tanh().mul(cap);
+        var all = logits.div(kind == "entropies" ? 0.7 : 1).log_softmax(-1);
+        var chosen = all.gather(1, targets.unsqueeze(1)).squeeze(1);
+        var expected = kind switch
         {
-            var leaf = rows.clone().requires_grad_();
-            var loss = ChunkedCrossEntropy.apply(leaf, head, targets, cap, chunk);
-            loss.mul(2).backward();
-            return (Loss: loss.detach(), Gradient: leaf.grad!.clone());
-        }).ToList();
-        var reference = rows.clone().requires_grad_();
-        var logits = reference.mm(head.t());
-        if (cap > 0) logits = logits.div(cap).tanh().mul(cap);
-        var expected = nn.functional.cross_entropy(logits, targets);
-        expected.mul(2).backward();
-        foreach (var (loss, gradient) in results)
+            "targets" => chosen.unsqueeze(0),
+            "entropies" => stack([chosen, all.exp().mul(all).sum(dim: 1).neg()]),
+            _ => (logits.max(1).values - logits.min(1).values).unsqueeze(0),
+        };
+        Weighted(expected).backward();
+        foreach (var chunk in new long[] { 1, 3, 10, 100 })
         {
-            loss.Difference(expected.detach()).ShouldBeLessThan(1e-6);
-            gradient.Difference(reference.grad!).ShouldBeLessThan(1e-6);
+            var (leaf, leafHead) = (rows.clone().requires_grad_(), head.clone().requires_grad_(trainsHead));
+            var values = ChunkedHead.apply(leaf, leafHead, new ChunkedHead.Job(Measure(), cap, chunk));
+            Weighted(values).backward();
+            values.Difference(expected.detach()).ShouldBeLessThan(2e-6);
+            leaf.grad!.Difference(reference.grad!).ShouldBeLessThan(2e-6);
+            if (trainsHead) leafHead.grad!.Difference(referenceHead.grad!).ShouldBeLessThan(5e-6);
         }
+    }
+
+    // A measure that torch differentiates.
+    private sealed class LargestGap : RowMeasure
+    {
+        public override Tensor Values(Tensor logits, long start) => (logits.max(1).values - logits.min(1).values).unsqueeze(0);
     }
 
     [Fact]

@@ -53,6 +53,23 @@ internal sealed record DataRow(JsonObject Fields, string Place)
     /// <exception cref="DatasetException">The field is missing, or is neither.</exception>
     public Passage Passage(string field) => Peft.Passage.Of(Required(field), field, this);
 
+    /// <summary>A text.</summary>
+    /// <exception cref="DatasetException">The field is missing, or is something else.</exception>
+    public string Text(string field)
+        => Required(field) is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw Wrong($"the field \"{field}\" must be a text, but is {Shown(Fields[field]!)}");
+
+    /// <summary>A list of texts.</summary>
+    /// <exception cref="DatasetException">The field is missing, or is something else.</exception>
+    public IReadOnlyList<string> Texts(string field)
+        => Required(field) is JsonArray list && list.All(each => each is JsonValue value && value.GetValueKind() == JsonValueKind.String)
+            ? [.. list.Select(each => each!.GetValue<string>())] : throw Wrong($"the field \"{field}\" must be a list of texts, but is {Shown(Fields[field]!)}");
+
+    /// <summary>A list of true and false.</summary>
+    /// <exception cref="DatasetException">The field is missing, or is something else.</exception>
+    public IReadOnlyList<bool> Flags(string field)
+        => Required(field) is JsonArray list && list.All(each => each is JsonValue value && value.GetValueKind() is JsonValueKind.True or JsonValueKind.False)
+            ? [.. list.Select(each => each!.GetValueKind() == JsonValueKind.True)] : throw Wrong($"the field \"{field}\" must be a list of true and false, but is {Shown(Fields[field]!)}");
+
     /// <summary>True or false.</summary>
     /// <exception cref="DatasetException">The field is missing, or is something else.</exception>
     public bool Flag(string field)
@@ -84,6 +101,7 @@ internal sealed record DataRow(JsonObject Fields, string Place)
     // What dataset the row is made for.
     private string Hint
         => Has("chosen") && Has("rejected") ? $"These are preferences, for {nameof(PreferenceDataset)} or {nameof(RewardDataset)}; {nameof(UnpairedDataset)} takes them too."
+            : Has("completions") && Has("labels") ? $"This is a solution in steps, for {nameof(StepwiseDataset)}."
             : Has("completion") && Has("label") ? $"This is an unpaired row, for {nameof(UnpairedDataset)}."
             : Has("messages") || Has("conversations") || Has("text") || Has("completion") ? $"This is a row for {nameof(SftDataset)}."
             : Has("prompt") ? $"This is a prompt, for {nameof(PromptDataset)}."

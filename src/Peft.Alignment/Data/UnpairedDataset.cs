@@ -4,11 +4,11 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Completions that are desirable or not, as KTO learns from.</summary>
+/// <summary>Completions that are desirable or not, as KTO and BCO learn from.</summary>
 /// <remarks>
 /// A row has <c>prompt</c>, <c>completion</c> and <c>label</c> (true if desirable). Preferences (<see cref="PreferenceDataset"/>) become two rows each: of every 1,000 first all chosen, then all rejected. A batch
 /// holds ids, attention mask, <c>completion_mask</c>, <c>label</c> <c>[n]</c>, and under the same names with the prefix <c>KL_</c> mismatched pairs: each prompt with the completion of the batch's row before
-/// it (the first with the last). These are formed in each batch, so that rows may be shuffled; a batch needs at least 2 rows.
+/// it (the first with the last). These are formed in each batch, so that rows may be shuffled.
 /// </remarks>
 public sealed class UnpairedDataset : AlignmentDataset
 {
@@ -18,6 +18,7 @@ public sealed class UnpairedDataset : AlignmentDataset
     private readonly UnpairedDatasetOptions options;
     private readonly long padding;
     private readonly List<(TokenRow Tokens, bool Label)> examples = [];
+    private readonly float[]? weights;
 
     private UnpairedDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, UnpairedDatasetOptions? options, ILogger? logger, string name) : base(name)
     {
@@ -37,6 +38,8 @@ public sealed class UnpairedDataset : AlignmentDataset
             examples.Add((tokens, label));
         }
         Finish(encoder, this.options.MaxLength, logger);
+        if (this.options.DensityRatios is { } ratios)
+            weights = DensityRatios.Of([.. examples.Select(each => tokenizer.Decode(each.Tokens.Prompt.Select(id => (int)id)))], [.. examples.Select(each => each.Label)], ratios);
     }
 
     /// <inheritdoc/>
@@ -72,30 +75,25 @@ public sealed class UnpairedDataset : AlignmentDataset
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        return ToBatch([.. rows.Select(row => examples[row])], options.MaxLength, padding);
+        // A row alone is mismatched with the dataset's row before it.
+        var before = rows.Count == 1 ? examples[(rows[0] + Count - 1) % Count].Tokens : default(TokenRow?);
+        return ToBatch([.. rows.Select(row => examples[row])], options.MaxLength, padding, before, weights is null ? null : [.. rows.Select(row => weights[row])]);
     }
 
     /// <summary>The batch of some rows.</summary>
-    internal static Batch ToBatch(IReadOnlyList<(TokenRow Tokens, bool Label)> rows, int? maxLength, long padding)
+    internal static Batch ToBatch(IReadOnlyList<(TokenRow Tokens, bool Label)> rows, int? maxLength, long padding, TokenRow? before = null, float[]? weights = null)
     {
         TokenRow[] own = [.. rows.Select(row => row.Tokens)];
-        TokenRow[] mismatched = [.. own.Select((each, i) => each with { Completion = own[i == 0 ? ^1 : i - 1].Completion })];
+        TokenRow[] mismatched = [.. own.Select((each, i) => each with { Completion = (i > 0 ? own[i - 1] : before ?? own[^1]).Completion })];
         var (ids, attention, completion) = Tensors(own);
         var (otherIds, otherAttention, otherCompletion) = Tensors(mismatched);
-        return new()
+        var extra = new Dictionary<string, Tensor>
         {
-            InputIds = ids,
-            AttentionMask = attention,
-            Extra = new Dictionary<string, Tensor>
-            {
-                ["completion_mask"] = completion,
-                ["KL_input_ids"] = otherIds,
-                ["KL_attention_mask"] = otherAttention,
-                ["KL_completion_mask"] = otherCompletion,
-                ["label"] = tensor(rows.Select(row => row.Label).ToArray()),
-            },
-            Weight = rows.Count,
+            ["completion_mask"] = completion, ["KL_input_ids"] = otherIds, ["KL_attention_mask"] = otherAttention, ["KL_completion_mask"] = otherCompletion,
+            ["label"] = tensor(rows.Select(row => row.Label).ToArray()),
         };
+        if (weights is not null) extra["weight"] = tensor(weights);
+        return new() { InputIds = ids, AttentionMask = attention, Extra = extra, Weight = rows.Count };
 
         (Tensor Ids, Tensor Attention, Tensor Completion) Tensors(TokenRow[] all)
         {

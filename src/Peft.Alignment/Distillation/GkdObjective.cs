@@ -1,3 +1,4 @@
+using Peft.Models;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -25,10 +26,10 @@ public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptio
         ArgumentNullException.ThrowIfNull(metrics);
         using var scope = NewDisposeScope();
         var labels = LabelsOf(batch);
-        var logits = student.Logits(batch, labels);
-        var terms = GeneralizedJensenShannon.Terms(logits, student.LogitsByReference(batch, labels), settings.Beta);
-        var tokens = Math.Max(1, terms.shape[0]);
-        return terms.sum().div(batch.Extra.TryGetValue("num_items_in_batch", out var items) ? items.to_type(ScalarType.Float32).sum() : full([], Constant((double)tokens), ScalarType.Float32, terms.device)).MoveToOuterDisposeScope();
+        var input = ModelInput.From(batch);
+        var divergences = student.Model.Measure(student.Model.PredictingStates(input, labels), new TeacherDivergence(student, student.ByReference(model => model.PredictingStates(input, labels)), settings.Beta));
+        var tokens = Math.Max(1, divergences.numel());
+        return divergences.sum().div(batch.Extra.TryGetValue("num_items_in_batch", out var items) ? items.to_type(ScalarType.Float32).sum() : full([], Constant((double)tokens), ScalarType.Float32, divergences.device)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -24,16 +24,17 @@ public sealed class ActorCritic(ITrainable policy, ValueModel values) : ITrainab
     public IReadOnlyList<TrainableTensor> Trainables => [.. Policy.Trainables, .. Values.Trainables];
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Unreached => Policy.Unreached;
+    public IReadOnlyList<string> Unreached => [.. Policy.Unreached, .. Values.Own?.Unreached ?? []];
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Warnings => Policy.Warnings;
+    public IReadOnlyList<string> Warnings => [.. Policy.Warnings, .. Values.Own?.Warnings ?? []];
 
     /// <inheritdoc/>
     public double RecommendedLearningRate => Policy.RecommendedLearningRate;
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, Tensor> TrainingState => Policy.TrainingState;
+    public IReadOnlyDictionary<string, Tensor> TrainingState
+        => Values.Own is { } own ? Policy.TrainingState.Concat(own.TrainingState.Select(pair => KeyValuePair.Create("value." + pair.Key, pair.Value))).ToDictionary() : Policy.TrainingState;
 
     /// <inheritdoc/>
     public IDisposable? BeginTraining()
@@ -52,7 +53,11 @@ public sealed class ActorCritic(ITrainable policy, ValueModel values) : ITrainab
     }
 
     /// <inheritdoc/>
-    public Tensor? Penalty() => Policy.Penalty();
+    public Tensor? Penalty()
+    {
+        var (policy, values) = (Policy.Penalty(), Values.Own?.Penalty());
+        return policy is null || values is null ? policy ?? values : policy.add(values, One);
+    }
 
     /// <inheritdoc/>
     public void AfterStep(int step, int totalSteps)

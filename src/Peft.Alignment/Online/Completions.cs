@@ -53,19 +53,11 @@ internal sealed class Completions
     /// <summary>The columns of completions of predictions <c>[rows, sequence − 1]</c>.</summary>
     public Tensor Of(Tensor predictions) => predictions.narrow(1, predictions.shape[1] - Width, Width);
 
-    /// <summary>Log-probabilities and entropies under a policy. With a gradient of the entropies, the logits of all completions are in memory together.</summary>
+    /// <summary>Log-probabilities and entropies under a policy.</summary>
     public (Tensor LogProbabilities, Tensor Entropies) Predict(Policy policy, double temperature, bool entropyGradient = false)
     {
-        if (!entropyGradient)
-        {
-            var predictions = policy.Predict(batch, Labels, TokenStatistics.Entropy, temperature);
-            return (Of(predictions.LogProbabilities), Of(predictions.Entropy!));
-        }
-        var all = nn.functional.log_softmax(policy.Model.LogitsOf(ModelInput.From(batch), Labels).div(Constant(temperature)), -1);
-        var labels = Labels.narrow(1, Labels.shape[1] - Width, Width).reshape(-1);
-        var kept = labels.ne(Constant(Batch.IgnoredLabel)).nonzero().squeeze(1);
-        Tensor Spread(Tensor values) => zeros(labels.shape[0], ScalarType.Float32, values.device).index_copy(0, kept, values).view(Rows, Width);
-        return (Spread(all.gather(1, labels.index_select(0, kept).unsqueeze(1)).squeeze(1)), Spread(all.exp().mul(all).sum(dim: -1).neg()));
+        var predictions = policy.Model.Predict(ModelInput.From(batch), Labels, TokenStatistics.Entropy, temperature, entropyGradient);
+        return (Of(predictions.LogProbabilities), Of(predictions.Entropy!));
     }
 
     /// <summary>Log-probabilities under the reference.</summary>

@@ -58,7 +58,13 @@ public abstract class OnlineObjective : Objective
     private protected abstract double[] Advantages(RewardTable rewards, Divergence? divergence, TrainingMetrics metrics);
 
     /// <summary>Changes the completions of a batch into what the loss needs.</summary>
-    private protected virtual Batch Completed(Batch batch) => batch;
+    /// <param name="batch">The completions.</param>
+    /// <param name="training">False in an evaluation, which changes no state.</param>
+    /// <param name="metrics">Receives the metrics.</param>
+    private protected virtual Batch Completed(Batch batch, bool training, TrainingMetrics metrics) => batch;
+
+    /// <summary>Number of times that the completions are divided into mini-batches anew.</summary>
+    private protected virtual int Divisions => 1;
 
     /// <summary>Number of blocks of rows, the same rows of which belong together.</summary>
     private protected virtual int Blocks => 1;
@@ -73,10 +79,21 @@ public abstract class OnlineObjective : Objective
         if (position == 0)
         {
             Forget();
-            held = Generate(batches, step, metrics);
+            held = [.. Generate(batches, step, Rollouts.MiniBatches, training: true, metrics, Divided)];
         }
         if (held is null) throw new TrainingException($"Step {step + 1} uses completions of an earlier step, which the checkpoint does not hold: resume from a checkpoint of this objective and these settings.");
         return [.. held.Select(each => each[position % each.Count]).Select(batch => batch.Rows(0, batch.InputIds.shape[0], batch.Weight)!)];
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Completions of prompts are generated and scored as in training.</remarks>
+    protected internal override Batch PrepareEvaluation(Batch batch, int step, long seed, TrainingMetrics metrics)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        ArgumentNullException.ThrowIfNull(metrics);
+        if (batch.Extra.ContainsKey(Completions.MaskName)) return batch;
+        manual_seed(seed);
+        return Generate([batch], step, miniBatches: 1, training: false, metrics, made => Part(made, arange(Constant(0), Constant(made.InputIds.shape[0] / Blocks), One)))[0];
     }
 
     /// <inheritdoc/>
@@ -97,7 +114,7 @@ public abstract class OnlineObjective : Objective
     /// <summary>A seed from torch's generator, which the trainer seeds for each step.</summary>
     private protected static long NewSeed() => randint(long.MaxValue, [1], ScalarType.Int64).item<long>();
 
-    private List<List<Batch>> Generate(IReadOnlyList<Batch> prompts, int step, TrainingMetrics metrics)
+    private List<T> Generate<T>(IReadOnlyList<Batch> prompts, int step, int miniBatches, bool training, TrainingMetrics metrics, Func<Batch, T> keep)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -105,9 +122,9 @@ public abstract class OnlineObjective : Objective
         var completions = prompts.Select(Sample).ToList();
         var all = completions.SelectMany(each => each).ToList();
         var batches = completions.Select(each => Predicted(Sampling.ToBatch(each, padding, MasksTruncated, prompts[0].InputIds.device))).ToList();
-        var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all), Generations);
+        var rewards = new RewardTable([.. Rollouts.Rewards.Select(reward => reward.Name)], [.. Rollouts.Rewards.Select(reward => reward.Weight)], RewardFunction.Call(Rollouts.Rewards, all, Cancellation), Generations);
         var advantages = Advantages(rewards, DivergenceOf(batches), metrics);
-        Report(all, rewards, step, metrics);
+        Report(all, rewards, training ? step + 1 : step, training, metrics);
         var tokens = batches.Sum(batch => new Completions(batch).Tokens);
         var start = 0;
         for (var i = 0; i < batches.Count; start += completions[i++].Count)
@@ -115,9 +132,9 @@ public abstract class OnlineObjective : Objective
             var rows = completions[i].Count;
             batches[i] = With(batches[i], ("advantages", tensor(advantages.AsSpan(start, rows).ToArray().Select(value => (float)value).ToArray()).to(batches[i].InputIds.device)),
                 // The shares of a step's rows sum to the tokens of all completions.
-                ("num_items_in_batch", full([rows], Constant(tokens * Rollouts.MiniBatches / all.Count), ScalarType.Float32, batches[i].InputIds.device)));
+                ("num_items_in_batch", full([rows], Constant(tokens * miniBatches / all.Count), ScalarType.Float32, batches[i].InputIds.device)));
         }
-        return [.. batches.Select(batch => Divided(Completed(batch)))];
+        return [.. batches.Select(batch => keep(Completed(batch, training, metrics)))];
     }
 
     /// <summary>True at the end tokens of completions, <c>[rows, width]</c>.</summary>
@@ -167,21 +184,23 @@ public abstract class OnlineObjective : Objective
     {
         var rows = batch.InputIds.shape[0] / Blocks;
         var count = (int)Math.Min(Rollouts.MiniBatches, rows);
-        var order = count == 1 ? arange(Constant(0), Constant(rows), One) : randperm(rows);
-        return [.. Enumerable.Range(0, count).Select(part =>
+        return [.. Enumerable.Range(0, Divisions).SelectMany(_ =>
         {
-            var (start, end) = (rows * part / count, rows * (part + 1) / count);
-            var one = order.narrow(0, start, end - start).to_type(ScalarType.Int64);
-            var index = cat([.. Enumerable.Range(0, Blocks).Select(block => one.add(Constant(block * rows), One))]).to(batch.InputIds.device);
-            Tensor Rows(Tensor all) => all.index_select(0, index).DetachFromDisposeScope();
-            return new Batch
-            {
-                InputIds = Rows(batch.InputIds), AttentionMask = Rows(batch.AttentionMask!), Weight = end - start, Extra = batch.Extra.ToDictionary(pair => pair.Key, pair => Rows(pair.Value)),
-            };
+            var order = count == 1 ? arange(Constant(0), Constant(rows), One) : randperm(rows);
+            return Enumerable.Range(0, count).Select(part => Part(batch, order.narrow(0, rows * part / count, rows * (part + 1) / count - rows * part / count))).ToList();
         })];
     }
 
-    private void Report(List<Completion> completions, RewardTable rewards, int step, TrainingMetrics metrics)
+    // The given rows of each block.
+    private Batch Part(Batch batch, Tensor order)
+    {
+        var rows = batch.InputIds.shape[0] / Blocks;
+        var index = cat([.. Enumerable.Range(0, Blocks).Select(block => order.to_type(ScalarType.Int64).add(Constant(block * rows), One))]).to(batch.InputIds.device);
+        Tensor Rows(Tensor all) => all.index_select(0, index).DetachFromDisposeScope();
+        return new() { InputIds = Rows(batch.InputIds), AttentionMask = Rows(batch.AttentionMask!), Weight = order.shape[0], Extra = batch.Extra.ToDictionary(pair => pair.Key, pair => Rows(pair.Value)) };
+    }
+
+    private void Report(List<Completion> completions, RewardTable rewards, int step, bool training, TrainingMetrics metrics)
     {
         double[] lengths = [.. completions.Select(each => (double)each.Tokens.Count)], ended = [.. completions.Where(each => !each.IsTruncated).Select(each => (double)each.Tokens.Count).DefaultIfEmpty(0)];
         metrics.Add("completions/mean_length", lengths.Average());
@@ -192,9 +211,9 @@ public abstract class OnlineObjective : Objective
         metrics.Add("completions/min_terminated_length", ended.Min());
         metrics.Add("completions/max_terminated_length", ended.Max());
         var sums = rewards.Sums();
-        if (Generations > 1 && sums.Chunk(Generations).All(group => group.All(sum => sum.Equals(group[0])))) OnlineLog.NoSignal(Rollouts.Logger, step + 1);
+        if (training && Generations > 1 && sums.Chunk(Generations).All(group => group.All(sum => sum.Equals(group[0])))) OnlineLog.NoSignal(Rollouts.Logger, step);
         for (var i = 0; i < Math.Min(Rollouts.LoggedSamples, completions.Count); i++)
-            OnlineLog.Sample(Rollouts.Logger, i, step + 1, sums[i], completions[i].PromptText ?? string.Join(' ', completions[i].Prompt), completions[i].Text ?? string.Join(' ', completions[i].Tokens));
+            OnlineLog.Sample(Rollouts.Logger, i, step, sums[i], completions[i].PromptText ?? string.Join(' ', completions[i].Prompt), completions[i].Text ?? string.Join(' ', completions[i].Tokens));
     }
 
     /// <inheritdoc/>

@@ -38,7 +38,7 @@ public abstract class PairwiseObjective : OnlineObjective
     }
 
     // Completions of a prompt are adjacent when they are generated; the losses want halves.
-    private protected override Batch Completed(Batch batch)
+    private protected override Batch Completed(Batch batch, bool training, TrainingMetrics metrics)
     {
         var rows = batch.InputIds.shape[0];
         var first = arange(Constant(0), Constant(rows), Constant(2), ScalarType.Int64, batch.InputIds.device);

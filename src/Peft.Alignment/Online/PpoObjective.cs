@@ -22,7 +22,6 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
     private readonly ActorCritic models = models;
     private readonly PpoOptions settings = options ?? new();
     private double klCoefficient = (options ?? new()).KlCoefficient;
-    private TrainingMetrics? reported;
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors(ITrainable model, TrainingOptions options)
@@ -30,12 +29,8 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
 
     private protected override bool NeedsOld => true;
 
-    /// <inheritdoc/>
-    protected internal override IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics)
-    {
-        reported = metrics;
-        return base.Prepare(batches, step, metrics);
-    }
+    // As in TRL, each pass over the completions shuffles them.
+    private protected override int Divisions => Rollouts.Iterations;
 
     // The scores, in place of advantages.
     private protected override double[] Advantages(RewardTable rewards, Divergence? divergence, TrainingMetrics metrics)
@@ -46,7 +41,7 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
         return sums;
     }
 
-    private protected override Batch Completed(Batch batch)
+    private protected override Batch Completed(Batch batch, bool training, TrainingMetrics metrics)
     {
         var completions = new Completions(batch);
         var scores = completions.Required("advantages");
@@ -54,9 +49,9 @@ public sealed class PpoObjective(ActorCritic models, RolloutOptions rollouts, Pp
         var old = batch.Extra["old_per_token_logps"];
         var values = completions.Of(WithoutLast(models.Values.Values(batch)));
         var returns = new PpoReturns(old, batch.Extra["ref_per_token_logps"], values, scores, completions.Mask, settings, klCoefficient);
-        Report(reported!, returns, old, scores, completions);
-        reported!.Add("val/num_eos_tokens", EndTokens(batch).sum());
-        Adapt(returns.Kl.sum(dim: 1).mean().item<float>(), (int)completions.Rows);
+        Report(metrics, returns, old, scores, completions);
+        metrics.Add("val/num_eos_tokens", EndTokens(batch).sum());
+        if (training) Adapt(returns.Kl.sum(dim: 1).mean().item<float>(), (int)completions.Rows);
         var extra = new Dictionary<string, Tensor>
         {
             [Completions.MaskName] = batch.Extra[Completions.MaskName], ["old_per_token_logps"] = old, ["value_mask"] = returns.ValueMask, ["values"] = returns.Values,

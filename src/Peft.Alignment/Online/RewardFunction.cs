@@ -26,7 +26,7 @@ public sealed record RewardFunction
 
     /// <summary>A function of all completions of a step together, such as a reward model or a service.</summary>
     /// <param name="name">Name in the metrics.</param>
-    /// <param name="score">Returns a finite number for each completion, or null where the function does not apply.</param>
+    /// <param name="score">Returns a finite number for each completion, or null where the function does not apply. Its token is the run's.</param>
     public static RewardFunction OfAll(string name, Func<IReadOnlyList<Completion>, CancellationToken, Task<IReadOnlyList<double?>>> score)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -61,18 +61,18 @@ public sealed record RewardFunction
 
     /// <summary>Calls functions on the same completions concurrently.</summary>
     /// <exception cref="RewardException">A function failed, or its result is no reward.</exception>
-    internal static double[][] Call(IReadOnlyList<RewardFunction> functions, IReadOnlyList<Completion> completions)
+    internal static double[][] Call(IReadOnlyList<RewardFunction> functions, IReadOnlyList<Completion> completions, CancellationToken cancellation)
     {
-        var running = functions.Select(function => Begin(function, completions)).ToArray();
+        var running = functions.Select(function => Begin(function, completions, cancellation)).ToArray();
         var columns = functions.Select((function, k) => Checked(function, running[k], completions)).ToArray();
         return [.. completions.Select((_, row) => columns.Select(column => column[row]).ToArray())];
     }
 
-    private static Task<IReadOnlyList<double?>> Begin(RewardFunction function, IReadOnlyList<Completion> completions)
+    private static Task<IReadOnlyList<double?>> Begin(RewardFunction function, IReadOnlyList<Completion> completions, CancellationToken cancellation)
     {
         try
         {
-            return function.Score(completions, CancellationToken.None) ?? throw new InvalidOperationException("It returned no task.");
+            return function.Score(completions, cancellation) ?? throw new InvalidOperationException("It returned no task.");
         }
         catch (Exception error) when (error is not RewardException)
         {

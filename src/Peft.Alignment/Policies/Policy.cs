@@ -30,7 +30,7 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
 
     /// <summary>The policy's predictions.</summary>
     /// <param name="batch">The batch.</param>
-    /// <param name="labels">The tokens to predict, as in <see cref="CausalLM.Predict"/>.</param>
+    /// <param name="labels">The tokens to predict, as in <see cref="CausalLM.Predict(ModelInput, Tensor, TokenStatistics, double)"/>.</param>
     /// <param name="statistics">Further quantities to compute.</param>
     /// <param name="temperature">Divisor of the logits.</param>
     public TokenPredictions Predict(Batch batch, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
@@ -46,17 +46,6 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
 
     /// <summary>Adds to a hash what tells the reference from others of the same model.</summary>
     public void IdentifyReference(IncrementalHash hash) => reference!.Identify(trainable, hash);
-
-    /// <summary>The policy's logits at the positions that predict labelled tokens, <c>[tokens, vocabulary]</c>.</summary>
-    public Tensor Logits(Batch batch, Tensor labels) => Model.LogitsOf(ModelInput.From(batch), labels);
-
-    /// <summary>The reference's logits, without gradients.</summary>
-    /// <inheritdoc cref="Logits"/>
-    public Tensor LogitsByReference(Batch batch, Tensor labels)
-    {
-        using var use = reference!.Use(trainable, out var model);
-        return model.LogitsOf(ModelInput.From(batch), labels);
-    }
 
     /// <summary>Calls the reference, without gradients.</summary>
     public T ByReference<T>(Func<CausalLM, T> call)

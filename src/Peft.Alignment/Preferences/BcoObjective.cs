@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// Batches hold <see cref="Batch.InputIds"/> <c>[n, sequence]</c>, <c>completion_mask</c> of the same shape and <c>label</c> <c>[n]</c>, 1 for desirable rows; optionally <c>ref_logps</c>
-/// <c>[n]</c>, which replaces the reference. A batch moves δ before its loss is computed, if the loss has a gradient: evaluations leave δ as it is. Checkpoints hold δ.
+/// <c>[n]</c>, which replaces the reference, and <c>weight</c> <c>[n]</c> of their losses (<see cref="UnpairedDatasetOptions.DensityRatios"/>). A batch moves δ before its loss is computed, if the loss has a gradient: evaluations leave δ as it is. Checkpoints hold δ.
 /// </remarks>
 /// <param name="policy">The policy: a <see cref="CausalLM"/>, usually with an adapter.</param>
 /// <param name="options">Settings; the defaults if null.</param>
@@ -71,7 +71,8 @@ public sealed class BcoObjective(ITrainable policy, BcoOptions? options = null, 
         var rewards = rows.Ratios.mul(Constant(settings.Beta));
         if (is_grad_enabled()) running = running.Add(rewards.detach().mean().to_type(ScalarType.Float64).item<double>(), rewards.shape[0]);
         var over = rewards.sub(Constant(Delta));
-        return (rows, functional.logsigmoid(where(desirable, over, over.neg())).neg(), predictions.MeanLogitOfAllPositions!);
+        var losses = functional.logsigmoid(where(desirable, over, over.neg())).neg();
+        return (rows, PairedBatch.Column(batch, "weight", batch.InputIds.shape[0]) is { } weight ? losses.mul(weight) : losses, predictions.MeanLogitOfAllPositions!);
     }
 
     /// <inheritdoc/>

@@ -18,6 +18,7 @@ internal static class Evaluator
         using var collected = new TrainingMetrics();
         using var modes = new ModuleModes(trainer.Model.Module);
         trainer.Model.Module.eval();
+        trainer.Goal.Cancellation = cancellationToken;
         try
         {
             using var _ = no_grad();
@@ -25,8 +26,10 @@ internal static class Evaluator
             {
                 if (cancellationToken.IsCancellationRequested) return null;
                 using var scope = NewDisposeScope();
-                using var batch = data.GetBatch(rows).To(device);
-                if (batch.Weight <= 0) continue;   // nothing to measure: all labels are ignored
+                using var loaded = data.GetBatch(rows).To(device);
+                if (loaded.Weight <= 0) continue;   // nothing to measure: all labels are ignored
+                var batch = trainer.Goal.PrepareEvaluation(loaded, step, (long)SplitMix64.Mix(trainer.Options.Seed, rows[0]), collected);
+                using var made = ReferenceEquals(batch, loaded) ? null : batch;
                 var (loss, output) = measurement is null ? (trainer.Goal.Loss(batch, collected), null) : model!.LossAndOutput(batch);
                 if (output is not null)
                 {
@@ -34,7 +37,7 @@ internal static class Evaluator
                     if (trainer.Goal is not ModelObjective) loss = trainer.Goal.Loss(batch, collected);
                 }
                 losses += Value(loss) * batch.Weight;
-                for (var i = 0; i < functions.Count; i++) sums[i] += Value(functions[i].Value(batch)) * batch.Weight;
+                for (var i = 0; i < functions.Count; i++) sums[i] += Value(functions[i].Value(loaded)) * batch.Weight;
                 weight += batch.Weight;
             }
             if (weight == 0)

@@ -31,6 +31,19 @@ public abstract class Objective
     /// <param name="metrics">Receives metrics of the preparation.</param>
     protected internal virtual IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics) => batches;
 
+    /// <summary>
+    /// Prepares a batch of an evaluation as <see cref="Prepare"/> prepares those of a step, but leaves the objective's state as it is. A batch that is returned in place of the given one is
+    /// disposed by the caller.
+    /// </summary>
+    /// <param name="batch">The batch of the evaluation dataset, on the model's device.</param>
+    /// <param name="step">Number of steps done before.</param>
+    /// <param name="seed">Seed of the random numbers: another for each batch, the same in each evaluation.</param>
+    /// <param name="metrics">Receives metrics of the preparation.</param>
+    protected internal virtual Batch PrepareEvaluation(Batch batch, int step, long seed, TrainingMetrics metrics) => batch;
+
+    /// <summary>Cancelled when the run or the evaluation is to end: what takes long observes it.</summary>
+    protected internal CancellationToken Cancellation { get; internal set; }
+
     /// <summary>Called after each optimizer step.</summary>
     /// <param name="step">Number of steps done so far, from 1.</param>
     protected internal virtual void AfterStep(int step) { }

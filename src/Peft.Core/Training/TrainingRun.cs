@@ -80,7 +80,13 @@ internal sealed class TrainingRun : IDisposable
         StopReason? reason = Reason();
         while (reason is null && state.Step < totalSteps)
         {
-            var improved = AfterStep(Step(step));
+            if (Step(step) is not { } done)
+            {
+                reason = StopReason.Cancelled;
+                if (options is { SaveOnCancel: true, OutputFolder: { } folder } && lastCheckpoint != CheckpointFolder.PathOf(folder, state.Step)) Save(folder);
+                break;
+            }
+            var improved = AfterStep(done);
             reason = Reason();
             SaveIfDue(improved, reason);
         }
@@ -116,12 +122,13 @@ internal sealed class TrainingRun : IDisposable
             : throw new TrainingException($"The run of {folder} cannot be resumed with other data or settings. It was made with {loaded.Order}, but the settings now are {order}.");
     }
 
-    private TrainingProgress Step(TrainingStep step)
+    // Null if the step was cancelled: nothing has changed then.
+    private TrainingProgress? Step(TrainingStep step)
     {
         var start = trainer.Time.GetTimestamp();
         var rows = RowsOf(state.Step);
         var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps) * (options.Restarts?.Factor(state.Step) ?? 1);
-        var outcome = step.Run(state.Step, loadedEpoch, rows, factor);
+        if (step.Run(state.Step, loadedEpoch, rows, factor, cancellationToken) is not { } outcome) return null;
         if (outcome.Skipped && ++state.SkippedSteps > options.MaxSkippedSteps)
             throw new TrainingException($"{state.SkippedSteps} steps were not finite, more than MaxSkippedSteps allows ({options.MaxSkippedSteps}).", step.NotFinite(state.Step, rows, outcome));
         state.Step++;
@@ -240,6 +247,11 @@ internal sealed class TrainingRun : IDisposable
         var last = reason is null ? state.Step == totalSteps : reason != StopReason.Cancelled || options.SaveOnCancel;
         if (!(regular || last || improved || control.SaveAsked)) return;
         control.SaveAsked = false;
+        Save(folder);
+    }
+
+    private void Save(string folder)
+    {
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
             // With restarts, an adapter alone would not be the model. The state below holds everything.

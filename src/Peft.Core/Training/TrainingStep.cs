@@ -23,7 +23,9 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     /// <param name="epoch">Index of the epoch.</param>
     /// <param name="rows">Rows of each batch.</param>
     /// <param name="scheduleFactor">Factor of the learning rate.</param>
-    public Outcome Run(int step, int epoch, IReadOnlyList<int[]> rows, double scheduleFactor)
+    /// <param name="cancellationToken">Ends the preparation of the batches.</param>
+    /// <returns>The result; null if the preparation was cancelled.</returns>
+    public Outcome? Run(int step, int epoch, IReadOnlyList<int[]> rows, double scheduleFactor, CancellationToken cancellationToken)
     {
         optimizer.BeginStep();
         var seed = (long)SplitMix64.Mix(options.Seed, step);
@@ -35,7 +37,15 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         try
         {
             foreach (var batchRows in rows) loaded.Add(Load(batchRows, epoch));
-            using (no_grad()) batches = trainer.Goal.Prepare(loaded, step, metrics);
+            try
+            {
+                trainer.Goal.Cancellation = cancellationToken;
+                using (no_grad()) batches = trainer.Goal.Prepare(loaded, step, metrics);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return null;
+            }
             var (loss, missing) = AddPenalty(ways.Select(way => way.Run(batches, seed, metrics)).First(result => result is not null)!.Value);
             if (first)
             {

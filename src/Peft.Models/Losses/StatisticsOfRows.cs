@@ -18,6 +18,7 @@ internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device
     /// <param name="target">Ids <c>[rows, 1]</c>.</param>
     public void Add(Tensor logits, Tensor logProbabilities, Tensor target)
     {
+        if (filled == rows) return;   // a backward pass computes the rows again
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var count = logits.shape[0];

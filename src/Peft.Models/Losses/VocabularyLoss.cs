@@ -7,8 +7,8 @@ namespace Peft.Models;
 /// <summary>Cross-entropy over the vocabulary, from hidden states and the head.</summary>
 internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 {
-    /// <summary>Maximum number of logits in memory at a time.</summary>
-    private const long MaxLogits = 1 << 22;
+    // Maximum number of logits in memory at a time, and of those of a head that is trained.
+    private const long MaxLogits = 1 << 22, MaxTrainedLogits = 1 << 26;
 
     /// <summary>The loss for predicting the next token.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
@@ -27,7 +27,8 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     /// <param name="packedLengths">Lengths of packed sequences.</param>
     /// <param name="statistics">Statistics to compute.</param>
     /// <param name="temperature">Divisor of the logits.</param>
-    public TokenPredictions Predict(Tensor hidden, Tensor labels, IReadOnlyList<int>? packedLengths, TokenStatistics statistics, double temperature)
+    /// <param name="differentiatesEntropy">True for entropies with a gradient.</param>
+    public TokenPredictions Predict(Tensor hidden, Tensor labels, IReadOnlyList<int>? packedLengths, TokenStatistics statistics, double temperature, bool differentiatesEntropy)
     {
         using var scope = NewDisposeScope();
         CheckShape(hidden, labels);
@@ -39,11 +40,11 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         var tokens = targets.index_select(0, kept);
         var rows = hidden.narrow(1, 0, shape[1]).reshape(-1, hidden.shape[^1]).index_select(0, kept);
         var collected = new StatisticsOfRows(statistics, kept.shape[0], hidden.device);
-        var logProbabilities = WithLabelErrors(tokens, () => LogProbabilities(rows, tokens, temperature, collected));
+        var values = WithLabelErrors(tokens, () => Measure(rows, new TargetLogProbabilities(tokens, temperature, collected, differentiatesEntropy)));
         Tensor? Spread(Tensor? values) => values is null ? null : zeros(targets.shape[0], ScalarType.Float32, hidden.device).index_copy(0, kept, values).view(shape).MoveToOuterDisposeScope();
-        return new(Spread(logProbabilities)!, labelled.to_type(ScalarType.Float32).view(shape).MoveToOuterDisposeScope())
+        return new(Spread(values[0])!, labelled.to_type(ScalarType.Float32).view(shape).MoveToOuterDisposeScope())
         {
-            Entropy = Spread(collected[TokenStatistics.Entropy]),
+            Entropy = Spread(differentiatesEntropy ? values[1] : collected[TokenStatistics.Entropy]),
             LogSquaredSum = Spread(collected[TokenStatistics.LogSquaredSum]),
             MeanLogit = Spread(collected[TokenStatistics.MeanLogit]),
             IsGreedy = Spread(collected[TokenStatistics.IsGreedy]),
@@ -64,9 +65,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     private Tensor MeanOf(Tensor rows)
     {
         using var scope = NewDisposeScope();
-        var logits = head.call(rows);
-        if (softCap is { } cap) logits = Cap(logits, cap);
-        return logits.to_type(ScalarType.Float32).mean([-1]).MoveToOuterDisposeScope();
+        return Logits(rows).mean([-1]).MoveToOuterDisposeScope();
     }
 
     /// <summary>The label of each position's next token, <c>[batch, sequence − 1]</c>; the last token of a packed sequence predicts nothing.</summary>
@@ -84,21 +83,25 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return targets;
     }
 
-    private Tensor LogProbabilities(Tensor rows, Tensor targets, double temperature, StatisticsOfRows statistics)
+    /// <summary>Values of hidden states <c>[rows, hidden]</c> through the head, <c>[values, rows]</c>.</summary>
+    public Tensor Measure(Tensor rows, RowMeasure measure)
     {
-        if (IsFrozen) return ChunkedLogProbabilities.apply(rows, head.Weight, new ChunkedLogProbabilities.Job(targets, softCap ?? 0, temperature, Chunk, statistics));
-        var logits = head.call(rows);
-        if (softCap is { } cap) logits = Cap(logits, cap);
-        logits = logits.to_type(ScalarType.Float32);
-        if (temperature != 1) logits = logits.div(Constant(temperature));
-        var all = nn.functional.log_softmax(logits, -1);
-        var target = targets.unsqueeze(1);
-        statistics.Add(logits, all, target);
-        return all.gather(1, target).squeeze(1);
+        // A trained head's logits are computed again in the backward pass, so only where they are many.
+        if (IsFrozen || (IsPlain && rows.shape[0] * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.apply(rows, head.Weight, new ChunkedHead.Job(measure, softCap ?? 0, Chunk));
+        return measure.Values(Logits(rows), 0);
     }
 
-    // Without a gradient for the head, logits are only needed in chunks.
-    private bool IsFrozen => !head.IsAdapted && head.Storage.Parameter is { requires_grad: false } && head.Bias is null;
+    /// <summary>The logits of hidden states, in float32.</summary>
+    public Tensor Logits(Tensor rows)
+    {
+        var logits = head.call(rows);
+        if (softCap is { } cap) logits = Cap(logits, cap);
+        return logits.to_type(ScalarType.Float32);
+    }
+
+    private bool IsFrozen => IsPlain && !head.Weight.requires_grad;
+
+    private bool IsPlain => !head.IsAdapted && head.Storage.Parameter is not null && head.Bias is null;
 
     private long Chunk => Math.Max(1, MaxLogits / head.Storage.Shape[0]);
 
@@ -148,13 +151,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         }
     }
 
-    private Tensor Mean(Tensor rows, Tensor targets)
-    {
-        if (IsFrozen) return ChunkedCrossEntropy.apply(rows, head.Weight, targets, softCap ?? 0.0, Chunk);
-        var logits = head.call(rows);
-        if (softCap is { } cap) logits = Cap(logits, cap);
-        return nn.functional.cross_entropy(logits.to_type(ScalarType.Float32), targets);
-    }
+    private Tensor Mean(Tensor rows, Tensor targets) => Measure(rows, new TargetLogProbabilities(targets)).mean().neg();
 
     /// <summary>Soft cap: c·tanh(z/c).</summary>
     public static Tensor Cap(Tensor logits, double cap)

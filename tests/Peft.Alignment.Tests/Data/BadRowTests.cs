@@ -45,6 +45,17 @@ public sealed class BadRowTests
     public void Unpaired(string row, string message) => Check(rows => UnpairedDataset.FromRows(rows, Chats.Tokenizer()), row, message, """{"prompt": "Why? ", "completion": "Because.", "label": true}""");
 
     [Theory]
+    [InlineData("""{"prompt": "Why? ", "completions": ["a", "b"], "labels": [true]}""", "2 completions, but 1 labels")]
+    [InlineData("""{"prompt": "Why? ", "completions": [], "labels": []}""", "no steps")]
+    [InlineData("""{"prompt": "Why? ", "completions": ["a", 3], "labels": [true, false]}""", "must be a list of texts")]
+    [InlineData("""{"prompt": "Why? ", "completions": ["a"], "labels": [1]}""", "must be a list of true and false")]
+    [InlineData("""{"prompt": 3, "completions": ["a"], "labels": [true]}""", "must be a text, but is 3")]
+    [InlineData("""{"completions": ["a"], "labels": [true]}""", "there is no field \"prompt\"")]
+    [InlineData("""{"prompt": "Why? ", "completion": "Yes.", "label": true}""", nameof(UnpairedDataset))]
+    public void Steps(string row, string message)
+        => Check(rows => StepwiseDataset.FromRows(rows, Chats.Tokenizer()), row, message, """{"prompt": "Why? ", "completions": ["Because.", "So."], "labels": [true, false]}""");
+
+    [Theory]
     [InlineData("""{"text": "Why?"}""", nameof(SftDataset))]
     [InlineData("""{"prompt": []}""", "has no messages")]
     [InlineData("""{"prompt": true}""", "must be text or a list of messages, but is true")]

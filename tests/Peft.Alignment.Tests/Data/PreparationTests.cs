@@ -49,6 +49,40 @@ public sealed class PreparationTests
         Chats.Text(PreferenceDataset.FromRows([pair], Chats.Tokenizer()).Pairs[0].Chosen.Completion).ShouldBe("Hi!<|im_end|>\n");
     }
 
+    // The tokens and labels of TRL's PRM trainer.
+    [Theory, InlineData(false, null), InlineData(true, null), InlineData(false, 2)]
+    public void The_last_token_of_each_separator_bears_the_label_of_its_step(bool lastStepOnly, int? promptLength)
+    {
+        var tokenizer = Chats.Tokenizer();
+        var dataset = StepwiseDataset.FromRows(
+        [
+            Chats.Row("""{"prompt": "What is 2 + 3 + 4?", "completions": ["2 + 3 is 5.", "5 + 4 is 8."], "labels": [true, false]}"""),
+            Chats.Row("""{"prompt": "Why?", "completions": ["So."], "labels": [true]}"""),
+        ], tokenizer, new() { StepSeparator = " <> ", LastStepOnly = lastStepOnly, MaxPromptLength = promptLength });
+        using var batch = dataset.GetBatch([1, 0]);
+        int[] Ids(string text) => [.. tokenizer.Encode(text, addSpecialTokens: false)];
+        int[] separator = Ids(" <> "), prompt = [tokenizer.BeginOfSequenceId!.Value, .. Ids("What is 2 + 3 + 4?")];
+        separator.Length.ShouldBeGreaterThan(1);
+        if (promptLength is { } most) prompt = prompt[^most..];
+        int[] first = [.. Ids("2 + 3 is 5."), .. separator], second = [.. Ids("5 + 4 is 8."), .. separator];
+        batch.InputIds[1].data<long>().ToArray().ShouldBe([.. prompt.Concat(first).Concat(second).Select(id => (long)id)]);
+        long[] Unlabelled(int count) => [.. Enumerable.Repeat(-100L, count)];
+        batch.Labels![1].data<long>().ToArray().ShouldBe([.. Unlabelled(prompt.Length + first.Length - 1), lastStepOnly ? -100 : 1, .. Unlabelled(second.Length - 1), 0]);
+        batch.AttentionMask!.sum(dim: 1).data<long>().ToArray().ShouldBe([dataset.LengthOf(1), dataset.LengthOf(0)]);
+        batch.Weight.ShouldBe(lastStepOnly ? 2 : 3);
+    }
+
+    [Fact]
+    public void Steps_beyond_the_maximum_length_are_cut_off()
+    {
+        var row = Chats.Row("""{"prompt": "Why?", "completions": ["Because.", "So it is, and so it will be."], "labels": [true, false]}""");
+        var whole = StepwiseDataset.FromRows([row], Chats.Tokenizer());
+        var cut = StepwiseDataset.FromRows([row], Chats.Tokenizer(), new() { MaxLength = whole.LengthOf(0) - 1 });
+        (cut.TruncatedRows, cut.LengthOf(0)).ShouldBe((1, whole.LengthOf(0) - 1));
+        cut.GetBatch([0]).Weight.ShouldBe(1);
+        Should.Throw<DatasetException>(() => StepwiseDataset.FromRows([row], Chats.Tokenizer(), new() { MaxLength = 2 })).Message.ShouldContain("raise MaxLength");
+    }
+
     [Fact]
     public void Prompts_are_padded_on_the_left_and_keep_their_other_fields()
     {
@@ -131,15 +165,19 @@ public sealed class PreparationTests
     {
         var dataset = UnpairedDataset.FromRows([.. Enumerable.Range(1, 4).Select(i => new JsonObject { ["prompt"] = "Why? ", ["completion"] = $"{i}", ["label"] = i > 2 })], Chats.Tokenizer());
         using var batch = dataset.GetBatch([3, 0, 2]);
-        Completions("").ShouldBe(["4<|im_end|>", "1<|im_end|>", "3<|im_end|>"]);
-        Completions("KL_").ShouldBe(["3<|im_end|>", "4<|im_end|>", "1<|im_end|>"]);
+        using var first = dataset.GetBatch([0]);
+        using var third = dataset.GetBatch([2]);
+        Completions(batch, "").ShouldBe(["4<|im_end|>", "1<|im_end|>", "3<|im_end|>"]);
+        Completions(batch, "KL_").ShouldBe(["3<|im_end|>", "4<|im_end|>", "1<|im_end|>"]);
+        Completions(first, "KL_").ShouldBe(["4<|im_end|>"], "a row alone takes that of the dataset's row before it");
+        Completions(third, "KL_").ShouldBe(["2<|im_end|>"]);
         batch.Extra["label"].data<bool>().ToArray().ShouldBe([true, false, true]);
 
-        IEnumerable<string> Completions(string prefix)
+        static IEnumerable<string> Completions(Batch batch, string prefix)
         {
             var ids = prefix.Length == 0 ? batch.InputIds : batch.Extra["KL_input_ids"];
             var mask = batch.Extra[prefix + "completion_mask"];
-            return Enumerable.Range(0, 3).Select(i => Chats.Text(ids[i].masked_select(mask[i].to_type(ScalarType.Bool)).data<long>().ToArray())).ToList();
+            return Enumerable.Range(0, (int)ids.shape[0]).Select(i => Chats.Text(ids[i].masked_select(mask[i].to_type(ScalarType.Bool)).data<long>().ToArray())).ToList();
         }
     }
 

@@ -24,7 +24,7 @@ public sealed class ModelRewardTests
         double[] expected = [Score(model, 5, 6, 7, 8, 9, TinyModel.EndOfSequence), Score(model, 5, 7, TinyModel.EndOfSequence), Score(model, 5, 6, 7, 8, 9, TinyModel.EndOfSequence)];
         foreach (var batchSize in new[] { 1, 2, 64 })
         {
-            var scores = RewardFunction.Call([RewardFunction.OfModel("model", model, batchSize)], completions).Select(row => row[0]).ToList();
+            var scores = RewardFunction.Call([RewardFunction.OfModel("model", model, batchSize)], completions, default).Select(row => row[0]).ToList();
             foreach (var (score, wanted) in scores.Zip(expected)) score.ShouldBe(wanted, 1e-5);   // float32, padded or not
         }
         model.training.ShouldBeTrue("the mode is restored");
@@ -35,7 +35,7 @@ public sealed class ModelRewardTests
     {
         using var model = RewardTests.Classifier();
         Completion[] completions = [Of([5, 6], [7, 8, 9])];
-        double Now() => RewardFunction.Call([RewardFunction.OfModel("model", model)], completions)[0][0];
+        double Now() => RewardFunction.Call([RewardFunction.OfModel("model", model)], completions, default)[0][0];
         var before = Now();
         using var peft = model.ApplyLora(rank: 4);
         Texts.Shake(peft);
@@ -49,7 +49,7 @@ public sealed class ModelRewardTests
         using var two = RewardTests.Classifier(labels: 2);
         Should.Throw<AdapterOptionsException>(() => RewardFunction.OfModel("model", two)).Message.ShouldContain("LabelCount 1");
         using var model = RewardTests.Classifier();
-        Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model)], [Of([5], [TinyModel.Vocabulary])])).Message.ShouldContain("not in the reward model's vocabulary");
+        Should.Throw<RewardException>(() => RewardFunction.Call([RewardFunction.OfModel("model", model)], [Of([5], [TinyModel.Vocabulary])], default)).Message.ShouldContain("not in the reward model's vocabulary");
         Should.Throw<ArgumentOutOfRangeException>(() => RewardFunction.OfModel("model", model, 0));
     }
 }

@@ -155,6 +155,102 @@ public sealed class RolloutTests : IDisposable
         Run("rest", null, Trainer.FindLastCheckpoint(Path.Combine(folder, "part"))).ShouldBe(whole);
     }
 
+    [Theory, InlineData("grpo"), InlineData("rloo"), InlineData("ppo"), InlineData("online dpo"), InlineData("nash")]
+    public void An_evaluation_generates_and_scores_completions_of_its_prompts_and_changes_nothing(string method)
+    {
+        using var scope = NewDisposeScope();
+        float[] Run(bool evaluates, List<EvaluationResult> evaluations)
+        {
+            using var peft = Policy(out var model);
+            using var _ = model;
+            using var values = method == "ppo" ? ValueModel.Adapter(peft) : null;
+            ITrainable trained = values is null ? peft : new ActorCritic(peft, values);
+            var rollouts = Rollouts(method is "grpo" or "rloo" ? 4 : 2) with { MiniBatches = 2 };
+            Objective objective = method switch
+            {
+                "grpo" => new GrpoObjective(peft, rollouts, new GrpoOptions { Beta = 0.05 }),
+                "rloo" => new RlooObjective(peft, rollouts),
+                "ppo" => new PpoObjective((ActorCritic)trained, rollouts, new PpoOptions { KlTarget = 0.1, KlHorizon = 50 }),
+                "nash" => new NashObjective(peft, rollouts),
+                _ => new OnlineDpoObjective(peft, rollouts),
+            };
+            var options = new TrainingOptions { MaxSteps = 6, BatchSize = 4, EvaluationBatchSize = 3, LearningRate = 2e-2, Schedule = LearningRateSchedule.Constant, EvaluateEverySteps = evaluates ? 1 : null };
+            var trainer = new Trainer(trained, Prompts(), options) { Objective = objective, Evaluation = evaluates ? Prompts(5) : null };
+            evaluations.AddRange(trainer.Train().Evaluations);
+            if (evaluates)
+            {
+                var (one, other) = (trainer.Evaluate(), trainer.Evaluate());
+                other.Loss.ShouldBe(one.Loss);
+                other.Metrics.ShouldBe(one.Metrics);
+                one.Metrics["reward"].ShouldBe(evaluations[^1].Metrics["reward"]);
+            }
+            return [.. trained.Trainables.SelectMany(each => each.Value.detach().reshape(-1).data<float>().ToArray())];
+        }
+        var evaluations = new List<EvaluationResult>();
+        Run(true, evaluations).ShouldBe(Run(false, []));
+        evaluations.Count.ShouldBe(6);
+        evaluations.ShouldAllBe(each => each.Metrics["completions/mean_length"] >= 1 && each.Metrics["completions/max_length"] <= 6 && each.Metrics["reward"] >= 0 && each.Metrics["reward"] <= 1);
+        evaluations.Select(each => each.Loss).Distinct().Count().ShouldBeGreaterThan(1, "the policy changes");
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_reward_that_takes_long_ends_with_the_run_which_resumes_bit_identical(bool saves)
+    {
+        using var scope = NewDisposeScope();
+        float[] Run(string name, CancellationTokenSource? stop, string? resume)
+        {
+            using var peft = Policy(out var model);
+            using var _ = model;
+            var calls = 0;
+            var slow = RewardFunction.OfAll("share", async (completions, cancellation) =>
+            {
+                if (++calls == 3 && stop is not null)
+                {
+                    stop.CancelAfter(20);
+                    await Task.Delay(Timeout.Infinite, cancellation);
+                }
+                return [.. completions.Select(each => (double?)Share(each))];
+            });
+            var options = new TrainingOptions { MaxSteps = 6, BatchSize = 2, LearningRate = 2e-2, OutputFolder = Path.Combine(folder, name), SaveEverySteps = 100, SaveOnCancel = saves, ResumeFrom = resume };
+            var trainer = new Trainer(peft, Prompts(16), options) { Objective = new GrpoObjective(peft, Rollouts() with { Rewards = [slow] }) };
+            if (stop is null) trainer.Train();
+            else Should.Throw<TrainingCanceledException>(() => trainer.Train(cancellationToken: stop.Token)).Result.Steps.ShouldBe(2);
+            return [.. peft.Trainables.SelectMany(each => each.Value.detach().reshape(-1).data<float>().ToArray())];
+        }
+        using var stop = new CancellationTokenSource();
+        Run("part", stop, null);
+        var last = Trainer.FindLastCheckpoint(Path.Combine(folder, "part"));
+        if (!saves)
+        {
+            last.ShouldBeNull();
+            return;
+        }
+        Path.GetFileName(last).ShouldBe("checkpoint-2");
+        Run("rest", null, last).ShouldBe(Run("whole", null, null));
+    }
+
+    [Fact]
+    public void Each_pass_of_ppo_over_its_completions_shuffles_them()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        using var values = ValueModel.Adapter(peft);
+        var objective = new PpoObjective(new ActorCritic(peft, values), Rollouts(2) with { MiniBatches = 2, Iterations = 3 });
+        using var metrics = new TrainingMetrics();
+        manual_seed(5);
+        using var prompts = Prompts(8).GetBatch([.. Enumerable.Range(0, 8)]);
+        var seen = new List<string>();
+        for (var step = 0; step < 6; step++)
+        {
+            var part = objective.Prepare([prompts], step, metrics)[0];
+            part.InputIds.shape[0].ShouldBe(8);
+            seen.Add(string.Join(' ', Enumerable.Range(0, 8).Select(row => string.Join(',', part.InputIds[row].data<long>().ToArray())).Order(StringComparer.Ordinal)));
+        }
+        seen.Distinct().Count().ShouldBe(6, "each half of each pass holds other completions");
+        seen.Chunk(2).Select(pass => string.Join(' ', pass.SelectMany(half => half.Split(' ')).Order(StringComparer.Ordinal))).Distinct().Count().ShouldBe(1, "each pass sees all of them");
+    }
+
     [Theory, InlineData(1e-4, StopReason.Callback), InlineData(1e4, StopReason.Completed)]
     public void A_run_ends_when_the_policy_moves_too_far_from_its_reference(double bound, StopReason expected)
     {
@@ -195,7 +291,7 @@ public sealed class RolloutTests : IDisposable
         static string Error(RewardFunction reward)
         {
             Completion Of(int row) => new() { Row = row, Prompt = [3], Tokens = [4], IsTruncated = true };
-            return Should.Throw<RewardException>(() => RewardFunction.Call([reward], [Of(0), Of(0), Of(1), Of(1)])).Message;
+            return Should.Throw<RewardException>(() => RewardFunction.Call([reward], [Of(0), Of(0), Of(1), Of(1)], default)).Message;
         }
     }
 

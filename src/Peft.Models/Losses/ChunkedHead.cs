@@ -1,0 +1,86 @@
+using Peft.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Values of hidden states <c>[rows, hidden]</c> through a head <c>[vocabulary, hidden]</c>, in chunks of rows: only the logits of one chunk exist at a time. With a frozen head the gradient of each
+/// value is computed along with it; a head that is trained gets its own from the logits, which the backward pass computes again. Arguments: rows, head, <see cref="Job"/>. Result: <c>[values, rows]</c>.
+/// </summary>
+internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
+{
+    /// <param name="Measure">The values.</param>
+    /// <param name="SoftCap">Soft cap of the logits; 0 for none.</param>
+    /// <param name="Chunk">Rows per chunk.</param>
+    public sealed record Job(RowMeasure Measure, double SoftCap, long Chunk)
+    {
+        public IEnumerable<(long Start, long Count)> ChunksOf(Tensor rows)
+        {
+            for (long start = 0; start < rows.shape[0]; start += Chunk) yield return (start, Math.Min(Chunk, rows.shape[0] - start));
+        }
+
+        /// <summary>The logits, and the derivative of the soft cap.</summary>
+        public (Tensor Logits, Tensor? Bend) Logits(Tensor rows, Tensor head)
+        {
+            using var _ = no_grad();
+            var logits = nn.functional.linear(rows, head).to_type(ScalarType.Float32);
+            if (SoftCap == 0) return (logits, null);
+            var bent = logits.div_(Constant(SoftCap)).tanh_();
+            return (bent.mul(Constant(SoftCap)), bent.pow_(Constant(2)).neg_().add_(Constant(1), One));
+        }
+    }
+
+    private const string Saved = "job";
+
+    public override string Name => nameof(ChunkedHead);
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, head) = ((Tensor)vars[0], (Tensor)vars[1]);
+        var job = (Job)vars[2];
+        ctx.save_data(Saved, job);
+        var result = empty([job.Measure.Count, rows.shape[0]], ScalarType.Float32, rows.device);
+        var gradients = rows.requires_grad && !head.requires_grad ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty_like(rows)).ToList() : null;
+        foreach (var (start, count) in job.ChunksOf(rows))
+        {
+            using var inner = NewDisposeScope();
+            var (logits, bend) = job.Logits(rows.narrow(0, start, count), head);
+            if (gradients is null)
+            {
+                result.narrow(1, start, count).copy_(job.Measure.Values(logits, start));
+                continue;
+            }
+            var (values, slopes) = job.Measure.Differentiate(logits, start);
+            result.narrow(1, start, count).copy_(values);
+            foreach (var (gradient, slope) in gradients.Zip(slopes)) gradient.narrow(0, start, count).copy_(Bent(slope, bend).to_type(head.dtype).mm(head));
+        }
+        // TorchSharp saves the tensors after this method returns, so the gradients must outlive the scope.
+        ctx.save_for_backward(gradients is null ? [rows, head] : [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())]);
+        return result.MoveToOuterDisposeScope();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        using var scope = NewDisposeScope();
+        var (job, saved) = ((Job)ctx.get_data(Saved), ctx.get_saved_variables());
+        if (saved is not [_, { requires_grad: true }])
+            return BackwardResult.Give(saved.Select((gradient, k) => gradient.mul(grad_output[k].unsqueeze(1).to_type(gradient.dtype))).Aggregate((a, b) => a.add(b, One)), null, null);
+        var (rows, head) = (saved[0], saved[1]);
+        var (ofRows, ofHead) = (empty_like(rows), zeros_like(head));
+        foreach (var (start, count) in job.ChunksOf(rows))
+        {
+            using var inner = NewDisposeScope();
+            var some = rows.narrow(0, start, count);
+            var (logits, bend) = job.Logits(some, head);
+            var slope = job.Measure.Differentiate(logits, start).Slopes.Select((each, k) => each.mul(grad_output[k].narrow(0, start, count).unsqueeze(1))).Aggregate((a, b) => a.add_(b, One));
+            slope = Bent(slope, bend).to_type(head.dtype);
+            ofRows.narrow(0, start, count).copy_(slope.mm(head));
+            ofHead.add_(slope.t().mm(some), One);
+        }
+        return BackwardResult.Give(ofRows, ofHead, null);
+    }
+
+    private static Tensor Bent(Tensor slope, Tensor? bend) => bend is null ? slope : slope.mul_(bend);
+}
