@@ -6,7 +6,7 @@ namespace Peft.Conformance.Tests.Quantization;
 /// <summary>The bundled model, and texts that it tells.</summary>
 internal static class Stories
 {
-    private const int Length = 80, Rows = 16;
+    private const int Length = 80, Rows = 12;
 
     public static string Folder => Path.Combine(AppContext.BaseDirectory, "Data", "models", "stories260K");
 

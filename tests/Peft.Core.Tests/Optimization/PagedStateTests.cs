@@ -23,7 +23,7 @@ public sealed class PagedStateTests : IDisposable
         foreach (var options in new[] { kind, Paged(kind) })
         {
             using var random = new Generator(4);
-            var own = new[] { (40, 50), (1, 7), (300, 40), (5, 1) }.Select((shape, i) => new TrainableTensor($"t{i}", new Parameter(randn(shape.Item1, shape.Item2, generator: random)))).ToArray();
+            var own = new[] { (40, 50), (1, 7), (60, 40), (5, 1) }.Select((shape, i) => new TrainableTensor($"t{i}", new Parameter(randn(shape.Item1, shape.Item2, generator: random)))).ToArray();
             using var flat = new FlatParameters(own);
             using var optimizer = options.Create(flat, 0.01);
             for (var step = 0; step < 300; step++)
