@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>A pretrained transformer with a head. Modules and parameters have the names that Hugging Face gives them.</summary>
-public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutputModel, IPromptedModel, IReordersLayers
+public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutputModel, IPromptedModel, IReordersLayers, ILayeredModel
 {
     private readonly string basePath;
 
@@ -63,6 +63,12 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     int IReordersLayers.LayerCount => Spec.LayerCount;
 
     IDisposable IReordersLayers.Reorder(IReadOnlyList<int> order, Func<bool> isActive) => Backbone.Reorder(order, isActive);
+
+    IReadOnlyList<nn.Module> ILayeredModel.Layers => Backbone.Layers;
+
+    IDisposable ILayeredModel.RunOnly(int layer, Tensor? input, Action<Tensor> output) => Backbone.RunOnly(layer, input, output);
+
+    IReadOnlyList<ScaleFold> ILayeredModel.FoldsOf(int layer) => Backbone.Layers[layer].ScaleFolds(Spec);
 
     internal abstract AdaptableModule? HeadModule { get; }
 
@@ -242,7 +248,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     internal bool RowsAreIndependent => !CheckpointActivations && RowsDependOnThemselves;
 
     /// <summary>True if the outputs of a row depend on that row alone: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
-    internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling is not (DynamicScaling or LongRopeScaling) && PeftModel.Of(this)?.RowsAreIndependent != false;
+    internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;

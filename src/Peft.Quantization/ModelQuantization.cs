@@ -25,7 +25,7 @@ public static class ModelQuantization
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         if (PeftModel.Of(model) is not null) throw new PeftException($"This {model.GetType().Name} has adapters: quantize it before they are added.");
-        var chosen = Choose(model, options);
+        var chosen = Choose(model, options.SkipModules);
         RequireForms(chosen, options);
         foreach (var (_, module) in chosen) Store(module, options);
         return model;
@@ -33,15 +33,15 @@ public static class ModelQuantization
 
     /// <summary>Requires that all weights that would be quantized have a quantized form.</summary>
     /// <exception cref="QuantizationException">A weight has none. The model is unchanged.</exception>
-    internal static void RequireForms(nn.Module model, QuantizationOptions options) => RequireForms(Choose(model, options, required: false), options);
+    internal static void RequireForms(nn.Module model, QuantizationOptions options) => RequireForms(Choose(model, options.SkipModules, required: false), options);
 
     /// <summary>The float weights that would be quantized.</summary>
-    internal static IEnumerable<Tensor> QuantizableWeights(nn.Module model, QuantizationOptions options) => Choose(model, options, required: false).Select(each => (Tensor)each.Module.Weight);
+    internal static IEnumerable<Tensor> QuantizableWeights(nn.Module model, QuantizationOptions options) => Choose(model, options.SkipModules, required: false).Select(each => (Tensor)each.Module.Weight);
 
     /// <summary>Quantizes the float weights that there still are.</summary>
     internal static void QuantizeRest(nn.Module model, QuantizationOptions options)
     {
-        foreach (var (_, module) in Choose(model, options, required: false)) Store(module, options);
+        foreach (var (_, module) in Choose(model, options.SkipModules, required: false)) Store(module, options);
     }
 
     private static void RequireForms(List<(string Path, AdaptableModule Module)> chosen, QuantizationOptions options)
@@ -83,10 +83,12 @@ public static class ModelQuantization
     }
 
     /// <summary>True if a module is one to quantize: a linear module that is no head, shares no weight with an embedding and is not to be skipped.</summary>
-    internal static bool IsQuantizable(nn.Module model, string path, nn.Module module, QuantizationOptions? options)
+    internal static bool IsQuantizable(nn.Module model, string path, nn.Module module, QuantizationOptions? options) => IsQuantizable(model, path, module, options?.SkipModules ?? []);
+
+    private static bool IsQuantizable(nn.Module model, string path, nn.Module module, IReadOnlyList<string> skipped)
         => module is Linear or TransposedLinear && module != (model as IPretrainedModel)?.Head
            && !Heads.Any(head => path == head || path.StartsWith(head + ".", StringComparison.Ordinal) || path.EndsWith("." + head, StringComparison.Ordinal))
-           && options?.SkipModules.Any(name => ModuleSelector.Means(name, path)) != true;
+           && !skipped.Any(name => ModuleSelector.Means(name, path));
 
     /// <summary>Quantizes a module's float weight.</summary>
     internal static void Store(AdaptableModule module, QuantizationOptions options)
@@ -106,10 +108,12 @@ public static class ModelQuantization
         module.Store(new QuantizedStorage(options.Quantize(matrix), transposed, values.dtype));
     }
 
-    private static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, QuantizationOptions options, bool required = true)
+    /// <summary>The modules to quantize: those with float weights of their own.</summary>
+    /// <exception cref="QuantizationException">There are none, though at least one is required.</exception>
+    internal static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, IReadOnlyList<string> skipped, bool required = true)
     {
         var embeddings = model.named_modules().Select(pair => pair.module).OfType<Embedding>().Select(embedding => embedding.Storage.Identity).ToHashSet(ReferenceEqualityComparer.Instance);
-        List<(string, AdaptableModule)> chosen = [.. model.named_modules().Where(pair => IsQuantizable(model, pair.name, pair.module, options))
+        List<(string, AdaptableModule)> chosen = [.. model.named_modules().Where(pair => IsQuantizable(model, pair.name, pair.module, skipped))
             .Select(pair => (pair.name, Module: (AdaptableModule)pair.module)).Where(pair => pair.Module.Storage.Parameter is not null && !embeddings.Contains(pair.Module.Storage.Identity))
             .DistinctBy(pair => pair.Module.Storage.Identity, ReferenceEqualityComparer.Instance)];
         if (chosen.Count > 0) return chosen;

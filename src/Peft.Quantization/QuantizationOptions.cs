@@ -52,6 +52,17 @@ public abstract record QuantizationOptions
     /// <param name="tile">Rows and columns of a tile; null for one scale.</param>
     public static Float8Options Fp8(int? tile = 128) => new() { Tile = tile };
 
+    /// <summary>GPTQ (Frantar et al. 2022, arXiv:2210.17323), which needs samples: <see cref="ModelCalibration"/>.</summary>
+    /// <param name="bits">Bits per value: 2, 3, 4 or 8.</param>
+    /// <param name="groupSize">Inputs that share a scale, or -1 for all.</param>
+    /// <param name="activationOrder">True to quantize the inputs with the largest activations first (<c>desc_act</c>).</param>
+    /// <param name="isSymmetric">True for the same grid on both sides of 0; false for a zero of each group.</param>
+    public static GptqOptions Gptq(int bits = 4, int groupSize = 128, bool activationOrder = false, bool isSymmetric = true) => new() { Bits = bits, GroupSize = groupSize, ActivationOrder = activationOrder, IsSymmetric = isSymmetric };
+
+    /// <summary>AWQ of 4 bits (Lin et al. 2023, arXiv:2306.00978), which needs samples: <see cref="ModelCalibration"/>.</summary>
+    /// <param name="groupSize">Inputs that share a scale, or -1 for all.</param>
+    public static AwqOptions Awq(int groupSize = 128) => new() { GroupSize = groupSize };
+
     /// <summary>Why values have no quantized form, as it follows the name of a weight; null if they have one.</summary>
     internal virtual string? WhyNot(Tensor values) => Values.IsFinite(values) ? null : "holds values that are not finite, so that it has no quantized form";
 

@@ -334,7 +334,7 @@ public sealed class LoraTests : IDisposable
         var options = (LoraOptions)AdapterConfig.Parse("""{"peft_type":"LORA","new_field":{"a":1}}""");
         (options.Rank, options.Alpha, options.Bias, options.Initialization).ShouldBe((8, 8.0, "none", LoraInitialization.Default));
         AdapterConfig.Write(options).ShouldContain("\"new_field\": {");
-        Should.Throw<AdapterOptionsException>(() => ((LoraOptions)AdapterConfig.Parse("""{"peft_type":"LORA","use_qalora":true}""")).Validate()).Message.ShouldContain("use_qalora");
+        Should.Throw<AdapterOptionsException>(() => ((LoraOptions)AdapterConfig.Parse("""{"peft_type":"LORA","megatron_config":{}}""")).Validate()).Message.ShouldContain("megatron_config");
     }
 
     private static Tensor Delta(PeftModel peft, string name) => peft.Find(name).Layers.OfType<LoraLayer>().First().Delta();

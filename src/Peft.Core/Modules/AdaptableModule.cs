@@ -168,6 +168,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         storage = values;
     }
 
+    /// <summary>Uses another weight, and the parameter, which is kept, again when null is given.</summary>
+    internal void Try(WeightStorage? values) => storage = values;
+
     /// <summary>Holds the weight as a parameter again, with given values. No effect on its adapters.</summary>
     internal void Unstore(Tensor values)
     {

@@ -4,9 +4,17 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>AdamW with moments in the dynamic code of 8 bits.</summary>
-internal sealed class AdamW8Bit(FlatParameters parameters, double learningRate, AdamW8BitOptions options) : SliceOptimizer(parameters, learningRate, options)
+internal sealed class AdamW8Bit : SliceOptimizer
 {
     private const int BlockSize = 256;
+
+    private readonly AdamW8BitOptions options;
+    private readonly PagedMemory? pages;
+
+    public AdamW8Bit(FlatParameters parameters, double learningRate, AdamW8BitOptions options) : base(parameters, learningRate, options)
+        => (this.options, pages) = (options, PagesOf(options.Paged, options.PageFolder));
+
+    private protected override PagedMemory? Pages => pages;
 
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
     {

@@ -21,9 +21,18 @@ public sealed record AdamW8BitOptions : FlatOptimizerOptions
     /// <summary>Number of elements below which a tensor keeps moments in float32. 4,096 by default.</summary>
     public int SmallestRounded { get; init; } = 4096;
 
+    /// <summary>
+    /// True to keep the moments in files that the operating system pages in and out, for states beyond the memory of the machine. For parameters on the CPU. Results are the same bit for bit. The disk must
+    /// hold 2 bytes per trained parameter.
+    /// </summary>
+    public bool Paged { get; init; }
+
+    /// <summary>Folder of the files of <see cref="Paged"/> states; null, the default, for the temporary folder, which on some machines is in memory.</summary>
+    public string? PageFolder { get; init; }
+
     /// <inheritdoc/>
     public override FlatOptimizer Create(FlatParameters parameters, double learningRate) => new AdamW8Bit(parameters, learningRate, this);
 
     internal override IEnumerable<string> Errors()
-        => base.Errors().Concat(new[] { DecayError(nameof(Beta1), Beta1), DecayError(nameof(Beta2), Beta2), PositiveError(nameof(Epsilon), Epsilon), CountError(nameof(SmallestRounded), SmallestRounded) }.OfType<string>());
+        => base.Errors().Concat(new[] { DecayError(nameof(Beta1), Beta1), DecayError(nameof(Beta2), Beta2), PositiveError(nameof(Epsilon), Epsilon), CountError(nameof(SmallestRounded), SmallestRounded), PageError(Paged, PageFolder) }.OfType<string>());
 }

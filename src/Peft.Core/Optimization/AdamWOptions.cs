@@ -18,6 +18,15 @@ public sealed record AdamWOptions : FlatOptimizerOptions
     /// <summary>True to add epsilon before the bias correction, as LoRA-FA's published optimizer does; false to add it after, as torch does.</summary>
     public bool EpsilonBeforeCorrection { get; init; }
 
+    /// <summary>
+    /// True to keep the moments in files that the operating system pages in and out, for states beyond the memory of the machine. For parameters on the CPU. Results are the same bit for bit. The disk must
+    /// hold 8 bytes per trained parameter.
+    /// </summary>
+    public bool Paged { get; init; }
+
+    /// <summary>Folder of the files of <see cref="Paged"/> states; null, the default, for the temporary folder, which on some machines is in memory.</summary>
+    public string? PageFolder { get; init; }
+
     /// <inheritdoc/>
     public override FlatOptimizer Create(FlatParameters parameters, double learningRate) => new FlatAdamW(parameters, learningRate, this);
 
@@ -26,6 +35,7 @@ public sealed record AdamWOptions : FlatOptimizerOptions
         if (!(Beta1 is >= 0 and < 1)) yield return $"Beta1 must be at least 0 and below 1, but was {Beta1}.";
         if (!(Beta2 is >= 0 and < 1)) yield return $"Beta2 must be at least 0 and below 1, but was {Beta2}.";
         if (!(Epsilon > 0 && double.IsFinite(Epsilon))) yield return $"Epsilon must be above 0, but was {Epsilon}.";
+        if (PageError(Paged, PageFolder) is { } page) yield return page;
         foreach (var error in base.Errors()) yield return error;
     }
 }

@@ -11,17 +11,28 @@ namespace Peft;
 public sealed class FlatAdamW : FlatOptimizer
 {
     private readonly AdamWOptions options;
-    private readonly List<Moments> moments;
+    private readonly PagedMemory? pages;
+    private readonly List<Moments> moments = [];
 
     /// <summary>Creates an optimizer whose moments are 0.</summary>
     /// <param name="parameters">The parameters to optimize, created with the groups of the options. The optimizer does not own them.</param>
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <exception cref="ArgumentException">A setting is out of range; the message lists all errors.</exception>
+    /// <exception cref="TrainingException">Paged states cannot be written, or parameters are not on the CPU.</exception>
     public FlatAdamW(FlatParameters parameters, double learningRate, AdamWOptions? options = null) : base(parameters, learningRate, options ??= new())
     {
         this.options = options;
-        moments = [.. parameters.Buffers.Select(buffer => new Moments(buffer, 1 - options.Beta1))];
+        pages = PagesOf(options.Paged, options.PageFolder);
+        try
+        {
+            foreach (var buffer in parameters.Buffers) moments.Add(new(buffer, 1 - options.Beta1, pages));
+        }
+        catch
+        {
+            Release();
+            throw;
+        }
     }
 
     private protected override void Update(double scheduleFactor)
@@ -88,22 +99,39 @@ public sealed class FlatAdamW : FlatOptimizer
     private protected override void Release()
     {
         foreach (var own in moments) own.Dispose();
+        pages?.Dispose();
     }
 
     private static string MeanKey(FlatSlice slice) => "exp_avg." + slice.Tensor.Name;
 
     private static string SquareKey(FlatSlice slice) => "exp_avg_sq." + slice.Tensor.Name;
 
-    private sealed class Moments(FlatBuffer buffer, double rest) : IDisposable
+    private sealed class Moments : IDisposable
     {
-        public FlatBuffer Buffer { get; } = buffer;
-
-        public Tensor Mean { get; } = zeros_like(buffer.Values).DetachFromDisposeScope();
-
-        public Tensor Square { get; } = zeros_like(buffer.Values).DetachFromDisposeScope();
-
         // 1 − β₁ as a tensor: TorchSharp's lerp_ does not accept a number.
-        private readonly Tensor weight = tensor(rest, dtype: buffer.Values.dtype, device: buffer.Values.device).DetachFromDisposeScope();
+        private readonly Tensor weight;
+
+        public Moments(FlatBuffer buffer, double rest, PagedMemory? pages)
+        {
+            Buffer = buffer;
+            Mean = Zeros(buffer.Values, pages);
+            try
+            {
+                Square = Zeros(buffer.Values, pages);
+            }
+            catch
+            {
+                Mean.Dispose();
+                throw;
+            }
+            weight = tensor(rest, dtype: buffer.Values.dtype, device: buffer.Values.device).DetachFromDisposeScope();
+        }
+
+        public FlatBuffer Buffer { get; }
+
+        public Tensor Mean { get; }
+
+        public Tensor Square { get; }
 
         public void Deconstruct(out FlatBuffer flat, out Tensor mean, out Tensor square, out Tensor rest1)
             => (flat, mean, square, rest1) = (Buffer, Mean, Square, weight);
@@ -114,5 +142,7 @@ public sealed class FlatAdamW : FlatOptimizer
             Square.Dispose();
             weight.Dispose();
         }
+
+        private static Tensor Zeros(Tensor like, PagedMemory? pages) => pages?.Zeros(like.shape, like.dtype) ?? zeros_like(like).DetachFromDisposeScope();
     }
 }

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -19,6 +20,16 @@ public abstract class FlatOptimizer : IDisposable
     }
 
     private protected FlatParameters Parameters { get; }
+
+    /// <summary>Memory for the state, if it is paged.</summary>
+    /// <exception cref="TrainingException">Parameters are not on the CPU, or there is no such folder.</exception>
+    private protected PagedMemory? PagesOf(bool paged, string? folder)
+    {
+        if (!paged) return null;
+        if (Parameters.Buffers.FirstOrDefault(buffer => buffer.Values.device_type != DeviceType.CPU) is { } other)
+            throw new TrainingException($"Paged optimizer states are in files, for parameters on the CPU, but there are some on {other.Values.device}: set Paged to false.");
+        return new(folder);
+    }
 
     private FlatOptimizerOptions Options { get; }
 

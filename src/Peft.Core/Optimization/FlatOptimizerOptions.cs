@@ -37,5 +37,8 @@ public abstract record FlatOptimizerOptions
 
     private protected static string? PositiveError(string name, double value) => value > 0 && double.IsFinite(value) ? null : $"{name} must be above 0, but was {value}.";
 
+    private protected static string? PageError(bool paged, string? folder)
+        => folder is null ? null : folder.Trim().Length == 0 ? "PageFolder is empty: name a folder, or leave it null." : paged ? null : $"PageFolder '{folder}' has a meaning only with Paged: set that, or leave PageFolder null.";
+
     private protected static string? CountError(string name, int value) => value >= 1 ? null : $"{name} must be at least 1, but was {value}.";
 }

@@ -32,6 +32,15 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
             }
     }
 
+    /// <summary>Memory for the state; null for ordinary tensors.</summary>
+    private protected virtual PagedMemory? Pages => null;
+
+    /// <summary>A state tensor of zeros, outside of dispose scopes.</summary>
+    internal Tensor Zeros(long[] shape, ScalarType type, Device device) => Pages?.Zeros(shape, type) ?? zeros(shape, type, device).DetachFromDisposeScope();
+
+    /// <summary>True if state tensors keep their memory when they get other values.</summary>
+    internal bool IsPaged => Pages is not null;
+
     /// <summary>The state tensors of a tensor, by name.</summary>
     internal Dictionary<string, Tensor> StateOf(string name) => states.TryGetValue(name, out var found) ? found : states[name] = new(StringComparer.Ordinal);
 
@@ -53,8 +62,12 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
         Forget(_ => true);
         foreach (var tensor in Parameters.Tensors)
             foreach (var (name, value) in saved.Where(pair => pair.Key.EndsWith("." + tensor.Name, StringComparison.Ordinal) && !pair.Key[..^(tensor.Name.Length + 1)].Contains('.', StringComparison.Ordinal)))
-                StateOf(tensor.Name)[name[..^(tensor.Name.Length + 1)]] = zeros(value.shape, value.dtype, tensor.Value.device).DetachFromDisposeScope();
+                StateOf(tensor.Name)[name[..^(tensor.Name.Length + 1)]] = Zeros(value.shape, value.dtype, tensor.Value.device);
     }
 
-    private protected override void Release() => Forget(_ => true);
+    private protected override void Release()
+    {
+        Forget(_ => true);
+        Pages?.Dispose();
+    }
 }

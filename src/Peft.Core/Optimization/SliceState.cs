@@ -18,13 +18,18 @@ internal readonly struct SliceState(SliceOptimizer owner, FlatSlice slice)
     public Tensor Zeros(string name, Tensor like, params ReadOnlySpan<long> shape)
     {
         var own = owner.StateOf(slice.Tensor.Name);
-        return own.TryGetValue(name, out var found) ? found : own[name] = zeros(shape.IsEmpty ? like.shape : shape.ToArray(), like.dtype, device: like.device).DetachFromDisposeScope();
+        return own.TryGetValue(name, out var found) ? found : own[name] = owner.Zeros(shape.IsEmpty ? like.shape : shape.ToArray(), like.dtype, like.device);
     }
 
     /// <summary>Replaces a state tensor.</summary>
     public Tensor Set(string name, Tensor value)
     {
         var own = owner.StateOf(slice.Tensor.Name);
+        if (owner.IsPaged)
+        {
+            if (!own.TryGetValue(name, out var paged)) own[name] = paged = owner.Zeros(value.shape, value.dtype, value.device);
+            return paged.copy_(value);
+        }
         if (own.Remove(name, out var old)) old.Dispose();
         return own[name] = value.DetachFromDisposeScope();
     }

@@ -37,7 +37,15 @@ internal sealed class TrainingRun : IDisposable
         options = trainer.Options;
         started = trainer.Time.GetTimestamp();
         parameters = new(trainer.Model.Trainables, options.Optimizer.Groups);
-        optimizer = options.Optimizer.Create(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate);
+        try
+        {
+            optimizer = options.Optimizer.Create(parameters, options.LearningRate ?? trainer.Model.RecommendedLearningRate);
+        }
+        catch
+        {
+            parameters.Dispose();
+            throw;
+        }
         meter = new(trainer.MeterFactory);
         modes = new(trainer.Model.Module);
         try

@@ -1,4 +1,5 @@
 using Peft.Lora;
+using Peft.Quantization;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -10,7 +11,7 @@ public static class LoraGa
 {
     /// <summary>
     /// Initializes a LoRA adapter to leading singular vectors of the gradient of each weight, so that its first steps approximate those of full fine-tuning. The
-    /// initial product is subtracted from the weight, so the model's outputs do not change at first. Needs memory for the gradients of all adapted weights.
+    /// initial product is subtracted from the weight, so the model's outputs do not change at first. Needs memory for the gradients of all adapted weights, in float32 also for quantized ones.
     /// </summary>
     /// <remarks>
     /// The gradient is averaged over the uses of the module, in training mode, as in Hugging Face PEFT. Modules that are not linear, or that no sample reaches, keep the default
@@ -22,7 +23,7 @@ public static class LoraGa
     /// <param name="loss">The loss of the model for a sample, a scalar.</param>
     /// <param name="name">Name of the adapter.</param>
     /// <exception cref="AdapterOptionsException">The adapter was not created with LoRA-GA initialization, its rank is too large, or no sample reached an adapted module.</exception>
-    /// <exception cref="PeftException">A weight is held in a form that has no gradient, or adapters are merged into it.</exception>
+    /// <exception cref="PeftException">Adapters are merged into the weights.</exception>
     public static void InitializeLoraGa<T>(this PeftModel model, IEnumerable<T> samples, Func<T, Tensor> loss, string name = PeftModel.DefaultName)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -49,8 +50,9 @@ public static class LoraGa
     /// <summary>The mean gradient <c>[out, in]</c> of each weight of the base model that the samples reach.</summary>
     private static List<(LoraLayer Layer, Tensor Gradient)> Gradients<T>(PeftModel model, List<LoraLayer> layers, IEnumerable<T> samples, Func<T, Tensor> loss)
     {
-        var weights = layers.ToDictionary(layer => layer, layer => layer.Target.Storage.Parameter
-            ?? throw new PeftException($"The weight of {layer.Target} is held as {layer.Target.Storage.GetType().Name}, without a gradient, which LoRA-GA needs: initialize the adapter on the model with unquantized weights."));
+        // A quantized weight is no parameter: its products collect the gradient.
+        var stored = layers.Where(layer => layer.Target.Storage.Parameter is null).ToDictionary(layer => layer, layer => new StoredGradient(layer.Target.Storage));
+        var weights = layers.Where(layer => !stored.ContainsKey(layer)).ToDictionary(layer => layer, layer => layer.Target.Storage.Parameter!);
         var required = model.Module.parameters().Select(parameter => (Parameter: parameter, parameter.requires_grad, Gradient: parameter.grad)).ToList();
         var uses = new Dictionary<Target, int>();
         var training = model.Module.training;
@@ -74,14 +76,17 @@ public static class LoraGa
                     throw new AdapterOptionsException("The loss of a sample must be a scalar that depends on the adapted weights: compute it from the model's outputs, with gradients.");
                 value.backward();
             }
-            return [.. layers.Where(layer => uses.ContainsKey(layer.Target) && weights[layer].grad is not null)
-                .Select(layer => (layer, layer.Target.ToMatrix(weights[layer].grad!).to_type(ScalarType.Float32).div(Constant(uses[layer.Target]))))];
+            return [.. layers.Where(layer => uses.ContainsKey(layer.Target) && GradientOf(layer) is not null)
+                .Select(layer => (layer, layer.Target.ToMatrix(GradientOf(layer)!).to_type(ScalarType.Float32).div(Constant(uses[layer.Target]))))];
         }
         finally
         {
             model.Module.train(training);
             foreach (var (parameter, requires, gradient) in required) (parameter.grad, parameter.requires_grad) = (gradient, requires);
+            foreach (var gradient in stored.Values) gradient.Dispose();
         }
+
+        Tensor? GradientOf(LoraLayer layer) => stored.TryGetValue(layer, out var own) ? own.Value : weights[layer].grad;
     }
 
     private static (LoraLayer Layer, Tensor A, Tensor B) Factors(LoraLayer layer, Tensor gradient, LoraGaOptions settings, SeededRandom random)

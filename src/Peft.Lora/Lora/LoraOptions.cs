@@ -72,6 +72,15 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     [JsonPropertyName("arrow_config")] public ArrowOptions? Arrow { get; init; }
 
     /// <summary>
+    /// True for QA-LoRA (Xu et al. 2023, arXiv:2309.14717): A reads the mean of each group of <see cref="QaloraGroupSize"/> inputs, so that the update is the same for all inputs of a group, as the
+    /// zeros of a quantized weight are. Merged into float weights, or by <c>MergeAndUnload(dequantize: true)</c>: zeros in files are whole numbers, which cannot hold it.
+    /// </summary>
+    [JsonPropertyName("use_qalora")] public bool UseQalora { get; init; }
+
+    /// <summary>Inputs per group of QA-LoRA; it divides the number of inputs of every target module. 16 by default.</summary>
+    [JsonPropertyName("qalora_group_size"), AtLeast(1)] public int QaloraGroupSize { get; init; } = 16;
+
+    /// <summary>
     /// Ranges of layers that the model runs, in this order, in place of its own. Repeated layers share their base weights, and each occurrence has its own
     /// factors. The model runs its own layers again when its adapters are disabled or removed. Other adapters of the model see the same layers.
     /// </summary>
@@ -82,11 +91,9 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
     [JsonInclude, JsonPropertyName("loftq_config")] internal JsonNode? LoftqConfig { get; init; } = new JsonObject();
     [JsonInclude, JsonPropertyName("megatron_core")] internal string? MegatronCore { get; init; } = "megatron.core";
-    [JsonInclude, JsonPropertyName("qalora_group_size")] internal int QaloraGroupSize { get; init; } = 16;
 
-    // Variants that are not implemented: rejected, never ignored.
+    // A variant that is not implemented: rejected, never ignored.
     [JsonInclude, JsonPropertyName("megatron_config")] internal JsonNode? MegatronConfig { get; init; }
-    [JsonInclude, JsonPropertyName("use_qalora")] internal bool UseQalora { get; init; }
 
     bool ITiesWeights.TiesWeights => EnsureWeightTying;
 
@@ -108,11 +115,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
             yield return $"{Variants[0]} has its own initialization, but Initialization is '{Initialization}': leave it at the default.";
         if (UseDora && UseLoraBias) yield return "UseLoraBias and UseDora cannot be combined: leave one out.";
-        foreach (var (field, value) in new (string, JsonNode?)[]
-        {
-            ("megatron_config", MegatronConfig), ("use_qalora", UseQalora ? JsonValue.Create(true) : null),
-        })
-            if (value is not null) yield return $"{field} ({value.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
+        if (MegatronConfig is not null) yield return $"megatron_config ({MegatronConfig.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
     }
 
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
@@ -120,14 +123,14 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     /// <summary>Names of the options that select another kind of layer. At most one may be set.</summary>
     internal IReadOnlyList<string> Variants
-        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(BdLora), BdLora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(Arrow), Arrow is not null), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
+        => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(BdLora), BdLora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(Arrow), Arrow is not null), (nameof(UseQalora), UseQalora), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
             .Where(pair => pair.Item2).Select(pair => pair.Item1)];
 
     /// <summary>True if the layers hold more than two plain factors, so that the factors cannot be replaced.</summary>
-    internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null || Arrow is not null;
+    internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null || Arrow is not null || UseQalora;
 
     /// <summary>The options of an adapter with the same updates in plain factors.</summary>
-    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, LoraGa = null, Kasa = null, BdLora = null, Velora = null, Monteclora = null };
+    internal LoraOptions Plain => this with { Initialization = LoraInitialization.Default, LoraGa = null, Kasa = null, BdLora = null, Velora = null, Monteclora = null, UseQalora = false };
 
     internal int RankAt(string path) => RankPattern.At(path, Rank);
 

@@ -50,6 +50,7 @@ internal static class LoraPlan
             { Kasa: { } kasa } => new KasaLayer(target, options, kasa),
             { BdLora: { } bdlora } => BdLoraLayer.For(target, options, bdlora),
             { Velora: { } velora } => new VeloraLayer(target, options, velora),
+            { UseQalora: true } => new QaloraLayer(target, options),
             { Monteclora: { } monteclora } => new MontecloraLayer(target, options, monteclora, count),
             _ => invocation is null ? new LoraLayer(target, options) : new AloraLayer(target, options, invocation),
         };

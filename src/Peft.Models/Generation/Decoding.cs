@@ -37,7 +37,7 @@ internal sealed class Decoding : IDisposable
         // The prompt's rows are copied only after it has been processed. Until then the cache needs room for the prompt alone.
         Cache = new KeyValueCache(copies == 1 ? Positions : Width);
         (input, mask) = Pad(settings.PadTokenId);
-        if (model.Spec.Rotary?.Scaling is LongRopeScaling) history = input.alias().DetachFromDisposeScope();
+        if (model.Spec.Rotary?.Scaling is LongRopeScaling { DependsOnLength: true }) history = input.alias().DetachFromDisposeScope();
     }
 
     /// <summary>The prompts: the model's input of each.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
-using Peft.Gguf;
+using Peft.Quantization.Gguf;
+using static TorchSharp.torch;
 
 namespace Peft.Models.Gguf;
 
@@ -12,8 +13,9 @@ internal static class GgufConfig
     };
 
     /// <exception cref="UnsupportedModelException">The architecture, or something that the file asks for, is not supported.</exception>
-    public static ModelConfig Of(GgufHeader file)
+    public static ModelConfig Of(GgufFile weights)
     {
+        var file = weights.Header;
         var name = file.Text("general.architecture") ?? throw file.Damaged("it names no general.architecture");
         if (file.Text("general.type") is { } type && type != "model") throw new UnsupportedModelException($"{file.Path} holds no model but an {type}.");
         if (!Architectures.TryGetValue(name, out var model)) throw new UnsupportedModelException($"{file.Path}: the architecture '{name}' is not supported. Supported in GGUF files are {string.Join(", ", Architectures.Keys)}.");
@@ -59,6 +61,11 @@ internal static class GgufConfig
                 common["rms_norm_eps"] = Epsilon("layer_norm_rms_epsilon");
                 if (file.Whole($"{name}.rope.dimension_count") is { } rotated && rotated != head) throw Unsupported("rotary embeddings of a part of the heads");
             }
+            if (model == "llama")
+            {
+                common["attention_bias"] = file.Tensors.ContainsKey("blk.0.attn_q.bias");
+                common["mlp_bias"] = file.Tensors.ContainsKey("blk.0.ffn_up.bias");
+            }
             if (model.StartsWith("gemma", StringComparison.Ordinal) && model != "gemma") Gemma(common, hidden / Math.Max(1, heads), head);
             else if (file.Whole($"{name}.attention.sliding_window") is > 0 and var window) common["sliding_window"] = window;
             Scaling(common);
@@ -70,6 +77,7 @@ internal static class GgufConfig
         {
             common["query_pre_attn_scalar"] = Size("block_count") == (model == "gemma2" ? 46 : 62) ? width : head;
             common["sliding_window"] = Size("attention.sliding_window");
+            if (model == "gemma3_text" && file.Number($"{name}.rope.freq_base_swa") is { } local) common["rope_local_base_freq"] = local;
             if (model != "gemma2") return;
             common["attn_logit_softcapping"] = file.Number($"{name}.attn_logit_softcapping") ?? 50;
             common["final_logit_softcapping"] = file.Number($"{name}.final_logit_softcapping") ?? 30;
@@ -77,13 +85,40 @@ internal static class GgufConfig
 
         void Scaling(JsonObject common)
         {
-            if (file.Tensors.ContainsKey("rope_freqs.weight") || file.Tensors.Keys.Any(key => key.StartsWith("rope_factors", StringComparison.Ordinal)))
-                throw Unsupported("rotary factors per frequency (rope_freqs, rope_factors)");
+            if (Factors() is { } factors)
+            {
+                common["rope_scaling"] = factors;
+                if (model == "phi3") common["original_max_position_embeddings"] = factors["original_max_position_embeddings"]!.DeepClone();   // has it beside the scaling
+                return;
+            }
             var kind = file.Text($"{name}.rope.scaling.type") ?? (file.Number($"{name}.rope.scale_linear") is null ? "none" : "linear");
             if (kind == "none") return;
             var factor = file.Number($"{name}.rope.scaling.factor") ?? file.Number($"{name}.rope.scale_linear") ?? throw file.Damaged("its rotary scaling has no factor");
             if (kind != "linear") throw Unsupported($"the rotary scaling '{kind}'");
             common["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = factor };
+        }
+
+        // A factor for each frequency: two lists of Phi-3 (LongRoPE), one of Llama 3.1, whose settings the file does not tell.
+        JsonObject? Factors()
+        {
+            var (shorter, longer) = (Numbers("rope_factors_short.weight"), Numbers("rope_factors_long.weight"));
+            if (Numbers("rope_freqs.weight") is { } all)
+            {
+                if (shorter is not null || longer is not null) throw file.Damaged("it has both rope_freqs and rope_factors");
+                return new JsonObject { ["rope_type"] = "longrope", ["short_factor"] = all, ["long_factor"] = all.DeepClone(), ["factor"] = 1, ["attention_factor"] = 1, ["original_max_position_embeddings"] = Size("context_length") };
+            }
+            if (shorter is null && longer is null) return null;
+            if (shorter is null || longer is null) throw file.Damaged("it has one of rope_factors_short and rope_factors_long, but not the other");
+            var scaling = new JsonObject { ["rope_type"] = "longrope", ["short_factor"] = shorter, ["long_factor"] = longer, ["original_max_position_embeddings"] = Size("rope.scaling.original_context_length") };
+            if (file.Number($"{name}.rope.scaling.attn_factor") is { } factor) scaling["attention_factor"] = factor;
+            return scaling;
+        }
+
+        JsonArray? Numbers(string tensor)
+        {
+            if (!file.Tensors.ContainsKey(tensor)) return null;
+            using var values = weights.Read(tensor, CPU);
+            return [.. values.data<float>().Select(value => float.IsFinite(value) && value > 0 ? JsonValue.Create((double)value) : throw file.Damaged($"'{tensor}' holds {value}, which is no factor"))];
         }
 
         double Epsilon(string key) => file.Number($"{name}.attention.{key}") ?? throw file.Damaged($"it has no '{name}.attention.{key}'");

@@ -13,7 +13,7 @@ internal static class GgufLoading
     {
         using var file = GgufFile.Open(path);
         options.Quantization?.Validate();
-        var config = GgufConfig.Of(file.Header).Within(options.Limits).WithTask(options);
+        var config = GgufConfig.Of(file).Within(options.Limits).WithTask(options);
         var stored = options.Quantization?.BitsPerValue ?? (file.Header.Tensors.Keys.Any(name => name.StartsWith("blk.", StringComparison.Ordinal) && !file.TypeOf(name).IsFloat) ? 4 : null);
         options = options with { StoredBits = stored };
         var model = create(config, options);
@@ -37,7 +37,7 @@ internal static class GgufLoading
         var names = new GgufNames(model);
         var missing = new List<string>();
         var mismatched = new List<string>();
-        var used = new HashSet<string>(StringComparer.Ordinal) { "output.weight" };
+        var used = new HashSet<string>(StringComparer.Ordinal) { "output.weight", "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight" };
         var plan = new List<(string Path, AdaptableModule Module, bool IsBias, string Tensor)>();
         foreach (var (path, module) in model.named_modules().Where(pair => pair.module is AdaptableModule).DistinctBy(pair => pair.module).Select(pair => (pair.name, (AdaptableModule)pair.module)).ToList())
         {

@@ -26,6 +26,8 @@ public sealed record DynamicScaling(double Factor, int MaxPositions) : RotarySca
         return length > longest ? length : length < MaxPositions ? MaxPositions : longest;
     }
 
+    internal override bool DependsOnLength => true;
+
     internal override bool IsPassing(long regime) => regime > MaxPositions;
 
     internal override string? Misfit(int rotated) => rotated > 2 ? null : $"rope_type 'dynamic' needs more than 2 rotated dimensions per head, but there are {rotated}.";

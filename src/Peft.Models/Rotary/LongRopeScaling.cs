@@ -26,7 +26,9 @@ public sealed record LongRopeScaling(IReadOnlyList<double> ShortFactors, IReadOn
         return tensor(factors.Select(factor => (float)factor).ToArray(), device: exponents.device).mul(Power(theta, exponents)).reciprocal();
     }
 
-    internal override long Regime(long length, long before) => Math.Min(length, OriginalPositions + 1L) / (OriginalPositions + 1L) * (OriginalPositions + 1L);
+    internal override bool DependsOnLength => !ShortFactors.SequenceEqual(LongFactors);
+
+    internal override long Regime(long length, long before) => !DependsOnLength ? 0 : Math.Min(length, OriginalPositions + 1L) / (OriginalPositions + 1L) * (OriginalPositions + 1L);
 
     internal override string? Misfit(int rotated) => Misfit("short_factor", ShortFactors, rotated) ?? Misfit("long_factor", LongFactors, rotated);
 

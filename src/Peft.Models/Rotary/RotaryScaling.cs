@@ -21,6 +21,9 @@ public abstract record RotaryScaling
     /// <param name="before">The regime of the previous pass; 0 for none.</param>
     internal virtual long Regime(long length, long before) => 0;
 
+    /// <summary>True if the frequencies of a pass depend on its longest sequence.</summary>
+    internal virtual bool DependsOnLength => false;
+
     /// <summary>True if each pass of this regime may have its own frequencies, so that caching tables is useless.</summary>
     internal virtual bool IsPassing(long regime) => false;
 

@@ -25,7 +25,7 @@ internal static class QuantizedSaving
             {
                 FourBitMatrix matrix => matrix.ToCheckpoint(),
                 Int8Matrix matrix => matrix.ToCheckpoint(),
-                GptqMatrix or AwqMatrix when model.Config[QuantizedLoading.Field] is not null => weight.Matrix.Held.ToDictionary(pair => pair.Key, pair => pair.Value.alias()),
+                GptqMatrix or AwqMatrix => weight.Matrix.Held.ToDictionary(pair => pair.Key, pair => pair.Value.alias()),
                 var other => throw new QuantizationException($"{path} is of the kind {other.Kind}, which transformers does not read: Dequantize() the model before it is saved, or quantize it as NF4, FP4 or LLM.int8."),
             };
             var key = model.KeyOf(path + ".weight");
@@ -35,7 +35,7 @@ internal static class QuantizedSaving
         {
             FourBitMatrix matrix => Describe(model, "load_in_4bit", matrix),
             Int8Matrix => Describe(model, "load_in_8bit", null),
-            _ => model.Config[QuantizedLoading.Field]!.DeepClone(),
+            _ => GroupedSaving.Describe(model, weights),
         };
     }
 

@@ -25,6 +25,12 @@ internal abstract class Backbone() : nn.Module<ModelInput, Tensor>("")
     /// <param name="isActive">Called in each forward pass: true to use this order.</param>
     public abstract IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive);
 
+    /// <summary>The layers in the order of execution; empty if they cannot run by themselves.</summary>
+    public virtual IReadOnlyList<TransformerLayer> Layers => [];
+
+    /// <inheritdoc cref="Quantization.ILayeredModel.RunOnly"/>
+    public virtual IDisposable RunOnly(int layer, Tensor? input, Action<Tensor> output) => throw new InvalidOperationException("The layers do not run by themselves.");
+
     /// <summary>Registers the modules in a model, below a path; directly in the model if the path is empty.</summary>
     public void PlaceInto(nn.Module model, string path)
     {

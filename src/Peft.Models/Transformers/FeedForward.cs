@@ -1,5 +1,6 @@
 using Peft.Kernels;
 using Peft.Modules;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -34,6 +35,13 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 
     /// <summary>The projections with their names.</summary>
     public List<(string Name, AdaptableModule Module)> Parts { get; } = [];
+
+    /// <summary>The projections that read the input.</summary>
+    public IReadOnlyList<AdaptableModule> Inputs => joined is not null ? [joined] : gate is null ? [up!] : [gate, up!];
+
+    /// <summary>The factor of the gate, whose channels are those of the last projection's input; null without a gate: an activation does not commute with factors.</summary>
+    public ScaleFold? UpFold()
+        => joined is not null ? new(joined, [down], [.. Enumerable.Range(width, width).Select(i => (long)i)]) : gate is null ? null : new(up!, [down]);
 
     private void Part(string name, AdaptableModule module)
     {

@@ -1,5 +1,6 @@
 using Peft.Kernels;
 using Peft.Modules;
+using Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -49,6 +50,18 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             this.Place(names.QueryNorm, queryNorm = TransformerParts.Norm(spec, size, at));
             this.Place(names.KeyNorm, keyNorm = TransformerParts.Norm(spec, size, at));
         }
+    }
+
+    /// <summary>The projections that read the input.</summary>
+    public IReadOnlyList<AdaptableModule> Inputs => joined is null ? [query!, key!, value!] : [joined];
+
+    /// <summary>The values, whose channels are those of the output projection's input; null if several heads share one of them.</summary>
+    public ScaleFold? ValueFold()
+    {
+        if (heads != keyValueHeads) return null;
+        if (joined is null) return new(value!, [output]);
+        var rows = Enumerable.Range(0, heads).SelectMany(head => Enumerable.Range(0, size).Select(i => perHead ? (long)((3 * head) + 2) * size + i : (long)((heads + keyValueHeads + head) * size) + i));
+        return new(joined, [output], [.. rows]);
     }
 
     // The modules are registered under the names of the architecture's description, not under the field names.

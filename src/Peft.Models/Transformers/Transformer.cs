@@ -17,6 +17,7 @@ internal sealed class Transformer : Backbone
     private readonly RotaryTable? rotary, windowRotary;
     private readonly TransformerSpec spec;
     private Func<TransformerLayer[]> running;   // called in each forward pass
+    private LayerAlone? alone;
 
     public Transformer(TransformerSpec spec, Placement at, Embedding? shared = null)
     {
@@ -58,6 +59,16 @@ internal sealed class Transformer : Backbone
     public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive) => new LayerOrder(spec, layers, order, isActive, chosen => running = chosen);
 
     /// <inheritdoc/>
+    public override IReadOnlyList<TransformerLayer> Layers => running();
+
+    /// <inheritdoc/>
+    public override IDisposable RunOnly(int layer, Tensor? input, Action<Tensor> output)
+    {
+        alone = new(layer, input, output, () => alone = null);
+        return alone;
+    }
+
+    /// <inheritdoc/>
     public override Tensor forward(ModelInput input) => Run(input, null, null);
 
     /// <summary>The hidden states; for a decoder with cross-attention to an encoder's output.</summary>
@@ -77,6 +88,11 @@ internal sealed class Transformer : Backbone
         var hidden = AddPositions(embeddings, input, context);
         var checkpoints = CheckpointActivations && is_grad_enabled() && context.Cache is null && !input.SharesGraph && !SharesGraph(context);
         var stack = running();
+        if (alone is { } only)
+        {
+            context.Layer = only.Index;
+            only.Output(stack[only.Index].call(only.Input ?? hidden, context));
+        }
         for (var i = 0; i < stack.Length; i++)
         {
             context.Layer = i;

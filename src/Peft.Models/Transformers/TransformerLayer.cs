@@ -1,4 +1,5 @@
 using Peft.Modules;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -53,6 +54,20 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         using var normalAgain = feedForwardNorm.call(parallel ? input : middle);
         using var fed = Finish(feedForward.call(normalAgain), feedForwardOutputNorm, dropout);
         return middle.add(fed, One);
+    }
+
+    /// <summary>The places where AWQ can divide the factors of inputs.</summary>
+    public IReadOnlyList<ScaleFold> ScaleFolds(TransformerSpec spec)
+    {
+        var folds = new List<ScaleFold>();
+        if (!postNorm)
+        {
+            folds.Add(new(attentionNorm, attention.Inputs, NormOffset: spec.NormOffset));
+            folds.Add(new(feedForwardNorm, feedForward.Inputs, NormOffset: spec.NormOffset));
+        }
+        if (attention.ValueFold() is { } values) folds.Add(values);
+        if (feedForward.UpFold() is { } up) folds.Add(up);
+        return folds;
     }
 
     private Tensor NormLast(Tensor input, ForwardContext context)

@@ -19,5 +19,7 @@ internal sealed class AwqFormat : CheckpointFormat
 
     protected override IReadOnlyList<string> Parts { get; } = [".qweight", ".qzeros", ".scales"];
 
+    public override bool Describes(QuantizedMatrix matrix) => matrix is AwqMatrix own && own.GroupSize == Math.Min(groupSize, own.Columns);
+
     protected override QuantizedMatrix Read(QuantizedModule module) => AwqMatrix.Read(module.Path, module.Rows, module.Columns, module.Find, (int)Math.Min(groupSize, module.Columns));
 }

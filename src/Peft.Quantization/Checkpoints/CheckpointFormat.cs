@@ -29,6 +29,9 @@ internal abstract class CheckpointFormat
     /// <summary>Reads the weight of a module.</summary>
     protected abstract QuantizedMatrix Read(QuantizedModule module);
 
+    /// <summary>True if the configuration is that of a weight.</summary>
+    public virtual bool Describes(QuantizedMatrix matrix) => false;
+
     /// <summary>The format of a configuration; null if there is none.</summary>
     /// <param name="config">The field <c>quantization_config</c>.</param>
     /// <param name="source">The file, for error messages.</param>

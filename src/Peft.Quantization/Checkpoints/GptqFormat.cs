@@ -26,6 +26,9 @@ internal sealed class GptqFormat : CheckpointFormat
 
     protected override IReadOnlyList<string> Parts { get; } = [".qweight", ".qzeros", ".scales", ".g_idx"];
 
+    public override bool Describes(QuantizedMatrix matrix)
+        => matrix is GptqMatrix own && own.Bits == bits && own.GroupSize == Math.Min(groupSize, own.Columns) && own.ZeroOffset == zeroOffset;
+
     protected override QuantizedMatrix Read(QuantizedModule module)
         => GptqMatrix.Read(module.Path, module.Rows, module.Columns, module.Find, bits, (int)Math.Min(groupSize, module.Columns), zeroOffset);
 }

@@ -19,13 +19,19 @@ internal static class GgufBlocks
         _ => throw new ArgumentException($"{type} holds no blocks."),
     };
 
-    private static readonly float[] Halves = [.. Enumerable.Range(0, 1 << 16).Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits))];
+    // The size of a unit of the fraction, by exponent. The fraction of all but the smallest has an eleventh bit, which is not stored.
+    private static readonly float[] Units = [.. Enumerable.Range(0, 32).Select(exponent => exponent == 31 ? float.PositiveInfinity : MathF.ScaleB(1, Math.Max(exponent, 1) - 25))];
 
-    // TorchSharp cannot read bytes as another dtype: the values of all float16 are a table.
+    // TorchSharp cannot read bytes as another dtype: float16 is put together from its parts.
     private static Tensor Half(Tensor blocks, long at)
     {
-        var bits = blocks.select(1, at).to_type(ScalarType.Int64).add(blocks.select(1, at + 1).to_type(ScalarType.Int64), alpha: Constant(256));
-        return tensor(Halves, device: blocks.device).index_select(0, bits).unsqueeze(1);
+        var (low, high) = (blocks.select(1, at).to_type(ScalarType.Int32), blocks.select(1, at + 1).to_type(ScalarType.Int32));
+        var exponent = Masked(Shifted(high, 2), 31);
+        var fraction = Masked(high, 3).mul(Constant(256)).add(low, One);
+        var significand = fraction.add(exponent.gt(Constant(0)).to_type(ScalarType.Int32), alpha: Constant(1024)).to_type(ScalarType.Float32);
+        var sign = high.ge(Constant(128)).to_type(ScalarType.Float32).mul(Constant(-2)).add(Constant(1), One);
+        var value = tensor(Units, device: blocks.device).index_select(0, exponent).mul(significand).mul(sign);
+        return value.masked_fill(exponent.eq(Constant(31)).logical_and(fraction.ne(Constant(0))), Constant(double.NaN)).unsqueeze(1);
     }
 
     private static Tensor Signed(Tensor bytes)

@@ -15,6 +15,29 @@ public sealed class GptqMatrix : GroupedMatrix
     /// <inheritdoc/>
     public override string Kind => "gptq";
 
+    /// <summary>What a stored zero lacks.</summary>
+    internal int ZeroOffset => zeroOffset;
+
+    /// <summary>True if groups are consecutive inputs.</summary>
+    internal bool IsInOrder
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            return groups.eq(Values.Groups(Columns, GroupSize, Device)).all().item<bool>();
+        }
+    }
+
+    /// <summary>True if all zeros are the middle code.</summary>
+    internal bool IsSymmetric
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            return PackedBits.Unpack(Zeros.t(), Bits).eq(Constant((1 << (Bits - 1)) - zeroOffset)).all().item<bool>();
+        }
+    }
+
     /// <summary>Reads the tensors of a checkpoint.</summary>
     /// <param name="path">The module, for error messages.</param>
     /// <param name="rows">Number of outputs.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Peft.Checkpoints;
 using Peft.Models;
 using Peft.Quantization;
@@ -21,6 +22,12 @@ public class GgufTests
     public static TheoryData<string, string> Quantized => Rows((_, type) => type.StartsWith('q'));
 
     public static TheoryData<string, string> Sources => Rows((id, _) => File.Exists(Path.Combine(Folder(id), "hf", "model.safetensors")));
+
+    public static TheoryData<string, string> Converted => new()
+    {
+        { "gemma2", Oracle.Base("gemma2") }, { "gemma3", Path.Combine(QuantizedOracle.Folder, "gguf-bases", "gemma3") }, { "gpt-neox", Oracle.Base("gpt-neox") }, { "llama3", Oracle.Base("llama3") },
+        { "phi3", Oracle.Base("phi3") }, { "phi3-longrope", Oracle.Base("phi3-c") }, { "qwen3", Oracle.Base("qwen3") },
+    };
 
     private static TheoryData<string, string> Rows(Func<string, string, bool> choose)
     {
@@ -102,6 +109,31 @@ public class GgufTests
         }
     }
 
+    // Of this model the oracle holds a file in float16 only; llama.cpp ran on one in float32, which has the values of the bundled folder.
+    [Theory]
+    [InlineData("base-f32", null, 1)]
+    [InlineData("lora-all", "all", 1)]
+    [InlineData("lora-all-scaled-0.5", "all", 0.5)]
+    [InlineData("right-patterns", "patterns", 1)]
+    [InlineData("right-rslora", "rslora", 1)]
+    public void Log_probabilities_of_the_bundled_model(string run, string? adapter, double scale)
+    {
+        using var expected = SafetensorsFile.Open(Path.Combine(Folder("stories260k"), "logprobs.safetensors"));
+        using var model = CausalLM.FromPretrained(Stories.Folder);
+        using var scaled = new TemporaryFolder();
+        using var peft = adapter is null ? null : model.ApplyAdapter(Scaled(Path.Combine(Folder("stories260k"), $"adapter-{adapter}"), scale, scaled));
+        Compare(model, expected, "stories260k", run, 1e-3);
+    }
+
+    private static string Scaled(string adapter, double scale, TemporaryFolder folder)
+    {
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")))!;
+        config["lora_alpha"] = config["lora_alpha"]!.GetValue<double>() * scale;
+        folder.Write("adapter_config.json", config.ToJsonString());
+        folder.Write("adapter_model.safetensors", File.ReadAllBytes(Path.Combine(adapter, "adapter_model.safetensors")));
+        return folder;
+    }
+
     [Theory, MemberData(nameof(Quantized))]
     public void Log_probabilities_of_quantized_files_are_near(string id, string type)
     {
@@ -124,6 +156,41 @@ public class GgufTests
         using var folder = new TemporaryFolder();
         tokenizer.Save(folder);
         Tokenizer.FromPretrained(folder).Encode("Lily and Tom went to the park.").ShouldBe(tokenizer.Encode("Lily and Tom went to the park."));
+    }
+
+    // Texts of all lengths up to the longest: LongRoPE, windows and Llama 3's frequencies differ by position.
+    [Theory, MemberData(nameof(Converted))]
+    public void Logits_are_those_of_the_folder_that_was_converted(string id, string folder)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var model = CausalLM.FromPretrained(Path.Combine(QuantizedOracle.Folder, "gguf-bases", id + ".gguf"));
+        using var source = CausalLM.FromPretrained(folder);
+        model.ModelType.ShouldBe(source.ModelType);
+        foreach (var length in new[] { 3, 20, 24, 25, 40, 47 })
+        {
+            var ids = tensor(Enumerable.Range(0, length).Select(i => (long)(i * 7 % (source.Spec.VocabularySize - 4)) + 3).ToArray()).unsqueeze(0);
+            var expected = source.call(ids);
+            model.call(ids).RelativeDifference(expected).ShouldBeLessThan(1e-5, $"{length} tokens");
+        }
+        foreach (var (name, parameter) in source.named_parameters()) model.get_parameter(name)!.Difference(parameter).ShouldBeLessThan(1e-6, name);
+        // Saved, the model is the same again.
+        using var saved = new TemporaryFolder();
+        model.SavePretrained(saved);
+        using var again = CausalLM.FromPretrained(saved);
+        using var text = tensor(Enumerable.Range(3, 40).Select(i => (long)i).ToArray()).unsqueeze(0);
+        again.call(text).RelativeDifference(model.call(text)).ShouldBeLessThan(1e-6);
+    }
+
+    [Fact]
+    public void All_numbers_of_float16_are_read()
+    {
+        using var scope = NewDisposeScope();
+        // A block of Q8_0 is a float16 and 32 numbers, here 1.
+        var blocks = Enumerable.Range(0, 1 << 16).SelectMany(bits => (byte[])[(byte)bits, (byte)(bits >> 8), .. Enumerable.Repeat((byte)1, 32)]).ToArray();
+        using var matrix = new GgufMatrix(tensor(blocks).view(1 << 16, 34), 32, GgufType.All.Single(type => type.Name == "Q8_0"));
+        var actual = matrix.Dequantize().select(1, 7).Values<float>();
+        actual.ShouldBe(Enumerable.Range(0, 1 << 16).Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits)));
     }
 
     private static void Compare(CausalLM model, SafetensorsFile expected, string id, string run, double tolerance)

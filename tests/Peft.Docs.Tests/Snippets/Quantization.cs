@@ -25,6 +25,25 @@ public class Quantization : InFolder
     }
 
     [Fact]
+    public void Quantizing_by_samples()
+    {
+        // snippet: quantize-gptq
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        var text = TextDataset.FromFile("train.txt", Tokenizer.FromPretrained("models/stories260K"), blockSize: 64);
+        var samples = text.Batches(batchSize: 8).Take(16).Select(rows => text.GetBatch(rows)).ToList();
+        // 172 units fill no whole words of 4 bits: the feed-forward network of this model stays as it is.
+        var options = QuantizationOptions.Gptq(bits: 4, groupSize: 32) with { SkipModules = ["gate_proj", "up_proj", "down_proj"] };
+        CalibrationReport report = model.Quantize(options, samples);
+        Console.WriteLine(report);                       // 20 weights, mean relative error …, perplexity … before, … after
+        model.SavePretrained("out/gptq");                // a checkpoint like those on the hub
+        // end
+        report.Weights.Count.ShouldBe(20);
+        report.PerplexityAfter!.Value.ShouldBeLessThan(report.PerplexityBefore!.Value * 1.2);
+        using var again = CausalLM.FromPretrained("out/gptq");
+        again.QuantizedWeights().Count.ShouldBe(20);
+    }
+
+    [Fact]
     public void Starting_with_LoftQ()
     {
         // snippet: quantize-loftq

@@ -1,0 +1,90 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>
+/// Tensors whose memory is a file each, which the operating system writes out when memory is short, without swap space. On Linux and macOS the files are unlinked at once, so that they are gone when the
+/// process ends, however it does; on Windows they are deleted on disposal.
+/// </summary>
+internal sealed class PagedMemory : IDisposable
+{
+    private const int ChunkBytes = 1 << 20;
+
+    private readonly string folder;
+    private readonly List<string> files = [];
+
+    /// <param name="folder">The folder of the files; null for the temporary folder.</param>
+    /// <exception cref="TrainingException">There is no such folder.</exception>
+    public PagedMemory(string? folder)
+    {
+        this.folder = Path.GetFullPath(folder ?? Path.GetTempPath());
+        if (!Directory.Exists(this.folder)) throw new TrainingException($"The folder {this.folder} for paged optimizer states does not exist: create it, or set PageFolder to another.");
+    }
+
+    /// <summary>A tensor of zeros on the CPU, outside of dispose scopes.</summary>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="type">Its dtype.</param>
+    /// <exception cref="TrainingException">The disk is full, or the folder cannot be written.</exception>
+    public Tensor Zeros(ReadOnlySpan<long> shape, ScalarType type)
+    {
+        using var one = empty(1, type);
+        var count = shape.ToArray().Aggregate(Int128.One, (product, size) => product * size);
+        var bytes = count * one.ElementSize;
+        if (bytes == 0) return zeros(shape.ToArray(), type).DetachFromDisposeScope();
+        if (bytes > Free()) throw Full(bytes, null);
+        var path = Path.Combine(folder, $"peft-optimizer-{Guid.NewGuid():N}.tmp");
+        try
+        {
+            Fill(path, (long)bytes);
+            using var flat = from_file(path, shared: true, (long)count, type);
+            return flat.view(shape.ToArray()).DetachFromDisposeScope();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or System.Runtime.InteropServices.ExternalException)
+        {
+            throw Full(bytes, error);
+        }
+        finally
+        {
+            if (!Delete(path)) files.Add(path);
+        }
+    }
+
+    // Zeros are written and not left as holes: a write into a hole on a full disk would end the process.
+    private static void Fill(string path, long bytes)
+    {
+        using var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, bytes);
+        var chunk = new byte[Math.Min(ChunkBytes, bytes)];
+        for (long at = 0; at < bytes; at += chunk.Length) RandomAccess.Write(handle, chunk.AsSpan(0, (int)Math.Min(chunk.Length, bytes - at)), at);
+    }
+
+    private long Free()
+    {
+        try
+        {
+            return new DriveInfo(folder).AvailableFreeSpace;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return long.MaxValue;   // unknown: writing tells
+        }
+    }
+
+    private TrainingException Full(Int128 bytes, Exception? error)
+        => new($"A paged optimizer state of {bytes:N0} bytes cannot be written to {folder}{(error is null ? $", which has {Free():N0} bytes free" : $" ({error.Message.Split('\n')[0]})")}: set PageFolder to a folder on a larger disk.", error);
+
+    private static bool Delete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;   // Windows keeps mapped files
+        }
+    }
+
+    /// <summary>Deletes the files that are left. The tensors must have been disposed.</summary>
+    public void Dispose() => files.RemoveAll(Delete);
+}
