@@ -13,12 +13,13 @@ internal static class GenerateBenchmark
         var (shape, batch, prompt, added) = (Measure.Shape(), Measure.Number("--batch", 1), Measure.Number("--prompt", 32), Measure.Number("--new", 64));
         var threads = Measure.Number("--threads", 2);
         var (warmups, measured) = (Measure.Number("--warmup", 1), Measure.Number("--runs", 3));
-        var merged = new Option<bool>("--merged");
-        var command = new Command("generate", "New tokens per second.") { shape, batch, prompt, added, threads, warmups, measured, merged };
+        var (merged, quantization) = (new Option<bool>("--merged"), Measure.Quantization());
+        var command = new Command("generate", "New tokens per second.") { shape, batch, prompt, added, threads, warmups, measured, merged, quantization };
         command.SetAction(at =>
         {
             set_num_threads(at.GetValue(threads));
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, rank: 8);
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, rank: 8, Measure.Quantization(at.GetValue(quantization)!));
+            var (linear, all) = Shapes.Megabytes(model);
             if (at.GetValue(merged)) peft.MergeAndUnload();
             var options = new GenerationOptions { MaxNewTokens = at.GetValue(added), MinNewTokens = at.GetValue(added) };
             IReadOnlyList<int>[] prompts = [.. Enumerable.Range(0, at.GetValue(batch)).Select(row => Enumerable.Range(3 + row, at.GetValue(prompt)).ToArray())];
@@ -32,6 +33,7 @@ internal static class GenerateBenchmark
             Measure.Print(new
             {
                 benchmark = "generate", shape = at.GetValue(shape), batch = at.GetValue(batch), prompt = at.GetValue(prompt), @new = at.GetValue(added), threads = at.GetValue(threads), merged = at.GetValue(merged),
+                quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all,
                 seconds = Math.Round(seconds, 3), tokens_per_s = Math.Round(at.GetValue(batch) * at.GetValue(added) / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
             });
         });

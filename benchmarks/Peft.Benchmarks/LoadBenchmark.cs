@@ -10,8 +10,8 @@ internal static class LoadBenchmark
 {
     public static Command Command()
     {
-        var megabytes = Measure.Number("--megabytes", 500);
-        var command = new Command("load", "Measures the time and memory of loading a model.") { megabytes };
+        var (megabytes, quantization) = (Measure.Number("--megabytes", 500), Measure.Quantization());
+        var command = new Command("load", "Measures the time and memory of loading a model.") { megabytes, quantization };
         command.SetAction(at =>
         {
             var folder = Directory.CreateTempSubdirectory("peft-load-").FullName;
@@ -27,13 +27,14 @@ internal static class LoadBenchmark
                 GC.Collect();
                 var before = Process.GetCurrentProcess().WorkingSet64;
                 var watch = Stopwatch.StartNew();
-                using var loaded = CausalLM.FromPretrained(folder);
+                using var loaded = CausalLM.FromPretrained(folder, new LoadOptions { Quantization = Measure.Quantization(at.GetValue(quantization)!) });
                 var seconds = watch.Elapsed.TotalSeconds;
+                var (linear, all) = Shapes.Megabytes(loaded);
                 var size = new FileInfo(path).Length / 1048576.0;
                 Measure.Print(new
                 {
-                    benchmark = "load", file_mb = Math.Round(size, 1), seconds = Math.Round(seconds, 3), mb_per_s = Math.Round(size / seconds, 1),
-                    rss_growth_mb = Math.Round((Process.GetCurrentProcess().WorkingSet64 - before) / 1048576.0, 1), peak_rss_mb = Measure.PeakMegabytes,
+                    benchmark = "load", quantization = at.GetValue(quantization), file_mb = Math.Round(size, 1), seconds = Math.Round(seconds, 3), mb_per_s = Math.Round(size / seconds, 1),
+                    linear_mb = linear, model_mb = all, rss_growth_mb = Math.Round((Process.GetCurrentProcess().WorkingSet64 - before) / 1048576.0, 1), peak_rss_mb = Measure.PeakMegabytes,
                 });
             }
             finally

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.Json;
+using Peft.Quantization;
 using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
@@ -11,6 +13,12 @@ internal static class Measure
     public static Option<string> Shape() => new("--shape") { DefaultValueFactory = _ => "stories260k" };
 
     public static Option<int> Number(string name, int fallback) => new(name) { DefaultValueFactory = _ => fallback };
+
+    /// <summary>How the base model is quantized: <c>none</c>, or a kind of <see cref="QuantizationOptions"/> in the form of settings.</summary>
+    public static Option<string> Quantization() => new("--quantization") { DefaultValueFactory = _ => "none", Description = "none, nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise or fp8" };
+
+    public static QuantizationOptions? Quantization(string text)
+        => text == "none" ? null : (QuantizationOptions)TypeDescriptor.GetConverter(typeof(QuantizationOptions)).ConvertFromInvariantString(text)!;
 
     public static double PeakMegabytes => Math.Round(Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0, 1);
 

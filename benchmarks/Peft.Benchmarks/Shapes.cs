@@ -1,4 +1,7 @@
 using Peft.Models;
+using Peft.Modules;
+using Peft.Quantization;
+using static TorchSharp.torch;
 
 namespace Peft.Benchmarks;
 
@@ -8,10 +11,24 @@ internal static class Shapes
     public static readonly string[] Names = ["gpt2", "smollm135m", "stories260k"];
 
     /// <summary>A model with a typical LoRA adapter: on c_attn for GPT-2, on all linear layers for Llama.</summary>
-    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank)
+    /// <param name="shape">A name of <see cref="Names"/>.</param>
+    /// <param name="rank">The rank of LoRA.</param>
+    /// <param name="quantization">How the linear modules are quantized; null for float32.</param>
+    public static (CausalLM Model, PeftModel Peft) Adapted(string shape, int rank, QuantizationOptions? quantization = null)
     {
         var model = CausalLM.FromConfig(ModelConfig.Parse(Config(shape)));
+        if (quantization is not null) model.Quantize(quantization);
         return (model, model.ApplyLora(rank, targets: shape == "gpt2" ? new[] { "c_attn" } : ModuleSelector.AllLinear));
+    }
+
+    /// <summary>Megabytes of the linear modules that are not the head, and of all weights.</summary>
+    public static (double Linear, double All) Megabytes(CausalLM model)
+    {
+        var stored = model.named_modules().Select(pair => pair.module).OfType<AdaptableModule>().Select(module => module.Storage).Distinct().Where(storage => storage.Parameter is null).Sum(storage => storage.Bytes);
+        var linear = model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && pair.module != model.HeadModule)
+            .Select(pair => ((AdaptableModule)pair.module).Storage).Where(storage => storage.Parameter is not null).Sum(storage => storage.Bytes);
+        var parameters = model.named_parameters().Where(pair => !model.TiedParameters.Contains(pair.name)).Sum(pair => pair.parameter.numel() * pair.parameter.ElementSize);
+        return (Math.Round((stored + linear) / 1048576.0, 1), Math.Round((stored + parameters) / 1048576.0, 1));
     }
 
     public static string Config(string shape) => shape switch

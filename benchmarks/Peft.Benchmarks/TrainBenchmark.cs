@@ -10,20 +10,21 @@ internal static class TrainBenchmark
     {
         var (shape, batch, length, rank) = (Measure.Shape(), Measure.Number("--batch", 4), Measure.Number("--seq", 128), Measure.Number("--rank", 8));
         var (steps, warmup, threads) = (Measure.Number("--steps", 10), Measure.Number("--warmup", 2), Measure.Number("--threads", 2));
-        var checkpointing = new Option<bool>("--checkpointing");
+        var (checkpointing, quantization) = (new Option<bool>("--checkpointing"), Measure.Quantization());
         var parts = new Option<int?>("--parts") { Description = "Number of parts of a batch that run in parallel; by default the number of threads." };
-        var command = new Command("train", "Measures the milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, threads, checkpointing, parts };
+        var command = new Command("train", "Measures the milliseconds of a LoRA training step.") { shape, batch, length, rank, steps, warmup, threads, checkpointing, parts, quantization };
         command.SetAction(at =>
         {
             set_num_threads(at.GetValue(threads));
-            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
+            var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank), Measure.Quantization(at.GetValue(quantization)!));
+            var (linear, all) = Shapes.Megabytes(model);
             model.CheckpointActivations = at.GetValue(checkpointing);
             using var ids = randint(0, model.Config["vocab_size"]!.GetValue<int>(), [at.GetValue(batch), at.GetValue(length)]);
             var seconds = Measure.Median(Measure.TrainingSteps(peft, [new Batch { InputIds = ids, Labels = ids.clone() }], at.GetValue(warmup), at.GetValue(steps), at.GetValue(parts)));
             Measure.Print(new
             {
                 benchmark = "train", shape = at.GetValue(shape), batch = at.GetValue(batch), seq = at.GetValue(length), rank = at.GetValue(rank), threads = at.GetValue(threads), parts = at.GetValue(parts),
-                checkpointing = at.GetValue(checkpointing), step_ms = Math.Round(seconds * 1000, 2), tokens_per_s = Math.Round(ids.numel() / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
+                quantization = at.GetValue(quantization), linear_mb = linear, model_mb = all, checkpointing = at.GetValue(checkpointing), step_ms = Math.Round(seconds * 1000, 2), tokens_per_s = Math.Round(ids.numel() / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
             });
         });
         return command;

@@ -1,13 +1,19 @@
+using Peft.Kernels;
+using Peft.Quantization.Kernels;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
 /// <summary>
-/// A frozen matrix <c>[out, in]</c> in a few bits per value. Immutable: other values are another matrix. A kind implements how values are held and
-/// dequantized; products that read the codes themselves are optional.
+/// A frozen matrix <c>[out, in]</c> in a few bits per value. Immutable: other values are another matrix. A kind implements how values are held, and
+/// how rows are dequantized: by operations of torch on any device, and by a <see cref="ValueReader"/> if it has a kernel for the CPU. Products follow from either.
 /// </summary>
 public abstract class QuantizedMatrix : IDisposable
 {
+    private Device? device;
+    private bool isDisposed;
+
     private protected QuantizedMatrix(long rows, long columns) => (Rows, Columns) = (rows, columns);
 
     /// <summary>Number of outputs.</summary>
@@ -20,13 +26,50 @@ public abstract class QuantizedMatrix : IDisposable
     public abstract string Kind { get; }
 
     /// <summary>Device of the values.</summary>
-    public Device Device => Held.First().Value.device;
+    public Device Device => device ??= Held.First().Value.device;
 
     /// <summary>Size of everything that is held, in bytes.</summary>
     public long Bytes => Held.Sum(pair => pair.Value.numel() * pair.Value.ElementSize);
 
     /// <summary>The values <c>[out, in]</c> as a new tensor, in the dtype that the kind gives them: mostly float32.</summary>
-    public abstract Tensor Dequantize();
+    /// <exception cref="ObjectDisposedException">The matrix was disposed.</exception>
+    public Tensor Dequantize() => Dequantize(0, Rows);
+
+    /// <summary>Rows <c>[count, in]</c> as a new tensor.</summary>
+    /// <param name="first">The first row: a multiple of 32.</param>
+    /// <param name="count">Number of rows: a multiple of 32, or up to the last.</param>
+    internal Tensor Dequantize(long first, long count)
+    {
+        if (OpenReader() is not { } reader) return DequantizeRows(first, count);
+        var values = empty(count, Columns, Type);
+        if (Type == ScalarType.Float32) reader.Read(first, values, inShares: true);
+        else
+            TensorParts.ForEach(count * Columns, Columns, (start, length) =>
+            {
+                var part = empty(length / Columns, Columns, ScalarType.Float32);
+                reader.Read(first + start / Columns, part, inShares: true);
+                values.narrow(0, start / Columns, length / Columns).copy_(part);
+            });
+        GC.KeepAlive(this);
+        return values;
+    }
+
+    /// <summary>Rows <c>[count, in]</c> by operations of torch, on the matrix' device.</summary>
+    internal abstract Tensor DequantizeRows(long first, long count);
+
+    /// <summary>Dtype of the values.</summary>
+    private protected virtual ScalarType Type => ScalarType.Float32;
+
+    /// <summary>A reader of the values, which are on the CPU; null if the kind has none.</summary>
+    private protected virtual ValueReader? Reader() => null;
+
+    /// <summary>A reader of the values; null if there is none. The matrix must be kept alive while it is used.</summary>
+    /// <exception cref="ObjectDisposedException">The matrix was disposed.</exception>
+    internal ValueReader? OpenReader()
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        return Device.type == DeviceType.CPU ? Reader() : null;
+    }
 
     /// <summary>Other values in the same form, with the same settings.</summary>
     /// <param name="values">The values <c>[out, in]</c>.</param>
@@ -44,19 +87,25 @@ public abstract class QuantizedMatrix : IDisposable
     /// <summary>Why the kind takes no other values, as a sentence; null if it does.</summary>
     internal virtual string? WhyFixed => null;
 
-    /// <summary>x·Wᵀ for an input <c>[…, in]</c>, without gradients. By default, the matrix is dequantized for the product.</summary>
-    public virtual Tensor Multiply(Tensor input)
+    /// <summary>x·Wᵀ for an input <c>[…, in]</c> of any floating-point dtype, which the result has too, without gradients. The dequantized matrix is never in memory as a whole.</summary>
+    /// <exception cref="ArgumentException">The input does not fit.</exception>
+    /// <exception cref="ObjectDisposedException">The matrix or the input was disposed.</exception>
+    public Tensor Multiply(Tensor input)
     {
-        using var values = DequantizeAs(input);
-        return nn.functional.linear(input, values);
+        Require(input, Columns);
+        if (OpenReader() is not { } reader || !RowProduct.Supports(input, Columns)) return PanelProduct.Multiply(this, input);
+        var product = RowProduct.Run(reader, input, (int)Columns, (int)Rows);
+        GC.KeepAlive(this);
+        return product;
     }
 
-    /// <summary>y·W for an input <c>[…, out]</c>, without gradients. By default, the matrix is dequantized for the product.</summary>
-    public virtual Tensor MultiplyTransposed(Tensor input)
+    /// <summary>y·W for an input <c>[…, out]</c>, as <see cref="Multiply"/>.</summary>
+    /// <exception cref="ArgumentException">The input does not fit.</exception>
+    /// <exception cref="ObjectDisposedException">The matrix or the input was disposed.</exception>
+    public Tensor MultiplyTransposed(Tensor input)
     {
-        using var values = DequantizeAs(input);
-        using var transposed = values.t();
-        return nn.functional.linear(input, transposed);
+        Require(input, Rows);
+        return PanelProduct.MultiplyTransposed(this, input);
     }
 
     /// <summary>The tensors that are held, by their names in a checkpoint after the module's path.</summary>
@@ -65,15 +114,20 @@ public abstract class QuantizedMatrix : IDisposable
     /// <summary>The same matrix on another device.</summary>
     internal abstract QuantizedMatrix To(Device device);
 
-    private Tensor DequantizeAs(Tensor input)
+    private void Require(Tensor input, long size)
     {
         TensorRules.RequireAlive(input, nameof(input));
-        return Values.As(Dequantize(), input.dtype);
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        if (input.dim() == 0 || input.size(-1) != size || !input.is_floating_point())
+            throw new ArgumentException($"The input is {TensorRules.Describe(input)}, but must be floating-point numbers with {size} values in the last dimension.", nameof(input));
+        if (input.device_type != Device.type || input.device_index != Device.index && input.device_type != DeviceType.CPU)
+            throw new ArgumentException($"The input is on {input.device}, but the matrix on {Device}: move one of them.", nameof(input));
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        isDisposed = true;
         foreach (var tensor in Held.Values) tensor.Dispose();
         GC.SuppressFinalize(this);
     }

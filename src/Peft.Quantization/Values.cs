@@ -12,8 +12,8 @@ internal static class Values
         using (values) return values.to_type(type);
     }
 
-    /// <summary>A tensor that outlives dispose scopes.</summary>
-    public static Tensor Keep(this Tensor values) => values.DetachFromDisposeScope();
+    /// <summary>A tensor that outlives dispose scopes, contiguous.</summary>
+    public static Tensor Keep(this Tensor values) => (values.is_contiguous() ? values : values.contiguous()).DetachFromDisposeScope();
 
     /// <summary>Throws if values are no matrix of finite floating-point numbers.</summary>
     public static void Require(Tensor values)
@@ -28,6 +28,7 @@ internal static class Values
     public static bool IsFinite(Tensor values)
     {
         using var scope = NewDisposeScope();
+        if (values.dim() == 2 && !values.is_contiguous()) values = values.t();   // a transposed matrix would be copied
         return values.numel() == 0 || (values.aminmax() is var (least, most) && least.isfinite().item<bool>() && most.isfinite().item<bool>());
     }
 

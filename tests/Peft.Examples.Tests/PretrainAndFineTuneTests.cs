@@ -27,6 +27,18 @@ public sealed class PretrainAndFineTuneTests : ExampleTests
     }
 
     [Fact]
+    public void Pretraining_carries_what_is_learned_from_a_few_labelled_words_to_words_without_a_label()
+    {
+        var sizes = Small with { PretrainingEpochs = new Dictionary<Kind, int> { [Kind.Bert] = 8 } };
+        var pretrained = new Pretraining(Kind.Bert, sizes).Run(Topics.Texts, Work);
+        double Accuracy(string method) => FineTuning.Run(pretrained, new Topics(), Method.All.Single(each => each.Name == method)).Score;
+        Accuracy("from scratch").ShouldBeLessThan(0.2);   // 0.1 by chance
+        Accuracy("full fine-tuning").ShouldBeGreaterThan(0.8);
+        Accuracy("LoRA r8").ShouldBeGreaterThan(0.8);
+        Accuracy("bottleneck ÷ 4").ShouldBeGreaterThan(0.8);
+    }
+
+    [Fact]
     public void The_corpus_holds_no_text_of_a_test()
     {
         var corpus = Corpus.Train(Data).ToHashSet();

@@ -12,7 +12,7 @@ namespace Peft;
 /// </remarks>
 public abstract class OnlineObjective : Objective
 {
-    private const string StatePrefix = "rollout";
+    private const string StatePrefix = "rollout", SamplesName = "completions";
 
     private readonly Reference reference;
     private readonly int least;
@@ -212,8 +212,14 @@ public abstract class OnlineObjective : Objective
         metrics.Add("completions/max_terminated_length", ended.Max());
         var sums = rewards.Sums();
         if (training && Generations > 1 && sums.Chunk(Generations).All(group => group.All(sum => sum.Equals(group[0])))) OnlineLog.NoSignal(Rollouts.Logger, step);
+        // Of an evaluation those of its first batch.
+        if (!training && metrics.Samples().ContainsKey(SamplesName)) return;
         for (var i = 0; i < Math.Min(Rollouts.LoggedSamples, completions.Count); i++)
-            OnlineLog.Sample(Rollouts.Logger, i, step, sums[i], completions[i].PromptText ?? string.Join(' ', completions[i].Prompt), completions[i].Text ?? string.Join(' ', completions[i].Tokens));
+        {
+            var (prompt, completion) = (completions[i].PromptText ?? string.Join(' ', completions[i].Prompt), completions[i].Text ?? string.Join(' ', completions[i].Tokens));
+            OnlineLog.Sample(Rollouts.Logger, i, step, sums[i], prompt, completion);
+            metrics.AddSample(SamplesName, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prompt} → {completion} (reward {sums[i]:G4})"));
+        }
     }
 
     /// <inheritdoc/>

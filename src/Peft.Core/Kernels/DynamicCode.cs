@@ -18,9 +18,17 @@ internal static class DynamicCode
     /// <returns>The codes as bytes, and the scale of each block.</returns>
     public static (Tensor Codes, Tensor Scales) Quantize(Tensor flat, float[] code, int blockSize)
     {
+        return DynamicCodeEncoder.Supports(flat) ? DynamicCodeEncoder.Run(flat, Middles(code), blockSize) : QuantizeByTorch(flat, code, blockSize);
+    }
+
+    private static float[] Middles(float[] code) => [.. code.Zip(code.Skip(1), (low, high) => (low + high) / 2)];
+
+    /// <summary>The same by operations of torch, on any device.</summary>
+    internal static (Tensor Codes, Tensor Scales) QuantizeByTorch(Tensor flat, float[] code, int blockSize)
+    {
         var scales = ScaledBlocks.Largest(flat, blockSize);
         var codes = empty(flat.numel(), ScalarType.Byte, flat.device);
-        using var middles = tensor(code.Zip(code.Skip(1), (low, high) => (low + high) / 2).ToArray(), device: flat.device);
+        using var middles = tensor(Middles(code), device: flat.device);
         TensorParts.ForEach(flat.numel(), blockSize, (start, length) =>
         {
             var scaled = ScaledBlocks.Divide(flat.narrow(0, start, length), scales.narrow(0, start / blockSize, TensorParts.Count(length, blockSize)), blockSize);

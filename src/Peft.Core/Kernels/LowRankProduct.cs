@@ -12,7 +12,7 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
 {
     private const int MaxRank = 64;   // above this, BLAS is as fast
 
-    private sealed record Job(int Inputs, int Outputs, int Rank, float Scale, bool InputRequiresGrad, bool ARequiresGrad, bool BRequiresGrad, bool HasBias)
+    private sealed record Job(FrozenMatrix Weight, int Inputs, int Outputs, int Rank, float Scale, bool InputRequiresGrad, bool ARequiresGrad, bool BRequiresGrad, bool HasBias)
     {
         // The rank, padded with zeros to whole vectors.
         public int Wide => (Rank + SmallProduct.MinColumns - 1) / SmallProduct.MinColumns * SmallProduct.MinColumns;
@@ -22,26 +22,26 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
 
     /// <summary>True if the kernel supports such a product.</summary>
     /// <param name="input"><c>[…, in]</c></param>
-    /// <param name="weight">W <c>[out, in]</c>, with any strides.</param>
+    /// <param name="weight">W <c>[out, in]</c></param>
     /// <param name="bias">b <c>[out]</c>, or null.</param>
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
-    public static bool Supports(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b)
-        => TensorMemory.RequiresGrad(input, a, b) && !weight.requires_grad && bias?.requires_grad != true && a.size(0) <= MaxRank
-           && weight.size(0) % SmallProduct.MinColumns == 0 && weight.size(1) % SmallProduct.MinColumns == 0 && TensorMemory.Supports(input, weight, bias ?? weight, a, b);
+    public static bool Supports(Tensor input, FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b)
+        => TensorMemory.RequiresGrad(input, a, b) && weight.IsSupported && bias?.requires_grad != true && a.size(0) <= MaxRank
+           && weight.Rows % SmallProduct.MinColumns == 0 && weight.Columns % SmallProduct.MinColumns == 0 && TensorMemory.Supports(input, bias ?? a, a, b);
 
     /// <returns><c>[…, out]</c></returns>
-    public static Tensor Run(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, double scale)
+    public static Tensor Run(Tensor input, FrozenMatrix weight, Tensor? bias, Tensor a, Tensor b, double scale)
     {
         using var scope = NewDisposeScope();
-        var job = new Job((int)weight.size(1), (int)weight.size(0), (int)a.size(0), (float)scale, input.requires_grad, a.requires_grad, b.requires_grad, bias is not null);
-        return apply(input.contiguous(), weight, bias ?? weight, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
+        var job = new Job(weight, (int)weight.Columns, (int)weight.Rows, (int)a.size(0), (float)scale, input.requires_grad, a.requires_grad, b.requires_grad, bias is not null);
+        return apply(input.contiguous(), weight.Values ?? input, bias ?? input, a.contiguous(), b.contiguous(), job).MoveToOuterDisposeScope();
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var (x, w, bias, a, b, job) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[4], (Job)vars[5]);
-        var output = nn.functional.linear(x, w, job.HasBias ? bias : null);
+        var output = job.Weight.Multiply(x, job.HasBias ? bias : null);
         var rows = Rows(x, job);
         var thin = empty([rows, job.Wide], ScalarType.Float32);   // x·Aᵀ
         using var turnedA = new Thin(job.Inputs, job.Wide);
@@ -59,7 +59,7 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
             });
         }
         ctx.save_data(nameof(Job), job);
-        ctx.save_for_backward([x, w, a, b, thin]);
+        ctx.save_for_backward(job.Weight.Values is null ? [x, a, b, thin] : [x, a, b, thin, w]);
         return output;
     }
 
@@ -67,11 +67,12 @@ internal sealed unsafe class LowRankProduct : autograd.SingleTensorFunction<LowR
     {
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
-        var (x, w, a, b, thin) = (saved[0], saved[1], saved[2], saved[3], saved[4]);
+        var (x, a, b, thin) = (saved[0], saved[1], saved[2], saved[3]);
         var job = (Job)ctx.get_data(nameof(Job));
+        var weight = saved.Count > 4 ? new FrozenMatrix(saved[4]) : job.Weight;
         var gradient = grad_output.contiguous();
         var rows = Rows(x, job);
-        var xGradient = job.InputRequiresGrad ? gradient.matmul(w) : null;
+        var xGradient = job.InputRequiresGrad ? weight.MultiplyTransposed(gradient) : null;
         var (aGradient, bGradient) = (job.ARequiresGrad ? empty_like(a) : null, job.BRequiresGrad ? empty_like(b) : null);
         using var wideB = new Thin(job.Outputs, job.Wide);
         using var slopes = new Thin(rows, job.Wide);              // dL/d(x·Aᵀ)

@@ -61,12 +61,24 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors } || Target.Storage.Parameter is not { } stored) return null;
+        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
+        if (Target.Storage.Parameter is not { } stored) return FactoredBesideStored(input, factors);
         var weight = Target.ToMatrix(stored);
         if (folds)
             return FactoredProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
-        return LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
+        return Trained(input, new FrozenMatrix(weight), factors);
     }
+
+    private Tensor? FactoredBesideStored(Tensor input, LowRankUpdate factors)
+    {
+        if (!LowRankStep.Supports(input, factors.A, factors.B)) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
+        var output = Target.Apply(input).contiguous();
+        LowRankStep.Add(output, input, factors.A, factors.B, factors.Scale);
+        return output;
+    }
+
+    private Tensor? Trained(Tensor input, FrozenMatrix weight, LowRankUpdate factors)
+        => LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
 
     /// <summary>The module's weights with the given layers folded in, in float32 if the module is in float16 or bfloat16.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)
@@ -92,7 +104,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // are never folded: a small update would be lost in rounding; nor in training are weights that are no parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
     {
-        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null)) return false;
+        if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
         var cost = 0.0;
         foreach (var layer in stack)
         {
@@ -101,6 +113,15 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         }
         var size = (double)Target.In * Target.Out;
         return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
+    }
+
+    // Beside a weight that is no parameter: its products are cheaper than those of folded values, which take the memory that it saves.
+    private bool LayersAreCheap(ReadOnlySpan<AdapterLayer> stack)
+    {
+        if (Target.Storage.Parameter is not null) return false;
+        foreach (var layer in stack)
+            if (layer.CostPerPosition is var cost && !(cost > 0 && cost < (double)Target.In * Target.Out)) return false;
+        return true;
     }
 
     /// <summary>Attaches the site to the module.</summary>

@@ -46,7 +46,7 @@ internal static class Evaluator
             foreach (var (name, value) in measurement?.Result() ?? new Dictionary<string, double>()) metrics[name] = value;
             for (var i = 0; i < functions.Count; i++) metrics[functions[i].Key] = sums[i] / weight;
             foreach (var (name, value) in trainer.EvaluationMetrics?.Invoke(cancellationToken) ?? new Dictionary<string, double>()) metrics[name] = value;
-            return new(step, losses / weight, metrics);
+            return new(step, losses / weight, metrics) { Samples = collected.Samples() };
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

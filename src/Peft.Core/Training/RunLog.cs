@@ -44,14 +44,14 @@ internal sealed class RunLog : IDisposable
             ["train/gradient_norm"] = step.GradientNorm,
             ["train/learning_rate"] = step.LearningRate,
             ["train/epoch"] = step.Epoch,
-        }.Concat(means.Select(metric => new KeyValuePair<string, double>("train/" + metric.Key, metric.Value))));
+        }.Concat(means.Select(metric => new KeyValuePair<string, double>("train/" + metric.Key, metric.Value))), "train/", step.Samples);
     }
 
     public void Evaluated(EvaluationResult evaluation)
     {
         if (logger.IsEnabled(LogLevel.Information))
             TrainingLog.Evaluated(logger, evaluation.Step, evaluation.Loss, string.Join(", ", evaluation.Metrics.Select(metric => $"{metric.Key} {metric.Value:G6}")));
-        Write(evaluation.Step, evaluation.Metrics.ToDictionary(metric => "evaluation/" + metric.Key, metric => metric.Value).Append(new("evaluation/loss", evaluation.Loss)));
+        Write(evaluation.Step, evaluation.Metrics.ToDictionary(metric => "evaluation/" + metric.Key, metric => metric.Value).Append(new("evaluation/loss", evaluation.Loss)), "evaluation/", evaluation.Samples);
     }
 
     public void Dispose()
@@ -67,7 +67,7 @@ internal sealed class RunLog : IDisposable
         }
     }
 
-    private void Write(int step, IEnumerable<KeyValuePair<string, double>> values)
+    private void Write(int step, IEnumerable<KeyValuePair<string, double>> values, string prefix, IReadOnlyDictionary<string, IReadOnlyList<string>> samples)
     {
         var line = new JsonObject { ["step"] = step };
         Named(() =>
@@ -76,6 +76,11 @@ internal sealed class RunLog : IDisposable
             {
                 board?.add_scalar(name, (float)value, step);
                 line[name] = double.IsFinite(value) ? value : value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            }
+            foreach (var (name, texts) in samples)
+            {
+                board?.add_text(prefix + name, string.Join("\n\n---\n\n", texts), step);   // TensorBoard shows Markdown
+                line[prefix + name] = new JsonArray([.. texts.Select(text => JsonValue.Create(text))]);
             }
             lines?.WriteLine(line.ToJsonString());
             return true;

@@ -9,6 +9,7 @@ public sealed class TrainingMetrics : IDisposable
     private readonly Lock guard = new();
     private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
     private readonly List<string> order = [];
+    private readonly SortedDictionary<string, List<string>> samples = new(StringComparer.Ordinal);
 
     /// <summary>Adds a value to the mean of a metric.</summary>
     /// <param name="name">Name of the metric, such as <c>rewards/accuracies</c>.</param>
@@ -56,6 +57,26 @@ public sealed class TrainingMetrics : IDisposable
         add(scalar);
     }
 
+    /// <summary>Adds a text for people to read, such as a completion.</summary>
+    /// <param name="name">Name of the list that it belongs to, such as <c>completions</c>.</param>
+    /// <param name="text">The text.</param>
+    public void AddSample(string name, string text)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(text);
+        lock (guard)
+        {
+            if (!samples.TryGetValue(name, out var texts)) samples[name] = texts = [];
+            texts.Add(text);
+        }
+    }
+
+    /// <summary>The texts so far, by the name of their list.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Samples()
+    {
+        lock (guard) return samples.ToDictionary(pair => pair.Key, IReadOnlyList<string> (pair) => [.. pair.Value], StringComparer.Ordinal);
+    }
+
     /// <summary>The metrics so far, in the order in which they were first added.</summary>
     public IReadOnlyDictionary<string, double> Means()
     {
@@ -74,6 +95,7 @@ public sealed class TrainingMetrics : IDisposable
         {
             foreach (var entry in entries.Values) entry.Value.Dispose();
             entries.Clear();
+            samples.Clear();
             order.Clear();
         }
     }

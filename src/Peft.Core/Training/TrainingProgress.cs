@@ -15,4 +15,7 @@ public sealed record TrainingProgress(
 {
     /// <summary>Metrics of the objective (<see cref="Trainer.Objective"/>) in this step, by name.</summary>
     public IReadOnlyDictionary<string, double> Metrics { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>Texts of this step for people to read, such as completions, by the name of their list.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Samples { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
 }

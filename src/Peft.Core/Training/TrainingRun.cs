@@ -144,6 +144,7 @@ internal sealed class TrainingRun : IDisposable
             outcome.Tokens, elapsed, state.Evaluations is [.., var last] ? last : null)
         {
             Metrics = outcome.Metrics,
+            Samples = outcome.Samples,
         };
     }
 

@@ -10,6 +10,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     private readonly IBackward[] ways = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];   // the first that can run the batches
     private bool first = true;
     private static readonly Dictionary<string, double> None = [];
+    private static readonly Dictionary<string, IReadOnlyList<string>> NoSamples = [];
 
     /// <summary>The result of a step.</summary>
     /// <param name="Loss">Loss over all batches.</param>
@@ -17,7 +18,8 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     /// <param name="Tokens">Number of tokens without padding.</param>
     /// <param name="Metrics">Metrics of the objective.</param>
     /// <param name="Skipped">True if the update was skipped because the loss or gradient was not finite.</param>
-    public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped);
+    /// <param name="Samples">Texts of the objective.</param>
+    public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped, IReadOnlyDictionary<string, IReadOnlyList<string>> Samples);
 
     /// <param name="step">Number of steps done before.</param>
     /// <param name="epoch">Index of the epoch.</param>
@@ -58,7 +60,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
                 using (no_grad()) transform(parameters.Trained);
                 parameters.BindGradients();
             }
-            var outcome = Measure(loss) with { Tokens = batches.Sum(batch => batch.Tokens), Metrics = metrics.Means() };
+            var outcome = Measure(loss) with { Tokens = batches.Sum(batch => batch.Tokens), Metrics = metrics.Means(), Samples = metrics.Samples() };
             if (outcome.Skipped)
             {
                 if (options.NonFinite == NonFinitePolicy.Throw) throw NotFinite(step, rows, outcome);
@@ -113,7 +115,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         var norm = parameters.GradientNorm();
         var numbers = stack([loss.reshape([]).to(norm.device).to_type(norm.dtype), norm]).cpu().data<float>();
         var (lossValue, normValue) = ((double)numbers[0], (double)numbers[1]);
-        return new(lossValue, normValue, 0, None, !double.IsFinite(lossValue) || !double.IsFinite(normValue));
+        return new(lossValue, normValue, 0, None, !double.IsFinite(lossValue) || !double.IsFinite(normValue), NoSamples);
     }
 
     private void CheckReached()

@@ -1,5 +1,6 @@
 using Peft.Kernels;
 using Peft.Quantization.Gguf;
+using Peft.Quantization.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -25,15 +26,16 @@ public sealed class GgufMatrix : QuantizedMatrix
 
     internal override string? WhyFixed => $"Blocks of GGUF ({Kind}) are read only: use MergeAndUnload(dequantize: true), or the adapter unmerged.";
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    private protected override unsafe ValueReader Reader() => GgufReaders.Of((byte*)TensorAddress.Of(bytes), type, Columns);
+
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        var values = empty(Rows * Columns, ScalarType.Float32, Device);
-        var blocks = bytes.view(-1, type.BlockBytes);
-        TensorParts.ForEach(Rows * Columns, type.BlockSize, (start, length) =>
+        var values = empty(count * Columns, ScalarType.Float32, Device);
+        var blocks = bytes.narrow(0, first, count).view(-1, type.BlockBytes);
+        TensorParts.ForEach(count * Columns, type.BlockSize, (start, length) =>
             values.narrow(0, start, length).copy_(GgufBlocks.Dequantize(blocks.narrow(0, start / type.BlockSize, length / type.BlockSize), type).view(-1)));
-        return values.view(Rows, Columns).MoveToOuterDisposeScope();
+        return values.view(count, Columns).MoveToOuterDisposeScope();
     }
 
     private protected override QuantizedMatrix Requantize(Tensor values) => throw new QuantizationException(WhyFixed!);

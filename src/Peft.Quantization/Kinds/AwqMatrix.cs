@@ -22,18 +22,17 @@ public sealed class AwqMatrix : GroupedMatrix
         return new(rows, columns, Require(path, read, [columns, rows / 8], [count, rows / 8], [count, rows]), groupSize);
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        var (scales, zeros) = (Scales.to_type(ScalarType.Float32), Unpack(Zeros));
-        var values = empty(Columns, Rows, ScalarType.Float32, Device);
-        TensorParts.ForEach(Columns * Rows, GroupSize * Rows, (start, length) =>
+        var (scales, zeros) = (Scales.narrow(1, first, count).to_type(ScalarType.Float32), Unpack(Zeros.narrow(1, first / 8, count / 8)));
+        var values = empty(Columns, count, ScalarType.Float32, Device);
+        TensorParts.ForEach(Columns * count, GroupSize * count, (start, length) =>
         {
-            var (first, count) = (start / Rows, length / Rows);
-            var (group, groups) = (first / GroupSize, count / GroupSize);
-            var codes = Unpack(Words.narrow(0, first, count)).view(groups, GroupSize, Rows);
-            values.narrow(0, first, count).copy_(codes.sub(zeros.narrow(0, group, groups).unsqueeze(1)).mul(scales.narrow(0, group, groups).unsqueeze(1)).view(count, Rows));
+            var (input, inputs) = (start / count, length / count);
+            var (group, groups) = (input / GroupSize, inputs / GroupSize);
+            var codes = Unpack(Words.narrow(1, first / 8, count / 8).narrow(0, input, inputs)).view(groups, GroupSize, count);
+            values.narrow(0, input, inputs).copy_(codes.sub(zeros.narrow(0, group, groups).unsqueeze(1)).mul(scales.narrow(0, group, groups).unsqueeze(1)).view(inputs, count));
         });
         return values.t().MoveToOuterDisposeScope();
     }

@@ -1,4 +1,5 @@
 using Peft.Kernels;
+using Peft.Quantization.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -19,16 +20,20 @@ public sealed class BlockwiseMatrix : QuantizedMatrix
 
     internal static BlockwiseMatrix Of(Tensor values, int blockSize)
     {
-        var (codes, scales) = DynamicCode.Quantize(values.to_type(ScalarType.Float32).contiguous().view(-1), DynamicCode.Signed, blockSize);
+        var (codes, scales) = DynamicCode.Quantize(Transposition.Contiguous(values.to_type(ScalarType.Float32)).view(-1), DynamicCode.Signed, blockSize);
         return new(values.shape[0], values.shape[1], blockSize, codes, scales, tensor(DynamicCode.Signed, device: values.device));
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        return DynamicCode.Dequantize(codes, scales, table, BlockSize).view(Rows, Columns).MoveToOuterDisposeScope();
+        var blocks = BlockRange.Of(first * Columns, count * Columns, BlockSize, Rows * Columns);
+        var values = DynamicCode.Dequantize(codes.narrow(0, blocks.Start, blocks.Length), scales.narrow(0, blocks.First, blocks.Count), table, BlockSize);
+        return values.narrow(0, first * Columns - blocks.Start, count * Columns).view(count, Columns).MoveToOuterDisposeScope();
     }
+
+    private protected override unsafe ValueReader Reader()
+        => new BlockwiseReader((byte*)TensorAddress.Of(codes), (float*)TensorAddress.Of(table), (float*)TensorAddress.Of(scales), BlockSize, Columns);
 
     private protected override QuantizedMatrix Requantize(Tensor values) => new BlockwiseOptions { BlockSize = BlockSize }.Quantize(values);
 

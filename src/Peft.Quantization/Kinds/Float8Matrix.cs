@@ -1,4 +1,5 @@
 using Peft.Kernels;
+using Peft.Quantization.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -48,12 +49,15 @@ public sealed class Float8Matrix : QuantizedMatrix
         return new(codes, scales.to_type(ScalarType.Float32).reshape(wanted), rows, columns, isE5M2);
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        return Float8.Values(codes, isE5M2).mul_(Spread(scales, Rows, Columns, tileRows, tileColumns)).MoveToOuterDisposeScope();
+        var own = Spread(scales, Rows, Columns, tileRows, tileColumns);
+        return Float8.Values(codes.narrow(0, first, count), isE5M2).mul_(own.shape[0] > 1 ? own.narrow(0, first, count) : own).MoveToOuterDisposeScope();
     }
+
+    private protected override unsafe ValueReader Reader()
+        => new Float8Reader((byte*)TensorAddress.Of(codes), Float8.Table(isE5M2), (float*)TensorAddress.Of(scales), tileRows, tileColumns, Columns);
 
     private protected override QuantizedMatrix Requantize(Tensor values)
     {

@@ -5,9 +5,25 @@ namespace Peft.Quantization;
 /// <summary>The 16 values of a code of four bits.</summary>
 public sealed class FourBitCode
 {
+    /// <summary>Number of codes.</summary>
+    internal const int Count = 16;
+
     private readonly float[] table;
 
-    private FourBitCode(string name, float[] table) => (Name, this.table) = (name, table);
+    private FourBitCode(string name, float[] table)
+    {
+        (Name, this.table) = (name, table);
+        // Of two zeros, the first.
+        byte[] order = [.. Enumerable.Range(0, Count).Where(code => code == 0 || table[code] != table[0]).OrderBy(code => table[code]).Select(code => (byte)code)];
+        Middles = [.. order.Zip(order.Skip(1), (low, high) => (table[low] + table[high]) / 2).Concat(Enumerable.Repeat(float.PositiveInfinity, Count - order.Length))];
+        Order = [.. order.Concat(new byte[Count - order.Length])];
+    }
+
+    /// <summary>The codes by rising value. Those that are missing, since their values are another code's, are filled with 0.</summary>
+    internal byte[] Order { get; }
+
+    /// <summary>The middles between neighbouring values; infinity for those that are missing.</summary>
+    internal float[] Middles { get; }
 
     /// <summary>Quantiles of a normal distribution, 8 below zero and 7 above (arXiv:2305.14314, appendix E).</summary>
     public static FourBitCode Nf4 { get; } = new("nf4",
@@ -35,10 +51,8 @@ public sealed class FourBitCode
     /// <summary>The codes of values in [-1, 1], as bytes: the nearest value, the lower one half way. Of FP4's zeros, the positive one.</summary>
     internal Tensor Encode(Tensor scaled)
     {
-        int[] order = [.. Enumerable.Range(0, 16).Where(code => code == 0 || table[code] != table[0] || this == Nf4).OrderBy(code => table[code])];
-        float[] middles = [.. order.Zip(order.Skip(1), (low, high) => (table[low] + table[high]) / 2)];
-        using var codes = tensor(order.Select(code => (byte)code).ToArray(), device: scaled.device);
-        using var between = tensor(middles, device: scaled.device);
+        using var codes = tensor(Order, device: scaled.device);
+        using var between = tensor(Middles, device: scaled.device);
         using var ranks = searchsorted(between, scaled);
         return codes.index_select(0, ranks);
     }

@@ -1,6 +1,8 @@
 using Peft.Kernels;
+using Peft.Quantization.Kernels;
 using System.Text;
 using System.Text.Json;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -41,7 +43,26 @@ public sealed class FourBitMatrix : QuantizedMatrix
 
     internal static FourBitMatrix Of(Tensor values, FourBitOptions options)
     {
-        var flat = values.contiguous().view(-1);
+        var flat = Transposition.Contiguous(values).view(-1);
+        var (codes, scales) = flat.device_type == DeviceType.CPU ? Encode(flat, options) : EncodeByTorch(flat, options);
+        var nested = options.DoubleQuantization ? Nested.Of(ref scales) : null;
+        return new(options.Code, values.shape, values.dtype, options.BlockSize, codes, scales, tensor(options.Code.Table.ToArray(), device: flat.device), nested);
+    }
+
+    private static (Tensor Codes, Tensor Scales) Encode(Tensor flat, FourBitOptions options)
+    {
+        var scales = empty(TensorParts.Count(flat.numel(), options.BlockSize), ScalarType.Float32);
+        var codes = empty(TensorParts.Count(flat.numel(), 2), ScalarType.Byte);
+        if (flat.dtype == ScalarType.Float32) FourBitEncoder.Run(flat, options.Code, options.BlockSize, scales, codes);
+        else
+            TensorParts.ForEach(flat.numel(), options.BlockSize, (start, length) => FourBitEncoder.Run(flat.narrow(0, start, length).to_type(ScalarType.Float32), options.Code, options.BlockSize,
+                scales.narrow(0, start / options.BlockSize, TensorParts.Count(length, options.BlockSize)), codes.narrow(0, start / 2, TensorParts.Count(length, 2))));
+        return (codes, scales);
+    }
+
+    /// <summary>The codes and the scales, by operations of torch on any device.</summary>
+    internal static (Tensor Codes, Tensor Scales) EncodeByTorch(Tensor flat, FourBitOptions options)
+    {
         var scales = ScaledBlocks.Largest(flat, options.BlockSize);
         var codes = empty(TensorParts.Count(flat.numel(), 2), ScalarType.Byte, flat.device);
         TensorParts.ForEach(flat.numel(), options.BlockSize, (start, length) =>
@@ -52,26 +73,34 @@ public sealed class FourBitMatrix : QuantizedMatrix
             var pairs = each.view(-1, 2);
             codes.narrow(0, start / 2, pairs.shape[0]).copy_(pairs.select(1, 0).mul(Constant(16)).add(pairs.select(1, 1), One));
         });
-        var nested = options.DoubleQuantization ? Nested.Of(ref scales) : null;
-        return new(options.Code, values.shape, values.dtype, options.BlockSize, codes, scales, tensor(options.Code.Table.ToArray(), device: flat.device), nested);
+        return (codes, scales);
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    private protected override ScalarType Type => type;
+
+    private protected override unsafe ValueReader Reader()
+    {
+        var held = TensorAddress.Of(scales);
+        var each = nested is null ? new BlockScales((float*)held)
+            : new BlockScales(null, (byte*)held, (float*)TensorAddress.Of(nested.Table), (float*)TensorAddress.Of(nested.Absmax), nested.BlockSize, nested.Offset);
+        return new FourBitReader((byte*)TensorAddress.Of(codes), (float*)TensorAddress.Of(table), each, BlockSize, Columns, type);
+    }
+
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        var count = Rows * Columns;
-        var values = empty(count, type, codes.device);
+        var blocks = BlockRange.Of(first * Columns, count * Columns, BlockSize, Rows * Columns);
+        var values = empty(blocks.Length, type, codes.device);
         var own = Scales();
         // A byte has 256 pairs of values.
         var pairs = stack([table.repeat_interleave(16), table.repeat(16)], 1);
-        TensorParts.ForEach(count, Math.Max(BlockSize, 2), (start, length) =>
+        TensorParts.ForEach(blocks.Length, BlockSize, (start, length) =>
         {
-            var bytes = codes.narrow(0, start / 2, TensorParts.Count(length, 2)).to_type(ScalarType.Int32);
+            var bytes = codes.narrow(0, (blocks.Start + start) / 2, TensorParts.Count(length, 2)).to_type(ScalarType.Int32);
             var found = pairs.index_select(0, bytes).view(-1).narrow(0, 0, length);
-            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, own.narrow(0, start / BlockSize, TensorParts.Count(length, BlockSize)), BlockSize));
+            values.narrow(0, start, length).copy_(ScaledBlocks.Times(found, own.narrow(0, blocks.First + start / BlockSize, TensorParts.Count(length, BlockSize)), BlockSize));
         });
-        return values.view(Rows, Columns).MoveToOuterDisposeScope();
+        return values.narrow(0, first * Columns - blocks.Start, count * Columns).view(count, Columns).MoveToOuterDisposeScope();
     }
 
     /// <summary>The scale of each block, in float32.</summary>

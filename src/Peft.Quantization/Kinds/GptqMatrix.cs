@@ -58,20 +58,19 @@ public sealed class GptqMatrix : GroupedMatrix
         return new(rows, columns, held, groups, bits, groupSize, zeroOffset);
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        var scales = Scales.to_type(ScalarType.Float32);
-        var zeros = PackedBits.Unpack(Zeros.t(), Bits).t().add(Constant(zeroOffset), One);
-        var values = empty(Columns, Rows, ScalarType.Float32, Device);
+        var scales = Scales.narrow(1, first, count).to_type(ScalarType.Float32);
+        var zeros = PackedBits.Unpack(Zeros.narrow(1, first * Bits / 32, count * Bits / 32).t(), Bits).t().add(Constant(zeroOffset), One);
+        var values = empty(Columns, count, ScalarType.Float32, Device);
         // 32 inputs at a time begin with a new word, whatever the number of bits.
-        TensorParts.ForEach(Columns * Rows, 32 * Rows, (start, length) =>
+        TensorParts.ForEach(Columns * count, 32 * count, (start, length) =>
         {
-            var (first, count) = (start / Rows, length / Rows);
-            var group = groups.narrow(0, first, count);
-            var codes = PackedBits.Unpack(Words.narrow(0, first * Bits / 32, count * Bits / 32), Bits);
-            values.narrow(0, first, count).copy_(codes.sub(zeros.index_select(0, group)).mul(scales.index_select(0, group)));
+            var (input, inputs) = (start / count, length / count);
+            var group = groups.narrow(0, input, inputs);
+            var codes = PackedBits.Unpack(Words.narrow(1, first, count).narrow(0, input * Bits / 32, inputs * Bits / 32), Bits);
+            values.narrow(0, input, inputs).copy_(codes.sub(zeros.index_select(0, group)).mul(scales.index_select(0, group)));
         });
         return values.t().MoveToOuterDisposeScope();
     }

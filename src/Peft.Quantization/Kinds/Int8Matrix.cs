@@ -1,3 +1,5 @@
+using Peft.Quantization.Kernels;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -21,9 +23,16 @@ public sealed class Int8Matrix : QuantizedMatrix
 
     internal static Int8Matrix Of(Tensor values, double? inputThreshold)
     {
-        var (codes, scales) = Rounded(values.to_type(ScalarType.Float16).to_type(ScalarType.Float32));
+        var (codes, scales) = values.device_type == DeviceType.CPU ? Encode(Transposition.Contiguous(values.to_type(ScalarType.Float32))) : Rounded(values.to_type(ScalarType.Float16).to_type(ScalarType.Float32));
         if (!Values.IsFinite(scales)) throw new QuantizationException("LLM.int8 holds weights as float16 would, but a value is beyond its range of 65,504.");
         return new(codes, scales, inputThreshold);
+    }
+
+    private static (Tensor Codes, Tensor Scales) Encode(Tensor rows)
+    {
+        var (codes, scales) = (empty(rows.shape, ScalarType.Int8), empty(rows.shape[0], ScalarType.Float32));
+        Int8Encoder.Run(rows, codes, scales);
+        return (codes, scales);
     }
 
     /// <summary>Reads the tensors of a checkpoint.</summary>
@@ -39,12 +48,13 @@ public sealed class Int8Matrix : QuantizedMatrix
     /// <summary>The same values, multiplied by inputs as the threshold says.</summary>
     internal Int8Matrix WithThreshold(double? threshold) => new(codes.alias(), scales.alias(), threshold);
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        return codes.to_type(ScalarType.Float32).mul_(scales.unsqueeze(1)).mul_(Constant(Step)).MoveToOuterDisposeScope();
+        return codes.narrow(0, first, count).to_type(ScalarType.Float32).mul_(scales.narrow(0, first, count).unsqueeze(1)).mul_(Constant(Step)).MoveToOuterDisposeScope();
     }
+
+    private protected override unsafe ValueReader Reader() => new Int8Reader((sbyte*)TensorAddress.Of(codes), (float*)TensorAddress.Of(scales), (float)Step, Columns);
 
     /// <summary>x·Wᵀ with inputs <c>[…, in]</c> rounded to 8 bits by row, but for columns with a value from the threshold on. Without gradients.</summary>
     internal Tensor MultiplyQuantized(Tensor input)
@@ -75,7 +85,7 @@ public sealed class Int8Matrix : QuantizedMatrix
         => new Dictionary<string, Tensor> { ["weight"] = codes.alias(), ["SCB"] = scales.alias(), ["weight_format"] = tensor((byte)0) };
 
     // A row of zeros has the scale 0.
-    private static (Tensor Codes, Tensor Scales) Rounded(Tensor rows)
+    internal static (Tensor Codes, Tensor Scales) Rounded(Tensor rows)
     {
         var scales = rows.abs().amax([1]);
         var factors = scales.reciprocal().mul_(Constant(127)).masked_fill_(scales.eq(Constant(0)), Constant(0));   // in the order of bitsandbytes

@@ -47,18 +47,17 @@ public sealed class IntegerMatrix : QuantizedMatrix
         return new(rows, columns, bits ?? 8, codes, scales.to_type(ScalarType.Float32).contiguous(), zeros?.to_type(ScalarType.Float32).contiguous(), groups);
     }
 
-    /// <inheritdoc/>
-    public override Tensor Dequantize()
+    internal override Tensor DequantizeRows(long first, long count)
     {
         using var scope = NewDisposeScope();
-        var values = empty(Rows, Columns, ScalarType.Float32, Device);
-        TensorParts.ForEach(Rows * Columns, Columns, (start, length) =>
+        var values = empty(count, Columns, ScalarType.Float32, Device);
+        TensorParts.ForEach(count * Columns, Columns, (start, length) =>
         {
-            var (first, count) = (start / Columns, length / Columns);
-            var part = codes.narrow(0, first, count);
+            var (row, rows) = (start / Columns, length / Columns);
+            var part = codes.narrow(0, first + row, rows);
             var numbers = (part.dtype == ScalarType.Int8 ? part : Unpack(part, bits, Columns)).to_type(ScalarType.Float32);
-            if (zeros is not null) numbers.sub_(zeros.narrow(0, first, count).index_select(1, groups));
-            values.narrow(0, first, count).copy_(numbers.mul_(scales.narrow(0, first, count).index_select(1, groups)));
+            if (zeros is not null) numbers.sub_(zeros.narrow(0, first + row, rows).index_select(1, groups));
+            values.narrow(0, row, rows).copy_(numbers.mul_(scales.narrow(0, first + row, rows).index_select(1, groups)));
         });
         return values.MoveToOuterDisposeScope();
     }

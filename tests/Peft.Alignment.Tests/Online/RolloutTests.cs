@@ -230,6 +230,28 @@ public sealed class RolloutTests : IDisposable
     }
 
     [Fact]
+    public void Samples_of_completions_are_in_the_logs_of_steps_and_evaluations()
+    {
+        using var scope = NewDisposeScope();
+        using var peft = Policy(out var model);
+        using var _ = model;
+        var (board, lines) = (Path.Combine(folder, "board"), Path.Combine(folder, "log.jsonl"));
+        var result = new Trainer(peft, Prompts(), new TrainingOptions { MaxSteps = 2, BatchSize = 4, EvaluationBatchSize = 2, LogEverySteps = 1, TensorBoardFolder = board, JsonLogFile = lines })
+        {
+            Objective = new GrpoObjective(peft, Rollouts(2) with { LoggedSamples = 3 }), Evaluation = Prompts(),
+        }.Train();
+        var rows = File.ReadAllLines(lines).Select(line => System.Text.Json.Nodes.JsonNode.Parse(line)!.AsObject()).ToList();
+        rows.Count(row => row["train/completions"] is System.Text.Json.Nodes.JsonArray { Count: 3 }).ShouldBe(2);
+        var samples = result.Evaluations[^1].Samples["completions"];
+        samples.Count.ShouldBe(3, "of the first batch only");
+        samples.ShouldAllBe(text => text.Contains(" → ") && text.Contains("(reward "));
+        rows.Last(row => row["evaluation/completions"] is not null)["evaluation/completions"]!.AsArray().Select(text => text!.GetValue<string>()).ShouldBe(samples);
+        var events = string.Concat(Directory.GetFiles(board, "events.out.tfevents*").Select(file => System.Text.Encoding.UTF8.GetString(File.ReadAllBytes(file))));
+        events.ShouldContain("evaluation/completions");
+        events.ShouldContain(samples[0]);
+    }
+
+    [Fact]
     public void Each_pass_of_ppo_over_its_completions_shuffles_them()
     {
         using var scope = NewDisposeScope();

@@ -76,20 +76,21 @@ public class FactoredProductTests
     [InlineData(33, 40, 384, 19, true)]
     [InlineData(7, 128, 128, 64, false)]
     public void A_large_matrix_is_left_to_BLAS_and_its_thin_update_computed_in_the_same_node(int rows, int inputs, int outputs, int rank, bool biased)
-        => ShouldAgree(rows, inputs, outputs, rank, biased, LowRankProduct.Supports, LowRankProduct.Run);
+        => ShouldAgree(rows, inputs, outputs, rank, biased,
+            (x, w, bias, a, b) => LowRankProduct.Supports(x, new FrozenMatrix(w), bias, a, b), (x, w, bias, a, b, scale) => LowRankProduct.Run(x, new FrozenMatrix(w), bias, a, b, scale));
 
     [Fact]
     public void What_does_not_learn_gets_no_gradient_beside_a_large_matrix_either()
     {
         using var scope = NewDisposeScope();
         var (x, w, a, b) = (randn(4, 512), randn(512, 512).t(), new Parameter(randn(2, 512), requires_grad: false), new Parameter(randn(512, 2)));
-        LowRankProduct.Run(x, w, null, a, b, 1).sum().backward();
+        LowRankProduct.Run(x, new FrozenMatrix(w), null, a, b, 1).sum().backward();
         (x.grad, a.grad).ShouldBe((null, null));
         (b.grad!).Difference(x.mm(a.t()).sum(dim: 0).expand(512, 2)).ShouldBeLessThan(1e-3);
-        LowRankProduct.Supports(x, randn(509, 512), null, a, randn(509, 2)).ShouldBeFalse();                  // no whole vectors
-        LowRankProduct.Supports(x, w, null, randn(65, 512), new Parameter(randn(512, 65))).ShouldBeFalse();    // BLAS is as fast
-        LowRankProduct.Supports(x, new Parameter(randn(512, 512)), null, a, b).ShouldBeFalse();                // W learns
-        LowRankProduct.Supports(x.to(float64), w.to(float64), null, a.to(float64), b.to(float64)).ShouldBeFalse();
+        LowRankProduct.Supports(x, new FrozenMatrix(randn(509, 512)), null, a, randn(509, 2)).ShouldBeFalse();                  // no whole vectors
+        LowRankProduct.Supports(x, new FrozenMatrix(w), null, randn(65, 512), new Parameter(randn(512, 65))).ShouldBeFalse();    // BLAS is as fast
+        LowRankProduct.Supports(x, new FrozenMatrix(new Parameter(randn(512, 512))), null, a, b).ShouldBeFalse();                // W learns
+        LowRankProduct.Supports(x.to(float64), new FrozenMatrix(w.to(float64)), null, a.to(float64), b.to(float64)).ShouldBeFalse();
     }
 
     // The formula in float64. Sums of float32 are off by some units in the last place of their largest terms.

@@ -1,0 +1,30 @@
+using static TorchSharp.torch;
+
+namespace Peft.Kernels;
+
+/// <summary>A frozen matrix W <c>[out, in]</c> of products: values, or a stored weight.</summary>
+/// <param name="Values">The values, with any strides; null for a stored weight.</param>
+/// <param name="Storage">The stored weight; null for values.</param>
+/// <param name="IsTransposed">True if the weight is stored as <c>[in, out]</c>.</param>
+internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Storage = null, bool IsTransposed = false)
+{
+    /// <summary>Number of outputs.</summary>
+    public long Rows => Values?.size(0) ?? Storage!.Shape[IsTransposed ? 1 : 0];
+
+    /// <summary>Number of inputs.</summary>
+    public long Columns => Values?.size(1) ?? Storage!.Shape[IsTransposed ? 0 : 1];
+
+    /// <summary>True if kernels support its products: in float32 on the CPU, without a gradient for W.</summary>
+    public bool IsSupported => Values is not null ? !Values.requires_grad && TensorMemory.Supports(Values) : Storage is { Parameter: null, ComputeType: ScalarType.Float32, Device.type: TorchSharp.DeviceType.CPU };
+
+    /// <summary>x·Wᵀ + b, without gradients.</summary>
+    public Tensor Multiply(Tensor x, Tensor? bias)
+    {
+        if (Values is not null) return nn.functional.linear(x, Values, bias);
+        var product = IsTransposed ? Storage!.TransposedProduct(x) : Storage!.Product(x);
+        return (bias is null ? product : product.add_(bias, One)).contiguous();
+    }
+
+    /// <summary>y·W, without gradients.</summary>
+    public Tensor MultiplyTransposed(Tensor y) => Values is not null ? y.matmul(Values) : IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y);
+}

@@ -1,0 +1,16 @@
+using System.Runtime.CompilerServices;
+
+namespace Peft.Quantization.Kernels;
+
+/// <summary>The scale of each block: as it is, or from 8 bits with scales of its own (double quantization).</summary>
+/// <param name="scales">The scales; null if they are quantized.</param>
+/// <param name="codes">Their codes.</param>
+/// <param name="table">The 256 values of the codes.</param>
+/// <param name="nested">The scales of the scales.</param>
+/// <param name="nestedSize">Scales per scale.</param>
+/// <param name="offset">What is added to all.</param>
+internal readonly unsafe struct BlockScales(float* scales, byte* codes = null, float* table = null, float* nested = null, int nestedSize = 1, float offset = 0)
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Of(nint block) => scales != null ? scales[block] : table[codes[block]] * nested[block / nestedSize] + offset;
+}

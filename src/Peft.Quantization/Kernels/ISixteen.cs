@@ -1,0 +1,36 @@
+using System.Runtime.Intrinsics;
+
+namespace Peft.Quantization.Kernels;
+
+/// <summary>Sixteen float32 values in vectors of some width, so that a kernel is written once for all widths.</summary>
+internal unsafe interface ISixteen<T> where T : unmanaged, ISixteen<T>
+{
+    /// <summary>True if all sixteen are one vector, so that registers hold many of them.</summary>
+    static abstract bool IsOneVector { get; }
+
+    static abstract T Load(float* from);
+
+    /// <summary>The same value sixteen times.</summary>
+    static abstract T Of(float value);
+
+    static abstract T Of(Vector128<byte> numbers);
+
+    static abstract T Of(Vector128<sbyte> numbers);
+
+    /// <summary>A table of sixteen values, in the form that <see cref="Lookup"/> takes.</summary>
+    static abstract T Table(float* values);
+
+    /// <summary>The values of codes below 16.</summary>
+    static abstract T Lookup(T table, Vector128<byte> codes);
+
+    static abstract T Add(T a, T b);
+
+    static abstract T Multiply(T a, T b);
+
+    /// <summary>a·b + sum, rounded once where the processor can.</summary>
+    static abstract T MultiplyAdd(T a, T b, T sum);
+
+    static abstract float Sum(T values);
+
+    void Store(float* to);
+}

@@ -1,0 +1,56 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Peft.Quantization.Kernels;
+
+/// <summary>Products with a quantized matrix, a panel of its rows at a time: torch multiplies by values that are still in the cache, and the dequantized matrix never exists.</summary>
+internal static class PanelProduct
+{
+    private const long Unit = 32;    // rows: the outputs in a word of GPTQ's zeros
+    private const long Most = 512;   // rows of a panel of short rows
+
+    /// <summary>x·Wᵀ for an input <c>[…, in]</c>.</summary>
+    public static Tensor Multiply(QuantizedMatrix matrix, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var output = empty([.. input.shape[..^1], matrix.Rows], input.dtype, input.device);   // no view, which autograd would let nobody add to
+        var (x, y) = (input.reshape(input.numel() / matrix.Columns, matrix.Columns), output.view(output.numel() / matrix.Rows, matrix.Rows));
+        ForEach(matrix, input, (panel, first, count) => y.narrow(1, first, count).addmm_(x, panel.t(), 0));
+        return output.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>y·W for an input <c>[…, out]</c>.</summary>
+    public static Tensor MultiplyTransposed(QuantizedMatrix matrix, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var output = empty([.. input.shape[..^1], matrix.Columns], input.dtype, input.device);
+        var (y, x) = (input.reshape(input.numel() / matrix.Rows, matrix.Rows), output.view(output.numel() / matrix.Columns, matrix.Columns));
+        ForEach(matrix, input, (panel, first, count) => x.addmm_(y.narrow(1, first, count), panel, first == 0 ? 0 : 1));
+        return output.MoveToOuterDisposeScope();
+    }
+
+    private static void ForEach(QuantizedMatrix matrix, Tensor input, Action<Tensor, long, long> use)
+    {
+        // Other devices have no such cache.
+        var height = input.device_type == DeviceType.CPU ? Math.Clamp(PanelMemory.Size / matrix.Columns / Unit * Unit, Unit, Most) : matrix.Rows;
+        var reader = matrix.OpenReader();
+        using var memory = reader is null ? null : PanelMemory.Take(height * matrix.Columns);
+        for (long first = 0; first < matrix.Rows; first += height)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(height, matrix.Rows - first);
+            use(Panel(first, count), first, count);
+        }
+        GC.KeepAlive(matrix);
+
+        Tensor Panel(long first, long count)
+        {
+            if (reader is null) return Values.As(matrix.DequantizeRows(first, count), input.dtype);
+            var panel = memory!.Values.narrow(0, 0, count * matrix.Columns).view(count, matrix.Columns);
+            reader.Read(first, panel, inShares: false);   // torch's threads still wait for work, and would be in the way of others
+            return panel.to_type(input.dtype);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Peft.Kernels;
+using static TorchSharp.torch;
+
+namespace Peft.Quantization.Kernels;
+
+/// <summary>
+/// x·Wᵀ for the few rows of a decode step. A decode step waits for the memory that W is read from: the codes are read once, and their values stay in the first-level cache until they are multiplied.
+/// </summary>
+/// <remarks>Only in inference mode: in training, passes without gradients (those of checkpointed activations) must round as passes with gradients do.</remarks>
+internal static unsafe class RowProduct
+{
+    /// <summary>Above this, BLAS with panels is faster.</summary>
+    public const int MostRows = 96;
+
+    private const int Lanes = 16;
+    private const int Tile = 4;               // rows of W at a time: independent sums hide the latency
+    private const int Depth = 1024;           // columns at a time: a tile takes half of the first-level cache
+    private const long Worthwhile = 1 << 18;  // number of weights below which a second thread does not pay off
+
+    /// <summary>True if the kernel supports an input <c>[…, in]</c>.</summary>
+    public static bool Supports(Tensor input, long inputs)
+        => is_inference_mode_enabled() && input.dtype is ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 && input.numel() is > 0 and var count && count <= MostRows * inputs;
+
+    /// <returns><c>[…, out]</c></returns>
+    public static Tensor Run(ValueReader reader, Tensor input, int inputs, int outputs)
+    {
+        using var wide = input.to_type(ScalarType.Float32);
+        using var padded = inputs % Lanes == 0 ? wide.alias() : nn.functional.pad(wide, [0, Padded(inputs) - inputs]);
+        using var rows = padded.contiguous();
+        var shape = input.shape;
+        shape[^1] = outputs;
+        var result = empty(shape, ScalarType.Float32);
+        var (x, y, count) = (TensorAddress.Of(rows), TensorAddress.Of(result), (int)(input.numel() / inputs));
+        void Outputs(int first, int length) => Run(reader, (float*)x, (float*)y, count, inputs, outputs, first, length);
+        if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
+        else TensorMemory.InShares((outputs + Tile - 1) / Tile, (_, start, length) => Outputs(start * Tile, Math.Min(length * Tile, outputs - start * Tile)));
+        return Values.As(result, input.dtype);
+    }
+
+    /// <summary>The length of a row of x that is filled up with zeros to whole vectors.</summary>
+    public static int Padded(int inputs) => (inputs + Lanes - 1) / Lanes * Lanes;
+
+    private static void Run(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count)
+    {
+        if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported) Run<Sixteen512>(reader, x, y, rows, inputs, outputs, first, count);
+        else if (Avx2.IsSupported) Run<Sixteen256>(reader, x, y, rows, inputs, outputs, first, count);
+        else Run<Sixteen128>(reader, x, y, rows, inputs, outputs, first, count);
+    }
+
+    /// <summary>Some outputs of the product, with vectors of a given width.</summary>
+    /// <param name="reader">Reads W <c>[outputs, inputs]</c>.</param>
+    /// <param name="x">The rows, each of <see cref="Padded"/> values.</param>
+    /// <param name="y">Takes the products <c>[rows, outputs]</c>.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="inputs">Length of a row of W.</param>
+    /// <param name="outputs">Number of rows of W.</param>
+    /// <param name="first">The first output.</param>
+    /// <param name="count">Number of outputs.</param>
+    public static void Run<T>(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count) where T : unmanaged, ISixteen<T>
+    {
+        var w = stackalloc float[Tile * Depth];
+        var length = Padded(inputs);
+        for (var n = first; n < first + count; n += Tile)
+        {
+            var high = Math.Min(Tile, first + count - n);
+            for (var k = 0; k < inputs; k += Depth)
+            {
+                var deep = Math.Min(Depth, inputs - k);
+                for (var i = 0; i < high; i++)
+                {
+                    reader.Read<T>(n + i, k, deep, w + i * Depth);
+                    new Span<float>(w + i * Depth + deep, Padded(deep) - deep).Clear();
+                }
+                // Missing rows of a tile hold older values, whose sums are not stored.
+                for (var row = 0; row < rows;)
+                {
+                    float* from = x + (nint)row * length + k, to = y + (nint)row * outputs + n;
+                    var (deepest, add) = (Padded(deep), k > 0);
+                    if (T.IsOneVector && row + 4 <= rows)
+                    {
+                        Four<T>(from, length, w, deepest, to, outputs, high, add);
+                        row += 4;
+                    }
+                    else if (row + 2 <= rows)
+                    {
+                        Two<T>(from, from + length, w, deepest, to, to + outputs, Math.Min(2, high), add);
+                        if (high > 2) Two<T>(from, from + length, w + 2 * Depth, deepest, to + 2, to + outputs + 2, high - 2, add);
+                        row += 2;
+                    }
+                    else
+                    {
+                        One<T>(from, w, deepest, to, high, add);
+                        row++;
+                    }
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void One<T>(float* x, float* w, int deep, float* y, int high, bool add) where T : unmanaged, ISixteen<T>
+    {
+        T s0 = default, s1 = default, s2 = default, s3 = default;
+        for (var k = 0; k < deep; k += Lanes)
+        {
+            var one = T.Load(x + k);
+            s0 = T.MultiplyAdd(one, T.Load(w + k), s0);
+            s1 = T.MultiplyAdd(one, T.Load(w + Depth + k), s1);
+            s2 = T.MultiplyAdd(one, T.Load(w + 2 * Depth + k), s2);
+            s3 = T.MultiplyAdd(one, T.Load(w + 3 * Depth + k), s3);
+        }
+        Put(s0, s1, s2, s3, y, high, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Two<T>(float* x, float* below, float* w, int deep, float* y, float* yBelow, int high, bool add) where T : unmanaged, ISixteen<T>
+    {
+        T s00 = default, s01 = default, s10 = default, s11 = default;
+        for (var k = 0; k < deep; k += Lanes)
+        {
+            T u = T.Load(w + k), v = T.Load(w + Depth + k), one = T.Load(x + k), two = T.Load(below + k);
+            s00 = T.MultiplyAdd(one, u, s00);
+            s01 = T.MultiplyAdd(one, v, s01);
+            s10 = T.MultiplyAdd(two, u, s10);
+            s11 = T.MultiplyAdd(two, v, s11);
+        }
+        Put(s00, s01, s01, s01, y, high, add);
+        Put(s10, s11, s11, s11, yBelow, high, add);
+    }
+
+    // For processors with as many registers as AVX-512 has.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Four<T>(float* x, nint length, float* w, int deep, float* y, nint outputs, int high, bool add) where T : unmanaged, ISixteen<T>
+    {
+        T s00 = default, s01 = default, s02 = default, s03 = default, s10 = default, s11 = default, s12 = default, s13 = default;
+        T s20 = default, s21 = default, s22 = default, s23 = default, s30 = default, s31 = default, s32 = default, s33 = default;
+        float* x1 = x + length, x2 = x1 + length, x3 = x2 + length;
+        for (var k = 0; k < deep; k += Lanes)
+        {
+            T a = T.Load(w + k), b = T.Load(w + Depth + k), c = T.Load(w + 2 * Depth + k), d = T.Load(w + 3 * Depth + k);
+            var one = T.Load(x + k);
+            s00 = T.MultiplyAdd(one, a, s00);
+            s01 = T.MultiplyAdd(one, b, s01);
+            s02 = T.MultiplyAdd(one, c, s02);
+            s03 = T.MultiplyAdd(one, d, s03);
+            one = T.Load(x1 + k);
+            s10 = T.MultiplyAdd(one, a, s10);
+            s11 = T.MultiplyAdd(one, b, s11);
+            s12 = T.MultiplyAdd(one, c, s12);
+            s13 = T.MultiplyAdd(one, d, s13);
+            one = T.Load(x2 + k);
+            s20 = T.MultiplyAdd(one, a, s20);
+            s21 = T.MultiplyAdd(one, b, s21);
+            s22 = T.MultiplyAdd(one, c, s22);
+            s23 = T.MultiplyAdd(one, d, s23);
+            one = T.Load(x3 + k);
+            s30 = T.MultiplyAdd(one, a, s30);
+            s31 = T.MultiplyAdd(one, b, s31);
+            s32 = T.MultiplyAdd(one, c, s32);
+            s33 = T.MultiplyAdd(one, d, s33);
+        }
+        Put(s00, s01, s02, s03, y, high, add);
+        Put(s10, s11, s12, s13, y + outputs, high, add);
+        Put(s20, s21, s22, s23, y + 2 * outputs, high, add);
+        Put(s30, s31, s32, s33, y + 3 * outputs, high, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<T>(T s0, T s1, T s2, T s3, float* y, int high, bool add) where T : unmanaged, ISixteen<T>
+    {
+        Put(T.Sum(s0), y, add);
+        if (high > 1) Put(T.Sum(s1), y + 1, add);
+        if (high > 2) Put(T.Sum(s2), y + 2, add);
+        if (high > 3) Put(T.Sum(s3), y + 3, add);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(float sum, float* to, bool add) => *to = add ? *to + sum : sum;
+}

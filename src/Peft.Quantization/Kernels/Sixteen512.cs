@@ -1,0 +1,46 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Peft.Quantization.Kernels;
+
+/// <summary>One vector of AVX-512, the only instructions of this width that .NET knows.</summary>
+internal readonly unsafe struct Sixteen512(Vector512<float> all) : ISixteen<Sixteen512>
+{
+    private readonly Vector512<float> all = all;
+
+    public static bool IsOneVector => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Load(float* from) => new(Vector512.Load(from));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Of(float value) => new(Vector512.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Of(Vector128<byte> numbers) => new(Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(numbers)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Of(Vector128<sbyte> numbers) => new(Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(numbers)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Table(float* values) => Load(values);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Lookup(Sixteen512 table, Vector128<byte> codes) => new(Avx512F.PermuteVar16x32(table.all, Avx512F.ConvertToVector512Int32(codes)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Add(Sixteen512 a, Sixteen512 b) => new(a.all + b.all);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 Multiply(Sixteen512 a, Sixteen512 b) => new(a.all * b.all);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 MultiplyAdd(Sixteen512 a, Sixteen512 b, Sixteen512 sum) => new(Vector512.FusedMultiplyAdd(a.all, b.all, sum.all));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Sixteen512 values) => Vector256.Sum(values.all.GetLower() + values.all.GetUpper());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* to) => all.Store(to);
+}
