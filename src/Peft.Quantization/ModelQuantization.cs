@@ -36,7 +36,7 @@ public static class ModelQuantization
     internal static void RequireForms(nn.Module model, QuantizationOptions options) => RequireForms(Choose(model, options.SkipModules, required: false), options);
 
     /// <summary>The float weights that would be quantized.</summary>
-    internal static IEnumerable<Tensor> QuantizableWeights(nn.Module model, QuantizationOptions options) => Choose(model, options, required: false).Select(each => (Tensor)each.Module.Weight);
+    internal static IEnumerable<Tensor> QuantizableWeights(nn.Module model, QuantizationOptions options) => Choose(model, options.SkipModules, required: false).Select(each => (Tensor)each.Module.Weight);
 
     /// <summary>Quantizes the float weights that there still are.</summary>
     internal static void QuantizeRest(nn.Module model, QuantizationOptions options)
