@@ -1,7 +1,7 @@
 // QLoRA under a bound of memory: fine-tunes the largest model that fits, in the most precise form in which it does.
 //   QLora --memory 1GB                          the largest of the default models
 //   QLora --memory 6GB --models my/folder Qwen/Qwen2.5-1.5B
-//   QLora --docs docs                           what models of 1B to 70B need, and estimates beside measurements, into docs/quantization.md
+//   QLora --docs docs                           what models of 1B to 70B need, estimates beside measurements, and what adapters learn, into docs/quantization.md
 using System.CommandLine;
 using Examples;
 using Peft;
@@ -26,11 +26,11 @@ command.SetAction(parsed =>
     if (parsed.GetValue(docs) is { } pages)
     {
         var page = Path.Combine(pages, "quantization.md");
-        var (sizes, measured) = (Sizes.Table(), Measured.Table(Path.Combine(parsed.GetValue(root)!, "artifacts", "qlora")));
-        sizes.Show();
-        measured.Show();
-        sizes.WriteTo(page, "sizes");
-        measured.WriteTo(page, "measured");
+        foreach (var (part, table) in new[] { ("sizes", Sizes.Table()), ("measured", Measured.Table(Path.Combine(parsed.GetValue(root)!, "artifacts", "qlora"))), ("quality", Quality.Table(parsed.GetValue(root)!)) })
+        {
+            table.Show();
+            table.WriteTo(page, part);
+        }
         return 0;
     }
     var bound = ProcessMemory.Parse(parsed.GetValue(memory)!);

@@ -13,12 +13,16 @@ internal static class ParameterPlot
     public static ScottPlot.Plot Of(IEnumerable<(string Name, long Trainable, double Result)> results, string result, int least, int most)
     {
         var plot = new ScottPlot.Plot();
-        foreach (var (name, trainable, value) in results)
+        List<(string Name, double X, double Y)> points = [.. results.Select(each => (each.Name, Math.Log10(each.Trainable), each.Result))];
+        var height = points.Max(point => point.Y) - points.Min(point => point.Y);
+        foreach (var (name, x, y) in points)
         {
-            var x = Math.Log10(trainable);
-            plot.Add.Marker(x, value, ScottPlot.MarkerShape.FilledCircle, 9);
-            var label = plot.Add.Text(name, x, value);
-            (label.OffsetX, label.OffsetY) = (7, -7);
+            plot.Add.Marker(x, y, ScottPlot.MarkerShape.FilledCircle, 9);
+            var label = plot.Add.Text(name, x, y);
+            // To the left of the point if another one is in the way on the right.
+            var crowded = points.Any(other => other.Name != name && other.X >= x && other.X < x + (most - least) * 0.1 && Math.Abs(other.Y - y) < 0.025 * height);
+            label.LabelAlignment = crowded ? ScottPlot.Alignment.UpperRight : ScottPlot.Alignment.UpperLeft;
+            (label.OffsetX, label.OffsetY) = (crowded ? -7 : 7, -7);
         }
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. Enumerable.Range(least, most - least + 1).Select(power => new ScottPlot.Tick(power, Math.Pow(10, power).ToString("N0", CultureInfo.InvariantCulture)))]);
         plot.XLabel("trainable parameters");

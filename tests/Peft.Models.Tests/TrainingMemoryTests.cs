@@ -1,33 +1,66 @@
+using Peft.Models;
+using Peft.Quantization;
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Peft.Models.Tests;
 
-/// <summary>Long runs take no more memory than short ones.</summary>
-[Collection(Alone.Name)]
 public sealed class TrainingMemoryTests
 {
-    [Fact]
-    public void Two_thousand_steps_in_parts_need_no_more_memory_than_five_hundred()
+    private static ModelConfig Config(bool tied = true) => ModelConfig.Parse($$"""
+        {"model_type": "llama", "hidden_size": 256, "num_hidden_layers": 3, "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 1024, "vocab_size": 2000, "max_position_embeddings": 512, "tie_word_embeddings": {{(tied ? "true" : "false")}}}
+        """);
+
+    private static readonly LoraOptions Lora = new() { Rank = 8, TargetModules = ModuleSelector.AllLinear };
+
+    public static TheoryData<string> Kinds => ["none", "bfloat16", "nf4", "nf4_double", "llm_int8", "blockwise", "fp8"];
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void The_weights_take_what_those_of_the_model_take(string kind)
     {
-        var (managed, resident) = (new List<long>(), new List<long>());
-        using var model = TinyModels.Create("llama", 30);
-        using var peft = model.ApplyLora(rank: 2, targets: ModuleSelector.AllLinear);
-        new Trainer(peft, ParallelTrainingTests.Rows(_ => { }, length: 16), new() { MaxSteps = 2000, BatchSize = 4, ParallelParts = 2, LearningRate = 1e-3 })
+        using var scope = NewDisposeScope();
+        foreach (var tied in new[] { true, false })
         {
-            Callbacks =
-            [
-                new EachStep(step =>
-                {
-                    if (step % 500 != 0) return;
-                    managed.Add(GC.GetTotalMemory(forceFullCollection: true));
-                    resident.Add(Environment.WorkingSet / 1024);
-                }),
-            ],
-        }.Train();
-        managed[^1].ShouldBeLessThan(managed[0] + 500_000);    // the history of losses grows
-        resident[^1].ShouldBeLessThan(resident[0] + 20_000);   // the allocator's slack; graphs that were lost would be many times that
+            LoadOptions load = kind switch
+            {
+                "none" => new(),
+                "bfloat16" => new() { Dtype = ScalarType.BFloat16 },
+                _ => new() { Quantization = (QuantizationOptions)System.ComponentModel.TypeDescriptor.GetConverter(typeof(QuantizationOptions)).ConvertFromInvariantString(kind)! },
+            };
+            using var model = CausalLM.FromConfig(Config(tied), options: load with { Quantization = null });
+            if (load.Quantization is { } quantization) model.Quantize(quantization);
+            var bytes = model.parameters().Sum(parameter => parameter.numel() * parameter.ElementSize) + model.QuantizedWeights().Values.Sum(weight => weight.Bytes);
+            ((double)TrainingMemory.Of(Config(tied), Lora, load).Weights).ShouldBe(bytes, 0.01 * bytes);
+        }
     }
 
-    private sealed class EachStep(Action<int> then) : ITrainerCallback
+    [Fact]
+    public void Adapter_and_optimizer_take_four_values_of_each_trained_parameter()
     {
-        public void OnStepEnd(TrainingProgress progress, TrainerControl control) => then(progress.Step);
+        using var model = CausalLM.FromConfig(Config());
+        using var peft = model.ApplyAdapter(Lora);
+        var memory = TrainingMemory.Of(Config(), Lora);
+        (memory.Adapter + memory.Optimizer).ShouldBe(16 * peft.CountParameters().Trainable);
+        memory.Total.ShouldBe(memory.Weights + memory.Adapter + memory.Optimizer + memory.Activations);
+    }
+
+    [Fact]
+    public void Checkpointing_and_fewer_tokens_take_less()
+    {
+        var whole = TrainingMemory.Of(Config(), Lora, tokens: 4096).Activations;
+        TrainingMemory.Of(Config(), Lora, tokens: 4096, checkpointing: true).Activations.ShouldBeLessThan(whole);
+        TrainingMemory.Of(Config(), Lora, tokens: 1024).Activations.ShouldBeLessThan(whole);
+        Should.Throw<ArgumentOutOfRangeException>(() => TrainingMemory.Of(Config(), Lora, tokens: 0));
+    }
+
+    [Fact]
+    public void A_model_of_70_billion_parameters_is_computed_without_its_weights()
+    {
+        var config = ModelConfig.Parse("""
+            {"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672, "vocab_size": 32000, "max_position_embeddings": 4096, "tie_word_embeddings": false}
+            """);
+        var memory = TrainingMemory.Of(config, Lora, new() { Quantization = QuantizationOptions.Nf4(doubleQuantization: true) });
+        (TrainingMemory.Of(config, Lora).Weights / 4e9).ShouldBe(68.98, 0.01);   // billions of parameters
+        (memory.Weights / 1e9).ShouldBeInRange(35, 38);
     }
 }
