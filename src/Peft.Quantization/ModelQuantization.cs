@@ -128,9 +128,9 @@ public static class ModelQuantization
     private static List<(string Path, AdaptableModule Module, QuantizationOptions Kind)> Choose(nn.Module model, QuantizationOptions options, bool required = true)
     {
         var linear = Choose(model, options.SkipModules, required).Select(each => (each.Path, each.Module, options));
-        var embeddings = model.named_modules().Where(pair => pair.module is AdaptableModule own && IsEmbedding(model, own) && KindOf(model, pair.name, own, options) is not null)
-            .Select(pair => (pair.name, Module: (AdaptableModule)pair.module)).Where(pair => pair.Module.Storage.Parameter is not null).DistinctBy(pair => pair.Module.Storage.Identity, ReferenceEqualityComparer.Instance);
-        return [.. linear, .. embeddings.Select(pair => (pair.name, pair.Module, options.Embeddings!))];
+        var embeddings = model.named_modules().Where(pair => pair.module is AdaptableModule { IsTied: false, Storage.Parameter: not null } own && IsEmbedding(model, own) && KindOf(model, pair.name, own, options) is not null)
+            .Select(pair => (pair.name, (AdaptableModule)pair.module, options.Embeddings!)).DistinctBy(each => each.Item2);
+        return [.. linear, .. embeddings];
     }
 
     /// <summary>The linear modules to quantize: those with float weights of their own.</summary>

@@ -57,8 +57,9 @@ public sealed class EmbeddingTests : IDisposable
         plain.named_parameters().All(pair => !pair.parameter.IsInvalid).ShouldBeTrue();
 
         manual_seed(4);
-        foreach (var ids in new[] { randint(0, 97, [3, 50]), tensor(new long[] { 96 }), tensor(new[] { 5, 0, 5 }), zeros([0], ScalarType.Int64) })
+        foreach (var ids in new[] { randint(0, 97, [3, 50]), tensor(new long[] { 96 }), tensor(new[] { 5, 0, 5 }) })
             quantized.InputEmbeddings.call(ids).Difference(plain.InputEmbeddings.call(ids)).ShouldBe(0);
+        quantized.InputEmbeddings.call(zeros([2, 0], ScalarType.Int64)).shape.ShouldBe([2, 0, 64]);
         foreach (var (batch, length) in new[] { (1, 1), (1, 9), (3, 5), (2, 150) })
         {
             using var _ = no_grad();
@@ -173,6 +174,7 @@ public sealed class EmbeddingTests : IDisposable
                 quantized.Loss(batch).backward();
                 plain.Loss(batch).backward();
                 foreach (var (a, b) in mine.Trainables.Zip(theirs.Trainables)) a.Value.grad!.RelativeDifference(b.Value.grad!).ShouldBeLessThan(1e-4, a.Name);
+                if (config == Llama) continue;   // a weight that is also that of another module cannot be merged into
                 mine.MergeAndUnload(dequantize: true);
                 theirs.MergeAndUnload();
                 quantized.call(ids).RelativeDifference(plain.call(ids)).ShouldBeLessThan(2e-5);

@@ -129,8 +129,14 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private void Follow()
     {
         if (tiedTo!.Storage.Parameter is { } parameter) ModuleInternals.Parameters(this)["weight"] = parameter;
-        else ModuleInternals.Parameters(this).Remove("weight");
+        else UnlistWeight();
         LetFollow();
+    }
+
+    private void UnlistWeight()
+    {
+        var parameters = ModuleInternals.Parameters(this);
+        if (parameters.ContainsKey("weight")) parameters.Remove("weight");
     }
 
     private void LetFollow()
@@ -151,7 +157,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>Removes another module's parameters before this module is disposed, which would dispose them.</summary>
     internal void Untie()
     {
-        if (tiedTo is not null) ModuleInternals.Parameters(this).Remove("weight");
+        if (tiedTo is not null) UnlistWeight();
         if (biasIsTied) ModuleInternals.Parameters(this).Remove("bias");
     }
 
@@ -200,6 +206,9 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         LetFollow();
         released.Release();
     }
+
+    /// <summary>True if the weight is that of another module.</summary>
+    internal bool IsTied => tiedTo is not null;
 
     /// <summary>True if the module's own weight is no parameter.</summary>
     internal bool IsStored => tiedTo is null && storage is not null;

@@ -55,7 +55,7 @@ internal sealed class QuantizedLoading
         var at = options.Placement;
         foreach (var (path, module) in modules)
         {
-            if (module.Storage.Parameter is not { is_meta: true } weight) continue;
+            if (module.IsTied || module.Storage.Parameter is not { is_meta: true } weight) continue;
             if (module.Bias is { } bias) module.ReplaceBias(empty(bias.shape, at.Type, at.Device));
             if (!IsQuantized(path, module)) module.Replace(empty(weight.shape, at.Type, at.Device));
         }
