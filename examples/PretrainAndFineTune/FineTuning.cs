@@ -18,13 +18,15 @@ internal static class FineTuning
         var (train, test) = task.Data(Tokenizer.FromPretrained(pretrained.Folder));
         using var model = task.Model(pretrained.Folder, train, method.FromScratch);
         using var peft = model.ApplyAdapter(method.Options);
-        var result = new Trainer(peft, train, new()
+        var before = Environment.CpuUsage.TotalTime;
+        new Trainer(peft, train, new()
         {
             Epochs = task.Epochs, BatchSize = 32, EvaluationBatchSize = 64, GroupByLength = true, LearningRate = rate ?? method.LearningRate, WarmupRatio = 0.1,
             // The head begins with random weights, and so bears a higher rate than what is trained already.
             Optimizer = new AdamWOptions { Groups = [new("head", tensor => tensor.Name.Contains("classifier", StringComparison.Ordinal) || tensor.Name.Contains("score", StringComparison.Ordinal)) { LearningRate = HeadRate }] },
         }).Train();
+        var seconds = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
         var score = new Trainer(peft, train, new() { EvaluationBatchSize = 64, GroupByLength = true }) { Evaluation = test }.Evaluate().Metrics[task.Metric];
-        return new(pretrained.Kind, task.Name, method.Name, score, peft.CountParameters().Trainable, result.Elapsed.TotalSeconds);
+        return new(pretrained.Kind, task.Name, method.Name, score, peft.CountParameters().Trainable, seconds);
     }
 }

@@ -13,7 +13,7 @@ internal sealed record Method(string Name, AdapterOptions Options, double Learni
     [
         new("from scratch", new FullOptions(), 2e-3, FromScratch: true),
         new("full fine-tuning", new FullOptions(), 1e-3),
-        new("LoRA r8", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.AllLinear }, 2e-3),
+        new("LoRA r8", new LoraOptions { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.AllLinear }, 3e-3),
         new("bottleneck ÷ 4", new BottleneckOptions { ReductionFactor = 4 }, 6e-3),
         new("prefix, 10 tokens", new PrefixTuningOptions { VirtualTokens = 10 }, 5e-2),
     ];

@@ -25,14 +25,16 @@ internal sealed class Pretraining(Kind kind, Sizes sizes)
             ? new MaskedDataset(texts, tokenizer, new() { WholeWords = true })
             : TextDataset.FromText(string.Join("<|endoftext|>", texts), tokenizer, blockSize: 64);
         using var whole = model.ApplyFull();
+        var before = Environment.CpuUsage.TotalTime;
         var result = new Trainer(whole, data, new()
         {
             Epochs = sizes.PretrainingEpochs[kind], BatchSize = 32, GroupByLength = true, LearningRate = 2e-3, WarmupRatio = 0.05, Optimizer = new AdamWOptions { WeightDecay = 0.01 },
         }).Train(progress);
+        var seconds = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
         whole.MergeAndUnload();
         model.SavePretrained(folder);
         tokenizer.Save(folder);
-        return new(kind, folder, model.parameters().Sum(parameter => parameter.numel()), result.Tokens, result.Losses[0], result.Losses.TakeLast(50).Average(), result.Elapsed.TotalSeconds);
+        return new(kind, folder, model.parameters().Sum(parameter => parameter.numel()), result.Tokens, result.Losses[0], result.Losses.TakeLast(50).Average(), seconds);
     }
 
     private ModelConfig Config(Tokenizer tokenizer) => ModelConfig.Parse(kind == Kind.Bert

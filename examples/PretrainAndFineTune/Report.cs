@@ -14,14 +14,14 @@ internal static class Report
 
     /// <summary>A row for each method, three columns for each model.</summary>
     private static ResultsTable Table(IReadOnlyList<Outcome> outcomes, string task, string metric) => new(
-        ["method", .. Kinds(outcomes).SelectMany(kind => new[] { $"{Name(kind)}: {metric}", "trained", "s" })],
+        ["method", .. Kinds(outcomes).SelectMany(kind => new[] { $"{Name(kind)}: {metric}", "trained", "CPU s" })],
         Methods(outcomes).Select(method => (string[])[method, .. Kinds(outcomes).SelectMany(kind =>
         {
             var one = outcomes.Single(each => each.Task == task && each.Method == method && each.Kind == kind);
             return new[] { Invariant($"{one.Score:F3}"), Invariant($"{one.Trainable:N0}"), Invariant($"{one.Seconds:F0}") };
         })]));
 
-    private static ResultsTable Table(IEnumerable<Pretrained> models) => new(["model", "parameters", "tokens", "loss at first", "loss at last", "s"],
+    private static ResultsTable Table(IEnumerable<Pretrained> models) => new(["model", "parameters", "tokens", "loss at first", "loss at last", "CPU s"],
         models.Select(each => (string[])[Name(each.Kind), Invariant($"{each.Parameters:N0}"), Invariant($"{each.Tokens:N0}"), Invariant($"{each.FirstLoss:F2}"), Invariant($"{each.LastLoss:F2}"), Invariant($"{each.Seconds:F0}")]));
 
     private static string Name(Kind kind) => kind.ToString().ToUpperInvariant();

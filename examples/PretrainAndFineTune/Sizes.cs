@@ -16,7 +16,7 @@ internal sealed record Sizes
     public int Length { get; init; } = 128;
 
     /// <summary>Passes of the pretraining over the corpus: BERT learns from one token in seven, GPT from each.</summary>
-    public IReadOnlyDictionary<Kind, int> PretrainingEpochs { get; init; } = new Dictionary<Kind, int> { [Kind.Bert] = 12, [Kind.Gpt] = 6 };
+    public IReadOnlyDictionary<Kind, int> PretrainingEpochs { get; init; } = new Dictionary<Kind, int> { [Kind.Bert] = 10, [Kind.Gpt] = 4 };
 
     /// <summary>Labelled texts for each intent.</summary>
     public int TextsPerIntent { get; init; } = 5;

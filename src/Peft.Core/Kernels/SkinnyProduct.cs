@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32. W is read once, in the order in which it is stored. BLAS would first copy all of it into another layout, which costs more than
-/// the product with so few rows.
+/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32. W is read once, in the order in which it is stored, by all threads: BLAS reads it with a single one for a single row, and
+/// copies all of it into another layout for several, which costs more than the product with so few rows.
 /// </summary>
 /// <remarks>Only in inference mode: in training, passes without gradients (those of checkpointed activations) must round as passes with gradients do.</remarks>
 internal static unsafe class SkinnyProduct
@@ -22,7 +22,7 @@ internal static unsafe class SkinnyProduct
     /// <param name="bias"><c>[outputs]</c>, or null.</param>
     /// <param name="inputs">Length of an input.</param>
     public static bool Supports(Tensor input, Tensor weight, Tensor? bias, long inputs)
-        => is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count > inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
+        => is_inference_mode_enabled() && inputs % 8 == 0 && input.numel() is var count && count >= inputs && count <= MostRows * inputs && input.size(-1) == inputs && weight.dim() == 2 && weight.size(1) == inputs
            && TensorMemory.Supports(input, weight, bias ?? weight) && input.is_contiguous() && bias?.is_contiguous() != false && (weight.is_contiguous() || IsStoredByColumns(weight));
 
     private static bool IsStoredByColumns(Tensor weight) => weight.stride(0) == 1 && weight.stride(1) == weight.size(0);
@@ -40,13 +40,71 @@ internal static unsafe class SkinnyProduct
             var (x, w, y, b) = ((nint)xs, (nint)ws, (nint)ys, (nint)bs);
             void Outputs(int first, int count)
             {
-                if (byColumns) Columns((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
+                if (rows == 1) SingleRow((float*)x, (float*)w, (float*)b, (float*)y, inputs, outputs, first, count, byColumns);
+                else if (byColumns) Columns((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
                 else Rows((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
             }
             if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
             else TensorMemory.InShares((outputs + Share - 1) / Share, (_, start, count) => Outputs(start * Share, Math.Min(count * Share, outputs - start * Share)));
         }
         return result;
+    }
+
+    private static void SingleRow(float* x, float* w, float* b, float* y, int inputs, int outputs, int first, int count, bool byColumns)
+    {
+        if (b == null) new Span<float>(y + first, count).Clear();
+        else new ReadOnlySpan<float>(b + first, count).CopyTo(new Span<float>(y + first, count));
+        if (!byColumns)
+        {
+            var n = first;
+            for (; n + 4 <= first + count; n += 4) Dots(x, w + (nint)n * inputs, y + n, inputs);
+            for (; n < first + count; n++)
+            {
+                var sum = Vector256<float>.Zero;
+                for (var k = 0; k < inputs; k += 8) sum = Vector256.FusedMultiplyAdd(Vector256.Load(x + k), Vector256.Load(w + (nint)n * inputs + k), sum);
+                y[n] += Vector256.Sum(sum);
+            }
+            return;
+        }
+        // Inputs are a multiple of 8.
+        for (var k = 0; k < inputs; k += 4) Sums(x + k, w + (nint)k * outputs + first, y + first, outputs, count);
+    }
+
+    // Four rows of W: independent sums hide the latency.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Dots(float* x, float* w, float* y, int inputs)
+    {
+        float* w1 = w + inputs, w2 = w1 + inputs, w3 = w2 + inputs;
+        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        for (var k = 0; k < inputs; k += 8)
+        {
+            var one = Vector256.Load(x + k);
+            s0 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w + k), s0);
+            s1 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w1 + k), s1);
+            s2 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w2 + k), s2);
+            s3 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w3 + k), s3);
+        }
+        y[0] += Vector256.Sum(s0);
+        y[1] += Vector256.Sum(s1);
+        y[2] += Vector256.Sum(s2);
+        y[3] += Vector256.Sum(s3);
+    }
+
+    // Four rows of Wᵀ, whose products are added to the outputs; these stay in the first-level cache.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sums(float* x, float* w, float* y, nint outputs, int count)
+    {
+        float* w1 = w + outputs, w2 = w1 + outputs, w3 = w2 + outputs;
+        Vector256<float> x0 = Vector256.Create(x[0]), x1 = Vector256.Create(x[1]), x2 = Vector256.Create(x[2]), x3 = Vector256.Create(x[3]);
+        var n = 0;
+        for (; n + 8 <= count; n += 8)
+        {
+            var sum = Vector256.FusedMultiplyAdd(x0, Vector256.Load(w + n), Vector256.Load(y + n));
+            sum = Vector256.FusedMultiplyAdd(x1, Vector256.Load(w1 + n), sum);
+            sum = Vector256.FusedMultiplyAdd(x2, Vector256.Load(w2 + n), sum);
+            Vector256.FusedMultiplyAdd(x3, Vector256.Load(w3 + n), sum).Store(y + n);
+        }
+        for (; n < count; n++) y[n] += x[0] * w[n] + x[1] * w1[n] + x[2] * w2[n] + x[3] * w3[n];
     }
 
     // Tiles of four inputs and three rows of W: twelve independent sums hide the latency. Missing ones repeat the last, and are not stored.
