@@ -136,7 +136,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private void UnlistWeight()
     {
         var parameters = ModuleInternals.Parameters(this);
-        if (parameters.ContainsKey("weight")) parameters.Remove("weight");
+        if (parameters.TryGetValue("weight", out _)) parameters.Remove("weight");   // unlike .NET's, it throws if there is none
     }
 
     private void LetFollow()
