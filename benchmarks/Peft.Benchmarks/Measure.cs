@@ -15,7 +15,7 @@ internal static class Measure
     public static Option<int> Number(string name, int fallback) => new(name) { DefaultValueFactory = _ => fallback };
 
     /// <summary>How the base model is quantized: <c>none</c>, or a kind of <see cref="QuantizationOptions"/> in the form of settings.</summary>
-    public static Option<string> Quantization() => new("--quantization") { DefaultValueFactory = _ => "none", Description = "none, nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise or fp8" };
+    public static Option<string> Quantization() => new("--quantization") { DefaultValueFactory = _ => "none", Description = "none, nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise or fp8; nf4+llm_int8 quantizes embeddings and head too, by the second kind" };
 
     public static QuantizationOptions? Quantization(string text)
         => text == "none" ? null : (QuantizationOptions)TypeDescriptor.GetConverter(typeof(QuantizationOptions)).ConvertFromInvariantString(text)!;

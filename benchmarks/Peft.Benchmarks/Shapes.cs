@@ -25,10 +25,9 @@ internal static class Shapes
     public static (double Linear, double All) Megabytes(CausalLM model)
     {
         var stored = model.named_modules().Select(pair => pair.module).OfType<AdaptableModule>().Select(module => module.Storage).Distinct().Where(storage => storage.Parameter is null).Sum(storage => storage.Bytes);
-        var linear = model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && pair.module != model.HeadModule)
-            .Select(pair => ((AdaptableModule)pair.module).Storage).Where(storage => storage.Parameter is not null).Sum(storage => storage.Bytes);
+        var linear = model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && pair.module != model.HeadModule).Sum(pair => ((AdaptableModule)pair.module).Storage.Bytes);
         var parameters = model.named_parameters().Where(pair => !model.TiedParameters.Contains(pair.name)).Sum(pair => pair.parameter.numel() * pair.parameter.ElementSize);
-        return (Math.Round((stored + linear) / 1048576.0, 1), Math.Round((stored + parameters) / 1048576.0, 1));
+        return (Math.Round(linear / 1048576.0, 1), Math.Round((stored + parameters) / 1048576.0, 1));
     }
 
     public static string Config(string shape) => shape switch

@@ -44,8 +44,8 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
     {
         var bytes = model.parameters().Sum(parameter => parameter.numel() * parameter.ElementSize);
         if (quantization is null) return bytes;
-        foreach (var weight in ModelQuantization.QuantizableWeights(model, quantization))
-            bytes += (long)Math.Ceiling(weight.numel() * quantization.BitsPerValue / 8) - weight.numel() * weight.ElementSize;
+        foreach (var (weight, kind) in ModelQuantization.QuantizableWeights(model, quantization))
+            bytes += (long)Math.Ceiling(weight.numel() * kind.BitsPerValue / 8) - weight.numel() * weight.ElementSize;
         return bytes;
     }
 

@@ -10,8 +10,8 @@ public static class ModelQuantization
     private static readonly string[] Heads = ["lm_head", "embed_out", "score", "classifier", "pre_classifier", "qa_outputs", "cls", "classification_head", "vocab_transform", "vocab_projector"];
 
     /// <summary>
-    /// Quantizes the linear modules of a model, one after another: each float weight is freed before the next is quantized. Heads, embeddings, norms and biases
-    /// stay as they are.
+    /// Quantizes the linear modules of a model, one after another: each float weight is freed before the next is quantized. Heads, embeddings (but for
+    /// <see cref="QuantizationOptions.Embeddings"/>), norms and biases stay as they are.
     /// </summary>
     /// <param name="model">A model whose linear modules are those of <see cref="Modules"/>, before it gets adapters.</param>
     /// <param name="options">The kind and its settings.</param>
@@ -25,29 +25,32 @@ public static class ModelQuantization
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         if (PeftModel.Of(model) is not null) throw new PeftException($"This {model.GetType().Name} has adapters: quantize it before they are added.");
-        var chosen = Choose(model, options.SkipModules);
-        RequireForms(chosen, options);
-        foreach (var (_, module) in chosen) Store(module, options);
+        if (options.Embeddings is not null && model is not IPretrainedModel { InputEmbeddings: Embedding })
+            throw new QuantizationException($"This {model.GetType().Name} names no token embedding of the type {typeof(Embedding).FullName}: leave QuantizationOptions.Embeddings out. The model is unchanged.");
+        var chosen = Choose(model, options);
+        RequireForms(chosen);
+        foreach (var (_, module, kind) in chosen) Store(module, kind);
         return model;
     }
 
     /// <summary>Requires that all weights that would be quantized have a quantized form.</summary>
     /// <exception cref="QuantizationException">A weight has none. The model is unchanged.</exception>
-    internal static void RequireForms(nn.Module model, QuantizationOptions options) => RequireForms(Choose(model, options.SkipModules, required: false), options);
+    internal static void RequireForms(nn.Module model, QuantizationOptions options) => RequireForms(Choose(model, options, required: false));
 
-    /// <summary>The float weights that would be quantized.</summary>
-    internal static IEnumerable<Tensor> QuantizableWeights(nn.Module model, QuantizationOptions options) => Choose(model, options.SkipModules, required: false).Select(each => (Tensor)each.Module.Weight);
+    /// <summary>The float weights that would be quantized, and how.</summary>
+    internal static IEnumerable<(Tensor Weight, QuantizationOptions Kind)> QuantizableWeights(nn.Module model, QuantizationOptions options)
+        => Choose(model, options, required: false).Select(each => ((Tensor)each.Module.Weight, each.Kind));
 
     /// <summary>Quantizes the float weights that there still are.</summary>
     internal static void QuantizeRest(nn.Module model, QuantizationOptions options)
     {
-        foreach (var (_, module) in Choose(model, options.SkipModules, required: false)) Store(module, options);
+        foreach (var (_, module, kind) in Choose(model, options, required: false)) Store(module, kind);
     }
 
-    private static void RequireForms(List<(string Path, AdaptableModule Module)> chosen, QuantizationOptions options)
+    private static void RequireForms(List<(string Path, AdaptableModule Module, QuantizationOptions Kind)> chosen)
     {
-        foreach (var (path, module) in chosen)
-            if (options.WhyNot(TensorRules.RequireAlive(module.Weight, path + ".weight")) is { } reason) throw new QuantizationException($"{path}.weight {reason}. The model is unchanged.");
+        foreach (var (path, module, kind) in chosen)
+            if (kind.WhyNot(TensorRules.RequireAlive(module.Weight, path + ".weight")) is { } reason) throw new QuantizationException($"{path}.weight {reason}. The model is unchanged.");
     }
 
     /// <summary>Gives every quantized module its values as a float parameter again. The values stay those of the quantized weights.</summary>
@@ -74,16 +77,29 @@ public static class ModelQuantization
         return model;
     }
 
-    /// <summary>The quantized weights of a model by the path of their module.</summary>
+    /// <summary>The quantized weights of a model by the path of their module. A weight that modules share is listed once.</summary>
     public static IReadOnlyDictionary<string, QuantizedStorage> QuantizedWeights(this nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return model.named_modules().Where(pair => pair.module is AdaptableModule { Storage: QuantizedStorage }).DistinctBy(pair => pair.module)
+        return model.named_modules().Where(pair => pair.module is AdaptableModule { IsStored: true, Storage: QuantizedStorage }).DistinctBy(pair => pair.module)
             .ToDictionary(pair => pair.name, pair => (QuantizedStorage)((AdaptableModule)pair.module).Storage);
     }
 
     /// <summary>True if a module is one to quantize: a linear module that is no head, shares no weight with an embedding and is not to be skipped.</summary>
-    internal static bool IsQuantizable(nn.Module model, string path, nn.Module module, QuantizationOptions? options) => IsQuantizable(model, path, module, options?.SkipModules ?? []);
+    internal static bool IsQuantizable(nn.Module model, string path, nn.Module module) => IsQuantizable(model, path, module, []);
+
+    /// <summary>How a module is to be quantized: as the linear modules are, as embeddings, or, if null, not at all.</summary>
+    internal static QuantizationOptions? KindOf(nn.Module model, string path, nn.Module module, QuantizationOptions options)
+        => IsQuantizable(model, path, module, options.SkipModules) ? options
+            : options.Embeddings is { } kind && module is AdaptableModule own && IsEmbedding(model, own) && !IsSkipped(model, own, options.SkipModules) ? kind : null;
+
+    // The token embedding, or a head with a row for each token.
+    private static bool IsEmbedding(nn.Module model, AdaptableModule module)
+        => model is IPretrainedModel { InputEmbeddings: Embedding table } pretrained && (module == table || (module == pretrained.Head && module is Linear && module.Storage.Shape[0] == table.Storage.Shape[0]));
+
+    // A module is skipped with those that share its weight.
+    private static bool IsSkipped(nn.Module model, AdaptableModule module, IReadOnlyList<string> skipped)
+        => skipped.Count > 0 && model.named_modules().Any(pair => pair.module is AdaptableModule other && ReferenceEquals(other.Storage.Identity, module.Storage.Identity) && skipped.Any(name => ModuleSelector.Means(name, pair.name)));
 
     private static bool IsQuantizable(nn.Module model, string path, nn.Module module, IReadOnlyList<string> skipped)
         => module is Linear or TransposedLinear && module != (model as IPretrainedModel)?.Head
@@ -108,7 +124,16 @@ public static class ModelQuantization
         module.Store(new QuantizedStorage(options.Quantize(matrix), transposed, values.dtype));
     }
 
-    /// <summary>The modules to quantize: those with float weights of their own.</summary>
+    /// <summary>The modules to quantize, and how: the linear ones, then embeddings.</summary>
+    private static List<(string Path, AdaptableModule Module, QuantizationOptions Kind)> Choose(nn.Module model, QuantizationOptions options, bool required = true)
+    {
+        var linear = Choose(model, options.SkipModules, required).Select(each => (each.Path, each.Module, options));
+        var embeddings = model.named_modules().Where(pair => pair.module is AdaptableModule { IsTied: false, Storage.Parameter: not null } own && IsEmbedding(model, own) && KindOf(model, pair.name, own, options) is not null)
+            .Select(pair => (pair.name, (AdaptableModule)pair.module, options.Embeddings!)).DistinctBy(each => each.Item2);
+        return [.. linear, .. embeddings];
+    }
+
+    /// <summary>The linear modules to quantize: those with float weights of their own.</summary>
     /// <exception cref="QuantizationException">There are none, though at least one is required.</exception>
     internal static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, IReadOnlyList<string> skipped, bool required = true)
     {

@@ -3,17 +3,23 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>How the linear modules of a model are quantized. In settings, a text: <c>nf4</c>, <c>nf4_double</c>, <c>fp4</c>, <c>fp4_double</c>, <c>llm_int8</c>, <c>blockwise</c> or <c>fp8</c>.</summary>
+/// <summary>How the linear modules of a model are quantized. In settings, a text: <c>nf4</c>, <c>nf4_double</c>, <c>fp4</c>, <c>fp4_double</c>, <c>llm_int8</c>, <c>blockwise</c> or <c>fp8</c>; <c>nf4+llm_int8</c> with <see cref="Embeddings"/> of the second kind.</summary>
 [TypeConverter(typeof(QuantizationText))]
 public abstract record QuantizationOptions
 {
     private protected QuantizationOptions() { }
 
     /// <summary>
-    /// Modules that stay as they are, by path or the last parts of it (<c>llm_int8_skip_modules</c>). Heads, embeddings and norms always do, and so does what shares
-    /// a weight with them.
+    /// Modules that stay as they are, by path or the last parts of it (<c>llm_int8_skip_modules</c>). Heads, embeddings (but for <see cref="Embeddings"/>) and norms always do, and so
+    /// does what shares a weight with them.
     /// </summary>
     public IReadOnlyList<string> SkipModules { get; init; } = [];
+
+    /// <summary>
+    /// How the token embedding and the language-model head are quantized, once if they are tied: in a small model they are most of the memory and of the time per token. Null, the default: they stay as they
+    /// are, as in transformers, whose checkpoints cannot hold them in another form.
+    /// </summary>
+    public QuantizationOptions? Embeddings { get; init; }
 
     /// <summary>Bits per value, scales included, for large matrices.</summary>
     public abstract double BitsPerValue { get; }
@@ -73,8 +79,22 @@ public abstract record QuantizationOptions
 
     internal void Validate()
     {
-        string[] errors = [.. Errors(), .. SkipModules.Any(string.IsNullOrWhiteSpace) ? ["SkipModules has an empty name."] : Array.Empty<string>()];
+        string[] errors = [.. Errors(), .. NameErrors(), .. EmbeddingErrors()];
         if (errors.Length > 0) throw new ArgumentException(string.Join(' ', errors));
+    }
+
+    private IEnumerable<string> NameErrors()
+    {
+        if (SkipModules is null) yield return "SkipModules is null.";
+        else if (SkipModules.Any(string.IsNullOrWhiteSpace)) yield return "SkipModules has an empty name.";
+    }
+
+    private IEnumerable<string> EmbeddingErrors()
+    {
+        if (Embeddings is null) yield break;
+        foreach (var error in Embeddings.Errors()) yield return "Embeddings: " + error;
+        if (Embeddings.Embeddings is not null) yield return "Embeddings has Embeddings of its own: leave them out.";
+        if (Embeddings.SkipModules is not { Count: 0 }) yield return "Embeddings has SkipModules of its own: name all modules in those of the whole.";
     }
 
     private protected static IEnumerable<string> BlockErrors(int size)

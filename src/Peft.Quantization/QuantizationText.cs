@@ -17,6 +17,13 @@ internal sealed class QuantizationText : TypeConverter
 
     public override object ConvertFrom(ITypeDescriptorContext? context, CultureInfo? culture, object value)
         => value is not string text ? throw GetConvertFromException(value)
-            : Kinds.TryGetValue(text.Trim(), out var make) ? make()
-            : throw new FormatException($"'{text}' is not a kind of quantization. Valid kinds are {string.Join(", ", Kinds.Keys)}.");
+            : text.Split('+') switch
+            {
+                [var kind] => Kind(kind),
+                [var kind, var embeddings] => Kind(kind) with { Embeddings = Kind(embeddings) },
+                _ => throw new FormatException($"'{text}' has more than two kinds of quantization: one of linear modules and one of embeddings."),
+            };
+
+    private static QuantizationOptions Kind(string text)
+        => Kinds.TryGetValue(text.Trim(), out var make) ? make() : throw new FormatException($"'{text}' is not a kind of quantization. Valid kinds are {string.Join(", ", Kinds.Keys)}, and two of them with + between.");
 }

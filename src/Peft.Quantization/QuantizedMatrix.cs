@@ -54,6 +54,25 @@ public abstract class QuantizedMatrix : IDisposable
         return values;
     }
 
+    /// <summary>Rows <c>[count, in]</c> at given indices as a new tensor.</summary>
+    internal Tensor Dequantize(long[] indices)
+    {
+        using var scope = NewDisposeScope();
+        var values = empty([indices.Length, Columns], OpenReader() is null ? Type : ScalarType.Float32, Device);
+        if (OpenReader() is { } reader) reader.Read(indices, values);
+        else
+        {
+            // Few rows alone, many with their neighbours: a launch for each would take longer.
+            var height = indices.Length <= 32 ? 32 : 4096;
+            foreach (var part in Enumerable.Range(0, indices.Length).GroupBy(i => indices[i] / height * height))
+                values.index_copy_(0, Indices(part.Select(i => (long)i)), DequantizeRows(part.Key, Math.Min(height, Rows - part.Key)).index_select(0, Indices(part.Select(i => indices[i] - part.Key))));
+        }
+        GC.KeepAlive(this);
+        return values.to_type(Type).MoveToOuterDisposeScope();
+
+        Tensor Indices(IEnumerable<long> numbers) => Values.Indices(numbers, Device);
+    }
+
     /// <summary>Rows <c>[count, in]</c> by operations of torch, on the matrix' device.</summary>
     internal abstract Tensor DequantizeRows(long first, long count);
 

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Quantization;
 
 /// <summary>A module's weight that is held as a <see cref="QuantizedMatrix"/>.</summary>
-public sealed class QuantizedStorage : WeightStorage, IQuantizesInputs, IFixedStorage
+public sealed class QuantizedStorage : WeightStorage, IQuantizesInputs, IFixedStorage, IReadsRows
 {
     private readonly bool transposed;
     private ScalarType computeType;
@@ -49,6 +49,19 @@ public sealed class QuantizedStorage : WeightStorage, IQuantizesInputs, IFixedSt
         var values = Values.As(Matrix.Dequantize(), computeType);
         if (!transposed) return values;
         using (values) return values.t();
+    }
+
+    Tensor IReadsRows.ReadRows(Tensor indices)
+    {
+        if (indices.dtype is not (ScalarType.Int64 or ScalarType.Int32)) throw new ArgumentException($"The ids are {TensorRules.Describe(indices)}, but must be int64 or int32.", nameof(indices));
+        if (indices.device.ToString() != Device.ToString()) throw new ArgumentException($"The ids are on {indices.device}, but the table on {Device}: move one of them.", nameof(indices));
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (transposed) return Read().index_select(0, indices).MoveToOuterDisposeScope();
+        var rows = indices.to_type(ScalarType.Int64).cpu().contiguous().data<long>().ToArray();
+        foreach (var row in rows)
+            if (row < 0 || row >= Matrix.Rows) throw new ArgumentOutOfRangeException(nameof(indices), row, $"The table has {Matrix.Rows} rows.");
+        return Values.As(Matrix.Dequantize(rows), computeType).MoveToOuterDisposeScope();
     }
 
     /// <summary>Sets the threshold of LLM.int8 weights. No effect on other kinds.</summary>

@@ -72,8 +72,11 @@ public class LossTests
         Weighted(expected).backward();
         foreach (var chunk in new long[] { 1, 3, 10, 100 })
         {
-            var (leaf, leafHead) = (rows.clone().requires_grad_(), head.clone().requires_grad_(trainsHead));
-            var values = ChunkedHead.apply(leaf, leafHead, new ChunkedHead.Job(Measure(), cap, chunk));
+            using var module = new Modules.Linear(head.shape[1], head.shape[0], bias: false, head.dtype);
+            using (no_grad()) module.Weight.copy_(head);
+            var (leaf, leafHead) = (rows.clone().requires_grad_(), module.Weight);
+            leafHead.requires_grad = trainsHead;
+            var values = ChunkedHead.Run(leaf, new(Measure(), cap, chunk, module.Storage));
             Weighted(values).backward();
             values.Difference(expected.detach()).ShouldBeLessThan(2e-6);
             leaf.grad!.Difference(reference.grad!).ShouldBeLessThan(2e-6);

@@ -53,6 +53,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private bool biasIsTied;
     private WeightStorage? storage;
 #pragma warning restore IDE1006, IDE0044
+    private readonly List<AdaptableModule> followers = [];   // the modules that are tied to this one
 
     /// <summary>The weight, in its shape in the checkpoint.</summary>
     /// <exception cref="PeftException">The weight is no parameter: its values are held in another form (<see cref="Storage"/>).</exception>
@@ -118,8 +119,29 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         for (var each = owner; each is not null; each = each.tiedTo)
             if (each == this) throw new ArgumentException("A module cannot be tied to itself, nor to one that is tied to it.", nameof(owner));
         if (tiedTo is null && storage is null) weight.Dispose();
+        tiedTo?.followers.Remove(this);
         tiedTo = owner;
-        ModuleInternals.Parameters(this)["weight"] = owner.Weight;   // registering the name a second time would throw
+        owner.followers.Add(this);
+        Follow();
+    }
+
+    // Lists the parameter of the module that this one is tied to, if its weight is one. Registering the name a second time would throw.
+    private void Follow()
+    {
+        if (tiedTo!.Storage.Parameter is { } parameter) ModuleInternals.Parameters(this)["weight"] = parameter;
+        else UnlistWeight();
+        LetFollow();
+    }
+
+    private void UnlistWeight()
+    {
+        var parameters = ModuleInternals.Parameters(this);
+        if (parameters.TryGetValue("weight", out _)) parameters.Remove("weight");   // unlike .NET's, it throws if there is none
+    }
+
+    private void LetFollow()
+    {
+        foreach (var each in followers) each.Follow();
     }
 
     /// <summary>Ties the weight, as <see cref="TieWeight"/>, and also the bias if there is one.</summary>
@@ -135,14 +157,15 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>Removes another module's parameters before this module is disposed, which would dispose them.</summary>
     internal void Untie()
     {
-        if (tiedTo is not null) ModuleInternals.Parameters(this).Remove("weight");
+        if (tiedTo is not null) UnlistWeight();
         if (biasIsTied) ModuleInternals.Parameters(this).Remove("bias");
     }
 
-    /// <summary>Replaces the module's weight, and its bias if there is one, by tensors of any shape. Modules that are tied to this one must be tied again.</summary>
+    /// <summary>Replaces the module's weight, and its bias if there is one, by tensors of any shape. A bias that is tied to this one must be tied again.</summary>
     internal void Replace(Tensor newWeight, Tensor? newBias = null)
     {
         weight = Register("weight", weight, newWeight);
+        LetFollow();
         if (bias is not null && newBias is not null) bias = Register("bias", bias, newBias);
     }
 
@@ -166,6 +189,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         }
         storage?.Release();
         storage = values;
+        LetFollow();
     }
 
     /// <summary>Uses another weight, and the parameter, which is kept, again when null is given.</summary>
@@ -179,8 +203,12 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         (weight, var released) = (parameter, storage!);
         ModuleInternals.Parameters(this)["weight"] = parameter;
         storage = null;
+        LetFollow();
         released.Release();
     }
+
+    /// <summary>True if the weight is that of another module.</summary>
+    internal bool IsTied => tiedTo is not null;
 
     /// <summary>True if the module's own weight is no parameter.</summary>
     internal bool IsStored => tiedTo is null && storage is not null;
@@ -192,6 +220,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     protected override void Dispose(bool disposing)
     {
         if (disposing && !IsDisposed && tiedTo is null) storage?.Release();
+        if (disposing) tiedTo?.followers.Remove(this);
         IsDisposed |= disposing;
         base.Dispose(disposing);
     }
@@ -218,7 +247,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         var parameters = ModuleInternals.Parameters(this);
         Untie();
         base._toEpilog(dtype, device, non_blocking);
-        parameters["weight"] = tiedTo.Weight;
+        Follow();
         if (biasIsTied) parameters["bias"] = tiedTo.Bias!;
     }
 }

@@ -10,6 +10,14 @@ public sealed class Embedding(long rows, long size, ScalarType? dtype = null, De
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => Lookup(input, weight);
 
+    internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
+    {
+        if (weight is not IReadsRows table) return base.Apply(input, weight, bias);
+        using var flat = input.reshape(-1);
+        using var found = table.ReadRows(flat);
+        return found.view([.. input.shape, weight.Shape[1]]);
+    }
+
     /// <summary>Looks up the rows <c>[…, size]</c> of a table [rows, size] for ids <c>[…]</c>. Differentiable with respect to the table.</summary>
     public static Tensor Lookup(Tensor ids, Tensor table)
     {

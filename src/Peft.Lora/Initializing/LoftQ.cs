@@ -67,7 +67,7 @@ public static class LoftQ
         var starts = layers.ToDictionary(pair => pair.Key, pair =>
         {
             var (target, layer) = pair;
-            if (target.Storage is not QuantizedStorage stored) throw new AdapterOptionsException($"{target.Path} is not quantized: LoftQ has nothing to make up for. Quantize the model, or target other modules.");
+            if (target.IsLookup || target.Storage is not QuantizedStorage stored) throw new AdapterOptionsException($"{target.Path} is no quantized linear module: LoftQ has nothing to make up for. Quantize the model, or target other modules.");
             var weight = target.ToMatrix(files.Read(target.Path + ".weight", target.Device, ScalarType.Float32));
             if (weight.shape[0] != target.Out || weight.shape[1] != target.In) throw new CheckpointException(folder, $"'{target.Path}.weight' is [{string.Join(", ", weight.shape)}], but the model has [{target.Out}, {target.In}].");
             return Factors(weight.sub(stored.Matrix.Dequantize().to_type(ScalarType.Float32)), layer.Rank, layer.Scaling);
@@ -100,7 +100,7 @@ public static class LoftQ
         // All targets are checked before a matrix is made.
         foreach (var (target, layer) in targets)
         {
-            if (target.Storage.Parameter is null || target.Module is not AdaptableModule || !ModelQuantization.IsQuantizable(model, target.Path, target.Module, quantization))
+            if (target.Storage.Parameter is null || target.Module is not AdaptableModule || ModelQuantization.KindOf(model, target.Path, target.Module, quantization) != quantization)
                 throw new AdapterOptionsException($"{target.Path} cannot be quantized, or is quantized already: LoftQ needs linear modules with float weights as targets. The model is unchanged.");
             RequireRank(target.Out, target.In, layer.Rank);
         }

@@ -51,6 +51,8 @@ public static class LoraGa
     private static List<(LoraLayer Layer, Tensor Gradient)> Gradients<T>(PeftModel model, List<LoraLayer> layers, IEnumerable<T> samples, Func<T, Tensor> loss)
     {
         // A quantized weight is no parameter: its products collect the gradient.
+        if (layers.FirstOrDefault(layer => layer.Target.IsLookup && layer.Target.Storage.Parameter is null) is { } lookup)
+            throw new AdapterOptionsException($"{lookup.Target.Path} is a quantized embedding, of whose gradient LoRA-GA cannot learn: target other modules, or quantize the model without QuantizationOptions.Embeddings.");
         var stored = layers.Where(layer => layer.Target.Storage.Parameter is null).ToDictionary(layer => layer, layer => new StoredGradient(layer.Target.Storage));
         var weights = layers.Where(layer => !stored.ContainsKey(layer)).ToDictionary(layer => layer, layer => layer.Target.Storage.Parameter!);
         var required = model.Module.parameters().Select(parameter => (Parameter: parameter, parameter.requires_grad, Gradient: parameter.grad)).ToList();

@@ -137,7 +137,7 @@ internal sealed class Decoding : IDisposable
     {
         var (spec, width) = (model.Spec, prompts.Max(prompt => prompt.Count));
         var (rows, positions) = ((Int128)prompts.Count * copies, width + Math.Min(settings.MaxNewTokens ?? settings.MaxLength ?? 1, FirstRoom));
-        MemoryBudget.Require(rows * (2 * (Int128)spec.LayerCount * spec.KeyValueHeadCount * spec.HeadSize * positions + spec.VocabularySize), model.InputEmbeddings.Weight.dtype, model.Device,
+        MemoryBudget.Require(rows * (2 * (Int128)spec.LayerCount * spec.KeyValueHeadCount * spec.HeadSize * positions + spec.VocabularySize), model.InputEmbeddings.Storage.ComputeType, model.Device,
             () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows for each. Lower NumBeams or NumReturnSequences, or pass fewer or shorter prompts.");
     }
 

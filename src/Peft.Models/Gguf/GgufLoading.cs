@@ -83,7 +83,7 @@ internal static class GgufLoading
         var at = options.Placement;
         var (type, shape) = (file.TypeOf(tensor), file.Header.Tensors[tensor].Shape);
         var order = GgufRows.Order(model, tensor, shape[0])?.to(at.Device);
-        var isLinear = ModelQuantization.IsQuantizable(model, path, module, null);
+        var isLinear = ModelQuantization.IsQuantizable(model, path, module);
         if (!type.IsFloat && isLinear)
         {
             if (options.Quantization is not null) throw new QuantizationException($"{file.Header.Path}: the weights are quantized already ({type}): leave LoadOptions.Quantization out.");
@@ -98,7 +98,7 @@ internal static class GgufLoading
         if (module is RmsNorm && model.Spec.NormOffset != 0) values = values.sub(Constant(model.Spec.NormOffset));
         if (module is TransposedLinear) values = values.t();
         values = values.to_type(at.Type);
-        if (options.Quantization is { } quantization && ModelQuantization.IsQuantizable(model, path, module, quantization)) ModelQuantization.Store(module, values, quantization);
+        if (options.Quantization is { } quantization && ModelQuantization.KindOf(model, path, module, quantization) is { } kind) ModelQuantization.Store(module, values, kind);
         else if (module.Weight.is_meta) module.Replace(values.contiguous().DetachFromDisposeScope());
         else module.Weight.copy_(values);
     }

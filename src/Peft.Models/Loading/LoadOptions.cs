@@ -14,13 +14,16 @@ public sealed record LoadOptions : PretrainedOptions
     public Device? Device { get; init; }
 
     /// <summary>
-    /// Quantizes the weights of linear modules while they are read, one after another, so that the float model is never in memory: for QLoRA. Null for float weights. A
+    /// Quantizes the weights of linear modules, and those of embeddings if the options say so, while they are read, one after another, so that the float model is never in memory: for QLoRA. Null for float weights. A
     /// checkpoint that is quantized already needs no such option.
     /// </summary>
     public QuantizationOptions? Quantization { get; init; }
 
     /// <summary>Bits per value of weights that are no parameters; null if all are.</summary>
     internal double? StoredBits { get; init; }
+
+    /// <summary>Bits per value of embeddings that are quantized while they are read; null if they are not.</summary>
+    internal double? EmbeddingBits => StoredBits is null ? null : Quantization?.Embeddings?.BitsPerValue;
 
     /// <summary>The supported architectures; null for the built-in ones.</summary>
     public ModelRegistry? Registry { get; init; }
@@ -63,7 +66,7 @@ public sealed record LoadOptions : PretrainedOptions
         get
         {
             TorchRuntime.Require();
-            return new(Dtype, Device ?? CPU, StoredBits);
+            return new(Dtype, Device ?? CPU, StoredBits, EmbeddingBits);
         }
     }
 }

@@ -25,7 +25,8 @@ internal static class ModelSize
         if (spec is null) return 0;
         double hidden = spec.HiddenSize, layer = 2 * hidden * spec.HeadCount * spec.HeadSize + 2 * hidden * spec.IntermediateSize;
         if (options.StoredBits is { } bits) layer *= bits / (8 * Width(options.Dtype));
-        var numbers = hidden * spec.VocabularySize + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
+        var table = hidden * spec.VocabularySize * (options.EmbeddingBits / (8 * Width(options.Dtype)) ?? 1);
+        var numbers = table + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
         return numbers * Width(options.Dtype) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
     }
 

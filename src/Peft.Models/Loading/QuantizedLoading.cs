@@ -55,7 +55,7 @@ internal sealed class QuantizedLoading
         var at = options.Placement;
         foreach (var (path, module) in modules)
         {
-            if (module.Storage.Parameter is not { is_meta: true } weight) continue;
+            if (module.IsTied || module.Storage.Parameter is not { is_meta: true } weight) continue;
             if (module.Bias is { } bias) module.ReplaceBias(empty(bias.shape, at.Type, at.Device));
             if (!IsQuantized(path, module)) module.Replace(empty(weight.shape, at.Type, at.Device));
         }
@@ -70,7 +70,7 @@ internal sealed class QuantizedLoading
             using var values = files.Read(key, options.Placement.Device, options.Placement.Type);
             try
             {
-                ModelQuantization.Store(module, values, options.Quantization!);
+                ModelQuantization.Store(module, values, ModelQuantization.KindOf(model, name[..dot], module, options.Quantization!)!);
             }
             catch (QuantizationException error)
             {
@@ -101,5 +101,5 @@ internal sealed class QuantizedLoading
     }
 
     private bool IsQuantized(string path, AdaptableModule module)
-        => stored.ContainsKey(module) ? module != model.HeadModule : options.Quantization is { } quantization && ModelQuantization.IsQuantizable(model, path, module, quantization);
+        => stored.ContainsKey(module) ? module != model.HeadModule : options.Quantization is { } quantization && ModelQuantization.KindOf(model, path, module, quantization) is not null;
 }

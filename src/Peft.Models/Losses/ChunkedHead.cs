@@ -6,14 +6,15 @@ namespace Peft.Models;
 
 /// <summary>
 /// Values of hidden states <c>[rows, hidden]</c> through a head <c>[vocabulary, hidden]</c>, in chunks of rows: only the logits of one chunk exist at a time. With a frozen head the gradient of each
-/// value is computed along with it; a head that is trained gets its own from the logits, which the backward pass computes again. Arguments: rows, head, <see cref="Job"/>. Result: <c>[values, rows]</c>.
+/// value is computed along with it; a head that is trained gets its own from the logits, which the backward pass computes again. Arguments: rows, the head's parameter or else its storage, <see cref="Job"/>. Result: <c>[values, rows]</c>.
 /// </summary>
 internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
 {
     /// <param name="Measure">The values.</param>
     /// <param name="SoftCap">Soft cap of the logits; 0 for none.</param>
     /// <param name="Chunk">Rows per chunk.</param>
-    public sealed record Job(RowMeasure Measure, double SoftCap, long Chunk)
+    /// <param name="Head">The head's weight.</param>
+    public sealed record Job(RowMeasure Measure, double SoftCap, long Chunk, WeightStorage Head)
     {
         public IEnumerable<(long Start, long Count)> ChunksOf(Tensor rows)
         {
@@ -21,10 +22,10 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
         }
 
         /// <summary>The logits, and the derivative of the soft cap.</summary>
-        public (Tensor Logits, Tensor? Bend) Logits(Tensor rows, Tensor head)
+        public (Tensor Logits, Tensor? Bend) Logits(Tensor rows)
         {
             using var _ = no_grad();
-            var logits = nn.functional.linear(rows, head).to_type(ScalarType.Float32);
+            var logits = Head.Multiply(rows).to_type(ScalarType.Float32);
             if (SoftCap == 0) return (logits, null);
             var bent = logits.div_(Constant(SoftCap)).tanh_();
             return (bent.mul(Constant(SoftCap)), bent.pow_(Constant(2)).neg_().add_(Constant(1), One));
@@ -35,18 +36,20 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
 
     public override string Name => nameof(ChunkedHead);
 
+    public static Tensor Run(Tensor rows, Job job) => apply(rows, (object?)job.Head.Parameter ?? job.Head, job);
+
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         using var scope = NewDisposeScope();
-        var (rows, head) = ((Tensor)vars[0], (Tensor)vars[1]);
-        var job = (Job)vars[2];
+        var (rows, job) = ((Tensor)vars[0], (Job)vars[2]);
+        var trained = job.Head.Parameter is { requires_grad: true };
         ctx.save_data(Saved, job);
         var result = empty([job.Measure.Count, rows.shape[0]], ScalarType.Float32, rows.device);
-        var gradients = rows.requires_grad && !head.requires_grad ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty_like(rows)).ToList() : null;
+        var gradients = rows.requires_grad && !trained ? Enumerable.Range(0, job.Measure.Count).Select(_ => empty_like(rows)).ToList() : null;
         foreach (var (start, count) in job.ChunksOf(rows))
         {
             using var inner = NewDisposeScope();
-            var (logits, bend) = job.Logits(rows.narrow(0, start, count), head);
+            var (logits, bend) = job.Logits(rows.narrow(0, start, count));
             if (gradients is null)
             {
                 result.narrow(1, start, count).copy_(job.Measure.Values(logits, start));
@@ -54,10 +57,10 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
             }
             var (values, slopes) = job.Measure.Differentiate(logits, start);
             result.narrow(1, start, count).copy_(values);
-            foreach (var (gradient, slope) in gradients.Zip(slopes)) gradient.narrow(0, start, count).copy_(Bent(slope, bend).to_type(head.dtype).mm(head));
+            foreach (var (gradient, slope) in gradients.Zip(slopes)) gradient.narrow(0, start, count).copy_(OfRows(Bent(slope, bend), job.Head));
         }
         // TorchSharp saves the tensors after this method returns, so the gradients must outlive the scope.
-        ctx.save_for_backward(gradients is null ? [rows, head] : [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())]);
+        ctx.save_for_backward(gradients is not null ? [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())] : trained ? [rows, job.Head.Parameter!] : []);
         return result.MoveToOuterDisposeScope();
     }
 
@@ -73,13 +76,19 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
         {
             using var inner = NewDisposeScope();
             var some = rows.narrow(0, start, count);
-            var (logits, bend) = job.Logits(some, head);
+            var (logits, bend) = job.Logits(some);
             var slope = job.Measure.Differentiate(logits, start).Slopes.Select((each, k) => each.mul(grad_output[k].narrow(0, start, count).unsqueeze(1))).Aggregate((a, b) => a.add_(b, One));
             slope = Bent(slope, bend).to_type(head.dtype);
-            ofRows.narrow(0, start, count).copy_(slope.mm(head));
+            ofRows.narrow(0, start, count).copy_(OfRows(slope, job.Head));
             ofHead.add_(slope.t().mm(some), One);
         }
         return BackwardResult.Give(ofRows, ofHead, null);
+    }
+
+    private static Tensor OfRows(Tensor slope, WeightStorage head)
+    {
+        using var _ = no_grad();
+        return head.MultiplyTransposed(slope.to_type(head.ComputeType));
     }
 
     private static Tensor Bent(Tensor slope, Tensor? bend) => bend is null ? slope : slope.mul_(bend);

@@ -57,7 +57,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     {
         using var _ = no_grad();
         var rows = hidden.detach().reshape(-1, hidden.shape[^1]);
-        var means = IsFrozen && softCap is null ? nn.functional.linear(rows, head.Weight.mean([0], keepdim: true)).to_type(ScalarType.Float32).squeeze(1)
+        var means = IsFrozen && softCap is null ? nn.functional.linear(rows, head.Storage.MultiplyTransposed(ones([1, head.Storage.Shape[0]], head.Storage.ComputeType, rows.device)).div(Constant(head.Storage.Shape[0]))).to_type(ScalarType.Float32).squeeze(1)
             : cat([.. Enumerable.Range(0, (int)((rows.shape[0] + Chunk - 1) / Chunk)).Select(i => MeanOf(rows.narrow(0, i * Chunk, Math.Min(Chunk, rows.shape[0] - i * Chunk))))]);
         return means.div(Constant(temperature)).view(hidden.shape[0], hidden.shape[1]);
     }
@@ -87,7 +87,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
     public Tensor Measure(Tensor rows, RowMeasure measure)
     {
         // A trained head's logits are computed again in the backward pass, so only where they are many.
-        if (IsFrozen || (IsPlain && rows.shape[0] * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.apply(rows, head.Weight, new ChunkedHead.Job(measure, softCap ?? 0, Chunk));
+        if (IsFrozen || (IsPlain && rows.shape[0] * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.Run(rows, new(measure, softCap ?? 0, Chunk, head.Storage));
         return measure.Values(Logits(rows), 0);
     }
 
@@ -99,9 +99,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return logits.to_type(ScalarType.Float32);
     }
 
-    private bool IsFrozen => IsPlain && !head.Weight.requires_grad;
+    private bool IsFrozen => IsPlain && head.Storage.Parameter is not { requires_grad: true };
 
-    private bool IsPlain => !head.IsAdapted && head.Storage.Parameter is not null && head.Bias is null;
+    // Products of another kind are left to the module: those with inputs of 8 bits, and those that collect the gradient of a stored weight.
+    private bool IsPlain => !head.IsAdapted && head.Bias is null && head.Storage is { Gradient: null } and not IQuantizesInputs { QuantizesInputs: true };
 
     private long Chunk => Math.Max(1, MaxLogits / head.Storage.Shape[0]);
 

@@ -20,7 +20,7 @@ public static class EmbeddingResizing
     /// <param name="rows">Initialization of new rows.</param>
     /// <param name="seed">Seed for the new rows.</param>
     /// <returns>The number of rows.</returns>
-    /// <exception cref="PeftException">The model has adapters.</exception>
+    /// <exception cref="PeftException">The model has adapters, or the embedding is quantized.</exception>
     public static int ResizeTokenEmbeddings(this PretrainedModel model, int count, int? padToMultipleOf = null, NewTokenRows rows = NewTokenRows.MeanAndCovariance, long seed = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -37,6 +37,8 @@ public static class EmbeddingResizing
         if (PeftModel.Of(model) is not null)
             throw new PeftException($"This {model.GetType().Name} has adapters, which depend on the current embedding: call ResizeTokenEmbeddings before the first adapter is added, or Unload() them.");
         var embedding = model.InputEmbeddings;
+        if (embedding.Storage.Parameter is null || (HasRowPerToken(model) && model.HeadModule!.Storage.Parameter is null))
+            throw new PeftException($"The token embedding or the head of this {model.GetType().Name} is quantized: call ResizeTokenEmbeddings before the model is quantized, or Dequantize() it first.");
         var (known, width) = (embedding.Weight.shape[0], embedding.Weight.shape[1]);
         if (known == count) return count;
         // Sampling with the covariance of the rows takes a random value for each pair of a new and an old row.
@@ -63,7 +65,7 @@ public static class EmbeddingResizing
     }
 
     private static bool HasRowPerToken(PretrainedModel model)
-        => model.TaskType is "CAUSAL_LM" or "SEQ_2_SEQ_LM" && model.HeadModule!.Weight.shape[0] == model.InputEmbeddings.Weight.shape[0];
+        => model.TaskType is "CAUSAL_LM" or "SEQ_2_SEQ_LM" && model.HeadModule!.Storage.Shape[0] == model.InputEmbeddings.Storage.Shape[0];
 
     private static Tensor NewRows(Tensor old, long count, NewTokenRows rows, double deviation, Generator generator)
     {

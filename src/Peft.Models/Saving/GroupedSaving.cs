@@ -56,7 +56,7 @@ internal static class GroupedSaving
 
     // The linear modules that would be quantized by default, and are not.
     private static List<string> Floats(PretrainedModel model)
-        => [.. model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && ((AdaptableModule)pair.module).Storage.Parameter is not null && ModelQuantization.IsQuantizable(model, pair.name, pair.module, null)).Select(pair => pair.name)];
+        => [.. model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && ((AdaptableModule)pair.module).Storage.Parameter is not null && ModelQuantization.IsQuantizable(model, pair.name, pair.module)).Select(pair => pair.name)];
 
     // A module's path after the number of its layer.
     private static string InLayer(string path)

@@ -17,6 +17,8 @@ internal static class QuantizedSaving
     {
         var weights = model.QuantizedWeights();
         if (weights.Count == 0) return null;
+        if (model.named_modules().FirstOrDefault(pair => weights.ContainsKey(pair.name) && (pair.module is Embedding || pair.module == model.HeadModule)) is { module: not null } own)
+            throw new QuantizationException($"{own.name} is quantized, which transformers does not read: Dequantize() the model before it is saved, or quantize it without QuantizationOptions.Embeddings.");
         string[] kinds = [.. weights.Values.Select(weight => weight.Matrix.Kind).Distinct()];
         if (kinds.Length > 1) throw new QuantizationException($"The model has weights of the kinds {string.Join(" and ", kinds)}, but a saved model has one: Dequantize() it, or quantize it in one way.");
         foreach (var (path, weight) in weights)
@@ -60,6 +62,6 @@ internal static class QuantizedSaving
     private static JsonArray? Skipped(PretrainedModel model)
     {
         var floats = model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && ((AdaptableModule)pair.module).Storage.Parameter is not null).ToList();
-        return floats.Exists(pair => ModelQuantization.IsQuantizable(model, pair.name, pair.module, null)) ? [.. floats.Select(pair => (JsonNode)pair.name)] : null;
+        return floats.Exists(pair => ModelQuantization.IsQuantizable(model, pair.name, pair.module)) ? [.. floats.Select(pair => (JsonNode)pair.name)] : null;
     }
 }

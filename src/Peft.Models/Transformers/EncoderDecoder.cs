@@ -11,7 +11,7 @@ internal sealed class EncoderDecoder : Backbone
 
     public EncoderDecoder(TransformerSpec spec, Placement at)
     {
-        register_module(spec.Names.Embedding, embedding = new Embedding(spec.VocabularySize, spec.HiddenSize, at.Type, at.Device));
+        register_module(spec.Names.Embedding, embedding = new Embedding(spec.VocabularySize, spec.HiddenSize, at.Type, at.EmbeddingDevice));
         register_module(spec.Encoder!.Names.Base, encoder = new Transformer(spec.Encoder, at, embedding));
         register_module(spec.Names.Base, decoder = new Transformer(spec, at, embedding));
     }

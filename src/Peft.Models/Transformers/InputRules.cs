@@ -71,9 +71,9 @@ internal static class InputRules
     private static (long Batch, long Length) Hidden(PretrainedModel model, Tensor given, string name)
     {
         var shape = TensorRules.RequireRank(given, name, "[batch, sequence, hidden]");
-        var weight = model.InputEmbeddings.Weight;
-        if (shape[2] != model.Spec.HiddenSize || given.dtype != weight.dtype || shape[0] == 0 || shape[1] == 0)
-            throw new ArgumentException($"{name} is {TensorRules.Describe(given)}, but must be {weight.dtype} [batch, sequence, {model.Spec.HiddenSize}], with at least one row and one position.", name);
+        var type = model.InputEmbeddings.Storage.ComputeType;
+        if (shape[2] != model.Spec.HiddenSize || given.dtype != type || shape[0] == 0 || shape[1] == 0)
+            throw new ArgumentException($"{name} is {TensorRules.Describe(given)}, but must be {type} [batch, sequence, {model.Spec.HiddenSize}], with at least one row and one position.", name);
         return (shape[0], shape[1]);
     }
 
@@ -120,8 +120,8 @@ internal static class InputRules
 
             void Require(Tensor? tensor)
             {
-                if (!TensorRules.RequireAlive(tensor, nameof(input.Prefix)).shape.SequenceEqual([batch, spec.KeyValueHeadCount, length, spec.HeadSize]) || tensor!.dtype != model.InputEmbeddings.Weight.dtype)
-                    throw new ArgumentException($"Prefix has {TensorRules.Describe(tensor!)}, but must have {model.InputEmbeddings.Weight.dtype} [{batch}, {spec.KeyValueHeadCount}, length, {spec.HeadSize}], of the same length everywhere.", nameof(input));
+                if (!TensorRules.RequireAlive(tensor, nameof(input.Prefix)).shape.SequenceEqual([batch, spec.KeyValueHeadCount, length, spec.HeadSize]) || tensor!.dtype != model.InputEmbeddings.Storage.ComputeType)
+                    throw new ArgumentException($"Prefix has {TensorRules.Describe(tensor!)}, but must have {model.InputEmbeddings.Storage.ComputeType} [{batch}, {spec.KeyValueHeadCount}, length, {spec.HeadSize}], of the same length everywhere.", nameof(input));
             }
         }
         if (input.PrefixGates is { } gates && (gates.Count != spec.LayerCount || gates.Contains(null!)))

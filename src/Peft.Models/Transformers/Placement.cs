@@ -6,8 +6,12 @@ namespace Peft.Models;
 /// <param name="Type">The dtype.</param>
 /// <param name="Device">The device.</param>
 /// <param name="StoredBits">Bits per value of the projections' weights if those will be quantized: they are created without memory then. Null for parameters.</param>
-internal readonly record struct Placement(ScalarType Type, Device Device, double? StoredBits = null)
+/// <param name="EmbeddingBits">Bits per value of the token embedding and the head, likewise.</param>
+internal readonly record struct Placement(ScalarType Type, Device Device, double? StoredBits = null, double? EmbeddingBits = null)
 {
+    /// <summary>Device on which the token embedding and a head that may be tied to it are created.</summary>
+    public Device EmbeddingDevice => EmbeddingBits is null ? Device : META;
+
     /// <summary>Device on which projections are created.</summary>
     public Device ProjectionDevice => StoredBits is null ? Device : META;
 }

@@ -101,7 +101,7 @@ internal sealed class PromptedInput : IDisposable
         var encodes = input.EncoderOutput is null && tokens.Embeddings is not null;
         var reads = (input.InputIds ?? input.Embeddings)?.shape[1] ?? input.EncoderOutput!.shape[1] - prompts.EmbeddingCount;
         var writes = (input.DecoderInputIds ?? input.DecoderEmbeddings)?.shape[1] ?? 0;
-        var device = model.InputEmbeddings.Weight.device;
+        var device = model.InputEmbeddings.Storage.Device;
         var encoder = new PromptLayout(prompts.Rows, 0, prompts.EmbeddingCount, device);
         var decoder = new PromptLayout([.. prompts.Rows.Select(row => row with { Embeddings = row.DecoderEmbeddings })], prompts.PrefixCount, decodes, device);
         if (decoder.IsMixed && decodes > 0 && prompts.PrefixCount > 0)
@@ -176,7 +176,7 @@ internal sealed class PromptedInput : IDisposable
 
     private KeyValuePrefix[]? Prefix(VirtualTokens tokens, long rows, PretrainedModel model)
     {
-        var type = model.InputEmbeddings.Weight.dtype;
+        var type = model.InputEmbeddings.Storage.ComputeType;
         return tokens.Prefix?.Select(pair => new KeyValuePrefix(Ready(pair.Keys), Ready(pair.Values))).ToArray();
 
         Tensor Ready(Tensor each) => Keep(each.to_type(type).expand(rows, -1, -1, -1));

@@ -19,7 +19,8 @@ internal static class SpecRules
         var layer = (Int128)spec.HiddenSize * (2 * heads + kept + (spec.GatedFeedForward ? 3L : 2L) * spec.IntermediateSize);
         var positions = spec.LearnedPositionOffset is { } offset ? (long)spec.MaxPositions + offset : 0;
         if (at.StoredBits is { } bits) layer = (Int128)((double)layer * bits / (8 * ModelSize.Width(at.Type)));
-        MemoryBudget.Require(layer * spec.LayerCount + (Int128)spec.HiddenSize * (spec.VocabularySize + positions), at.Type, at.Device, () =>
+        var table = (Int128)(spec.HiddenSize * (double)spec.VocabularySize * (at.EmbeddingBits / (8 * ModelSize.Width(at.Type)) ?? 1));
+        MemoryBudget.Require(layer * spec.LayerCount + table + (Int128)spec.HiddenSize * positions, at.Type, at.Device, () =>
             $"{config.Source} describes a model of {spec.LayerCount} layers of width {spec.HiddenSize} (feed-forward network {spec.IntermediateSize}) with {spec.VocabularySize} tokens and {positions} learned positions. Is a size in it wrong? Otherwise use a smaller dtype (LoadOptions.Type) or a smaller model.");
     }
 

@@ -23,7 +23,7 @@ internal sealed class Transformer : Backbone
     {
         this.spec = spec;
         var names = spec.Names;
-        embedding = shared ?? new Embedding(spec.VocabularySize, spec.HiddenSize, at.Type, at.Device);
+        embedding = shared ?? new Embedding(spec.VocabularySize, spec.HiddenSize, at.Type, at.EmbeddingDevice);
         if (shared is null) this.Place(names.Embedding, embedding);
         if (spec.LearnedPositionOffset is { } offset)
         {
@@ -136,17 +136,17 @@ internal sealed class Transformer : Backbone
             return embedding.call(ids);
         }
         // Only checked after torch has failed: reading the ids back would slow down every pass.
-        catch (Exception error) when (IsNative(error) && TensorRules.Outside(ids, embedding.Weight.shape[0]) is not null)
+        catch (Exception error) when (IsNative(error) && TensorRules.Outside(ids, embedding.Storage.Shape[0]) is not null)
         {
-            throw InputRules.Unknown(TensorRules.Outside(ids, embedding.Weight.shape[0])!.Value, embedding.Weight.shape[0], nameof(ids));
+            throw InputRules.Unknown(TensorRules.Outside(ids, embedding.Storage.Shape[0])!.Value, embedding.Storage.Shape[0], nameof(ids));
         }
-        catch (Exception error) when (IsNative(error) && ids.device.ToString() != embedding.Weight.device.ToString())
+        catch (Exception error) when (IsNative(error) && ids.device.ToString() != embedding.Storage.Device.ToString())
         {
-            throw new ArgumentException($"The token ids are on {ids.device}, but the model is on {embedding.Weight.device}: move them with ids.to(device).", nameof(ids));
+            throw new ArgumentException($"The token ids are on {ids.device}, but the model is on {embedding.Storage.Device}: move them with ids.to(device).", nameof(ids));
         }
     }
 
-    private static bool IsNative(Exception error) => error is ExternalException or ArgumentException { InnerException: ExternalException };
+    private static bool IsNative(Exception error) => error is ExternalException or ArgumentOutOfRangeException or ArgumentException { InnerException: ExternalException };
 
     private ForwardContext Prepare(ModelInput input, int batch, int length, ScalarType type, Device device)
     {

@@ -43,6 +43,16 @@ internal abstract unsafe class ValueReader
         }
     }
 
+    /// <summary>Reads rows at given indices.</summary>
+    /// <param name="rows">The indices.</param>
+    /// <param name="to">Takes the rows: <c>[rows, columns]</c>, contiguous.</param>
+    public void Read(ReadOnlySpan<long> rows, Tensor to)
+    {
+        var (address, columns) = (TensorAddress.Of(to), (int)to.shape[1]);
+        for (var i = 0; i < rows.Length; i++) Read(rows[i], 0, columns, (float*)address + (nint)i * columns);
+        GC.KeepAlive(to);
+    }
+
     /// <summary>Reads a part of a row with vectors of a given width.</summary>
     public abstract void Read<T>(long row, int column, int count, float* to) where T : unmanaged, ISixteen<T>;
 }
