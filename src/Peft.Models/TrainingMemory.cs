@@ -5,6 +5,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>What training an adapter of a language model with AdamW takes in memory, in bytes. It is computed on the device meta, without the model's weights, for models of any size.</summary>
+/// <remarks>A process takes more: the libraries, and memory that the allocator keeps when it is freed (measured in docs/quantization.md).</remarks>
 /// <param name="Weights">The frozen weights, the quantized ones with their scales.</param>
 /// <param name="Adapter">The trained parameters and their gradients.</param>
 /// <param name="Optimizer">The moments of AdamW.</param>

@@ -137,6 +137,8 @@ public static class ModelQuantization
     /// <exception cref="QuantizationException">There are none, though at least one is required.</exception>
     internal static List<(string Path, AdaptableModule Module)> Choose(nn.Module model, IReadOnlyList<string> skipped, bool required = true)
     {
+        foreach (var (path, module) in model.named_modules())
+            if (module is AdaptableModule { Storage.Parameter: { } parameter }) TensorRules.RequireAlive(parameter, path + ".weight");
         var embeddings = model.named_modules().Select(pair => pair.module).OfType<Embedding>().Select(embedding => embedding.Storage.Identity).ToHashSet(ReferenceEqualityComparer.Instance);
         List<(string, AdaptableModule)> chosen = [.. model.named_modules().Where(pair => IsQuantizable(model, pair.name, pair.module, skipped))
             .Select(pair => (pair.name, Module: (AdaptableModule)pair.module)).Where(pair => pair.Module.Storage.Parameter is not null && !embeddings.Contains(pair.Module.Storage.Identity))
