@@ -10,7 +10,7 @@ namespace Peft.Kernels;
 /// </summary>
 internal static unsafe class DecodeProduct
 {
-    private const long Small = 1 << 17;   // maximum number of elements of the matrix; above this, torch's threads pay off
+    private const long Small = 1 << 17;   // maximum number of elements of the matrix; above this, threads pay off
 
     /// <summary>True if the kernel supports such tensors.</summary>
     /// <param name="input"><c>[…, inputs]</c></param>
@@ -33,9 +33,16 @@ internal static unsafe class DecodeProduct
         return result;
     }
 
+    /// <summary>W·x + b.</summary>
+    /// <param name="x">The input, a multiple of 8 values.</param>
+    /// <param name="w">W <c>[outputs, inputs]</c>.</param>
+    /// <param name="b">The bias, or null.</param>
+    /// <param name="y">Takes the outputs.</param>
+    /// <param name="inputs">Length of the input.</param>
+    /// <param name="outputs">Number of outputs.</param>
     // Four rows at a time: their sums are independent, which hides the latency.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply(float* x, float* w, float* b, float* y, int inputs, int outputs)
+    public static void Multiply(float* x, float* w, float* b, float* y, int inputs, int outputs)
     {
         var row = 0;
         for (; row + 4 <= outputs; row += 4, w += 4 * (long)inputs)

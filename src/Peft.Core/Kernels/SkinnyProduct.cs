@@ -52,42 +52,15 @@ internal static unsafe class SkinnyProduct
 
     private static void SingleRow(float* x, float* w, float* b, float* y, int inputs, int outputs, int first, int count, bool byColumns)
     {
-        if (b == null) new Span<float>(y + first, count).Clear();
-        else new ReadOnlySpan<float>(b + first, count).CopyTo(new Span<float>(y + first, count));
         if (!byColumns)
         {
-            var n = first;
-            for (; n + 4 <= first + count; n += 4) Dots(x, w + (nint)n * inputs, y + n, inputs);
-            for (; n < first + count; n++)
-            {
-                var sum = Vector256<float>.Zero;
-                for (var k = 0; k < inputs; k += 8) sum = Vector256.FusedMultiplyAdd(Vector256.Load(x + k), Vector256.Load(w + (nint)n * inputs + k), sum);
-                y[n] += Vector256.Sum(sum);
-            }
+            DecodeProduct.Multiply(x, w + (nint)first * inputs, b == null ? null : b + first, y + first, inputs, count);
             return;
         }
+        if (b == null) new Span<float>(y + first, count).Clear();
+        else new ReadOnlySpan<float>(b + first, count).CopyTo(new Span<float>(y + first, count));
         // Inputs are a multiple of 8.
         for (var k = 0; k < inputs; k += 4) Sums(x + k, w + (nint)k * outputs + first, y + first, outputs, count);
-    }
-
-    // Four rows of W: independent sums hide the latency.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dots(float* x, float* w, float* y, int inputs)
-    {
-        float* w1 = w + inputs, w2 = w1 + inputs, w3 = w2 + inputs;
-        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        for (var k = 0; k < inputs; k += 8)
-        {
-            var one = Vector256.Load(x + k);
-            s0 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w + k), s0);
-            s1 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w1 + k), s1);
-            s2 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w2 + k), s2);
-            s3 = Vector256.FusedMultiplyAdd(one, Vector256.Load(w3 + k), s3);
-        }
-        y[0] += Vector256.Sum(s0);
-        y[1] += Vector256.Sum(s1);
-        y[2] += Vector256.Sum(s2);
-        y[3] += Vector256.Sum(s3);
     }
 
     // Four rows of Wᵀ, whose products are added to the outputs; these stay in the first-level cache.

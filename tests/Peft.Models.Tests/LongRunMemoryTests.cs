@@ -1,0 +1,33 @@
+namespace Peft.Models.Tests;
+
+/// <summary>Long runs take no more memory than short ones.</summary>
+[Collection(Alone.Name)]
+public sealed class LongRunMemoryTests
+{
+    [Fact]
+    public void Two_thousand_steps_in_parts_need_no_more_memory_than_five_hundred()
+    {
+        var (managed, resident) = (new List<long>(), new List<long>());
+        using var model = TinyModels.Create("llama", 30);
+        using var peft = model.ApplyLora(rank: 2, targets: ModuleSelector.AllLinear);
+        new Trainer(peft, ParallelTrainingTests.Rows(_ => { }, length: 16), new() { MaxSteps = 2000, BatchSize = 4, ParallelParts = 2, LearningRate = 1e-3 })
+        {
+            Callbacks =
+            [
+                new EachStep(step =>
+                {
+                    if (step % 500 != 0) return;
+                    managed.Add(GC.GetTotalMemory(forceFullCollection: true));
+                    resident.Add(Environment.WorkingSet / 1024);
+                }),
+            ],
+        }.Train();
+        managed[^1].ShouldBeLessThan(managed[0] + 500_000);    // the history of losses grows
+        resident[^1].ShouldBeLessThan(resident[0] + 20_000);   // the allocator's slack; graphs that were lost would be many times that
+    }
+
+    private sealed class EachStep(Action<int> then) : ITrainerCallback
+    {
+        public void OnStepEnd(TrainingProgress progress, TrainerControl control) => then(progress.Step);
+    }
+}
