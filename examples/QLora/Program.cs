@@ -50,7 +50,7 @@ command.SetAction(parsed =>
     var output = Path.Combine(parsed.GetValue(root)!, "artifacts", "qlora", "adapter");
     var result = FineTuning.Run(choice, Path.Combine(parsed.GetValue(root)!, "data", "tinyshakespeare"), parsed.GetValue(steps), output, new ProgressPrinter(lines: 5));
     Console.WriteLine(Invariant($"Perplexity of the test text {result.Before:F1} before, {result.After:F1} after {parsed.GetValue(steps)} steps in {result.Seconds:F0} s. Peak memory {ProcessMemory.Show(ProcessMemory.Peak)}. Adapter in {output}."));
-    if (ProcessMemory.Peak > bound) Console.WriteLine($"That is more than {ProcessMemory.Show(bound)}: the estimates do not count all that a process takes. Leave room for it.");
+    if (ProcessMemory.Peak > bound) Console.WriteLine($"That is more than {ProcessMemory.Show(bound)}: the estimates do not count freed memory that the allocator keeps. Leave room, or see docs/quantization.md.");
     return 0;
 });
 return command.Parse(args).Invoke();
