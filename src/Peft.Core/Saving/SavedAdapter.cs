@@ -36,10 +36,11 @@ public sealed class SavedAdapter : IDisposable
         var config = Path.Combine(folder, AdapterConfig.FileName);
         for (var attempt = 1; ; attempt++)
         {
+            using var pinned = new PinnedFile(config);
             var text = JsonFile.Read(config);
             var options = AdapterConfig.Parse(text, config) with { Task = TaskDescription.Read(folder) };
             var tensors = AdapterCheckpoint.OpenTensors(folder);
-            if (attempt == MostAttempts || JsonFile.Read(config) == text) return new(folder, options, tensors);
+            if (attempt == MostAttempts || pinned.IsCurrent) return new(folder, options, tensors);
             tensors.Dispose();
         }
     }

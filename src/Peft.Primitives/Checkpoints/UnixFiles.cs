@@ -5,7 +5,7 @@ namespace Peft.Checkpoints;
 /// <summary>File operations of the system that .NET does not offer.</summary>
 internal static partial class UnixFiles
 {
-    private const int AtWorkingFolder = -100, NoFollow = 0x100, BasicStatistics = 0x7ff, Exchange = 2;
+    private const int AtWorkingFolder = -100, NoFollow = 0x100, OfDescriptor = 0x1000, BasicStatistics = 0x7ff, Exchange = 2;
 
     /// <summary>Owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
     public static (uint Owner, uint Group, ulong Number, ulong Device)? Facts(string path)
@@ -14,6 +14,18 @@ internal static partial class UnixFiles
         Span<byte> facts = stackalloc byte[256];
         if (Statistics(AtWorkingFolder, path, NoFollow, BasicStatistics, facts) != 0) return null;
         return (BitConverter.ToUInt32(facts[20..]), BitConverter.ToUInt32(facts[24..]), BitConverter.ToUInt64(facts[32..]), BitConverter.ToUInt64(facts[136..]));
+    }
+
+    /// <summary>Inode number and device of an open file, or of the file that a path names now (Linux); null if they are not available.</summary>
+    public static (ulong Number, ulong Device)? Identity(SafeHandle handle) => Identity((int)handle.DangerousGetHandle(), "", OfDescriptor);
+
+    /// <inheritdoc cref="Identity(SafeHandle)"/>
+    public static (ulong Number, ulong Device)? Identity(string path) => Identity(AtWorkingFolder, path, 0);
+
+    private static (ulong Number, ulong Device)? Identity(int folder, string path, int flags)
+    {
+        Span<byte> facts = stackalloc byte[256];
+        return Statistics(folder, path, flags, BasicStatistics, facts) == 0 ? (BitConverter.ToUInt64(facts[32..]), BitConverter.ToUInt64(facts[136..])) : null;
     }
 
     /// <summary>Exchanges the names of two entries atomically (Linux).</summary>
