@@ -31,7 +31,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         var here = pass.State.At(this);
         if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInFirstPass { ActsInFirstPass: true })], input, output);
         pass.State.Draft.Observer?.Invoke(Target, input);
-        if (here.Rows is { } rows) return rows.Forward(this, input);
+        if (here.Rows is { } rows) return rows.Forward(this, input, pass.State.KeepsFolded);
         if (here.UsesBaseWeights)
         {
             using var bias = BaseBias();

@@ -126,6 +126,17 @@ public sealed partial class PeftModel
         }
     }
 
+    /// <summary>Keeps the stacked factors of rows with adapters of their own for the next passes without gradients, until the result is disposed. The adapters must not be trained meanwhile.</summary>
+    internal IDisposable KeepStacked()
+    {
+        lock (guard)
+        {
+            var kept = StateIn(flow.Value);
+            kept.BeginFolding();
+            return new Scope(() => { lock (guard) kept.EndFolding(); });
+        }
+    }
+
     /// <summary>
     /// Observes the inputs of adapted modules during forward passes, in this flow of the program until the result is disposed, for data-dependent
     /// initialization.
@@ -197,6 +208,51 @@ public sealed partial class PeftModel
     /// <summary>The innermost scope of this flow, for work that begins later.</summary>
     internal PassScope? CurrentScope => PassScope.Innermost(flow.Value?.Scope);
 
+    /// <summary>Opens a scope that belongs to no flow, for a request that is computed later: it keeps its adapters, whatever happens to the model meanwhile.</summary>
+    /// <param name="adapter">The adapter, or <see cref="Base"/>; null for the active ones.</param>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    /// <exception cref="PeftException">An adapter was named while adapters are merged.</exception>
+    internal PassScope Capture(string? adapter)
+    {
+        lock (guard)
+        {
+            RequireLoaded();
+            if (adapter == Base) return Opened(nameof(WithAdapters), null, [], draft => draft.Disable());
+            if (adapter is not null) RequireUnmerged(nameof(WithAdapters));
+            var own = adapter is null ? composition : adapter;
+            var named = own is null ? [] : Named(own);
+            return Opened(nameof(WithAdapters), null, [.. named.Values], draft => draft.Use(own, named));
+        }
+    }
+
+    /// <summary>
+    /// True if the passes of a scope can share a batch with those of other scopes (<see cref="Rows"/>) and join and leave it between two tokens: it has at most one adapter, whose layers act on
+    /// each position alone.
+    /// </summary>
+    /// <param name="scope">The scope.</param>
+    /// <param name="adapter">Its adapter; null for none, or if it is merged.</param>
+    internal bool CanShareBatch(PassScope scope, out Adapter? adapter)
+    {
+        lock (guard)
+        {
+            var here = scope.State(version);
+            adapter = null;
+            if (Sites.Any(site => site.IsMerged)) return here.Draft.AreEnabled && here.Prompts is null;
+            if (here.Adapters.Count == 0) return true;
+            if (here.Draft.Composition is not { IsStack: true } || here.Adapters is not [{ Prompt: null, Shared: not IReadsFirstPass } single]) return false;
+            adapter = single;
+            return single.Layers.All(layer => layer.CostPerPosition > 0 && !layer.DependsOnBatch && !layer.Target.IsParameter);
+        }
+    }
+
+    /// <summary>Gives a pass an adapter for each row of its next inputs, with null for none.</summary>
+    internal void UseRows(PassHandle pass, IReadOnlyList<Adapter?> rows)
+    {
+        var draft = new PassBuilder();
+        draft.UseRows(rows);
+        Replace(pass, draft);
+    }
+
     internal void Begin(PassState begun)
     {
         lock (guard) begun.Begin();
@@ -244,19 +300,25 @@ public sealed partial class PeftModel
         lock (guard)
         {
             RequireLoaded();
-            scope = new PassScope(this, kind, PassScope.Innermost(flow.Value?.Scope), named, say);
-            try
-            {
-                scope.State(version);   // throws now rather than in the first pass
-            }
-            catch
-            {
-                scope.End();
-                throw;
-            }
-            scopes.Add(scope);
+            scope = Opened(kind, PassScope.Innermost(flow.Value?.Scope), named, say);
         }
         flow.Value = new PassFlow(scope, flow.Value?.Pass);
+        return scope;
+    }
+
+    private PassScope Opened(string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassBuilder> say)
+    {
+        var scope = new PassScope(this, kind, outer, named, say);
+        try
+        {
+            scope.State(version);   // throws now rather than in the first pass
+        }
+        catch
+        {
+            scope.End();
+            throw;
+        }
+        scopes.Add(scope);
         return scope;
     }
 

@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A mixed batch at one site: groups the rows by adapter, runs each group through its adapter, and restores the order of rows.</summary>
+/// <summary>
+/// A mixed batch at one site. Without gradients, the module's own product is computed once for all rows, and low-rank updates are added for all rows together. Otherwise rows are grouped by adapter,
+/// each group runs through its adapter, and the order of rows is restored.
+/// </summary>
 internal sealed class RowGroups
 {
     private readonly string path;
@@ -19,13 +22,25 @@ internal sealed class RowGroups
         order = new long[count];
         long position = 0;
         foreach (var row in groups.SelectMany(group => group.Rows)) order[row] = position++;
+        groupOf = new long[count];
+        for (var group = 0; group < groups.Length; group++)
+            foreach (var row in groups[group].Rows) groupOf[row] = group;
+        isThin = target.IsProduct && groups.All(group => group.Layers is [] or [DeltaLayer { AsProduct: not null }]);
     }
 
-    public Tensor Forward(AdapterSite site, Tensor input)
+    private readonly bool isThin;
+    private readonly long[] groupOf;   // of each row
+    private StackedUpdates? stacked;
+
+    /// <param name="site">The site.</param>
+    /// <param name="input">The module's input, with a row for each adapter.</param>
+    /// <param name="keepsStacked">True if the stacked factors stay valid until <see cref="ForgetStacked"/>.</param>
+    public Tensor Forward(AdapterSite site, Tensor input, bool keepsStacked = false)
     {
         if (input.shape[0] != count)
             throw new PeftException($"{path} got a batch of {input.shape[0]} rows, but adapters were named for {count} rows. Name one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
         if (groups.Length == 1) return site.Forward(groups[0].Layers, input, null);
+        if (Together(site, input, keepsStacked) is { } all) return all;
         using var scope = NewDisposeScope();
         var parts = groups.Select(group =>
         {
@@ -36,4 +51,25 @@ internal sealed class RowGroups
         }).ToList();
         return cat(parts, 0).index_select(0, tensor(order, device: input.device)).MoveToOuterDisposeScope();
     }
+
+    // Null if an adapter needs its rows for itself.
+    private Tensor? Together(AdapterSite site, Tensor input, bool keeps)
+    {
+        if (!isThin || is_grad_enabled() || input.dim() is not (2 or 3) || groups.Any(group => group.Layers is [{ CostPerPosition: 0 }])) return null;
+        using var scope = NewDisposeScope();
+        var updates = keeps ? Volatile.Read(ref stacked) : null;
+        if (updates is null)
+        {
+            updates = StackedUpdates.Of([.. groups.Select(group => group.Layers is [DeltaLayer layer] ? layer.AsProduct : null)], groupOf);
+            if (updates is null || updates.Type != input.dtype) return null;
+            // Of several threads, the first keeps its own; the others' are freed with the scope.
+            if (keeps && Interlocked.CompareExchange(ref stacked, updates, null) is null) updates.Detach();
+        }
+        if (updates.Type != input.dtype) return null;
+        var output = site.Forward([], input, null);
+        return output.dtype != input.dtype ? null : updates.Add(output, input).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Frees the stacked factors.</summary>
+    public void ForgetStacked() => Interlocked.Exchange(ref stacked, null)?.Dispose();
 }

@@ -56,6 +56,7 @@ internal sealed class SiteState
     {
         lock (folding)
         {
+            Rows?.ForgetStacked();
             folded?.Weight.Dispose();
             folded?.Bias?.Dispose();
             folded = null;

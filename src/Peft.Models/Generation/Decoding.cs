@@ -168,12 +168,18 @@ internal sealed class Decoding : IDisposable
                 padded ? tensor(real, [rows, length], device: Device).DetachFromDisposeScope() : null);
     }
 
-    public void Dispose()
+    /// <summary>Ends the run, but leaves the KV cache to the caller.</summary>
+    public void DisposeButCache()
     {
         continuation.Dispose();
         input.Dispose();
         mask?.Dispose();
         history?.Dispose();
+    }
+
+    public void Dispose()
+    {
+        DisposeButCache();
         Cache.Dispose();
     }
 }

@@ -72,7 +72,8 @@ public static partial class TextGeneration
     private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
         => Tokens(model, prompt, settings, PeftModel.Of(model)?.CurrentScope, cancellationToken);
 
-    private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, PassScope? scope, CancellationToken cancellationToken)
+    /// <summary>Computes the tokens one at a time on the caller's thread, with the adapters of a scope.</summary>
+    internal static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, PassScope? scope, CancellationToken cancellationToken)
     {
         using var run = new GenerationRun(model, scope);
         using var session = Begin();
@@ -105,6 +106,10 @@ public static partial class TextGeneration
         }
         if (text.Flush() is { Length: > 0 } rest) yield return rest;
     }
+
+    /// <summary>The settings of a request whose tokens are streamed.</summary>
+    /// <exception cref="ArgumentException">The options are invalid, or cannot be streamed.</exception>
+    internal static GenerationSettings StreamSettings(LanguageModel model, GenerationOptions? options) => WithoutStopStrings(Streamable(Settings(model, options)));
 
     private static GenerationSettings Streamable(GenerationSettings settings)
     {

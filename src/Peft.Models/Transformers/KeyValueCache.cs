@@ -164,6 +164,59 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         }
     }
 
+    /// <summary>Adds the rows of another cache, which keeps its own. Rows end at the same position: the shorter ones begin with padding.</summary>
+    internal void Join(KeyValueCache other)
+    {
+        using var scope = NewDisposeScope();
+        var width = Math.Max(Length, other.Length);
+        var room = Math.Max(Capacity, width + 1);
+        for (var layer = 0; layer < layers.Count; layer++)
+        {
+            var (mine, theirs) = (layers[layer], other.layers[layer]);
+            layers[layer] = (Both(mine.Keys, theirs.Keys), Both(mine.Values, theirs.Values));
+            this.room[layer] = room;
+        }
+        Keep(Tokens is null || other.Tokens is null ? null : cat([Padded(Tokens), Padded(other.Tokens)], 0));
+        (shape, Length) = (shape with { Batch = shape.Batch + other.shape.Batch }, width);
+
+        Tensor Both(Tensor old, Tensor added)
+        {
+            var (from, rows) = (old.shape, added.shape[0]);
+            Require(from[0] + rows, from[1], room, from[3], old.dtype, old.device);
+            // Zeros, since a masked position still takes part in the products: it must be finite.
+            var both = zeros([from[0] + rows, from[1], room, from[3]], old.dtype, old.device).DetachFromDisposeScope();
+            both.narrow(0, 0, from[0]).narrow(2, width - Length, Length).copy_(old.narrow(2, 0, Length));
+            both.narrow(0, from[0], rows).narrow(2, width - other.Length, other.Length).copy_(added.narrow(2, 0, other.Length));
+            old.Dispose();
+            return both;
+        }
+
+        Tensor Padded(Tensor ids) => ids.shape[1] == width ? ids : cat([zeros([ids.shape[0], width - ids.shape[1]], ids.dtype, ids.device), ids], 1);
+    }
+
+    /// <summary>Keeps some rows, without their first positions.</summary>
+    /// <param name="rows">The rows to keep, in their new order.</param>
+    /// <param name="skip">Number of first positions to drop, which are padding in all of these rows.</param>
+    internal void Select(long[] rows, int skip)
+    {
+        using var scope = NewDisposeScope();
+        var (index, kept) = (tensor(rows, device: layers[0].Keys.device), Length - skip);
+        for (var layer = 0; layer < layers.Count; layer++)
+        {
+            layers[layer] = (Picked(layers[layer].Keys, room[layer]), Picked(layers[layer].Values, room[layer]));
+            room[layer] -= skip;
+        }
+        Keep(Tokens?.narrow(1, skip, kept).index_select(0, index));
+        (shape, Length) = (shape with { Batch = rows.Length }, kept);
+
+        Tensor Picked(Tensor old, long positions)
+        {
+            var picked = old.narrow(2, skip, positions - skip).index_select(0, index).DetachFromDisposeScope();
+            old.Dispose();
+            return picked;
+        }
+    }
+
     private Tensor Repeated(Tensor old, int copies, long positions, int? held = null)
     {
         var shape = old.shape;

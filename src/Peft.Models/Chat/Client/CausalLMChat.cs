@@ -17,6 +17,21 @@ public static class CausalLMChat
     public static CausalLMChatClient AsChatClient(this CausalLM model, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate, string? adapter = null)
         => new(model, tokenizer, generation, template, toolCalls, adapter);
 
+    /// <summary>Creates a chat client whose answers share forward passes with all other requests of the batcher.</summary>
+    /// <param name="batcher">Computes the answers. It stays the caller's.</param>
+    /// <param name="tokenizer">The model's tokenizer, with a chat template.</param>
+    /// <param name="generation">Generation options for requests that do not set them.</param>
+    /// <param name="template">Options of the chat template.</param>
+    /// <param name="toolCalls">Format of the model's tool calls.</param>
+    /// <param name="adapter">The adapter for requests whose <c>ModelId</c> names no other; null for the active adapters.</param>
+    /// <exception cref="ChatTemplateException">The tokenizer has no chat template, or an invalid one.</exception>
+    /// <exception cref="AdapterNotFoundException">The model has no such adapter.</exception>
+    public static CausalLMChatClient AsChatClient(this ContinuousBatcher batcher, Tokenizer tokenizer, GenerationOptions? generation = null, ChatTemplateOptions? template = null, ToolCallFormat toolCalls = ToolCallFormat.FromTemplate, string? adapter = null)
+    {
+        ArgumentNullException.ThrowIfNull(batcher);
+        return new(batcher, tokenizer, generation, template, toolCalls, adapter);
+    }
+
     /// <summary>Creates an embedding generator: the mean of the model's last hidden states over the tokens of each text.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="tokenizer">Its tokenizer.</param>

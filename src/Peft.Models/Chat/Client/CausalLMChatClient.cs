@@ -6,7 +6,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// An <see cref="IChatClient"/> for a language model: the tokenizer's chat template renders the messages to a prompt, and the answer is streamed token by token.
-/// Thread-safe: a model computes one answer at a time, other requests wait. The adapters of an answer are fixed at its first token, even if the model's adapters
+/// Thread-safe: a model computes one answer at a time, other requests wait; with a <see cref="ContinuousBatcher"/> they share forward passes. The adapters of an answer are fixed at its first token, even if the model's adapters
 /// change meanwhile.
 /// </summary>
 /// <remarks>
@@ -25,6 +25,7 @@ public sealed class CausalLMChatClient : IChatClient
     private readonly RequestedAdapter adapters;
     private readonly ChatClientMetadata metadata;
     private readonly ToolCallMarks? marks;
+    private readonly ContinuousBatcher? batcher;
 
     /// <summary>Creates a client.</summary>
     /// <param name="model">The model, with or without adapters.</param>
@@ -53,6 +54,9 @@ public sealed class CausalLMChatClient : IChatClient
         adapters = new(model, model.NameOrPath, adapter);
         metadata = new("peft", defaultModelId: adapters.Id);
     }
+
+    internal CausalLMChatClient(ContinuousBatcher batcher, Tokenizer tokenizer, GenerationOptions? generation, ChatTemplateOptions? template, ToolCallFormat toolCalls, string? adapter)
+        : this(batcher.Model, tokenizer, generation, template, toolCalls, adapter) => this.batcher = batcher;
 
     /// <inheritdoc/>
     /// <exception cref="ChatTemplateException">The template fails or rejects the conversation.</exception>
@@ -92,15 +96,17 @@ public sealed class CausalLMChatClient : IChatClient
         IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, string? adapter, PassScope? scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         // Before waiting for the model: an adapter that is deleted in the meantime still answers.
-        using var own = adapters.Use(adapter);
+        using var own = batcher is null ? adapters.Use(adapter) : null;
         if (own is not null) scope = PeftModel.Of(model)!.CurrentScope;
-        using var turn = await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false);
+        using var turn = batcher is null ? await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false) : null;
+        var unstopped = settings with { StopStrings = [] };
+        var tokens = batcher is null ? TextGeneration.TokensAsync(model, prompt, unstopped, scope, cancellationToken) : batcher.GenerateTokensAsync(prompt, unstopped, adapter, cancellationToken);
         var text = new AnswerText(tokenizer.CreateStreamingDecoder(), settings.StopStrings ?? []);
         var id = Guid.NewGuid().ToString("N");
         var (count, last) = (0, -1);
         // In some tokenizers the start mark of a call is a special token.
         var mark = calls is null ? null : tokenizer.TokenToId(marks!.Start);
-        await foreach (var token in TextGeneration.TokensAsync(model, prompt, settings with { StopStrings = [] }, scope, cancellationToken).ConfigureAwait(false))
+        await foreach (var token in tokens.ConfigureAwait(false))
         {
             (count, last) = (count + 1, token);
             var piece = token == mark ? text.Insert(marks!.Start) : text.Push(token);

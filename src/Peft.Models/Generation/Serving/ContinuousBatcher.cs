@@ -1,0 +1,278 @@
+using System.Runtime.CompilerServices;
+
+namespace Peft.Models;
+
+/// <summary>
+/// Continuous batching: requests with different adapters, prompts and settings share forward passes. They join and leave the batch at any token, and each gets the tokens that it would get alone.
+/// A single thread computes; all members may be called from any thread.
+/// </summary>
+/// <remarks>
+/// A request keeps the adapters that it was submitted with, whatever is loaded, swapped in or deleted meanwhile. Adapters that need more than their own positions, such as virtual tokens, and
+/// combinations of adapters cannot share forward passes: their requests run in turn with the batch. Merging throws an exception while there are requests.
+/// </remarks>
+public sealed class ContinuousBatcher : IDisposable
+{
+    private readonly CausalLM model;
+    private readonly Queue<ServedRequest> queue = [];   // guarded by itself, as are the numbers
+    private readonly List<(ServedRequest Request, IEnumerator<int> Tokens)> alone = [];   // the thread's own, as is the batch
+    private readonly RowBatch batch;
+    private readonly ServingMeter meter;
+    private readonly Thread thread;
+    private bool disposed;
+    private int running;
+    private long steps, stepped, tokens;
+
+    /// <summary>Starts to serve a model. The model stays the caller's, and must outlive the batcher.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
+    public ContinuousBatcher(CausalLM model, ContinuousBatchingOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        Options = options ?? new();
+        ArgumentOutOfRangeException.ThrowIfLessThan(Options.MaxBatchSize, 1, nameof(Options.MaxBatchSize));
+        ArgumentOutOfRangeException.ThrowIfLessThan(Options.MaxTokens, 1, nameof(Options.MaxTokens));
+        ArgumentOutOfRangeException.ThrowIfLessThan(Options.MaxQueueLength, 1, nameof(Options.MaxQueueLength));
+        this.model = model;
+        batch = new(model);
+        meter = new(() => Statistics);
+        // Without the execution context: the scopes of the creator are not those of the requests.
+        thread = new Thread(Run) { IsBackground = true, Name = "Peft serving" };
+        thread.UnsafeStart();
+    }
+
+    /// <summary>The model.</summary>
+    public CausalLM Model => model;
+
+    /// <summary>The limits.</summary>
+    public ContinuousBatchingOptions Options { get; }
+
+    /// <summary>What was done so far.</summary>
+    public BatchingStatistics Statistics
+    {
+        get { lock (queue) return new(queue.Count, running, steps, stepped, tokens); }
+    }
+
+    /// <summary>Submits a request and streams its new tokens, the end token included. It is submitted by this call, and cancelled when its reader stops.</summary>
+    /// <param name="prompt">Token ids.</param>
+    /// <param name="options">Generation options, without stop strings and beams.</param>
+    /// <param name="adapter">The adapter, or <see cref="PeftModel.Base"/>; null for the active ones.</param>
+    /// <param name="cancellationToken">Cancels the request, also while it waits.</param>
+    /// <exception cref="AdapterNotFoundException">The model has no such adapter.</exception>
+    /// <exception cref="ArgumentException">The prompt or the options are invalid.</exception>
+    /// <exception cref="QueueFullException">Too many requests wait.</exception>
+    /// <exception cref="RequestTooLargeException">The request would not fit even alone.</exception>
+    /// <exception cref="GenerationException">No token can be chosen (when the tokens are read).</exception>
+    public IAsyncEnumerable<int> GenerateTokensAsync(IReadOnlyList<int> prompt, GenerationOptions? options = null, string? adapter = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        if (prompt.Count == 0) throw new ArgumentException("The prompt has no tokens.", nameof(prompt));
+        var settings = TextGeneration.StreamSettings(model, options);
+        if ((long)prompt.Count + settings.Limit(prompt.Count) is var size && size > Options.MaxTokens)
+            throw new RequestTooLargeException($"The request needs {size} positions, {prompt.Count} for its prompt and the rest for new tokens, but {nameof(ContinuousBatchingOptions.MaxTokens)} is {Options.MaxTokens}: shorten the prompt, or lower {nameof(GenerationOptions.MaxNewTokens)}.");
+        var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        try
+        {
+            return Read(Submit([.. prompt], settings, adapter, stop.Token), stop, cancellationToken);
+        }
+        catch
+        {
+            stop.Dispose();
+            throw;
+        }
+    }
+
+    private ServedRequest Submit(IReadOnlyList<int> prompt, GenerationSettings settings, string? adapter, CancellationToken cancellation)
+    {
+        lock (queue)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            if (queue.Count >= Options.MaxQueueLength)
+                throw new QueueFullException($"{queue.Count} requests wait already, which is the maximum ({nameof(ContinuousBatchingOptions.MaxQueueLength)}): try again later.");
+            var peft = PeftModel.Of(model);
+            if (peft is null && adapter is not null and not PeftModel.Base) throw new AdapterNotFoundException($"There is no adapter '{adapter}': the model has none.");
+            var request = new ServedRequest(model, prompt, settings, peft?.Capture(adapter), cancellation);
+            queue.Enqueue(request);
+            Monitor.PulseAll(queue);
+            return request;
+        }
+    }
+
+    private static async IAsyncEnumerable<int> Read(ServedRequest request, CancellationTokenSource stop, CancellationToken cancellationToken, [EnumeratorCancellation] CancellationToken reading = default)
+    {
+        try
+        {
+            await foreach (var token in request.Tokens.ReadAllAsync(reading).ConfigureAwait(false))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return token;
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            stop.Dispose();
+        }
+    }
+
+    private void Run()
+    {
+        while (Wait())
+        {
+            Admit();
+            try
+            {
+                if (batch.Rows.Count > 0) Step();
+            }
+            catch (Exception error)
+            {
+                // A failed forward pass, such as for lack of memory: the cache is no longer valid.
+                foreach (var row in batch.Rows) row.End(error);
+            }
+            StepAlone();
+            EndCancelled();
+            Finish();
+        }
+        var gone = new ObjectDisposedException(nameof(ContinuousBatcher));
+        foreach (var request in batch.Rows) request.End(gone);
+        foreach (var (request, each) in alone)
+        {
+            each.Dispose();
+            request.End(gone);
+        }
+        batch.Dispose();
+        lock (queue)
+            while (queue.TryDequeue(out var request)) request.End(gone);
+    }
+
+    // False once the batcher is disposed.
+    private bool Wait()
+    {
+        lock (queue)
+        {
+            while (!disposed && queue.Count == 0 && running == 0) Monitor.Wait(queue);
+            return !disposed;
+        }
+    }
+
+    private void Admit()
+    {
+        while (Next() is { } request)
+        {
+            try
+            {
+                if (request.Cancellation.IsCancellationRequested)
+                {
+                    request.End(new OperationCanceledException(request.Cancellation));
+                }
+                else if (SharesBatch(request))
+                {
+                    batch.Join(request);
+                    Count(1);
+                }
+                else
+                {
+                    request.Begin(RowBatch.Most(request));
+                    alone.Add((request, TextGeneration.Tokens(model, request.Prompt, request.Settings, request.Scope, request.Cancellation).GetEnumerator()));
+                }
+            }
+            catch (Exception error)
+            {
+                request.End(error);
+            }
+            if (request.HasEnded) Ended(request);
+            Recount();
+        }
+    }
+
+    // The first that waits, if there is room for it: a large request is not overtaken forever.
+    private ServedRequest? Next()
+    {
+        lock (queue)
+        {
+            if (disposed || !queue.TryPeek(out var first)) return null;
+            var room = running < Options.MaxBatchSize && batch.Positions(first) + alone.Sum(each => (long)each.Request.Prompt.Count + RowBatch.Most(each.Request)) <= Options.MaxTokens;
+            return running == 0 || room || first.Cancellation.IsCancellationRequested ? queue.Dequeue() : null;
+        }
+    }
+
+    private bool SharesBatch(ServedRequest request)
+    {
+        if (model.Spec.Rotary?.Scaling?.DependsOnLength == true) return false;
+        if (request.Scope is null) return true;
+        var shares = PeftModel.Of(model)!.CanShareBatch(request.Scope, out var adapter);
+        request.Adapter = adapter;
+        return shares;
+    }
+
+    private void Step()
+    {
+        var rows = batch.Rows.Count;
+        batch.Step();
+        lock (queue) (steps, stepped) = (steps + 1, stepped + rows);
+        meter.Stepped(rows);
+        Count(rows);
+    }
+
+    private void StepAlone()
+    {
+        foreach (var (request, each) in alone)
+        {
+            try
+            {
+                if (each.MoveNext()) request.Take(each.Current);
+                else request.End();
+                Count(1);
+            }
+            catch (Exception error)
+            {
+                request.End(error);
+            }
+        }
+    }
+
+    private void EndCancelled()
+    {
+        foreach (var request in batch.Rows.Concat(alone.Select(each => each.Request)))
+            if (!request.HasEnded && request.Cancellation.IsCancellationRequested) request.End(new OperationCanceledException(request.Cancellation));
+    }
+
+    private void Finish()
+    {
+        foreach (var request in batch.Rows.Where(row => row.HasEnded)) Ended(request);
+        batch.Leave();
+        foreach (var (request, each) in alone.Where(each => each.Request.HasEnded))
+        {
+            each.Dispose();
+            Ended(request);
+        }
+        alone.RemoveAll(each => each.Request.HasEnded);
+        Recount();
+    }
+
+    private void Ended(ServedRequest request)
+    {
+        meter.Ended(request);
+        request.End();
+    }
+
+    private void Count(int chosen)
+    {
+        lock (queue) tokens += chosen;
+    }
+
+    private void Recount()
+    {
+        lock (queue) running = batch.Rows.Count + alone.Count;
+    }
+
+    /// <summary>Stops: requests that have not ended get an <see cref="ObjectDisposedException"/>.</summary>
+    public void Dispose()
+    {
+        lock (queue)
+        {
+            disposed = true;
+            Monitor.PulseAll(queue);
+        }
+        if (Thread.CurrentThread != thread) thread.Join();
+        meter.Dispose();
+    }
+}

@@ -1,0 +1,159 @@
+using Microsoft.Extensions.AI;
+using static TorchSharp.torch;
+
+namespace Peft.Models.Tests.Generation.Serving;
+
+/// <summary>Requests that share a batch get the tokens that they get alone.</summary>
+public sealed class ContinuousBatchingTests : IDisposable
+{
+    private readonly CausalLM model = CausalLM.FromPretrained(Reference.Stories);
+    private readonly PeftModel peft;
+    private static readonly string?[] Names = [null, PeftModel.Base, "a0", "a1", "a2", "a3", "alone"];
+
+    public ContinuousBatchingTests()
+    {
+        peft = new PeftModel(model);
+        for (var i = 0; i < 4; i++) Add("a" + i, new LoraOptions { Rank = 2 + i, TargetModules = "all-linear" }, i);
+        // A loader of virtual tokens cannot share the batch.
+        Add("alone", new PrefixTuningOptions { VirtualTokenCount = 3 }, 9);
+        peft.Activate("a3");
+    }
+
+    public void Dispose()
+    {
+        peft.Dispose();
+        model.Dispose();
+    }
+
+    private void Add(string name, AdapterOptions options, int seed)
+    {
+        peft.Add(name, options);
+        peft.Activate(name);
+        manual_seed(seed);
+        using var _ = no_grad();
+        foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.15);
+    }
+
+    private static (int[] Prompt, GenerationOptions Options, string? Adapter) Request(int i) => (
+        [1, .. Enumerable.Range(0, 1 + i * 7 % 23).Select(k => 3 + (i * 31 + k * 17) % 500)],
+        (i % 4) switch
+        {
+            0 => new() { MaxNewTokens = 8 + i % 13, DoSample = false },
+            1 => new() { MaxNewTokens = 20, DoSample = true, Seed = i, Temperature = 0.8, TopP = 0.9 },
+            2 => new() { MaxNewTokens = 5 + i % 7, DoSample = true, Seed = 100 + i, TopK = 0 },
+            _ => new() { MaxNewTokens = 25, DoSample = false, RepetitionPenalty = 1.3, EndTokenIds = [i % 500, 2] },
+        },
+        Names[i % Names.Length]);
+
+    private int[] Alone((int[] Prompt, GenerationOptions Options, string? Adapter) request)
+    {
+        if (request.Adapter is null) return [.. model.GenerateTokens(request.Prompt, request.Options)];
+        using var own = peft.WithAdapters(request.Adapter);
+        return [.. model.GenerateTokens(request.Prompt, request.Options)];
+    }
+
+    private static async Task<int[]> All(IAsyncEnumerable<int> tokens)
+    {
+        var all = new List<int>();
+        await foreach (var token in tokens) all.Add(token);
+        return [.. all];
+    }
+
+    [Fact]
+    public async Task Requests_of_many_adapters_that_join_in_the_middle_get_the_tokens_they_get_alone()
+    {
+        var requests = Enumerable.Range(0, 56).Select(Request).ToArray();
+        var expected = requests.Select(Alone).ToArray();
+        using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 8 });
+        var running = new List<Task<int[]>>();
+        foreach (var request in requests)
+        {
+            running.Add(All(batcher.GenerateTokensAsync(request.Prompt, request.Options, request.Adapter)));
+            if (running.Count % 5 == 0) await Task.Delay(3);
+        }
+        var got = await Task.WhenAll(running);
+        for (var i = 0; i < got.Length; i++) got[i].ShouldBe(expected[i], $"request {i}, {requests[i].Adapter}");
+        batcher.Statistics.MeanBatchSize.ShouldBeGreaterThan(2);
+        batcher.Statistics.Tokens.ShouldBe(expected.Sum(each => each.Length));
+        (batcher.Statistics.Running, batcher.Statistics.Waiting).ShouldBe((0, 0));
+    }
+
+    [Fact]
+    public async Task A_running_request_keeps_its_adapter_when_it_is_deleted()
+    {
+        var options = new GenerationOptions { MaxNewTokens = 100, DoSample = false, EndTokenIds = [] };
+        var expected = Alone(([1, 5, 9], options, "a1"));
+        using var batcher = new ContinuousBatcher(model);
+        await using var tokens = batcher.GenerateTokensAsync([1, 5, 9], options, "a1").GetAsyncEnumerator();
+        var waiting = batcher.GenerateTokensAsync([1, 5, 9], options, "a1");
+        (await tokens.MoveNextAsync()).ShouldBeTrue();
+        peft.Delete("a1");
+        Should.Throw<AdapterNotFoundException>(() => batcher.GenerateTokensAsync([1, 5, 9], options, "a1"));
+        var got = new List<int> { tokens.Current };
+        while (await tokens.MoveNextAsync()) got.Add(tokens.Current);
+        got.ShouldBe(expected);
+        (await All(waiting)).ShouldBe(expected);
+    }
+
+    [Fact]
+    public async Task A_cancelled_request_leaves_the_batch_and_the_others_go_on()
+    {
+        using var stop = new CancellationTokenSource();
+        var request = Request(0);
+        using var batcher = new ContinuousBatcher(model);
+        var endless = new GenerationOptions { MaxNewTokens = 20_000, DoSample = false, EndTokenIds = [] };
+        var cancelled = All(batcher.GenerateTokensAsync([1, 7], endless, "a0", stop.Token));
+        (await All(batcher.GenerateTokensAsync(request.Prompt, request.Options, request.Adapter))).ShouldBe(Alone(request));
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(cancelled);
+        // A reader that stops cancels, too.
+        await foreach (var _ in batcher.GenerateTokensAsync([1, 7], endless, "a0")) break;
+        for (var i = 0; i < 1000 && batcher.Statistics.Running > 0; i++) await Task.Delay(10);
+        batcher.Statistics.Running.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_full_queue_and_a_request_that_never_fits_are_refused_by_name()
+    {
+        using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 1, MaxQueueLength = 2, MaxTokens = 4000 });
+        var options = new GenerationOptions { MaxNewTokens = 3000, DoSample = false, EndTokenIds = [] };
+        Should.Throw<RequestTooLargeException>(() => batcher.GenerateTokensAsync([1], options with { MaxNewTokens = 4000 })).Message.ShouldContain("MaxTokens is 4000");
+        await using var first = batcher.GenerateTokensAsync([1], options).GetAsyncEnumerator();
+        (await first.MoveNextAsync()).ShouldBeTrue();
+        var waiting = new[] { batcher.GenerateTokensAsync([1], options), batcher.GenerateTokensAsync([1], options) };
+        Should.Throw<QueueFullException>(() => batcher.GenerateTokensAsync([1], options)).Message.ShouldContain("2 requests wait");
+        batcher.Dispose();
+        foreach (var each in waiting) await Should.ThrowAsync<ObjectDisposedException>(All(each));
+        Should.Throw<ObjectDisposedException>(() => batcher.GenerateTokensAsync([1], options));
+    }
+
+    [Fact]
+    public async Task A_broken_adapter_fails_its_own_requests_only()
+    {
+        peft.Activate("a2");
+        using (no_grad()) peft.Trainables[0].Value.fill_(double.NaN);
+        peft.Activate("a3");
+        using var batcher = new ContinuousBatcher(model);
+        var options = new GenerationOptions { MaxNewTokens = 40, DoSample = false, EndTokenIds = [] };
+        var good = All(batcher.GenerateTokensAsync([1, 5], options, "a0"));
+        await Should.ThrowAsync<GenerationException>(All(batcher.GenerateTokensAsync([1, 5], options, "a2")));
+        await Should.ThrowAsync<ArgumentException>(All(batcher.GenerateTokensAsync([1, 99_999], options, "a0")));
+        (await good).ShouldBe(Alone(([1, 5], options, "a0")));
+    }
+
+    [Fact]
+    public async Task Chat_clients_of_a_batcher_answer_as_those_of_the_model()
+    {
+        var tokenizer = Tokenizer.FromPretrained(Reference.Stories);
+        tokenizer.ChatTemplate = ChatTemplate.Parse("{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}");
+        using var batcher = new ContinuousBatcher(model);
+        using var alone = model.AsChatClient(tokenizer);
+        using var shared = batcher.AsChatClient(tokenizer);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(async i =>
+        {
+            var (question, options) = ($"Once upon a time number {i}", new ChatOptions { ModelId = "a" + i % 4, MaxOutputTokens = 20, Temperature = i % 2, Seed = i, StopSequences = ["."] });
+            return (await shared.GetResponseAsync(question, options), await alone.GetResponseAsync(question, options));
+        }));
+        foreach (var (got, expected) in answers) (got.Text, got.FinishReason, got.Usage?.OutputTokenCount).ShouldBe((expected.Text, expected.FinishReason, expected.Usage?.OutputTokenCount));
+    }
+}
