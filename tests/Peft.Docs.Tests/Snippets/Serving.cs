@@ -36,6 +36,14 @@ public class Serving : InFolder
         IChatClient any = model.AsChatClient(tokenizer);                    // or one client, and the request names the adapter
         await any.GetResponseAsync("2 + 2 = ?", new ChatOptions { ModelId = "math" });
         // end
+
+        // snippet: continuous-batching
+        using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 16, MaxQueueLength = 256, MaxTokens = 32768 });
+        IChatClient shared = batcher.AsChatClient(tokenizer);               // any number of requests at once
+        await Task.WhenAll(
+            shared.GetResponseAsync("2 + 2 = ?", new ChatOptions { ModelId = "math" }),
+            shared.GetResponseAsync("Once upon a time", new ChatOptions { ModelId = "default" }));
+        // end
         (await any.GetResponseAsync("2 + 2 = ?", new ChatOptions { ModelId = "math", MaxOutputTokens = 1 })).ModelId.ShouldBe("math");
         Should.Throw<ArgumentException>(() => { _ = any.GetStreamingResponseAsync("2", new ChatOptions { ModelId = "maths" }); }).Message.ShouldContain("math");
     }
