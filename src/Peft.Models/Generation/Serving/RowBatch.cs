@@ -125,7 +125,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
     {
         if (padding.TrueForAll(each => each == 0)) return null;
         var first = tensor(padding.Select(each => (long)each).ToArray(), [padding.Count, 1], device: model.Device);
-        return arange(Constant(cache!.Length + 1), ScalarType.Int64, model.Device).unsqueeze(0).ge(first).to_type(ScalarType.Int64);
+        return arange(Constant(0), Constant(cache!.Length + 1), One, ScalarType.Int64, model.Device).unsqueeze(0).ge(first).to_type(ScalarType.Int64);
     }
 
     private void Open()
