@@ -115,8 +115,12 @@ public sealed class ContinuousBatcher : IDisposable
 
     private void Run()
     {
+        PassHandle? open = null;
+        IDisposable? inside = null;
         while (Wait())
         {
+            // One pass as long as there are requests: a change of the model that waits for it would otherwise also hold up the passes that begin meanwhile, and both would wait forever.
+            if (open is null && PeftModel.Of(model) is { } peft) inside = (open = peft.BeginPass(null)).Enter();
             Admit();
             try
             {
@@ -130,6 +134,7 @@ public sealed class ContinuousBatcher : IDisposable
             StepAlone();
             EndCancelled();
             Finish();
+            if (batch.Rows.Count + alone.Count == 0) Close();
         }
         var gone = new ObjectDisposedException(nameof(ContinuousBatcher));
         foreach (var request in batch.Rows) request.End(gone);
@@ -139,8 +144,16 @@ public sealed class ContinuousBatcher : IDisposable
             request.End(gone);
         }
         batch.Dispose();
+        Close();
         lock (queue)
             while (queue.TryDequeue(out var request)) request.End(gone);
+
+        void Close()
+        {
+            inside?.Dispose();
+            open?.Dispose();
+            (inside, open) = (null, null);
+        }
     }
 
     // False once the batcher is disposed.
