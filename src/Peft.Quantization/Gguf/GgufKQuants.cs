@@ -1,6 +1,6 @@
 namespace Peft.Quantization.Gguf;
 
-/// <summary>Super-blocks of 256 values with quantized scales. For each group, scale and minimum are those of the least weighted squared error among some candidates, fitted by least squares.</summary>
+/// <summary>Super-blocks of 256 values with quantized scales. For each group, scale and minimum are those of the least squared error among some candidates, fitted by least squares: inputs are unknown, so that each value weighs the same.</summary>
 internal static class GgufKQuants
 {
     private const int Size = 256, Candidates = 20;
@@ -64,36 +64,32 @@ internal static class GgufKQuants
         }
     }
 
-    // The scale s and the minimum m ≥ 0 for x ≈ s·q − m. Large values weigh more, as they do in products.
+    // The scale s and the minimum m ≥ 0 for x ≈ s·q − m.
     private static (float Scale, float Minimum) ScaleAndMinimum(ReadOnlySpan<float> values, int most)
     {
-        var (least, greatest, squares) = (0f, float.NegativeInfinity, 0f);
+        var (least, greatest) = (0f, float.NegativeInfinity);
         foreach (var value in values)
         {
             least = MathF.Min(least, value);
             greatest = MathF.Max(greatest, value);
-            squares += value * value;
         }
         if (greatest <= least) return (0, -least);
-        var floor = MathF.Sqrt(squares / values.Length);
         var (best, scale, minimum) = (double.PositiveInfinity, 0f, 0f);
         for (var candidate = 0; candidate <= Candidates; candidate++)
         {
             var inverse = (most - 1 + (0.1f * candidate)) / (greatest - least);
-            double weights = 0, ofCodes = 0, ofSquares = 0, ofValues = 0, ofProducts = 0;
+            double ofCodes = 0, ofSquares = 0, ofValues = 0, ofProducts = 0;
             foreach (var value in values)
             {
-                var weight = floor + MathF.Abs(value);
                 var code = Math.Clamp(MathF.Round((value - least) * inverse), 0, most);
-                weights += weight;
-                ofCodes += weight * code;
-                ofSquares += weight * code * code;
-                ofValues += weight * value;
-                ofProducts += weight * code * value;
+                ofCodes += code;
+                ofSquares += code * code;
+                ofValues += value;
+                ofProducts += code * value;
             }
-            var determinant = (weights * ofSquares) - (ofCodes * ofCodes);
+            var determinant = (values.Length * ofSquares) - (ofCodes * ofCodes);
             if (determinant <= 0) continue;
-            var slope = ((weights * ofProducts) - (ofCodes * ofValues)) / determinant;
+            var slope = ((values.Length * ofProducts) - (ofCodes * ofValues)) / determinant;
             var offset = ((ofSquares * ofValues) - (ofCodes * ofProducts)) / determinant;
             if (offset > 0) (slope, offset) = (ofProducts / ofSquares, 0);
             if (slope <= 0) continue;
@@ -101,7 +97,7 @@ internal static class GgufKQuants
             foreach (var value in values)
             {
                 var difference = value - (slope * Math.Clamp(Math.Round((value - offset) / slope), 0, most)) - offset;
-                error += (floor + MathF.Abs(value)) * difference * difference;
+                error += difference * difference;
             }
             if (error < best) (best, scale, minimum) = (error, (float)slope, (float)-offset);
         }
@@ -144,9 +140,8 @@ internal static class GgufKQuants
             foreach (var value in values)
             {
                 var code = Math.Clamp(MathF.Round(value * inverse), -32, 31);
-                var weight = value * value;
-                ofSquares += weight * code * code;
-                ofProducts += weight * code * value;
+                ofSquares += code * code;
+                ofProducts += code * value;
             }
             if (ofSquares <= 0) continue;
             var slope = ofProducts / ofSquares;
@@ -154,7 +149,7 @@ internal static class GgufKQuants
             foreach (var value in values)
             {
                 var difference = value - (slope * Math.Clamp(Math.Round(value / slope), -32, 31));
-                error += value * value * difference * difference;
+                error += difference * difference;
             }
             if (error < best) (best, scale) = (error, (float)slope);
         }

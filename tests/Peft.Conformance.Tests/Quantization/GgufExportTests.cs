@@ -11,7 +11,7 @@ namespace Peft.Conformance.Tests.Quantization;
 public sealed class GgufExportTests : IDisposable
 {
     // What names the source, what no reader needs, and what the converter left out: llama.cpp has the same defaults.
-    private static readonly string[] Free = ["general.name", "general.size_label", "tokenizer.ggml.scores", "tokenizer.ggml.token_type", "tokenizer.ggml.pre"];
+    private static readonly string[] Free = ["general.name", "general.size_label", "tokenizer.ggml.scores", "tokenizer.ggml.token_type", "tokenizer.ggml.pre", "general.file_type"];
 
     private readonly TemporaryFolder folder = new();
 
@@ -51,6 +51,7 @@ public sealed class GgufExportTests : IDisposable
         // The converter names the rule after the architecture. This tokenizer splits as Llama 3 does.
         actual.Header.Text("tokenizer.ggml.pre").ShouldBe(id == "qwen2" ? "llama-bpe" : expected.Header.Text("tokenizer.ggml.pre"));
         if (!weights.ToString().Equals(type, StringComparison.OrdinalIgnoreCase)) return;
+        actual.Header.Whole("general.file_type").ShouldBe(expected.Header.Whole("general.file_type"));
         foreach (var name in actual.Header.Tensors.Keys)
         {
             using var scope = NewDisposeScope();
