@@ -108,7 +108,7 @@ counter() {
 
 pack() {
     local project
-    for project in src/*/; do
+    for project in src/*/ templates/; do
         dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:Version="${VERSION:-0.1.0-dev}"
     done
     ls artifacts/packages
