@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One entry for everything: ./build.sh setup | quickstart | intents | format | test | coverage | bench | pack
+# One entry for everything: ./build.sh setup | quickstart | intents | format | test | coverage | bench | pack | site
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -108,10 +108,19 @@ counter() {
 
 pack() {
     local project
-    for project in src/*/; do
+    for project in src/*/ templates/; do
         dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:Version="${VERSION:-0.1.0-dev}"
     done
     ls artifacts/packages
+}
+
+# The guides and the reference of the API as a static site with search, in artifacts/site.
+site() {
+    local tool=artifacts/tools/docfx
+    [ -x "$tool" ] || dotnet tool install docfx --version 2.81.0 --tool-path artifacts/tools >/dev/null
+    rm -rf artifacts/site docs/api
+    "$tool" docs/docfx.json --warningsAsErrors
+    echo "Open artifacts/site in a browser, served: python3 -m http.server --bind 127.0.0.1 --directory artifacts/site"
 }
 
 command=${1:-help}
@@ -143,6 +152,9 @@ case "$command" in
         dotnet run -c "$CONFIGURATION" --project benchmarks/Peft.Benchmarks -- "$@" ;;
     pack)
         pack ;;
+    site)
+        build || die "the build failed: there is nothing to document."
+        site ;;
     *)
         sed -n '2p' "$0" | cut -c3- ;;
 esac

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
 using Peft.Models;
+using Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -113,6 +114,56 @@ public partial class ComingFromHuggingFace : InFolder
             using (var peft = model.ApplyLora(rank: 4)) peft.SaveAdapter(folder);
         using (model.ApplyArrow(folders, new ArrowOptions { TopExperts = 2 })) { }
         using (var peft = model.ApplyAdapter(ReftOptions.LoReft, "a")) peft.SaveToAdapterHub("out/a", "a");
+    }
+
+    [Fact]
+    public void Trl()
+    {
+        File.WriteAllLines("rows.jsonl", Enumerable.Range(0, 10).Select(i => $$"""{"question": "Once {{i}}", "answer": " upon a time."}"""));
+        File.WriteAllLines("pairs.jsonl", Enumerable.Range(0, 4).Select(i => $$"""{"prompt": "The dog {{i}}", "chosen": " was happy.", "rejected": " was sad."}"""));
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        var rows = Dataset.Load("rows.jsonl");
+        rows = rows.RenameColumn("question", "prompt").RenameColumn("answer", "completion");
+        Dataset.Load("rows.jsonl").RenameColumn("question", "prompt").Columns.ShouldContain("prompt");
+        rows.TrainTestSplit(0.2).Test.Count().ShouldBe(2);
+        var sft = SftDataset.From(rows, tokenizer, new SftDatasetOptions { Packing = PackingStrategy.BestFit, MaxLength = 64, AssistantOnly = false });
+        var pairs = PreferenceDataset.FromFile("pairs.jsonl", tokenizer);
+        var rewards = RewardDataset.FromFile("pairs.jsonl", tokenizer);
+        var prompts = PromptDataset.FromRows([new() { ["prompt"] = "Once upon a time" }], tokenizer);
+        var rollouts = new RolloutOptions { Tokenizer = tokenizer, MaxCompletionLength = 4, Rewards = [RewardFunction.Of("length", completion => -completion.Text!.Length)] };
+        new SftOptions { NeftuneAlpha = 5 }.NeftuneAlpha.ShouldBe(5);
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using (var quantized = CausalLM.FromPretrained("models/stories260K", new LoadOptions { Quantization = QuantizationOptions.Nf4() }))
+        using (var started = quantized.ApplyLora()) started.InitializeLoftQ("models/stories260K");
+        using var scorer = SequenceClassifier.FromPretrained("models/stories260K", new LoadOptions { LabelCount = 1 });
+        using var scored = scorer.ApplyLora();
+        using var peft = model.ApplyLora();
+        Trainer[] trainers =
+        [
+            SftTrainer.Create(peft, sft), RewardTrainer.Create(scored, rewards), DpoTrainer.Create(peft, pairs, new() { Beta = 0.1, Losses = [DpoLoss.Ipo] }),
+            GrpoTrainer.Create(peft, prompts, rollouts, new() { Beta = 0.04 }),
+        ];
+        trainers.ShouldAllBe(trainer => trainer.Objective != null);
+        pairs.PrecomputeReference(new DpoObjective(peft)).Count.ShouldBe(4);
+        Delegate[] others = [KtoTrainer.Create, OrpoTrainer.Create, PpoTrainer.Create];
+        others.Length.ShouldBe(3);
+        Type[] objectives = [typeof(CpoObjective), typeof(BcoObjective), typeof(RlooObjective), typeof(OnlineDpoObjective), typeof(GkdObjective)];
+        objectives.ShouldAllBe(type => type.IsSubclassOf(typeof(Objective)));
+    }
+
+    [Fact]
+    public void Exports()
+    {
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using (var peft = model.ApplyLora())
+        {
+            peft.SaveGguf("out/adapter.gguf");
+            peft.SaveOnnx("out/base.onnx");
+        }
+        model.SaveGguf("out/model.gguf", tokenizer, GgufWeights.Q8_0);
+        model.SaveOnnx("out/model.onnx");
+        Directory.GetFiles("out").Length.ShouldBe(4);
     }
 
     [Fact]
