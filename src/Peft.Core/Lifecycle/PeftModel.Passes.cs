@@ -171,6 +171,8 @@ public sealed partial class PeftModel
 
     internal PassFlow? Flow { get => flow.Value; set => flow.Value = value; }
 
+    internal bool ChangeWaits => gate.ChangeWaits;
+
     /// <summary>Begins a pass with the adapters in effect in this flow. Changes of base weights wait for its end.</summary>
     internal PassHandle BeginPass() => BeginPass(flow.Value?.Scope);
 

@@ -21,6 +21,12 @@ internal sealed class PassGate
         }
     }
 
+    /// <summary>True if a change waits for passes to end.</summary>
+    public bool ChangeWaits
+    {
+        get { lock (door) return waiting > 0; }
+    }
+
     /// <summary>Leaves a pass.</summary>
     public void Leave(PassHandle pass)
     {

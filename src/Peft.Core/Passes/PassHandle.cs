@@ -28,6 +28,9 @@ internal sealed class PassHandle : IDisposable
 
     public bool HasEnded { get; private set; }
 
+    /// <summary>True if a change of the model waits for passes to end.</summary>
+    public bool ChangeWaits => model.ChangeWaits;
+
     /// <summary>Id of the thread that last used the pass.</summary>
     public int Thread { get; private set; }
 

@@ -18,6 +18,8 @@ public sealed class ContinuousBatcher : IDisposable
     private readonly RowBatch batch;
     private readonly ServingMeter meter;
     private readonly Thread thread;
+    private PassHandle? open;
+    private IDisposable? inside;
     private bool disposed;
     private int running;
     private long steps, stepped, tokens;
@@ -113,47 +115,76 @@ public sealed class ContinuousBatcher : IDisposable
         }
     }
 
+    // Nothing may leave this thread, as that would end the process: an exception fails the requests that it belongs to.
     private void Run()
     {
-        PassHandle? open = null;
-        IDisposable? inside = null;
         while (Wait())
         {
-            // One pass as long as there are requests: a change of the model that waits for it would otherwise also hold up the passes that begin meanwhile, and both would wait forever.
-            if (open is null && PeftModel.Of(model) is { } peft) inside = (open = peft.BeginPass(null)).Enter();
-            Admit();
             try
             {
-                if (batch.Rows.Count > 0) Step();
+                Turn();
             }
             catch (Exception error)
             {
-                // A failed forward pass, such as for lack of memory: the cache is no longer valid.
-                foreach (var row in batch.Rows) row.End(error);
+                Fail(error);
             }
-            StepAlone();
-            EndCancelled();
-            Finish();
-            if (batch.Rows.Count + alone.Count == 0) Close();
         }
         var gone = new ObjectDisposedException(nameof(ContinuousBatcher));
-        foreach (var request in batch.Rows) request.End(gone);
-        foreach (var (request, each) in alone)
-        {
-            each.Dispose();
-            request.End(gone);
-        }
-        batch.Dispose();
-        Close();
-        lock (queue)
-            while (queue.TryDequeue(out var request)) request.End(gone);
+        Fail(gone);
+        while (TakeWaiting() is { } request) End(request, gone);
+    }
 
-        void Close()
+    // One token for each request.
+    private void Turn()
+    {
+        // One pass as long as there are requests: a change of the model that waits for it would otherwise also hold up the passes that begin meanwhile, and both would wait forever.
+        if (open is null && PeftModel.Of(model) is { } peft) inside = (open = peft.BeginPass(null)).Enter();
+        Admit();
+        if (batch.Rows.Count > 0) Step();
+        StepAlone();
+        EndCancelled();
+        Finish();
+        if (batch.Rows.Count + alone.Count == 0) Close();
+    }
+
+    // After a failed forward pass, such as for lack of memory, the cache is no longer valid: every request that runs has failed, or else the one that was to begin.
+    private void Fail(Exception error)
+    {
+        ServedRequest[] failed = [.. batch.Rows, .. alone.Select(each => each.Request)];
+        if (failed.Length == 0 && error is not ObjectDisposedException { ObjectName: nameof(ContinuousBatcher) } && TakeWaiting() is { } first) failed = [first];
+        foreach (var request in failed) End(request, error);
+        foreach (var (_, tokens) in alone) Quietly(tokens.Dispose);
+        alone.Clear();
+        Quietly(batch.Dispose);
+        Quietly(Close);
+        Recount();
+    }
+
+    private static void End(ServedRequest request, Exception error) => Quietly(() => request.End(error));
+
+    // What fails while a failure is handled adds nothing to it.
+    private static void Quietly(Action action)
+    {
+        try
         {
-            inside?.Dispose();
-            open?.Dispose();
-            (inside, open) = (null, null);
+            action();
         }
+        catch (Exception)
+        {
+        }
+    }
+
+    private void Close()
+    {
+        inside?.Dispose();
+        inside = null;
+        open?.Dispose();
+        open = null;
+    }
+
+    private ServedRequest? TakeWaiting()
+    {
+        lock (queue) return queue.TryDequeue(out var request) ? request : null;
     }
 
     // False once the batcher is disposed.
@@ -202,6 +233,8 @@ public sealed class ContinuousBatcher : IDisposable
         lock (queue)
         {
             if (disposed || !queue.TryPeek(out var first)) return null;
+            // A change of the model that waits for the requests comes before those that wait, or it would wait forever.
+            if (running > 0 && open?.ChangeWaits == true) return null;
             var room = running < Options.MaxBatchSize && batch.Positions(first) + alone.Sum(each => (long)each.Request.Prompt.Count + RowBatch.Most(each.Request)) <= Options.MaxTokens;
             return running == 0 || room || first.Cancellation.IsCancellationRequested ? queue.Dequeue() : null;
         }
@@ -263,8 +296,8 @@ public sealed class ContinuousBatcher : IDisposable
 
     private void Ended(ServedRequest request)
     {
-        meter.Ended(request);
         request.End();
+        meter.Ended(request);
     }
 
     private void Count(int chosen)

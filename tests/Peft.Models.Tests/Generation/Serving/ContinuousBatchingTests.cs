@@ -156,4 +156,90 @@ public sealed class ContinuousBatchingTests : IDisposable
         }));
         foreach (var (got, expected) in answers) (got.Text, got.FinishReason, got.Usage?.OutputTokenCount).ShouldBe((expected.Text, expected.FinishReason, expected.Usage?.OutputTokenCount));
     }
+
+    [Fact]
+    public async Task A_change_that_waits_for_passes_gets_its_turn_while_requests_keep_coming()
+    {
+        peft.Add("narrow", new LoraOptions { Rank = 2, TargetModules = ["q_proj"] });
+        foreach (var name in peft.Adapters.Keys.Where(name => name != "narrow").ToList()) peft.Delete(name);
+        var request = Request(3) with { Adapter = PeftModel.Base };
+        var expected = Alone(request);
+        using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 4 });
+        using var done = new CancellationTokenSource();
+        var clients = Enumerable.Range(0, 6).Select(_ => Task.Run(async () =>
+        {
+            while (!done.IsCancellationRequested) (await All(batcher.GenerateTokensAsync(request.Prompt, request.Options, request.Adapter))).ShouldBe(expected);
+        })).ToArray();
+        // Each attaches to modules without an adapter, which waits for running passes.
+        foreach (var (name, module) in new[] { ("k", "k_proj"), ("up", "up_proj"), ("down", "down_proj") })
+            await Task.Run(() => peft.Add(name, new LoraOptions { Rank = 2, TargetModules = [module] })).WaitAsync(TimeSpan.FromMinutes(1));
+        await done.CancelAsync();
+        await Task.WhenAll(clients).WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
+    public async Task Unloading_waits_for_requests_that_run_and_later_ones_use_the_base_model()
+    {
+        var options = new GenerationOptions { MaxNewTokens = 300, DoSample = false, EndTokenIds = [] };
+        var expected = Alone(([1, 5, 9], options, "a1"));
+        var bare = Alone(([1, 5, 9], options, PeftModel.Base));
+        using var batcher = new ContinuousBatcher(model);
+        var running = All(batcher.GenerateTokensAsync([1, 5, 9], options, "a1"));
+        for (var i = 0; i < 3000 && batcher.Statistics.Running == 0; i++) await Task.Delay(1);
+        await Task.Run(peft.Unload).WaitAsync(TimeSpan.FromMinutes(1));
+        (await running).ShouldBe(expected);
+        (await All(batcher.GenerateTokensAsync([1, 5, 9], options))).ShouldBe(bare);
+    }
+
+    [Fact]
+    public async Task A_failure_outside_of_a_forward_pass_fails_the_requests_and_the_next_ones_run()
+    {
+        var request = Request(0);
+        var expected = Alone(request);
+        using var batcher = new ContinuousBatcher(model);
+        using (var listener = new System.Diagnostics.Metrics.MeterListener())
+        {
+            listener.InstrumentPublished = (instrument, each) =>
+            {
+                if (instrument.Name == "peft.server.batch_size") each.EnableMeasurementEvents(instrument);
+            };
+            listener.SetMeasurementEventCallback<int>((_, _, _, _) => throw new InvalidOperationException("in a listener"));
+            listener.Start();
+            await Should.ThrowAsync<InvalidOperationException>(All(batcher.GenerateTokensAsync(request.Prompt, request.Options, request.Adapter)));
+        }
+        (await All(batcher.GenerateTokensAsync(request.Prompt, request.Options, request.Adapter))).ShouldBe(expected);
+        batcher.Statistics.Running.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Thousands_of_requests_that_join_and_leave_keep_no_memory()
+    {
+        using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 8 });
+        await Rounds(500);
+        var before = (Tensors: TorchSharp.torch.Tensor.TotalCount, Resident: Resident());
+        await Rounds(3000);
+        (TorchSharp.torch.Tensor.TotalCount - before.Tensors).ShouldBeLessThanOrEqualTo(0);
+        // What allocators keep varies; a KV cache kept for each request would be some 60 MB.
+        (Resident() - before.Resident).ShouldBeLessThan(40L << 20);
+
+        async Task Rounds(int count)
+        {
+            var (next, clients) = (0, new List<Task>());
+            for (var client = 0; client < 12; client++)
+                clients.Add(Task.Run(async () =>
+                {
+                    while (Interlocked.Increment(ref next) is var i && i <= count)
+                        (await All(batcher.GenerateTokensAsync([1, 3 + i % 400, 5], new() { MaxNewTokens = 1 + i % 4, DoSample = i % 2 == 0, Seed = i, EndTokenIds = [] }, Names[i % 6]))).Length.ShouldBe(1 + i % 4);
+                }));
+            await Task.WhenAll(clients);
+        }
+
+        static long Resident()
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            using var here = System.Diagnostics.Process.GetCurrentProcess();
+            return here.WorkingSet64;
+        }
+    }
 }
