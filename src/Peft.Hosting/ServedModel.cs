@@ -2,6 +2,7 @@ using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Peft.Models;
 using Peft.Tokenizers;
+using TorchSharp;
 
 namespace Peft.Hosting;
 
