@@ -36,7 +36,7 @@ internal sealed record ApiError(int Status, string Type, string Message, string?
         catch (Exception error) when (!context.Response.HasStarted)
         {
             var answer = Of(error);
-            if (answer.Status >= 500) context.RequestServices.GetRequiredService<ILogger<ServerOptions>>().LogError(error, "{Method} {Path} failed", context.Request.Method, context.Request.Path);
+            if (answer.Status >= 500) context.RequestServices.GetRequiredService<ILogger<ServerOptions>>().Failed(error, $"{context.Request.Method} {context.Request.Path}");
             await WriteAsync(context, answer);
         }
     }

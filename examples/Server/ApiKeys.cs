@@ -23,9 +23,9 @@ internal sealed class ApiKeys(ServerOptions options)
         return next(context);
     }
 
-    // In the same time for every wrong key.
+    // Hashes have the same length, so that the time tells nothing about a key.
     private static bool Contains(IEnumerable<string> keys, string? key)
-        => key is not null && keys.Count(each => CryptographicOperations.FixedTimeEquals(Hash(each), Hash(key))) > 0;
+        => key is not null && keys.Any(each => CryptographicOperations.FixedTimeEquals(Hash(each), Hash(key)));
 
     private static byte[] Hash(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 }

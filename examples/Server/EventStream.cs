@@ -35,7 +35,7 @@ internal static class EventStream
             }
             catch (Exception error) when (error is not OperationCanceledException)
             {
-                logger.LogError(error, "A stream failed");
+                logger.Failed(error, "A stream");
                 failure = ApiError.Of(error);
             }
             if (failure is null) continue;
