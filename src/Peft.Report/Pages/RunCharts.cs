@@ -1,0 +1,44 @@
+using System.Xml.Linq;
+
+namespace Peft.Report;
+
+/// <summary>The charts of a run.</summary>
+internal static class RunCharts
+{
+    private static readonly string[] Known = ["loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_bytes", "epoch", "tokens", "seconds"];
+
+    public static IEnumerable<XElement> All(RunRecord run)
+        => new[]
+        {
+            Loss(run),
+            Single(run, "learning_rate", "Learning rate", Display.Number),
+            Single(run, "gradient_norm", "Gradient norm", Display.Number, smooth: true),
+            Single(run, "tokens_per_second", "Tokens per second", Display.Short, smooth: true),
+            Single(run, "memory_bytes", "Memory", Display.Bytes),
+        }.Concat(Names(run).Select(name => Metric(run, name))).OfType<XElement>();
+
+    /// <summary>The further metrics of training steps and evaluations.</summary>
+    public static IEnumerable<string> Names(RunRecord run)
+        => run.Steps.Concat(run.Evaluations).SelectMany(step => step.Values.Keys).Distinct().Except(Known);
+
+    private static XElement? Loss(RunRecord run)
+    {
+        var raw = new Curve("step", run.Curve("loss"), "c1 raw");
+        var evaluated = new Curve("evaluation", run.EvaluationCurve("loss"), "c2");
+        var smooth = raw.Smooth("mean", "c1", 0.9);
+        return LineChart.Draw("Loss", smooth.Points.Count > 0 ? Display.Number(smooth.Points[^1].Y) : "", [raw, smooth, evaluated]);
+    }
+
+    private static XElement? Single(RunRecord run, string name, string title, Func<double, string> text, bool smooth = false)
+    {
+        var curve = new Curve("", run.Curve(name), smooth ? "c1 raw" : "c1");
+        return LineChart.Draw(title, curve.Points.Count > 0 ? text(curve.Points[^1].Y) : "", smooth ? [curve, curve.Smooth("", "c1", 0.9)] : [curve], name == "memory_bytes" ? Display.Bytes : null);
+    }
+
+    private static XElement? Metric(RunRecord run, string name)
+    {
+        var (train, evaluated) = (new Curve("training", run.Curve(name), "c1"), new Curve("evaluation", run.EvaluationCurve(name), "c2"));
+        var last = evaluated.Points.Count > 0 ? evaluated.Points[^1].Y : train.Points[^1].Y;
+        return LineChart.Draw(name, Display.Number(last), [train, evaluated]);
+    }
+}

@@ -1,0 +1,52 @@
+using System.Collections;
+using System.Globalization;
+using System.Reflection;
+
+namespace Peft.Report;
+
+/// <summary>The settings of a run, as names and texts.</summary>
+internal static class RunConfiguration
+{
+    public static IEnumerable<KeyValuePair<string, string>> Of(Trainer trainer)
+    {
+        yield return new("model", Name(trainer.Model.Module));
+        yield return new("data", $"{trainer.Data.Name}, {trainer.Data.Count:N0} rows");
+        if (trainer.Evaluation is { } evaluation) yield return new("evaluation data", $"{evaluation.Name}, {evaluation.Count:N0} rows");
+        if (trainer.Objective is { } objective) yield return new("objective", objective.GetType().Name);
+        if (trainer.Model is PeftModel model)
+        {
+            var count = model.CountParameters();
+            yield return new("trainable parameters", count.ToString());
+            foreach (var adapter in model.Active.Select(name => model.Adapters[name]))
+                foreach (var setting in Settings(adapter.Options, ["PeftType"])) yield return new($"{adapter.Name}.{setting.Key}", setting.Value);
+        }
+        else yield return new("trainable parameters", trainer.Model.Trainables.Sum(tensor => tensor.Value.numel()).ToString("N0", CultureInfo.InvariantCulture));
+        yield return new("learning rate", Text(trainer.Options.LearningRate ?? trainer.Model.RecommendedLearningRate)!);
+        foreach (var setting in Settings(trainer.Options, ["BatchSize", "GradientAccumulation", "Seed", "Optimizer", "Schedule"])) yield return new("training." + setting.Key, setting.Value);
+    }
+
+    private static string Name(TorchSharp.torch.nn.Module module)
+        => module is IPretrainedModel { NameOrPath: { Length: > 0 } path } ? $"{module.GetType().Name} {path}" : module.GetType().Name;
+
+    // The properties that are not their defaults, and those that are always of interest.
+    private static IEnumerable<KeyValuePair<string, string>> Settings(object options, string[] always)
+    {
+        var defaults = Activator.CreateInstance(options.GetType());
+        foreach (var property in options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        {
+            if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } || !(property.CanWrite || always.Contains(property.Name))) continue;
+            var (value, usual) = (Text(property.GetValue(options)), Text(property.GetValue(defaults)));
+            if (value is not null && (value != usual || always.Contains(property.Name))) yield return new(property.Name, value);
+        }
+    }
+
+    private static string? Text(object? value) => value switch
+    {
+        null => null,
+        string text => text,
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        IDictionary map => map.Count == 0 ? null : string.Join(", ", map.Keys.Cast<object>().Select(key => $"{key}: {Text(map[key])}")),
+        IEnumerable items => string.Join(", ", items.Cast<object?>().Select(Text)),
+        _ => value.ToString(),
+    };
+}
