@@ -5,6 +5,8 @@ namespace Peft.Report;
 /// <summary>What an adapter changed of each layer: heat maps, and a table with norms and singular values.</summary>
 internal static class LayerTable
 {
+    private static readonly string[] Columns = ["module", "parameters", "‖ΔW‖", "‖W‖", "drift", "σ₁", "stable rank", "singular values"];
+
     public static XElement? Draw(IReadOnlyList<LayerUpdate> layers)
         => layers.Count == 0 ? null : Markup.Tag("div", layers.GroupBy(layer => layer.Adapter).Select(adapter => One([.. adapter])));
 
@@ -14,7 +16,7 @@ internal static class LayerTable
             HeatMap.Draw("Drift ‖ΔW‖/‖W‖", [.. layers.Where(layer => layer.Drift is not null).Select(layer => (layer.Path, layer.Drift!.Value))], Display.Percent),
             Markup.Tag("details", Markup.Tag("summary", "Norms and singular values"),
                 Markup.Tag("div", Markup.With("class", "scroll"), Markup.Tag("table", Markup.With("class", "layers"),
-                    Markup.Tag("thead", Markup.Tag("tr", new[] { "module", "parameters", "‖ΔW‖", "‖W‖", "drift", "σ₁", "stable rank", "singular values" }.Select(name => Markup.Tag("th", name)))),
+                    Markup.Tag("thead", Markup.Tag("tr", Columns.Select(name => Markup.Tag("th", name)))),
                     Markup.Tag("tbody", layers.Select(Row))))));
 
     private static XElement Row(LayerUpdate layer)
