@@ -1,3 +1,4 @@
+using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 
 namespace Peft.Cli;
@@ -8,10 +9,16 @@ namespace Peft.Cli;
 /// <param name="error">Receives everything else: progress, warnings, errors.</param>
 internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter error)
 {
+    private const int WidthOfHelp = 120;
+
     private string[] given = [];
 
+#pragma warning disable RS0030 // asks whether the output is the console
+    private bool IsTerminal => ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+#pragma warning restore RS0030
+
     /// <summary>The command line that goes on from where this one was interrupted.</summary>
-    public string ResumingCommand => string.Join(' ', new[] { "peft" }.Concat(given.Select(Show.Quoted)).Concat(given.Contains("--resume") ? [] : ["--resume"]));
+    public string ResumingCommand => "peft " + string.Join(' ', given.Select(Show.Quoted)) + (given.Contains("--resume") ? "" : " --resume");
 
     /// <summary>Runs a command.</summary>
     /// <param name="args">The command line, without the program's name.</param>
@@ -47,6 +54,8 @@ internal sealed class PeftTool(TextReader input, TextWriter output, TextWriter e
         {
             GlobalOptions.Json, GlobalOptions.Verbose, GlobalOptions.Config,
         };
+        root.HelpName = "peft";
+        if (root.Options.OfType<HelpOption>().Single().Action is HelpAction help && !IsTerminal) help.MaxWidth = WidthOfHelp;
         foreach (var command in Commands()) root.Add(command);
         return root;
     }

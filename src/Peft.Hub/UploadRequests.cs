@@ -60,7 +60,7 @@ internal sealed class UploadRequests(HubSettings settings, HubConnection connect
     }
 
     private Task<HttpResponseMessage> SendAsync(Func<HttpRequestMessage> make, int accepted)
-        => new Retry(settings).RunAsync(subject, async () =>
+        => new Retry(settings, action: "uploaded to").RunAsync(subject, async () =>
         {
             var response = await connection.WithinAsync(each => connection.SendOwnAsync(make(), each), cancellationToken).ConfigureAwait(false);
             if (response.IsSuccessStatusCode || (int)response.StatusCode == accepted) return response;

@@ -16,7 +16,7 @@ public sealed partial class HtmlReportTests : IDisposable
         run.Trainer(report).Train();
 
         var page = PageFile.Parse(File.ReadAllText(report.File));
-        foreach (var title in new[] { "Loss", "Learning rate", "Gradient norm", "Tokens per second", "Memory" }) page.Chart(title).Descendants("path").ShouldNotBeEmpty(title);
+        foreach (var title in new[] { "Loss", "Learning rate", "Gradient norm", "Tokens per second", "Memory (MB)" }) page.Chart(title).Descendants("path").ShouldNotBeEmpty(title);
         page.Chart("Learning rate").Descendants("path").Single().Points().Count.ShouldBe(12);
         page.Descendants("table").Count(table => (string?)table.Attribute("class") == "heat").ShouldBe(2);
         page.Descendants("h3").Single().Value.ShouldBe(SmallRun.Prompt);

@@ -49,8 +49,8 @@ internal static class DiffCommand
         using var scope = NewDisposeScope();
         var (x, y) = (a.Tensors.Read(name).to_type(ScalarType.Float64), b.Tensors.Read(name).to_type(ScalarType.Float64));
         double Norm(Tensor tensor) => tensor.norm().item<double>();
-        var (size, difference, product) = (Norm(x), Norm(x.sub(y)), size2: Norm(y));
+        var (size, difference, otherSize) = (Norm(x), Norm(x.sub(y)), Norm(y));
         var relative = difference == 0 ? 0 : size == 0 ? double.PositiveInfinity : difference / size;
-        return new(name, relative, size > 0 && product > 0 ? x.mul(y).sum().item<double>() / size / product : null, null);
+        return new(name, relative, size > 0 && otherSize > 0 ? x.mul(y).sum().item<double>() / size / otherSize : null, null);
     }
 }

@@ -7,7 +7,7 @@ internal static class MethodsCommand
 {
     public static Command Create(PeftTool tool)
     {
-        var name = new Argument<string>("method") { Description = "A method, for its settings.", Arity = ArgumentArity.ZeroOrOne };
+        var name = new Argument<string>("method") { Description = "A method, for its settings.", HelpName = "method", Arity = ArgumentArity.ZeroOrOne };
         name.CompletionSources.Add(_ => AdapterMethods.Known.Keys.Select(method => new System.CommandLine.Completions.CompletionItem(method.ToLowerInvariant())));
         return tool.Command("methods", "Lists the fine-tuning methods, or the settings of one.", [name], context =>
         {

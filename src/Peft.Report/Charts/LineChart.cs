@@ -11,8 +11,7 @@ internal static class LineChart
     /// <param name="title">Its title.</param>
     /// <param name="summary">A remark beside the title, such as the last value.</param>
     /// <param name="curves">The curves.</param>
-    /// <param name="unit">Text of a value at the axis.</param>
-    public static XElement? Draw(string title, string summary, IReadOnlyList<Curve> curves, Func<double, string>? unit = null)
+    public static XElement? Draw(string title, string summary, IReadOnlyList<Curve> curves)
     {
         var points = curves.SelectMany(curve => curve.Points).Where(point => double.IsFinite(point.Y)).ToList();
         if (points.Count == 0) return null;
@@ -23,7 +22,7 @@ internal static class LineChart
         var grid = y.Ticks.SelectMany(tick => new[]
         {
             Markup.Tag("line", Markup.With("class", "grid"), Markup.With("x1", Left), Markup.With("x2", Width - Right), Markup.With("y1", y.At(tick)), Markup.With("y2", y.At(tick))),
-            Markup.Tag("text", Markup.With("class", "tick end"), Markup.With("x", Left - 5), Markup.With("y", y.At(tick) + 4), (unit ?? Display.Short)(tick)),
+            Markup.Tag("text", Markup.With("class", "tick end"), Markup.With("x", Left - 5), Markup.With("y", y.At(tick) + 4), Display.Short(tick)),
         });
         var steps = x.Ticks.Where(tick => tick % 1 == 0).Select(tick => Markup.Tag("text", Markup.With("class", "tick middle"), Markup.With("x", Math.Clamp(x.At(tick), Left + 4, Width - 14)), Markup.With("y", Height - 6), Display.Short(tick)));
         var lines = curves.Where(curve => curve.Points.Count > 0).Select(curve => Line(curve, x, y));

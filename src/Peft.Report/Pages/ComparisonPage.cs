@@ -61,8 +61,8 @@ public static class ComparisonPage
 
     private static IEnumerable<XElement> Charts(IReadOnlyList<RunRecord> runs)
     {
-        XElement? Chart(string title, Func<RunRecord, IReadOnlyList<(double, double)>> curve, double smooth = 0, Func<double, string>? unit = null)
-            => LineChart.Draw(title, "", [.. runs.Select((run, i) => new Curve("", curve(run), Style(i))).Select(each => smooth > 0 ? each.Smooth("", each.Style, smooth) : each)], unit);
+        XElement? Chart(string title, Func<RunRecord, IReadOnlyList<(double, double)>> curve, double smooth = 0)
+            => LineChart.Draw(title, "", [.. runs.Select((run, i) => new Curve("", curve(run), Style(i))).Select(each => smooth > 0 ? each.Smooth("", each.Style, smooth) : each)]);
         return new[]
         {
             Chart("Loss (mean)", run => run.Curve("loss"), 0.9),
@@ -70,7 +70,7 @@ public static class ComparisonPage
             Chart("Learning rate", run => run.Curve("learning_rate")),
             Chart("Gradient norm (mean)", run => run.Curve("gradient_norm"), 0.9),
             Chart("Tokens per second (mean)", run => run.Curve("tokens_per_second"), 0.9),
-            Chart("Memory", run => run.Curve("memory_bytes"), 0, Display.Bytes),
+            RunCharts.Memory([.. runs.Select((run, i) => new Curve("", run.Curve("memory_bytes"), Style(i)))]),
         }.Concat(runs.SelectMany(RunCharts.Names).Distinct().SelectMany(name => new[] { Chart($"{name} (training)", run => run.Curve(name)), Chart($"{name} (evaluation)", run => run.EvaluationCurve(name)) })).OfType<XElement>();
     }
 }

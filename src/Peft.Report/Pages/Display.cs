@@ -24,11 +24,18 @@ internal static class Display
         _ => Number(value),
     };
 
+    /// <summary>The unit in which a number of bytes is written, and how many bytes it has.</summary>
+    public static (string Name, double Size) Unit(double bytes)
+    {
+        var (unit, size) = (0, 1.0);
+        for (; Math.Abs(bytes) >= 1024 * size && unit < Sizes.Length - 1; unit++) size *= 1024;
+        return (Sizes[unit], size);
+    }
+
     public static string Bytes(double value)
     {
-        var unit = 0;
-        for (; Math.Abs(value) >= 1024 && unit < Sizes.Length - 1; unit++) value /= 1024;
-        return value.ToString(unit == 0 ? "0" : "0.#", CultureInfo.InvariantCulture) + " " + Sizes[unit];
+        var (name, size) = Unit(value);
+        return (value / size).ToString(size == 1 ? "0" : "0.#", CultureInfo.InvariantCulture) + " " + name;
     }
 
     public static string Time(double seconds)

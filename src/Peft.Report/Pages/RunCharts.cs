@@ -14,7 +14,7 @@ internal static class RunCharts
             Single(run, "learning_rate", "Learning rate", Display.Number),
             Single(run, "gradient_norm", "Gradient norm", Display.Number, smooth: true),
             Single(run, "tokens_per_second", "Tokens per second", Display.Short, smooth: true),
-            Single(run, "memory_bytes", "Memory", Display.Bytes),
+            Memory([new("", run.Curve("memory_bytes"), "c1")]),
         }.Concat(Names(run).Select(name => Metric(run, name))).OfType<XElement>();
 
     /// <summary>The further metrics of training steps and evaluations.</summary>
@@ -26,13 +26,21 @@ internal static class RunCharts
         var raw = new Curve("step", run.Curve("loss"), "c1 raw");
         var evaluated = new Curve("evaluation", run.EvaluationCurve("loss"), "c2");
         var smooth = raw.Smooth("mean", "c1", 0.9);
-        return LineChart.Draw("Loss", smooth.Points.Count > 0 ? Display.Number(smooth.Points[^1].Y) : "", [raw, smooth, evaluated]);
+        return LineChart.Draw("Loss", RunSummary.FinalLoss(run) ?? "", [raw, smooth, evaluated]);
     }
 
     private static XElement? Single(RunRecord run, string name, string title, Func<double, string> text, bool smooth = false)
     {
         var curve = new Curve("", run.Curve(name), smooth ? "c1 raw" : "c1");
-        return LineChart.Draw(title, curve.Points.Count > 0 ? text(curve.Points[^1].Y) : "", smooth ? [curve, curve.Smooth("", "c1", 0.9)] : [curve], name == "memory_bytes" ? Display.Bytes : null);
+        return LineChart.Draw(title, curve.Points.Count > 0 ? text(curve.Points[^1].Y) : "", smooth ? [curve, curve.Smooth("", "c1", 0.9)] : [curve]);
+    }
+
+    /// <summary>Memory, in the unit of the largest value.</summary>
+    public static XElement? Memory(IReadOnlyList<Curve> curves)
+    {
+        var most = curves.SelectMany(curve => curve.Points).Select(point => point.Y).DefaultIfEmpty().Max();
+        var (unit, size) = Display.Unit(most);
+        return LineChart.Draw($"Memory ({unit})", Display.Bytes(most), [.. curves.Select(curve => curve with { Points = [.. curve.Points.Select(point => (point.X, point.Y / size))] })]);
     }
 
     private static XElement? Metric(RunRecord run, string name)

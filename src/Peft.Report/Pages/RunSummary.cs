@@ -8,9 +8,9 @@ internal static class RunSummary
         var losses = run.Curve("loss").Where(point => double.IsFinite(point.Value)).ToList();
         yield return ("steps", run.TotalSteps is { } total ? $"{run.LastStep} of {total}" : run.LastStep.ToString(System.Globalization.CultureInfo.InvariantCulture));
         yield return ("first loss", losses.Count == 0 ? null : Display.Number(losses[0].Value));
-        yield return ("final loss", losses.Count == 0 ? null : Display.Number(Last(losses)));
+        yield return ("final loss", FinalLoss(run));
         var evaluated = run.EvaluationCurve("loss").Where(point => double.IsFinite(point.Value)).ToList();
-        yield return ("best evaluation loss", evaluated.Count == 0 ? null : $"{Display.Number(evaluated.Min(point => point.Value))} (step {evaluated.MinBy(point => point.Value).Step})");
+        yield return ("best evaluation loss", evaluated.Count == 0 ? null : Display.Number(evaluated.Min(point => point.Value)));
         yield return ("last evaluation loss", evaluated.Count == 0 ? null : Display.Number(evaluated[^1].Value));
         var (tokens, seconds) = (run.Curve("tokens").Sum(point => point.Value), run.Curve("seconds").Sum(point => point.Value));
         yield return ("tokens", tokens > 0 ? Display.Short(tokens) : null);
@@ -23,6 +23,10 @@ internal static class RunSummary
         yield return ("mean drift ‖ΔW‖/‖W‖", drifts.Count == 0 ? null : Display.Percent(drifts.Average()));
     }
 
-    // Single batches differ: the mean of the last tenth, at most of 20 steps.
-    private static double Last(IReadOnlyList<(double Step, double Value)> losses) => losses.TakeLast(Math.Clamp(losses.Count / 10, 1, 20)).Average(point => point.Value);
+    /// <summary>The loss at the end; null if there is none. Single batches differ: it is the mean of the last tenth, at most of 20 steps.</summary>
+    public static string? FinalLoss(RunRecord run)
+    {
+        var losses = run.Curve("loss").Where(point => double.IsFinite(point.Value)).ToList();
+        return losses.Count == 0 ? null : Display.Number(losses.TakeLast(Math.Clamp(losses.Count / 10, 1, 20)).Average(point => point.Value));
+    }
 }
