@@ -15,28 +15,31 @@ internal static class QuantizeCommand
         var samples = new Option<int>("--samples") { Description = "Number of samples.", HelpName = "int", DefaultValueFactory = _ => 128 };
         var block = new Option<int>("--block-size") { Description = "Tokens of a sample of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };
         var group = new Option<int>("--group-size") { Description = "Inputs that share a scale, for gptq and awq.", HelpName = "int", DefaultValueFactory = _ => 128 };
-        return tool.Command("quantize", "Quantizes a model's weights and saves it as transformers reads it.", [.. model.All.Where(option => option != model.Quantization), output, kind, data, samples, block, group], context =>
+        var set = new Option<string[]>("--set") { Description = "Any other setting of gptq and awq: --set SkipModules=lm_head,down_proj.", HelpName = "name=value" };
+        return tool.Command("quantize", "Quantizes a model's weights and saves it as transformers reads it.", [.. model.All.Where(option => option != model.Quantization), output, kind, data, samples, block, group, set], context =>
         {
             var folder = OutputFolder.New(context, output);
             var name = model.Name(context);
             var load = model.Load(context);
             var chosen = context.Get(kind)!;
             var tokenizer = Tokenizers.Load(context, name);
-            if (Calibrated(chosen, context.Get(group)) is not { } options)
+            if (Calibrated(chosen, context.Get(group)) is not { } calibrated)
             {
+                if (context.Get(set) is { Length: > 0 }) throw new ToolException($"--set is for gptq and awq, but --kind is {chosen}.");
                 using var quantized = CausalLM.FromPretrained(name, Settings.Apply(load, [KeyValuePair.Create("Quantization", chosen)], "--kind"));
                 Save(context, quantized, tokenizer, folder, new { Kind = chosen });
                 return;
             }
             var rows = DataFiles.Language(context.Get(data) ?? throw new ToolException($"{chosen} needs samples: name them by --data."), tokenizer, context.Get(block), context.Get(block), new TextLogger(context));
-            using var calibrated = CausalLM.FromPretrained(name, load);
-            var device = calibrated.parameters().First().device;
+            var options = Settings.Apply(calibrated, Settings.Split(context.Get(set), "--set"), "--set");
+            using var loaded = CausalLM.FromPretrained(name, load);
+            var device = loaded.parameters().First().device;
             List<Batch> batches = [.. Enumerable.Range(0, Math.Min(context.Get(samples), rows.Count)).Chunk(8).Select(chunk => rows.GetBatch(chunk).To(device))];
             try
             {
-                var report = calibrated.Quantize(options, batches, cancellationToken: context.Cancel);
+                var report = loaded.Quantize(options, batches, cancellationToken: context.Cancel);
                 context.Note(report.ToString());
-                Save(context, calibrated, tokenizer, folder, new { Kind = chosen, report.PerplexityBefore, report.PerplexityAfter });
+                Save(context, loaded, tokenizer, folder, new { Kind = chosen, report.PerplexityBefore, report.PerplexityAfter });
             }
             finally
             {

@@ -1,0 +1,2 @@
+// Torch's random generator and the environment belong to the process.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
