@@ -5,8 +5,10 @@ using Peft.Hub.Tests;
 namespace Peft.Cli.Tests;
 
 /// <summary>Uploads and downloads, to and from a hub on this machine.</summary>
-public sealed class HubTests : IAsyncLifetime
+public sealed class HubTests : IAsyncLifetime, IDisposable
 {
+    private const string HashOfConfig = "29728f547874b44dbc05e1617de6e72d2c271105";   // git's
+
     private readonly TemporaryFolder folder = new();
     private readonly HttpListener listener = new();
     private readonly UploadHub hub = new();
@@ -32,12 +34,13 @@ public sealed class HubTests : IAsyncLifetime
         return Task.CompletedTask;
     }
 
+    public void Dispose() => ((IDisposable)listener).Dispose();
+
     public async Task DisposeAsync()
     {
         foreach (var (name, value) in before) Environment.SetEnvironmentVariable(name, value);
         listener.Stop();
         await serving;
-        listener.Close();
         folder.Dispose();
     }
 
@@ -57,7 +60,7 @@ public sealed class HubTests : IAsyncLifetime
         hub.Fault = request => request switch
         {
             "GET /api/models/org/new/revision/main" => (200, "{\"sha\":\"0123456789abcdef0123456789abcdef01234567\",\"siblings\":[{\"rfilename\":\"adapter_config.json\",\"size\":" + bytes.Length + "}]}"),
-            "GET /org/new/resolve/0123456789abcdef0123456789abcdef01234567/adapter_config.json" => (200, Encoding.UTF8.GetString(bytes)),
+            "HEAD /org/new/resolve/0123456789abcdef0123456789abcdef01234567/adapter_config.json" or "GET /org/new/resolve/0123456789abcdef0123456789abcdef01234567/adapter_config.json" => (200, Encoding.UTF8.GetString(bytes)),
             _ => null,
         };
         var result = await Tool.JsonAsync("pull", "org/new", "--adapter", "--endpoint", hub.Address);
@@ -84,7 +87,7 @@ public sealed class HubTests : IAsyncLifetime
                 await context.Request.InputStream.CopyToAsync(body);
                 var (status, text, etag) = hub.Answer(context.Request.HttpMethod, context.Request.Url!, context.Request.Headers["Authorization"], body.ToArray());
                 context.Response.StatusCode = status;
-                context.Response.Headers["ETag"] = etag ?? "\"0123456789abcdef0123456789abcdef01234567\"";
+                context.Response.Headers["ETag"] = etag ?? $"\"{HashOfConfig}\"";
                 context.Response.Headers["X-Repo-Commit"] = "0123456789abcdef0123456789abcdef01234567";
                 var bytes = Encoding.UTF8.GetBytes(text);
                 context.Response.ContentLength64 = bytes.Length;

@@ -23,7 +23,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     {
         var run = await Tool.RunAsync("generate", "Once upon a time", "-m", Tool.Model, "-n", "8", "-t", "0");
         run.Output.ShouldStartWith("Once upon a time, there was");
-        var piped = await Tool.RunAsync("Once upon a time\n", default, null, "generate", "-m", Tool.Model, "-n", "8", "-t", "0");
+        var piped = await Tool.InteractAsync("Once upon a time\n", null, "generate", "-m", Tool.Model, "-n", "8", "-t", "0");
         piped.Output.ShouldBe(run.Output);
         var json = await Tool.JsonAsync("generate", "Once upon a time", "One day", "-m", Tool.Model, "-n", "8", "-t", "0");
         json.AsArray().Count.ShouldBe(2);
@@ -39,7 +39,7 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     {
         const string Input = "Hello\n/adapters\n/adapter second\nHello\n/adapter nobody\n/adapter base\n/reset\nHello\n/what\n/system Be brief.\n/help\n/exit\nnever\n";
         string[] args = ["chat", "-a", $"first={trained.First}", "-a", $"second={trained.Second}", "--chat-template", Tool.Data("chat.jinja"), "-n", "12", "-t", "0"];
-        var json = await Tool.RunAsync(Input, default, null, [.. args, "--json"]);
+        var json = await Tool.InteractAsync(Input, null, [.. args, "--json"]);
         json.Code.ShouldBe(0, json.Error);
         var answers = json.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!).ToList();
         answers.Select(answer => (string?)answer["adapter"]).ShouldBe([null, "second", PeftModel.Base]);
@@ -47,14 +47,14 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
         json.Error.ShouldContain("There is no adapter 'nobody'. Adapters: first, second, base.");
         json.Error.ShouldContain("There is no command /what");
         json.Error.ShouldContain("/adapter NAME");
-        var text = await Tool.RunAsync(Input, default, null, args);
+        var text = await Tool.InteractAsync(Input, null, args);
         text.Output.ShouldContain("> " + (string)answers[0]["content"]!);
     }
 
     [Fact]
     public async Task Chat_needs_a_template()
     {
-        var run = await Tool.RunAsync("Hello\n", default, null, "chat", "-m", Tool.Model);
+        var run = await Tool.InteractAsync("Hello\n", null, "chat", "-m", Tool.Model);
         run.Code.ShouldBe(1);
         run.Error.ShouldContain("template");
     }

@@ -15,15 +15,14 @@ internal sealed record Tool(int Code, string Output, string Error)
     public static string Data(string name) => Path.Combine(AppContext.BaseDirectory, "Data", name);
 
     /// <summary>Runs a command line.</summary>
-    public static Task<Tool> RunAsync(params string[] args) => RunAsync("", default, null, args);
+    public static Task<Tool> RunAsync(params string[] args) => InteractAsync("", null, args);
 
     /// <summary>Runs a command line with an input, interrupted when a line of the standard error contains a text.</summary>
-    public static async Task<Tool> RunAsync(string input, CancellationToken cancel, Interruption? interruption, params string[] args)
+    public static async Task<Tool> InteractAsync(string input, Interruption? interruption, params string[] args)
     {
         using var output = new StringWriter();
         using var error = interruption ?? new Interruption("\0");
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, error.Token);
-        var code = await new PeftTool(new StringReader(input), output, error).RunAsync(args, cancellationToken: both.Token);
+        var code = await new PeftTool(new StringReader(input), output, error).RunAsync(args, cancellationToken: error.Token);
         return new(code, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
     }
 

@@ -1,7 +1,7 @@
 namespace Peft.Cli.Tests;
 
 /// <summary>Two adapters that the tool has trained.</summary>
-public sealed class TrainedAdapters : IAsyncLifetime
+public sealed class TrainedAdapters : IAsyncLifetime, IDisposable
 {
     private readonly TemporaryFolder folder = new();
 
@@ -15,9 +15,7 @@ public sealed class TrainedAdapters : IAsyncLifetime
         (await Tool.RunAsync(Tool.Train(Second, "--alpha", "16"))).Code.ShouldBe(0);
     }
 
-    public Task DisposeAsync()
-    {
-        folder.Dispose();
-        return Task.CompletedTask;
-    }
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public void Dispose() => folder.Dispose();
 }

