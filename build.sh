@@ -111,6 +111,8 @@ pack() {
     for project in src/*/; do
         dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:Version="${VERSION:-0.1.0-dev}"
     done
+    # The tool: a package that points to one per runtime. TOOL_RUNTIMES=all packs those of all systems, of 130 MB each.
+    dotnet pack src/Peft.Cli -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:Version="${VERSION:-0.1.0-dev}" -p:PackTool=true -p:ToolRuntimes="${TOOL_RUNTIMES:-}"
     ls artifacts/packages
 }
 

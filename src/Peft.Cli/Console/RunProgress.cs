@@ -8,12 +8,15 @@ internal sealed class RunProgress(ToolContext context, TimeProvider time) : IPro
 {
     private const int CurveWidth = 40, BarWidth = 40, Lines = 20;
 
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
     private readonly List<double> losses = [];
     private readonly long started = time.GetTimestamp();
     private LiveDisplayContext? live;
     private EvaluationResult? shown;
     private TrainingProgress? last;
     private int first;
+    private long drawn;
     private long tokens;
     private double seconds;
 
@@ -46,6 +49,8 @@ internal sealed class RunProgress(ToolContext context, TimeProvider time) : IPro
         seconds += value.Elapsed.TotalSeconds;
         if (live is not null)
         {
+            if (time.GetElapsedTime(drawn) < Pause) return;
+            drawn = time.GetTimestamp();
             live.UpdateTarget(View(value));
             return;
         }
