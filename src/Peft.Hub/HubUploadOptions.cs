@@ -14,7 +14,4 @@ public sealed record HubUploadOptions
 
     /// <summary>True to make a new repository private. False by default; no effect on an existing one.</summary>
     public bool IsPrivate { get; init; }
-
-    /// <summary>Selects files by their names in the folder, with <c>/</c> between folders; null for all. Hidden files and folders, whose names begin with a dot, are never uploaded.</summary>
-    public Func<string, bool>? Filter { get; init; }
 }

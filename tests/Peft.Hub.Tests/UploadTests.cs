@@ -98,17 +98,17 @@ public sealed class UploadTests : IDisposable
     {
         var hub = new UploadHub();
         await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, from: Path.Combine(folder, "none")));
-        await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, new() { Filter = _ => false }));
+        await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, filter: _ => false));
         (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, to: "no name"))).Reason.ShouldBe(HubError.InvalidName);
         (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, new() { Revision = "../main" }))).Reason.ShouldBe(HubError.InvalidName);
         (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, token: ""))).Reason.ShouldBe(HubError.Unauthorized);
         hub.Requests.ShouldBeEmpty();
     }
 
-    private async Task<HubCommit> UploadAsync(UploadHub hub, HubUploadOptions? options = null, string? from = null, string to = "org/new", string token = "secret")
+    private async Task<HubCommit> UploadAsync(UploadHub hub, HubUploadOptions? options = null, Func<string, bool>? filter = null, string? from = null, string to = "org/new", string token = "secret")
     {
         using var client = new HubClient(new HubOptions { Endpoint = hub.Address, Token = token, Offline = false, Handler = new Handler(hub), TimeProvider = new ImmediateClock(), Timeout = ImmediateClock.Silence, CacheFolder = folder });
-        return await client.UploadFolderAsync(to, from ?? folder, options);
+        return await client.UploadFolderAsync(to, from ?? folder, options, filter);
     }
 
     private sealed class Handler(UploadHub hub) : HttpMessageHandler
