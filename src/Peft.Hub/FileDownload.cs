@@ -12,7 +12,7 @@ internal sealed class FileDownload(HubSettings settings, HubConnection connectio
     /// <param name="cancellationToken">Cancels the download.</param>
     public async Task<string> RunAsync(string revision, string file, bool isCached, CancellationToken cancellationToken)
     {
-        var subject = new HubSubject(cache.Repository, revision, file);
+        var subject = new HubSubject(cache.Kind, cache.Repository, revision, file);
         for (var changes = 0; changes <= MostChanges; changes++)
         {
             var facts = await new Retry(settings, isCached).RunAsync(subject, () => connection.AskAsync(subject, cancellationToken), cancellationToken).ConfigureAwait(false);

@@ -41,7 +41,7 @@ public sealed partial class HubClient : IDisposable
     /// <param name="cancellationToken">Cancels the download. Partial downloads are kept and resumed.</param>
     /// <returns>The folder of the model. Do not write to its files, which are shared.</returns>
     public Task<string> DownloadModelAsync(string repoId, string? revision = null, Func<string, bool>? filter = null, CancellationToken cancellationToken = default)
-        => DownloadAsync(repoId, revision, filter is null ? ModelFiles.Model : names => [.. names.Where(filter)], cancellationToken);
+        => DownloadAsync(RepoKind.Model, repoId, revision, filter is null ? ModelFiles.Model : names => [.. names.Where(filter)], cancellationToken);
 
     /// <inheritdoc cref="DownloadModelAsync"/>
     public string DownloadModel(string repoId, string? revision = null, Func<string, bool>? filter = null) => Wait(() => DownloadModelAsync(repoId, revision, filter));
@@ -57,12 +57,24 @@ public sealed partial class HubClient : IDisposable
         ArgumentNullException.ThrowIfNull(repoId);
         var inside = subfolder?.Trim('/') ?? "";
         if (inside.Length > 0) HubNames.RequireFile(repoId, inside);
-        var snapshot = await DownloadAsync(repoId, revision, ModelFiles.Adapter(inside.Length == 0 ? "" : inside + "/"), cancellationToken).ConfigureAwait(false);
+        var snapshot = await DownloadAsync(RepoKind.Model, repoId, revision, ModelFiles.Adapter(inside.Length == 0 ? "" : inside + "/"), cancellationToken).ConfigureAwait(false);
         return Path.Combine([snapshot, .. inside.Split('/')]);
     }
 
     /// <inheritdoc cref="DownloadAdapterAsync"/>
     public string DownloadAdapter(string repoId, string? revision = null, string? subfolder = null) => Wait(() => DownloadAdapterAsync(repoId, revision, subfolder));
+
+    /// <summary>Downloads the missing files of a dataset.</summary>
+    /// <param name="repoId">Id of the dataset, <c>owner/name</c>.</param>
+    /// <param name="revision">Branch, tag or commit; null for <c>main</c>.</param>
+    /// <param name="filter">Selects the files by their names in the repository; null for all.</param>
+    /// <param name="cancellationToken">Cancels the download. Partial downloads are kept and resumed.</param>
+    /// <returns>The folder of the dataset. Do not write to its files, which are shared.</returns>
+    public Task<string> DownloadDatasetAsync(string repoId, string? revision = null, Func<string, bool>? filter = null, CancellationToken cancellationToken = default)
+        => DownloadAsync(RepoKind.Dataset, repoId, revision, names => [.. names.Where(filter ?? (_ => true))], cancellationToken);
+
+    /// <inheritdoc cref="DownloadDatasetAsync"/>
+    public string DownloadDataset(string repoId, string? revision = null, Func<string, bool>? filter = null) => Wait(() => DownloadDatasetAsync(repoId, revision, filter));
 
     /// <summary>Downloads a single file unless it is cached.</summary>
     /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
@@ -73,11 +85,11 @@ public sealed partial class HubClient : IDisposable
     public Task<string> DownloadFileAsync(string repoId, string file, string? revision = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(file);
-        var (cache, at) = Open(repoId, revision);
+        var (cache, at) = Open(RepoKind.Model, repoId, revision);
         HubNames.RequireFile(repoId, file);
         return GuardedAsync(async () =>
         {
-            var subject = new HubSubject(repoId, at, file);
+            var subject = new HubSubject(RepoKind.Model, repoId, at, file);
             var kept = cache.CommitOf(at) is { } known && cache.Has(known, file) ? known : null;
             if (settings.Offline) return cache.FileAt(kept ?? throw NotCached(subject), file);
             if (kept == at) return cache.FileAt(kept, file);
@@ -119,7 +131,7 @@ public sealed partial class HubClient : IDisposable
             var files = UploadFile.Of(folder, filter);
             if (files.Count == 0) throw new ArgumentException($"{folder} has no files to upload.", nameof(folder));
             foreach (var file in files) HubNames.RequireFile(repoId, file.Name);
-            var subject = new HubSubject(repoId, revision);
+            var subject = new HubSubject(RepoKind.Model, repoId, revision);
             return await new FolderUpload(new(settings, connection, subject, cancellationToken), subject, options).RunAsync(folder, files, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -128,9 +140,9 @@ public sealed partial class HubClient : IDisposable
         }
     }
 
-    internal Task<string> DownloadAsync(string repoId, string? revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken cancellationToken)
+    internal Task<string> DownloadAsync(RepoKind kind, string repoId, string? revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken cancellationToken)
     {
-        var (cache, at) = Open(repoId, revision);
+        var (cache, at) = Open(kind, repoId, revision);
         return GuardedAsync(async () =>
         {
             var (commit, missing, total) = await FindMissingAsync(cache, at, select, cancellationToken).ConfigureAwait(false);
@@ -152,7 +164,7 @@ public sealed partial class HubClient : IDisposable
         var kept = cache.CommitOf(revision);
         var keptFiles = kept is null ? null : cache.ListingOf(kept);
         var isCached = kept is not null && Directory.Exists(cache.Snapshot(kept)) && (keptFiles is null || select(keptFiles.Files.Keys).All(file => cache.Has(kept, file)));
-        var subject = new HubSubject(cache.Repository, revision);
+        var subject = new HubSubject(cache.Kind, cache.Repository, revision);
         if (settings.Offline) return isCached ? (kept!, [], 0) : throw NotCached(subject);
 
         RepoListing listing;
@@ -177,13 +189,13 @@ public sealed partial class HubClient : IDisposable
         return (listing.Commit, missing, missing.All(file => listing.Files[file].Size is not null) ? missing.Sum(file => listing.Files[file].Size) : null);
     }
 
-    private (RepoCache Cache, string Revision) Open(string repoId, string? revision)
+    private (RepoCache Cache, string Revision) Open(RepoKind kind, string repoId, string? revision)
     {
         ArgumentNullException.ThrowIfNull(repoId);
         HubNames.RequireRepository(repoId);
         revision ??= HubNames.DefaultRevision;
         HubNames.RequireRevision(revision);
-        return (new(settings, repoId), revision);
+        return (new(settings, kind, repoId), revision);
     }
 
     private HubException NotCached(HubSubject subject)

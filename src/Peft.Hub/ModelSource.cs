@@ -25,7 +25,7 @@ internal sealed record ModelSource(string Folder, string Name)
         {
             var settings = options?.Hub ?? new();
             using var hub = new HubClient(settings with { Limits = settings.Limits ?? options?.Limits });
-            return new(Task.Run(() => hub.DownloadAsync(nameOrPath, options?.Revision, select ?? ModelFiles.Model, CancellationToken.None)).GetAwaiter().GetResult(), nameOrPath);
+            return new(Task.Run(() => hub.DownloadAsync(RepoKind.Model, nameOrPath, options?.Revision, select ?? ModelFiles.Model, CancellationToken.None)).GetAwaiter().GetResult(), nameOrPath);
         }
         catch (HubException error)
         {

@@ -6,9 +6,11 @@ namespace Peft.Hub;
 /// The cache of a repository, in the layout of Hugging Face's own client: <c>blobs/{etag}</c>; <c>snapshots/{commit}/{file}</c>, relative links to
 /// the blobs; <c>refs/{revision}</c>, which contain a commit; and <c>trees/{commit}.json</c>, the list of all files.
 /// </summary>
-internal sealed class RepoCache(HubSettings settings, string repository)
+internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repository)
 {
-    private readonly string name = "models--" + repository.Replace("/", "--", StringComparison.Ordinal);
+    private readonly string name = (kind == RepoKind.Model ? "models--" : "datasets--") + repository.Replace("/", "--", StringComparison.Ordinal);
+
+    public RepoKind Kind => kind;
 
     public string Repository => repository;
 

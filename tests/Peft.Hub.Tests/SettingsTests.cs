@@ -61,7 +61,7 @@ public sealed class SettingsTests : IDisposable
     public void A_mirror_may_have_a_path()
     {
         var settings = From(new(), ("HF_ENDPOINT", "https://mirror.test/hugging/face/"));
-        new HubSubject("org/tiny", "refs/pr/1", "a b/ü#.json").Address(settings.Base)
+        new HubSubject(RepoKind.Model, "org/tiny", "refs/pr/1", "a b/ü#.json").Address(settings.Base)
             .ShouldBe("https://mirror.test/hugging/face/org/tiny/resolve/refs%2Fpr%2F1/a%20b/%C3%BC%23.json");
         From(new()).Base.ShouldBe("https://huggingface.co");
     }

@@ -24,10 +24,41 @@ public abstract class AlignmentDataset : TrainingDataset
 
     private protected void Warn(string warning) => warnings.Add($"{Name}: {warning}");
 
+    /// <summary>Tokenizes rows, or finds them in a cache.</summary>
+    /// <param name="cache">The cache; null to tokenize into memory.</param>
+    /// <param name="key">The key in the cache.</param>
+    /// <param name="encoder">The encoder of the rows, for its warnings.</param>
+    /// <param name="tokenize">Tokenizes and passes each row on; counts what it cuts and drops.</param>
+    private protected TokenRows Prepare(TokenCache? cache, Func<string> key, RowEncoder encoder, Action<Action<long[][]>> tokenize)
+    {
+        if (cache is null)
+        {
+            var memory = new MemoryRows();
+            tokenize(memory.Add);
+            warnings.AddRange(encoder.Warnings.Select(each => $"{Name}: {each}"));
+            return memory;
+        }
+        var (rows, facts) = cache.GetOrAdd(key(), add =>
+        {
+            tokenize(add);
+            return new(TruncatedRows, DroppedRows, [.. warnings.Select(each => each[(Name.Length + 2)..]), .. encoder.Warnings]);
+        });
+        warnings.Clear();
+        (TruncatedRows, DroppedRows) = (facts.TruncatedRows, facts.DroppedRows);
+        warnings.AddRange(facts.Warnings.Select(each => $"{Name}: {each}"));
+        return rows;
+    }
+
     /// <summary>Ends the preparation: warnings, counts, and an error if there is nothing to train on.</summary>
     private protected void Finish(RowEncoder encoder, int? maxLength, ILogger? logger)
     {
         foreach (var warning in encoder.Warnings) Warn(warning);
+        Finish(maxLength, logger);
+    }
+
+    /// <summary>Ends the preparation of rows whose warnings are known: counts, and an error if there is nothing to train on.</summary>
+    private protected void Finish(int? maxLength, ILogger? logger)
+    {
         if (Count == 0)
             throw new DatasetException(DroppedRows == 0
                 ? $"{Name} has no rows."

@@ -25,25 +25,11 @@ internal sealed record DataRow(JsonObject Fields, string Place)
         _ => throw Wrong("the field \"chat_template_kwargs\" must be an object with variables of the chat template"),
     };
 
-    /// <summary>Reads a JSON Lines file.</summary>
-    /// <exception cref="DatasetException">The file cannot be read, or a line is not a JSON object.</exception>
-    public static IReadOnlyList<DataRow> FromFile(string path)
+    /// <summary>The rows of a dataset, read as they are enumerated.</summary>
+    public static IEnumerable<DataRow> From(Dataset data)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        return JsonLines.Read(path, (row, line) =>
-        {
-            var place = $"{path}, line {line}";
-            return new DataRow(StrictJson.Object(System.Text.Encoding.UTF8.GetBytes(row.GetRawText()), place, (message, inner) => new DatasetException(message, inner)), place);
-        });
-    }
-
-    /// <summary>Rows that a program made.</summary>
-    /// <exception cref="DatasetException">A row is null.</exception>
-    public static IReadOnlyList<DataRow> From(IEnumerable<JsonObject> rows, string name)
-    {
-        ArgumentNullException.ThrowIfNull(rows);
-        ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        return [.. rows.Select((row, i) => new DataRow(row ?? throw new DatasetException($"Row {i} of {name} (counted from 0) is null."), $"Row {i} of {name} (counted from 0)"))];
+        ArgumentNullException.ThrowIfNull(data);
+        return data.Select(row => new DataRow(row.Fields, row.Place));
     }
 
     /// <summary>True if a field is there and not null.</summary>

@@ -14,49 +14,66 @@ public sealed class PreferenceDataset : AlignmentDataset
 {
     private readonly PreferenceDatasetOptions options;
     private readonly long padding;
-    private readonly List<(TokenRow Chosen, TokenRow Rejected)> pairs = [];
+    private readonly TokenRows pairs;
 
-    private PreferenceDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, PreferenceDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private PreferenceDataset(Dataset data, Tokenizer tokenizer, PreferenceDatasetOptions? options, TokenCache? cache, ILogger? logger) : base(data.Name)
     {
         this.options = options ?? new();
         RequireLength(this.options.MaxLength);
         var encoder = new RowEncoder(tokenizer, this.options.Template);
         padding = encoder.Padding;
-        var alike = 0;
-        foreach (var row in rows)
+        pairs = Prepare(cache, () => TokenizedContent.Hash(data, tokenizer, this.options, this.options.Template), encoder, add =>
         {
-            var (prompt, chosen, rejected) = PreferencePassages.Of(row).WithPrompt(row);
-            var pair = (Chosen: encoder.Encode(prompt, encoder.Ended(chosen), row), Rejected: encoder.Encode(prompt, encoder.Ended(rejected), row));
-            if (this.options.Truncation == TruncationMode.KeepStart && pair.Chosen.Prompt.Length >= this.options.MaxLength)
+            var alike = 0;
+            foreach (var row in DataRow.From(data))
             {
-                DroppedRows++;
-                continue;
+                var (prompt, chosen, rejected) = PreferencePassages.Of(row).WithPrompt(row);
+                var pair = (Chosen: encoder.Encode(prompt, encoder.Ended(chosen), row), Rejected: encoder.Encode(prompt, encoder.Ended(rejected), row));
+                if (this.options.Truncation == TruncationMode.KeepStart && pair.Chosen.Prompt.Length >= this.options.MaxLength)
+                {
+                    DroppedRows++;
+                    continue;
+                }
+                if (pair.Chosen.Length > this.options.MaxLength || pair.Rejected.Length > this.options.MaxLength)
+                {
+                    TruncatedRows++;
+                    if (Ids(pair.Chosen).AsSpan().SequenceEqual(Ids(pair.Rejected))) alike++;
+                }
+                add([pair.Chosen.Prompt, pair.Chosen.Completion, pair.Rejected.Prompt, pair.Rejected.Completion]);
             }
-            if (pair.Chosen.Length > this.options.MaxLength || pair.Rejected.Length > this.options.MaxLength)
-            {
-                TruncatedRows++;
-                if (Ids(pair.Chosen).AsSpan().SequenceEqual(Ids(pair.Rejected))) alike++;
-            }
-            pairs.Add(pair);
-        }
-        if (alike > 0) Warn($"in {alike} pairs, chosen and rejected differ only beyond {this.options.MaxLength} tokens, so that nothing is learned from them: raise MaxLength.");
-        Finish(encoder, this.options.MaxLength, logger);
+            if (alike > 0) Warn($"in {alike} pairs, chosen and rejected differ only beyond {this.options.MaxLength} tokens, so that nothing is learned from them: raise MaxLength.");
+        });
+        Finish(this.options.MaxLength, logger);
     }
 
     /// <inheritdoc/>
     public override int Count => pairs.Count;
 
     /// <summary>The token ids of the pairs, not cut.</summary>
-    internal IReadOnlyList<(TokenRow Chosen, TokenRow Rejected)> Pairs => pairs;
+    internal IReadOnlyList<(TokenRow Chosen, TokenRow Rejected)> Pairs => [.. Enumerable.Range(0, Count).Select(Pair)];
 
-    /// <summary>Reads a JSON Lines file.</summary>
-    /// <param name="path">The file, with a row per line.</param>
+    /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
+    /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <param name="logger">Receives the number of cut and dropped rows.</param>
     /// <exception cref="DatasetException">The file cannot be read, a row is invalid (the message names its line and what to do), or there is nothing to train on.</exception>
     public static PreferenceDataset FromFile(string path, Tokenizer tokenizer, PreferenceDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
+    /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
+    public static PreferenceDataset From(Dataset data, Tokenizer tokenizer, PreferenceDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new(data, tokenizer, options, cache, logger);
+    }
 
     /// <summary>Prepares rows.</summary>
     /// <param name="rows">The rows, with the fields of a line of a file.</param>
@@ -66,21 +83,22 @@ public sealed class PreferenceDataset : AlignmentDataset
     /// <param name="name">Name of the dataset in error messages.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static PreferenceDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, PreferenceDatasetOptions? options = null, ILogger? logger = null, string name = "preference dataset")
-        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+        => From(Dataset.Of(rows, name), tokenizer, options, logger);
 
     /// <inheritdoc/>
     /// <remarks>The length of the longer of the two texts.</remarks>
     public override int LengthOf(int row)
     {
         RequireRow(row, Count);
-        return Math.Min(Math.Max(pairs[row].Chosen.Length, pairs[row].Rejected.Length), options.MaxLength ?? int.MaxValue);
+        var lengths = pairs.LengthsOf(row);
+        return Math.Min(Math.Max(lengths[0] + lengths[1], lengths[2] + lengths[3]), options.MaxLength ?? int.MaxValue);
     }
 
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows)
     {
         RequireRows(rows, Count);
-        return ToBatch([.. rows.Select(row => pairs[row])], options.MaxLength, options.Truncation, padding);
+        return ToBatch([.. rows.Select(Pair)], options.MaxLength, options.Truncation, padding);
     }
 
     /// <summary>The batch of some pairs.</summary>
@@ -97,6 +115,9 @@ public sealed class PreferenceDataset : AlignmentDataset
             Tokens = ids.Sum(each => each.LongLength),
         };
     }
+
+    private (TokenRow Chosen, TokenRow Rejected) Pair(int row)
+        => pairs[row] is [var prompt, var chosen, var otherPrompt, var rejected] ? (new(prompt, chosen), new(otherPrompt, rejected)) : throw new DatasetException($"Row {row} of {Name} is not a pair: delete its folder in the cache.");
 
     private long[] Ids(TokenRow row) => row.Ids(options.MaxLength, options.Truncation);
 }

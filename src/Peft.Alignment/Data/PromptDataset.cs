@@ -14,7 +14,7 @@ public sealed class PromptDataset : AlignmentDataset
     private readonly long padding;
     private readonly List<(long[] Ids, JsonObject Row)> prompts = [];
 
-    private PromptDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, PromptDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private PromptDataset(IEnumerable<DataRow> rows, Tokenizer tokenizer, PromptDatasetOptions? options, ILogger? logger, string name) : base(name)
     {
         options ??= new();
         RequireLength(options.MaxLength);
@@ -35,15 +35,24 @@ public sealed class PromptDataset : AlignmentDataset
     /// <inheritdoc/>
     public override int Count => prompts.Count;
 
-    /// <summary>Reads a JSON Lines file.</summary>
+    /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
     public static PromptDataset FromFile(string path, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
+    public static PromptDataset From(Dataset data, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null)
+        => new(DataRow.From(data), tokenizer, options, logger, data.Name);
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
     public static PromptDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, PromptDatasetOptions? options = null, ILogger? logger = null, string name = "prompt dataset")
-        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+        => From(Dataset.Of(rows, name), tokenizer, options, logger);
 
     /// <summary>The fields of a row, as they were read.</summary>
     /// <param name="row">Index of the row.</param>

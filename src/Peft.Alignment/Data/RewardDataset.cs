@@ -14,15 +14,16 @@ public sealed class RewardDataset : AlignmentDataset
     private readonly long padding;
     private readonly List<(long[] Chosen, long[] Rejected, double? Margin)> pairs = [];
 
-    private RewardDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, RewardDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private RewardDataset(IEnumerable<DataRow> rows, Tokenizer tokenizer, RewardDatasetOptions? options, ILogger? logger, string name) : base(name)
     {
         options ??= new();
         RequireLength(options.MaxLength);
         var encoder = new RowEncoder(tokenizer, options.Template);
         padding = encoder.Padding;
-        var withMargin = rows.Count > 0 && rows[0].Has("margin");
+        bool? hasMargin = null;
         foreach (var row in rows)
         {
+            var withMargin = hasMargin ??= row.Has("margin");
             var (prompt, chosen, rejected) = PreferencePassages.Of(row);
             if (row.Has("margin") != withMargin) throw row.Wrong(withMargin ? "there is no margin, but the first row has one: give it to all rows, or to none" : "there is a margin, but the first row has none: give it to all rows, or to none");
             var pair = (Chosen: Encode(chosen), Rejected: Encode(rejected), Margin: withMargin ? row.Number("margin") : (double?)null);
@@ -41,15 +42,24 @@ public sealed class RewardDataset : AlignmentDataset
     /// <summary>The token ids of the pairs, and their margins.</summary>
     internal IReadOnlyList<(long[] Chosen, long[] Rejected, double? Margin)> Pairs => pairs;
 
-    /// <summary>Reads a JSON Lines file.</summary>
+    /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
     public static RewardDataset FromFile(string path, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
+    public static RewardDataset From(Dataset data, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null)
+        => new(DataRow.From(data), tokenizer, options, logger, data.Name);
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
     public static RewardDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null, string name = "reward dataset")
-        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+        => From(Dataset.Of(rows, name), tokenizer, options, logger);
 
     /// <inheritdoc/>
     /// <remarks>The length of the longer of the two texts.</remarks>

@@ -14,21 +14,94 @@ public sealed class SftDataset : AlignmentDataset
     private readonly SftDatasetOptions options;
     private readonly Tokenizer tokenizer;
     private readonly RowEncoder encoder;
-    private readonly List<LabelledSequence[]> packed = [];
+    private readonly TokenRows packed;
     private bool ends;
 
-    private SftDataset(IReadOnlyList<DataRow> rows, Tokenizer tokenizer, SftDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private SftDataset(Dataset data, Tokenizer tokenizer, SftDatasetOptions? options, TokenCache? cache, ILogger? logger) : base(data.Name)
     {
         this.options = options ?? new();
         if (this.options.Errors().FirstOrDefault() is { } error) throw new ArgumentException(error, nameof(options));
         this.tokenizer = tokenizer;
         encoder = new(tokenizer, this.options.Template);
-        var sequences = new List<LabelledSequence>();
+        packed = Prepare(cache, () => TokenizedContent.Hash(data, tokenizer, this.options, this.options.Template), encoder, add =>
+        {
+            var any = false;
+            foreach (var documents in Packing.Pack(Sequences(DataRow.From(data)), this.options.Packing, this.options.MaxLength ?? int.MaxValue))
+            {
+                if (!documents.Any(Learns))
+                {
+                    DroppedRows += documents.Length;
+                    continue;
+                }
+                add([.. documents.SelectMany(document => new[] { document.Ids, document.Labels })]);
+                any = true;
+            }
+            if (this.options.AssistantOnly && any && !ends)
+                Warn("no special token is learned after what the assistant says, so that the model does not learn to stop: put the token that ends a message inside the generation block of the chat template.");
+        });
+        Finish(this.options.MaxLength, logger);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The number of packed rows, if rows are packed.</remarks>
+    public override int Count => packed.Count;
+
+    /// <summary>The documents of each row, with the label of each of their tokens.</summary>
+    internal IReadOnlyList<LabelledSequence[]> Rows => [.. Enumerable.Range(0, Count).Select(Documents)];
+
+    /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromFile"/>
+    public static SftDataset FromFile(string path, Tokenizer tokenizer, SftDatasetOptions? options = null, ILogger? logger = null)
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
+    /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
+    public static SftDataset From(Dataset data, Tokenizer tokenizer, SftDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new(data, tokenizer, options, cache, logger);
+    }
+
+    /// <summary>Prepares rows.</summary>
+    /// <inheritdoc cref="PreferenceDataset.FromRows"/>
+    public static SftDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, SftDatasetOptions? options = null, ILogger? logger = null, string name = "SFT dataset")
+        => From(Dataset.Of(rows, name), tokenizer, options, logger);
+
+    /// <inheritdoc/>
+    public override int LengthOf(int row)
+    {
+        RequireRow(row, Count);
+        return packed.LengthsOf(row).Sum() / 2;   // ids and labels
+    }
+
+    /// <inheritdoc/>
+    public override Batch GetBatch(IReadOnlyList<int> rows)
+    {
+        RequireRows(rows, Count);
+        var layout = options.Packing is PackingStrategy.BestFit or PackingStrategy.BestFitSplit ? BatchLayout.Packed : options.Layout;
+        return ToBatch(rows.SelectMany(Documents), layout, encoder.Padding);
+    }
+
+    /// <summary>A batch of documents. The first token of each is never predicted.</summary>
+    internal static Batch ToBatch(IEnumerable<LabelledSequence> documents, BatchLayout layout, long padding)
+        => LabelledSequence.ToBatch([.. documents.Select(each => new LabelledSequence(each.Ids, [Batch.IgnoredLabel, .. each.Labels.Skip(1)]))], layout, padding);
+
+    private LabelledSequence[] Documents(int row) => [.. packed[row].Chunk(2).Select(each => new LabelledSequence(each[0], each[1]))];
+
+    // One by one, as packing takes them.
+    private IEnumerable<LabelledSequence> Sequences(IEnumerable<DataRow> rows)
+    {
         foreach (var row in rows)
         {
             var sequence = Read(row);
-            var isLonger = sequence.Ids.Length > this.options.MaxLength;
-            if (this.options.Packing == PackingStrategy.None)
+            var isLonger = sequence.Ids.Length > options.MaxLength;
+            if (options.Packing == PackingStrategy.None)
             {
                 if (isLonger) sequence = Cut(sequence);
                 if (!Learns(sequence))
@@ -37,54 +110,10 @@ public sealed class SftDataset : AlignmentDataset
                     continue;
                 }
             }
-            if (isLonger && this.options.Packing is (PackingStrategy.None or PackingStrategy.BestFit)) TruncatedRows++;
-            sequences.Add(sequence);
+            if (isLonger && options.Packing is PackingStrategy.None or PackingStrategy.BestFit) TruncatedRows++;
+            yield return sequence;
         }
-        foreach (var documents in Packing.Pack(sequences, this.options.Packing, this.options.MaxLength ?? int.MaxValue))
-        {
-            if (documents.Any(Learns)) packed.Add(documents);
-            else DroppedRows += documents.Length;
-        }
-        if (this.options.AssistantOnly && packed.Count > 0 && !ends)
-            Warn("no special token is learned after what the assistant says, so that the model does not learn to stop: put the token that ends a message inside the generation block of the chat template.");
-        Finish(encoder, this.options.MaxLength, logger);
     }
-
-    /// <inheritdoc/>
-    /// <remarks>The number of packed rows, if rows are packed.</remarks>
-    public override int Count => packed.Count;
-
-    /// <summary>The documents of each row, with the label of each of their tokens.</summary>
-    internal IReadOnlyList<LabelledSequence[]> Rows => packed;
-
-    /// <summary>Reads a JSON Lines file.</summary>
-    /// <inheritdoc cref="PreferenceDataset.FromFile"/>
-    public static SftDataset FromFile(string path, Tokenizer tokenizer, SftDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
-
-    /// <summary>Prepares rows.</summary>
-    /// <inheritdoc cref="PreferenceDataset.FromRows"/>
-    public static SftDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, SftDatasetOptions? options = null, ILogger? logger = null, string name = "SFT dataset")
-        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
-
-    /// <inheritdoc/>
-    public override int LengthOf(int row)
-    {
-        RequireRow(row, Count);
-        return packed[row].Sum(document => document.Ids.Length);
-    }
-
-    /// <inheritdoc/>
-    public override Batch GetBatch(IReadOnlyList<int> rows)
-    {
-        RequireRows(rows, Count);
-        var layout = options.Packing is PackingStrategy.BestFit or PackingStrategy.BestFitSplit ? BatchLayout.Packed : options.Layout;
-        return ToBatch(rows.SelectMany(row => packed[row]), layout, encoder.Padding);
-    }
-
-    /// <summary>A batch of documents. The first token of each is never predicted.</summary>
-    internal static Batch ToBatch(IEnumerable<LabelledSequence> documents, BatchLayout layout, long padding)
-        => LabelledSequence.ToBatch([.. documents.Select(each => new LabelledSequence(each.Ids, [Batch.IgnoredLabel, .. each.Labels.Skip(1)]))], layout, padding);
 
     private LabelledSequence Cut(LabelledSequence row)
         => new(TokenRow.Cut(row.Ids, options.MaxLength, options.Truncation), TokenRow.Cut(row.Labels, options.MaxLength, options.Truncation));

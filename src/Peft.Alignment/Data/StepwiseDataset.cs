@@ -14,7 +14,7 @@ public sealed class StepwiseDataset : AlignmentDataset
     private readonly long padding;
     private readonly List<(long[] Ids, long[] Labels)> rows = [];
 
-    private StepwiseDataset(IReadOnlyList<DataRow> data, Tokenizer tokenizer, StepwiseDatasetOptions? options, ILogger? logger, string name) : base(name)
+    private StepwiseDataset(IEnumerable<DataRow> data, Tokenizer tokenizer, StepwiseDatasetOptions? options, ILogger? logger, string name) : base(name)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         options ??= new();
@@ -38,15 +38,24 @@ public sealed class StepwiseDataset : AlignmentDataset
     /// <inheritdoc/>
     public override int Count => rows.Count;
 
-    /// <summary>Reads a JSON Lines file.</summary>
+    /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
     public static StepwiseDataset FromFile(string path, Tokenizer tokenizer, StepwiseDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
+    public static StepwiseDataset From(Dataset data, Tokenizer tokenizer, StepwiseDatasetOptions? options = null, ILogger? logger = null)
+        => new(DataRow.From(data), tokenizer, options, logger, data.Name);
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
     public static StepwiseDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, StepwiseDatasetOptions? options = null, ILogger? logger = null, string name = "stepwise dataset")
-        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+        => From(Dataset.Of(rows, name), tokenizer, options, logger);
 
     /// <inheritdoc/>
     public override int LengthOf(int row)

@@ -54,15 +54,24 @@ public sealed class UnpairedDataset : AlignmentDataset
     /// <summary>The token ids of the rows, not cut, and their labels.</summary>
     internal IReadOnlyList<(TokenRow Tokens, bool Label)> Examples => examples;
 
-    /// <summary>Reads a JSON Lines file.</summary>
+    /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromFile"/>
     public static UnpairedDataset FromFile(string path, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null)
-        => new(DataRow.FromFile(path), tokenizer, options, logger, path);
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
+    /// <param name="options">Settings; the defaults if null.</param>
+    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
+    public static UnpairedDataset From(Dataset data, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null)
+        => new([.. DataRow.From(data)], tokenizer, options, logger, data.Name);
 
     /// <summary>Prepares rows.</summary>
     /// <inheritdoc cref="PreferenceDataset.FromRows"/>
     public static UnpairedDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null, string name = "unpaired dataset")
-        => new(DataRow.From(rows, name), tokenizer, options, logger, name);
+        => From(Dataset.Of(rows, name), tokenizer, options, logger);
 
     /// <inheritdoc/>
     public override int LengthOf(int row)

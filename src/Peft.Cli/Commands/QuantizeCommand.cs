@@ -11,12 +11,12 @@ internal static class QuantizeCommand
         var model = new ModelFlags();
         var output = OutputFolder.Required("Folder of the quantized model.");
         var kind = new Option<string>("--kind") { Description = "nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise and fp8 round; gptq and awq choose values by samples.", HelpName = "kind", DefaultValueFactory = _ => "nf4" };
-        var data = new Option<string>("--data", "-d") { Description = "Samples for gptq and awq: a .txt or .jsonl file.", HelpName = "file" };
+        var data = new DataFlags();
         var samples = new Option<int>("--samples") { Description = "Number of samples.", HelpName = "int", DefaultValueFactory = _ => 128 };
         var block = new Option<int>("--block-size") { Description = "Tokens of a sample of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };
         var group = new Option<int>("--group-size") { Description = "Inputs that share a scale, for gptq and awq.", HelpName = "int", DefaultValueFactory = _ => 128 };
         var set = new Option<string[]>("--set") { Description = "Any other setting of gptq and awq: --set SkipModules=lm_head,down_proj.", HelpName = "name=value" };
-        return tool.Command("quantize", "Quantizes a model's weights and saves it as transformers reads it.", [.. model.All.Where(option => option != model.Quantization), output, kind, data, samples, block, group, set], context =>
+        return tool.Command("quantize", "Quantizes a model's weights and saves it as transformers reads it.", [.. model.All.Where(option => option != model.Quantization), output, kind, .. data.ForRows, samples, block, group, set], context =>
         {
             var folder = OutputFolder.New(context, output);
             var name = model.Name(context);
@@ -30,7 +30,7 @@ internal static class QuantizeCommand
                 Save(context, quantized, tokenizer, folder, new { Kind = chosen });
                 return;
             }
-            var rows = DataFiles.Language(context.Get(data) ?? throw new ToolException($"{chosen} needs samples: name them by --data."), tokenizer, context.Get(block), context.Get(block), new TextLogger(context));
+            var rows = DataFiles.Language(data.Rows(context), tokenizer, context.Get(block), data.MaxLength(context), new TextLogger(context));
             var options = Settings.Apply(calibrated, Settings.Split(context.Get(set), "--set"), "--set");
             using var loaded = CausalLM.FromPretrained(name, load);
             var device = loaded.parameters().First().device;

@@ -14,7 +14,7 @@ internal sealed class DpoTask : ITrainingTask
 
     public IEnumerable<Option> Options => [beta, objective.Option];
 
-    public TrainingDataset Open(ToolContext context, string path, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Preferences(path, tokenizer, maxLength, logger);
+    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Preferences(source, tokenizer, maxLength, logger);
 
     public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger)
     {

@@ -17,7 +17,7 @@ internal sealed class GrpoTask : ITrainingTask
 
     public IEnumerable<Option> Options => [rewards, length, generations, temperature, objective.Option];
 
-    public TrainingDataset Open(ToolContext context, string path, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Prompts(path, tokenizer, maxLength, logger);
+    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
 
     public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger)
         => new GrpoObjective(model, new()

@@ -19,7 +19,7 @@ internal interface ITrainingTask
     PretrainedModel Load(string name, LoadOptions options) => CausalLM.FromPretrained(name, options);
 
     /// <summary>Opens rows.</summary>
-    TrainingDataset Open(ToolContext context, string path, Tokenizer tokenizer, int maxLength, ILogger logger);
+    TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger);
 
     /// <summary>What is minimized; null for the model's own loss.</summary>
     Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger) => null;

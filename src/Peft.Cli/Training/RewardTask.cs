@@ -16,7 +16,7 @@ internal sealed class RewardTask : ITrainingTask
 
     public PretrainedModel Load(string name, LoadOptions options) => SequenceClassifier.FromPretrained(name, options with { LabelCount = 1 });
 
-    public TrainingDataset Open(ToolContext context, string path, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Rewards(path, tokenizer, maxLength, logger);
+    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Rewards(source, tokenizer, maxLength, logger);
 
     public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger) => new RewardObjective(model, objective.Apply(context, new RewardOptions()));
 }

@@ -13,7 +13,7 @@ internal sealed class SftTask : ITrainingTask
 
     public IEnumerable<Option> Options => [objective.Option];
 
-    public TrainingDataset Open(ToolContext context, string path, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Supervised(path, tokenizer, maxLength, logger);
+    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Supervised(source, tokenizer, maxLength, logger);
 
     public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger) => new SftObjective(model, objective.Apply(context, new SftOptions()));
 }

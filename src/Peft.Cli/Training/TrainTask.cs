@@ -13,5 +13,5 @@ internal sealed class TrainTask : ITrainingTask
 
     public IEnumerable<Option> Options => [blockSize];
 
-    public TrainingDataset Open(ToolContext context, string path, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Language(path, tokenizer, context.Get(blockSize), maxLength, logger);
+    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Language(source, tokenizer, context.Get(blockSize), maxLength, logger);
 }

@@ -11,15 +11,13 @@ internal static class TrainingCommand
     public static Command Create(PeftTool tool, ITrainingTask task)
     {
         var (model, method, run) = (new ModelFlags(), new MethodFlags(), new RunFlags());
-        var data = new Option<string>("--data", "-d") { Description = "The rows to learn from: a .txt or .jsonl file.", HelpName = "file" };
-        var evaluation = new Option<string>("--eval-data") { Description = "The rows to evaluate on.", HelpName = "file" };
-        var maxLength = new Option<int>("--max-length") { Description = "Tokens of a row; longer ones are cut.", HelpName = "int", DefaultValueFactory = _ => 1024 };
+        var data = new DataFlags();
         var from = new Option<string>("--adapter", "-a") { Description = "Go on training this adapter instead of a new one.", HelpName = "folder" };
         var template = new Option<string>("--chat-template") { Description = "A Jinja file, for tokenizers without a chat template.", HelpName = "file" };
-        return tool.Command(task.Name, task.Description, [.. model.All, data, evaluation, maxLength, template, from, .. method.All, .. run.All, .. task.Options], context =>
+        return tool.Command(task.Name, task.Description, [.. model.All, .. data.All, template, from, .. method.All, .. run.All, .. task.Options], context =>
         {
-            var rows = context.Get(data) ?? throw new ToolException("Which data? Name it by --data: a .txt or .jsonl file.");
             var name = model.Name(context);
+            var (rows, tests) = data.Both(context);
             var options = run.Options(context);
             var adapter = context.Get(from) is null ? method.Options(context) : null;
             var logger = new TextLogger(context);
@@ -27,9 +25,9 @@ internal static class TrainingCommand
 
             using var pretrained = task.Load(name, model.Load(context));
             var tokenizer = Tokenizers.Load(context, name, template);
-            var length = context.Get(maxLength);
+            var length = data.MaxLength(context);
             var training = task.Open(context, rows, tokenizer, length, logger);
-            var testing = context.Get(evaluation) is { } path ? task.Open(context, path, tokenizer, length, logger) : null;
+            var testing = tests is null ? null : task.Open(context, tests, tokenizer, length, logger);
             using var peft = adapter is not null ? pretrained.ApplyAdapter(adapter) : pretrained.ApplyAdapter(context.Get(from)!, trainable: true, logger: logger);
             context.Note($"{peft.Find(PeftModel.DefaultName).Options.PeftType}: {peft.CountParameters()}");
 

@@ -62,8 +62,7 @@ public sealed class InstructionDataset : TrainingDataset
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         var fields = options ?? new();
-        var rows = JsonLines.Read(path, (row, line) => new InstructionRow(
-            JsonLines.Text(row, fields.PromptField, path, line), JsonLines.Text(row, fields.CompletionField, path, line)));
+        var rows = JsonLines.Read(path).Select(row => new InstructionRow(JsonLines.Text(row.Fields, fields.PromptField, row.Place), JsonLines.Text(row.Fields, fields.CompletionField, row.Place)));
         return new(rows, tokenizer, options, logger, path);
     }
 

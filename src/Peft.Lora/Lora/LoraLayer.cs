@@ -35,6 +35,8 @@ internal class LoraLayer : DeltaLayer, IRestarts
 
     public double Scaling { get; private set; }
 
+    public bool HasBias => bias is not null;
+
     public int Rank => (int)A.shape[0];
 
     /// <summary>The effective matrix A, <c>[rank, in]</c>.</summary>

@@ -60,17 +60,26 @@ public sealed class ChatDataset : TrainingDataset
     /// <summary>Number of conversations dropped because they have no assistant content within the maximum length.</summary>
     public int DroppedRows { get; private set; }
 
-    /// <summary>Loads the conversations of a JSON Lines file: one object per line, with a list of messages. Other fields, such as tools, become variables of the template.</summary>
+    /// <summary>Loads the conversations of a file of any format that <see cref="Dataset.Load"/> reads: each row has a list of messages. Other fields, such as tools, become variables of the template.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template.</param>
     /// <param name="options">The options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated or dropped conversations, and the <see cref="Warnings"/>.</param>
     /// <exception cref="DatasetException">The file cannot be read, a line is invalid or rejected by the template (the message names it), or there is nothing to learn.</exception>
     public static ChatDataset FromFile(string path, Tokenizer tokenizer, ChatDatasetOptions? options = null, ILogger? logger = null)
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the conversations of a dataset: each row has a list of messages. Other fields, such as tools, become variables of the template.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer, with a chat template.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="logger">Receives a warning about truncated or dropped conversations, and the <see cref="Warnings"/>.</param>
+    /// <exception cref="DatasetException">A row is invalid or rejected by the template (the message names it), or there is nothing to learn.</exception>
+    public static ChatDataset From(Dataset data, Tokenizer tokenizer, ChatDatasetOptions? options = null, ILogger? logger = null)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        var dataset = new ChatDataset(tokenizer, options, path);
-        foreach (var (row, line) in JsonLines.Read(path, (row, line) => (StrictJson.Object(System.Text.Encoding.UTF8.GetBytes(row.GetRawText()), $"{path}, line {line}", (message, inner) => new DatasetException(message, inner)), line))) dataset.Add(row, line, tokenizer);
+        ArgumentNullException.ThrowIfNull(data);
+        var dataset = new ChatDataset(tokenizer, options, data.Name);
+        foreach (var row in data) dataset.Add(row.Fields, row.Place, tokenizer);
         dataset.Finish(logger);
         return dataset;
     }
@@ -87,10 +96,10 @@ public sealed class ChatDataset : TrainingDataset
 
     private ChatTemplateOptions Template => options.Template with { AddGenerationPrompt = false, ContinueFinalMessage = false };
 
-    private void Add(JsonObject row, int line, Tokenizer tokenizer)
+    private void Add(JsonObject row, string place, Tokenizer tokenizer)
     {
         if (row[options.MessagesField] is not JsonArray messages)
-            throw new DatasetException($"{Name}, line {line}: there is no list of messages in the field \"{options.MessagesField}\".");
+            throw new DatasetException($"{place}: there is no list of messages in the field \"{options.MessagesField}\".");
         var variables = new Dictionary<string, object?>(options.Template.Variables);
         foreach (var (name, value) in row)
             if (name != options.MessagesField) variables[name] = value;
@@ -100,7 +109,7 @@ public sealed class ChatDataset : TrainingDataset
         }
         catch (ChatTemplateException exception)
         {
-            throw new DatasetException($"{Name}, line {line}: {exception.Message}", exception);
+            throw new DatasetException($"{place}: {exception.Message}", exception);
         }
     }
 

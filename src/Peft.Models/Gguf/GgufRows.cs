@@ -15,7 +15,7 @@ internal static class GgufRows
         var size = (long)model.Spec.HeadSize;
         if (size < 1 || rows % size != 0) return null;
         // llama.cpp rotates neighbours in Llama, and Hugging Face halves.
-        if (model.ModelType == "llama" && (tensor.Contains(".attn_q.", StringComparison.Ordinal) || tensor.Contains(".attn_k.", StringComparison.Ordinal)) && size % 2 == 0)
+        if (model.ModelType is "llama" or "mistral" && (tensor.Contains(".attn_q.", StringComparison.Ordinal) || tensor.Contains(".attn_k.", StringComparison.Ordinal)) && size % 2 == 0)
             return arange(Constant(0), Constant(rows), One).to_type(ScalarType.Int64).view(-1, size / 2, 2).transpose(1, 2).reshape(-1);
         // GPT-NeoX: query, key and value of a head after another become all queries, all keys, all values.
         if (model.ModelType == "gpt_neox" && tensor.Contains(".attn_qkv.", StringComparison.Ordinal) && rows % (3 * size) == 0)

@@ -40,6 +40,21 @@ internal static class StrictJson
         }
     }
 
+    /// <summary>Parses a mutable value.</summary>
+    /// <exception cref="JsonException">The text is invalid.</exception>
+    public static JsonNode? Value(string text)
+    {
+        RequireText(System.Text.Encoding.UTF8.GetBytes(text));
+        return JsonNode.Parse(text, documentOptions: Options);
+    }
+
+    /// <summary>True if a text is a valid value.</summary>
+    public static bool IsValue(string text)
+    {
+        using var document = Try(text);
+        return document is not null;
+    }
+
     /// <summary>Parses a mutable object.</summary>
     /// <param name="json">UTF-8, with or without a byte order mark.</param>
     /// <param name="source">Origin of the JSON, for errors.</param>

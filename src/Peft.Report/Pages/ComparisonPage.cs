@@ -53,7 +53,7 @@ public static class ComparisonPage
     }
 
     private static XElement Table(IReadOnlyList<string> names, IEnumerable<(string Name, List<string?> Values)> rows)
-        => Markup.Tag("table", Markup.With("class", "layers"),
+        => Markup.Tag("table", Markup.With("class", "layers runs"),
             Markup.Tag("thead", Markup.Tag("tr", Markup.Tag("th", ""), names.Select(name => Markup.Tag("th", name)))),
             Markup.Tag("tbody", rows.Select(row => Markup.Tag("tr", Markup.Tag("th", row.Name), row.Values.Select(value => Markup.Tag("td", value ?? "–"))))));
 

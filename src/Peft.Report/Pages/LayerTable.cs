@@ -15,7 +15,7 @@ internal static class LayerTable
             HeatMap.Draw($"Trainable parameters of '{layers[0].Adapter}' ({layers[0].Method})", [.. layers.Select(layer => (layer.Path, (double)layer.Parameters))], Display.Short),
             HeatMap.Draw("Drift ‖ΔW‖/‖W‖", [.. layers.Where(layer => layer.Drift is not null).Select(layer => (layer.Path, layer.Drift!.Value))], Display.Percent),
             Markup.Tag("details", Markup.Tag("summary", "Norms and singular values"),
-                Markup.Tag("div", Markup.With("class", "scroll"), Markup.Tag("table", Markup.With("class", "layers"),
+                Markup.Tag("div", Markup.With("class", "scroll"), Markup.Tag("table", Markup.With("class", "layers spectra"),
                     Markup.Tag("thead", Markup.Tag("tr", Columns.Select(name => Markup.Tag("th", name)))),
                     Markup.Tag("tbody", layers.Select(Row))))));
 

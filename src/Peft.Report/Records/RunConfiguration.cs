@@ -18,27 +18,21 @@ internal static class RunConfiguration
             var count = model.CountParameters();
             yield return new("trainable parameters", count.ToString());
             foreach (var adapter in model.Active.Select(name => model.Adapters[name]))
-                foreach (var setting in Settings(adapter.Options, ["PeftType"])) yield return new($"{adapter.Name}.{setting.Key}", setting.Value);
+                foreach (var setting in Settings(adapter.Options)) yield return new($"{adapter.Name}.{setting.Key}", setting.Value);
         }
         else yield return new("trainable parameters", trainer.Model.Trainables.Sum(tensor => tensor.Value.numel()).ToString("N0", CultureInfo.InvariantCulture));
         yield return new("learning rate", Text(trainer.Options.LearningRate ?? trainer.Model.RecommendedLearningRate)!);
-        foreach (var setting in Settings(trainer.Options, ["BatchSize", "GradientAccumulation", "Seed", "Optimizer", "Schedule"])) yield return new("training." + setting.Key, setting.Value);
+        foreach (var setting in Settings(trainer.Options)) yield return new("training." + setting.Key, setting.Value);
     }
 
     private static string Name(TorchSharp.torch.nn.Module module)
         => module is IPretrainedModel { NameOrPath: { Length: > 0 } path } ? $"{module.GetType().Name} {path}" : module.GetType().Name;
 
-    // The properties that are not their defaults, and those that are always of interest.
-    private static IEnumerable<KeyValuePair<string, string>> Settings(object options, string[] always)
-    {
-        var defaults = Activator.CreateInstance(options.GetType());
-        foreach (var property in options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
-        {
-            if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } || !(property.CanWrite || always.Contains(property.Name))) continue;
-            var (value, usual) = (Text(property.GetValue(options)), Text(property.GetValue(defaults)));
-            if (value is not null && (value != usual || always.Contains(property.Name))) yield return new(property.Name, value);
-        }
-    }
+    // All that have a value, so that runs can be compared.
+    private static IEnumerable<KeyValuePair<string, string>> Settings(object options)
+        => options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(property => property.GetIndexParameters().Length == 0 && property.SetMethod is { IsPublic: true })
+            .Select(property => KeyValuePair.Create(property.Name, Text(property.GetValue(options))!)).Where(setting => !string.IsNullOrEmpty(setting.Value));
 
     private static string? Text(object? value) => value switch
     {

@@ -11,7 +11,7 @@ internal static class GgufTokenizer
     private const string Rest = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     // How texts are split, by tokenizer.ggml.pre; null for GPT-2's own rule.
-    private static readonly Dictionary<string, string?> Splits = new()
+    internal static readonly Dictionary<string, string?> Splits = new()
     {
         ["gpt-2"] = null, ["llama-bpe"] = Words + @"\p{N}{1,3}" + Rest, ["llama3"] = Words + @"\p{N}{1,3}" + Rest, ["qwen2"] = Words + @"\p{N}" + Rest,
     };

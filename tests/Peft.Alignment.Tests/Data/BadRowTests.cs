@@ -127,7 +127,7 @@ public sealed class BadRowTests
         Should.Throw<DatasetException>(() => PreferenceDataset.FromFile(path, Chats.Tokenizer())).Message.ShouldStartWith($"{path}, line 3: chosen and rejected are the same");
         File.WriteAllText(path, Good + "\n{");
         Should.Throw<DatasetException>(() => UnpairedDataset.FromFile(path, Chats.Tokenizer())).Message.ShouldContain("line 2");
-        Should.Throw<DatasetException>(() => PromptDataset.FromFile(path + ".gone", Chats.Tokenizer())).Message.ShouldContain("cannot be read");
+        Should.Throw<DatasetException>(() => PromptDataset.FromFile(path + ".gone", Chats.Tokenizer())).Message.ShouldContain("There is no file");
         File.Delete(path);
     }
 

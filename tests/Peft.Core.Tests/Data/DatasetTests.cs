@@ -123,19 +123,6 @@ public class DatasetTests
     }
 
     [Fact]
-    public void Shuffling_is_uniform()
-    {
-        var firsts = new int[4];
-        for (var seed = 0; seed < 4000; seed++)
-        {
-            var items = new[] { 0, 1, 2, 3 };
-            new SplitMix64(SplitMix64.Mix(seed, 0)).Shuffle(items);
-            firsts[items[0]]++;
-        }
-        firsts.ShouldAllBe(count => Math.Abs(count - 1000) < 140);   // five standard deviations of a binomial (4000, ¼)
-    }
-
-    [Fact]
     public void Grouping_by_length_saves_padding()
     {
         var rows = Enumerable.Range(0, 200).Select(i => new InstructionRow("", new string('a', 1 + i * 37 % 50)));

@@ -17,6 +17,9 @@ public sealed class FakeHub
 
     public string Repository { get; set; } = "org/tiny";
 
+    /// <summary>True if the repository is a dataset, not a model.</summary>
+    public bool IsDataset { get; set; }
+
     /// <summary>What the branch main is.</summary>
     public string Main { get; set; } = Commit;
 
@@ -56,8 +59,8 @@ public sealed class FakeHub
     {
         var path = Uri.UnescapeDataString(request.Address.AbsolutePath).TrimStart('/');
         if (path.StartsWith("storage/", StringComparison.Ordinal)) return Bytes(request, Large.Values.Single(each => Sha256(each) == path["storage/".Length..]), ("ETag", "\"of-the-storage\""));
-        if (path.StartsWith($"api/models/{Repository}/revision/", StringComparison.Ordinal)) return new(200, System.Text.Encoding.UTF8.GetBytes(Listing().ToJsonString()));
-        var start = $"{Repository}/resolve/";
+        if (path.StartsWith($"api/{(IsDataset ? "datasets" : "models")}/{Repository}/revision/", StringComparison.Ordinal)) return new(200, System.Text.Encoding.UTF8.GetBytes(Listing().ToJsonString()));
+        var start = $"{(IsDataset ? "datasets/" : "")}{Repository}/resolve/";
         if (!path.StartsWith(start, StringComparison.Ordinal)) return FakeReply.Error(404, ("X-Error-Code", "RepoNotFound"));
         var file = path[start.Length..].Split('/', 2)[1];
         if (Small.TryGetValue(file, out var small)) return Bytes(request, small, ("ETag", $"\"{GitHash(small)}\""), ("X-Repo-Commit", Main));

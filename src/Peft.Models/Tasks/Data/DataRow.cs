@@ -8,6 +8,8 @@ namespace Peft.Models;
 /// <param name="Fields">Values by name; in a CSV file all are strings.</param>
 internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonElement> Fields)
 {
+    public DataRow(DatasetRow row) : this(row.Place, row.Fields.ToDictionary(each => each.Key, each => JsonSerializer.SerializeToElement(each.Value), StringComparer.Ordinal)) { }
+
     public DatasetException Error(string what) => new($"{Place}: {what}");
 
     /// <summary>A required field.</summary>

@@ -54,16 +54,26 @@ public sealed class TaggingDataset : TrainingDataset
     /// <summary>Number of words without a token, as the tokenizer drops their characters. Training and evaluation ignore them.</summary>
     public int LostWords { get; private set; }
 
-    /// <summary>Loads a file: CSV with a header (<c>.csv</c>), tab-separated values (<c>.tsv</c>), or JSON Lines.</summary>
+    /// <summary>Loads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="options">Field names and further options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated sentences.</param>
     /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static TaggingDataset FromFile(string path, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)
+        => From(Dataset.Load(path), tokenizer, options, logger);
+
+    /// <summary>Prepares the rows of a dataset.</summary>
+    /// <param name="data">The rows.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="logger">Receives a warning about truncated rows.</param>
+    /// <exception cref="DatasetException">A row is invalid. The message has its position and the reason.</exception>
+    public static TaggingDataset From(Dataset data, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)
     {
+        ArgumentNullException.ThrowIfNull(data);
         options ??= new();
-        return new([.. DataFile.Read(path).Select(row => (new TaggingRow(row.Names(options.WordsField), row.Names(options.TagsField)), row.Place))], tokenizer, options, logger, path);
+        return new([.. data.Select(each => new DataRow(each)).Select(row => (new TaggingRow(row.Names(options.WordsField), row.Names(options.TagsField)), row.Place))], tokenizer, options, logger, data.Name);
     }
 
     private static LabelSet LabelsOf(IEnumerable<(TaggingRow Row, string Place)> rows)

@@ -21,6 +21,9 @@ internal struct SplitMix64(ulong state)
         return z ^ (z >> 31);
     }
 
+    /// <summary>A whole number from 0 to below a bound, uniform except for a bias below 2⁻³².</summary>
+    public int Next(int bound) => (int)Math.BigMul(Next(), (ulong)bound, out _);
+
     /// <summary>A number from 0 to below 1, a multiple of 2⁻⁵³.</summary>
     public double NextDouble() => (Next() >> 11) * (1.0 / (1L << 53));
 
@@ -29,8 +32,7 @@ internal struct SplitMix64(ulong state)
     {
         for (var i = items.Length - 1; i > 0; i--)
         {
-            // The high half of a 128-bit product: uniform except for a bias below 2⁻³².
-            var j = (int)Math.BigMul(Next(), (ulong)i + 1, out _);
+            var j = Next(i + 1);
             (items[i], items[j]) = (items[j], items[i]);
         }
     }

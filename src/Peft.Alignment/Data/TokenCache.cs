@@ -1,0 +1,61 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Peft.Checkpoints;
+
+namespace Peft;
+
+/// <summary>
+/// A folder that keeps tokenized datasets. A dataset whose rows, tokenizer, chat template and settings are the same as before is read from there instead of being tokenized again, and its tokens stay
+/// on disk, so that it may be larger than memory.
+/// </summary>
+/// <param name="folder">The folder. It is created if necessary; nothing in it is deleted. Several processes may use it.</param>
+public sealed class TokenCache(string folder)
+{
+    private const string DescriptionName = "dataset.json";
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; } = string.IsNullOrWhiteSpace(folder) ? throw new ArgumentException("The folder must have a name.", nameof(folder)) : folder;
+
+    /// <summary>The rows of a key, with what was found about them; computed unless they are there.</summary>
+    /// <exception cref="DatasetException">The stored rows are damaged.</exception>
+    /// <exception cref="CheckpointException">The rows cannot be written.</exception>
+    internal (TokenRows Rows, TokenizedFacts Facts) GetOrAdd(string key, Func<Action<long[][]>, TokenizedFacts> tokenize)
+    {
+        var path = Path.Combine(Folder, key[..32]);
+        FolderSave.Recover(path);
+        if (!File.Exists(Path.Combine(path, DescriptionName)))
+        {
+            AtomicFolder.Write(path, staging =>
+            {
+                using var writer = new StoredRowsWriter(staging);
+                var facts = tokenize(writer.Add);
+                writer.Complete();
+                File.WriteAllText(Path.Combine(staging, DescriptionName), new JsonObject
+                {
+                    ["key"] = key,
+                    ["truncated_rows"] = facts.TruncatedRows,
+                    ["dropped_rows"] = facts.DroppedRows,
+                    ["warnings"] = new JsonArray([.. facts.Warnings.Select(each => (JsonNode)each)]),
+                }.ToJsonString());
+            });
+        }
+        return (new StoredRows(path), Facts(path, key));
+    }
+
+    private static TokenizedFacts Facts(string path, string key)
+    {
+        try
+        {
+            var facts = JsonNode.Parse(File.ReadAllBytes(Path.Combine(path, DescriptionName)))!;
+            if (facts["key"]!.GetValue<string>() == key)
+                return new(facts["truncated_rows"]!.GetValue<int>(), facts["dropped_rows"]!.GetValue<int>(), [.. facts["warnings"]!.AsArray().Select(each => each!.GetValue<string>())]);
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or NullReferenceException or FormatException or IOException)
+        {
+            throw Damaged(path, error);
+        }
+        throw Damaged(path, null);
+    }
+
+    private static DatasetException Damaged(string path, Exception? error) => new($"{Path.Combine(path, DescriptionName)} is damaged: delete the folder {path}, and its rows are computed again.", error);
+}

@@ -1,0 +1,105 @@
+using Peft.Models;
+using static TorchSharp.torch;
+
+namespace Peft.Export.Gguf;
+
+/// <summary>The metadata of a GGUF file that describes a model, and what llama.cpp lacks of it.</summary>
+internal static class GgufArchitecture
+{
+    private static readonly Dictionary<string, (string Name, string Activation)> Known = new()
+    {
+        ["llama"] = ("llama", "silu"), ["mistral"] = ("llama", "silu"), ["qwen2"] = ("qwen2", "silu"), ["qwen3"] = ("qwen3", "silu"), ["phi3"] = ("phi3", "silu"),
+        ["gemma"] = ("gemma", "gelu_pytorch_tanh"), ["gemma2"] = ("gemma2", "gelu_pytorch_tanh"), ["gemma3_text"] = ("gemma3", "gelu_pytorch_tanh"),
+        ["gpt2"] = ("gpt2", "gelu_new"), ["gpt_neox"] = ("gptneox", "gelu"),
+    };
+
+    /// <summary>Name of a model's architecture in llama.cpp; null if it has none.</summary>
+    public static string? NameOf(PretrainedModel model) => Known.TryGetValue(model.ModelType, out var found) ? found.Name : null;
+
+    /// <summary>What keeps llama.cpp from computing what the model does; empty if nothing does.</summary>
+    public static IEnumerable<string> Problems(PretrainedModel model)
+    {
+        var spec = model.Spec;
+        if (model is not CausalLM)
+        {
+            yield return $"a {model.GetType().Name} has a head that GGUF files do not hold; export a CausalLM.";
+            yield break;
+        }
+        if (!Known.TryGetValue(model.ModelType, out var known))
+        {
+            yield return $"llama.cpp has no architecture for the model type '{model.ModelType}'; it has those of {string.Join(", ", Known.Keys)}.";
+            yield break;
+        }
+        if (spec.Activation.Name != known.Activation && !(spec.Activation.IsSilu && known.Activation == "silu"))
+            yield return $"llama.cpp computes the activation '{known.Activation}' for '{known.Name}', but the model has '{spec.Activation.Name}'.";
+        if (spec.Rotary?.Scaling is { } scaling and not (LinearScaling or Llama3Scaling or LongRopeScaling)) yield return $"the rotary scaling {scaling.GetType().Name} is not written to GGUF files.";
+        if (spec.WindowRotary?.Scaling is { } other) yield return $"the rotary scaling {other.GetType().Name} of layers with a window is not written to GGUF files.";
+        if (spec.DividesScoresByLayer) yield return "llama.cpp does not divide attention scores by the layer (scale_attn_by_inverse_layer_idx).";
+        if (Math.Abs(spec.ScoreFactor(0) - ScoreFactor(spec, known.Name)) > 1e-6 * spec.ScoreFactor(0)) yield return $"llama.cpp scales the attention scores of '{known.Name}' by {ScoreFactor(spec, known.Name):g6}, but the model by {spec.ScoreFactor(0):g6}.";
+        if (spec.Rotary is { RotatedFraction: not 1 } && known.Name is not "gptneox") yield return $"rotary embeddings of a part of the heads ({spec.Rotary.RotatedFraction}) are not written for '{known.Name}'.";
+    }
+
+    /// <summary>The key-value pairs.</summary>
+    public static IEnumerable<(string Key, object Value)> Metadata(PretrainedModel model)
+    {
+        var (spec, name) = (model.Spec, NameOf(model)!);
+        // llama.cpp has no windows for this architecture; up to the window the attention is the same.
+        var positions = name == "llama" && spec.Windows.Min() is { } window ? Math.Min(spec.MaxPositions, window) : spec.MaxPositions;
+        yield return Pair("block_count", spec.LayerCount);
+        yield return Pair("context_length", positions);
+        yield return Pair("embedding_length", spec.HiddenSize);
+        yield return Pair("feed_forward_length", spec.IntermediateSize);
+        yield return Pair("attention.head_count", spec.HeadCount);
+        yield return ($"{name}.attention.{(spec.Norm == NormKind.Layer ? "layer_norm_epsilon" : "layer_norm_rms_epsilon")}", (float)spec.NormEpsilon);
+        if (name == "gpt2") yield break;
+        yield return Pair("vocab_size", spec.VocabularySize);
+        yield return Pair("attention.head_count_kv", spec.KeyValueHeadCount);
+        yield return Pair("attention.key_length", spec.HeadSize);
+        yield return Pair("attention.value_length", spec.HeadSize);
+        var rotary = spec.Rotary!;
+        yield return Pair("rope.dimension_count", rotary.Rotated(spec.HeadSize));
+        yield return ($"{name}.rope.freq_base", (float)rotary.Base);
+        if (spec.WindowRotary is { } local) yield return ($"{name}.rope.freq_base_swa", (float)local.Base);
+        if (rotary.Scaling is LinearScaling linear)
+        {
+            yield return ($"{name}.rope.scaling.type", "linear");
+            yield return ($"{name}.rope.scaling.factor", (float)linear.Factor);
+        }
+        if (rotary.Scaling is LongRopeScaling longRope)
+        {
+            yield return Pair("rope.scaling.original_context_length", longRope.OriginalPositions);
+            yield return ($"{name}.rope.scaling.attn_factor", (float)longRope.AttentionFactor);
+        }
+        if (name == "gptneox") yield return ($"{name}.use_parallel_residual", spec.ParallelResidual);
+        if (name != "llama" && spec.Windows.FirstOrDefault(each => each is not null) is { } size) yield return Pair("attention.sliding_window", size);
+        if (spec.AttentionSoftCap is { } cap) yield return ($"{name}.attn_logit_softcapping", (float)cap);
+        if (spec.LogitSoftCap is { } last) yield return ($"{name}.final_logit_softcapping", (float)last);
+
+        (string, object) Pair(string key, int value) => ($"{name}.{key}", (uint)value);
+    }
+
+    /// <summary>Factors by which llama.cpp divides the rotary frequencies, as tensors of the file.</summary>
+    public static IEnumerable<(string Name, float[] Factors)> RotaryFactors(PretrainedModel model)
+    {
+        switch (model.Spec.Rotary)
+        {
+            case { Scaling: LongRopeScaling scaling }:
+                yield return ("rope_factors_long.weight", [.. scaling.LongFactors.Select(factor => (float)factor)]);
+                yield return ("rope_factors_short.weight", [.. scaling.ShortFactors.Select(factor => (float)factor)]);
+                break;
+            case { Scaling: Llama3Scaling } rotary:
+                using (var scope = NewDisposeScope())
+                {
+                    var rotated = rotary.Rotated(model.Spec.HeadSize);
+                    var exponents = arange(Constant(0), Constant(rotated), Constant(2), ScalarType.Int64).to_type(ScalarType.Float32).div(Constant(rotated));
+                    var plain = (rotary with { Scaling = null }).Frequencies(exponents, 0);
+                    yield return ("rope_freqs.weight", plain.div(rotary.Frequencies(exponents, 0)).data<float>().ToArray());
+                }
+                break;
+        }
+    }
+
+    // Gemma 2 with 46 layers and Gemma 3 with 62 scale by the width per head.
+    private static double ScoreFactor(TransformerSpec spec, string name)
+        => 1 / Math.Sqrt(name is "gemma2" && spec.LayerCount == 46 || name is "gemma3" && spec.LayerCount == 62 ? (double)spec.HiddenSize / spec.HeadCount : spec.HeadSize);
+}
