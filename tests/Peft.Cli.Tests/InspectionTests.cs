@@ -75,9 +75,11 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     [InlineData("lora", "adapter_model.safetensors")]
     [InlineData("adapter", "adapter_model.safetensors")]
     [InlineData("merged", "model.safetensors")]
-    public async Task Export_writes_each_format(string format, string file)
+    [InlineData("gguf", "model.gguf", "--weights", "Q8_0")]
+    [InlineData("gguf_lora", "adapter.gguf")]
+    public async Task Export_writes_each_format(string format, string file, params string[] more)
     {
-        var written = await Tool.JsonAsync("export", "-a", trained.First, "--format", format, "-o", folder["out"]);
+        var written = await Tool.JsonAsync(["export", "-a", trained.First, "--format", format, "-o", folder["out"], .. more]);
         written["files"]!.AsArray().Select(each => (string)each!["name"]!).ShouldContain(file);
         File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
     }

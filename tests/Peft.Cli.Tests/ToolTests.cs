@@ -33,7 +33,8 @@ public class ToolTests
     [InlineData("Did you mean one of the following?", "trian")]
     [InlineData("Unrecognized command or argument '--rnak'", "train", "--rnak", "8")]
     [InlineData("Which model?", "eval", "-d", "x.txt")]
-    [InlineData("Option '--data' is required", "eval")]
+    [InlineData("Which data?", "eval")]
+    [InlineData("Option '--output' is required", "merge")]
     [InlineData("'int'", "export", "--format", "int", "-o", "x")]
     public async Task A_wrong_command_line_ends_with_1_and_says_why(string expected, params string[] args)
     {

@@ -81,6 +81,34 @@ public sealed class TrainingTests : IDisposable
     }
 
     [Fact]
+    public async Task Data_of_any_format_is_read_with_its_columns_renamed_and_divided()
+    {
+        var csv = folder.Write("rows.csv", "question,answer\n" + string.Concat(Enumerable.Range(0, 40).Select(i => $"\"What, is {i}?\", a number\n")));
+        string[] args = ["sft", "-m", Tool.Model, "-d", csv, "--max-steps", "1", "--batch-size", "2", "--rank", "2"];
+        var refused = await Tool.RunAsync([.. args, "-o", folder["none"]]);
+        refused.Code.ShouldBe(1);
+        refused.Error.ShouldContain("has the columns question, answer");
+        refused.Error.ShouldContain("--columns old=new");
+        var result = await Tool.JsonAsync([.. args, "--columns", "question=prompt", "--columns", "answer=completion", "--eval-share", "0.25", "-o", folder["out"]]);
+        ((double)result["best_evaluation"]!["loss"]!).ShouldBeGreaterThan(0);
+        var configuration = Report.RunRecord.Read(folder["out"]).Configuration;
+        (Rows(configuration["data"]) + Rows(configuration["evaluation data"])).ShouldBe(40);
+        (await Tool.RunAsync([.. args, "--eval-share", "2", "-o", folder["none"]])).Error.ShouldContain("between 0 and 1");
+
+        static int Rows(string text) => int.Parse(text.Split(", ")[^1].Split(' ')[0]);
+    }
+
+    [Fact]
+    public async Task A_folder_of_a_dataset_has_splits()
+    {
+        File.Copy(Tool.Data("texts.jsonl"), Directory.CreateDirectory(folder["set"]).FullName + "/train.jsonl");
+        File.Copy(Tool.Data("completions.jsonl"), folder["set/test.jsonl"]);
+        var result = await Tool.JsonAsync("sft", "-m", Tool.Model, "-d", folder["set"], "--eval-split", "test", "--max-steps", "1", "--batch-size", "2", "--rank", "2", "-o", folder["out"]);
+        ((double)result["best_evaluation"]!["loss"]!).ShouldBeGreaterThan(0);
+        (await Tool.RunAsync("sft", "-m", Tool.Model, "-d", folder["set"], "--split", "validation", "-o", folder["none"])).Code.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_reward_model_of_the_command_line_scores_completions()
     {
         await Tool.JsonAsync("reward", "-m", Tool.Model, "-d", Tool.Data("pairs.jsonl"), "--max-steps", "2", "--batch-size", "2", "--rank", "2", "-o", folder["reward"]);
@@ -136,7 +164,7 @@ public sealed class TrainingTests : IDisposable
     [InlineData("TrainingOptions has no setting 'Steps'", "--training", "Steps=3")]
     [InlineData("BatchSize must be at least 1", "--batch-size", "0")]
     [InlineData("no module", "--targets", "nothing")]
-    [InlineData("cannot be read", "--data", "/nowhere.jsonl")]
+    [InlineData("There is no file or folder '/nowhere.jsonl'", "--data", "/nowhere.jsonl")]
     [InlineData("Cannot parse argument 'x' for option '--rank'", "--rank", "x")]
     public async Task What_cannot_be_done_is_refused_in_a_sentence(string expected, string option, string value)
     {

@@ -29,7 +29,8 @@ internal static class ChatCommand
             {
                 if (!context.Json) await context.Output.WriteAsync("> ").ConfigureAwait(false);
                 await context.Output.FlushAsync(context.Cancel).ConfigureAwait(false);
-                if (await context.Input.ReadLineAsync(context.Cancel).ConfigureAwait(false) is not { } line || line.Trim() is "/exit" or "/quit") break;
+                // The console's own asynchronous reading waits for the user all the same.
+                if (await Task.Run(context.Input.ReadLine).WaitAsync(context.Cancel).ConfigureAwait(false) is not { } line || line.Trim() is "/exit" or "/quit") break;
                 if (string.IsNullOrWhiteSpace(line)) continue;
                 if (line.Trim() == "/help") context.Note(Help);
                 else if (line.StartsWith('/')) conversation.Obey(line.Trim());

@@ -9,7 +9,7 @@ internal static class InfoCommand
     public static Command Create(PeftTool tool)
     {
         var model = new ModelFlags();
-        var path = new Argument<string>("path") { Description = "An adapter or a model: its folder, or its id on the hub." };
+        var path = new Argument<string>("path") { Description = "An adapter: its folder, or its id on the hub; or the folder of a model." };
         var drift = new Option<bool>("--drift") { Description = "Load the base model, and measure ‖ΔW‖/‖W‖ and the singular values of each layer." };
         return tool.Command("info", "Describes an adapter (method, targets, sizes, norms, drift per layer) or a model.", [path, drift, .. model.All], context =>
         {

@@ -22,7 +22,7 @@ internal static class QuantizeCommand
             var name = model.Name(context);
             var load = model.Load(context);
             var chosen = context.Get(kind)!;
-            var tokenizer = Tokenizers.Load(context, name);
+            var tokenizer = Tokenizers.Load(context, name, load);
             if (Calibrated(chosen, context.Get(group)) is not { } calibrated)
             {
                 if (context.Get(set) is { Length: > 0 }) throw new ToolException($"--set is for gptq and awq, but --kind is {chosen}.");

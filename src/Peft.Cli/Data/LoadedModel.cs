@@ -29,7 +29,7 @@ internal sealed class LoadedModel : IDisposable
         if (context.Get(flags.Model) is null && named.Count == 0) throw new ToolException("Which model? Name it by --model (a folder, or an id on the hub), or an adapter by --adapter.");
         var name = context.Get(flags.Model) ?? BaseOf(named[0].Source, load);
         Model = CausalLM.FromPretrained(name, load);
-        Tokenizer = Tokenizers.Load(context, name, template);
+        Tokenizer = Tokenizers.Load(context, name, load, template);
         foreach (var (adapter, source) in named)
         {
             var folder = Folder(source, load);

@@ -1,12 +1,14 @@
+using Peft.Models;
+
 namespace Peft.Cli;
 
 /// <summary>Loads tokenizers.</summary>
 internal static class Tokenizers
 {
     /// <summary>The tokenizer of a model, with the chat template of an option if it is given.</summary>
-    public static Tokenizer Load(ToolContext context, string model, Option<string>? template = null)
+    public static Tokenizer Load(ToolContext context, string model, LoadOptions load, Option<string>? template = null)
     {
-        var tokenizer = Tokenizer.FromPretrained(model);
+        var tokenizer = Tokenizer.FromPretrained(model, load);
         if (template is null || context.Get(template) is not { } file) return tokenizer;
         try
         {

@@ -23,8 +23,9 @@ internal static class TrainingCommand
             var logger = new TextLogger(context);
             var output = context.Get(run.Output)!;
 
-            using var pretrained = task.Load(name, model.Load(context));
-            var tokenizer = Tokenizers.Load(context, name, template);
+            var load = model.Load(context);
+            using var pretrained = task.Load(name, load);
+            var tokenizer = Tokenizers.Load(context, name, load, template);
             var length = data.MaxLength(context);
             var training = task.Open(context, rows, tokenizer, length, logger);
             var testing = tests is null ? null : task.Open(context, tests, tokenizer, length, logger);

@@ -6,7 +6,7 @@ namespace Peft;
 public static class UpdateReport
 {
     /// <summary>The largest matrix, by its smaller side, of which singular values are computed densely. Low-rank updates have no limit.</summary>
-    public const int LargestDense = 1024;
+    public const int LargestDense = 512;
 
     /// <summary>The updates of an adapter: a row for each module, in the order of the model.</summary>
     /// <param name="model">The model, with or without merged adapters.</param>

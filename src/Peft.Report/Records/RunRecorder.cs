@@ -86,14 +86,14 @@ public sealed class RunRecorder : ITrainerCallback, IDisposable
         Write(line);
     }
 
-    /// <summary>Records what the adapter has changed of each layer up to the checkpoint.</summary>
-    public void OnSaved(string folder, TrainerControl control) => Measure();
+    /// <summary>Records what the adapter has changed of each layer up to the checkpoint; the singular values follow at the end of the run.</summary>
+    public void OnSaved(string folder, TrainerControl control) => Measure(singularValues: false);
 
     /// <inheritdoc/>
     public void OnTrainEnd(TrainingResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        Measure();
+        Measure(singularValues: true);
         Sample(result.Steps);
         Write(new JsonObject { ["step"] = result.Steps, ["ended"] = result.StopReason.ToString() });
         Dispose();
@@ -136,10 +136,10 @@ public sealed class RunRecorder : ITrainerCallback, IDisposable
         Begin(done, totalSteps);
     }
 
-    private void Measure()
+    private void Measure(bool singularValues)
     {
         if (trainer?.Model is not PeftModel model) return;
-        Write(new JsonObject { ["step"] = step, ["layers"] = JsonSerializer.SerializeToNode(model.Updates(singularValues: true), Json) });
+        Write(new JsonObject { ["step"] = step, ["layers"] = JsonSerializer.SerializeToNode(model.Updates(singularValues: singularValues), Json) });
     }
 
     private void Sample(int at)
