@@ -79,5 +79,14 @@ public class ChartTests
         Should.Throw<ReportException>(() => ComparisonPage.Html([]));
     }
 
+    [Fact]
+    public void Settings_that_only_one_of_two_methods_has_are_no_difference()
+    {
+        RunRecord Run(string method, params (string, string)[] settings) => new() { Name = method, Configuration = settings.Append(("adapter.PeftType", method)).ToDictionary(pair => pair.Item1, pair => pair.Item2) };
+        static IEnumerable<string> Rows(RunRecord one, RunRecord two) => PageFile.Parse(ComparisonPage.Html([one, two])).Descendants("table").Last().Descendants("th").Select(cell => cell.Value).Where(name => name.Contains('.'));
+        Rows(Run("LORA", ("adapter.Rank", "8"), ("adapter.UseDora", "False")), Run("VERA", ("adapter.Rank", "64"), ("training.EarlyStoppingPatience", "3"), ("training.OutputFolder", "x"))).ShouldBe(["adapter.Rank", "adapter.PeftType", "training.EarlyStoppingPatience"]);
+        Rows(Run("LORA", ("adapter.Rank", "8")), Run("LORA", ("adapter.Rank", "8"), ("adapter.LayersToTransform", "0, 1"))).ShouldBe(["adapter.LayersToTransform"]);
+    }
+
     private static IEnumerable<string> Ticks(XElement chart, string style) => chart.Descendants("text").Where(text => (string)text.Attribute("class")! == style).Select(text => text.Value);
 }

@@ -22,7 +22,7 @@ public sealed partial class HtmlReportTests : IDisposable
         page.Descendants("h3").Single().Value.ShouldBe(SmallRun.Prompt);
         page.Descendants("pre").Count().ShouldBe(2);
         var settings = page.Descendants("table").Single(table => (string?)table.Attribute("class") == "settings").Descendants("tr").ToDictionary(row => row.Element("th")!.Value, row => row.Element("td")!.Value);
-        settings["default.Rank"].ShouldBe("4");
+        settings["adapter.Rank"].ShouldBe("4");
         settings["learning rate"].ShouldBe("0.01");
         settings["model"].ShouldStartWith("CausalLM");
         page.Descendants("p").First().Value.ShouldBe("Completed after step 12 of 12.");

@@ -9,6 +9,9 @@ public static class ComparisonPage
     /// <summary>Number of curves that the page can tell apart by colour.</summary>
     private const int Colours = 8;
 
+    // Where a run was saved says nothing about it.
+    private static readonly string[] Paths = ["training.OutputFolder", "training.ResumeFrom", "training.JsonLogFile", "training.TensorBoardFolder"];
+
     /// <summary>Writes the page to a file.</summary>
     /// <exception cref="CheckpointException">The file cannot be written.</exception>
     /// <exception cref="ReportException">There are no runs.</exception>
@@ -47,8 +50,10 @@ public static class ComparisonPage
 
     private static XElement? Differences(IReadOnlyList<RunRecord> runs, IReadOnlyList<string> names)
     {
-        var rows = runs.SelectMany(run => run.Configuration.Keys).Distinct().Select(name => (Name: name, Values: runs.Select(run => run.Configuration.GetValueOrDefault(name)).ToList()))
-            .Where(row => row.Values.Distinct().Count() > 1).ToList();
+        var oneMethod = runs.Select(run => run.Configuration.GetValueOrDefault("adapter.PeftType")).Distinct().Count() == 1;
+        var rows = runs.SelectMany(run => run.Configuration.Keys).Distinct().Except(Paths).Select(name => (Name: name, Values: runs.Select(run => run.Configuration.GetValueOrDefault(name)).ToList()))
+            // What only one of several methods has is no difference between runs.
+            .Where(row => (oneMethod || !row.Name.StartsWith("adapter.", StringComparison.Ordinal) ? row.Values : row.Values.Where(value => value is not null)).Distinct().Count() > 1).ToList();
         return rows.Count == 0 ? null : Table(names, rows);
     }
 

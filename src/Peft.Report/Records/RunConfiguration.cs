@@ -7,6 +7,8 @@ namespace Peft.Report;
 /// <summary>The settings of a run, as names and texts.</summary>
 internal static class RunConfiguration
 {
+    private const int MostListed = 6;
+
     public static IEnumerable<KeyValuePair<string, string>> Of(Trainer trainer)
     {
         yield return new("model", Name(trainer.Model.Module));
@@ -18,7 +20,7 @@ internal static class RunConfiguration
             var count = model.CountParameters();
             yield return new("trainable parameters", count.ToString());
             foreach (var adapter in model.Active.Select(name => model.Adapters[name]))
-                foreach (var setting in Settings(adapter.Options)) yield return new($"{adapter.Name}.{setting.Key}", setting.Value);
+                foreach (var setting in Settings(adapter.Options)) yield return new($"{(adapter.Name == PeftModel.DefaultName ? "adapter" : adapter.Name)}.{setting.Key}", setting.Value);
         }
         else yield return new("trainable parameters", trainer.Model.Trainables.Sum(tensor => tensor.Value.numel()).ToString("N0", CultureInfo.InvariantCulture));
         yield return new("learning rate", Text(trainer.Options.LearningRate ?? trainer.Model.RecommendedLearningRate)!);
@@ -40,7 +42,11 @@ internal static class RunConfiguration
         string text => text,
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         IDictionary map => map.Count == 0 ? null : string.Join(", ", map.Keys.Cast<object>().Select(key => $"{key}: {Text(map[key])}")),
-        IEnumerable items => string.Join(", ", items.Cast<object?>().Select(Text)),
+        IEnumerable items => Listed([.. items.Cast<object?>().Select(Text)]),
         _ => value.ToString(),
     };
+
+    // Resolved target modules may be hundreds.
+    private static string Listed(IReadOnlyList<string?> items)
+        => string.Join(", ", items.Take(MostListed)) + (items.Count > MostListed ? $", … ({items.Count})" : "");
 }

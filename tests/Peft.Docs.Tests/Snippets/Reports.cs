@@ -16,7 +16,7 @@ public class Reports : InFolder
             var tokenizer = Tokenizer.FromPretrained("models/stories260K");
             var data = TextDataset.FromFile("train.txt", tokenizer, blockSize: 64);
             using var peft = model.ApplyLora(rank: rank);
-            // snippet: report
+            // snippet: report-callback
             using var report = new HtmlReport($"runs/rank-{rank}/report.html")
             {
                 Name = $"rank {rank}",
