@@ -80,6 +80,19 @@ public sealed class TrainingTests : IDisposable
         File.Exists(folder["out/adapter_model.safetensors"]).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData("Name at least one by --reward")]
+    [InlineData("'taste:good' is none of", "--reward", "taste:good")]
+    [InlineData("not a regular expression", "--reward", "regex:(")]
+    [InlineData("reads the rows of --data", "--reward", "field:name", "--eval-data", "again")]
+    public async Task A_reward_that_cannot_be_given_is_refused(string expected, params string[] more)
+    {
+        string[] args = ["grpo", "-m", Tool.Model, "-d", Tool.Data("prompts.jsonl"), "--max-steps", "1", "--rank", "2", "-o", folder["out"], .. more.Select(each => each == "again" ? Tool.Data("prompts.jsonl") : each)];
+        var run = await Tool.RunAsync(args);
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain(expected);
+    }
+
     [Fact]
     public async Task Data_of_any_format_is_read_with_its_columns_renamed_and_divided()
     {

@@ -16,7 +16,7 @@ internal sealed class DpoTask : ITrainingTask
 
     public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Preferences(source, tokenizer, maxLength, logger);
 
-    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger)
+    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
     {
         var options = new DpoOptions();
         if (context.Get(beta) is { } strength) options = options with { Beta = strength };

@@ -19,10 +19,10 @@ internal sealed class GrpoTask : ITrainingTask
 
     public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
 
-    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger)
+    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
         => new GrpoObjective(model, new()
         {
-            Rewards = [.. Rewards.Of(context.Get(rewards) ?? [], (PromptDataset)data)],
+            Rewards = [.. Rewards.Of(context.Get(rewards) ?? [], (PromptDataset)data, evaluation is not null)],
             Tokenizer = tokenizer,
             MaxCompletionLength = context.Get(length),
             Generations = context.Get(generations),

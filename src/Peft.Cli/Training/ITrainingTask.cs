@@ -22,5 +22,5 @@ internal interface ITrainingTask
     TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger);
 
     /// <summary>What is minimized; null for the model's own loss.</summary>
-    Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger) => null;
+    Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => null;
 }

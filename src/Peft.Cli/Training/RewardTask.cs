@@ -18,5 +18,5 @@ internal sealed class RewardTask : ITrainingTask
 
     public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Rewards(source, tokenizer, maxLength, logger);
 
-    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger) => new RewardObjective(model, objective.Apply(context, new RewardOptions()));
+    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => new RewardObjective(model, objective.Apply(context, new RewardOptions()));
 }

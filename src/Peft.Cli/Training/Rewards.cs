@@ -10,9 +10,11 @@ internal static class Rewards
     private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(1);
 
     /// <exception cref="ToolException">There is none, or one cannot be made.</exception>
-    public static IEnumerable<RewardFunction> Of(IReadOnlyList<string> texts, PromptDataset data)
+    public static IEnumerable<RewardFunction> Of(IReadOnlyList<string> texts, PromptDataset data, bool evaluates)
     {
         if (texts.Count == 0) throw new ToolException("Which reward? Name at least one by --reward: regex:PATTERN, length:N, field:NAME or model:FOLDER.");
+        if (evaluates && texts.FirstOrDefault(text => text.StartsWith("field:", StringComparison.Ordinal)) is { } field)
+            throw new ToolException($"--reward {field} reads the rows of --data, so it cannot score completions of other rows: leave out the evaluation.");
         return texts.Select(text => text.Split(':', 2) switch
         {
             ["regex", { Length: > 0 } pattern] => Matches(pattern, text),

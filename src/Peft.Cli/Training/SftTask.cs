@@ -15,5 +15,5 @@ internal sealed class SftTask : ITrainingTask
 
     public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Supervised(source, tokenizer, maxLength, logger);
 
-    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, ILogger logger) => new SftObjective(model, objective.Apply(context, new SftOptions()));
+    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => new SftObjective(model, objective.Apply(context, new SftOptions()));
 }

@@ -41,7 +41,7 @@ internal static class TrainingCommand
             var trainer = new Trainer(peft, training, options)
             {
                 Evaluation = testing,
-                Objective = task.Objective(context, peft, tokenizer, training, logger),
+                Objective = task.Objective(context, peft, tokenizer, training, testing, logger),
                 Callbacks = [report],
                 Logger = logger,
             };
