@@ -80,6 +80,18 @@ public class ChartTests
     }
 
     [Fact]
+    public void A_metric_that_never_changes_is_a_number_instead_of_a_chart()
+    {
+        var page = PageFile.Parse(RunPage.Html(new() { Name = "run", Steps = [.. Enumerable.Range(1, 3).Select(step => new RunStep(step, new Dictionary<string, double> { ["loss"] = step, ["reward"] = step, ["clipped"] = 0 }))] }));
+        page.Charts().Select(chart => chart.Descendants("b").First().Value).ShouldBe(["Loss", "reward"]);
+        page.Descendants("p").Select(text => text.Value).ShouldContain("Unchanged: clipped 0.");
+    }
+
+    [Fact]
+    public void A_record_without_anything_is_a_page_without_sections()
+        => PageFile.Parse(RunPage.Html(new() { Name = "run" })).Descendants("section").ShouldBeEmpty();
+
+    [Fact]
     public void Settings_that_only_one_of_two_methods_has_are_no_difference()
     {
         RunRecord Run(string method, params (string, string)[] settings) => new() { Name = method, Configuration = settings.Append(("adapter.PeftType", method)).ToDictionary(pair => pair.Item1, pair => pair.Item2) };

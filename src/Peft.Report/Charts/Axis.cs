@@ -7,7 +7,11 @@ internal sealed class Axis
 
     public Axis(double low, double high, double from, double to, int ticks)
     {
-        if (!(high > low)) (low, high) = (low - Math.Max(Math.Abs(low) * 0.1, 1e-12), low + Math.Max(Math.Abs(low) * 0.1, 1e-12));
+        if (!(high > low))
+        {
+            var room = low == 0 ? 1 : Math.Abs(low) * 0.1;
+            (low, high) = (low - room, low + room);
+        }
         (this.low, this.high, this.from, this.to) = (low, high, from, to);
         var rough = (high - low) / ticks;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));

@@ -15,7 +15,14 @@ internal static class RunCharts
             Single(run, "gradient_norm", "Gradient norm", Display.Number, smooth: true),
             Single(run, "tokens_per_second", "Tokens per second", Display.Short, smooth: true),
             Memory([new("", run.Curve("memory_bytes"), "c1")]),
-        }.Concat(Names(run).Select(name => Metric(run, name))).OfType<XElement>();
+        }.Concat(Names(run).Except(Constant(run).Select(each => each.Name)).Select(name => Metric(run, name))).OfType<XElement>();
+
+    /// <summary>The further metrics that never changed, which need no chart.</summary>
+    public static IReadOnlyList<(string Name, double Value)> Constant(RunRecord run)
+        => [.. from name in Names(run)
+               let values = run.Curve(name).Concat(run.EvaluationCurve(name)).Select(point => point.Value).ToList()
+               where values.Count > 1 && values.Distinct().Count() == 1
+               select (name, values[0])];
 
     /// <summary>The further metrics of training steps and evaluations.</summary>
     public static IEnumerable<string> Names(RunRecord run)

@@ -22,7 +22,7 @@ public static class RunPage
             Markup.Tag("h1", run.Name),
             Markup.Tag("p", Markup.With("class", "status"), Status(run)),
             Tiles(run),
-            Section("Curves", Markup.Tag("div", Markup.With("class", "charts"), RunCharts.All(run))),
+            Section("Curves", Markup.Tag("div", Markup.Tag("div", Markup.With("class", "charts"), RunCharts.All(run)), Unchanged(run))),
             Section("What the adapter changed", LayerTable.Draw(run.Layers)),
             Section("Samples", SampleTable.Draw(run.Samples)),
             Section("Configuration", Configuration(run)));
@@ -43,8 +43,11 @@ public static class RunPage
         return tiles.Count == 0 ? null : Markup.Tag("dl", Markup.With("class", "tiles"), tiles.Select(tile => Markup.Tag("div", Markup.Tag("dt", tile.Name), Markup.Tag("dd", tile.Text))));
     }
 
+    private static XElement? Unchanged(RunRecord run)
+        => RunCharts.Constant(run) is { Count: > 0 } constant ? Markup.Tag("p", Markup.With("class", "status"), $"Unchanged: {string.Join(", ", constant.Select(each => $"{each.Name} {Display.Number(each.Value)}"))}.") : null;
+
     private static XElement? Section(string title, XElement? content)
-        => content is null || !content.HasElements ? null : Markup.Tag("section", Markup.Tag("h2", title), content);
+        => content is null || !content.DescendantsAndSelf().Any(element => element.Name.LocalName is "figure" or "table" or "article" or "p") ? null : Markup.Tag("section", Markup.Tag("h2", title), content);
 
     private static XElement? Configuration(RunRecord run)
         => run.Configuration.Count == 0 ? null : Markup.Tag("table", Markup.With("class", "settings"),
