@@ -7,7 +7,7 @@ internal sealed class SmallRun : IDisposable
 {
     public const string Prompt = "Once upon a time";
 
-    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "models", "stories260K");
+    public static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "models", "stories260K");
     private readonly CausalLM model = CausalLM.FromPretrained(Folder);
     private readonly Tokenizer tokenizer = Tokenizer.FromPretrained(Folder);
 

@@ -1,3 +1,6 @@
+using Peft.Models;
+using Peft.Quantization;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Report.Tests;
@@ -50,6 +53,29 @@ public class UpdateReportTests
         bottleneck.Peft.Updates().ShouldNotBeEmpty();
         bottleneck.Peft.Updates().Where(update => update.Parameters > 0).ShouldAllBe(update => update.UpdateNorm == null && update.Drift == null);
         Should.Throw<AdapterNotFoundException>(() => lora.Peft.Updates("other"));
+    }
+
+    [Fact]
+    public void The_weight_of_a_quantized_base_is_its_dequantized_values()
+    {
+        using var model = CausalLM.FromPretrained(SmallRun.Folder, new LoadOptions { Quantization = QuantizationOptions.Nf4() });
+        using var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, TargetModules = ["q_proj"] }).Shake(seed: 1);
+        using var scope = NewDisposeScope();
+        var target = peft.Find("default").Layers[0].Target;
+        var update = peft.Updates()[0];
+        update.WeightNorm.ShouldBe(target.ReadMatrix().norm().item<float>(), 1e-3);
+        update.Drift!.Value.ShouldBeGreaterThan(0.1);
+    }
+
+    [Fact]
+    public void Measuring_keeps_no_tensor()
+    {
+        using var run = new SmallRun();
+        run.Peft.Shake(seed: 1);
+        run.Peft.Updates(singularValues: true);
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        run.Peft.Updates(singularValues: true);
+        DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount.ShouldBe(before);
     }
 
     private static Dictionary<string, Tensor> Weights(PeftModel model)
