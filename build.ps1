@@ -12,7 +12,7 @@ switch ($Command) {
     "bench" { dotnet run -c $configuration --project benchmarks/Peft.Benchmarks -- @Rest; exit $LASTEXITCODE }
     "pack" {
         $version = if ($env:VERSION) { $env:VERSION } else { "0.1.0-dev" }
-        foreach ($project in Get-ChildItem src -Directory) {
+        foreach ($project in @(Get-ChildItem src -Directory) + (Get-Item templates)) {
             dotnet pack $project.FullName -c $configuration --nologo -v quiet -o artifacts/packages "-p:MinVerVersionOverride=$version"
             if ($LASTEXITCODE) { exit $LASTEXITCODE }
         }

@@ -108,7 +108,7 @@ counter() {
 
 pack() {
     local project
-    for project in src/*/; do
+    for project in src/*/ templates/; do
         dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:MinVerVersionOverride="${VERSION:-0.1.0-dev}"
     done
     # The tool: a package that points to one per runtime. TOOL_RUNTIMES=all packs those of all systems, of 130 MB each.

@@ -9,26 +9,28 @@ internal static class LowRankUpdates
     // The relative error below which an update is the product of the factors that were found.
     private const double Tolerance = 1e-5;
 
-    /// <summary>The update of each module. The factors are in the current scope.</summary>
-    public static IEnumerable<(Target Target, LowRankUpdate Update)> Of(Adapter adapter) => adapter.Layers.Select(layer => (layer.Target, Factors((DeltaLayer)layer)!));
+    /// <summary>The update of each module but those that are trained whole. The factors are in the current scope.</summary>
+    public static IEnumerable<(Target Target, LowRankUpdate Update)> Of(Adapter adapter) => adapter.Layers.OfType<DeltaLayer>().Select(layer => (layer.Target, Factors(layer)!));
 
     /// <summary>What of an adapter is no low-rank update of a matrix.</summary>
-    public static IEnumerable<string> Problems(Adapter adapter)
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="takesWhole">True if modules that are trained whole can be taken too.</param>
+    public static IEnumerable<string> Problems(Adapter adapter, bool takesWhole = false)
     {
         const int shown = 3;
         var method = adapter.Options.PeftType;
         if (adapter.Prompt is not null) yield return $"{method} has virtual tokens.";
         else if (adapter.Layers.Count == 0) yield return "the adapter has no layers.";
-        foreach (var group in adapter.Layers.GroupBy(layer => Problem(layer, method)).Where(group => group.Key is not null))
+        foreach (var group in adapter.Layers.GroupBy(layer => Problem(layer, method, takesWhole)).Where(group => group.Key is not null))
         {
             string[] paths = [.. group.Select(layer => layer.Target.Path).Distinct()];
             yield return $"{group.Key} ({string.Join(", ", paths.Take(shown))}{(paths.Length > shown ? ", …" : "")}). Merge the adapter (MergeAndUnload), and export the model.";
         }
     }
 
-    private static string? Problem(AdapterLayer layer, string method)
+    private static string? Problem(AdapterLayer layer, string method, bool takesWhole)
     {
-        if (layer is FullLayer) return "modules that are trained whole are no low-rank updates";
+        if (layer is FullLayer) return takesWhole ? null : "modules that are trained whole are no low-rank updates";
         if (layer is not DeltaLayer delta) return $"{layer.GetType().Name} of {method} is no low-rank update";
         if (layer is AloraLayer) return "activated LoRA applies to some positions only";
         if (layer.Target.IsParameter || !layer.Target.IsMatrix || layer.Target.Groups != 1) return "only linear modules and embeddings take low-rank updates";

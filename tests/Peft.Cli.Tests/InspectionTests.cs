@@ -77,11 +77,28 @@ public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<Tra
     [InlineData("merged", "model.safetensors")]
     [InlineData("gguf", "model.gguf", "--weights", "Q8_0")]
     [InlineData("gguf_lora", "adapter.gguf")]
+    [InlineData("vllm", "adapter_model.safetensors")]
+    [InlineData("onnx", "model.onnx")]
+    [InlineData("onnx_adapter", "adapter.onnx_adapter")]
     public async Task Export_writes_each_format(string format, string file, params string[] more)
     {
         var written = await Tool.JsonAsync(["export", "-a", trained.First, "--format", format, "-o", folder["out"], .. more]);
         written["files"]!.AsArray().Select(each => (string)each!["name"]!).ShouldContain(file);
         File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Export_says_what_a_target_cannot_take()
+    {
+        ((bool)(await Tool.JsonAsync("export", "-a", trained.First, "--format", "vllm", "--check"))["ok"]!).ShouldBeTrue();
+        var check = await Tool.RunAsync("export", "-a", trained.First, "--format", "vllm", "--max-rank", "2", "--check", "--json");
+        check.Code.ShouldBe(1);
+        var problem = (string)JsonNode.Parse(check.Output)!["problems"]![0]!;
+        var refused = await Tool.RunAsync("export", "-a", trained.First, "--format", "vllm", "--max-rank", "2", "-o", folder["out"]);
+        refused.Code.ShouldBe(1);
+        refused.Error.ShouldContain(problem);
+        Directory.Exists(folder["out"]).ShouldBeFalse();
+        (await Tool.RunAsync("export", "-a", trained.First)).Error.ShouldContain("--output");
     }
 
     [Fact]

@@ -18,6 +18,7 @@ public sealed class PackageTests : IDisposable
     {
         foreach (var project in Directory.EnumerateDirectories(Setting("SourceFolder")))
             Run(folder, "pack", project, "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
+        Run(folder, "pack", Setting("TemplateFolder"), "--no-build", "--no-restore", "-c", Setting("Configuration"), "-o", Feed, $"-p:MinVerVersionOverride={Version}");
 
         Run(folder, "new", "console", "-o", App, "--no-restore");
         File.WriteAllText(Path.Combine(folder, "nuget.config"), NuGetConfiguration());
@@ -29,6 +30,24 @@ public sealed class PackageTests : IDisposable
         output.ShouldContain("trainable: ");
         output.ShouldContain("The loss fell: True");
         output.ShouldContain("Outputs are equal: True");
+
+        // A program of the template fine-tunes a model.
+        var (made, hive) = (Path.Combine(folder, "Made"), Path.Combine(folder, "hive"));
+        Run(folder, "new", "install", Path.Combine(Feed, $"Peft.Templates.{Version}.nupkg"), "--debug:custom-hive", hive);
+        Run(folder, "new", "peft", "-o", made, "--debug:custom-hive", hive, "--no-update-check");
+        File.ReadAllText(Path.Combine(made, "Made.csproj")).ShouldNotContain("cuda");
+        var printed = Run(made, "run", "-c", "Release", "--", Setting("ModelFolder"));
+        printed.ShouldContain("trainable: ");
+        File.Exists(Path.Combine(made, "adapter", "adapter_model.safetensors")).ShouldBeTrue(printed);
+        Run(folder, "new", "peft", "-o", made + "Cuda", "--device", "cuda", "--debug:custom-hive", hive, "--no-restore", "--no-update-check");
+        File.ReadAllText(Path.Combine(made + "Cuda", "MadeCuda.csproj")).ShouldContain("TorchSharp-cuda-linux");
+
+        // The first steps as a single file.
+        var script = Directory.CreateDirectory(Path.Combine(folder, "script")).FullName;
+        File.WriteAllText(Path.Combine(script, "first-lora.cs"), File.ReadAllText(Path.Combine(Setting("AppFolder"), "first-lora.cs"))
+            .Replace("@*-*", "@" + Version, StringComparison.Ordinal).Replace("TorchSharp-cpu@0.107.0", $"libtorch-cpu-{Platform}@{Setting("LibtorchVersion")}", StringComparison.Ordinal));
+        Run(script, "run", "first-lora.cs", Setting("ModelFolder")).ShouldContain("The adapter");
+        File.Exists(Path.Combine(script, "adapter", "adapter_config.json")).ShouldBeTrue();
 
         // Methods that no code uses are known all the same, also in a single trimmed file, with their rules: a saved adapter may name them.
         var reader = Path.Combine(folder, "Reader");

@@ -1,0 +1,55 @@
+using Peft.Export;
+using Peft.Export.Gguf;
+using Peft.Export.Onnx;
+using Peft.Models;
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Tells before an export what its target cannot take.</summary>
+public static class ExportChecks
+{
+    /// <summary>The reasons that an adapter cannot be exported to a target, each with a remedy; empty if it can.</summary>
+    /// <param name="peft">The model with the adapter.</param>
+    /// <param name="target">The target.</param>
+    /// <param name="adapter">Name of the adapter; null for the active one.</param>
+    /// <param name="options">What is known of the runtime; the defaults if null.</param>
+    /// <exception cref="ExportException">No name is given, and not exactly one adapter is active.</exception>
+    /// <exception cref="AdapterNotFoundException">There is no such adapter.</exception>
+    public static IReadOnlyList<string> CheckExport(this PeftModel peft, ExportTarget target, string? adapter = null, ExportOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(peft);
+        var found = ExportedAdapter.Find(peft, adapter);
+        if (target == ExportTarget.HuggingFace) return [];
+        if (peft.Module is not PretrainedModel model) return [$"the architecture of a {peft.Module.GetType().Name} is unknown: only pretrained models are exported."];
+        return [.. target switch
+        {
+            ExportTarget.Vllm => VllmLimits.Problems(found, options ?? new()),
+            ExportTarget.GgufAdapter => GgufAdapterExport.Problems(model, found),
+            ExportTarget.Gguf => [.. Merged(found), .. GgufArchitecture.Problems(model)],
+            ExportTarget.OnnxAdapter => [.. LowRankUpdates.Problems(found, takesWhole: true), .. OnnxTransformer.Problems(model)],
+            ExportTarget.Onnx => [.. Merged(found), .. OnnxTransformer.Problems(model)],
+            _ => throw new ArgumentOutOfRangeException(nameof(target), target, "There is no such target."),
+        }];
+    }
+
+    private static IEnumerable<string> Merged(Adapter adapter)
+    {
+        if (adapter.Prompt is not null) yield return $"{adapter.Options.PeftType} has virtual tokens, which cannot be merged into weights.";
+        // One layer of each kind tells for all.
+        foreach (var layer in adapter.Layers.DistinctBy(layer => (layer.GetType(), layer.Target.Bias is null)))
+            if (MergeProblem(layer, adapter.Options.PeftType) is { } problem) yield return problem;
+    }
+
+    private static string? MergeProblem(AdapterLayer layer, string method)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        return layer.Merge(new(layer.Target.ReadMatrix(), layer.Target.Bias)) switch
+        {
+            null => $"{layer.GetType().Name} of {method} cannot be merged into weights.",
+            { Bias: not null } when layer.Target.Bias is null => $"{layer.Target.Path} has no bias that the adapter's could be merged into.",
+            _ => null,
+        };
+    }
+}

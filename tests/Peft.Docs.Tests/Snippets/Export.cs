@@ -1,0 +1,51 @@
+using Microsoft.ML.OnnxRuntime;
+using Peft.Models;
+
+namespace Peft.Docs.Tests.Snippets;
+
+public class Export : InFolder
+{
+    [Fact]
+    public void An_adapter_is_exported()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyLora(rank: 8);
+        // snippet: export-adapter
+        foreach (var problem in peft.CheckExport(ExportTarget.Vllm)) Console.WriteLine(problem);   // nothing: vLLM takes it as it is saved
+        peft.SaveAdapter("out/adapter");                                        // Hugging Face PEFT, vLLM
+        peft.SaveGguf("out/adapter.gguf");                                      // llama.cpp: --lora out/adapter.gguf
+        peft.SaveOnnx("out/model.onnx");                                        // the base model; adapters are inputs
+        peft.SaveOnnxAdapter("out/adapter.onnx_adapter");                       // ONNX Runtime: OrtLoraAdapter.Create
+        // end
+        peft.CheckExport(ExportTarget.Vllm).ShouldBeEmpty();
+        Directory.GetFiles("out").Select(Path.GetFileName).Order().ShouldBe(["adapter.gguf", "adapter.onnx_adapter", "model.onnx"]);
+
+        using var session = new InferenceSession("out/model.onnx");
+        var inputs = session.InputNames.Where(name => name.StartsWith("past", StringComparison.Ordinal)).ToDictionary(name => name, _ => OrtValue.CreateTensorValueFromMemory(Array.Empty<float>(), [1, 4, 0, 8]));
+        inputs["input_ids"] = OrtValue.CreateTensorValueFromMemory(new long[] { 1, 403, 407 }, [1, 3]);
+        inputs["attention_mask"] = OrtValue.CreateTensorValueFromMemory(new long[] { 1, 1, 1 }, [1, 3]);
+        // snippet: export-onnx-run
+        using var adapter = OrtLoraAdapter.Create("out/adapter.onnx_adapter", null);
+        using var options = new RunOptions();
+        options.AddActiveLoraAdapter(adapter);
+        using var results = session.Run(options, inputs, session.OutputNames);
+        // end
+        results[0].GetTensorTypeAndShape().Shape.Length.ShouldBeGreaterThan(2);
+    }
+
+    [Fact]
+    public void A_merged_model_is_exported()
+    {
+        var tokenizer = Tokenizer.FromPretrained("models/stories260K");
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        var peft = model.ApplyLora(rank: 8);
+        // snippet: export-merged
+        peft.MergeAndUnload();
+        model.SavePretrained("out/merged", maxShardBytes: 2_000_000_000);       // transformers
+        model.SaveGguf("out/merged.gguf", tokenizer, GgufWeights.Q4_K);         // llama.cpp, with the tokenizer and the chat template
+        model.SaveOnnx("out/merged.onnx");                                      // ONNX Runtime
+        // end
+        using var again = CausalLM.FromPretrained("out/merged.gguf");
+        again.Spec.LayerCount.ShouldBe(5);
+    }
+}

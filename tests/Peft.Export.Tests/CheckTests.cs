@@ -1,0 +1,83 @@
+using Peft.Models;
+
+namespace Peft.Export.Tests;
+
+public sealed class CheckTests : IDisposable
+{
+    private readonly CausalLM model = CausalLM.FromPretrained(Path.Combine(AppContext.BaseDirectory, "Data", "models", "stories260K"));
+
+    public void Dispose() => model.Dispose();
+
+    private static readonly ExportTarget[] All = Enum.GetValues<ExportTarget>();
+
+    public static TheoryData<string, string> Cases => new()
+    {
+        { "LoRA", "" },
+        { "rank 32", "Vllm" },
+        { "PiSSA of rank 9", "Vllm" },
+        { "DoRA", "Vllm GgufAdapter OnnxAdapter" },
+        { "pattern", "Vllm" },
+        { "whole norm", "Vllm GgufAdapter" },
+        { "biases", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "VeRA", "Vllm" },
+        { "prefix", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "bottleneck", "Vllm GgufAdapter Gguf OnnxAdapter Onnx" },
+        { "OFT", "Vllm GgufAdapter OnnxAdapter" },
+    };
+
+    private static AdapterOptions Options(string name) => name switch
+    {
+        "LoRA" => new LoraOptions(),
+        "rank 32" => new LoraOptions { Rank = 32 },
+        "PiSSA of rank 9" => new LoraOptions { Rank = 9, Initialization = LoraInitialization.Pissa },
+        "DoRA" => new LoraOptions { UseDora = true },
+        "pattern" => new LoraOptions { RankPattern = new Dictionary<string, int> { ["q_proj"] = 4 } },
+        "whole norm" => new LoraOptions { ModulesToSave = ["norm"] },
+        "biases" => new LoraOptions { UseLoraBias = true },
+        "VeRA" => new VeraOptions { Rank = 16 },
+        "prefix" => new PrefixTuningOptions { VirtualTokens = 3 },
+        "bottleneck" => new BottleneckOptions(),
+        _ => new OftOptions { BlockSize = 8 },
+    };
+
+    [Theory, MemberData(nameof(Cases))]
+    public void The_check_tells_what_a_target_cannot_take(string name, string refused)
+    {
+        using var peft = model.ApplyAdapter(Options(name));
+        string.Join(' ', All.Where(target => peft.CheckExport(target).Count > 0)).ShouldBe(refused);
+        peft.CheckExport(ExportTarget.Vllm).ShouldAllBe(problem => problem.EndsWith('.'));
+    }
+
+    [Theory, MemberData(nameof(Cases))]
+    public void What_the_check_allows_is_written_and_the_rest_is_refused(string name, string refused)
+    {
+        using var folder = new TemporaryFolder();
+        using var peft = model.ApplyAdapter(Options(name));
+        Expect(ExportTarget.GgufAdapter, () => peft.SaveGguf(folder["a.gguf"]));
+        Expect(ExportTarget.OnnxAdapter, () => peft.SaveOnnx(folder["m.onnx"]));
+        Expect(ExportTarget.OnnxAdapter, () => peft.SaveOnnxAdapter(folder["a.onnx_adapter"]));
+        var merges = !refused.Split(' ').Contains("Gguf");
+        if (!merges)
+        {
+            Should.Throw<NotMergeableException>(() => peft.MergeAndUnload());
+            return;
+        }
+        peft.MergeAndUnload();
+        model.SaveGguf(folder["m.gguf"], tokenizer: null);
+        model.SaveOnnx(folder["m.onnx"]);
+
+        void Expect(ExportTarget target, Action save)
+        {
+            if (refused.Split(' ').Contains(target.ToString())) Should.Throw<ExportException>(save);
+            else save();
+        }
+    }
+
+    [Fact]
+    public void The_limit_of_the_rank_is_that_of_the_server()
+    {
+        using var peft = model.ApplyLora(rank: 32);
+        peft.CheckExport(ExportTarget.Vllm).Single().ShouldContain("start it with --max-lora-rank 32");
+        peft.CheckExport(ExportTarget.Vllm, options: new() { MaxRank = 32 }).ShouldBeEmpty();
+    }
+}
