@@ -13,7 +13,7 @@ internal static class ExportCommand
         ["merged"] = null,
         ["gguf"] = ExportTarget.Gguf,
         ["gguf_lora"] = ExportTarget.GgufAdapter,
-        ["onnx"] = ExportTarget.Onnx,
+        ["onnx"] = ExportTarget.OnnxAdapter,
         ["onnx_adapter"] = ExportTarget.OnnxAdapter,
     };
 
