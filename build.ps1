@@ -12,10 +12,12 @@ switch ($Command) {
     "bench" { dotnet run -c $configuration --project benchmarks/Peft.Benchmarks -- @Rest; exit $LASTEXITCODE }
     "pack" {
         $version = if ($env:VERSION) { $env:VERSION } else { "0.1.0-dev" }
-        foreach ($project in Get-ChildItem src -Directory) {
-            dotnet pack $project.FullName -c $configuration --nologo -v quiet -o artifacts/packages "-p:Version=$version"
+        foreach ($project in @(Get-ChildItem src -Directory) + (Get-Item templates)) {
+            dotnet pack $project.FullName -c $configuration --nologo -v quiet -o artifacts/packages "-p:MinVerVersionOverride=$version"
             if ($LASTEXITCODE) { exit $LASTEXITCODE }
         }
+        dotnet pack src/Peft.Cli -c $configuration --nologo -v quiet -o artifacts/packages "-p:MinVerVersionOverride=$version" -p:PackTool=true "-p:ToolRuntimes=$env:TOOL_RUNTIMES"
+        if ($LASTEXITCODE) { exit $LASTEXITCODE }
     }
     "test" {
         dotnet build Peft.sln -c $configuration --nologo -v quiet

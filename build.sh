@@ -109,8 +109,10 @@ counter() {
 pack() {
     local project
     for project in src/*/ templates/; do
-        dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:Version="${VERSION:-0.1.0-dev}"
+        dotnet pack "$project" -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:MinVerVersionOverride="${VERSION:-0.1.0-dev}"
     done
+    # The tool: a package that points to one per runtime. TOOL_RUNTIMES=all packs those of all systems, of 130 MB each.
+    dotnet pack src/Peft.Cli -c "$CONFIGURATION" --nologo -v quiet -o artifacts/packages -p:MinVerVersionOverride="${VERSION:-0.1.0-dev}" -p:PackTool=true -p:ToolRuntimes="${TOOL_RUNTIMES:-}"
     ls artifacts/packages
 }
 

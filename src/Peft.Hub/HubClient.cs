@@ -108,6 +108,38 @@ public sealed partial class HubClient : IDisposable
         });
     }
 
+    /// <summary>Uploads a folder, such as a saved adapter, in one commit. Files of the repository that the folder lacks stay.</summary>
+    /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">Branch and message; the defaults if null.</param>
+    /// <param name="filter">Selects files by their names in the folder, with <c>/</c> between folders; null for all. Hidden files and folders, whose names begin with a dot, are never uploaded.</param>
+    /// <param name="cancellationToken">Cancels the upload. Nothing is committed then, and large files that were sent are not sent again.</param>
+    /// <exception cref="ArgumentException">The folder does not exist, or has no files to upload.</exception>
+    public async Task<HubCommit> UploadFolderAsync(string repoId, string folder, HubUploadOptions? options = null, Func<string, bool>? filter = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(repoId);
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        options ??= new();
+        HubNames.RequireRepository(repoId);
+        var revision = options.Revision ?? HubNames.DefaultRevision;
+        HubNames.RequireRevision(revision);
+        if (!Directory.Exists(folder)) throw new ArgumentException($"There is no folder {folder}.", nameof(folder));
+        if (settings.Offline) throw new HubException(HubError.Unreachable, "Offline (HF_HUB_OFFLINE or HubOptions.Offline): nothing can be uploaded.");
+        if (settings.Token is null) throw new HubException(HubError.Unauthorized, $"An upload needs a token with write access: create one at {settings.Base}/settings/tokens, and set HF_TOKEN or HubOptions.Token to it.");
+        try
+        {
+            var files = UploadFile.Of(folder, filter);
+            if (files.Count == 0) throw new ArgumentException($"{folder} has no files to upload.", nameof(folder));
+            foreach (var file in files) HubNames.RequireFile(repoId, file.Name);
+            var subject = new HubSubject(RepoKind.Model, repoId, revision);
+            return await new FolderUpload(new(settings, connection, subject, cancellationToken), subject, options).RunAsync(folder, files, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new HubException(HubError.CacheUnusable, $"A file of {folder} cannot be read: {error.Message} Nothing was committed.", error);
+        }
+    }
+
     internal Task<string> DownloadAsync(RepoKind kind, string repoId, string? revision, Func<IEnumerable<string>, IReadOnlyList<string>> select, CancellationToken cancellationToken)
     {
         var (cache, at) = Open(kind, repoId, revision);

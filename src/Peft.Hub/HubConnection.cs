@@ -113,6 +113,14 @@ internal sealed class HubConnection : IDisposable
         throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a loop. Check HF_ENDPOINT.");
     }
 
+    /// <summary>Sends a request of an upload; the token goes only to the endpoint's host.</summary>
+    public Task<HttpResponseMessage> SendOwnAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        request.Headers.UserAgent.Add(Agent);
+        if (settings.Token is { } token && settings.IsOwn(request.RequestUri!) && request.Headers.Authorization is null) request.Headers.Authorization = new("Bearer", token);
+        return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+    }
+
     private Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri address, RangeHeaderValue? range, CancellationToken cancellationToken)
     {
         var request = new HttpRequestMessage(method, address);

@@ -5,7 +5,8 @@ namespace Peft.Hub;
 /// <summary>Retries with delays of 1, 2, 4… seconds, or as long as the server asks, until the retries are used up.</summary>
 /// <param name="settings">The settings.</param>
 /// <param name="isCached">True if the cache can be used instead. Then requests are not retried.</param>
-internal sealed partial class Retry(HubSettings settings, bool isCached = false)
+/// <param name="action">What is tried, for messages.</param>
+internal sealed partial class Retry(HubSettings settings, bool isCached = false, string action = "downloaded from")
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30), LongestAsked = TimeSpan.FromMinutes(10);
     private readonly int most = isCached ? 0 : settings.Options.Retries;
@@ -36,9 +37,9 @@ internal sealed partial class Retry(HubSettings settings, bool isCached = false)
         if (failures++ >= most || pause > LongestAsked)
         {
             throw new HubException(HubError.Unreachable,
-                $"{subject} could not be downloaded from {settings.Base}: {failure.Message} "
+                $"{subject} could not be {action} {settings.Base}: {failure.Message} "
                 + (pause > LongestAsked ? $"The server asks to wait {pause}. " : most > 0 ? $"It was tried {failures} times. " : "")
-                + "Check the network and HF_ENDPOINT, or try later: partial downloads are kept and resumed.", failure);
+                + "Check the network and HF_ENDPOINT, or try later: what was transferred is kept.", failure);
         }
         if (settings.Options.Logger is { } logger) LogRetry(logger, subject, failure.Message, pause);
         await Task.Delay(pause, settings.Options.TimeProvider, cancellationToken).ConfigureAwait(false);

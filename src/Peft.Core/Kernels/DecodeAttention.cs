@@ -26,8 +26,9 @@ internal static unsafe class DecodeAttention
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[batch, rotated]</c> in any shape; null without a rotary embedding.</param>
     /// <param name="sine">Sines, with the sign of their half.</param>
+    /// <param name="firsts">The first position of each row, as padding precedes it; null if all begin at 0.</param>
     /// <returns><c>[batch, 1, heads · size]</c></returns>
-    public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine)
+    public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine, IReadOnlyList<int>? firsts = null)
     {
         // Derives sizes from element counts: a TorchSharp shape query costs as much as a small operation.
         var batch = (int)(q.numel() / (shape.Heads * shape.Size));
@@ -41,7 +42,7 @@ internal static unsafe class DecodeAttention
         fixed (float* qs = queries.Floats(), ks = newKeys.Floats(), vs = newValues.Floats(), allKeys = keys.Floats(), allValues = values.Floats(),
                os = output.Floats(), cs = c is null ? [] : c.Floats(), ss = s is null ? [] : s.Floats())
         {
-            var step = new Step(shape, past, room, (nint)cs, (nint)ss, c is not null && c.numel() > shape.Rotated ? shape.Rotated : 0);
+            var step = new Step(shape, past, room, (nint)cs, (nint)ss, c is not null && c.numel() > shape.Rotated ? shape.Rotated : 0, firsts);
             var (qp, kp, vp, ak, av, op) = ((nint)qs, (nint)ks, (nint)vs, (nint)allKeys, (nint)allValues, (nint)os);
             var parts = batch * shape.KeyValueHeads;
             void Part(int i) => step.Run(i, (float*)qp, (float*)kp, (float*)vp, (float*)ak, (float*)av, (float*)op);
@@ -53,7 +54,7 @@ internal static unsafe class DecodeAttention
         return output;
     }
 
-    private sealed class Step(AttentionShape shape, int past, int room, nint cosine, nint sine, int angles)
+    private sealed class Step(AttentionShape shape, int past, int room, nint cosine, nint sine, int angles, IReadOnlyList<int>? firsts)
     {
         /// <summary>Processes the queries of one row that share a key/value head.</summary>
         public void Run(int part, float* q, float* k, float* v, float* keys, float* values, float* output)
@@ -65,7 +66,7 @@ internal static unsafe class DecodeAttention
             Rotate(k + (long)part * size, keys + (long)past * size, row, 1);
             new ReadOnlySpan<float>(v + (long)part * size, size).CopyTo(new Span<float>(values + (long)past * size, size));
 
-            var low = shape.Window is { } window ? Math.Max(0, past - window + 1) : 0;
+            var low = Math.Max(firsts?[row] ?? 0, shape.Window is { } window ? past - window + 1 : 0);
             var count = past + 1 - low;
             var padded = (count + 7) / 8 * 8;
             var scratch = (float*)NativeMemory.AlignedAlloc((nuint)(padded + size) * sizeof(float), 32);

@@ -20,17 +20,27 @@ internal static unsafe class LowRankStep
            && TensorMemory.Supports(input, a, b) && input.is_contiguous() && a.is_contiguous() && b.is_contiguous();
 
     /// <summary>Adds the update to an output <c>[…, out]</c>, which is contiguous.</summary>
-    public static void Add(Tensor output, Tensor input, Tensor a, Tensor b, double scale)
+    public static void Add(Tensor output, Tensor input, Tensor a, Tensor b, double scale) => Add(output, input, a, b, scale, null);
+
+    /// <summary>Adds the update to some rows of an output <c>[…, out]</c>, which is contiguous.</summary>
+    /// <param name="output"><c>[…, out]</c></param>
+    /// <param name="input"><c>[…, in]</c></param>
+    /// <param name="a">A <c>[rank, in]</c></param>
+    /// <param name="b">B <c>[out, rank]</c></param>
+    /// <param name="scale">The scaling factor.</param>
+    /// <param name="rows">Indices of the rows; null for all.</param>
+    public static void Add(Tensor output, Tensor input, Tensor a, Tensor b, double scale, IReadOnlyList<long>? rows)
     {
         var (inputs, outputs, rank) = ((int)a.size(1), (int)b.size(0), (int)a.size(0));
-        var rows = (int)(input.numel() / inputs);
+        var count = rows?.Count ?? (int)(input.numel() / inputs);
         fixed (float* xs = input.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats())
         {
             var hidden = stackalloc float[MaxRank];
-            for (var row = 0; row < rows; row++)
+            for (var i = 0; i < count; i++)
             {
-                for (var r = 0; r < rank; r++) hidden[r] = Dot(xs + (nint)row * inputs, af + (nint)r * inputs, inputs) * (float)scale;
-                Expand(hidden, bf, ys + (nint)row * outputs, rank, outputs);
+                var row = (nint)(rows?[i] ?? i);
+                for (var r = 0; r < rank; r++) hidden[r] = Dot(xs + (row * inputs), af + ((nint)r * inputs), inputs) * (float)scale;
+                Expand(hidden, bf, ys + (row * outputs), rank, outputs);
             }
         }
     }

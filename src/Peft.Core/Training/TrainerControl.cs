@@ -3,7 +3,14 @@ namespace Peft;
 /// <summary>Requests of a callback to the trainer. They are executed at the end of the current step.</summary>
 public sealed class TrainerControl
 {
-    internal TrainerControl(int totalSteps) => TotalSteps = totalSteps;
+    internal TrainerControl(Trainer trainer, int totalSteps)
+    {
+        Trainer = trainer;
+        TotalSteps = totalSteps;
+    }
+
+    /// <summary>The trainer that runs, with its model, data and options.</summary>
+    public Trainer Trainer { get; }
 
     /// <summary>Number of steps of the whole run.</summary>
     public int TotalSteps { get; }

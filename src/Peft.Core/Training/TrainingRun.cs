@@ -54,7 +54,7 @@ internal sealed class TrainingRun : IDisposable
             stepsPerEpoch = checked(DivideUp(batchesPerEpoch, options.GradientAccumulation) * trainer.Goal.StepsPerBatch);
             totalSteps = options.MaxSteps ?? checked(options.Epochs * stepsPerEpoch);
             warmupSteps = options.WarmupSteps > 0 ? options.WarmupSteps : (int)Math.Ceiling(options.WarmupRatio * totalSteps);
-            control = new(totalSteps);
+            control = new(trainer, totalSteps);
             if (options.OutputFolder is { } folder) CheckpointFolder.Prepare(folder);
             if (options.Restarts is not null) restarts = ((PeftModel)trainer.Model).BeginRestarts();
             state = Start();

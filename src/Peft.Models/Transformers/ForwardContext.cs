@@ -6,7 +6,7 @@ namespace Peft.Models;
 internal sealed class ForwardContext
 {
     private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
-    private IReadOnlyList<int>? realLengths;   // empty if lengths alone do not describe the mask
+    private IReadOnlyList<int>? realLengths, firstPositions;   // empty if they alone do not describe the mask
     private int holders;
 
     /// <summary>Number of rows.</summary>
@@ -38,6 +38,17 @@ internal sealed class ForwardContext
             if (KeyMask is null) return null;
             realLengths ??= Count(KeyMask);
             return realLengths.Count == 0 ? null : realLengths;
+        }
+    }
+
+    /// <summary>The first real position of each row, whose padding is on the left. Null if some row is padded elsewhere or ends in padding, or if there is no mask.</summary>
+    public IReadOnlyList<int>? FirstPositions
+    {
+        get
+        {
+            if (KeyMask is null) return null;
+            firstPositions ??= Firsts(KeyMask);
+            return firstPositions.Count == 0 ? null : firstPositions;
         }
     }
 
@@ -112,21 +123,27 @@ internal sealed class ForwardContext
         return new Holder(this);
     }
 
-    private static IReadOnlyList<int> Count(Tensor mask)
+    private static IReadOnlyList<int> Count(Tensor mask) => Borders(mask, ending: 0);
+
+    private static IReadOnlyList<int> Firsts(Tensor mask) => Borders(mask, ending: 1);
+
+    // The position in each row from which on all are 0 or 1, and the other before it; empty if there is none in some row, or no real position.
+    private static int[] Borders(Tensor mask, byte ending)
     {
         using var scope = NewDisposeScope();
         var real = mask.ne(Constant(0)).to_type(ScalarType.Byte).cpu().contiguous();
         var bytes = real.bytes;
         var width = (int)real.shape[1];
-        var lengths = new int[real.shape[0]];
-        for (var row = 0; row < lengths.Length; row++)
+        var borders = new int[real.shape[0]];
+        for (var row = 0; row < borders.Length; row++)
         {
             var of = bytes.Slice(row * width, width);
-            var first = of.IndexOf((byte)0);
-            lengths[row] = first < 0 ? width : first;
-            if (lengths[row] == 0 || of[lengths[row]..].Contains((byte)1)) return [];
+            var first = of.IndexOf(ending);
+            borders[row] = first < 0 ? width : first;
+            var isEmpty = borders[row] == (ending == 0 ? 0 : width);
+            if (isEmpty || of[borders[row]..].Contains((byte)(1 - ending))) return [];
         }
-        return lengths;
+        return borders;
     }
 
     // Aliases of its own, as the caller may dispose its tensors before layers run again.

@@ -151,7 +151,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }
 
-    // The fused kernels run on the CPU: whole sequences with no padding or padding on the right, or one new position after the cached ones.
+    // The fused kernels run on the CPU: whole sequences with no padding or padding on the right, or one new position after the cached ones, with padding on the left.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
         if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
@@ -164,10 +164,10 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
             if (context.PackedLengths is not null || shape.Window < context.Length || context.RealLengths is not { } real) return null;
             return FusedAttention.Run(q, k, v, shape with { Window = null }, null, null, real, turns?.Cosine, turns?.SignedSine);
         }
-        if (!context.Causal || context.KeyMask is not null) return null;
-        if (context.Length != 1 || !DecodeAttention.Supports(q, k, v, size)) return null;
+        if (!context.Causal || context.Length != 1 || !DecodeAttention.Supports(q, k, v, size)) return null;
+        if (context.KeyMask is not null && (context.CountedPositions is not null || context.FirstPositions is null)) return null;
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
-        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine);
+        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine, context.FirstPositions);
     }
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)

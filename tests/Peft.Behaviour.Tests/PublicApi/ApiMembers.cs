@@ -8,7 +8,7 @@ internal static class ApiMembers
 {
     private static readonly Assembly[] Packages =
     [
-        typeof(PeftException).Assembly, typeof(HubClient).Assembly, typeof(Dataset).Assembly, typeof(Tokenizer).Assembly, typeof(PeftModel).Assembly, typeof(LoraOptions).Assembly, typeof(Ia3Options).Assembly, typeof(PrefixTuningOptions).Assembly, typeof(CausalLM).Assembly,
+        typeof(PeftException).Assembly, typeof(HubClient).Assembly, typeof(Dataset).Assembly, typeof(Tokenizer).Assembly, typeof(PeftModel).Assembly, typeof(LoraOptions).Assembly, typeof(Ia3Options).Assembly, typeof(PrefixTuningOptions).Assembly, typeof(CausalLM).Assembly, typeof(Report.HtmlReport).Assembly,
     ];
 
     /// <summary>The public types, those that are nested included.</summary>

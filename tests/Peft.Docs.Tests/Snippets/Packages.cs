@@ -2,6 +2,7 @@ using Microsoft.Extensions.AI;
 using Peft.Checkpoints;
 using Peft.Models;
 using Peft.Quantization;
+using Peft.Report;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -111,6 +112,19 @@ public class Packages : InFolder
         // end
         File.Exists(Path.Combine(folder, "tokenizer.json")).ShouldBeTrue();
         File.Exists(config).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Reports()
+    {
+        using var model = CausalLM.FromPretrained("models/stories260K");
+        using var peft = model.ApplyLora(rank: 4);
+        var data = TextDataset.FromFile("train.txt", Tokenizer.FromPretrained("models/stories260K"), blockSize: 64);
+        // snippet: package-report
+        using var report = new HtmlReport("out/report.html");             // one file, and a log beside it
+        new Trainer(peft, data, new TrainingOptions { MaxSteps = 20 }) { Callbacks = [report] }.Train();
+        // end
+        File.ReadAllText("out/report.html").ShouldContain("Completed after step 20 of 20.");
     }
 
     [Fact]

@@ -1,0 +1,82 @@
+using Peft.Models;
+
+namespace Peft.Cli;
+
+/// <summary><c>peft export</c></summary>
+internal static class ExportCommand
+{
+    private static readonly Dictionary<string, ExportTarget?> Formats = new()
+    {
+        ["adapter"] = ExportTarget.HuggingFace,
+        ["lora"] = null,
+        ["vllm"] = ExportTarget.Vllm,
+        ["merged"] = null,
+        ["gguf"] = ExportTarget.Gguf,
+        ["gguf_lora"] = ExportTarget.GgufAdapter,
+        ["onnx"] = ExportTarget.OnnxAdapter,
+        ["onnx_adapter"] = ExportTarget.OnnxAdapter,
+    };
+
+    public static Command Create(PeftTool tool)
+    {
+        var loaded = new LoadedModel();
+        var output = new Option<string>("--output", "-o") { Description = "Folder of the exported files.", HelpName = "folder" };
+        var format = new Option<string>("--format") { Description = "adapter: as it is; lora: a plain LoRA for the unchanged base model; vllm: the same, checked for vLLM; merged: a model in Hugging Face's format; gguf and gguf_lora: a merged model and an adapter for llama.cpp; onnx and onnx_adapter: a graph with the adapter as input, and the adapter alone, for ONNX Runtime.", DefaultValueFactory = _ => "lora" }.AcceptOnly([.. Formats.Keys]);
+        var weights = new Option<string>("--weights") { Description = "Values of a GGUF model.", DefaultValueFactory = _ => "F16" }.AcceptOnly(Enum.GetNames<GgufWeights>());
+        var maxRank = new Option<int?>("--max-rank") { Description = "The rank that vLLM is started with (--max-lora-rank).", HelpName = "int" };
+        var check = new Option<bool>("--check") { Description = "Only say whether the target can take the adapter; ends with 1 if not." };
+        return tool.Command("export", "Exports an adapter for other programs, after a check of what they can take.", [.. loaded.All, output, format, weights, maxRank, check], context =>
+        {
+            var folder = context.Get(check) ? "" : context.Get(output) is null ? throw new ToolException("Where to? Name a folder by --output, or only --check.") : OutputFolder.New(context, output);
+            using var model = loaded.Open(context);
+            if (model.Peft is not { } peft) throw new ToolException("There is nothing to export: name an adapter by --adapter.");
+            if (peft.Adapters.Count > 1) throw new ToolException("One adapter is exported at a time: `peft combine` makes one of several.");
+            var name = peft.Adapters.Keys.Single();
+            if (name != PeftModel.DefaultName) peft.Rename(name, PeftModel.DefaultName);   // so that the files lie in the folder itself
+            var target = context.Get(format)!;
+            var problems = Formats[target] is { } kind ? peft.CheckExport(kind, options: context.Get(maxRank) is { } rank ? new() { MaxRank = rank } : null) : [];
+            if (context.Get(check))
+            {
+                context.Code = problems.Count == 0 ? ExitCode.Success : ExitCode.Refused;
+                context.Result(new { Format = target, Ok = problems.Count == 0, Problems = problems }, console => console.Fields(problems.Count == 0 ? [(target, "can take the adapter")] : [.. problems.Select(problem => (target, (object?)problem))]));
+                return;
+            }
+            if (problems.Count > 0) throw new ToolException($"{target} cannot take the adapter. {string.Join(' ', problems)}");
+            Directory.CreateDirectory(folder);
+            Write(model, peft, folder, target, Enum.Parse<GgufWeights>(context.Get(weights)!));
+            OutputFolder.Report(context, folder);
+        });
+    }
+
+    private static void Write(LoadedModel model, PeftModel peft, string folder, string format, GgufWeights weights)
+    {
+        switch (format)
+        {
+            case "adapter":
+                peft.SaveAdapter(folder);
+                break;
+            case "lora" or "vllm":
+                peft.SaveAsPlainLora(folder);
+                break;
+            case "gguf":
+                peft.MergeAndUnload(safe: true);
+                model.Model.SaveGguf(Path.Combine(folder, "model.gguf"), model.Tokenizer, weights);
+                break;
+            case "gguf_lora":
+                peft.SaveGguf(Path.Combine(folder, "adapter.gguf"));
+                break;
+            case "onnx":
+                peft.SaveOnnx(Path.Combine(folder, "model.onnx"));
+                peft.SaveOnnxAdapter(Path.Combine(folder, "adapter.onnx_adapter"));
+                break;
+            case "onnx_adapter":
+                peft.SaveOnnxAdapter(Path.Combine(folder, "adapter.onnx_adapter"));
+                break;
+            default:
+                peft.MergeAndUnload(safe: true);
+                model.Model.SavePretrained(folder);
+                model.Tokenizer.Save(folder);
+                break;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Peft.Models;
+
+namespace Peft.Cli;
+
+/// <summary>A language model with any number of adapters, as commands that use it open it.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private readonly ModelFlags flags = new();
+    private readonly Option<string[]> adapters = new("--adapter", "-a") { Description = "An adapter: its folder or its id on the hub, or NAME=FOLDER. Without --model, its own base model is loaded.", HelpName = "folder|id" };
+
+    /// <summary>The options.</summary>
+    public IEnumerable<Option> All => [.. flags.All, adapters];
+
+    /// <summary>The model.</summary>
+    public CausalLM Model { get; private set; } = null!;
+
+    /// <summary>Its tokenizer.</summary>
+    public Tokenizer Tokenizer { get; private set; } = null!;
+
+    /// <summary>Its adapters; null if it has none. The first is active.</summary>
+    public PeftModel? Peft { get; private set; }
+
+    /// <summary>Loads what the command line names.</summary>
+    /// <exception cref="ToolException">It names neither a model nor an adapter.</exception>
+    public LoadedModel Open(ToolContext context, bool trainable = false, Option<string>? template = null)
+    {
+        var named = (context.Get(adapters) ?? []).Select(Named).ToList();
+        var load = flags.Load(context);
+        if (context.Get(flags.Model) is null && named.Count == 0) throw new ToolException("Which model? Name it by --model (a folder, or an id on the hub), or an adapter by --adapter.");
+        var name = context.Get(flags.Model) ?? BaseOf(named[0].Source, load);
+        Model = CausalLM.FromPretrained(name, load);
+        Tokenizer = Tokenizers.Load(context, name, load, template);
+        foreach (var (adapter, source) in named)
+        {
+            var folder = Folder(source, load);
+            if (Peft is null) Peft = Model.ApplyAdapter(folder, adapter, trainable, new TextLogger(context));
+            else Peft.LoadAdapter(folder, adapter, trainable, new TextLogger(context));
+        }
+        Peft?.Activate(named[0].Name);
+        return this;
+    }
+
+    /// <summary>The folder of an adapter, downloaded if it is not a local one.</summary>
+    public static string Folder(string source, LoadOptions load)
+    {
+        if (Directory.Exists(source) || !IsRepository(source)) return source;
+        using var hub = new HubClient(load.Hub);
+        return hub.DownloadAdapter(source);
+    }
+
+    /// <summary>The base model that an adapter names, as a folder or an id.</summary>
+    public static string BaseOf(string source, LoadOptions load)
+    {
+        var folder = Folder(source, load);
+        var name = AdapterConfig.Read(folder).BaseModelNameOrPath;
+        if (string.IsNullOrWhiteSpace(name)) throw new ToolException($"The adapter {source} does not say which model it was trained on: name it by --model.");
+        if (Directory.Exists(name)) return name;
+        var beside = Path.GetFullPath(Path.Combine(folder, name));
+        return Directory.Exists(beside) ? beside : IsRepository(name) ? name : throw new ToolException($"The base model '{name}' of the adapter {source} is not a folder here: name it by --model.");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Peft?.Dispose();
+        Model?.Dispose();
+    }
+
+    // NAME=FOLDER, or a folder whose last part is the name; a single adapter without a name is the default one.
+    private static (string Name, string Source) Named(string text, int index)
+    {
+        var at = text.IndexOf('=', StringComparison.Ordinal);
+        if (at > 0) return (text[..at], text[(at + 1)..]);
+        var last = Path.GetFileName(Path.TrimEndingDirectorySeparator(text));
+        return (index == 0 || !AdapterName.IsValid(last) ? index == 0 ? PeftModel.DefaultName : $"adapter{index + 1}" : last, text);
+    }
+
+    private static bool IsRepository(string name) => name.Split('/') is [{ Length: > 0 }, { Length: > 0 }] && !name.StartsWith('.') && !name.StartsWith('/') && !name.Contains('\\', StringComparison.Ordinal);
+}

@@ -1,0 +1,25 @@
+namespace Peft.Cli;
+
+/// <summary>The folder that a command writes.</summary>
+internal static class OutputFolder
+{
+    public static Option<string> Required(string description) => new("--output", "-o") { Description = description, HelpName = "folder", Required = true };
+
+    /// <summary>The folder.</summary>
+    /// <exception cref="ToolException">It holds files already, so that the command would mix two models.</exception>
+    public static string New(ToolContext context, Option<string> option)
+    {
+        var folder = context.Get(option)!;
+        if (File.Exists(folder)) throw new ToolException($"{folder} is a file: name a folder.");
+        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()) throw new ToolException($"{folder} is not empty: name a new folder, or empty this one.");
+        return folder;
+    }
+
+    /// <summary>Tells what was written.</summary>
+    public static void Report(ToolContext context, string folder, object? facts = null)
+    {
+        var files = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).OrderBy(file => file.FullName, StringComparer.Ordinal).Select(file => new { Name = Path.GetRelativePath(folder, file.FullName), Bytes = file.Length }).ToList();
+        context.Result(new { Output = folder, Files = files, Facts = facts },
+            console => console.Fields([("output", folder), .. files.Select(file => (file.Name, (object?)Show.Bytes(file.Bytes)))]));
+    }
+}

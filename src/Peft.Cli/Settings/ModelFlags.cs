@@ -1,0 +1,37 @@
+using Peft.Models;
+using Peft.Quantization;
+
+namespace Peft.Cli;
+
+/// <summary>The options that name a model and say how it is loaded.</summary>
+internal sealed class ModelFlags
+{
+    public Option<string> Model { get; } = new("--model", "-m") { Description = "The model: a folder in Hugging Face's format, a GGUF file, or the id of a repository on the hub.", HelpName = "folder|id" };
+
+    public Option<string> Revision { get; } = new("--revision") { Description = "Branch, tag or commit of a model on the hub.", HelpName = "name" };
+
+    public Option<string> Dtype { get; } = new Option<string>("--dtype") { Description = "Dtype of the weights in memory.", DefaultValueFactory = _ => "float32" }.AcceptOnly("float32", "bfloat16", "float16", "float64");
+
+    public Option<string> Device { get; } = new("--device") { Description = "Where the model computes: cpu, cuda, cuda:1.", HelpName = "device", DefaultValueFactory = _ => "cpu" };
+
+    public Option<string> Quantization { get; } = new("--quantization", "-q") { Description = "Quantize the frozen weights while they are loaded: nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise, fp8.", HelpName = "kind" };
+
+    public Option<bool> Offline { get; } = new("--offline") { Description = "Use only what the hub's cache holds." };
+
+    public IEnumerable<Option> All => [Model, Revision, Dtype, Device, Quantization, Offline];
+
+    /// <summary>How to load the model.</summary>
+    public LoadOptions Load(ToolContext context)
+    {
+        TorchRuntime.Require();
+        var options = new LoadOptions { Hub = new() { Offline = context.Get(Offline) ? true : null } };
+        Dictionary<string, string> settings = new() { ["Dtype"] = context.Get(Dtype)!, ["Device"] = context.Get(Device)! };
+        if (context.Get(Revision) is { } revision) settings["Revision"] = revision;
+        if (context.Get(Quantization) is { } quantization) settings["Quantization"] = quantization;
+        return Settings.Apply(options, settings, "the model's option");
+    }
+
+    /// <summary>Name of the model.</summary>
+    /// <exception cref="ToolException">None was given.</exception>
+    public string Name(ToolContext context) => context.Get(Model) ?? throw new ToolException("Which model? Name it by --model: a folder, or an id on the hub.");
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Peft.Models;
+
+namespace Peft.Cli;
+
+/// <summary>The reward functions that a command line can name.</summary>
+internal static class Rewards
+{
+    private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(1);
+
+    /// <exception cref="ToolException">There is none, or one cannot be made.</exception>
+    public static IEnumerable<RewardFunction> Of(IReadOnlyList<string> texts, PromptDataset data, bool evaluates)
+    {
+        if (texts.Count == 0) throw new ToolException("Which reward? Name at least one by --reward: regex:PATTERN, length:N, field:NAME or model:FOLDER.");
+        if (evaluates && texts.FirstOrDefault(text => text.StartsWith("field:", StringComparison.Ordinal)) is { } field)
+            throw new ToolException($"--reward {field} reads the rows of --data, so it cannot score completions of other rows: leave out the evaluation.");
+        return texts.Select(text => text.Split(':', 2) switch
+        {
+            ["regex", { Length: > 0 } pattern] => Matches(pattern, text),
+            ["length", var value] when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var letters) => RewardFunction.Of(text, completion => -Math.Abs(completion.Text!.Length - letters) / Math.Max(1.0, letters)),
+            ["field", { Length: > 0 } name] => RewardFunction.Of(text, completion => data.RowOf(completion.Row)[name]?.ToString() is { } expected ? completion.Text!.Contains(expected, StringComparison.Ordinal) ? 1 : 0 : null),
+            ["model", { Length: > 0 } folder] => RewardFunction.OfModel(text, Model(folder)),
+            _ => throw new ToolException($"--reward '{text}' is none of regex:PATTERN, length:N, field:NAME and model:FOLDER."),
+        });
+    }
+
+    private static RewardFunction Matches(string pattern, string text)
+    {
+        try
+        {
+            var regex = new Regex(pattern, RegexOptions.CultureInvariant, MostTime);
+            return RewardFunction.Of(text, completion => regex.IsMatch(completion.Text!) ? 1 : 0);
+        }
+        catch (ArgumentException error)
+        {
+            throw new ToolException($"--reward '{text}' is not a regular expression: {error.Message}", error);
+        }
+    }
+
+    // The folder of a whole model, or of the adapter that `peft reward` trained. It lives as long as the run.
+    private static SequenceClassifier Model(string folder)
+        => File.Exists(Path.Combine(folder, AdapterConfig.FileName))
+            ? AutoPeftModel.ForSequenceClassification(folder, new() { LabelCount = 1 }).Model
+            : SequenceClassifier.FromPretrained(folder, new LoadOptions { LabelCount = 1 });
+}

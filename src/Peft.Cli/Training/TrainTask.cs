@@ -1,0 +1,17 @@
+using Microsoft.Extensions.Logging;
+
+namespace Peft.Cli;
+
+/// <summary>Language modelling.</summary>
+internal sealed class TrainTask : ITrainingTask
+{
+    private readonly Option<int> blockSize = new("--block-size") { Description = "Tokens of a block of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };
+
+    public string Name => "train";
+
+    public string Description => "Trains an adapter of a language model: on a text file, or on rows of text, of prompt and completion, or of messages.";
+
+    public IEnumerable<Option> Options => [blockSize];
+
+    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Language(source, tokenizer, context.Get(blockSize), maxLength, logger);
+}

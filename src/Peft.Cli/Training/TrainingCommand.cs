@@ -1,0 +1,87 @@
+using Peft.Models;
+using Peft.Report;
+
+namespace Peft.Cli;
+
+/// <summary>The commands that train: <c>train</c>, <c>sft</c>, <c>dpo</c>, <c>grpo</c> and <c>reward</c>.</summary>
+internal static class TrainingCommand
+{
+    private const int SampleLength = 64;
+
+    public static Command Create(PeftTool tool, ITrainingTask task)
+    {
+        var (model, method, run) = (new ModelFlags(), new MethodFlags(), new RunFlags());
+        var data = new DataFlags();
+        var from = new Option<string>("--adapter", "-a") { Description = "Go on training this adapter instead of a new one.", HelpName = "folder" };
+        var template = new Option<string>("--chat-template") { Description = "A Jinja file, for tokenizers without a chat template.", HelpName = "file" };
+        return tool.Command(task.Name, task.Description, [.. model.All, .. data.All, template, from, .. method.All, .. run.All, .. task.Options], context =>
+        {
+            var name = model.Name(context);
+            var (rows, tests) = data.Both(context);
+            var options = run.Options(context);
+            var adapter = context.Get(from) is null ? method.Options(context) : null;
+            var logger = new TextLogger(context);
+            var output = context.Get(run.Output)!;
+
+            var load = model.Load(context);
+            using var pretrained = task.Load(name, load);
+            var tokenizer = Tokenizers.Load(context, name, load, template);
+            var length = data.MaxLength(context);
+            var training = task.Open(context, rows, tokenizer, length, logger);
+            var testing = tests is null ? null : task.Open(context, tests, tokenizer, length, logger);
+            using var peft = adapter is not null ? pretrained.ApplyAdapter(adapter) : pretrained.ApplyAdapter(context.Get(from)!, trainable: true, logger: logger);
+            context.Note($"{peft.Find(PeftModel.DefaultName).Options.PeftType}: {peft.CountParameters()}");
+
+            using var report = new HtmlReport(Path.Combine(output, "report.html"))
+            {
+                Log = Path.Combine(output, RunRecord.FileName),
+                Prompts = context.Get(run.Sample) ?? [],
+                Complete = pretrained is LanguageModel language ? prompt => language.Generate(prompt, tokenizer, new() { MaxNewTokens = SampleLength, Seed = options.Seed }, context.Cancel) : null,
+            };
+            var trainer = new Trainer(peft, training, options)
+            {
+                Evaluation = testing,
+                Objective = task.Objective(context, peft, tokenizer, training, testing, logger),
+                Callbacks = [report],
+                Logger = logger,
+            };
+            var progress = new RunProgress(context, TimeProvider.System);
+            TrainingResult result;
+            try
+            {
+                result = progress.Run(() => trainer.Train(progress, context.Cancel));
+            }
+            catch (TrainingCanceledException stopped)
+            {
+                throw new InterruptedException($"Interrupted after step {stopped.Result.Steps}; the checkpoint is {stopped.Result.LastCheckpoint}. To go on:\n\n  {tool.ResumingCommand}\n");
+            }
+            peft.SaveAdapter(output);
+            Write(context, result, peft, output, report.File);
+        });
+    }
+
+    private static void Write(ToolContext context, TrainingResult result, PeftModel peft, string output, string report)
+        => context.Result(
+            new
+            {
+                Output = output,
+                Report = report,
+                StopReason = result.StopReason.ToString(),
+                result.Steps,
+                FirstLoss = result.Losses.Count > 0 ? result.Losses[0] : (double?)null,
+                FinalLoss = result.Losses.Count > 0 ? result.Losses[^1] : (double?)null,
+                BestEvaluation = result.Best is { } best ? new { best.Step, best.Loss, best.Metrics } : null,
+                TrainableParameters = peft.CountParameters().Trainable,
+                result.Tokens,
+                result.TokensPerSecond,
+                ElapsedSeconds = result.Elapsed.TotalSeconds,
+            },
+            console => console.Fields(
+                ("adapter", output),
+                ("report", report),
+                ("steps", result.StopReason == StopReason.Completed ? result.Steps : $"{result.Steps} ({result.StopReason})"),
+                ("loss", result.Losses.Count > 0 ? $"{Show.Number(result.Losses[0])} → {Show.Number(result.Losses[^1])}  {Sparkline.Of(result.Losses, 40)}" : null),
+                ("best evaluation", result.Best is { } best ? $"{Show.Number(best.Loss)} after step {best.Step}" : null),
+                ("speed", $"{result.TokensPerSecond.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} tokens/s"),
+                ("time", Show.Time(result.Elapsed))));
+}

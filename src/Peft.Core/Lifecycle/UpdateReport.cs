@@ -1,0 +1,64 @@
+using static TorchSharp.torch;
+
+namespace Peft;
+
+/// <summary>Measures what adapters change of the weights.</summary>
+public static class UpdateReport
+{
+    /// <summary>The largest matrix, by its smaller side, of which singular values are computed densely. Low-rank updates have no limit.</summary>
+    public const int LargestDense = 512;
+
+    /// <summary>The updates of an adapter: a row for each module, in the order of the model.</summary>
+    /// <param name="model">The model, with or without merged adapters.</param>
+    /// <param name="adapter">Name of the adapter; all adapters if null, each on the base weights alone.</param>
+    /// <param name="singularValues">True to compute the singular values of ΔW too.</param>
+    /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
+    public static IReadOnlyList<LayerUpdate> Updates(this PeftModel model, string? adapter = null, bool singularValues = false)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        using var _ = no_grad();
+        return [.. from each in adapter is null ? model.Adapters.Values : [model.Find(adapter)]
+                   from site in model.Sites
+                   let layers = each.At(site.Target)
+                   where layers.Length > 0
+                   select Measure(model, each, site.Target, layers, singularValues)];
+    }
+
+    private static LayerUpdate Measure(PeftModel model, Adapter adapter, Target target, AdapterLayer[] layers, bool singularValues)
+    {
+        using var scope = NewDisposeScope();
+        var weight = Wide(target.ToMatrix(model.BaseOf(target.Storage).Read()));
+        var (norm, values) = layers is [DeltaLayer { AsProduct: { } factors }] ? Product(factors, singularValues) : Dense(target, layers, weight, singularValues);
+        var rounding = values.Length == 0 ? 0 : values[0] * 1e-6;
+        return new(target.Path, adapter.Name, adapter.Options.PeftType, layers.SelectMany(layer => layer.Tensors).Sum(tensor => tensor.Value.numel()),
+            Norm(weight), norm, [.. values.Where(value => value > rounding).Select(value => (double)value)]);
+    }
+
+    // ‖B·A‖² = ⟨BᵀB, A·Aᵀ⟩, and the singular values of B·A are those of the product of the triangles of B and Aᵀ.
+    private static (double?, float[]) Product(LowRankUpdate factors, bool singularValues)
+    {
+        var (a, b, scale) = (Wide(factors.A), Wide(factors.B), Math.Abs(factors.Scale));
+        if (!singularValues) return (scale * Math.Sqrt(Math.Max(0, b.t().mm(b).mul(a.mm(a.t())).sum().to_type(ScalarType.Float64).item<double>())), []);
+        var inner = linalg.qr(b).R.mm(linalg.qr(a.t()).R.t());
+        var values = linalg.svdvals(inner).mul(Constant(scale));
+        return (Norm(values), values.cpu().data<float>().ToArray());
+    }
+
+    private static (double?, float[]) Dense(Target target, AdapterLayer[] layers, Tensor weight, bool singularValues)
+    {
+        var bias = target.Bias is { } own ? Wide(own) : null;
+        var folded = new Weights(weight, bias);
+        foreach (var layer in layers)
+        {
+            if (layer.Merge(folded) is not { } next) return (null, []);
+            folded = next;
+        }
+        var update = folded.Weight.to_type(ScalarType.Float32).sub(weight);
+        var small = target.IsMatrix && Math.Min(target.Out, target.In) <= LargestDense;
+        return (Norm(update), singularValues && small ? linalg.svdvals(update).cpu().data<float>().ToArray() : []);
+    }
+
+    private static double Norm(Tensor tensor) => tensor.norm().to_type(ScalarType.Float64).item<double>();
+
+    private static Tensor Wide(Tensor tensor) => tensor.detach().to_type(ScalarType.Float32);
+}

@@ -1,0 +1,186 @@
+using System.Text.Json.Nodes;
+
+namespace Peft.Cli.Tests;
+
+/// <summary>The commands that use an adapter, on one that was trained once.</summary>
+public sealed class InspectionTests(TrainedAdapters trained) : IClassFixture<TrainedAdapters>, IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task Eval_measures_what_training_has_improved()
+    {
+        var before = await Tool.JsonAsync("eval", "-m", Tool.Model, "-d", Tool.Text, "--block-size", "64");
+        var after = await Tool.JsonAsync("eval", "-a", trained.First, "-d", Tool.Text, "--block-size", "64");
+        ((double)after["loss"]!).ShouldBeLessThan((double)before["loss"]!);
+        ((double)after["perplexity"]!).ShouldBe(Math.Exp((double)after["loss"]!), 1e-9);
+    }
+
+    [Fact]
+    public async Task Generate_continues_prompts_of_the_command_line_and_of_the_input()
+    {
+        var run = await Tool.RunAsync("generate", "Once upon a time", "-m", Tool.Model, "-n", "8", "-t", "0");
+        run.Output.ShouldStartWith("Once upon a time, there was");
+        var piped = await Tool.InteractAsync("Once upon a time\n", null, "generate", "-m", Tool.Model, "-n", "8", "-t", "0");
+        piped.Output.ShouldBe(run.Output);
+        var json = await Tool.JsonAsync("generate", "Once upon a time", "One day", "-m", Tool.Model, "-n", "8", "-t", "0");
+        json.AsArray().Count.ShouldBe(2);
+        ("Once upon a time" + (string)json[0]!["text"]! + "\n").ShouldBe(run.Output);
+        var seeded = await Tool.JsonAsync("generate", "Once upon a time", "-a", trained.First, "-n", "8", "--seed", "7");
+        (await Tool.JsonAsync("generate", "Once upon a time", "-a", trained.First, "-n", "8", "--seed", "7")).ToJsonString().ShouldBe(seeded.ToJsonString());
+        var beams = await Tool.JsonAsync("generate", "Once upon a time", "-m", Tool.Model, "-n", "8", "--generation", "NumBeams=2");
+        ((string)beams[0]!["text"]!).ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task Chat_streams_answers_and_switches_adapters()
+    {
+        const string Input = "Hello\n/adapters\n/adapter second\nHello\n/adapter nobody\n/adapter base\n/reset\nHello\n/what\n/system Be brief.\n/help\n/exit\nnever\n";
+        string[] args = ["chat", "-a", $"first={trained.First}", "-a", $"second={trained.Second}", "--chat-template", Tool.Data("chat.jinja"), "-n", "12", "-t", "0"];
+        var json = await Tool.InteractAsync(Input, null, [.. args, "--json"]);
+        json.Code.ShouldBe(0, json.Error);
+        var answers = json.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!).ToList();
+        answers.Select(answer => (string?)answer["adapter"]).ShouldBe([null, "second", PeftModel.Base]);
+        json.Error.ShouldContain("* first  LORA");
+        json.Error.ShouldContain("There is no adapter 'nobody'. Adapters: first, second, base.");
+        json.Error.ShouldContain("There is no command /what");
+        json.Error.ShouldContain("/adapter NAME");
+        var text = await Tool.InteractAsync(Input, null, args);
+        text.Output.ShouldContain("> " + (string)answers[0]["content"]!);
+    }
+
+    [Fact]
+    public async Task Chat_needs_a_template()
+    {
+        var run = await Tool.InteractAsync("Hello\n", null, "chat", "-m", Tool.Model);
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain("template");
+    }
+
+    [Fact]
+    public async Task Merge_gives_a_plain_model_that_computes_the_same()
+    {
+        var written = await Tool.JsonAsync("merge", "-a", trained.First, "-o", folder["merged"]);
+        written["files"]!.AsArray().Select(file => (string)file!["name"]!).ShouldContain("model.safetensors");
+        var adapter = await Tool.JsonAsync("eval", "-a", trained.First, "-d", Tool.Text, "--block-size", "64");
+        var merged = await Tool.JsonAsync("eval", "-m", folder["merged"], "-d", Tool.Text, "--block-size", "64");
+        ((double)merged["loss"]!).ShouldBe((double)adapter["loss"]!, 1e-5);
+        (await Tool.RunAsync("merge", "-a", trained.First, "-o", folder["merged"])).Error.ShouldContain("not empty");
+        (await Tool.RunAsync("merge", "-m", Tool.Model, "-o", folder["other"])).Error.ShouldContain("nothing to merge");
+    }
+
+    [Theory]
+    [InlineData("lora", "adapter_model.safetensors")]
+    [InlineData("adapter", "adapter_model.safetensors")]
+    [InlineData("merged", "model.safetensors")]
+    [InlineData("gguf", "model.gguf", "--weights", "Q8_0")]
+    [InlineData("gguf_lora", "adapter.gguf")]
+    [InlineData("vllm", "adapter_model.safetensors")]
+    [InlineData("onnx", "model.onnx")]
+    [InlineData("onnx_adapter", "adapter.onnx_adapter")]
+    public async Task Export_writes_each_format(string format, string file, params string[] more)
+    {
+        var written = await Tool.JsonAsync(["export", "-a", trained.First, "--format", format, "-o", folder["out"], .. more]);
+        written["files"]!.AsArray().Select(each => (string)each!["name"]!).ShouldContain(file);
+        File.Exists(folder[$"out/{file}"]).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Export_says_what_a_target_cannot_take()
+    {
+        ((bool)(await Tool.JsonAsync("export", "-a", trained.First, "--format", "vllm", "--check"))["ok"]!).ShouldBeTrue();
+        var check = await Tool.RunAsync("export", "-a", trained.First, "--format", "vllm", "--max-rank", "2", "--check", "--json");
+        check.Code.ShouldBe(1);
+        var problem = (string)JsonNode.Parse(check.Output)!["problems"]![0]!;
+        var refused = await Tool.RunAsync("export", "-a", trained.First, "--format", "vllm", "--max-rank", "2", "-o", folder["out"]);
+        refused.Code.ShouldBe(1);
+        refused.Error.ShouldContain(problem);
+        Directory.Exists(folder["out"]).ShouldBeFalse();
+        (await Tool.RunAsync("export", "-a", trained.First)).Error.ShouldContain("--output");
+    }
+
+    [Fact]
+    public async Task Quantize_writes_a_smaller_model_by_rounding_and_by_samples()
+    {
+        await Tool.JsonAsync("quantize", "-m", Tool.Model, "--kind", "nf4", "-o", folder["nf4"]);
+        new FileInfo(folder["nf4/model.safetensors"]).Length.ShouldBeLessThan(new FileInfo(Path.Combine(Tool.Model, "model.safetensors")).Length / 2);
+        ((double)(await Tool.JsonAsync("eval", "-m", folder["nf4"], "-d", Tool.Text, "--block-size", "64"))["loss"]!).ShouldBeLessThan(7);
+        var gptq = await Tool.JsonAsync("quantize", "-m", Tool.Model, "--kind", "gptq", "--group-size", "32", "-d", Tool.Text, "--block-size", "64", "--samples", "8", "--set", "SkipModules=lm_head,gate_proj,up_proj,down_proj", "-o", folder["gptq"]);
+        ((double)gptq["facts"]!["perplexity_after"]!).ShouldBeGreaterThan(1);
+        (await Tool.RunAsync("quantize", "-m", Tool.Model, "--kind", "gptq", "-o", folder["none"])).Error.ShouldContain("--data");
+        (await Tool.RunAsync("quantize", "-m", Tool.Model, "--kind", "int3", "-o", folder["none"])).Error.ShouldContain("'int3' is not a kind of quantization");
+    }
+
+    [Fact]
+    public async Task Info_describes_an_adapter_its_drift_and_a_model()
+    {
+        var plain = await Tool.JsonAsync("info", trained.First);
+        ((string)plain["method"]!).ShouldBe("LORA");
+        ((long)plain["parameters"]!).ShouldBe(4480);
+        plain["tensors"]!.AsArray().Count.ShouldBe(20);
+        plain["layers"].ShouldBeNull();
+        var drift = await Tool.JsonAsync("info", trained.First, "--drift");
+        drift["layers"]!.AsArray().Count.ShouldBe(10);
+        drift["layers"]!.AsArray().ShouldAllBe(layer => (double)layer!["drift"]! > 0 && layer["singular_values"]!.AsArray().Count > 0);
+        var text = (await Tool.RunAsync("info", trained.First, "--drift")).Output;
+        text.ShouldContain("model.layers.0.self_attn.q_proj");
+        ((int)(await Tool.JsonAsync("info", Tool.Model))["layers"]!).ShouldBe(5);
+    }
+
+    [Fact]
+    public async Task Diff_finds_what_two_adapters_have_different()
+    {
+        ((bool)(await Tool.JsonAsync("diff", trained.First, trained.First))["equal"]!).ShouldBeTrue();
+        var different = await Tool.JsonAsync("diff", trained.First, trained.Second);
+        ((bool)different["equal"]!).ShouldBeFalse();
+        different["settings"]!.AsArray().Select(setting => (string)setting!["name"]!).ShouldBe(["lora_alpha"]);
+        different["tensors"]!.AsArray().ShouldContain(tensor => (double)tensor!["relative"]! > 0 && (double)tensor["cosine"]! < 1);
+        (await Tool.RunAsync("diff", trained.First, trained.Second)).Output.ShouldContain("lora_alpha");
+    }
+
+    [Fact]
+    public async Task Combine_makes_an_adapter_of_several()
+    {
+        await Tool.JsonAsync("combine", $"{trained.First}:0.5", $"{trained.Second}:0.5", "--kind", "cat", "-o", folder["cat"]);
+        ((LoraOptions)AdapterConfig.Read(folder["cat"])).Rank.ShouldBe(8);
+        await Tool.JsonAsync("combine", trained.First, trained.Second, "--kind", "ties_svd", "--density", "0.5", "--rank", "2", "-o", folder["ties"]);
+        ((LoraOptions)AdapterConfig.Read(folder["ties"])).Rank.ShouldBe(2);
+        var refused = await Tool.RunAsync("combine", trained.First, trained.Second, "--kind", "ties", "-o", folder["none"]);
+        refused.Code.ShouldBe(1);
+        refused.Error.ShouldContain("Density");
+    }
+
+    [Fact]
+    public async Task Convert_goes_between_formats_and_back()
+    {
+        await Tool.JsonAsync("train", "-m", Tool.Model, "-d", Tool.Text, "--method", "bottleneck", "--max-steps", "1", "--batch-size", "1", "--block-size", "32", "-o", folder["bottleneck"]);
+        await Tool.JsonAsync("convert", folder["bottleneck"], "--to", "adapterhub", "-o", folder["hub"]);
+        File.Exists(folder["hub/adapter.safetensors"]).ShouldBeTrue();
+        await Tool.JsonAsync("convert", folder["hub"], "-m", Tool.Model, "-o", folder["back"]);
+        ((bool)(await Tool.JsonAsync("diff", folder["bottleneck"], folder["back"]))["tensors"]!.AsArray().All(tensor => (double?)tensor!["relative"] == 0)).ShouldBeTrue();
+        await Tool.JsonAsync("convert", trained.First, "-o", folder["same"]);
+        ((bool)(await Tool.JsonAsync("diff", trained.First, folder["same"]))["equal"]!).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Report_makes_the_page_of_a_run_and_one_that_compares()
+    {
+        var one = await Tool.JsonAsync("report", trained.First, "-o", folder["one.html"]);
+        ((string)one["runs"]![0]!["name"]!).ShouldBe("first");
+        File.ReadAllText(folder["one.html"]).ShouldContain("Norms and singular values");
+        var two = await Tool.RunAsync("report", trained.First, trained.Second, "-o", folder["two.html"]);
+        two.Output.ShouldContain("second");
+        File.ReadAllText(folder["two.html"]).ShouldContain("Settings that differ");
+        (await Tool.RunAsync("report", folder["nothing"])).Code.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Training_goes_on_from_an_adapter()
+    {
+        var result = await Tool.JsonAsync("train", "-m", Tool.Model, "-d", Tool.Text, "-a", trained.First, "--max-steps", "1", "--batch-size", "2", "--block-size", "64", "--lr", "1e-9", "-o", folder["out"]);
+        ((int)result["steps"]!).ShouldBe(1);
+        (await Tool.JsonAsync("diff", trained.First, folder["out"]))["tensors"]!.AsArray().ShouldAllBe(tensor => (double)tensor!["relative"]! < 1e-4);
+    }
+}

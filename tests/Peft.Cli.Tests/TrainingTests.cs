@@ -1,0 +1,195 @@
+using System.Text.Json.Nodes;
+
+namespace Peft.Cli.Tests;
+
+public sealed class TrainingTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task Train_writes_an_adapter_a_log_and_a_report()
+    {
+        var result = await Tool.JsonAsync(Tool.Train(folder["out"], "--eval-data", Tool.Text, "--sample", "Once upon a time"));
+        ((int)result["steps"]!).ShouldBe(6);
+        ((long)result["trainable_parameters"]!).ShouldBe(4480);
+        ((double)result["best_evaluation"]!["loss"]!).ShouldBeGreaterThan(0);
+        foreach (var file in new[] { "adapter_config.json", "adapter_model.safetensors", "run.jsonl", "report.html", "checkpoints/checkpoint-6/trainer_state.json" }) File.Exists(folder[$"out/{file}"]).ShouldBeTrue(file);
+        File.ReadAllText(folder["out/report.html"]).ShouldContain("Once upon a time");
+        ((LoraOptions)AdapterConfig.Read(folder["out"])).Rank.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task A_run_that_is_interrupted_and_resumed_ends_as_one_that_was_not()
+    {
+        (await Tool.RunAsync(Tool.Train(folder["whole"]))).Code.ShouldBe(0);
+
+        var stopped = await Tool.InteractAsync("", new Interruption("step 3/6"), Tool.Train(folder["part"]));
+        stopped.Code.ShouldBe(130);
+        stopped.Output.ShouldBeEmpty();
+        stopped.Error.ShouldContain("Interrupted after step 3");
+        stopped.Error.ShouldContain($"peft {string.Join(' ', Tool.Train(folder["part"]))} --resume");
+        File.Exists(folder["part/adapter_config.json"]).ShouldBeFalse();
+
+        var resumed = await Tool.RunAsync(Tool.Train(folder["part"], "--resume"));
+        resumed.Code.ShouldBe(0, resumed.Error);
+        File.ReadAllBytes(folder["part/adapter_model.safetensors"]).ShouldBe(File.ReadAllBytes(folder["whole/adapter_model.safetensors"]));
+        Report.RunRecord.Read(folder["part"]).Curve("loss").ShouldBe(Report.RunRecord.Read(folder["whole"]).Curve("loss"));
+    }
+
+    [Fact]
+    public async Task A_folder_with_checkpoints_is_neither_overwritten_nor_resumed_unasked()
+    {
+        await Tool.RunAsync(Tool.Train(folder["out"]));
+        var again = await Tool.RunAsync(Tool.Train(folder["out"]));
+        again.Code.ShouldBe(1);
+        again.Error.ShouldContain("--resume");
+        var fresh = await Tool.RunAsync(Tool.Train(folder["new"], "--resume"));
+        fresh.Code.ShouldBe(1);
+        fresh.Error.ShouldContain("no checkpoint");
+    }
+
+    [Theory]
+    [InlineData("lora", "use_dora=true", "r=3")]
+    [InlineData("LoHa", "r=2", "module_dropout=0.1")]
+    [InlineData("ia3", "target_modules=k_proj,v_proj", "feedforward_modules=[]")]
+    [InlineData("prefix-tuning", "num_virtual_tokens=4", "prefix_projection=false")]
+    [InlineData("prompt_tuning", "NumVirtualTokens=4", "prompt_tuning_init=RANDOM")]
+    public async Task Any_setting_of_any_method_can_be_given(string method, params string[] settings)
+    {
+        string[] args = ["train", "-m", Tool.Model, "-d", Tool.Text, "--method", method, "--max-steps", "1", "--batch-size", "1", "--block-size", "32", "-o", folder["out"], .. settings.SelectMany(each => new[] { "--set", each })];
+        var run = await Tool.RunAsync(args);
+        run.Code.ShouldBe(0, run.Error);
+        var config = JsonNode.Parse(File.ReadAllText(folder["out/adapter_config.json"]))!.AsObject();
+        foreach (var setting in settings.Where(each => char.IsLower(each[0])))
+            config[setting.Split('=')[0]]!.ToJsonString().Trim('"', '[', ']').ShouldBe(setting.Split('=')[1] is ['t' or 'f', ..] flag ? flag : string.Join("\",\"", setting.Split('=')[1].Trim('[', ']').Split(',')));
+    }
+
+    [Theory]
+    [InlineData("sft", "completions.jsonl")]
+    [InlineData("sft", "texts.jsonl")]
+    [InlineData("dpo", "pairs.jsonl", "--beta", "0.2")]
+    [InlineData("reward", "pairs.jsonl")]
+    [InlineData("grpo", "prompts.jsonl", "--reward", "length:20", "--reward", "field:name", "--max-completion-length", "8", "--generations", "4")]
+    [InlineData("train", "completions.jsonl")]
+    public async Task Every_training_command_trains(string command, string data, params string[] more)
+    {
+        var result = await Tool.JsonAsync([command, "-m", Tool.Model, "-d", Tool.Data(data), "--max-steps", "2", "--batch-size", "2", "--rank", "2", "-o", folder["out"], .. more]);
+        ((int)result["steps"]!).ShouldBe(2);
+        File.Exists(folder["out/adapter_model.safetensors"]).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("Name at least one by --reward")]
+    [InlineData("'taste:good' is none of", "--reward", "taste:good")]
+    [InlineData("not a regular expression", "--reward", "regex:(")]
+    [InlineData("reads the rows of --data", "--reward", "field:name", "--eval-data", "again")]
+    public async Task A_reward_that_cannot_be_given_is_refused(string expected, params string[] more)
+    {
+        string[] args = ["grpo", "-m", Tool.Model, "-d", Tool.Data("prompts.jsonl"), "--max-steps", "1", "--rank", "2", "-o", folder["out"], .. more.Select(each => each == "again" ? Tool.Data("prompts.jsonl") : each)];
+        var run = await Tool.RunAsync(args);
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain(expected);
+    }
+
+    [Fact]
+    public async Task Data_of_any_format_is_read_with_its_columns_renamed_and_divided()
+    {
+        var csv = folder.Write("rows.csv", "question,answer\n" + string.Concat(Enumerable.Range(0, 40).Select(i => $"\"What, is {i}?\", a number\n")));
+        string[] args = ["sft", "-m", Tool.Model, "-d", csv, "--max-steps", "1", "--batch-size", "2", "--rank", "2"];
+        var refused = await Tool.RunAsync([.. args, "-o", folder["none"]]);
+        refused.Code.ShouldBe(1);
+        refused.Error.ShouldContain("has the columns question, answer");
+        refused.Error.ShouldContain("--columns old=new");
+        var result = await Tool.JsonAsync([.. args, "--columns", "question=prompt", "--columns", "answer=completion", "--eval-share", "0.25", "-o", folder["out"]]);
+        ((double)result["best_evaluation"]!["loss"]!).ShouldBeGreaterThan(0);
+        var configuration = Report.RunRecord.Read(folder["out"]).Configuration;
+        (Rows(configuration["data"]) + Rows(configuration["evaluation data"])).ShouldBe(40);
+        (await Tool.RunAsync([.. args, "--eval-share", "2", "-o", folder["none"]])).Error.ShouldContain("between 0 and 1");
+
+        static int Rows(string text) => int.Parse(text.Split(", ")[^1].Split(' ')[0]);
+    }
+
+    [Fact]
+    public async Task A_folder_of_a_dataset_has_splits()
+    {
+        File.Copy(Tool.Data("texts.jsonl"), Directory.CreateDirectory(folder["set"]).FullName + "/train.jsonl");
+        File.Copy(Tool.Data("completions.jsonl"), folder["set/test.jsonl"]);
+        var result = await Tool.JsonAsync("sft", "-m", Tool.Model, "-d", folder["set"], "--eval-split", "test", "--max-steps", "1", "--batch-size", "2", "--rank", "2", "-o", folder["out"]);
+        ((double)result["best_evaluation"]!["loss"]!).ShouldBeGreaterThan(0);
+        (await Tool.RunAsync("sft", "-m", Tool.Model, "-d", folder["set"], "--split", "validation", "-o", folder["none"])).Code.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_reward_model_of_the_command_line_scores_completions()
+    {
+        await Tool.JsonAsync("reward", "-m", Tool.Model, "-d", Tool.Data("pairs.jsonl"), "--max-steps", "2", "--batch-size", "2", "--rank", "2", "-o", folder["reward"]);
+        await Tool.JsonAsync("grpo", "-m", Tool.Model, "-d", Tool.Data("prompts.jsonl"), "--reward", $"model:{folder["reward"]}", "--max-steps", "1", "--batch-size", "1", "--generations", "2", "--max-completion-length", "4", "-o", folder["out"]);
+        Report.RunRecord.Read(folder["out"]).Steps[0].Values.Keys.ShouldContain(name => name.Contains("reward"));
+    }
+
+    [Fact]
+    public async Task A_configuration_file_says_what_the_command_line_can_and_gives_way_to_it()
+    {
+        var file = folder.Write("run.yaml", $$"""
+            # a comment
+            model: {{Tool.Model}}
+            data: {{Tool.Text}}
+            method: lora
+            rank: 2
+            targets: q_proj,v_proj
+            set: { lora_alpha: 5, rank_pattern: { v_proj: 3 } }
+            max_steps: 9
+            batch-size: 1
+            block-size: 32
+            sample: [Once upon a time, One day]
+            training: { MaxGradientNorm: 0.5 }
+            load_best: false
+            """);
+        var result = await Tool.JsonAsync("train", "--config", file, "--max-steps", "1", "-o", folder["out"]);
+        ((int)result["steps"]!).ShouldBe(1);
+        var options = (LoraOptions)AdapterConfig.Read(folder["out"]);
+        (options.Rank, options.Alpha, options.RankPattern["v_proj"]).ShouldBe((2, 5, 3));
+        Report.RunRecord.Read(folder["out"]).Configuration["training.MaxGradientNorm"].ShouldBe("0.5");
+        Report.RunRecord.Read(folder["out"]).Samples.Select(sample => sample.Prompt).Distinct().ShouldBe(["Once upon a time", "One day"]);
+    }
+
+    [Theory]
+    [InlineData("rnak: 8", "'rnak' is no option of peft train")]
+    [InlineData("- 8", "not a map")]
+    [InlineData("rank: [", "not valid YAML")]
+    [InlineData("rank: { a: [b, { c: d }] }", "--rank")]
+    public async Task A_configuration_that_is_wrong_is_refused(string text, string expected)
+    {
+        var run = await Tool.RunAsync(Tool.Train(folder["out"], "--config", folder.Write("run.yaml", text))[0..3] is var start ? [.. start, "--config", folder["run.yaml"]] : []);
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain(expected);
+    }
+
+    [Theory]
+    [InlineData("There is no method 'lroa'", "--method", "lroa")]
+    [InlineData("LoraOptions has no setting 'rnak'", "--set", "rnak=8")]
+    [InlineData("name=value", "--set", "rank")]
+    [InlineData("Rank must be at least 1, but was 0", "--rank", "0")]
+    [InlineData("--method lora: 'many' cannot be Rank.", "--set", "r=many")]
+    [InlineData("'often' is not a learning rate schedule", "--schedule", "often")]
+    [InlineData("TrainingOptions has no setting 'Steps'", "--training", "Steps=3")]
+    [InlineData("BatchSize must be at least 1", "--batch-size", "0")]
+    [InlineData("no module", "--targets", "nothing")]
+    [InlineData("There is no file or folder '/nowhere.jsonl'", "--data", "/nowhere.jsonl")]
+    [InlineData("Cannot parse argument 'x' for option '--rank'", "--rank", "x")]
+    public async Task What_cannot_be_done_is_refused_in_a_sentence(string expected, string option, string value)
+    {
+        string[] args = ["train", "-m", Tool.Model, "-o", folder["out"], "--max-steps", "1", option, value, .. option == "--data" ? Array.Empty<string>() : ["--data", Tool.Text]];
+        var run = await Tool.RunAsync(args);
+        run.Code.ShouldBe(1);
+        run.Error.ShouldContain(expected, Case.Insensitive);
+        run.Error.ShouldNotContain("   at ");
+        run.Output.ShouldNotContain("{");
+    }
+
+    [Fact]
+    public async Task Verbose_shows_where_an_error_happened()
+        => (await Tool.RunAsync("train", "-m", Tool.Model, "-d", "/nowhere.jsonl", "-o", folder["out"], "--verbose")).Error.ShouldContain("   at Peft.Cli.");
+}

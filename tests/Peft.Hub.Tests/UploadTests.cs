@@ -1,0 +1,124 @@
+using System.Net;
+
+namespace Peft.Hub.Tests;
+
+public sealed class UploadTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("peft-upload-").FullName;
+    private readonly byte[] weights = [.. Enumerable.Range(0, 1000).Select(i => (byte)(i * 7))];
+
+    public UploadTests()
+    {
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), "{}");
+        File.WriteAllBytes(Path.Combine(folder, "adapter_model.safetensors"), weights);
+        Directory.CreateDirectory(Path.Combine(folder, "sub"));
+        File.WriteAllText(Path.Combine(folder, "sub", "note.txt"), "");
+        File.WriteAllText(Path.Combine(folder, ".secret"), "no");
+        Directory.CreateDirectory(Path.Combine(folder, ".git"));
+        File.WriteAllText(Path.Combine(folder, ".git", "config"), "no");
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(300)]
+    [InlineData(1000)]
+    public async Task A_folder_arrives_whole_in_one_commit(int? partSize)
+    {
+        var hub = new UploadHub { PartSize = partSize };
+        var commit = await UploadAsync(hub, new() { Message = "My adapter" });
+        commit.ShouldBe(new HubCommit(FakeHub.Commit, "https://hub.test/org/new/commit/0123", 3, 1002));
+        hub.Files.Keys.ShouldBe(["adapter_config.json", "adapter_model.safetensors", "sub/note.txt"], ignoreOrder: true);
+        hub.Files["adapter_model.safetensors"].ShouldBe(weights);
+        hub.Files["sub/note.txt"].ShouldBeEmpty();
+        hub.Message.ShouldBe("My adapter");
+    }
+
+    [Fact]
+    public async Task The_token_goes_to_the_hub_and_never_to_the_storage()
+    {
+        var hub = new UploadHub();
+        await UploadAsync(hub);
+        hub.Tokens.Where(each => each.Host == "storage.test").ShouldAllBe(each => each.Token == null);
+        hub.Tokens.Where(each => each.Host == "hub.test").ShouldAllBe(each => each.Token == "Bearer secret");
+        hub.Tokens.ShouldContain(each => each.Host == "storage.test");
+    }
+
+    [Fact]
+    public async Task What_the_hub_holds_is_not_sent_again()
+    {
+        var hub = new UploadHub();
+        await UploadAsync(hub);
+        hub.Requests.Clear();
+        (await UploadAsync(hub)).Bytes.ShouldBe(2);
+        hub.Requests.ShouldNotContain(request => request.StartsWith("PUT"));
+    }
+
+    [Fact]
+    public async Task Failures_that_pass_are_tried_again()
+    {
+        var hub = new UploadHub();
+        var times = 2;
+        hub.Fault = request => request.StartsWith("PUT") && times-- > 0 ? (503, "busy") : null;
+        await UploadAsync(hub);
+        hub.Files["adapter_model.safetensors"].ShouldBe(weights);
+        hub.Requests.Count(request => request.StartsWith("PUT")).ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData(403, HubError.Unauthorized, "write")]
+    [InlineData(404, HubError.Unauthorized, "write")]
+    [InlineData(400, HubError.InvalidAnswer, "too many files")]
+    [InlineData(500, HubError.Unreachable, "uploaded to")]
+    public async Task A_refusal_says_what_to_do_and_commits_nothing(int status, HubError reason, string text)
+    {
+        var hub = new UploadHub { Fault = request => request.Contains("preupload") ? (status, "too many files") : null };
+        var error = await Should.ThrowAsync<HubException>(() => UploadAsync(hub));
+        error.Reason.ShouldBe(reason);
+        error.Message.ShouldContain(text);
+        hub.Files.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("preupload", "[]")]
+    [InlineData("preupload", "<html>")]
+    [InlineData("preupload", "{\"files\":[{\"uploadMode\":\"lfs\"}]}")]
+    [InlineData("batch", "{\"objects\":[{\"oid\":\"unknown\"}]}")]
+    [InlineData("batch", "{}")]
+    [InlineData("commit", "{}")]
+    public async Task An_answer_that_is_no_hubs_is_refused(string request, string body)
+    {
+        var hub = new UploadHub { Fault = each => each.Contains(request) ? (200, body) : null };
+        (await Should.ThrowAsync<HubException>(() => UploadAsync(hub))).Reason.ShouldBe(HubError.InvalidAnswer);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_uploaded_is_refused_before_any_request()
+    {
+        var hub = new UploadHub();
+        await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, from: Path.Combine(folder, "none")));
+        await Should.ThrowAsync<ArgumentException>(() => UploadAsync(hub, filter: _ => false));
+        (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, to: "no name"))).Reason.ShouldBe(HubError.InvalidName);
+        (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, new() { Revision = "../main" }))).Reason.ShouldBe(HubError.InvalidName);
+        (await Should.ThrowAsync<HubException>(() => UploadAsync(hub, token: ""))).Reason.ShouldBe(HubError.Unauthorized);
+        hub.Requests.ShouldBeEmpty();
+    }
+
+    private async Task<HubCommit> UploadAsync(UploadHub hub, HubUploadOptions? options = null, Func<string, bool>? filter = null, string? from = null, string to = "org/new", string token = "secret")
+    {
+        using var client = new HubClient(new HubOptions { Endpoint = hub.Address, Token = token, Offline = false, Handler = new Handler(hub), TimeProvider = new ImmediateClock(), Timeout = ImmediateClock.Silence, CacheFolder = folder });
+        return await client.UploadFolderAsync(to, from ?? folder, options, filter);
+    }
+
+    private sealed class Handler(UploadHub hub) : HttpMessageHandler
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var (status, body, etag) = hub.Answer(request.Method.Method, request.RequestUri!, request.Headers.Authorization?.ToString(), await request.Content!.ReadAsByteArrayAsync(cancellationToken));
+            var response = new HttpResponseMessage((HttpStatusCode)status) { Content = new StringContent(body) };
+            if (etag is not null) response.Headers.TryAddWithoutValidation("ETag", etag);
+            return response;
+        }
+    }
+}
