@@ -7,11 +7,11 @@ namespace Peft.Server;
 /// <summary><c>/v1/chat/completions</c></summary>
 internal static class ChatEndpoint
 {
-    public static async Task<IResult> AnswerAsync(ChatRequest request, ServedModel served, IChatClient client, TimeProvider? clock, ILogger<ChatRequest> logger, CancellationToken cancellation)
+    public static async Task<IResult> AnswerAsync(ChatRequest request, ServedModel served, IChatClient client, ILogger<ChatRequest> logger, CancellationToken cancellation)
     {
         var options = request.Options();
         options.ModelId = served.Resolve(request.Model);
-        var head = new Head($"chatcmpl-{Guid.NewGuid():N}", (clock ?? TimeProvider.System).GetUtcNow().ToUnixTimeSeconds(), request.Model ?? served.DefaultAdapter ?? served.Name);
+        var head = new Head($"chatcmpl-{Guid.NewGuid():N}", TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(), request.Model ?? served.DefaultAdapter ?? served.Name);
         var messages = request.Chat().ToList();
         if (request.Stream) return await EventStream.OfAsync(Chunks(client.GetStreamingResponseAsync(messages, options, cancellation), head, request.StreamOptions?.IncludeUsage == true, cancellation), logger, cancellation);
         var answer = await client.GetResponseAsync(messages, options, cancellation);

@@ -2,12 +2,6 @@ using Peft.Hosting;
 
 namespace Peft.Server;
 
-/// <summary>The body of vLLM's <c>/v1/load_lora_adapter</c>; <paramref name="LoadInplace"/> replaces an adapter of that name.</summary>
-internal sealed record LoadRequest(string? LoraName, string? LoraPath, bool LoadInplace = false);
-
-/// <summary>The body of vLLM's <c>/v1/unload_lora_adapter</c>.</summary>
-internal sealed record UnloadRequest(string? LoraName);
-
 /// <summary><c>/v1/models</c>: the base model and its adapters, which an administrator may change.</summary>
 internal static class ModelEndpoints
 {

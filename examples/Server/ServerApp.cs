@@ -22,7 +22,7 @@ public static class ServerApp
         builder.Services.AddRateLimiter(limiter =>
         {
             limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context => context.Request.Path.StartsWithSegments("/v1")
-                ? RateLimitPartition.GetFixedWindowLimiter(ApiKeys.Of(context) ?? $"{context.Connection.RemoteIpAddress}", _ => new() { PermitLimit = options.RequestsPerMinute, Window = TimeSpan.FromMinutes(1) })
+                ? RateLimitPartition.GetFixedWindowLimiter((options.ApiKeys.Count > 0 ? ApiKeys.Of(context) : null) ?? $"{context.Connection.RemoteIpAddress}", _ => new() { PermitLimit = options.RequestsPerMinute, Window = TimeSpan.FromMinutes(1) })
                 : RateLimitPartition.GetNoLimiter(""));
             limiter.OnRejected = (context, _) => new(ApiError.WriteAsync(context.HttpContext, new(429, "rate_limit_error", $"More than {options.RequestsPerMinute} requests in a minute: try again later.", "rate_limit_exceeded")));
         });

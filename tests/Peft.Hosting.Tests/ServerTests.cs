@@ -119,6 +119,8 @@ public sealed class ServerTests(ServerTests.Running running) : IClassFixture<Ser
         await Check("/v1/chat/completions", new { messages = "text" }, 400, null, "messages");
         await Check("/v1/chat/completions", new { messages = new[] { new { role = "user", content = "a" } }, n = 2 }, 400, null, "n is 2");
         await Check("/v1/chat/completions", new { messages = new[] { new { role = "user", content = "a" } }, stop = 5 }, 400, null, "stop is a text");
+        await Check("/v1/chat/completions", new { messages = new[] { new { role = "user", content = "a" } }, response_format = new { type = "json_object" } }, 400, null, "'response_format' is not supported");
+        await Check("/v1/completions", new { prompt = "a", echo = true }, 400, null, "'echo' is not supported");
         await Check("/v1/nothing", new { }, 404, "not_found", "/v1/nothing");
         await Check("/v1/completions", new { prompt = new string('a', 200_000) }, 413, null, "");
 
