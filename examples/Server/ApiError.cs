@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.WebUtilities;
 using Peft.Hosting;
 using Peft.Models;
 
@@ -28,6 +29,8 @@ internal sealed record ApiError(int Status, string Type, string Message, string?
         try
         {
             await next(context);
+            // Bodies that are too large or of another type end with a status alone.
+            if (context.Response is { StatusCode: >= 400 and var status, HasStarted: false }) await WriteAsync(context, new(status, "invalid_request_error", ReasonPhrases.GetReasonPhrase(status)));
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

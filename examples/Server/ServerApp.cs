@@ -17,6 +17,7 @@ public static class ServerApp
         var options = builder.Configuration.GetSection("Server").Get<ServerOptions>() ?? new();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = options.MaxRequestBytes);
         builder.Services.AddPeft();
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         builder.Services.ConfigureHttpJsonOptions(json => Json(json.SerializerOptions));
         builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(PeftTelemetry.ClientSource, PeftTelemetry.ServingMeter, "Microsoft.AspNetCore.Hosting").AddPrometheusExporter());
         builder.Services.AddRateLimiter(limiter =>
