@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
@@ -17,12 +18,21 @@ public sealed class HostTests : IDisposable
 
     private IHost Host(params string[] more) => Build(story.Settings(more));
 
-    private static IHost Build(string[] settings, Action<PeftOptions>? configure = null)
+    private static IHost Build(string[] settings)
     {
-        var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder(settings);
-        builder.Logging.ClearProviders();
-        builder.Services.AddPeft(configure);
+        var builder = Builder(settings);
+        builder.Services.AddPeft();
         return builder.Build();
+    }
+
+    // With these settings alone: the server's appsettings.json lies beside the tests.
+    private static HostApplicationBuilder Builder(string[] settings)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
+        builder.Configuration.Sources.Clear();
+        builder.Configuration.AddCommandLine(settings);
+        builder.Logging.ClearProviders();
+        return builder;
     }
 
     [Fact]
@@ -114,8 +124,7 @@ public sealed class HostTests : IDisposable
     [Fact]
     public async Task Code_changes_what_the_configuration_says_and_a_second_call_registers_nothing_twice()
     {
-        var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder(story.Settings());
-        builder.Logging.ClearProviders();
+        var builder = Builder(story.Settings());
         builder.Services.AddPeft(options => options.Generation = options.Generation with { MaxNewTokens = 5 }).AddPeft();
         using var host = builder.Build();
         await host.StartAsync();
