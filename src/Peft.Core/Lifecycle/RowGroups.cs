@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft;
@@ -57,6 +58,7 @@ internal sealed class RowGroups
     {
         if (!isThin || is_grad_enabled() || input.dim() is not (2 or 3) || groups.Any(group => group.Layers is [{ CostPerPosition: 0 }])) return null;
         using var scope = NewDisposeScope();
+        if (Steps(site, input) is { } step) return step.MoveToOuterDisposeScope();
         var updates = keeps ? Volatile.Read(ref stacked) : null;
         if (updates is null)
         {
@@ -68,6 +70,19 @@ internal sealed class RowGroups
         if (updates.Type != input.dtype) return null;
         var output = site.Forward([], input, null);
         return output.dtype != input.dtype ? null : updates.Add(output, input).MoveToOuterDisposeScope();
+    }
+
+    // A decode step on the CPU: each row's factors are read where they lie.
+    private Tensor? Steps(AdapterSite site, Tensor input)
+    {
+        if (input.numel() != count * input.size(-1)) return null;   // several positions a row
+        var updates = Array.ConvertAll(groups, group => group.Layers is [DeltaLayer layer] ? layer.AsProduct : null);
+        if (!updates.All(each => each is null || LowRankStep.Supports(input, each.A, each.B))) return null;
+        var output = site.Forward([], input, null);
+        if (output.dtype != input.dtype || !output.is_contiguous()) return null;
+        for (var group = 0; group < groups.Length; group++)
+            if (updates[group] is { } each) LowRankStep.Add(output, input, each.A, each.B, each.Scale, groups[group].Rows);
+        return output;
     }
 
     /// <summary>Frees the stacked factors.</summary>
