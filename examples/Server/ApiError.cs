@@ -29,8 +29,8 @@ internal sealed record ApiError(int Status, string Type, string Message, string?
         try
         {
             await next(context);
-            // Bodies that are too large or of another type end with a status alone.
-            if (context.Response is { StatusCode: >= 400 and var status, HasStarted: false }) await WriteAsync(context, new(status, "invalid_request_error", ReasonPhrases.GetReasonPhrase(status)));
+            // No route, a body that is too large or of another type: a status alone.
+            if (context.Response is { StatusCode: >= 400 and var status, HasStarted: false }) await WriteAsync(context, new(status, "invalid_request_error", $"{ReasonPhrases.GetReasonPhrase(status)}: {context.Request.Method} {context.Request.Path}."));
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

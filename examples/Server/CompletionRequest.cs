@@ -25,7 +25,9 @@ internal sealed record CompletionRequest : SamplingRequest
             // A temperature of 0 means greedy search; the other options imply sampling.
             DoSample = Temperature is { } temperature ? temperature != 0 : TopP is not null || TopK is not null ? true : defaults.DoSample,
             Temperature = Temperature is null or 0 ? defaults.Temperature : (double)Temperature.Value,
-            TopP = TopP ?? defaults.TopP, TopK = TopK ?? defaults.TopK, Seed = Seed ?? defaults.Seed,
+            TopP = TopP ?? defaults.TopP,
+            TopK = TopK ?? defaults.TopK,
+            Seed = Seed ?? defaults.Seed,
             StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. stops] : defaults.StopStrings,
         };
     }

@@ -41,7 +41,6 @@ public static class ServerApp
         api.MapPost("/chat/completions", ChatEndpoint.AnswerAsync);
         api.MapPost("/completions", CompletionEndpoint.AnswerAsync);
         api.MapPost("/embeddings", EmbeddingEndpoint.AnswerAsync);
-        app.MapFallback(context => ApiError.WriteAsync(context, new(404, "invalid_request_error", $"There is no {context.Request.Method} {context.Request.Path}.", "not_found")));
         return app;
     }
 

@@ -121,8 +121,13 @@ public sealed class ServerTests(ServerTests.Running running) : IClassFixture<Ser
         await Check("/v1/chat/completions", new { messages = new[] { new { role = "user", content = "a" } }, stop = 5 }, 400, null, "stop is a text");
         await Check("/v1/chat/completions", new { messages = new[] { new { role = "user", content = "a" } }, response_format = new { type = "json_object" } }, 400, null, "'response_format' is not supported");
         await Check("/v1/completions", new { prompt = "a", echo = true }, 400, null, "'echo' is not supported");
-        await Check("/v1/nothing", new { }, 404, "not_found", "/v1/nothing");
+        await Check("/v1/nothing", new { }, 404, null, "Not Found: POST /v1/nothing");
         await Check("/v1/completions", new { prompt = new string('a', 200_000) }, 413, null, "");
+        using (var text = await Server.Http.PostAsync("/v1/completions", new StringContent("a text")))
+        {
+            ((int)text.StatusCode).ShouldBe(415);
+            (await text.Content.ReadAsStringAsync()).ShouldContain("Unsupported Media Type");
+        }
 
         async Task Check(string path, object body, int status, string? code, string message)
         {

@@ -221,6 +221,7 @@ public sealed class ContinuousBatcher : IDisposable
             catch (Exception error)
             {
                 request.End(error);
+                if (batch.IsBroken) throw;
             }
             if (request.HasEnded) Ended(request);
             Recount();

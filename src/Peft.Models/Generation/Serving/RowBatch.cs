@@ -18,6 +18,9 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
     /// <summary>The requests.</summary>
     public IReadOnlyList<ServedRequest> Rows => rows;
 
+    /// <summary>True if a request failed while it joined the cache, such as for lack of memory: part of the layers may have it, so that no request can go on.</summary>
+    public bool IsBroken { get; private set; }
+
     /// <summary>Number of positions that the cache will have at most if a request joins: rows times the longest.</summary>
     public long Positions(ServedRequest? joining = null)
     {
@@ -113,7 +116,9 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         else
         {
             var longer = length - cache.Length;
+            IsBroken = true;
             cache.Join(decoding.Cache);
+            IsBroken = false;
             for (var row = 0; row < padding.Count && longer > 0; row++) padding[row] += longer;
         }
         padding.Add(cache.Length - length);
@@ -153,6 +158,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
     {
         cache?.Dispose();
         cache = null;
+        IsBroken = false;
         padding.Clear();
         folding?.Dispose();
         folding = null;
