@@ -33,7 +33,7 @@ internal abstract class HtmlDisplay<T>
         .peft del{background:rgba(220,80,60,.25);border-radius:2px}
         """;
 
-    public string MimeType => "text/html";
+    public string MimeType { get; } = "text/html";
 
     public IEnumerable<object> CreateTypeFormatters() => [this];
 
