@@ -33,6 +33,8 @@ internal sealed class Kernel : IDisposable
         errors = process.StandardError.ReadToEndAsync();
     }
 
+    public bool IsRunning => !process.HasExited;
+
     /// <summary>Runs the code of a cell.</summary>
     /// <returns>The events that carry outputs, with their types.</returns>
     /// <exception cref="KernelException">The code failed.</exception>

@@ -26,11 +26,12 @@ internal sealed class Notebook
 
     public string Name => Path.GetFileName(path);
 
-    public string Text => File.ReadAllText(path);
-
     public IReadOnlyList<JsonObject> Cells => [.. root["cells"]!.AsArray().Select(cell => cell!.AsObject())];
 
     public IReadOnlyList<JsonObject> CodeCells => [.. Cells.Where(cell => (string?)cell["cell_type"] == "code")];
+
+    /// <summary>True if a cell shows a drawing or a picture.</summary>
+    public bool HasPlot => CodeCells.SelectMany(Outputs).Any(output => output.Mime.StartsWith("image/", StringComparison.Ordinal) || output.Value.Contains("<svg", StringComparison.Ordinal) || output.Value.Contains("<img", StringComparison.Ordinal));
 
     /// <summary>The text of a cell, which the file has as a list of lines.</summary>
     public static string Source(JsonObject cell) => string.Concat(cell["source"]!.AsArray().Select(line => (string?)line));

@@ -1,0 +1,56 @@
+namespace Peft.Notebooks.Tests;
+
+/// <summary>The notebooks in the kernel of .NET Interactive, with the packages as a reader installs them.</summary>
+/// <remarks>With the environment variable <c>PEFT_REFRESH_NOTEBOOKS</c> (<c>./build.sh notebooks</c>) each runs in a kernel of its own, and its outputs are written to its file.</remarks>
+public class RunTests
+{
+    private static readonly bool Refreshes = Environment.GetEnvironmentVariable("PEFT_REFRESH_NOTEBOOKS") is { Length: > 0 };
+
+    [Fact]
+    public void Every_cell_of_every_notebook_runs()
+    {
+        using var workplace = new Workplace();
+        // One kernel for all: its start and the loading of packages take longer than the cells.
+        var shared = Refreshes ? null : workplace.Start(loadsAll: true);
+        var failures = new List<string>();
+        try
+        {
+            foreach (var notebook in Notebook.All)
+            {
+                var kernel = shared ?? workplace.Start(loadsAll: false);
+                try
+                {
+                    Run(notebook, kernel);
+                }
+                catch (KernelException error)
+                {
+                    failures.Add($"{notebook.Name}: {error.Message}");
+                    if (shared is not null && !shared.IsRunning) break;
+                }
+                finally
+                {
+                    if (kernel != shared) kernel.Dispose();
+                }
+            }
+        }
+        finally
+        {
+            shared?.Dispose();
+        }
+        string.Join("\n\n", failures).ShouldBeEmpty();
+    }
+
+    private static void Run(Notebook notebook, Kernel kernel)
+    {
+        var cells = notebook.CodeCells;
+        foreach (var (i, cell) in cells.Index())
+        {
+            var outputs = CellOutput.Of(kernel.Run(Workplace.OwnPlatform(Notebook.Source(cell))));
+            // The first cell shows where this machine has its packages.
+            cell["outputs"] = i == 0 ? [] : outputs;
+        }
+        notebook.HasPlot.ShouldBeTrue($"{notebook.Name} shows no plot.");
+        Notebook.Outputs(cells[^1]).ShouldNotBeEmpty($"The last cell of {notebook.Name} shows nothing.");
+        if (Refreshes) notebook.Save();
+    }
+}
