@@ -63,12 +63,12 @@ internal static class LossChart
     // The exponential mean of the last losses, corrected for its beginning.
     private static List<(double X, double Y)> Smooth(IReadOnlyList<(double X, double Y)> points)
     {
-        const double Decay = 0.8;
+        var decay = Math.Clamp(1 - 20.0 / Math.Max(1, points.Count), 0, 0.95);   // short runs stay as they are
         var (mean, weight) = (0.0, 0.0);
         var smooth = new List<(double, double)>();
         foreach (var (step, loss) in points.Where(point => double.IsFinite(point.Y)))
         {
-            (mean, weight) = (Decay * mean + (1 - Decay) * loss, Decay * weight + 1 - Decay);
+            (mean, weight) = (decay * mean + (1 - decay) * loss, decay * weight + 1 - decay);
             smooth.Add((step, mean / weight));
         }
         return smooth;

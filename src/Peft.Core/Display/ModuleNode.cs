@@ -43,8 +43,13 @@ internal sealed record ModuleNode(string Name, string Kind, string Adapters, lon
         var targets = model.Tree.Targets.ToDictionary(target => target.Path);
         var seen = new HashSet<object>(ReferenceEqualityComparer.Instance);
         ModuleNode Create(string path, string name, nn.Module module)
-            => new(name, targets.TryGetValue(path, out var target) ? $"{module.GetType().Name} [{string.Join(" × ", target.Storage.Shape)}]" : module.GetType().Name,
-                string.Join(", ", status[path].Select(row => $"{row.Adapter}: {row.Method}, {Markup.Number(row.Parameters)}{(row.IsTrainable ? " trainable" : row.IsActive ? " frozen" : " inactive")}")), Own(module, target, seen));
+        {
+            var target = targets.GetValueOrDefault(path);
+            var count = Own(module, target, seen);
+            var shape = target is null ? "" : $" [{string.Join(" × ", target.Storage.Shape)}]{(count == 0 ? ", tied" : "")}";
+            var adapters = status[path].Select(row => $"{row.Adapter}: {row.Method}, {Markup.Number(row.Parameters)}{(row.IsTrainable ? " trainable" : row.IsActive ? " frozen" : " inactive")}");
+            return new(name, module.GetType().Name.Split('`')[0] + shape, string.Join(", ", adapters), count);
+        }
 
         var nodes = new Dictionary<string, ModuleNode> { [""] = Create("", "", model.Module) };
         foreach (var (path, module) in model.Module.named_modules())
@@ -59,10 +64,10 @@ internal sealed record ModuleNode(string Name, string Kind, string Adapters, lon
         return nodes[""];
     }
 
-    // Tied weights count once. Quantized weights are no parameters of their module.
+    // Tied weights count once, where they occur first. Quantized weights are no parameters of their module, and tied ones may be those of another.
     private static long Own(nn.Module module, Target? target, HashSet<object> seen)
     {
         var count = module.named_parameters(recurse: false).Select(pair => pair.parameter).Where(parameter => !parameter.IsInvalid && seen.Add(parameter)).Sum(parameter => parameter.numel());
-        return target is { IsParameter: false, Storage: { Parameter: null } storage } && seen.Add(storage) ? count + storage.Shape.Aggregate(1L, (a, b) => a * b) : count;
+        return target is { IsParameter: false, Storage: var storage } && seen.Add((object?)storage.Parameter ?? storage.Identity) ? count + storage.Shape.Aggregate(1L, (a, b) => a * b) : count;
     }
 }

@@ -11,7 +11,7 @@ internal abstract class HtmlDisplay<T>
         .peft{font-size:13px;line-height:1.5;max-width:760px}
         .peft table{border-collapse:collapse;margin:4px 0;font-size:inherit}
         .peft th,.peft td{text-align:left;vertical-align:top;padding:2px 14px 2px 0;border:0;background:none;white-space:pre-wrap;overflow-wrap:anywhere}
-        .peft th{font-weight:600;border-bottom:1px solid rgba(128,128,128,.4)}
+        .peft th{font-weight:600;white-space:nowrap;border-bottom:1px solid rgba(128,128,128,.4)}
         .peft tr{background:none!important}
         .peft .number{text-align:right;font-variant-numeric:tabular-nums}
         .peft .quiet{opacity:.65}
@@ -20,6 +20,7 @@ internal abstract class HtmlDisplay<T>
         .peft .leaf{padding-left:14px}
         .peft summary{cursor:pointer}
         .peft .row{display:inline-flex;gap:10px;width:calc(100% - 20px)}
+        .peft .leaf .row{width:calc(100% - 4px)}
         .peft .row .number{margin-left:auto}
         .peft svg{display:block;width:100%;max-width:520px;height:auto;color:inherit}
         .peft svg text{fill:currentColor;font-size:11px;opacity:.7}
