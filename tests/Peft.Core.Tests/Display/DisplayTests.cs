@@ -13,7 +13,7 @@ public class DisplayTests
     [Fact]
     public void A_model_is_a_tree_in_which_equal_layers_are_one_node_and_adapted_modules_are_marked()
     {
-        using var model = Sequential(("layers", ModuleList(Enumerable.Range(0, 4).Select(_ => Block()).ToArray())), ("head", Linear(4, 2)));
+        using var model = new Layered(4);
         using var peft = model.ApplyLora(rank: 2, targets: new[] { "first" });
         var html = Html(peft);
         var text = html.Value;
@@ -29,7 +29,7 @@ public class DisplayTests
     [Fact]
     public void Layers_that_differ_stay_apart()
     {
-        using var model = Sequential(("layers", ModuleList(Block(), Block(), Block())));
+        using var model = new Layered(3);
         using var peft = model.ApplyLora(rank: 2, targets: new[] { "layers.1.first" });
         var text = Html(peft).Value;
         text.ShouldNotContain("×)");
@@ -154,6 +154,20 @@ public class DisplayTests
         var html = XElement.Parse(writer.ToString(), LoadOptions.PreserveWhitespace);
         html.Element("style")!.Remove();
         return html;
+    }
+
+    private sealed class Layered : Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.ModuleList<Module<Tensor, Tensor>> layers;
+        private readonly TorchSharp.Modules.Linear head = Linear(4, 2);
+
+        public Layered(int count) : base(nameof(Layered))
+        {
+            layers = ModuleList(Enumerable.Range(0, count).Select(_ => Block()).ToArray());
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => head.call(layers.Aggregate(input, (x, layer) => layer.call(x)));
     }
 
     private static Module<Tensor, Tensor> Block() => Sequential(("first", Linear(4, 4)), ("second", Linear(4, 4)), ("norm", LayerNorm(4)));
