@@ -1,7 +1,7 @@
 namespace Peft.Notebooks.Tests;
 
 /// <summary>The notebooks in the kernel of .NET Interactive, with the packages as a reader installs them.</summary>
-/// <remarks>With the environment variable <c>PEFT_REFRESH_NOTEBOOKS</c> (<c>./build.sh notebooks</c>) each runs in a kernel of its own, and its outputs are written to its file.</remarks>
+/// <remarks>With the environment variable <c>PEFT_REFRESH_NOTEBOOKS</c> (<c>./build.sh notebooks</c>), what they show is written to their files.</remarks>
 public class RunTests
 {
     private static readonly bool Refreshes = Environment.GetEnvironmentVariable("PEFT_REFRESH_NOTEBOOKS") is { Length: > 0 };
@@ -11,31 +11,19 @@ public class RunTests
     {
         using var workplace = new Workplace();
         // One kernel for all: its start and the loading of packages take longer than the cells.
-        var shared = Refreshes ? null : workplace.Start(loadsAll: true);
+        using var kernel = workplace.Start();
         var failures = new List<string>();
-        try
+        foreach (var notebook in Notebook.All)
         {
-            foreach (var notebook in Notebook.All)
+            try
             {
-                var kernel = shared ?? workplace.Start(loadsAll: false);
-                try
-                {
-                    Run(notebook, kernel);
-                }
-                catch (KernelException error)
-                {
-                    failures.Add($"{notebook.Name}: {error.Message}");
-                    if (shared is not null && !shared.IsRunning) break;
-                }
-                finally
-                {
-                    if (kernel != shared) kernel.Dispose();
-                }
+                Run(notebook, kernel);
             }
-        }
-        finally
-        {
-            shared?.Dispose();
+            catch (KernelException error)
+            {
+                failures.Add($"{notebook.Name}: {error.Message}");
+                if (!kernel.IsRunning) break;
+            }
         }
         string.Join("\n\n", failures).ShouldBeEmpty();
     }

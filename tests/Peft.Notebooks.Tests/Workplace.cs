@@ -31,13 +31,12 @@ internal sealed partial class Workplace : IDisposable
         }
     }
 
-    /// <summary>Starts a kernel that finds the packages.</summary>
-    /// <param name="loadsAll">True to load the packages of all notebooks at once; those then load none.</param>
-    public Kernel Start(bool loadsAll)
+    /// <summary>Starts a kernel that has the packages of all notebooks.</summary>
+    public Kernel Start()
     {
         var kernel = new Kernel(Tool, Path.Combine(folder, "examples", "notebooks"), Path.Combine(folder, "packages"));
         kernel.Run($"#i \"nuget:{Feed}\"");
-        if (loadsAll) kernel.Run(string.Join('\n', references));
+        kernel.Run(string.Join('\n', references));
         return kernel;
     }
 
