@@ -10,6 +10,8 @@ namespace Peft;
 internal abstract class OptionsDisplay<T> : HtmlDisplay<T>
     where T : notnull
 {
+    private const int MostItems = 8;
+
     /// <summary>Heading of the table.</summary>
     protected virtual string Title(T options) => options.GetType().Name;
 
@@ -34,10 +36,17 @@ internal abstract class OptionsDisplay<T> : HtmlDisplay<T>
         double number => Markup.Number(number),
         bool flag => flag ? "true" : "false",
         IDictionary map => Braced(map.Keys.Cast<object>().Select(key => $"{Text(key)}: {Text(map[key])}")),
-        IEnumerable items => $"[{string.Join(", ", items.Cast<object?>().Select(Text))}]",
+        ModuleSelector { Pattern: not null } selector => selector.ToString(),
+        IEnumerable items => Listed(items),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
     };
+
+    private static string Listed(IEnumerable items)
+    {
+        var texts = items.Cast<object?>().Select(Text).ToList();
+        return texts.Count <= MostItems ? $"[{string.Join(", ", texts)}]" : $"[{string.Join(", ", texts.Take(MostItems))}, … {texts.Count} in all]";
+    }
 
     private static string Braced(IEnumerable<string> entries) => $"{{{string.Join(", ", entries)}}}";
 }

@@ -20,7 +20,7 @@ public sealed class TrainingCurve : IProgress<TrainingProgress>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(0.25);
 
     /// <summary>Clock of <see cref="Interval"/>.</summary>
-    public TimeProvider Time { get; init; } = TimeProvider.System;
+    public TimeProvider Time { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = TimeProvider.System;
 
     /// <summary>The latest progress; null before the first step.</summary>
     public TrainingProgress? Last { get; private set; }

@@ -10,7 +10,7 @@ internal abstract class HtmlDisplay<T>
     private const string Style = """
         .peft{font-size:13px;line-height:1.5;max-width:760px}
         .peft table{border-collapse:collapse;margin:4px 0;font-size:inherit}
-        .peft th,.peft td{text-align:left;vertical-align:top;padding:2px 14px 2px 0;border:0;background:none;white-space:pre-wrap;overflow-wrap:anywhere}
+        .peft th,.peft td{text-align:left;vertical-align:top;padding:2px 14px 2px 0;border:0;background:none;white-space:pre-wrap;overflow-wrap:break-word}
         .peft th{font-weight:600;white-space:nowrap;border-bottom:1px solid rgba(128,128,128,.4)}
         .peft tr{background:none!important}
         .peft .number{text-align:right;font-variant-numeric:tabular-nums}

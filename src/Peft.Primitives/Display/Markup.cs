@@ -33,7 +33,7 @@ internal static class Markup
         var lines = rows.ToList();
         var numbers = Enumerable.Range(0, header.Count).Select(i => lines.Exists(row => row[i] is long or int)).ToList();
         return Tag("table",
-            header.All(name => name.Length == 0) ? null : Tag("thead", Tag("tr", header.Select((name, i) => Cell("th", name, numbers[i])))),
+            header.All(string.IsNullOrEmpty) ? null : Tag("thead", Tag("tr", header.Select((name, i) => Cell("th", name, numbers[i])))),
             Tag("tbody", lines.Select(row => Tag("tr", row.Select((cell, i) => Cell("td", cell, numbers[i]))))));
     }
 

@@ -118,6 +118,7 @@ public class DisplayTests
         html.Descendants("td").Select(cell => cell.Value).ShouldBe(["the cat <sat> here", "the dog <sat> there"]);
         html.Value.ShouldContain("trained");
         Html(new TextComparison("\u0001 \ud800", "")).Value.ShouldContain('\uFFFD');
+        Html(new TextComparison(null!, null!) { BeforeTitle = null! });
     }
 
     [Fact]
