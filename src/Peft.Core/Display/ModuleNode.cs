@@ -47,7 +47,7 @@ internal sealed record ModuleNode(string Name, string Kind, string Adapters, lon
             var target = targets.GetValueOrDefault(path);
             var count = Own(module, target, seen);
             var shape = target is null ? "" : $" [{string.Join(" × ", target.Storage.Shape)}]{(count == 0 ? ", tied" : "")}";
-            var adapters = status[path].Select(row => $"{row.Adapter}: {row.Method}, {Markup.Number(row.Parameters)}{(row.IsTrainable ? " trainable" : row.IsActive ? " frozen" : " inactive")}");
+            var adapters = status[path].Where(row => row.Parameters > 0).Select(row => $"{row.Adapter}: {row.Method}, {Markup.Number(row.Parameters)}{(row.IsTrainable ? " trainable" : row.IsActive ? " frozen" : " inactive")}");
             return new(name, module.GetType().Name.Split('`')[0] + shape, string.Join(", ", adapters), count);
         }
 

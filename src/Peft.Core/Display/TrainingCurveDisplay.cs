@@ -5,11 +5,8 @@ internal sealed class TrainingCurveDisplay : HtmlDisplay<TrainingCurve>
 {
     protected override IEnumerable<object?> Render(TrainingCurve curve)
     {
-        if (curve.Last is not { } last)
-        {
-            yield return Markup.Classed("div", "quiet", "waiting for the first step …");
-            yield break;
-        }
+        // A notebook may keep what it showed first beside what it shows later: that is nothing.
+        if (curve.Last is not { } last) yield break;
         yield return LossChart.Draw(curve.Losses, curve.Evaluations, last.TotalSteps);
         yield return Markup.Tag("div", $"step {Markup.Number((long)last.Step)} of {Markup.Number((long)last.TotalSteps)}, loss ", Markup.Classed("span", "accent", Markup.Number(last.Loss)),
             $", learning rate {Markup.Number(last.LearningRate)}", last.LastEvaluation is { } evaluation ? $", evaluation: {EvaluationResultDisplay.Line(evaluation)}" : null);

@@ -20,6 +20,7 @@ internal abstract class HtmlDisplay<T>
         .peft .leaf{padding-left:14px}
         .peft summary{cursor:pointer}
         .peft .row{display:inline-flex;gap:10px;width:calc(100% - 20px)}
+        .peft .row .quiet{white-space:nowrap}
         .peft .leaf .row{width:calc(100% - 4px)}
         .peft .row .number{margin-left:auto}
         .peft svg{display:block;width:100%;max-width:520px;height:auto;color:inherit}
