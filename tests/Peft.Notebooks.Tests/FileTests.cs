@@ -19,6 +19,7 @@ public partial class FileTests
         var code = string.Join('\n', cells);
         code.ShouldContain("using Peft;");
         if (code.Contains("File.", StringComparison.Ordinal)) code.ShouldContain("using System.IO;");
+        if (code.Contains("ToTabularDataResource", StringComparison.Ordinal)) code.ShouldContain("using Microsoft.DotNet.Interactive.Formatting.TabularData;");
         if (code.Contains("CausalLM", StringComparison.Ordinal)) code.ShouldContain("using Peft.Models;");
         if (code.Contains("QuantizationOptions", StringComparison.Ordinal)) code.ShouldContain("using Peft.Quantization;");
         if (code.Contains("no_grad", StringComparison.Ordinal) || code.Contains("linalg", StringComparison.Ordinal)) code.ShouldContain("using static TorchSharp.torch;");

@@ -18,8 +18,18 @@ internal static partial class PackageFeed
             foreach (Match reference in Reference().Matches(File.ReadAllText(Project(package)))) Add(reference.Groups[1].Value);
         }
         foreach (var package in packages) Add(package);
-        Parallel.ForEach(all, new ParallelOptions { MaxDegreeOfParallelism = 2 }, package =>
-            Dotnet.Run(Settings.Repository, [], "pack", Project(package), "--no-build", "--no-restore", "-c", Settings.Configuration, "-o", feed, $"-p:MinVerVersionOverride={Version}"));
+        // One process for all is several times as fast as a `dotnet pack` for each.
+        Directory.CreateDirectory(feed);
+        var projects = string.Join(';', all.Select(Project));
+        var traversal = Path.Combine(feed, "pack.proj");
+        File.WriteAllText(traversal, $"""
+            <Project>
+              <Target Name="Pack">
+                <MSBuild Projects="{projects}" Targets="Pack" BuildInParallel="true" Properties="NoBuild=true;_IsPacking=true;Configuration={Settings.Configuration};PackageOutputPath={feed};MinVerVersionOverride={Version}" />
+              </Target>
+            </Project>
+            """);
+        Dotnet.Run(Settings.Repository, [], "msbuild", traversal, "-t:Pack", "-m:2", "-nologo", "-v:quiet");
     }
 
     private static string Project(string package) => Path.Combine(Settings.Repository, "src", package, package + ".csproj");
