@@ -20,6 +20,8 @@ switch ($Command) {
         if ($LASTEXITCODE) { exit $LASTEXITCODE }
     }
     "test" {
+        $interactive = "1.0.712001"   # the kernel that runs the notebooks
+        if (-not (Test-Path "artifacts/tools/.store/microsoft.dotnet-interactive/$interactive")) { dotnet tool install Microsoft.dotnet-interactive --version $interactive --tool-path artifacts/tools }
         dotnet build Peft.sln -c $configuration --nologo -v quiet
         if ($LASTEXITCODE) { throw "The build failed: no test was run." }
         $passed = 0; $failed = 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One entry for everything: ./build.sh setup | quickstart | intents | format | test | coverage | bench | pack | site
+# One entry for everything: ./build.sh setup | quickstart | intents | format | test | notebooks | coverage | bench | pack | site
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -58,6 +58,12 @@ setup() {
   elsewhere:     install libstdc++ of GCC 13 or newer (Ubuntu 24.04, Fedora 38 and later have it)."
         fi
     fi
+}
+
+# The kernel that runs the notebooks in the tests.
+install_interactive() {
+    local version=1.0.712001
+    [ -d "artifacts/tools/.store/microsoft.dotnet-interactive/$version" ] || dotnet tool install Microsoft.dotnet-interactive --version "$version" --tool-path artifacts/tools
 }
 
 build() {
@@ -130,6 +136,7 @@ shift || true
 case "$command" in
     setup)
         setup
+        install_interactive
         echo "Ready." ;;
     quickstart)
         setup
@@ -141,12 +148,20 @@ case "$command" in
         dotnet format whitespace Peft.sln ;;
     test)
         setup
+        install_interactive
         dotnet restore Peft.sln --verbosity quiet
         dotnet format whitespace Peft.sln --verify-no-changes --no-restore --verbosity quiet || die "the code is not formatted: run ./build.sh format."
         build || die "the build failed: no test was run."
         run_tests ;;
+    notebooks)
+        # Runs the notebooks, and writes what they show into their files.
+        setup
+        install_interactive
+        dotnet build tests/Peft.Notebooks.Tests -c "$CONFIGURATION" --nologo -v quiet
+        PEFT_REFRESH_NOTEBOOKS=1 dotnet test tests/Peft.Notebooks.Tests -c "$CONFIGURATION" --no-build --nologo --filter FullyQualifiedName~RunTests ;;
     coverage)
         setup
+        install_interactive
         build || die "the build failed: no test was run."
         run_coverage "$@" ;;
     bench)

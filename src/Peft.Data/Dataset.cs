@@ -9,6 +9,7 @@ namespace Peft;
 /// transformation is lazy, and gives the same rows in the same order each time.
 /// </summary>
 /// <remarks><c>SftDataset.From(Dataset.Load("train.parquet"), tokenizer)</c> trains on one. Errors name the file and the row.</remarks>
+[TypeFormatterSource(typeof(DatasetDisplay))]
 public abstract partial class Dataset : IEnumerable<DatasetRow>
 {
     private DatasetRow? first;

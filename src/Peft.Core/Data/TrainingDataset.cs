@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>A dataset: rows from which batches are formed.</summary>
+[TypeFormatterSource(typeof(TrainingDatasetDisplay))]
 public abstract class TrainingDataset
 {
     /// <summary>Number of rows.</summary>

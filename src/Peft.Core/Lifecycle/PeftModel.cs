@@ -14,6 +14,7 @@ namespace Peft;
 /// them (a thread, and what it awaits or starts). They nest in any order; the innermost takes precedence. During training, changes that would affect the run
 /// are refused.
 /// </remarks>
+[TypeFormatterSource(typeof(PeftModelDisplay))]
 public sealed partial class PeftModel : ITrainable, IDisposable
 {
     /// <summary>The name of an adapter if none is given.</summary>

@@ -10,6 +10,7 @@ namespace Peft;
 /// </summary>
 [TypeConverter(typeof(TextConverter<AdapterOptions>))]
 [JsonConverter(typeof(AdapterOptionsConverter))]
+[TypeFormatterSource(typeof(AdapterOptionsDisplay))]
 public abstract record AdapterOptions
 {
     /// <summary>Creates options of a method.</summary>

@@ -6,6 +6,7 @@ namespace Peft;
 /// <param name="Step">Number of optimizer steps done before it.</param>
 /// <param name="Loss">Mean loss over the dataset, weighted by <see cref="Batch.Weight"/>.</param>
 /// <param name="Metrics">Metrics by name.</param>
+[TypeFormatterSource(typeof(EvaluationResultDisplay))]
 public sealed record EvaluationResult(int Step, double Loss, IReadOnlyDictionary<string, double> Metrics)
 {
     /// <summary>Texts for people to read, such as completions, by the name of their list. A checkpoint does not hold them.</summary>

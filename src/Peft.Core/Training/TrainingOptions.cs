@@ -1,6 +1,7 @@
 namespace Peft;
 
 /// <summary>Settings of a <see cref="Trainer"/>. Unless stated otherwise, the defaults are those of Hugging Face's <c>TrainingArguments</c>.</summary>
+[TypeFormatterSource(typeof(TrainingOptionsDisplay))]
 public sealed record TrainingOptions
 {
     /// <summary>Number of epochs. 3 by default. Ignored if <see cref="MaxSteps"/> is set.</summary>

@@ -1,6 +1,7 @@
 namespace Peft;
 
 /// <summary>The result of a run.</summary>
+[TypeFormatterSource(typeof(TrainingResultDisplay))]
 public sealed record TrainingResult
 {
     /// <summary>The reason that the run ended.</summary>

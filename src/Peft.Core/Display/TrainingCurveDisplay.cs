@@ -1,0 +1,14 @@
+namespace Peft;
+
+/// <summary>A running training in a notebook.</summary>
+internal sealed class TrainingCurveDisplay : HtmlDisplay<TrainingCurve>
+{
+    protected override IEnumerable<object?> Render(TrainingCurve curve)
+    {
+        // A notebook may keep what it showed first beside what it shows later: that is nothing.
+        if (curve.Last is not { } last) yield break;
+        yield return LossChart.Draw(curve.Losses, curve.Evaluations, last.TotalSteps);
+        yield return Markup.Tag("div", $"step {Markup.Number((long)last.Step)} of {Markup.Number((long)last.TotalSteps)}, loss ", Markup.Classed("span", "accent", Markup.Number(last.Loss)),
+            $", learning rate {Markup.Number(last.LearningRate)}", last.LastEvaluation is { } evaluation ? $", evaluation: {EvaluationResultDisplay.Line(evaluation)}" : null);
+    }
+}

@@ -1,0 +1,24 @@
+using System.Globalization;
+
+namespace Peft;
+
+/// <summary>A run in a notebook: its loss curve and its final numbers.</summary>
+internal sealed class TrainingResultDisplay : HtmlDisplay<TrainingResult>
+{
+    protected override IEnumerable<object?> Render(TrainingResult result)
+    {
+        yield return LossChart.Draw(result.Losses, result.Evaluations, result.Steps);
+        var last = result.Losses.Count > 0 ? $"{Markup.Number(result.Losses[0])} → {Markup.Number(result.Losses[^1])}" : null;
+        yield return Markup.Table(["", ""], new (string Name, string? Text)[]
+        {
+            ("loss", last),
+            ("evaluation", result.Evaluations.Count > 0 ? EvaluationResultDisplay.Line(result.Evaluations[^1]) : null),
+            ("best evaluation", result.Best is { } best ? $"{EvaluationResultDisplay.Line(best)}, step {Markup.Number((long)best.Step)}" : null),
+            ("steps", $"{Markup.Number((long)result.Steps)}{(result.SkippedSteps > 0 ? $", {Markup.Number((long)result.SkippedSteps)} skipped" : "")} ({result.StopReason})"),
+            ("tokens", $"{Markup.Number(result.Tokens)}, {Markup.Number((long)result.TokensPerSecond)} a second"),
+            ("time", string.Create(CultureInfo.InvariantCulture, $"{result.Elapsed.TotalSeconds:0.0} s")),
+            ("best checkpoint", result.BestCheckpoint),
+            ("last checkpoint", result.LastCheckpoint),
+        }.Where(row => row.Text is not null).Select(row => new object?[] { Markup.Classed("span", "quiet", row.Name), row.Text }));
+    }
+}

@@ -1,0 +1,13 @@
+namespace Peft;
+
+/// <summary>
+/// Tells notebooks how a type is displayed. .NET Interactive finds the attribute by its name and calls what it names by reflection, so that no library refers to it.
+/// </summary>
+/// <param name="formatterSourceType">A <see cref="HtmlDisplay{T}"/> of the type.</param>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class TypeFormatterSourceAttribute(Type formatterSourceType) : Attribute
+{
+    public Type FormatterSourceType { get; } = formatterSourceType;
+
+    public string[] PreferredMimeTypes { get; set; } = ["text/html"];
+}
