@@ -13,6 +13,9 @@ internal sealed class RowGroups
     private readonly int count;
     private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
     private readonly long[] order;   // index of each row in the concatenated groups
+    private readonly long[] groupOf;   // of each row
+    private readonly bool isThin;
+    private StackedUpdates? stacked;
 
     public RowGroups(Target target, IReadOnlyList<Adapter?> adapters)
     {
@@ -28,10 +31,6 @@ internal sealed class RowGroups
             foreach (var row in groups[group].Rows) groupOf[row] = group;
         isThin = target.IsProduct && groups.All(group => group.Layers is [] or [DeltaLayer { AsProduct: not null }]);
     }
-
-    private readonly bool isThin;
-    private readonly long[] groupOf;   // of each row
-    private StackedUpdates? stacked;
 
     /// <param name="site">The site.</param>
     /// <param name="input">The module's input, with a row for each adapter.</param>

@@ -8,7 +8,7 @@ namespace Peft;
 /// <summary>Elements of HTML and SVG. As they are made of XML, every text is escaped by construction.</summary>
 internal static class Markup
 {
-    private static readonly string[] Void = ["br", "path", "line", "circle"];
+    private static readonly string[] Void = ["meta", "br", "path", "line", "rect", "circle"];
 
     /// <summary>An element of attributes (<see cref="With"/>), texts and elements.</summary>
     public static XElement Tag(string name, params object?[] content)
@@ -20,7 +20,10 @@ internal static class Markup
 
     /// <summary>An attribute.</summary>
     public static XAttribute With(string name, object value)
-        => new(name, value is double number ? Math.Round(number, 2).ToString(CultureInfo.InvariantCulture) : (string)Clean(Convert.ToString(value, CultureInfo.InvariantCulture))!);
+        => new(name, value is double number ? Coordinate(number) : (string)Clean(Convert.ToString(value, CultureInfo.InvariantCulture))!);
+
+    /// <summary>A number of a drawing: at most two decimals.</summary>
+    public static string Coordinate(double value) => Math.Round(value, 2).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>An element of a class.</summary>
     public static XElement Classed(string name, string style, params object?[] content) => Tag(name, [With("class", style), .. content]);

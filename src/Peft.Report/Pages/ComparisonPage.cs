@@ -28,7 +28,7 @@ public static class ComparisonPage
         ArgumentNullException.ThrowIfNull(runs);
         if (runs.Count == 0 || runs.Contains(null!)) throw new ReportException("There are no runs to compare: name the logs of at least one.");
         var names = Names(runs);
-        return Markup.Page("Comparison of runs",
+        return HtmlPage.Of("Comparison of runs",
             Markup.Tag("h1", "Comparison of runs"),
             Markup.Tag("p", Markup.With("class", "legend"), names.Select((name, i) => Markup.Tag("span", Markup.Tag("i", Markup.With("class", Style(i))), name))),
             Markup.Tag("section", Markup.Tag("h2", "Final values"), Scroll(Finals(runs, names))),

@@ -18,7 +18,7 @@ public static class RunPage
     public static string Html(RunRecord run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return Markup.Page($"{run.Name}: training report",
+        return HtmlPage.Of($"{run.Name}: training report",
             Markup.Tag("h1", run.Name),
             Markup.Tag("p", Markup.With("class", "status"), Status(run)),
             Tiles(run),
