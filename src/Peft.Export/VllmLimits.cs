@@ -22,6 +22,7 @@ internal static class VllmLimits
         if (adapter.Layers.Any(layer => layer is FullLayer)) yield return $"vLLM does not support modules that are trained whole ({string.Join(", ", adapter.Layers.OfType<FullLayer>().Select(layer => layer.Target.Path).Take(3))}). {merge}";
         if (lora.RankPattern.Count + lora.AlphaPattern.Count > 0) yield return "vLLM does not read rank_pattern and alpha_pattern, and would scale the updates wrongly: train with one rank and alpha, or fold them into the factors (Combine with Combination.Cat into one adapter).";
         if (adapter.Layers.Any(layer => layer.Target.IsLookup)) yield return $"vLLM does not apply LoRA to embeddings. {merge}";
-        foreach (var problem in LowRankUpdates.Problems(adapter).Where(_ => !lora.UseDora && !lora.UseLoraBias && adapter.Layers.All(layer => layer is not FullLayer))) yield return problem;
+        if (lora.UseDora || lora.UseLoraBias) yield break;   // these are no low-rank updates either
+        foreach (var problem in LowRankUpdates.Problems(adapter, takesWhole: true)) yield return problem;
     }
 }

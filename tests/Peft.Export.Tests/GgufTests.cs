@@ -96,6 +96,16 @@ public sealed class GgufTests : IDisposable
     }
 
     [Fact]
+    public void The_context_ends_where_a_window_would_begin_to_hide_positions()
+    {
+        const string config = """{"model_type": "mistral", "vocab_size": 512, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "sliding_window": 8}""";
+        using var windowed = CausalLM.FromConfig(ModelConfig.Parse(config, "mistral"));
+        windowed.SaveGguf(folder["windowed.gguf"], tokenizer: null, GgufWeights.F32);
+        using var again = CausalLM.FromPretrained(folder["windowed.gguf"]);
+        (windowed.Spec.MaxPositions, again.Spec.MaxPositions).ShouldBe((128, 8));
+    }
+
+    [Fact]
     public void Adapters_are_added_by_their_scales()
     {
         using var peft = model.ApplyLora(rank: 4, alpha: 8);
