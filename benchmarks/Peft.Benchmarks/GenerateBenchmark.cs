@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Peft.Models;
 using static TorchSharp.torch;
 
@@ -24,12 +23,7 @@ internal static class GenerateBenchmark
             var options = new GenerationOptions { MaxNewTokens = at.GetValue(added), MinNewTokens = at.GetValue(added) };
             IReadOnlyList<int>[] prompts = [.. Enumerable.Range(0, at.GetValue(batch)).Select(row => Enumerable.Range(3 + row, at.GetValue(prompt)).ToArray())];
             var (warmup, runs) = (at.GetValue(warmups), at.GetValue(measured));
-            var seconds = Measure.Median([.. Enumerable.Range(0, warmup + runs).Select(_ =>
-            {
-                var watch = Stopwatch.StartNew();
-                model.Generate(prompts, options);
-                return watch.Elapsed.TotalSeconds;
-            }).Skip(warmup)]);
+            var seconds = Measure.Seconds(() => model.Generate(prompts, options), warmup, runs);
             Measure.Print(new
             {
                 benchmark = "generate", shape = at.GetValue(shape), batch = at.GetValue(batch), prompt = at.GetValue(prompt), @new = at.GetValue(added), threads = at.GetValue(threads), merged = at.GetValue(merged),

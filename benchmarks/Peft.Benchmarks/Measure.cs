@@ -27,6 +27,20 @@ internal static class Measure
     /// <summary>The median. On a shared machine, the mean would also reflect the load of other programs.</summary>
     public static double Median(IEnumerable<double> numbers) => numbers.Order().ElementAt(numbers.Count() / 2);
 
+    /// <summary>The median of the seconds that an action takes, after runs that warm up the just-in-time compiler and the caches.</summary>
+    public static double Seconds(Action action, int warmup, int runs)
+    {
+        for (var i = 0; i < warmup; i++) action();
+        var seconds = new double[runs];
+        for (var i = 0; i < runs; i++)
+        {
+            var watch = Stopwatch.StartNew();
+            action();
+            seconds[i] = watch.Elapsed.TotalSeconds;
+        }
+        return Median(seconds);
+    }
+
     /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up.</summary>
     public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null)
     {

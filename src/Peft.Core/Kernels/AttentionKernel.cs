@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
@@ -260,28 +259,5 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     {
         for (var i = 0; i < span.Length; i++) LoadRow(from + KeyAt(i), i, to + i * size, rotate, 1);
         return to;
-    }
-
-    // One allocation, handed out from its beginning.
-    private ref struct Scratch(int floats)
-    {
-        private readonly float* memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
-        private int taken;
-
-        public float* Take(int count)
-        {
-            var at = memory + taken;
-            taken += count;
-            return at;
-        }
-
-        public float* Zeros(int count)
-        {
-            var at = Take(count);
-            new Span<float>(at, count).Clear();
-            return at;
-        }
-
-        public readonly void Dispose() => NativeMemory.AlignedFree(memory);
     }
 }

@@ -159,11 +159,4 @@ internal sealed unsafe class FactoredProduct : autograd.SingleTensorFunction<Fac
         for (; d < size; d++) sum += left[d] * right[d];
         return sum;
     }
-
-    private readonly ref struct Scratch(int floats)
-    {
-        public readonly float* Memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
-
-        public void Dispose() => NativeMemory.AlignedFree(Memory);
-    }
 }

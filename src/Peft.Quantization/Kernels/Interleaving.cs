@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Peft.Quantization.Kernels;
 
-/// <summary>Elements of two vectors in turn: a₀ b₀ a₁ b₁ …</summary>
+/// <summary>Elements of two vectors in turn, a₀ b₀ a₁ b₁ …, and back.</summary>
 internal static class Interleaving
 {
     /// <summary>From the first halves.</summary>
@@ -31,4 +31,14 @@ internal static class Interleaving
     public static Vector128<ushort> High(Vector128<ushort> a, Vector128<ushort> b)
         => Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
             : (Vector128.WidenUpper(a) | Vector128.ShiftLeft(Vector128.WidenUpper(b), 16)).AsUInt16();
+
+    /// <summary>The elements of a and b at even indices: a₀ a₂ b₀ b₂.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Even(Vector128<float> a, Vector128<float> b)
+        => Sse.IsSupported ? Sse.Shuffle(a, b, 0b10_00_10_00) : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipEven(a, b) : Vector128.Create(a[0], a[2], b[0], b[2]);
+
+    /// <summary>The elements of a and b at odd indices: a₁ a₃ b₁ b₃.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Odd(Vector128<float> a, Vector128<float> b)
+        => Sse.IsSupported ? Sse.Shuffle(a, b, 0b11_01_11_01) : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipOdd(a, b) : Vector128.Create(a[1], a[3], b[1], b[3]);
 }

@@ -27,13 +27,14 @@ internal static unsafe class RowProduct
     /// <returns><c>[…, out]</c></returns>
     public static Tensor Run(ValueReader reader, Tensor input, int inputs, int outputs)
     {
+        var count = (int)(input.numel() / inputs);
         using var wide = input.to_type(ScalarType.Float32);
         using var padded = inputs % Lanes == 0 ? wide.alias() : nn.functional.pad(wide, [0, Padded(inputs) - inputs]);
         using var rows = padded.contiguous();
         var shape = input.shape;
         shape[^1] = outputs;
         var result = empty(shape, ScalarType.Float32);
-        var (x, y, count) = (TensorAddress.Of(rows), TensorAddress.Of(result), (int)(input.numel() / inputs));
+        var (x, y) = (TensorAddress.Of(rows), TensorAddress.Of(result));
         void Outputs(int first, int length) => Run(reader, (float*)x, (float*)y, count, inputs, outputs, first, length);
         if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
         else TensorMemory.InShares((outputs + Tile - 1) / Tile, (_, start, length) => Outputs(start * Tile, Math.Min(length * Tile, outputs - start * Tile)));
@@ -61,6 +62,11 @@ internal static unsafe class RowProduct
     /// <param name="count">Number of outputs.</param>
     public static void Run<T>(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count) where T : unmanaged, ISixteen<T>
     {
+        if (rows == 1 && reader.Multiplies)
+        {
+            reader.Multiply<T>(first, count, x, y + first);
+            return;
+        }
         var w = stackalloc float[Tile * Depth];
         var length = Padded(inputs);
         for (var n = first; n < first + count; n += Tile)

@@ -55,4 +55,14 @@ internal abstract unsafe class ValueReader
 
     /// <summary>Reads a part of a row with vectors of a given width.</summary>
     public abstract void Read<T>(long row, int column, int count, float* to) where T : unmanaged, ISixteen<T>;
+
+    /// <summary>True if <see cref="Multiply"/> is implemented for the matrix: rows are multiplied by a single input without being written to memory first.</summary>
+    public virtual bool Multiplies => false;
+
+    /// <summary>W·x for some rows of W, with vectors of a given width.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="count">Number of rows.</param>
+    /// <param name="x">The input, of <see cref="RowProduct.Padded"/> values.</param>
+    /// <param name="y">Takes the products <c>[count]</c>.</param>
+    public virtual void Multiply<T>(long first, int count, float* x, float* y) where T : unmanaged, ISixteen<T> => throw new NotSupportedException();
 }

@@ -1,0 +1,32 @@
+using System.Runtime.InteropServices;
+
+namespace Peft.Kernels;
+
+/// <summary>Memory that a kernel needs while it runs: one allocation, handed out from its beginning.</summary>
+/// <param name="floats">Number of values.</param>
+internal unsafe ref struct Scratch(int floats)
+{
+    private int taken;
+
+    /// <summary>All values.</summary>
+    public readonly float* Memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
+
+    /// <summary>The next values, uninitialized.</summary>
+    public float* Take(int count)
+    {
+        var at = Memory + taken;
+        taken += count;
+        return at;
+    }
+
+    /// <summary>The next values, as zeros.</summary>
+    public float* Zeros(int count)
+    {
+        var at = Take(count);
+        new Span<float>(at, count).Clear();
+        return at;
+    }
+
+    /// <inheritdoc/>
+    public readonly void Dispose() => NativeMemory.AlignedFree(Memory);
+}
