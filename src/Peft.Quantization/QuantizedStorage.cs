@@ -20,13 +20,14 @@ public sealed class QuantizedStorage : WeightStorage, IQuantizesInputs, IFixedSt
         if (computeType is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
             throw new ArgumentException($"Products are of floating-point numbers, but the dtype is {computeType}.", nameof(computeType));
         (Matrix, this.transposed, this.computeType) = (matrix, transposed, computeType);
+        Shape = transposed ? [matrix.Columns, matrix.Rows] : [matrix.Rows, matrix.Columns];
     }
 
     /// <summary>The matrix. Merging replaces it.</summary>
     public QuantizedMatrix Matrix { get; private set; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<long> Shape => transposed ? [Matrix.Columns, Matrix.Rows] : [Matrix.Rows, Matrix.Columns];
+    public override IReadOnlyList<long> Shape { get; }
 
     /// <inheritdoc/>
     public override ScalarType ComputeType => computeType;

@@ -28,10 +28,11 @@ internal static unsafe class RowProduct
     public static Tensor Run(ValueReader reader, Tensor input, int inputs, int outputs)
     {
         var count = (int)(input.numel() / inputs);
-        using var wide = input.to_type(ScalarType.Float32);
-        using var padded = inputs % Lanes == 0 ? wide.alias() : nn.functional.pad(wide, [0, Padded(inputs) - inputs]);
-        using var rows = padded.contiguous();
-        var shape = input.shape;
+        var fits = input.dtype == ScalarType.Float32 && inputs % Lanes == 0 && input.is_contiguous();
+        using var prepared = fits ? null : Prepared(input, inputs);
+        var rows = prepared ?? input;
+        Span<long> shape = stackalloc long[(int)input.dim()];
+        for (var i = 0; i < shape.Length; i++) shape[i] = input.size(i);
         shape[^1] = outputs;
         var result = empty(shape, ScalarType.Float32);
         var (x, y) = (TensorAddress.Of(rows), TensorAddress.Of(result));
@@ -39,6 +40,14 @@ internal static unsafe class RowProduct
         if ((long)inputs * outputs < Worthwhile) Outputs(0, outputs);
         else TensorMemory.InShares((outputs + Tile - 1) / Tile, (_, start, length) => Outputs(start * Tile, Math.Min(length * Tile, outputs - start * Tile)));
         return Values.As(result, input.dtype);
+    }
+
+    // In float32, with rows that are filled up to whole vectors.
+    private static Tensor Prepared(Tensor input, int inputs)
+    {
+        using var wide = input.to_type(ScalarType.Float32);
+        using var padded = nn.functional.pad(wide, [0, Padded(inputs) - inputs]);
+        return padded.contiguous();
     }
 
     /// <summary>The length of a row of x that is filled up with zeros to whole vectors.</summary>

@@ -61,9 +61,10 @@ public abstract class WeightStorage
     private Tensor Fitting(Tensor input, int side)
     {
         TensorRules.RequireAlive(input, nameof(input));
-        if (Shape.Count != 2) throw new ArgumentException($"The weight is [{string.Join(", ", Shape)}]: only a matrix has products.", nameof(input));
-        if (input.dim() == 0 || input.shape[^1] != Shape[side] || input.dtype != ComputeType)
-            throw new ArgumentException($"The input is {TensorRules.Describe(input)}, but must be {ComputeType} with {Shape[side]} values in its last dimension.", nameof(input));
+        var shape = Shape;
+        if (shape.Count != 2) throw new ArgumentException($"The weight is [{string.Join(", ", shape)}]: only a matrix has products.", nameof(input));
+        if (input.dim() == 0 || input.size(-1) != shape[side] || input.dtype != ComputeType)
+            throw new ArgumentException($"The input is {TensorRules.Describe(input)}, but must be {ComputeType} with {shape[side]} values in its last dimension.", nameof(input));
         return input;
     }
 
