@@ -10,6 +10,7 @@ internal static unsafe class LowRankStep
 {
     private const int MostRows = 32;
     private const int MaxRank = 64;
+    private const int Wide = 8;   // outputs in a vector
 
     /// <summary>True if the kernel supports such tensors.</summary>
     /// <param name="input"><c>[…, in]</c></param>
@@ -33,15 +34,19 @@ internal static unsafe class LowRankStep
     {
         var (inputs, outputs, rank) = ((int)a.size(1), (int)b.size(0), (int)a.size(0));
         var count = rows?.Count ?? (int)(input.numel() / inputs);
+        if (count == 0) return;
         fixed (float* xs = input.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats())
         {
-            var hidden = stackalloc float[MaxRank];
+            var hidden = stackalloc float[MostRows * MaxRank];
+            var to = stackalloc nint[MostRows];   // the outputs of each row
             for (var i = 0; i < count; i++)
             {
                 var row = (nint)(rows?[i] ?? i);
-                for (var r = 0; r < rank; r++) hidden[r] = Dot(xs + (row * inputs), af + ((nint)r * inputs), inputs) * (float)scale;
-                Expand(hidden, bf, ys + (row * outputs), rank, outputs);
+                for (var r = 0; r < rank; r++) hidden[i * rank + r] = Dot(xs + (row * inputs), af + ((nint)r * inputs), inputs) * (float)scale;
+                to[i] = (nint)(ys + (row * outputs));
             }
+            if (count == 1) Expand(hidden, bf, (float*)to[0], rank, outputs);
+            else Expand(hidden, bf, to, rank, outputs, count);
         }
     }
 
@@ -55,6 +60,29 @@ internal static unsafe class LowRankStep
             return;
         }
         for (var n = 0; n < outputs; n++, b += rank) y[n] += Dot(hidden, b, rank);
+    }
+
+    // Eight outputs at a time: their rows of B are transposed once for all rows of the input.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Expand(float* hidden, float* b, nint* y, int rank, int outputs, int count)
+    {
+        var columns = stackalloc float[MaxRank * Wide];
+        var n = 0;
+        for (; n + Wide <= outputs; n += Wide, b += Wide * rank)
+        {
+            for (var i = 0; i < Wide; i++)
+                for (var r = 0; r < rank; r++) columns[r * Wide + i] = b[i * rank + r];
+            var factors = hidden;
+            for (var row = 0; row < count; row++)
+            {
+                var at = (float*)y[row] + n;
+                var sum = Vector256.Load(at);
+                for (var r = 0; r < rank; r++) sum = Vector256.FusedMultiplyAdd(Vector256.Create(*factors++), Vector256.Load(columns + r * Wide), sum);
+                sum.Store(at);
+            }
+        }
+        for (; n < outputs; n++, b += rank)
+            for (var row = 0; row < count; row++) ((float*)y[row])[n] += Dot(hidden + row * rank, b, rank);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -62,16 +62,17 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
         if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
-        if (Target.Storage.Parameter is not { } stored) return FactoredBesideStored(input, factors);
+        if (!folds && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
+        if (Target.Storage.Parameter is not { } stored) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
         var weight = Target.ToMatrix(stored);
         if (folds)
             return FactoredProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
         return Trained(input, new FrozenMatrix(weight), factors);
     }
 
-    private Tensor? FactoredBesideStored(Tensor input, LowRankUpdate factors)
+    // The few rows of a decode step.
+    private Tensor Stepped(Tensor input, LowRankUpdate factors)
     {
-        if (!LowRankStep.Supports(input, factors.A, factors.B)) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
         var output = Target.Apply(input).contiguous();
         LowRankStep.Add(output, input, factors.A, factors.B, factors.Scale);
         return output;

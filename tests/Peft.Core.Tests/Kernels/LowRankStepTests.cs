@@ -17,7 +17,7 @@ public class LowRankStepTests
         var (input, before) = (randn([5, 1, inputs], generator: generator), randn([5, 1, outputs], generator: generator));
         var (a, b) = (randn([rank, inputs], generator: generator), randn([outputs, rank], generator: generator));
         LowRankStep.Supports(input, a, b).ShouldBeTrue();
-        foreach (var rows in new long[]?[] { null, [1, 4], [] })
+        foreach (var rows in new long[]?[] { null, [1, 4], [2], [] })
         {
             var output = before.clone();
             LowRankStep.Add(output, input, a, b, 0.5, rows);
