@@ -30,9 +30,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             if (divided.TrueForAll(parts => parts.Count == 1)) return null;
             threads ??= new PartThreads(most);
             if (!ReferenceEquals(trained, parameters.Trained)) Renew();
-            if (!tried && !MayRunApart(divided, seed)) return null;
-            tried = true;
-            return Add(divided, metrics);
+            return tried ? Add(divided, metrics) : Try(divided, seed, metrics);
         }
         finally
         {
@@ -44,7 +42,9 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     public void Dispose()
     {
         threads?.Dispose();
+        threads = null;
         foreach (var copy in copies) copy.Dispose();
+        copies = [];
     }
 
     private void Renew()
@@ -63,33 +63,30 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 
-    // Threads would draw random values (dropout) in an order that differs between runs. A loss without a gradient is reported
-    // for the whole batch.
-    private bool MayRunApart(List<IReadOnlyList<Batch>> divided, long seed)
+    // Threads would draw random values (dropout) in an order that differs between runs, and a loss without a gradient is reported for the whole batch. The first run tells;
+    // its gradients count if it was neither.
+    private (Tensor Loss, IReadOnlyList<string> Missing)? Try(List<IReadOnlyList<Batch>> divided, long seed, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
+        using var own = new TrainingMetrics();
         var before = get_rng_state();
-        var fits = true;
-        using var ignored = new TrainingMetrics();
-        foreach (var parts in divided)
+        var result = Add(divided, own);
+        tried = result is not null && before.eq(get_rng_state()).all().item<bool>();
+        if (tried)
         {
-            threads!.Run([.. parts.Select(part => new Action(() =>
-            {
-                using var inner = NewDisposeScope();
-                var loss = trainer.Goal.Loss(part, ignored);
-                if (loss.numel() != 1 || !loss.requires_grad) fits = false;
-            }))]);
+            metrics.Take(own);
+            result!.Value.Loss.MoveToOuterDisposeScope();
+            return result;
         }
-        if (!before.equal(get_rng_state()).all().item<bool>())
-        {
-            manual_seed(seed);
-            fits = false;
-        }
-        refused = !fits;
-        return fits;
+        refused = true;
+        Dispose();
+        parameters.ZeroGradients();
+        manual_seed(seed);
+        return null;
     }
 
-    private (Tensor Loss, IReadOnlyList<string> Missing) Add(List<IReadOnlyList<Batch>> divided, TrainingMetrics metrics)
+    // Null if a part has no loss to differentiate.
+    private (Tensor Loss, IReadOnlyList<string> Missing)? Add(List<IReadOnlyList<Batch>> divided, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
         var weight = divided.Sum(parts => parts.Sum(part => part.Weight));
@@ -97,11 +94,16 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         var reached = new bool[tensors.Length];
         foreach (var parts in divided)
         {
-            var losses = new Tensor[parts.Count];
+            var losses = new Tensor?[parts.Count];
             threads!.Run([.. parts.Select((part, i) => new Action(() => losses[i] = Backward(part, part.Weight / weight, copies[i], metrics)))]);
+            if (Array.Exists(losses, loss => loss is null))
+            {
+                foreach (var loss in losses) loss?.Dispose();
+                return null;
+            }
             for (var i = 0; i < parts.Count; i++)
             {
-                using var loss = losses[i];
+                using var loss = losses[i]!;
                 total = total is null ? loss.clone() : total.add(loss, One);
                 copies[i].Add();
                 for (var j = 0; j < reached.Length; j++) reached[j] |= copies[i].Reached[j];
@@ -110,10 +112,11 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return (total!.MoveToOuterDisposeScope(), [.. trained.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
     }
 
-    private Tensor Backward(Batch part, double share, GradientCopy into, TrainingMetrics metrics)
+    private Tensor? Backward(Batch part, double share, GradientCopy into, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
         var loss = trainer.Goal.Loss(part, metrics).mul(Constant(share));
+        if (!tried && (loss.numel() != 1 || !loss.requires_grad)) return null;
         into.Fill(autograd.grad([loss], tensors, allow_unused: true));
         return loss.detach().DetachFromDisposeScope();
     }

@@ -108,19 +108,37 @@ public sealed class TrainingMetrics : IDisposable
         if (weight == 0) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var own = first(value.detach().to_type(ScalarType.Float64));
-        lock (guard)
-        {
-            if (entries.TryGetValue(name, out var entry))
-            {
-                own = combine(entry.Value, own);
-                weight += entry.Weight;
-                entry.Value.Dispose();
-            }
-            else order.Add(name);
-            entries[name] = new(own.DetachFromDisposeScope(), weight, metric);
-        }
+        lock (guard) Put(name, new(first(value.detach().to_type(ScalarType.Float64)).DetachFromDisposeScope(), weight, combine, metric));
     }
 
-    private sealed record Entry(Tensor Value, double Weight, Func<Tensor, double, double?> Metric);
+    /// <summary>Adds everything that another instance has collected, which is empty afterwards.</summary>
+    internal void Take(TrainingMetrics other)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        lock (guard)
+        {
+            foreach (var name in other.order) Put(name, other.entries[name]);
+            foreach (var (name, texts) in other.samples)
+                if (!samples.TryAdd(name, texts)) samples[name].AddRange(texts);
+        }
+        other.entries.Clear();
+        other.samples.Clear();
+        other.order.Clear();
+    }
+
+    private void Put(string name, Entry added)
+    {
+        if (!entries.TryGetValue(name, out var before))
+        {
+            order.Add(name);
+            entries[name] = added;
+            return;
+        }
+        using var left = before.Value;
+        using var right = added.Value;
+        entries[name] = before with { Value = before.Combine(left, right).DetachFromDisposeScope(), Weight = before.Weight + added.Weight };
+    }
+
+    private sealed record Entry(Tensor Value, double Weight, Func<Tensor, Tensor, Tensor> Combine, Func<Tensor, double, double?> Metric);
 }
