@@ -70,8 +70,15 @@ internal static unsafe class LowRankStep
         var n = 0;
         for (; n + Wide <= outputs; n += Wide, b += Wide * rank)
         {
-            for (var i = 0; i < Wide; i++)
-                for (var r = 0; r < rank; r++) columns[r * Wide + i] = b[i * rank + r];
+            if (rank % Wide == 0)
+            {
+                for (var r = 0; r < rank; r += Wide) TileProducts.TransposeBlock(b + r, rank, columns + r * Wide, Wide);
+            }
+            else
+            {
+                for (var i = 0; i < Wide; i++)
+                    for (var r = 0; r < rank; r++) columns[r * Wide + i] = b[i * rank + r];
+            }
             var factors = hidden;
             for (var row = 0; row < count; row++)
             {
