@@ -32,12 +32,12 @@ public sealed class FeatureExtractor : PretrainedModel
     internal override AdaptableModule? HeadModule => null;
 
     /// <inheritdoc/>
-    /// <returns>The last hidden states <c>[batch, sequence, hidden]</c>.</returns>
+    /// <returns>The last hidden states <c>[batch, sequence, hidden]</c>. Those of padding have no meaning.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Of(this, input);
-        return Backbone.call(prompted.Input);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        return prompted.States(Backbone);
     }
 
     /// <summary>One vector per row: the mean of the hidden states of its real tokens.</summary>
@@ -48,8 +48,8 @@ public sealed class FeatureExtractor : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
-        using var prompted = PromptedInput.Of(this, input);
-        var mean = HiddenStates.Mean(prompted.Own(Backbone.call(prompted.Input)), input.AttentionMask);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        var mean = HiddenStates.Mean(prompted.Own(prompted.States(Backbone)), input.AttentionMask);
         if (normalize) mean = nn.functional.normalize(mean, 2, 1);
         return mean.MoveToOuterDisposeScope();
     }

@@ -49,12 +49,12 @@ public sealed class MaskedLM : HeadedModel
     internal override string KeyOf(string name) => name == outputBias ? outputBiasKey : name;
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>.</returns>
+    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>. Those of padding have no meaning.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        using var hidden = prompted.States(Backbone);
         return HeadParts.Run(hidden);
     }
 
@@ -67,8 +67,9 @@ public sealed class MaskedLM : HeadedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         TensorRules.RequireAlive(labels, nameof(labels));
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var read = labels.ne(Constant(Batch.IgnoredLabel));
+        using var prompted = PromptedInput.Unpadded(this, input, read);
+        using var hidden = prompted.States(Backbone);
         using var targets = prompted.Labels(labels);
         return loss.SameToken(hidden, targets, HeadParts.Prepare);
     }

@@ -29,12 +29,12 @@ public sealed class TokenClassifier : ClassifyingModel
     public override string? TaskType => "TOKEN_CLS";
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, classes]</c>.</returns>
+    /// <returns>Logits <c>[batch, sequence, classes]</c>. Those of padding have no meaning.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        using var hidden = prompted.States(Backbone);
         return HeadParts.Run(hidden);
     }
 
@@ -50,8 +50,9 @@ public sealed class TokenClassifier : ClassifyingModel
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
         TensorRules.RequireAlive(labels, nameof(labels));
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var read = labels.ne(Constant(Batch.IgnoredLabel));
+        using var prompted = PromptedInput.Unpadded(this, input, read);
+        using var hidden = prompted.States(Backbone);
         using var logits = HeadParts.Run(hidden);
         using var targets = prompted.Labels(labels);
         using var weights = WeightsFor(logits);
@@ -61,8 +62,8 @@ public sealed class TokenClassifier : ClassifyingModel
     /// <summary>Logits without those of the virtual tokens.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        using var hidden = prompted.States(Backbone);
         using var logits = HeadParts.Run(hidden);
         return prompted.Own(logits);
     }
