@@ -32,12 +32,12 @@ public sealed class FeatureExtractor : PretrainedModel
     internal override AdaptableModule? HeadModule => null;
 
     /// <inheritdoc/>
-    /// <returns>The last hidden states <c>[batch, sequence, hidden]</c>. Those of padding have no meaning.</returns>
+    /// <returns>The last hidden states <c>[batch, sequence, hidden]</c>.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Unpadded(this, input);
-        return prompted.States(Backbone);
+        using var prompted = PromptedInput.Of(this, input);
+        return Backbone.call(prompted.Input);
     }
 
     /// <summary>One vector per row: the mean of the hidden states of its real tokens.</summary>

@@ -49,12 +49,12 @@ public sealed class MaskedLM : HeadedModel
     internal override string KeyOf(string name) => name == outputBias ? outputBiasKey : name;
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>. Those of padding have no meaning.</returns>
+    /// <returns>Logits <c>[batch, sequence, vocabulary]</c>.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Unpadded(this, input);
-        using var hidden = prompted.States(Backbone);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return HeadParts.Run(hidden);
     }
 

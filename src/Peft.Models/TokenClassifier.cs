@@ -29,12 +29,12 @@ public sealed class TokenClassifier : ClassifyingModel
     public override string? TaskType => "TOKEN_CLS";
 
     /// <inheritdoc/>
-    /// <returns>Logits <c>[batch, sequence, classes]</c>. Those of padding have no meaning.</returns>
+    /// <returns>Logits <c>[batch, sequence, classes]</c>.</returns>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Unpadded(this, input);
-        using var hidden = prompted.States(Backbone);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
         return HeadParts.Run(hidden);
     }
 
@@ -59,7 +59,7 @@ public sealed class TokenClassifier : ClassifyingModel
         return (ClassificationLoss.PerToken(logits, targets, weights), prompted.Own(logits));
     }
 
-    /// <summary>Logits without those of the virtual tokens.</summary>
+    /// <summary>Logits without those of the virtual tokens. Those of padding have no meaning.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
         using var prompted = PromptedInput.Unpadded(this, input);

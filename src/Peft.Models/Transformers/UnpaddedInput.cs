@@ -36,6 +36,8 @@ internal sealed class UnpaddedInput : IDisposable
         if (input is not { InputIds: { } ids, AttentionMask: { } mask, PackedLengths: null, Cache: null, Prefix: null, PrefixGates: null, InAttention.Count: 0 } || !mask.shape.SequenceEqual(ids.shape)) return null;
         // Elsewhere the attention of packed sequences would run one by one.
         if (ids.device_type != DeviceType.CPU || model.Spec.Kind == TransformerKind.EncoderDecoder || model.Prompts is not null || !model.RowsMayBePacked) return null;
+        // Observers select positions by the mask of the batch.
+        if (PeftModel.Of(model)?.IsObserved == true) return null;
         using var scope = NewDisposeScope();
         var real = mask.ne(Constant(0));
         // Whoever reads other positions than there are gets an error from the padded pass.
