@@ -58,7 +58,7 @@ internal static class Measure
     // The trainer disposes its batches.
     private static Batch Copy(Batch batch) => new()
     {
-        InputIds = batch.InputIds.clone(), Labels = batch.Labels!.clone(), PackedLengths = batch.PackedLengths, Tokens = batch.Tokens, Weight = batch.Weight,
+        InputIds = batch.InputIds.clone(), AttentionMask = batch.AttentionMask?.clone(), Labels = batch.Labels!.clone(), PackedLengths = batch.PackedLengths, Tokens = batch.Tokens, Weight = batch.Weight,
     };
 
     private sealed class StepClock : ITrainerCallback

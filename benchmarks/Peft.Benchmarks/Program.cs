@@ -6,6 +6,6 @@ using Peft.Benchmarks;
 TorchRuntime.Require();
 var root = new RootCommand("Measures the speed and memory of training, alignment, generation, loading and the optimizer.")
 {
-    TrainBenchmark.Command(), SftBenchmark.Command(), DpoBenchmark.Command(), OnlineBenchmark.Command("grpo"), OnlineBenchmark.Command("ppo"), GenerateBenchmark.Command(), ServeBenchmark.Command(), LoadBenchmark.Command(), OptimizerBenchmark.Command(),
+    TrainBenchmark.Command(), EncodeBenchmark.Command(), SftBenchmark.Command(), DpoBenchmark.Command(), OnlineBenchmark.Command("grpo"), OnlineBenchmark.Command("ppo"), GenerateBenchmark.Command(), ServeBenchmark.Command(), LoadBenchmark.Command(), OptimizerBenchmark.Command(),
 };
 return root.Parse(args).Invoke();

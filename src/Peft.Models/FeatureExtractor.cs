@@ -48,8 +48,8 @@ public sealed class FeatureExtractor : PretrainedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
-        using var prompted = PromptedInput.Of(this, input);
-        var mean = HiddenStates.Mean(prompted.Own(Backbone.call(prompted.Input)), input.AttentionMask);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        var mean = HiddenStates.Mean(prompted.Own(prompted.States(Backbone)), input.AttentionMask);
         if (normalize) mean = nn.functional.normalize(mean, 2, 1);
         return mean.MoveToOuterDisposeScope();
     }

@@ -67,8 +67,9 @@ public sealed class MaskedLM : HeadedModel
     {
         ArgumentNullException.ThrowIfNull(input);
         TensorRules.RequireAlive(labels, nameof(labels));
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var read = labels.ne(Constant(Batch.IgnoredLabel));
+        using var prompted = PromptedInput.Unpadded(this, input, read);
+        using var hidden = prompted.States(Backbone);
         using var targets = prompted.Labels(labels);
         return loss.SameToken(hidden, targets, HeadParts.Prepare);
     }

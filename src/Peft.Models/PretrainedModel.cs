@@ -250,6 +250,9 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     /// <summary>True if the outputs of a row depend on that row alone: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
     internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 
+    /// <summary>True if the rows of a batch may be packed into a single one: their outputs depend on them alone, and nothing reads positions as they are in the batch.</summary>
+    internal bool RowsMayBePacked => RowsDependOnThemselves && Spec.RelativePositions is null && PeftModel.Of(this)?.RowsMayBePacked != false;
+
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;
 

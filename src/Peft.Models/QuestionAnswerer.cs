@@ -58,18 +58,18 @@ public sealed class QuestionAnswerer : HeadedModel
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
         TensorRules.RequireAlive(labels, nameof(labels));
-        using var prompted = PromptedInput.Of(this, input);
+        using var prompted = PromptedInput.Of(this, input);   // the softmax is over padding too, as in transformers
         using var hidden = Backbone.call(prompted.Input);
         using var logits = HeadParts.Run(hidden);
         using var positions = prompted.FromOwn(labels);
         return (ClassificationLoss.Span(logits, positions), prompted.Counted(logits));
     }
 
-    /// <summary>Logits at the positions that the labels refer to, one for each token of the input.</summary>
+    /// <summary>Logits at the positions that the labels refer to, one for each token of the input. Those of padding have no meaning.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        using var hidden = prompted.States(Backbone);
         using var logits = HeadParts.Run(hidden);
         return prompted.Counted(logits);
     }

@@ -51,16 +51,19 @@ public sealed class SequenceClassifier : ClassifyingModel
         using var scope = NewDisposeScope();
         InputRules.Check(this, input);
         if (Spec.Kind == TransformerKind.EncoderDecoder) return HeadParts.Run(EndStates(input)).MoveToOuterDisposeScope();
-        using var prompted = PromptedInput.Of(this, input);
-        return HeadParts.Run(Pooled(input, prompted, Backbone.call(prompted.Input))).MoveToOuterDisposeScope();
+        // The position in each row that is read; null for all tokens.
+        var position = Pooling switch { Pooling.Mean => null, Pooling.Cls => zeros(1, ScalarType.Int64, Device), _ => LastTokens(input) };
+        var read = position is null ? null : arange(Constant(0), Constant(Shape(input)[1]), One, ScalarType.Int64, position.device).eq(position.unsqueeze(1));
+        using var prompted = PromptedInput.Unpadded(this, input, read);
+        var hidden = prompted.States(Backbone);
+        var pooled = Pooling switch
+        {
+            Pooling.Cls => prompted.First(hidden),   // with virtual tokens the first virtual one, as in Hugging Face PEFT
+            Pooling.Mean => HiddenStates.Mean(prompted.Own(hidden), input.AttentionMask),
+            _ => HiddenStates.At(prompted.Own(hidden), position!),
+        };
+        return HeadParts.Run(pooled).MoveToOuterDisposeScope();
     }
-
-    private Tensor Pooled(ModelInput input, PromptedInput prompted, Tensor hidden) => Pooling switch
-    {
-        Pooling.Cls => prompted.First(hidden),   // with virtual tokens the first virtual one, as in Hugging Face PEFT
-        Pooling.Mean => HiddenStates.Mean(prompted.Own(hidden), input.AttentionMask),
-        _ => LastRows(input, prompted.Own(hidden)),
-    };
 
     // The decoder's input is the encoder's input, shifted right by one.
     private Tensor EndStates(ModelInput input)
@@ -82,13 +85,16 @@ public sealed class SequenceClassifier : ClassifyingModel
         return hidden.reshape(-1, width).index_select(0, first.add(last, One));
     }
 
-    private Tensor LastRows(ModelInput input, Tensor hidden)
+    private static long[] Shape(ModelInput input) => (input.InputIds ?? input.Embeddings!).shape;
+
+    // The position of each row's last token, [batch].
+    private Tensor LastTokens(ModelInput input)
     {
         // As in transformers, the padding id marks the last real token; without a padding id, the attention mask does.
-        var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.Last(hidden, ids.ne(Constant(pad)));
-        if (input.AttentionMask is { } mask) return HiddenStates.Last(hidden, mask.narrow(1, mask.shape[1] - length, length).ne(Constant(0)));
-        if (batch == 1 || input.InputIds is null) return hidden.narrow(1, -1, 1).squeeze(1);
+        var (batch, length) = (Shape(input)[0], Shape(input)[1]);
+        if (input.InputIds is { } ids && Config.PadTokenId is { } pad) return HiddenStates.LastOf(ids.ne(Constant(pad)));
+        if (input.AttentionMask is { } mask) return HiddenStates.LastOf(mask.narrow(1, mask.shape[1] - length, length).ne(Constant(0)));
+        if (batch == 1 || input.InputIds is null) return full([batch], Constant(length - 1), ScalarType.Int64, Device);
         throw new ArgumentException($"{Config.Source} has no pad_token_id, so the last token of each of the {batch} rows is unknown: pass an attention mask.", nameof(input));
     }
 

@@ -50,19 +50,20 @@ public sealed class TokenClassifier : ClassifyingModel
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {
         TensorRules.RequireAlive(labels, nameof(labels));
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var read = labels.ne(Constant(Batch.IgnoredLabel));
+        using var prompted = PromptedInput.Unpadded(this, input, read);
+        using var hidden = prompted.States(Backbone);
         using var logits = HeadParts.Run(hidden);
         using var targets = prompted.Labels(labels);
         using var weights = WeightsFor(logits);
         return (ClassificationLoss.PerToken(logits, targets, weights), prompted.Own(logits));
     }
 
-    /// <summary>Logits without those of the virtual tokens.</summary>
+    /// <summary>Logits without those of the virtual tokens. Those of padding have no meaning.</summary>
     internal Tensor OwnLogits(ModelInput input)
     {
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
+        using var prompted = PromptedInput.Unpadded(this, input);
+        using var hidden = prompted.States(Backbone);
         using var logits = HeadParts.Run(hidden);
         return prompted.Own(logits);
     }

@@ -11,7 +11,7 @@ internal static class SmallModel
 {
     public const int Vocabulary = 40;
 
-    private static readonly ModelConfig Config = ModelConfig.Parse($$"""
+    public static ModelConfig Config { get; } = ModelConfig.Parse($$"""
         {
           "model_type": "llama", "vocab_size": {{Vocabulary}}, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
           "max_position_embeddings": 32, "attention_bias": true, "mlp_bias": true, "pad_token_id": 0, "eos_token_id": null, "bos_token_id": null, "initializer_range": 0.2

@@ -166,6 +166,12 @@ public sealed partial class PeftModel
             // An adapted parameter replaces the module's own for the duration of a pass.
             && state.Sites.All(pair => pair.Value.Layers.Length == 0 || (!pair.Key.Target.IsParameter && !pair.Value.Layers.Any(layer => layer.DependsOnBatch))));
 
+    /// <summary>True if the rows of a batch may be packed into a single one: they are independent, and no adapter in effect reads positions as they are in the batch.</summary>
+    internal bool RowsMayBePacked => RowsAreIndependent && !MixesPositions && Current(state => state.Draft.Composition?.Slices != true);
+
+    /// <summary>True if the inputs of modules are observed (<see cref="Observe"/>).</summary>
+    internal bool IsObserved => Current(state => state.Draft.Observer is not null);
+
     /// <summary>The adapters in effect that need a preliminary forward pass.</summary>
     internal IReadOnlyList<IReadsFirstPass> FirstPassReaders => Current(state => (IReadOnlyList<IReadsFirstPass>)[.. state.Adapters.Select(adapter => adapter.Shared).OfType<IReadsFirstPass>()]);
 

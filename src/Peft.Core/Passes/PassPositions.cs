@@ -32,7 +32,7 @@ public sealed class PassPositions
     /// </summary>
     /// <param name="key">Identifies the values: the same object in each pass.</param>
     /// <param name="values"><c>[rows, positions, …]</c></param>
-    /// <returns>One mean per position in a causal model, otherwise a single one.</returns>
+    /// <returns>One mean per position in a causal model and for packed sequences, otherwise a single one.</returns>
     public static Tensor MeanOfSeen(object key, Tensor values)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -48,7 +48,7 @@ public sealed class PassPositions
         using var scope = NewDisposeScope();
         var all = Memory?.Append(key, values, ForwardPass.Current.Rows, Rows) ?? values;
         var (length, count) = (values.shape[1], all.shape[1]);
-        if (PackedLengths is { } lengths) return cat([.. all.split([.. lengths.Select(each => (long)each)], 1).Select(part => Mean(part, null))], 1).MoveToOuterDisposeScope();
+        if (PackedLengths is { } lengths) return cat([.. all.split([.. lengths.Select(each => (long)each)], 1).Select(part => Mean(part, null).expand(-1, part.shape[1], -1))], 1).MoveToOuterDisposeScope();
         var real = Real is null ? null : ForwardPass.SelectRows(Real.narrow(1, Real.shape[1] - count, count)).unsqueeze(-1).to_type(values.dtype);
         var mean = Mean(all, real);
         return (IsCausal ? mean.narrow(1, count - length, length) : mean).MoveToOuterDisposeScope();

@@ -43,7 +43,7 @@ internal sealed class PackedRows : IDisposable
     {
         if (labels.dim() != 2 || input is not { InputIds: { } ids, PackedLengths: null, Cache: null, Prefix: null } || !Fits(ids, labels) || (input.AttentionMask is { } mask && !Fits(mask, labels))) return null;
         var peft = PeftModel.Of(model);
-        if (model.Prompts is not null || !model.RowsDependOnThemselves || peft?.MixesPositions == true || model.Spec.Positions == PositionRule.TokensButPadding) return null;
+        if (model.Prompts is not null || !model.RowsMayBePacked || model.Spec.Positions == PositionRule.TokensButPadding) return null;
         using var scope = NewDisposeScope();
         var layout = new Layout(Values(ids.to_type(ScalarType.Int64)), input.AttentionMask is null ? null : Values(input.AttentionMask.ne(Constant(0)).to_type(ScalarType.Int64)),
             Values(labels.to_type(ScalarType.Int64)), (int)labels.shape[1], model.Spec.Positions == PositionRule.All);

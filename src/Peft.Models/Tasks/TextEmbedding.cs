@@ -32,13 +32,13 @@ public static class TextEmbedding
 
     private static Tensor Vectors(PretrainedModel model, ModelInput input, EmbedOptions options)
     {
-        using var prompted = PromptedInput.Of(model, input);
-        var hidden = prompted.Own(model.Backbone.call(prompted.Input));
+        using var prompted = PromptedInput.Unpadded(model, input);
+        var hidden = prompted.Own(prompted.States(model.Backbone));
         var vectors = options.Pooling switch
         {
             Pooling.Cls => hidden.select(1, 0),
             Pooling.Mean => HiddenStates.Mean(hidden, input.AttentionMask),
-            _ => HiddenStates.Last(hidden, input.AttentionMask!),
+            _ => HiddenStates.At(hidden, HiddenStates.LastOf(input.AttentionMask!)),
         };
         return options.Normalize ? nn.functional.normalize(vectors, 2, 1) : vectors;
     }

@@ -17,14 +17,21 @@ internal static class HiddenStates
         return hidden.mul(weight).sum(dim: 1).div(weight.sum(dim: 1).clamp(min: Constant(1e-9))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The state of the last real token, <c>[batch, hidden]</c>.</summary>
-    /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
+    /// <summary>The position of the last real token of each row, <c>[batch]</c>.</summary>
     /// <param name="real">True for a real token, <c>[batch, sequence]</c>.</param>
-    public static Tensor Last(Tensor hidden, Tensor real)
+    public static Tensor LastOf(Tensor real)
+    {
+        using var scope = NewDisposeScope();
+        return real.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(real.shape[1]), One, ScalarType.Int64, real.device)).argmax(1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The state at one position of each row, <c>[batch, hidden]</c>.</summary>
+    /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
+    /// <param name="positions">The positions, <c>[batch]</c>.</param>
+    public static Tensor At(Tensor hidden, Tensor positions)
     {
         using var scope = NewDisposeScope();
         var (batch, length) = (hidden.shape[0], hidden.shape[1]);
-        var last = real.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(length), One, ScalarType.Int64, real.device)).argmax(1);
-        return hidden.reshape(-1, hidden.shape[2]).index_select(0, last.add(arange(Constant(0), Constant(batch), One, ScalarType.Int64, hidden.device).mul(Constant(length)), One)).MoveToOuterDisposeScope();
+        return hidden.reshape(-1, hidden.shape[2]).index_select(0, positions.add(arange(Constant(0), Constant(batch), One, ScalarType.Int64, hidden.device).mul(Constant(length)), One)).MoveToOuterDisposeScope();
     }
 }

@@ -12,6 +12,7 @@ internal sealed class PromptedInput : IDisposable
     private readonly List<IDisposable> readings = [];
     private readonly IReadOnlyList<PromptRow> rows;
     private IDisposable? pass, entered;
+    private UnpaddedInput? unpadded;
 
     private PromptedInput(ModelInput input, int count, IReadOnlyList<PromptRow> rows) => (Input, Count, this.rows) = (input, count, rows);
 
@@ -22,15 +23,44 @@ internal sealed class PromptedInput : IDisposable
     public int Count { get; }
 
     /// <summary>Begins a forward pass of the model. It ends when the result is disposed.</summary>
-    public static PromptedInput Of(PretrainedModel model, ModelInput input)
+    public static PromptedInput Of(PretrainedModel model, ModelInput input) => Begin(model, input, (given, peft) =>
+    {
+        InputRules.Check(model, given);
+        return Read(model, given, peft);
+    });
+
+    /// <summary>
+    /// Begins a forward pass whose caller does not read the hidden states of padding: they are 0, and nothing is computed for them, unless the model or its adapters need the rows as they are.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="input">The input.</param>
+    /// <param name="read">True where hidden states are read, <c>[batch or 1, sequence]</c>; null for tokens only. If padding is among them, it is computed.</param>
+    public static PromptedInput Unpadded(PretrainedModel model, ModelInput input, Tensor? read = null) => Begin(model, input, (given, peft) =>
+    {
+        InputRules.Check(model, given);
+        if (UnpaddedInput.Of(model, given, read) is not { } unpadded) return Read(model, given, peft);
+        try
+        {
+            var prompted = Read(model, unpadded.Input, peft);
+            prompted.unpadded = unpadded;
+            return prompted;
+        }
+        catch
+        {
+            unpadded.Dispose();
+            throw;
+        }
+    });
+
+    private static PromptedInput Begin(PretrainedModel model, ModelInput input, Func<ModelInput, PeftModel?, PromptedInput> read)
     {
         ArgumentNullException.ThrowIfNull(input);
-        if (PeftModel.Of(model) is not { } peft) return Read(model, input, null);
+        if (PeftModel.Of(model) is not { } peft) return read(input, null);
         var pass = peft.BeginPass();
         var entered = pass.Enter();
         try
         {
-            var prompted = Read(model, input with { Pass = pass }, peft);
+            var prompted = read(input with { Pass = pass }, peft);
             (prompted.pass, prompted.entered) = (pass, entered);
             return prompted;
         }
@@ -44,7 +74,6 @@ internal sealed class PromptedInput : IDisposable
 
     private static PromptedInput Read(PretrainedModel model, ModelInput input, PeftModel? peft)
     {
-        InputRules.Check(model, input);
         if (peft?.FirstPassReaders is not { Count: > 0 } readers) return WithPrompts(model, input);
         using var scope = NewDisposeScope();
         var states = FirstStates.Of(model, input);
@@ -194,6 +223,14 @@ internal sealed class PromptedInput : IDisposable
         return made;
     }
 
+    /// <summary>The hidden states, <c>[batch, virtual + sequence, hidden]</c>.</summary>
+    public Tensor States(Backbone backbone)
+    {
+        var states = backbone.call(Input);
+        if (unpadded is null) return states;
+        using (states) return unpadded.Unpack(states);
+    }
+
     /// <summary>The output without the virtual tokens, which are not part of the text.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
     public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
@@ -280,6 +317,7 @@ internal sealed class PromptedInput : IDisposable
         foreach (var reading in readings) reading.Dispose();
         foreach (var tensor in held) tensor.Dispose();
         held.Clear();
+        unpadded?.Dispose();
         entered?.Dispose();
         pass?.Dispose();
         (entered, pass) = (null, null);

@@ -204,7 +204,7 @@ internal sealed class Transformer : Backbone
     private Tensor AddPositions(Tensor embeddings, ModelInput input, ForwardContext context)
     {
         var end = context.Past + context.Length;
-        using var ids = Positions(input, context);
+        using var ids = PositionIds.Of(spec, input, context.KeyMask, context.Past, context.Length, context.Device);
         if (rotary is not null)
         {
             context.Angles = Angles(rotary);
@@ -265,35 +265,6 @@ internal sealed class Transformer : Backbone
     {
         using var largest = ids.max();
         return largest.item<long>();
-    }
-
-    /// <summary>Position ids <c>[batch, sequence]</c>; null if every row simply continues after the past.</summary>
-    private Tensor? Positions(ModelInput input, ForwardContext context)
-    {
-        if (input.PositionIds is { } given) return given.alias();
-        if (context.PackedLengths is { } lengths)
-            return tensor(lengths.SelectMany(length => Enumerable.Range(0, length)).Select(i => (long)i).ToArray(), device: context.Device).unsqueeze(0);
-        if (spec.Positions == PositionRule.All) return null;
-        using var scope = NewDisposeScope();
-        if (spec.Positions == PositionRule.TokensButPadding)
-        {
-            // Embeddings do not show which positions are padding. transformers then counts all of them.
-            if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
-            var real = ids.ne(Constant(padding)).to_type(ScalarType.Int64);
-            return real.cumsum(1).add(Constant(context.Past), One).mul(real).sub(Constant(1)).MoveToOuterDisposeScope();
-        }
-        if (context.KeyMask is not { } mask) return null;
-        Tensor all;   // [batch, past + sequence]
-        if (spec.Positions == PositionRule.RealTokens)
-        {
-            all = mask.cumsum(1).mul(mask).sub(Constant(1));
-        }
-        else
-        {
-            var first = mask.ne(Constant(0)).to_type(ScalarType.Int64).argmax(1, true);   // the first real token has position 0
-            all = arange(Constant(0), Constant(context.Past + context.Length), One, ScalarType.Int64, context.Device).unsqueeze(0).sub(first).clamp_(min: Constant(0));
-        }
-        return all.narrow(1, context.Past, context.Length).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -50,6 +50,9 @@ public abstract class Composition
     /// <summary>True if the composition only stacks adapters.</summary>
     internal virtual bool IsStack => false;
 
+    /// <summary>True if a part of it gets only some rows or positions.</summary>
+    internal virtual bool Slices => false;
+
     /// <summary>The composition with an adapter renamed.</summary>
     internal abstract Composition Rename(string from, string to);
 
@@ -81,6 +84,7 @@ public abstract class Composition
     private sealed class Stacked(Composition[] parts) : Composition
     {
         internal override bool IsStack => parts.All(part => part.IsStack);
+        internal override bool Slices => parts.Any(part => part.Slices);
         internal override IEnumerable<string> Names => parts.SelectMany(part => part.Names);
         internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers) => parts.SelectMany(part => part.At(target, layers));
         internal override Composition Rename(string from, string to) => new Stacked([.. parts.Select(part => part.Rename(from, to))]);
@@ -89,6 +93,8 @@ public abstract class Composition
 
     private sealed class Averaged((Composition Part, double Weight)[] parts) : Composition
     {
+        internal override bool Slices => parts.Any(part => part.Part.Slices);
+
         internal override IEnumerable<string> Names => parts.SelectMany(part => part.Part.Names);
 
         internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers)
@@ -106,6 +112,8 @@ public abstract class Composition
     // Null as a length means an equal part.
     private sealed class Sliced((Composition Part, int? Length)[] parts, int dimension) : Composition
     {
+        internal override bool Slices => true;
+
         internal override IEnumerable<string> Names => parts.SelectMany(part => part.Part.Names);
 
         internal override IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers)
