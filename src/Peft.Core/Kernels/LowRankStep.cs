@@ -12,6 +12,9 @@ internal static unsafe class LowRankStep
     private const int MaxRank = 64;
     private const int Wide = 8;   // outputs in a vector
 
+    /// <summary>Number of multiplications below which a second thread does not pay off.</summary>
+    public const long Worthwhile = 1 << 16;
+
     /// <summary>True if the kernel supports such tensors.</summary>
     /// <param name="input"><c>[…, in]</c></param>
     /// <param name="a">A <c>[rank, in]</c></param>
@@ -34,19 +37,25 @@ internal static unsafe class LowRankStep
     {
         var (inputs, outputs, rank) = ((int)a.size(1), (int)b.size(0), (int)a.size(0));
         var count = rows?.Count ?? (int)(input.numel() / inputs);
-        if (count == 0) return;
         fixed (float* xs = input.Floats(), af = a.Floats(), bf = b.Floats(), ys = output.Floats())
         {
-            var hidden = stackalloc float[MostRows * MaxRank];
-            var to = stackalloc nint[MostRows];   // the outputs of each row
-            for (var i = 0; i < count; i++)
+            var (x, y, left, right) = ((nint)xs, (nint)ys, (nint)af, (nint)bf);
+            void Rows(int first, int length)
             {
-                var row = (nint)(rows?[i] ?? i);
-                for (var r = 0; r < rank; r++) hidden[i * rank + r] = Dot(xs + (row * inputs), af + ((nint)r * inputs), inputs) * (float)scale;
-                to[i] = (nint)(ys + (row * outputs));
+                var hidden = stackalloc float[MostRows * MaxRank];
+                var to = stackalloc nint[MostRows];   // the outputs of each row
+                for (var i = 0; i < length; i++)
+                {
+                    var row = (nint)(rows?[first + i] ?? first + i);
+                    for (var r = 0; r < rank; r++) hidden[i * rank + r] = Dot((float*)x + (row * inputs), (float*)left + ((nint)r * inputs), inputs) * (float)scale;
+                    to[i] = (nint)((float*)y + (row * outputs));
+                }
+                if (length == 1) Expand(hidden, (float*)right, (float*)to[0], rank, outputs);
+                else Expand(hidden, (float*)right, to, rank, outputs, length);
             }
-            if (count == 1) Expand(hidden, bf, (float*)to[0], rank, outputs);
-            else Expand(hidden, bf, to, rank, outputs, count);
+            // The rows of a group may already be one of several parts.
+            if (rows is not null || count == 1 || (long)count * rank * (inputs + outputs) < Worthwhile) Rows(0, count);
+            else TensorMemory.InShares(count, (_, first, length) => Rows(first, length));
         }
     }
 

@@ -79,9 +79,17 @@ internal sealed class RowGroups
         if (!updates.All(each => each is null || LowRankStep.Supports(input, each.A, each.B))) return null;
         var output = site.Forward([], input, null);
         if (output.dtype != input.dtype || !output.is_contiguous()) return null;
-        for (var group = 0; group < groups.Length; group++)
-            if (updates[group] is { } each) LowRankStep.Add(output, input, each.A, each.B, each.Scale, groups[group].Rows);
+        var multiplications = updates.Zip(groups).Sum(pair => pair.First is { } each ? (each.A.numel() + each.B.numel()) * pair.Second.Rows.Length : 0);
+        if (multiplications < LowRankStep.Worthwhile)
+            for (var group = 0; group < groups.Length; group++) Add(group);
+        else
+            TensorMemory.Parallel(groups.Length, Add);
         return output;
+
+        void Add(int group)
+        {
+            if (updates[group] is { } each) LowRankStep.Add(output, input, each.A, each.B, each.Scale, groups[group].Rows);
+        }
     }
 
     /// <summary>Frees the stacked factors.</summary>
