@@ -27,7 +27,7 @@ internal sealed class Decoding : IDisposable
         {
             Start = continuation.Start;
             Width = width ?? Start.Max(row => row.Count);
-            Limit = LimitOf(settings);
+            Limit = LimitOf(model, settings, Width);
         }
         catch
         {
@@ -63,7 +63,7 @@ internal sealed class Decoding : IDisposable
     // The last new token is never an input.
     private int Positions => (int)Math.Min((long)Width + Limit - 1, (long)Width + FirstRoom);
 
-    private int VirtualTokens => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
+    private static int VirtualTokens(LanguageModel model) => model.Spec.Kind == TransformerKind.Decoder && model.Prompts is { } prompts ? prompts.Rows.Max(row => row.Embeddings + row.Prefix) : 0;
 
     /// <summary>Logits of each row's next token, <c>[rows, vocabulary]</c>.</summary>
     public Tensor Next()
@@ -87,7 +87,7 @@ internal sealed class Decoding : IDisposable
 
     // The cached keys were rotated with the frequencies of short texts.
     private bool OutgrowsKeys() => history is not null && model.Spec.Rotary!.Scaling is LongRopeScaling { OriginalPositions: var original }
-        && Cache.Length > 0 && Cache.Length <= original && VirtualTokens + Width + added > original;
+        && Cache.Length > 0 && Cache.Length <= original && VirtualTokens(model) + Width + added > original;
 
     private void ReadAgain()
     {
@@ -141,13 +141,16 @@ internal sealed class Decoding : IDisposable
             () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows for each. Lower NumBeams or NumReturnSequences, or pass fewer or shorter prompts.");
     }
 
-    private int LimitOf(GenerationSettings settings)
+    /// <summary>Maximum number of new tokens after a prompt.</summary>
+    /// <exception cref="ArgumentException">The prompt takes all positions that the model has.</exception>
+    public static int LimitOf(LanguageModel model, GenerationSettings settings, int promptLength)
     {
-        var limit = settings.Limit(Width);
+        var limit = settings.Limit(promptLength);
         if (model.Spec.LearnedPositionOffset is null) return limit;
-        limit = Math.Min(limit, model.Spec.MaxPositions - Width - VirtualTokens + 1);
+        var taken = promptLength + VirtualTokens(model);
+        limit = Math.Min(limit, model.Spec.MaxPositions - taken + 1);
         if (limit < 1)
-            throw new ArgumentException($"The prompt has {Width + VirtualTokens} tokens, but the model has only {model.Spec.MaxPositions} learned positions: truncate the prompt.");
+            throw new ArgumentException($"The prompt has {taken} tokens, but the model has only {model.Spec.MaxPositions} learned positions: truncate the prompt.");
         return limit;
     }
 

@@ -202,44 +202,53 @@ public sealed class ContinuousBatcher : IDisposable
 
     private void Admit()
     {
-        while (Next() is { } request)
+        var joining = new List<ServedRequest>();
+        while (Next(joining) is { } request) Place(request, joining);
+        if (joining.Count == 0) return;
+        try
         {
-            try
-            {
-                if (request.Cancellation.IsCancellationRequested)
-                {
-                    request.End(new OperationCanceledException(request.Cancellation));
-                }
-                else if (SharesBatch(request))
-                {
-                    batch.Join(request);
-                    Count(1);
-                }
-                else
-                {
-                    solo.Join(request);
-                }
-            }
-            catch (Exception error)
-            {
-                request.End(error);
-                if (batch.IsBroken) throw;
-            }
-            if (request.HasEnded) Ended(request);
+            batch.Join(joining);
+        }
+        catch (Exception error)
+        {
+            foreach (var request in joining) request.End(error);
+            throw;
+        }
+        finally
+        {
+            Count(joining.Count(request => request.Added > 0));
+            foreach (var request in joining.Where(request => request.HasEnded)) Ended(request);
             Recount();
         }
     }
 
-    // The first that waits, if there is room for it: a large request is not overtaken forever.
-    private ServedRequest? Next()
+    private void Place(ServedRequest request, List<ServedRequest> joining)
+    {
+        try
+        {
+            if (request.Cancellation.IsCancellationRequested) request.End(new OperationCanceledException(request.Cancellation));
+            else if (SharesBatch(request)) joining.Add(request);
+            else solo.Join(request);
+        }
+        catch (Exception error)
+        {
+            request.End(error);
+        }
+        if (request.HasEnded) Ended(request);
+        Recount();
+    }
+
+    // The first that waits, if there is room for it beside those that join: a large request is not overtaken forever.
+    private ServedRequest? Next(List<ServedRequest> joining)
     {
         lock (queue)
         {
             if (disposed || !queue.TryPeek(out var first)) return null;
+            var busy = running + joining.Count;
             // A change of the model that waits for the requests comes before those that wait, or it would wait forever.
-            if (running > 0 && open?.ChangeWaits == true) return null;
-            var room = running < Options.MaxBatchSize && batch.Positions(first) + solo.Positions <= Options.MaxTokens;
-            return running == 0 || room || first.Cancellation.IsCancellationRequested ? queue.Dequeue() : null;
+            if (busy > 0 && open?.ChangeWaits == true) return null;
+            var room = busy < Options.MaxBatchSize && batch.Positions([.. joining, first]) + solo.Positions <= Options.MaxTokens;
+            return busy == 0 || room || first.Cancellation.IsCancellationRequested ? queue.Dequeue() : null;
         }
     }
 

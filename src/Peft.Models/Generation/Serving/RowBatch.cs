@@ -8,6 +8,8 @@ namespace Peft.Models;
 /// </summary>
 internal sealed class RowBatch(LanguageModel model) : IDisposable
 {
+    private const int ReadTogether = 1024;   // positions, padding included
+
     private readonly List<ServedRequest> rows = [];
     private readonly List<int> padding = [];   // of each row
     private EvaluationMode? mode;
@@ -21,47 +23,111 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
     /// <summary>True if a request failed while it joined the cache, such as for lack of memory: part of the layers may have it, so that no request can go on.</summary>
     public bool IsBroken { get; private set; }
 
-    /// <summary>Number of positions that the cache will have at most if a request joins: rows times the longest.</summary>
-    public long Positions(ServedRequest? joining = null)
+    /// <summary>Number of positions that the cache will have at most if requests join: rows times the longest.</summary>
+    public long Positions(IReadOnlyCollection<ServedRequest> joining)
     {
-        var width = Math.Max(cache?.Length ?? 0, joining?.Prompt.Count ?? 0);
-        var remaining = rows.Select(row => row.Remaining).Append(joining is null ? 0 : Most(joining)).Max();
-        return (long)(rows.Count + (joining is null ? 0 : 1)) * (width + remaining);
+        var width = joining.Select(request => request.Prompt.Count).Append(cache?.Length ?? 0).Max();
+        var remaining = rows.Select(row => row.Remaining).Concat(joining.Select(Most)).Append(0).Max();
+        return (long)(rows.Count + joining.Count) * (width + remaining);
     }
 
     /// <summary>The maximum number of new tokens of a request that has not begun.</summary>
     public static int Most(ServedRequest request) => request.Settings.Limit(request.Prompt.Count);
 
-    /// <summary>Reads the prompt of a request, chooses its first token, and lets it take part in the next steps.</summary>
-    /// <exception cref="ArgumentException">The prompt is invalid.</exception>
-    /// <exception cref="GenerationException">No token can be chosen.</exception>
-    public void Join(ServedRequest request)
+    /// <summary>Reads the prompts of requests, chooses their first tokens, and lets them take part in the next steps. A request that fails ends with its exception.</summary>
+    public void Join(IReadOnlyList<ServedRequest> requests)
     {
         Open();
         try
         {
-            Assign([request.Adapter]);
-            using (var inside = pass?.Enter())
-            using (var inference = inference_mode())
-            using (var scope = NewDisposeScope())
-            {
-                var decoding = new Decoding(model, [request.Prompt], request.Settings);
-                try
-                {
-                    request.Begin(decoding.Limit);
-                    request.Take(request.Choose(decoding.Next()));
-                    if (!request.HasEnded) Add(request, decoding);
-                }
-                finally
-                {
-                    if (cache != decoding.Cache) decoding.Dispose();
-                    else decoding.DisposeButCache();
-                }
-            }
+            foreach (var group in Groups(requests))
+                if (group.Count == 1 || !TryRead(group))
+                    foreach (var request in group) Read(request);
         }
         finally
         {
             Arrange();
+        }
+    }
+
+    // Prompts of similar lengths are read together, as far as padding and activations stay small.
+    private static IEnumerable<List<ServedRequest>> Groups(IReadOnlyList<ServedRequest> requests)
+    {
+        var group = new List<ServedRequest>();
+        foreach (var request in requests.OrderBy(request => request.Prompt.Count))
+        {
+            if (group.Count > 0 && (request.Prompt.Count > 2 * group[0].Prompt.Count || (group.Count + 1) * request.Prompt.Count > ReadTogether))
+            {
+                yield return group;
+                group = [];
+            }
+            group.Add(request);
+        }
+        if (group.Count > 0) yield return group;
+    }
+
+    // False if they cannot be read together, because one of them is invalid: each then gets its own exception.
+    private bool TryRead(List<ServedRequest> group)
+    {
+        try
+        {
+            Read(group);
+            return true;
+        }
+        catch (Exception) when (!IsBroken && group.TrueForAll(request => !request.HasBegun))
+        {
+            return false;
+        }
+    }
+
+    private void Read(ServedRequest request)
+    {
+        try
+        {
+            Read([request]);
+        }
+        catch (Exception error) when (!IsBroken)
+        {
+            request.End(error);
+        }
+    }
+
+    private void Read(IReadOnlyList<ServedRequest> group)
+    {
+        Assign([.. group.Select(request => request.Adapter)]);
+        using var inside = pass?.Enter();
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        int[] limits = [.. group.Select(request => Decoding.LimitOf(model, request.Settings, request.Prompt.Count))];
+        var decoding = new Decoding(model, [.. group.Select(request => request.Prompt)], group[0].Settings);
+        try
+        {
+            var logits = decoding.Next();
+            for (var row = 0; row < group.Count; row++)
+                Try(group[row], request =>
+                {
+                    request.Begin(limits[row]);
+                    request.Take(request.Choose(logits.narrow(0, row, 1)));
+                });
+            Add(group, decoding);
+        }
+        finally
+        {
+            if (cache != decoding.Cache) decoding.Dispose();
+            else decoding.DisposeButCache();
+        }
+    }
+
+    // Of this request alone: its adapter may be broken, or its options exclude all tokens.
+    private static void Try(ServedRequest request, Action<ServedRequest> choose)
+    {
+        try
+        {
+            choose(request);
+        }
+        catch (Exception error)
+        {
+            request.End(error);
         }
     }
 
@@ -77,17 +143,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         var finite = highest.isfinite().cpu().data<bool>().ToArray();
         var best = places.cpu().data<long>().ToArray();
         for (var row = 0; row < rows.Count; row++)
-        {
-            try
-            {
-                rows[row].Take(rows[row].IsPlain && finite[row] ? (int)best[row] : rows[row].Choose(logits.narrow(0, row, 1)));
-            }
-            // Of this request alone: its adapter may be broken, or its options exclude all tokens.
-            catch (Exception error)
-            {
-                rows[row].End(error);
-            }
-        }
+            Try(rows[row], request => request.Take(request.IsPlain && finite[row] ? (int)best[row] : request.Choose(logits.narrow(0, row, 1))));
     }
 
     /// <summary>Removes the requests that have ended.</summary>
@@ -109,20 +165,26 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         Arrange();
     }
 
-    private void Add(ServedRequest request, Decoding decoding)
+    private void Add(IReadOnlyList<ServedRequest> group, Decoding decoding)
     {
-        var length = decoding.Cache.Length;
+        int[] kept = [.. Enumerable.Range(0, group.Count).Where(row => !group[row].HasEnded)];
+        if (kept.Length == 0) return;
+        var width = kept.Max(row => group[row].Prompt.Count);
+        if (kept.Length < group.Count) decoding.Cache.Select([.. kept.Select(row => (long)row)], decoding.Cache.Length - width);
         if (cache is null) cache = decoding.Cache;
         else
         {
-            var longer = length - cache.Length;
+            var longer = width - cache.Length;
             IsBroken = true;
             cache.Join(decoding.Cache);
             IsBroken = false;
             for (var row = 0; row < padding.Count && longer > 0; row++) padding[row] += longer;
         }
-        padding.Add(cache.Length - length);
-        rows.Add(request);
+        foreach (var row in kept)
+        {
+            padding.Add(cache.Length - group[row].Prompt.Count);
+            rows.Add(group[row]);
+        }
     }
 
     // [rows, length + 1], without padding null

@@ -45,6 +45,9 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
     /// <summary>True if it has ended: by an end token, at its limit, or because the caller went away.</summary>
     public bool HasEnded { get; private set; }
 
+    /// <summary>True once its prompt was read.</summary>
+    public bool HasBegun => begun != 0;
+
     /// <summary>The time that it waited.</summary>
     public TimeSpan Waited => Stopwatch.GetElapsedTime(submitted, begun);
 
