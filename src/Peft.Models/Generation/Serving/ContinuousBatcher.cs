@@ -13,9 +13,9 @@ namespace Peft.Models;
 public sealed class ContinuousBatcher : IDisposable
 {
     private readonly CausalLM model;
-    private readonly Queue<ServedRequest> queue = [];   // guarded by itself, as are the numbers
-    private readonly List<(ServedRequest Request, IEnumerator<int> Tokens)> alone = [];   // the thread's own, as is the batch
-    private readonly RowBatch batch;
+    private readonly Queue<ServedRequest> queue = [];   // guarded by itself, as are the counts
+    private readonly RowBatch batch;                    // used by the thread alone, as are the other requests
+    private readonly SoloRequests solo;
     private readonly ServingMeter meter;
     private readonly Thread thread;
     private PassHandle? open;
@@ -35,6 +35,7 @@ public sealed class ContinuousBatcher : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(Options.MaxQueueLength, 1, nameof(Options.MaxQueueLength));
         this.model = model;
         batch = new(model);
+        solo = new(model);
         meter = new(() => Statistics);
         // Without the execution context: the scopes of the creator are not those of the requests.
         thread = new Thread(Run) { IsBackground = true, Name = "Peft serving" };
@@ -141,20 +142,19 @@ public sealed class ContinuousBatcher : IDisposable
         if (open is null && PeftModel.Of(model) is { } peft) inside = (open = peft.BeginPass(null)).Enter();
         Admit();
         if (batch.Rows.Count > 0) Step();
-        StepAlone();
+        Count(solo.Step());
         EndCancelled();
         Finish();
-        if (batch.Rows.Count + alone.Count == 0) Close();
+        if (batch.Rows.Count + solo.Count == 0) Close();
     }
 
     // After a failed forward pass, such as for lack of memory, the cache is no longer valid: every request that runs has failed, or else the one that was to begin.
     private void Fail(Exception error)
     {
-        ServedRequest[] failed = [.. batch.Rows, .. alone.Select(each => each.Request)];
+        ServedRequest[] failed = [.. Requests];
         if (failed.Length == 0 && error is not ObjectDisposedException { ObjectName: nameof(ContinuousBatcher) } && TakeWaiting() is { } first) failed = [first];
         foreach (var request in failed) End(request, error);
-        foreach (var (_, tokens) in alone) Quietly(tokens.Dispose);
-        alone.Clear();
+        Quietly(solo.Dispose);
         Quietly(batch.Dispose);
         Quietly(Close);
         Recount();
@@ -181,6 +181,9 @@ public sealed class ContinuousBatcher : IDisposable
         open?.Dispose();
         open = null;
     }
+
+    // All that run.
+    private IEnumerable<ServedRequest> Requests => batch.Rows.Concat(solo.Rows);
 
     private ServedRequest? TakeWaiting()
     {
@@ -214,8 +217,7 @@ public sealed class ContinuousBatcher : IDisposable
                 }
                 else
                 {
-                    request.Begin(RowBatch.Most(request));
-                    alone.Add((request, TextGeneration.Tokens(model, request.Prompt, request.Settings, request.Scope, request.Cancellation).GetEnumerator()));
+                    solo.Join(request);
                 }
             }
             catch (Exception error)
@@ -236,7 +238,7 @@ public sealed class ContinuousBatcher : IDisposable
             if (disposed || !queue.TryPeek(out var first)) return null;
             // A change of the model that waits for the requests comes before those that wait, or it would wait forever.
             if (running > 0 && open?.ChangeWaits == true) return null;
-            var room = running < Options.MaxBatchSize && batch.Positions(first) + alone.Sum(each => (long)each.Request.Prompt.Count + RowBatch.Most(each.Request)) <= Options.MaxTokens;
+            var room = running < Options.MaxBatchSize && batch.Positions(first) + solo.Positions <= Options.MaxTokens;
             return running == 0 || room || first.Cancellation.IsCancellationRequested ? queue.Dequeue() : null;
         }
     }
@@ -259,26 +261,9 @@ public sealed class ContinuousBatcher : IDisposable
         Count(rows);
     }
 
-    private void StepAlone()
-    {
-        foreach (var (request, each) in alone)
-        {
-            try
-            {
-                if (each.MoveNext()) request.Take(each.Current);
-                else request.End();
-                Count(1);
-            }
-            catch (Exception error)
-            {
-                request.End(error);
-            }
-        }
-    }
-
     private void EndCancelled()
     {
-        foreach (var request in batch.Rows.Concat(alone.Select(each => each.Request)))
+        foreach (var request in Requests)
             if (!request.HasEnded && request.Cancellation.IsCancellationRequested) request.End(new OperationCanceledException(request.Cancellation));
     }
 
@@ -286,12 +271,7 @@ public sealed class ContinuousBatcher : IDisposable
     {
         foreach (var request in batch.Rows.Where(row => row.HasEnded)) Ended(request);
         batch.Leave();
-        foreach (var (request, each) in alone.Where(each => each.Request.HasEnded))
-        {
-            each.Dispose();
-            Ended(request);
-        }
-        alone.RemoveAll(each => each.Request.HasEnded);
+        foreach (var request in solo.Leave()) Ended(request);
         Recount();
     }
 
@@ -308,7 +288,7 @@ public sealed class ContinuousBatcher : IDisposable
 
     private void Recount()
     {
-        lock (queue) running = batch.Rows.Count + alone.Count;
+        lock (queue) running = batch.Rows.Count + solo.Count;
     }
 
     /// <summary>Stops: requests that have not ended get an <see cref="ObjectDisposedException"/>.</summary>
