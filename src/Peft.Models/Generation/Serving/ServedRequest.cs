@@ -45,7 +45,7 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
     /// <summary>True if it has ended: by an end token, at its limit, or because the caller went away.</summary>
     public bool HasEnded { get; private set; }
 
-    /// <summary>The time that it waited.</summary>
+    /// <summary>The time that it waited in the queue.</summary>
     public TimeSpan Waited => Stopwatch.GetElapsedTime(submitted, begun);
 
     /// <summary>The time to its first token; null before.</summary>
@@ -63,7 +63,7 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
         picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
     }
 
-    /// <summary>Chooses the next token by the request's own rules and random numbers.</summary>
+    /// <summary>Chooses the next token by the request's own rules and random generator.</summary>
     /// <param name="logits"><c>[1, vocabulary]</c></param>
     /// <exception cref="GenerationException">The logits are not finite, or the options leave no token to choose.</exception>
     public int Choose(Tensor logits)
