@@ -5,7 +5,7 @@ namespace Peft;
 
 public abstract partial class Dataset
 {
-    /// <summary>Renames columns; the others stay.</summary>
+    /// <summary>Renames columns; the others keep their names.</summary>
     /// <param name="names">New names by the old ones.</param>
     /// <exception cref="DatasetException">While rows are enumerated: a row lacks a column, or has one with the new name already.</exception>
     public Dataset RenameColumns(IReadOnlyDictionary<string, string> names)
@@ -24,7 +24,7 @@ public abstract partial class Dataset
         });
     }
 
-    /// <summary>Renames a column; the others stay.</summary>
+    /// <summary>Renames a column; the others keep their names.</summary>
     /// <param name="from">Its name.</param>
     /// <param name="to">Its new name.</param>
     /// <exception cref="DatasetException">While rows are enumerated: a row lacks the column, or has one with the new name already.</exception>

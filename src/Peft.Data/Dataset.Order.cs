@@ -32,14 +32,14 @@ public abstract partial class Dataset
         return new ComputedDataset(Name, () => Shuffled(seed, bufferSize));
     }
 
-    /// <summary>Divides the rows at random into a part to train on and a part to test on. The rows of both keep their order.</summary>
-    /// <param name="testShare">Share of the rows to test on, between 0 and 1. The number is rounded up.</param>
-    /// <param name="seed">Seed of the division.</param>
+    /// <summary>Splits the rows at random into a training set and a test set. Both keep the order of the rows.</summary>
+    /// <param name="testShare">Fraction of the rows in the test set, between 0 and 1. The count is rounded up.</param>
+    /// <param name="seed">Seed of the split.</param>
     /// <returns>Both parts. The first enumeration counts the rows; one bit a row is in memory.</returns>
-    /// <exception cref="DatasetException">While rows are enumerated: one of the parts would have no rows.</exception>
+    /// <exception cref="DatasetException">While rows are enumerated: one of the sets would have no rows.</exception>
     public (Dataset Train, Dataset Test) TrainTestSplit(double testShare = 0.25, int seed = 0)
     {
-        if (testShare is not (> 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(testShare), testShare, "The share must be between 0 and 1.");
+        if (testShare is not (> 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(testShare), testShare, "The fraction must be between 0 and 1.");
         var tested = new Lazy<bool[]>(() => Tested(testShare, seed));
         return (Part(false, "train"), Part(true, "test"));
 
@@ -50,7 +50,7 @@ public abstract partial class Dataset
     {
         var count = this.Count();
         var testCount = (int)Math.Ceiling(count * share);
-        if (testCount == 0 || testCount == count) throw new DatasetException($"{Name} has {count} rows, too few for a test share of {share}.");
+        if (testCount == 0 || testCount == count) throw new DatasetException($"{Name} has {count} rows, too few for a test fraction of {share}.");
         var tested = new bool[count];
         tested.AsSpan(0, testCount).Fill(true);
         new SplitMix64(SplitMix64.Mix(seed, 0)).Shuffle<bool>(tested);

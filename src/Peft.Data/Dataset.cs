@@ -20,7 +20,7 @@ public abstract partial class Dataset : IEnumerable<DatasetRow>
     /// <summary>Names of the columns, as the first row has them; empty if there are no rows.</summary>
     public IReadOnlyList<string> Columns => First is { } row ? [.. row.Fields.Select(each => each.Key)] : [];
 
-    /// <summary>What the rows are made for, as the columns of the first row tell.</summary>
+    /// <summary>The format of the rows, recognized by the columns of the first row.</summary>
     public DatasetFormat Format => First is { } row ? DatasetFormats.Of(row.Fields) : DatasetFormat.Unknown;
 
     private DatasetRow? First => first ??= this.FirstOrDefault();
@@ -31,7 +31,7 @@ public abstract partial class Dataset : IEnumerable<DatasetRow>
     /// Face's <c>datasets</c> has them (also one of <c>save_to_disk</c>), or the id of a dataset on the hub.
     /// </param>
     /// <param name="options">Selects the split and the files; the defaults if null.</param>
-    /// <exception cref="DatasetException">There is nothing of that name, or no such split or file. While rows are enumerated: a file or a row is invalid.</exception>
+    /// <exception cref="DatasetException">Nothing has that name, or no such split or file. While rows are enumerated: a file or a row is invalid.</exception>
     /// <exception cref="HubException">The download failed.</exception>
     public static Dataset Load(string source, DatasetOptions? options = null)
     {
@@ -45,7 +45,7 @@ public abstract partial class Dataset : IEnumerable<DatasetRow>
     /// <summary>The splits of a folder or of a dataset on the hub.</summary>
     /// <param name="source">The folder or the id.</param>
     /// <param name="options">The configuration, the revision, and options of the hub; the defaults if null.</param>
-    /// <exception cref="DatasetException">There is nothing of that name, or it has no data files.</exception>
+    /// <exception cref="DatasetException">Nothing has that name, or it has no data files.</exception>
     /// <exception cref="HubException">The download failed.</exception>
     public static IReadOnlyList<string> Splits(string source, DatasetOptions? options = null)
     {

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>What rows are made for, as their columns tell.</summary>
+/// <summary>What the rows are for, recognized by their columns.</summary>
 public enum DatasetFormat
 {
     /// <summary>Columns of other names: rename or map them.</summary>
@@ -18,7 +18,7 @@ public enum DatasetFormat
     /// <summary><c>prompt</c> alone: reinforcement learning.</summary>
     Prompt,
 
-    /// <summary><c>chosen</c> and <c>rejected</c>, perhaps with <c>prompt</c>: reward models, DPO and its kin.</summary>
+    /// <summary><c>chosen</c> and <c>rejected</c>, perhaps with <c>prompt</c>: reward models, DPO and related methods.</summary>
     Preference,
 
     /// <summary><c>prompt</c>, <c>completion</c> and a <c>label</c> of true or false: KTO and BCO.</summary>

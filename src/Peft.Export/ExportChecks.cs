@@ -6,14 +6,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Tells before an export what its target cannot take.</summary>
+/// <summary>Checks before an export what its target does not support.</summary>
 public static class ExportChecks
 {
     /// <summary>The reasons that an adapter cannot be exported to a target, each with a remedy; empty if it can.</summary>
     /// <param name="peft">The model with the adapter.</param>
     /// <param name="target">The target.</param>
     /// <param name="adapter">Name of the adapter; null for the active one.</param>
-    /// <param name="options">What is known of the runtime; the defaults if null.</param>
+    /// <param name="options">Limits of the runtime; the defaults if null.</param>
     /// <exception cref="ExportException">No name is given, and not exactly one adapter is active.</exception>
     /// <exception cref="AdapterNotFoundException">There is no such adapter.</exception>
     public static IReadOnlyList<string> CheckExport(this PeftModel peft, ExportTarget target, string? adapter = null, ExportOptions? options = null)
@@ -36,7 +36,7 @@ public static class ExportChecks
     private static IEnumerable<string> Merged(Adapter adapter)
     {
         if (adapter.Prompt is not null) yield return $"{adapter.Options.PeftType} has virtual tokens, which cannot be merged into weights.";
-        // One layer of each kind tells for all.
+        // One layer of each kind is enough.
         foreach (var layer in adapter.Layers.DistinctBy(layer => (layer.GetType(), layer.Target.Bias is null)))
             if (MergeProblem(layer, adapter.Options.PeftType) is { } problem) yield return problem;
     }

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>What is known of the runtime that an export is for.</summary>
+/// <summary>Limits of the runtime that an export is for.</summary>
 public sealed record ExportOptions
 {
     /// <summary>vLLM's <c>--max-lora-rank</c>. 16 by default, as there.</summary>

@@ -3,18 +3,18 @@ using static TorchSharp.torch;
 
 namespace Peft.Export;
 
-/// <summary>The updates of an adapter as low-rank factors, which all runtimes of LoRA can take, whatever method they come from.</summary>
+/// <summary>The updates of an adapter as low-rank factors, which every LoRA runtime supports, whatever method they come from.</summary>
 internal static class LowRankUpdates
 {
     // The relative error below which an update is the product of the factors that were found.
     private const double Tolerance = 1e-5;
 
-    /// <summary>The update of each module but those that are trained whole. The factors are in the current scope.</summary>
+    /// <summary>The update of each module except those that are fully trained. The factors are in the current scope.</summary>
     public static IEnumerable<(Target Target, LowRankUpdate Update)> Of(Adapter adapter) => adapter.Layers.OfType<DeltaLayer>().Select(layer => (layer.Target, Factors(layer)!));
 
-    /// <summary>What of an adapter is no low-rank update of a matrix.</summary>
+    /// <summary>The parts of an adapter that are not low-rank updates of a matrix.</summary>
     /// <param name="adapter">The adapter.</param>
-    /// <param name="takesWhole">True if modules that are trained whole can be taken too.</param>
+    /// <param name="takesWhole">True if fully trained modules are supported too.</param>
     public static IEnumerable<string> Problems(Adapter adapter, bool takesWhole = false)
     {
         const int shown = 3;
@@ -30,8 +30,8 @@ internal static class LowRankUpdates
 
     private static string? Problem(AdapterLayer layer, string method, bool takesWhole)
     {
-        if (layer is FullLayer) return takesWhole ? null : "modules that are trained whole are no low-rank updates";
-        if (layer is not DeltaLayer delta) return $"{layer.GetType().Name} of {method} is no low-rank update";
+        if (layer is FullLayer) return takesWhole ? null : "fully trained modules are not low-rank updates";
+        if (layer is not DeltaLayer delta) return $"{layer.GetType().Name} of {method} is not a low-rank update";
         if (layer is AloraLayer) return "activated LoRA applies to some positions only";
         if (layer.Target.IsParameter || !layer.Target.IsMatrix || layer.Target.Groups != 1) return "only linear modules and embeddings take low-rank updates";
         using var scope = NewDisposeScope();

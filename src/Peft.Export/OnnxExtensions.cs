@@ -17,7 +17,7 @@ public static class OnnxExtensions
     /// </summary>
     /// <param name="model">The model: a <see cref="CausalLM"/>, <see cref="FeatureExtractor"/>, <see cref="SequenceClassifier"/>, <see cref="TokenClassifier"/> or <see cref="QuestionAnswerer"/> of any architecture but T5.</param>
     /// <param name="path">The file.</param>
-    /// <param name="maxBytes">Maximum number of bytes of weights inside the file. More are in the file <c>path.data</c> beside it.</param>
+    /// <param name="maxBytes">Maximum number of bytes of weights inside the file. More are in the file <c>path.data</c> next to it.</param>
     /// <exception cref="ExportException">The model has something that is not exported. The message says what. Nothing was written.</exception>
     /// <exception cref="AdaptersAttachedException">The model has adapters: merge them, or export with adapters as inputs, from the <see cref="PeftModel"/>.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
@@ -31,11 +31,11 @@ public static class OnnxExtensions
 
     /// <summary>
     /// Writes the base model to an ONNX file whose adapters are inputs: for each module that an adapter of the model changes, <c>MODULE.lora_A.weight</c> <c>[in, rank]</c> and
-    /// <c>MODULE.lora_B.weight</c> <c>[rank, out]</c>; for a module that is trained whole, such as a classifier's head, its <c>weight</c> and <c>bias</c>. They may be left out; then the result is the base model's. <see cref="SaveOnnxAdapter"/> writes the values.
+    /// <c>MODULE.lora_B.weight</c> <c>[rank, out]</c>; for a fully trained module, such as a classifier's head, its <c>weight</c> and <c>bias</c>. They may be left out; then the result is the base model's. <see cref="SaveOnnxAdapter"/> writes the values.
     /// </summary>
     /// <param name="peft">The model with its adapters.</param>
     /// <param name="path">The file.</param>
-    /// <param name="maxBytes">Maximum number of bytes of weights inside the file. More are in the file <c>path.data</c> beside it.</param>
+    /// <param name="maxBytes">Maximum number of bytes of weights inside the file. More are in the file <c>path.data</c> next to it.</param>
     /// <exception cref="ExportException">The model or an adapter has something that is not exported. The message says what. Nothing was written.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void SaveOnnx(this PeftModel peft, string path, long maxBytes = 1 << 30)

@@ -1,7 +1,7 @@
 namespace Peft.Export;
 
 /// <summary>
-/// What vLLM takes of an adapter folder, as its <c>PEFTHelper</c> checks it: LoRA on linear modules, of a rank up to a limit, without biases, DoRA or modules that are trained whole. Patterns of ranks and
+/// What vLLM takes of an adapter folder, as its <c>PEFTHelper</c> checks it: LoRA on linear modules, of a rank up to a limit, without biases, DoRA or fully trained modules. Patterns of ranks and
 /// scalings are not read there, so they are refused here.
 /// </summary>
 internal static class VllmLimits
@@ -19,10 +19,10 @@ internal static class VllmLimits
         if (most > options.MaxRank) yield return $"the rank {most} is above vLLM's limit of {options.MaxRank}: start it with --max-lora-rank {most}, and set {nameof(ExportOptions)}.{nameof(ExportOptions.MaxRank)}.";
         if (lora.UseDora) yield return $"vLLM does not support DoRA. {merge}";
         if (lora.Bias != "none" || lora.UseLoraBias) yield return $"vLLM does not support biases of adapters. {merge}";
-        if (adapter.Layers.Any(layer => layer is FullLayer)) yield return $"vLLM does not support modules that are trained whole ({string.Join(", ", adapter.Layers.OfType<FullLayer>().Select(layer => layer.Target.Path).Take(3))}). {merge}";
+        if (adapter.Layers.Any(layer => layer is FullLayer)) yield return $"vLLM does not support fully trained modules ({string.Join(", ", adapter.Layers.OfType<FullLayer>().Select(layer => layer.Target.Path).Take(3))}). {merge}";
         if (lora.RankPattern.Count + lora.AlphaPattern.Count > 0) yield return "vLLM does not read rank_pattern and alpha_pattern, and would scale the updates wrongly: train with one rank and alpha, or fold them into the factors (Combine with Combination.Cat into one adapter).";
         if (adapter.Layers.Any(layer => layer.Target.IsLookup)) yield return $"vLLM does not apply LoRA to embeddings. {merge}";
-        if (lora.UseDora || lora.UseLoraBias) yield break;   // these are no low-rank updates either
+        if (lora.UseDora || lora.UseLoraBias) yield break;   // these are not low-rank updates either
         foreach (var problem in LowRankUpdates.Problems(adapter, takesWhole: true)) yield return problem;
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace Peft.Hosting;
 
 /// <summary>
-/// Lists, loads, swaps and unloads adapters while requests run; requests that were submitted keep theirs. Folders must lie below <see cref="PeftOptions.AdapterFolders"/>.
+/// Lists, loads, swaps and unloads adapters while requests run; requests that were submitted keep theirs. Folders must be below <see cref="PeftOptions.AdapterFolders"/>.
 /// Thread-safe: one change at a time.
 /// </summary>
 public sealed class AdapterManager
@@ -22,7 +22,7 @@ public sealed class AdapterManager
 
     /// <summary>Loads an adapter under a new name.</summary>
     /// <param name="name">Its name for requests.</param>
-    /// <param name="folder">Its folder; relative ones are looked for below each of <see cref="PeftOptions.AdapterFolders"/>.</param>
+    /// <param name="folder">Its folder; relative paths are resolved against each of <see cref="PeftOptions.AdapterFolders"/>.</param>
     /// <exception cref="AdapterRefusedException">The folder is not allowed, the name is taken, or there are too many adapters.</exception>
     /// <exception cref="AdapterNameException">The name is not valid.</exception>
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Peft.Hosting;
 
-/// <summary>Healthy while requests are accepted, degraded while the queue is full; with the numbers of requests and adapters.</summary>
+/// <summary>Healthy while requests are accepted, degraded while the queue is full; reports the counts of requests and adapters.</summary>
 internal sealed class PeftHealthCheck(ServedModel served) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

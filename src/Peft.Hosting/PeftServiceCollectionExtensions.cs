@@ -13,7 +13,7 @@ public static class PeftServiceCollectionExtensions
 {
     /// <summary>
     /// Serves the model of the configuration section <c>Peft</c>: <see cref="ServedModel"/>, <see cref="AdapterManager"/>, <see cref="TextCompleter"/>, an <see cref="IChatClient"/> and an
-    /// <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>, also with the name of an adapter or of the base model as the key, and the health check <c>peft</c>. All is loaded when the host starts.
+    /// <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>, also keyed by the name of an adapter or of the base model, and the health check <c>peft</c>. All is loaded when the host starts.
     /// </summary>
     /// <param name="services">The services of the host.</param>
     /// <param name="configure">Changes the options that were read from the configuration.</param>

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Peft.Hosting;
 
-/// <summary>Loads the model and creates its clients before the host accepts requests, so that what is wrong stops the start rather than the first request.</summary>
+/// <summary>Loads the model and creates its clients before the host accepts requests, so that errors fail the start and not the first request.</summary>
 internal sealed class PeftStartup(IServiceProvider services) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken) => Task.Run(() =>

@@ -54,7 +54,7 @@ public sealed class ServedModel : IDisposable
     /// <summary>The adapter of requests that name none; null for the base model.</summary>
     public string? DefaultAdapter { get; }
 
-    /// <summary>True once it was disposed.</summary>
+    /// <summary>True once it has been disposed.</summary>
     public bool IsDisposed { get; private set; }
 
     /// <summary>The adapter that a request means by the name of a model.</summary>
@@ -69,7 +69,7 @@ public sealed class ServedModel : IDisposable
         throw new AdapterNotFoundException($"There is no model '{model}'. Name one of: {string.Join(", ", Peft.Adapters.Keys.Order(StringComparer.Ordinal).Prepend(Name))}.");
     }
 
-    // A new client has no state of its own.
+    // A client has no state.
     internal CausalLMChatClient ChatClient(string? model) => Batcher.AsChatClient(Tokenizer, Generation, adapter: Resolve(model));
 
     internal MeanEmbeddingGenerator EmbeddingGenerator(string? model) => Model.AsEmbeddingGenerator(Tokenizer, Resolve(model));

@@ -4,7 +4,7 @@ namespace Peft.Hub;
 
 /// <summary>A file to upload.</summary>
 /// <param name="Name">Its name in the repository.</param>
-/// <param name="Path">Where it lies.</param>
+/// <param name="Path">Its path on this machine.</param>
 /// <param name="Size">Number of bytes.</param>
 internal sealed record UploadFile(string Name, string Path, long Size)
 {

@@ -57,5 +57,5 @@ public sealed class FeatureExtractor : PretrainedModel
     /// <summary>Not supported: a model without a head has no loss.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public override Tensor Loss(ModelInput input, Tensor labels)
-        => throw new NotSupportedException("A FeatureExtractor has no loss of its own: compute one from forward or Embed, or use a model with a head.");
+        => throw new NotSupportedException("A FeatureExtractor has no loss: compute one from forward or Embed, or use a model with a head.");
 }

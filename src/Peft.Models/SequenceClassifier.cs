@@ -43,7 +43,7 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>
-    /// <exception cref="ArgumentException">The last token of several rows is unknown. Or, for an encoder-decoder model, the rows have none or different numbers of
+    /// <exception cref="ArgumentException">The last token of several rows is unknown. Or, for an encoder-decoder model, the rows have none or different counts of
     /// end-of-sequence tokens.</exception>
     public override Tensor forward(ModelInput input)
     {

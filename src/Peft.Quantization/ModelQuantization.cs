@@ -6,11 +6,11 @@ namespace Peft.Quantization;
 /// <summary>Quantizes the weights of models in place.</summary>
 public static class ModelQuantization
 {
-    // Heads of tasks, which are trained whole.
+    // Heads of tasks, which are fully trained.
     private static readonly string[] Heads = ["lm_head", "embed_out", "score", "classifier", "pre_classifier", "qa_outputs", "cls", "classification_head", "vocab_transform", "vocab_projector"];
 
     /// <summary>
-    /// Quantizes the linear modules of a model, one after another: each float weight is freed before the next is quantized. Heads, embeddings (but for
+    /// Quantizes the linear modules of a model, one after another: each float weight is freed before the next is quantized. Heads, embeddings (except for
     /// <see cref="QuantizationOptions.Embeddings"/>), norms and biases stay as they are.
     /// </summary>
     /// <param name="model">A model whose linear modules are those of <see cref="Modules"/>, before it gets adapters.</param>
@@ -67,7 +67,7 @@ public static class ModelQuantization
 
     /// <summary>Lets LLM.int8 weights round their inputs to 8 bits in evaluation, as bitsandbytes does, or not.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="threshold">From which size on columns of the input are multiplied in full precision; null for no rounding.</param>
+    /// <param name="threshold">Threshold from which columns of the input are multiplied in full precision; null for no rounding.</param>
     /// <returns>The model.</returns>
     public static T QuantizeInputs<T>(this T model, double? threshold = 6) where T : nn.Module
     {

@@ -10,7 +10,7 @@ public abstract record QuantizationOptions
     private protected QuantizationOptions() { }
 
     /// <summary>
-    /// Modules that stay as they are, by path or the last parts of it (<c>llm_int8_skip_modules</c>). Heads, embeddings (but for <see cref="Embeddings"/>) and norms always do, and so
+    /// Modules that are not quantized, by path or the last parts of it (<c>llm_int8_skip_modules</c>). Heads, embeddings (but for <see cref="Embeddings"/>) and norms always do, and so
     /// does what shares a weight with them.
     /// </summary>
     public IReadOnlyList<string> SkipModules { get; init; } = [];
@@ -47,7 +47,7 @@ public abstract record QuantizationOptions
     /// <param name="blockSize">Values per scale: a power of two from 32 to 4096.</param>
     public static FourBitOptions Fp4(bool doubleQuantization = false, int blockSize = 64) => Nf4(doubleQuantization, blockSize) with { Code = FourBitCode.Fp4 };
 
-    /// <summary>LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339): whole numbers of 8 bits, scaled by row.</summary>
+    /// <summary>LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339): 8-bit integers, scaled by row.</summary>
     public static Int8Options LlmInt8() => new();
 
     /// <summary>8 bits of a dynamic code (Dettmers et al. 2021, arXiv:2110.02861), scaled by block.</summary>
@@ -69,10 +69,10 @@ public abstract record QuantizationOptions
     /// <param name="groupSize">Inputs that share a scale, or -1 for all.</param>
     public static AwqOptions Awq(int groupSize = 128) => new() { GroupSize = groupSize };
 
-    /// <summary>Why values have no quantized form, as it follows the name of a weight; null if they have one.</summary>
+    /// <summary>The reason that values cannot be quantized, as it follows the name of a weight; null if they can.</summary>
     internal virtual string? WhyNot(Tensor values) => Values.IsFinite(values) ? null : "holds values that are not finite, so that it has no quantized form";
 
-    /// <summary>Settings that are out of range.</summary>
+    /// <summary>Errors of settings that are out of range.</summary>
     private protected abstract IEnumerable<string> Errors();
 
     private protected abstract QuantizedMatrix Create(Tensor values);

@@ -28,7 +28,7 @@ public abstract class QuantizedMatrix : IDisposable
     /// <summary>Device of the values.</summary>
     public Device Device => device ??= Held.First().Value.device;
 
-    /// <summary>Size of everything that is held, in bytes.</summary>
+    /// <summary>Size of the stored values in bytes.</summary>
     public long Bytes => Held.Sum(pair => pair.Value.numel() * pair.Value.ElementSize);
 
     /// <summary>The values <c>[out, in]</c> as a new tensor, in the dtype that the kind gives them: mostly float32.</summary>
@@ -62,7 +62,7 @@ public abstract class QuantizedMatrix : IDisposable
         if (OpenReader() is { } reader) reader.Read(indices, values);
         else
         {
-            // Few rows alone, many with their neighbours: a launch for each would take longer.
+            // Few rows are read one by one, many together with their neighbors: one launch per row would take longer.
             var height = indices.Length <= 32 ? 32 : 4096;
             foreach (var part in Enumerable.Range(0, indices.Length).GroupBy(i => indices[i] / height * height))
                 values.index_copy_(0, Indices(part.Select(i => (long)i)), DequantizeRows(part.Key, Math.Min(height, Rows - part.Key)).index_select(0, Indices(part.Select(i => indices[i] - part.Key))));
@@ -103,7 +103,7 @@ public abstract class QuantizedMatrix : IDisposable
     /// <summary>Quantizes other values with the same settings.</summary>
     private protected abstract QuantizedMatrix Requantize(Tensor values);
 
-    /// <summary>Why the kind takes no other values, as a sentence; null if it does.</summary>
+    /// <summary>The reason that the kind cannot take other values, as a sentence; null if it can.</summary>
     internal virtual string? WhyFixed => null;
 
     /// <summary>x·Wᵀ for an input <c>[…, in]</c> of any floating-point dtype, which the result has too, without gradients. The dequantized matrix is never in memory as a whole.</summary>
@@ -127,7 +127,7 @@ public abstract class QuantizedMatrix : IDisposable
         return PanelProduct.MultiplyTransposed(this, input);
     }
 
-    /// <summary>The tensors that are held, by their names in a checkpoint after the module's path.</summary>
+    /// <summary>The stored tensors, by their names in a checkpoint after the module's path.</summary>
     internal abstract IReadOnlyDictionary<string, Tensor> Held { get; }
 
     /// <summary>The same matrix on another device.</summary>

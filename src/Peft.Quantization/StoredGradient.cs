@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>Collects the gradient of a weight that is no parameter, from creation until disposal.</summary>
+/// <summary>Collects the gradient of a weight that is not a parameter, from creation until disposal.</summary>
 internal sealed class StoredGradient : IDisposable
 {
     private readonly WeightStorage storage;

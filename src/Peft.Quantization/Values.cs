@@ -15,7 +15,7 @@ internal static class Values
     /// <summary>A tensor that outlives dispose scopes, contiguous.</summary>
     public static Tensor Keep(this Tensor values) => (values.is_contiguous() ? values : values.contiguous()).DetachFromDisposeScope();
 
-    /// <summary>Throws if values are no matrix of finite floating-point numbers.</summary>
+    /// <summary>Throws if values are not a matrix of finite floating-point numbers.</summary>
     public static void Require(Tensor values)
     {
         TensorRules.RequireAlive(values, nameof(values));
@@ -45,6 +45,6 @@ internal static class Values
     /// <summary>The group of each of <paramref name="count"/> elements in groups of one size.</summary>
     public static Tensor Groups(long count, long size, Device device) => Indices(Enumerable.Range(0, checked((int)count)).Select(each => each / size), device);
 
-    /// <summary>Whole numbers as a tensor.</summary>
+    /// <summary>Integers as a tensor.</summary>
     public static Tensor Indices(IEnumerable<long> numbers, Device device) => tensor(numbers.ToArray(), device: device);
 }

@@ -2,7 +2,7 @@ namespace Peft.Report;
 
 /// <summary>Writes a page about a run: <c>new Trainer(model, data, options) { Callbacks = [new HtmlReport("out/report.html")] }</c>.</summary>
 /// <remarks>
-/// The page is written at the beginning, after each evaluation, at each checkpoint and at the end. It needs no other file and no connection. Beside it, a
+/// The page is written at the beginning, after each evaluation, at each checkpoint and at the end. It needs no other file and no connection. Next to it, a
 /// <see cref="RunRecorder"/> writes <c>out/report.jsonl</c>, from which <see cref="RunPage"/> makes the page of a killed run, and <see cref="ComparisonPage"/>
 /// one of several runs.
 /// </remarks>
@@ -14,10 +14,10 @@ public sealed class HtmlReport(string path) : ITrainerCallback, IDisposable
     /// <summary>The page.</summary>
     public string File { get; } = string.IsNullOrWhiteSpace(path) ? throw new ArgumentException("The report needs a path, such as out/report.html.", nameof(path)) : path;
 
-    /// <summary>The log of the run that is written beside the page.</summary>
+    /// <summary>The log of the run that is written next to the page.</summary>
     public string LogFile => Log ?? Path.ChangeExtension(File, ".jsonl");
 
-    /// <summary>Another path for the log; null for one beside the page.</summary>
+    /// <summary>Another path for the log; null for one next to the page.</summary>
     public string? Log { get; init; }
 
     /// <inheritdoc cref="RunRecorder.Name"/>

@@ -156,7 +156,7 @@ public sealed class TrainingTests : IDisposable
     }
 
     [Theory]
-    [InlineData("rnak: 8", "'rnak' is no option of peft train")]
+    [InlineData("rnak: 8", "'rnak' is not an option of peft train")]
     [InlineData("- 8", "not a map")]
     [InlineData("rank: [", "not valid YAML")]
     [InlineData("rank: { a: [b, { c: d }] }", "--rank")]

@@ -90,7 +90,7 @@ public sealed record BottleneckOptions : TargetedOptions
     /// </summary>
     [JsonPropertyName("use_gating")] public bool UseGating { get; init; }
 
-    /// <summary>Start of the residual connection around the bottleneck, with <see cref="NormBefore"/>.</summary>
+    /// <summary>Where the residual connection around the bottleneck begins, with <see cref="NormBefore"/>.</summary>
     [JsonPropertyName("residual_before_ln")] public BottleneckResidual Residual { get; init; }
 
     /// <summary>True to add that residual before the additional norm after the bottleneck.</summary>

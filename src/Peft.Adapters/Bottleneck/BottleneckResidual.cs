@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Start of the residual connection around a bottleneck.</summary>
+/// <summary>Where the residual connection around a bottleneck begins.</summary>
 [JsonConverter(typeof(FlagOrName<BottleneckResidual>))]
 [TypeConverter(typeof(EnumNames<BottleneckResidual>))]
 public enum BottleneckResidual

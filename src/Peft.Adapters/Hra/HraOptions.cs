@@ -6,7 +6,7 @@ namespace Peft;
 public sealed record HraOptions() : RotationOptions("HRA")
 {
     /// <summary>
-    /// Number of reflections. An even number starts as pairs that cancel each other, a no-op; with an odd number the adapter changes the model's outputs before
+    /// Number of reflections. An even number is initialized to pairs that cancel each other, a no-op; with an odd number the adapter changes the model's outputs before
     /// any training.
     /// </summary>
     [JsonPropertyName("r"), AtLeast(1)] public int Rank { get; init; } = 8;

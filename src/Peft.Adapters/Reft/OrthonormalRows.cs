@@ -40,7 +40,7 @@ internal sealed class OrthonormalRows
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        // Its diagonal is ±1, cut to whole numbers as in torch.
+        // Its diagonal is ±1, truncated to integers as in torch.
         var signs = original.to_type(ScalarType.Float64).diagonal().trunc().neg();
         var rows = start.to_type(ScalarType.Float64).matmul(Columns(original.to_type(ScalarType.Float64)).mul(signs)).t();
         reflections.copy_(Reflections(rows));

@@ -36,7 +36,7 @@ internal readonly record struct ReftPositions(ChosenPositions? First, ChosenPosi
         var first = options.PrefixPositions == 0 ? null : (ChosenPositions?)At(Numbers(1, Math.Min(options.PrefixPositions, own), hidden.device).expand(rows, -1), count.sub(Constant(last)));
         return new(first, last == 0 ? null : At(Numbers(1 - last, last, hidden.device).add(count, One), count));
 
-        // The positions of the real tokens with these numbers, up to the given one, if they are among the new positions.
+        // The positions of the real tokens with these indices, up to the given one, if they are among the new positions.
         ChosenPositions At(Tensor number, Tensor upTo)
         {
             var index = searchsorted(rank, number.contiguous()).add(Constant(unreal - past), One);

@@ -13,7 +13,7 @@ internal sealed class GatedLoraLayer : TransformLayer
     {
         dropout = options.Dropout;
         a = Trainable("lora_A", KaimingUniform(options.Rank, target.In));
-        b = Trainable("lora_B", Zeros(target.Out, options.Rank));   // zero: the adapter starts as the identity
+        b = Trainable("lora_B", Zeros(target.Out, options.Rank));   // zero: the adapter is initialized as a no-op
         gate = Trainable("gate.weight", Normal(0.02, 1, target.In));
         offset = Trainable("gate.bias", Zeros(1));
     }

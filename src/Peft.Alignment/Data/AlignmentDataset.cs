@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Peft;
 
-/// <summary>Rows that were tokenized for alignment. Rows that were cut or dropped are counted, and the counts are logged.</summary>
+/// <summary>Rows that were tokenized for alignment. Truncated and dropped rows are counted, and the counts are logged.</summary>
 public abstract class AlignmentDataset : TrainingDataset
 {
     private readonly List<string> warnings = [];
@@ -16,7 +16,7 @@ public abstract class AlignmentDataset : TrainingDataset
     /// <inheritdoc/>
     public override IReadOnlyList<string> Warnings => warnings;
 
-    /// <summary>Number of rows that were cut at the maximum length.</summary>
+    /// <summary>Number of rows that were truncated at the maximum length.</summary>
     public int TruncatedRows { get; private protected set; }
 
     /// <summary>Number of rows that were dropped, since they have nothing to learn within the maximum length.</summary>
@@ -28,7 +28,7 @@ public abstract class AlignmentDataset : TrainingDataset
     /// <param name="cache">The cache; null to tokenize into memory.</param>
     /// <param name="key">The key in the cache.</param>
     /// <param name="encoder">The encoder of the rows, for its warnings.</param>
-    /// <param name="tokenize">Tokenizes and passes each row on; counts what it cuts and drops.</param>
+    /// <param name="tokenize">Tokenizes and passes each row on; counts truncated and dropped rows.</param>
     private protected TokenRows Prepare(TokenCache? cache, Func<string> key, RowEncoder encoder, Action<Action<long[][]>> tokenize)
     {
         if (cache is null)

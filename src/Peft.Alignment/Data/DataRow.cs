@@ -5,7 +5,7 @@ namespace Peft;
 
 /// <summary>A row of a dataset in JSON.</summary>
 /// <param name="Fields">Its fields.</param>
-/// <param name="Place">Where it stands, for error messages.</param>
+/// <param name="Place">Its position, for error messages.</param>
 internal sealed record DataRow(JsonObject Fields, string Place)
 {
     /// <summary>Functions that the row offers to the model; null if none.</summary>

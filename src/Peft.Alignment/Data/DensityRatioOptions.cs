@@ -15,10 +15,10 @@ public sealed record DensityRatioOptions(Func<IReadOnlyList<string>, Tensor> Emb
     /// <summary>Number of rows of each kind that the regression learns from, at least 1. 1,024 by default.</summary>
     public int SampleSize { get; init; } = 1024;
 
-    /// <summary>Least weight. 0.5 by default.</summary>
+    /// <summary>Minimum weight. 0.5 by default.</summary>
     public double Minimum { get; init; } = 0.5;
 
-    /// <summary>Largest weight. 10 by default.</summary>
+    /// <summary>Maximum weight. 10 by default.</summary>
     public double Maximum { get; init; } = 10;
 
     /// <summary>Number of prompts that are embedded together. 64 by default.</summary>

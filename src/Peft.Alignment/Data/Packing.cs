@@ -1,15 +1,15 @@
 namespace Peft;
 
-/// <summary>Packs rows into fewer ones. A result is a list of documents that do not attend to each other.</summary>
+/// <summary>Packs rows into fewer ones. Each packed row is a list of documents that do not attend to each other.</summary>
 internal static class Packing
 {
-    // As in TRL, rows are packed only with others among so many consecutive ones.
+    // As in TRL, rows are packed only with others among this many consecutive ones.
     private const int Block = 1000;
 
     /// <summary>Packs rows.</summary>
     /// <param name="rows">The rows; empty ones disappear.</param>
     /// <param name="strategy">How to pack.</param>
-    /// <param name="length">Maximum number of tokens of a result.</param>
+    /// <param name="length">Maximum number of tokens of a packed row.</param>
     public static IEnumerable<LabelledSequence[]> Pack(IEnumerable<LabelledSequence> rows, PackingStrategy strategy, int length)
         => rows.Chunk(Block).SelectMany<LabelledSequence[], LabelledSequence[]>(block => strategy switch
         {

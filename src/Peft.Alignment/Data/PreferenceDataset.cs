@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Pairs of a chosen and a rejected completion of the same prompt, as DPO and its kin learn from.</summary>
+/// <summary>Pairs of a chosen and a rejected completion of the same prompt, as DPO and related methods learn from.</summary>
 /// <remarks>
 /// A row has <c>prompt</c>, <c>chosen</c> and <c>rejected</c>, all texts or all lists of messages; without <c>prompt</c>, it is the common beginning of the other two. <c>tools</c> and
 /// <c>chat_template_kwargs</c> go to the chat template. Texts get the end-of-sequence token. Prompt and completion are tokenized together. A batch holds <see cref="Batch.InputIds"/>
@@ -49,14 +49,14 @@ public sealed class PreferenceDataset : AlignmentDataset
     /// <inheritdoc/>
     public override int Count => pairs.Count;
 
-    /// <summary>The token ids of the pairs, not cut.</summary>
+    /// <summary>The token ids of the pairs, not truncated.</summary>
     internal IReadOnlyList<(TokenRow Chosen, TokenRow Rejected)> Pairs => [.. Enumerable.Range(0, Count).Select(Pair)];
 
     /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <exception cref="DatasetException">The file cannot be read, a row is invalid (the message names its line and what to do), or there is nothing to train on.</exception>
     public static PreferenceDataset FromFile(string path, Tokenizer tokenizer, PreferenceDatasetOptions? options = null, ILogger? logger = null)
         => From(Dataset.Load(path), tokenizer, options, logger);
@@ -65,7 +65,7 @@ public sealed class PreferenceDataset : AlignmentDataset
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static PreferenceDataset From(Dataset data, Tokenizer tokenizer, PreferenceDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)
@@ -79,7 +79,7 @@ public sealed class PreferenceDataset : AlignmentDataset
     /// <param name="rows">The rows, with the fields of a line of a file.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <param name="name">Name of the dataset in error messages.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static PreferenceDataset FromRows(IEnumerable<JsonObject> rows, Tokenizer tokenizer, PreferenceDatasetOptions? options = null, ILogger? logger = null, string name = "preference dataset")

@@ -12,7 +12,7 @@ internal readonly record struct PreferencePassages(Passage? Prompt, Passage Chos
             if (passage.IsEmpty) throw row.Wrong($"the field \"{name}\" is empty: remove the row, or give the completion");
         if (chosen.IsChat != rejected.IsChat) throw row.Wrong("of chosen and rejected one is text and the other a list of messages: both must be of the same kind");
         if (chosen.Equals(rejected)) throw row.Wrong("chosen and rejected are the same, so that there is no preference to learn: remove the row");
-        // Some published data repeats the text of the prompt beside whole conversations.
+        // Some published data repeats the text of the prompt next to complete conversations.
         var prompt = row.Has("prompt") && row.Passage("prompt") is var given && given.IsChat == chosen.IsChat ? given : null;
         if (prompt is null && row.Has("prompt") && !chosen.IsChat) throw row.Wrong("the prompt is a list of messages, but chosen and rejected are text: all must be of the same kind");
         if (prompt is { IsChat: true, IsEmpty: true }) throw row.Wrong("the prompt has no messages: give it, or put whole conversations into chosen and rejected and leave the prompt out");

@@ -51,7 +51,7 @@ public sealed class RewardDataset : AlignmentDataset
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static RewardDataset From(Dataset data, Tokenizer tokenizer, RewardDatasetOptions? options = null, ILogger? logger = null)
         => new(DataRow.From(data), tokenizer, options, logger, data.Name);

@@ -58,7 +58,7 @@ public sealed class SftDataset : AlignmentDataset
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <param name="cache">Keeps the tokens on disk, and finds them there the next time; null to keep them in memory.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static SftDataset From(Dataset data, Tokenizer tokenizer, SftDatasetOptions? options = null, ILogger? logger = null, TokenCache? cache = null)

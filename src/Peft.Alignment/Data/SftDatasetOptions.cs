@@ -3,10 +3,10 @@ namespace Peft;
 /// <summary>Settings of an <see cref="SftDataset"/>. The defaults are TRL's.</summary>
 public sealed record SftDatasetOptions
 {
-    /// <summary>Maximum number of tokens per row, at least 2; longer rows are cut. Null for no maximum, which packing does not allow. 1,024 by default.</summary>
+    /// <summary>Maximum number of tokens per row, at least 2; longer rows are truncated. Null for no maximum, which packing does not allow. 1,024 by default.</summary>
     public int? MaxLength { get; init; } = 1024;
 
-    /// <summary>What is kept of longer rows. <see cref="TruncationMode.KeepStart"/> by default. Packing always keeps the start.</summary>
+    /// <summary>Which part of longer rows is kept. <see cref="TruncationMode.KeepStart"/> by default. Packing always keeps the start.</summary>
     public TruncationMode Truncation { get; init; } = TruncationMode.KeepStart;
 
     /// <summary>True to learn only completions, false to learn prompts too. Null, the default, for true where rows have prompt and completion.</summary>

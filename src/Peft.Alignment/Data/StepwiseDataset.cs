@@ -47,7 +47,7 @@ public sealed class StepwiseDataset : AlignmentDataset
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static StepwiseDataset From(Dataset data, Tokenizer tokenizer, StepwiseDatasetOptions? options = null, ILogger? logger = null)
         => new(DataRow.From(data), tokenizer, options, logger, data.Name);

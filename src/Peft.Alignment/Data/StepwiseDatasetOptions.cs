@@ -3,7 +3,7 @@ namespace Peft;
 /// <summary>Settings of a <see cref="StepwiseDataset"/>. The defaults are TRL's.</summary>
 public sealed record StepwiseDatasetOptions
 {
-    /// <summary>Ends each step; the last of its tokens bears the step's label. A line feed by default.</summary>
+    /// <summary>Ends each step; the last of its tokens has the step's label. A line feed by default.</summary>
     public string StepSeparator { get; init; } = "\n";
 
     /// <summary>Maximum number of tokens of a row, at least 2; the steps beyond it are cut off. Null for no maximum. 1,024 by default.</summary>

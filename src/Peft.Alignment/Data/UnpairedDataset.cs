@@ -12,7 +12,7 @@ namespace Peft;
 /// </remarks>
 public sealed class UnpairedDataset : AlignmentDataset
 {
-    // TRL unpairs so many preferences at a time.
+    // TRL unpairs this many preferences at a time.
     private const int Block = 1000;
 
     private readonly UnpairedDatasetOptions options;
@@ -51,7 +51,7 @@ public sealed class UnpairedDataset : AlignmentDataset
     /// <summary>Number of rows that are not desirable.</summary>
     public int UndesirableRows => Count - DesirableRows;
 
-    /// <summary>The token ids of the rows, not cut, and their labels.</summary>
+    /// <summary>The token ids of the rows, not truncated, and their labels.</summary>
     internal IReadOnlyList<(TokenRow Tokens, bool Label)> Examples => examples;
 
     /// <summary>Reads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
@@ -63,7 +63,7 @@ public sealed class UnpairedDataset : AlignmentDataset
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template if rows are conversations.</param>
     /// <param name="options">Settings; the defaults if null.</param>
-    /// <param name="logger">Receives the number of cut and dropped rows.</param>
+    /// <param name="logger">Receives the number of truncated and dropped rows.</param>
     /// <exception cref="DatasetException">A row is invalid (the message names it and what to do), or there is nothing to train on.</exception>
     public static UnpairedDataset From(Dataset data, Tokenizer tokenizer, UnpairedDatasetOptions? options = null, ILogger? logger = null)
         => new([.. DataRow.From(data)], tokenizer, options, logger, data.Name);

@@ -9,7 +9,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>Batches hold ids, mask and labels of completions. A generated completion replaces that of the dataset: its prompt is what precedes the first label.</remarks>
 /// <param name="student">The student: a <see cref="Models.CausalLM"/>, usually with an adapter.</param>
-/// <param name="teacher">The teacher, with the student's vocabulary: a model of its own, or another adapter of the student's base.</param>
+/// <param name="teacher">The teacher, with the student's vocabulary: a separate model, or another adapter of the student's base.</param>
 /// <param name="options">Settings; the defaults if null.</param>
 public sealed class GkdObjective(ITrainable student, Reference teacher, GkdOptions? options = null) : Objective
 {

@@ -3,18 +3,18 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A policy and the model of its values, which are trained together.</summary>
+/// <summary>A policy and its value model, which are trained together.</summary>
 /// <param name="policy">The policy, a language model with an adapter.</param>
-/// <param name="values">The model of values.</param>
+/// <param name="values">The value model.</param>
 public sealed class ActorCritic(ITrainable policy, ValueModel values) : ITrainable
 {
-    /// <summary>File of the value model's tensors beside the policy's adapter, in the safetensors format.</summary>
+    /// <summary>File of the value model's tensors next to the policy's adapter, in the safetensors format.</summary>
     public const string FileName = "value_model.safetensors";
 
     /// <summary>The policy.</summary>
     public ITrainable Policy { get; } = policy ?? throw new ArgumentNullException(nameof(policy));
 
-    /// <summary>The model of values.</summary>
+    /// <summary>The value model.</summary>
     public ValueModel Values { get; } = values ?? throw new ArgumentNullException(nameof(values));
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Group relative policy optimization (Shao et al. 2024, arXiv:2402.03300) and its kin: the policy learns from completions that it generates itself. The advantage of a completion is
+/// Group relative policy optimization (Shao et al. 2024, arXiv:2402.03300) and related methods: the policy learns from completions that it generates itself. The advantage of a completion is
 /// its reward compared with those of other completions of the same prompt, so that no value model is needed.
 /// </summary>
 /// <remarks>

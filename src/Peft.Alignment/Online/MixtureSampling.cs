@@ -9,7 +9,7 @@ internal sealed class MixtureSampling(Policy policy, RolloutOptions options, dou
     /// <summary>Generates a completion of each prompt.</summary>
     /// <param name="prompts">Completions of the same prompts, which say what the prompts are.</param>
     /// <param name="padding">The padding token.</param>
-    /// <param name="seed">Seed of the random numbers.</param>
+    /// <param name="seed">Seed of the random generator.</param>
     public IReadOnlyList<Completion> Run(IReadOnlyList<Completion> prompts, int padding, long seed)
     {
         var ends = options.EndTokenIds ?? policy.Model.Config.Ids("eos_token_id");

@@ -9,7 +9,7 @@ public sealed record NashOptions
     /// <summary>Weight of the reference in the mixture that the policy plays against, in [0, 1]. 0.5 by default.</summary>
     public double MixtureCoefficient { get; init; } = 0.5;
 
-    /// <summary>Taken off the reward of completions without an end token; null for nothing.</summary>
+    /// <summary>Subtracted from the reward of completions without an end token; null for nothing.</summary>
     public double? MissingEosPenalty { get; init; }
 
     /// <summary>Reasons that the options cannot be used; empty if they can.</summary>

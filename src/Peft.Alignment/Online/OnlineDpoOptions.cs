@@ -9,7 +9,7 @@ public sealed record OnlineDpoOptions
     /// <summary>The loss of a pair: sigmoid or IPO. Sigmoid by default.</summary>
     public DpoLoss Loss { get; init; } = DpoLoss.Sigmoid;
 
-    /// <summary>Taken off the reward of completions without an end token; null for nothing.</summary>
+    /// <summary>Subtracted from the reward of completions without an end token; null for nothing.</summary>
     public double? MissingEosPenalty { get; init; }
 
     /// <summary>Reasons that the options cannot be used; empty if they can.</summary>

@@ -131,7 +131,7 @@ public abstract class OnlineObjective : Objective
         {
             var rows = completions[i].Count;
             batches[i] = With(batches[i], ("advantages", tensor(advantages.AsSpan(start, rows).ToArray().Select(value => (float)value).ToArray()).to(batches[i].InputIds.device)),
-                // The shares of a step's rows sum to the tokens of all completions.
+                // The rows' fractions of a step sum to the tokens of all completions.
                 ("num_items_in_batch", full([rows], Constant(tokens * miniBatches / all.Count), ScalarType.Float32, batches[i].InputIds.device)));
         }
         return [.. batches.Select(batch => keep(Completed(batch, training, metrics)))];

@@ -3,7 +3,7 @@ namespace Peft;
 /// <summary>Settings of <see cref="PpoObjective"/>. The defaults are TRL's; it also uses 4 <see cref="RolloutOptions.Iterations"/> and a temperature of 0.7.</summary>
 public sealed record PpoOptions
 {
-    /// <summary>Weight of the divergence from the reference, which is taken off the reward of each token. 0.05 by default.</summary>
+    /// <summary>Weight of the divergence from the reference, which is subtracted from the reward of each token. 0.05 by default.</summary>
     public double KlCoefficient { get; init; } = 0.05;
 
     /// <summary>How the divergence is estimated. K1 by default.</summary>
@@ -33,7 +33,7 @@ public sealed record PpoOptions
     /// <summary>True to divide rewards by their standard deviation. False by default.</summary>
     public bool WhitenRewards { get; init; }
 
-    /// <summary>Taken off the score of completions without an end token; null for nothing.</summary>
+    /// <summary>Subtracted from the score of completions without an end token; null for nothing.</summary>
     public double? MissingEosPenalty { get; init; }
 
     /// <summary>Reasons that the options cannot be used; empty if they can.</summary>

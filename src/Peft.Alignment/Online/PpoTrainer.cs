@@ -7,7 +7,7 @@ namespace Peft;
 public static class PpoTrainer
 {
     /// <summary>A trainer that raises the rewards of a model's own completions: <c>PpoTrainer.Create(new(model, values), prompts, new() { Rewards = [reward], Tokenizer = tokenizer }).Train()</c> with <c>values = ValueModel.Adapter(model)</c>.</summary>
-    /// <param name="models">The policy, a <see cref="Models.CausalLM"/> with an adapter, and the model of its values. The caller keeps ownership.</param>
+    /// <param name="models">The policy, a <see cref="Models.CausalLM"/> with an adapter, and its value model. The caller keeps ownership.</param>
     /// <param name="prompts">The prompts to complete: a <see cref="PromptDataset"/>.</param>
     /// <param name="rollouts">How completions are generated and scored.</param>
     /// <param name="options">Settings of the objective; the defaults if null.</param>

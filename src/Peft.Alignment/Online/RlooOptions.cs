@@ -3,7 +3,7 @@ namespace Peft;
 /// <summary>Settings of <see cref="RlooObjective"/>. The defaults are TRL's.</summary>
 public sealed record RlooOptions
 {
-    /// <summary>β: weight of the log-ratio of policy and reference, which is taken off the reward. 0.05 by default; 0 for no reference.</summary>
+    /// <summary>β: weight of the log-ratio of policy and reference, which is subtracted from the reward. 0.05 by default; 0 for no reference.</summary>
     public double Beta { get; init; } = 0.05;
 
     /// <summary>ε: ratios of whole completions are clipped below 1 − ε. 0.2 by default.</summary>

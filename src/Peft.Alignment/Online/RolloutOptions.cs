@@ -36,7 +36,7 @@ public sealed record RolloutOptions
     /// <summary>Tokens that end a completion; the model's end-of-sequence tokens if null.</summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
 
-    /// <summary>Number of mini-batches into which the completions of a step are divided, each for an optimizer step of its own. 1 by default.</summary>
+    /// <summary>Number of mini-batches into which the completions of a step are divided, with one optimizer step each. 1 by default.</summary>
     public int MiniBatches { get; init; } = 1;
 
     /// <summary>Number of times that each completion is used. 1 by default.</summary>

@@ -17,7 +17,7 @@ internal sealed class Sampling(CausalLM model, RolloutOptions options, int gener
 
     /// <summary>Generates completions, those of a prompt adjacent.</summary>
     /// <param name="prompts">Prompts <c>[prompts, sequence]</c> with their mask.</param>
-    /// <param name="seed">Seed of the random numbers.</param>
+    /// <param name="seed">Seed of the random generator.</param>
     /// <exception cref="TrainingException">A prompt has no tokens, or leaves no room for a completion.</exception>
     public IReadOnlyList<Completion> Run(Batch prompts, long seed)
     {

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Statistics of numbers, of which those that are NaN are left out.</summary>
+/// <summary>Statistics of numbers, ignoring NaN.</summary>
 internal static class Statistics
 {
     /// <summary>The mean; NaN if there are no numbers.</summary>

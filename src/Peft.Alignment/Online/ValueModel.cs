@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A model of values: what reward a text will get, at each of its positions. A linear head on the hidden states of a language model.</summary>
+/// <summary>A value model: predicts at each position the reward that the text will get. A linear head on the hidden states of a language model.</summary>
 public sealed class ValueModel : IDisposable
 {
     private readonly PeftModel? shared;
@@ -13,7 +13,7 @@ public sealed class ValueModel : IDisposable
     private ValueModel(CausalLM body, PeftModel? shared, string? adapter, IReadOnlyList<TrainableTensor> trained, ITrainable? own)
     {
         (Body, this.shared, this.adapter, Own) = (body, shared, adapter, own);
-        // Values begin at 0.
+        // Values are initially 0.
         Head = new Parameter(zeros([1, body.Spec.HiddenSize], ScalarType.Float32, body.Device));
         Head.DetachFromDisposeScope();
         Trainables = [.. trained.Select(each => each with { Name = "value." + each.Name }), new("value.score.weight", Head)];
@@ -45,7 +45,7 @@ public sealed class ValueModel : IDisposable
         return new(body, policy, name, [.. policy.Find(name).Tensors.Where(pair => pair.Tensor.IsTrainable).Select(pair => new TrainableTensor(pair.Key, pair.Tensor.Value))], null);
     }
 
-    /// <summary>Values from a model of its own, of which all that is trainable is trained.</summary>
+    /// <summary>Values from a separate model, whose trainable parameters are all trained.</summary>
     /// <param name="body">The model, a <see cref="CausalLM"/> with the policy's vocabulary. The caller keeps ownership.</param>
     public static ValueModel Model(ITrainable body)
     {

@@ -31,7 +31,7 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
     /// <summary>The policy's predictions.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="labels">The tokens to predict, as in <see cref="CausalLM.Predict(ModelInput, Tensor, TokenStatistics, double)"/>.</param>
-    /// <param name="statistics">Further quantities to compute.</param>
+    /// <param name="statistics">Additional quantities to compute.</param>
     /// <param name="temperature">Divisor of the logits.</param>
     public TokenPredictions Predict(Batch batch, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
         => Model.Predict(ModelInput.From(batch), labels, statistics, temperature);

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// The model that alignment keeps a policy near to. It shares the policy's base weights unless it is a model of its own, and its forward passes have no gradients.
+/// The reference model, from which alignment keeps the policy from drifting. It shares the policy's base weights unless it is a separate model, and its forward passes have no gradients.
 /// </summary>
 public abstract class Reference
 {
@@ -20,7 +20,7 @@ public abstract class Reference
         return new OtherAdapter(name);
     }
 
-    /// <summary>A model of its own, with the policy's vocabulary. The caller keeps ownership.</summary>
+    /// <summary>A separate model with the policy's vocabulary. The caller keeps ownership.</summary>
     public static Reference Model(CausalLM model)
     {
         ArgumentNullException.ThrowIfNull(model);

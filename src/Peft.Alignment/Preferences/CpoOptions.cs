@@ -15,7 +15,7 @@ public sealed record CpoOptions
     /// <summary>Weight of the cross-entropy of the chosen completions. 1 by default; 0 for SimPO.</summary>
     public double CpoAlpha { get; init; } = 1;
 
-    /// <summary>γ: margin by which SimPO's rewards shall differ. 0.5 by default.</summary>
+    /// <summary>γ: margin by which SimPO's rewards should differ. 0.5 by default.</summary>
     public double SimPoGamma { get; init; } = 0.5;
 
     /// <summary>α of AlphaPO (arXiv:2501.03884), which replaces log p by (1 − p^(−α))/α; 0 for log p. 0 by default.</summary>

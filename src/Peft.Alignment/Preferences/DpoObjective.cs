@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Direct preference optimization (Rafailov et al. 2023, arXiv:2305.18290) and its kin: the policy learns to prefer the chosen of two completions, measured against a
+/// Direct preference optimization (Rafailov et al. 2023, arXiv:2305.18290) and related methods: the policy learns to prefer the chosen of two completions, measured against a
 /// reference. Chosen and rejected run in one forward pass.
 /// </summary>
 /// <remarks>

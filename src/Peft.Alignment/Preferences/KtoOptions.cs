@@ -9,7 +9,7 @@ public sealed record KtoOptions
     /// <summary>The loss. KTO by default.</summary>
     public KtoLoss Loss { get; init; } = KtoLoss.Kto;
 
-    /// <summary>Weight of desirable texts, λ_D. 1 by default. Together with <see cref="UndesirableWeight"/> it should balance the numbers of both: λ_D n_D / (λ_U n_U) in [1, 1.33].</summary>
+    /// <summary>Weight of desirable texts, λ_D. 1 by default. Together with <see cref="UndesirableWeight"/> it should balance the counts of both: λ_D n_D / (λ_U n_U) in [1, 1.33].</summary>
     public double DesirableWeight { get; init; } = 1;
 
     /// <summary>Weight of undesirable texts, λ_U. 1 by default.</summary>

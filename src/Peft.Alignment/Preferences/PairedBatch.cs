@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Batches of n pairs: the chosen texts as rows 0 to n − 1, the rejected ones as rows n to 2n − 1, and with three texts for each pair further ones after them.
+/// Batches of n pairs: the chosen texts as rows 0 to n − 1, the rejected ones as rows n to 2n − 1, and with three texts for each pair the third ones after them.
 /// </summary>
 internal static class PairedBatch
 {
@@ -72,7 +72,7 @@ internal static class PairedBatch
             : throw new ArgumentException($"{name} is {TensorRules.Describe(column)}, but must be [{length}].", nameof(batch));
     }
 
-    /// <summary>The mean over the tokens of the batch, in a part of it the part's share of that.</summary>
+    /// <summary>The mean over the tokens of the batch, or the part's contribution to it.</summary>
     /// <param name="batch">The batch, or a part of it.</param>
     /// <param name="values">Values of tokens, 0 where the mask is.</param>
     /// <param name="mask">1 for tokens that count.</param>

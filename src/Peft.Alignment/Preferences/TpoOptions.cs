@@ -15,7 +15,7 @@ public sealed record TpoOptions
     /// <summary>Weight of the cross-entropy of the gold responses. 1 by default; with 0 batches hold no gold responses.</summary>
     public double TpoAlpha { get; init; } = 1;
 
-    /// <summary>γ: margin by which TPO-L's rewards shall differ. 0.5 by default.</summary>
+    /// <summary>γ: margin by which TPO-L's rewards should differ. 0.5 by default.</summary>
     public double TpoLGamma { get; init; } = 0.5;
 
     /// <summary>True if log-probabilities are means per token.</summary>

@@ -9,9 +9,9 @@ namespace Peft;
 /// text's last token.
 /// </summary>
 /// <remarks>
-/// Batches hold <see cref="Batch.InputIds"/> <c>[2n, sequence]</c>, prompt and completion, the chosen texts first; optionally <c>margin</c> <c>[n]</c>, by how much the rewards shall differ.
-/// An adapter trains the head as a whole and is saved with it. Evaluations add <c>calibration_error</c>: how far the
-/// probabilities σ(r_chosen − r_rejected) are from the shares of pairs that are right.
+/// Batches hold <see cref="Batch.InputIds"/> <c>[2n, sequence]</c>, prompt and completion, the chosen texts first; optionally <c>margin</c> <c>[n]</c>, by how much the rewards should differ.
+/// An adapter fully trains the head and saves it. Evaluations add <c>calibration_error</c>: how far the
+/// probabilities σ(r_chosen − r_rejected) are from the fractions of pairs that are right.
 /// </remarks>
 public sealed class RewardObjective : Objective
 {

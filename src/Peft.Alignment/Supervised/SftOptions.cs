@@ -6,7 +6,7 @@ public sealed record SftOptions
     /// <summary>The loss. Cross-entropy by default.</summary>
     public SftLoss Loss { get; init; } = SftLoss.Nll;
 
-    /// <summary>Share ε, in [0, 1), of the probability that is spread evenly over the vocabulary. 0 by default. It needs the logits of all labelled tokens in memory.</summary>
+    /// <summary>Fraction ε, in [0, 1), of the probability mass that is spread evenly over the vocabulary. 0 by default. It needs the logits of all labelled tokens in memory.</summary>
     public double LabelSmoothing { get; init; }
 
     /// <summary>α of the noise that is added to embeddings in training, uniform in ±α/√(sequence · hidden) (NEFTune, arXiv:2310.05914); null, the default, for none.</summary>

@@ -14,7 +14,7 @@ internal static class CombineCommand
         var parts = new Argument<string[]>("adapters") { Description = "LoRA adapters, each FOLDER or FOLDER:WEIGHT; the weight is 1 without one.", Arity = ArgumentArity.OneOrMore };
         var output = OutputFolder.Required("Folder of the combined adapter.");
         var kind = new Option<string>("--kind") { Description = "How they are combined.", DefaultValueFactory = _ => "linear" }.AcceptOnly([.. Enum.GetNames<Combination>().Select(Snake)]);
-        var density = new Option<double?>("--density") { Description = "Part of the elements that pruning keeps, for ties, dare and magnitude_prune.", HelpName = "0…1" };
+        var density = new Option<double?>("--density") { Description = "Fraction of the elements that pruning keeps, for ties, dare and magnitude_prune.", HelpName = "0…1" };
         var rank = new Option<int?>("--rank", "-r") { Description = "Rank of the result of an svd kind.", HelpName = "int" };
         return tool.Command("combine", "Combines LoRA adapters of one model into a new one.", [parts, output, kind, density, rank, .. model.All], context =>
         {

@@ -9,8 +9,8 @@ internal static class MergeCommand
     {
         var loaded = new LoadedModel();
         var output = OutputFolder.Required("Folder of the merged model.");
-        var dequantize = new Option<bool>("--dequantize") { Description = "Give quantized weights their float values first, so that merging rounds nothing." };
-        var shard = new Option<long>("--max-shard-bytes") { Description = "Most bytes of a file of weights.", HelpName = "bytes", DefaultValueFactory = _ => 5_000_000_000 };
+        var dequantize = new Option<bool>("--dequantize") { Description = "Dequantize the weights first, so that merging rounds nothing." };
+        var shard = new Option<long>("--max-shard-bytes") { Description = "Maximum size of a weight file in bytes.", HelpName = "bytes", DefaultValueFactory = _ => 5_000_000_000 };
         return tool.Command("merge", "Merges adapters into the weights, in the order given, and saves a plain model with its tokenizer.", [.. loaded.All, output, dequantize, shard], context =>
         {
             var folder = OutputFolder.New(context, output);

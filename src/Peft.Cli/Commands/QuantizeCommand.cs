@@ -10,7 +10,7 @@ internal static class QuantizeCommand
     {
         var model = new ModelFlags();
         var output = OutputFolder.Required("Folder of the quantized model.");
-        var kind = new Option<string>("--kind") { Description = "nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise and fp8 round; gptq and awq choose values by samples.", HelpName = "kind", DefaultValueFactory = _ => "nf4" };
+        var kind = new Option<string>("--kind") { Description = "nf4, nf4_double, fp4, fp4_double, llm_int8, blockwise and fp8 round; gptq and awq are calibrated on samples.", HelpName = "kind", DefaultValueFactory = _ => "nf4" };
         var data = new DataFlags();
         var samples = new Option<int>("--samples") { Description = "Number of samples.", HelpName = "int", DefaultValueFactory = _ => 128 };
         var block = new Option<int>("--block-size") { Description = "Tokens of a sample of a text file.", HelpName = "int", DefaultValueFactory = _ => 256 };

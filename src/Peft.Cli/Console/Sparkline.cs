@@ -5,7 +5,7 @@ internal static class Sparkline
 {
     private const string Bars = "▁▂▃▄▅▆▇█";
 
-    /// <summary>The means of so many equal parts of the values, from the least (▁) to the greatest (█). Values that are not finite are left out.</summary>
+    /// <summary>The means of equal parts of the values, from the smallest (▁) to the largest (█). Values that are not finite are ignored.</summary>
     public static string Of(IReadOnlyList<double> values, int width)
     {
         var finite = values.Where(double.IsFinite).ToList();

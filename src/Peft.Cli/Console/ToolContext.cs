@@ -47,7 +47,7 @@ internal sealed class ToolContext(ParseResult parse, TextReader input, TextWrite
 
     public T? Get<T>(Argument<T> argument) => Parse.GetValue(argument);
 
-    /// <summary>True if an option stands on the command line or in the configuration file.</summary>
+    /// <summary>True if an option is given on the command line or in the configuration file.</summary>
     public bool Has(Option option) => Parse.GetResult(option) is { Implicit: false };
 
     /// <summary>Writes the result: as JSON, or as it is shown to people.</summary>

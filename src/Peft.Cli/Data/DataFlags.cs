@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft.Cli;
 
-/// <summary>The options that name rows to learn from and to evaluate on.</summary>
+/// <summary>The options that name the training and evaluation rows.</summary>
 internal sealed class DataFlags
 {
     private readonly Option<string> data = new("--data", "-d") { Description = "The rows: a file (.txt, .jsonl, .json, .csv, .tsv, .parquet, .arrow, also .gz), a folder of Hugging Face's datasets, or a dataset's name on the hub.", HelpName = "file|folder|id" };
@@ -11,8 +11,8 @@ internal sealed class DataFlags
     private readonly Option<string[]> columns = new("--columns") { Description = "Renames columns: --columns question=prompt --columns answer=completion.", HelpName = "old=new" };
     private readonly Option<string> evaluation = new("--eval-data") { Description = "The rows to evaluate on.", HelpName = "file|folder|id" };
     private readonly Option<string> evaluationSplit = new("--eval-split") { Description = "The split to evaluate on, of --eval-data or else of --data.", HelpName = "name" };
-    private readonly Option<string> evaluationShare = new("--eval-share") { Description = "Part of the rows to evaluate on instead of training on them.", HelpName = "0…1" };
-    private readonly Option<int> maxLength = new("--max-length") { Description = "Tokens of a row; longer ones are cut.", HelpName = "int", DefaultValueFactory = _ => 1024 };
+    private readonly Option<string> evaluationShare = new("--eval-share") { Description = "Fraction of the rows to hold out for evaluation.", HelpName = "0…1" };
+    private readonly Option<int> maxLength = new("--max-length") { Description = "Maximum tokens of a row; longer rows are truncated.", HelpName = "int", DefaultValueFactory = _ => 1024 };
 
     /// <summary>The options of a command that only evaluates.</summary>
     public IEnumerable<Option> ForRows => [data, split, subset, columns, maxLength];
@@ -20,7 +20,7 @@ internal sealed class DataFlags
     /// <summary>All options.</summary>
     public IEnumerable<Option> All => [.. ForRows, evaluation, evaluationSplit, evaluationShare];
 
-    /// <summary>Most tokens of a row.</summary>
+    /// <summary>Maximum number of tokens of a row.</summary>
     public int MaxLength(ToolContext context) => context.Get(maxLength);
 
     /// <summary>The rows of <c>--data</c>.</summary>
@@ -35,8 +35,8 @@ internal sealed class DataFlags
         var training = Rows(context);
         if (context.Get(evaluationShare) is { } text)
         {
-            if (context.Get(evaluation) is not null || context.Get(evaluationSplit) is not null) throw new ToolException("--eval-share takes rows from --data, so it cannot stand beside --eval-data or --eval-split.");
-            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var share) || !(share > 0 && share < 1)) throw new ToolException($"--eval-share must lie between 0 and 1, but was {text}.");
+            if (context.Get(evaluation) is not null || context.Get(evaluationSplit) is not null) throw new ToolException("--eval-share takes rows from --data, so it cannot be combined with --eval-data or --eval-split.");
+            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var share) || !(share > 0 && share < 1)) throw new ToolException($"--eval-share must be between 0 and 1, but was {text}.");
             var (train, test) = (training.Rows ?? throw new ToolException("--eval-share divides rows, but a text file is cut into blocks: name another file by --eval-data.")).TrainTestSplit(share);
             return (training with { Rows = train }, training with { Rows = test });
         }

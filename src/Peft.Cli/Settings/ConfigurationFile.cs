@@ -10,7 +10,7 @@ namespace Peft.Cli;
 internal static class ConfigurationFile
 {
     /// <summary>The command line with the options of its file that it does not have itself.</summary>
-    /// <exception cref="ToolException">The file cannot be read, or has a key that is no option of the command.</exception>
+    /// <exception cref="ToolException">The file cannot be read, or has a key that is not an option of the command.</exception>
     public static string[] Expand(RootCommand root, string[] args)
     {
         var parse = root.Parse(args);
@@ -21,7 +21,7 @@ internal static class ConfigurationFile
         {
             var name = key.Replace('_', '-');
             if (!options.TryGetValue(name, out var option) || option == GlobalOptions.Config)
-                throw new ToolException($"{path}: '{key}' is no option of peft {parse.CommandResult.Command.Name}. It has {string.Join(", ", options.Keys.Where(each => each is not ("config" or "help" or "version")).Order())}.");
+                throw new ToolException($"{path}: '{key}' is not an option of peft {parse.CommandResult.Command.Name}. It has {string.Join(", ", options.Keys.Where(each => each is not ("config" or "help" or "version")).Order())}.");
             if (parse.GetResult(option) is { Implicit: false }) continue;
             foreach (var text in Texts(value, $"{path}: '{key}'"))
                 if (option.ValueType == typeof(bool) && text.Equals("false", StringComparison.OrdinalIgnoreCase)) continue;

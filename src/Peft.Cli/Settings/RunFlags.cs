@@ -12,12 +12,12 @@ internal sealed class RunFlags
         (Setting("--gradient-accumulation", "int", "Batches of a step (1)."), nameof(TrainingOptions.GradientAccumulation)),
         (Setting("--learning-rate", "number", "Learning rate (that of the method's authors).", "--lr"), nameof(TrainingOptions.LearningRate)),
         (Setting("--schedule", "name", "Schedule of the learning rate: linear, constant, cosine, … (linear)."), nameof(TrainingOptions.Schedule)),
-        (Setting("--warmup-ratio", "0…1", "Warmup as a part of all steps (0)."), nameof(TrainingOptions.WarmupRatio)),
+        (Setting("--warmup-ratio", "0…1", "Warmup as a fraction of all steps (0)."), nameof(TrainingOptions.WarmupRatio)),
         (Setting("--optimizer", "name", "adamw, adamw_8bit, lion, muon, adafactor, … (adamw)."), nameof(TrainingOptions.Optimizer)),
         (Setting("--seed", "int", "Seed of the data order and of dropout (42)."), nameof(TrainingOptions.Seed)),
         (Setting("--eval-every", "int", "Steps between evaluations (one per epoch)."), nameof(TrainingOptions.EvaluateEverySteps)),
         (Setting("--save-every", "int", "Steps between checkpoints (one per epoch)."), nameof(TrainingOptions.SaveEverySteps)),
-        (Setting("--patience", "int", "Stop after so many evaluations without improvement."), nameof(TrainingOptions.EarlyStoppingPatience)),
+        (Setting("--patience", "int", "Stop after this many evaluations without improvement."), nameof(TrainingOptions.EarlyStoppingPatience)),
     ];
 
     public Option<bool> LoadBest { get; } = new("--load-best") { Description = "Keep the parameters of the best evaluation." };

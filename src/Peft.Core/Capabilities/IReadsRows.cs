@@ -6,7 +6,7 @@ namespace Peft;
 internal interface IReadsRows
 {
     /// <summary>The rows <c>[count, size]</c> at indices <c>[count]</c>, in the dtype of products.</summary>
-    /// <exception cref="ArgumentException">The indices are no whole numbers, or on another device.</exception>
+    /// <exception cref="ArgumentException">The indices are not integers, or on another device.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     Tensor ReadRows(Tensor indices);
 }

@@ -15,7 +15,7 @@ public interface ITensorSource : IDisposable
     /// <exception cref="CheckpointException">There is no such tensor, its dtype has no counterpart in TorchSharp, or the file cannot be read.</exception>
     Tensor Read(string name, Device? device = null, ScalarType? dtype = null);
 
-    /// <summary>Reads the bytes of one tensor, of any dtype, as they lie in the file: <c>[bytes]</c> of dtype Byte. The caller or the current dispose scope disposes it.</summary>
+    /// <summary>Reads the bytes of one tensor, of any dtype, as they are in the file: <c>[bytes]</c> of dtype Byte. The caller or the current dispose scope disposes it.</summary>
     /// <param name="name">A key of <see cref="Tensors"/>.</param>
     /// <param name="device">Device of the tensor; the CPU if null.</param>
     /// <exception cref="CheckpointException">There is no such tensor, it is not stored in one piece, or the file cannot be read.</exception>

@@ -15,7 +15,7 @@ public static partial class ShardedCheckpointWriter
     /// </summary>
     /// <param name="folder">The model folder; it is created if it does not exist.</param>
     /// <param name="tensors">Tensors by name; shards are filled in this order.</param>
-    /// <param name="maxShardBytes">Maximum size of the tensors of a shard in bytes. A larger tensor gets a shard of its own.</param>
+    /// <param name="maxShardBytes">Maximum size of the tensors of a shard in bytes. A larger tensor gets a separate shard.</param>
     /// <exception cref="ArgumentException">As for <see cref="SafetensorsWriter.Write"/>.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)

@@ -55,7 +55,7 @@ public abstract class TrainingDataset
     /// <summary>Creates a dataset from tensors whose first dimension is the row.</summary>
     /// <param name="inputs">Inputs, <c>[rows, …]</c>; they become <see cref="Batch.InputIds"/>. The caller keeps ownership.</param>
     /// <param name="labels">Labels, <c>[rows, …]</c>, or null.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ.</exception>
+    /// <exception cref="ArgumentException">The row counts differ.</exception>
     public static TrainingDataset From(Tensor inputs, Tensor? labels = null)
     {
         var count = RowsOf(inputs, nameof(inputs));

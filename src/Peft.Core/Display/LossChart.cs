@@ -55,7 +55,7 @@ internal static class LossChart
         return Markup.Classed("path", style, Markup.With("d", path));
     }
 
-    // Long curves keep the least and the greatest value of each part, so that no peak is lost.
+    // Long curves keep the minimum and maximum of each part, so that no peak is lost.
     private static IEnumerable<(double X, double Y)> Thin(IReadOnlyList<(double X, double Y)> points)
         => points.Count <= MostPoints ? points
             : points.Chunk((points.Count + MostPoints / 2 - 1) / (MostPoints / 2)).SelectMany(part => new[] { part.MinBy(point => point.Y), part.MaxBy(point => point.Y) }.Distinct().OrderBy(point => point.X));

@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>A module in the tree of a model.</summary>
 /// <param name="Name">Its name in its parent.</param>
 /// <param name="Kind">Type, and shape of its weight.</param>
-/// <param name="Adapters">Its adapters, and how many parameters they have here.</param>
+/// <param name="Adapters">Its adapters, with their parameter counts here.</param>
 /// <param name="Parameters">Number of its own parameters, without those of its children and its adapters.</param>
 internal sealed record ModuleNode(string Name, string Kind, string Adapters, long Parameters)
 {
@@ -64,7 +64,7 @@ internal sealed record ModuleNode(string Name, string Kind, string Adapters, lon
         return nodes[""];
     }
 
-    // Tied weights count once, where they occur first. Quantized weights are no parameters of their module, and tied ones may be those of another.
+    // Tied weights count once, where they occur first. Quantized weights are not parameters of their module, and tied ones may be those of another.
     private static long Own(nn.Module module, Target? target, HashSet<object> seen)
     {
         var count = module.named_parameters(recurse: false).Select(pair => pair.parameter).Where(parameter => !parameter.IsInvalid && seen.Add(parameter)).Sum(parameter => parameter.numel());

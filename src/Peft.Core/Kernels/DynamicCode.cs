@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// The dynamic code of 8 bits (Dettmers et al. 2021, arXiv:2110.02861): relatively exact for small values and large ones. 256 values in [-1, 1], or in [0, 1]
+/// The dynamic code of 8 bits (Dettmers et al. 2021, arXiv:2110.02861): with a small relative error for both small and large values. 256 values in [-1, 1], or in [0, 1]
 /// if unsigned.
 /// </summary>
 internal static class DynamicCode

@@ -12,7 +12,7 @@ internal static unsafe class DynamicCodeEncoder
 
     /// <summary>Quantizes values.</summary>
     /// <param name="flat">The values.</param>
-    /// <param name="middles">The 255 middles between neighbouring values of the code.</param>
+    /// <param name="middles">The 255 midpoints between neighboring values of the code.</param>
     /// <param name="blockSize">Values per scale.</param>
     /// <returns>The codes as bytes, and the scale of each block.</returns>
     public static (Tensor Codes, Tensor Scales) Run(Tensor flat, float[] middles, int blockSize)
@@ -50,7 +50,7 @@ internal static unsafe class DynamicCodeEncoder
         return largest;
     }
 
-    // The number of middles below the value, by bisection without branches.
+    // The number of midpoints below the value, by bisection without branches.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static byte Code(float value, float* middles)
     {

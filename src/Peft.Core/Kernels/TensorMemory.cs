@@ -37,7 +37,7 @@ internal static class TensorMemory
             System.Threading.Tasks.Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
     }
 
-    /// <summary>Divides a range into equal shares, one for each thread, and returns how many there are.</summary>
+    /// <summary>Divides a range into equal parts, one for each thread, and returns how many there are.</summary>
     /// <param name="count">Length of the range.</param>
     /// <param name="part">Runs a share: its index, its start and its length.</param>
     public static int InShares(int count, Action<int, int, int> part)

@@ -65,7 +65,7 @@ public sealed class Adapter
     internal IEnumerable<(string Key, Tensor Value)> SavedTensors
         => Owned.Where(each => each.Tensor.IsSaved).Select(each => (each.Key, each.Owner.ToSaved(each.Tensor))).Concat(SavedCopies);
 
-    /// <summary>Further tensors of the file, which are not read back.</summary>
+    /// <summary>Additional tensors of the file, which are not read back.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedCopies
         => Owners.SelectMany(each => ((each.Owner as ISavesCopies)?.SavedCopies ?? new Dictionary<string, Tensor>()).Select(pair => (each.Prefix + pair.Key, pair.Value)));
 

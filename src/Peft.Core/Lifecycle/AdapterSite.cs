@@ -102,7 +102,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // In training, folding costs the gradient of a whole weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
     // the computation of the matrix, about 16 multiplications per element, compared with the factors for all positions. 16-bit weights
-    // are never folded: a small update would be lost in rounding; nor in training are weights that are no parameters, since the graph would keep their values.
+    // are never folded: a small update would be lost in rounding; nor in training are weights that are not parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
     {
         if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
@@ -116,7 +116,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
     }
 
-    // Beside a weight that is no parameter: its products are cheaper than those of folded values, which take the memory that it saves.
+    // For a weight that is not a parameter: its products are cheaper than those of folded values, which take the memory that it saves.
     private bool LayersAreCheap(ReadOnlySpan<AdapterLayer> stack)
     {
         if (Target.Storage.Parameter is not null) return false;

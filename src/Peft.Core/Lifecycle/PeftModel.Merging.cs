@@ -8,7 +8,7 @@ public sealed partial class PeftModel
     /// <summary>True while adapters are merged into the weights.</summary>
     public bool IsMerged => merging.IsMerged;
 
-    /// <summary>What rounding made of each quantized weight in the last merge; empty for a float model.</summary>
+    /// <summary>The rounding error of each quantized weight in the last merge; empty for a float model.</summary>
     public IReadOnlyList<MergeError> MergeErrors => merging.Errors;
 
     /// <summary>
@@ -49,7 +49,7 @@ public sealed partial class PeftModel
     /// <summary>Merges the active adapters into the weights permanently, removes all adapters, and returns the plain model.</summary>
     /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
     /// <param name="dequantize">
-    /// True to give all quantized weights of the model their values as float parameters first, so that the merged model computes what was trained. By default, merged
+    /// True to dequantize all weights of the model to float parameters first, so that the merged model computes what was trained. By default, merged
     /// values are quantized again, which rounds them (<see cref="MergeErrors"/>). No effect on a float model.
     /// </param>
     /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>

@@ -14,7 +14,7 @@ public sealed partial class PeftModel
 
     /// <summary>
     /// Begins a forward pass, or several that belong together, on this thread until the result is disposed. All module calls in between use the adapters that are
-    /// in effect now, whatever other threads change. This library's models do this themselves. Use it for modules of your own whose adapters other threads
+    /// in effect now, whatever other threads change. This library's models do this themselves. Use it for your own modules whose adapters other threads
     /// change at the same time.
     /// </summary>
     /// <remarks>
@@ -126,7 +126,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Keeps the stacked factors of rows with adapters of their own for the next passes without gradients, until the result is disposed. The adapters must not be trained meanwhile.</summary>
+    /// <summary>Keeps the stacked factors of rows with different adapters for the next passes without gradients, until the result is disposed. The adapters must not be trained meanwhile.</summary>
     internal IDisposable KeepStacked()
     {
         lock (guard)
@@ -158,7 +158,7 @@ public sealed partial class PeftModel
     internal bool ActsOnPositions => Current(state => state.Sites.All(pair => pair.Value.Rows is null && pair.Value.Layers.All(layer => layer.CostPerPosition > 0)));
 
     /// <summary>
-    /// True if rows of a batch may run in separate concurrent passes: rows have no adapters or tasks of their own, and no layer in effect
+    /// True if rows of a batch may run in separate concurrent passes: all rows have the same adapters and tasks, and no layer in effect
     /// depends on the batch (<see cref="AdapterLayer.DependsOnBatch"/>).
     /// </summary>
     public bool RowsAreIndependent

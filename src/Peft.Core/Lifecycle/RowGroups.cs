@@ -71,7 +71,7 @@ internal sealed class RowGroups
         return output.dtype != input.dtype ? null : updates.Add(output, input).MoveToOuterDisposeScope();
     }
 
-    // A decode step on the CPU: each row's factors are read where they lie.
+    // A decode step on the CPU: each row's factors are read in place.
     private Tensor? Steps(AdapterSite site, Tensor input)
     {
         if (input.numel() != count * input.size(-1)) return null;   // several positions a row

@@ -107,7 +107,7 @@ internal sealed class WeightMerging(PeftModel model)
             if (twin is not null && AreAlike(model.ActiveAt(site), model.ActiveAt(twin))) continue;
             throw new NotMergeableException(
                 $"{site.Target.Path} cannot be merged: its weight is also that of {other.Path}, which would change too. " +
-                $"Use the adapter unmerged, or give {other.Path} a weight of its own before adding adapters.");
+                $"Use the adapter unmerged, or untie {other.Path} before adding adapters.");
         }
     }
 

@@ -9,7 +9,7 @@ public enum FAverage
     /// <summary>Score of all decisions counted together; for single-label classification this is the accuracy.</summary>
     Micro,
 
-    /// <summary>Mean over classes, weighted by their numbers of expected occurrences (support).</summary>
+    /// <summary>Mean over classes, weighted by their counts of expected occurrences (support).</summary>
     Weighted,
 
     /// <summary>Score of class 1, for classes 0 and 1.</summary>

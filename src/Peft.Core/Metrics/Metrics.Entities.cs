@@ -6,7 +6,7 @@ public static partial class Metrics
     /// <param name="predicted">One predicted tag per word of each sequence.</param>
     /// <param name="expected">The correct tags.</param>
     /// <param name="strict">True to count only entities that are valid in IOB2 (<see cref="Entities.Strict"/>), as in seqeval's mode <c>strict</c>.</param>
-    /// <exception cref="ArgumentException">The numbers of sequences or tags differ, or there are no sequences.</exception>
+    /// <exception cref="ArgumentException">The counts of sequences or tags differ, or there are no sequences.</exception>
     public static FScore EntityScore(IReadOnlyList<IReadOnlyList<string>> predicted, IReadOnlyList<IReadOnlyList<string>> expected, bool strict = false)
     {
         Require(predicted, expected);

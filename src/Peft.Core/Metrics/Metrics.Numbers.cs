@@ -6,7 +6,7 @@ public static partial class Metrics
     /// <summary>The mean of the squared differences.</summary>
     /// <param name="predicted">One predicted number per row.</param>
     /// <param name="expected">The correct numbers.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
+    /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
     public static double MeanSquaredError(IReadOnlyList<double> predicted, IReadOnlyList<double> expected)
     {
         Require(predicted, expected);
@@ -16,7 +16,7 @@ public static partial class Metrics
     /// <summary>Pearson's correlation coefficient, in [−1, 1]; NaN if either side is constant.</summary>
     /// <param name="predicted">One predicted number per row.</param>
     /// <param name="expected">The correct numbers.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
+    /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
     public static double Pearson(IReadOnlyList<double> predicted, IReadOnlyList<double> expected)
     {
         Require(predicted, expected);
@@ -34,7 +34,7 @@ public static partial class Metrics
     /// <summary>Spearman's rank correlation coefficient, in [−1, 1]: Pearson's correlation of the ranks, with the mean rank for ties; NaN if either side is constant.</summary>
     /// <param name="predicted">One predicted number per row.</param>
     /// <param name="expected">The correct numbers.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
+    /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
     public static double Spearman(IReadOnlyList<double> predicted, IReadOnlyList<double> expected)
     {
         Require(predicted, expected);

@@ -9,7 +9,7 @@ public static partial class Metrics
     /// <summary>Fraction of the predictions that are correct.</summary>
     /// <param name="predicted">One predicted class per row.</param>
     /// <param name="expected">The correct classes.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
+    /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
     public static double Accuracy<T>(IReadOnlyList<T> predicted, IReadOnlyList<T> expected)
     {
         Require(predicted, expected);
@@ -27,7 +27,7 @@ public static partial class Metrics
     /// <param name="predicted">One predicted class per row.</param>
     /// <param name="expected">The correct classes.</param>
     /// <param name="average">Averaging over classes.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, there are no rows, or the average is binary and a class is neither 0 nor 1.</exception>
+    /// <exception cref="ArgumentException">The row counts differ, there are no rows, or the average is binary and a class is neither 0 nor 1.</exception>
     public static FScore Score(IReadOnlyList<int> predicted, IReadOnlyList<int> expected, FAverage average)
     {
         Require(predicted, expected);
@@ -52,7 +52,7 @@ public static partial class Metrics
     /// <param name="predicted">For each row, one value per class: true if the class is predicted.</param>
     /// <param name="expected">The correct values.</param>
     /// <param name="average">Averaging over classes.</param>
-    /// <exception cref="ArgumentException">The numbers of rows or classes differ, there are no rows, or the average is binary.</exception>
+    /// <exception cref="ArgumentException">The counts of rows or classes differ, there are no rows, or the average is binary.</exception>
     public static FScore Score(IReadOnlyList<IReadOnlyList<bool>> predicted, IReadOnlyList<IReadOnlyList<bool>> expected, FAverage average)
     {
         Require(predicted, expected);
@@ -71,7 +71,7 @@ public static partial class Metrics
     /// </summary>
     /// <param name="predicted">One predicted class per row.</param>
     /// <param name="expected">The correct classes.</param>
-    /// <exception cref="ArgumentException">The numbers of rows differ, or there are no rows.</exception>
+    /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
     public static double Matthews(IReadOnlyList<int> predicted, IReadOnlyList<int> expected)
     {
         Require(predicted, expected);

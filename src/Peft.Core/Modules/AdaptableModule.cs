@@ -56,7 +56,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private readonly List<AdaptableModule> followers = [];   // the modules that are tied to this one
 
     /// <summary>The weight, in its shape in the checkpoint.</summary>
-    /// <exception cref="PeftException">The weight is no parameter: its values are held in another form (<see cref="Storage"/>).</exception>
+    /// <exception cref="PeftException">The weight is not a parameter: its values are held in another form (<see cref="Storage"/>).</exception>
     public Parameter Weight => Storage.Parameter ?? throw new PeftException($"The weight of this {GetType().Name} is held as {Storage.GetType().Name}, not as a parameter: read its values by {nameof(Storage)}.{nameof(WeightStorage.Read)}().");
 
     /// <summary>The weight, however its values are held.</summary>
@@ -178,7 +178,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     public void Store(WeightStorage values)
     {
         ArgumentNullException.ThrowIfNull(values);
-        if (values is ParameterStorage) throw new ArgumentException("The values are those of a parameter: Store is for weights in another form.", nameof(values));
+        if (values is ParameterStorage) throw new ArgumentException("The values belong to a parameter: Store is for weights in another form.", nameof(values));
         if (tiedTo is not null) throw new PeftException($"The weight of this {GetType().Name} is that of the module that it is tied to: store that one.");
         if (IsAdapted) throw new PeftException($"This {GetType().Name} has adapters: store its weight before they are added.");
         if (!values.Shape.SequenceEqual(Storage.Shape)) throw new ArgumentException($"The stored weight is [{string.Join(", ", values.Shape)}], but the module's is [{string.Join(", ", Storage.Shape)}].", nameof(values));
@@ -210,7 +210,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>True if the weight is that of another module.</summary>
     internal bool IsTied => tiedTo is not null;
 
-    /// <summary>True if the module's own weight is no parameter.</summary>
+    /// <summary>True if the module's own weight is not a parameter.</summary>
     internal bool IsStored => tiedTo is null && storage is not null;
 
     /// <summary>True if the module was disposed.</summary>

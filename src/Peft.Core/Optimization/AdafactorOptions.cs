@@ -18,7 +18,7 @@ public sealed record AdafactorOptions : FlatOptimizerOptions
     /// <summary>True to multiply the learning rate by the root mean square of the tensor, at least <see cref="MinimumScale"/>. True by default.</summary>
     public bool ScaleByParameter { get; init; } = true;
 
-    /// <summary>Least scale of a tensor. 1e-3 by default.</summary>
+    /// <summary>Minimum scale of a tensor. 1e-3 by default.</summary>
     public double MinimumScale { get; init; } = 1e-3;
 
 

@@ -3,7 +3,7 @@ using System.ComponentModel;
 namespace Peft;
 
 /// <summary>
-/// AdamW with moments of 8 bits (Dettmers et al. 2021, arXiv:2110.02861), as <c>AdamW8bit</c> of bitsandbytes: 2 bytes of state per parameter in place of 8. A step
+/// AdamW with moments of 8 bits (Dettmers et al. 2021, arXiv:2110.02861), as <c>AdamW8bit</c> of bitsandbytes: 2 bytes of state per parameter instead of 8. A step
 /// updates the parameters with exact moments, which are then rounded, in blocks of 256.
 /// </summary>
 [TypeConverter(typeof(TextConverter<AdamW8BitOptions>))]

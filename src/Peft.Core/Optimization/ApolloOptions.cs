@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>APOLLO (Zhu et al. 2024, arXiv:2412.05270): the gradient of a matrix, each channel scaled as Adam would scale its random projection of a low rank. Tensors that are no matrices, or no larger than the rank, are trained by AdamW.</summary>
+/// <summary>APOLLO (Zhu et al. 2024, arXiv:2412.05270): the gradient of a matrix, each channel scaled as Adam would scale its random projection of a low rank. Tensors that are not matrices, or no larger than the rank, are trained by AdamW.</summary>
 [TypeConverter(typeof(TextConverter<ApolloOptions>))]
 public sealed record ApolloOptions : FlatOptimizerOptions
 {

@@ -13,7 +13,7 @@ internal sealed class FlatBuffer : IDisposable
 
     private readonly int elementSize;
     private readonly IntPtr valuesAddress;
-    private Dictionary<FlatSlice, long>? gradientStarts;   // null if all slices have gradients, which then lie as the values do
+    private Dictionary<FlatSlice, long>? gradientStarts;   // null if all slices have gradients, in the layout of the values
     private IntPtr gradientsAddress;
 
     public FlatBuffer(IReadOnlyList<IGrouping<int, TrainableTensor>> groups, ScalarType dtype, Device device)

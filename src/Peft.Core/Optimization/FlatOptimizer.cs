@@ -33,7 +33,7 @@ public abstract class FlatOptimizer : IDisposable
 
     private FlatOptimizerOptions Options { get; }
 
-    /// <summary>Learning rate before the schedule, for tensors without a group of their own.</summary>
+    /// <summary>Learning rate before the schedule, for tensors in no group.</summary>
     public double LearningRate { get; set; }
 
     /// <summary>Number of steps done.</summary>

@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Settings of an optimizer, which say what optimizer trains: <see cref="AdamWOptions"/> and its siblings. In a settings file, a name such as <c>lion</c>.</summary>
+/// <summary>Settings of an optimizer, whose type selects the optimizer: <see cref="AdamWOptions"/> and its siblings. In a settings file, a name such as <c>lion</c>.</summary>
 [TypeConverter(typeof(OptimizerText))]
 public abstract record FlatOptimizerOptions
 {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Tensors whose memory is a file each, which the operating system writes out when memory is short, without swap space. On Linux and macOS the files are unlinked at once, so that they are gone when the
+/// Tensors backed by one file each, which the operating system writes out when memory is short, without swap space. On Linux and macOS the files are unlinked at once, so that they are gone when the
 /// process ends, however it does; on Windows they are deleted on disposal.
 /// </summary>
 internal sealed class PagedMemory : IDisposable

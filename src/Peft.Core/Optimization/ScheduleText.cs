@@ -48,7 +48,7 @@ internal sealed partial class ScheduleText : TypeConverter
     }
 
     private static int? Whole(double? value)
-        => value is null ? null : value == Math.Floor(value.Value) && Math.Abs(value.Value) < int.MaxValue ? (int)value : throw new FormatException($"{value} must be a whole number.");
+        => value is null ? null : value == Math.Floor(value.Value) && Math.Abs(value.Value) < int.MaxValue ? (int)value : throw new FormatException($"{value} must be an integer.");
 
     private static string Plain(string name) => name.Trim().Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
 

@@ -22,7 +22,7 @@ public static class AdapterConfig
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new PythonNumber() },
-        // As in Python, where null stands for the default of a field that cannot be null.
+        // As in Python, where null means the default of a field that cannot be null.
         TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { SkipNulls } },
     };
 

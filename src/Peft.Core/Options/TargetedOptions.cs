@@ -35,7 +35,7 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>True if the method's file has the field <c>fan_in_fan_out</c>.</summary>
     [JsonIgnore] protected virtual bool WritesFanInFanOut => false;
 
-    /// <summary>Biases that are trained besides: <c>none</c>, <c>all</c>, or those of the adapted modules (<c>lora_only</c>, by the method's name).</summary>
+    /// <summary>Biases that are also trained: <c>none</c>, <c>all</c>, or those of the adapted modules (<c>lora_only</c>, by the method's name).</summary>
     [JsonIgnore] protected virtual string BiasMode => "none";
 
     /// <summary>True if the options need no target modules, because they name something else to adapt.</summary>
@@ -48,7 +48,7 @@ public abstract record TargetedOptions : AdapterOptions
     protected internal override IEnumerable<string> Errors()
     {
         if (TargetModules?.Pattern is { } pattern && LayersToTransform is { Count: > 0 })
-            yield return $"LayersToTransform goes with a list of TargetModules, but those are the pattern '{pattern}': put the layer numbers into the pattern.";
+            yield return $"LayersToTransform goes with a list of TargetModules, but those are the pattern '{pattern}': put the layer indices into the pattern.";
         if (LayersPattern is { Count: > 0 } && LayersToTransform is not { Count: > 0 })
             yield return $"LayersPattern [{string.Join(", ", LayersPattern)}] has a meaning only with LayersToTransform.";
         if (LayersToTransform?.Any(layer => layer < 0) == true)
@@ -69,10 +69,10 @@ public abstract record TargetedOptions : AdapterOptions
             ModulesToSave = model.WholeModuleNames(matched, matched.ModulesToSave),
             FanInFanOut = WritesFanInFanOut ? targets.Any(target => target.IsStoredTransposed) : null,
         }).Resolve(targets, model);
-        // As in Hugging Face PEFT, a module that is trained whole gets no adapter.
+        // As in Hugging Face PEFT, a fully trained module gets no adapter.
         IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsTrainedWhole(resolved, target))];
         if (adapted.Count == 0 && targets.Count > 0)
-            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are trained whole, by ModulesToSave [{string.Join(", ", resolved.ModulesToSave!)}]: name others, or use full fine-tuning.");
+            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are fully trained, by ModulesToSave [{string.Join(", ", resolved.ModulesToSave!)}]: name others, or use full fine-tuning.");
 
         // Create the layers.
         SupportedModulesAttribute.Check(this, adapted);
@@ -97,7 +97,7 @@ public abstract record TargetedOptions : AdapterOptions
         return new AdapterPlan(this, [.. layers, .. model.WholeModules(this, layers)], shared);
     }
 
-    /// <summary>The modules to adapt where <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, and every linear module of a model that is no pretrained transformer. Null if the method has no default for the model.</summary>
+    /// <summary>The modules to adapt where <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, and every linear module of a model that is not a pretrained transformer. Null if the method has no default for the model.</summary>
     /// <param name="model">The model.</param>
     protected internal virtual ModuleSelector? DefaultTargets(ModelTree model)
     {

@@ -40,7 +40,7 @@ public sealed record UnionOptions : AdapterOptions
         foreach (var layer in plans.SelectMany(plan => plan.Layers)) layer.Dispose();
         foreach (var each in shared.Concat<TensorOwner>(prompts)) each.Dispose();
         throw new AdapterOptionsException(twice is not null
-            ? $"Two parts of the union save a tensor as {twice}. Give them different modules, or make them adapters of their own."
-            : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, and a file holds one such set. Make one of them an adapter of its own.");
+            ? $"Two parts of the union save a tensor as {twice}. Give them different modules, or make them separate adapters."
+            : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, and a file holds one such set. Make one of them a separate adapter.");
     }
 }

@@ -22,7 +22,7 @@ internal sealed class SiteState
         if (draft.Rows is { } rows)
         {
             if (rows.All(adapter => adapter is null || adapter.At(site.Target).Length == 0)) return;
-            if (site.Target.IsParameter) throw new PeftException($"{site.Target} has one value for the whole batch, so rows cannot have adapters of their own. Run the rows apart.");
+            if (site.Target.IsParameter) throw new PeftException($"{site.Target} has one value for the whole batch, so rows cannot have different adapters. Run the rows in separate passes.");
             Rows = new RowGroups(site.Target, rows);
             return;
         }
@@ -33,7 +33,7 @@ internal sealed class SiteState
     /// <summary>The active layers, the innermost first.</summary>
     public AdapterLayer[] Layers { get; } = [];
 
-    /// <summary>The layers of each row, if rows have adapters of their own.</summary>
+    /// <summary>The layers of each row, if rows have different adapters.</summary>
     public RowGroups? Rows { get; }
 
     /// <summary>True if adapters are merged into the weights, but the pass must use the base weights.</summary>

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Numbers of virtual tokens before a row's input.</summary>
+/// <summary>Counts of virtual tokens before a row's input.</summary>
 /// <param name="Embeddings">Number of embeddings before the input.</param>
 /// <param name="DecoderEmbeddings">Number of embeddings before the decoder's input, for an encoder-decoder model.</param>
 /// <param name="Prefix">Number of positions before the input that consist only of keys and values.</param>

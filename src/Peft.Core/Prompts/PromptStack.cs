@@ -35,7 +35,7 @@ public sealed class PromptStack
         => rows.SelectMany(row => row).Select(layer => layer.Gates).FirstOrDefault(gates => gates is not null) is not { } any ? null
             : [.. Enumerable.Range(0, any.Count).Select(layer => (PrefixGate)(input => rows.Length == 1 ? Open(rows[0], layer, input) : OpenRows(layer, input)))];
 
-    // Processes one row at a time, each with the gates of its adapters.
+    // Processes one row at a time with the gates of its adapters.
     private Tensor OpenRows(int layer, Tensor input)
         => cat([.. rows.Select((row, i) =>
         {
@@ -66,7 +66,7 @@ public sealed class PromptStack
         if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"{tasks.shape[0]} rows were given tasks, but the input has {batch}.");
         if (rows.Length == 1) return Join(rows[0], tasks);
         if (tasks is not null && tasks.shape[0] > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);
-        // Rows with the same adapter share its tokens.
+        // Rows with the same adapter use the same tokens.
         var made = new Dictionary<object, VirtualTokens>(ReferenceEqualityComparer.Instance);
         return VirtualTokens.Rows([.. rows.Select(row =>
         {

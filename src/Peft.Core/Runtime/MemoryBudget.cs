@@ -17,7 +17,7 @@ internal static class MemoryBudget
 
     private static readonly Int128 Machine = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, PhysicalAndSwap());
 
-    /// <summary>Checks that so many elements fit into the machine's memory. Only the CPU is checked: other devices report a failed allocation themselves.</summary>
+    /// <summary>Checks that a number of elements fits into the machine's memory. Only the CPU is checked: other devices report a failed allocation themselves.</summary>
     /// <param name="numbers">Number of elements.</param>
     /// <param name="type">Their dtype; the default dtype if null.</param>
     /// <param name="device">Their device; the CPU if null.</param>

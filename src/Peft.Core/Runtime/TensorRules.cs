@@ -38,7 +38,7 @@ internal static class TensorRules
     public static void RequireWhole(Tensor tensor, string name)
     {
         if (tensor.dtype is not (ScalarType.Int64 or ScalarType.Int32))
-            throw new ArgumentException($"{name} is {Describe(tensor)}, but must be whole numbers, int64 or int32: convert them, to_type(ScalarType.Int64).", name);
+            throw new ArgumentException($"{name} is {Describe(tensor)}, but must be integers, int64 or int32: convert them, to_type(ScalarType.Int64).", name);
     }
 
     /// <summary>The dtype and shape of a tensor.</summary>

@@ -5,7 +5,7 @@ namespace Peft;
 
 /// <summary>
 /// TorchSharp's native libraries. Everything in this library that creates tensors loads them first. A program that creates tensors or
-/// modules of its own earlier can call <see cref="Require"/> as well, for the same clear error.
+/// modules earlier can call <see cref="Require"/> as well, for the same clear error.
 /// </summary>
 public static class TorchRuntime
 {

@@ -22,7 +22,7 @@ public static class AdapterCheckpoint
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if it does not exist.</param>
     /// <param name="name">Name of the adapter; if null, the only active one.</param>
-    /// <param name="embeddings">Whether to also save the base model's token embedding and head.</param>
+    /// <param name="embeddings">When to save the base model's token embedding and head too.</param>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name, or <paramref name="name"/> is null and not exactly one adapter is active.</exception>
     public static void SaveAdapter(this PeftModel model, string folder, string? name = null, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
@@ -68,7 +68,7 @@ public static class AdapterCheckpoint
     /// <summary>The tensors of an adapter by their keys in the file. They are views of the adapter's tensors, unless its method saves them in another form.</summary>
     /// <param name="model">The model.</param>
     /// <param name="adapter">One of its adapters.</param>
-    /// <param name="embeddings">Whether to include the base model's token embedding and head.</param>
+    /// <param name="embeddings">When to include the base model's token embedding and head.</param>
     public static IReadOnlyDictionary<string, Tensor> StateOf(this PeftModel model, Adapter adapter, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -111,7 +111,7 @@ public static class AdapterCheckpoint
             {
                 Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder);
                 if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
-                    adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another lies in {Path.Combine(folder, name)}: name that folder to load it."];
+                    adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another is in {Path.Combine(folder, name)}: name that folder to load it."];
                 adapter.IsFrozen = !trainable;
             });
         BaseModelName.Log(logger, model.Find(name));

@@ -38,7 +38,7 @@ internal static class AdapterFolder
         => adapters.Length > 0
             ? new(folder, $"holds no {AdapterConfig.FileName}, but {adapters.Length} adapters in subfolders. Name one of {Listed(adapters)}.")
             : new(Path.Combine(folder, AdapterConfig.FileName), $"does not exist: a saved adapter is a folder with {AdapterConfig.FileName} and {AdapterCheckpoint.FileName}. "
-                + (File.Exists(folder) ? "This is a file: name the folder that it lies in."
+                + (File.Exists(folder) ? "This is a file: name the folder that it is in."
                     : !Directory.Exists(folder) ? "The folder does not exist either."
                     : Directory.GetFileSystemEntries(folder) is { Length: > 0 } entries ? $"The folder holds: {Listed(entries.Select(Path.GetFileName))}." : "The folder is empty."));
 

@@ -64,7 +64,7 @@ internal static class BaseEmbeddings
             if (!saved.narrow(0, 0, known).allclose(weight.narrow(0, 0, known), 1e-3, 1e-5))
                 throw new AdapterMismatchException($"{folder}: {key} differs from {target.Path} of this model: the adapter belongs to another base model.");
             if (model.Adapters.Count > 0)
-                throw new AdapterMismatchException($"{folder}: {key} has other rows for the added tokens than this model, whose other adapters were trained or loaded with those that it has. Load the adapter into a model of its own.");
+                throw new AdapterMismatchException($"{folder}: {key} has different rows for the added tokens than this model, whose other adapters were trained or loaded with those that it has. Load the adapter into a separate model.");
             fresh.Add((weight.narrow(0, known, weight.shape[0] - known), saved.narrow(0, known, weight.shape[0] - known)));
         }
         foreach (var (into, rows) in fresh) into.copy_(rows);

@@ -101,7 +101,7 @@ public sealed class ModelTree
         return matches;
     }
 
-    /// <summary>The parameters that are chosen by their paths, among those of modules that are not targets. Each is a target of its own.</summary>
+    /// <summary>The parameters that are chosen by their paths, among those of modules that are not targets. Each is a separate target.</summary>
     /// <exception cref="PeftException">A parameter cannot be replaced for the duration of a pass.</exception>
     internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
     {
@@ -131,7 +131,7 @@ public sealed class ModelTree
         _ => [],
     };
 
-    /// <summary>Names of the modules that are trained whole: those of the options, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
+    /// <summary>Names of the fully trained modules: those of the options, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
     /// <param name="options">The options.</param>
     /// <param name="names">Their <c>modules_to_save</c>.</param>
     /// <exception cref="TargetNotFoundException">A name that the program gave matches nothing.</exception>
@@ -162,7 +162,7 @@ public sealed class ModelTree
         return [.. All.Where(target => IsTrainedWhole(names, target)).Select(target => new FullLayer(target))];
     }
 
-    /// <summary>True if options train a target whole (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
+    /// <summary>True if options fully train a target (<see cref="TargetedOptions.ModulesToSave"/>).</summary>
     public bool IsTrainedWhole(TargetedOptions options, Target target)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -172,7 +172,7 @@ public sealed class ModelTree
 
     private bool IsTrainedWhole(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
 
-    /// <summary>Names of modules to train whole that match nothing, except those that Hugging Face PEFT adds itself.</summary>
+    /// <summary>Names of fully trained modules that match nothing, except those that Hugging Face PEFT adds itself.</summary>
     internal IEnumerable<string> UnmatchedWholeModules(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
 
     private void RequireWholeModules(IReadOnlyList<string> names)
@@ -192,7 +192,7 @@ public sealed class ModelTree
 
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 
-    /// <summary>Full copies of the modules that options train whole, and of those tied to them if the options say so.</summary>
+    /// <summary>Full copies of the modules that options fully train, and of those tied to them if the options say so.</summary>
     internal IEnumerable<AdapterLayer> WholeModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];

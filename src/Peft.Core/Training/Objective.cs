@@ -19,7 +19,7 @@ public abstract class Objective
     /// <summary>False to train without any dropout, in evaluation mode, so that log-probabilities of policy and reference compare. True by default.</summary>
     protected internal virtual bool UsesDropout => true;
 
-    /// <summary>Number of optimizer steps for each step's batches of the dataset: <see cref="Prepare"/> receives the same batches so many times. 1 by default.</summary>
+    /// <summary>Number of optimizer steps for each step's batches of the dataset: <see cref="Prepare"/> receives the same batches that many times. 1 by default.</summary>
     protected internal virtual int StepsPerBatch => 1;
 
     /// <summary>
@@ -37,7 +37,7 @@ public abstract class Objective
     /// </summary>
     /// <param name="batch">The batch of the evaluation dataset, on the model's device.</param>
     /// <param name="step">Number of steps done before.</param>
-    /// <param name="seed">Seed of the random numbers: another for each batch, the same in each evaluation.</param>
+    /// <param name="seed">Seed of the random generator: a different one for each batch, the same in each evaluation.</param>
     /// <param name="metrics">Receives metrics of the preparation.</param>
     protected internal virtual Batch PrepareEvaluation(Batch batch, int step, long seed, TrainingMetrics metrics) => batch;
 

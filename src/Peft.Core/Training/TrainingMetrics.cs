@@ -38,16 +38,16 @@ public sealed class TrainingMetrics : IDisposable
     internal void AddTo(string name, Tensor values, double weight, Func<Tensor, Tensor?> metric)
         => Combine(name, values, weight, each => each.mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => metric(sum.div(Constant(total)))?.item<double>());
 
-    /// <summary>Adds a value to a metric that is the least of its values.</summary>
+    /// <summary>Adds a value to a metric that is the minimum of its values.</summary>
     internal void AddMinimum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.minimum(b), (least, _) => least.item<double>());
 
-    /// <summary>Adds a value to a metric that is the greatest of its values.</summary>
+    /// <summary>Adds a value to a metric that is the maximum of its values.</summary>
     internal void AddMaximum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (greatest, _) => greatest.item<double>());
 
-    /// <summary>Adds a number to a metric that is the least of its values. NaN is ignored.</summary>
+    /// <summary>Adds a number to a metric that is the minimum of its values. NaN is ignored.</summary>
     internal void AddMinimum(string name, double value) => AddNumber(value, each => AddMinimum(name, each));
 
-    /// <summary>Adds a number to a metric that is the greatest of its values. NaN is ignored.</summary>
+    /// <summary>Adds a number to a metric that is the maximum of its values. NaN is ignored.</summary>
     internal void AddMaximum(string name, double value) => AddNumber(value, each => AddMaximum(name, each));
 
     private static void AddNumber(double value, Action<Tensor> add)

@@ -2,7 +2,7 @@ using System.IO.Compression;
 
 namespace Peft.Data;
 
-/// <summary>Reads the rows of a file by the format that its name tells.</summary>
+/// <summary>Reads the rows of a file in the format that its extension names.</summary>
 internal static class DataFile
 {
     private static readonly Dictionary<string, Func<string, Func<Stream>, DatasetOptions, IEnumerable<DatasetRow>>> Readers = new(StringComparer.OrdinalIgnoreCase)
@@ -20,7 +20,7 @@ internal static class DataFile
     /// <summary>Extensions of the formats, without that of compression.</summary>
     public static IEnumerable<string> Extensions => Readers.Keys;
 
-    /// <summary>The extension that tells the format of a file: without that of compression, in lower case.</summary>
+    /// <summary>The extension that names the format of a file: without that of compression, in lower case.</summary>
     public static string ExtensionOf(string path) => Path.GetExtension(IsCompressed(path) ? path[..^3] : path).ToLowerInvariant();
 
     /// <summary>The rows of a file, read as they are enumerated.</summary>

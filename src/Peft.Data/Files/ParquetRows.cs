@@ -49,7 +49,7 @@ internal static class ParquetRows
         {
             return Task.Run(read).GetAwaiter().GetResult();
         }
-        // The library reports damaged files with many types, and asks for any amount of memory that they name.
+        // The library reports damaged files with many types, and allocates any amount of memory that they claim.
         catch (Exception error) when (error is not (IOException or UnauthorizedAccessException or PeftException))
         {
             throw new DatasetException($"{path} is not a Parquet file that can be read: {error.Message}", error);

@@ -10,7 +10,7 @@ internal static class TextRows
         TextUnit.Line => NumberedLines.Read(path, open).Where(line => !string.IsNullOrWhiteSpace(line.Text)).Select(line => Row(line.Text, $"{path}, line {line.Number}")),
         TextUnit.Paragraph => Paragraphs(path, open),
         TextUnit.Document => Document(path, open),
-        _ => throw new ArgumentOutOfRangeException(nameof(unit), unit, "This is no unit of text."),
+        _ => throw new ArgumentOutOfRangeException(nameof(unit), unit, "This is not a unit of text."),
     };
 
     private static IEnumerable<DatasetRow> Paragraphs(string path, Func<Stream> open)

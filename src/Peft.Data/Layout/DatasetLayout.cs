@@ -2,7 +2,7 @@ using Microsoft.Extensions.FileSystemGlobbing;
 
 namespace Peft.Data;
 
-/// <summary>The files of a folder by split: as the card (<c>README.md</c>) tells, or else as their names tell.</summary>
+/// <summary>The files of a folder by split: as the card (<c>README.md</c>) says, or else by their names.</summary>
 internal sealed class DatasetLayout
 {
     private readonly string folder, name;
@@ -51,7 +51,7 @@ internal sealed class DatasetLayout
         return chosen.Files.ToDictionary(each => SplitNames.Normal(each.Key), each => Matching(each.Value));
     }
 
-    // As Hugging Face's datasets: the format that most files have; files whose names tell no split are for training, if none tells one.
+    // As Hugging Face's datasets: the format that most files have; if no file name indicates a split, all files are for training.
     private Dictionary<string, IReadOnlyList<string>> ByName()
     {
         var extension = files.GroupBy(DataFile.ExtensionOf).OrderByDescending(each => each.Count()).ThenBy(each => each.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
@@ -61,6 +61,6 @@ internal sealed class DatasetLayout
             .ToDictionary(each => each.Key, each => (IReadOnlyList<string>)[.. each.Select(file => Path.Combine(folder, file))]);
     }
 
-    // What save_to_disk and the hub write beside the data.
+    // Files that save_to_disk and the hub write next to the data.
     private static bool IsDescription(string file) => Path.GetFileName(file) is "dataset_info.json" or "dataset_infos.json" or "state.json" or "dataset_dict.json";
 }

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Peft.Data;
 
-/// <summary>Names of splits, and the words in file names that tell them, as Hugging Face's <c>datasets</c> has them.</summary>
+/// <summary>Names of splits, and the words in file names that indicate them, as Hugging Face's <c>datasets</c> has them.</summary>
 internal static partial class SplitNames
 {
     private static readonly (string Split, string[] Words)[] Known =
@@ -12,10 +12,10 @@ internal static partial class SplitNames
         ("test", ["test", "testing", "eval", "evaluation"]),
     ];
 
-    /// <summary>The one name of a split that has several.</summary>
+    /// <summary>The canonical name of a split.</summary>
     public static string Normal(string split) => Known.FirstOrDefault(each => each.Words.Contains(split, StringComparer.OrdinalIgnoreCase)).Split ?? split;
 
-    /// <summary>The split that the path of a file tells, relative to the dataset; null if none.</summary>
+    /// <summary>The split that the path of a file indicates, relative to the dataset; null if none.</summary>
     public static string? Of(string file)
     {
         // save_to_disk names every shard "data", in a folder of the split's name.
@@ -24,7 +24,7 @@ internal static partial class SplitNames
         return Known.FirstOrDefault(each => each.Words.Any(words.Contains)).Split;
     }
 
-    // data/name-00000-of-00003.parquet, also with a hash behind.
+    // data/name-00000-of-00003.parquet, also followed by a hash.
     [GeneratedRegex(@"(?:\A|/)([\w.]+)-\d{5}-of-\d{5}[^/]*\z")]
     private static partial Regex Sharded();
 

@@ -48,7 +48,7 @@ internal static class GgufAdapterExport
             if (names.Of(target.Path, "weight") is null) yield return $"{target.Path} has no tensor in GGUF files.";
             // llama.cpp would take the factors for those of the head, and stop.
             else if (target.IsLookup && model.Spec.TiedHead) yield return $"{target.Path} shares its weight with the head, and llama.cpp cannot adapt one of them alone. Untie them, or merge.";
-            else if (!target.IsLookup && target.SharesWeightWithEmbedding(model)) yield return $"{target.Path} shares its weight with the embedding, so that the file has no tensor of its own to adapt. Untie them, or merge.";
+            else if (!target.IsLookup && target.SharesWeightWithEmbedding(model)) yield return $"{target.Path} shares its weight with the embedding, so that the file has no separate tensor to adapt. Untie them, or merge.";
         }
     }
 

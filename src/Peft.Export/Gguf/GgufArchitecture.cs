@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Export.Gguf;
 
-/// <summary>The metadata of a GGUF file that describes a model, and what llama.cpp lacks of it.</summary>
+/// <summary>The metadata of a GGUF file that describes a model, and the parts of it that llama.cpp lacks.</summary>
 internal static class GgufArchitecture
 {
     private static readonly Dictionary<string, (string Name, string Activation)> Known = new()

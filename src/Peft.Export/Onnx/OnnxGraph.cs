@@ -27,10 +27,10 @@ internal sealed class OnnxGraph
         return outputs;
     }
 
-    /// <summary>A list of whole numbers.</summary>
+    /// <summary>A list of integers.</summary>
     public string Constant(params long[] values) => Constant($"i64_{string.Join("_", values)}", () => Tensor(DataType.Int64, [values.Length], System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan())));
 
-    /// <summary>A whole number.</summary>
+    /// <summary>An integer.</summary>
     public string Scalar(long value) => Constant($"i64s_{value}", () => Tensor(DataType.Int64, [], BitConverter.GetBytes(value)));
 
     /// <summary>A number.</summary>

@@ -9,6 +9,6 @@ internal sealed class OnnxInputs(IReadOnlyList<AdapterLayer> layers)
     /// <summary>True if the module has low-rank factors.</summary>
     public bool Updates(string path) => updated.Contains(path);
 
-    /// <summary>True if the module has weights of its own.</summary>
+    /// <summary>True if the weights of the module are inputs.</summary>
     public bool Replaces(string path) => whole.Contains(path);
 }

@@ -5,14 +5,14 @@ using Peft.Checkpoints;
 
 namespace Peft.Export.Onnx;
 
-/// <summary>Writes ONNX models. Beyond a size, weights are in a file of their own beside the model, as a protocol buffer ends at 2 GB.</summary>
+/// <summary>Writes ONNX models. Above a given size, weights are in a separate file next to the model, since a protocol buffer is limited to 2 GB.</summary>
 internal static class OnnxModelFile
 {
     private const int SmallestExternal = 1024, Alignment = 64;
 
     /// <summary>Writes a model.</summary>
-    /// <param name="model">The model; its weights are moved out of it if they are written apart.</param>
-    /// <param name="path">The file. Weights beside it are in the file of this name with <c>.data</c>.</param>
+    /// <param name="model">The model; its weights are moved out of it if they are written separately.</param>
+    /// <param name="path">The file. External weights are in the file of this name with <c>.data</c>.</param>
     /// <param name="maxBytes">Maximum number of bytes of weights inside the file.</param>
     /// <exception cref="CheckpointException">A file could not be written.</exception>
     public static void Write(ModelProto model, string path, long maxBytes)

@@ -38,7 +38,7 @@ internal sealed class OnnxTransformer
         return builder.graph.ToModel();
     }
 
-    /// <summary>What of a model has no operations in a graph.</summary>
+    /// <summary>The parts of a model that cannot be exported.</summary>
     public static IEnumerable<string> Problems(PretrainedModel model)
     {
         var spec = model.Spec;

@@ -50,9 +50,9 @@ public sealed record AdaLoraOptions() : BiasedUpdateOptions("ADALORA"), ISavedAf
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (TargetRank < 1 || TargetRank > InitialRank) yield return $"TargetRank must lie between 1 and InitialRank ({InitialRank}), but was {TargetRank}.";
-        if (!(SensitivitySmoothing is > 0 and < 1)) yield return $"SensitivitySmoothing must lie between 0 and 1, but was {SensitivitySmoothing}.";
-        if (!(UncertaintySmoothing is > 0 and < 1)) yield return $"UncertaintySmoothing must lie between 0 and 1, but was {UncertaintySmoothing}.";
+        if (TargetRank < 1 || TargetRank > InitialRank) yield return $"TargetRank must be between 1 and InitialRank ({InitialRank}), but was {TargetRank}.";
+        if (!(SensitivitySmoothing is > 0 and < 1)) yield return $"SensitivitySmoothing must be between 0 and 1, but was {SensitivitySmoothing}.";
+        if (!(UncertaintySmoothing is > 0 and < 1)) yield return $"UncertaintySmoothing must be between 0 and 1, but was {UncertaintySmoothing}.";
         if (TotalSteps is { } total && WarmupSteps + FinalSteps >= total) yield return $"WarmupSteps ({WarmupSteps}) and FinalSteps ({FinalSteps}) together must be fewer than TotalSteps ({total}).";
     }
 

@@ -13,7 +13,7 @@ public enum C3aInitialization
     /// <summary>Normally distributed with standard deviation 1.</summary>
     [JsonStringEnumMemberName("gaussian")] Gaussian,
 
-    /// <summary>Zero: the adapter starts as the identity.</summary>
+    /// <summary>Zero: the adapter is initialized as a no-op.</summary>
     [JsonStringEnumMemberName("true")] Zero,
 
     /// <summary>Another name for <see cref="XavierUniform"/>.</summary>

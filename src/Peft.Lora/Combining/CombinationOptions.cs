@@ -29,7 +29,7 @@ public sealed record CombinationOptions
         if (Density is { } density && !(density is > 0 and <= 1)) errors.Add($"Density must be above 0 and at most 1, but was {density}.");
         if (Rank is < 1) errors.Add($"Rank must be at least 1, but was {Rank}.");
         if (Rank is not null && !OnUpdates) errors.Add($"Rank applies to the Svd kinds only, but Kind is {Kind}.");
-        if (Clamp is { } clamp && !(clamp is >= 0 and <= 1)) errors.Add($"Clamp must lie between 0 and 1, but was {clamp}.");
+        if (Clamp is { } clamp && !(clamp is >= 0 and <= 1)) errors.Add($"Clamp must be between 0 and 1, but was {clamp}.");
         if (errors.Count > 0) throw new AdapterOptionsException($"{nameof(CombinationOptions)}: {string.Join(" ", errors)}");
     }
 }

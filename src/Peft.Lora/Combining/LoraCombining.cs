@@ -114,7 +114,7 @@ public static class LoraCombining
     internal static LoraOptions LoraOf(PeftModel model, string name) => model.Find(name).Options switch
     {
         LoraOptions { Arrow: null } lora => lora,
-        LoraOptions => throw new AdapterOptionsException($"Adapter '{name}' is an Arrow router, without factors of its own: name one of its experts."),
+        LoraOptions => throw new AdapterOptionsException($"Adapter '{name}' is an Arrow router, which has no factors: name one of its experts."),
         var other => throw new AdapterOptionsException($"Adapter '{name}' is of method {other.PeftType}, but this operation needs a LoRA adapter."),
     };
 

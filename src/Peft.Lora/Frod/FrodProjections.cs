@@ -37,7 +37,7 @@ internal sealed class FrodProjections : SharedTensors
         return parts is [.., "attention", "output", "dense"] ? "attention_output" : $"{parts[^2]}_{parts[^1]}";
     }
 
-    // A joint decomposition of matrices with equal numbers of columns, by the eigenvectors of their mean inverse Gram matrix
+    // A joint decomposition of matrices with the same number of columns, by the eigenvectors of their mean inverse Gram matrix
     // (higher-order generalized singular values; Ponnapalli et al. 2011, doi:10.1371/journal.pone.0028072).
     private static Tensor CommonBasis(IReadOnlyList<Tensor> matrices, double regularization)
     {

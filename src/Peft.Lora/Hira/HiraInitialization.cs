@@ -4,7 +4,7 @@ namespace Peft;
 [TypeConverter(typeof(EnumNames<HiraInitialization>))]
 public enum HiraInitialization
 {
-    /// <summary>A Kaiming-uniform, B zero: the adapter starts as the identity.</summary>
+    /// <summary>A Kaiming-uniform, B zero: the adapter is initialized as a no-op.</summary>
     [JsonStringEnumMemberName("true")] Default,
 
     /// <summary>Both random, for tests.</summary>

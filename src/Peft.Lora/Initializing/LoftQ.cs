@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>LoftQ (Li et al. 2023, arXiv:2310.08659): an adapter that starts as what quantization takes from the weights.</summary>
+/// <summary>LoftQ (Li et al. 2023, arXiv:2310.08659): an adapter that is initialized to the quantization error of the weights.</summary>
 public static class LoftQ
 {
-    // Each turn decomposes every matrix.
+    // Each iteration decomposes every matrix.
     private const int MostTurns = 64;
 
     /// <summary>
@@ -19,7 +19,7 @@ public static class LoftQ
     /// <param name="model">The float model.</param>
     /// <param name="options">Options of the adapter.</param>
     /// <param name="quantization">The kind of the base weights; NF4 if null.</param>
-    /// <param name="iterations">Number of turns, from 1 to 64; the paper uses 1 to 5.</param>
+    /// <param name="iterations">Number of iterations, from 1 to 64; the paper uses 1 to 5.</param>
     /// <exception cref="AdapterOptionsException">A target cannot be quantized, or the adapter is no plain LoRA. The model is unchanged.</exception>
     /// <exception cref="QuantizationException">A weight has no quantized form. The model is unchanged.</exception>
     public static PeftModel ApplyLoftQ(this nn.Module model, LoraOptions options, QuantizationOptions? quantization = null, int iterations = 1)
@@ -46,7 +46,7 @@ public static class LoftQ
     }
 
     /// <summary>
-    /// Starts a LoRA adapter on a quantized model as the best factors of what quantization took from the weights (<c>replace_lora_weights_loftq</c>). The float weights are read
+    /// Initializes a LoRA adapter of a quantized model to the best low-rank factors of the quantization error (<c>replace_lora_weights_loftq</c>). The float weights are read
     /// one at a time.
     /// </summary>
     /// <param name="model">The model.</param>
@@ -76,7 +76,7 @@ public static class LoftQ
         model.Find(name).Options = LoraCombining.LoraOf(model, name) with { Initialization = LoraInitialization.Default };
     }
 
-    /// <summary>The quantized weight and the factors of the rest, in turns.</summary>
+    /// <summary>The quantized weight and the factors of its error, alternately.</summary>
     internal static (QuantizedMatrix Weight, Tensor A, Tensor B) Alternate(Tensor weight, QuantizationOptions quantization, int rank, double scaling, int iterations)
     {
         var rest = weight.alias();
@@ -90,7 +90,7 @@ public static class LoftQ
         }
     }
 
-    // A draft of the adapter tells the targets, their ranks and scalings.
+    // A draft of the adapter determines the targets, their ranks and scalings.
     private static Dictionary<AdaptableModule, (QuantizedStorage Weight, Tensor A, Tensor B)> Starts(nn.Module model, LoraOptions options, QuantizationOptions quantization, int iterations)
     {
         RequirePlain(options);

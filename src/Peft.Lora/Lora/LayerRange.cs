@@ -17,7 +17,7 @@ public readonly record struct LayerRange(int Start, int End)
     private sealed class Converter : JsonConverter<LayerRange>
     {
         public override LayerRange Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
-            => JsonSerializer.Deserialize<int[]>(ref reader, options) is [var start, var end] ? new(start, end) : throw new JsonException("A range of layers must be a pair of numbers.");
+            => JsonSerializer.Deserialize<int[]>(ref reader, options) is [var start, var end] ? new(start, end) : throw new JsonException("A range of layers must be a pair of integers.");
 
         public override void Write(Utf8JsonWriter writer, LayerRange value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, new[] { value.Start, value.End }, options);
     }

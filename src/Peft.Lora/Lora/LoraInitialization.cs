@@ -12,7 +12,7 @@ public sealed record LoraInitialization
     /// <summary>The name in a file; <c>true</c> and <c>false</c> for the two kinds that are booleans there.</summary>
     public string Name { get; }
 
-    /// <summary>A Kaiming-uniform, B zero: the adapter starts as the identity.</summary>
+    /// <summary>A Kaiming-uniform, B zero: the adapter is initialized as a no-op.</summary>
     public static LoraInitialization Default { get; } = new("true");
 
     /// <summary>Both random, for tests: the adapter changes the model's outputs before any training.</summary>

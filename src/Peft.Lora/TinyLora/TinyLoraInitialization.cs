@@ -4,7 +4,7 @@ namespace Peft;
 [TypeConverter(typeof(EnumNames<TinyLoraInitialization>))]
 public enum TinyLoraInitialization
 {
-    /// <summary>Zero: the adapter starts as the identity.</summary>
+    /// <summary>Zero: the adapter is initialized as a no-op.</summary>
     [JsonStringEnumMemberName("true")] Default,
 
     /// <summary>Same as <see cref="Uniform"/>.</summary>

@@ -33,7 +33,7 @@ internal sealed class VbLoraLayer : FactoredLayer
         return top.softmax(-1).unsqueeze(-1).mul(vectors).sum(dim: -2);
     }
 
-    // The compact form has tensors of its own, which are computed from the logits on save.
+    // The compact form has different tensors, which are computed from the logits on save.
     private Parameter Logits(string name, VbLoraOptions options, params long[] shape)
     {
         var logits = Trainable(name, Normal(options.LogitsDeviation, shape), saved: !brief);

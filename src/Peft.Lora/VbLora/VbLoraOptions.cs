@@ -37,7 +37,7 @@ public sealed record VbLoraOptions() : BiasedUpdateOptions("VBLORA")
     protected override IEnumerable<string> Errors()
     {
         foreach (var error in base.Errors()) yield return error;
-        if (TopK < 1 || TopK > Vectors) yield return $"TopK must lie between 1 and Vectors ({Vectors}), but was {TopK}.";
+        if (TopK < 1 || TopK > Vectors) yield return $"TopK must be between 1 and Vectors ({Vectors}), but was {TopK}.";
     }
 
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)

@@ -11,19 +11,19 @@ internal static class GenerationRules
         Require(settings.MaxNewTokens is null or >= 1, $"MaxNewTokens must be at least 1, but is {settings.MaxNewTokens}.");
         Require(settings.MaxLength is null or >= 1, $"MaxLength must be at least 1, but is {settings.MaxLength}.");
         Require(changes.MinNewTokens is null or >= 0 && (settings.MaxNewTokens is null || (changes.MinNewTokens ?? 0) <= settings.MaxNewTokens),
-            $"MinNewTokens must lie between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
+            $"MinNewTokens must be between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
         Require(changes.MinLength is null or >= 0, $"MinLength must not be negative, but is {changes.MinLength}.");
         Require(!settings.DoSample || settings.Temperature is >= Least and <= Most, $"Temperature must be above 0 (from {Least} to {Most}), but is {settings.Temperature}: for the most likely token, set DoSample to false.");
         Require(settings.TopK >= 0, $"TopK must not be negative, but is {settings.TopK}.");
-        Require(settings.TopP is > 0 and <= 1, $"TopP must lie above 0 and up to 1, but is {settings.TopP}.");
-        Require(changes.MinP is null or >= 0 and <= 1, $"MinP must lie between 0 and 1, but is {changes.MinP}.");
-        Require(changes.TypicalP is null or > 0 and <= 1, $"TypicalP must lie above 0 and up to 1, but is {changes.TypicalP}.");
-        Require(changes.EpsilonCutoff is null or >= 0 and < 1, $"EpsilonCutoff must lie between 0 and 1, but is {changes.EpsilonCutoff}.");
-        Require(changes.EtaCutoff is null or >= 0 and < 1, $"EtaCutoff must lie between 0 and 1, but is {changes.EtaCutoff}.");
+        Require(settings.TopP is > 0 and <= 1, $"TopP must be above 0 and at most 1, but is {settings.TopP}.");
+        Require(changes.MinP is null or >= 0 and <= 1, $"MinP must be between 0 and 1, but is {changes.MinP}.");
+        Require(changes.TypicalP is null or > 0 and <= 1, $"TypicalP must be above 0 and at most 1, but is {changes.TypicalP}.");
+        Require(changes.EpsilonCutoff is null or >= 0 and < 1, $"EpsilonCutoff must be between 0 and 1, but is {changes.EpsilonCutoff}.");
+        Require(changes.EtaCutoff is null or >= 0 and < 1, $"EtaCutoff must be between 0 and 1, but is {changes.EtaCutoff}.");
         Require(changes.RepetitionPenalty is null or >= Least and <= Most, $"RepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.RepetitionPenalty}.");
         Require(changes.EncoderRepetitionPenalty is null or >= Least and <= Most, $"EncoderRepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.EncoderRepetitionPenalty}.");
         Require(changes.ExponentialDecayLengthPenalty is not var (_, factor) || double.IsFinite(factor), $"The factor of ExponentialDecayLengthPenalty must be finite, but is {changes.ExponentialDecayLengthPenalty?.Factor}.");
-        Require(settings.LengthPenalty is >= -SteepestPenalty and <= SteepestPenalty, $"LengthPenalty must lie between -{SteepestPenalty} and {SteepestPenalty}, but is {settings.LengthPenalty}.");
+        Require(settings.LengthPenalty is >= -SteepestPenalty and <= SteepestPenalty, $"LengthPenalty must be between -{SteepestPenalty} and {SteepestPenalty}, but is {settings.LengthPenalty}.");
         Require(Enum.IsDefined(settings.EarlyStopping), $"EarlyStopping is {settings.EarlyStopping}, which is not a defined value.");
         Require(changes.NoRepeatNGramSize is null or >= 0, $"NoRepeatNGramSize must not be negative, but is {changes.NoRepeatNGramSize}.");
         Require(changes.EncoderNoRepeatNGramSize is null or >= 0, $"EncoderNoRepeatNGramSize must not be negative, but is {changes.EncoderNoRepeatNGramSize}.");

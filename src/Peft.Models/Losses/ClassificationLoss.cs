@@ -71,7 +71,7 @@ internal static class ClassificationLoss
         switch (problemType)
         {
             case "single_label_classification":
-                if (labels.numel() != batch || labels.is_floating_point()) throw Misshapen(labels, $"whole numbers [{batch}], a class for each row");
+                if (labels.numel() != batch || labels.is_floating_point()) throw Misshapen(labels, $"integers [{batch}], a class for each row");
                 CheckRange(labels.to_type(ScalarType.Int64), classes);
                 break;
             case "multi_label_classification" or "regression":

@@ -33,5 +33,5 @@ public sealed record LongRopeScaling(IReadOnlyList<double> ShortFactors, IReadOn
     internal override string? Misfit(int rotated) => Misfit("short_factor", ShortFactors, rotated) ?? Misfit("long_factor", LongFactors, rotated);
 
     private static string? Misfit(string name, IReadOnlyList<double> factors, int rotated) => factors.Count == rotated / 2 ? null
-        : $"{name} has {factors.Count} numbers, but {rotated / 2} pairs of dimensions are rotated: it needs one for each.";
+        : $"{name} has {factors.Count} factors, but {rotated / 2} pairs of dimensions are rotated: it needs one for each.";
 }

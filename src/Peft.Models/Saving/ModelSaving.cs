@@ -13,7 +13,7 @@ public static class ModelSaving
     /// </summary>
     /// <param name="model">The model, in the dtype to save.</param>
     /// <param name="folder">The folder, which is created if necessary.</param>
-    /// <param name="maxShardBytes">Maximum number of bytes of tensors per file. A larger tensor gets a file of its own.</param>
+    /// <param name="maxShardBytes">Maximum number of bytes of tensors per file. A larger tensor gets a separate file.</param>
     /// <param name="labels">Names of a classifier's classes in order; null for those of the configuration.</param>
     /// <exception cref="Quantization.QuantizationException">The model has quantized weights of a kind that transformers does not read.</exception>
     /// <exception cref="AdaptersAttachedException">The model has adapters, which are not part of its own parameters.</exception>

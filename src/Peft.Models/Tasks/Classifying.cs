@@ -40,7 +40,7 @@ public static class Classifying
         ArgumentNullException.ThrowIfNull(model);
         using var pass = PeftModel.Of(model)?.Pass();   // the labels belong to the active adapters
         var labels = model.Labels;
-        if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("The model predicts numbers, not classes: use Regress.");
+        if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("The model predicts values, not classes: use Regress.");
         return Run(model, texts, tokenizer, options, (logits, truncated) =>
         {
             var probabilities = labels.Problem == ProblemType.MultiLabel ? [.. logits.Select(logit => 1 / (1 + Math.Exp(-(double)logit)))] : Prediction.Softmax(logits);

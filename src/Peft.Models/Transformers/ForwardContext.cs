@@ -146,7 +146,7 @@ internal sealed class ForwardContext
         return borders;
     }
 
-    // Aliases of its own, as the caller may dispose its tensors before layers run again.
+    // Its own aliases, since the caller may dispose its tensors before layers run again.
     private static KeyValuePrefix Own(KeyValuePrefix given)
         => new(given.Keys.alias().DetachFromDisposeScope(), given.Values.alias().DetachFromDisposeScope());
 

@@ -87,7 +87,7 @@ internal sealed class PromptedInput : IDisposable
         if (model.Prompts is not { } prompts) return new(input, 0, []);
         var first = input.Cache is null or { Length: 0 };
         var seq2seq = model.Spec.Kind == TransformerKind.EncoderDecoder;
-        // As in Hugging Face PEFT, the decoder gets no virtual tokens of its own during generation.
+        // As in Hugging Face PEFT, the decoder gets no virtual tokens during generation.
         var decodes = seq2seq && input.Cache is null ? prompts.DecoderEmbeddingCount : 0;
         var prompted = new PromptedInput(input, !first ? 0 : seq2seq ? decodes : prompts.EmbeddingCount, prompts.Rows);
         using var scope = NewDisposeScope();
@@ -274,7 +274,7 @@ internal sealed class PromptedInput : IDisposable
     private static void RequireLabels(Tensor labels)
     {
         if (labels.dim() == 2 && labels.dtype is ScalarType.Int64 or ScalarType.Int32) return;
-        throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be whole numbers [batch, sequence], one for each position.", nameof(labels));
+        throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be integers [batch, sequence], one for each position.", nameof(labels));
     }
 
     /// <summary>The next-token loss with weights of the labels: Σ w·loss ÷ number of labels.</summary>

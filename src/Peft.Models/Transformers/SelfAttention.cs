@@ -139,7 +139,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor Read(Tensor q, AttentionPrompt prompt)
     {
         using var scope = NewDisposeScope();
-        // If rows have adapters of their own, the projections differ by row too: the virtual tokens of each row pass through those of the row.
+        // If rows have different adapters, the projections differ by row too: the virtual tokens of each row pass through those of the row.
         var rows = prompt.Gate.dim() == 4 ? prompt.Gate.shape[0] : 1;
         var tokens = prompt.Tokens.to_type(q.dtype).expand(rows, -1, -1);
         var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };

@@ -34,7 +34,7 @@ public sealed record MultitaskPromptOptions() : TextInitializationOptions("MULTI
     {
         foreach (var error in base.Errors()) yield return error;
         if (StartsAsAnother && InitialStateFile is null) yield return $"To initialize from a trained prompt ({Initialization}), {nameof(InitialStateFile)} must be set.";
-        if (!InferenceMode && Initialization is MultitaskInitialization.AverageOfTasks or MultitaskInitialization.OneTask && TaskCount != 1) yield return $"Start {Initialization} initializes a single task, but TaskCount was {TaskCount}.";
+        if (!InferenceMode && Initialization is MultitaskInitialization.AverageOfTasks or MultitaskInitialization.OneTask && TaskCount != 1) yield return $"Initialization {Initialization} initializes a single task, but TaskCount was {TaskCount}.";
     }
 
     protected override PromptLayer Create(ModelTree model) => new MultitaskPromptLayer(model, this);

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Quantization;
 
 /// <summary>
-/// AWQ (Lin et al. 2023, arXiv:2306.00978) of 4 bits with zeros: inputs with large activations are multiplied in the weights before these are rounded, and divided in the norm or module
-/// that they come from. Where nothing can take the division, weights are rounded as they are. Saved as the hub's AWQ checkpoints in the layout <c>gemm</c>.
+/// AWQ (Lin et al. 2023, arXiv:2306.00978) of 4 bits with zeros: inputs with large activations are multiplied in the weights before these are rounded, and divided out in the norm or module
+/// that they come from. Where the factors cannot be folded into anything, weights are rounded as they are. Saved as the hub's AWQ checkpoints in the layout <c>gemm</c>.
 /// </summary>
 public sealed record AwqOptions : CalibratedOptions
 {
@@ -13,7 +13,7 @@ public sealed record AwqOptions : CalibratedOptions
 
     internal override string Name => "AWQ";
 
-    internal override string? WhyNot(long rows, long columns) => base.WhyNot(rows, columns) ?? (rows % 8 != 0 ? $"{rows} outputs do not fill whole words of 8" : null);
+    internal override string? WhyNot(long rows, long columns) => base.WhyNot(rows, columns) ?? (rows % 8 != 0 ? $"{rows} outputs are not a multiple of 8" : null);
 
     internal override string? WhyNot(nn.Module model)
         => model is ILayeredModel { Layers.Count: > 0 } ? null : $"AWQ divides the inputs of modules in the norms and modules before them, which a {model.GetType().Name} does not tell: use GPTQ.";

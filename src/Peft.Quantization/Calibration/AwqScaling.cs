@@ -35,7 +35,7 @@ internal static class AwqScaling
             }
     }
 
-    // All modules that read the inputs are quantized, and so is the module that takes the division, if it is no norm.
+    // All modules that read the inputs are quantized, and so is the module that the factors are folded into, unless it is a norm.
     private static bool Fits(ScaleFold fold, InputGroup group, Dictionary<AdaptableModule, Tensor> matrices)
         => fold.To.Count == group.Modules.Count && fold.To.All(to => group.Modules.Exists(module => module.Module == to)) && (fold.From is not (Linear or TransposedLinear) || matrices.ContainsKey(fold.From));
 

@@ -7,19 +7,19 @@ public abstract record CalibratedOptions
 {
     private protected CalibratedOptions() { }
 
-    /// <summary>Modules that stay as they are, by path or the last parts of it. Heads, embeddings and norms always do, and so does what shares a weight with them.</summary>
+    /// <summary>Modules that are not quantized, by path or the last parts of it. Heads, embeddings, norms and modules that share a weight with them are never quantized.</summary>
     public IReadOnlyList<string> SkipModules { get; init; } = [];
 
-    /// <summary>Inputs that share a scale and a zero, or -1 for all. They divide the number of inputs of every module. 128 by default.</summary>
+    /// <summary>Inputs that share a scale and a zero, or -1 for all. It must divide the number of inputs of every module. 128 by default.</summary>
     public int GroupSize { get; init; } = 128;
 
     /// <summary>Name of the method.</summary>
     internal abstract string Name { get; }
 
-    /// <summary>Why a matrix has no form in files, as it follows its name; null if it has one.</summary>
+    /// <summary>The reason that a matrix cannot be stored in files, as it follows its name; null if it can.</summary>
     /// <param name="rows">Number of outputs.</param>
     /// <param name="columns">Number of inputs.</param>
-    internal virtual string? WhyNot(long rows, long columns) => GroupSize > 0 && columns % GroupSize != 0 ? $"{columns} inputs are no whole groups of {GroupSize}" : null;
+    internal virtual string? WhyNot(long rows, long columns) => GroupSize > 0 && columns % GroupSize != 0 ? $"{columns} inputs are not a multiple of the group size {GroupSize}" : null;
 
     /// <summary>Why a model cannot be quantized so; null if it can.</summary>
     internal virtual string? WhyNot(nn.Module model) => null;

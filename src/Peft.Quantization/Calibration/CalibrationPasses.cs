@@ -52,7 +52,7 @@ internal sealed class CalibrationPasses(IReadOnlyList<CalibrationSample> samples
         }
         catch (PassEnded)
         {
-            // All that was wanted has been seen.
+            // All requested inputs have been seen.
         }
     }
 

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft.Quantization;
 
-/// <summary>The result of a quantization by samples.</summary>
+/// <summary>The result of a calibrated quantization.</summary>
 public sealed record CalibrationReport
 {
     internal CalibrationReport(IReadOnlyList<CalibratedWeight> weights, double? lossBefore, double? lossAfter) => (Weights, LossBefore, LossAfter) = (weights, lossBefore, lossAfter);

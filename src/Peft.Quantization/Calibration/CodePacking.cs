@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>Packs whole numbers of a few bits into words of 32: the inverse of <see cref="PackedBits"/>, and of AWQ's order.</summary>
+/// <summary>Packs integers of a few bits into 32-bit words: the inverse of <see cref="PackedBits"/>, and of AWQ's order.</summary>
 internal static class CodePacking
 {
-    // Where in a word of eight AWQ has the outputs 0 to 7.
+    // The positions of the outputs 0 to 7 in a word of eight, as AWQ has them.
     private static readonly int[] Places = [0, 4, 1, 5, 2, 6, 3, 7];
 
     /// <summary>Packs along the first dimension as one stream: numbers <c>[count, …]</c> to words <c>[count·bits/32, …]</c>.</summary>
@@ -23,7 +23,7 @@ internal static class CodePacking
             var (word, shift) = (i * bits / 32, i * bits % 32);
             var number = numbers.select(1, i);
             words.select(1, word).add_(number.mul(Constant(1L << shift)).bitwise_and(Whole(0xFFFFFFFFL)), One);
-            // A number may lie across two words.
+            // A code may span two words.
             if (shift + bits > 32) words.select(1, word + 1).add_(number.bitwise_right_shift(Whole(32 - shift)), One);
         }
         return Narrow(words.view([-1, .. others]).narrow(0, 0, count * bits / 32)).MoveToOuterDisposeScope();

@@ -14,13 +14,13 @@ public sealed record GptqOptions : CalibratedOptions
     /// <summary>True for the same grid on both sides of 0; false for a zero of each group.</summary>
     public bool IsSymmetric { get; init; } = true;
 
-    /// <summary>True to quantize the inputs with the largest activations first (<c>desc_act</c>): often more accurate, and slower to read by some runtimes.</summary>
+    /// <summary>True to quantize the inputs with the largest activations first (<c>desc_act</c>): often more accurate, but slower in some runtimes.</summary>
     public bool ActivationOrder { get; init; }
 
     /// <summary>With <see cref="ActivationOrder"/>: true for groups of consecutive inputs, whose grids follow from the unchanged weights; false for groups in the order of quantization.</summary>
     public bool StaticGroups { get; init; }
 
-    /// <summary>What is added to the diagonal of the Hessian, as a fraction of its mean. 0.01 by default.</summary>
+    /// <summary>Damping: the term added to the diagonal of the Hessian, as a fraction of its mean. 0.01 by default.</summary>
     public double Damping { get; init; } = 0.01;
 
     internal override string Name => "GPTQ";

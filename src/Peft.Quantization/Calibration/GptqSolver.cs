@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace Peft.Quantization;
 
 /// <summary>
-/// GPTQ of one matrix (Frantar et al. 2022, arXiv:2210.17323, algorithm 1): input after input is rounded, and the error is spread over the inputs to come by the Cholesky factor of the inverse Hessian.
+/// GPTQ of one matrix (Frantar et al. 2022, arXiv:2210.17323, algorithm 1): input after input is rounded, and the error is spread over the following inputs by the Cholesky factor of the inverse Hessian.
 /// Unlike the published code, a group's grid follows from all updates so far, and inputs that were always 0 are rounded and not set to 0.
 /// </summary>
 internal static class GptqSolver
 {
-    // Updates of the inputs behind a block are made for all of it at once.
+    // The updates of the inputs after a block are applied once per block.
     private const int BlockSize = 128;
 
     /// <param name="matrix">The weights <c>[in, out]</c> in float32.</param>

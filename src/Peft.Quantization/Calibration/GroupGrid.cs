@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>The values that codes stand for: scale·(code − zero), with a scale and a zero for each group of inputs and each output.</summary>
+/// <summary>The values that codes represent: scale·(code − zero), with a scale and a zero for each group of inputs and each output.</summary>
 /// <param name="Scales">Scales in float32 that float16 holds exactly, <c>[groups, 1, out]</c>.</param>
-/// <param name="Zeros">Whole numbers in float32, <c>[groups, 1, out]</c>.</param>
+/// <param name="Zeros">Integers in float32, <c>[groups, 1, out]</c>.</param>
 /// <param name="Largest">The largest code; the smallest is 0.</param>
 internal readonly record struct GroupGrid(Tensor Scales, Tensor Zeros, int Largest)
 {
-    // The smallest number of float16 above 0.
+    // The smallest positive float16 value.
     private const double Smallest = 1.0 / (1 << 24);
 
-    /// <summary>Grids from the least to the greatest value of each group, which contain 0.</summary>
+    /// <summary>Grids from the minimum to the maximum of each group, which contain 0.</summary>
     /// <param name="values">The values, <c>[groups, inputs, out]</c>.</param>
     /// <param name="bits">Bits per code.</param>
     /// <param name="isSymmetric">True for the middle code as zero.</param>

@@ -3,9 +3,9 @@ using static TorchSharp.torch;
 namespace Peft.Quantization;
 
 /// <summary>A quantized matrix before it is packed, transposed as files hold it.</summary>
-/// <param name="Codes">Whole numbers in float32, <c>[in, out]</c>.</param>
+/// <param name="Codes">Integers in float32, <c>[in, out]</c>.</param>
 /// <param name="Scales"><c>[groups, out]</c>, in float32.</param>
-/// <param name="Zeros">Whole numbers in float32, <c>[groups, out]</c>.</param>
+/// <param name="Zeros">Integers in float32, <c>[groups, out]</c>.</param>
 /// <param name="Groups">The group of each input, <c>[in]</c>.</param>
 internal sealed record GroupedCodes(Tensor Codes, Tensor Scales, Tensor Zeros, Tensor Groups)
 {

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>A model of layers that run one after another. Calibration keeps the states between two layers, so that no layer runs again for those behind it.</summary>
+/// <summary>A model of layers that run one after another. Calibration keeps the states between two layers, so that no layer runs again for the layers after it.</summary>
 internal interface ILayeredModel
 {
     /// <summary>The layers in the order of execution; empty if they cannot run by themselves.</summary>
@@ -14,6 +14,6 @@ internal interface ILayeredModel
     /// <param name="output">Receives its output, and ends the pass by an exception.</param>
     IDisposable RunOnly(int layer, Tensor? input, Action<Tensor> output);
 
-    /// <summary>The places of a layer where the factors of inputs can be divided.</summary>
+    /// <summary>The modules of a layer into which factors of inputs can be folded.</summary>
     IReadOnlyList<ScaleFold> FoldsOf(int layer);
 }

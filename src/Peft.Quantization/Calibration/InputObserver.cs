@@ -56,7 +56,7 @@ internal sealed class InputObserver : IDisposable
         group.Inputs.Add(rows);
     }
 
-    // The positions that are no padding.
+    // The positions that are not padding.
     private Tensor Real(Tensor input)
     {
         var rows = input.detach().reshape(-1, input.shape[^1]);

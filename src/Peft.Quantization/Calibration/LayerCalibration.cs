@@ -6,12 +6,12 @@ namespace Peft.Quantization;
 /// <summary>The modules of one layer, or of a whole model that has no layers, and the samples that run through it.</summary>
 /// <param name="run">The quantization of the model.</param>
 /// <param name="modules">The modules to quantize.</param>
-/// <param name="folds">The places where factors of inputs can be divided.</param>
+/// <param name="folds">The modules into which factors of inputs can be folded.</param>
 internal sealed class LayerCalibration(CalibrationRun run, IReadOnlyList<CalibratedModule> modules, IReadOnlyList<ScaleFold> folds)
 {
     private readonly List<CalibratedModule> remaining = [.. modules];
 
-    /// <summary>The places where factors of inputs can be divided.</summary>
+    /// <summary>The modules into which factors of inputs can be folded.</summary>
     public IReadOnlyList<ScaleFold> Folds { get; } = folds;
 
     /// <summary>Observes the inputs of the modules that are reached first and not quantized yet; null if all are quantized. The caller disposes the group.</summary>

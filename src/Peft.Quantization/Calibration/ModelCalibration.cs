@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>Quantizes the weights of models in place, by samples of their inputs.</summary>
+/// <summary>Quantizes the weights of models in place, calibrated on samples of their inputs.</summary>
 public static class ModelCalibration
 {
     /// <summary>
@@ -32,7 +32,7 @@ public static class ModelCalibration
         return Quantize(model, options, steps, () => MeanLoss(model, measured, cancellationToken), progress, cancellationToken);
     }
 
-    /// <summary>Quantizes a model by samples of any kind. The report has no losses. Otherwise as for batches.</summary>
+    /// <summary>Quantizes a model with samples of any kind. The report has no losses. Otherwise as for batches.</summary>
     /// <typeparam name="T">Type of a sample, such as a sequence of tokens.</typeparam>
     /// <param name="model">The model, before it gets adapters.</param>
     /// <param name="options">The method and its settings.</param>

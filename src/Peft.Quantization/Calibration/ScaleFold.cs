@@ -2,7 +2,7 @@ using Peft.Modules;
 
 namespace Peft.Quantization;
 
-/// <summary>A place where factors of inputs can be divided: a module whose outputs, but for operations that commute with factors, are the inputs of others and of nothing else.</summary>
+/// <summary>A module into which factors of inputs can be folded: its outputs, apart from operations that commute with factors, are the inputs of other modules and of nothing else.</summary>
 /// <param name="From">A norm, or a linear module.</param>
 /// <param name="To">The modules with these inputs.</param>
 /// <param name="Outputs">The output of <paramref name="From"/> that is each input; null if they are in the same order.</param>

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization.Checkpoints;
 
-/// <summary>bitsandbytes: NF4 and FP4 with a description per weight, and LLM.int8 with <c>SCB</c> beside the weight.</summary>
+/// <summary>bitsandbytes: NF4 and FP4 with a description per weight, and LLM.int8 with <c>SCB</c> next to the weight.</summary>
 internal sealed class BitsAndBytesFormat : CheckpointFormat
 {
     private static readonly string[] States = ["weight.quant_state.bitsandbytes__nf4", "weight.quant_state.bitsandbytes__fp4"];

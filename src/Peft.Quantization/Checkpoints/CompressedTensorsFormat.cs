@@ -1,6 +1,6 @@
 namespace Peft.Quantization.Checkpoints;
 
-/// <summary>compressed-tensors: packed whole numbers of 4 or 8 bits (<c>pack-quantized</c>), 8 bits (<c>int-quantized</c>) or FP8 (<c>float-quantized</c>). Of rules for inputs, none is applied.</summary>
+/// <summary>compressed-tensors: packed integers of 4 or 8 bits (<c>pack-quantized</c>), 8 bits (<c>int-quantized</c>) or FP8 (<c>float-quantized</c>). Rules for quantizing inputs are not applied.</summary>
 internal sealed class CompressedTensorsFormat : CheckpointFormat
 {
     private readonly int bits;

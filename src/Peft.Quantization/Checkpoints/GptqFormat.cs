@@ -10,7 +10,7 @@ internal sealed class GptqFormat : CheckpointFormat
         bits = config["bits"].AsInt();
         if (!PackedBits.IsKnown(bits)) throw config["bits"].Wrong("2, 3, 4 or 8");
         var size = config["group_size"];
-        // −1 stands for all inputs.
+        // −1 means all inputs.
         groupSize = size.IsNull || size.AsDouble() == -1 ? int.MaxValue : size.AsInt() is > 0 and var given ? given : throw size.Wrong("at least 1, or -1");
         zeroOffset = config["checkpoint_format"].AsString("gptq") switch
         {

@@ -41,7 +41,7 @@ internal sealed class GgufFile : IDisposable
     {
         var (tensor, type) = (Find(name), TypeOf(name));
         var columns = tensor.Shape[^1];
-        if (columns % type.BlockSize != 0) throw new QuantizationException($"Tensor '{name}' has rows of {columns} values, which are no whole blocks of the type {type}: the file is damaged.");
+        if (columns % type.BlockSize != 0) throw new QuantizationException($"Tensor '{name}' has rows of {columns} values, which are not whole blocks of the type {type}: the file is damaged.");
         var rows = tensor.Shape.SkipLast(1).Aggregate(1L, (a, b) => a * b);
         return Fill(tensor, rows * (columns / type.BlockSize), type.BlockBytes, ScalarType.Byte).view(rows, -1).to(device);
     }
@@ -66,7 +66,7 @@ internal sealed class GgufFile : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => handle.Dispose();
 
-    // So many blocks, as a flat tensor whose memory they fill.
+    // The given number of blocks as a flat tensor.
     private Tensor Fill(GgufTensor tensor, long blocks, int blockBytes, ScalarType type)
     {
         if ((Int128)blocks * blockBytes > length - tensor.Offset) throw new CheckpointException(Header.Path, $"tensor '{tensor.Name}' ends past the end of the file: it is truncated.");

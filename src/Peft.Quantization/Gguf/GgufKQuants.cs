@@ -51,7 +51,7 @@ internal static class GgufKQuants
             var scale = (float)step * code;
             for (var i = group * width; i < (group + 1) * width; i++) codes[i] = (byte)(32 + (scale == 0 ? 0 : (int)Math.Clamp(MathF.Round(values[i] / scale), -32, 31)));
         }
-        // Two halves of 128: the low 4 bits of values 0 to 63 beside those of 64 to 127, and the high 2 bits of four values in a byte.
+        // Two halves of 128: the low 4 bits of values 0 to 63 next to those of 64 to 127, and the high 2 bits of four values in a byte.
         for (var half = 0; half < 2; half++)
         {
             for (var i = 0; i < 32; i++)

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>A matrix in the blocks of a GGUF file, as they lie there. Read only.</summary>
+/// <summary>A read-only matrix in the blocks of a GGUF file, as they are stored there.</summary>
 public sealed class GgufMatrix : QuantizedMatrix
 {
     private readonly Tensor bytes;
@@ -24,7 +24,7 @@ public sealed class GgufMatrix : QuantizedMatrix
     /// <inheritdoc/>
     public override string Kind => type.Name;
 
-    internal override string? WhyFixed => $"Blocks of GGUF ({Kind}) are read only: use MergeAndUnload(dequantize: true), or the adapter unmerged.";
+    internal override string? WhyFixed => $"Blocks of GGUF ({Kind}) are read-only: use MergeAndUnload(dequantize: true), or the adapter unmerged.";
 
     private protected override unsafe ValueReader Reader() => GgufReaders.Of((byte*)TensorAddress.Of(bytes), type, Columns);
 

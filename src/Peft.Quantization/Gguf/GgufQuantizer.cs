@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization.Gguf;
 
-/// <summary>Quantizes rows of values to GGUF's blocks. Q8_0 and Q5_0 have the bytes that ggml writes; the scales of K-quants are found by a search of our own.</summary>
+/// <summary>Quantizes rows of values to GGUF's blocks. Q8_0 and Q5_0 have the bytes that ggml writes; the scales of K-quants are found by this library's own search.</summary>
 internal static class GgufQuantizer
 {
     private delegate void BlockWriter(ReadOnlySpan<float> values, Span<byte> block);

@@ -8,7 +8,7 @@ namespace Peft.Quantization.Kernels;
 /// <param name="table">The 256 values of the codes.</param>
 /// <param name="nested">The scales of the scales.</param>
 /// <param name="nestedSize">Scales per scale.</param>
-/// <param name="offset">What is added to all.</param>
+/// <param name="offset">The offset added to all.</param>
 internal readonly unsafe struct BlockScales(float* scales, byte* codes = null, float* table = null, float* nested = null, int nestedSize = 1, float offset = 0)
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -62,7 +62,7 @@ internal static unsafe class FourBitEncoder
         return largest;
     }
 
-    // The rank of a value is the number of middles below it.
+    // The rank of a value is the number of midpoints below it.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Vector128<byte> Encode(float* values, float factor, float* middles, Vector128<byte> order)
     {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization.Kernels;
 
-/// <summary>Rounds float32 values to those of a 16-bit dtype, halves to even.</summary>
+/// <summary>Rounds float32 values to those of a 16-bit dtype, ties to even.</summary>
 internal static unsafe class HalfRounding
 {
     /// <summary>Rounds values in place. No effect for other dtypes.</summary>

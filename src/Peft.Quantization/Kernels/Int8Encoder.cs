@@ -51,7 +51,7 @@ internal static unsafe class Int8Encoder
         return largest;
     }
 
-    // Halves go to even numbers.
+    // Ties go to even.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Whole(float* from, Vector256<float> factor) => Vector256.ConvertToInt32(Vector256.Round(Vector256.Load(from) * factor));
 }

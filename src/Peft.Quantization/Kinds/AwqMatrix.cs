@@ -6,7 +6,7 @@ namespace Peft.Quantization;
 /// <summary>AWQ (Lin et al. 2023, arXiv:2306.00978) of 4 bits in the layout <c>gemm</c>.</summary>
 public sealed class AwqMatrix : GroupedMatrix
 {
-    // Where in a word of eight the outputs 0 to 7 lie.
+    // The positions of the outputs 0 to 7 in a word of eight.
     private static readonly int[] Places = [0, 4, 1, 5, 2, 6, 3, 7];
 
     private AwqMatrix(long rows, long columns, (Tensor Words, Tensor Zeros, Tensor Scales) held, int groupSize) : base(rows, columns, held.Words, held.Zeros, held.Scales, 4, groupSize) { }

@@ -25,7 +25,7 @@ internal static class Float8
         return table.index_select(0, bytes.reshape(-1).to_type(ScalarType.Int32)).view(bytes.shape).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The bytes of the nearest e4m3fn values, those with an even code half way. Larger values become ±448.</summary>
+    /// <summary>The bytes of the nearest e4m3fn values, ties to the even code. Larger values become ±448.</summary>
     public static Tensor Bytes(Tensor values)
     {
         using var scope = NewDisposeScope();

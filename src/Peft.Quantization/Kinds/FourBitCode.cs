@@ -22,7 +22,7 @@ public sealed class FourBitCode
     /// <summary>The codes by rising value. Those that are missing, since their values are another code's, are filled with 0.</summary>
     internal byte[] Order { get; }
 
-    /// <summary>The middles between neighbouring values; infinity for those that are missing.</summary>
+    /// <summary>The midpoints between neighboring values; infinity for those that are missing.</summary>
     internal float[] Middles { get; }
 
     /// <summary>Quantiles of a normal distribution, 8 below zero and 7 above (arXiv:2305.14314, appendix E).</summary>
@@ -48,7 +48,7 @@ public sealed class FourBitCode
     /// <summary>The code of a name; null if it is unknown.</summary>
     internal static FourBitCode? Named(string? name) => name == Nf4.Name ? Nf4 : name == Fp4.Name ? Fp4 : null;
 
-    /// <summary>The codes of values in [-1, 1], as bytes: the nearest value, the lower one half way. Of FP4's zeros, the positive one.</summary>
+    /// <summary>The codes of values in [-1, 1], as bytes: the nearest value, the lower one for a tie. Of FP4's zeros, the positive one.</summary>
     internal Tensor Encode(Tensor scaled)
     {
         using var codes = tensor(Order, device: scaled.device);

@@ -15,7 +15,7 @@ public sealed class GptqMatrix : GroupedMatrix
     /// <inheritdoc/>
     public override string Kind => "gptq";
 
-    /// <summary>What a stored zero lacks.</summary>
+    /// <summary>The offset that a stored zero lacks.</summary>
     internal int ZeroOffset => zeroOffset;
 
     /// <summary>True if groups are consecutive inputs.</summary>
@@ -45,7 +45,7 @@ public sealed class GptqMatrix : GroupedMatrix
     /// <param name="read">Reads a tensor by its name after the path; null if there is none.</param>
     /// <param name="bits">Bits per value.</param>
     /// <param name="groupSize">Inputs per group.</param>
-    /// <param name="zeroOffset">What a stored zero lacks: 1 in the first version of the format.</param>
+    /// <param name="zeroOffset">The offset that a stored zero lacks: 1 in the first version of the format.</param>
     internal static GptqMatrix Read(string path, long rows, long columns, Func<string, Tensor?> read, int bits, int groupSize, int zeroOffset)
     {
         if (rows * bits % 32 != 0 || columns * bits % 32 != 0) throw new QuantizationException($"{path} is [{rows}, {columns}], which {bits} bits do not pack into whole words.");

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>GPTQ or AWQ: w = scale·(q − zero), with a scale and a zero for each group of inputs and each output. Read only: its values follow from calibration.</summary>
+/// <summary>GPTQ or AWQ: w = scale·(q − zero), with a scale and a zero for each group of inputs and each output. Read-only: its values follow from calibration.</summary>
 public abstract class GroupedMatrix : QuantizedMatrix
 {
     private protected GroupedMatrix(long rows, long columns, Tensor words, Tensor zeros, Tensor scales, int bits, int groupSize) : base(rows, columns)

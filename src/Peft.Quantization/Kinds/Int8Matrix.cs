@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>LLM.int8: whole numbers of 8 bits, times a scale per row / 127, in the format of bitsandbytes.</summary>
+/// <summary>LLM.int8: 8-bit integers, times a scale per row / 127, in the format of bitsandbytes.</summary>
 public sealed class Int8Matrix : QuantizedMatrix
 {
     // 1/127 in the digits of bitsandbytes' kernels.

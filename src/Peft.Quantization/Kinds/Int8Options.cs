@@ -2,11 +2,11 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339; <c>load_in_8bit</c>): whole numbers of 8 bits, scaled by row. Weights are rounded to float16 first, as there.</summary>
+/// <summary>LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339; <c>load_in_8bit</c>): 8-bit integers, scaled by row. Weights are rounded to float16 first, as there.</summary>
 public sealed record Int8Options : QuantizationOptions
 {
     /// <summary>
-    /// From which size on an input's columns are multiplied in full precision in evaluation, where all others are rounded to 8 bits too
+    /// Threshold from which an input's columns are multiplied in full precision in evaluation, where all others are rounded to 8 bits too
     /// (<c>llm_int8_threshold</c>; 6 is usual, 0 for none). Null, the default: inputs are not rounded.
     /// </summary>
     public double? InputThreshold { get; init; }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>Whole numbers of 4 or 8 bits with a scale, and if need be a zero, for each output and group of inputs, as compressed-tensors stores them. Read only: the values follow from calibration.</summary>
+/// <summary>Integers of 4 or 8 bits with a scale, and optionally a zero, for each output and group of inputs, as compressed-tensors stores them. Read-only: the values follow from calibration.</summary>
 public sealed class IntegerMatrix : QuantizedMatrix
 {
     private readonly Tensor codes, scales, groups;

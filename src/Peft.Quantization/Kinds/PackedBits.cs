@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Quantization;
 
-/// <summary>Whole numbers of 2, 3, 4 or 8 bits in words of 32, the first in the lowest bits, as one stream: 32 numbers fill as many words as they have bits.</summary>
+/// <summary>Integers of 2, 3, 4 or 8 bits in 32-bit words, the first in the lowest bits, as one stream: 32 numbers fill as many words as they have bits.</summary>
 internal static class PackedBits
 {
-    /// <summary>The numbers of bits that there are.</summary>
+    /// <summary>The supported numbers of bits.</summary>
     public static bool IsKnown(int bits) => bits is 2 or 3 or 4 or 8;
 
     /// <summary>Unpacks along the first dimension: words <c>[count·bits/32, …]</c> to numbers <c>[count, …]</c>, as int32.</summary>
@@ -20,7 +20,7 @@ internal static class PackedBits
             var shifts = Values.Indices(Enumerable.Range(0, 32 / bits).Select(i => (long)(i * bits)), device).to_type(ScalarType.Int32).view([1, -1, .. columns.Select(_ => 1L)]);
             return words.unsqueeze(1).bitwise_right_shift(shifts).bitwise_and(Mask(bits, ScalarType.Int32, device)).reshape([-1, .. columns]).MoveToOuterDisposeScope();
         }
-        // A number may lie across two words.
+        // A code may span two words.
         var groups = words.to_type(ScalarType.Int64).bitwise_and(tensor(0xFFFFFFFFL, device: device)).reshape([-1, bits, .. columns]);
         long[] first = [.. Enumerable.Range(0, 32).Select(i => (long)(i * bits / 32))];
         var low = groups.index_select(1, Values.Indices(first, device));

@@ -24,7 +24,7 @@ internal sealed record Curve(string Name, IReadOnlyList<(double X, double Y)> Po
         return new(name, points, style);
     }
 
-    /// <summary>Data of an SVG path. Long curves keep the least and greatest value of each part, so that no peak is lost; values that are not finite are gaps.</summary>
+    /// <summary>Data of an SVG path. Long curves keep the minimum and maximum of each part, so that no peak is lost; values that are not finite are gaps.</summary>
     public string Path(Axis x, Axis y)
     {
         var path = new StringBuilder();

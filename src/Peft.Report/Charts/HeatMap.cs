@@ -7,7 +7,7 @@ namespace Peft.Report;
 internal static partial class HeatMap
 {
     /// <param name="title">Its title.</param>
-    /// <param name="values">Values by path of the module, of which none is negative.</param>
+    /// <param name="values">Values by path of the module, none of them negative.</param>
     /// <param name="text">Text of a value.</param>
     public static XElement? Draw(string title, IReadOnlyList<(string Path, double Value)> values, Func<double, string> text)
     {
@@ -30,7 +30,7 @@ internal static partial class HeatMap
         return Markup.Tag("td", Markup.With("style", $"--share:{Markup.Coordinate(most > 0 ? Math.Min(100, sum / most * 100) : 0)}%"), Markup.With("title", string.Join(", ", values.Select(each => each.Path))), text(sum));
     }
 
-    // model.layers.3.self_attn.q_proj is in row 3, column self_attn.q_proj; a module outside of the layers has a row of its own.
+    // model.layers.3.self_attn.q_proj is in row 3, column self_attn.q_proj; a module outside of the layers has a separate row.
     private static (string Row, string Column) PlaceOf(string path)
     {
         if (path.Length == 0) return ("–", "virtual tokens");

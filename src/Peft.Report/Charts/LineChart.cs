@@ -9,7 +9,7 @@ internal static class LineChart
 
     /// <summary>A figure; null if there is no finite point.</summary>
     /// <param name="title">Its title.</param>
-    /// <param name="summary">A remark beside the title, such as the last value.</param>
+    /// <param name="summary">A remark next to the title, such as the last value.</param>
     /// <param name="curves">The curves.</param>
     public static XElement? Draw(string title, string summary, IReadOnlyList<Curve> curves)
     {

@@ -9,7 +9,7 @@ public static class ComparisonPage
     /// <summary>Number of curves that the page can tell apart by colour.</summary>
     private const int Colours = 8;
 
-    // Where a run was saved says nothing about it.
+    // Settings that only say where a run was saved.
     private static readonly string[] Paths = ["training.OutputFolder", "training.ResumeFrom", "training.JsonLogFile", "training.TensorBoardFolder"];
 
     /// <summary>Writes the page to a file.</summary>
@@ -52,7 +52,7 @@ public static class ComparisonPage
     {
         var oneMethod = runs.Select(run => run.Configuration.GetValueOrDefault("adapter.PeftType")).Distinct().Count() == 1;
         var rows = runs.SelectMany(run => run.Configuration.Keys).Distinct().Except(Paths).Select(name => (Name: name, Values: runs.Select(run => run.Configuration.GetValueOrDefault(name)).ToList()))
-            // What only one of several methods has is no difference between runs.
+            // A setting that only one of several methods has is not a difference between runs.
             .Where(row => (oneMethod || !row.Name.StartsWith("adapter.", StringComparison.Ordinal) ? row.Values : row.Values.Where(value => value is not null)).Distinct().Count() > 1).ToList();
         return rows.Count == 0 ? null : Table(names, rows);
     }

@@ -23,7 +23,7 @@ internal static class RunSummary
         yield return ("mean drift ‖ΔW‖/‖W‖", drifts.Count == 0 ? null : Display.Percent(drifts.Average()));
     }
 
-    /// <summary>The loss at the end; null if there is none. Single batches differ: it is the mean of the last tenth, at most of 20 steps.</summary>
+    /// <summary>The loss at the end; null if there is none. Single batches differ: it is the mean of the last tenth of the steps, at most 20.</summary>
     public static string? FinalLoss(RunRecord run)
     {
         var losses = run.Curve("loss").Where(point => double.IsFinite(point.Value)).ToList();

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Report;
 
-/// <summary>Reads the log of a run: a JSON object per line, of which each has its <c>step</c> and what happened there.</summary>
+/// <summary>Reads the log of a run: one JSON object per line, with its <c>step</c> and what happened there.</summary>
 internal static class RunReader
 {
     private const string Train = "train/", Evaluation = "evaluation/";

@@ -9,7 +9,7 @@ namespace Peft.Report;
 
 /// <summary>Records a run as JSON Lines: settings, every step with its speed and memory, evaluations, samples, and what the adapter changed of each layer.</summary>
 /// <remarks>
-/// Each line is written at once, so that a killed run is recorded up to its last step. A resumed run goes on in the same file: lines of steps that are repeated
+/// Each line is written at once, so that a killed run is recorded up to its last step. A resumed run continues the same file: lines of steps that are repeated
 /// are deleted. Besides these lines, it holds those of <see cref="TrainingOptions.JsonLogFile"/>.
 /// </remarks>
 public sealed class RunRecorder : ITrainerCallback, IDisposable
@@ -21,7 +21,7 @@ public sealed class RunRecorder : ITrainerCallback, IDisposable
     private bool resumes;
     private int step;
 
-    /// <param name="path">The file. A new run replaces it; a resumed one goes on in it.</param>
+    /// <param name="path">The file. A new run replaces it; a resumed one appends to it.</param>
     public RunRecorder(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);

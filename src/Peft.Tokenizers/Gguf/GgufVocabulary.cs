@@ -132,5 +132,5 @@ internal static class GgufVocabulary
 
     private static bool IsByte(string token) => token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>';
 
-    private static TokenizerException Unsupported(string why) => new($"The tokenizer cannot be written to a GGUF file: {why}. Export without it (tokenizer: null) to use the file with a tokenizer of its own.");
+    private static TokenizerException Unsupported(string why) => new($"The tokenizer cannot be written to a GGUF file: {why}. Export without it (tokenizer: null) to use the file with a separate tokenizer.");
 }

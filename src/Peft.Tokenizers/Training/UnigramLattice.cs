@@ -12,7 +12,7 @@ internal sealed class UnigramLattice
 
     /// <summary>Creates the graph of a word.</summary>
     /// <param name="word">The word's code points.</param>
-    /// <param name="trie">The pieces. Piece 0 stands for an unknown character.</param>
+    /// <param name="trie">The pieces. Piece 0 represents an unknown character.</param>
     /// <param name="scores">Log-probability of each piece.</param>
     /// <param name="unknownScore">Log-probability of a character that is no piece.</param>
     public UnigramLattice(ReadOnlySpan<int> word, PieceTrie trie, IReadOnlyList<double> scores, double unknownScore)

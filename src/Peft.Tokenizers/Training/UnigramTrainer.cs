@@ -52,7 +52,7 @@ public sealed record UnigramTrainer : TokenizerTrainer
     {
         base.Validate();
         if (MaxPieceLength < 1) throw new TokenizerException($"{nameof(MaxPieceLength)} is {MaxPieceLength}, but must be at least 1.");
-        if (!(ShrinkingFactor is > 0 and < 1)) throw new TokenizerException($"{nameof(ShrinkingFactor)} is {ShrinkingFactor}, but must be between 0 and 1: each round keeps this share of the pieces.");
+        if (!(ShrinkingFactor is > 0 and < 1)) throw new TokenizerException($"{nameof(ShrinkingFactor)} is {ShrinkingFactor}, but must be between 0 and 1: each round keeps this fraction of the pieces.");
         if (SubIterations < 1) throw new TokenizerException($"{nameof(SubIterations)} is {SubIterations}, but must be at least 1.");
         if (SeedSize < 1) throw new TokenizerException($"{nameof(SeedSize)} is {SeedSize}, but must be at least 1.");
     }

@@ -16,7 +16,7 @@ internal sealed class UnigramTraining
     private readonly int[][] words;
     private readonly long[] counts;
     private readonly int desired;
-    private List<(int[] Piece, double Score)> pieces = [];   // the first stands for unknown characters
+    private List<(int[] Piece, double Score)> pieces = [];   // the first represents unknown characters
     private PieceTrie trie = new();
     private double[] scores = [];
     private double least;

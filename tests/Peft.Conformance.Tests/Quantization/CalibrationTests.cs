@@ -307,8 +307,8 @@ public class CalibrationTests
         using (var plain = CausalLM.FromPretrained(Stories.Folder))
         {
             Message(() => plain.Quantize(QuantizationOptions.Gptq(4, -1), samples)).ShouldContain("model.layers.0.mlp.gate_proj.weight: 4 bits of [172, 64] values do not fill whole words of 32");
-            Message(() => plain.Quantize(QuantizationOptions.Gptq(), samples)).ShouldContain("64 inputs are no whole groups of 128");
-            Message(() => plain.Quantize(QuantizationOptions.Awq(64) with { SkipModules = ["down_proj"] }, samples)).ShouldContain("172 outputs do not fill whole words of 8");
+            Message(() => plain.Quantize(QuantizationOptions.Gptq(), samples)).ShouldContain("64 inputs are not a multiple of the group size 128");
+            Message(() => plain.Quantize(QuantizationOptions.Awq(64) with { SkipModules = ["down_proj"] }, samples)).ShouldContain("172 outputs are not a multiple of 8");
             plain.Quantize(QuantizationOptions.Gptq(4, 32) with { SkipModules = Feed }, samples).Weights.Count.ShouldBe(20);
             Message(() => plain.Quantize(QuantizationOptions.Awq(64) with { SkipModules = Feed }, samples)).ShouldContain("no weight to quantize");
         }

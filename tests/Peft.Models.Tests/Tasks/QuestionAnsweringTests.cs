@@ -61,7 +61,7 @@ public class QuestionAnsweringTests
     [Theory]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1]}}", "line 1: the answer \"prince\" is not at position 1 of the context")]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1000]}}", "is not at position 1000 of the context")]
-    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1.5]}}", "must be whole numbers, but has 1.5")]
+    [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": [1.5]}}", "must be integers, but has 1.5")]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": [\"prince\"], \"answer_start\": []}}", "1 answers, but 0 start positions")]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": {\"text\": \"prince\"}}", "must be a list")]
     [InlineData("{\"question\": \"who?\", \"context\": \"the prince\", \"answers\": \"queen\"}", "line 1: the answer \"queen\" is not in the context")]

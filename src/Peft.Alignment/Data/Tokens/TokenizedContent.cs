@@ -8,7 +8,7 @@ namespace Peft;
 /// <summary>The hash of everything that tokenized rows follow from: the rows, the tokenizer with its chat template, and the settings.</summary>
 internal static class TokenizedContent
 {
-    // Another number when the same content gives other tokens or another format.
+    // Increase it when the same content gives other tokens or another format.
     private const string Version = "1";
 
     public static string Hash(Dataset data, Tokenizer tokenizer, object settings, ChatTemplateOptions template)

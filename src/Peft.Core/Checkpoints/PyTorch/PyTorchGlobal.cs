@@ -10,7 +10,7 @@ internal abstract record PyTorchGlobal
         ("float64", "Double", "F64"), ("float32", "Float", "F32"), ("float16", "Half", "F16"), ("bfloat16", "BFloat16", "BF16"),
         ("int64", "Long", "I64"), ("int32", "Int", "I32"), ("int16", "Short", "I16"), ("int8", "Char", "I8"), ("uint8", "Byte", "U8"),
         ("bool", "Bool", "BOOL"), ("complex64", "ComplexFloat", "C64"),
-        // These have no storage class of their own; their storages are untyped bytes.
+        // These have no storage class; their storages are untyped bytes.
         ("uint16", "", "U16"), ("uint32", "", "U32"), ("uint64", "", "U64"), ("float8_e5m2", "", "F8_E5M2"), ("float8_e4m3fn", "", "F8_E4M3"),
         ("float8_e5m2fnuz", "", "F8_E5M2FNUZ"), ("float8_e4m3fnuz", "", "F8_E4M3FNUZ"), ("float8_e8m0fnu", "", "F8_E8M0"),
     ];

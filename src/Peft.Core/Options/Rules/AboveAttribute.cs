@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>The option is a number above a bound, which is not a value itself.</summary>
+/// <summary>The option is a number above an exclusive bound.</summary>
 /// <param name="bound">The bound.</param>
 public sealed class AboveAttribute(double bound) : OptionRuleAttribute
 {

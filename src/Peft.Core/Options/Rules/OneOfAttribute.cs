@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>The option is one of a few texts.</summary>
+/// <summary>The option is one of a few strings.</summary>
 /// <param name="values">The texts; null among them where the option may be null, for the error to say so.</param>
 public sealed class OneOfAttribute(params string?[] values) : OptionRuleAttribute
 {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The weights of a model that are no parameters.</summary>
+/// <summary>The weights of a model that are not parameters.</summary>
 internal static class StoredWeights
 {
     /// <summary>Turns them into parameters with the same values.</summary>

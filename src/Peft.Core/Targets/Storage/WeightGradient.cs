@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The gradient of a weight that is no parameter, summed over its products in backward passes, in float32.</summary>
+/// <summary>The gradient of a weight that is not a parameter, summed over its products in backward passes, in float32.</summary>
 internal sealed class WeightGradient : IDisposable
 {
     /// <summary>The gradient in the weight's shape; null before the first product.</summary>

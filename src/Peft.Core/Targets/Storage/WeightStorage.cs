@@ -29,7 +29,7 @@ public abstract class WeightStorage
     /// <summary>Identifies the weight among those of a model: two modules with the same object share one weight (tied embeddings).</summary>
     protected internal virtual object Identity => this;
 
-    /// <summary>Receives the gradient of values that are no parameter; null if nobody asks for it.</summary>
+    /// <summary>Receives the gradient of values that are not a parameter; null if it is not requested.</summary>
     internal WeightGradient? Gradient { get; set; }
 
     /// <summary>The values in the weight's <see cref="Shape"/>, in <see cref="ComputeType"/>. The caller disposes the tensor.</summary>

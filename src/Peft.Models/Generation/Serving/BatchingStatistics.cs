@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>What a <see cref="ContinuousBatcher"/> has done so far.</summary>
+/// <summary>Statistics of a <see cref="ContinuousBatcher"/> so far.</summary>
 /// <param name="Waiting">Number of requests that wait.</param>
 /// <param name="Running">Number of requests that are being computed.</param>
 /// <param name="Steps">Number of forward passes after prompts.</param>

@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// </summary>
 /// <remarks>
 /// A request keeps the adapters that it was submitted with, whatever is loaded, swapped in or deleted meanwhile. Adapters that need more than their own positions, such as virtual tokens, and
-/// combinations of adapters cannot share forward passes: their requests run in turn with the batch. Merging throws an exception while there are requests.
+/// combinations of adapters cannot share forward passes: their requests alternate with the batch. Merging throws an exception while there are requests.
 /// </remarks>
 public sealed class ContinuousBatcher : IDisposable
 {
@@ -24,7 +24,7 @@ public sealed class ContinuousBatcher : IDisposable
     private int running;
     private long steps, stepped, tokens;
 
-    /// <summary>Starts to serve a model. The model stays the caller's, and must outlive the batcher.</summary>
+    /// <summary>Starts to serve a model. The caller keeps ownership of the model, which must outlive the batcher.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
     public ContinuousBatcher(CausalLM model, ContinuousBatchingOptions? options = null)
     {
@@ -48,7 +48,7 @@ public sealed class ContinuousBatcher : IDisposable
     /// <summary>The limits.</summary>
     public ContinuousBatchingOptions Options { get; }
 
-    /// <summary>What was done so far.</summary>
+    /// <summary>Statistics of all requests so far.</summary>
     public BatchingStatistics Statistics
     {
         get { lock (queue) return new(queue.Count, running, steps, stepped, tokens); }
@@ -162,7 +162,7 @@ public sealed class ContinuousBatcher : IDisposable
 
     private static void End(ServedRequest request, Exception error) => Quietly(() => request.End(error));
 
-    // What fails while a failure is handled adds nothing to it.
+    // Errors during the handling of a failure are ignored.
     private static void Quietly(Action action)
     {
         try

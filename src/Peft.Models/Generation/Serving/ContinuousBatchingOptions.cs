@@ -9,6 +9,6 @@ public sealed record ContinuousBatchingOptions
     /// <summary>Maximum number of positions of the KV cache: requests times the longest of them, prompt and new tokens, padding included.</summary>
     public int MaxTokens { get; init; } = 32768;
 
-    /// <summary>Maximum number of requests that wait. Further ones are refused with a <see cref="QueueFullException"/>.</summary>
+    /// <summary>Maximum number of requests that wait. More are refused with a <see cref="QueueFullException"/>.</summary>
     public int MaxQueueLength { get; init; } = 256;
 }

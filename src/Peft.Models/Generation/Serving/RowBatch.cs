@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// The requests that share forward passes, each with an adapter of its own. All rows end at the same position of one KV cache and begin with padding; a request joins with
+/// The requests that share forward passes, each with its own adapter. All rows end at the same position of one KV cache and begin with padding; a request joins with
 /// the keys and values of its prompt, and leaves without a trace. Belongs to one thread.
 /// </summary>
 internal sealed class RowBatch(LanguageModel model) : IDisposable
@@ -20,7 +20,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
     /// <summary>The requests.</summary>
     public IReadOnlyList<ServedRequest> Rows => rows;
 
-    /// <summary>True if a request failed while it joined the cache, such as for lack of memory: part of the layers may have it, so that no request can go on.</summary>
+    /// <summary>True if a request failed while it joined the cache, such as for lack of memory: only some layers may hold it, so that no request can continue.</summary>
     public bool IsBroken { get; private set; }
 
     /// <summary>Number of positions that the cache will have at most if requests join: rows times the longest.</summary>

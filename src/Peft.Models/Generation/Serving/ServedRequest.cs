@@ -48,7 +48,7 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
     /// <summary>True once its prompt was read.</summary>
     public bool HasBegun => begun != 0;
 
-    /// <summary>The time that it waited.</summary>
+    /// <summary>The time that it waited in the queue.</summary>
     public TimeSpan Waited => Stopwatch.GetElapsedTime(submitted, begun);
 
     /// <summary>The time to its first token; null before.</summary>
@@ -66,7 +66,7 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
         picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
     }
 
-    /// <summary>Chooses the next token by the request's own rules and random numbers.</summary>
+    /// <summary>Chooses the next token by the request's own rules and random generator.</summary>
     /// <param name="logits"><c>[1, vocabulary]</c></param>
     /// <exception cref="GenerationException">The logits are not finite, or the options leave no token to choose.</exception>
     public int Choose(Tensor logits)

@@ -84,7 +84,7 @@ public sealed class ClassificationDataset : TrainingDataset
         return read with { Pair = options.PairField is { } pair ? row.Text(pair) : null };
     }
 
-    // In the given order, or sorted, whole numbers by value.
+    // In the given order, or sorted, integers by value.
     private static LabelSet LabelsOf(IEnumerable<ClassificationRow> rows, ProblemType problem, ClassificationOptions options, string name)
     {
         if (options.Labels is { } given) return new(problem, given);

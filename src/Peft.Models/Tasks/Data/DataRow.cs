@@ -64,7 +64,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
 
     /// <summary>A required list of whole numbers.</summary>
     public IReadOnlyList<int> Integers(string field)
-        => [.. List(field).Select(each => each.ValueKind == JsonValueKind.Number && each.TryGetInt32(out var number) ? number : throw Error($"field \"{field}\" must be whole numbers, but has {each.GetRawText()}."))];
+        => [.. List(field).Select(each => each.ValueKind == JsonValueKind.Number && each.TryGetInt32(out var number) ? number : throw Error($"field \"{field}\" must be integers, but has {each.GetRawText()}."))];
 
     private JsonElement.ArrayEnumerator List(string field)
         => Get(field) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : throw Error($"field \"{field}\" must be a list, but is {Kind(Get(field))}.");

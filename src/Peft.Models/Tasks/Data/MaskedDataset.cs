@@ -10,7 +10,7 @@ namespace Peft.Models;
 /// <remarks>Special tokens are never chosen, nor drawn as random tokens. At least one token (or word) of a row is chosen, so that each row is trained on.</remarks>
 public sealed class MaskedDataset : TrainingDataset
 {
-    // Evaluation is like an epoch of its own.
+    // Evaluation is like a separate epoch.
     private const int EvaluationEpoch = -1;
 
     private readonly MaskedOptions options;

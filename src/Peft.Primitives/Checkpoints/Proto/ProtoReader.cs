@@ -76,7 +76,7 @@ internal struct ProtoReader
     public readonly ReadOnlySpan<byte> Bytes(int most = int.MaxValue)
     {
         Expect(2);
-        return Length <= most ? bytes.Take(Start, (int)Length) : throw bytes.Damaged($"a text of {Length} bytes, above the limit of {most}");
+        return Length <= most ? bytes.Take(Start, (int)Length) : throw bytes.Damaged($"a string of {Length} bytes, above the limit of {most}");
     }
 
     /// <inheritdoc cref="Bytes"/>

@@ -5,7 +5,7 @@ using Peft.Checkpoints;
 namespace Peft.Gguf;
 
 /// <summary>
-/// The metadata and the descriptions of tensors of a GGUF file, versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Whole numbers are read as <see cref="long"/>, others as
+/// The metadata and the descriptions of tensors of a GGUF file, versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Integers are read as <see cref="long"/>, others as
 /// <see cref="double"/>; arrays of either, of texts or of truth values as arrays.
 /// </summary>
 internal sealed class GgufHeader
