@@ -156,10 +156,10 @@ public sealed class GgufTests : IDisposable
     [Theory]
     [InlineData("DoRA", "Merge the adapter")]
     [InlineData("prefix", "virtual tokens")]
-    [InlineData("IA3", "no low-rank update")]
+    [InlineData("IA3", "not a low-rank update")]
     [InlineData("head", "shares its weight with the embedding")]
     [InlineData("embedding", "shares its weight with the head")]
-    [InlineData("norm", "trained whole")]
+    [InlineData("norm", "fully trained modules")]
     [InlineData("full rank", "of a high rank")]
     [InlineData("bias", "has a bias")]
     public void What_llama_cpp_lacks_is_refused(string kind, string message)

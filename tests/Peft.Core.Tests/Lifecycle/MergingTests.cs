@@ -159,7 +159,7 @@ public sealed class MergingTests : UserModelTests
         peft.Shake();
         var message = Should.Throw<NotMergeableException>(() => peft.Merge()).Message;
         message.ShouldContain("first cannot be merged: its weight is also that of second, which would change too.");
-        message.ShouldContain("give second a weight of its own");
+        message.ShouldContain("untie second before adding adapters");
     }
 
     [Fact]

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Targets;
 
-/// <summary>Heads of encoders are trained whole beside the adapter, as in Hugging Face PEFT.</summary>
+/// <summary>Heads of encoders are fully trained beside the adapter, as in Hugging Face PEFT.</summary>
 public class HeadTests
 {
     private const string Roberta = """
@@ -41,9 +41,9 @@ public class HeadTests
     }
 
     [Fact]
-    public void A_target_that_is_trained_whole_anyway_is_refused()
+    public void A_target_that_is_fully_trained_anyway_is_refused()
     {
         using var model = SequenceClassifier.FromConfig(ModelConfig.Parse(Roberta));
-        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["out_proj"] })).Message.ShouldContain("trained whole");
+        Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["out_proj"] })).Message.ShouldContain("fully trained");
     }
 }
