@@ -27,7 +27,7 @@ public sealed class InputTests : IDisposable
         var fit = Fit(model);
         (Tensor Ids, string Says)[] wrong =
         [
-            (tensor(new long[] { 1, 2, 3 }), "unsqueeze(0)"), (tensor(3L), "[batch, sequence]"), (ones([1, 2, 3], ScalarType.Int64), "[batch, sequence]"), (ones(1, 3), "whole numbers"), (ones([1, 3], ScalarType.Bool), "whole numbers"),
+            (tensor(new long[] { 1, 2, 3 }), "unsqueeze(0)"), (tensor(3L), "[batch, sequence]"), (ones([1, 2, 3], ScalarType.Int64), "[batch, sequence]"), (ones(1, 3), "integers"), (ones([1, 3], ScalarType.Bool), "integers"),
             (zeros([0, 3], ScalarType.Int64), "at least one"), (zeros([2, 0], ScalarType.Int64), "at least one"), (tensor(new long[,] { { 1, -1 }, { 2, 3 } }), "Token id -1"), (tensor(new long[,] { { 1, long.MaxValue }, { 2, 3 } }), "outside the model's vocabulary"),
         ];
         foreach (var (ids, says) in wrong)

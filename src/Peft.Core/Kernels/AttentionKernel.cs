@@ -42,6 +42,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                 TileProducts.Run(keys + low * size, size, 1, queries, Queries, scores, Queries, seen, size, Queries);
                 Hide(scores, low, seen, first, count);
                 Exponentiate(scores, seen, maxima, sums);
+                Drop(scores, head, first, low, seen);
                 TileProducts.Run(values + low * size, 1, size, scores, Queries, result, Queries, size, seen, Queries);
                 TileProducts.Transpose(result, size, Queries, rows);
                 for (var r = 0; r < count; r++)
@@ -92,7 +93,9 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
                     maxima[r] = r < count ? norm[0] : 0;
                     inverses[r] = r < count ? norm[1] : 0;
                 }
+                Drop(slopes, head, first, low, seen);
                 Slope(weights, slopes, seen, maxima, inverses);
+                Drop(weights, head, first, low, seen);
                 TileProducts.Run(weights, Queries, 1, gradientRows, size, valueSums + low * size, size, seen, count, size, add: true);
                 TileProducts.Run(slopes, Queries, 1, queryRows, size, keySums + low * size, size, seen, count, size, add: true);
                 TileProducts.Run(keys + low * size, 1, size, slopes, Queries, result, Queries, size, seen, Queries);
@@ -136,6 +139,8 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
             new Span<float>(scores + (key - low) * Queries + gone, Queries - gone).Fill(float.NegativeInfinity);
         }
     }
+
+    private void Drop(float* values, int head, int first, int low, int seen) => shape.Dropout?.Apply(values, span, group * HeadsPerGroup + head, first, low, seen);
 
     // Replaces scores [keys, queries] by exp(score − maximum of the query), and computes their sums.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -154,17 +154,22 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     // The fused kernels run on the CPU: whole sequences with no padding or padding on the right, or one new position after the cached ones, with padding on the left.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
-        if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (dropout > 0 && training)) return null;
+        if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (training && dropout >= 1)) return null;
         var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
         if (context.Cache is null)
         {
             var shape = context.Causal ? kernel : bidirectional;
             if (!FusedAttention.Supports(q, k, v, size)) return null;
-            if (context.KeyMask is null) return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, null, turns?.Cosine, turns?.SignedSine);
-            if (context.PackedLengths is not null || shape.Window < context.Length || context.RealLengths is not { } real) return null;
-            return FusedAttention.Run(q, k, v, shape with { Window = null }, null, null, real, turns?.Cosine, turns?.SignedSine);
+            var real = context.KeyMask is null ? null : context.RealLengths;
+            if (context.KeyMask is not null)
+            {
+                if (context.PackedLengths is not null || shape.Window < context.Length || real is null) return null;
+                shape = shape with { Window = null };
+            }
+            if (training && dropout > 0) shape = shape with { Dropout = AttentionDropout.Draw(dropout) };
+            return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, real, turns?.Cosine, turns?.SignedSine);
         }
-        if (!context.Causal || context.Length != 1 || !DecodeAttention.Supports(q, k, v, size)) return null;
+        if (!context.Causal || context.Length != 1 || (training && dropout > 0) || !DecodeAttention.Supports(q, k, v, size)) return null;
         if (context.KeyMask is not null && (context.CountedPositions is not null || context.FirstPositions is null)) return null;
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
         return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine, context.FirstPositions);

@@ -46,6 +46,35 @@ public class KernelTests
         ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, real.Length > 0 ? real : null, rotated == 0 ? null : cosine, rotated == 0 ? null : sine));
     }
 
+    [Theory, InlineData(true, 2, 37), InlineData(false, 4, 20)]
+    public void Dropout_of_attention_weights_is_the_same_in_both_passes(bool causal, int keyValueHeads, int length)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(3);
+        const int batch = 2, heads = 4, size = 40;   // at least as many dimensions as keys: values that are unit vectors show the weights
+        Tensor[] inputs = [.. new[] { heads, keyValueHeads, keyValueHeads }.Select(count => randn(batch, length, count, size).requires_grad_())];
+        var dropout = AttentionDropout.Draw(0.25)!.Value;
+        var shape = new AttentionShape(heads, keyValueHeads, size, 0, 0.2f, null, causal, dropout);
+        var unit = eye(length, size).reshape(1, length, 1, size).expand(batch, length, keyValueHeads, size);
+        Tensor Weights(AttentionShape each) => FusedAttention.Run(inputs[0].detach(), inputs[1].detach(), unit, each, null, null, null, null, null).view(batch, length, heads, size).narrow(-1, 0, length).transpose(1, 2);   // [batch, heads, queries, keys]
+        var (dropped, whole) = (Weights(shape), Weights(shape with { Dropout = null }));
+        var kept = dropped.ne(0);
+        var factor = kept.to_type(ScalarType.Float32) / 0.75;
+        dropped.Difference(whole.mul(factor)).ShouldBeLessThan(1e-6);
+        var seen = whole.ne(0).sum().item<long>();
+        (kept.sum().item<long>() / (double)seen).ShouldBe(0.75, 4 * Math.Sqrt(0.25 * 0.75 / seen));
+        Weights(shape with { Dropout = dropout with { Seed = dropout.Seed + 1 } }).ne(0).ne(kept).any().item<bool>().ShouldBeTrue();
+
+        var hidden = causal ? arange(length).unsqueeze(0).gt(arange(length).unsqueeze(1)) : zeros(length, length, ScalarType.Bool);
+        Tensor Expected()
+        {
+            Tensor Wide(Tensor x) => x.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
+            var scores = inputs[0].transpose(1, 2).matmul(Wide(inputs[1]).transpose(2, 3)) * 0.2;
+            return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).mul(factor).matmul(Wide(inputs[2])).transpose(1, 2).reshape(batch, length, heads * size);
+        }
+        ShouldAgree(inputs, Expected, () => FusedAttention.Run(inputs[0], inputs[1], inputs[2], shape, null, null, null, null, null));
+    }
+
     [Fact]
     public void Packed_sequences_do_not_see_each_other()
     {

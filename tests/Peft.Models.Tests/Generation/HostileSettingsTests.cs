@@ -36,7 +36,7 @@ public sealed class HostileSettingsTests : IDisposable
     public void What_are_no_rows_of_token_ids_is_refused_with_the_remedy()
     {
         Should.Throw<ArgumentException>(() => model.Generate(tensor(new long[] { 1, 2 }), Three)).Message.ShouldContain("unsqueeze(0)");
-        Should.Throw<ArgumentException>(() => model.Generate(ones(1, 2), Three)).Message.ShouldContain("whole numbers");
+        Should.Throw<ArgumentException>(() => model.Generate(ones(1, 2), Three)).Message.ShouldContain("integers");
         Should.Throw<ArgumentException>(() => model.Generate(zeros([0, 2], ScalarType.Int64), Three)).Message.ShouldContain("at least one row");
         Should.Throw<ArgumentException>(() => model.Generate([null!], Three)).Message.ShouldContain("at least one");
         model.Generate(tensor(new[,] { { 1, 2 } }), Three).shape.ShouldBe([1, 5]);   // int32
