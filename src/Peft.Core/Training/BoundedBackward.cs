@@ -20,12 +20,14 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
         while (true)
         {
             var parts = batches.SelectMany(Divide).ToList();
+            var size = division.Positions;
             try
             {
                 if (Run(batches, parts, seed, metrics) is { } result) return result;
             }
             finally
             {
+                if (division.Positions is { } positions && positions != size) TrainingLog.Divided(trainer.Logger, positions);
                 foreach (var part in parts.Except(batches)) part.Dispose();
             }
         }
@@ -89,7 +91,7 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
     }
 
     private NotEnoughMemoryException TooLarge(Batch part, string what)
-        => new($"{nameof(TrainingOptions.MaxMemory)} is {MemoryBudget.Text(division.Bound)}, but a step {what}. Its largest part has {Rows(part)} rows with {Positions(part)} positions, and is not divided any further"
+        => new($"{nameof(TrainingOptions.MaxMemory)} is {MemoryBudget.Text(division.Bound)}, but a step {what}. Its largest part has {(Rows(part) == 1 ? "one row" : $"{Rows(part)} rows")} with {Positions(part)} positions, and is not divided any further"
             + (Rows(part) > 1 ? " (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation" : ": use shorter rows")
             + $". What else helps: checkpointed activations (CheckpointActivations), a quantized base model, a smaller rank, or a larger {nameof(TrainingOptions.MaxMemory)}.");
 

@@ -67,6 +67,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <param name="progress">Receives the progress after each step.</param>
     /// <param name="cancellationToken">Ends the run after the current step; see <see cref="TrainingOptions.SaveOnCancel"/>.</param>
     /// <exception cref="TrainingException">The options are invalid (the message lists all errors), or the run cannot continue.</exception>
+    /// <exception cref="NotEnoughMemoryException">A step takes more than <see cref="TrainingOptions.MaxMemory"/> even in its smallest parts.</exception>
     /// <exception cref="TrainingCanceledException">The token was cancelled. The exception holds the result so far, and the task's status is Canceled.</exception>
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
         => Task.Run(() => Train(progress, cancellationToken), cancellationToken);

@@ -51,7 +51,7 @@ public sealed class MaxMemoryTests : IDisposable
         var error = Should.Throw<NotEnoughMemoryException>(() => Train(new Rowwise { Most = 0 }, new() { MaxSteps = 1 }));
         error.Message.ShouldContain("MaxMemory is 1,048,576.0 GiB, but a step found no memory");
         error.Message.ShouldContain("(no memory for 1 rows)");
-        error.Message.ShouldContain("1 rows with 4 positions");
+        error.Message.ShouldContain("one row with 4 positions");
         error.Message.ShouldContain("use shorter rows");
         var line = new Rowwise { Most = 3 };
         var own = new Trainer(new ModuleTrainable(line), Runs.Rows(8), new() { MaxMemory = Plenty, MaxSteps = 1 }) { Loss = line.Loss };
