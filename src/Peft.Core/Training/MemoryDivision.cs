@@ -7,8 +7,8 @@ namespace Peft;
 /// <remarks>A position is an element of <see cref="Batch.InputIds"/>, padding included. Sizes in positions hold for rows of any length.</remarks>
 internal sealed class MemoryDivision
 {
-    private const int Growth = 4;        // predictions from much smaller sizes are inexact
-    private const double Share = 0.9;    // of the memory below the bound: the rest is for what the samples miss
+    private const int Growth = 2;        // predictions from smaller sizes are inexact: small steps also use memory that the allocator could not return
+    private const double Share = 0.85;   // of the memory below the bound
 
     private bool warm;
     private long? floor;

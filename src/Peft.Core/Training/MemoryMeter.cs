@@ -1,6 +1,5 @@
-using System.Globalization;
+using System.Buffers.Text;
 using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace Peft;
@@ -35,9 +34,9 @@ internal sealed partial class MemoryMeter : IDisposable
         get
         {
             if (Statm is null) return Environment.WorkingSet;
-            Span<byte> bytes = stackalloc byte[128];
-            var text = Encoding.ASCII.GetString(bytes[..RandomAccess.Read(Statm, bytes, 0)]);
-            return long.Parse(text.Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+            Span<byte> text = stackalloc byte[128];   // the size, the resident set and other numbers, in pages
+            text = text[..RandomAccess.Read(Statm, text, 0)];
+            return Utf8Parser.TryParse(text[(text.IndexOf((byte)' ') + 1)..], out long pages, out _) ? pages * Environment.SystemPageSize : Environment.WorkingSet;
         }
     }
 
