@@ -22,12 +22,13 @@ internal static class DpoBenchmark
             var (size, measured) = (at.GetValue(batch), at.GetValue(steps));
             // The trainer goes through the rows in order.
             var data = TrainingDataset.From(rows.Length / size * size, chunk => Pairs([.. chunk.Select(row => rows[row])], vocabulary));
-            var seconds = Measure.TrainingSteps(peft, data, new DpoObjective(peft), size, at.GetValue(warmup), measured).Sum();
+            var (all, memory) = Measure.TrainingSteps(peft, data, new DpoObjective(peft), size, at.GetValue(warmup), measured);
+            var seconds = all.Sum();
             var tokens = Enumerable.Range(at.GetValue(warmup) * size, measured * size).Select(row => rows[row % data.Count]).Sum(row => 2 * row[0] + row[1] + row[2]);
             Measure.Print(new
             {
                 benchmark = "dpo", shape = at.GetValue(shape), batch = size, rank = at.GetValue(rank), pairs = rows.Length, threads = at.GetValue(threads),
-                step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
+                step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
             });
         });
         return command;

@@ -22,6 +22,9 @@ internal static class Measure
 
     public static double PeakMegabytes => Math.Round(Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0, 1);
 
+    /// <summary>Peaks of the resident memory by phase: before the first step, and in training steps.</summary>
+    public static object Megabytes(MemoryPeaks memory) => new { start = Math.Round(memory.Start / 1048576.0, 1), training = Math.Round(memory.Training!.Value / 1048576.0, 1) };
+
     public static void Print(object line) => Console.WriteLine(JsonSerializer.Serialize(line));
 
     /// <summary>The median. On a shared machine, the mean would also reflect the load of other programs.</summary>
@@ -41,18 +44,18 @@ internal static class Measure
         return Median(seconds);
     }
 
-    /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up.</summary>
-    public static IReadOnlyList<double> TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null)
+    /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up, and the peaks of memory.</summary>
+    public static (IReadOnlyList<double> Seconds, MemoryPeaks Memory) TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null, long? maxMemory = null)
     {
-        return TrainingSteps(peft, TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]])), null, 1, warmup, steps, parts);
+        return TrainingSteps(peft, TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]])), null, 1, warmup, steps, parts, maxMemory);
     }
 
-    /// <summary>Trains with an objective on the rows of a dataset in order, and returns the seconds of each step after the warm-up.</summary>
-    public static IReadOnlyList<double> TrainingSteps(ITrainable trained, TrainingDataset data, Objective? objective, int batch, int warmup, int steps, int? parts = null)
+    /// <summary>Trains with an objective on the rows of a dataset in order, and returns the seconds of each step after the warm-up, and the peaks of memory.</summary>
+    public static (IReadOnlyList<double> Seconds, MemoryPeaks Memory) TrainingSteps(ITrainable trained, TrainingDataset data, Objective? objective, int batch, int warmup, int steps, int? parts = null, long? maxMemory = null)
     {
         var clock = new StepClock();
-        new Trainer(trained, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = batch, Shuffle = false, LearningRate = 1e-4, ParallelParts = parts }) { Objective = objective, Callbacks = [clock] }.Train();
-        return [.. clock.Seconds.Skip(warmup)];
+        var result = new Trainer(trained, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = batch, Shuffle = false, LearningRate = 1e-4, ParallelParts = parts, MaxMemory = maxMemory }) { Objective = objective, Callbacks = [clock] }.Train();
+        return ([.. clock.Seconds.Skip(warmup)], result.Memory);
     }
 
     // The trainer disposes its batches.

@@ -31,12 +31,12 @@ internal static class OnlineBenchmark
             };
             var (trained, objective) = name == "ppo" ? Ppo(peft, rollouts) : (peft, new GrpoObjective(peft, rollouts));
             var data = TrainingDataset.From(64 / at.GetValue(prompts) * at.GetValue(prompts), rows => new Batch { InputIds = randint(3, vocabulary, [rows.Count, at.GetValue(length)]), Weight = rows.Count });
-            var seconds = Measure.TrainingSteps(trained, data, objective, at.GetValue(prompts), at.GetValue(warmup), at.GetValue(steps));
+            var (seconds, memory) = Measure.TrainingSteps(trained, data, objective, at.GetValue(prompts), at.GetValue(warmup), at.GetValue(steps));
             var completions = tokens * at.GetValue(steps) / (at.GetValue(steps) + at.GetValue(warmup));
             Measure.Print(new
             {
                 benchmark = name, shape = at.GetValue(shape), rank = at.GetValue(rank), prompts = at.GetValue(prompts), generations = at.GetValue(generations), prompt = at.GetValue(length), @new = at.GetValue(added),
-                threads = at.GetValue(threads), step_ms = Math.Round(seconds.Sum() * 1000 / at.GetValue(steps), 2), completion_tokens_per_s = Math.Round(completions / seconds.Sum(), 1), peak_rss_mb = Measure.PeakMegabytes,
+                threads = at.GetValue(threads), step_ms = Math.Round(seconds.Sum() * 1000 / at.GetValue(steps), 2), completion_tokens_per_s = Math.Round(completions / seconds.Sum(), 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
             });
         });
         return command;

@@ -20,12 +20,13 @@ internal static class SftBenchmark
             var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
             var batches = rows.Chunk(at.GetValue(batch)).Select(chunk => Pack(chunk, model.Config["vocab_size"]!.GetValue<int>())).ToList();
             var measured = at.GetValue(steps);
-            var seconds = Measure.TrainingSteps(peft, batches, at.GetValue(warmup), measured).Sum();
+            var (all, memory) = Measure.TrainingSteps(peft, batches, at.GetValue(warmup), measured);
+            var seconds = all.Sum();
             var tokens = Enumerable.Range(at.GetValue(warmup), measured).Sum(step => batches[step % batches.Count].Tokens);
             Measure.Print(new
             {
                 benchmark = "sft", shape = at.GetValue(shape), batch = at.GetValue(batch), rank = at.GetValue(rank), rows = rows.Length, threads = at.GetValue(threads),
-                step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes,
+                step_ms = Math.Round(seconds * 1000 / measured, 2), tokens_per_s = Math.Round(tokens / seconds, 1), peak_rss_mb = Measure.PeakMegabytes, memory_mb = Measure.Megabytes(memory),
             });
         });
         return command;

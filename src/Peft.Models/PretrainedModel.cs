@@ -229,23 +229,20 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Each part has whole rows, or whole packed sequences, with about the same number of tokens. The batch stays whole if activations are checkpointed; if the active
+    /// Each part has whole rows, or whole packed sequences, with about the same number of tokens. The batch stays whole if the active
     /// adapters depend on the whole batch, prepend labels of their own, or select a task per row; and if the rotary frequencies depend on the longest
     /// sequence.
     /// </remarks>
     public IReadOnlyList<Batch> Divide(Batch batch, int parts)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return FirstLabel is { } first && RowsAreIndependent && !batch.Extra.ContainsKey("task_ids")
+        return FirstLabel is { } first && RowsDependOnThemselves && !batch.Extra.ContainsKey("task_ids")
             ? BatchDivision.Of(batch, parts, first)
             : [batch];
     }
 
-    /// <summary>
-    /// True if each row of a training batch can run in a pass of its own, on its own thread: activations are not checkpointed, no active adapter depends on the whole batch,
-    /// and rotary frequencies do not depend on the longest sequence.
-    /// </summary>
-    internal bool RowsAreIndependent => !CheckpointActivations && RowsDependOnThemselves;
+    // A checkpointed layer sets the random state that all threads share in its backward pass.
+    bool ILossModel.PartsRunConcurrently => !CheckpointActivations;
 
     /// <summary>True if the outputs of a row depend on that row alone: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
     internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;

@@ -146,7 +146,7 @@ public sealed class SettingsTests
     [Fact]
     public void Services_bind_records_too()
     {
-        var services = new ServiceCollection().AddSingleton(Settings("""{"Lora": {"Rank": 4, "TargetModules": ["q_proj", "v_proj"], "Initialization": "pissa"}, "Train": {"Schedule": "cosine", "Optimizer": {"WeightDecay": 0.1}}}"""));
+        var services = new ServiceCollection().AddSingleton(Settings("""{"Lora": {"Rank": 4, "TargetModules": ["q_proj", "v_proj"], "Initialization": "pissa"}, "Train": {"Schedule": "cosine", "MaxMemory": 3000000000, "Optimizer": {"WeightDecay": 0.1}}}"""));
         services.AddOptions<LoraOptions>().BindConfiguration("Lora", binder => binder.ErrorOnUnknownConfiguration = true);
         services.AddOptions<TrainingOptions>().Configure<IConfiguration>((options, settings) => settings.GetSection("Train").Bind(options));
         using var provider = services.BuildServiceProvider();
@@ -155,6 +155,7 @@ public sealed class SettingsTests
         lora.TargetModules.Names.ShouldBe(["q_proj", "v_proj"]);
         var training = provider.GetRequiredService<IOptions<TrainingOptions>>().Value;
         training.Schedule.ShouldBe(LearningRateSchedule.Cosine());
+        training.MaxMemory.ShouldBe(3_000_000_000);
         training.Optimizer.WeightDecay.ShouldBe(0.1);
     }
 

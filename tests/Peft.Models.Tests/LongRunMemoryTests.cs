@@ -22,7 +22,7 @@ public sealed class LongRunMemoryTests
                 }),
             ],
         }.Train();
-        managed[^1].ShouldBeLessThan(managed[0] + 500_000);    // the history of losses grows
+        managed[^1].ShouldBeLessThan(managed[1] + 500_000);    // the history of losses grows; in the first 1,000 steps the runtime still allocates what stays
         resident[^1].ShouldBeLessThan(resident[0] + 20_000);   // the allocator's slack; graphs that were lost would be many times that
     }
 

@@ -69,8 +69,9 @@ public sealed class ParallelTrainingTests : IDisposable
         model.Divide(batch, 1).ShouldBe([batch]);
         using var tiny = new Batch { InputIds = Ids(2, 8), Labels = Ids(2, 8) };
         model.Divide(tiny, 2).ShouldBe([tiny]);   // too little for two
+        ((ILossModel)model).PartsRunConcurrently.ShouldBeTrue();
         model.CheckpointActivations = true;
-        model.Divide(batch, 2).ShouldBe([batch]);
+        ((ILossModel)model).PartsRunConcurrently.ShouldBeFalse();
     }
 
     [Fact]

@@ -17,7 +17,7 @@ internal sealed class Policy(ITrainable trainable, Reference? reference)
     public ITrainable Trainable => trainable;
 
     /// <summary>True if the rows of a batch may run in separate passes.</summary>
-    public bool RowsAreIndependent => Model.RowsAreIndependent;
+    public bool RowsAreIndependent => Model.RowsDependOnThemselves;
 
     /// <summary>Reasons that the policy cannot be trained.</summary>
     public IEnumerable<string> Errors(ITrainable trained) => ModelErrors(trained).Concat(reference?.Errors(trainable) ?? []);

@@ -97,7 +97,7 @@ internal static class PairedBatch
         var count = (int)Math.Min(parts, pairs);
         if (count < 2) return [batch];
         using var scope = NewDisposeScope();
-        float? tokens = counted is null ? null : counted(batch).narrow(1, 1, batch.InputIds.shape[1] - 1).ne(Constant(0)).sum().item<long>() / (float)pairs;
+        float? tokens = counted is null || batch.Extra.ContainsKey(TokensPerPair) ? null : counted(batch).narrow(1, 1, batch.InputIds.shape[1] - 1).ne(Constant(0)).sum().item<long>() / (float)pairs;
         return [.. Enumerable.Range(0, count).Select(part => Part(batch, texts, pairs * part / count, pairs * (part + 1) / count, tokens))];
     }
 

@@ -47,7 +47,7 @@ public sealed class RewardObjective : Objective
     {
         ArgumentNullException.ThrowIfNull(batch);
         PairedBatch.CheckRows(batch);
-        return model.RowsAreIndependent ? PairedBatch.DivideRows(batch, parts) : [batch];
+        return model.RowsDependOnThemselves ? PairedBatch.DivideRows(batch, parts) : [batch];
     }
 
     /// <inheritdoc/>

@@ -74,6 +74,7 @@ internal static class TrainingCommand
                 TrainableParameters = peft.CountParameters().Trainable,
                 result.Tokens,
                 result.TokensPerSecond,
+                result.Memory,
                 ElapsedSeconds = result.Elapsed.TotalSeconds,
             },
             console => console.Fields(

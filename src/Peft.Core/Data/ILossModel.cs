@@ -9,7 +9,7 @@ public interface ILossModel
     Tensor Loss(Batch batch);
 
     /// <summary>
-    /// Divides a CPU batch into parts that a trainer may run concurrently, each on its own thread. The mean of the parts' losses,
+    /// Divides a CPU batch into parts that a trainer may run one after the other, and concurrently if <see cref="PartsRunConcurrently"/>, each on its own thread. The mean of the parts' losses,
     /// weighted by <see cref="Batch.Weight"/>, must equal the loss of the batch, and the weights must sum to that of the batch. A model that divides batches
     /// must not have state that a training pass changes.
     /// </summary>
@@ -17,4 +17,7 @@ public interface ILossModel
     /// <param name="parts">Maximum number of parts.</param>
     /// <returns>The parts, which the caller disposes; only the batch itself if it cannot be divided (the default).</returns>
     IReadOnlyList<Batch> Divide(Batch batch, int parts) => [batch];
+
+    /// <summary>True if parts of a batch may run at the same time, on several threads; false if only one after the other. True by default.</summary>
+    bool PartsRunConcurrently => true;
 }

@@ -17,6 +17,8 @@ internal sealed class TrainingResultDisplay : HtmlDisplay<TrainingResult>
             ("steps", $"{Markup.Number((long)result.Steps)}{(result.SkippedSteps > 0 ? $", {Markup.Number((long)result.SkippedSteps)} skipped" : "")} ({result.StopReason})"),
             ("tokens", $"{Markup.Number(result.Tokens)}, {Markup.Number((long)result.TokensPerSecond)} a second"),
             ("time", string.Create(CultureInfo.InvariantCulture, $"{result.Elapsed.TotalSeconds:0.0} s")),
+            ("peak memory", string.Join(", ", new (string Phase, long? Bytes)[] { ("start", result.Memory.Start), ("training", result.Memory.Training), ("evaluation", result.Memory.Evaluation), ("saving", result.Memory.Saving) }
+                .Where(each => each.Bytes is not null).Select(each => $"{each.Phase} {MemoryBudget.Text(each.Bytes!.Value)}"))),
             ("best checkpoint", result.BestCheckpoint),
             ("last checkpoint", result.LastCheckpoint),
         }.Where(row => row.Text is not null).Select(row => new object?[] { Markup.Classed("span", "quiet", row.Name), row.Text }));

@@ -54,7 +54,9 @@ internal static class MemoryBudget
         _ => Enum.IsDefined(type) ? 4 : throw new ArgumentOutOfRangeException(nameof(type), type, "This is not a dtype of PyTorch."),
     };
 
-    private static string Text(Int128 bytes) => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 30):N1} GiB");
+    /// <summary>A number of bytes for people to read.</summary>
+    public static string Text(Int128 bytes)
+        => bytes < 1 << 30 ? string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 20):N0} MiB") : string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 30):N1} GiB");
 
     // The runtime's figure may only be the limit of the managed heap.
     private static long PhysicalAndSwap()

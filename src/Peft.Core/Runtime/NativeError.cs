@@ -13,8 +13,12 @@ internal static class NativeError
     public static Exception Explain(ExternalException error, string operation, Tensor input)
     {
         var first = error.Message.Split('\n')[0];
-        return first.Contains("allocate memory", StringComparison.Ordinal) || first.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
+        return IsOutOfMemory(error)
             ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Use fewer or shorter rows.")
             : new ArgumentException($"{operation} cannot take {TensorRules.Describe(input)}: {first}", nameof(input), error);
     }
+
+    /// <summary>True if torch could not allocate memory.</summary>
+    public static bool IsOutOfMemory(ExternalException error)
+        => error.Message.Contains("allocate memory", StringComparison.Ordinal) || error.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase);
 }

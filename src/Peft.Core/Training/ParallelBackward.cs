@@ -22,7 +22,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
     /// <inheritdoc/>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
-        if (refused || most < 2) return null;
+        if (refused || most < 2 || trainer.Model.Module is ILossModel { PartsRunConcurrently: false }) return null;
         var divided = new List<IReadOnlyList<Batch>>();
         try
         {

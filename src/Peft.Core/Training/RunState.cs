@@ -32,6 +32,9 @@ internal sealed class RunState
     /// <summary>True if the run was cancelled between a step and the evaluation due after it.</summary>
     public bool EvaluationDue { get; set; }
 
+    /// <summary>The micro-batches of a run with <see cref="TrainingOptions.MaxMemory"/>; null without.</summary>
+    public MemoryDivision? Division { get; set; }
+
     /// <summary>The settings that determine the data order.</summary>
     public required DataOrder Order { get; set; }
 

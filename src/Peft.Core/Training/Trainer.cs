@@ -67,6 +67,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <param name="progress">Receives the progress after each step.</param>
     /// <param name="cancellationToken">Ends the run after the current step; see <see cref="TrainingOptions.SaveOnCancel"/>.</param>
     /// <exception cref="TrainingException">The options are invalid (the message lists all errors), or the run cannot continue.</exception>
+    /// <exception cref="NotEnoughMemoryException">A step takes more than <see cref="TrainingOptions.MaxMemory"/> even in its smallest parts.</exception>
     /// <exception cref="TrainingCanceledException">The token was cancelled. The exception holds the result so far, and the task's status is Canceled.</exception>
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
         => Task.Run(() => Train(progress, cancellationToken), cancellationToken);
@@ -124,6 +125,15 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         }
     }
 
+    private IEnumerable<string> MemoryErrors(long bound)
+    {
+        if (Model.Trainables.Count > 0 && Model.Trainables[0].Value.device_type != TorchSharp.DeviceType.CPU)
+            yield return "MaxMemory bounds the memory of training on the CPU, but the model is on another device: use a smaller BatchSize with GradientAccumulation, and leave MaxMemory null.";
+        MemoryMeter.Trim();
+        if (MemoryMeter.Resident is var used && used >= bound)
+            yield return $"MaxMemory is {MemoryBudget.Text(bound)}, but the process uses {MemoryBudget.Text(used)} before training begins: raise it, or load a smaller or quantized model.";
+    }
+
     private void Validate(bool evaluateOnly = false)
     {
         List<string> errors = [.. NullValues.Errors(Options)];
@@ -132,6 +142,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         if (Data.Count == 0) errors.Add($"The dataset {Data.Name} has no rows.");
         if (Evaluation?.Count == 0) errors.Add($"The evaluation dataset {Evaluation.Name} has no rows.");
         if (Options.GroupByLength) errors.AddRange(new[] { evaluateOnly ? null : Data, Evaluation }.Select(LengthError).OfType<string>());
+        if (Options.MaxMemory is > 0 and var bound && !evaluateOnly) errors.AddRange(MemoryErrors(bound));
         if (Objective is not null && Loss is not null) errors.Add("Both Objective and Loss are set: set one of them.");
         if (Objective is not null) errors.AddRange(Objective.Errors(Model, Options));
         if (Options.Restarts is not null && !evaluateOnly) errors.AddRange(Model is PeftModel restarting ? restarting.RestartErrors() : [$"Restarts are for LoRA adapters, but the trained model is a {Model.GetType().Name}: leave Restarts null."]);

@@ -25,4 +25,7 @@ internal static partial class TrainingLog
 
     [LoggerMessage(7, LogLevel.Warning, "{Dataset}: {Truncated} rows were truncated and {Dropped} rows dropped at a maximum length of {MaxLength} tokens.")]
     public static partial void RowsCut(ILogger logger, string dataset, int truncated, int dropped, int maxLength);
+
+    [LoggerMessage(8, LogLevel.Information, "To stay below MaxMemory, batches run in parts of at most {Positions} positions.")]
+    public static partial void Divided(ILogger logger, long positions);
 }

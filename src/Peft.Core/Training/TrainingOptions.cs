@@ -26,6 +26,16 @@ public sealed record TrainingOptions
     /// </summary>
     public int? ParallelParts { get; init; }
 
+    /// <summary>
+    /// Bound on the resident memory of the process during the passes of a training step, in bytes; null for none. The batches of a step then run in as many consecutive micro-batches of whole rows as that
+    /// takes, weighted so that their gradients are those of whole batches except for rounding; dropout draws other values. A few small steps measure what is possible.
+    /// </summary>
+    /// <remarks>
+    /// For models on the CPU, and batches that the model or objective can divide (<see cref="ILossModel.Divide"/>). Generation for an objective, evaluations and checkpoints are not divided:
+    /// <see cref="EvaluationBatchSize"/> limits what evaluations take. The sizes follow from measurements, so that two runs may differ in rounding; a checkpoint holds the size, and a resumed run goes on with it.
+    /// </remarks>
+    public long? MaxMemory { get; init; }
+
     /// <summary>Learning rate before the schedule; null for the model's recommendation (<see cref="ITrainable.RecommendedLearningRate"/>).</summary>
     public double? LearningRate { get; init; }
 
@@ -141,6 +151,7 @@ public sealed record TrainingOptions
         AtLeast(EarlyStoppingPatience, 1, nameof(EarlyStoppingPatience));
         AtLeast(LogEverySteps, 1, nameof(LogEverySteps));
         AtLeast(MaxSkippedSteps, 0, nameof(MaxSkippedSteps));
+        Check(MaxMemory is null or > 0, $"MaxMemory must be above 0 bytes (null is no bound), but was {MaxMemory}.");
         Check(LearningRate is null || (LearningRate > 0 && double.IsFinite(LearningRate.Value)), $"LearningRate must be above 0, but was {LearningRate}.");
         Check(WarmupRatio is >= 0 and <= 1, $"WarmupRatio must be in [0, 1], but was {WarmupRatio}.");
         Check(MaxGradientNorm is null or > 0, $"MaxGradientNorm must be above 0 (null turns clipping off), but was {MaxGradientNorm}.");

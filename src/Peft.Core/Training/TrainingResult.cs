@@ -31,6 +31,9 @@ public sealed record TrainingResult
     /// <summary>Duration of this run, including evaluations and checkpoints, but not the time before a resume.</summary>
     public required TimeSpan Elapsed { get; init; }
 
+    /// <summary>The largest memory of the process by phase of this run.</summary>
+    public required MemoryPeaks Memory { get; init; }
+
     /// <summary>Number of tokens trained on in this run, without padding.</summary>
     public required long Tokens { get; init; }
 

@@ -15,6 +15,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly FlatOptimizer optimizer;
     private readonly IDisposable? restarts;
     private readonly TrainingMeter meter;
+    private readonly MemoryMeter memory;
     private readonly RunLog? log;
     private readonly TrainerControl control;
     private readonly RunState state;
@@ -47,6 +48,7 @@ internal sealed class TrainingRun : IDisposable
             throw;
         }
         meter = new(trainer.MeterFactory);
+        memory = new(trims: options.MaxMemory is not null);
         modes = new(trainer.Model.Module);
         try
         {
@@ -75,7 +77,7 @@ internal sealed class TrainingRun : IDisposable
             totalSteps, options.BatchSize * options.GradientAccumulation, state.Step, optimizer.LearningRate);
         foreach (var warning in trainer.Model.Warnings.Concat(trainer.Data.Warnings).Concat(trainer.Goal.Warnings(trainer.Model, options))) TrainingLog.Warning(trainer.Logger, warning);
         foreach (var callback in trainer.Callbacks) callback.OnTrainBegin(control);
-        using var step = new TrainingStep(trainer, parameters, optimizer);
+        using var step = new TrainingStep(trainer, parameters, optimizer, memory, state.Division);
         if (state.EvaluationDue) Evaluate();
         StopReason? reason = Reason();
         while (reason is null && state.Step < totalSteps)
@@ -107,6 +109,7 @@ internal sealed class TrainingRun : IDisposable
         optimizer.Dispose();
         parameters.Dispose();
         meter.Dispose();
+        memory.Dispose();
         log?.Dispose();
         ForgetBest();
     }
@@ -114,18 +117,24 @@ internal sealed class TrainingRun : IDisposable
     private RunState Start()
     {
         var order = new DataOrder(trainer.Data.Count, options.BatchSize, options.GradientAccumulation, options.Seed, options.Shuffle, options.GroupByLength, trainer.Goal.StepsPerBatch);
-        if (options.ResumeFrom is not { } folder) return new() { Order = order };
+        if (options.ResumeFrom is not { } folder) return new() { Order = order, Division = Division(null) };
         var loaded = RunState.Load(folder, trainer.Model, optimizer, trainer.Goal);
         lastCheckpoint = folder;
+        loaded.Division = Division(loaded.Division);
         return loaded.Order == order
             ? loaded
             : throw new TrainingException($"The run of {folder} cannot be resumed with other data or settings. It was made with {loaded.Order}, but the settings now are {order}.");
     }
 
+    // A bound that differs from the checkpoint's needs another division.
+    private MemoryDivision? Division(MemoryDivision? before)
+        => options.MaxMemory is not { } bound ? null : before?.Bound == bound ? before : new() { Bound = bound };
+
     // Null if the step was cancelled: nothing has changed then.
     private TrainingProgress? Step(TrainingStep step)
     {
         var start = trainer.Time.GetTimestamp();
+        memory.Enter(TrainingPhase.Training);
         var rows = RowsOf(state.Step);
         var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps) * (options.Restarts?.Factor(state.Step) ?? 1);
         if (step.Run(state.Step, loadedEpoch, rows, factor, cancellationToken) is not { } outcome) return null;
@@ -201,6 +210,7 @@ internal sealed class TrainingRun : IDisposable
 
     private bool Evaluate()
     {
+        memory.Enter(TrainingPhase.Evaluation);
         using var values = optimizer.BeginEvaluation();
         var evaluation = Evaluator.Evaluate(trainer, state.Step, cancellationToken);
         state.EvaluationDue = evaluation is null;
@@ -253,6 +263,7 @@ internal sealed class TrainingRun : IDisposable
 
     private void Save(string folder)
     {
+        memory.Enter(TrainingPhase.Saving);
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
             // With restarts, an adapter alone would not be the model. The state below holds everything.
@@ -314,6 +325,7 @@ internal sealed class TrainingRun : IDisposable
         Best = state.Best,
         BestCheckpoint = BestCheckpoint(),
         LastCheckpoint = lastCheckpoint,
+        Memory = memory.Peaks,
         Elapsed = trainer.Time.GetElapsedTime(started),
         Tokens = tokens,
         TokensPerSecond = stepTime > TimeSpan.Zero ? tokens / stepTime.TotalSeconds : 0,

@@ -3,11 +3,11 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>One optimizer step: forward and backward passes over its batches, checks, clipping, update.</summary>
-internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer) : IDisposable
+internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, FlatOptimizer optimizer, MemoryMeter memory, MemoryDivision? division) : IDisposable
 {
     private readonly TrainingOptions options = trainer.Options;
     private readonly Device device = trainer.Model.Trainables[0].Value.device;
-    private readonly IBackward[] ways = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];   // the first that can run the batches
+    private readonly IBackward[] ways = Ways(trainer, parameters, memory, division);   // the first that can run the batches
     private bool first = true;
     private static readonly Dictionary<string, double> None = [];
     private static readonly Dictionary<string, IReadOnlyList<string>> NoSamples = [];
@@ -20,6 +20,12 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     /// <param name="Skipped">True if the update was skipped because the loss or gradient was not finite.</param>
     /// <param name="Samples">Texts of the objective.</param>
     public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped, IReadOnlyDictionary<string, IReadOnlyList<string>> Samples);
+
+    private static IBackward[] Ways(Trainer trainer, FlatParameters parameters, MemoryMeter memory, MemoryDivision? division)
+    {
+        IBackward[] ways = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];
+        return division is null ? ways : [new BoundedBackward(ways, trainer, parameters, division, memory)];
+    }
 
     /// <param name="step">Number of steps done before.</param>
     /// <param name="epoch">Index of the epoch.</param>

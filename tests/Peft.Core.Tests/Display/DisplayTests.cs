@@ -67,6 +67,7 @@ public class DisplayTests
         var html = Html(Result([3, 2, 1]));
         html.Value.ShouldContain("3 → 1");
         html.Value.ShouldContain("loss 0.5, accuracy 0.75");
+        html.Value.ShouldContain("peak memorystart 300 MiB, training 3.0 GiB");
         var raw = html.Descendants("path").Single(path => (string?)path.Attribute("class") == "raw").Attribute("d")!.Value;
         var heights = raw.Split('M', 'L').Skip(1).Select(point => double.Parse(point.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         heights.Length.ShouldBe(3);
@@ -176,7 +177,7 @@ public class DisplayTests
     private static TrainingResult Result(IReadOnlyList<double> losses) => new()
     {
         StopReason = StopReason.Completed, Steps = losses.Count, SkippedSteps = 0, Losses = losses, Evaluations = [Evaluation], Best = Evaluation, BestCheckpoint = null, LastCheckpoint = null,
-        Elapsed = TimeSpan.FromSeconds(2), Tokens = 100, TokensPerSecond = 50,
+        Memory = new(300L << 20, 3L << 30, null, null), Elapsed = TimeSpan.FromSeconds(2), Tokens = 100, TokensPerSecond = 50,
     };
 
     private sealed class ManualTime : TimeProvider

@@ -10,17 +10,21 @@ public class TrainerErrorTests
     {
         var message = Message(new Trainer(new ModuleTrainable(nn.Linear(4, 1)), TrainingDataset.From(0, _ => null!, "nothing"), new()
         {
-            Epochs = 0, BatchSize = -2, GradientAccumulation = 0, LearningRate = double.NaN, WarmupRatio = 2, MaxGradientNorm = 0, EarlyStoppingPatience = 2,
+            Epochs = 0, BatchSize = -2, GradientAccumulation = 0, LearningRate = double.NaN, WarmupRatio = 2, MaxGradientNorm = 0, MaxMemory = -5, EarlyStoppingPatience = 2,
             SaveEverySteps = 5, Schedule = LearningRateSchedule.CosineWithRestarts(0), Optimizer = new AdamWOptions() { WeightDecay = -1 }, BestMetric = "f1",
         }));
         foreach (var part in new[]
         {
             "Epochs must be at least 1, but was 0", "BatchSize must be at least 1, but was -2", "GradientAccumulation must be at least 1, but was 0",
-            "LearningRate must be above 0, but was NaN", "WarmupRatio must be in [0, 1], but was 2", "MaxGradientNorm must be above 0",
+            "LearningRate must be above 0, but was NaN", "WarmupRatio must be in [0, 1], but was 2", "MaxGradientNorm must be above 0", "MaxMemory must be above 0 bytes (null is no bound), but was -5",
             "EarlyStoppingPatience is 2, but the trainer's Evaluation", "SaveEverySteps is 5, but there is no OutputFolder", "must be at least 1, but were 0",
             "WeightDecay must be at least 0, but was -1", "The dataset nothing has no rows", "is not an ILossModel", "BestMetric is 'f1'",
         }) message.ShouldContain(part);
     }
+
+    [Fact]
+    public void A_bound_on_memory_that_the_process_passes_already_is_refused()
+        => Message(new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxMemory = 1 << 20 })).ShouldMatch("MaxMemory is 1 MiB, but the process uses [0-9.,]+ [MG]iB before training begins: raise it");
 
     [Fact]
     public void A_tensor_without_gradient_is_named()

@@ -1,0 +1,123 @@
+using System.Buffers.Text;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Peft;
+
+/// <summary>Samples the resident memory of the process during a run, and keeps the peak of each phase.</summary>
+internal sealed partial class MemoryMeter : IDisposable
+{
+    // A sample takes some microseconds. The activations of a pass that is worth measuring stay longer than this.
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(5);
+
+    private static readonly SafeFileHandle? Statm = Open();
+
+    private readonly Lock guard = new();
+    private readonly long?[] peaks = new long?[Enum.GetValues<TrainingPhase>().Length];
+    private readonly bool trims;
+    private readonly Timer timer;
+    private TrainingPhase phase;
+    private long peak;
+
+    /// <summary>Begins to sample, in the phase <see cref="TrainingPhase.Start"/>.</summary>
+    /// <param name="trims">True to return free memory to the system between phases, so that one does not count the memory that another has freed.</param>
+    public MemoryMeter(bool trims = false)
+    {
+        this.trims = trims;
+        Sample();
+        timer = new(_ => Sample(), null, Interval, Interval);
+    }
+
+    /// <summary>Resident memory of the process now, in bytes.</summary>
+    public static long Resident
+    {
+        get
+        {
+            if (Statm is null) return Environment.WorkingSet;
+            Span<byte> text = stackalloc byte[128];   // the size, the resident set and other numbers, in pages
+            text = text[..RandomAccess.Read(Statm, text, 0)];
+            return Utf8Parser.TryParse(text[(text.IndexOf((byte)' ') + 1)..], out long pages, out _) ? pages * Environment.SystemPageSize : Environment.WorkingSet;
+        }
+    }
+
+    /// <summary>The peaks so far.</summary>
+    public MemoryPeaks Peaks
+    {
+        get
+        {
+            Sample();
+            lock (guard) return new(peaks[(int)TrainingPhase.Start]!.Value, peaks[(int)TrainingPhase.Training], peaks[(int)TrainingPhase.Evaluation], peaks[(int)TrainingPhase.Saving]);
+        }
+    }
+
+    /// <summary>Ends the phase before, and begins another.</summary>
+    public void Enter(TrainingPhase next)
+    {
+        if (next == phase) return;
+        Sample();
+        if (trims) Trim();
+        lock (guard) phase = next;
+        Sample();
+    }
+
+    /// <summary>Begins a measurement, which <see cref="Peak"/> ends.</summary>
+    /// <returns>Resident memory now.</returns>
+    public long Restart()
+    {
+        lock (guard) peak = 0;
+        return Sample();
+    }
+
+    /// <summary>The peak since <see cref="Restart"/>.</summary>
+    public long Peak
+    {
+        get
+        {
+            Sample();
+            lock (guard) return peak;
+        }
+    }
+
+    /// <summary>Returns the memory that the C library keeps for later allocations to the system, where the C library can do so.</summary>
+    public static void Trim()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        try
+        {
+            _ = TrimHeap(0);
+        }
+        catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
+        {
+            // Another C library than glibc, such as musl, which keeps little.
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => timer.Dispose();
+
+    private long Sample()
+    {
+        var now = Resident;
+        lock (guard)
+        {
+            peak = Math.Max(peak, now);
+            peaks[(int)phase] = Math.Max(peaks[(int)phase] ?? 0, now);
+        }
+        return now;
+    }
+
+    private static SafeFileHandle? Open()
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() ? File.OpenHandle("/proc/self/statm", share: FileShare.ReadWrite) : null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int TrimHeap(nuint pad);
+}
