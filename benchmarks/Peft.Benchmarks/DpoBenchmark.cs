@@ -22,7 +22,7 @@ internal static class DpoBenchmark
             var (size, measured) = (at.GetValue(batch), at.GetValue(steps));
             // The trainer goes through the rows in order.
             var data = TrainingDataset.From(rows.Length / size * size, chunk => Pairs([.. chunk.Select(row => rows[row])], vocabulary));
-            var (all, memory) = Measure.TrainingSteps(peft, data, new DpoObjective(peft), size, at.GetValue(warmup), measured);
+            var (_, all, memory) = Measure.TrainingSteps(peft, data, new DpoObjective(peft), size, at.GetValue(warmup), measured);
             var seconds = all.Sum();
             var tokens = Enumerable.Range(at.GetValue(warmup) * size, measured * size).Select(row => rows[row % data.Count]).Sum(row => 2 * row[0] + row[1] + row[2]);
             Measure.Print(new

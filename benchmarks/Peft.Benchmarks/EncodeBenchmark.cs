@@ -26,7 +26,7 @@ internal static class EncodeBenchmark
             var random = new Random(1);
             var batches = Enumerable.Range(0, 16).Select(_ => Padded([.. Enumerable.Range(0, at.GetValue(batch)).Select(_ => Length(random))])).ToList();
             var (measured, first) = (at.GetValue(steps), at.GetValue(warmup));
-            var trained = Measure.TrainingSteps(peft, batches, first, measured).Sum();
+            var trained = Measure.TrainingSteps(peft, batches, first, measured).Seconds.Sum();
             var tokens = Tokens(batches, first, measured);
             var trainingPeak = Measure.PeakMegabytes;
             model.eval();

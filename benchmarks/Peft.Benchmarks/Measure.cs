@@ -45,17 +45,17 @@ internal static class Measure
     }
 
     /// <summary>Trains on the batches in order with the trainer, as users do, and returns the seconds of each step after the warm-up, and the peaks of memory.</summary>
-    public static (IReadOnlyList<double> Seconds, MemoryPeaks Memory) TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null, long? maxMemory = null)
+    public static MeasuredSteps TrainingSteps(PeftModel peft, IReadOnlyList<Batch> batches, int warmup, int steps, int? parts = null, long? maxMemory = null)
     {
         return TrainingSteps(peft, TrainingDataset.From(batches.Count, rows => Copy(batches[rows[0]])), null, 1, warmup, steps, parts, maxMemory);
     }
 
     /// <summary>Trains with an objective on the rows of a dataset in order, and returns the seconds of each step after the warm-up, and the peaks of memory.</summary>
-    public static (IReadOnlyList<double> Seconds, MemoryPeaks Memory) TrainingSteps(ITrainable trained, TrainingDataset data, Objective? objective, int batch, int warmup, int steps, int? parts = null, long? maxMemory = null)
+    public static MeasuredSteps TrainingSteps(ITrainable trained, TrainingDataset data, Objective? objective, int batch, int warmup, int steps, int? parts = null, long? maxMemory = null)
     {
         var clock = new StepClock();
         var result = new Trainer(trained, data, new TrainingOptions { MaxSteps = warmup + steps, BatchSize = batch, Shuffle = false, LearningRate = 1e-4, ParallelParts = parts, MaxMemory = maxMemory }) { Objective = objective, Callbacks = [clock] }.Train();
-        return ([.. clock.Seconds.Skip(warmup)], result.Memory);
+        return new(clock.Seconds[0], [.. clock.Seconds.Skip(warmup)], result.Memory);
     }
 
     // The trainer disposes its batches.

@@ -31,7 +31,7 @@ internal static class OnlineBenchmark
             };
             var (trained, objective) = name == "ppo" ? Ppo(peft, rollouts) : (peft, new GrpoObjective(peft, rollouts));
             var data = TrainingDataset.From(64 / at.GetValue(prompts) * at.GetValue(prompts), rows => new Batch { InputIds = randint(3, vocabulary, [rows.Count, at.GetValue(length)]), Weight = rows.Count });
-            var (seconds, memory) = Measure.TrainingSteps(trained, data, objective, at.GetValue(prompts), at.GetValue(warmup), at.GetValue(steps));
+            var (_, seconds, memory) = Measure.TrainingSteps(trained, data, objective, at.GetValue(prompts), at.GetValue(warmup), at.GetValue(steps));
             var completions = tokens * at.GetValue(steps) / (at.GetValue(steps) + at.GetValue(warmup));
             Measure.Print(new
             {

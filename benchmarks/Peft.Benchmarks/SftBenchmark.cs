@@ -20,7 +20,7 @@ internal static class SftBenchmark
             var (model, peft) = Shapes.Adapted(at.GetValue(shape)!, at.GetValue(rank));
             var batches = rows.Chunk(at.GetValue(batch)).Select(chunk => Pack(chunk, model.Config["vocab_size"]!.GetValue<int>())).ToList();
             var measured = at.GetValue(steps);
-            var (all, memory) = Measure.TrainingSteps(peft, batches, at.GetValue(warmup), measured);
+            var (_, all, memory) = Measure.TrainingSteps(peft, batches, at.GetValue(warmup), measured);
             var seconds = all.Sum();
             var tokens = Enumerable.Range(at.GetValue(warmup), measured).Sum(step => batches[step % batches.Count].Tokens);
             Measure.Print(new
