@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the public API of each library into its PublicAPI.Unshipped.txt: what the analyzer says is not recorded yet, and what is. Run it after a deliberate change.
+# Writes the public members of each library that PublicAPI.Shipped.txt lacks into its PublicAPI.Unshipped.txt. Run it after a deliberate change.
+# Members that were removed since the release are to be added by hand, as *REMOVED*MEMBER.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
