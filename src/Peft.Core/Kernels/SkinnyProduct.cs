@@ -96,7 +96,7 @@ internal static unsafe class SkinnyProduct
                 float* x0 = x + (nint)row * inputs, x1 = high > 1 ? x0 + inputs : x0, x2 = high > 2 ? x1 + inputs : x1, x3 = high > 3 ? x2 + inputs : x2;
                 Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
                 Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
-                // The tile after the next, a part of it by each pass over this one: three streams of short rows are too many for the processor's own prefetching.
+                // The tile after the next, a part of it by each pass over this one (a single pass asks for its first half): three streams of short rows are too many for the processor's own prefetching.
                 var ahead = (byte*)(w0 + 6 * inputs) + (nint)(row / 4) * 12 * inputs / passes;
                 for (var k = 0; k < inputs; k += 8)
                 {
