@@ -12,6 +12,8 @@ namespace Peft.Quantization;
 public abstract class QuantizedMatrix : IDisposable
 {
     private Device? device;
+    private ValueReader? reader;
+    private QuantizedDecodeMatrix? decode;
     private bool isDisposed;
 
     private protected QuantizedMatrix(long rows, long columns) => (Rows, Columns) = (rows, columns);
@@ -87,7 +89,7 @@ public abstract class QuantizedMatrix : IDisposable
     internal ValueReader? OpenReader()
     {
         ObjectDisposedException.ThrowIf(isDisposed, this);
-        return Device.type == DeviceType.CPU ? Reader() : null;
+        return reader ??= Device.type == DeviceType.CPU ? Reader() : null;
     }
 
     /// <summary>Other values in the same form, with the same settings.</summary>
@@ -117,6 +119,10 @@ public abstract class QuantizedMatrix : IDisposable
         GC.KeepAlive(this);
         return product;
     }
+
+    /// <summary>The matrix as a decode step reads it; null if there is no kernel for it. The matrix must be kept alive while it is used.</summary>
+    internal DecodeMatrix? DecodeMatrix()
+        => Type == ScalarType.Float32 && Columns == RowProduct.Padded((int)Columns) && OpenReader() is { } reader ? decode ??= new QuantizedDecodeMatrix(reader, (int)Rows, (int)Columns, (int)(Bytes / Rows)) : null;
 
     /// <summary>y·W for an input <c>[…, out]</c>, as <see cref="Multiply"/>.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>

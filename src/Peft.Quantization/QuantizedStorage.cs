@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Quantization;
@@ -78,6 +79,9 @@ public sealed class QuantizedStorage : WeightStorage, IQuantizesInputs, IFixedSt
 
     /// <inheritdoc/>
     protected internal override Tensor Product(Tensor input) => transposed ? Matrix.MultiplyTransposed(input) : Matrix.Multiply(input);
+
+    internal override DecodeMatrix? DecodeMatrix(bool transposed)
+        => transposed == this.transposed && computeType == ScalarType.Float32 && !QuantizesInputs ? Matrix.DecodeMatrix() : null;
 
     /// <inheritdoc/>
     protected internal override Tensor TransposedProduct(Tensor input) => transposed ? Matrix.Multiply(input) : Matrix.MultiplyTransposed(input);

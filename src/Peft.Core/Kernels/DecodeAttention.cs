@@ -42,42 +42,63 @@ internal static unsafe class DecodeAttention
         fixed (float* qs = queries.Floats(), ks = newKeys.Floats(), vs = newValues.Floats(), allKeys = keys.Floats(), allValues = values.Floats(),
                os = output.Floats(), cs = c is null ? [] : c.Floats(), ss = s is null ? [] : s.Floats())
         {
-            var step = new Step(shape, past, room, (nint)cs, (nint)ss, c is not null && c.numel() > shape.Rotated ? shape.Rotated : 0, firsts);
-            var (qp, kp, vp, ak, av, op) = ((nint)qs, (nint)ks, (nint)vs, (nint)allKeys, (nint)allValues, (nint)os);
-            var parts = batch * shape.KeyValueHeads;
-            void Part(int i) => step.Run(i, (float*)qp, (float*)kp, (float*)vp, (float*)ak, (float*)av, (float*)op);
-            if ((long)batch * shape.Heads * shape.Size * past < Worthwhile)
-                for (var i = 0; i < parts; i++) Part(i);
-            else
-                TensorMemory.Parallel(parts, Part);
+            var heads = new DecodeHeads(qs, ks, vs, shape.Heads * shape.Size, shape.KeyValueHeads * shape.Size, shape.Size);
+            Run(heads, allKeys, allValues, os, batch, past, room, shape, cs, ss, c is not null && c.numel() > shape.Rotated, firsts);
         }
         return output;
     }
 
-    private sealed class Step(AttentionShape shape, int past, int room, nint cosine, nint sine, int angles, IReadOnlyList<int>? firsts)
+    /// <inheritdoc cref="Run(Tensor, Tensor, Tensor, Tensor, Tensor, int, AttentionShape, Tensor, Tensor, IReadOnlyList{int})"/>
+    /// <param name="heads">The queries, keys and values of the new position.</param>
+    /// <param name="keys">The key cache.</param>
+    /// <param name="values">The value cache.</param>
+    /// <param name="output">Takes the result <c>[batch, heads · size]</c>.</param>
+    /// <param name="batch">Number of rows.</param>
+    /// <param name="past">Number of positions already in the cache.</param>
+    /// <param name="room">Number of positions for which the cache has room.</param>
+    /// <param name="shape">Sizes and settings.</param>
+    /// <param name="cosine">Cosines <c>[rotated]</c> or <c>[batch, rotated]</c>; null without a rotary embedding.</param>
+    /// <param name="sine">Sines, likewise.</param>
+    /// <param name="anglesByRow">True if each row has angles of its own.</param>
+    /// <param name="firsts">The first position of each row; null if all begin at 0.</param>
+    public static void Run(DecodeHeads heads, float* keys, float* values, float* output, int batch, int past, int room, AttentionShape shape, float* cosine, float* sine, bool anglesByRow, IReadOnlyList<int>? firsts)
+    {
+        var step = new Step(shape, heads, past, room, (nint)cosine, (nint)sine, anglesByRow ? shape.Rotated : 0, firsts);
+        var (allKeys, allValues, to) = ((nint)keys, (nint)values, (nint)output);
+        var parts = batch * shape.KeyValueHeads;
+        void Part(int i) => step.Run(i, (float*)allKeys, (float*)allValues, (float*)to);
+        if ((long)batch * shape.Heads * shape.Size * past < Worthwhile)
+            for (var i = 0; i < parts; i++) Part(i);
+        else
+            TensorMemory.Parallel(parts, Part);
+    }
+
+    private sealed class Step(AttentionShape shape, DecodeHeads heads, int past, int room, nint cosine, nint sine, int angles, IReadOnlyList<int>? firsts)
     {
         /// <summary>Processes the queries of one row that share a key/value head.</summary>
-        public void Run(int part, float* q, float* k, float* v, float* keys, float* values, float* output)
+        public void Run(int part, float* keys, float* values, float* output)
         {
             var (size, group) = (shape.Size, shape.Heads / shape.KeyValueHeads);
-            var row = part / shape.KeyValueHeads;
+            var (row, shared) = (part / shape.KeyValueHeads, part % shape.KeyValueHeads);
+            float* k = heads.Keys + (nint)row * heads.KeyRow + shared * heads.Head, v = heads.Values + (nint)row * heads.KeyRow + shared * heads.Head;
             keys += (long)part * room * size;
             values += (long)part * room * size;
-            Rotate(k + (long)part * size, keys + (long)past * size, row, 1);
-            new ReadOnlySpan<float>(v + (long)part * size, size).CopyTo(new Span<float>(values + (long)past * size, size));
+            Rotate(k, keys + (long)past * size, row, 1);
+            new ReadOnlySpan<float>(v, size).CopyTo(new Span<float>(values + (long)past * size, size));
 
             var low = Math.Max(firsts?[row] ?? 0, shape.Window is { } window ? past - window + 1 : 0);
             var count = past + 1 - low;
             var padded = (count + 7) / 8 * 8;
             var scratch = (float*)NativeMemory.AlignedAlloc((nuint)(padded + size) * sizeof(float), 32);
             var query = scratch + padded;
-            for (var head = part * group; head < (part + 1) * group; head++)
+            var to = output + ((long)row * shape.Heads + shared * group) * size;
+            for (var head = shared * group; head < (shared + 1) * group; head++, to += size)
             {
-                Rotate(q + (long)head * size, query, row, shape.Scale);
+                Rotate(heads.Queries + (nint)row * heads.QueryRow + head * heads.Head, query, row, shape.Scale);
                 Score(query, keys + (long)low * size, count, size, scratch);
                 new Span<float>(scratch + count, padded - count).Fill(float.NegativeInfinity);
                 var sum = Exponentiate(scratch, padded);
-                Mix(scratch, values + (long)low * size, count, size, 1 / sum, output + (long)head * size);
+                Mix(scratch, values + (long)low * size, count, size, 1 / sum, to);
             }
             NativeMemory.AlignedFree(scratch);
         }

@@ -30,4 +30,10 @@ internal static class Exponential
         p = Vector256.FusedMultiplyAdd(p, f, Vector256<float>.One);
         return (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
     }
+
+    /// <summary>1 / (1 + e^−x).</summary>
+    // float32 overflows above e^88.7.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Sigmoid(Vector256<float> x)
+        => Vector256<float>.One / (Vector256<float>.One + Of(Vector256.MinNative(-x, Vector256.Create(88f))));
 }

@@ -8,7 +8,9 @@ namespace Peft.Kernels;
 /// <remarks>Only in inference mode, as <see cref="SkinnyProduct"/>.</remarks>
 internal static unsafe class LowRankStep
 {
-    private const int MostRows = 32;
+    /// <summary>Maximum number of rows.</summary>
+    public const int MostRows = 32;
+
     private const int MaxRank = 64;
     private const int Wide = 8;   // outputs in a vector
 
@@ -20,8 +22,13 @@ internal static unsafe class LowRankStep
     /// <param name="a">A <c>[rank, in]</c></param>
     /// <param name="b">B <c>[out, rank]</c></param>
     public static bool Supports(Tensor input, Tensor a, Tensor b)
-        => is_inference_mode_enabled() && a.size(0) <= MaxRank && input.numel() is > 0 and var count && count <= MostRows * a.size(1) && input.size(-1) == a.size(1)
-           && TensorMemory.Supports(input, a, b) && input.is_contiguous() && a.is_contiguous() && b.is_contiguous();
+        => is_inference_mode_enabled() && Supports(a, b) && input.numel() is > 0 and var count && count <= MostRows * a.size(1) && input.size(-1) == a.size(1)
+           && TensorMemory.Supports(input) && input.is_contiguous();
+
+    /// <summary>True if the kernel supports such factors.</summary>
+    /// <param name="a">A <c>[rank, in]</c></param>
+    /// <param name="b">B <c>[out, rank]</c></param>
+    public static bool Supports(Tensor a, Tensor b) => a.size(0) <= MaxRank && TensorMemory.Supports(a, b) && a.is_contiguous() && b.is_contiguous();
 
     /// <summary>Adds the update to an output <c>[…, out]</c>, which is contiguous.</summary>
     public static void Add(Tensor output, Tensor input, Tensor a, Tensor b, double scale) => Add(output, input, a, b, scale, null);
@@ -47,11 +54,10 @@ internal static unsafe class LowRankStep
                 for (var i = 0; i < length; i++)
                 {
                     var row = (nint)(rows?[first + i] ?? first + i);
-                    for (var r = 0; r < rank; r++) hidden[i * rank + r] = Dot((float*)x + (row * inputs), (float*)left + ((nint)r * inputs), inputs) * (float)scale;
+                    Reduce((float*)x + (row * inputs), (float*)left, hidden + i * rank, inputs, rank, (float)scale);
                     to[i] = (nint)((float*)y + (row * outputs));
                 }
-                if (length == 1) Expand(hidden, (float*)right, (float*)to[0], rank, outputs);
-                else Expand(hidden, (float*)right, to, rank, outputs, length);
+                Expand(hidden, (float*)right, to, rank, outputs, length);
             }
             // The rows of a group may already be one of several parts.
             if (rows is not null || count == 1 || (long)count * rank * (inputs + outputs) < Worthwhile) Rows(0, count);
@@ -59,8 +65,33 @@ internal static unsafe class LowRankStep
         }
     }
 
+    /// <summary>s·x·Aᵀ of a row.</summary>
+    /// <param name="x">The row <c>[in]</c>.</param>
+    /// <param name="a">A <c>[rank, in]</c></param>
+    /// <param name="hidden">Takes the result <c>[rank]</c>.</param>
+    /// <param name="inputs">Length of a row.</param>
+    /// <param name="rank">The rank.</param>
+    /// <param name="scale">s</param>
+    public static void Reduce(float* x, float* a, float* hidden, int inputs, int rank, float scale)
+    {
+        for (var r = 0; r < rank; r++, a += inputs) hidden[r] = Dot(x, a, inputs) * scale;
+    }
+
+    /// <summary>Adds hidden·Bᵀ to rows.</summary>
+    /// <param name="hidden"><c>[count, rank]</c></param>
+    /// <param name="b">B <c>[out, rank]</c></param>
+    /// <param name="y">The address of each row <c>[out]</c>.</param>
+    /// <param name="rank">The rank.</param>
+    /// <param name="outputs">Number of outputs.</param>
+    /// <param name="count">Number of rows.</param>
+    public static void Expand(float* hidden, float* b, nint* y, int rank, int outputs, int count)
+    {
+        if (count == 1) ExpandOne(hidden, b, (float*)y[0], rank, outputs);
+        else ExpandAll(hidden, b, y, rank, outputs, count);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Expand(float* hidden, float* b, float* y, int rank, int outputs)
+    private static void ExpandOne(float* hidden, float* b, float* y, int rank, int outputs)
     {
         if (rank == 8)
         {
@@ -73,7 +104,7 @@ internal static unsafe class LowRankStep
 
     // Eight outputs at a time: their rows of B are transposed once for all rows of the input.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Expand(float* hidden, float* b, nint* y, int rank, int outputs, int count)
+    private static void ExpandAll(float* hidden, float* b, nint* y, int rank, int outputs, int count)
     {
         var columns = stackalloc float[MaxRank * Wide];
         var n = 0;

@@ -77,7 +77,7 @@ internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKerne
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Normalise(float* x, float* w, float* y, int size, float epsilon, float offset)
+    internal static unsafe void Normalise(float* x, float* w, float* y, int size, float epsilon, float offset)
     {
         var scale = Vector256.Create(Scale(x, size, epsilon));
         var shift = Vector256.Create(offset);

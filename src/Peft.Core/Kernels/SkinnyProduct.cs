@@ -38,16 +38,29 @@ internal static unsafe class SkinnyProduct
         fixed (float* xs = input.Floats(), ws = stored.Floats(), ys = result.Floats(), bs = bias is null ? [] : bias.Floats())
         {
             var (x, w, y, b) = ((nint)xs, (nint)ws, (nint)ys, (nint)bs);
-            void Outputs(int first, int count)
-            {
-                if (rows == 1) SingleRow((float*)x, (float*)w, (float*)b, (float*)y, inputs, outputs, first, count, byColumns);
-                else if (byColumns) Columns((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
-                else Rows((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count);
-            }
+            void Outputs(int first, int count) => Run((float*)x, (float*)w, (float*)b, (float*)y, rows, inputs, outputs, first, count, byColumns);
             if ((long)rows * inputs * outputs < Worthwhile) Outputs(0, outputs);
             else TensorMemory.InShares((outputs + Share - 1) / Share, (_, start, count) => Outputs(start * Share, Math.Min(count * Share, outputs - start * Share)));
         }
         return result;
+    }
+
+    /// <summary>x·Wᵀ + b for a range of outputs, by the calling thread.</summary>
+    /// <param name="x"><c>[rows, inputs]</c></param>
+    /// <param name="w">W <c>[outputs, inputs]</c>, stored by rows or by columns.</param>
+    /// <param name="b"><c>[outputs]</c>, or null.</param>
+    /// <param name="y">Takes the outputs, <c>[rows, outputs]</c>.</param>
+    /// <param name="rows">Number of rows, at most 32.</param>
+    /// <param name="inputs">Length of an input, a multiple of 8.</param>
+    /// <param name="outputs">Number of outputs.</param>
+    /// <param name="first">The first output.</param>
+    /// <param name="count">Number of outputs.</param>
+    /// <param name="byColumns">True if W is stored by columns.</param>
+    public static void Run(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count, bool byColumns)
+    {
+        if (rows == 1) SingleRow(x, w, b, y, inputs, outputs, first, count, byColumns);
+        else if (byColumns) Columns(x, w, b, y, rows, inputs, outputs, first, count);
+        else Rows(x, w, b, y, rows, inputs, outputs, first, count);
     }
 
     private static void SingleRow(float* x, float* w, float* b, float* y, int inputs, int outputs, int first, int count, bool byColumns)

@@ -63,7 +63,7 @@ internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
         for (var i = 0; i < count; i += 8)
         {
             var z = Vector256.Load(gate + i);
-            (z * Sigmoid(z) * Vector256.Load(up + i)).Store(output + i);
+            (z * Exponential.Sigmoid(z) * Vector256.Load(up + i)).Store(output + i);
         }
     }
 
@@ -75,14 +75,9 @@ internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
         for (var i = 0; i < count; i += 8)
         {
             var (z, d) = (Vector256.Load(gate + i), Vector256.Load(gradient + i));
-            var s = Sigmoid(z);
+            var s = Exponential.Sigmoid(z);
             (d * z * s).Store(upGradient + i);
             (d * Vector256.Load(up + i) * s * Vector256.FusedMultiplyAdd(z, one - s, one)).Store(gateGradient + i);
         }
     }
-
-    // 1 / (1 + e^−z); float32 overflows above e^88.7.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Sigmoid(Vector256<float> z)
-        => Vector256<float>.One / (Vector256<float>.One + Exponential.Of(Vector256.MinNative(-z, Vector256.Create(88f))));
 }

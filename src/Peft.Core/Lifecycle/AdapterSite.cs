@@ -41,6 +41,26 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return Forward(here.Layers, input, output);
     }
 
+    /// <summary>The module with its adapters in a decode step; null if the kernels do not support them.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="rows">Number of rows.</param>
+    public DecodeLinear? ForDecoding(AdaptableModule module, int rows)
+    {
+        Reached = true;
+        using var pass = model.UsePass();
+        var here = pass.State.At(this);
+        if (pass.IsOwn || ForwardPass.Current.IsPreliminary || pass.State.Draft.Observer is not null || here.UsesBaseWeights) return null;
+        if (here.Layers.Length > 0 && pass.State.KeepsFolded) return here.Folded(this) is var (weight, bias) ? DecodeLinear.Of(PlainDecodeMatrix.Of(weight, transposed: false), bias) : null;
+        if (DecodeLinear.Of(module.DecodeMatrix, module.Bias) is not { } plain) return null;
+        if (here.Rows is { } groups) return groups.ForDecoding(this, rows) is { } updates ? plain with { Updates = updates } : null;
+        if (here.Layers.Length == 0) return plain;
+        return UpdateOf(here.Layers, rows) is { } update && DecodeUpdate.Of(update, null, rows) is { } step ? plain with { Updates = [step] } : null;
+    }
+
+    /// <summary>The low-rank update of some rows with the given layers; null if they are something else, or if folding them is cheaper.</summary>
+    public LowRankUpdate? UpdateOf(ReadOnlySpan<AdapterLayer> stack, int rows)
+        => stack.Length == 1 && Target.IsProduct && stack[0] is DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors } && !FoldingIsCheaper(stack, rows) ? factors : null;
+
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
     // The base bias that merging has kept.
@@ -51,7 +71,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     {
         if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
         using var scope = NewDisposeScope();
-        var folds = FoldingIsCheaper(stack, input);
+        var folds = FoldingIsCheaper(stack, is_grad_enabled() ? 0 : Target.Positions(input));
         if ((folds || output is null) && Factored(stack, input, folds) is { } product) return product.MoveToOuterDisposeScope();
         if (!folds) return new Inner(this, stack, input, output).Forward(input).MoveToOuterDisposeScope();
         var weights = Fold(stack);
@@ -103,7 +123,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
     // the computation of the matrix, about 16 multiplications per element, compared with the factors for all positions. 16-bit weights
     // are never folded: a small update would be lost in rounding; nor in training are weights that are not parameters, since the graph would keep their values.
-    private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, Tensor input)
+    private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, long positions)
     {
         if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
         var cost = 0.0;
@@ -113,7 +133,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
             cost += layer.CostPerPosition;
         }
         var size = (double)Target.In * Target.Out;
-        return is_grad_enabled() ? cost * 6 >= size : cost * Target.Positions(input) >= size * 16;
+        return is_grad_enabled() ? cost * 6 >= size : cost * positions >= size * 16;
     }
 
     // For a weight that is not a parameter: its products are cheaper than those of folded values, which take the memory that it saves.

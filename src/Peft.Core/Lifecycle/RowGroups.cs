@@ -52,6 +52,22 @@ internal sealed class RowGroups
         return cat(parts, 0).index_select(0, tensor(order, device: input.device)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The low-rank updates of a decode step; null if the kernels do not support them.</summary>
+    /// <param name="site">The site.</param>
+    /// <param name="rows">Number of rows.</param>
+    public DecodeUpdate[]? ForDecoding(AdapterSite site, int rows)
+    {
+        if (rows != count) return null;
+        var updates = new List<DecodeUpdate>(groups.Length);
+        foreach (var (indices, layers) in groups)
+        {
+            if (layers.Length == 0) continue;
+            if (site.UpdateOf(layers, indices.Length) is not { } factors || DecodeUpdate.Of(factors, indices, indices.Length) is not { } update) return null;
+            updates.Add(update);
+        }
+        return [.. updates];
+    }
+
     // Null if an adapter needs its rows for itself.
     private Tensor? Together(AdapterSite site, Tensor input, bool keeps)
     {

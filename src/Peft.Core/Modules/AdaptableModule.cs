@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Peft.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -93,6 +94,16 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
             : transposed ? weight.MultiplyTransposed(input) : weight.Multiply(input);
         return bias is null ? output : output.add_(bias, One);
     }
+
+    /// <summary>The weight as a decode step reads it; null if the kernels do not support it, or if the module is not a product.</summary>
+    internal virtual DecodeMatrix? DecodeMatrix => null;
+
+    /// <summary>The normalization as a decode step computes it; null if the kernel does not support it, or if the module is not one.</summary>
+    internal virtual DecodeNorm? DecodeNorm => null;
+
+    /// <summary>The module with its adapters in a decode step; null if the kernels do not support them.</summary>
+    /// <param name="rows">Number of rows.</param>
+    internal DecodeLinear? ForDecoding(int rows) => Site is { } site ? site.ForDecoding(this, rows) : DecodeLinear.Of(DecodeMatrix, Bias);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The input does not fit.</exception>

@@ -7,6 +7,8 @@ namespace Peft.Modules;
 public sealed class LayerNorm(long size, double epsilon = 1e-5, bool bias = true, ScalarType? dtype = null, Device? device = null)
     : AdaptableModule([size], bias ? size : null, dtype, device)
 {
+    internal override DecodeNorm? DecodeNorm => Site is null ? DecodeNorm.Of(Storage.Parameter!, Bias, epsilon, 0, centers: true) : null;
+
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
         => nn.functional.layer_norm(input, [size], weight, bias, epsilon);

@@ -13,6 +13,8 @@ public sealed class Linear(long inputs, long outputs, bool bias = true, ScalarTy
             : SkinnyProduct.Supports(input, weight, bias, inputs) ? SkinnyProduct.Run(input, weight, bias, (int)inputs)
             : nn.functional.linear(input, weight, bias);
 
+    internal override DecodeMatrix? DecodeMatrix => Storage.DecodeMatrix(transposed: false);
+
     internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
         => weight.Parameter is null ? Product(input, weight, bias, transposed: false) : base.Apply(input, weight, bias);
 }

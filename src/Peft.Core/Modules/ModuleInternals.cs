@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Reflection;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -17,7 +18,19 @@ internal static class ModuleInternals
     public static OrderedDict<string, nn.Module> Submodules(nn.Module module)
         => (OrderedDict<string, nn.Module>)SubmodulesField.GetValue(module)!;
 
+    /// <summary>The hooks that were registered on a module: the collections, which stay the same.</summary>
+    public static (ICollection Before, ICollection After) Hooks(nn.Module module) => (HooksOf(module, "module_pre_hooks"), HooksOf(module, "module_post_hooks"));
+
+    private static ICollection HooksOf(nn.Module module, string name)
+    {
+        for (var type = module.GetType(); type is not null; type = type.BaseType)
+            if (type.GetField(name, BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly)?.GetValue(module) is ICollection hooks) return hooks;
+        throw Missing($"HookableModule.{name}");
+    }
+
+    private static PeftException Missing(string field) => new($"This version of TorchSharp has no field {field}: use the version that Peft was built with.");
+
     private static FieldInfo Field(string name)
         => typeof(nn.Module).GetField(name, BindingFlags.NonPublic | BindingFlags.Instance)
-           ?? throw new PeftException($"This version of TorchSharp has no field nn.Module.{name}: use the version that Peft was built with.");
+           ?? throw Missing($"nn.Module.{name}");
 }

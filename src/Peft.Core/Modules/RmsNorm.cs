@@ -12,6 +12,8 @@ namespace Peft.Modules;
 public sealed class RmsNorm(long size, double epsilon, double offset = 0, ScalarType? dtype = null, Device? device = null)
     : AdaptableModule([size], null, dtype, device)
 {
+    internal override DecodeNorm? DecodeNorm => Site is null ? DecodeNorm.Of(Storage.Parameter!, null, epsilon, offset, centers: false) : null;
+
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {

@@ -14,6 +14,8 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
         return SkinnyProduct.Supports(input, turned, bias, inputs) ? SkinnyProduct.Run(input, turned, bias, (int)inputs) : nn.functional.linear(input, turned, bias);
     }
 
+    internal override DecodeMatrix? DecodeMatrix => Storage.DecodeMatrix(transposed: true);
+
     internal override Tensor Apply(Tensor input, WeightStorage weight, Tensor? bias)
         => weight.Parameter is null ? Product(input, weight, bias, transposed: true) : base.Apply(input, weight, bias);
 }

@@ -7,5 +7,8 @@ internal readonly struct PassUse(PassState state, PassHandle? own) : IDisposable
 {
     public PassState State => state;
 
+    /// <summary>True if the state is only used by this call.</summary>
+    public bool IsOwn => own is not null;
+
     public void Dispose() => own?.Dispose();
 }

@@ -37,7 +37,7 @@ internal class LoraLayer : DeltaLayer, IRestarts
 
     public bool HasBias => bias is not null;
 
-    public int Rank => (int)A.shape[0];
+    public int Rank => (int)A.size(0);
 
     /// <summary>The effective matrix A, <c>[rank, in]</c>.</summary>
     public virtual Tensor MatrixA => A.dim() == 2 ? A : A.view(Rank, -1);

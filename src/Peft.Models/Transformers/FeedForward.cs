@@ -39,6 +39,9 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     /// <summary>The projections that read the input.</summary>
     public IReadOnlyList<AdaptableModule> Inputs => joined is not null ? [joined] : gate is null ? [up!] : [gate, up!];
 
+    /// <summary>The projection back to the hidden size.</summary>
+    public AdaptableModule Down => down;
+
     /// <summary>The factor of the gate, whose channels are those of the last projection's input; null without a gate: an activation does not commute with factors.</summary>
     public ScaleFold? UpFold()
         => joined is not null ? new(joined, [down], [.. Enumerable.Range(width, width).Select(i => (long)i)]) : gate is null ? null : new(up!, [down]);

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using static TorchSharp.torch;
 
 namespace Peft.Models;
@@ -7,6 +8,7 @@ internal sealed class ForwardContext
 {
     private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
     private IReadOnlyList<int>? realLengths, firstPositions;   // empty if they alone do not describe the mask
+    private bool? isDecodeStep;
     private int holders;
 
     /// <summary>Number of rows.</summary>
@@ -51,6 +53,10 @@ internal sealed class ForwardContext
             return firstPositions.Count == 0 ? null : firstPositions;
         }
     }
+
+    /// <summary>True if the pass adds one position per row to the cache and nothing else takes part in attention, so that the decode kernels apply: on the CPU in float32, in inference mode.</summary>
+    public bool IsDecodeStep => isDecodeStep ??= is_inference_mode_enabled() && this is { Causal: true, Length: 1, Cache: not null, Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0, Encoder: null, Type: ScalarType.Float32 }
+        && Batch <= DecodeProducts.MostRows && Device.type == TorchSharp.DeviceType.CPU && (KeyMask is null || (CountedPositions is null && FirstPositions is not null));
 
     /// <summary>1 for positions that count as distance for a sliding window, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }

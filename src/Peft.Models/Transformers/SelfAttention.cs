@@ -55,6 +55,21 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     /// <summary>The projections that read the input.</summary>
     public IReadOnlyList<AdaptableModule> Inputs => joined is null ? [query!, key!, value!] : [joined];
 
+    /// <summary>The output projection.</summary>
+    public AdaptableModule Output => output;
+
+    /// <summary>The norms of queries and keys; null without them.</summary>
+    public (AdaptableModule Query, AdaptableModule Key)? Norms => queryNorm is null ? null : (queryNorm, keyNorm!);
+
+    /// <summary>Sizes and settings of the attention; null if no fused kernel supports it.</summary>
+    public AttentionShape? Kernel => attention.IsCapped ? null : kernel;
+
+    /// <summary>True if a joined projection has each head's query, key and value side by side.</summary>
+    public bool IsJoinedPerHead => perHead;
+
+    /// <summary>The rotary angles of this layer; null without a rotary embedding.</summary>
+    public RotaryAngles? AnglesOf(ForwardContext context) => rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
+
     /// <summary>The values, whose channels are those of the output projection's input; null if several heads share one of them.</summary>
     public ScaleFold? ValueFold()
     {
@@ -155,7 +170,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
         if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (training && dropout >= 1)) return null;
-        var turns = rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
+        var turns = AnglesOf(context);
         if (context.Cache is null)
         {
             var shape = context.Causal ? kernel : bidirectional;

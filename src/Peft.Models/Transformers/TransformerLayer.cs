@@ -17,6 +17,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     private readonly AdaptableModule? crossAttentionNorm, attentionOutputNorm, feedForwardOutputNorm;
     private readonly bool parallel, postNorm;
     private readonly double dropout, attentionDropout;
+    private readonly DecodeLayer? decode;
 
     public TransformerLayer(TransformerSpec spec, int layer, Placement at) : base("")
     {
@@ -38,6 +39,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
             this.Place(afterAttention, attentionOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
         if (names.FeedForwardOutputNorm is { } afterFeedForward)
             this.Place(afterFeedForward, feedForwardOutputNorm = TransformerParts.Norm(spec, spec.HiddenSize, at));
+        decode = DecodeLayer.Of(spec, attention, feedForward, [attentionNorm, feedForwardNorm, attentionOutputNorm, feedForwardOutputNorm]);
     }
 
     // The modules are registered under the names of the architecture's description, not under the field names.
@@ -48,6 +50,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     public override Tensor forward(Tensor input, ForwardContext context)
     {
         if (postNorm) return NormLast(input, context);
+        if (Step(input, context) is { } stepped) return stepped;
         using var normal = attentionNorm.call(input);
         using var attended = Finish(attention.call(normal, context), attentionOutputNorm, attentionDropout);
         using var middle = AddCross(input.add(attended, One), context);
@@ -55,6 +58,9 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         using var fed = Finish(feedForward.call(normalAgain), feedForwardOutputNorm, dropout);
         return middle.add(fed, One);
     }
+
+    /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
+    internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep ? decode?.Run(input, context) : null;
 
     /// <summary>The places where AWQ can divide the factors of inputs.</summary>
     public IReadOnlyList<ScaleFold> ScaleFolds(TransformerSpec spec)

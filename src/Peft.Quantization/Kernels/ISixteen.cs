@@ -23,6 +23,9 @@ internal unsafe interface ISixteen<T> where T : unmanaged, ISixteen<T>
     /// <summary>The values of codes below 16.</summary>
     static abstract T Lookup(T table, Vector128<byte> codes);
 
+    /// <summary>The values of pairs of codes: those in the high bits of each byte, and those in the low ones.</summary>
+    static abstract T LookupPairs(T table, Vector128<byte> pairs, out T low);
+
     static abstract T Add(T a, T b);
 
     static abstract T Multiply(T a, T b);

@@ -53,7 +53,9 @@ internal static unsafe class RowProduct
     /// <summary>The length of a row of x that is filled up with zeros to whole vectors.</summary>
     public static int Padded(int inputs) => (inputs + Lanes - 1) / Lanes * Lanes;
 
-    private static void Run(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count)
+    /// <summary>Some outputs of the product, by the calling thread.</summary>
+    /// <inheritdoc cref="Run{T}"/>
+    public static void Run(ValueReader reader, float* x, float* y, int rows, int inputs, int outputs, int first, int count)
     {
         if (Vector512.IsHardwareAccelerated && Avx512F.IsSupported) Run<Sixteen512>(reader, x, y, rows, inputs, outputs, first, count);
         else if (Avx2.IsSupported) Run<Sixteen256>(reader, x, y, rows, inputs, outputs, first, count);

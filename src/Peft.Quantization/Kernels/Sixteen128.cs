@@ -61,6 +61,13 @@ internal readonly unsafe struct Sixteen128(Vector128<float> a, Vector128<float> 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen128 LookupPairs(Sixteen128 table, Vector128<byte> pairs, out Sixteen128 low)
+    {
+        low = Lookup(table, pairs & Vector128.Create((byte)15));
+        return Lookup(table, pairs >>> 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen128 Add(Sixteen128 x, Sixteen128 y) => new(x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -32,6 +32,14 @@ internal readonly unsafe struct Sixteen256(Vector256<float> low, Vector256<float
         => new(Eight(table, Avx2.ConvertToVector256Int32(codes)), Eight(table, Avx2.ConvertToVector256Int32(Second(codes))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen256 LookupPairs(Sixteen256 table, Vector128<byte> pairs, out Sixteen256 low)
+    {
+        Vector256<int> first = Avx2.ConvertToVector256Int32(pairs), second = Avx2.ConvertToVector256Int32(Second(pairs));
+        low = new(Eight(table, first), Eight(table, second));
+        return new(Eight(table, first >>> 4), Eight(table, second >>> 4));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen256 Add(Sixteen256 a, Sixteen256 b) => new(a.low + b.low, a.high + b.high);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

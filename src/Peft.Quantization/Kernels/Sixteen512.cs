@@ -29,6 +29,15 @@ internal readonly unsafe struct Sixteen512(Vector512<float> all) : ISixteen<Sixt
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen512 Lookup(Sixteen512 table, Vector128<byte> codes) => new(Avx512F.PermuteVar16x32(table.all, Avx512F.ConvertToVector512Int32(codes)));
 
+    // A lookup reads the low four bits of an index.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Sixteen512 LookupPairs(Sixteen512 table, Vector128<byte> pairs, out Sixteen512 low)
+    {
+        var indices = Avx512F.ConvertToVector512Int32(pairs);
+        low = new(Avx512F.PermuteVar16x32(table.all, indices));
+        return new(Avx512F.PermuteVar16x32(table.all, indices >>> 4));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Sixteen512 Add(Sixteen512 a, Sixteen512 b) => new(a.all + b.all);
 

@@ -1,3 +1,4 @@
+using Peft.Kernels;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -15,6 +16,7 @@ internal sealed class ParameterStorage(Tensor held) : WeightStorage
     public override long Bytes => held.numel() * held.ElementSize;
     protected internal override object Identity => held;
     public override Tensor Read() => held.alias();
+    internal override DecodeMatrix? DecodeMatrix(bool transposed) => PlainDecodeMatrix.Of(held, transposed);
     protected internal override Tensor Product(Tensor input) => nn.functional.linear(input, held);
 
     // The parameter is pointed at other memory, and its own memory is kept: nothing is copied. If an adapter holds a whole weight, as in

@@ -58,6 +58,10 @@ public abstract class WeightStorage
         return nn.functional.linear(input, transposed);   // unlike matmul, its errors are exceptions
     }
 
+    /// <summary>The matrix <c>[out, in]</c> as a decode step reads it; null if there is no kernel for it.</summary>
+    /// <param name="transposed">True if the weight is <c>[in, out]</c>.</param>
+    internal virtual DecodeMatrix? DecodeMatrix(bool transposed) => null;
+
     private Tensor Fitting(Tensor input, int side)
     {
         TensorRules.RequireAlive(input, nameof(input));

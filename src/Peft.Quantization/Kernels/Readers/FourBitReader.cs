@@ -50,7 +50,7 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
         using var scratch = new Scratch((int)columns);
         x = Arrange(x, scratch.Take((int)columns));
         var lookup = T.Table(table);
-        var (blocks, low) = ((nint)(columns / blockSize), Vector128.Create((byte)15));
+        var blocks = (nint)(columns / blockSize);
         var block = (nint)first * blocks;
         var at = codes + block * blockSize / 2;
         for (var row = 0; row < count; row++)
@@ -63,8 +63,8 @@ internal sealed unsafe class FourBitReader(byte* codes, float* table, BlockScale
                 for (var stop = input + blockSize; input < stop; input += Group, at += Group / 2)
                 {
                     var pairs = Vector128.Load(at);
-                    even = T.MultiplyAdd(T.Lookup(lookup, pairs >>> 4), T.Load(input), even);
-                    odd = T.MultiplyAdd(T.Lookup(lookup, pairs & low), T.Load(input + Group / 2), odd);
+                    even = T.MultiplyAdd(T.LookupPairs(lookup, pairs, out var low), T.Load(input), even);
+                    odd = T.MultiplyAdd(low, T.Load(input + Group / 2), odd);
                 }
                 var scale = T.Of(scales.Of(block));
                 evenSum = T.MultiplyAdd(even, scale, evenSum);
