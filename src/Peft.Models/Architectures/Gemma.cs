@@ -22,7 +22,7 @@ internal static class Gemma
     }
 
     /// <summary>
-    /// Gemma 2 without soft caps of the scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and another rotary
+    /// Gemma 2 without soft caps of attention scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and a different rotary
     /// base for layers with a sliding window.
     /// </summary>
     public static TransformerSpec Describe3(ModelConfig config)
@@ -62,7 +62,7 @@ internal static class Gemma
         };
     }
 
-    // Configurations of the first release have two fields: hidden_activation takes precedence. With hidden_act alone, "gelu" means the tanh approximation that the model was trained with.
+    // Configurations of the first release have two fields, of which hidden_activation takes precedence. With hidden_act alone, "gelu" means the tanh approximation that the model was trained with.
     private static Activation FirstActivation(ModelConfig config)
         => config.Has("hidden_activation") ? Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh")
             : config.Text("hidden_act", null) == "gelu" ? Activation.Named("gelu_pytorch_tanh") : Activation.Read(config, "hidden_act", "gelu_pytorch_tanh");

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Models.Architectures;
 
-/// <summary>Phi-3 (Abdin et al. 2024, arXiv:2404.14219): Llama with joined projections.</summary>
+/// <summary>Phi-3 (Abdin et al. 2024, arXiv:2404.14219): Llama with fused projections.</summary>
 internal static class Phi3
 {
     public static TransformerSpec Describe(ModelConfig config)
@@ -22,7 +22,7 @@ internal static class Phi3
         };
     }
 
-    // Early configurations name LongRoPE "su" or "yarn". Other kinds do not exist for this model, and transformers rejects them.
+    // Early configurations name LongRoPE "su" or "yarn". No other types exist for this model, and transformers rejects them.
     private static ModelConfig LongRope(ModelConfig config)
     {
         foreach (var name in (ReadOnlySpan<string>)["rope_scaling", "rope_parameters"])

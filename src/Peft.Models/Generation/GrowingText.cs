@@ -4,7 +4,7 @@ namespace Peft.Models;
 
 /// <summary>Decodes generated tokens to text incrementally, up to the first stop string.</summary>
 /// <param name="tokenizer">Decodes the tokens.</param>
-/// <param name="before">Preceding tokens, as a tokenizer may decode the first token of a text differently.</param>
+/// <param name="before">The preceding tokens: a tokenizer may decode the first token of a text differently.</param>
 /// <param name="stops">The stop strings.</param>
 internal sealed class GrowingText(ITokenizer tokenizer, IReadOnlyList<int> before, StopStrings stops)
 {

@@ -15,7 +15,7 @@ internal sealed class StopStrings(IReadOnlyList<string> stops)
         return first;
     }
 
-    /// <summary>Number of characters at the end that might begin a stop string, and so cannot be returned yet.</summary>
+    /// <summary>Number of characters at the end that might begin a stop string and therefore cannot be returned yet.</summary>
     public int Held(string text)
     {
         var held = 0;

@@ -37,6 +37,6 @@ public static class ChatTokenizing
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         return tokenizer.ChatTemplate ?? throw new ChatTemplateException(
-            $"The tokenizer has no chat template: its model was not trained on conversations. Set {nameof(Tokenizer)}.{nameof(Tokenizer.ChatTemplate)} to one of your own.");
+            $"The tokenizer has no chat template: its model was not trained on conversations. Set {nameof(Tokenizer)}.{nameof(Tokenizer.ChatTemplate)} to add one.");
     }
 }

@@ -23,7 +23,7 @@ internal sealed class AddedTokenFinder
     {
         var content = text.Text;
         var last = 0;
-        var space = new TextRange(-1, -1);   // the last whitespace run that was scanned; tokens may be whitespace themselves
+        var space = new TextRange(-1, -1);   // the last run of whitespace that was scanned; tokens may themselves be whitespace
         var result = new List<PreTokenizedText.Piece>();
         foreach (var (found, id, token) in Find(content))
         {

@@ -19,7 +19,7 @@ internal static class Splitter
     private static List<TextMatch> Join(List<TextMatch> matches, Func<bool, bool, bool> joins)
     {
         var result = new List<TextMatch>(matches.Count);
-        // The position before the first part counts as no match, which determines if a match at the very beginning joins.
+        // Nothing precedes the first part. This counts as a non-match, which determines whether a match at the very beginning joins.
         var previous = false;
         foreach (var match in matches)
         {

@@ -7,6 +7,6 @@ internal enum PrependScheme
     First,
     /// <summary>Never.</summary>
     Never,
-    /// <summary>At the beginning of every piece, also after an added token.</summary>
+    /// <summary>At the beginning of every piece, including those that follow an added token.</summary>
     Always,
 }
