@@ -163,7 +163,7 @@ public sealed class Tokenizer : ITokenizer
         return Tokens(text, null, new() { AddSpecialTokens = addSpecialTokens }).ConvertAll(token => token.Id);
     }
 
-    /// <summary>Encodes a text.</summary>
+    /// <summary>Encodes text.</summary>
     /// <param name="text">The text.</param>
     /// <param name="options">Special tokens, truncation and padding.</param>
     /// <exception cref="ArgumentException">The options are contradictory, or MaxLength is too small.</exception>

@@ -69,7 +69,7 @@ internal static class Gemma
 
     private static int Window(ModelConfig config)
     {
-        config.Refuse(config.Names("sliding_window") && !config.Has("sliding_window"), "sliding_window");
+        config.Refuse(config.Contains("sliding_window") && !config.Has("sliding_window"), "sliding_window");
         return config.Size("sliding_window", 4096);
     }
 
@@ -82,5 +82,5 @@ internal static class Gemma
 
     // A null in the file means "no cap"; a missing field means the default.
     private static double? Cap(ModelConfig config, string name, double? fallback)
-        => config.Has(name) ? config.Number(name, 0) : config.Names(name) ? null : fallback;
+        => config.Has(name) ? config.Number(name, 0) : config.Contains(name) ? null : fallback;
 }

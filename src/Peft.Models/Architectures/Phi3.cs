@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Models.Architectures;
 
-/// <summary>Phi-3 (Abdin et al. 2024, arXiv:2404.14219): Llama with fused projections.</summary>
+/// <summary>Phi-3 (Abdin et al. 2024, arXiv:2404.14219): Llama with joined projections.</summary>
 internal static class Phi3
 {
     public static TransformerSpec Describe(ModelConfig config)

@@ -78,7 +78,7 @@ public sealed class ModelConfig
     }
 
     /// <summary>A copy with a default for a field that the file does not have. An explicit null in the file is kept.</summary>
-    internal ModelConfig Default(string name, JsonNode value) => Names(name) ? this : With(name, value);
+    internal ModelConfig Default(string name, JsonNode value) => Contains(name) ? this : With(name, value);
 
     /// <summary>A copy without a field.</summary>
     internal ModelConfig Without(string name)
@@ -146,7 +146,7 @@ public sealed class ModelConfig
     }
 
     /// <summary>True if the field exists, even if it is null.</summary>
-    internal bool Names(string name) => fields.ContainsKey(name);
+    internal bool Contains(string name) => fields.ContainsKey(name);
 
     /// <summary>The raw value of a field; null if it is missing.</summary>
     public JsonNode? this[string name] => fields[name];

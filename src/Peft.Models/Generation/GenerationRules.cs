@@ -42,7 +42,7 @@ internal static class GenerationRules
         Require(settings.NumBeams <= 1 || settings.NumReturnSequences <= settings.NumBeams,
             $"NumReturnSequences is {settings.NumReturnSequences}, but a search with {settings.NumBeams} beams has at most as many hypotheses: raise NumBeams.");
         Require(settings.NumBeams > 1 || settings.DoSample || settings.NumReturnSequences == 1,
-            $"NumReturnSequences is {settings.NumReturnSequences}, but greedy search gives a single sequence: set NumBeams or DoSample.");
+            $"NumReturnSequences is {settings.NumReturnSequences}, but greedy search produces a single sequence: set NumBeams or DoSample.");
         if (errors.Count > 0) throw new ArgumentException($"The generation options are invalid: {string.Join(" ", errors)}");
 
         void Require(bool valid, string message)

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Finds the first stop string in a growing text.</summary>
+/// <summary>Finds the first stop string in generated text.</summary>
 internal sealed class StopStrings(IReadOnlyList<string> stops)
 {
     /// <summary>Index of the first stop string, where the text is cut; -1 if there is none.</summary>

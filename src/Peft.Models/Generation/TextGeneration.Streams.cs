@@ -18,7 +18,7 @@ public static partial class TextGeneration
         return Tokens(model, prompt, WithoutStopStrings(Streamable(Settings(model, options))), cancellationToken);
     }
 
-    /// <summary>Continues a text and streams the new text in pieces, without special tokens, up to the first stop string.</summary>
+    /// <summary>Continues a prompt and streams the generated text in pieces, without special tokens, up to the first stop string.</summary>
     /// <exception cref="ArgumentException">The options are invalid, or ask for a beam search, which cannot be streamed.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>

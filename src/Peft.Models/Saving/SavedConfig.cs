@@ -29,7 +29,7 @@ internal static partial class SavedConfig
         var config = quantization is null ? model.Config.Without(QuantizedLoading.Field) : model.Config.With(QuantizedLoading.Field, quantization);
         if (ClassOf(model) is { } name) config = config.With("architectures", new JsonArray(name));
         // transformers 5 writes dtype and reads both. Older versions use torch_dtype.
-        config = config.With(config.Names("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());
+        config = config.With(config.Contains("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());
         return model.TaskType is "SEQ_CLS" or "TOKEN_CLS" ? WithLabels(config, labels)
             : labels is null ? config
             : throw new ArgumentException($"A {model.GetType().Name} has no classes to label.", nameof(labels));

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>Classification and regression of texts with a <see cref="SequenceClassifier"/>.</summary>
 public static class Classifying
 {
-    /// <summary>Classifies a text.</summary>
+    /// <summary>Classifies text.</summary>
     /// <inheritdoc cref="Classify(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     public static Classification Classify(this SequenceClassifier model, string text, Tokenizer tokenizer, PredictionOptions? options = null)
         => model.Classify([text], tokenizer, options)[0];

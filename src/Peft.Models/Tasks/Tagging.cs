@@ -5,12 +5,12 @@ namespace Peft.Models;
 /// <summary>Tagging of words and entities with a <see cref="TokenClassifier"/>.</summary>
 public static class Tagging
 {
-    /// <summary>Tags a text. Words are runs of letters and digits; every other character except whitespace is a separate word.</summary>
+    /// <summary>Tags the words of a text. Words are runs of letters and digits; every other character except whitespace is a separate word.</summary>
     /// <inheritdoc cref="Tag(TokenClassifier, IEnumerable{string}, Tokenizer, TaggingPredictionOptions)"/>
     public static TaggedText Tag(this TokenClassifier model, string text, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
         => model.Tag([text], tokenizer, options)[0];
 
-    /// <summary>Tags texts. Words are runs of letters and digits; every other character except whitespace is a separate word.</summary>
+    /// <summary>Tags the words of texts. Words are runs of letters and digits; every other character except whitespace is a separate word.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="texts">The texts.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>

@@ -5,7 +5,7 @@ namespace Peft.Models;
 /// <summary>Text embeddings with any decoder or encoder.</summary>
 public static class TextEmbedding
 {
-    /// <summary>Embeds a text.</summary>
+    /// <summary>Embeds text.</summary>
     /// <inheritdoc cref="Embed(PretrainedModel, IEnumerable{string}, Tokenizer, EmbedOptions)"/>
     public static float[] Embed(this PretrainedModel model, string text, Tokenizer tokenizer, EmbedOptions? options = null) => model.Embed([text], tokenizer, options)[0];
 

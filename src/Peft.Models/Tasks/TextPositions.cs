@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Converts positions in a text: tokenizers count code points, .NET counts UTF-16 code units.</summary>
+/// <summary>Converts positions in text: tokenizers count code points, .NET counts UTF-16 code units.</summary>
 internal sealed class TextPositions
 {
     private readonly string text;

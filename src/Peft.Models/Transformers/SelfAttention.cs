@@ -101,7 +101,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         k.Dispose();
         v.Dispose();
         // As in Hugging Face PEFT: with separate query, key and value projections, the output projection is applied to the attention to the virtual tokens, and its
-        // bias is added a second time. With a joined projection it is not applied.
+        // bias is added a second time. With a joined projection, neither happens.
         if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read, One));
         var result = output.call(mixed);
         mixed.Dispose();

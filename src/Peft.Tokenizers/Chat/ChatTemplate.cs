@@ -68,7 +68,7 @@ public sealed class ChatTemplate
 
     /// <summary>Renders a conversation.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     [OverloadResolutionPriority(1)]   // a collection expression also converts to a JsonArray
@@ -77,7 +77,7 @@ public sealed class ChatTemplate
 
     /// <summary>Renders a conversation in JSON. Messages may have any fields.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     public string Render(JsonArray messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)

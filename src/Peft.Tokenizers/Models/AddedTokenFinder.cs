@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Finds added tokens in a text: the leftmost match, and the longest one at that position.</summary>
+/// <summary>Finds added tokens in text: the leftmost match, and the longest one at that position.</summary>
 internal sealed class AddedTokenFinder
 {
     private readonly (string Content, int Id, AddedToken Token)[] tokens;
@@ -18,7 +18,7 @@ internal sealed class AddedTokenFinder
         firsts = SearchValues.Create([.. this.tokens.Select(token => token.Content[0]).Distinct()]);
     }
 
-    /// <summary>Splits a text into added tokens and the text between them.</summary>
+    /// <summary>Splits text into added tokens and the text between them.</summary>
     public IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text)
     {
         var content = text.Text;

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>How matches are treated when a text is split.</summary>
+/// <summary>How matches are treated when text is split.</summary>
 internal enum SplitBehavior
 {
     /// <summary>Matches are removed.</summary>

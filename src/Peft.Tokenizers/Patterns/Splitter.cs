@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Splits a text at the matches of a pattern.</summary>
+/// <summary>Splits text at the matches of a pattern.</summary>
 internal static class Splitter
 {
     public static IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text, TextPattern pattern, SplitBehavior behavior)

@@ -5,7 +5,7 @@ namespace Peft.Tokenizers;
 /// <summary>A pattern for splitting and replacing.</summary>
 internal abstract class TextPattern
 {
-    /// <summary>Splits a text into matches and the spans between them, in order and without gaps.</summary>
+    /// <summary>Splits text into matches and the spans between them, in order and without gaps.</summary>
     /// <param name="text">The text.</param>
     /// <param name="budget">The budget of the search.</param>
     public abstract List<TextMatch> FindMatches(string text, TextBudget budget);

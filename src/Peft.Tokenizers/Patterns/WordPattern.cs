@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Splits a text into words and runs of punctuation. Only the whitespace between them is a match.</summary>
+/// <summary>Splits text into words and runs of punctuation. Only the whitespace between them is a match.</summary>
 internal sealed class WordPattern : TextPattern
 {
     public override List<TextMatch> FindMatches(string text, TextBudget budget)

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Splits a text into the pieces that the model tokenizes separately.</summary>
+/// <summary>Splits text into the pieces that the model tokenizes separately.</summary>
 internal interface IPreTokenizer
 {
     /// <summary>Splits the current pieces.</summary>

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>When a space is prepended to a text that does not begin with one.</summary>
+/// <summary>When a space is prepended to text that does not begin with one.</summary>
 internal enum PrependScheme
 {
     /// <summary>Only at the beginning of the whole text.</summary>

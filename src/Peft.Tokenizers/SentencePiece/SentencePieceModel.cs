@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>A SentencePiece model: splits a text into tokens. A span that is not in the vocabulary becomes byte tokens or a single unknown token (its src/sentencepiece_processor.cc).</summary>
+/// <summary>A SentencePiece model: splits text into tokens. A span that is not in the vocabulary becomes byte tokens or a single unknown token (its src/sentencepiece_processor.cc).</summary>
 internal sealed class SentencePieceModel : ITokenModel
 {
     private readonly Func<string, List<(int Start, int End, int Id)>> cut;

@@ -21,7 +21,7 @@ internal sealed class UnigramSeeds
         this.maxLength = maxLength;
         text = [.. words.SelectMany(word => word.Append(End))];
         suffixes = [.. Enumerable.Range(0, text.Length).Where(position => text[position] != End)];
-        // Suffixes that are equal up to the end of their words, or beyond the maxLength piece, may have any order.
+        // Suffixes that are equal up to the end of their words, or for more characters than a piece can have, may have any order.
         Array.Sort(suffixes, Compare);
     }
 

@@ -124,7 +124,7 @@ public class ClassificationDatasetTests
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": null}", "field \"label\" must be a string, but is null")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": {}}", "must be a string, but is an object")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": 1.5}", "set Problem to ProblemType.Regression")]
-    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": [\"a\", []]}", "must be a text, but is a list")]
+    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": [\"a\", []]}", "must be a string, but is a list")]
     [InlineData("a.jsonl", "{\"text\": \" \", \"label\": \"a\"}", "line 1: the text is empty")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"\"}", "line 1: the label is empty")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"x\", \"label\": [\"a\"]}", "line 2: ")]

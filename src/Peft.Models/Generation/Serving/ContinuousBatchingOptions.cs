@@ -9,6 +9,6 @@ public sealed record ContinuousBatchingOptions
     /// <summary>Maximum number of positions of the KV cache: the number of requests times the length of the longest, including its prompt and new tokens.</summary>
     public int MaxTokens { get; init; } = 32768;
 
-    /// <summary>Maximum number of waiting requests. Further ones are rejected with a <see cref="QueueFullException"/>.</summary>
+    /// <summary>Maximum number of waiting requests. Additional ones are rejected with a <see cref="QueueFullException"/>.</summary>
     public int MaxQueueLength { get; init; } = 256;
 }

@@ -30,7 +30,7 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
     /// <summary>Its adapter in a shared batch.</summary>
     public Adapter? Adapter { get; set; }
 
-    /// <summary>Maximum number of further tokens.</summary>
+    /// <summary>Maximum number of tokens that remain to be generated.</summary>
     public int Remaining => limit - Added;
 
     /// <summary>Number of new tokens.</summary>

@@ -67,7 +67,7 @@ internal static class BraceFormat
             for (var at = end < 0 ? path.Length : end; at < path.Length;)
             {
                 run.Step();
-                // A bracket may contain any characters, a dot is followed by a name.
+                // A bracket may contain any characters; a dot is followed by a name.
                 var isItem = path[at] == '[';
                 var length = isItem ? path.AsSpan(at).IndexOf(']') : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var found ? found + 1 : path.Length - at;
                 if (length < 1) throw new ChatTemplateException($"The field '{Excerpt.Of(path)}' of a format is not valid.");

@@ -59,7 +59,7 @@ internal static class NumberText
         return $"{text[..at]}{new string('0', Math.Max(0, decimals - MaxDecimals))}e{text[at + 1]}{int.Parse(text.AsSpan(at + 2), CultureInfo.InvariantCulture):00}";
     }
 
-    /// <summary>Python's <c>int(text, radix)</c>, where radix 0 uses the prefix of the text; null if it is not an integer, or exceeds 64 bits.</summary>
+    /// <summary>Python's <c>int(text, radix)</c>, where radix 0 uses the prefix of the string; null if it is not an integer, or exceeds 64 bits.</summary>
     public static long? ParseInteger(string text, int radix)
     {
         text = PythonText.Strip(text, null, true, true).ToLowerInvariant();
