@@ -4,15 +4,15 @@ namespace Peft.Models;
 
 /// <summary>Loads an adapter together with its base model, which the adapter's configuration names in <c>base_model_name_or_path</c>.</summary>
 /// <remarks>
-/// The base model is a local folder, relative to the working directory or to the adapter's folder; otherwise a model on the hub. If the adapter's folder holds a
+/// The base model is a local folder, relative to the working directory or to the adapter's folder; otherwise a model on the hub. If the adapter's folder contains a
 /// tokenizer with added tokens, the base model's embeddings are resized for them.
 /// </remarks>
 public static class AutoPeftModel
 {
     /// <summary>Loads a causal language model with its adapter.</summary>
     /// <param name="nameOrPath">The adapter: a local folder, or the id of its repository on the hub.</param>
-    /// <param name="options">Dtype, device and further options for the base model. <see cref="PretrainedOptions.Revision"/> is the revision of the adapter; the adapter's
-    /// configuration sets that of the base model.</param>
+    /// <param name="options">Dtype, device and other options of the base model. <see cref="PretrainedOptions.Revision"/> selects the revision of the adapter; the adapter's
+    /// configuration selects that of the base model.</param>
     /// <param name="trainable">True to continue training the adapter; false to freeze it.</param>
     /// <exception cref="Checkpoints.CheckpointException">A file of the adapter is missing or damaged.</exception>
     /// <exception cref="ModelFolderException">The adapter names no base model, or the base model was not found.</exception>
@@ -48,8 +48,8 @@ public static class AutoPeftModel
     {
         var folder = ModelSource.Resolve(nameOrPath, options, names => [.. ModelFiles.Adapter("")(names), .. ModelFiles.Tokenizer(names)]).Folder;
         var config = AdapterConfig.Read(folder);
-        if (config.TaskType is { } own && task is not null && own != task)
-            throw new AdapterMismatchException($"The adapter in {folder} is for the task {own}, not for {task}: call the method of {nameof(AutoPeftModel)} for that task.");
+        if (config.TaskType is { } trainedFor && task is not null && trainedFor != task)
+            throw new AdapterMismatchException($"The adapter in {folder} is for the task {trainedFor}, not for {task}: call the method of {nameof(AutoPeftModel)} for that task.");
         var model = open(BaseOf(folder, config), (options ?? new()) with { Revision = config.Revision });
         try
         {
@@ -68,11 +68,11 @@ public static class AutoPeftModel
         if (string.IsNullOrWhiteSpace(config.BaseModelNameOrPath))
             throw new ModelFolderException($"{Path.Combine(folder, AdapterConfig.FileName)} names no base model (base_model_name_or_path): load the model that the adapter was trained on yourself, and call ApplyAdapter(\"{folder}\") on it.");
         var name = config.BaseModelNameOrPath;
-        var beside = Path.GetFullPath(Path.Combine(folder, name));
+        var inAdapterFolder = Path.GetFullPath(Path.Combine(folder, name));
         if (Directory.Exists(name)) return name;
-        if (Directory.Exists(beside)) return beside;
+        if (Directory.Exists(inAdapterFolder)) return inAdapterFolder;
         if (HubNames.IsRepository(name)) return name;
-        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} was not found: neither {Path.GetFullPath(name)} nor {beside} is a folder. Load it yourself, and call ApplyAdapter(\"{folder}\") on it.");
+        throw new ModelFolderException($"The base model '{name}' of the adapter in {folder} was not found: neither {Path.GetFullPath(name)} nor {inAdapterFolder} is a folder. Load it yourself, and call ApplyAdapter(\"{folder}\") on it.");
     }
 
     // A tokenizer is saved next to an adapter if tokens were added to it.

@@ -11,8 +11,8 @@ public sealed class CausalLM : LanguageModel
         : base(config, Require(config, spec, nameof(CausalLM), TransformerKind.Decoder), options.Placement) { }
 
     /// <summary>Loads a model in Hugging Face's layout (<c>config.json</c> and safetensors), or a GGUF file.</summary>
-    /// <param name="nameOrPath">A local folder, a file <c>.gguf</c>, or the id of a model on the hub. What exists locally takes precedence.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="nameOrPath">A local folder, a <c>.gguf</c> file, or the id of a model on the hub. What exists locally takes precedence.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
@@ -28,7 +28,7 @@ public sealed class CausalLM : LanguageModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     public static CausalLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new CausalLM(made, spec, choices));
 
@@ -79,15 +79,15 @@ public sealed class CausalLM : LanguageModel
         return prompted.NextTokenLoss(labels, targets => Objective.NextToken(hidden, targets, input.PackedLengths));
     }
 
-    /// <summary>Predicts given tokens: their log-probabilities, computed in chunks so that the logits of all positions are never in memory together.</summary>
+    /// <summary>The log-probabilities of given tokens, computed in chunks so that the logits of all positions are never in memory together.</summary>
     /// <param name="input">Token ids <c>[batch, sequence]</c>, padded on either side or packed.</param>
     /// <param name="labels">The tokens to predict, <c>[batch, sequence]</c>, not shifted: <see cref="Batch.IgnoredLabel"/> at positions that do not count.</param>
-    /// <param name="statistics">Further quantities to compute.</param>
+    /// <param name="statistics">Additional quantities to compute.</param>
     /// <param name="temperature">Divisor of the logits.</param>
     public TokenPredictions Predict(ModelInput input, Tensor labels, TokenStatistics statistics = TokenStatistics.None, double temperature = 1)
         => Predict(input, labels, statistics, temperature, differentiatesEntropy: false);
 
-    // With entropies that have a gradient, if that is asked for.
+    // With differentiatesEntropy, the entropies have a gradient.
     internal TokenPredictions Predict(ModelInput input, Tensor labels, TokenStatistics statistics, double temperature, bool differentiatesEntropy)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -107,9 +107,9 @@ public sealed class CausalLM : LanguageModel
         return Objective.Predict(scaled, labels, input.PackedLengths, statistics, temperature, differentiatesEntropy);
     }
 
-    /// <summary>The states that predict given tokens, <c>[tokens, hidden]</c>, row after row, for losses of the whole distribution.</summary>
+    /// <summary>The hidden states that predict given tokens, <c>[tokens, hidden]</c>, in row order, for losses over the whole distribution.</summary>
     /// <param name="input">As in <see cref="Predict(ModelInput, Tensor, TokenStatistics, double)"/>.</param>
-    /// <param name="labels">As there: tokens whose label is ignored have no row.</param>
+    /// <param name="labels">As in that method. Tokens whose label is ignored have no state.</param>
     internal Tensor PredictingStates(ModelInput input, Tensor labels)
     {
         using var scope = NewDisposeScope();
@@ -120,13 +120,13 @@ public sealed class CausalLM : LanguageModel
         return Scale(hidden.narrow(1, prompted.Count, width - 1).reshape(-1, hidden.shape[^1]).index_select(0, kept)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Values of predicting states, <c>[values, tokens]</c>, from their logits in chunks.</summary>
+    /// <summary>What a measure computes from the logits of hidden states, <c>[values, tokens]</c>, in chunks.</summary>
     internal Tensor Measure(Tensor states, RowMeasure measure) => Objective.Measure(states, measure);
 
-    /// <summary>The logits of predicting states, <c>[tokens, vocabulary]</c> in float32.</summary>
+    /// <summary>The logits of hidden states, <c>[tokens, vocabulary]</c> in float32.</summary>
     internal Tensor LogitsOf(Tensor states) => Objective.Logits(states);
 
-    /// <summary>The hidden states of the input's positions, <c>[batch, sequence, hidden]</c>, for heads of other kinds.</summary>
+    /// <summary>The hidden states of the input's positions, <c>[batch, sequence, hidden]</c>, for other heads.</summary>
     internal Tensor HiddenStatesOf(ModelInput input)
     {
         using var prompted = PromptedInput.Of(this, input);
@@ -134,7 +134,7 @@ public sealed class CausalLM : LanguageModel
         return hidden.narrow(1, prompted.Count, hidden.shape[1] - prompted.Count);
     }
 
-    // With a causal mask no real token sees the padding on its right, and labels there are ignored. Attention is faster without a mask.
+    // With a causal mask, real tokens do not attend to padding on their right, and labels there are ignored. Attention is faster without a mask.
     private bool PadsOnTheRight(Tensor mask)
     {
         if (Spec.Positions == PositionRule.RealTokens || PeftModel.Of(this)?.MixesPositions == true) return false;

@@ -32,25 +32,25 @@ public abstract class ClassifyingModel : HeadedModel, ITaskModel
     }
 
     /// <summary>
-    /// The weight of each class in the loss, for classes of different frequency (<see cref="ClassWeights.Balanced"/>); null if all count alike. The loss is then a weighted mean, and batches are not
-    /// divided among threads. Not for regression or several labels per text. It is not saved.
+    /// The weight of each class in the loss, for classes of different frequency (<see cref="ClassWeights.Balanced"/>); null for equal weights. The loss is then a weighted mean, and batches are not
+    /// divided among threads. Regression and multi-label classification do not support weights. They are not saved.
     /// </summary>
-    /// <exception cref="ArgumentException">There is not one weight for each class, or a weight is negative or not finite, or all are 0.</exception>
+    /// <exception cref="ArgumentException">The number of weights differs from that of the classes, a weight is negative or not finite, or all are 0.</exception>
     public IReadOnlyList<double>? ClassWeights
     {
         get;
         set
         {
             if (value is not null && (value.Count != LabelCount || !value.All(weight => weight >= 0 && double.IsFinite(weight)) || !value.Any(weight => weight > 0)))
-                throw new ArgumentException($"There are {value.Count} weights ({string.Join(", ", value.Take(4))}{(value.Count > 4 ? ", …" : "")}) for {LabelCount} classes: give one for each, finite and 0 or more, and not all 0.", nameof(value));
+                throw new ArgumentException($"There are {value.Count} weights ({string.Join(", ", value.Take(4))}{(value.Count > 4 ? ", …" : "")}) for {LabelCount} classes: give one for each, finite and at least 0, and not all 0.", nameof(value));
             field = value is null ? null : [.. value];
         }
     }
 
-    // A weighted mean is no mean over labels.
+    // A weighted mean divides by the weights, not by the number of labels.
     private protected override int? FirstLabel => ClassWeights is null ? base.FirstLabel : null;
 
-    /// <summary>The weights <c>[classes]</c> for scores; null if all count alike.</summary>
+    /// <summary>The class weights <c>[classes]</c>, with the dtype and device of the logits; null if there are none.</summary>
     private protected Tensor? WeightsFor(Tensor logits)
     {
         if (ClassWeights is not { } weights) return null;

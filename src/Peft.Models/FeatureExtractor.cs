@@ -11,7 +11,7 @@ public sealed class FeatureExtractor : PretrainedModel
 
     /// <summary>Loads a model in Hugging Face's layout. The head of a checkpoint is ignored.</summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
@@ -22,7 +22,7 @@ public sealed class FeatureExtractor : PretrainedModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     public static FeatureExtractor FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new FeatureExtractor(made, spec, choices));
 

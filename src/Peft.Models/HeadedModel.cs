@@ -2,7 +2,7 @@ using Peft.Modules;
 
 namespace Peft.Models;
 
-/// <summary>A transformer with a task head of its own. A checkpoint of the bare model lacks the head, and fine-tuning trains it.</summary>
+/// <summary>A transformer with a task head. A checkpoint of the bare model lacks the head; fine-tuning trains it.</summary>
 public abstract class HeadedModel : PretrainedModel
 {
     private readonly bool replaces;

@@ -23,11 +23,11 @@ public sealed class MaskedLM : HeadedModel
     }
 
     private static HeadSpec HeadOf(ModelConfig config, TransformerSpec spec)
-        => spec.MaskedHead ?? throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' has no head for masked tokens.");
+        => spec.MaskedHead ?? throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' has no masked language modeling head.");
 
-    /// <summary>Loads a model in Hugging Face's layout. Parts of the head that the checkpoint lacks are initialized at random.</summary>
+    /// <summary>Loads a model in Hugging Face's layout. Parameters of the head that the checkpoint lacks are initialized at random.</summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
@@ -38,7 +38,7 @@ public sealed class MaskedLM : HeadedModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     public static MaskedLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new MaskedLM(made, spec, choices));
 

@@ -79,7 +79,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     public IReadOnlySet<string> TiedParameters { get; private protected set; } = new HashSet<string>();
 
     /// <summary>
-    /// True for gradient checkpointing: layers keep only their inputs during training and run again in the backward pass. Activations of a single layer
+    /// True for gradient checkpointing: layers keep only their inputs during training and run again in the backward pass. Only the activations of one layer
     /// are in memory at a time, at the cost of about a third more time. No effect if nothing requires gradients.
     /// </summary>
     public bool CheckpointActivations { get => Backbone.CheckpointActivations; set => Backbone.CheckpointActivations = value; }
@@ -104,8 +104,8 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     public IReadOnlyList<KeyValuePrefix> KeysAndValues(Tensor inputIds)
     {
         RequireAlive();
-        if (TensorRules.RequireIds(inputIds, nameof(inputIds))[0] != 1) throw new ArgumentException($"inputIds are {TensorRules.Describe(inputIds)}, but must be the ids of one text, [1, sequence].", nameof(inputIds));
-        if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} has no keys and values of a text: only a decoder does.");
+        if (TensorRules.RequireIds(inputIds, nameof(inputIds))[0] != 1) throw new ArgumentException($"inputIds are {TensorRules.Describe(inputIds)}, but must be the ids of one sequence, [1, sequence].", nameof(inputIds));
+        if (Spec.Kind != TransformerKind.Decoder) throw new NotSupportedException($"A {Config.ModelType} is not a decoder: only decoders have a KV cache to read keys and values from.");
         using var plain = PeftModel.Of(this)?.WithoutAdapters();
         using var pass = PeftModel.Of(this)?.Pass();
         using var modes = new ModuleModes(this);
@@ -137,7 +137,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     /// <summary>The prefix of the base model's keys in a checkpoint with these keys, such as <c>bert.</c>; empty if there is none.</summary>
     internal string KeyPrefix(IReadOnlyCollection<string> keys)
     {
-        // Some task heads register the base model under another name than the language model does.
+        // Some task heads register the base model under a different name than the language model does.
         if (BasePrefix.Length == 0 && Spec.Kind == TransformerKind.EncoderDecoder) return "";
         string[] known = [BasePrefix, .. Spec.Kind == TransformerKind.EncoderDecoder ? [] : new[] { Spec.Names.Base, Spec.AnsweringBase }.OfType<string>().Select(path => path + ".")];
         return Array.Find(known, prefix => prefix.Length > 0 && keys.Any(key => key.StartsWith(prefix, StringComparison.Ordinal))) ?? "";
@@ -162,7 +162,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     public abstract Tensor forward(ModelInput input);
 
     /// <summary>
-    /// The model's output, as by <see cref="forward(ModelInput)"/>, including the hooks registered on the model. Hooks receive the token ids, or the embeddings if
+    /// Runs <see cref="forward(ModelInput)"/> and the hooks registered on the model. Hooks receive the token ids, or the embeddings if
     /// there are none.
     /// </summary>
     /// <exception cref="ArgumentException">The input does not fit the model.</exception>
@@ -207,7 +207,7 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     /// <summary>The loss, and the output without the virtual tokens.</summary>
     private protected virtual (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels) => (Loss(input, labels), forward(input));
 
-    /// <summary>Selects the tasks of a batch (<c>task_ids</c>), if it names any, until the result is disposed.</summary>
+    /// <summary>Selects the tasks of a batch (<c>task_ids</c>) until the result is disposed; null if it has none.</summary>
     internal IDisposable? TasksOf(Batch batch) => batch.Extra.TryGetValue("task_ids", out var ids) ? PeftModel.Of(this)?.Tasks(TaskIds(ids)) : null;
 
     private static Tensor LabelsOf(Batch batch, Tensor? own) => batch.Labels ?? own ?? throw new ArgumentException("The batch has no labels.", nameof(batch));
@@ -224,13 +224,13 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         TensorRules.RequireWhole(TensorRules.RequireAlive(ids, "task_ids"), "task_ids");
         using var scope = NewDisposeScope();
         var all = ids.to_type(ScalarType.Int64).reshape(-1).cpu().data<long>().ToArray();
-        return Array.Find(all, id => id is < 0 or > int.MaxValue) is not 0 and var wrong ? throw new ArgumentException($"task_ids has {wrong}, but a task id is a whole number from 0.") : [.. all.Select(id => (int)id)];
+        return Array.Find(all, id => id is < 0 or > int.MaxValue) is not 0 and var wrong ? throw new ArgumentException($"task_ids has {wrong}, but task ids are integers from 0.") : [.. all.Select(id => (int)id)];
     }
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Each part has whole rows, or whole packed sequences, with about the same number of tokens. The batch stays whole if the active
-    /// adapters depend on the whole batch, prepend labels of their own, or select a task per row; and if the rotary frequencies depend on the longest
+    /// Each micro-batch consists of complete rows, or complete packed sequences, with about the same number of tokens. The batch is not divided if the
+    /// active adapters depend on the whole batch, prepend labels, or select a task per row, nor if the rotary frequencies depend on the longest
     /// sequence.
     /// </remarks>
     public IReadOnlyList<Batch> Divide(Batch batch, int parts)
@@ -244,16 +244,16 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
     // A checkpointed layer sets the random state that all threads share in its backward pass.
     bool ILossModel.PartsRunConcurrently => !CheckpointActivations;
 
-    /// <summary>True if the outputs of a row depend on that row alone: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
+    /// <summary>True if the outputs of a row depend only on that row: no active adapter depends on the whole batch, and rotary frequencies do not depend on the longest sequence.</summary>
     internal bool RowsDependOnThemselves => Spec.Rotary?.Scaling?.DependsOnLength != true && PeftModel.Of(this)?.RowsAreIndependent != false;
 
-    /// <summary>True if the rows of a batch may be packed into a single one: their outputs depend on them alone, and nothing reads positions as they are in the batch.</summary>
+    /// <summary>True if the rows of a batch may be packed into one: their outputs depend neither on other rows nor on positions within the batch.</summary>
     internal bool RowsMayBePacked => RowsDependOnThemselves && Spec.RelativePositions is null && PeftModel.Of(this)?.RowsMayBePacked != false;
 
     /// <summary>The first position whose label counts towards the mean loss; null if the loss is not a mean over labels.</summary>
     private protected virtual int? FirstLabel => 0;
 
-    /// <summary>Labels that the batch holds in other fields, as a new tensor; null if there are none.</summary>
+    /// <summary>Labels that the batch has in other fields, as a new tensor; null if there are none.</summary>
     private protected virtual Tensor? LabelsOf(Batch batch) => null;
 
     /// <summary>The mean loss, a scalar that requires grad.</summary>
@@ -316,9 +316,9 @@ public abstract partial class PretrainedModel : nn.Module<Tensor, Tensor>, IOutp
         {
             TransformerKind.Decoder => ("a decoder", nameof(CausalLM)),
             TransformerKind.Encoder => ("an encoder", nameof(MaskedLM)),
-            _ => ("an encoder with a decoder", nameof(Seq2SeqLM)),
+            _ => ("an encoder-decoder model", nameof(Seq2SeqLM)),
         };
-        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} does not support. Its language model is {instead}.");
+        throw new UnsupportedModelException($"{config.Source}: model_type '{config.ModelType}' is {what}, which {head} does not support. Its language model class is {instead}.");
     }
 
     private protected static T Load<T>(T model, ModelSource source, LoadOptions options) where T : PretrainedModel

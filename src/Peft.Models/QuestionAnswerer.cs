@@ -2,18 +2,18 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Extractive question answering: logits <c>[batch, sequence, 2]</c> of each token to be the first or the last one of the answer.</summary>
+/// <summary>Extractive question answering: logits <c>[batch, sequence, 2]</c> for each token to be the first or the last one of the answer.</summary>
 public sealed class QuestionAnswerer : HeadedModel
 {
     private QuestionAnswerer(ModelConfig config, TransformerSpec spec, LoadOptions options)
         : base(config, Require(config, spec, nameof(QuestionAnswerer), TransformerKind.Decoder, TransformerKind.Encoder), HeadOf(config, spec), 2, options, spec.AnsweringBase) { }
 
     private static HeadSpec HeadOf(ModelConfig config, TransformerSpec spec) => spec.QuestionAnswerer
-        ?? throw new UnsupportedModelException($"{config.Source}: transformers has no model_type '{config.ModelType}' that answers questions, so there are no names for its head. Use a {nameof(TokenClassifier)} with two classes instead.");
+        ?? throw new UnsupportedModelException($"{config.Source}: transformers has no question answering model for model_type '{config.ModelType}', so its head has no parameter names. Use a {nameof(TokenClassifier)} with two classes instead.");
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks is initialized at random.</summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
@@ -24,7 +24,7 @@ public sealed class QuestionAnswerer : HeadedModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     public static QuestionAnswerer FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new QuestionAnswerer(made, spec, choices));
 
@@ -44,7 +44,7 @@ public sealed class QuestionAnswerer : HeadedModel
     /// <inheritdoc/>
     /// <remarks>
     /// The labels are the positions of the answer's first and last token, <c>[batch, 2]</c>, or <c>start_positions</c> and
-    /// <c>end_positions</c> in <see cref="Batch.Extra"/>. The loss is the mean of the two cross-entropies. Positions outside of the sequence, as of an
+    /// <c>end_positions</c> in <see cref="Batch.Extra"/>. The loss is the mean of the two cross-entropies. Positions outside the sequence, such as those of an
     /// answer that was truncated, are ignored. Virtual tokens do not shift the labels, as in Hugging Face PEFT: logits i belong to token i of the input,
     /// although with virtual tokens they are computed from an earlier position, so that models trained with either library give the same answers.
     /// </remarks>

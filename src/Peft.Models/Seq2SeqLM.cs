@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>An encoder-decoder language model, which reads one text and generates another: logits <c>[batch, target, vocabulary]</c>.</summary>
+/// <summary>An encoder-decoder language model: logits <c>[batch, target, vocabulary]</c>.</summary>
 public sealed class Seq2SeqLM : LanguageModel
 {
     private Seq2SeqLM(ModelConfig config, TransformerSpec spec, LoadOptions options)
@@ -12,7 +12,7 @@ public sealed class Seq2SeqLM : LanguageModel
 
     /// <summary>Loads a model in Hugging Face's layout.</summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
@@ -24,7 +24,7 @@ public sealed class Seq2SeqLM : LanguageModel
         return OpenWithDefaults(source, options, (config, spec, choices) => new Seq2SeqLM(config, spec with { TiedHead = spec.TiedHead && !HasOwnHead(config, spec, source.Folder) }, choices));
     }
 
-    // Newer configurations declare T5 1.1 as tied although it has its own head. The checkpoint decides.
+    // Newer configurations declare T5 1.1 as tied although its head is not. The checkpoint decides.
     private static bool HasOwnHead(ModelConfig config, TransformerSpec spec, string folder)
     {
         if (!config.Has("scale_decoder_outputs")) return false;
@@ -35,7 +35,7 @@ public sealed class Seq2SeqLM : LanguageModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device and further options.</param>
+    /// <param name="options">Dtype, device and other options.</param>
     public static Seq2SeqLM FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new Seq2SeqLM(made, spec, choices));
 

@@ -8,18 +8,18 @@ namespace Peft.Models;
 /// </summary>
 public sealed class SequenceClassifier : ClassifyingModel
 {
-    private readonly Pooling? chosen;
+    private readonly Pooling? configured;
 
     private SequenceClassifier(ModelConfig config, TransformerSpec spec, LoadOptions options)
-        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder, TransformerKind.EncoderDecoder), HeadFor(spec, Chosen(config, spec)), options, spec.ClassifyingBase)
+        : base(config, Require(config, spec, nameof(SequenceClassifier), TransformerKind.Decoder, TransformerKind.Encoder, TransformerKind.EncoderDecoder), HeadFor(spec, ConfiguredPooling(config, spec)), options, spec.ClassifyingBase)
     {
-        chosen = Chosen(config, spec);
-        Pooling = chosen ?? Usual(spec);
+        configured = ConfiguredPooling(config, spec);
+        Pooling = configured ?? DefaultPooling(spec);
     }
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that does not fit the labels of the options, is initialized at random.</summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
-    /// <param name="options">Dtype, device, labels and further options; a <see cref="LabelSet"/> converts implicitly.</param>
+    /// <param name="options">Dtype, device, labels and other options; a <see cref="LabelSet"/> converts implicitly.</param>
     /// <param name="pooling">The hidden states to classify; null for those of the options, or else of the architecture.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
@@ -31,7 +31,7 @@ public sealed class SequenceClassifier : ClassifyingModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device, labels and further options.</param>
+    /// <param name="options">Dtype, device, labels and other options.</param>
     public static SequenceClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new SequenceClassifier(made, spec, choices));
 
@@ -43,15 +43,15 @@ public sealed class SequenceClassifier : ClassifyingModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, classes]</c>.</returns>
-    /// <exception cref="ArgumentException">The last token of several rows is unknown. Or, for an encoder-decoder model, the rows have none or different counts of
-    /// end-of-sequence tokens.</exception>
+    /// <exception cref="ArgumentException">The last token of several rows is unknown; or the rows of an encoder-decoder model have no end-of-sequence tokens, or different
+    /// numbers of them.</exception>
     public override Tensor forward(ModelInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
         using var scope = NewDisposeScope();
         InputRules.Check(this, input);
         if (Spec.Kind == TransformerKind.EncoderDecoder) return HeadParts.Run(EndStates(input)).MoveToOuterDisposeScope();
-        // The position in each row that is read; null for all tokens.
+        // The position that the head reads, [batch]; null for all tokens.
         var position = Pooling switch { Pooling.Mean => null, Pooling.Cls => zeros(1, ScalarType.Int64, Device), _ => LastTokens(input) };
         var read = position is null ? null : arange(Constant(0), Constant(Shape(input)[1]), One, ScalarType.Int64, position.device).eq(position.unsqueeze(1));
         using var prompted = PromptedInput.Unpadded(this, input, read);
@@ -72,16 +72,16 @@ public sealed class SequenceClassifier : ClassifyingModel
         if (Config.Ids("eos_token_id") is not [var end, ..]) throw new ModelFolderException($"{Config.Source} has no eos_token_id, which marks the state to classify.");
         var ends = ids.eq(Constant(end));
         var counts = ends.sum(1);
-        var (least, most) = (counts.min().item<long>(), counts.max().item<long>());
-        if (least != most || least == 0)
-            throw new ArgumentException($"The rows have from {least} to {most} end-of-sequence tokens (id {end}), but all must have the same number, at least one: append the token when you encode the texts.", nameof(input));
+        var (fewest, most) = (counts.min().item<long>(), counts.max().item<long>());
+        if (fewest != most || fewest == 0)
+            throw new ArgumentException($"The rows have between {fewest} and {most} end-of-sequence tokens (id {end}), but all must have the same number, at least one: append the token when you encode the texts.", nameof(input));
         var last = ends.to_type(ScalarType.Int64).mul(arange(Constant(0), Constant(ids.shape[1]), One, ScalarType.Int64, ids.device)).argmax(1);
         var start = Config.Whole("decoder_start_token_id") ?? Config.PadTokenId ?? 0;
         var shifted = cat([full(ids.shape[0], 1, Constant(start), ids.dtype, ids.device), ids.narrow(1, 0, ids.shape[1] - 1)], 1);
         using var prompted = PromptedInput.Of(this, input with { DecoderInputIds = input.DecoderInputIds ?? shifted });
         var hidden = Backbone.call(prompted.Input);
         var (rows, length, width) = (ids.shape[0], hidden.shape[1], hidden.shape[2]);
-        var first = arange(Constant(0), Constant(rows), One, ScalarType.Int64, ids.device).mul(Constant(length)).add(Constant(length - ids.shape[1]), One);   // virtual tokens come before
+        var first = arange(Constant(0), Constant(rows), One, ScalarType.Int64, ids.device).mul(Constant(length)).add(Constant(length - ids.shape[1]), One);   // virtual tokens precede them
         return hidden.reshape(-1, width).index_select(0, first.add(last, One));
     }
 
@@ -118,13 +118,13 @@ public sealed class SequenceClassifier : ClassifyingModel
         return (ClassificationLoss.Of(logits, labels, CurrentTask.ProblemType, Config.Source, weights), logits);
     }
 
-    private protected override string? PoolingField => chosen is null && Pooling == Usual(Spec) ? null : Pooling.ToField();
+    private protected override string? PoolingField => configured is null && Pooling == DefaultPooling(Spec) ? null : Pooling.ToField();
 
     private protected override Func<Action>? FitPooling(TaskDescription task, string adapter, bool alone)
     {
-        var (now, wanted) = (Pooling, Poolings.Parse(task.Pooling, $"Adapter '{adapter}'") ?? Usual(Spec));
+        var (now, wanted) = (Pooling, Poolings.Parse(task.Pooling, $"Adapter '{adapter}'") ?? DefaultPooling(Spec));
         if (wanted == now) return null;
-        if (!alone || chosen is not null)
+        if (!alone || configured is not null)
             throw Mismatch(adapter, $"pooling '{wanted.ToField()}'", $"reads '{now.ToField()}'{(alone ? "" : " and has other adapters")}: load the base with {nameof(Pooling)}.{wanted}");
         Check(Spec, wanted, $"Adapter '{adapter}'");
         return () =>
@@ -135,22 +135,22 @@ public sealed class SequenceClassifier : ClassifyingModel
         };
     }
 
-    private static Pooling Usual(TransformerSpec spec) => spec.Causal ? Pooling.Last : Pooling.Cls;
+    private static Pooling DefaultPooling(TransformerSpec spec) => spec.Causal ? Pooling.Last : Pooling.Cls;
 
-    private static Pooling? Chosen(ModelConfig config, TransformerSpec spec)
+    private static Pooling? ConfiguredPooling(ModelConfig config, TransformerSpec spec)
     {
-        var chosen = Poolings.Parse(config.Text(Poolings.Field, null), config.Source);
-        if (chosen is { } pooling) Check(spec, pooling, config.Source);
-        return chosen;
+        var configured = Poolings.Parse(config.Text(Poolings.Field, null), config.Source);
+        if (configured is { } pooling) Check(spec, pooling, config.Source);
+        return configured;
     }
 
     private static void Check(TransformerSpec spec, Pooling pooling, string source)
     {
-        if (spec.Kind == TransformerKind.EncoderDecoder) throw new UnsupportedModelException($"{source}: an encoder-decoder model is classified by the decoder's last end-of-sequence token: leave pooling out.");
-        if (spec.Causal && pooling == Pooling.Cls) throw new UnsupportedModelException($"{source}: a decoder's first token sees none of the others: use {nameof(Pooling)}.{Pooling.Last} or {Pooling.Mean}.");
+        if (spec.Kind == TransformerKind.EncoderDecoder) throw new UnsupportedModelException($"{source}: an encoder-decoder model classifies the decoder's state at the last end-of-sequence token: omit pooling.");
+        if (spec.Causal && pooling == Pooling.Cls) throw new UnsupportedModelException($"{source}: a decoder's first token attends to none of the others: use {nameof(Pooling)}.{Pooling.Last} or {Pooling.Mean}.");
     }
 
-    // The dense layer was pretrained on the first token, inside the base model.
+    // The pooler belongs to the base model and was pretrained on the first token.
     private static bool HasPooler(TransformerSpec spec) => spec.Classifier.Dense?.StartsWith(spec.Names.Base + ".", StringComparison.Ordinal) == true;
 
     private static HeadSpec HeadFor(TransformerSpec spec, Pooling? pooling)

@@ -10,7 +10,7 @@ public sealed class TokenClassifier : ClassifyingModel
 
     /// <summary>Loads a model in Hugging Face's layout. A head that the checkpoint lacks, or that does not fit the labels of the options, is initialized at random.</summary>
     /// <param name="nameOrPath">A local folder, or the id of a model on the hub. An existing folder takes precedence.</param>
-    /// <param name="options">Dtype, device, labels and further options.</param>
+    /// <param name="options">Dtype, device, labels and other options.</param>
     /// <exception cref="HubException">The model could not be downloaded.</exception>
     /// <exception cref="ModelFolderException">A file is missing or cannot be read.</exception>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
@@ -21,7 +21,7 @@ public sealed class TokenClassifier : ClassifyingModel
     /// <summary>Creates a model with random weights.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="seed">Seed of the random weights.</param>
-    /// <param name="options">Dtype, device, labels and further options.</param>
+    /// <param name="options">Dtype, device, labels and other options.</param>
     public static TokenClassifier FromConfig(ModelConfig config, long seed = 0, LoadOptions? options = null)
         => Fresh(config, seed, options, (made, spec, choices) => new TokenClassifier(made, spec, choices));
 

@@ -4,25 +4,25 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>What training an adapter of a language model with AdamW takes in memory, in bytes. It is computed on the device meta, without the model's weights, for models of any size.</summary>
-/// <remarks>A process takes more: the libraries, and memory that the allocator keeps when it is freed (measured in docs/quantization.md).</remarks>
-/// <param name="Weights">The frozen weights, the quantized ones with their scales.</param>
+/// <summary>The memory in bytes that training an adapter of a language model with AdamW takes. It is computed on the meta device, without the model's weights, for models of any size.</summary>
+/// <remarks>A process takes more: the libraries need memory, and the allocator keeps freed memory (measured in docs/quantization.md).</remarks>
+/// <param name="Weights">The frozen weights, including the scales of quantized ones.</param>
 /// <param name="Adapter">The trained parameters and their gradients.</param>
 /// <param name="Optimizer">The moments of AdamW.</param>
-/// <param name="Activations">Estimate of what a step of the given batch keeps for its backward pass, and of the logits of a chunk.</param>
+/// <param name="Activations">Estimate of the activations that a training step keeps for its backward pass, and of one chunk of logits.</param>
 public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, long Activations)
 {
-    // Logits and what the loss makes of them exist for so many values at a time.
+    // The loss keeps three float32 tensors of 2²² values for each chunk of logits.
     private const long ChunkBytes = 3L * 4 * (1 << 22);
 
-    /// <summary>All together.</summary>
+    /// <summary>The sum of all four.</summary>
     public long Total => Weights + Adapter + Optimizer + Activations;
 
-    /// <summary>Computes what a model and an adapter take.</summary>
+    /// <summary>Computes the memory that training an adapter takes.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="adapter">Options of the adapter.</param>
     /// <param name="load">Dtype and quantization of the weights; float32 if null.</param>
-    /// <param name="tokens">Number of tokens of a batch. 1,024 by default.</param>
+    /// <param name="tokens">Number of tokens in a batch.</param>
     /// <param name="checkpointing">True if activations are checkpointed (<see cref="PretrainedModel.CheckpointActivations"/>).</param>
     /// <exception cref="UnsupportedModelException">The configuration requires a feature that is not implemented.</exception>
     /// <exception cref="AdapterOptionsException">The adapter does not fit the model.</exception>
@@ -50,7 +50,7 @@ public sealed record TrainingMemory(long Weights, long Adapter, long Optimizer, 
         return bytes;
     }
 
-    // What the layers of this library keep: inputs of norms and projections, queries, keys, values, the attention's output, and the feed-forward's parts.
+    // The layers of this library keep the inputs of norms and projections, queries, keys, values, the attention output, and the intermediate values of the feed-forward.
     private static long ActivationsOf(TransformerSpec spec, long tokens, bool checkpointing, long elementSize)
     {
         long hidden = spec.HiddenSize, heads = (long)spec.HeadSize * (spec.HeadCount + 2 * spec.KeyValueHeadCount);

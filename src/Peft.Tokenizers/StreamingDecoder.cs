@@ -4,15 +4,15 @@ namespace Peft;
 
 /// <summary>
 /// Decodes a stream of tokens, as in generation. The concatenated results of <see cref="Push"/> and the final <see cref="Flush"/> equal the result of
-/// <see cref="Tokenizer.Decode"/> for all ids. Each call returns only text that later tokens cannot change, so never half a character.
+/// <see cref="Tokenizer.Decode"/> for all ids. Each call returns only text that later tokens cannot change, and never part of a character.
 /// </summary>
 /// <remarks>Not thread-safe.</remarks>
 public sealed class StreamingDecoder
 {
-    // Enough tokens that special handling at the beginning of a text cannot affect the end of the window.
+    // So many tokens that special handling at the beginning of a text cannot affect the end of the window.
     private const int Window = 8;
 
-    // Longer than any pattern of the cleanup.
+    // Longer than any pattern that the cleanup replaces.
     private const int CleanUpReach = 8;
 
     private readonly Tokenizer tokenizer;
@@ -29,12 +29,12 @@ public sealed class StreamingDecoder
 
     /// <summary>Adds the next token.</summary>
     /// <param name="id">The token id.</param>
-    /// <returns>The text that is final now, often empty.</returns>
+    /// <returns>The text that is now final, often empty.</returns>
     public string Push(int id)
     {
         if (tokenizer.IsSkipped(id, skipSpecialTokens))
             return "";
-        // Byte tokens can be decoded only when their run ends.
+        // Byte tokens can be decoded only at the end of their run.
         if (ByteFallbackDecoder.TryGetByte(tokenizer.IdToToken(id)!, out _))
         {
             pending.Add(id);
@@ -65,7 +65,7 @@ public sealed class StreamingDecoder
         return result;
     }
 
-    // A replacement character at the end may be an incomplete character.
+    // A replacement character at the end may stand for an incomplete character.
     private int FinalLength(string text)
     {
         var length = text.AsSpan().TrimEnd('\uFFFD').Length;
@@ -77,7 +77,7 @@ public sealed class StreamingDecoder
         return length > 0 && char.IsHighSurrogate(text[length - 1]) ? length - 1 : length;
     }
 
-    // Decoding all tokens each time would take quadratic time. The last ones are enough if they decode to the same end.
+    // Decoding all tokens in each call would take quadratic time. The last ones are enough if they decode to the same end.
     private void Shorten(string text)
     {
         if (ids.Count <= 4 * Window)

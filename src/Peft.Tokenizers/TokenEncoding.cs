@@ -47,7 +47,7 @@ public sealed class TokenEncoding
 
     /// <summary>
     /// Start and end (exclusive) of each token in its text, in Unicode code points as in Hugging Face's Python library
-    /// (an emoji is 1, but has 2 units in a .NET string); (0, 0) for special tokens and padding.
+    /// (an emoji counts as 1, but has 2 code units in a .NET string); (0, 0) for special tokens and padding.
     /// </summary>
     public IReadOnlyList<(int Start, int End)> Offsets { get; }
 

@@ -7,13 +7,13 @@ using Peft.Tokenizers.Gguf;
 namespace Peft;
 
 /// <summary>
-/// A tokenizer in Hugging Face's format <c>tokenizer.json</c>: normalizer, pre-tokenizer, model, post-processor, decoder and added tokens.
-/// Gives the same ids, offsets and text as Hugging Face's <c>tokenizers</c> and <c>transformers</c>. Thread-safe.
+/// A tokenizer in Hugging Face's <c>tokenizer.json</c> format: normalizer, pre-tokenizer, model, post-processor, decoder and added tokens.
+/// It returns the same ids, offsets and text as Hugging Face's <c>tokenizers</c> and <c>transformers</c>. Thread-safe.
 /// </summary>
 /// <remarks>
-/// The pipeline does not use Microsoft.ML.Tokenizers. Version 2.0.1 does not read <c>tokenizer.json</c>, and its models are exact for only one of the common
-/// kinds: of the reference's 75 test strings it gives the right ids of all for GPT-2 and of 66 for BERT, it has no model for Llama 2 and T5 in
-/// this format, and its offsets differ in texts with characters beyond U+FFFF. <c>truncation</c> and <c>padding</c> in the file are
+/// The pipeline does not use Microsoft.ML.Tokenizers. Version 2.0.1 does not read <c>tokenizer.json</c>, and it is exact for only one of the common
+/// models: of the reference's 75 test strings, it returns the correct ids of all for GPT-2 and of 66 for BERT; it does not support Llama 2 and T5 in
+/// this format; and its offsets differ in texts with characters beyond U+FFFF. <c>truncation</c> and <c>padding</c> in the file are
 /// ignored: as in transformers, they are options of each call (<see cref="EncodeOptions"/>).
 /// </remarks>
 public sealed class Tokenizer : ITokenizer
@@ -35,7 +35,7 @@ public sealed class Tokenizer : ITokenizer
         chatTemplate = new(() => files.Template is { } own ? new ChatTemplate(new Dictionary<string, string> { ["default"] = own }, settings.Named, limits) : contents is null ? ChatTemplateFiles.Find(Path.GetDirectoryName(source)!, limits) : null);
     }
 
-    /// <summary>A tokenizer that was just trained, whose files are not on a disk yet.</summary>
+    /// <summary>Creates a tokenizer from the result of training, before its files are saved.</summary>
     internal static Tokenizer FromTraining(TokenizerFiles files, ResourceLimits limits) => new(files, limits);
 
     /// <summary>
@@ -75,12 +75,12 @@ public sealed class Tokenizer : ITokenizer
     }
 
     /// <summary>
-    /// Saves the tokenizer's files: those that it was read from, or <c>tokenizer.json</c> and <c>tokenizer_config.json</c> if it was trained (<see cref="TokenizerTrainer"/>), plus the
+    /// Saves the tokenizer's files: those from which it was read, or <c>tokenizer.json</c> and <c>tokenizer_config.json</c> if it was trained (<see cref="TokenizerTrainer"/>), plus the
     /// tokens that were added since. Crash-safe: at any time the folder contains either
     /// all old or all new files. Other files in the folder are kept.
     /// </summary>
     /// <param name="folder">The folder, which is created if necessary.</param>
-    /// <exception cref="TokenizerException">The files that it was read from no longer exist.</exception>
+    /// <exception cref="TokenizerException">The files from which it was read no longer exist.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file could not be written.</exception>
     public void Save(string folder)
     {
@@ -95,7 +95,7 @@ public sealed class Tokenizer : ITokenizer
     /// <summary>Maximum input length of the model in tokens; null if the files have no limit. It is not applied automatically.</summary>
     public int? MaxLength => settings.MaxLength;
 
-    /// <summary>The chat template of the files next to <c>tokenizer.json</c>; null if there is none. It can be replaced.</summary>
+    /// <summary>The chat template that is stored with the tokenizer; null if there is none. It can be replaced.</summary>
     /// <exception cref="ChatTemplateException">The chat template of the files cannot be read.</exception>
     public ChatTemplate? ChatTemplate
     {
@@ -130,11 +130,11 @@ public sealed class Tokenizer : ITokenizer
     /// <summary>Id of a token; null if it is unknown.</summary>
     public int? TokenToId(string token) => added.IdOf(token) ?? pipeline.Model.Vocabulary.IdOf(token);
 
-    /// <summary>The token of an id, as a string of the vocabulary; null if the id is unknown.</summary>
+    /// <summary>The token with an id, as a string of the vocabulary; null if the id is unknown.</summary>
     public string? IdToToken(int id) => added.TokenOf(id) ?? (pipeline.Model.Vocabulary.TryGetToken(id, out var token) ? token : null);
 
-    /// <summary>Adds tokens, which are matched in texts before the model runs. Resize the model's embeddings accordingly.</summary>
-    /// <param name="tokens">The tokens. Known tokens keep their ids, new ones get the next free ids in order.</param>
+    /// <summary>Adds tokens, which are matched in texts before the tokenizer's model runs. Resize the language model's embeddings accordingly.</summary>
+    /// <param name="tokens">The tokens. Known tokens keep their ids; new ones get the next free ids in order.</param>
     /// <returns>The increase of <see cref="VocabularySize"/>.</returns>
     public int AddTokens(IEnumerable<AddedToken> tokens)
     {
@@ -149,9 +149,9 @@ public sealed class Tokenizer : ITokenizer
         }
     }
 
-    /// <summary>Adds tokens by their text.</summary>
-    /// <param name="tokens">The texts.</param>
-    /// <param name="special">True if decoding can skip them.</param>
+    /// <summary>Adds tokens with default options.</summary>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="special">True for special tokens, which decoding can skip.</param>
     /// <returns>The increase of <see cref="VocabularySize"/>.</returns>
     public int AddTokens(IEnumerable<string> tokens, bool special = false)
         => tokens is null ? throw new ArgumentNullException(nameof(tokens)) : AddTokens(tokens.Select(token => new AddedToken(token) { Special = special, Normalized = !special }));
@@ -163,7 +163,7 @@ public sealed class Tokenizer : ITokenizer
         return Tokens(text, null, new() { AddSpecialTokens = addSpecialTokens }).ConvertAll(token => token.Id);
     }
 
-    /// <summary>Encodes a text.</summary>
+    /// <summary>Encodes text.</summary>
     /// <param name="text">The text.</param>
     /// <param name="options">Special tokens, truncation and padding.</param>
     /// <exception cref="ArgumentException">The options are contradictory, or MaxLength is too small.</exception>
@@ -216,7 +216,7 @@ public sealed class Tokenizer : ITokenizer
     /// <summary>True if decoding removes spaces before punctuation.</summary>
     internal bool CleansUp => settings.CleanUp;
 
-    /// <summary>True for the id of a special token, by its role or because it was added as one.</summary>
+    /// <summary>True for a special token, by its role or because it was added as one.</summary>
     internal bool IsSpecial(int id) => IdToToken(id) is { } token && (added.IsSpecial(token) || settings.Named.Values.Contains(token));
 
     /// <summary>True if decoding skips an id.</summary>
@@ -228,7 +228,7 @@ public sealed class Tokenizer : ITokenizer
         options.Validate();
         var padId = options.PadId ?? PadId;
         if (options.Padding != PaddingStrategy.None && padId is null)
-            throw new TokenizerException("Padding needs a padding token, and the tokenizer's files name none. Set EncodeOptions.PadId, for language models often to EndOfSequenceId.");
+            throw new TokenizerException("Padding requires a padding token, and the tokenizer's files do not define one. Set EncodeOptions.PadId; for language models, usually to EndOfSequenceId.");
         var batch = texts.Select(text => Tokens(text.Text ?? throw new ArgumentException("A text is null.", nameof(texts)), text.Pair, options)).ToList();
         var length = options.Padding switch
         {
@@ -263,7 +263,7 @@ public sealed class Tokenizer : ITokenizer
         return pipeline.Decode(tokens);
     }
 
-    // Differs from the WordPiece decoder's list: transformers' own cleanup does not replace "do not".
+    // Differs from the WordPiece decoder's cleanup: that of transformers does not replace "do not".
     private static string CleanUp(string text) => text
         .Replace(" .", ".", StringComparison.Ordinal).Replace(" ?", "?", StringComparison.Ordinal)
         .Replace(" !", "!", StringComparison.Ordinal).Replace(" ,", ",", StringComparison.Ordinal)

@@ -36,10 +36,10 @@ internal sealed record TokenizerPipeline(INormalizer? Normalizer, IPreTokenizer?
         {
             var added = options.AddSpecialTokens ? PostProcessor?.AddedTokens(sequences.Count == 2) ?? 0 : 0;
             if (added > length)
-                throw new ArgumentException($"MaxLength is {length}, but there are already {added} special tokens.");
+                throw new ArgumentException($"MaxLength is {length}, but the {added} special tokens alone exceed it.");
             Truncation.Cut(sequences, length - added, options.Truncation, truncationSide);
         }
-        // A template may repeat a text many times, and so may the next one.
+        // A template may repeat a text many times, and a sequence of templates may multiply the repetitions.
         var budget = new TextBudget(Limits, sequences.Sum(sequence => sequence.Count));
         var parts = PostProcessor?.Process(sequences, options.AddSpecialTokens, budget) ?? sequences;
         var result = new List<TokenEntry>(parts.Sum(part => part.Count));

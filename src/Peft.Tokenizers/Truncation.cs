@@ -18,14 +18,14 @@ internal static class Truncation
         }
         var index = strategy == TruncationStrategy.OnlyFirst ? 0 : 1;
         if (index >= sequences.Count)
-            throw new ArgumentException("TruncationStrategy.OnlySecond needs a pair of texts, but there is only one.");
+            throw new ArgumentException("TruncationStrategy.OnlySecond requires a pair of texts, but there is only one text.");
         var target = sequences[index].Count - (total - length);
         if (target <= 0)
             throw new ArgumentException($"{strategy} cannot reduce {total} tokens to {length}: the sequence that it truncates has only {sequences[index].Count}. Raise MaxLength or use LongestFirst.");
         Cut(sequences[index], target, side);
     }
 
-    // The shorter one is kept whole while the longer one remains longer. Otherwise both get half, and the longer one the odd token.
+    // Only the longer one is truncated as long as it remains longer. Otherwise both get half, and the longer one the odd token.
     private static int[] Balance(int first, int second, int length)
     {
         var shorter = Math.Min(first, second);

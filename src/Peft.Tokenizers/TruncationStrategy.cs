@@ -1,12 +1,12 @@
 namespace Peft;
 
-/// <summary>The text of a pair that is truncated.</summary>
+/// <summary>The text of a pair to truncate.</summary>
 public enum TruncationStrategy
 {
     /// <summary>Truncates the longer text, until both are equally long.</summary>
     LongestFirst,
-    /// <summary>Truncates the first text; an error if that is not enough.</summary>
+    /// <summary>Truncates the first text; throws if that is not enough.</summary>
     OnlyFirst,
-    /// <summary>Truncates the second text; an error if that is not enough.</summary>
+    /// <summary>Truncates the second text; throws if that is not enough.</summary>
     OnlySecond,
 }

@@ -155,7 +155,7 @@ public class HeadTests
         var input = new ModelInput { InputIds = ids, AttentionMask = mask };
         model.forward(input).Difference(expected).ShouldBeLessThan(1e-4);   // T5's states are large
 
-        Should.Throw<ArgumentException>(() => model.forward(tensor(new long[] { 5, 1, 1, 8, 9, 1 }, [2, 3]))).Message.ShouldContain("from 1 to 2");
+        Should.Throw<ArgumentException>(() => model.forward(tensor(new long[] { 5, 1, 1, 8, 9, 1 }, [2, 3]))).Message.ShouldContain("between 1 and 2");
         Should.Throw<ArgumentException>(() => model.forward(tensor(new long[] { 5, 7 }, [1, 2]))).Message.ShouldContain("end-of-sequence");
         Should.Throw<ArgumentException>(() => model.forward(new ModelInput { Embeddings = zeros(1, 2, 32) })).Message.ShouldContain("token ids");
 

@@ -185,7 +185,7 @@ public sealed class InputTests : IDisposable
         model.forward(new ModelInput { InputIds = Ids(), Cache = cache }).Dispose();
         Should.Throw<ArgumentException>(() => model.forward(new ModelInput { InputIds = Ids(3), Cache = cache })).Message.ShouldContain("2 rows");
         if ((other.Spec.KeyValueHeadCount, other.Spec.HeadSize, other.Spec.LayerCount) != (model.Spec.KeyValueHeadCount, model.Spec.HeadSize, model.Spec.LayerCount))
-            Should.Throw<ArgumentException>(() => other.forward(new ModelInput { InputIds = Ids(), Cache = cache })).Message.ShouldContain("another model's");
+            Should.Throw<ArgumentException>(() => other.forward(new ModelInput { InputIds = Ids(), Cache = cache })).Message.ShouldContain("the cache of a different model");
         cache.Dispose();
         Should.Throw<ObjectDisposedException>(() => model.forward(new ModelInput { InputIds = Ids(), Cache = cache }));
     }

@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>DistilBERT (Sanh et al. 2019, arXiv:1910.01108): BERT without token types and pooler, with other module names.</summary>
+/// <summary>DistilBERT (Sanh et al. 2019, arXiv:1910.01108): BERT without token types and pooler; its modules have different names.</summary>
 internal static class DistilBert
 {
     public static TransformerSpec Describe(ModelConfig config)
@@ -36,7 +36,7 @@ internal static class DistilBert
             AttentionBias = true,
             AttentionOutputBias = true,
             FeedForwardBias = true,
-            LearnedPositionOffset = 0,   // sinusoidal_pos_embds concerns only their initialization; the checkpoint stores them either way
+            LearnedPositionOffset = 0,   // sinusoidal_pos_embds affects only their initialization; checkpoints store them either way
             Positions = PositionRule.All,
             TiedHead = config.Flag("tie_word_embeddings", true),
             EmbeddingDropout = dropout,

@@ -22,7 +22,7 @@ internal static class Gemma
     }
 
     /// <summary>
-    /// Gemma 2 without soft caps of the scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and another rotary
+    /// Gemma 2 without soft caps of attention scores (transformers reads <c>attn_logit_softcapping</c> but ignores it), with norms of queries and keys, and a different rotary
     /// base for layers with a sliding window.
     /// </summary>
     public static TransformerSpec Describe3(ModelConfig config)
@@ -62,14 +62,14 @@ internal static class Gemma
         };
     }
 
-    // Configurations of the first release have two fields: hidden_activation takes precedence. With hidden_act alone, "gelu" means the tanh approximation that the model was trained with.
+    // Configurations of the first release have two fields, of which hidden_activation takes precedence. With hidden_act alone, "gelu" means the tanh approximation that the model was trained with.
     private static Activation FirstActivation(ModelConfig config)
         => config.Has("hidden_activation") ? Activation.Read(config, "hidden_activation", "gelu_pytorch_tanh")
             : config.Text("hidden_act", null) == "gelu" ? Activation.Named("gelu_pytorch_tanh") : Activation.Read(config, "hidden_act", "gelu_pytorch_tanh");
 
     private static int Window(ModelConfig config)
     {
-        config.Refuse(config.Names("sliding_window") && !config.Has("sliding_window"), "sliding_window");
+        config.Refuse(config.Contains("sliding_window") && !config.Has("sliding_window"), "sliding_window");
         return config.Size("sliding_window", 4096);
     }
 
@@ -82,5 +82,5 @@ internal static class Gemma
 
     // A null in the file means "no cap"; a missing field means the default.
     private static double? Cap(ModelConfig config, string name, double? fallback)
-        => config.Has(name) ? config.Number(name, 0) : config.Names(name) ? null : fallback;
+        => config.Has(name) ? config.Number(name, 0) : config.Contains(name) ? null : fallback;
 }

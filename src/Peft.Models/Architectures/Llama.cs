@@ -43,7 +43,7 @@ internal static class Llama
         };
     }
 
-    /// <summary>The sliding window of each layer: of the layers that <c>layer_types</c> marks as sliding, or else of those that <paramref name="fallback"/> selects.</summary>
+    /// <summary>The sliding window of each layer, null for full attention. <c>layer_types</c> says which layers have one; without it, <paramref name="fallback"/> does.</summary>
     public static int?[] Windows(ModelConfig config, int layers, int? window, Func<int, bool> fallback)
     {
         var result = new int?[layers];

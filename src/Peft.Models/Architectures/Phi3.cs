@@ -22,7 +22,7 @@ internal static class Phi3
         };
     }
 
-    // Early configurations name LongRoPE "su" or "yarn". Other kinds do not exist for this model, and transformers rejects them.
+    // Early configurations name LongRoPE "su" or "yarn". No other types exist for this model, and transformers rejects them.
     private static ModelConfig LongRope(ModelConfig config)
     {
         foreach (var name in (ReadOnlySpan<string>)["rope_scaling", "rope_parameters"])

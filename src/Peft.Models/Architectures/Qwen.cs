@@ -25,5 +25,5 @@ internal static class Qwen
     }
 
     // A null disables the window even if use_sliding_window is true.
-    private static int? Window(ModelConfig config) => config.Has("sliding_window") ? config.Size("sliding_window") : config.Names("sliding_window") ? null : 4096;
+    private static int? Window(ModelConfig config) => config.Has("sliding_window") ? config.Size("sliding_window") : config.Contains("sliding_window") ? null : 4096;
 }

@@ -1,6 +1,6 @@
 namespace Peft.Models.Architectures;
 
-/// <summary>RoBERTa (Liu et al. 2019, arXiv:1907.11692) and XLM-RoBERTa (Conneau et al. 2019, arXiv:1911.02116): BERT with other heads, and position ids that skip padding.</summary>
+/// <summary>RoBERTa (Liu et al. 2019, arXiv:1907.11692) and XLM-RoBERTa (Conneau et al. 2019, arXiv:1911.02116): BERT with different heads, and position ids that skip padding.</summary>
 internal static class Roberta
 {
     public static TransformerSpec Describe(ModelConfig config)

@@ -20,7 +20,7 @@ internal static class T5
                 Dense = "classification_head.dense", Activation = Activation.Named("tanh"), Output = "classification_head.out_proj",
                 InputDropout = config.Number("classifier_dropout", 0), Dropout = config.Number("classifier_dropout", 0),
             },
-            // Newer configurations have a field for this. In older ones it follows from the tied head.
+            // Newer configurations have a field for this. In older ones a tied head implies it.
             HeadScale = config.Flag("scale_decoder_outputs", tied) ? 1 / Math.Sqrt(decoder.HiddenSize) : 1,
         };
     }
@@ -64,7 +64,7 @@ internal static class T5
         };
     }
 
-    // "relu", or "gated-gelu", where gelu means the tanh approximation that the model was trained with.
+    // "relu", or "gated-gelu", in which gelu means the tanh approximation that the model was trained with.
     private static (Activation Activation, bool Gated) FeedForward(ModelConfig config)
     {
         const string gate = "gated-";

@@ -7,8 +7,8 @@ namespace Peft.Models;
 
 /// <summary>Conversations for training causal language models. Only the assistant's tokens have labels (<see cref="ChatEncoding.AssistantMask"/>).</summary>
 /// <remarks>
-/// <see cref="Warnings"/> reports two mistakes of templates: a missing generation prompt (<c>add_generation_prompt</c>), so that the model has to generate
-/// "assistant:" itself; and a missing end-of-sequence token after the assistant's content, so that the model never learns to stop.
+/// <see cref="Warnings"/> reports two mistakes of templates. Without a generation prompt (<c>add_generation_prompt</c>), the model has to generate
+/// "assistant:" itself. Without an end-of-sequence token after the assistant's content, the model never learns to stop.
 /// </remarks>
 public sealed class ChatDataset : TrainingDataset
 {
@@ -60,7 +60,7 @@ public sealed class ChatDataset : TrainingDataset
     /// <summary>Number of conversations dropped because they have no assistant content within the maximum length.</summary>
     public int DroppedRows { get; private set; }
 
-    /// <summary>Loads the conversations of a file of any format that <see cref="Dataset.Load"/> reads: each row has a list of messages. Other fields, such as tools, become variables of the template.</summary>
+    /// <summary>Loads the conversations of a file in any format that <see cref="Dataset.Load"/> reads. Each row has a list of messages. Other fields, such as tools, become variables of the template.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template.</param>
     /// <param name="options">The options; null for the defaults.</param>
@@ -69,7 +69,7 @@ public sealed class ChatDataset : TrainingDataset
     public static ChatDataset FromFile(string path, Tokenizer tokenizer, ChatDatasetOptions? options = null, ILogger? logger = null)
         => From(Dataset.Load(path), tokenizer, options, logger);
 
-    /// <summary>Prepares the conversations of a dataset: each row has a list of messages. Other fields, such as tools, become variables of the template.</summary>
+    /// <summary>Prepares the conversations of a dataset. Each row has a list of messages. Other fields, such as tools, become variables of the template.</summary>
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer, with a chat template.</param>
     /// <param name="options">The options; null for the defaults.</param>
@@ -99,7 +99,7 @@ public sealed class ChatDataset : TrainingDataset
     private void Add(JsonObject row, string place, Tokenizer tokenizer)
     {
         if (row[options.MessagesField] is not JsonArray messages)
-            throw new DatasetException($"{place}: there is no list of messages in the field \"{options.MessagesField}\".");
+            throw new DatasetException($"{place}: the field \"{options.MessagesField}\" is not a list of messages.");
         var variables = new Dictionary<string, object?>(options.Template.Variables);
         foreach (var (name, value) in row)
             if (name != options.MessagesField) variables[name] = value;
@@ -137,7 +137,7 @@ public sealed class ChatDataset : TrainingDataset
         if (answered || !chat.AssistantMask.Contains(true)) return;
         answered = true;
         if (chat.Rendering.MissingPrompt() is { } missing)
-            warnings.Add($"{Name}: the chat template has no generation prompt, so that the model must generate \"{Shortened(missing)}\" itself before each answer. End the template with "
+            warnings.Add($"{Name}: the chat template has no generation prompt, so the model must generate \"{Shortened(missing)}\" itself before each answer. End the template with "
                 + "{% if add_generation_prompt %} and the text that precedes the assistant's content.");
     }
 
@@ -146,7 +146,7 @@ public sealed class ChatDataset : TrainingDataset
     private void Finish(ILogger? logger)
     {
         if (answered && !ended)
-            warnings.Add($"{Name}: the assistant's content is followed by no token that stops generation ({(options.EndTokenIds is { } ids ? string.Join(", ", ids) : "the tokenizer's special tokens")}), so that the model "
+            warnings.Add($"{Name}: no token that stops generation ({(options.EndTokenIds is { } ids ? string.Join(", ", ids) : "the tokenizer's special tokens")}) follows the assistant's content, so the model "
                 + "never learns to stop. Put {{ eos_token }}, or the token that ends a message of the model, after the assistant's content, inside the generation block if there is one.");
         foreach (var warning in warnings) TrainingLog.Warning(logger ?? NullLogger.Instance, warning);
         if (sequences.Count == 0)

@@ -6,11 +6,11 @@ public sealed record ChatDatasetOptions
     /// <summary>Maximum number of tokens per conversation; longer ones are truncated at the end, counted and logged. Default 1,024.</summary>
     public int MaxLength { get; init; } = 1024;
 
-    /// <summary>How sequences form a batch. Default padded.</summary>
+    /// <summary>How sequences are combined into a batch. Default padded.</summary>
     public BatchLayout Layout { get; init; } = BatchLayout.Padded;
 
     /// <summary>
-    /// Ids that stop generation, such as <c>eos_token_id</c> in the model's <c>generation_config.json</c>; null if any special token of the tokenizer may.
+    /// Ids that stop generation, such as <c>eos_token_id</c> in the model's <c>generation_config.json</c>; null for all special tokens of the tokenizer.
     /// An assistant message that ends with none of them causes a warning (<see cref="ChatDataset"/>).
     /// </summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }

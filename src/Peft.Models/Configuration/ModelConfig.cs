@@ -27,7 +27,7 @@ public sealed class ModelConfig
         if (!Directory.Exists(folder)) throw new ModelFolderException($"The model folder '{folder}' does not exist.");
         var path = Path.Combine(folder, "config.json");
         if (!SmallFile.Exists(path))
-            throw new ModelFolderException($"'{folder}' holds no config.json, so it is not a model in Hugging Face's layout.");
+            throw new ModelFolderException($"'{folder}' has no config.json, so it is not a model in Hugging Face's layout.");
         return FromFile(path, limits);
     }
 
@@ -39,8 +39,8 @@ public sealed class ModelConfig
         return new(StrictJson.Object(content, path, Failure), path) { Limits = limits };
     }
 
-    /// <summary>Parses the text of a <c>config.json</c>.</summary>
-    /// <exception cref="ModelFolderException">The text is not a JSON object, or has a duplicate field.</exception>
+    /// <summary>Parses the content of a <c>config.json</c>.</summary>
+    /// <exception cref="ModelFolderException">The content is not a JSON object, or has a duplicate field.</exception>
     public static ModelConfig Parse(string json, string source = "config.json")
     {
         ArgumentNullException.ThrowIfNull(json);
@@ -78,7 +78,7 @@ public sealed class ModelConfig
     }
 
     /// <summary>A copy with a default for a field that the file does not have. An explicit null in the file is kept.</summary>
-    internal ModelConfig Default(string name, JsonNode value) => Names(name) ? this : With(name, value);
+    internal ModelConfig Default(string name, JsonNode value) => Contains(name) ? this : With(name, value);
 
     /// <summary>A copy without a field.</summary>
     internal ModelConfig Without(string name)
@@ -101,8 +101,8 @@ public sealed class ModelConfig
         if (!options.NamesLabels) return this;
         if (options is { LabelCount: { } count, Id2Label: { } given } && given.Count != count)
             throw new ArgumentException($"LabelCount is {count}, but Id2Label has {given.Count} names: set only one of them.", nameof(options));
-        if ((options.LabelCount ?? options.Id2Label!.Count) is var asked && asked > Limits.MaxLabels)
-            throw new ArgumentException($"{asked} classes are requested. {Limits.Remedy(nameof(ResourceLimits.MaxLabels), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}", nameof(options));
+        if ((options.LabelCount ?? options.Id2Label!.Count) is var requested && requested > Limits.MaxLabels)
+            throw new ArgumentException($"{requested} classes are requested. {Limits.Remedy(nameof(ResourceLimits.MaxLabels), $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}", nameof(options));
         if (options.Id2Label?.Contains(null!) == true) throw new ArgumentException("Id2Label has a class without a name.", nameof(options));
         if (options.LabelCount < 1 || options.Id2Label is { Count: 0 }) throw new ArgumentException("A classification head needs at least one class.", nameof(options));
         var labels = options.Id2Label ?? [.. Enumerable.Range(0, options.LabelCount!.Value).Select(DefaultLabel)];
@@ -111,7 +111,7 @@ public sealed class ModelConfig
         return WithLabels(labels);
     }
 
-    /// <summary>A copy with other class names.</summary>
+    /// <summary>A copy with different class names.</summary>
     internal ModelConfig WithLabels(IReadOnlyList<string> labels)
     {
         var (names, ids) = (new JsonObject(), new JsonObject());
@@ -120,21 +120,21 @@ public sealed class ModelConfig
             names[id.ToString(CultureInfo.InvariantCulture)] = labels[id];
             ids[labels[id]] = id;
         }
-        // transformers does not write num_labels but counts id2label.
+        // transformers does not write num_labels; it counts id2label.
         return With("id2label", names).With("label2id", ids).Without("num_labels");
     }
 
-    /// <summary>The configuration with other limits; null keeps its own.</summary>
+    /// <summary>The configuration with different limits; null keeps the current ones.</summary>
     internal ModelConfig Within(ResourceLimits? limits) => limits is null ? this : new(fields, Source) { Limits = limits };
 
     /// <summary>The value of an existing field, which must not exceed a limit.</summary>
-    internal int AtMost(int most, string name, string limit)
-        => Whole(name) is { } value && value > most
+    internal int AtMost(int max, string name, string limit)
+        => Whole(name) is { } value && value > max
             ? throw new ModelFolderException(string.Create(CultureInfo.InvariantCulture, $"{Source}: {name} is {value:N0}. {Limits.Remedy(limit, $"{nameof(LoadOptions)}.{nameof(LoadOptions.Limits)}")}"))
             : Whole(name)!.Value;
 
     /// <summary>True if the names are the default ones (<c>LABEL_0</c> and so on).</summary>
-    internal static bool AreDefault(IReadOnlyList<string> labels) => labels.Select((label, id) => label == DefaultLabel(id)).All(own => own);
+    internal static bool AreDefault(IReadOnlyList<string> labels) => labels.Select((label, id) => label == DefaultLabel(id)).All(isDefault => isDefault);
 
     private static string DefaultLabel(int id) => $"LABEL_{id}";
 
@@ -146,7 +146,7 @@ public sealed class ModelConfig
     }
 
     /// <summary>True if the field exists, even if it is null.</summary>
-    internal bool Names(string name) => fields.ContainsKey(name);
+    internal bool Contains(string name) => fields.ContainsKey(name);
 
     /// <summary>The raw value of a field; null if it is missing.</summary>
     public JsonNode? this[string name] => fields[name];
@@ -174,12 +174,12 @@ public sealed class ModelConfig
     internal long? Integer(string name, long? fallback)
     {
         var number = Value<double?>(name, null, "a number");
-        // Above 2^53 not every whole number is a double, and large doubles do not fit a long.
+        // Above 2^53 not every integer is a double, and large doubles do not fit a long.
         if (number is { } value && (value != Math.Floor(value) || Math.Abs(value) > 1L << 53)) throw Wrong(name, "a whole number");
         return number is { } whole ? (long)whole : fallback;
     }
 
-    /// <summary>A whole number of 32 bits; null if the field is missing.</summary>
+    /// <summary>A 32-bit integer; null if the field is missing.</summary>
     internal int? Whole(string name) => Integer(name, null) switch
     {
         null => null,
@@ -221,7 +221,7 @@ public sealed class ModelConfig
         _ => throw Wrong(name, "a token id or a list of them"),
     };
 
-    /// <summary>Throws if a field has another value than the one that is implemented. A missing field is accepted.</summary>
+    /// <summary>Throws if a field does not have the only value that is implemented. A missing field is accepted.</summary>
     /// <exception cref="UnsupportedModelException">The field has the other value.</exception>
     public void Only(string name, bool value) => Refuse(Flag(name, value) != value, name);
 

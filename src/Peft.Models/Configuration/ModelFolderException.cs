@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>A model folder lacks a file or has one that cannot be read.</summary>
+/// <summary>A file of a model folder is missing or cannot be read.</summary>
 public sealed class ModelFolderException : PeftException
 {
     /// <inheritdoc/>

@@ -46,12 +46,12 @@ public sealed class ModelRegistry
     public TransformerSpec Describe(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        // Checked first, as descriptions have an entry for each layer.
+        // Checked first, because descriptions have an entry for each layer.
         foreach (var name in LayerFields.Where(config.Has)) config.AtMost(config.Limits.MaxLayers, name, nameof(ResourceLimits.MaxLayers));
         return architectures.TryGetValue(config.ModelType, out var describe)
             ? describe(config)
             : throw new UnsupportedModelException(
-                $"{config.Source}: model_type '{config.ModelType}' is not known. Known are {string.Join(", ", ModelTypes)}; "
-                + "another can be added with ModelRegistry.Register.");
+                $"{config.Source}: model_type '{config.ModelType}' is not supported. Supported are {string.Join(", ", ModelTypes)}; "
+                + "add others with ModelRegistry.Register.");
     }
 }

@@ -4,8 +4,8 @@ namespace Peft.Models;
 
 /// <summary>The parts of generation that depend on the model: the first tokens of each row, and the logits of the next tokens.</summary>
 /// <param name="start">The first tokens of each row.</param>
-/// <param name="next">Logits of the last position <c>[rows, 1, vocabulary]</c>, from the new token ids after the cached ones, and the tensors held.</param>
-/// <param name="held">Tensors <c>[rows, …]</c> to keep for the whole run.</param>
+/// <param name="next">Computes the logits of the last position, <c>[rows, 1, vocabulary]</c>, from the token ids that follow the cached ones and the held tensors.</param>
+/// <param name="held">Tensors <c>[rows, …]</c> that all steps use.</param>
 internal sealed class Continuation(IReadOnlyList<IReadOnlyList<int>> start, Func<ModelInput, IReadOnlyList<Tensor>, Tensor> next, params Tensor[] held) : IDisposable
 {
     public IReadOnlyList<IReadOnlyList<int>> Start { get; } = start;

@@ -40,7 +40,7 @@ internal sealed class Decoding : IDisposable
         if (model.Spec.Rotary?.Scaling is LongRopeScaling { DependsOnLength: true }) history = input.alias().DetachFromDisposeScope();
     }
 
-    /// <summary>The prompts: the model's input of each.</summary>
+    /// <summary>The model's input for each row.</summary>
     public IReadOnlyList<IReadOnlyList<int>> Prompts { get; }
 
     /// <summary>The first tokens of each prompt's rows.</summary>
@@ -57,7 +57,7 @@ internal sealed class Decoding : IDisposable
 
     public Device Device => model.Device;
 
-    // The limit may be far above the actual length. More room than this is allocated on demand.
+    // The limit may be far above the actual length. Positions beyond this are allocated on demand.
     private const int FirstRoom = 4096;
 
     // The last new token is never an input.
@@ -85,7 +85,7 @@ internal sealed class Decoding : IDisposable
         if (history is { } before) Keep(ref history, cat([before, ids], 1));
     }
 
-    // The cached keys were rotated with the frequencies of short texts.
+    // The cached keys were rotated with the frequencies of short sequences.
     private bool OutgrowsKeys() => history is not null && model.Spec.Rotary!.Scaling is LongRopeScaling { OriginalPositions: var original }
         && Cache.Length > 0 && Cache.Length <= original && VirtualTokens(model) + Width + added > original;
 
@@ -132,17 +132,17 @@ internal sealed class Decoding : IDisposable
                 throw new ArgumentException($"Token id {id} is outside the model's vocabulary of {model.Spec.VocabularySize}: was the text encoded for another model?", nameof(prompts));
     }
 
-    // Checked before anything is allocated: the rows of a search or of several sequences, with the keys and values of the first positions.
+    // Checked before anything is allocated: the logits of all rows, and the keys and values of the first positions.
     private static void RequireMemory(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, int copies)
     {
         var (spec, width) = (model.Spec, prompts.Max(prompt => prompt.Count));
         var (rows, positions) = ((Int128)prompts.Count * copies, width + Math.Min(settings.MaxNewTokens ?? settings.MaxLength ?? 1, FirstRoom));
         MemoryBudget.Require(rows * (2 * (Int128)spec.LayerCount * spec.KeyValueHeadCount * spec.HeadSize * positions + spec.VocabularySize), model.InputEmbeddings.Storage.ComputeType, model.Device,
-            () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows for each. Lower NumBeams or NumReturnSequences, or pass fewer or shorter prompts.");
+            () => $"generation for {prompts.Count} prompts of up to {width} tokens, with {copies} rows each. Lower NumBeams or NumReturnSequences, or pass fewer or shorter prompts.");
     }
 
     /// <summary>Maximum number of new tokens after a prompt.</summary>
-    /// <exception cref="ArgumentException">The prompt takes all positions that the model has.</exception>
+    /// <exception cref="ArgumentException">The prompt takes up all positions of the model.</exception>
     public static int LimitOf(LanguageModel model, GenerationSettings settings, int promptLength)
     {
         var limit = settings.Limit(promptLength);
@@ -171,7 +171,7 @@ internal sealed class Decoding : IDisposable
                 padded ? tensor(real, [rows, length], device: Device).DetachFromDisposeScope() : null);
     }
 
-    /// <summary>Ends the run, but leaves the KV cache to the caller.</summary>
+    /// <summary>Disposes everything except the KV cache, which the caller then owns.</summary>
     public void DisposeButCache()
     {
         continuation.Dispose();

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Peft.Models;
 
-/// <summary>Puts a model into evaluation mode while at least one user needs it. When the last one is done, the former mode is restored.</summary>
+/// <summary>Puts a model into evaluation mode while at least one caller needs it. The last one to be disposed restores the former mode.</summary>
 internal sealed class EvaluationMode : IDisposable
 {
     private static readonly ConditionalWeakTable<TorchSharp.torch.nn.Module, Users> Models = [];

@@ -111,7 +111,7 @@ internal static class GenerationFile
         }
         catch (Exception error) when (error is InvalidOperationException or FormatException or OverflowException or NullReferenceException or ArgumentException)
         {
-            throw Wrong(file, name, "a list as transformers writes it");
+            throw Wrong(file, name, "a list in the format that transformers writes");
         }
     }
 

@@ -3,7 +3,7 @@ using System.ComponentModel;
 namespace Peft.Models;
 
 /// <summary>
-/// Options for text generation. Null takes the value of the model's <c>generation_config.json</c>, or else the default given below.
+/// Options for text generation. Null means the value in the model's <c>generation_config.json</c>, or else the default given below.
 /// </summary>
 /// <remarks>Names and meanings match Hugging Face's <c>GenerationConfig</c>.</remarks>
 public sealed record GenerationOptions
@@ -14,8 +14,8 @@ public sealed record GenerationOptions
     public int? MaxNewTokens { get; init; }
 
     /// <summary>
-    /// Maximum length of a sequence, prompt and its padding included. Used only if <see cref="MaxNewTokens"/> is null and, unless this is set, the model's file has
-    /// none either.
+    /// Maximum length of a sequence, prompt and its padding included. Used only if <see cref="MaxNewTokens"/> is null and, unless this is set, the model's file does
+    /// not set it either.
     /// </summary>
     public int? MaxLength { get; init; }
 
@@ -53,7 +53,7 @@ public sealed record GenerationOptions
     public double? EtaCutoff { get; init; }
 
     /// <summary>
-    /// Logits of tokens that have already occurred, prompt included, are divided by it if positive and multiplied by it if negative (Keskar et al. 2019,
+    /// Logits of tokens that have already occurred, prompt included, are divided by this if positive and multiplied by it if negative (Keskar et al. 2019,
     /// arXiv:1909.05858); 1 (none) by default.
     /// </summary>
     public double? RepetitionPenalty { get; init; }
@@ -82,10 +82,10 @@ public sealed record GenerationOptions
     /// <summary>The token that is forced after a single first token, such as the start token of an encoder-decoder model; none by default.</summary>
     public int? ForcedBosTokenId { get; init; }
 
-    /// <summary>Tokens, one of which is forced as the last token when the maximum length is reached; none by default.</summary>
+    /// <summary>The tokens of which one is forced as the last token when the maximum length is reached; none by default.</summary>
     public IReadOnlyList<int>? ForcedEosTokenIds { get; init; }
 
-    /// <summary>Increases the scores of end-of-sequence tokens after a start: by |score|·(factor^(new tokens − start) − 1); none by default.</summary>
+    /// <summary>Increases the scores of end-of-sequence tokens after a start index, by |score|·(factor^(new tokens − start) − 1); none by default.</summary>
     public LengthDecay? ExponentialDecayLengthPenalty { get; init; }
 
     /// <summary>True to replace NaN and infinite logits by finite values; false by default.</summary>

@@ -13,17 +13,17 @@ internal static class GenerationRules
         Require(changes.MinNewTokens is null or >= 0 && (settings.MaxNewTokens is null || (changes.MinNewTokens ?? 0) <= settings.MaxNewTokens),
             $"MinNewTokens must be between 0 and MaxNewTokens ({settings.MaxNewTokens}), but is {changes.MinNewTokens}.");
         Require(changes.MinLength is null or >= 0, $"MinLength must not be negative, but is {changes.MinLength}.");
-        Require(!settings.DoSample || settings.Temperature is >= Least and <= Most, $"Temperature must be above 0 (from {Least} to {Most}), but is {settings.Temperature}: for the most likely token, set DoSample to false.");
+        Require(!settings.DoSample || settings.Temperature is >= MinFactor and <= MaxFactor, $"Temperature must be above 0 (from {MinFactor} to {MaxFactor}), but is {settings.Temperature}: for the most likely token, set DoSample to false.");
         Require(settings.TopK >= 0, $"TopK must not be negative, but is {settings.TopK}.");
         Require(settings.TopP is > 0 and <= 1, $"TopP must be above 0 and at most 1, but is {settings.TopP}.");
         Require(changes.MinP is null or >= 0 and <= 1, $"MinP must be between 0 and 1, but is {changes.MinP}.");
         Require(changes.TypicalP is null or > 0 and <= 1, $"TypicalP must be above 0 and at most 1, but is {changes.TypicalP}.");
         Require(changes.EpsilonCutoff is null or >= 0 and < 1, $"EpsilonCutoff must be between 0 and 1, but is {changes.EpsilonCutoff}.");
         Require(changes.EtaCutoff is null or >= 0 and < 1, $"EtaCutoff must be between 0 and 1, but is {changes.EtaCutoff}.");
-        Require(changes.RepetitionPenalty is null or >= Least and <= Most, $"RepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.RepetitionPenalty}.");
-        Require(changes.EncoderRepetitionPenalty is null or >= Least and <= Most, $"EncoderRepetitionPenalty must be above 0 (from {Least} to {Most}), but is {changes.EncoderRepetitionPenalty}.");
+        Require(changes.RepetitionPenalty is null or >= MinFactor and <= MaxFactor, $"RepetitionPenalty must be above 0 (from {MinFactor} to {MaxFactor}), but is {changes.RepetitionPenalty}.");
+        Require(changes.EncoderRepetitionPenalty is null or >= MinFactor and <= MaxFactor, $"EncoderRepetitionPenalty must be above 0 (from {MinFactor} to {MaxFactor}), but is {changes.EncoderRepetitionPenalty}.");
         Require(changes.ExponentialDecayLengthPenalty is not var (_, factor) || double.IsFinite(factor), $"The factor of ExponentialDecayLengthPenalty must be finite, but is {changes.ExponentialDecayLengthPenalty?.Factor}.");
-        Require(settings.LengthPenalty is >= -SteepestPenalty and <= SteepestPenalty, $"LengthPenalty must be between -{SteepestPenalty} and {SteepestPenalty}, but is {settings.LengthPenalty}.");
+        Require(settings.LengthPenalty is >= -MaxLengthPenalty and <= MaxLengthPenalty, $"LengthPenalty must be between -{MaxLengthPenalty} and {MaxLengthPenalty}, but is {settings.LengthPenalty}.");
         Require(Enum.IsDefined(settings.EarlyStopping), $"EarlyStopping is {settings.EarlyStopping}, which is not a defined value.");
         Require(changes.NoRepeatNGramSize is null or >= 0, $"NoRepeatNGramSize must not be negative, but is {changes.NoRepeatNGramSize}.");
         Require(changes.EncoderNoRepeatNGramSize is null or >= 0, $"EncoderNoRepeatNGramSize must not be negative, but is {changes.EncoderNoRepeatNGramSize}.");
@@ -42,12 +42,12 @@ internal static class GenerationRules
         Require(settings.NumBeams <= 1 || settings.NumReturnSequences <= settings.NumBeams,
             $"NumReturnSequences is {settings.NumReturnSequences}, but a search with {settings.NumBeams} beams has at most as many hypotheses: raise NumBeams.");
         Require(settings.NumBeams > 1 || settings.DoSample || settings.NumReturnSequences == 1,
-            $"NumReturnSequences is {settings.NumReturnSequences}, but greedy search gives a single sequence: set NumBeams or DoSample.");
+            $"NumReturnSequences is {settings.NumReturnSequences}, but greedy search produces a single sequence: set NumBeams or DoSample.");
         if (errors.Count > 0) throw new ArgumentException($"The generation options are invalid: {string.Join(" ", errors)}");
 
-        void Require(bool right, string message)
+        void Require(bool valid, string message)
         {
-            if (!right) errors.Add(message);
+            if (!valid) errors.Add(message);
         }
 
         void Known(string name, IEnumerable<int>? ids)
@@ -67,9 +67,9 @@ internal static class GenerationRules
     }
 
     // Scores are float32: dividing by less, or multiplying by more, overflows to infinity.
-    private const double Least = 1e-30;
-    private const double Most = 1e30;
+    private const double MinFactor = 1e-30;
+    private const double MaxFactor = 1e30;
 
     // Higher powers of a length overflow.
-    private const double SteepestPenalty = 30;
+    private const double MaxLengthPenalty = 30;
 }

@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
 /// <summary>
-/// State of a generation run from the first forward pass to the last. Dropout is off, and the adapters stay those that were active at the call. They are folded into
-/// copies of the weights if these copies are small.
+/// A generation run from the first forward pass to the last. Dropout is off, and the adapters remain those that were active at the call. They are folded into
+/// copies of the weights if the copies are small.
 /// </summary>
 internal sealed class GenerationRun : IDisposable
 {

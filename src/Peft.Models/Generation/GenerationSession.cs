@@ -8,12 +8,12 @@ internal sealed class GenerationSession : IDisposable
     private readonly GenerationSettings settings;
     private readonly ParallelDecoding decoding;
     private readonly LogitsPipeline pipeline;
-    private readonly Sampler picker;
+    private readonly Sampler sampler;
     private readonly int copies;
     private readonly bool[] ended;
     private readonly int[] current;
-    private readonly List<int>[]? written;   // start and new tokens; kept only for logits processors
-    private readonly IReadOnlyList<int>[]? read;
+    private readonly List<int>[]? sequences;   // start and new tokens; only for logits processors
+    private readonly IReadOnlyList<int>[]? promptOfRow;
     private int step;
 
     public GenerationSession(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings)
@@ -22,15 +22,15 @@ internal sealed class GenerationSession : IDisposable
         copies = settings.NumReturnSequences;
         decoding = new ParallelDecoding(model, prompts, settings, copies);
         pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
-        picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
+        sampler = new Sampler(settings.DoSample, settings.Seed, model.Device);
         ended = new bool[prompts.Count * copies];
         current = new int[ended.Length];
         if (pipeline.IsEmpty) return;
-        written = [.. Rows(decoding.Start).Select(row => new List<int>(row))];
-        read = [.. Rows(prompts)];
+        sequences = [.. Rows(decoding.Start).Select(row => new List<int>(row))];
+        promptOfRow = [.. Rows(prompts)];
     }
 
-    /// <summary>The tokens of the last step, one per row. Rows that had ended before get the padding token.</summary>
+    /// <summary>The tokens of the last step, one per row. Rows that ended earlier get the padding token.</summary>
     public IReadOnlyList<int> Current => current;
 
     /// <summary>True for each row that has ended. Callers may end rows themselves.</summary>
@@ -47,7 +47,7 @@ internal sealed class GenerationSession : IDisposable
         if (step >= decoding.Limit || Array.TrueForAll(ended, each => each)) return false;
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var picked = Settle(picker.Pick(Scores()));
+        var picked = Settle(sampler.Pick(Scores()));
         if (step + 1 < decoding.Limit) decoding.Append(picked);
         step++;
         return true;
@@ -64,7 +64,7 @@ internal sealed class GenerationSession : IDisposable
         }
         if (settings.Changes.RemoveInvalidValues != true) ScoreRules.RequireLogits(logits, step);
         if (pipeline.IsEmpty) return settings.DoSample ? logits.to_type(ScalarType.Float32) : logits;
-        var scores = pipeline.Process(new LogitsContext(read!, written!, step), logits.to_type(ScalarType.Float32));
+        var scores = pipeline.Process(new LogitsContext(promptOfRow!, sequences!, step), logits.to_type(ScalarType.Float32));
         ScoreRules.RequireChoice(scores, step, settings);
         return scores;
     }
@@ -91,13 +91,13 @@ internal sealed class GenerationSession : IDisposable
     private void Take(int row, int id)
     {
         current[row] = id;
-        written?[row].Add(id);
+        sequences?[row].Add(id);
         ended[row] = settings.EndTokenIds.Contains(id);
     }
 
     public void Dispose()
     {
         decoding.Dispose();
-        picker.Dispose();
+        sampler.Dispose();
     }
 }

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>Validated options with all defaults filled in.</summary>
 internal sealed record GenerationSettings
 {
-    /// <summary>Options that change the scores, from the caller or the model's file; null where they have no effect.</summary>
+    /// <summary>Options that change the scores, from the caller or the model's file; null for those without effect.</summary>
     public required GenerationOptions Changes { get; init; }
 
     public required int? MaxNewTokens { get; init; }
@@ -32,7 +32,7 @@ internal sealed record GenerationSettings
         options ??= new();
         GenerationRules.CheckIds(options);
         var file = options.UseModelDefaults ? GenerationFile.Read(defaults) : new();
-        // As in transformers, end tokens and suppressed tokens outside the vocabulary are ignored, as they can never be generated.
+        // As in transformers, end tokens and suppressed tokens outside the vocabulary are ignored, because they can never be generated.
         IReadOnlyList<int>? Known(IReadOnlyList<int>? ids) => ids is null ? null : [.. ids.Where(id => id >= 0 && id < vocabulary)];
         int? Fill(int? id) => id >= 0 && id < vocabulary ? id : null;
         var ends = Known(options.EndTokenIds ?? (defaults?.Has("eos_token_id") == true ? defaults.Ids("eos_token_id") : model.Ids("eos_token_id")))!;
@@ -87,7 +87,7 @@ internal sealed record GenerationSettings
     public int Limit(int width)
     {
         var limit = MaxNewTokens ?? MaxLength!.Value - width;
-        if (limit < 1) throw new ArgumentException($"The prompt has {width} tokens, but MaxLength is {MaxLength}, so that no token can be added: set MaxNewTokens, or truncate the prompt.");
+        if (limit < 1) throw new ArgumentException($"The prompt has {width} tokens, but MaxLength is {MaxLength}, so no token can be added: set MaxNewTokens, or truncate the prompt.");
         return limit;
     }
 }

@@ -4,7 +4,7 @@ namespace Peft.Models;
 
 /// <summary>Decodes generated tokens to text incrementally, up to the first stop string.</summary>
 /// <param name="tokenizer">Decodes the tokens.</param>
-/// <param name="before">Preceding tokens, as a tokenizer may decode the first token of a text differently.</param>
+/// <param name="before">The preceding tokens: a tokenizer may decode the first token differently.</param>
 /// <param name="stops">The stop strings.</param>
 internal sealed class GrowingText(ITokenizer tokenizer, IReadOnlyList<int> before, StopStrings stops)
 {
@@ -23,7 +23,7 @@ internal sealed class GrowingText(ITokenizer tokenizer, IReadOnlyList<int> befor
     /// <summary>The text returned so far.</summary>
     public string Shown => shown.ToString();
 
-    /// <summary>Adds a token. Returns the text that is final now, often empty.</summary>
+    /// <summary>Adds a token. Returns the text that is now final, often empty.</summary>
     public string Push(int token)
     {
         all.Add(token);

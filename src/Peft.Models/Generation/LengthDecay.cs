@@ -3,7 +3,7 @@ using System.ComponentModel;
 namespace Peft.Models;
 
 /// <summary>Exponential growth of the scores of end-of-sequence tokens.</summary>
-/// <param name="Start">Number of new tokens after which it begins.</param>
+/// <param name="Start">Number of new tokens after which the growth begins.</param>
 /// <param name="Factor">Growth factor per token.</param>
 [TypeConverter(typeof(TextConverter<LengthDecay>))]
 public readonly record struct LengthDecay(int Start, double Factor)

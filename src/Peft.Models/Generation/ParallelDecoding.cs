@@ -4,16 +4,16 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Decoding in parts of whole prompts, each on a thread of its own with its own KV cache. A decode step of a small model is too short for torch's threads, which meet in every operation;
-/// the parts meet once per step. Tokens are chosen for all rows together, so that samples do not depend on the number of parts.
+/// Divides the prompts among threads, each with its own KV cache. A decode step of a small model is too short for torch's threads, which synchronize in every operation;
+/// these threads synchronize once per step. Tokens are chosen for all rows together, so samples do not depend on the number of threads.
 /// </summary>
 internal sealed class ParallelDecoding : IDisposable
 {
-    // Above this, the matrices do not stay in the caches of two threads that read all of them.
+    // In bytes. The matrices of larger models do not stay in the CPU caches of two threads that read all of them.
     private const long SmallModel = 32L << 20;
 
     private readonly Decoding[] parts;
-    private readonly int[] rows;   // of each part
+    private readonly int[] rows;   // number of rows of each part
     private readonly PartThreads? threads;
 
     /// <inheritdoc cref="Decoding(LanguageModel, IReadOnlyList{IReadOnlyList{int}}, GenerationSettings, int, int?)"/>
@@ -68,7 +68,7 @@ internal sealed class ParallelDecoding : IDisposable
         }
     }
 
-    // Dispose scopes and the inference mode belong to a thread.
+    // Dispose scopes and inference mode are thread-local.
     private static Tensor NextOf(Decoding part)
     {
         using var inference = inference_mode();

@@ -16,16 +16,16 @@ internal static class ScoreRules
 
     /// <summary>Throws if processors have made scores <c>[rows, vocabulary]</c> invalid or excluded all tokens.</summary>
     /// <param name="scores">The scores.</param>
-    /// <param name="step">Number of tokens generated before.</param>
+    /// <param name="step">Number of tokens generated so far.</param>
     /// <param name="settings">The settings.</param>
-    /// <param name="mayBeEmpty">True if a row may have no token left, such as one beam of several.</param>
+    /// <param name="mayBeEmpty">True if a row may have no token left, as one of several beams may.</param>
     /// <exception cref="GenerationException">Scores are not finite, or no token is left.</exception>
     public static void RequireChoice(Tensor scores, int step, GenerationSettings settings, bool mayBeEmpty = false)
     {
         if (AreChoosable(scores)) return;
         using var highest = scores.amax([-1]);
         if (highest.isnan().logical_or(highest.eq(Constant(double.PositiveInfinity))).any().item<bool>())
-            throw new GenerationException($"The scores are not finite at step {step}{Where(scores)} after applying the options: {Changes(settings)}. These values overflow float32: choose others.");
+            throw new GenerationException($"The scores are not finite at step {step}{Where(scores)} after applying the options: {Changes(settings)}. These values overflow float32: change them.");
         if (!mayBeEmpty) throw Empty(step);
     }
 

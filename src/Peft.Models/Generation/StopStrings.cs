@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Finds the first stop string in a growing text.</summary>
+/// <summary>Finds the first stop string in generated text.</summary>
 internal sealed class StopStrings(IReadOnlyList<string> stops)
 {
     /// <summary>Index of the first stop string, where the text is cut; -1 if there is none.</summary>
@@ -15,7 +15,7 @@ internal sealed class StopStrings(IReadOnlyList<string> stops)
         return first;
     }
 
-    /// <summary>Number of characters at the end that might begin a stop string, and so cannot be returned yet.</summary>
+    /// <summary>Number of characters at the end that might begin a stop string and therefore cannot be returned yet.</summary>
     public int Held(string text)
     {
         var held = 0;

@@ -18,7 +18,7 @@ public static partial class TextGeneration
         return Tokens(model, prompt, WithoutStopStrings(Streamable(Settings(model, options))), cancellationToken);
     }
 
-    /// <summary>Continues a text and streams the new text in pieces, without special tokens, up to the first stop string.</summary>
+    /// <summary>Continues a prompt and streams the generated text in pieces, without special tokens, up to the first stop string.</summary>
     /// <exception cref="ArgumentException">The options are invalid, or ask for a beam search, which cannot be streamed.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
@@ -68,7 +68,7 @@ public static partial class TextGeneration
         return Stream(token => Tokens(model, prompt, settings, scope, token), cancellationToken);
     }
 
-    // An iterator may be enumerated elsewhere: the adapters are those active at the call.
+    // An iterator may be enumerated elsewhere, but the adapters are those active at the call.
     private static IEnumerable<int> Tokens(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, CancellationToken cancellationToken)
         => Tokens(model, prompt, settings, PeftModel.Of(model)?.CurrentScope, cancellationToken);
 
@@ -115,14 +115,14 @@ public static partial class TextGeneration
     {
         RequireOneSequence(settings);
         if (settings.NumBeams > 1)
-            throw new ArgumentException($"NumBeams is {settings.NumBeams}, but a beam search has no tokens before its end and cannot be streamed: call Generate, or set NumBeams to 1.");
+            throw new ArgumentException($"NumBeams is {settings.NumBeams}, but beam search determines its tokens only at the end and cannot be streamed: call Generate, or set NumBeams to 1.");
         return settings;
     }
 
     private static async IAsyncEnumerable<T> Stream<T>(
         Func<CancellationToken, IEnumerable<T>> produce, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // One thread for the whole run, as dispose scopes and autograd modes are thread-local.
+        // One thread for the whole run, because dispose scopes and autograd modes are thread-local.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var channel = Channel.CreateUnbounded<T>(new() { SingleReader = true, SingleWriter = true });
         var work = Task.Factory.StartNew(

@@ -2,7 +2,7 @@ namespace Peft.Models;
 
 public static partial class TextGeneration
 {
-    /// <summary>Continues a text. Returns the new text, without special tokens, up to the first stop string.</summary>
+    /// <summary>Continues a prompt. Returns the generated text, without special tokens, up to the first stop string.</summary>
     /// <exception cref="ArgumentException">The options are invalid, or ask for several sequences.</exception>
     /// <exception cref="GenerationException">The model's logits are not finite, or the options leave no token to choose.</exception>
     /// <exception cref="UnsupportedModelException">The model's generation_config.json requires a feature that is not implemented.</exception>
@@ -19,7 +19,7 @@ public static partial class TextGeneration
     }
 
     /// <summary>
-    /// Continues texts as a left-padded batch. Returns the new text of each, without special tokens, up to the first stop string. With
+    /// Continues prompts as a left-padded batch. Returns the generated text of each, without special tokens, up to the first stop string. With
     /// several sequences per prompt, those of a prompt are adjacent.
     /// </summary>
     /// <exception cref="ArgumentException">A prompt or an option is invalid.</exception>

@@ -5,7 +5,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// Text generation with a language model: greedy search, sampling or beam search, with a KV cache. A decoder continues its prompt. An
-/// encoder-decoder model encodes the prompt once and generates another text. Active and merged adapters, and adapters per row, are applied.
+/// encoder-decoder model encodes the prompt once and generates a new sequence. Active and merged adapters, and adapters per row, are applied.
 /// </summary>
 public static partial class TextGeneration
 {
@@ -116,7 +116,7 @@ public static partial class TextGeneration
         return search.Run(cancellationToken);
     }
 
-    // Checks all token ids before they are cast to 32 bits, which could turn an invalid id into a valid one.
+    // Checks all token ids before they are cast to 32 bits, which could make an invalid id valid.
     private static (long[] Ids, int Batch, int Length) Read(LanguageModel model, Tensor inputIds)
     {
         var shape = TensorRules.RequireIds(inputIds, nameof(inputIds));

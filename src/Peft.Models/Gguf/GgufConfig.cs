@@ -12,12 +12,12 @@ internal static class GgufConfig
         ["llama"] = "llama", ["qwen2"] = "qwen2", ["qwen3"] = "qwen3", ["gemma"] = "gemma", ["gemma2"] = "gemma2", ["gemma3"] = "gemma3_text", ["phi3"] = "phi3", ["gpt2"] = "gpt2", ["gptneox"] = "gpt_neox",
     };
 
-    /// <exception cref="UnsupportedModelException">The architecture, or something that the file asks for, is not supported.</exception>
+    /// <exception cref="UnsupportedModelException">The architecture, or a feature that the file requires, is not supported.</exception>
     public static ModelConfig Of(GgufFile weights)
     {
         var file = weights.Header;
         var name = file.Text("general.architecture") ?? throw file.Damaged("it names no general.architecture");
-        if (file.Text("general.type") is { } type && type != "model") throw new UnsupportedModelException($"{file.Path} holds no model but an {type}.");
+        if (file.Text("general.type") is { } type && type != "model") throw new UnsupportedModelException($"{file.Path} is not a model: its general.type is '{type}'.");
         if (!Architectures.TryGetValue(name, out var model)) throw new UnsupportedModelException($"{file.Path}: the architecture '{name}' is not supported. Supported in GGUF files are {string.Join(", ", Architectures.Keys)}.");
         var embedding = file.Tensors.GetValueOrDefault("token_embd.weight") ?? throw file.Damaged("it has no tensor 'token_embd.weight'");
         var fields = model == "gpt2" ? Gpt2() : Common();
@@ -59,7 +59,7 @@ internal static class GgufConfig
             else
             {
                 common["rms_norm_eps"] = Epsilon("layer_norm_rms_epsilon");
-                if (file.Whole($"{name}.rope.dimension_count") is { } rotated && rotated != head) throw Unsupported("rotary embeddings of a part of the heads");
+                if (file.Whole($"{name}.rope.dimension_count") is { } rotated && rotated != head) throw Unsupported("rotary embeddings of part of each head");
             }
             if (model == "llama")
             {
@@ -72,7 +72,7 @@ internal static class GgufConfig
             return common;
         }
 
-        // The largest models of Gemma 2 and 3 scale scores by the width per head, the others by the size of a head; the file does not say.
+        // The largest Gemma 2 and 3 models scale scores by hidden_size / heads, the others by head_dim; the file does not say which.
         void Gemma(JsonObject common, long width, long head)
         {
             common["query_pre_attn_scalar"] = Size("block_count") == (model == "gemma2" ? 46 : 62) ? width : head;
@@ -88,7 +88,7 @@ internal static class GgufConfig
             if (Factors() is { } factors)
             {
                 common["rope_scaling"] = factors;
-                if (model == "phi3") common["original_max_position_embeddings"] = factors["original_max_position_embeddings"]!.DeepClone();   // has it beside the scaling
+                if (model == "phi3") common["original_max_position_embeddings"] = factors["original_max_position_embeddings"]!.DeepClone();   // Phi-3 has it outside rope_scaling
                 return;
             }
             var kind = file.Text($"{name}.rope.scaling.type") ?? (file.Number($"{name}.rope.scale_linear") is null ? "none" : "linear");
@@ -98,7 +98,7 @@ internal static class GgufConfig
             common["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = factor };
         }
 
-        // A factor for each frequency: two lists of Phi-3 (LongRoPE), one of Llama 3.1, whose settings the file does not tell.
+        // A factor for each frequency: two lists for Phi-3 (LongRoPE), one for Llama 3.1, whose scaling settings are not in the file.
         JsonObject? Factors()
         {
             var (shorter, longer) = (Numbers("rope_factors_short.weight"), Numbers("rope_factors_long.weight"));
@@ -118,7 +118,7 @@ internal static class GgufConfig
         {
             if (!file.Tensors.ContainsKey(tensor)) return null;
             using var values = weights.Read(tensor, CPU);
-            return [.. values.data<float>().Select(value => float.IsFinite(value) && value > 0 ? JsonValue.Create((double)value) : throw file.Damaged($"'{tensor}' holds {value}, which is no factor"))];
+            return [.. values.data<float>().Select(value => float.IsFinite(value) && value > 0 ? JsonValue.Create((double)value) : throw file.Damaged($"'{tensor}' contains {value}, which is not a positive factor"))];
         }
 
         double Epsilon(string key) => file.Number($"{name}.attention.{key}") ?? throw file.Damaged($"it has no '{name}.attention.{key}'");

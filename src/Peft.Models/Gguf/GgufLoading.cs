@@ -62,7 +62,7 @@ internal static class GgufLoading
                 return;
             }
             used.Add(name);
-            _ = file.TypeOf(name);   // refuses types that cannot be read, before anything is
+            _ = file.TypeOf(name);   // throws for types that cannot be read, before anything is read
             var wanted = module is TransposedLinear && !isBias ? shape.Reverse() : shape;
             if (tensor.Shape.SequenceEqual(wanted)) plan.Add((path, module, isBias, name));
             else mismatched.Add($"{name} is [{string.Join(", ", tensor.Shape)}] in the file, [{string.Join(", ", wanted)}] in the model");
@@ -86,7 +86,7 @@ internal static class GgufLoading
         var isLinear = ModelQuantization.IsQuantizable(model, path, module);
         if (!type.IsFloat && isLinear)
         {
-            if (options.Quantization is not null) throw new QuantizationException($"{file.Header.Path}: the weights are quantized already ({type}): leave LoadOptions.Quantization out.");
+            if (options.Quantization is not null) throw new QuantizationException($"{file.Header.Path}: the weights are already quantized ({type}): omit LoadOptions.Quantization.");
             var bytes = file.ReadBytes(tensor, at.Device);
             if (order is not null) bytes = bytes.index_select(0, order);
             module.Store(new QuantizedStorage(new GgufMatrix(bytes, shape[^1], type), module is TransposedLinear, at.Type));

@@ -23,8 +23,8 @@ public sealed class CheckpointMismatchException : PeftException
         var parts = new List<string>();
         if (missing.Count > 0) parts.Add($"missing: {Some(missing)}");
         if (unexpected.Count > 0) parts.Add($"unexpected: {Some(unexpected)}");
-        if (mismatched.Count > 0) parts.Add($"of another shape: {Some(mismatched)}");
-        return $"The weights in '{source}' do not fit its config.json: {string.Join("; ", parts)}. Check that both files belong together.";
+        if (mismatched.Count > 0) parts.Add($"with a different shape: {Some(mismatched)}");
+        return $"The weights in '{source}' do not match its config.json: {string.Join("; ", parts)}. Check that both files belong together.";
     }
 
     private static string Some(IReadOnlyList<string> names)

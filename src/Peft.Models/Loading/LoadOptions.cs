@@ -14,12 +14,12 @@ public sealed record LoadOptions : PretrainedOptions
     public Device? Device { get; init; }
 
     /// <summary>
-    /// Quantizes the weights of linear modules, and those of embeddings if the options say so, while they are read, one after another, so that the float model is never in memory: for QLoRA. Null for float weights. A
-    /// checkpoint that is quantized already needs no such option.
+    /// Quantizes the weights of linear modules, and those of embeddings if the options say so, as each is read, so that the float model is never in memory as a whole: for QLoRA. Null for float weights. A
+    /// checkpoint that is already quantized does not need this.
     /// </summary>
     public QuantizationOptions? Quantization { get; init; }
 
-    /// <summary>Bits per value of weights that are no parameters; null if all are.</summary>
+    /// <summary>Bits per value of weights that are not parameters; null if all are parameters.</summary>
     internal double? StoredBits { get; init; }
 
     /// <summary>Bits per value of embeddings that are quantized while they are read; null if they are not.</summary>

@@ -12,7 +12,7 @@ internal static class ModelSize
     {
         var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (options.Placement.Device.type != DeviceType.CPU || Bytes(spec, options) <= available) return;
-        throw new ModelFolderException($"{config.Source}: {Describe(spec, options)} This machine has {Gigabytes(available)}. If the sizes are correct, use a smaller dtype (LoadOptions.Type) or a larger machine.");
+        throw new ModelFolderException($"{config.Source}: {Describe(spec, options)} This machine has {Gigabytes(available)}. If the sizes are correct, use a smaller dtype (LoadOptions.Dtype) or a larger machine.");
     }
 
     /// <summary>Describes the sizes and the required memory.</summary>
@@ -25,9 +25,9 @@ internal static class ModelSize
         if (spec is null) return 0;
         double hidden = spec.HiddenSize, layer = 2 * hidden * spec.HeadCount * spec.HeadSize + 2 * hidden * spec.IntermediateSize;
         if (options.StoredBits is { } bits) layer *= bits / (8 * Width(options.Dtype));
-        var table = hidden * spec.VocabularySize * (options.EmbeddingBits / (8 * Width(options.Dtype)) ?? 1);
-        var numbers = table + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
-        return numbers * Width(options.Dtype) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
+        var embedding = hidden * spec.VocabularySize * (options.EmbeddingBits / (8 * Width(options.Dtype)) ?? 1);
+        var values = embedding + spec.LayerCount * layer + (spec.LearnedPositionOffset is null ? 0 : hidden * spec.MaxPositions);
+        return values * Width(options.Dtype) + (spec.Encoder is { } encoder ? Bytes(encoder with { VocabularySize = 0 }, options) : 0);
     }
 
     public static int Width(ScalarType type)

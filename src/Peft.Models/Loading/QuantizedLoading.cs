@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Gives modules the weights of a checkpoint, quantized: as they are stored there, or by the options.</summary>
+/// <summary>Loads quantized weights into modules: in the checkpoint's format, or quantized as the options say.</summary>
 internal sealed class QuantizedLoading
 {
-    // About what the formats of checkpoints take: a lower bound of the memory is asked for, not more.
+    // Approximate bits per value of checkpoint formats: only a lower bound of the memory is needed.
     private const double StoredInCheckpoint = 4;
 
     private readonly PretrainedModel model;
@@ -23,21 +23,21 @@ internal sealed class QuantizedLoading
         (this.model, this.options) = (model, options);
         format = CheckpointFormat.Of(model.Config[Field], model.Config.Source);
         if (format is not null && options.Quantization is not null)
-            throw new QuantizationException($"{model.Config.Source}: the weights are quantized already ({format.Name}): leave LoadOptions.Quantization out, or load the float weights of the model.");
+            throw new QuantizationException($"{model.Config.Source}: the weights are already quantized ({format.Name}): omit LoadOptions.Quantization, or load the float weights of the model.");
         modules = model.named_modules().Where(pair => pair.module is AdaptableModule).DistinctBy(pair => pair.module).ToDictionary(pair => pair.name, pair => (AdaptableModule)pair.module);
     }
 
     /// <summary>The field of <c>config.json</c> that describes quantized weights.</summary>
     public const string Field = "quantization_config";
 
-    /// <summary>Bits per value of the weights that will be no parameters; null if all will be.</summary>
+    /// <summary>Bits per value of the weights that will not be parameters; null if all will be.</summary>
     public static double? StoredBits(ModelConfig config, LoadOptions options)
     {
         options.Quantization?.Validate();
         return options.Quantization?.BitsPerValue ?? (config.Has(Field) ? StoredInCheckpoint : null);
     }
 
-    /// <summary>Takes a parameter that the checkpoint holds in quantized form, with all keys that belong to it.</summary>
+    /// <summary>Claims a parameter that the checkpoint stores in quantized form, with all its keys. Returns false for other parameters.</summary>
     public bool Takes(string name, string key, HashSet<string> keys)
     {
         const string Weight = ".weight";
@@ -49,7 +49,7 @@ internal sealed class QuantizedLoading
         return true;
     }
 
-    /// <summary>Gives all modules without memory their memory, but for weights that will be quantized.</summary>
+    /// <summary>Allocates the parameters that are on the meta device, except weights that will be quantized.</summary>
     public void Allocate()
     {
         var at = options.Placement;
@@ -81,7 +81,7 @@ internal sealed class QuantizedLoading
         files.CopyInto(key, model.get_parameter(name)!);
     }
 
-    /// <summary>Reads the weights that the checkpoint holds in quantized form.</summary>
+    /// <summary>Reads the weights that the checkpoint stores in quantized form.</summary>
     public void ReadStored(ITensorSource files)
     {
         var at = options.Placement;

@@ -32,7 +32,7 @@ internal static class WeightInitializer
         return spec.ScaledResidualInit && IsResidual(path, spec.Names) ? deviation / Math.Sqrt(2.0 * spec.LayerCount) : deviation;
     }
 
-    // T5 does not scale the attention scores, but initializes the query projections smaller instead. Its embedding, tied to the head or not, has standard deviation 1.
+    // T5 does not scale the attention scores but initializes the query projections with smaller values. Its embedding, tied to the head or not, has standard deviation 1.
     private static double FanIn(TransformerSpec spec, string path, AdaptableModule part)
     {
         if (path == spec.Names.Embedding || path == spec.Names.Head) return 1;

@@ -7,8 +7,8 @@ namespace Peft.Models;
 /// <summary>Loads a model's parameters from the weight files of a folder.</summary>
 internal static partial class WeightLoader
 {
-    /// <summary>Loads all parameters. Returns the names of head parameters that the checkpoint lacks, which are still to be initialized.</summary>
-    /// <exception cref="CheckpointMismatchException">A parameter is missing, unexpected, or of another shape.</exception>
+    /// <summary>Loads all parameters. Returns the names of head parameters that the checkpoint lacks, which the caller has to initialize.</summary>
+    /// <exception cref="CheckpointMismatchException">A parameter is missing, unexpected, or has a different shape.</exception>
     public static IReadOnlyList<string> Load(PretrainedModel model, string folder, LoadOptions options)
     {
         var quantized = new QuantizedLoading(model, options);
@@ -16,7 +16,7 @@ internal static partial class WeightLoader
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         var keys = files.Tensors.Keys.ToHashSet(StringComparer.Ordinal);
-        // Checkpoints of the bare base model have no prefix; neither has a model without a head.
+        // Neither checkpoints of the bare base model nor models without a head have a prefix.
         var prefix = model.KeyPrefix(keys);
         string KeyOf(string name)
         {

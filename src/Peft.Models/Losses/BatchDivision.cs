@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Divides batches into parts with about the same number of tokens. The weight of a part is its share of the labels that the loss averages.</summary>
+/// <summary>Divides batches into micro-batches with about the same number of tokens. The weight of each is its fraction of the labels that the loss averages.</summary>
 internal static class BatchDivision
 {
-    // With 32 tokens each, two parts of gpt2 still take a fifth less time than one. Fewer tokens were not measured.
+    // With 32 tokens each, two micro-batches of gpt2 still take a fifth less time than one batch. Fewer tokens were not measured.
     private const long MinTokens = 32;
 
-    /// <summary>The parts, or the whole batch if it cannot be divided.</summary>
+    /// <summary>The micro-batches, or the whole batch if it cannot be divided.</summary>
     /// <param name="batch">The batch, with labels.</param>
-    /// <param name="parts">Maximum number of parts.</param>
+    /// <param name="parts">Maximum number of micro-batches.</param>
     /// <param name="firstLabel">The first position whose label counts: 1 for next-token prediction.</param>
     public static IReadOnlyList<Batch> Of(Batch batch, int parts, int firstLabel)
     {
@@ -42,7 +42,7 @@ internal static class BatchDivision
     private static long[]? PerRow(Tensor labels, int firstLabel)
     {
         if (labels.IsInvalid || labels.shape is not [var rows, ..] || (labels.dim() == 2 && labels.shape[1] < firstLabel)) return null;
-        // Regression targets, or multi-label rows, which all have the same weight.
+        // Rows of regression targets or multi-label targets have equal weights.
         if (labels.is_floating_point()) return [.. Enumerable.Repeat(1L, (int)rows)];
         if (labels.dim() > 2) return null;
         using var scope = NewDisposeScope();
@@ -61,14 +61,14 @@ internal static class BatchDivision
         return counts;
     }
 
-    // Adjacent runs that end where their share of the total is reached.
+    // Contiguous ranges with about the same number of tokens.
     private static IEnumerable<(int Start, int Count)> Runs(IReadOnlyList<int> lengths, int parts)
     {
         long total = lengths.Sum(length => (long)length), sum = 0;
         var start = 0;
         for (var i = 0; i < lengths.Count; i++)
         {
-            // A sequence belongs to the part that contains its middle.
+            // A sequence belongs to the range that contains its middle.
             var part = (2 * sum + lengths[i]) * parts / (2 * total);
             sum += lengths[i];
             var next = i + 1 == lengths.Count ? parts : (2 * sum + lengths[i + 1]) * parts / (2 * total);

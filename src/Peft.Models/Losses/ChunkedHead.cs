@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Values of hidden states <c>[rows, hidden]</c> through a head <c>[vocabulary, hidden]</c>, in chunks of rows: only the logits of one chunk exist at a time. With a frozen head the gradient of each
-/// value is computed along with it; a head that is trained gets its own from the logits, which the backward pass computes again. Arguments: rows, the head's parameter or else its storage, <see cref="Job"/>. Result: <c>[values, rows]</c>.
+/// Computes values from the logits of hidden states <c>[rows, hidden]</c> and a head <c>[vocabulary, hidden]</c>, in chunks of rows: only the logits of one chunk exist at a time. With a frozen head, the forward pass also computes
+/// the gradient of each value. With a trained head, the backward pass computes the logits again for the gradients. Arguments: rows, the head's parameter or else its storage, <see cref="Job"/>. Result: <c>[values, rows]</c>.
 /// </summary>
 internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
 {
-    /// <param name="Measure">The values.</param>
+    /// <param name="Measure">Computes the values.</param>
     /// <param name="SoftCap">Soft cap of the logits; 0 for none.</param>
     /// <param name="Chunk">Rows per chunk.</param>
     /// <param name="Head">The head's weight.</param>
@@ -59,7 +59,7 @@ internal sealed class ChunkedHead : autograd.SingleTensorFunction<ChunkedHead>
             result.narrow(1, start, count).copy_(values);
             foreach (var (gradient, slope) in gradients.Zip(slopes)) gradient.narrow(0, start, count).copy_(OfRows(Bent(slope, bend), job.Head));
         }
-        // TorchSharp saves the tensors after this method returns, so the gradients must outlive the scope.
+        // TorchSharp saves the tensors after this method returns, so they must outlive the scope.
         ctx.save_for_backward(gradients is not null ? [.. gradients.Select(gradient => gradient.MoveToOuterDisposeScope())] : trained ? [rows, job.Head.Parameter!] : []);
         return result.MoveToOuterDisposeScope();
     }

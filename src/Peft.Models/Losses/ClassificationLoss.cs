@@ -9,17 +9,17 @@ internal static class ClassificationLoss
     /// <param name="labels">Labels.</param>
     /// <param name="problemType">The configuration's <c>problem_type</c>; null to derive it from classes and labels.</param>
     /// <param name="source">The configuration, for errors.</param>
-    /// <param name="weights">Weights of the classes <c>[classes]</c>; null if all count alike.</param>
+    /// <param name="weights">Weights of the classes <c>[classes]</c>; null for equal weights.</param>
     public static Tensor Of(Tensor logits, Tensor labels, string? problemType, string source, Tensor? weights = null)
     {
         using var scope = NewDisposeScope();
-        if (labels.is_complex()) throw Misshapen(labels, "real numbers");
+        if (labels.is_complex()) throw Misshapen(labels, "real values");
         var classes = logits.shape[^1];
         problemType ??= classes == 1 ? "regression"
             : labels.is_floating_point() ? "multi_label_classification" : "single_label_classification";
         Check(logits, labels, problemType);
         if (weights is not null && problemType != "single_label_classification")
-            throw new InvalidOperationException($"ClassWeights are for one class per text, but the problem type is {problemType}: set ClassWeights to null.");
+            throw new InvalidOperationException($"ClassWeights require single-label classification, but the problem type is {problemType}: set ClassWeights to null.");
         var loss = problemType switch
         {
             "regression" => nn.functional.mse_loss(
@@ -28,7 +28,7 @@ internal static class ClassificationLoss
                 logits.view(-1, classes), labels.reshape(-1).to_type(ScalarType.Int64), weights, ignore_index: Batch.IgnoredLabel),
             "multi_label_classification" => nn.functional.binary_cross_entropy_with_logits(logits, labels.to_type(logits.dtype)),
             _ => throw new UnsupportedModelException(
-                $"{source}: problem_type '{problemType}' is not known: use regression, single_label_classification or multi_label_classification."),
+                $"{source}: problem_type '{problemType}' is not supported: use regression, single_label_classification or multi_label_classification."),
         };
         return loss.MoveToOuterDisposeScope();
     }
@@ -75,7 +75,7 @@ internal static class ClassificationLoss
                 CheckRange(labels.to_type(ScalarType.Int64), classes);
                 break;
             case "multi_label_classification" or "regression":
-                if (labels.numel() != batch * classes) throw Misshapen(labels, $"[{batch}, {classes}], a number for each row and class");
+                if (labels.numel() != batch * classes) throw Misshapen(labels, $"[{batch}, {classes}], a value for each row and class");
                 break;
         }
     }
@@ -83,9 +83,9 @@ internal static class ClassificationLoss
     // On a GPU a label out of range would end the process instead of throwing an exception.
     private static void CheckRange(Tensor labels, long classes)
     {
-        var (least, most) = (labels.min().item<long>(), labels.max().item<long>());
-        if (most < classes && (least >= 0 || labels.lt(Constant(0)).eq(labels.eq(Constant(Batch.IgnoredLabel))).all().item<bool>())) return;
-        throw new ArgumentException($"The labels run from {least} to {most}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for ignored labels): load the model with the right LabelCount or Id2Label.", nameof(labels));
+        var (lowest, highest) = (labels.min().item<long>(), labels.max().item<long>());
+        if (highest < classes && (lowest >= 0 || labels.lt(Constant(0)).eq(labels.eq(Constant(Batch.IgnoredLabel))).all().item<bool>())) return;
+        throw new ArgumentException($"The labels range from {lowest} to {highest}, but the model has classes 0 to {classes - 1} (and {Batch.IgnoredLabel} for ignored labels): load the model with the right LabelCount or Id2Label.", nameof(labels));
     }
 
     private static ArgumentException Misshapen(Tensor labels, string expected) => new($"The labels are {TensorRules.Describe(labels)}, but must be {expected}.", nameof(labels));

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// The tokens of a padded batch as sequences packed into one row, so that nothing is computed for padding, and the way back to the batch's shape. A prompt that several rows share, such as those of a
-/// chosen and a rejected completion, is packed once: each completion continues it.
+/// Packs the sequences of a padded batch into one row, so that nothing is computed for padding, and restores the batch's shape. A prompt that several rows share, such as those of a
+/// chosen and a rejected completion, is packed once, and each completion continues it.
 /// </summary>
 internal sealed class PackedRows : IDisposable
 {
@@ -35,7 +35,7 @@ internal sealed class PackedRows : IDisposable
     /// <summary>The labels, <c>[1, tokens]</c>.</summary>
     public Tensor Labels { get; }
 
-    /// <summary>Packs a batch; null if that saves nothing, or if the model and its adapters need the rows as they are.</summary>
+    /// <summary>Packs a batch; null if that saves nothing, or if the model or its adapters do not support packing.</summary>
     /// <param name="model">The model.</param>
     /// <param name="input">Token ids <c>[batch, sequence]</c>, and their mask if there is padding.</param>
     /// <param name="labels">Labels <c>[batch, sequence]</c>.</param>
@@ -47,7 +47,7 @@ internal sealed class PackedRows : IDisposable
         using var scope = NewDisposeScope();
         var layout = new Layout(Values(ids.to_type(ScalarType.Int64)), input.AttentionMask is null ? null : Values(input.AttentionMask.ne(Constant(0)).to_type(ScalarType.Int64)),
             Values(labels.to_type(ScalarType.Int64)), (int)labels.shape[1], model.Spec.Positions == PositionRule.All);
-        // Layers that see more than one position would take a prompt and a completion for two texts.
+        // Layers that mix positions would treat a prompt and a completion as two sequences.
         var shares = input is { PositionIds: null, TokenTypeIds: null } && peft?.ActsOnPositions != false;
         return layout.Fill(shares) && layout.Kept.Count < labels.numel() ? new(input, labels, layout) : null;
     }
@@ -60,7 +60,7 @@ internal sealed class PackedRows : IDisposable
     public TokenPredictions Unpack(TokenPredictions packed)
     {
         using var scope = NewDisposeScope();
-        // A prediction lies at the position before its token: the last position of a row predicts nothing.
+        // A token is predicted at the previous position: the last position of a row predicts nothing.
         var at = kept.narrow(0, 0, kept.shape[0] - 1);
         Tensor? Spread(Tensor? values) => values is null ? null
             : zeros(rows * width, ScalarType.Float32, values.device).index_copy(0, at, values.reshape(-1)).view(rows, width).narrow(1, 0, width - 1).MoveToOuterDisposeScope();
@@ -75,8 +75,8 @@ internal sealed class PackedRows : IDisposable
         foreach (var tensor in new[] { kept, Labels, Input.InputIds, Input.PositionIds, Input.TokenTypeIds }) tensor?.Dispose();
     }
 
-    /// <summary>Which tokens are packed, and how.</summary>
-    /// <param name="ids">Token ids, row after row.</param>
+    /// <summary>The packed tokens and their sequences.</summary>
+    /// <param name="ids">Token ids in row order.</param>
     /// <param name="real">1 for tokens and 0 for padding; null without padding.</param>
     /// <param name="labels">Labels.</param>
     /// <param name="width">Length of a row.</param>
@@ -91,7 +91,7 @@ internal sealed class PackedRows : IDisposable
 
         public List<long> Kept { get; } = [];
 
-        /// <summary>Packs the rows. Returns false if their padding has a meaning.</summary>
+        /// <summary>Packs the rows. Returns false if the result depends on their padding.</summary>
         public bool Fill(bool shares)
         {
             var found = new List<(int Start, int First, int Prompt, int End)>();
@@ -103,14 +103,14 @@ internal sealed class PackedRows : IDisposable
                     ReadOnlySpan<long> row = real.AsSpan(start, width);
                     (first, end) = (row.IndexOf(1), row.LastIndexOf(1) + 1);
                     if (end == 0) first = 0;
-                    // Padding between tokens counts as distance.
+                    // Padding between tokens increases their distance.
                     if (row[first..end].Contains(0)) return false;
                 }
-                // What padding predicts has no place in the packed row.
+                // Labels that are predicted from padding, or are padding, would be lost in the packed row.
                 if (IsLabelled(start, 0, first == 0 ? 0 : Math.Min(first + 1, width)) || IsLabelled(start, end, width)) return false;
                 if (end > first) found.Add((start, first, Math.Max(first, FirstLabel(start, end) - 1), end));
             }
-            // The last token of a prompt predicts the first one of its completion, so that it belongs to the completion.
+            // The last token of a prompt predicts the first one of its completion, so it belongs to the completion.
             foreach (var group in found.GroupBy(row => shares && row.Prompt > row.First ? Key(row.Start, row.First, row.Prompt) : $"row {row.Start}"))
             {
                 var alone = group.Count() == 1;
@@ -123,7 +123,7 @@ internal sealed class PackedRows : IDisposable
 
         private bool IsLabelled(int start, int from, int to) => from < to && labels.AsSpan(start + from, to - from).ContainsAnyExcept(Batch.IgnoredLabel);
 
-        // The index of the first label that is predicted; the end without one.
+        // The index of the first label that is predicted; the end if there is none.
         private int FirstLabel(int start, int end)
         {
             var at = labels.AsSpan(start + 1, Math.Max(end - 1, 0)).IndexOfAnyExcept(Batch.IgnoredLabel);

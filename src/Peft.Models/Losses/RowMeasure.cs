@@ -2,18 +2,18 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Values of rows of logits, such as the log-probability of a token: what a loss over the vocabulary is made of.</summary>
+/// <summary>Computes values from rows of logits, such as the log-probability of a token, for losses over the vocabulary.</summary>
 internal abstract class RowMeasure
 {
     /// <summary>Number of values per row.</summary>
     public virtual int Count => 1;
 
-    /// <summary>The values, <c>[count, rows]</c>, which torch can differentiate.</summary>
+    /// <summary>The values, <c>[count, rows]</c>, differentiable by autograd.</summary>
     /// <param name="logits">Logits <c>[rows, vocabulary]</c> in float32.</param>
     /// <param name="start">Index of the first row.</param>
     public abstract Tensor Values(Tensor logits, long start);
 
-    /// <summary>The values, and the derivative of each by the logits of its row, <c>[rows, vocabulary]</c>.</summary>
+    /// <summary>The values, and the derivative of each with respect to the logits of its row, <c>[rows, vocabulary]</c>.</summary>
     /// <param name="logits">Logits <c>[rows, vocabulary]</c> in float32, which may be overwritten.</param>
     /// <param name="start">Index of the first row.</param>
     public virtual (Tensor Values, IReadOnlyList<Tensor> Slopes) Differentiate(Tensor logits, long start)

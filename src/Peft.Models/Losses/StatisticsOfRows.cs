@@ -9,7 +9,7 @@ internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device
         .ToDictionary(each => each, _ => empty(rows, ScalarType.Float32, device));
     private long filled;
 
-    /// <summary>The values of a statistic, <c>[rows]</c>; null if it is not wanted.</summary>
+    /// <summary>The values of a statistic, <c>[rows]</c>; null if it was not requested.</summary>
     public Tensor? this[TokenStatistics which] => values.GetValueOrDefault(which);
 
     /// <summary>Adds the statistics of the next rows.</summary>
@@ -18,7 +18,7 @@ internal sealed class StatisticsOfRows(TokenStatistics wanted, long rows, Device
     /// <param name="target">Ids <c>[rows, 1]</c>.</param>
     public void Add(Tensor logits, Tensor logProbabilities, Tensor target)
     {
-        if (filled == rows) return;   // a backward pass computes the rows again
+        if (filled == rows) return;   // the backward pass computes the rows again
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var count = logits.shape[0];

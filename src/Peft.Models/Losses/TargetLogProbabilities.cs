@@ -6,7 +6,7 @@ namespace Peft.Models;
 /// <param name="targets">Ids <c>[rows]</c>.</param>
 /// <param name="temperature">Divisor of the logits.</param>
 /// <param name="statistics">Receives the statistics of each chunk; null for none.</param>
-/// <param name="entropies">True for the entropies as second values.</param>
+/// <param name="entropies">True to compute the entropies as second values.</param>
 internal sealed class TargetLogProbabilities(Tensor targets, double temperature = 1, StatisticsOfRows? statistics = null, bool entropies = false) : RowMeasure
 {
     public override int Count => entropies ? 2 : 1;

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>A model's predictions of given tokens. Each tensor is <c>[batch, sequence − 1]</c> in float32: position t describes the token at t + 1, and is 0 if its label is ignored.</summary>
+/// <summary>A model's predictions of given tokens. Each tensor is <c>[batch, sequence − 1]</c> in float32: index t describes the token at t + 1, and is 0 if its label is ignored.</summary>
 /// <param name="LogProbabilities">log p of each token, with a gradient.</param>
 /// <param name="Mask">1 for each token that has a label, else 0.</param>
 public sealed record TokenPredictions(Tensor LogProbabilities, Tensor Mask) : IDisposable

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Quantities that describe a model's prediction of a token besides its log-probability. They carry no gradient.</summary>
+/// <summary>Statistics of a model's prediction of a token, in addition to its log-probability. They have no gradient.</summary>
 [Flags]
 public enum TokenStatistics
 {

@@ -7,7 +7,7 @@ namespace Peft.Models;
 /// <summary>Cross-entropy over the vocabulary, from hidden states and the head.</summary>
 internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 {
-    // Maximum number of logits in memory at a time, and of those of a head that is trained.
+    // Maximum number of logits in memory at a time: with a frozen head, and with a trained one.
     private const long MaxLogits = 1 << 22, MaxTrainedLogits = 1 << 26;
 
     /// <summary>The loss for predicting the next token.</summary>
@@ -52,7 +52,7 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         };
     }
 
-    // Without a soft cap, the mean of the logits is the product with the mean row of the head: no logits are needed.
+    // Without a soft cap, the mean logit is the product with the mean row of the head: no logits are needed.
     private Tensor MeanLogits(Tensor hidden, double temperature)
     {
         using var _ = no_grad();
@@ -83,10 +83,10 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
         return targets;
     }
 
-    /// <summary>Values of hidden states <c>[rows, hidden]</c> through the head, <c>[values, rows]</c>.</summary>
+    /// <summary>Computes values from the logits of hidden states <c>[rows, hidden]</c>: <c>[values, rows]</c>.</summary>
     public Tensor Measure(Tensor rows, RowMeasure measure)
     {
-        // A trained head's logits are computed again in the backward pass, so only where they are many.
+        // With a trained head, chunks require computing the logits again in the backward pass: only if there are many.
         if (IsFrozen || (IsPlain && rows.shape[0] * head.Storage.Shape[0] > MaxTrainedLogits)) return ChunkedHead.Run(rows, new(measure, softCap ?? 0, Chunk, head.Storage));
         return measure.Values(Logits(rows), 0);
     }
@@ -101,12 +101,12 @@ internal sealed class VocabularyLoss(AdaptableModule head, double? softCap)
 
     private bool IsFrozen => IsPlain && head.Storage.Parameter is not { requires_grad: true };
 
-    // Products of another kind are left to the module: those with inputs of 8 bits, and those that collect the gradient of a stored weight.
+    // The module itself multiplies by weights that quantize inputs to 8 bits, and by those whose gradient is collected.
     private bool IsPlain => !head.IsAdapted && head.Bias is null && head.Storage is { Gradient: null } and not IQuantizesInputs { QuantizesInputs: true };
 
     private long Chunk => Math.Max(1, MaxLogits / head.Storage.Shape[0]);
 
-    /// <summary>The loss for predicting each position's own label.</summary>
+    /// <summary>The loss for predicting the label at the same position.</summary>
     /// <param name="hidden">Hidden states <c>[batch, sequence, hidden]</c>.</param>
     /// <param name="labels">Labels <c>[batch, sequence]</c>.</param>
     /// <param name="prepare">Computes the head's input from rows of hidden states.</param>

@@ -43,7 +43,7 @@ public static class EmbeddingResizing
         if (known == count) return count;
         // Sampling with the covariance of the rows takes a random value for each pair of a new and an old row.
         MemoryBudget.Require((Int128)count * width * 2 + (rows == NewTokenRows.MeanAndCovariance ? (Int128)Math.Max(0, count - known) * known : 0), ScalarType.Float32, embedding.Weight.device,
-            () => $"an embedding of {count} tokens of width {width}, made from {known}. Lower the number{(rows == NewTokenRows.MeanAndCovariance ? ", or use NewTokenRows.Mean" : "")}.");
+            () => $"an embedding of {count} tokens of width {width}, initialized from {known}. Lower the number{(rows == NewTokenRows.MeanAndCovariance ? ", or use NewTokenRows.Mean" : "")}.");
 
         using var scope = NewDisposeScope();
         using var grad = no_grad();

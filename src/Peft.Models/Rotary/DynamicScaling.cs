@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Dynamic NTK scaling, which depends on the length of the text: up to <paramref name="MaxPositions"/> nothing changes; for a longer text of length n
+/// Dynamic NTK scaling, which depends on the length of the sequence: up to <paramref name="MaxPositions"/> nothing changes; for a longer sequence of length n
 /// θ becomes θ·(f·n/m − (f − 1))^(d/(d − 2)), with the factor f, the number of positions m, and the number of rotated dimensions d.
 /// </summary>
 /// <remarks>

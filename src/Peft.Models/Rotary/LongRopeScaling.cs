@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// LongRoPE (Ding et al. 2024, arXiv:2402.13753), as in Phi-3: each frequency is divided by its own factor, from one list for texts within the
+/// LongRoPE (Ding et al. 2024, arXiv:2402.13753), as in Phi-3: each frequency is divided by its own factor, from one list for sequences within the
 /// original positions and from another list for longer ones.
 /// </summary>
-/// <remarks>When a text grows beyond the original positions, generation processes it again, as the cached keys were rotated with the other factors.</remarks>
-/// <param name="ShortFactors">One factor per pair of rotated dimensions, for texts within the original positions.</param>
-/// <param name="LongFactors">The same for longer texts.</param>
+/// <remarks>When a sequence grows beyond the original positions, generation processes it again, because the cached keys were rotated with the other factors.</remarks>
+/// <param name="ShortFactors">One factor per pair of rotated dimensions, for sequences within the original positions.</param>
+/// <param name="LongFactors">The same for longer sequences.</param>
 /// <param name="OriginalPositions">Number of positions in pretraining: <c>original_max_position_embeddings</c>.</param>
 /// <param name="Growth">Ratio of the current to the original number of positions.</param>
 public sealed record LongRopeScaling(IReadOnlyList<double> ShortFactors, IReadOnlyList<double> LongFactors, int OriginalPositions, double Growth) : RotaryScaling

@@ -77,20 +77,20 @@ internal sealed class RopeFields(ModelConfig config, string source, JsonObject r
         const string name = "original_max_position_embeddings";
         if (config.Has(name)) return config.Size(name);
         var given = Number(name) ?? positions;
-        return given >= 2 && given == Math.Floor(given) && given <= int.MaxValue ? (int)given : throw Wrong(name, "a whole number above 1");
+        return given >= 2 && given == Math.Floor(given) && given <= int.MaxValue ? (int)given : throw Wrong(name, "an integer above 1");
     }
 
     private double Factor() => Need("factor") is >= 1 and var factor ? factor : throw Wrong("factor", "at least 1");
 
     private double? AttentionFactor() => Number("attention_factor") is { } given ? Positive(given, "attention_factor") : null;
 
-    private double Need(string name) => Number(name) ?? throw new ModelFolderException($"{config.Source}: {source} lacks {name}, which rope_type '{Kind}' needs.");
+    private double Need(string name) => Number(name) ?? throw new ModelFolderException($"{config.Source}: {source} lacks {name}, which rope_type '{Kind}' requires.");
 
     private double Positive(double value, string name) => value > 0 ? value : throw Wrong(name, "above 0");
 
     private double[] Numbers(string name) => rope[name] switch
     {
-        null => throw new ModelFolderException($"{config.Source}: {source} lacks {name}, which rope_type '{Kind}' needs."),
+        null => throw new ModelFolderException($"{config.Source}: {source} lacks {name}, which rope_type '{Kind}' requires."),
         JsonArray values => [.. values.Select(value => value is JsonValue each && each.TryGetValue<double>(out var number) && number > 0 ? number : throw Wrong(name, "a list of numbers above 0"))],
         _ => throw Wrong(name, "a list of numbers above 0"),
     };

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Changes the rotary frequencies θ^(−2i/d) for texts longer than in pretraining: the <c>rope_type</c> of <c>config.json</c>.</summary>
+/// <summary>Changes the rotary frequencies θ^(−2i/d) for sequences longer than in pretraining: the <c>rope_type</c> of <c>config.json</c>.</summary>
 public abstract record RotaryScaling
 {
     private protected RotaryScaling() { }
@@ -16,7 +16,7 @@ public abstract record RotaryScaling
     /// <param name="length">The result of <see cref="Regime"/>.</param>
     internal abstract Tensor Frequencies(double theta, Tensor exponents, long length);
 
-    /// <summary>The length that determines the frequencies of a pass. Equal lengths give equal frequencies.</summary>
+    /// <summary>The length that determines the frequencies of a pass: equal regimes have equal frequencies.</summary>
     /// <param name="length">The pass's last position plus one.</param>
     /// <param name="before">The regime of the previous pass; 0 for none.</param>
     internal virtual long Regime(long length, long before) => 0;
@@ -24,10 +24,10 @@ public abstract record RotaryScaling
     /// <summary>True if the frequencies of a pass depend on its longest sequence.</summary>
     internal virtual bool DependsOnLength => false;
 
-    /// <summary>True if each pass of this regime may have its own frequencies, so that caching tables is useless.</summary>
+    /// <summary>True if the frequencies of this regime are likely to change with the next pass, so caching them is useless.</summary>
     internal virtual bool IsPassing(long regime) => false;
 
-    /// <summary>The reason why the scaling does not match heads with that many rotated dimensions; null if it does.</summary>
+    /// <summary>The reason why the scaling does not fit heads with this number of rotated dimensions; null if it does.</summary>
     internal virtual string? Misfit(int rotated) => null;
 
     /// <summary>θ^x in float32.</summary>

@@ -3,11 +3,11 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Settings of the rotary position embedding (Su et al. 2021, arXiv:2104.09864) of one kind of layer.</summary>
+/// <summary>Settings of the rotary position embedding (Su et al. 2021, arXiv:2104.09864) of one layer type.</summary>
 /// <param name="Base">The base θ: wavelengths range from 2π to 2πθ.</param>
 public sealed record RotarySettings(double Base)
 {
-    /// <summary>Scaling of the frequencies for longer texts; null for none.</summary>
+    /// <summary>Scaling of the frequencies for longer sequences; null for none.</summary>
     public RotaryScaling? Scaling { get; init; }
 
     /// <summary>Fraction of a head's dimensions that are rotated.</summary>
@@ -22,14 +22,14 @@ public sealed record RotarySettings(double Base)
 
     /// <summary>
     /// Reads the settings in both formats: <c>rope_parameters</c> (nested by layer type for models with two), or
-    /// <c>rope_theta</c> with <c>rope_scaling</c>, whose kind is <c>rope_type</c> or <c>type</c>. Kinds are default, linear, dynamic, yarn, longrope (su) and llama3.
+    /// <c>rope_theta</c> with <c>rope_scaling</c>. Values of its <c>rope_type</c> or <c>type</c> are default, linear, dynamic, yarn, longrope (su) and llama3.
     /// </summary>
     /// <param name="config">The configuration.</param>
     /// <param name="layerType">Key of the nested form, such as <c>sliding_attention</c>; null if all layers share the settings.</param>
     /// <param name="defaultBase">Default of θ.</param>
     /// <param name="defaultPartial">Default fraction of rotated dimensions.</param>
     /// <param name="defaultPositions">Default of <c>max_position_embeddings</c>.</param>
-    /// <exception cref="UnsupportedModelException">The kind of scaling is not implemented.</exception>
+    /// <exception cref="UnsupportedModelException">The type of scaling is not implemented.</exception>
     /// <exception cref="ModelFolderException">A field of the scaling is missing or invalid.</exception>
     public static RotarySettings Read(ModelConfig config, string? layerType = null, double defaultBase = 10000, double defaultPartial = 1, int defaultPositions = 2048)
     {

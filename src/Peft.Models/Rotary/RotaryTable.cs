@@ -9,7 +9,7 @@ internal sealed class RotaryTable : IDisposable
     private readonly RotarySettings settings;
     private readonly Lock growing = new();   // forward passes may run concurrently
     private Tensor? cosine, sine;   // [positions, 1, rotated]
-    private readonly int share;   // before rounding up to full pairs
+    private readonly int dimensions;   // before rounding up to full pairs
     private long rows, regime;
 
     /// <param name="settings">The settings.</param>
@@ -18,10 +18,10 @@ internal sealed class RotaryTable : IDisposable
     public RotaryTable(RotarySettings settings, int headSize)
     {
         this.settings = settings;
-        (share, Rotated) = ((int)(headSize * settings.RotatedFraction), settings.Rotated(headSize));
-        if (Rotated > headSize || (Rotated > share && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
+        (dimensions, Rotated) = ((int)(headSize * settings.RotatedFraction), settings.Rotated(headSize));
+        if (Rotated > headSize || (Rotated > dimensions && settings.Scaling is not (null or LinearScaling or DynamicScaling or Llama3Scaling)))
             throw new UnsupportedModelException(string.Create(CultureInfo.InvariantCulture,
-                $"partial_rotary_factor (rotary_pct) {settings.RotatedFraction} rotates {share} of a head's {headSize} dimensions, but they are rotated in pairs: the number must be even."));
+                $"partial_rotary_factor (rotary_pct) {settings.RotatedFraction} rotates {dimensions} of a head's {headSize} dimensions, but they are rotated in pairs: the number must be even."));
         if (settings.Scaling?.Misfit(Rotated) is { } misfit) throw new UnsupportedModelException(misfit);
     }
 
@@ -32,7 +32,7 @@ internal sealed class RotaryTable : IDisposable
     public RotaryAngles Slice(long start, long length, ScalarType type, Device device)
     {
         using var _ = growing.EnterScope();
-        if (Passes(start + length))
+        if (IsPassing(start + length))
         {
             using var positions = arange(Constant(start), Constant(start + length), One, ScalarType.Float32, device);
             return Angles(positions, type);
@@ -51,7 +51,7 @@ internal sealed class RotaryTable : IDisposable
         // Reading the maximum position from the device is worthwhile only if the frequencies depend on it.
         if (settings.Scaling is { } scaling && scaling.Regime(limit, regime) != scaling.Regime(0, regime)) limit = positions.max().item<long>() + 1;
         Tensor c, s;
-        if (Passes(limit) || limit > MostRows) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
+        if (IsPassing(limit) || limit > MaxRows) (c, s) = Angles(flat.to_type(ScalarType.Float32), type);
         else
         {
             Ensure(limit, type, device);
@@ -64,10 +64,10 @@ internal sealed class RotaryTable : IDisposable
     public static Tensor Rotate(Tensor heads, RotaryAngles angles, int rotated, int headSize)
     {
         if (rotated == headSize) return RotateAll(heads, angles, rotated);
-        using var turning = heads.narrow(-1, 0, rotated);
+        using var first = heads.narrow(-1, 0, rotated);
         using var rest = heads.narrow(-1, rotated, headSize - rotated);
-        using var turned = RotateAll(turning, angles, rotated);
-        return cat([turned, rest], -1);
+        using var result = RotateAll(first, angles, rotated);
+        return cat([result, rest], -1);
     }
 
     private static Tensor RotateAll(Tensor heads, RotaryAngles angles, int size)
@@ -78,11 +78,11 @@ internal sealed class RotaryTable : IDisposable
         return straight.addcmul(swapped, angles.SignedSine, Constant(1));
     }
 
-    // Larger positions are passed by callers and are usually sparse: a table for all of them would be mostly unused.
-    private const long MostRows = 1 << 20;
+    // Only callers pass larger positions, and these are usually sparse: most of a table up to them would be unused.
+    private const long MaxRows = 1 << 20;
 
-    // True if a pass of this length has its own frequencies, so that a table is useless.
-    private bool Passes(long length)
+    // True if a pass of this length has its own frequencies, so a table is useless.
+    private bool IsPassing(long length)
     {
         if (settings.Scaling is not { } scaling) return false;
         var now = scaling.Regime(length, regime);
@@ -108,7 +108,7 @@ internal sealed class RotaryTable : IDisposable
     {
         using var grad = no_grad();
         using var scope = NewDisposeScope();
-        var exponents = arange(Constant(0), Constant(Rotated), Constant(2), ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Constant(share));
+        var exponents = arange(Constant(0), Constant(Rotated), Constant(2), ScalarType.Int64, positions.device).to_type(ScalarType.Float32).div(Constant(dimensions));
         var angles = positions.unsqueeze(1).mul(settings.Frequencies(exponents, regime));
         var (c, s) = (angles.cos(), angles.sin());
         if (settings.Scaling is { AttentionFactor: not 1 and var factor }) (c, s) = (c.mul(Constant(factor)), s.mul(Constant(factor)));

@@ -3,17 +3,17 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// YaRN (Peng et al. 2023, arXiv:2309.00071): frequencies with many rotations within the original positions are unchanged, those with few
+/// YaRN (Peng et al. 2023, arXiv:2309.00071): frequencies with many rotations within the original positions are unchanged; those with few
 /// are divided by the factor, with a linear ramp over the dimensions in between.
 /// </summary>
 /// <param name="Factor">The factor, at least 1.</param>
 /// <param name="OriginalPositions">Number of positions in pretraining: <c>original_max_position_embeddings</c>.</param>
 public sealed record YarnScaling(double Factor, int OriginalPositions) : RotaryScaling
 {
-    /// <summary>Number of rotations within the original positions from which on a frequency is unchanged.</summary>
+    /// <summary>Minimum number of rotations within the original positions of frequencies that are unchanged.</summary>
     public double BetaFast { get; init; } = 32;
 
-    /// <summary>Number of rotations within the original positions up to which a frequency is divided by the factor.</summary>
+    /// <summary>Maximum number of rotations within the original positions of frequencies that are divided by the factor.</summary>
     public double BetaSlow { get; init; } = 1;
 
     /// <summary>True to round the ends of the ramp to whole dimensions.</summary>
@@ -46,7 +46,7 @@ public sealed record YarnScaling(double Factor, int OriginalPositions) : RotaryS
     }
 
     // The dimension whose frequency has that many rotations within the original positions.
-    private double Dimension(double turns, double theta, double rotated) => rotated * Math.Log(OriginalPositions / (turns * 2 * Math.PI)) / (2 * Math.Log(theta));
+    private double Dimension(double rotations, double theta, double rotated) => rotated * Math.Log(OriginalPositions / (rotations * 2 * Math.PI)) / (2 * Math.Log(theta));
 
     private double Growth(double weight) => Factor <= 1 ? 1 : (0.1 * weight * Math.Log(Factor)) + 1;
 }

@@ -6,11 +6,11 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The field <c>quantization_config</c> of models with weights of GPTQ or AWQ.</summary>
+/// <summary>The <c>quantization_config</c> of models with GPTQ or AWQ weights.</summary>
 internal static class GroupedSaving
 {
-    /// <summary>The configuration that the model was loaded with, if it describes these weights, or else a new one.</summary>
-    /// <exception cref="QuantizationException">The weights differ in what the configuration says of all.</exception>
+    /// <summary>The configuration with which the model was loaded, if it describes these weights, or else a new one.</summary>
+    /// <exception cref="QuantizationException">The weights differ in a setting that the configuration has only once.</exception>
     public static JsonNode Describe(PretrainedModel model, IReadOnlyDictionary<string, QuantizedStorage> weights)
     {
         var matrices = weights.ToDictionary(pair => pair.Key, pair => (GroupedMatrix)pair.Value.Matrix);
@@ -19,7 +19,7 @@ internal static class GroupedSaving
         var isWhole = matrices.Values.All(matrix => matrix.GroupSize == matrix.Columns);
         foreach (var (path, matrix) in matrices)
             if (matrix.Bits != first.Value.Bits || (!isWhole && matrix.GroupSize != first.Value.GroupSize) || OffsetOf(matrix) != OffsetOf(first.Value))
-                throw new QuantizationException($"{path} and {first.Key} differ in bits, group size or version of the format, but a saved model has one of each: Dequantize() the model, or quantize it in one way.");
+                throw new QuantizationException($"{path} and {first.Key} differ in bits, group size or format version, but a saved model has one of each: Dequantize() the model, or quantize all its weights alike.");
         var size = isWhole ? -1 : first.Value.GroupSize;
         return first.Value is GptqMatrix ? Gptq(model, [.. matrices.Values.Cast<GptqMatrix>()], size, matrices.Keys) : Awq(model, size);
     }
@@ -58,7 +58,7 @@ internal static class GroupedSaving
     private static List<string> Floats(PretrainedModel model)
         => [.. model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && ((AdaptableModule)pair.module).Storage.Parameter is not null && ModelQuantization.IsQuantizable(model, pair.name, pair.module)).Select(pair => pair.name)];
 
-    // A module's path after the number of its layer.
+    // A module's path after its layer index.
     private static string InLayer(string path)
     {
         var parts = path.Split('.');

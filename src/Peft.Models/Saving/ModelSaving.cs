@@ -15,7 +15,7 @@ public static class ModelSaving
     /// <param name="folder">The folder, which is created if necessary.</param>
     /// <param name="maxShardBytes">Maximum number of bytes of tensors per file. A larger tensor gets a separate file.</param>
     /// <param name="labels">Names of a classifier's classes in order; null for those of the configuration.</param>
-    /// <exception cref="Quantization.QuantizationException">The model has quantized weights of a kind that transformers does not read.</exception>
+    /// <exception cref="Quantization.QuantizationException">The model has quantized weights in a format that transformers does not read.</exception>
     /// <exception cref="AdaptersAttachedException">The model has adapters, which are not part of its own parameters.</exception>
     /// <exception cref="ArgumentException">The number of labels differs from the number of classes.</exception>
     /// <exception cref="CheckpointException">A file could not be written.</exception>

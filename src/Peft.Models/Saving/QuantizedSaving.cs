@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Quantized weights in a saved model, as transformers reads them.</summary>
+/// <summary>Writes quantized weights in the formats that transformers reads.</summary>
 internal static class QuantizedSaving
 {
     /// <summary>Adds the tensors of quantized weights.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tensors">The tensors to save, by key.</param>
     /// <returns>The field <c>quantization_config</c>; null if no weight is quantized.</returns>
-    /// <exception cref="QuantizationException">The weights are of a kind that transformers does not read, or of several kinds.</exception>
+    /// <exception cref="QuantizationException">The weights are in a format that transformers does not read, or in several formats.</exception>
     public static JsonNode? Add(PretrainedModel model, Dictionary<string, Tensor> tensors)
     {
         var weights = model.QuantizedWeights();
@@ -20,7 +20,7 @@ internal static class QuantizedSaving
         if (model.named_modules().FirstOrDefault(pair => weights.ContainsKey(pair.name) && (pair.module is Embedding || pair.module == model.HeadModule)) is { module: not null } own)
             throw new QuantizationException($"{own.name} is quantized, which transformers does not read: Dequantize() the model before it is saved, or quantize it without QuantizationOptions.Embeddings.");
         string[] kinds = [.. weights.Values.Select(weight => weight.Matrix.Kind).Distinct()];
-        if (kinds.Length > 1) throw new QuantizationException($"The model has weights of the kinds {string.Join(" and ", kinds)}, but a saved model has one: Dequantize() it, or quantize it in one way.");
+        if (kinds.Length > 1) throw new QuantizationException($"The model has {string.Join(" and ", kinds)} weights, but a saved model has one format: Dequantize() it, or quantize all its weights alike.");
         foreach (var (path, weight) in weights)
         {
             var parts = weight.Matrix switch
@@ -28,7 +28,7 @@ internal static class QuantizedSaving
                 FourBitMatrix matrix => matrix.ToCheckpoint(),
                 Int8Matrix matrix => matrix.ToCheckpoint(),
                 GptqMatrix or AwqMatrix => weight.Matrix.Held.ToDictionary(pair => pair.Key, pair => pair.Value.alias()),
-                var other => throw new QuantizationException($"{path} is of the kind {other.Kind}, which transformers does not read: Dequantize() the model before it is saved, or quantize it as NF4, FP4 or LLM.int8."),
+                var other => throw new QuantizationException($"{path} is quantized as {other.Kind}, which transformers does not read: Dequantize() the model before it is saved, or quantize it as NF4, FP4 or LLM.int8."),
             };
             var key = model.KeyOf(path + ".weight");
             foreach (var (name, tensor) in parts) tensors.Add(key[..^"weight".Length] + name, tensor);
@@ -58,7 +58,7 @@ internal static class QuantizedSaving
         ["quant_method"] = "bitsandbytes",
     };
 
-    // Null stands for transformers' own choice, the head. A list replaces it.
+    // Null means the default of transformers, the head. A list replaces it.
     private static JsonArray? Skipped(PretrainedModel model)
     {
         var floats = model.named_modules().Where(pair => pair.module is Linear or TransposedLinear && ((AdaptableModule)pair.module).Storage.Parameter is not null).ToList();

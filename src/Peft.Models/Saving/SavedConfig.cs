@@ -7,7 +7,7 @@ namespace Peft.Models;
 /// <summary>The <c>config.json</c> of a model to save: its original configuration with updated fields.</summary>
 internal static partial class SavedConfig
 {
-    // The suffixes of class names in transformers.
+    // Suffixes of class names in transformers.
     private static readonly Dictionary<string, string> Heads = new()
     {
         ["CAUSAL_LM"] = "ForCausalLM",
@@ -29,7 +29,7 @@ internal static partial class SavedConfig
         var config = quantization is null ? model.Config.Without(QuantizedLoading.Field) : model.Config.With(QuantizedLoading.Field, quantization);
         if (ClassOf(model) is { } name) config = config.With("architectures", new JsonArray(name));
         // transformers 5 writes dtype and reads both. Older versions use torch_dtype.
-        config = config.With(config.Names("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());
+        config = config.With(config.Contains("dtype") ? "dtype" : "torch_dtype", type.ToString().ToLowerInvariant());
         return model.TaskType is "SEQ_CLS" or "TOKEN_CLS" ? WithLabels(config, labels)
             : labels is null ? config
             : throw new ArgumentException($"A {model.GetType().Name} has no classes to label.", nameof(labels));
@@ -55,7 +55,7 @@ internal static partial class SavedConfig
             if (config.Object("id2label")?.Count == count || (!config.Has("id2label") && count == 2)) return config;
             labels = [.. Enumerable.Range(0, count).Select(i => $"LABEL_{i}")];
         }
-        // transformers does not write num_labels but counts id2label.
+        // transformers does not write num_labels; it counts id2label.
         return config.Without("num_labels")
             .With("id2label", new JsonObject(labels.Select((label, i) => KeyValuePair.Create<string, JsonNode?>($"{i}", label))))
             .With("label2id", new JsonObject(labels.Select((label, i) => KeyValuePair.Create<string, JsonNode?>(label, i))));

@@ -16,13 +16,13 @@ internal static class AnswerSearch
         foreach (var (window, logits) in windows)
         {
             none = Math.Min(none, (double)logits[0] + logits[1]);
-            for (var start = 0; start < window.Places.Count; start++)
+            for (var start = 0; start < window.Ranges.Count; start++)
             {
-                if (window.Places[start] is not { } from) continue;
+                if (window.Ranges[start] is not { } from) continue;
                 starts.Add(logits[2 * start]);
                 ends.Add(logits[2 * start + 1]);
-                for (var end = start; end < window.Places.Count && end - start < maxTokens; end++)
-                    if (window.Places[end] is { } to && to.End > from.Start && (double)logits[2 * start] + logits[2 * end + 1] is var score && score > best.Score) best = (score, from.Start, to.End);
+                for (var end = start; end < window.Ranges.Count && end - start < maxTokens; end++)
+                    if (window.Ranges[end] is { } to && to.End > from.Start && (double)logits[2 * start] + logits[2 * end + 1] is var score && score > best.Score) best = (score, from.Start, to.End);
             }
         }
         var total = LogOfSum(starts) + LogOfSum(ends);

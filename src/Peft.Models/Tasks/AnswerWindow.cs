@@ -4,8 +4,8 @@ namespace Peft.Models;
 
 /// <summary>A question with the part of the context that fits into the model's input.</summary>
 /// <param name="Text">The tokens of question and context.</param>
-/// <param name="Places">Range of each token in the context; null for tokens of the question and special tokens.</param>
-internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> Places)
+/// <param name="Ranges">Range of each token in the context; null for tokens of the question and special tokens.</param>
+internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> Ranges)
 {
     /// <summary>The windows over a context.</summary>
     /// <param name="question">The question.</param>
@@ -17,13 +17,13 @@ internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> 
     {
         var tokens = encoder.Whole(question, context);
         if (!tokens.SequenceIds.Contains(1)) throw error("the context has no tokens.");
-        var places = new TextPlaces(context);
+        var positions = new TextPositions(context);
         foreach (var window in TextWindows.Of(tokens, 1, encoder.MaxLength, stride, error))
             yield return new(EncodedText.Of(tokens, window), [.. window.Select(i => tokens.SequenceIds[i] == 1 ? (TextRange?)Range(tokens.Offsets[i]) : null)]);
 
         TextRange Range((int, int) offsets)
         {
-            var (start, end) = places.Range(offsets);
+            var (start, end) = positions.Range(offsets);
             return new(start, end);
         }
     }
@@ -32,11 +32,11 @@ internal sealed record AnswerWindow(EncodedText Text, IReadOnlyList<TextRange?> 
     public (int Start, int End) Find(TextRange answer)
     {
         var (start, end) = (-1, -1);
-        for (var i = 0; i < Places.Count; i++)
+        for (var i = 0; i < Ranges.Count; i++)
         {
-            if (Places[i] is not { } place || place.Start == place.End) continue;
-            if (start < 0 && place.Start <= answer.Start && answer.Start < place.End) start = i;
-            if (place.Start < answer.End && answer.End <= place.End) end = i;
+            if (Ranges[i] is not { } range || range.Start == range.End) continue;
+            if (start < 0 && range.Start <= answer.Start && answer.Start < range.End) start = i;
+            if (range.Start < answer.End && answer.End <= range.End) end = i;
         }
         return start >= 0 && end >= start ? (start, end) : (0, 0);
     }

@@ -34,7 +34,7 @@ public static class Answering
             if (string.IsNullOrWhiteSpace(each.Context)) throw Error("the context is empty.");
             return AnswerWindow.Of(each.Question, each.Context, encoder, options.Stride, Error).Select(window => (Question: i, Window: window));
         }).ToList();
-        var logits = Prediction.Run(model, [.. windows.Select(each => each.Window.Text)], tokenizer, options.BatchSize, model.OwnLogits, (_, numbers) => numbers);
+        var logits = Prediction.Run(model, [.. windows.Select(each => each.Window.Text)], tokenizer, options.BatchSize, model.OwnLogits, (_, values) => values);
         var found = windows.Zip(logits).ToLookup(pair => pair.First.Question, pair => (pair.First.Window, pair.Second));
         return [.. all.Select((each, i) => AnswerSearch.Best(each.Context, [.. found[i]], options.MaxAnswerTokens, options.AllowNoAnswer))];
     }

@@ -14,7 +14,7 @@ public sealed record Classification(IReadOnlyList<LabelProbability> Scores, bool
     /// <summary>The probability of <see cref="Label"/>.</summary>
     public double Probability => Scores[0].Probability;
 
-    /// <summary>The classes with at least this probability. For multi-label problems 0.5 is the threshold of training.</summary>
+    /// <summary>The classes with at least this probability. For multi-label problems, 0.5 is the threshold that evaluation uses.</summary>
     public IEnumerable<string> LabelsFrom(double probability) => Scores.TakeWhile(score => score.Probability >= probability).Select(score => score.Label);
 
     /// <summary>The most probable class with its probability.</summary>

@@ -3,7 +3,7 @@ namespace Peft.Models;
 /// <summary>Classification and regression of texts with a <see cref="SequenceClassifier"/>.</summary>
 public static class Classifying
 {
-    /// <summary>Classifies a text.</summary>
+    /// <summary>Classifies text.</summary>
     /// <inheritdoc cref="Classify(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     public static Classification Classify(this SequenceClassifier model, string text, Tokenizer tokenizer, PredictionOptions? options = null)
         => model.Classify([text], tokenizer, options)[0];
@@ -24,13 +24,13 @@ public static class Classifying
     public static IReadOnlyList<Classification> Classify(this SequenceClassifier model, IEnumerable<(string Text, string Pair)> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Classify(model, Pairs(texts), tokenizer, options);
 
-    /// <summary>Predicts a number for each text, with a model for <see cref="ProblemType.Regression"/>.</summary>
+    /// <summary>Predicts a value for each text, with a model for <see cref="ProblemType.Regression"/>.</summary>
     /// <inheritdoc cref="Classify(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     /// <exception cref="InvalidOperationException">The model is a classifier, or has more than one output.</exception>
     public static IReadOnlyList<double> Regress(this SequenceClassifier model, IEnumerable<string> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Regress(model, Singles(texts), tokenizer, options);
 
-    /// <summary>Predicts a number for each pair of texts, with a model for <see cref="ProblemType.Regression"/>.</summary>
+    /// <summary>Predicts a value for each pair of texts, with a model for <see cref="ProblemType.Regression"/>.</summary>
     /// <inheritdoc cref="Regress(SequenceClassifier, IEnumerable{string}, Tokenizer, PredictionOptions)"/>
     public static IReadOnlyList<double> Regress(this SequenceClassifier model, IEnumerable<(string Text, string Pair)> texts, Tokenizer tokenizer, PredictionOptions? options = null)
         => Regress(model, Pairs(texts), tokenizer, options);
@@ -40,7 +40,7 @@ public static class Classifying
         ArgumentNullException.ThrowIfNull(model);
         using var pass = PeftModel.Of(model)?.Pass();   // the labels belong to the active adapters
         var labels = model.Labels;
-        if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("The model predicts values, not classes: use Regress.");
+        if (labels.Problem == ProblemType.Regression) throw new InvalidOperationException("This is a regression model, without classes: use Regress.");
         return Run(model, texts, tokenizer, options, (logits, truncated) =>
         {
             var probabilities = labels.Problem == ProblemType.MultiLabel ? [.. logits.Select(logit => 1 / (1 + Math.Exp(-(double)logit)))] : Prediction.Softmax(logits);
@@ -53,7 +53,7 @@ public static class Classifying
         ArgumentNullException.ThrowIfNull(model);
         using var pass = PeftModel.Of(model)?.Pass();
         if (model.Labels is not { Problem: ProblemType.Regression, Count: 1 } labels)
-            throw new InvalidOperationException($"The model is for {model.Labels.Problem} of {model.Labels}, but must predict one number: use Classify, or load it for {nameof(ProblemType)}.{ProblemType.Regression}.");
+            throw new InvalidOperationException($"The model is for {model.Labels.Problem} of {model.Labels}, but must predict one value: use Classify, or load it for {nameof(ProblemType)}.{ProblemType.Regression}.");
         return Run(model, texts, tokenizer, options, (values, _) => (double)values[0]);
     }
 

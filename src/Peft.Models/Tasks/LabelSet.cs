@@ -16,7 +16,7 @@ public sealed class LabelSet : IReadOnlyList<string>
     public LabelSet(params IEnumerable<string> names) : this(ProblemType.SingleLabel, names) { }
 
     /// <summary>Creates classes of a problem type.</summary>
-    /// <param name="problem">One class per text, several, or a number for each name.</param>
+    /// <param name="problem">One class per text, several, or a value for each name.</param>
     /// <param name="names">The names in order.</param>
     /// <exception cref="ArgumentException">There are no names, a name is empty, or two are equal.</exception>
     public LabelSet(ProblemType problem, IEnumerable<string> names)
@@ -51,15 +51,15 @@ public sealed class LabelSet : IReadOnlyList<string>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>The reasons why a model cannot be trained with these classes; empty if it can.</summary>
+    /// <summary>The reasons why these classes do not match a model; empty if they do.</summary>
     /// <param name="dataset">Name of the dataset with these classes.</param>
     /// <param name="model">The model.</param>
     internal IEnumerable<string> Errors(string dataset, ClassifyingModel model)
     {
-        var own = model.Labels;
-        var unnamed = ModelConfig.AreDefault(own.names);
-        if (own.Count == Count && own.Problem == Problem && (unnamed || own.names.SequenceEqual(names))) yield break;
-        yield return $"{dataset} is for {Problem} of {this}, but the model for {own.Problem} of {own}: load it with the dataset's Labels, or give the dataset the model's.";
+        var modelLabels = model.Labels;
+        var unnamed = ModelConfig.AreDefault(modelLabels.names);
+        if (modelLabels.Count == Count && modelLabels.Problem == Problem && (unnamed || modelLabels.names.SequenceEqual(names))) yield break;
+        yield return $"{dataset} is for {Problem} of {this}, but the model is for {modelLabels.Problem} of {modelLabels}: load the model with the dataset's Labels, or create the dataset with the model's.";
     }
 
     /// <summary>The names; the first 10 if there are more.</summary>

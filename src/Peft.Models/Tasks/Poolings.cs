@@ -20,6 +20,6 @@ internal static class Poolings
         "cls" => Pooling.Cls,
         "mean" => Pooling.Mean,
         "last" => Pooling.Last,
-        _ => throw new UnsupportedModelException($"{source}: {Field} '{text}' is not known: use cls, mean or last."),
+        _ => throw new UnsupportedModelException($"{source}: {Field} '{text}' is not supported: use cls, mean or last."),
     };
 }

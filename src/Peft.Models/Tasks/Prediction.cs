@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, and as a single pass for the adapters.</summary>
+/// <summary>Runs texts through a model: in batches of similar length, in evaluation mode, without gradients, and with the adapters that are active at the start.</summary>
 internal static class Prediction
 {
     /// <summary>Computes a result for each text, in the order of the texts.</summary>
@@ -11,7 +11,7 @@ internal static class Prediction
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="batchSize">Number of texts per batch.</param>
     /// <param name="forward">Computes the output for a batch, with a row for each text and optionally a position for each token.</param>
-    /// <param name="read">Creates a result from the index of a text and its part of the output.</param>
+    /// <param name="read">Creates a result from the index of a text and its row of the output.</param>
     public static T[] Run<T>(PretrainedModel model, IReadOnlyList<EncodedText> texts, Tokenizer tokenizer, int batchSize, Func<ModelInput, Tensor> forward, Func<int, float[], T> read)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
@@ -21,7 +21,7 @@ internal static class Prediction
         using var folded = peft?.ForInference();
         using var pass = peft?.Pass();
         using var inference = inference_mode();
-        // Adapters that are assigned to rows of a batch need all rows in the given order.
+        // Adapters that are assigned to rows need all rows in one batch, in the given order.
         var together = peft?.RowsAreIndependent == false;
         var order = Enumerable.Range(0, texts.Count);
         var batches = together ? [order.ToArray()] : order.OrderByDescending(i => texts[i].Ids.Length).Chunk(batchSize);
@@ -36,7 +36,7 @@ internal static class Prediction
                 InputIds = ids.to(model.Device), AttentionMask = mask.to(model.Device),
                 TokenTypeIds = model.Spec.TokenTypeCount > 0 ? types?.to(model.Device) : null,
             });
-            foreach (var (row, numbers) in rows.Zip(output.ToRows())) results[row] = read(row, numbers);
+            foreach (var (row, values) in rows.Zip(output.ToRows())) results[row] = read(row, values);
         }
         return results;
     }
@@ -46,7 +46,7 @@ internal static class Prediction
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        if (wanted is { } asked) ArgumentOutOfRangeException.ThrowIfLessThan(asked, 1, nameof(PredictionOptions.MaxLength));
+        if (wanted is { } requested) ArgumentOutOfRangeException.ThrowIfLessThan(requested, 1, nameof(PredictionOptions.MaxLength));
         int? positions = model.Spec.LearnedPositionOffset is null ? null : model.Spec.MaxPositions - (model.Prompts?.EmbeddingCount ?? 0);
         return new[] { wanted ?? tokenizer.MaxLength, positions }.Min();
     }

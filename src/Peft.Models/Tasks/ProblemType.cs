@@ -9,6 +9,6 @@ public enum ProblemType
     /// <summary>Any number of classes per text.</summary>
     MultiLabel,
 
-    /// <summary>A number per text.</summary>
+    /// <summary>A value per text.</summary>
     Regression,
 }

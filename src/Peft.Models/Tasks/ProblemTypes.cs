@@ -10,7 +10,7 @@ internal static class ProblemTypes
         _ => throw new ArgumentOutOfRangeException(nameof(problem), problem, "Unknown problem type."),
     };
 
-    /// <summary>The type that a configuration names, or that follows from the number of classes. Unknown names are accepted here, as the loss rejects them.</summary>
+    /// <summary>The type that a configuration names, or else the one that the number of classes implies. Unknown names are accepted here, because the loss rejects them.</summary>
     public static ProblemType Of(string? field, int classes) => field switch
     {
         "multi_label_classification" => ProblemType.MultiLabel,

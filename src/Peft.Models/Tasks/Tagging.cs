@@ -5,12 +5,12 @@ namespace Peft.Models;
 /// <summary>Tagging of words and entities with a <see cref="TokenClassifier"/>.</summary>
 public static class Tagging
 {
-    /// <summary>Tags a text. Words are runs of letters and digits; every other character is a word of its own.</summary>
+    /// <summary>Tags the words of a text. Words are runs of letters and digits; every other character except whitespace is a separate word.</summary>
     /// <inheritdoc cref="Tag(TokenClassifier, IEnumerable{string}, Tokenizer, TaggingPredictionOptions)"/>
     public static TaggedText Tag(this TokenClassifier model, string text, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
         => model.Tag([text], tokenizer, options)[0];
 
-    /// <summary>Tags texts. Words are runs of letters and digits; every other character is a word of its own.</summary>
+    /// <summary>Tags the words of texts. Words are runs of letters and digits; every other character except whitespace is a separate word.</summary>
     /// <param name="model">The model, with or without adapters.</param>
     /// <param name="texts">The texts.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -23,7 +23,7 @@ public static class Tagging
         return Run(model, [.. texts.Select((text, i) => (text ?? throw new ArgumentException($"Text {i} is null.", nameof(texts)), Words.Split(text)))], tokenizer, options ?? new());
     }
 
-    /// <summary>Tags sentences that are already split into words, like those of a <see cref="TaggingDataset"/>.</summary>
+    /// <summary>Tags sentences that are already split into words, as in a <see cref="TaggingDataset"/>.</summary>
     /// <inheritdoc cref="Tag(TokenClassifier, IEnumerable{string}, Tokenizer, TaggingPredictionOptions)"/>
     public static IReadOnlyList<TaggedText> Tag(this TokenClassifier model, IEnumerable<IReadOnlyList<string>> sentences, Tokenizer tokenizer, TaggingPredictionOptions? options = null)
     {
@@ -36,7 +36,7 @@ public static class Tagging
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Stride);
         using var pass = PeftModel.Of(model)?.Pass();   // the labels belong to the active adapters
-        var most = Prediction.MaxLength(model, tokenizer, options.MaxLength);
+        var maxLength = Prediction.MaxLength(model, tokenizer, options.MaxLength);
         var encoder = new TextEncoder(tokenizer, int.MaxValue, truncates: false);
         var windows = new List<(int Text, int[] Tokens)>();
         var (encoded, first) = (new List<TokenEncoding>(), new List<int[]>());
@@ -45,17 +45,17 @@ public static class Tagging
             Exception Error(string what) => new ArgumentException($"Text {i}: {what}", nameof(texts));
             encoded.Add(encoder.Encode(texts[i].Text, null, Error));
             first.Add(Words.FirstTokens(texts[i].Text, texts[i].Words, encoded[i]));
-            windows.AddRange(TextWindows.Of(encoded[i], 0, most, options.Stride, Error).Select(tokens => (i, tokens)));
+            windows.AddRange(TextWindows.Of(encoded[i], 0, maxLength, options.Stride, Error).Select(tokens => (i, tokens)));
         }
         var rows = windows.Select(window => EncodedText.Of(encoded[window.Text], window.Tokens)).ToList();
-        var logits = Prediction.Run(model, rows, tokenizer, options.BatchSize, model.OwnLogits, (_, numbers) => numbers);
+        var logits = Prediction.Run(model, rows, tokenizer, options.BatchSize, model.OwnLogits, (_, values) => values);
         var labels = model.Labels;
         var best = texts.Select((_, i) => Enumerable.Repeat((Margin: -1, Logits: Array.Empty<float>()), encoded[i].Length).ToArray()).ToList();
-        foreach (var ((text, tokens), numbers) in windows.Zip(logits))
-            for (var place = 0; place < tokens.Length; place++)
+        foreach (var ((text, tokens), values) in windows.Zip(logits))
+            for (var position = 0; position < tokens.Length; position++)
             {
-                var margin = Math.Min(place, tokens.Length - 1 - place);
-                if (margin > best[text][tokens[place]].Margin) best[text][tokens[place]] = (margin, numbers[(place * labels.Count)..((place + 1) * labels.Count)]);
+                var margin = Math.Min(position, tokens.Length - 1 - position);
+                if (margin > best[text][tokens[position]].Margin) best[text][tokens[position]] = (margin, values[(position * labels.Count)..((position + 1) * labels.Count)]);
             }
         return [.. texts.Select((text, i) => new TaggedText(text.Text, [.. text.Words.Select((range, word) =>
         {

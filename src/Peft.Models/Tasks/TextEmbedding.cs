@@ -5,7 +5,7 @@ namespace Peft.Models;
 /// <summary>Text embeddings with any decoder or encoder.</summary>
 public static class TextEmbedding
 {
-    /// <summary>Embeds a text.</summary>
+    /// <summary>Embeds text.</summary>
     /// <inheritdoc cref="Embed(PretrainedModel, IEnumerable{string}, Tokenizer, EmbedOptions)"/>
     public static float[] Embed(this PretrainedModel model, string text, Tokenizer tokenizer, EmbedOptions? options = null) => model.Embed([text], tokenizer, options)[0];
 
@@ -22,9 +22,9 @@ public static class TextEmbedding
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(texts);
         options ??= new();
-        if (model.Spec.Kind == TransformerKind.EncoderDecoder) throw new NotSupportedException($"A {model.Config.ModelType} has two stacks of layers and no single state for a text: use an encoder or a decoder.");
+        if (model.Spec.Kind == TransformerKind.EncoderDecoder) throw new NotSupportedException($"A {model.Config.ModelType} is an encoder-decoder model, without a single state for a text: use an encoder or a decoder.");
         if (!Enum.IsDefined(options.Pooling)) throw new ArgumentOutOfRangeException(nameof(options), options.Pooling, "Unknown pooling.");
-        if (model.Spec.Causal && options.Pooling == Pooling.Cls) throw new ArgumentException($"A decoder's first token sees none of the others: use {nameof(Pooling)}.{Pooling.Mean} or {Pooling.Last}.", nameof(options));
+        if (model.Spec.Causal && options.Pooling == Pooling.Cls) throw new ArgumentException($"A decoder's first token attends to none of the others: use {nameof(Pooling)}.{Pooling.Mean} or {Pooling.Last}.", nameof(options));
         var encoder = new TextEncoder(tokenizer, Prediction.MaxLength(model, tokenizer, options.MaxLength), options.Truncate);
         var rows = texts.Select((text, i) => EncodedText.Of(encoder.Encode(text ?? throw new ArgumentException($"Text {i} is null.", nameof(texts)), null, what => new ArgumentException($"Text {i}: {what}", nameof(texts))))).ToList();
         return Prediction.Run(model, rows, tokenizer, options.BatchSize, input => Vectors(model, input, options), (_, vector) => vector);

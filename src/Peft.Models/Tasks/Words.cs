@@ -6,26 +6,26 @@ namespace Peft.Models;
 /// <summary>Splits texts into words, for tagging.</summary>
 internal static class Words
 {
-    /// <summary>Words are runs of letters, digits and marks. Any other character except whitespace is a word of its own.</summary>
+    /// <summary>Words are runs of letters, digits and marks. Any other character except whitespace is a separate word.</summary>
     public static List<TextRange> Split(string text)
     {
         var words = new List<TextRange>();
         var start = -1;
-        var place = 0;
+        var index = 0;
         foreach (var rune in text.EnumerateRunes())
         {
             var inside = Rune.IsLetterOrDigit(rune) || Rune.GetUnicodeCategory(rune) is System.Globalization.UnicodeCategory.NonSpacingMark or System.Globalization.UnicodeCategory.SpacingCombiningMark;
             if (!inside && start >= 0)
             {
-                words.Add(new(start, place));
+                words.Add(new(start, index));
                 start = -1;
             }
             var length = rune.Utf16SequenceLength;
-            if (inside && start < 0) start = place;
-            else if (!inside && !Rune.IsWhiteSpace(rune)) words.Add(new(place, place + length));
-            place += length;
+            if (inside && start < 0) start = index;
+            else if (!inside && !Rune.IsWhiteSpace(rune)) words.Add(new(index, index + length));
+            index += length;
         }
-        if (start >= 0) words.Add(new(start, place));
+        if (start >= 0) words.Add(new(start, index));
         return words;
     }
 
@@ -34,28 +34,28 @@ internal static class Words
     {
         var text = string.Join(' ', words);
         var ranges = new List<TextRange>(words.Count);
-        var place = 0;
+        var index = 0;
         foreach (var word in words)
         {
-            ranges.Add(new(place, place + word.Length));
-            place += word.Length + 1;
+            ranges.Add(new(index, index + word.Length));
+            index += word.Length + 1;
         }
         return (text, ranges);
     }
 
-    /// <summary>The first token of each word; -1 for a word without tokens, as the tokenizer drops its characters.</summary>
+    /// <summary>The first token of each word; -1 for a word without tokens, whose characters the tokenizer drops.</summary>
     /// <param name="text">The text.</param>
     /// <param name="words">The words in order.</param>
     /// <param name="tokens">The tokens.</param>
     public static int[] FirstTokens(string text, IReadOnlyList<TextRange> words, TokenEncoding tokens)
     {
-        var places = new TextPlaces(text);
+        var positions = new TextPositions(text);
         var first = Enumerable.Repeat(-1, words.Count).ToArray();
         var word = 0;
         for (var i = 0; i < tokens.Length; i++)
         {
             if (tokens.SequenceIds[i] is null) continue;
-            var (start, end) = places.Range(tokens.Offsets[i]);
+            var (start, end) = positions.Range(tokens.Offsets[i]);
             if (start >= end) continue;   // only whitespace
             while (word < words.Count && words[word].End <= start) word++;
             if (word == words.Count) break;

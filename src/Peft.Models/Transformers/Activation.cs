@@ -51,7 +51,7 @@ public sealed class Activation
 
     internal static Activation Named(string name) => Array.Find(Known, known => known.Name == name)!;
 
-    /// <summary>The activation that a field of a configuration names.</summary>
+    /// <summary>Reads an activation from a field of a configuration.</summary>
     /// <exception cref="UnsupportedModelException">The activation is unknown.</exception>
     public static Activation Read(ModelConfig config, string field, string fallback)
     {

@@ -20,16 +20,16 @@ internal abstract class Backbone() : nn.Module<ModelInput, Tensor>("")
     /// <summary>True if layers run again in the backward pass instead of keeping their activations.</summary>
     public abstract bool CheckpointActivations { get; set; }
 
-    /// <summary>Runs the layers in another order until the result is disposed.</summary>
+    /// <summary>Runs the layers in a different order until the result is disposed.</summary>
     /// <param name="order">Index of the layer at each position.</param>
     /// <param name="isActive">Called in each forward pass: true to use this order.</param>
     public abstract IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive);
 
-    /// <summary>The layers in the order of execution; empty if they cannot run by themselves.</summary>
+    /// <summary>The layers in the order of execution; empty if they cannot run individually.</summary>
     public virtual IReadOnlyList<TransformerLayer> Layers => [];
 
     /// <inheritdoc cref="Quantization.ILayeredModel.RunOnly"/>
-    public virtual IDisposable RunOnly(int layer, Tensor? input, Action<Tensor> output) => throw new InvalidOperationException("The layers do not run by themselves.");
+    public virtual IDisposable RunOnly(int layer, Tensor? input, Action<Tensor> output) => throw new InvalidOperationException("The layers cannot run individually.");
 
     /// <summary>Registers the modules in a model, below a path; directly in the model if the path is empty.</summary>
     public void PlaceInto(nn.Module model, string path)

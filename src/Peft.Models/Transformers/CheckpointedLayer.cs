@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Gradient checkpointing: a layer that keeps only its input and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174). Activations of a
-/// single layer are in memory at a time, for about a third more time. The second run draws the same dropout mask.
+/// Gradient checkpointing: a layer that keeps only its input and runs again in the backward pass (Chen et al. 2016, arXiv:1604.06174). Only the activations of
+/// one layer are in memory at a time, at the cost of about a third more time. The second run has the same dropout mask.
 /// </summary>
 internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<CheckpointedLayer>
 {
@@ -23,7 +23,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
     /// <summary>The layer's output.</summary>
     public static Tensor Run(TransformerLayer layer, Tensor hidden, ForwardContext context)
     {
-        // The first layer's input requires no grad. Without an input that does, the adapters inside the layer would get no gradient.
+        // The first layer's input does not require grad. Without an input that does, the adapters inside the layer would get no gradient.
         using var anchor = zeros(1, device: hidden.device, requires_grad: true);
         var encoded = context.Encoder?.States;
         return apply(hidden, encoded ?? anchor, anchor, new Job(layer, context, context.Layer, hidden.requires_grad, encoded?.requires_grad == true));
@@ -59,7 +59,7 @@ internal sealed class CheckpointedLayer : autograd.SingleTensorFunction<Checkpoi
         using var known = job.Context.Enter();
         var output = job.Layer.call(input, job.Context);
         set_rng_state(now);
-        // If neither the layer nor its input requires grad, backward would fail, and an exception could not be caught here.
+        // If neither the layer nor its input requires grad, backward fails, and its exception cannot be caught here.
         if (output.requires_grad) autograd.backward([output], [grad_output]);
         job.Hold.Dispose();
         return BackwardResult.Give(job.InputRequiresGrad ? input.grad : null, job.EncoderRequiresGrad ? encoded.grad : null, null, null);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Attention from a decoder's positions to the encoder's output. With a cache the keys and values are projected once.</summary>
+/// <summary>Attention from a decoder's positions to the encoder's output. With a cache, the keys and values are projected once.</summary>
 internal sealed class CrossAttention : nn.Module<Tensor, ForwardContext, Tensor>
 {
     private readonly AdaptableModule query, key, value, output;

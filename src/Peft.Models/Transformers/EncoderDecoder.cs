@@ -28,7 +28,7 @@ internal sealed class EncoderDecoder : Backbone
 
     /// <inheritdoc/>
     public override IDisposable Reorder(IReadOnlyList<int> order, Func<bool> isActive)
-        => throw new AdapterOptionsException($"The adapter asks for layers in the order [{string.Join(", ", order)}], but an encoder-decoder model has two stacks of layers: leave the order out.");
+        => throw new AdapterOptionsException($"The adapter reorders the layers to [{string.Join(", ", order)}], but an encoder-decoder model has two stacks of layers: omit the order.");
 
     /// <summary>The encoder's output <c>[batch, source, hidden]</c>.</summary>
     public Tensor Encode(ModelInput input)

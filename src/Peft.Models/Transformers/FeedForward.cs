@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// <summary>Feed-forward network: down(act(gate(x)) ∘ up(x)) (Shazeer 2020, arXiv:2002.05202), or down(act(up(x))).</summary>
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
-    private readonly AdaptableModule? gate, up, joined;
+    private readonly AdaptableModule? gate, up, gateUp;
     private readonly AdaptableModule down;
     private readonly Activation activation;
     private readonly int width;
@@ -22,7 +22,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         var names = spec.Names;
         if (spec.FusedGate)
         {
-            Part(names.GateUp, joined = TransformerParts.Projection(spec, spec.HiddenSize, 2 * width, spec.FeedForwardBias, at));
+            Part(names.GateUp, gateUp = TransformerParts.Projection(spec, spec.HiddenSize, 2 * width, spec.FeedForwardBias, at));
         }
         else
         {
@@ -37,14 +37,14 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
     public List<(string Name, AdaptableModule Module)> Parts { get; } = [];
 
     /// <summary>The projections that read the input.</summary>
-    public IReadOnlyList<AdaptableModule> Inputs => joined is not null ? [joined] : gate is null ? [up!] : [gate, up!];
+    public IReadOnlyList<AdaptableModule> Inputs => gateUp is not null ? [gateUp] : gate is null ? [up!] : [gate, up!];
 
     /// <summary>The projection back to the hidden size.</summary>
     public AdaptableModule Down => down;
 
-    /// <summary>The factor of the gate, whose channels are those of the last projection's input; null without a gate: an activation does not commute with factors.</summary>
+    /// <summary>Folds factors of the down projection's input into the up projection; null without a gate, because an activation does not commute with factors.</summary>
     public ScaleFold? UpFold()
-        => joined is not null ? new(joined, [down], [.. Enumerable.Range(width, width).Select(i => (long)i)]) : gate is null ? null : new(up!, [down]);
+        => gateUp is not null ? new(gateUp, [down], [.. Enumerable.Range(width, width).Select(i => (long)i)]) : gate is null ? null : new(up!, [down]);
 
     private void Part(string name, AdaptableModule module)
     {
@@ -67,9 +67,9 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 
     private Tensor Inner(Tensor input)
     {
-        if (joined is not null)
+        if (gateUp is not null)
         {
-            using var both = joined.call(input);
+            using var both = gateUp.call(input);
             using var gated = both.narrow(-1, 0, width);
             using var open = activation.Apply(gated);
             using var passed = both.narrow(-1, width, width);
@@ -87,7 +87,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
             return SwigluKernel.Run(gateOut, wide);
         }
         using var active = activation.Apply(gateOut);
-        using var beside = up!.call(input);
-        return active.mul(beside);
+        using var upOut = up!.call(input);
+        return active.mul(upOut);
     }
 }

@@ -5,23 +5,23 @@ namespace Peft.Models;
 /// <summary>The hidden states of a preliminary forward pass, for adapters that depend on them (X-LoRA).</summary>
 internal static class FirstStates
 {
-    /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache the first pass uses a cache of its own inside it.</summary>
+    /// <summary>The last hidden states of an input, <c>[batch, sequence, hidden]</c>. With a cache, the preliminary pass uses the separate cache that it contains.</summary>
     public static Tensor Of(PretrainedModel model, ModelInput input)
     {
         using var first = ForwardPass.EnterPreliminary();
         using var _ = no_grad();
         if (input.Cache is not { } cache) return model.Backbone.call(input);
-        var own = cache.FirstPass;
+        var firstPass = cache.FirstPass;
         var past = cache.Tokens?.shape[1] ?? 0;
-        if (own.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = own });
+        if (firstPass.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = firstPass });
         // The cache was filled before the adapter was active.
-        own.Truncate(0);
+        firstPass.Truncate(0);
         using var ids = Joined(cache, input);
-        var states = model.Backbone.call(input with { InputIds = ids, Cache = own });
+        var states = model.Backbone.call(input with { InputIds = ids, Cache = firstPass });
         return states.narrow(1, past, states.shape[1] - past);
     }
 
     private static Tensor Joined(KeyValueCache cache, ModelInput input)
         => cache.Tokens is { } before && input.InputIds is { } ids ? cat([before, ids], 1)
-            : throw new PeftException("The active adapter needs the model's hidden states for the whole text, but the cache does not hold them, and part of the text was given as embeddings: pass token ids, or an empty cache.");
+            : throw new PeftException("The active adapter needs the model's hidden states for the whole sequence, but the cache does not contain them, and part of the sequence was passed as embeddings: pass token ids, or an empty cache.");
 }

@@ -7,7 +7,7 @@ namespace Peft.Models;
 internal sealed class ForwardContext
 {
     private readonly List<(int? Window, AttentionPattern Pattern)> patterns = [];
-    private IReadOnlyList<int>? realLengths, firstPositions;   // empty if they alone do not describe the mask
+    private IReadOnlyList<int>? realLengths, firstPositions;   // empty if they do not describe the mask
     private bool? isDecodeStep;
     private int holders;
 
@@ -17,10 +17,10 @@ internal sealed class ForwardContext
     /// <summary>Number of new positions per row.</summary>
     public required int Length { get; init; }
 
-    /// <summary>Number of positions before them, in the cache or in a prefix.</summary>
+    /// <summary>Number of preceding positions, in the cache or in a prefix.</summary>
     public required int Past { get; init; }
 
-    /// <summary>Number of virtual tokens among all positions, at their beginning.</summary>
+    /// <summary>Number of virtual tokens at the beginning of all positions.</summary>
     public int VirtualTokens { get; init; }
 
     /// <summary>Dtype of the hidden states.</summary>
@@ -32,7 +32,7 @@ internal sealed class ForwardContext
     /// <summary>1 for real keys, 0 for padding, <c>[batch, past + length]</c>; null if all are real.</summary>
     public Tensor? KeyMask { get; init => field = value?.DetachFromDisposeScope(); }
 
-    /// <summary>Number of real positions of each row, whose padding is on the right. Null if some row is padded elsewhere or is all padding, or if there is no mask.</summary>
+    /// <summary>Number of real positions of each right-padded row. Null if some row is padded elsewhere or is all padding, or if there is no mask.</summary>
     public IReadOnlyList<int>? RealLengths
     {
         get
@@ -43,7 +43,7 @@ internal sealed class ForwardContext
         }
     }
 
-    /// <summary>The first real position of each row, whose padding is on the left. Null if some row is padded elsewhere or ends in padding, or if there is no mask.</summary>
+    /// <summary>The first real position of each left-padded row. Null if some row is padded elsewhere or ends in padding, or if there is no mask.</summary>
     public IReadOnlyList<int>? FirstPositions
     {
         get
@@ -58,7 +58,7 @@ internal sealed class ForwardContext
     public bool IsDecodeStep => isDecodeStep ??= is_inference_mode_enabled() && this is { Causal: true, Length: 1, Cache: not null, Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0, Encoder: null, Type: ScalarType.Float32 }
         && Batch <= DecodeProducts.MostRows && Device.type == TorchSharp.DeviceType.CPU && (KeyMask is null || (CountedPositions is null && FirstPositions is not null));
 
-    /// <summary>1 for positions that count as distance for a sliding window, <c>[batch, past + length]</c>; null if all do.</summary>
+    /// <summary>1 for positions that count towards distances in a sliding window, <c>[batch, past + length]</c>; null if all do.</summary>
     public Tensor? CountedPositions { get; init => field = value?.DetachFromDisposeScope(); }
 
     /// <summary>True if a position attends only to earlier ones and itself.</summary>
@@ -73,16 +73,16 @@ internal sealed class ForwardContext
     /// <summary>The KV cache; null if there is none.</summary>
     public KeyValueCache? Cache { get; init; }
 
-    /// <summary>Keys and values before the input, a pair per layer; null if there are none.</summary>
+    /// <summary>Keys and values that precede the input, a pair per layer; null if there are none.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init => field = value?.Select(Own).ToArray(); }
 
-    /// <summary>True if layers with a sliding window keep only the part of the prefix that is inside the window.</summary>
+    /// <summary>True if layers with a sliding window see only the part of the prefix that is inside the window.</summary>
     public bool CutsPrefix { get; init; }
 
     /// <summary>Gate of each layer's prefix; null if the prefix is always fully attended.</summary>
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
-    /// <summary>Virtual tokens inside the attention of layers.</summary>
+    /// <summary>Virtual tokens inside the attention of individual layers.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
     /// <summary>Lengths of packed sequences; null if rows are single sequences.</summary>
@@ -133,7 +133,7 @@ internal sealed class ForwardContext
 
     private static IReadOnlyList<int> Firsts(Tensor mask) => Borders(mask, ending: 1);
 
-    // The position in each row from which on all are 0 or 1, and the other before it; empty if there is none in some row, or no real position.
+    // The position in each row from which all values equal ending, and none before it; empty if some row has none, or no real position.
     private static int[] Borders(Tensor mask, byte ending)
     {
         using var scope = NewDisposeScope();
@@ -152,7 +152,7 @@ internal sealed class ForwardContext
         return borders;
     }
 
-    // Its own aliases, since the caller may dispose its tensors before layers run again.
+    // Aliases, because the caller may dispose its tensors before layers run again.
     private static KeyValuePrefix Own(KeyValuePrefix given)
         => new(given.Keys.alias().DetachFromDisposeScope(), given.Values.alias().DetachFromDisposeScope());
 

@@ -9,7 +9,7 @@ public sealed record HeadSpec
     /// <summary>True if the projection has a bias.</summary>
     public bool OutputBias { get; init; } = true;
 
-    /// <summary>Key of the projection's bias in checkpoints; null if it is the path with <c>.bias</c>.</summary>
+    /// <summary>Key of the projection's bias in checkpoints; null for the path followed by <c>.bias</c>.</summary>
     public string? OutputBiasKey { get; init; }
 
     /// <summary>Path of the dense layer; null for none.</summary>

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Checks the tensors of an input. On a GPU token ids are read back and compared with the vocabulary size, as an invalid id would end the process.
-/// On the CPU they are not, as the lookup itself detects them.
+/// Checks the tensors of an input. On a GPU, token ids are read back and compared with the vocabulary size, because an invalid id would end the process.
+/// On the CPU they are not, because the lookup detects invalid ids.
 /// </summary>
 internal static class InputRules
 {
@@ -15,15 +15,15 @@ internal static class InputRules
         ArgumentNullException.ThrowIfNull(input);
         model.RequireAlive();
         var pairs = model.Spec.Kind == TransformerKind.EncoderDecoder;
-        if (pairs) CheckPair(model, input);
+        if (pairs) CheckEncoderDecoder(model, input);
         else
         {
             var (batch, length) = Text(model, input.InputIds, nameof(input.InputIds), input.Embeddings, nameof(input.Embeddings)) ?? throw new ArgumentException("A forward pass needs InputIds or Embeddings.", nameof(input));
-            Refuse(input.DecoderInputIds ?? input.DecoderEmbeddings ?? input.DecoderAttentionMask ?? input.EncoderOutput, "It is not an encoder-decoder model: leave DecoderInputIds, DecoderEmbeddings, DecoderAttentionMask and EncoderOutput out.");
+            Refuse(input.DecoderInputIds ?? input.DecoderEmbeddings ?? input.DecoderAttentionMask ?? input.EncoderOutput, "It is not an encoder-decoder model: omit DecoderInputIds, DecoderEmbeddings, DecoderAttentionMask and EncoderOutput.");
             CheckMask(input.AttentionMask, nameof(input.AttentionMask), batch, length, Past(model, input, model.Prompts is { } prompts ? prompts.PrefixCount + prompts.EmbeddingCount : 0));
-            CheckBeside(input.TokenTypeIds, nameof(input.TokenTypeIds), batch, length, model.Spec.TokenTypeCount, "the model has the token types");
-            CheckBeside(input.PositionIds, nameof(input.PositionIds), batch, length, model.Spec.LearnedPositionOffset is null ? int.MaxValue : model.Spec.MaxPositions, "positions are");
-            CheckBefore(model, input, batch);
+            CheckPerToken(input.TokenTypeIds, nameof(input.TokenTypeIds), batch, length, model.Spec.TokenTypeCount, "the model has the token types");
+            CheckPerToken(input.PositionIds, nameof(input.PositionIds), batch, length, model.Spec.LearnedPositionOffset is null ? int.MaxValue : model.Spec.MaxPositions, "positions are");
+            CheckPast(model, input, batch);
         }
 
         void Refuse(Tensor? given, string why)
@@ -32,12 +32,12 @@ internal static class InputRules
         }
     }
 
-    private static void CheckPair(PretrainedModel model, ModelInput input)
+    private static void CheckEncoderDecoder(PretrainedModel model, ModelInput input)
     {
         if (input.TokenTypeIds is not null || input.PositionIds is not null)
-            throw new ArgumentException("An encoder-decoder model has no token types and computes positions itself: leave TokenTypeIds and PositionIds out.", nameof(input));
+            throw new ArgumentException("An encoder-decoder model has no token types and computes positions itself: omit TokenTypeIds and PositionIds.", nameof(input));
         if (input.PackedLengths is not null)
-            throw new ArgumentException("An encoder-decoder model takes no packed batch: pass the sequences as rows.", nameof(input));
+            throw new ArgumentException("An encoder-decoder model does not support packed batches: pass the sequences as rows.", nameof(input));
         var embedded = model.Prompts?.EmbeddingCount ?? 0;
         var source = Text(model, input.InputIds, nameof(input.InputIds), input.Embeddings, nameof(input.Embeddings));
         if (input.EncoderOutput is { } given)
@@ -47,13 +47,13 @@ internal static class InputRules
         }
         var (batch, length) = source ?? throw new ArgumentException("A forward pass needs InputIds, Embeddings or EncoderOutput.", nameof(input));
         CheckMask(input.AttentionMask, nameof(input.AttentionMask), batch, length, [0]);
-        if (Text(model, input.DecoderInputIds, nameof(input.DecoderInputIds), input.DecoderEmbeddings, nameof(input.DecoderEmbeddings)) is not var (rows, written)) return;
+        if (Text(model, input.DecoderInputIds, nameof(input.DecoderInputIds), input.DecoderEmbeddings, nameof(input.DecoderEmbeddings)) is not var (rows, targetLength)) return;
         if (rows != batch) throw new ArgumentException($"The decoder's input has {rows} rows, but the encoder's input has {batch}: they must match.", nameof(input));
-        CheckMask(input.DecoderAttentionMask, nameof(input.DecoderAttentionMask), batch, written, Past(model, input, model.Prompts is { } prompts ? prompts.PrefixCount + prompts.DecoderEmbeddingCount : 0));
-        CheckBefore(model, input, batch);
+        CheckMask(input.DecoderAttentionMask, nameof(input.DecoderAttentionMask), batch, targetLength, Past(model, input, model.Prompts is { } prompts ? prompts.PrefixCount + prompts.DecoderEmbeddingCount : 0));
+        CheckPast(model, input, batch);
     }
 
-    // Token ids or embeddings, never both.
+    // The shape of token ids or embeddings, of which only one may be given.
     private static (long Batch, long Length)? Text(PretrainedModel model, Tensor? ids, string idsName, Tensor? embeddings, string embeddingsName)
     {
         if (ids is not null && embeddings is not null) throw new ArgumentException($"The input has both {idsName} and {embeddingsName}: pass only one of them.", embeddingsName);
@@ -77,7 +77,7 @@ internal static class InputRules
         return (shape[0], shape[1]);
     }
 
-    // Lengths that a mask may have in addition to the new positions: none, all positions of the cache or prefix, or those without virtual tokens.
+    // Numbers of past positions that a mask may cover: none, all positions of the cache or prefix, or all but the virtual tokens.
     private static long[] Past(PretrainedModel model, ModelInput input, int prompted)
     {
         long before = input.Cache is { Length: > 0 } cache ? cache.Length
@@ -93,7 +93,7 @@ internal static class InputRules
             throw new ArgumentException($"{name} is {TensorRules.Describe(mask)}, but the input is [{batch}, {length}]{(past.Max() > 0 ? $" after {past.Max()} earlier positions" : "")}: pass 1 for each real token and 0 for padding.", name);
     }
 
-    private static void CheckBeside(Tensor? given, string name, long batch, long length, long count, string what)
+    private static void CheckPerToken(Tensor? given, string name, long batch, long length, long count, string what)
     {
         if (given is null) return;
         var shape = TensorRules.RequireRank(given, name, "[batch, sequence]");
@@ -104,7 +104,7 @@ internal static class InputRules
             throw new ArgumentException($"{name} has {outside}, but {what} 0 to {count - 1}.", name);
     }
 
-    private static void CheckBefore(PretrainedModel model, ModelInput input, long batch)
+    private static void CheckPast(PretrainedModel model, ModelInput input, long batch)
     {
         var spec = model.Spec;
         if (input.Cache?.Misfit(batch, spec) is { } misfit) throw new ArgumentException(misfit, nameof(input));
@@ -121,7 +121,7 @@ internal static class InputRules
             void Require(Tensor? tensor)
             {
                 if (!TensorRules.RequireAlive(tensor, nameof(input.Prefix)).shape.SequenceEqual([batch, spec.KeyValueHeadCount, length, spec.HeadSize]) || tensor!.dtype != model.InputEmbeddings.Storage.ComputeType)
-                    throw new ArgumentException($"Prefix has {TensorRules.Describe(tensor!)}, but must have {model.InputEmbeddings.Storage.ComputeType} [{batch}, {spec.KeyValueHeadCount}, length, {spec.HeadSize}], of the same length everywhere.", nameof(input));
+                    throw new ArgumentException($"Prefix has {TensorRules.Describe(tensor!)}, but must have {model.InputEmbeddings.Storage.ComputeType} [{batch}, {spec.KeyValueHeadCount}, length, {spec.HeadSize}], of the same length in all layers.", nameof(input));
             }
         }
         if (input.PrefixGates is { } gates && (gates.Count != spec.LayerCount || gates.Contains(null!)))

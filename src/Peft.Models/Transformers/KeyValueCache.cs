@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// KV cache: keys and values of the tokens so far, and once those of an encoder's output, for each layer. They are written in place, and the buffers grow by doubling. For inference only: run the
+/// KV cache: for each layer, keys and values of the tokens so far and of an encoder's output. They are written in place, and the buffers grow by doubling. For inference only: run the
 /// model under <see cref="no_grad"/> or <see cref="inference_mode"/>.
 /// </summary>
 /// <param name="capacity">Number of positions to allocate initially.</param>
@@ -12,17 +12,17 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
 {
     private int capacity = capacity >= 0 ? capacity : throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "The capacity must be at least 0.");
     private bool disposed;
-    private (long Batch, long Heads, long Size) shape;   // of the tensors it holds
+    private (long Batch, long Heads, long Size) shape;   // of the cached tensors
     private readonly List<(Tensor Keys, Tensor Values)> layers = [];   // [batch, heads, capacity, size]
     private readonly List<long> room = [];
     private readonly PositionMemory memory = new();
     private KeyValueCache? first;
     private readonly List<(Tensor Keys, Tensor Values)> cross = [];    // [batch, heads, source, size]
 
-    /// <summary>Number of positions held.</summary>
+    /// <summary>Number of cached positions.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Number of layers whose keys and values are held.</summary>
+    /// <summary>Number of layers whose keys and values are cached.</summary>
     internal int LayerCount => layers.Count;
 
     /// <summary>Number of positions that fit without growing.</summary>
@@ -63,14 +63,14 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         ObjectDisposedException.ThrowIf(disposed, this);
         if (layers.Count == 0) return null;
         if (shape.Heads != spec.KeyValueHeadCount || shape.Size != spec.HeadSize)
-            return $"The cache holds layers of {shape.Heads} heads of {shape.Size}, but the model's layers have {spec.KeyValueHeadCount} of {spec.HeadSize}: it is another model's cache. Use a new one.";
-        return shape.Batch == batch ? null : $"The cache holds {shape.Batch} rows, but the input has {batch}: use a new cache for each batch.";
+            return $"The cache has {shape.Heads} heads of {shape.Size} per layer, but the model has {spec.KeyValueHeadCount} of {spec.HeadSize}: it is the cache of a different model. Use a new one.";
+        return shape.Batch == batch ? null : $"The cache has {shape.Batch} rows, but the input has {batch}: use a new cache for each batch.";
     }
 
     private static void Require(Int128 batch, long heads, long positions, long size, ScalarType type, Device device)
         => MemoryBudget.Require(2 * batch * heads * positions * size, type, device, () => $"the keys and values of one layer, {batch} rows of {positions} positions. Use fewer rows or a smaller capacity.");
 
-    /// <summary>A layer's keys and values of the encoder's output; null if they are not projected yet.</summary>
+    /// <summary>A layer's keys and values of the encoder's output; null if they have not been projected yet.</summary>
     internal (Tensor Keys, Tensor Values)? Cross(int layer) => layer < cross.Count ? cross[layer] : null;
 
     /// <summary>Stores a layer's keys and values of the encoder's output, and takes ownership of them.</summary>
@@ -94,7 +94,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
     /// <inheritdoc/>
     Tensor IPositionMemory.Append(object key, Tensor values, Tensor? rows, int batch) => memory.Append(key, values, rows, batch, Length);
 
-    /// <summary>The token ids of the positions held, <c>[batch, length]</c>; null if some of them were given as embeddings.</summary>
+    /// <summary>The token ids of the cached positions, <c>[batch, length]</c>; null if some of them were passed as embeddings.</summary>
     internal Tensor? Tokens { get; private set; }
 
     /// <summary>Advances the length once all layers have appended the new positions.</summary>
@@ -164,7 +164,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         }
     }
 
-    /// <summary>Adds the rows of another cache, which keeps its own. Rows end at the same position: the shorter ones begin with padding.</summary>
+    /// <summary>Adds copies of the rows of another cache. All rows end at the same position, so the shorter ones begin with padding.</summary>
     internal void Join(KeyValueCache other)
     {
         using var scope = NewDisposeScope();
@@ -183,7 +183,7 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         {
             var (from, rows) = (old.shape, added.shape[0]);
             Require(from[0] + rows, from[1], room, from[3], old.dtype, old.device);
-            // Zeros, since a masked position still takes part in the products: it must be finite.
+            // Zeros, because masked positions still take part in the products and must be finite.
             var both = zeros([from[0] + rows, from[1], room, from[3]], old.dtype, old.device).DetachFromDisposeScope();
             both.narrow(0, 0, from[0]).narrow(2, width - Length, Length).copy_(old.narrow(2, 0, Length));
             both.narrow(0, from[0], rows).narrow(2, width - other.Length, other.Length).copy_(added.narrow(2, 0, other.Length));
@@ -194,9 +194,9 @@ public sealed class KeyValueCache(int capacity = 64) : IPositionMemory, IDisposa
         Tensor Padded(Tensor ids) => ids.shape[1] == width ? ids : cat([zeros([ids.shape[0], width - ids.shape[1]], ids.dtype, ids.device), ids], 1);
     }
 
-    /// <summary>Keeps some rows, without their first positions.</summary>
+    /// <summary>Keeps the given rows, without their first positions.</summary>
     /// <param name="rows">The rows to keep, in their new order.</param>
-    /// <param name="skip">Number of first positions to drop, which are padding in all of these rows.</param>
+    /// <param name="skip">Number of positions to drop at the beginning, which are padding in all of these rows.</param>
     internal void Select(long[] rows, int skip)
     {
         using var scope = NewDisposeScope();

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Runs a stack's layers in another order. A repeated layer is a twin: separate modules that share the parameters of the original.</summary>
+/// <summary>Runs a stack's layers in a different order. A repeated layer is a twin: separate modules that share the parameters of the original.</summary>
 internal sealed class LayerOrder : IDisposable
 {
     private readonly ModuleList<TransformerLayer> list;
@@ -27,7 +27,7 @@ internal sealed class LayerOrder : IDisposable
         run(() => isActive() ? ordered : own);
     }
 
-    // On the meta device, which allocates nothing: the parameters are replaced immediately.
+    // On the meta device, which allocates nothing, because the parameters are replaced immediately.
     private static TransformerLayer Twin(TransformerSpec spec, int index, TransformerLayer layer)
     {
         var twin = new TransformerLayer(spec, index, new Placement(ScalarType.Float32, new Device(DeviceType.META)));

@@ -20,13 +20,13 @@ public sealed record ModelInput
     /// <summary>The token ids of <see cref="Embeddings"/>, -1 for virtual tokens; null if they are unknown.</summary>
     internal Tensor? TokenIds { get; init; }
 
-    /// <summary>Number of virtual tokens that the positions begin with: those of the decoder in an encoder-decoder model.</summary>
+    /// <summary>Number of virtual tokens at the beginning of the positions; in an encoder-decoder model, of the decoder's positions.</summary>
     internal int VirtualTokens { get; init; }
 
-    /// <summary>Number of virtual tokens that the encoder's positions begin with.</summary>
+    /// <summary>Number of virtual tokens at the beginning of the encoder's positions.</summary>
     internal int EncoderVirtualTokens { get; init; }
 
-    /// <summary>1 for positions that count as distance for sliding windows, <c>[batch, past + sequence]</c>; null if all do.</summary>
+    /// <summary>1 for positions that count towards distances in sliding windows, <c>[batch, past + sequence]</c>; null if all do.</summary>
     internal Tensor? CountedPositions { get; init; }
 
     /// <summary>Token type ids <c>[batch, sequence]</c>, such as 0 for a question and 1 for its context; null for all 0. Only for models with token types.</summary>
@@ -41,27 +41,27 @@ public sealed record ModelInput
     public KeyValueCache? Cache { get; init; }
 
     /// <summary>
-    /// Keys and values that precede the input, a pair per layer, as in prefix tuning. In an encoder-decoder model they precede the decoder's input. Ignored once the
-    /// cache holds them.
+    /// Keys and values that precede the input, a pair per layer, as in prefix tuning. In an encoder-decoder model, they precede the decoder's input. Ignored once the
+    /// cache contains them.
     /// </summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
     /// <summary>Gate of each layer's prefix, also for a prefix inside the cache; null if the prefix is always fully attended.</summary>
     public IReadOnlyList<PrefixGate>? PrefixGates { get; init; }
 
-    /// <summary>Virtual tokens that layers attend to separately, as in LLaMA-Adapter. In an encoder-decoder model they belong to the decoder.</summary>
+    /// <summary>Virtual tokens that layers attend to separately, as in LLaMA-Adapter. In an encoder-decoder model, they belong to the decoder.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = [];
 
-    /// <summary>True if layers read tensors that require grad besides their input. Then no layer can run again on its own in the backward pass.</summary>
+    /// <summary>True if layers read tensors that require grad in addition to their input. Layers cannot be checkpointed then.</summary>
     internal bool SharesGraph { get; init; }
 
-    /// <summary>The forward pass of a model with adapters that this input belongs to.</summary>
+    /// <summary>The forward pass that this input belongs to, if the model has adapters.</summary>
     internal PassHandle? Pass { get; init; }
 
     /// <summary>Lengths of the sequences packed into the single row; null if rows are single sequences.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
-    /// <summary>For each packed sequence, the index of an earlier one that it continues, such as a prompt that several completions share, or −1; null if none does.</summary>
+    /// <summary>For each packed sequence, the index of an earlier one that it continues, such as a prompt that several completions share; −1 for none. Null if no sequence continues another.</summary>
     internal IReadOnlyList<int>? PackedParents { get; init; }
 
     /// <summary>Token ids of the decoder's input, <c>[batch, target]</c>, beginning with the start token.</summary>
@@ -76,7 +76,7 @@ public sealed record ModelInput
     /// <summary>The encoder's output, <c>[batch, source, hidden]</c>, instead of its input. <see cref="AttentionMask"/> still marks the padding.</summary>
     public Tensor? EncoderOutput { get; init; }
 
-    /// <summary>The inputs of a batch. Those other than ids and mask are taken from <see cref="Batch.Extra"/> by Hugging Face's names.</summary>
+    /// <summary>The inputs of a batch. All but ids and mask are taken from <see cref="Batch.Extra"/>, by Hugging Face's names.</summary>
     public static ModelInput From(Batch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);

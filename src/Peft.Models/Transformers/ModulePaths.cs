@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Registers modules below dotted paths, as Hugging Face's nested modules are named.</summary>
+/// <summary>Registers modules at dotted paths, the names of Hugging Face's nested modules.</summary>
 internal static class ModulePaths
 {
     /// <summary>Registers a module. Missing parents on the path are created as empty modules.</summary>

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>Kinds of norms.</summary>
+/// <summary>Types of norms.</summary>
 public enum NormKind
 {
     /// <summary>RMS norm: divides by the root mean square, without a bias.</summary>

@@ -5,9 +5,9 @@ namespace Peft.Models;
 /// <summary>Position ids by the rule of an architecture (<see cref="PositionRule"/>).</summary>
 internal static class PositionIds
 {
-    /// <summary>The position ids of an input, <c>[batch, sequence]</c>; null if every row simply continues after the past.</summary>
+    /// <summary>The position ids of an input, <c>[batch, sequence]</c>; null if the positions of every row continue after the past.</summary>
     /// <param name="spec">The architecture.</param>
-    /// <param name="input">The input. Ids that it gives take precedence.</param>
+    /// <param name="input">The input. Its own position ids take precedence.</param>
     /// <param name="mask">1 for tokens and 0 for padding, <c>[batch, past + sequence]</c>; null without padding.</param>
     /// <param name="past">Number of earlier positions.</param>
     /// <param name="length">Number of new positions of each row.</param>
@@ -21,7 +21,7 @@ internal static class PositionIds
         using var scope = NewDisposeScope();
         if (spec.Positions == PositionRule.TokensButPadding)
         {
-            // Embeddings do not show which positions are padding. transformers then counts all of them.
+            // Embeddings do not show which positions are padding. As in transformers, all of them then count.
             if (input.InputIds is not { } ids || spec.PaddingId is not { } padding) return null;
             var real = ids.ne(Constant(padding)).to_type(ScalarType.Int64);
             return real.cumsum(1).add(Constant(past), One).mul(real).sub(Constant(1)).MoveToOuterDisposeScope();

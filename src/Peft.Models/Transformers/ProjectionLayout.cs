@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>How query, key and value are projected.</summary>
+/// <summary>The layout of the query, key and value projections.</summary>
 public enum ProjectionLayout
 {
     /// <summary>Three projections.</summary>
@@ -9,6 +9,6 @@ public enum ProjectionLayout
     /// <summary>One projection: all queries, then all keys, then all values.</summary>
     Joined,
 
-    /// <summary>One projection: per head its query, key and value (GPT-NeoX).</summary>
+    /// <summary>One projection: for each head its query, key and value (GPT-NeoX).</summary>
     JoinedPerHead,
 }

@@ -4,7 +4,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// The layout of each row's virtual tokens among the positions of a batch: [padding, prefix][padding, embeddings][input]. Padding precedes the row's own virtual
-/// tokens and has no effect, so that each row computes the same as it would alone.
+/// tokens and has no effect, so each row has the same output as it would have alone.
 /// </summary>
 /// <param name="rows">The virtual tokens of each row, or a single entry for all rows.</param>
 /// <param name="prefix">Number of prefix positions (keys and values).</param>
@@ -12,7 +12,7 @@ namespace Peft.Models;
 /// <param name="device">Device of the tensors.</param>
 internal sealed class PromptLayout(IReadOnlyList<PromptRow> rows, int prefix, int embeddings, Device device)
 {
-    /// <summary>Number of positions before the input.</summary>
+    /// <summary>Number of positions that precede the input.</summary>
     public int Total => prefix + embeddings;
 
     /// <summary>True if some rows have fewer virtual tokens than others.</summary>

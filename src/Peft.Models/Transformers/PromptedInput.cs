@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A forward pass: an input with the virtual tokens of the active adapters prepended, and the labels to match. Once a cache holds the virtual tokens, they only count
+/// A forward pass: an input with the virtual tokens of the active adapters prepended, and matching labels. Once a cache contains the virtual tokens, they only count
 /// as positions.
 /// </summary>
 internal sealed class PromptedInput : IDisposable
@@ -19,7 +19,7 @@ internal sealed class PromptedInput : IDisposable
     /// <summary>The input of the backbone.</summary>
     public ModelInput Input { get; private set; }
 
-    /// <summary>Number of output positions that belong to virtual tokens. They come first. A row with fewer virtual tokens begins with padding.</summary>
+    /// <summary>Number of output positions that belong to virtual tokens, at the beginning. A row with fewer virtual tokens begins with padding.</summary>
     public int Count { get; }
 
     /// <summary>Begins a forward pass of the model. It ends when the result is disposed.</summary>
@@ -30,11 +30,11 @@ internal sealed class PromptedInput : IDisposable
     });
 
     /// <summary>
-    /// Begins a forward pass whose caller does not read the hidden states of padding: they are 0, and nothing is computed for them, unless the model or its adapters need the rows as they are.
+    /// Begins a forward pass whose caller does not read the hidden states of padding. They are 0 and are not computed, unless the model or its adapters require padded rows.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="input">The input.</param>
-    /// <param name="read">True where hidden states are read, <c>[batch or 1, sequence]</c>; null for tokens only. If padding is among them, it is computed.</param>
+    /// <param name="read">True where hidden states are read, <c>[batch or 1, sequence]</c>; null for tokens only. If it includes padding, the padding is computed.</param>
     public static PromptedInput Unpadded(PretrainedModel model, ModelInput input, Tensor? read = null) => Begin(model, input, (given, peft) =>
     {
         InputRules.Check(model, given);
@@ -100,7 +100,7 @@ internal sealed class PromptedInput : IDisposable
     {
         var layout = new PromptLayout(prompts.Rows, prompts.PrefixCount, prompts.EmbeddingCount, (input.InputIds ?? input.Embeddings!).device);
         if (layout.Total > 0 && input.PackedLengths is not null)
-            throw new ArgumentException("A packed batch cannot have virtual tokens before each of its sequences: pass the sequences as rows.", nameof(input));
+            throw new ArgumentException("Virtual tokens cannot precede the sequences of a packed batch: pass the sequences as rows.", nameof(input));
         if (input.Prefix is not null) throw new ArgumentException("The input has a prefix, but the active adapters have one too: remove one of them.", nameof(input));
         var tokens = prompts.Make(rows, model.training, continues: !first);
         var length = (input.InputIds ?? input.Embeddings!).shape[1];
@@ -134,7 +134,7 @@ internal sealed class PromptedInput : IDisposable
         var encoder = new PromptLayout(prompts.Rows, 0, prompts.EmbeddingCount, device);
         var decoder = new PromptLayout([.. prompts.Rows.Select(row => row with { Embeddings = row.DecoderEmbeddings })], prompts.PrefixCount, decodes, device);
         if (decoder.IsMixed && decodes > 0 && prompts.PrefixCount > 0)
-            throw new PeftException("Some rows have keys and values before the decoder's input and others have embeddings: relative positions would count the padding between the keys and the input. Run these rows in separate batches.");
+            throw new PeftException("Keys and values precede the decoder's input in some rows, and embeddings in others: relative positions would count the padding between the keys and the input. Run these rows in separate batches.");
         return input with
         {
             InputIds = encodes ? null : input.InputIds,
@@ -151,7 +151,7 @@ internal sealed class PromptedInput : IDisposable
         };
     }
 
-    /// <summary>The attention mask over virtual tokens and input; null if it hides nothing.</summary>
+    /// <summary>The attention mask over virtual tokens and input; null if it masks nothing.</summary>
     private Tensor? Mask(PromptLayout layout, Tensor? given, long rows, long read)
     {
         if (layout.Total == 0 || (given is null && !layout.IsMixed)) return given;
@@ -161,8 +161,8 @@ internal sealed class PromptedInput : IDisposable
     }
 
     /// <summary>
-    /// Marks the positions that count as distance for a sliding window; null if all do. Padding before a row's tokens does not count, so that the row computes the same
-    /// as it would alone. Padding after them does, as in transformers.
+    /// Marks the positions that count towards distances in a sliding window; null if all do. Padding that precedes a row's tokens does not count, so the row has the same output
+    /// as it would have alone. Padding that follows them does, as in transformers.
     /// </summary>
     private Tensor? Counted(PromptLayout layout, Tensor? given, long rows, long read)
     {
@@ -172,7 +172,7 @@ internal sealed class PromptedInput : IDisposable
         return Keep(cat([layout.Mask.expand(rows, -1), own], 1));
     }
 
-    /// <summary>Position ids of the input in each row, after its own virtual tokens; null if the transformer computes the same ones.</summary>
+    /// <summary>Position ids of the input in each row, which continue those of its virtual tokens; null if the transformer computes the same ones.</summary>
     private static Tensor? Positions(PretrainedModel model, ModelInput input, PromptLayout layout, long past, long length)
     {
         if (layout.Total == 0) return input.PositionIds;
@@ -182,7 +182,7 @@ internal sealed class PromptedInput : IDisposable
         {
             case PositionRule.RealTokens:
                 return null;   // computed from the whole mask
-            // Otherwise a virtual token before left padding would count as the first real token.
+            // Otherwise a virtual token that precedes left padding would count as the first real token.
             case PositionRule.FromFirstToken when mask is not null:
                 var start = mask.ne(Constant(0)).to_type(ScalarType.Int64).argmax(1, true);
                 var all = arange(Constant(0), Constant(mask.shape[1]), One, ScalarType.Int64, mask.device).unsqueeze(0).sub(start).clamp(min: Constant(0));
@@ -231,7 +231,7 @@ internal sealed class PromptedInput : IDisposable
         using (states) return unpadded.Unpack(states);
     }
 
-    /// <summary>The output without the virtual tokens, which are not part of the text.</summary>
+    /// <summary>The output without the virtual tokens.</summary>
     /// <param name="output">The output <c>[batch, virtual + sequence, …]</c>.</param>
     public Tensor Own(Tensor output) => output.narrow(1, Count, output.shape[1] - Count);
 
@@ -240,8 +240,8 @@ internal sealed class PromptedInput : IDisposable
     public Tensor First(Tensor output)
     {
         if (Count == 0 || rows.Count == 1) return output.select(1, 0);
-        var places = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
-        return output.reshape(-1, output.shape[2]).index_select(0, places);
+        var indices = tensor(rows.Select((row, i) => i * output.shape[1] + Count - row.Embeddings).ToArray(), device: output.device);
+        return output.reshape(-1, output.shape[2]).index_select(0, indices);
     }
 
     /// <summary>Converts positions <c>[batch, n]</c> that count from each row's first position, virtual tokens included, to positions of the output.</summary>
@@ -277,7 +277,7 @@ internal sealed class PromptedInput : IDisposable
         throw new ArgumentException($"The labels are {TensorRules.Describe(labels)}, but must be integers [batch, sequence], one for each position.", nameof(labels));
     }
 
-    /// <summary>The next-token loss with weights of the labels: Σ w·loss ÷ number of labels.</summary>
+    /// <summary>The next-token loss with weighted labels: Σ w·loss ÷ number of labels.</summary>
     /// <param name="labels">Labels <c>[batch, sequence]</c> of the input.</param>
     /// <param name="mean">The mean loss over the labels <c>[batch, virtual + sequence]</c> that are not ignored.</param>
     public Tensor NextTokenLoss(Tensor labels, Func<Tensor, Tensor> mean)

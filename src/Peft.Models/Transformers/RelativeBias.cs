@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A learned bias per head that depends on the distance between query and key (Raffel et al. 2019, arXiv:1910.10683). The first half of the buckets holds one
-/// distance each, the others widen logarithmically. If later keys are visible too, half of all buckets are for them.
+/// A learned bias per head that depends on the distance between query and key (Raffel et al. 2019, arXiv:1910.10683). Each bucket of the first half contains one
+/// distance; the others widen logarithmically. If later keys are visible too, half of all buckets are for them.
 /// </summary>
 internal sealed class RelativeBias(RelativePositions settings, int heads, bool causal, Placement at)
 {

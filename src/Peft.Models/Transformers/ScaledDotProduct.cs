@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>softmax(s·q·kᵀ + mask)·v, for grouped-query attention with fewer key/value heads than query heads too (Ainslie et al. 2023, arXiv:2305.13245).</summary>
+/// <summary>softmax(s·q·kᵀ + mask)·v, including grouped-query attention with fewer key/value heads than query heads (Ainslie et al. 2023, arXiv:2305.13245).</summary>
 /// <param name="spec">The model's description.</param>
 /// <param name="layer">Index of the layer.</param>
 internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
@@ -12,7 +12,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
     private readonly double? softCap = spec.AttentionSoftCap;
     private readonly double scale = spec.ScoreFactor(layer);
 
-    // torch's kernel divides by √size: the queries are multiplied by the remaining factor.
+    // torch's kernel divides by √size, so the queries are multiplied by the remaining factor.
     private readonly double queryFactor = spec.ScoreFactor(layer) * Math.Sqrt(spec.HeadSize);
 
     /// <summary>True if the scores are soft-capped before the softmax.</summary>
@@ -26,7 +26,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
     /// <param name="batch">Number of rows.</param>
     /// <param name="queries">Number of queries.</param>
     /// <param name="keys">Number of keys.</param>
-    /// <param name="gate">Factor of the first keys and values for each query, <c>[batch, queries or 1, first keys]</c>; null for none.</param>
+    /// <param name="gate">Factor for each query of the keys and values at the beginning, <c>[batch, queries or 1, gated keys]</c>; null for none.</param>
     /// <returns><c>[batch, queries, heads · size]</c></returns>
     public Tensor Run(Tensor query, Tensor key, Tensor value, AttentionPattern pattern, double dropout, int batch, int queries, int keys, Tensor? gate = null)
     {
@@ -39,7 +39,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         }
         if (queries == 1)
         {
-            // The query heads of a key/value head become queries of that head: no key is copied.
+            // The query heads of a key/value head become queries of that head, so no key is copied.
             using var folded = group == 1 ? query.alias() : query.reshape(batch, keyValueHeads, group, size);
             using var one = Attend(folded, key, value, pattern.Mask, false, dropout, pattern.BlindsQueries);
             return one.reshape(batch, 1, heads * size);
@@ -47,8 +47,8 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         using var allKeys = Repeat(key, batch, keys);
         using var allValues = Repeat(value, batch, keys);
         using var output = Attend(query, allKeys, allValues, pattern.Mask, pattern.Causal, dropout, pattern.BlindsQueries);
-        using var turned = output.transpose(1, 2);
-        return turned.reshape(batch, queries, heads * size);
+        using var transposed = output.transpose(1, 2);
+        return transposed.reshape(batch, queries, heads * size);
     }
 
     // A gate differs from query to query, so no fused kernel applies. q·(g·k) is g·(q·k).
@@ -72,24 +72,24 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         return wide.reshape(batch, heads, keys, size);
     }
 
-    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, bool byHand)
+    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout, bool eager)
     {
-        if (byHand || IsCapped) return AttendByHand(query, key, value, mask, causal, dropout);
+        if (eager || IsCapped) return AttendEagerly(query, key, value, mask, causal, dropout);
         if (Math.Abs(queryFactor - 1) < 1e-12)
             return nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, causal);
         using var scaled = query.mul(Constant(queryFactor));
         return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, dropout, causal);
     }
 
-    private Tensor AttendByHand(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
+    private Tensor AttendEagerly(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal, double dropout)
     {
         using var keyT = key.transpose(2, 3);
         using var products = query.matmul(keyT);
-        var scores = softCap is { } cap ? Bend(products, cap) : products.mul(Constant(scale));
+        var scores = softCap is { } cap ? Cap(products, cap) : products.mul(Constant(scale));
         if (causal)
         {
             var length = (int)query.shape[2];
-            // The mask of ones hides nothing, but keeps Create from returning PurelyCausal, which has no mask tensor.
+            // The mask of ones masks nothing, but keeps Create from returning PurelyCausal, which has no mask tensor.
             using var all = ones(1, length, ScalarType.Int64, query.device);
             using var pattern = AttentionPattern.Create(length, length, null, all, query.dtype, query.device);
             scores = Add(scores, pattern.Mask!);
@@ -105,7 +105,7 @@ internal sealed class ScaledDotProduct(TransformerSpec spec, int layer = 0)
         return kept.matmul(value);
     }
 
-    private Tensor Bend(Tensor products, double cap)
+    private Tensor Cap(Tensor products, double cap)
     {
         using var small = products.mul(Constant(scale / cap));
         using var bent = small.tanh();

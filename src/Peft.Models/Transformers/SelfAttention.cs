@@ -70,7 +70,7 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     /// <summary>The rotary angles of this layer; null without a rotary embedding.</summary>
     public RotaryAngles? AnglesOf(ForwardContext context) => rotated == 0 ? null : windowAngles ? context.WindowAngles : context.Angles;
 
-    /// <summary>The values, whose channels are those of the output projection's input; null if several heads share one of them.</summary>
+    /// <summary>Folds factors of the output projection's input into the value projection; null if several query heads share a value head.</summary>
     public ScaleFold? ValueFold()
     {
         if (heads != keyValueHeads) return null;
@@ -115,8 +115,8 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
         q.Dispose();
         k.Dispose();
         v.Dispose();
-        // As in Hugging Face PEFT: with separate query, key and value projections, the attention to the virtual tokens passes through the output projection, whose
-        // bias is then added a second time. With a joined projection it does not.
+        // As in Hugging Face PEFT: with separate query, key and value projections, the output projection is applied to the attention to the virtual tokens, and its
+        // bias is added a second time. With a joined projection, neither happens.
         if (read is not null && joined is null) mixed = Replace(mixed, mixed.add(read, One));
         var result = output.call(mixed);
         mixed.Dispose();
@@ -154,23 +154,23 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
     private Tensor Read(Tensor q, AttentionPrompt prompt)
     {
         using var scope = NewDisposeScope();
-        // If rows have different adapters, the projections differ by row too: the virtual tokens of each row pass through those of the row.
+        // If rows have different adapters, the projections differ by row too, so each row projects its own copy of the virtual tokens.
         var rows = prompt.Gate.dim() == 4 ? prompt.Gate.shape[0] : 1;
         var tokens = prompt.Tokens.to_type(q.dtype).expand(rows, -1, -1);
         var at = new ForwardContext { Batch = (int)rows, Length = (int)tokens.shape[1], Past = 0, Type = q.dtype, Device = q.device };
         var (_, k, v) = joined is null ? ProjectApart(tokens, at) : ProjectJoined(joined, tokens, at);
         if (keyNorm is not null) k = keyNorm.call(k);
-        var weights = nn.functional.softmax(q.matmul(Spread(k).transpose(2, 3)).mul(Constant(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
-        return weights.matmul(Spread(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
+        var weights = nn.functional.softmax(q.matmul(PerHead(k).transpose(2, 3)).mul(Constant(kernel.Scale)), -1, ScalarType.Float32).mul(prompt.Gate).to_type(q.dtype);
+        return weights.matmul(PerHead(v)).transpose(1, 2).reshape(q.shape[0], q.shape[2], heads * size).MoveToOuterDisposeScope();
 
-        Tensor Spread(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
+        Tensor PerHead(Tensor each) => each.transpose(1, 2).repeat_interleave(heads / keyValueHeads, 1);
     }
 
-    // The fused kernels run on the CPU: whole sequences with no padding or padding on the right, or one new position after the cached ones, with padding on the left.
+    // The fused CPU kernels support whole sequences without padding or right-padded, and one new position after the cached ones, left-padded.
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, ForwardContext context)
     {
         if (context is not { Prefix: null, PrefixGates: null, Bias: null, InAttention.Count: 0 } || attention.IsCapped || (training && dropout >= 1)) return null;
-        var turns = AnglesOf(context);
+        var rotary = AnglesOf(context);
         if (context.Cache is null)
         {
             var shape = context.Causal ? kernel : bidirectional;
@@ -182,12 +182,12 @@ internal sealed class SelfAttention : nn.Module<Tensor, ForwardContext, Tensor>
                 shape = shape with { Window = null };
             }
             if (training && dropout > 0) shape = shape with { Dropout = AttentionDropout.Draw(dropout) };
-            return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, real, turns?.Cosine, turns?.SignedSine);
+            return FusedAttention.Run(q, k, v, shape, context.PackedLengths, context.PackedParents, real, rotary?.Cosine, rotary?.SignedSine);
         }
         if (!context.Causal || context.Length != 1 || (training && dropout > 0) || !DecodeAttention.Supports(q, k, v, size)) return null;
         if (context.KeyMask is not null && (context.CountedPositions is not null || context.FirstPositions is null)) return null;
         var (keys, values) = context.Cache.Room(context.Layer, context.Batch, keyValueHeads, size, 1, q.dtype, q.device);
-        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, turns?.Cosine, turns?.SignedSine, context.FirstPositions);
+        return DecodeAttention.Run(q, k, v, keys, values, context.Past, kernel, rotary?.Cosine, rotary?.SignedSine, context.FirstPositions);
     }
 
     private Tensor Mix(Tensor q, Tensor k, Tensor v, Tensor? gate, ForwardContext context)

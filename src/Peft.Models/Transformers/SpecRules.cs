@@ -14,14 +14,14 @@ internal static class SpecRules
         if (spec.Windows.Count > 0 && spec.Windows.Count != spec.LayerCount) throw Wrong(config, $"there are windows for {spec.Windows.Count} layers, but the model has {spec.LayerCount} layers");
         if (spec.LearnedPositionOffset < 0) throw Wrong(config, $"the offset of the learned positions is {spec.LearnedPositionOffset}, but must be at least 0");
         var (heads, kept, widest) = ((long)spec.HeadCount * spec.HeadSize, 2L * spec.KeyValueHeadCount * spec.HeadSize, 2L * spec.IntermediateSize);
-        if (heads + kept > int.MaxValue || widest > int.MaxValue) throw Wrong(config, $"{spec.HeadCount} heads of {spec.HeadSize}, or a feed-forward network of {spec.IntermediateSize}, are wider than {int.MaxValue}");
+        if (heads + kept > int.MaxValue || widest > int.MaxValue) throw Wrong(config, $"{spec.HeadCount} heads of {spec.HeadSize}, or a feed-forward network of {spec.IntermediateSize}, exceed a width of {int.MaxValue}");
         // A lower bound of the parameter count: norms, biases and heads are not counted.
         var layer = (Int128)spec.HiddenSize * (2 * heads + kept + (spec.GatedFeedForward ? 3L : 2L) * spec.IntermediateSize);
         var positions = spec.LearnedPositionOffset is { } offset ? (long)spec.MaxPositions + offset : 0;
         if (at.StoredBits is { } bits) layer = (Int128)((double)layer * bits / (8 * ModelSize.Width(at.Type)));
         var table = (Int128)(spec.HiddenSize * (double)spec.VocabularySize * (at.EmbeddingBits / (8 * ModelSize.Width(at.Type)) ?? 1));
         MemoryBudget.Require(layer * spec.LayerCount + table + (Int128)spec.HiddenSize * positions, at.Type, at.Device, () =>
-            $"{config.Source} describes a model of {spec.LayerCount} layers of width {spec.HiddenSize} (feed-forward network {spec.IntermediateSize}) with {spec.VocabularySize} tokens and {positions} learned positions. Is a size in it wrong? Otherwise use a smaller dtype (LoadOptions.Type) or a smaller model.");
+            $"{config.Source} describes a model of {spec.LayerCount} layers of width {spec.HiddenSize} (feed-forward network {spec.IntermediateSize}) with {spec.VocabularySize} tokens and {positions} learned positions. Check these sizes. If they are correct, use a smaller dtype (LoadOptions.Dtype) or a smaller model.");
     }
 
     private static IEnumerable<(string Name, long Value)> Sizes(TransformerSpec spec) =>

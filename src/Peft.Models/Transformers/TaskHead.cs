@@ -23,7 +23,7 @@ internal sealed class TaskHead
     /// <summary>The projection to scores.</summary>
     public Linear Output { get; }
 
-    /// <summary>Changes the number of outputs of the projection. The new weights are 0.</summary>
+    /// <summary>Changes the number of outputs of the projection. Its new weights are 0.</summary>
     /// <returns>An action that restores the old projection.</returns>
     public Action Resize(long outputs)
     {
@@ -73,7 +73,7 @@ internal sealed class TaskHead
         return (ReferenceEquals(x, hidden) ? hidden.alias() : x).MoveToOuterDisposeScope();
     }
 
-    private Tensor Drop(Tensor x, double share) => share > 0 && Output.training ? nn.functional.dropout(x, share, training: true) : x;
+    private Tensor Drop(Tensor x, double probability) => probability > 0 && Output.training ? nn.functional.dropout(x, probability, training: true) : x;
 
     private static bool IsOf(string path, string parameter) => parameter.StartsWith(path + ".", StringComparison.Ordinal);
 }

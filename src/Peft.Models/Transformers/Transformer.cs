@@ -52,7 +52,7 @@ internal sealed class Transformer : Backbone
     /// <inheritdoc/>
     public override bool CheckpointActivations { get; set; }
 
-    // The model may hold the children without this module, so this module's own mode can be out of date.
+    // The model may contain the children but not this module, so this module's training mode can be out of date.
     private bool Trains => layers[0].training;
 
     /// <inheritdoc/>
@@ -71,10 +71,10 @@ internal sealed class Transformer : Backbone
     /// <inheritdoc/>
     public override Tensor forward(ModelInput input) => Run(input, null, null);
 
-    /// <summary>The hidden states; for a decoder with cross-attention to an encoder's output.</summary>
+    /// <summary>The hidden states of a stack, which may be a decoder with cross-attention to an encoder's output.</summary>
     /// <param name="input">The input of this stack.</param>
     /// <param name="encoded">The encoder's output <c>[batch, source, hidden]</c>; null without an encoder.</param>
-    /// <param name="encodedMask">1 for real positions of it, 0 for padding, <c>[batch, source]</c>; null if all are real.</param>
+    /// <param name="encodedMask">1 for real positions of the encoder, 0 for padding, <c>[batch, source]</c>; null if all are real.</param>
     public Tensor Run(ModelInput input, Tensor? encoded, Tensor? encodedMask)
     {
         using var scope = NewDisposeScope();
@@ -154,9 +154,9 @@ internal sealed class Transformer : Backbone
         var prefix = cached == 0 ? input.Prefix : null;
         var past = prefix is { Count: > 0 } ? (int)prefix[0].Keys.shape[2] : cached;
         if (input.Cache is not null && !spec.Causal)
-            throw new ArgumentException("An encoder has no cache: its tokens attend to later ones, so earlier results do not stay valid. Pass the whole input.", nameof(input));
+            throw new ArgumentException("An encoder does not support a cache: its tokens attend to later ones, so cached keys and values would become invalid. Pass the whole input.", nameof(input));
         if (cached > 0 && input.Cache!.LayerCount != running().Length)
-            throw new ArgumentException($"The cache holds {input.Cache.LayerCount} layers, but the model has {running().Length}: it is another model's cache. Use a new one.", nameof(input));
+            throw new ArgumentException($"The cache has {input.Cache.LayerCount} layers, but the model has {running().Length}: it is the cache of a different model. Use a new one.", nameof(input));
         if (input.PackedLengths is { } packed) CheckPacked(input, packed, batch, length, past);
         return new ForwardContext
         {
@@ -185,7 +185,7 @@ internal sealed class Transformer : Backbone
             throw new ArgumentException("A packed batch cannot have a cache or a prefix: pass its sequences as rows.", nameof(input));
     }
 
-    /// <summary>The mask over all keys; null if it hides none.</summary>
+    /// <summary>The mask over all keys; null if it masks none.</summary>
     private static Tensor? KeyMask(Tensor? mask, int batch, int length, int past)
     {
         if (mask is null) return null;
@@ -239,7 +239,7 @@ internal sealed class Transformer : Backbone
     {
         if (tokenTypes is null)
         {
-            if (input.TokenTypeIds is not null) throw new ArgumentException("The model has no token types: leave TokenTypeIds out.", nameof(input));
+            if (input.TokenTypeIds is not null) throw new ArgumentException("The model has no token types: omit TokenTypeIds.", nameof(input));
             return embeddings;
         }
         if (input.TokenTypeIds is { } given && given.shape[^1] != embeddings.shape[1])
@@ -249,10 +249,10 @@ internal sealed class Transformer : Backbone
         using (embeddings) return embeddings.add(kinds, One);
     }
 
-    private Tensor Drop(Tensor hidden, double share)
+    private Tensor Drop(Tensor hidden, double probability)
     {
-        if (!Trains || share == 0) return hidden;
-        using (hidden) return nn.functional.dropout(hidden, share, training: true);
+        if (!Trains || probability == 0) return hidden;
+        using (hidden) return nn.functional.dropout(hidden, probability, training: true);
     }
 
     private static long Limit(Tensor ids, ModelInput input, int end)

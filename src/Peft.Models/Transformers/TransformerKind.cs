@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>The kinds of transformers.</summary>
+/// <summary>Types of transformers.</summary>
 public enum TransformerKind
 {
     /// <summary>A single stack in which a position attends only to earlier ones and itself.</summary>

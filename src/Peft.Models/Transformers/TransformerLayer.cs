@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// A layer: x + attention(norm(x)), then + feed-forward(norm(·)), with cross-attention between them in a decoder with an encoder. With parallel residuals both
-/// branches read the same input. With post-norm: norm(x + attention(x)), then norm(· + feed-forward(·)).
+/// A layer: h = x + attention(norm(x)), then h + feed-forward(norm(h)), with cross-attention between them in a decoder with an encoder. With parallel residuals, both
+/// branches read x. With post-norm: h = norm(x + attention(x)), then norm(h + feed-forward(h)).
 /// </summary>
 internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tensor>
 {
@@ -62,7 +62,7 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
     /// <summary>The layer's output in a decode step by the kernels; null if they do not apply.</summary>
     internal Tensor? Step(Tensor input, ForwardContext context) => !training && context.IsDecodeStep ? decode?.Run(input, context) : null;
 
-    /// <summary>The places where AWQ can divide the factors of inputs.</summary>
+    /// <summary>The modules into which AWQ can fold factors of inputs.</summary>
     public IReadOnlyList<ScaleFold> ScaleFolds(TransformerSpec spec)
     {
         var folds = new List<ScaleFold>();
@@ -95,13 +95,13 @@ internal sealed class TransformerLayer : nn.Module<Tensor, ForwardContext, Tenso
         return hidden.add(read, One);
     }
 
-    private Tensor Finish(Tensor change, AdaptableModule? norm, double share)
+    private Tensor Finish(Tensor change, AdaptableModule? norm, double probability)
     {
         if (norm is not null)
         {
             using (change) return norm.call(change);
         }
-        if (!training || share == 0) return change;
-        using (change) return nn.functional.dropout(change, share);
+        if (!training || probability == 0) return change;
+        using (change) return nn.functional.dropout(change, probability);
     }
 }

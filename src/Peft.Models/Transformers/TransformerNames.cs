@@ -9,7 +9,7 @@ public sealed record TransformerNames
     /// <summary>Token embedding.</summary>
     public string Embedding { get; init; } = "embed_tokens";
 
-    /// <summary>Name under which the encoder and the decoder of a model each register the token embedding that they share.</summary>
+    /// <summary>Name under which encoder and decoder each register their shared token embedding.</summary>
     public string EmbeddingCopy { get; init; } = "embed_tokens";
 
     /// <summary>Learned position embedding.</summary>
@@ -63,7 +63,7 @@ public sealed record TransformerNames
     /// <summary>Gate projection, whose output is activated.</summary>
     public string Gate { get; init; } = "gate_proj";
 
-    /// <summary>Up projection: multiplied by the gate, or the only one without a gate.</summary>
+    /// <summary>Up projection: its output is multiplied by the gate, if there is one.</summary>
     public string Up { get; init; } = "up_proj";
 
     /// <summary>Joined projection of gate and up.</summary>

@@ -2,7 +2,7 @@ using Peft.Modules;
 
 namespace Peft.Models;
 
-/// <summary>Creates the building blocks of a description.</summary>
+/// <summary>Creates the projections and norms of a description.</summary>
 internal static class TransformerParts
 {
     public static AdaptableModule Projection(TransformerSpec spec, long inputs, long outputs, bool bias, Placement at)

@@ -15,7 +15,7 @@ public sealed record TransformerSpec
     /// <summary>The encoder whose output every layer reads by cross-attention (T5); null if the model is a single stack.</summary>
     public TransformerSpec? Encoder { get; init; }
 
-    /// <summary>The kind of transformer.</summary>
+    /// <summary>The type of transformer.</summary>
     public TransformerKind Kind => Encoder is not null ? TransformerKind.EncoderDecoder : Causal ? TransformerKind.Decoder : TransformerKind.Encoder;
 
     /// <summary>Number of rows of the token embedding.</summary>
@@ -45,7 +45,7 @@ public sealed record TransformerSpec
     /// <summary>The feed-forward network's activation.</summary>
     public required Activation Activation { get; init; }
 
-    /// <summary>Kind of the norms: RMS norm or layer norm.</summary>
+    /// <summary>Type of the norms: RMS norm or layer norm.</summary>
     public NormKind Norm { get; init; } = NormKind.RmsNormKernel;
 
     /// <summary>True for post-norm, norm(x + f(x)), as in BERT; false for pre-norm. With post-norm there is no norm after the last layer.</summary>
@@ -63,7 +63,7 @@ public sealed record TransformerSpec
     /// <summary>True if weights of projections are stored transposed, as [in, out] (GPT-2).</summary>
     public bool TransposedProjections { get; init; }
 
-    /// <summary>How query, key and value are projected.</summary>
+    /// <summary>The layout of the query, key and value projections.</summary>
     public ProjectionLayout AttentionProjections { get; init; } = ProjectionLayout.Separate;
 
     /// <summary>True if query, key and value projections have a bias.</summary>
@@ -87,13 +87,13 @@ public sealed record TransformerSpec
     /// <summary>True if the feed-forward network is gated, down(act(gate(x))·up(x)); false for down(act(up(x))).</summary>
     public bool GatedFeedForward { get; init; }
 
-    /// <summary>True if gate and up are a single joined projection.</summary>
+    /// <summary>True if gate and up projections are joined into one.</summary>
     public bool FusedGate { get; init; }
 
     /// <summary>True if the feed-forward network's projections have a bias.</summary>
     public bool FeedForwardBias { get; init; }
 
-    /// <summary>True if attention and feed-forward network both read the layer's input, and both outputs are added (GPT-NeoX).</summary>
+    /// <summary>True if attention and feed-forward network both read the layer's input and both outputs are added to it (GPT-NeoX).</summary>
     public bool ParallelResidual { get; init; }
 
     /// <summary>Rotary position embeddings; null if positions are learned or relative.</summary>
@@ -102,7 +102,7 @@ public sealed record TransformerSpec
     /// <summary>Rotary position embeddings of layers with a sliding window, if they differ (Gemma 3).</summary>
     public RotarySettings? WindowRotary { get; init; }
 
-    /// <summary>Number of embedding rows before position 0, for learned positions (OPT has 2); null if positions are not learned.</summary>
+    /// <summary>Number of embedding rows that precede position 0, for learned positions (OPT has 2); null if positions are not learned.</summary>
     public int? LearnedPositionOffset { get; init; }
 
     /// <summary>How position ids are computed if the input has none.</summary>
@@ -171,15 +171,15 @@ public sealed record TransformerSpec
     /// <summary>The head for masked language modeling, tied to the token embedding; null if the architecture has none.</summary>
     public HeadSpec? MaskedHead { get; init; }
 
-    /// <summary>True if new weights are initialized with the standard deviation 1/√inputs, as in T5, instead of the same one for all.</summary>
+    /// <summary>True if new weights are initialized with the standard deviation 1/√inputs, as in T5, instead of a single one for all.</summary>
     public bool FanInInit { get; init; }
 
     /// <summary>True if the residual projections of a new model are scaled by 1/√(2·layers) (GPT-2).</summary>
     public bool ScaledResidualInit { get; init; }
 
     /// <summary>
-    /// True if layers with a sliding window keep only the part of a prefix inside the window, as transformers' hybrid caches do. It affects only padding, which
-    /// attends to nothing and averages all keys held.
+    /// True if layers with a sliding window see only the part of a prefix inside the window, as with transformers' hybrid caches. It affects only padding, which
+    /// attends to nothing and averages all cached keys.
     /// </summary>
     internal bool CutsPrefixes { get; init; }
 

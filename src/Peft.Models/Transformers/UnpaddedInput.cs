@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>The tokens of a padded batch as sequences packed into one row, so that nothing is computed for padding, and the way back to the batch's shape.</summary>
+/// <summary>Packs the sequences of a padded batch into one row, so that nothing is computed for padding, and restores the batch's shape.</summary>
 internal sealed class UnpaddedInput : IDisposable
 {
     private readonly Tensor kept;   // indices of the tokens among [batch · sequence]
@@ -27,26 +27,26 @@ internal sealed class UnpaddedInput : IDisposable
     /// <summary>The packed input, <c>[1, tokens]</c>.</summary>
     public ModelInput Input { get; }
 
-    /// <summary>Packs an input; null if there is no padding, or if the model, its adapters or the caller need the rows as they are.</summary>
+    /// <summary>Packs an input; null if there is no padding, or if the model, its adapters or the caller require padded rows.</summary>
     /// <param name="model">The model.</param>
     /// <param name="input">The input, which fits the model.</param>
     /// <param name="read">True where the caller reads hidden states, <c>[batch or 1, sequence]</c>; null for tokens only. If padding is read, it must be computed.</param>
     public static UnpaddedInput? Of(PretrainedModel model, ModelInput input, Tensor? read)
     {
         if (input is not { InputIds: { } ids, AttentionMask: { } mask, PackedLengths: null, Cache: null, Prefix: null, PrefixGates: null, InAttention.Count: 0 } || !mask.shape.SequenceEqual(ids.shape)) return null;
-        // Elsewhere the attention of packed sequences would run one by one.
+        // On other devices the attention of packed sequences runs one sequence at a time.
         if (ids.device_type != DeviceType.CPU || model.Spec.Kind == TransformerKind.EncoderDecoder || model.Prompts is not null || !model.RowsMayBePacked) return null;
         // Observers select positions by the mask of the batch.
         if (PeftModel.Of(model)?.IsObserved == true) return null;
         using var scope = NewDisposeScope();
         var real = mask.ne(Constant(0));
-        // Whoever reads other positions than there are gets an error from the padded pass.
+        // If read does not match the input, the padded pass throws.
         if (read is not null && (read.dim() != 2 || read.shape[1] != ids.shape[1] || (read.shape[0] != 1 && read.shape[0] != ids.shape[0]) || read.gt(real).any().item<bool>())) return null;
         var (lengths, indices) = (new List<int>(), new List<long>());
         return Fill(real.to_type(ScalarType.Byte).contiguous(), lengths, indices) && indices.Count < ids.numel() ? new(model.Spec, input, lengths, indices) : null;
     }
 
-    // False for padding between tokens, which counts as distance, and for a row without tokens, which attends to its padding.
+    // False for padding between tokens, which increases their distance, and for a row without tokens, which attends to its padding.
     private static bool Fill(Tensor real, List<int> lengths, List<long> indices)
     {
         var bytes = real.bytes;
@@ -69,7 +69,7 @@ internal sealed class UnpaddedInput : IDisposable
         return chosen.unsqueeze(0).DetachFromDisposeScope();
     }
 
-    /// <summary>Hidden states <c>[1, tokens, hidden]</c> of the packed tokens in the batch's shape, <c>[batch, sequence, hidden]</c>: 0 for padding.</summary>
+    /// <summary>Restores the batch's shape, <c>[batch, sequence, hidden]</c>, of hidden states <c>[1, tokens, hidden]</c> of the packed tokens, with 0 for padding.</summary>
     public Tensor Unpack(Tensor packed)
     {
         using var tokens = packed.squeeze(0);

@@ -18,7 +18,7 @@ public sealed class ChatEncoding
         mask = new(Mask);
     }
 
-    /// <summary>The rendering by the template.</summary>
+    /// <summary>The rendered conversation.</summary>
     internal ChatRendering Rendering => rendering;
 
     /// <summary>The rendered text.</summary>
@@ -31,10 +31,10 @@ public sealed class ChatEncoding
     public IReadOnlyList<int> Ids => Encoding.Ids;
 
     /// <summary>
-    /// True for each token of the assistant: those in the template's generation blocks. For a template without them, the tokens that an assistant message
-    /// adds to the text with the generation prompt, including the token that ends the message.
+    /// True for each token of the assistant: those in the template's generation blocks. For a template without these, the tokens that an assistant message
+    /// adds after the generation prompt, including the token that ends the message.
     /// </summary>
-    /// <exception cref="ChatTemplateException">The template has no generation blocks, and renders a message differently if more messages follow.</exception>
+    /// <exception cref="ChatTemplateException">The template has no generation blocks, and its rendering of a message depends on the messages that follow.</exception>
     public IReadOnlyList<bool> AssistantMask => mask.Value;
 
     /// <summary>Labels for training: the ids of the assistant's tokens, and −100 elsewhere, as in transformers.</summary>

@@ -5,7 +5,7 @@ namespace Peft.Tokenizers;
 /// <summary>The rendered text of a conversation, with the spans of the assistant's content.</summary>
 internal sealed class ChatRendering
 {
-    // A string that occurs in no message. The space after it shows if the template trims messages.
+    // A string that does not occur in messages. The space that follows it shows whether the template trims messages.
     private const string Marker = "\uE0F1final-message\uE0F2";
 
     private readonly JinjaTemplate template;
@@ -25,18 +25,18 @@ internal sealed class ChatRendering
 
     public string Text { get; }
 
-    /// <summary>The spans of the assistant's content, in UTF-16 units: from the template's generation blocks, or else from the growth of the text from message to message.</summary>
+    /// <summary>The spans of the assistant's content, in UTF-16 code units: from the template's generation blocks, or else from the text that each assistant message adds.</summary>
     /// <exception cref="ChatTemplateException">The template does not determine the spans.</exception>
     public IReadOnlyList<(int Start, int End)> AssistantSpans()
     {
         if (!template.HasGeneration) return GrownSpans();
         if (run.GenerationInCapture is { } line)
-            throw new ChatTemplateException("The position of a generation block inside a macro or captured text is unknown: put it into the template's main part.", line);
+            throw new ChatTemplateException("The position of a generation block inside a macro or captured text is unknown: move it to the top level of the template.", line);
         return [.. run.Generated.Select(span => (span.Start, Math.Min(span.End, Text.Length))).Where(span => span.Start < span.Item2)];
     }
 
     /// <summary>
-    /// The text that the template renders before the first answer although the generation prompt (<c>add_generation_prompt</c>) is empty, so that the
+    /// The text that the template renders before the first answer but not as the generation prompt (<c>add_generation_prompt</c>), so that the
     /// model has to generate it. Null if there is no such text, or if it cannot be determined.
     /// </summary>
     public string? MissingPrompt()
@@ -59,7 +59,7 @@ internal sealed class ChatRendering
         }
     }
 
-    // The assistant generates the text that its message adds to the text with the generation prompt.
+    // The assistant generates the text that its message adds after the generation prompt.
     private List<(int Start, int End)> GrownSpans()
     {
         var all = messages();
@@ -71,7 +71,7 @@ internal sealed class ChatRendering
             var through = options.ContinueFinalMessage && i == all.Count - 1 ? Text : Render(First(i + 1), addGenerationPrompt: false, continueFinal: false).Text;
             if (!through.StartsWith(before, StringComparison.Ordinal) || !Text.StartsWith(through, StringComparison.Ordinal))
                 throw new ChatTemplateException(
-                    $"The template has no generation block, and renders message {i + 1} differently if more messages follow, so that the assistant's content is unknown. Put {{% generation %}} and {{% endgeneration %}} around them in the template.");
+                    $"The template has no generation block, and its rendering of message {i + 1} depends on the messages that follow, so the assistant's content is unknown. Put {{% generation %}} and {{% endgeneration %}} around it in the template.");
             spans.Add((before.Length, through.Length));
         }
         return spans;
@@ -112,7 +112,7 @@ internal sealed class ChatRendering
     private static string Cut(string text)
     {
         var at = text.LastIndexOf(Marker, StringComparison.Ordinal);
-        if (at < 0) throw new ChatTemplateException("The final message cannot be continued: the template drops it, or a part of it.");
+        if (at < 0) throw new ChatTemplateException("The final message cannot be continued: the template drops all or part of it.");
         // A template that trims messages would also have trimmed the message without the marker.
         var trims = at + Marker.Length >= text.Length || text[at + Marker.Length] != ' ';
         return trims ? text[..at].TrimEnd() : text[..at];

@@ -7,17 +7,17 @@ using Peft.Tokenizers;
 namespace Peft;
 
 /// <summary>
-/// A model's chat template: renders a conversation to the text format that the model was trained on. Templates are Jinja programs. This class implements the part
+/// A model's chat template: renders a conversation in the text format that the model was trained on. Templates are Jinja programs. This class implements the subset
 /// of Jinja 3.1 that they use, with the settings, functions and the <c>{% generation %}</c> tag of transformers. Immutable and thread-safe.
 /// </summary>
 /// <remarks>
 /// Messages are converted to the fields that templates expect: <c>role</c>, <c>content</c>, <c>name</c>, <c>reasoning_content</c>, <c>tool_calls</c> (<c>type</c>, <c>id</c>,
-/// <c>function</c> with <c>name</c> and <c>arguments</c>), and one message with <c>tool_call_id</c> and <c>name</c> per tool result. A message's
+/// <c>function</c> with <c>name</c> and <c>arguments</c>). Each tool result is a message with <c>tool_call_id</c> and <c>name</c>. A message's
 /// <see cref="ChatMessage.AdditionalProperties"/> are added under their own names. Integers have 64 bits. HTML filters return plain strings, not Markup.
 /// </remarks>
 public sealed class ChatTemplate
 {
-    /// <summary>The options that set the limits for reading a template, for error messages.</summary>
+    /// <summary>Where the limits for reading a template are set, for error messages.</summary>
     internal const string WhereLimitsAre = $"{nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)} or the call that reads the template";
 
     private readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
@@ -31,14 +31,14 @@ public sealed class ChatTemplate
         Sources = [.. texts.Values];
     }
 
-    /// <summary>Source texts of the templates.</summary>
+    /// <summary>Sources of the templates.</summary>
     internal IReadOnlyList<string> Sources { get; }
 
     /// <summary>Parses a template.</summary>
     /// <param name="text">The template.</param>
-    /// <param name="specialTokens">Special tokens for the template, such as <c>bos_token</c>. A <see cref="Tokenizer"/> that applies the template adds its own.</param>
+    /// <param name="specialTokens">Special tokens for the template, such as <c>bos_token</c>. A <see cref="Tokenizer"/> that applies the template adds its special tokens.</param>
     /// <param name="limits">Limits on the size and depth of the template, and default limits of renderings; null for <see cref="ResourceLimits.Default"/>.</param>
-    /// <exception cref="ChatTemplateException">The text is not a template, or uses a feature that is not supported.</exception>
+    /// <exception cref="ChatTemplateException">The template is invalid, or uses a feature that is not supported.</exception>
     public static ChatTemplate Parse(string text, IReadOnlyDictionary<string, string>? specialTokens = null, ResourceLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -57,7 +57,7 @@ public sealed class ChatTemplate
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         return ChatTemplateFiles.Find(folder, limits) ?? throw new ChatTemplateException(
-            $"{Path.GetFullPath(folder)} has no chat template: no chat_template.jinja, chat_template.json, or chat_template in tokenizer_config.json. Models that were not trained on conversations have none: pass your own to ChatTemplate.Parse.");
+            $"{Path.GetFullPath(folder)} has no chat template: no chat_template.jinja, chat_template.json, or chat_template in tokenizer_config.json. Models that were not trained on conversations have none: pass a template to ChatTemplate.Parse.");
     }
 
     /// <summary>Names of the templates, usually only <c>default</c>.</summary>
@@ -68,7 +68,7 @@ public sealed class ChatTemplate
 
     /// <summary>Renders a conversation.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     [OverloadResolutionPriority(1)]   // a collection expression also converts to a JsonArray
@@ -77,7 +77,7 @@ public sealed class ChatTemplate
 
     /// <summary>Renders a conversation in JSON. Messages may have any fields.</summary>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">The template fails, rejects the conversation, or exceeds a limit.</exception>
     public string Render(JsonArray messages, ChatTemplateOptions? options = null, CancellationToken cancellationToken = default)

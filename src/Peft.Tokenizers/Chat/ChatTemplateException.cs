@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A chat template cannot be parsed or rendered, or it rejects the conversation. The message includes the template's line if it is known.</summary>
+/// <summary>A chat template cannot be parsed or rendered, or it rejects the conversation. The message includes the line of the template if it is known.</summary>
 public sealed class ChatTemplateException : PeftException
 {
     /// <inheritdoc/>
@@ -15,7 +15,7 @@ public sealed class ChatTemplateException : PeftException
         TemplateMessage = templateMessage;
     }
 
-    /// <summary>Line of the template, from 1; null if the error is not in the text of a template.</summary>
+    /// <summary>Line of the template, from 1; null if the error does not belong to a line.</summary>
     public int? Line { get; private set; }
 
     /// <summary>The message that the template passed to <c>raise_exception</c>; null if it did not call it.</summary>

@@ -21,12 +21,12 @@ public sealed record ChatTemplateOptions
     public string? TemplateName { get; init; }
 
     /// <summary>
-    /// Further variables, such as <c>documents</c> or <c>enable_thinking</c>: null, strings, numbers, booleans, JSON, dictionaries and sequences of
+    /// Additional variables, such as <c>documents</c> or <c>enable_thinking</c>: null, strings, numbers, booleans, JSON, dictionaries and sequences of
     /// these. They take precedence over the standard variables.
     /// </summary>
     public IReadOnlyDictionary<string, object?> Variables { get; init; } = new Dictionary<string, object?>();
 
-    /// <summary>Limits of the rendering; null for the limits that the template was read with.</summary>
+    /// <summary>Limits of the rendering; null for the limits with which the template was read.</summary>
     public ResourceLimits? Limits { get; init; }
 
     /// <summary>The clock for templates that insert the current date.</summary>

@@ -11,7 +11,7 @@ public static class ChatTokenizing
     /// <summary>Renders a conversation with the tokenizer's chat template and encodes it. The template provides all special tokens.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="encoding">Truncation and padding.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">There is no template, it fails, or it rejects the conversation.</exception>
@@ -22,7 +22,7 @@ public static class ChatTokenizing
     /// <summary>Renders a conversation in JSON with the tokenizer's chat template and encodes it.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">Tools, the generation prompt, and further variables.</param>
+    /// <param name="options">Tools, the generation prompt, and additional variables.</param>
     /// <param name="encoding">Truncation and padding.</param>
     /// <param name="cancellationToken">Cancels the rendering.</param>
     /// <exception cref="ChatTemplateException">There is no template, it fails, or it rejects the conversation.</exception>
@@ -37,6 +37,6 @@ public static class ChatTokenizing
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         return tokenizer.ChatTemplate ?? throw new ChatTemplateException(
-            $"The tokenizer has no chat template: its model was not trained on conversations. Set {nameof(Tokenizer)}.{nameof(Tokenizer.ChatTemplate)} to one of your own.");
+            $"The tokenizer has no chat template: its model was not trained on conversations. Set {nameof(Tokenizer)}.{nameof(Tokenizer.ChatTemplate)} to add one.");
     }
 }

@@ -12,7 +12,7 @@ internal static class MessageValues
     public static PyList Of(IEnumerable<ChatMessage> messages)
     {
         var result = new List<object?>();
-        // A result has the id of its call, but templates need the name of the function.
+        // A result has only the id of its call, but templates need the name of the function.
         var functions = new Dictionary<string, string>();
         foreach (var message in messages)
         {
@@ -32,7 +32,7 @@ internal static class MessageValues
     {
         foreach (var content in message.Contents)
             if (content is not (TextContent or TextReasoningContent or FunctionCallContent or FunctionResultContent or UsageContent))
-                throw new ChatTemplateException($"A message of the {message.Role} holds {content.GetType().Name}: only text, reasoning, calls of functions and their results can be rendered.");
+                throw new ChatTemplateException($"A message of the {message.Role} contains {content.GetType().Name}: only text, reasoning, function calls and their results can be rendered.");
         var value = new PyDict { ["role"] = message.Role.Value, ["content"] = message.Text };
         if (message.AuthorName is { } author) value["name"] = author;
         if (message.Contents.OfType<TextReasoningContent>().ToList() is { Count: > 0 } thoughts) value["reasoning_content"] = string.Concat(thoughts.Select(thought => thought.Text));
@@ -66,7 +66,7 @@ internal static class MessageValues
         if (tool is not AIFunctionDeclaration function)
             throw new ChatTemplateException($"The tool '{tool.Name}' is a {tool.GetType().Name}: local models only support functions.");
         var parameters = (PyDict)PythonValue.Of(function.JsonSchema)!;
-        // The function already has these.
+        // The function already has its name and description.
         foreach (var repeated in new[] { "$schema", "title", "description" }) parameters.Remove(repeated, out _);
         return new()
         {

@@ -3,7 +3,7 @@ using System.Text.Unicode;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Joins runs of byte tokens <c>&lt;0xE4&gt;</c> to text. In a run that is not valid UTF-8, each byte becomes U+FFFD.</summary>
+/// <summary>Decodes runs of byte tokens, such as <c>&lt;0xE4&gt;</c>, as UTF-8. In a run that is not valid UTF-8, each byte becomes U+FFFD.</summary>
 internal sealed class ByteFallbackDecoder : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget)

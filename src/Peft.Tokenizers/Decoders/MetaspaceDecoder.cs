@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Replaces SentencePiece's mark by spaces, and removes the one that the encoder prepended.</summary>
+/// <summary>Replaces the metaspace character by spaces, and removes the one that the encoder prepended.</summary>
 internal sealed class MetaspaceDecoder(string replacement, PrependScheme scheme) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens.Select((token, i) =>

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Removes up to a given number of a character from the start and the end of each string.</summary>
+/// <summary>Removes up to the given number of occurrences of a character from the start and the end of each string.</summary>
 internal sealed class StripDecoder(Rune character, int start, int stop) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => tokens.ConvertAll(token =>

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Joins the pieces of words and inserts spaces between words.</summary>
+/// <summary>Joins the pieces of each word and inserts spaces between words.</summary>
 internal sealed class WordPieceDecoder(string prefix, bool cleanUp) : IDecoder
 {
     public List<string> Decode(List<string> tokens, TextBudget budget) => [.. tokens.Select((token, i) =>

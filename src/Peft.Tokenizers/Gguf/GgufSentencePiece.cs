@@ -5,7 +5,7 @@ using Peft.Gguf;
 
 namespace Peft.Tokenizers.Gguf;
 
-/// <summary>A SentencePiece model from the metadata of a GGUF file: written as the file that the model had before (<c>ModelProto</c>), and read like it.</summary>
+/// <summary>Reads a SentencePiece model from the metadata of a GGUF file: converts it to the file format of SentencePiece (<c>ModelProto</c>), and reads that.</summary>
 internal static class GgufSentencePiece
 {
     // In the order of the fields of ModelProto.
@@ -19,7 +19,7 @@ internal static class GgufSentencePiece
         var proto = Proto(file, tokens, types, scores, ids);
         var roles = GgufTokenizer.Roles(file, tokens);
         var config = GgufTokenizer.Config(file, roles, "LlamaTokenizer");
-        // llama.cpp prepends a space once, to the whole text.
+        // llama.cpp prepends a single space, to the whole text.
         config["legacy"] = false;
         config["add_bos_token"] = file.Flag("tokenizer.ggml.add_bos_token") ?? true;
         config["add_eos_token"] = file.Flag("tokenizer.ggml.add_eos_token") ?? false;
@@ -38,7 +38,7 @@ internal static class GgufSentencePiece
             Bytes(piece, 1, Encoding.UTF8.GetBytes(tokens[id]));
             BinaryPrimitives.WriteSingleLittleEndian(score[1..], (float)scores[id]);
             piece.Write(score);
-            // Files name the unknown token by its id, and often not by its type.
+            // Files identify the unknown token by its id, and often not by its type.
             Number(piece, 3, id == ids[0] ? 2 : types[id]);
             Bytes(model, 1, piece.ToArray());
         }

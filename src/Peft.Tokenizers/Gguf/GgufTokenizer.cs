@@ -4,31 +4,31 @@ using Peft.Gguf;
 
 namespace Peft.Tokenizers.Gguf;
 
-/// <summary>The tokenizer that the metadata of a GGUF file describes, as the files that Hugging Face has for it.</summary>
+/// <summary>Converts the tokenizer in the metadata of a GGUF file to the files of a Hugging Face tokenizer.</summary>
 internal static class GgufTokenizer
 {
     private const string Words = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|";
     private const string Rest = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-    // How texts are split, by tokenizer.ggml.pre; null for GPT-2's own rule.
+    // The regular expressions by which texts are split, by tokenizer.ggml.pre; null for that of GPT-2.
     internal static readonly Dictionary<string, string?> Splits = new()
     {
         ["gpt-2"] = null, ["llama-bpe"] = Words + @"\p{N}{1,3}" + Rest, ["llama3"] = Words + @"\p{N}{1,3}" + Rest, ["qwen2"] = Words + @"\p{N}" + Rest,
     };
 
-    /// <exception cref="TokenizerException">The file has no tokenizer, or one of a kind that is not supported.</exception>
+    /// <exception cref="TokenizerException">The file has no tokenizer, or one whose type is not supported.</exception>
     public static TokenizerFiles Read(string path, ResourceLimits limits)
     {
         var file = GgufHeader.Read(path);
-        var kind = file.Text("tokenizer.ggml.model") ?? throw new TokenizerException($"{path} has no tokenizer (tokenizer.ggml.model): load that of the model's folder.");
+        var kind = file.Text("tokenizer.ggml.model") ?? throw new TokenizerException($"{path} has no tokenizer (tokenizer.ggml.model): load the tokenizer of the model's folder.");
         var tokens = file.Texts("tokenizer.ggml.tokens") ?? throw file.Damaged("its tokenizer has no tokens");
         var types = file.Wholes("tokenizer.ggml.token_type") ?? [.. tokens.Select(_ => 1L)];
-        if (types.Length != tokens.Length) throw file.Damaged($"its tokenizer has {tokens.Length} tokens, but {types.Length} types of tokens");
+        if (types.Length != tokens.Length) throw file.Damaged($"its tokenizer has {tokens.Length} tokens, but {types.Length} token types");
         var files = kind switch
         {
             "gpt2" => Bpe(file, tokens, types, limits),
             "llama" => GgufSentencePiece.Read(file, tokens, types, limits),
-            _ => throw new TokenizerException($"{path}: a tokenizer of the kind '{kind}' is not supported. Supported are gpt2 (byte-level BPE) and llama (SentencePiece): load the tokenizer of the model's folder."),
+            _ => throw new TokenizerException($"{path}: the tokenizer type '{kind}' is not supported. Supported are gpt2 (byte-level BPE) and llama (SentencePiece): load the tokenizer of the model's folder."),
         };
         return files with { Template = file.Text("tokenizer.chat_template") };
     }
@@ -40,7 +40,7 @@ internal static class GgufTokenizer
         foreach (var (key, role) in new[] { ("bos", "bos_token"), ("eos", "eos_token"), ("unknown", "unk_token"), ("padding", "pad_token") })
         {
             if (file.Whole($"tokenizer.ggml.{key}_token_id") is not { } id) continue;
-            roles[role] = id >= 0 && id < tokens.Length ? tokens[id] : throw file.Damaged($"its {key} token has the id {id}, but there are {tokens.Length} tokens");
+            roles[role] = id >= 0 && id < tokens.Length ? tokens[id] : throw file.Damaged($"the id of its {key} token is {id}, but there are {tokens.Length} tokens");
         }
         return roles;
     }
@@ -49,7 +49,7 @@ internal static class GgufTokenizer
     {
         var pre = file.Text("tokenizer.ggml.pre") ?? "default";
         if (!Splits.TryGetValue(pre, out var split))
-            throw new TokenizerException($"{file.Path}: texts are split by the rule '{pre}' (tokenizer.ggml.pre), which is not supported. Supported are {string.Join(", ", Splits.Keys)}: load the tokenizer of the model's folder.");
+            throw new TokenizerException($"{file.Path}: the pre-tokenizer '{pre}' (tokenizer.ggml.pre) is not supported. Supported are {string.Join(", ", Splits.Keys)}: load the tokenizer of the model's folder.");
         var isLlama = pre is "llama-bpe" or "llama3";
         var merges = file.Texts("tokenizer.ggml.merges") ?? throw file.Damaged("its tokenizer has no merges");
         if (tokens.Distinct().Count() != tokens.Length) throw file.Damaged("its tokenizer has a duplicate token");
@@ -94,7 +94,7 @@ internal static class GgufTokenizer
         return config;
     }
 
-    // llama.cpp begins with a token for Llama 3 only, unless the file says otherwise.
+    // Unless the file says otherwise, llama.cpp adds a begin-of-sequence token only for Llama 3.
     private static JsonObject? Template(GgufHeader file, Dictionary<string, string> roles, string[] tokens, bool begins)
     {
         var single = new JsonArray();

@@ -10,8 +10,8 @@ internal static class GgufVocabulary
 
     /// <summary>The key-value pairs.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="size">Number of rows of the model's embedding; tokens beyond the vocabulary are filled in as unused.</param>
-    /// <exception cref="TokenizerException">llama.cpp has no such tokenizer.</exception>
+    /// <param name="size">Number of rows of the model's embedding. Rows beyond the vocabulary become unused tokens.</param>
+    /// <exception cref="TokenizerException">llama.cpp does not support the tokenizer.</exception>
     public static IReadOnlyList<(string Key, object Value)> Of(Tokenizer tokenizer, int size)
     {
         var folder = Directory.CreateTempSubdirectory("peft-gguf-").FullName;
@@ -22,7 +22,7 @@ internal static class GgufVocabulary
             var proto = SentencePieceFiles.Names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
             var pairs = File.Exists(json) ? OfJson(JsonNode.Parse(File.ReadAllBytes(json))!.AsObject(), tokenizer)
                 : proto is not null ? OfProto(new(File.ReadAllBytes(proto), proto, new(ResourceLimits.Default)), tokenizer)
-                : throw Unsupported("it is neither tokenizer.json nor SentencePiece");
+                : throw Unsupported("it has neither a tokenizer.json nor a SentencePiece model");
             return [.. Fill(pairs, size), .. Roles(tokenizer)];
         }
         finally
@@ -49,7 +49,7 @@ internal static class GgufVocabulary
         if (model["byte_fallback"]?.GetValue<bool>() != true)
             return [("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", Splitting(json)), ("tokenizer.ggml.tokens", tokens), ("tokenizer.ggml.token_type", types), ("tokenizer.ggml.merges", merges.Select(each => $"{each.Left} {each.Right}").ToArray())];
 
-        // SentencePiece's BPE merges the pair whose token has the highest score: the earlier a merge, the higher.
+        // SentencePiece's BPE merges the pair whose token has the highest score, so earlier merges get higher scores.
         var ranks = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var i = 0; i < merges.Length; i++) ranks.TryAdd(merges[i].Left + merges[i].Right, i);
         var scores = new float[tokens.Length];
@@ -64,7 +64,7 @@ internal static class GgufVocabulary
 
     private static IReadOnlyList<(string, object)> OfProto(SentencePieceProto proto, Tokenizer tokenizer)
     {
-        if (proto.ModelType != 2) throw Unsupported("its SentencePiece model is no byte-pair encoding");
+        if (proto.ModelType != 2) throw Unsupported("its SentencePiece model is not a BPE model");
         string[] tokens = [.. proto.Pieces.Select(piece => piece.Text)];
         return Pieces(tokens, [.. proto.Pieces.Select(piece => piece.Score)], [.. proto.Pieces.Select((piece, id) => piece.Kind switch
         {
@@ -98,7 +98,7 @@ internal static class GgufVocabulary
         if (tokenizer.ChatTemplate?.Sources is [var template, ..]) yield return ("tokenizer.chat_template", template);
     }
 
-    // The rows of an embedding that was padded have tokens that no text gives.
+    // The padding rows of an embedding get tokens that do not occur in texts.
     private static IEnumerable<(string, object)> Fill(IReadOnlyList<(string Key, object Value)> pairs, int size)
     {
         var count = ((string[])pairs.Single(each => each.Key == "tokenizer.ggml.tokens").Value).Length;
@@ -124,11 +124,11 @@ internal static class GgufVocabulary
             foreach (var (name, split) in GgufTokenizer.Splits)
                 if (split is null ? patterns.Length == 0 && parts is [{ } only] && only["use_regex"]?.GetValue<bool>() != false : patterns is [var pattern] && pattern == split) return name;
         }
-        throw Unsupported($"llama.cpp has no name for the rule by which it splits texts: {json["pre_tokenizer"]?.ToJsonString() ?? "none"}");
+        throw Unsupported($"llama.cpp has no name for its pre-tokenizer: {json["pre_tokenizer"]?.ToJsonString() ?? "none"}");
     }
 
     private static (string, string) Merge(JsonNode? merge)
-        => merge is JsonArray pair ? (pair[0]!.GetValue<string>(), pair[1]!.GetValue<string>()) : merge!.GetValue<string>().Split(' ') is [var left, var right] ? (left, right) : throw Unsupported($"the merge {merge} has several spaces");
+        => merge is JsonArray pair ? (pair[0]!.GetValue<string>(), pair[1]!.GetValue<string>()) : merge!.GetValue<string>().Split(' ') is [var left, var right] ? (left, right) : throw Unsupported($"the merge {merge} has more than one space");
 
     private static bool IsByte(string token) => token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>';
 

@@ -1,7 +1,7 @@
 namespace Peft.Tokenizers.Jinja;
 
 /// <summary>
-/// The part of Jinja 3.1 that chat templates use, with the settings of transformers: <c>trim_blocks</c>, <c>lstrip_blocks</c>, loop
+/// The subset of Jinja 3.1 that chat templates use, with the settings of transformers: <c>trim_blocks</c>, <c>lstrip_blocks</c>, loop
 /// controls, the generation tag, no HTML autoescaping, and Python's values and formatting. Immutable.
 /// </summary>
 internal sealed class JinjaTemplate
@@ -21,7 +21,7 @@ internal sealed class JinjaTemplate
         return new(body, hasGeneration);
     }
 
-    /// <summary>Renders with variables, which are values of <see cref="PythonValue"/>.</summary>
+    /// <summary>Renders the template with variables (see <see cref="PythonValue"/>).</summary>
     public (string Text, RenderRun Run) Render(Dictionary<string, object?> variables, ResourceLimits limits, TimeProvider clock, CancellationToken cancellationToken)
     {
         var run = new RenderRun(limits, clock, cancellationToken);

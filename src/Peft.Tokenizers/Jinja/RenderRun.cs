@@ -2,12 +2,12 @@ using System.Runtime.CompilerServices;
 
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>A rendering, with its clock and the resources it has used.</summary>
+/// <summary>A rendering, with its clock and the resources that it has used.</summary>
 internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, CancellationToken cancellationToken)
 {
     private const string Where = $"{nameof(ChatTemplateOptions)}.{nameof(ChatTemplateOptions.Limits)}";
 
-    // Memory of a dict item: the entries in the item list and in the hash table, and the key.
+    // Memory of a dict item: its entries in the item list and the hash table, and its key.
     private const int ItemBytes = 32;
     private const int CharactersPerStep = 128;
     private const int ComparedAtOnce = 64;
@@ -40,7 +40,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         RuntimeHelpers.EnsureSufficientExecutionStack();
     }
 
-    /// <summary>Counts characters or items that are about to be read, which is faster than evaluating an expression for each.</summary>
+    /// <summary>Counts characters or items that are about to be read. Each costs less than a step.</summary>
     public void Look(long count)
     {
         looked += count;
@@ -49,7 +49,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         looked %= CharactersPerStep;
     }
 
-    /// <summary>Counts reading a value's text or items; nothing for other values.</summary>
+    /// <summary>Counts reading the characters of a string or the items of a collection.</summary>
     public void Look(object? value) => Look(value switch
     {
         string text => text.Length,
@@ -59,7 +59,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         _ => 0,
     });
 
-    /// <summary>Counts a text search. If the beginning of the searched text occurs often, all of it is compared often.</summary>
+    /// <summary>Counts a text search. If the beginning of the part occurs often, the whole part is compared often.</summary>
     public void Search(string text, string part) => Look((long)text.Length * (1 + part.Length / ComparedAtOnce));
 
     /// <summary>Counts characters that are about to be allocated.</summary>
@@ -68,7 +68,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
     /// <summary>Counts items of lists or dicts that are about to be allocated.</summary>
     public void ChargeItems(long items) => ChargeBytes(items, ItemBytes);
 
-    /// <summary>Counts a string that was allocated.</summary>
+    /// <summary>Counts a string that has been allocated.</summary>
     public string Made(string text)
     {
         Charge(text.Length);
@@ -93,7 +93,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
         using var items = Iteration.Of(value).GetEnumerator();
         while (true)
         {
-            // Before advancing: a generator may iterate over another generator, thousands of levels deep.
+            // Counted before advancing, because a generator may iterate over another one, thousands of levels deep.
             Step();
             if (!items.MoveNext()) yield break;
             yield return items.Current;
@@ -122,7 +122,7 @@ internal sealed class RenderRun(ResourceLimits limits, TimeProvider clock, Cance
 
     private void ChargeBytes(long count, int size)
     {
-        // Longer strings are impossible, and the product could overflow.
+        // Larger objects are impossible, and the product could overflow.
         if (count > int.MaxValue / 4 || count * size > limits.MaxTemplateMemory - bytes)
             throw new ChatTemplateException($"The template was stopped: it allocated too much text or too many items. {limits.Remedy(nameof(ResourceLimits.MaxTemplateMemory), Where)}");
         bytes += count * size;

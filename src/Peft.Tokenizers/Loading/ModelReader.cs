@@ -46,9 +46,9 @@ internal static class ModelReader
         foreach (var entry in part.Element.EnumerateObject())
         {
             check(entry.Name);
-            // Added tokens get ids after those of the vocabulary.
+            // The ids of added tokens follow those of the vocabulary.
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id is < 0 or >= 1 << 30)
-                throw (part with { Element = entry.Value, Path = $"{part.Path}[\"{entry.Name}\"]" }).Wrong($"a whole number of at least 0 and below {1 << 30}");
+                throw (part with { Element = entry.Value, Path = $"{part.Path}[\"{entry.Name}\"]" }).Wrong($"an integer of at least 0 and below {1 << 30}");
             ids[entry.Name] = id;
         }
         return new(ids);
@@ -71,7 +71,7 @@ internal static class ModelReader
             if (line.StartsWith("#version", StringComparison.Ordinal))
                 continue;
             var parts = line.Split(' ');
-            merges.Add(parts.Length == 2 ? (parts[0], parts[1]) : throw item.Wrong("two tokens with a space between them"));
+            merges.Add(parts.Length == 2 ? (parts[0], parts[1]) : throw item.Wrong("two tokens separated by a space"));
         }
         return merges;
     }
@@ -89,7 +89,7 @@ internal static class ModelReader
         }).ToArray();
         var unknown = part["unk_id"].IsNull ? (int?)null : part["unk_id"].AsInt();
         if (unknown >= vocabulary.Length)
-            throw part["unk_id"].Wrong($"below the vocabulary's size, {vocabulary.Length}");
+            throw part["unk_id"].Wrong($"less than the vocabulary size, {vocabulary.Length}");
         return new(vocabulary, unknown, part["byte_fallback"].AsBool(false));
     }
 }

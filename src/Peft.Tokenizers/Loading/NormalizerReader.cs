@@ -43,7 +43,7 @@ internal static class NormalizerReader
         }
         catch (FormatException)
         {
-            throw part.Wrong("bytes in base 64");
+            throw part.Wrong("Base64");
         }
     }
 }

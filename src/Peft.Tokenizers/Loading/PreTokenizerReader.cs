@@ -47,6 +47,6 @@ internal static class PreTokenizerReader
         var scheme = part["prepend_scheme"].IsNull ? (PrependScheme?)null : part["prepend_scheme"].AsEnum<PrependScheme>();
         if (part["add_prefix_space"].AsBool(true))
             return scheme ?? PrependScheme.Always;
-        return scheme is null or PrependScheme.Never ? PrependScheme.Never : throw part["add_prefix_space"].Wrong("true where prepend_scheme is not \"never\"");
+        return scheme is null or PrependScheme.Never ? PrependScheme.Never : throw part["add_prefix_space"].Wrong("true unless prepend_scheme is \"never\"");
     }
 }

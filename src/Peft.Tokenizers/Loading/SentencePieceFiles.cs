@@ -20,8 +20,8 @@ internal static class SentencePieceFiles
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
         var proto = new SentencePieceProto(TokenizerFiles.Content(file, limits), file, new(limits));
-        var (settings, kind, flags) = TokenizerFiles.Beside(file, limits, (config, map) => (TokenizerSettings.Read(config, map), Kind(config, file), Flags.Read(config)));
-        return From(proto, file, limits, settings, kind, flags, TokenizerFiles.AddedBeside(file, limits));
+        var (settings, kind, flags) = TokenizerFiles.ReadConfig(file, limits, (config, map) => (TokenizerSettings.Read(config, map), Kind(config, file), Flags.Read(config)));
+        return From(proto, file, limits, settings, kind, flags, TokenizerFiles.ReadAddedTokens(file, limits));
     }
 
     /// <summary>Creates a tokenizer from the contents of a model and of its <c>tokenizer_config.json</c>.</summary>
@@ -31,7 +31,7 @@ internal static class SentencePieceFiles
         return From(new SentencePieceProto(model, source, new(limits)), source, limits, TokenizerSettings.Read(part, null), Kind(part, source), Flags.Read(part), []);
     }
 
-    private static TokenizerFiles From(SentencePieceProto proto, string file, ResourceLimits limits, TokenizerSettings settings, string? kind, Flags flags, IReadOnlyList<AddedToken> beside)
+    private static TokenizerFiles From(SentencePieceProto proto, string file, ResourceLimits limits, TokenizerSettings settings, string? kind, Flags flags, IReadOnlyList<AddedToken> addedTokens)
     {
         var normalizer = new SentencePieceNormalizer(proto, prefixEverywhere: flags.Legacy);
         var model = new SentencePieceModel(proto, file);
@@ -45,7 +45,7 @@ internal static class SentencePieceFiles
         // T5's sentinel tokens follow the model's ids, in descending order.
         if (kind is "T5" or "MT5" && !flags.ListsTokens)
             added = added.With(Enumerable.Range(0, flags.ExtraIds).Select(i => new AddedToken($"<extra_id_{flags.ExtraIds - 1 - i}>") { Special = true }));
-        added = added.With(beside.Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
+        added = added.With(addedTokens.Concat(settings.Tokens).Where(token => !added.Contains(token.Content)));
         return new(new(normalizer, null, model, Template(), new SentencePieceDecoder(proto), limits), added, settings with { Named = named }, Path.GetFullPath(file));
 
         TemplatePostProcessor Template()
@@ -54,7 +54,7 @@ internal static class SentencePieceFiles
             var begin = Token("bos_token", flags.Begin ?? usual.Item1);
             var end = Token("eos_token", flags.End ?? usual.Item2);
             TemplatePiece[] single = [.. begin, new(0, 0, []), .. end];
-            // T5 has the same token type for both texts.
+            // In T5, both texts have the same token type.
             var second = kind is "T5" or "MT5" ? 0 : 1;
             return new(single, [.. single, .. begin.Concat([new(1, 0, [])]).Concat(end).Select(piece => piece with { TypeId = second })]);
         }

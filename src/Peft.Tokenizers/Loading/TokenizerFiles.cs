@@ -5,7 +5,7 @@ namespace Peft.Tokenizers;
 /// <summary>The parsed files of a tokenizer.</summary>
 internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabulary Added, TokenizerSettings Settings, string Source)
 {
-    /// <summary>The files by name if they are not on a disk: those of a trained tokenizer.</summary>
+    /// <summary>The contents of the files by name if they are not on disk, as for a trained tokenizer.</summary>
     public IReadOnlyDictionary<string, byte[]>? Contents { get; init; }
 
     /// <summary>The chat template if it is not in a file.</summary>
@@ -14,7 +14,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
         using var main = Parse(file, limits);
-        return From(main.RootElement, file, Beside(file, limits, TokenizerSettings.Read), limits);
+        return From(main.RootElement, file, ReadConfig(file, limits, TokenizerSettings.Read), limits);
     }
 
     /// <summary>Creates a tokenizer from the contents of a <c>tokenizer.json</c>.</summary>
@@ -32,7 +32,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         var added = new AddedVocabulary(pipeline.Model, pipeline.Normalizer, limits);
         if (!root["added_tokens"].IsNull)
         {
-            // The ids in the file are only informative: as in the reference implementation, a token gets its id in the model's vocabulary, or else the next free one in order.
+            // The ids in the file are ignored, as in the reference implementation: a token gets its id in the model's vocabulary, or else the next free one.
             added = added.With(root["added_tokens"].Items().Select(token => TokenizerSettings.Token(token, absentNormalized: true)));
         }
         // As in transformers, tokens that only the other files list are appended.
@@ -40,7 +40,7 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
     }
 
     /// <summary>Reads from <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> next to a file, if they exist.</summary>
-    public static T Beside<T>(string file, ResourceLimits limits, Func<JsonPart?, JsonPart?, T> read)
+    public static T ReadConfig<T>(string file, ResourceLimits limits, Func<JsonPart?, JsonPart?, T> read)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         using var config = ParseOptional(Path.Combine(folder, "tokenizer_config.json"), limits);
@@ -48,8 +48,8 @@ internal sealed record TokenizerFiles(TokenizerPipeline Pipeline, AddedVocabular
         return read(config is null ? null : new(config.RootElement, "tokenizer_config.json", Failure), map is null ? null : new(map.RootElement, "special_tokens_map.json", Failure));
     }
 
-    /// <summary>The tokens of <c>added_tokens.json</c>, in which older folders store the tokens after the model's, in the order of their ids.</summary>
-    public static IReadOnlyList<AddedToken> AddedBeside(string file, ResourceLimits limits)
+    /// <summary>The tokens of <c>added_tokens.json</c>, which follow those of the model in older folders, in the order of their ids.</summary>
+    public static IReadOnlyList<AddedToken> ReadAddedTokens(string file, ResourceLimits limits)
     {
         using var tokens = ParseOptional(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, "added_tokens.json"), limits);
         return tokens is null ? [] : [.. new JsonPart(tokens.RootElement, "added_tokens.json", Failure).Properties().OrderBy(entry => entry.Value.AsInt()).Select(entry => new AddedToken(entry.Name))];

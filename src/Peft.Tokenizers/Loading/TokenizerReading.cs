@@ -3,7 +3,7 @@ namespace Peft.Tokenizers;
 /// <summary>Checks a tokenizer against the limits while it is read.</summary>
 internal sealed class TokenizerReading(ResourceLimits limits)
 {
-    /// <summary>The options that set the limits, for error messages.</summary>
+    /// <summary>Where the limits are set, for error messages.</summary>
     public const string WhereLimitsAre = $"{nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)} or the call that reads the tokenizer";
 
     private int parts;
@@ -16,17 +16,17 @@ internal sealed class TokenizerReading(ResourceLimits limits)
         if (++parts > limits.MaxTokenizerParts) throw TooMuch(limits, "The tokenizer", nameof(ResourceLimits.MaxTokenizerParts));
     }
 
-    /// <summary>A string that a rule inserts or searches.</summary>
+    /// <summary>A string that a rule inserts or searches for.</summary>
     public string Text(JsonPart part) => Text(part, null);
 
-    /// <summary>A string that a rule inserts or searches, or a default if it is missing.</summary>
+    /// <summary>A string that a rule inserts or searches for; a default if it is missing.</summary>
     public string Text(JsonPart part, string? absent)
     {
         var text = absent is null ? part.AsString() : part.AsString(absent);
         return text.Length <= limits.MaxTokenLength ? text : throw TooMuch(limits, part.Path, nameof(ResourceLimits.MaxTokenLength));
     }
 
-    /// <summary>A check to call for each token of a vocabulary.</summary>
+    /// <summary>Creates a check to call for each token of a vocabulary.</summary>
     /// <param name="path">Path of the vocabulary, for errors.</param>
     public Action<string> Tokens(string path)
     {

@@ -5,12 +5,12 @@ using Peft.Checkpoints;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Writes a tokenizer's files: those that it was read from, plus the tokens that were added since.</summary>
+/// <summary>Writes a tokenizer's files: those from which it was read, plus the tokens that were added since.</summary>
 internal static class TokenizerWriter
 {
     public const string Main = "tokenizer.json", Config = "tokenizer_config.json";
 
-    private static readonly string[] Beside =
+    private static readonly string[] Companions =
     [
         Config, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt", .. SentencePieceFiles.Names,
     ];
@@ -18,7 +18,7 @@ internal static class TokenizerWriter
     private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes all files of a tokenizer. Crash-safe: at any time the folder contains either all old or all new files.</summary>
-    /// <param name="source">The file that the tokenizer was read from.</param>
+    /// <param name="source">The file from which the tokenizer was read.</param>
     /// <param name="trained">The files of a trained tokenizer, by name; null if it was read.</param>
     /// <param name="folder">The destination folder.</param>
     /// <param name="added">All added tokens if there are more than in the files; otherwise null.</param>
@@ -31,7 +31,7 @@ internal static class TokenizerWriter
             var edited = isModel ? Config : Main;
             contents[edited] = Edit(contents.GetValueOrDefault(edited), edited, root =>
             {
-                // For a SentencePiece model the configuration lists the tokens, by id.
+                // For a SentencePiece model, the configuration lists the tokens by id.
                 if (isModel) root["added_tokens_decoder"] = new JsonObject(added.Entries.Select(entry => KeyValuePair.Create<string, JsonNode?>($"{entry.Id}", Describe(entry.Token))));
                 else root["added_tokens"] = new JsonArray([.. added.Entries.Select(entry => Describe(entry.Token, entry.Id))]);
             });
@@ -44,7 +44,7 @@ internal static class TokenizerWriter
     private static Dictionary<string, byte[]> ReadAll(string source, bool isModel)
     {
         var contents = new Dictionary<string, byte[]> { [isModel ? Path.GetFileName(source) : Main] = Read(source) };
-        foreach (var name in Beside)
+        foreach (var name in Companions)
         {
             var path = Path.Combine(Path.GetDirectoryName(source)!, name);
             if (File.Exists(path)) contents.TryAdd(name, Read(path));
@@ -59,7 +59,7 @@ internal static class TokenizerWriter
         return JsonSerializer.SerializeToUtf8Bytes(root, Readable);
     }
 
-    /// <summary>A token with its rules, as the files list it.</summary>
+    /// <summary>The JSON object of an added token.</summary>
     public static JsonObject Describe(AddedToken token, int? id = null)
     {
         var result = new JsonObject();
@@ -81,7 +81,7 @@ internal static class TokenizerWriter
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new TokenizerException($"{path}, from which the tokenizer was read and which is needed to save it, can no longer be read: {exception.Message}", exception);
+            throw new TokenizerException($"{path}, the source of the tokenizer, is needed to save it but can no longer be read: {exception.Message}", exception);
         }
     }
 }

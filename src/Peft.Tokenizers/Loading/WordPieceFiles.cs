@@ -19,15 +19,15 @@ internal static class WordPieceFiles
     public static TokenizerFiles Read(string file, ResourceLimits limits)
     {
         var vocabulary = Vocabulary(file, limits);
-        var (settings, root) = TokenizerFiles.Beside(file, limits, (config, map) =>
+        var (settings, root) = TokenizerFiles.ReadConfig(file, limits, (config, map) =>
         {
             if (config?["tokenizer_class"] is { IsNull: false } kind && !Classes.Contains(kind.AsString()))
-                throw new TokenizerException($"{file} belongs to a {kind.AsString()}, whose special tokens differ from the supported classes. Supported are {string.Join(", ", Classes)}. Save its fast form as tokenizer.json with transformers and use that.");
+                throw new TokenizerException($"{file} belongs to a {kind.AsString()}, whose special tokens differ from the supported classes. Supported are {string.Join(", ", Classes)}. Save the fast tokenizer as tokenizer.json with transformers and use that.");
             var read = TokenizerSettings.Read(config, map);
             var named = read.Named.ToDictionary();
             foreach (var (role, token) in Roles) named.TryAdd(role, token);
             foreach (var token in named.Values.Where(token => !vocabulary.ContainsKey(token)).Take(1))
-                throw new TokenizerException($"{file} has no token {token}, which tokenizer_config.json or BERT's default names require: the files do not belong together.");
+                throw new TokenizerException($"{file} has no token {token}, which tokenizer_config.json or BERT's defaults require: the files do not belong together.");
             return (read with { Named = named }, Describe(vocabulary, named, config));
         });
         using var document = JsonSerializer.SerializeToDocument(root);
@@ -49,7 +49,7 @@ internal static class WordPieceFiles
         return vocabulary;
     }
 
-    // The same contents as in the tokenizer.json that transformers writes for these files.
+    // The contents of the tokenizer.json that transformers writes for these files.
     private static JsonObject Describe(JsonObject vocabulary, Dictionary<string, string> named, JsonPart? config)
     {
         return new()

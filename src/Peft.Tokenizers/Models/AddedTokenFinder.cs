@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Finds added tokens in a text: the leftmost match, and the longest one at that position.</summary>
+/// <summary>Finds added tokens in text: the leftmost match, and the longest one at that position.</summary>
 internal sealed class AddedTokenFinder
 {
     private readonly (string Content, int Id, AddedToken Token)[] tokens;
@@ -18,12 +18,12 @@ internal sealed class AddedTokenFinder
         firsts = SearchValues.Create([.. this.tokens.Select(token => token.Content[0]).Distinct()]);
     }
 
-    /// <summary>Splits a text into added tokens and the text between them.</summary>
+    /// <summary>Splits text into added tokens and the text between them.</summary>
     public IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text)
     {
         var content = text.Text;
         var last = 0;
-        var space = new TextRange(-1, -1);   // the last whitespace run that was scanned; tokens may be whitespace themselves
+        var space = new TextRange(-1, -1);   // the last run of whitespace that was scanned; tokens may themselves be whitespace
         var result = new List<PreTokenizedText.Piece>();
         foreach (var (found, id, token) in Find(content))
         {

@@ -61,7 +61,7 @@ internal sealed class AddedVocabulary
 
     public string? TokenOf(int id) => tokens.TryGetValue(id, out var token) ? token.Content : null;
 
-    /// <summary>Splits a text at the added tokens and normalizes the text between them.</summary>
+    /// <summary>Splits text at the added tokens and normalizes the text between them.</summary>
     public PreTokenizedText Extract(string text, TextBudget budget)
     {
         var result = new PreTokenizedText(text, budget);

@@ -15,9 +15,9 @@ internal sealed class BpeMerges
             merges[Key(IdOf(left), IdOf(right))] = (rank, IdOf(left + rest));
 
             int IdOf(string token) => vocabulary.IdOf(token)
-                ?? throw new TokenizerException($"Merge {rank} (\"{left}\" + \"{right}\") needs the token \"{token}\", which the vocabulary lacks: the file is damaged, or vocabulary and merges do not belong together.");
+                ?? throw new TokenizerException($"Merge {rank} (\"{left}\" + \"{right}\") requires the token \"{token}\", which the vocabulary lacks: the file is damaged, or vocabulary and merges do not belong together.");
         }
-        // Byte tokens are not spelled with the characters they represent, so their merges do not show which characters can join.
+        // Byte tokens are not spelled with the characters that they represent, so their merges do not show which characters can join.
         if (pairs.Any(pair => IsByte(pair.Left) || IsByte(pair.Right)))
             return;
         joints = [.. pairs.Where(pair => pair.Left.Length > 0 && pair.Right.Length > 0).Select(pair => (pair.Left[^1], pair.Right[0]))];
@@ -26,8 +26,8 @@ internal sealed class BpeMerges
     public bool TryGet(int left, int right, out (int Rank, int Id) merge) => merges.TryGetValue(Key(left, right), out merge);
 
     /// <summary>
-    /// True if a merge can cross the boundary between two characters. A boundary inside a token is where some merge joined its two parts. So
-    /// if no merge joins these two characters, the text can be split there without changing the result.
+    /// True if a merge can cross the boundary between two characters. A boundary inside a token is where some merge joined its parts, so
+    /// if no merge joins these two characters, splitting the text between them does not change the result.
     /// </summary>
     public bool CanJoin(char left, char right) => joints is null || joints.Contains((left, right));
 

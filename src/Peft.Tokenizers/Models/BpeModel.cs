@@ -4,12 +4,12 @@ namespace Peft.Tokenizers;
 
 /// <summary>
 /// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) with the settings of <c>tokenizer.json</c>.
-/// The implementation in Microsoft.ML.Tokenizers 2.0.1 gives GPT-2's ids, but its merges cannot contain a token with a space, it supports neither byte fallback
-/// (Llama 2) nor <c>ignore_merges</c> (Llama 3), and its offsets count UTF-16 units.
+/// The implementation in Microsoft.ML.Tokenizers 2.0.1 returns GPT-2's ids, but its merges cannot contain a token with a space, it supports neither byte fallback
+/// (Llama 2) nor <c>ignore_merges</c> (Llama 3), and its offsets count UTF-16 code units.
 /// </summary>
 internal sealed class BpeModel : ITokenModel
 {
-    // Enough for the common words of a language. Further words are not cached, so that memory is bounded.
+    // Enough for the common words of a language. Later words are not cached, so that memory is bounded.
     private const int CacheCapacity = 32768;
     private const int CachedLength = 64;
 
@@ -129,7 +129,7 @@ internal sealed class BpeModel : ITokenModel
         void Flush(ref int length)
         {
             if (length > 0)
-                word.Add(unknownId ?? throw new TokenizerException($"The text needs the unknown token \"{options.UnknownToken}\", which the vocabulary lacks."), length);
+                word.Add(unknownId ?? throw new TokenizerException($"The text requires the unknown token \"{options.UnknownToken}\", which the vocabulary lacks."), length);
             length = 0;
         }
     }
@@ -137,7 +137,7 @@ internal sealed class BpeModel : ITokenModel
     private string Affixed(ReadOnlySpan<char> character, bool first, bool last)
         => string.Concat(first ? "" : options.ContinuingSubwordPrefix, character, last ? options.EndOfWordSuffix : "");
 
-    // Offsets accumulate the tokens' bytes, as in the reference implementation, so that a dropped character shifts them equally.
+    // As in the reference implementation, offsets accumulate the bytes of the tokens, so a dropped character shifts later offsets.
     private TextToken[] Locate(BpeWord word, ReadOnlySpan<char> text)
     {
         var positions = new Utf8Positions(text);

@@ -19,7 +19,7 @@ internal sealed class BpeWord
 
     public void Merge(BpeMerges merges)
     {
-        // Equal ranks mean the same pair: the leftmost one merges first.
+        // Equal ranks mean equal pairs, of which the leftmost merges first.
         var queue = new PriorityQueue<(int Position, int Id), long>();
         for (var i = 0; i + 1 < symbols.Count; i++)
             Offer(i, i + 1);

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Finds all entries that occur at a position of a text.</summary>
+/// <summary>A trie that finds all entries that begin at a position of a string.</summary>
 internal sealed class CharTrie
 {
     private readonly Dictionary<(int Node, char Next), int> children = [];

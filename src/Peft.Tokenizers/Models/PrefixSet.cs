@@ -1,8 +1,8 @@
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// Finds the longest word that is a prefix of a text, in logarithmic time. The words are sorted, and each is linked to the longest other word that is its
-/// prefix. The longest match is the word that precedes the text in sort order, or one of the prefixes of that word.
+/// Finds the longest word that is a prefix of a string, in logarithmic time. The words are sorted, and each is linked to the longest other word that is its
+/// prefix. The longest match is the word that precedes the string in sort order, or one of the prefixes of that word.
 /// </summary>
 internal sealed class PrefixSet
 {

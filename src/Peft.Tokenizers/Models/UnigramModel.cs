@@ -1,8 +1,8 @@
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): the most probable segmentation of a text, found by Viterbi.
-/// Microsoft.ML.Tokenizers reads such models only from a SentencePiece protocol buffer and with that format's normalizer, not from <c>tokenizer.json</c>.
+/// SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): the most probable segmentation of text, found by the Viterbi algorithm.
+/// Microsoft.ML.Tokenizers reads these models only from a SentencePiece protocol buffer and with that format's normalizer, not from <c>tokenizer.json</c>.
 /// </summary>
 internal sealed class UnigramModel : ITokenModel
 {

@@ -32,7 +32,7 @@ internal sealed class Vocabulary
 
     public bool TryGetId(ReadOnlySpan<char> token, out int id)
     {
-        // Single characters are looked up for every character of a text, so an array is used.
+        // Every character of every text is looked up, so an array is used for them.
         if (token.Length != 1)
             return spans.TryGetValue(token, out id);
         id = units[token[0]];

@@ -1,18 +1,18 @@
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// BERT's WordPiece: repeatedly takes the longest token that is a prefix of the rest of the word.
-/// The implementation in Microsoft.ML.Tokenizers measures words in UTF-16 units, but the reference counts code points.
+/// BERT's WordPiece: repeatedly takes the longest token that is a prefix of the remaining word.
+/// The implementation in Microsoft.ML.Tokenizers measures words in UTF-16 code units, but the reference counts code points.
 /// </summary>
 internal sealed class WordPieceModel : ITokenModel
 {
     private readonly string unknownToken;
-    private readonly int longestWord;
+    private readonly int maxWordLength;
     private readonly PrefixSet first, continuing;
 
-    public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingPrefix, int longestWord)
+    public WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingPrefix, int maxWordLength)
     {
-        (Vocabulary, this.unknownToken, this.longestWord) = (vocabulary, unknownToken, longestWord);
+        (Vocabulary, this.unknownToken, this.maxWordLength) = (vocabulary, unknownToken, maxWordLength);
         first = new([.. vocabulary.Entries.Where(entry => entry.Key.Length > 0).Select(entry => (entry.Key, entry.Value))]);
         continuing = new([.. vocabulary.Entries.Where(entry => entry.Key.Length > continuingPrefix.Length && entry.Key.StartsWith(continuingPrefix, StringComparison.Ordinal))
             .Select(entry => (entry.Key[continuingPrefix.Length..], entry.Value))]);
@@ -23,7 +23,7 @@ internal sealed class WordPieceModel : ITokenModel
     public IReadOnlyList<TextToken> Tokenize(string text)
     {
         var positions = Utf16.CodePointPositions(text);
-        if ((positions?[^1] ?? text.Length) > longestWord)
+        if ((positions?[^1] ?? text.Length) > maxWordLength)
             return [Unknown(text)];
         var result = new List<TextToken>();
         for (var start = 0; start < text.Length;)
@@ -38,6 +38,6 @@ internal sealed class WordPieceModel : ITokenModel
     }
 
     private TextToken Unknown(string text) => new(
-        Vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The text needs the unknown token \"{unknownToken}\", which the vocabulary lacks."),
+        Vocabulary.IdOf(unknownToken) ?? throw new TokenizerException($"The text requires the unknown token \"{unknownToken}\", which the vocabulary lacks."),
         unknownToken, 0, text.Length);
 }

@@ -15,7 +15,7 @@ internal sealed class Charsmap
     {
         var size = content.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(content) : uint.MaxValue;
         if (size > content.Length - 4 || size % 4 != 0)
-            throw new TokenizerException("The normalizer's precompiled_charsmap is damaged: it is shorter than its size field says.");
+            throw new TokenizerException("The normalizer's precompiled_charsmap is damaged: it is shorter than its size field states.");
         trie = new uint[size / 4];
         for (var i = 0; i < trie.Length; i++)
             trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(content[(4 + 4 * i)..]);
@@ -29,7 +29,7 @@ internal sealed class Charsmap
         }
     }
 
-    /// <summary>The replacement of a rule that matches at the start of a UTF-8 text; null if there is none.</summary>
+    /// <summary>The replacement of a rule that matches at the beginning of a UTF-8 text; null if there is none.</summary>
     /// <param name="text">The text.</param>
     /// <param name="longest">True for the longest match, false for the shortest.</param>
     /// <param name="length">Number of bytes that the match replaces.</param>
@@ -67,5 +67,5 @@ internal sealed class Charsmap
 
     private static uint Offset(uint unit) => (unit >> 10) << (int)((unit & (1u << 9)) >> 6);
 
-    private static TokenizerException Damaged() => new("The normalizer's precompiled_charsmap is damaged: its trie points outside of it.");
+    private static TokenizerException Damaged() => new("The normalizer's precompiled_charsmap is damaged: its trie points outside it.");
 }

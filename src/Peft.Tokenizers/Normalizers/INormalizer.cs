@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Normalizes a text before it is split.</summary>
+/// <summary>Normalizes text before it is split.</summary>
 internal interface INormalizer
 {
     /// <summary>Changes the text and keeps the alignment with the original.</summary>

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>SentencePiece's cleanup for machine translation: removes control characters and maps all kinds of spaces to one.</summary>
+/// <summary>SentencePiece's cleanup for machine translation: removes control characters and replaces all space characters by a single one.</summary>
 internal sealed class NmtNormalizer : INormalizer
 {
     public void Normalize(NormalizedText text)

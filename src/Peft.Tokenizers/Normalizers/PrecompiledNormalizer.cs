@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Applies SentencePiece's normalization rules as Hugging Face's <c>tokenizers</c> does: by grapheme clusters.</summary>
+/// <summary>Applies SentencePiece's normalization rules as Hugging Face's <c>tokenizers</c> does, by grapheme cluster.</summary>
 internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limits) : INormalizer
 {
     // Longer clusters are looked up by character, as in the reference implementation.
-    private const int LongestCluster = 5;
+    private const int MaxClusterBytes = 5;
 
     private readonly Charsmap rules = new(charsmap, limits);
 
@@ -20,7 +20,7 @@ internal sealed class PrecompiledNormalizer(byte[] charsmap, ResourceLimits limi
             var length = StringInfo.GetNextTextElementLength(content, i);
             var cluster = content.AsSpan(i, length);
             i += length;
-            if (System.Text.Encoding.UTF8.GetByteCount(cluster) <= LongestCluster && Find(cluster) is { } whole)
+            if (System.Text.Encoding.UTF8.GetByteCount(cluster) <= MaxClusterBytes && Find(cluster) is { } whole)
             {
                 text.Budget.Charge(whole.Length);
                 Replace(edits, cluster, whole);

@@ -4,7 +4,7 @@ using System.Text;
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// Translates a regular expression from the syntax of Oniguruma (github.com/kkos/oniguruma, doc/RE) to an equivalent .NET expression.
+/// Translates a regular expression in the syntax of Oniguruma (github.com/kkos/oniguruma, doc/RE) to an equivalent .NET expression.
 /// Throws for constructs that have no equivalent.
 /// </summary>
 internal sealed class OnigurumaPattern
@@ -77,7 +77,7 @@ internal sealed class OnigurumaPattern
     {
         if (char.IsSurrogate(c))
             throw Unsupported("a character beyond U+FFFF");
-        // In Unicode's case folding the long s is an s, but not in .NET's.
+        // The long s folds to s in Unicode, but not in .NET.
         return ignoreCase && c is 's' or 'S' ? "[s\u017F]" : c.ToString();
     }
 
@@ -104,7 +104,7 @@ internal sealed class OnigurumaPattern
             return;
         }
         result.Insert(atom, "(?:").Append(')').Append(quantifier);
-        // A quantifier may be quantified again, for which .NET needs a group.
+        // A quantifier may be quantified again, which requires a group in .NET.
         result.Insert(atom, "(?:").Append(')');
     }
 
@@ -145,7 +145,7 @@ internal sealed class OnigurumaPattern
         var i = flags.IndexOf('i');
         if (i >= 0)
             ignoreCase = off < 0 || i < off;
-        // In Oniguruma m lets the dot match a line feed, which is s in .NET.
+        // The option m of Oniguruma, with which a dot matches a line feed, is s in .NET.
         result.Append("(?").Append(flags.Replace('m', 's')).Append(pattern[end]);
         if (pattern[end] == ')')
             groups.Pop();

@@ -6,8 +6,8 @@ using System.Text.RegularExpressions;
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// A regular expression of a <c>tokenizer.json</c>, which is written for Oniguruma and code points. .NET expressions match UTF-16 units, and
-/// half a surrogate pair is neither a letter nor a symbol. So in texts with such characters, each is replaced by a stand-in of one unit for matching.
+/// A regular expression of a <c>tokenizer.json</c>, which is written for Oniguruma and code points. .NET expressions match UTF-16 code units, and
+/// half a surrogate pair is neither a letter nor a symbol. For matching, each surrogate pair is therefore replaced by a single stand-in character.
 /// </summary>
 internal sealed class RegexPattern : TextPattern
 {
@@ -21,7 +21,7 @@ internal sealed class RegexPattern : TextPattern
             throw new TokenizerException($"A regular expression has {pattern.Length:N0} characters. {limits.Remedy(nameof(ResourceLimits.MaxPatternLength), TokenizerReading.WhereLimitsAre)}");
         try
         {
-            regex = new(OnigurumaPattern.Translate(pattern), RegexOptions.CultureInvariant | RegexOptions.Multiline | RegexOptions.Compiled, TextBudget.LongestMatch(limits));
+            regex = new(OnigurumaPattern.Translate(pattern), RegexOptions.CultureInvariant | RegexOptions.Multiline | RegexOptions.Compiled, TextBudget.MatchTimeout(limits));
         }
         catch (Exception exception) when (exception is ArgumentException or InsufficientExecutionStackException)
         {
@@ -86,7 +86,7 @@ internal sealed class RegexPattern : TextPattern
         return result.ToString();
     }
 
-    // Rare characters of the same general category, which no published expression mentions.
+    // Rare characters of the same general category, which do not occur in published expressions.
     private static char StandIn(Rune rune) => Rune.GetUnicodeCategory(rune) switch
     {
         UnicodeCategory.UppercaseLetter => '\uA680',

@@ -1,11 +1,11 @@
 namespace Peft.Tokenizers;
 
-/// <summary>How matches are handled when a text is split.</summary>
+/// <summary>How matches are treated when text is split.</summary>
 internal enum SplitBehavior
 {
     /// <summary>Matches are removed.</summary>
     Removed,
-    /// <summary>Each match is a piece of its own.</summary>
+    /// <summary>Each match is a separate piece.</summary>
     Isolated,
     /// <summary>Each match is appended to the previous piece.</summary>
     MergedWithPrevious,

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Splits a text at the matches of a pattern.</summary>
+/// <summary>Splits text at the matches of a pattern.</summary>
 internal static class Splitter
 {
     public static IEnumerable<PreTokenizedText.Piece> Split(NormalizedText text, TextPattern pattern, SplitBehavior behavior)
@@ -19,7 +19,7 @@ internal static class Splitter
     private static List<TextMatch> Join(List<TextMatch> matches, Func<bool, bool, bool> joins)
     {
         var result = new List<TextMatch>(matches.Count);
-        // The position before the first part counts as no match, which determines if a match at the very beginning joins.
+        // Nothing precedes the first part. This counts as a non-match, which determines whether a match at the very beginning joins.
         var previous = false;
         foreach (var match in matches)
         {

@@ -5,18 +5,18 @@ namespace Peft.Tokenizers;
 /// <summary>A pattern for splitting and replacing.</summary>
 internal abstract class TextPattern
 {
-    /// <summary>Splits a text into matches and the parts between them, in order and without gaps.</summary>
+    /// <summary>Splits text into matches and the spans between them, in order and without gaps.</summary>
     /// <param name="text">The text.</param>
     /// <param name="budget">The budget of the search.</param>
     public abstract List<TextMatch> FindMatches(string text, TextBudget budget);
 
-    /// <summary>A pattern that matches each character that satisfies a predicate.</summary>
+    /// <summary>A pattern that matches every character that satisfies a predicate.</summary>
     public static TextPattern Characters(Func<Rune, bool> matches) => new CharacterPattern(matches);
 
     /// <summary>A pattern that matches an exact string.</summary>
     public static TextPattern Literal(string text) => new LiteralPattern(text);
 
-    /// <summary>A pattern that matches the parts between the matches of this one.</summary>
+    /// <summary>A pattern that matches the spans between the matches of this one.</summary>
     public TextPattern Inverted() => new InvertedPattern(this);
 
     private sealed class CharacterPattern(Func<Rune, bool> matches) : TextPattern
@@ -49,7 +49,7 @@ internal abstract class TextPattern
         {
             var result = new List<TextMatch>();
             var last = 0;
-            // An empty pattern matches nothing: published files have none, and splitting everywhere is useless.
+            // An empty pattern matches nothing: published files have no such pattern, and splitting everywhere is useless.
             while (literal.Length > 0 && text.IndexOf(literal, last, StringComparison.Ordinal) is >= 0 and var found)
             {
                 if (last < found)

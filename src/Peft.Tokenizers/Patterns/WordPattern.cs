@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Matches the separators between words and runs of punctuation: whitespace, or nothing if they are adjacent.</summary>
+/// <summary>Splits text into words and runs of punctuation. Only the whitespace between them is a match.</summary>
 internal sealed class WordPattern : TextPattern
 {
     public override List<TextMatch> FindMatches(string text, TextBudget budget)

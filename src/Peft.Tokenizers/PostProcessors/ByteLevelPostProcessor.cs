@@ -20,7 +20,7 @@ internal sealed class ByteLevelPostProcessor(bool trimOffsets, bool addPrefixSpa
     {
         var leading = token.Token.TakeWhile(IsSpace).Count();
         var trailing = token.Token.Reverse().TakeWhile(IsSpace).Count();
-        // The offsets do not include a prepended space anyway.
+        // The offsets never include a prepended space.
         if (leading == 1 && addPrefixSpace && (first || token.Start == 0))
             leading = 0;
         var start = leading > 0 ? Math.Min(token.Start + leading, token.End) : token.Start;

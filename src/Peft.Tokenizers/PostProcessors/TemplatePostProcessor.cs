@@ -8,7 +8,7 @@ internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single,
     public List<List<TokenEntry>> Process(List<List<TokenEntry>> sequences, bool addSpecialTokens, TextBudget budget)
     {
         if (sequences.Count > 2)
-            throw new TokenizerException("A template after another processor that has already joined the sequences is not supported.");
+            throw new TokenizerException("A template that follows another post-processor that has already added special tokens is not supported.");
         var result = new List<List<TokenEntry>>();
         foreach (var piece in sequences.Count == 2 ? pair : single)
         {

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>GPT-2's pre-tokenizer: splits at words, keeps the space before each with it, and converts the pieces to <see cref="ByteAlphabet"/>.</summary>
+/// <summary>GPT-2's pre-tokenizer: splits into words, each with the space that precedes it, and converts them to <see cref="ByteAlphabet"/>.</summary>
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex, ResourceLimits limits) : IPreTokenizer
 {
     // Language models were trained with exactly this split (Radford et al. 2019, github.com/openai/gpt-2).

@@ -1,8 +1,8 @@
 namespace Peft.Tokenizers;
 
-/// <summary>Splits a text into the pieces that the model tokenizes separately.</summary>
+/// <summary>Splits text into the pieces that the model tokenizes separately.</summary>
 internal interface IPreTokenizer
 {
-    /// <summary>Splits the pieces further.</summary>
+    /// <summary>Splits the current pieces.</summary>
     void PreTokenize(PreTokenizedText text);
 }

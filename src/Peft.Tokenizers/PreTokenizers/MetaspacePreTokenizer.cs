@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>SentencePiece's pre-tokenizer: replaces spaces by a visible character, and splits before it.</summary>
+/// <summary>SentencePiece's pre-tokenizer: replaces spaces by the metaspace character, and splits before it.</summary>
 internal sealed class MetaspacePreTokenizer(string replacement, PrependScheme scheme, bool split) : IPreTokenizer
 {
     private readonly TextPattern space = TextPattern.Literal(" ");

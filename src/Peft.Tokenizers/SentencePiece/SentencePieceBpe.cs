@@ -1,8 +1,8 @@
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// SentencePiece's byte-pair encoding (its src/bpe_model.cc): repeatedly joins the adjacent parts whose concatenation is the token with the highest score,
-/// the leftmost of equal ones. It has no list of merges, which <see cref="BpeModel"/> needs.
+/// SentencePiece's byte-pair encoding (its src/bpe_model.cc): repeatedly merges the adjacent symbols whose concatenation is the token with the highest score,
+/// and of equal scores the leftmost. It has no list of merges, which <see cref="BpeModel"/> needs.
 /// </summary>
 internal sealed class SentencePieceBpe
 {
@@ -34,7 +34,7 @@ internal sealed class SentencePieceBpe
         while (queue.TryDequeue(out var pair, out _))
         {
             var left = parts[pair.Left];
-            // Either half may have been joined with another part since.
+            // Either half may have been merged with another symbol since.
             if (left.Length == 0 || left.Next < 0 || left.Length + parts[left.Next].Length != pair.Length)
                 continue;
             var right = parts[left.Next];

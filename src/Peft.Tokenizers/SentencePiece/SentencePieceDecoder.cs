@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>SentencePiece's decoder: replaces marks by spaces, drops the first mark, and decodes runs of byte tokens. Each byte that is not valid UTF-8 becomes U+FFFD.</summary>
+/// <summary>SentencePiece's decoder: replaces metaspace characters by spaces, drops the first one, and decodes runs of byte tokens. Each byte that is not valid UTF-8 becomes U+FFFD.</summary>
 internal sealed class SentencePieceDecoder(SentencePieceProto proto) : IDecoder
 {
     private readonly Dictionary<string, PieceKind> special = proto.Pieces.Where(piece => piece.Kind is PieceKind.Byte or PieceKind.Unknown).ToDictionary(piece => piece.Text, piece => piece.Kind);

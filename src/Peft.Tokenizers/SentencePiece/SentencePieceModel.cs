@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>A SentencePiece model: splits a text into tokens, with byte tokens or a single unknown token for parts that are not in the vocabulary (its src/sentencepiece_processor.cc).</summary>
+/// <summary>A SentencePiece model: splits text into tokens. A span that is not in the vocabulary becomes byte tokens or a single unknown token (its src/sentencepiece_processor.cc).</summary>
 internal sealed class SentencePieceModel : ITokenModel
 {
     private readonly Func<string, List<(int Start, int End, int Id)>> cut;
@@ -15,13 +15,13 @@ internal sealed class SentencePieceModel : ITokenModel
         {
             1 => new SentencePieceUnigram(proto).Cut,
             2 => new SentencePieceBpe(proto).Cut,
-            var type => throw new TokenizerException($"{source}: SentencePiece's word and character models (model_type {type}) are not supported; only unigram and BPE are."),
+            var type => throw new TokenizerException($"{source}: model_type {type} is not supported. Only unigram and BPE models are."),
         };
         if (!proto.ByteFallback)
             return;
         byteIds = Vocabulary.ByteIds();
         if (byteIds.Contains(null))
-            throw new TokenizerException($"{source} has byte_fallback, but lacks tokens of some bytes: the file is damaged.");
+            throw new TokenizerException($"{source} has byte_fallback, but lacks some byte tokens: the file is damaged.");
     }
 
     public Vocabulary Vocabulary { get; }

@@ -4,7 +4,7 @@ namespace Peft.Tokenizers;
 
 /// <summary>SentencePiece's normalizer: applies the rules, longest match first, then removes, escapes and prepends spaces (its src/normalizer.cc).</summary>
 /// <param name="proto">The model file.</param>
-/// <param name="prefixEverywhere">True to prepend a space also to text after a special token, as transformers' <c>legacy</c> does.</param>
+/// <param name="prefixEverywhere">True to prepend a space to text that follows a special token too, as transformers does with <c>legacy</c>.</param>
 internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool prefixEverywhere) : INormalizer
 {
     private readonly Rune space = new(proto.EscapeSpaces ? SentencePieceProto.Space : ' ');
@@ -103,10 +103,10 @@ internal sealed class SentencePieceNormalizer(SentencePieceProto proto, bool pre
 
         public readonly ReadOnlySpan<byte> Bytes => utf8.AsSpan(position);
 
-        /// <summary>Advances by a number of bytes. Returns the number of characters passed.</summary>
+        /// <summary>Advances by a number of bytes. Returns the number of characters skipped.</summary>
         public int Skip(int bytes) => To(Char + System.Text.Encoding.UTF8.GetCharCount(utf8, position, bytes));
 
-        /// <summary>Advances to a UTF-16 index. Returns the number of characters passed.</summary>
+        /// <summary>Advances to a UTF-16 index. Returns the number of characters skipped.</summary>
         public int To(int unit)
         {
             var passed = text.AsSpan(Char, unit - Char);

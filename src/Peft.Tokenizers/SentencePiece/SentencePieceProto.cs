@@ -5,7 +5,7 @@ namespace Peft.Tokenizers;
 /// <summary>A SentencePiece model file: <c>ModelProto</c> of github.com/google/sentencepiece, src/sentencepiece_model.proto. The defaults are those of the format.</summary>
 internal sealed class SentencePieceProto
 {
-    /// <summary>SentencePiece's mark for a space.</summary>
+    /// <summary>The metaspace character, which represents a space in SentencePiece.</summary>
     public const char Space = '\u2581';
 
     private readonly string source;
@@ -41,7 +41,7 @@ internal sealed class SentencePieceProto
     /// <summary>True if characters without a token become byte tokens of their UTF-8 encoding.</summary>
     public bool ByteFallback { get; private set; }
 
-    /// <summary>True if the mark is at the end of a word instead of its beginning.</summary>
+    /// <summary>True if the metaspace character is at the end of a word instead of its beginning.</summary>
     public bool SpaceAsSuffix { get; private set; }
 
     /// <summary>True if a space is prepended to a text.</summary>
@@ -56,7 +56,7 @@ internal sealed class SentencePieceProto
     /// <summary>The normalization rules; null for none.</summary>
     public Charsmap? Charsmap { get; private set; }
 
-    /// <summary>The string that the unknown token is decoded to.</summary>
+    /// <summary>The string to which the unknown token is decoded.</summary>
     public string UnknownSurface { get; private set; } = " \u2047 ";
 
     /// <summary>The special tokens by role, with their ids. An id below 0 means that the token does not exist.</summary>
@@ -67,7 +67,7 @@ internal sealed class SentencePieceProto
 
     /// <summary>The id of the unknown token.</summary>
     public int UnknownId => Pieces.FindIndex(piece => piece.Kind == PieceKind.Unknown) is >= 0 and var id ? id
-        : throw new TokenizerException($"{source} has no unknown token, which every SentencePiece model has: the file is damaged.");
+        : throw new TokenizerException($"{source} has no unknown token, which every SentencePiece model must have: the file is damaged.");
 
     private SentencePiece Piece(ProtoReader reader)
     {

@@ -2,7 +2,7 @@ namespace Peft.Tokenizers;
 
 /// <summary>
 /// The most probable segmentation by a unigram model, as SentencePiece computes it: sums in float32, compared in float64 (its
-/// src/unigram_model.cc, <c>EncodeOptimized</c>). <see cref="UnigramModel"/> follows Hugging Face's <c>tokenizers</c>, which differs in ties.
+/// src/unigram_model.cc, <c>EncodeOptimized</c>). <see cref="UnigramModel"/> follows Hugging Face's <c>tokenizers</c>, which breaks ties differently.
 /// </summary>
 internal sealed class SentencePieceUnigram
 {

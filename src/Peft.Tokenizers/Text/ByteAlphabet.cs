@@ -15,7 +15,7 @@ internal static class ByteAlphabet
     /// <summary>The byte of a character.</summary>
     public static bool TryGetByte(char letter, out byte value) => Bytes.TryGetValue(letter, out value);
 
-    /// <summary>Converts a text to the alphabet. The characters of a code point keep its offset in the original.</summary>
+    /// <summary>Converts text to the alphabet. All characters of a code point keep its offset in the original.</summary>
     public static void Spell(NormalizedText text)
     {
         if (System.Text.Ascii.IsValid(text.Text))

@@ -3,11 +3,11 @@ using System.Text;
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// A piece of text during normalization. For each UTF-16 unit it keeps the range in the original text.
+/// A piece of text during normalization. For each UTF-16 code unit it keeps the range in the original text.
 /// </summary>
 internal sealed class NormalizedText
 {
-    // Null while the text is an unmodified piece of the original. Most text is, and the array would be the largest part of this object.
+    // Null while the text is an unmodified piece of the original. Most text is, and the array would take most of this object's memory.
     private TextRange[]? sources;
     private int firstSource;
 
@@ -25,13 +25,13 @@ internal sealed class NormalizedText
     /// <summary>The current text.</summary>
     public string Text { get; private set; }
 
-    /// <summary>The budget of the whole text.</summary>
+    /// <summary>The budget, which all pieces of the text share.</summary>
     public TextBudget Budget { get; }
 
-    /// <summary>Start of the piece in the original text, in UTF-16 units.</summary>
+    /// <summary>Start of the piece in the original text, in UTF-16 code units.</summary>
     public int OriginalStart { get; }
 
-    /// <summary>The range in the original text of a non-empty range of this one.</summary>
+    /// <summary>The range in the original text that corresponds to a non-empty range of this text.</summary>
     public TextRange OriginalRange(int start, int end) => new(Source(start).Start, Source(end - 1).End);
 
     /// <summary>The piece between two positions, which must not be inside a surrogate pair.</summary>
@@ -75,7 +75,7 @@ internal sealed class NormalizedText
         Become(text.ToString(), [.. ranges]);
     }
 
-    /// <summary>Replaces characters by others of the same length, so that the alignment does not change.</summary>
+    /// <summary>Replaces characters by others of the same length, which does not change the alignment.</summary>
     public void ReplaceUnits(string sameLength)
     {
         if (sameLength.Length != Text.Length)
@@ -106,7 +106,7 @@ internal sealed class NormalizedText
             Become(text.ToString(), [.. ranges]);
     }
 
-    /// <summary>Prepends a string, which is aligned with the first character. An empty text stays empty.</summary>
+    /// <summary>Prepends a string, which is aligned with the first character. An empty text remains empty.</summary>
     public void Prepend(string prefix)
     {
         if (Text.Length == 0)

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>A text split into pieces. An added token is a piece that already has its token and is not split further.</summary>
+/// <summary>Text that is split into pieces. An added token is a piece that already has its token and is not split again.</summary>
 internal sealed class PreTokenizedText(string original, TextBudget budget)
 {
     private List<Piece> pieces = [new(new(original, budget), null)];

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Remaining budget for encoding or decoding a text. Rules of an untrusted tokenizer can double a text forty times, or search it for years.</summary>
+/// <summary>Remaining budget for encoding or decoding a text. The rules of an untrusted tokenizer could double a text forty times, or search it for years.</summary>
 internal sealed class TextBudget
 {
     private const string Where = $"{nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}";
@@ -30,7 +30,7 @@ internal sealed class TextBudget
     }
 
     /// <summary>Timeout of a single match.</summary>
-    public static TimeSpan LongestMatch(ResourceLimits limits) => limits.MaxPatternTime > TimeSpan.Zero ? limits.MaxPatternTime : TimeSpan.FromTicks(1);
+    public static TimeSpan MatchTimeout(ResourceLimits limits) => limits.MaxPatternTime > TimeSpan.Zero ? limits.MaxPatternTime : TimeSpan.FromTicks(1);
 
     /// <summary>Counts the time that an expression has searched since a <see cref="Stopwatch.GetTimestamp"/>. Returns the current timestamp.</summary>
     public long Searched(long since, string expression)

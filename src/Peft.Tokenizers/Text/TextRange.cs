@@ -1,4 +1,4 @@
 namespace Peft.Tokenizers;
 
-/// <summary>A half-open range of UTF-16 units.</summary>
+/// <summary>A half-open range of UTF-16 code units.</summary>
 internal readonly record struct TextRange(int Start, int End);

@@ -4,8 +4,8 @@ using System.Text;
 namespace Peft.Tokenizers;
 
 /// <summary>
-/// The character data of unicode.txt. The data of the runtime depends on version and operating system, and does not
-/// normalize in invariant globalization mode. A tokenizer must give the same tokens everywhere.
+/// The character data of unicode.txt. The runtime's data depends on its version and the operating system, and does not
+/// normalize in invariant globalization mode. A tokenizer must produce the same tokens everywhere.
 /// </summary>
 internal sealed class UnicodeData
 {

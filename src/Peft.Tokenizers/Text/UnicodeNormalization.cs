@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Unicode's normalization forms (Unicode Standard Annex 15), as edits that keep the alignment.</summary>
+/// <summary>Computes Unicode normalization forms (Unicode Standard Annex 15), as edits that keep the alignment.</summary>
 internal static class UnicodeNormalization
 {
     // Hangul syllables are computed from leading consonant, vowel and trailing consonant.
@@ -67,7 +67,7 @@ internal static class UnicodeNormalization
         foreach (var edit in decomposed)
         {
             var order = edit.Char.IsAscii ? 0 : data.Order(edit.Char);
-            // A mark is blocked by one of the same or a higher class between it and the starter. A starter only composes directly after another one.
+            // A mark is blocked by a mark of the same or a higher class between it and the starter. A starter composes only with a directly preceding starter.
             var reaches = starter >= 0 && (starter == result.Count - 1 || (order > 0 && lastOrder < order));
             if (reaches && TryCompose(data, result[starter].Char, edit.Char, out var composite))
             {

@@ -2,10 +2,10 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Helpers for UTF-16, as tokenizers are defined on code points and UTF-8.</summary>
+/// <summary>Conversions between UTF-16 and code points, on which tokenizers are defined.</summary>
 internal static class Utf16
 {
-    /// <summary>Replaces unpaired surrogates, which have no UTF-8 encoding, by U+FFFD, as in a file.</summary>
+    /// <summary>Replaces unpaired surrogates, which have no UTF-8 encoding, by U+FFFD, as writing a file does.</summary>
     public static string WellFormed(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))
@@ -16,7 +16,7 @@ internal static class Utf16
         return result.ToString();
     }
 
-    /// <summary>The number of code points before each position of a text and before its end; null if they equal the UTF-16 positions.</summary>
+    /// <summary>The number of code points before each position of a text and before its end; null if it always equals the UTF-16 position.</summary>
     public static int[]? CodePointPositions(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))

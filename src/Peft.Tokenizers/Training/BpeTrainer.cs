@@ -4,17 +4,17 @@ using Peft.Tokenizers;
 namespace Peft;
 
 /// <summary>
-/// Trains byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): starting from characters, the most frequent pair of adjacent tokens becomes a token,
-/// again and again. By default on bytes, as GPT-2. Gives the vocabulary and merges of Hugging Face's trainer.
+/// Trains byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): starting from characters, repeatedly merges the most frequent pair of adjacent tokens
+/// into a new token. By default on bytes, as GPT-2. The result equals the vocabulary and merges of Hugging Face's trainer.
 /// </summary>
 /// <remarks>
-/// Pairs wait in a queue whose entries are corrected when they come up, and only the words that contain a pair change: O(n·log n) for n characters of distinct
-/// words, however often each occurs. Of equally frequent pairs, the one with lower ids merges first. Hugging Face's order is random in two cases; here, characters with an affix
+/// Pairs wait in a priority queue whose entries are updated when they are dequeued, and a merge changes only the words that contain the pair: O(n·log n) for n characters of distinct
+/// words, however often each occurs. Of equally frequent pairs, the one with lower ids merges first. Hugging Face's order is random in two cases. Here, characters with an affix
 /// get their ids in ordinal order, and of equally rare characters <see cref="LimitAlphabet"/> keeps those with lower code points.
 /// </remarks>
 public sealed record BpeTrainer : TokenizerTrainer
 {
-    /// <summary>A trainer for GPT-2's byte-level encoding with the special token <c>&lt;|endoftext|&gt;</c>.</summary>
+    /// <summary>Creates a trainer for GPT-2's byte-level encoding with the special token <c>&lt;|endoftext|&gt;</c>.</summary>
     public BpeTrainer()
     {
         Parts = TokenizerParts.ByteLevel();
@@ -34,7 +34,7 @@ public sealed record BpeTrainer : TokenizerTrainer
     /// <summary>Suffix of tokens that end a word, such as <c>&lt;/w&gt;</c>; empty for none.</summary>
     public string EndOfWordSuffix { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = "";
 
-    /// <summary>As in Hugging Face's trainer, tokens of three or more characters have fewer characters than this; null for no limit.</summary>
+    /// <summary>Tokens of three or more characters have fewer characters than this, as in Hugging Face's trainer; null for no limit.</summary>
     public int? MaxTokenLength { get; init; }
 
     private protected override JsonObject TrainModel(IReadOnlyList<WordCount> words, CancellationToken cancellationToken)
@@ -55,7 +55,7 @@ public sealed record BpeTrainer : TokenizerTrainer
         };
     }
 
-    /// <summary>The vocabulary and merges of some words.</summary>
+    /// <summary>Trains on words with their frequencies.</summary>
     internal BpeTraining Run(IReadOnlyList<WordCount> words, CancellationToken cancellationToken)
     {
         var training = new BpeTraining(this, words);

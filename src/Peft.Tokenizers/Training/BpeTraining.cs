@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Tokenizers;
 
-/// <summary>The training of byte-pair encoding: the tokens so far, the words spelled in them, and the queue of pairs.</summary>
+/// <summary>A run of byte-pair encoding training: the tokens so far, the words spelled in them, and the queue of pairs.</summary>
 internal sealed class BpeTraining
 {
     private readonly BpeTrainer options;
@@ -15,7 +15,7 @@ internal sealed class BpeTraining
     private readonly List<BpePair> merges = [];
     private readonly BpeTrainingWord[] words;
     private readonly Dictionary<BpePair, long> counts = [];
-    private readonly Dictionary<BpePair, List<int>> places = [];
+    private readonly Dictionary<BpePair, List<int>> changedPairs = [];
     private readonly PriorityQueue<(BpePair Pair, long Count, List<int> Words), (long Count, BpePair Pair)> queue = new(Comparer<(long Count, BpePair Pair)>.Create(Earlier));
 
     public BpeTraining(BpeTrainer options, IReadOnlyList<WordCount> words)
@@ -42,7 +42,7 @@ internal sealed class BpeTraining
         while (tokens.Count < options.VocabularySize && queue.TryDequeue(out var top, out _))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            // The count of a waiting pair may have changed since.
+            // The count of the pair may have changed since it was queued.
             if (counts[top.Pair] is var now && now != top.Count)
             {
                 queue.Enqueue(top with { Count = now }, (now, top.Pair));
@@ -59,8 +59,8 @@ internal sealed class BpeTraining
 
     /// <summary>The merged pairs in the order in which an encoder applies them.</summary>
     /// <remarks>
-    /// Two merges can give the same token, as (a, bc) and (ab, c) do. Words in which the pairs of that token arise later wait in an entry of their own, so that a pair can be
-    /// merged twice. Hugging Face's tokenizers then keep the later rank, and so must this list to be the same.
+    /// Two merges can create the same token, as (a, bc) and (ab, c) do. Words in which the pairs of that token arise later have a separate queue entry, so a pair can be
+    /// merged twice. Hugging Face's tokenizers then keep the later rank, and so does this list.
     /// </remarks>
     public IEnumerable<(string Left, string Right)> Merges()
     {
@@ -75,12 +75,12 @@ internal sealed class BpeTraining
         var merged = Add(tokens[pair.Left] + (prefix.Length > 0 && right.StartsWith(prefix, StringComparison.Ordinal) ? right[prefix.Length..] : right));
         lengths[merged] = lengths[pair.Left] + lengths[pair.Right];
         merges.Add(pair);
-        var longest = options.MaxTokenLength ?? int.MaxValue;
+        var maxLength = options.MaxTokenLength ?? int.MaxValue;
         foreach (var i in inWords)
         {
             words[i].Merge(pair, merged, (changed, sign) =>
             {
-                if (sign < 0 || (long)lengths[changed.Left] + lengths[changed.Right] < longest) Change(changed, sign * words[i].Count, i);
+                if (sign < 0 || (long)lengths[changed.Left] + lengths[changed.Right] < maxLength) Change(changed, sign * words[i].Count, i);
             });
         }
     }
@@ -89,20 +89,20 @@ internal sealed class BpeTraining
     {
         CollectionsMarshal.GetValueRefOrAddDefault(counts, pair, out _) += count;
         if (count < 0) return;
-        var found = CollectionsMarshal.GetValueRefOrAddDefault(places, pair, out _) ??= [];
+        var found = CollectionsMarshal.GetValueRefOrAddDefault(changedPairs, pair, out _) ??= [];
         if (found.Count == 0 || found[^1] != word) found.Add(word);
     }
 
     private void Enqueue()
     {
-        foreach (var (pair, found) in places)
+        foreach (var (pair, found) in changedPairs)
         {
             if (counts[pair] is > 0 and var count) queue.Enqueue((pair, count, found), (count, pair));
         }
-        places.Clear();
+        changedPairs.Clear();
     }
 
-    // The more frequent pair first; of equally frequent ones, that with the lower ids.
+    // The more frequent pair first; of equally frequent pairs, the one with lower ids.
     private static int Earlier((long Count, BpePair Pair) first, (long Count, BpePair Pair) second)
         => first.Count != second.Count ? second.Count.CompareTo(first.Count) : first.Pair.CompareTo(second.Pair);
 
@@ -132,7 +132,7 @@ internal sealed class BpeTraining
         foreach (var token in found.Order(StringComparer.Ordinal)) Add(token);
     }
 
-    // A character outside the alphabet is left out, and so is its affix.
+    // Characters outside the alphabet are omitted, including their affixes.
     private IEnumerable<string> Spelling(string word, HashSet<int> alphabet)
     {
         for (var i = 0; i < word.Length;)

@@ -1,11 +1,11 @@
 namespace Peft.Tokenizers;
 
-/// <summary>A word in training, spelled in the tokens so far.</summary>
+/// <summary>A training word, spelled in the tokens so far.</summary>
 internal sealed class BpeTrainingWord(int[] ids, long count)
 {
     private int length = ids.Length;
 
-    /// <summary>How often the word occurs.</summary>
+    /// <summary>Frequency of the word.</summary>
     public long Count => count;
 
     /// <summary>The adjacent pairs.</summary>
@@ -16,8 +16,8 @@ internal sealed class BpeTrainingWord(int[] ids, long count)
 
     /// <summary>Replaces each occurrence of a pair, from left to right.</summary>
     /// <param name="pair">The pair.</param>
-    /// <param name="merged">The token that it becomes.</param>
-    /// <param name="change">Called for each pair around an occurrence that ends (−1) or arises (+1). The pair itself is not reported.</param>
+    /// <param name="merged">The token that replaces it.</param>
+    /// <param name="change">Called for each neighboring pair that disappears (−1) or arises (+1). The pair itself is not reported.</param>
     public void Merge(BpePair pair, int merged, Action<BpePair, int> change)
     {
         var kept = 0;

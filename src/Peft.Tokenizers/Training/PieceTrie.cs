@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers;
 
-/// <summary>The pieces of a unigram model in training, found by the code points at a position of a word.</summary>
+/// <summary>A trie of the pieces of a unigram model in training, over code points.</summary>
 internal sealed class PieceTrie
 {
     private readonly Dictionary<(int Node, int Next), int> children = [];
@@ -21,8 +21,8 @@ internal sealed class PieceTrie
         pieces[node] = index;
     }
 
-    /// <summary>Continues a search by one character. Returns false if no piece continues so.</summary>
-    /// <param name="node">The node so far, 0 at first; becomes the next one.</param>
+    /// <summary>Advances a search by one character. Returns false if no piece continues with it.</summary>
+    /// <param name="node">The current node, initially 0; receives the next one.</param>
     /// <param name="next">The next character.</param>
     /// <param name="piece">Index of the piece that ends here; −1 if none does.</param>
     public bool TryStep(ref int node, int next, out int piece)

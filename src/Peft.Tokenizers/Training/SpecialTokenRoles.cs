@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Which special tokens have which role, as in <c>tokenizer_config.json</c>. A token may have several roles; null means that there is none.</summary>
+/// <summary>The special token of each role, as in <c>tokenizer_config.json</c>; null for none. A token may have several roles.</summary>
 public sealed record SpecialTokenRoles
 {
     /// <summary>Begins a sequence (<c>bos_token</c>).</summary>
@@ -9,13 +9,13 @@ public sealed record SpecialTokenRoles
     /// <summary>Ends a sequence (<c>eos_token</c>).</summary>
     public string? EndOfSequence { get; init; }
 
-    /// <summary>Stands for what the vocabulary lacks (<c>unk_token</c>).</summary>
+    /// <summary>Represents text that the vocabulary lacks (<c>unk_token</c>).</summary>
     public string? Unknown { get; init; }
 
     /// <summary>Separates two texts (<c>sep_token</c>).</summary>
     public string? Separator { get; init; }
 
-    /// <summary>Fills rows to equal length (<c>pad_token</c>).</summary>
+    /// <summary>Pads rows to equal length (<c>pad_token</c>).</summary>
     public string? Padding { get; init; }
 
     /// <summary>Represents the whole text (<c>cls_token</c>).</summary>

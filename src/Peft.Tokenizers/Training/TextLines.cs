@@ -2,12 +2,12 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>Reads text files by lines that keep their line breaks, since these are part of the text.</summary>
+/// <summary>Reads text files line by line. Lines keep their line breaks, which are part of the text.</summary>
 internal static class TextLines
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>The lines of a UTF-8 file, read as they are needed.</summary>
+    /// <summary>The lines of a UTF-8 file, read lazily.</summary>
     /// <exception cref="TokenizerException">The file cannot be read or is not UTF-8.</exception>
     public static IEnumerable<string> Read(string file)
     {

@@ -3,8 +3,8 @@ using Peft.Tokenizers;
 namespace Peft;
 
 /// <summary>
-/// The parts of a tokenizer around its model: how texts are normalized and split before it, and how tokens become inputs and text again after it.
-/// Each is the JSON of that part of a <c>tokenizer.json</c>; null means that there is none.
+/// The components of a tokenizer around its model: normalizer and pre-tokenizer, which precede it, and post-processor and decoder, which follow it.
+/// Each is the JSON of that component in <c>tokenizer.json</c>; null for none.
 /// </summary>
 public sealed record TokenizerParts
 {
@@ -20,13 +20,13 @@ public sealed record TokenizerParts
     /// <summary>The <c>decoder</c>.</summary>
     public string? Decoder { get; init; }
 
-    /// <summary>Characters that the pre-tokenizer can produce although a training text lacks them. A trainer's initial alphabet contains them.</summary>
+    /// <summary>Characters that the pre-tokenizer can produce even if the training texts lack them. A trainer's initial alphabet contains them.</summary>
     public string Alphabet { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = "";
 
     /// <summary>
-    /// GPT-2's parts (Radford et al. 2019): texts are split at words and spelled in 256 characters, one for each byte, so that no text has unknown characters.
+    /// GPT-2's components (Radford et al. 2019): texts are split into words and spelled in 256 characters, one for each byte, so texts never have unknown characters.
     /// </summary>
-    /// <param name="addPrefixSpace">True to tokenize the first word of a text like the others, after a space.</param>
+    /// <param name="addPrefixSpace">True to tokenize the first word of a text like the others, which follow a space.</param>
     public static TokenizerParts ByteLevel(bool addPrefixSpace = false) => new()
     {
         PreTokenizer = $$"""{ "type": "ByteLevel", "add_prefix_space": {{Json(addPrefixSpace)}}, "trim_offsets": true, "use_regex": true }""",
@@ -35,10 +35,10 @@ public sealed record TokenizerParts
         Alphabet = string.Concat(Enumerable.Range(0, 256).Select(value => ByteAlphabet.LetterOf((byte)value))),
     };
 
-    /// <summary>BERT's parts (Devlin et al. 2019, arXiv:1810.04805): cleaned text, words and punctuation, <c>[CLS]</c> and <c>[SEP]</c> around texts and pairs.</summary>
+    /// <summary>BERT's components (Devlin et al. 2019, arXiv:1810.04805): cleaned text, words and punctuation, <c>[CLS]</c> and <c>[SEP]</c> around texts and pairs.</summary>
     /// <param name="lowercase">True to lowercase, and to remove accents unless <paramref name="stripAccents"/> says otherwise.</param>
     /// <param name="stripAccents">True to remove accents; null to remove them if the text is lowercased.</param>
-    /// <param name="splitChinese">True to make each Chinese character a word.</param>
+    /// <param name="splitChinese">True to treat each Chinese character as a word.</param>
     public static TokenizerParts Bert(bool lowercase = true, bool? stripAccents = null, bool splitChinese = true) => new()
     {
         Normalizer = $$"""{ "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": {{Json(splitChinese)}}, "strip_accents": {{Json(stripAccents)}}, "lowercase": {{Json(lowercase)}} }""",
@@ -54,7 +54,7 @@ public sealed record TokenizerParts
         Decoder = """{ "type": "WordPiece", "prefix": "##", "cleanup": true }""",
     };
 
-    /// <summary>SentencePiece's parts (Kudo and Richardson 2018, arXiv:1808.06226): compatibility normalization, and a space is the mark ▁ before a word.</summary>
+    /// <summary>SentencePiece's components (Kudo and Richardson 2018, arXiv:1808.06226): compatibility normalization, and the metaspace character ▁, which represents the space before a word.</summary>
     public static TokenizerParts Metaspace() => new()
     {
         Normalizer = """{ "type": "Sequence", "normalizers": [{ "type": "Nmt" }, { "type": "NFKC" }, { "type": "Replace", "pattern": { "Regex": " {2,}" }, "content": " " }] }""",

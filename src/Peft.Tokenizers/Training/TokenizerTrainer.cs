@@ -8,7 +8,7 @@ public abstract record TokenizerTrainer
 {
     private protected TokenizerTrainer() { }
 
-    /// <summary>Number of tokens, special ones included. A text with few distinct words gives fewer. 30,000 by default.</summary>
+    /// <summary>Number of tokens, special ones included. Texts with few distinct words produce fewer. 30,000 by default.</summary>
     public int VocabularySize { get; init; } = 30_000;
 
     /// <summary>Special tokens, which get the first ids, in this order.</summary>
@@ -17,7 +17,7 @@ public abstract record TokenizerTrainer
     /// <summary>The roles of special tokens. Each must be one of <see cref="SpecialTokens"/>.</summary>
     public SpecialTokenRoles Roles { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new();
 
-    /// <summary>How texts are split before the model, and what follows it.</summary>
+    /// <summary>The components around the model.</summary>
     public TokenizerParts Parts { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new();
 
     /// <summary>Characters that are in the vocabulary even if the texts lack them, in addition to those of <see cref="TokenizerParts.Alphabet"/>.</summary>
@@ -30,7 +30,7 @@ public abstract record TokenizerTrainer
     public ResourceLimits? Limits { get; init; }
 
     /// <summary>Trains a tokenizer.</summary>
-    /// <param name="texts">The texts, read once. No token crosses from one to the next. Memory is needed for their distinct words only.</param>
+    /// <param name="texts">The texts, read once. Tokens do not cross text boundaries. Memory is needed only for distinct words.</param>
     /// <param name="cancellationToken">Cancels the training.</param>
     /// <exception cref="TokenizerException">The texts are empty, or the settings cannot be fulfilled.</exception>
     /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
@@ -73,10 +73,10 @@ public abstract record TokenizerTrainer
         foreach (var (role, token) in Roles.Named().Where(each => !SpecialTokens.Contains(each.Token)))
             throw new TokenizerException($"{nameof(Roles)} has \"{token}\" as {role}, which is not in {nameof(SpecialTokens)}: add it there, or change the role.");
         if (SpecialTokens.Concat([InitialAlphabet, Parts.Alphabet]).FirstOrDefault(text => Utf16.WellFormed(text) != text) is { } half)
-            throw new TokenizerException($"\"{half}\" contains half a surrogate pair, which no file can hold.");
+            throw new TokenizerException($"\"{half}\" contains an unpaired surrogate, which UTF-8 cannot encode.");
     }
 
-    /// <summary>The exception for a vocabulary that cannot hold what it must.</summary>
-    private protected TokenizerException TooSmall(int needed) => new($"{nameof(VocabularySize)} is {VocabularySize}, but {SpecialTokens.Count} special tokens and the single characters are already {needed}. "
+    /// <summary>The exception for a vocabulary size below the required number of tokens.</summary>
+    private protected TokenizerException TooSmall(int needed) => new($"{nameof(VocabularySize)} is {VocabularySize}, but {SpecialTokens.Count} special tokens and the single characters already require {needed}. "
         + $"Raise it to more than {needed}{(this is BpeTrainer or WordPieceTrainer ? ", or set LimitAlphabet" : "")}.");
 }

@@ -7,10 +7,10 @@ using Peft.Checkpoints;
 
 namespace Peft.Tokenizers;
 
-/// <summary>A tokenizer in training: the parts that are given, and the files that it becomes with the trained model.</summary>
+/// <summary>A tokenizer in training: the given components, and the files that they form with the trained model.</summary>
 internal sealed class TrainedDescription
 {
-    /// <summary>What error messages call the tokenizer.</summary>
+    /// <summary>The tokenizer's name in error messages.</summary>
     public const string Source = "the trained tokenizer";
 
     private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -33,7 +33,7 @@ internal sealed class TrainedDescription
     /// <summary>Limits of the tokenizer.</summary>
     public ResourceLimits Limits { get; }
 
-    /// <summary>The distinct words of some texts, in the order in which they first occur.</summary>
+    /// <summary>The distinct words of texts, in the order of their first occurrence.</summary>
     public IReadOnlyList<WordCount> CountWords(IEnumerable<string> texts, CancellationToken cancellationToken)
     {
         var reading = new TokenizerReading(Limits);
@@ -55,7 +55,7 @@ internal sealed class TrainedDescription
         return [.. counts.Select(entry => new WordCount(entry.Key, entry.Value))];
     }
 
-    /// <summary>The tokenizer with its trained model, and the files that hold it.</summary>
+    /// <summary>The tokenizer with its trained model, and its files.</summary>
     public TokenizerFiles With(JsonObject model)
     {
         var main = new JsonObject
@@ -84,7 +84,7 @@ internal sealed class TrainedDescription
         return TokenizerFiles.From(mainRead.RootElement, Source, settings, Limits) with { Contents = contents };
     }
 
-    // Special tokens have the first ids, so that these are known before the model.
+    // Special tokens have the first ids, which are therefore known before the model.
     private void FillIds(JsonObject part)
     {
         if (part["processors"] is JsonArray parts)

@@ -1,20 +1,20 @@
 namespace Peft.Tokenizers;
 
-/// <summary>All segmentations of a word into pieces: a graph with the positions of the word as nodes and the pieces as edges.</summary>
+/// <summary>The lattice of all segmentations of a word into pieces: positions of the word are nodes, pieces are edges.</summary>
 internal sealed class UnigramLattice
 {
-    // Where two log-probabilities differ by more than this, the sum is the larger one.
+    // If two log-probabilities differ by more than this, their sum is the larger one.
     private const double Negligible = 50;
 
     private readonly List<(int Start, int End, int Piece, double Score)> edges = [];
     private readonly List<int>[] ending;
     private readonly int length;
 
-    /// <summary>Creates the graph of a word.</summary>
+    /// <summary>Creates the lattice of a word.</summary>
     /// <param name="word">The word's code points.</param>
     /// <param name="trie">The pieces. Piece 0 represents an unknown character.</param>
     /// <param name="scores">Log-probability of each piece.</param>
-    /// <param name="unknownScore">Log-probability of a character that is no piece.</param>
+    /// <param name="unknownScore">Log-probability of a character that is not a piece.</param>
     public UnigramLattice(ReadOnlySpan<int> word, PieceTrie trie, IReadOnlyList<double> scores, double unknownScore)
     {
         length = word.Length;
@@ -33,7 +33,7 @@ internal sealed class UnigramLattice
     }
 
     /// <summary>Adds the expected number of occurrences of each piece (forward-backward algorithm).</summary>
-    /// <param name="frequency">How often the word occurs.</param>
+    /// <param name="frequency">Frequency of the word.</param>
     /// <param name="expected">The sums, by piece.</param>
     public void AddExpected(double frequency, double[] expected)
     {
@@ -47,7 +47,7 @@ internal sealed class UnigramLattice
         foreach (var (start, end, piece, score) in edges) expected[piece] += frequency * Math.Exp(before[start] + score + after[end] - before[length]);
     }
 
-    /// <summary>The most probable segmentation. Of equal ones, that whose last piece is longer.</summary>
+    /// <summary>The most probable segmentation; of equally probable ones, the one whose last piece is longer.</summary>
     /// <param name="without">A piece that must not be used; null for none.</param>
     /// <returns>Its pieces and its log-probability; no pieces if there is no segmentation.</returns>
     public (IReadOnlyList<int> Pieces, double Score) Best(int? without = null)
@@ -68,12 +68,12 @@ internal sealed class UnigramLattice
 
         (int, double) BestBefore(int position, double score)
         {
-            var (edge, most) = (-1, double.NegativeInfinity);
+            var (edge, highest) = (-1, double.NegativeInfinity);
             foreach (var candidate in ending[position])
             {
-                if (scores[candidate] + score > most) (edge, most) = (candidate, scores[candidate] + score);
+                if (scores[candidate] + score > highest) (edge, highest) = (candidate, scores[candidate] + score);
             }
-            return (edge, most);
+            return (edge, highest);
         }
     }
 

@@ -4,16 +4,16 @@ using Peft.Tokenizers;
 namespace Peft;
 
 /// <summary>
-/// Trains SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): the probabilities of many candidate pieces are estimated by
-/// expectation maximization, and the pieces that matter least to the likelihood are removed, until the vocabulary has the requested size.
+/// Trains SentencePiece's unigram language model (Kudo 2018, arXiv:1804.10959): estimates the probabilities of many candidate pieces by
+/// expectation maximization, and removes the pieces that contribute least to the likelihood, until the vocabulary has the requested size.
 /// </summary>
 /// <remarks>
-/// Candidates and expectation maximization are those of Hugging Face's trainer, with the same scores up to rounding; pruning differs in a few pieces in a hundred.
-/// The candidates take O(n·log n) for n characters of distinct words, each of the few iterations O(n·m), m being <see cref="MaxPieceLength"/>.
+/// Candidates and expectation maximization are those of Hugging Face's trainer, with the same scores up to rounding; pruning differs in a few percent of the pieces.
+/// Finding the candidates takes O(n·log n) for n characters of distinct words; each of the few iterations takes O(n·m), where m is <see cref="MaxPieceLength"/>.
 /// </remarks>
 public sealed record UnigramTrainer : TokenizerTrainer
 {
-    /// <summary>A trainer with SentencePiece's parts, its special tokens and 8,000 pieces.</summary>
+    /// <summary>Creates a trainer with SentencePiece's components and special tokens, and 8,000 pieces.</summary>
     public UnigramTrainer()
     {
         VocabularySize = 8000;
@@ -25,10 +25,10 @@ public sealed record UnigramTrainer : TokenizerTrainer
     /// <summary>Maximum number of characters of a piece. 16 by default.</summary>
     public int MaxPieceLength { get; init; } = 16;
 
-    /// <summary>Share of the pieces that remain when pieces are removed. 0.75 by default.</summary>
+    /// <summary>Fraction of the pieces that each pruning step keeps. 0.75 by default.</summary>
     public double ShrinkingFactor { get; init; } = 0.75;
 
-    /// <summary>Iterations of expectation maximization before pieces are removed. 2 by default.</summary>
+    /// <summary>Number of iterations of expectation maximization before each pruning step. 2 by default.</summary>
     public int SubIterations { get; init; } = 2;
 
     /// <summary>Maximum number of candidates. 1,000,000 by default.</summary>
@@ -52,7 +52,7 @@ public sealed record UnigramTrainer : TokenizerTrainer
     {
         base.Validate();
         if (MaxPieceLength < 1) throw new TokenizerException($"{nameof(MaxPieceLength)} is {MaxPieceLength}, but must be at least 1.");
-        if (!(ShrinkingFactor is > 0 and < 1)) throw new TokenizerException($"{nameof(ShrinkingFactor)} is {ShrinkingFactor}, but must be between 0 and 1: each round keeps this fraction of the pieces.");
+        if (!(ShrinkingFactor is > 0 and < 1)) throw new TokenizerException($"{nameof(ShrinkingFactor)} is {ShrinkingFactor}, but must be between 0 and 1: each pruning step keeps this fraction of the pieces.");
         if (SubIterations < 1) throw new TokenizerException($"{nameof(SubIterations)} is {SubIterations}, but must be at least 1.");
         if (SeedSize < 1) throw new TokenizerException($"{nameof(SeedSize)} is {SeedSize}, but must be at least 1.");
     }

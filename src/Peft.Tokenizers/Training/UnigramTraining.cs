@@ -2,14 +2,14 @@ using System.Text;
 
 namespace Peft.Tokenizers;
 
-/// <summary>The training of a unigram model: expectation maximization and pruning.</summary>
+/// <summary>A run of unigram model training: expectation maximization and pruning.</summary>
 internal sealed class UnigramTraining
 {
-    // A character that is no piece costs more than the least probable piece, as in SentencePiece.
+    // Penalty of a character that is not a piece relative to the least probable piece, as in SentencePiece.
     private const double UnknownPenalty = 10;
-    // Pieces that are expected less often are dropped.
-    private const double LeastExpected = 0.5;
-    // Difference between the scores of characters that were dropped.
+    // Pieces with a lower expected count are dropped.
+    private const double MinExpected = 0.5;
+    // Difference between the scores of successive characters that were dropped.
     private const double CharacterStep = 0.0001;
 
     private readonly UnigramTrainer options;
@@ -19,7 +19,7 @@ internal sealed class UnigramTraining
     private List<(int[] Piece, double Score)> pieces = [];   // the first represents unknown characters
     private PieceTrie trie = new();
     private double[] scores = [];
-    private double least;
+    private double lowestScore;
 
     public UnigramTraining(UnigramTrainer options, IReadOnlyList<WordCount> words)
     {
@@ -30,7 +30,7 @@ internal sealed class UnigramTraining
         desired = (int)(options.VocabularySize * 11L / 10);   // the last pieces are chosen at the end
     }
 
-    /// <summary>The characters, which must all be pieces.</summary>
+    /// <summary>The characters, all of which must be pieces.</summary>
     public SortedSet<int> Characters { get; }
 
     /// <summary>The pieces with their log-probabilities, the most probable first.</summary>
@@ -45,7 +45,7 @@ internal sealed class UnigramTraining
             if (pieces.Count <= desired) return Final();
             var before = pieces.Count;
             Become(Prune(cancellationToken));
-            if (pieces.Count == before) return Final();   // every piece is needed
+            if (pieces.Count == before) return Final();   // every piece is required
         }
     }
 
@@ -53,12 +53,12 @@ internal sealed class UnigramTraining
     {
         pieces = next;
         scores = [.. next.Select(piece => piece.Score)];
-        least = next.Skip(1).Select(piece => piece.Score).DefaultIfEmpty(0).Min();
+        lowestScore = next.Skip(1).Select(piece => piece.Score).DefaultIfEmpty(0).Min();
         trie = new();
         for (var i = 1; i < next.Count; i++) trie.Add(next[i].Piece, i);
     }
 
-    private UnigramLattice LatticeOf(int[] word) => new(word, trie, scores, least - UnknownPenalty);
+    private UnigramLattice LatticeOf(int[] word) => new(word, trie, scores, lowestScore - UnknownPenalty);
 
     private double[] Expect(CancellationToken cancellationToken)
     {
@@ -71,17 +71,17 @@ internal sealed class UnigramTraining
         return expected;
     }
 
-    // The digamma function in the place of the logarithm makes rare pieces rarer (variational Bayes with a sparse prior).
+    // The digamma function instead of the logarithm makes rare pieces rarer (variational Bayes with a sparse prior).
     private List<(int[] Piece, double Score)> Maximize(double[] expected)
     {
-        var kept = Enumerable.Range(1, pieces.Count - 1).Where(i => !(expected[i] < LeastExpected)).ToList();
+        var kept = Enumerable.Range(1, pieces.Count - 1).Where(i => !(expected[i] < MinExpected)).ToList();
         var sum = 0.0;
         foreach (var i in kept) sum += expected[i];
         var total = Digamma(sum);
         return [pieces[0], .. kept.Select(i => (pieces[i].Piece, Digamma(expected[i]) - total))];
     }
 
-    // Removes the pieces without which the likelihood is lowered least: each would be replaced by its own second best segmentation.
+    // Removes the pieces whose removal lowers the likelihood least. A removed piece is replaced by its second-best segmentation.
     private List<(int[] Piece, double Score)> Prune(CancellationToken cancellationToken)
     {
         var frequencies = new double[pieces.Count];
@@ -113,7 +113,7 @@ internal sealed class UnigramTraining
         }
     }
 
-    // The segmentation of a piece into others, if it is less probable than the piece: then the piece is needed.
+    // The best segmentation of a piece into other pieces. The piece is needed unless that is more probable.
     private (IReadOnlyList<int> Alternative, bool Needed) AlternativeOf(int piece)
     {
         if (pieces[piece].Piece.Length == 1) return ([], true);
@@ -128,7 +128,7 @@ internal sealed class UnigramTraining
         var result = new List<(string Piece, double Score)>();
         var dropped = 0;
         foreach (var character in Characters)
-            result.Add((char.ConvertFromUtf32(character), known.TryGetValue(character, out var score) ? score : least + CharacterStep * dropped++));
+            result.Add((char.ConvertFromUtf32(character), known.TryGetValue(character, out var score) ? score : lowestScore + CharacterStep * dropped++));
         var taken = result.Select(piece => piece.Piece).Concat(options.SpecialTokens).ToHashSet(StringComparer.Ordinal);
         result.RemoveAll(piece => options.SpecialTokens.Contains(piece.Piece));
         foreach (var (piece, score) in pieces.Skip(1))
@@ -139,7 +139,7 @@ internal sealed class UnigramTraining
         return [.. result.OrderByDescending(piece => piece.Score)];
     }
 
-    // ψ(x): its recurrence up to 7, then its asymptotic series around x − ½.
+    // ψ(x): the recurrence up to 7, then the asymptotic series around x − ½.
     private static double Digamma(double x)
     {
         var result = 0.0;

@@ -5,12 +5,12 @@ namespace Peft;
 
 /// <summary>
 /// Trains BERT's WordPiece vocabulary (Devlin et al. 2019, arXiv:1810.04805). As in Hugging Face's trainer, the tokens are those of byte-pair encoding with
-/// the prefix <c>##</c>, and words are then split by the longest match.
+/// the prefix <c>##</c>; words are then split by longest match.
 /// </summary>
 /// <remarks>The complexity and the order of equally frequent pairs are those of <see cref="BpeTrainer"/>.</remarks>
 public sealed record WordPieceTrainer : TokenizerTrainer
 {
-    /// <summary>A trainer for BERT's uncased tokenizer with its five special tokens.</summary>
+    /// <summary>Creates a trainer for BERT's uncased tokenizer with its five special tokens.</summary>
     public WordPieceTrainer()
     {
         Parts = TokenizerParts.Bert();
@@ -27,7 +27,7 @@ public sealed record WordPieceTrainer : TokenizerTrainer
     /// <summary>Prefix of tokens that do not begin a word. <c>##</c> by default.</summary>
     public string ContinuingSubwordPrefix { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = "##";
 
-    /// <summary>Longer words are unknown. 100 characters by default.</summary>
+    /// <summary>Maximum number of characters of a word; longer words are unknown. 100 by default.</summary>
     public int MaxWordLength { get; init; } = 100;
 
     private protected override JsonObject TrainModel(IReadOnlyList<WordCount> words, CancellationToken cancellationToken)
@@ -55,7 +55,7 @@ public sealed record WordPieceTrainer : TokenizerTrainer
     private protected override void Validate()
     {
         base.Validate();
-        if (Roles.Unknown is null) throw new TokenizerException($"WordPiece needs an unknown token: set {nameof(Roles)}.{nameof(SpecialTokenRoles.Unknown)}.");
+        if (Roles.Unknown is null) throw new TokenizerException($"WordPiece requires an unknown token: set {nameof(Roles)}.{nameof(SpecialTokenRoles.Unknown)}.");
         if (MinFrequency < 0) throw new TokenizerException($"{nameof(MinFrequency)} is {MinFrequency}, but must be at least 0.");
         if (LimitAlphabet < 1) throw new TokenizerException($"{nameof(LimitAlphabet)} is {LimitAlphabet}, but must be at least 1.");
         if (MaxWordLength < 1) throw new TokenizerException($"{nameof(MaxWordLength)} is {MaxWordLength}, but must be at least 1.");

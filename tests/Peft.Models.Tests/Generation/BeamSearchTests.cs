@@ -159,7 +159,7 @@ public class BeamSearchTests
     {
         using var model = CausalLM.FromPretrained(Reference.Stories);
         var beams = new GenerationOptions { NumBeams = 2 };
-        Should.Throw<ArgumentException>(() => model.GenerateTokens([1], beams)).Message.ShouldContain("NumBeams is 2, but a beam search has no tokens before its end");
+        Should.Throw<ArgumentException>(() => model.GenerateTokens([1], beams)).Message.ShouldContain("NumBeams is 2, but beam search determines its tokens only at the end");
         Should.Throw<ArgumentException>(() => model.Generate([1], beams with { NumReturnSequences = 2 })).Message.ShouldContain("returns one");
         Should.Throw<ArgumentException>(() => model.Generate([[1]], beams with { NumReturnSequences = 3 })).Message.ShouldContain("raise NumBeams");
         Should.Throw<ArgumentException>(() => model.Generate([[1]], new GenerationOptions { NumReturnSequences = 3 })).Message.ShouldContain("set NumBeams or DoSample");

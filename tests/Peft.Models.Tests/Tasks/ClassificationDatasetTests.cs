@@ -120,11 +120,11 @@ public class ClassificationDatasetTests
     [Theory]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"a\"}\n{\"sentence\": \"x\", \"label\": \"a\"}", "line 2: there is no field \"text\". Fields found: sentence, label")]
     [InlineData("a.jsonl", "{\"text\": \"x\"}", "line 1: there is no field \"label\". Fields found: text")]
-    [InlineData("a.jsonl", "{\"text\": 3, \"label\": \"a\"}", "field \"text\" must be a text, but is a number")]
-    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": null}", "field \"label\" must be a text, but is null")]
-    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": {}}", "must be a text, but is an object")]
+    [InlineData("a.jsonl", "{\"text\": 3, \"label\": \"a\"}", "field \"text\" must be a string, but is a number")]
+    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": null}", "field \"label\" must be a string, but is null")]
+    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": {}}", "must be a string, but is an object")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": 1.5}", "set Problem to ProblemType.Regression")]
-    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": [\"a\", []]}", "must be a text, but is a list")]
+    [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": [\"a\", []]}", "must be a string, but is a list")]
     [InlineData("a.jsonl", "{\"text\": \" \", \"label\": \"a\"}", "line 1: the text is empty")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"\"}", "line 1: the label is empty")]
     [InlineData("a.jsonl", "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"x\", \"label\": [\"a\"]}", "line 2: ")]
@@ -157,7 +157,7 @@ public class ClassificationDatasetTests
         foreach (var name in new[] { "a.csv", "a.tsv", "a.jsonl" })
             Should.Throw<DatasetException>(() => ClassificationDataset.FromFile("/nowhere/" + name, Pieces)).Message.ShouldContain("/nowhere/" + name);
         Should.Throw<DatasetException>(() => new ClassificationDataset([new("x", 1.5), new("y", double.NaN)], Pieces)).Message.ShouldContain("row 2: the target value is NaN");
-        Should.Throw<DatasetException>(() => new ClassificationDataset([new("x", 1.5), new("y", "a")], Pieces)).Message.ShouldContain("row 2: the row is for SingleLabel, but the dataset for Regression");
+        Should.Throw<DatasetException>(() => new ClassificationDataset([new("x", 1.5), new("y", "a")], Pieces)).Message.ShouldContain("row 2: the row is for SingleLabel, but the dataset is for Regression");
         Should.Throw<ArgumentException>(() => new LabelSet("a", "a")).Message.ShouldContain("Duplicate label 'a'");
     }
 }

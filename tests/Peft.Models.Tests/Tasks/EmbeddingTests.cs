@@ -38,9 +38,9 @@ public class EmbeddingTests
         plain[0].Length.ShouldBe(32);
         using var peft = model.ApplyLora(rank: 2);
         model.Embed(Texts, Pieces)[1].ShouldBe(plain[1], 1e-5f);
-        Should.Throw<ArgumentException>(() => model.Embed("noble", Pieces, new() { Pooling = Pooling.Cls })).Message.ShouldContain("sees none of the others");
+        Should.Throw<ArgumentException>(() => model.Embed("noble", Pieces, new() { Pooling = Pooling.Cls })).Message.ShouldContain("attends to none of the others");
         Should.Throw<ArgumentException>(() => model.Embed(["noble", ""], Pieces)).Message.ShouldContain("Text 1");
         using var t5 = Seq2SeqLM.FromPretrained(Reference.Folder("t5"));
-        Should.Throw<NotSupportedException>(() => t5.Embed("noble", Pieces)).Message.ShouldContain("two stacks");
+        Should.Throw<NotSupportedException>(() => t5.Embed("noble", Pieces)).Message.ShouldContain("encoder-decoder");
     }
 }

@@ -65,8 +65,8 @@ public class PoolingTests
     [Fact]
     public void What_makes_no_sense_is_refused()
     {
-        Should.Throw<UnsupportedModelException>(() => SequenceClassifier.FromConfig(Llama, 0, new() { Pooling = Pooling.Cls })).Message.ShouldContain("sees none of the others");
-        Should.Throw<UnsupportedModelException>(() => SequenceClassifier.FromConfig(Bert.With("classifier_pooling", "max"))).Message.ShouldContain("'max' is not known");
-        Should.Throw<UnsupportedModelException>(() => SequenceClassifier.FromConfig(ModelConfig.FromFolder(Reference.Folder("t5")), 0, new() { Pooling = Pooling.Mean })).Message.ShouldContain("leave pooling out");
+        Should.Throw<UnsupportedModelException>(() => SequenceClassifier.FromConfig(Llama, 0, new() { Pooling = Pooling.Cls })).Message.ShouldContain("attends to none of the others");
+        Should.Throw<UnsupportedModelException>(() => SequenceClassifier.FromConfig(Bert.With("classifier_pooling", "max"))).Message.ShouldContain("'max' is not supported");
+        Should.Throw<UnsupportedModelException>(() => SequenceClassifier.FromConfig(ModelConfig.FromFolder(Reference.Folder("t5")), 0, new() { Pooling = Pooling.Mean })).Message.ShouldContain("omit pooling");
     }
 }

@@ -47,10 +47,10 @@ public class TaggingTests
         first.ShouldBeInOrder();
         first.Distinct().Count().ShouldBe(words.Length);
         // Each word's tokens, from its first to the next word's, spell it.
-        var places = new TextPlaces(text);
+        var positions = new TextPositions(text);
         for (var word = 0; word < words.Length; word++)
         {
-            var (start, _) = places.Range(tokens.Offsets[first[word]]);
+            var (start, _) = positions.Range(tokens.Offsets[first[word]]);
             start.ShouldBe(ranges[word].Start, $"{name}: {words[word]}");
         }
     }
@@ -79,7 +79,7 @@ public class TaggingTests
         Refused("{\"tokens\": [\"a\"], \"tags\": [\"B-y\"]}", "line 1: the tag 'B-y' is not among those given: O, B-x, I-x", new() { Labels = Given });
         Refused("{\"tokens\": [\"a\"], \"tags\": [7]}", "'7' is not among those given", new() { Labels = Given });
         Refused("{\"tokens\": [\"a\"], \"labels\": [\"O\"]}", "there is no field \"tags\". Fields found: tokens, labels");
-        Refused("{\"tokens\": 3, \"tags\": [\"O\"]}", "field \"tokens\" must be a list or a text, but is a number");
+        Refused("{\"tokens\": 3, \"tags\": [\"O\"]}", "field \"tokens\" must be a list or a string, but is a number");
         Refused("{\"tokens\": [\"a\", \"b\", \"c\", \"d\"], \"tags\": [\"O\", \"O\", \"O\", \"O\"]}", "has 6 tokens, but 4 are allowed", new() { MaxLength = 4, Truncate = false });
     }
 

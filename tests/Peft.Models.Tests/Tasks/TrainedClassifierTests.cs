@@ -58,8 +58,8 @@ public class TrainedClassifierTests
             using var peft = model.ApplyLora(rank: 2);
             Should.Throw<TrainingException>(() => new Trainer(peft, train).Train()).Message.ShouldContain(expected);
         }
-        Refused(new LabelSet("woman", "man"), "is for SingleLabel of man, woman, but the model for SingleLabel of woman, man: load it with the dataset's Labels");
+        Refused(new LabelSet("woman", "man"), "is for SingleLabel of man, woman, but the model is for SingleLabel of woman, man: load the model with the dataset's Labels");
         Refused(new() { LabelCount = 3 }, "LABEL_2");
-        Refused(new LabelSet(ProblemType.MultiLabel, ["man", "woman"]), "the model for MultiLabel");
+        Refused(new LabelSet(ProblemType.MultiLabel, ["man", "woman"]), "the model is for MultiLabel");
     }
 }

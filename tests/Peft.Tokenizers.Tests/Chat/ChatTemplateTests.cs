@@ -117,7 +117,7 @@ public class ChatTemplateTests
         failed.TemplateMessage.ShouldBeNull();
         var refused = Should.Throw<ChatTemplateException>(() => ChatTemplate.Parse("a\nb\n{{ raise_exception('No ' ~ messages | length) }}").Render(Nothing));
         refused.TemplateMessage.ShouldBe("No 0");
-        refused.Message.ShouldBe("Chat template, line 3: The template refuses the conversation: No 0");
+        refused.Message.ShouldBe("Chat template, line 3: The template rejects the conversation: No 0");
     }
 
     [Fact]

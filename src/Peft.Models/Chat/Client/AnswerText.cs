@@ -9,7 +9,7 @@ internal sealed class AnswerText(StreamingDecoder decoder, IReadOnlyList<string>
     /// <summary>True once a stop string was found.</summary>
     public bool Stopped { get; private set; }
 
-    /// <summary>Adds a token. Returns the text that is final now, often empty.</summary>
+    /// <summary>Adds a token. Returns the text that is now final, often empty.</summary>
     public string Push(int token) => Take(decoder.Push(token), final: false);
 
     /// <summary>Adds the text of a special token, which decoding would skip.</summary>

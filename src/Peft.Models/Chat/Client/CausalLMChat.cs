@@ -18,7 +18,7 @@ public static class CausalLMChat
         => new(model, tokenizer, generation, template, toolCalls, adapter);
 
     /// <summary>Creates a chat client whose answers share forward passes with all other requests of the batcher.</summary>
-    /// <param name="batcher">Computes the answers. It stays the caller's.</param>
+    /// <param name="batcher">Computes the answers. The caller keeps ownership of it.</param>
     /// <param name="tokenizer">The model's tokenizer, with a chat template.</param>
     /// <param name="generation">Generation options for requests that do not set them.</param>
     /// <param name="template">Options of the chat template.</param>

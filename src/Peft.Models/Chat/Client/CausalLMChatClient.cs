@@ -6,7 +6,7 @@ namespace Peft.Models;
 
 /// <summary>
 /// An <see cref="IChatClient"/> for a language model: the tokenizer's chat template renders the messages to a prompt, and the answer is streamed token by token.
-/// Thread-safe: a model computes one answer at a time, other requests wait; with a <see cref="ContinuousBatcher"/> they share forward passes. The adapters of an answer are fixed at its first token, even if the model's adapters
+/// Thread-safe: a model computes one answer at a time and other requests wait; with a <see cref="ContinuousBatcher"/> they share forward passes. The adapters of an answer are fixed at its first token, even if the model's adapters
 /// change meanwhile.
 /// </summary>
 /// <remarks>
@@ -43,7 +43,7 @@ public sealed class CausalLMChatClient : IChatClient
         (this.model, this.tokenizer, this.template) = (model, tokenizer, template ?? new());
         marks = ToolCallMarks.Of(toolCalls, ChatTokenizing.Template(tokenizer));
         var defaults = GenerationSettings.Resolve(generation, model.GenerationDefaults, model.Config, model.Spec.VocabularySize);
-        // Answers are streamed, which beam search cannot do. Beams and several sequences in the model's file are ignored.
+        // Beam search cannot stream. Beams and multiple sequences in the model's file are ignored.
         this.generation = (generation ?? new()) with
         {
             EndTokenIds = generation?.EndTokenIds ?? EndTokens(defaults, tokenizer),
@@ -95,7 +95,7 @@ public sealed class CausalLMChatClient : IChatClient
     private async IAsyncEnumerable<ChatResponseUpdate> Answer(
         IReadOnlyList<int> prompt, GenerationOptions settings, ToolCallReader? calls, string? adapter, PassScope? scope, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // Before waiting for the model: an adapter that is deleted in the meantime still answers.
+        // Entered before waiting for the model, so that an adapter that is deleted in the meantime still answers.
         using var own = batcher is null ? adapters.Use(adapter) : null;
         if (own is not null) scope = PeftModel.Of(model)!.CurrentScope;
         using var turn = batcher is null ? await ModelGate.EnterAsync(model, cancellationToken).ConfigureAwait(false) : null;

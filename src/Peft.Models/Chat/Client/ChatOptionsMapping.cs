@@ -12,13 +12,13 @@ internal static class ChatOptionsMapping
         if (options.FrequencyPenalty is not (null or 0) || options.PresencePenalty is not (null or 0))
             throw new NotSupportedException($"{nameof(ChatOptions.FrequencyPenalty)} and {nameof(ChatOptions.PresencePenalty)} are not implemented: pass the client {nameof(GenerationOptions)} with a {nameof(GenerationOptions.RepetitionPenalty)}.");
         if (options.ResponseFormat is ChatResponseFormatJson)
-            throw new NotSupportedException("A local model cannot guarantee JSON: ask for it in the messages, and use the response format text.");
+            throw new NotSupportedException("A local model cannot guarantee JSON: ask for it in the messages, and use ChatResponseFormat.Text.");
         // A temperature of 0 means greedy search. The other options imply sampling.
-        var draws = options.Temperature is { } temperature ? temperature != 0 : options.TopK is not null || options.TopP is not null ? true : defaults.DoSample;
+        var doSample = options.Temperature is { } temperature ? temperature != 0 : options.TopK is not null || options.TopP is not null ? true : defaults.DoSample;
         return defaults with
         {
             MaxNewTokens = options.MaxOutputTokens ?? defaults.MaxNewTokens,
-            DoSample = draws,
+            DoSample = doSample,
             Temperature = options.Temperature is null or 0 ? defaults.Temperature : (double)options.Temperature.Value,
             TopK = options.TopK ?? defaults.TopK,
             TopP = options.TopP ?? defaults.TopP,

@@ -8,7 +8,7 @@ namespace Peft.Models;
 /// Text embeddings: the mean of a model's last hidden states over the tokens of a text, special tokens included, in float32 and not normalized.
 /// Thread-safe: a model computes one batch at a time.
 /// </summary>
-/// <remarks>The generator does not own the model: disposing it does nothing.</remarks>
+/// <remarks>The generator does not own the model. Disposing the generator does nothing.</remarks>
 public sealed class MeanEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
     private readonly nn.Module model;

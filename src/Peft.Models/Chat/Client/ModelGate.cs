@@ -3,7 +3,7 @@ using TorchSharp;
 
 namespace Peft.Models;
 
-/// <summary>Lets only one computation at a time use a model, as clients that share it also share its mode and adapters.</summary>
+/// <summary>Lets only one computation at a time use a model, because clients that share it also share its mode and adapters.</summary>
 internal static class ModelGate
 {
     private static readonly ConditionalWeakTable<torch.nn.Module, SemaphoreSlim> Gates = [];

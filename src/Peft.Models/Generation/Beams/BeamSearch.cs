@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Beam search for several prompts at once. The prompts are processed once; then each has one row per beam, and the cached keys and values of
+/// Beam search for several prompts in one batch. The prompts are processed once; then each has one row per beam, and the cached keys and values of
 /// new tokens are reordered with the beams.
 /// </summary>
 internal sealed class BeamSearch : IDisposable
@@ -11,20 +11,20 @@ internal sealed class BeamSearch : IDisposable
     private readonly GenerationSettings settings;
     private readonly Decoding decoding;
     private readonly LogitsPipeline pipeline;
-    private readonly Sampler picker;
+    private readonly Sampler sampler;
     private readonly BeamPool[] pools;
     private readonly long candidates;
 
     /// <param name="model">The model.</param>
     /// <param name="prompts">The prompts.</param>
     /// <param name="settings">The settings of the search.</param>
-    /// <param name="stops">True if a prompt's new tokens end for another reason than an end-of-sequence token; null if there is no other.</param>
+    /// <param name="stops">True if a prompt's new tokens end for a reason other than an end-of-sequence token; null if there is no other reason.</param>
     public BeamSearch(LanguageModel model, IReadOnlyList<IReadOnlyList<int>> prompts, GenerationSettings settings, Func<int, IReadOnlyList<int>, bool>? stops = null)
     {
         this.settings = settings;
         decoding = new Decoding(model, prompts, settings, settings.NumBeams);
         pipeline = new LogitsPipeline(settings, decoding.Limit, decoding.Width == 1);
-        picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
+        sampler = new Sampler(settings.DoSample, settings.Seed, model.Device);
         pools = [.. prompts.Select((_, prompt) => new BeamPool(
             settings, decoding.Limit, tokens => settings.EndTokenIds.Contains(tokens[^1]) || stops?.Invoke(prompt, tokens) == true))];
         // Enough candidates to fill all beams even if the best ones all end.
@@ -53,7 +53,7 @@ internal sealed class BeamSearch : IDisposable
 
     private void Advance(int step)
     {
-        // Before the first step all beams of a prompt are the same, so a single row is enough.
+        // Before the first step all beams of a prompt are equal, so a single row is enough.
         var rows = step == 0 ? 1 : settings.NumBeams;
         var logits = decoding.Next();
         if (settings.Changes.RemoveInvalidValues != true) ScoreRules.RequireLogits(logits, step);
@@ -67,15 +67,15 @@ internal sealed class BeamSearch : IDisposable
         if (step > 0) scores = scores.add(tensor(pools.SelectMany(Scores).ToArray(), device: decoding.Device).unsqueeze(1), One);
         var all = scores.reshape(pools.Length, rows * vocabulary);
         var count = (int)Math.Min(candidates, all.shape[1]);
-        var (values, places) = picker.Pick(all, count);
-        using var valuesHere = values.cpu();
-        using var placesHere = places.cpu();
-        var (value, place) = (valuesHere.data<float>().ToArray(), placesHere.data<long>().ToArray());
+        var (values, indices) = sampler.Pick(all, count);
+        using var valuesOnCpu = values.cpu();
+        using var indicesOnCpu = indices.cpu();
+        var (value, index) = (valuesOnCpu.data<float>().ToArray(), indicesOnCpu.data<long>().ToArray());
         for (var prompt = 0; prompt < pools.Length; prompt++)
-            pools[prompt].Advance(Enumerable.Range(prompt * count, count).Select(i => new BeamStep((int)(place[i] / vocabulary), (int)(place[i] % vocabulary), value[i])));
+            pools[prompt].Advance(Enumerable.Range(prompt * count, count).Select(i => new BeamStep((int)(index[i] / vocabulary), (int)(index[i] % vocabulary), value[i])));
     }
 
-    // Missing beams get −∞. Prompts that are done get any value, as their result is ignored.
+    // Missing beams get −∞. The value for finished prompts does not matter, because their result is ignored.
     private IEnumerable<float> Scores(BeamPool pool)
         => Enumerable.Range(0, settings.NumBeams).Select(beam => !pool.CanImprove ? 0 : beam < pool.Running.Count ? pool.Running[beam].Score : float.NegativeInfinity);
 
@@ -98,20 +98,20 @@ internal sealed class BeamSearch : IDisposable
 
     private LogitsContext Context(int step, int rows)
     {
-        var (read, written) = (new List<IReadOnlyList<int>>(), new List<IReadOnlyList<int>>());
+        var (promptOfRow, sequenceOfRow) = (new List<IReadOnlyList<int>>(), new List<IReadOnlyList<int>>());
         for (var prompt = 0; prompt < pools.Length; prompt++)
             for (var beam = 0; beam < rows; beam++)
             {
                 var running = pools[prompt].Running;
-                read.Add(decoding.Prompts[prompt]);
-                written.Add(beam < running.Count ? [.. decoding.Start[prompt], .. running[beam].Tokens] : decoding.Start[prompt]);
+                promptOfRow.Add(decoding.Prompts[prompt]);
+                sequenceOfRow.Add(beam < running.Count ? [.. decoding.Start[prompt], .. running[beam].Tokens] : decoding.Start[prompt]);
             }
-        return new LogitsContext(read, written, step);
+        return new LogitsContext(promptOfRow, sequenceOfRow, step);
     }
 
     public void Dispose()
     {
         decoding.Dispose();
-        picker.Dispose();
+        sampler.Dispose();
     }
 }

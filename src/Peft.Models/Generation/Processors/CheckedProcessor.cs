@@ -10,7 +10,7 @@ internal sealed class CheckedProcessor(ILogitsProcessor processor) : ILogitsProc
         var result = processor.Process(context, scores);
         if (result is not { IsInvalid: false } || !result.shape.SequenceEqual(scores.shape) || result.dtype != scores.dtype)
             throw new GenerationException(
-                $"{processor.GetType().Name} returned {(result is null ? "nothing" : result.IsInvalid ? "a disposed tensor" : TensorRules.Describe(result))}, but the scores are {TensorRules.Describe(scores)}: return scores of that shape and type.");
+                $"{processor.GetType().Name} returned {(result is null ? "nothing" : result.IsInvalid ? "a disposed tensor" : TensorRules.Describe(result))}, but the scores are {TensorRules.Describe(scores)}: return scores of that shape and dtype.");
         return result;
     }
 }

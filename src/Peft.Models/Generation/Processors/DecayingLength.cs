@@ -8,8 +8,8 @@ internal sealed class DecayingLength(IReadOnlyList<int> ends, int start, double 
     public Tensor Process(LogitsContext context, Tensor scores)
     {
         if (context.Added <= start) return scores;
-        var places = RowChoice.Places(ends, scores.device);
-        var growth = scores.index_select(1, places).abs().mul(Constant(Math.Pow(factor, context.Added - start) - 1));
-        return scores.index_add(1, places, growth, Constant(1));
+        var indices = RowChoice.Indices(ends, scores.device);
+        var growth = scores.index_select(1, indices).abs().mul(Constant(Math.Pow(factor, context.Added - start) - 1));
+        return scores.index_add(1, indices, growth, Constant(1));
     }
 }

@@ -1,6 +1,6 @@
 namespace Peft.Models;
 
-/// <summary>The rows whose next tokens are chosen, for logits processors.</summary>
+/// <summary>The rows whose next tokens are to be chosen, for logits processors.</summary>
 public sealed class LogitsContext
 {
     internal LogitsContext(IReadOnlyList<IReadOnlyList<int>> prompts, IReadOnlyList<IReadOnlyList<int>> tokens, int added)

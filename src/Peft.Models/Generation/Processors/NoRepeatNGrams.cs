@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Models;
 
-/// <summary>Excludes tokens that would repeat an n-gram of a text (Paulus et al. 2017, arXiv:1705.04304).</summary>
+/// <summary>Excludes tokens that would repeat an n-gram (Paulus et al. 2017, arXiv:1705.04304).</summary>
 /// <param name="size">The length n.</param>
 /// <param name="texts">The tokens whose n-grams must not be repeated, a list per row.</param>
 internal sealed class NoRepeatNGrams(int size, Func<LogitsContext, IReadOnlyList<IReadOnlyList<int>>> texts) : ILogitsProcessor

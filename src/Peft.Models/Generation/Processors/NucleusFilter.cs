@@ -16,7 +16,7 @@ internal sealed class NucleusFilter : ILogitsProcessor
         scores => scores.neg(),
         probabilities => probabilities.flip(-1).cumsum(-1).flip(-1).le(Constant(1 - p)), keep);
 
-    /// <summary>Tokens whose information content is closest to the entropy first (Meister et al. 2022, arXiv:2202.00666). Excludes the tokens after the sum has reached the mass.</summary>
+    /// <summary>Tokens whose information content is closest to the entropy first (Meister et al. 2022, arXiv:2202.00666). Excludes the tokens that follow once the sum has reached the mass.</summary>
     public static NucleusFilter Typical(double mass, int keep) => new(
         scores => nn.functional.log_softmax(scores, -1).neg().sub(ThresholdFilter.Entropy(scores)).abs(),
         probabilities =>
@@ -29,8 +29,8 @@ internal sealed class NucleusFilter : ILogitsProcessor
     public Tensor Process(LogitsContext context, Tensor scores)
     {
         var (_, order) = distance(scores).sort(-1, false);
-        var gone = beyond(nn.functional.softmax(scores.gather(-1, order), -1));
-        gone.narrow(-1, 0, Math.Min(keep, gone.shape[^1])).fill_(Constant(false));
-        return scores.masked_fill(gone.scatter(1, order, gone), Constant(float.NegativeInfinity));
+        var excluded = beyond(nn.functional.softmax(scores.gather(-1, order), -1));
+        excluded.narrow(-1, 0, Math.Min(keep, excluded.shape[^1])).fill_(Constant(false));
+        return scores.masked_fill(excluded.scatter(1, order, excluded), Constant(float.NegativeInfinity));
     }
 }

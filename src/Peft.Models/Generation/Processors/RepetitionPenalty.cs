@@ -12,11 +12,11 @@ internal sealed class RepetitionPenalty(double penalty, Func<LogitsContext, IRea
         var rows = tokens(context);
         var width = rows.Max(row => row.Count);
         var ids = new long[rows.Count * width];
-        // Shorter rows are filled with their first token, which has occurred anyway.
+        // Shorter rows are padded with their first token, which has occurred anyway.
         for (var row = 0; row < rows.Count; row++)
             for (var i = 0; i < width; i++) ids[row * width + i] = rows[row][i < rows[row].Count ? i : 0];
-        var places = tensor(ids, [rows.Count, width], device: scores.device);
-        var seen = scores.gather(1, places);
-        return scores.scatter(1, places, where(seen.lt(Constant(0)), seen.mul(Constant(penalty)), seen.div(Constant(penalty))));
+        var indices = tensor(ids, [rows.Count, width], device: scores.device);
+        var seen = scores.gather(1, indices);
+        return scores.scatter(1, indices, where(seen.lt(Constant(0)), seen.mul(Constant(penalty)), seen.div(Constant(penalty))));
     }
 }

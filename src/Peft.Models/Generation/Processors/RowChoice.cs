@@ -20,10 +20,10 @@ internal static class RowChoice
     {
         if (additions.Count == 0) return scores;
         var width = scores.shape[1];
-        var places = tensor(additions.Select(each => each.Row * width + each.Token).ToArray(), device: scores.device);
+        var indices = tensor(additions.Select(each => each.Row * width + each.Token).ToArray(), device: scores.device);
         var values = tensor(additions.Select(each => each.Value).ToArray(), device: scores.device);
-        return scores.reshape(-1).index_add(0, places, values, Constant(1)).view(scores.shape);
+        return scores.reshape(-1).index_add(0, indices, values, Constant(1)).view(scores.shape);
     }
 
-    public static Tensor Places(IReadOnlyList<int> ids, Device device) => tensor(ids.Select(id => (long)id).ToArray(), device: device);
+    public static Tensor Indices(IReadOnlyList<int> ids, Device device) => tensor(ids.Select(id => (long)id).ToArray(), device: device);
 }

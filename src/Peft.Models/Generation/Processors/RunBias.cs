@@ -10,11 +10,11 @@ internal sealed class RunBias(IReadOnlyList<TokenBias> biases) : ILogitsProcesso
         var additions = new List<(int, int, float)>();
         for (var row = 0; row < context.Tokens.Count; row++)
             foreach (var (run, bias) in biases)
-                if (StandsBefore(context.Tokens[row], run)) additions.Add((row, run[^1], (float)bias));
+                if (EndsWithPrefixOf(context.Tokens[row], run)) additions.Add((row, run[^1], (float)bias));
         return RowChoice.Add(scores, additions);
     }
 
-    private static bool StandsBefore(IReadOnlyList<int> tokens, IReadOnlyList<int> run)
+    private static bool EndsWithPrefixOf(IReadOnlyList<int> tokens, IReadOnlyList<int> run)
     {
         var length = run.Count - 1;
         if (tokens.Count < length) return false;

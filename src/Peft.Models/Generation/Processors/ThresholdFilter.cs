@@ -11,10 +11,10 @@ internal sealed class ThresholdFilter(Func<Tensor, Tensor> unlikely, int keep) :
     public static ThresholdFilter TopK(int count, int keep) => new(scores => scores.lt(Best(scores, Math.Max(count, keep))), 0);
 
     /// <summary>Keeps tokens with at least this fraction of the highest probability.</summary>
-    public static ThresholdFilter MinP(double share, int keep) => new(scores =>
+    public static ThresholdFilter MinP(double fraction, int keep) => new(scores =>
     {
         var probabilities = nn.functional.softmax(scores, -1);
-        return probabilities.lt(probabilities.amax([-1], true).mul(Constant(share)));
+        return probabilities.lt(probabilities.amax([-1], true).mul(Constant(fraction)));
     }, keep);
 
     /// <summary>Keeps tokens with at least this probability.</summary>
@@ -36,9 +36,9 @@ internal sealed class ThresholdFilter(Func<Tensor, Tensor> unlikely, int keep) :
 
     public Tensor Process(LogitsContext context, Tensor scores)
     {
-        var gone = unlikely(scores);
-        if (keep > 0) gone = gone.logical_and(scores.lt(Best(scores, keep)));
-        return scores.masked_fill(gone, Constant(float.NegativeInfinity));
+        var excluded = unlikely(scores);
+        if (keep > 0) excluded = excluded.logical_and(scores.lt(Best(scores, keep)));
+        return scores.masked_fill(excluded, Constant(float.NegativeInfinity));
     }
 
     // The score of the token of that rank, [rows, 1].

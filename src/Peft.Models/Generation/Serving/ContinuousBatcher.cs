@@ -7,14 +7,14 @@ namespace Peft.Models;
 /// A single thread computes; all members may be called from any thread.
 /// </summary>
 /// <remarks>
-/// A request keeps the adapters that it was submitted with, whatever is loaded, swapped in or deleted meanwhile. Adapters that need more than their own positions, such as virtual tokens, and
+/// A request keeps the adapters that it was submitted with, whatever is loaded, swapped in or deleted meanwhile. Adapters that depend on other positions, such as virtual tokens, and
 /// combinations of adapters cannot share forward passes: their requests alternate with the batch. Merging throws an exception while there are requests.
 /// </remarks>
 public sealed class ContinuousBatcher : IDisposable
 {
     private readonly CausalLM model;
-    private readonly Queue<ServedRequest> queue = [];   // guarded by itself, as are the counts
-    private readonly RowBatch batch;                    // used by the thread alone, as are the other requests
+    private readonly Queue<ServedRequest> queue = [];   // guards itself and the counts
+    private readonly RowBatch batch;                    // only the thread uses it and the other requests
     private readonly SoloRequests solo;
     private readonly ServingMeter meter;
     private readonly Thread thread;
@@ -37,7 +37,7 @@ public sealed class ContinuousBatcher : IDisposable
         batch = new(model);
         solo = new(model);
         meter = new(() => Statistics);
-        // Without the execution context: the scopes of the creator are not those of the requests.
+        // Without the execution context, because the creator's scopes do not apply to the requests.
         thread = new Thread(Run) { IsBackground = true, Name = "Peft serving" };
         thread.UnsafeStart();
     }
@@ -54,15 +54,15 @@ public sealed class ContinuousBatcher : IDisposable
         get { lock (queue) return new(queue.Count, running, steps, stepped, tokens); }
     }
 
-    /// <summary>Submits a request and streams its new tokens, the end token included. It is submitted by this call, and cancelled when its reader stops.</summary>
+    /// <summary>Submits a request and streams its new tokens, including the end token. This call submits it; it is cancelled when its reader stops.</summary>
     /// <param name="prompt">Token ids.</param>
-    /// <param name="options">Generation options, without stop strings and beams.</param>
+    /// <param name="options">Generation options. Stop strings and beams are not supported.</param>
     /// <param name="adapter">The adapter, or <see cref="PeftModel.Base"/>; null for the active ones.</param>
-    /// <param name="cancellationToken">Cancels the request, also while it waits.</param>
+    /// <param name="cancellationToken">Cancels the request, even while it waits.</param>
     /// <exception cref="AdapterNotFoundException">The model has no such adapter.</exception>
     /// <exception cref="ArgumentException">The prompt or the options are invalid.</exception>
-    /// <exception cref="QueueFullException">Too many requests wait.</exception>
-    /// <exception cref="RequestTooLargeException">The request would not fit even alone.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    /// <exception cref="RequestTooLargeException">The request would not fit into the KV cache even alone.</exception>
     /// <exception cref="GenerationException">No token can be chosen (when the tokens are read).</exception>
     public IAsyncEnumerable<int> GenerateTokensAsync(IReadOnlyList<int> prompt, GenerationOptions? options = null, string? adapter = null, CancellationToken cancellationToken = default)
     {
@@ -89,7 +89,7 @@ public sealed class ContinuousBatcher : IDisposable
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             if (queue.Count >= Options.MaxQueueLength)
-                throw new QueueFullException($"{queue.Count} requests wait already, which is the maximum ({nameof(ContinuousBatchingOptions.MaxQueueLength)}): try again later.");
+                throw new QueueFullException($"{queue.Count} requests are already waiting, which is the maximum ({nameof(ContinuousBatchingOptions.MaxQueueLength)}): try again later.");
             var peft = PeftModel.Of(model);
             if (peft is null && adapter is not null and not PeftModel.Base) throw new AdapterNotFoundException($"There is no adapter '{adapter}': the model has none.");
             var request = new ServedRequest(model, prompt, settings, peft?.Capture(adapter), cancellation);
@@ -116,7 +116,7 @@ public sealed class ContinuousBatcher : IDisposable
         }
     }
 
-    // Nothing may leave this thread, as that would end the process: an exception fails the requests that it belongs to.
+    // An exception that escaped this thread would end the process. It fails the affected requests instead.
     private void Run()
     {
         while (Wait())
@@ -130,15 +130,15 @@ public sealed class ContinuousBatcher : IDisposable
                 Fail(error);
             }
         }
-        var gone = new ObjectDisposedException(nameof(ContinuousBatcher));
-        Fail(gone);
-        while (TakeWaiting() is { } request) End(request, gone);
+        var disposedError = new ObjectDisposedException(nameof(ContinuousBatcher));
+        Fail(disposedError);
+        while (TakeWaiting() is { } request) End(request, disposedError);
     }
 
     // One token for each request.
     private void Turn()
     {
-        // One pass as long as there are requests: a change of the model that waits for it would otherwise also hold up the passes that begin meanwhile, and both would wait forever.
+        // One pass as long as there are requests: a change of the model that waits for it also blocks passes that begin meanwhile, so a second pass here would deadlock.
         if (open is null && PeftModel.Of(model) is { } peft) inside = (open = peft.BeginPass(null)).Enter();
         Admit();
         if (batch.Rows.Count > 0) Step();
@@ -148,7 +148,7 @@ public sealed class ContinuousBatcher : IDisposable
         if (batch.Rows.Count + solo.Count == 0) Close();
     }
 
-    // After a failed forward pass, such as for lack of memory, the cache is no longer valid: every request that runs has failed, or else the one that was to begin.
+    // After a failed forward pass, for example for lack of memory, the cache is no longer valid: all running requests fail, or, if there are none, the next in the queue.
     private void Fail(Exception error)
     {
         ServedRequest[] failed = [.. Requests];
@@ -182,7 +182,7 @@ public sealed class ContinuousBatcher : IDisposable
         open = null;
     }
 
-    // All that run.
+    // All running requests.
     private IEnumerable<ServedRequest> Requests => batch.Rows.Concat(solo.Rows);
 
     private ServedRequest? TakeWaiting()
@@ -203,7 +203,7 @@ public sealed class ContinuousBatcher : IDisposable
     private void Admit()
     {
         var joining = new List<ServedRequest>();
-        while (Next(joining) is { } request) Place(request, joining);
+        while (Next(joining) is { } request) Start(request, joining);
         if (joining.Count == 0) return;
         try
         {
@@ -222,7 +222,7 @@ public sealed class ContinuousBatcher : IDisposable
         }
     }
 
-    private void Place(ServedRequest request, List<ServedRequest> joining)
+    private void Start(ServedRequest request, List<ServedRequest> joining)
     {
         try
         {
@@ -238,14 +238,14 @@ public sealed class ContinuousBatcher : IDisposable
         Recount();
     }
 
-    // The first that waits, if there is room for it beside those that join: a large request is not overtaken forever.
+    // The first in the queue, if it fits together with those that join. Later requests do not overtake it, so a large request does not starve.
     private ServedRequest? Next(List<ServedRequest> joining)
     {
         lock (queue)
         {
             if (disposed || !queue.TryPeek(out var first)) return null;
             var busy = running + joining.Count;
-            // A change of the model that waits for the requests comes before those that wait, or it would wait forever.
+            // A change of the model that waits for the running requests takes precedence over the queue, or it would starve.
             if (busy > 0 && open?.ChangeWaits == true) return null;
             var room = busy < Options.MaxBatchSize && batch.Positions([.. joining, first]) + solo.Positions <= Options.MaxTokens;
             return busy == 0 || room || first.Cancellation.IsCancellationRequested ? queue.Dequeue() : null;
@@ -300,7 +300,7 @@ public sealed class ContinuousBatcher : IDisposable
         lock (queue) running = batch.Rows.Count + solo.Count;
     }
 
-    /// <summary>Stops: requests that have not ended get an <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>Stops serving. Requests that have not ended get an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
         lock (queue)

@@ -1,4 +1,4 @@
 namespace Peft.Models;
 
-/// <summary>Too many requests wait already: try again later. A server answers with status 429 or 503.</summary>
+/// <summary>Too many requests are waiting: try again later. Servers answer with status 429 or 503.</summary>
 public sealed class QueueFullException(string message) : PeftException(message);

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// The requests that share forward passes, each with its own adapter. All rows end at the same position of one KV cache and begin with padding; a request joins with
-/// the keys and values of its prompt, and leaves without a trace. Belongs to one thread.
+/// The requests that share forward passes, each with its own adapter. The rows of the KV cache are left-padded and end at the same position. A request joins with
+/// the keys and values of its prompt; its row is removed when it leaves. Not thread-safe.
 /// </summary>
 internal sealed class RowBatch(LanguageModel model) : IDisposable
 {
-    private const int ReadTogether = 1024;   // positions, padding included
+    private const int MaxPrefillPositions = 1024;   // positions, padding included
 
     private readonly List<ServedRequest> rows = [];
     private readonly List<int> padding = [];   // of each row
@@ -20,21 +20,21 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
     /// <summary>The requests.</summary>
     public IReadOnlyList<ServedRequest> Rows => rows;
 
-    /// <summary>True if a request failed while it joined the cache, such as for lack of memory: only some layers may hold it, so that no request can continue.</summary>
+    /// <summary>True if joining the cache failed, for example for lack of memory. Only some layers may then contain the request, so no request can continue.</summary>
     public bool IsBroken { get; private set; }
 
-    /// <summary>Number of positions that the cache will have at most if requests join: rows times the longest.</summary>
+    /// <summary>Maximum number of positions of the cache if requests join: the number of rows times the longest.</summary>
     public long Positions(IReadOnlyCollection<ServedRequest> joining)
     {
         var width = joining.Select(request => request.Prompt.Count).Append(cache?.Length ?? 0).Max();
-        var remaining = rows.Select(row => row.Remaining).Concat(joining.Select(Most)).Append(0).Max();
+        var remaining = rows.Select(row => row.Remaining).Concat(joining.Select(MaxNewTokens)).Append(0).Max();
         return (long)(rows.Count + joining.Count) * (width + remaining);
     }
 
-    /// <summary>The maximum number of new tokens of a request that has not begun.</summary>
-    public static int Most(ServedRequest request) => request.Settings.Limit(request.Prompt.Count);
+    /// <summary>Maximum number of new tokens of a request that has not begun.</summary>
+    public static int MaxNewTokens(ServedRequest request) => request.Settings.Limit(request.Prompt.Count);
 
-    /// <summary>Reads the prompts of requests, chooses their first tokens, and lets them take part in the next steps. A request that fails ends with its exception.</summary>
+    /// <summary>Processes the prompts of requests, chooses their first tokens, and adds them to the next steps. A request that fails ends with its exception.</summary>
     public void Join(IReadOnlyList<ServedRequest> requests)
     {
         Open();
@@ -50,13 +50,13 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         }
     }
 
-    // Prompts of similar lengths are read together, as far as padding and activations stay small.
+    // Prompts of similar lengths are processed together, as long as padding and activations stay small.
     private static IEnumerable<List<ServedRequest>> Groups(IReadOnlyList<ServedRequest> requests)
     {
         var group = new List<ServedRequest>();
         foreach (var request in requests.OrderBy(request => request.Prompt.Count))
         {
-            if (group.Count > 0 && (request.Prompt.Count > 2 * group[0].Prompt.Count || (group.Count + 1) * request.Prompt.Count > ReadTogether))
+            if (group.Count > 0 && (request.Prompt.Count > 2 * group[0].Prompt.Count || (group.Count + 1) * request.Prompt.Count > MaxPrefillPositions))
             {
                 yield return group;
                 group = [];
@@ -66,7 +66,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         if (group.Count > 0) yield return group;
     }
 
-    // False if they cannot be read together, because one of them is invalid: each then gets its own exception.
+    // False if they cannot be processed together, because one of them is invalid: each then gets its own exception.
     private bool TryRead(List<ServedRequest> group)
     {
         try
@@ -118,7 +118,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         }
     }
 
-    // Of this request alone: its adapter may be broken, or its options exclude all tokens.
+    // An error concerns only this request: its adapter may be broken, or its options may exclude all tokens.
     private static void Try(ServedRequest request, Action<ServedRequest> choose)
     {
         try
@@ -139,9 +139,9 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         using var scope = NewDisposeScope();
         var ids = tensor(rows.Select(row => (long)row.Last).ToArray(), [rows.Count, 1], device: model.Device);
         var logits = ((CausalLM)model).ForwardLast(new ModelInput { InputIds = ids, Cache = cache, AttentionMask = Mask() }).squeeze(1);
-        var (highest, places) = logits.max(-1);
+        var (highest, indices) = logits.max(-1);
         var finite = highest.isfinite().cpu().data<bool>().ToArray();
-        var best = places.cpu().data<long>().ToArray();
+        var best = indices.cpu().data<long>().ToArray();
         for (var row = 0; row < rows.Count; row++)
             Try(rows[row], request => request.Take(request.IsPlain && finite[row] ? (int)best[row] : request.Choose(logits.narrow(0, row, 1))));
     }
@@ -187,7 +187,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         }
     }
 
-    // [rows, length + 1], without padding null
+    // [rows, length + 1]; null without padding
     private Tensor? Mask()
     {
         if (padding.TrueForAll(each => each == 0)) return null;
@@ -230,7 +230,7 @@ internal sealed class RowBatch(LanguageModel model) : IDisposable
         mode = null;
     }
 
-    /// <summary>Ends the batch; its requests stay as they are.</summary>
+    /// <summary>Ends the batch without ending its requests.</summary>
     public void Dispose()
     {
         rows.Clear();

@@ -8,10 +8,10 @@ namespace Peft.Models;
 internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prompt, GenerationSettings settings, PassScope? scope, CancellationToken cancellation) : IDisposable
 {
     private readonly Channel<int> channel = Channel.CreateUnbounded<int>(new() { SingleReader = true, SingleWriter = true });
-    private readonly List<int> written = [.. prompt];
+    private readonly List<int> sequence = [.. prompt];
     private readonly long submitted = Stopwatch.GetTimestamp();
     private LogitsPipeline? pipeline;
-    private Sampler? picker;
+    private Sampler? sampler;
     private int limit;
     private long begun, first;
 
@@ -19,7 +19,7 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
 
     public GenerationSettings Settings => settings;
 
-    /// <summary>The scope with its adapters; null if the model has none.</summary>
+    /// <summary>The scope that selects its adapters; null if the model has none.</summary>
     public PassScope? Scope => scope;
 
     public CancellationToken Cancellation => cancellation;
@@ -30,25 +30,25 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
     /// <summary>Its adapter in a shared batch.</summary>
     public Adapter? Adapter { get; set; }
 
-    /// <summary>Maximum number of tokens that it may still add.</summary>
+    /// <summary>Maximum number of tokens that remain to be generated.</summary>
     public int Remaining => limit - Added;
 
     /// <summary>Number of new tokens.</summary>
-    public int Added => written.Count - prompt.Count;
+    public int Added => sequence.Count - prompt.Count;
 
     /// <summary>The last token.</summary>
-    public int Last => written[^1];
+    public int Last => sequence[^1];
 
-    /// <summary>True if the highest logit is its choice, so that it can be found for all rows together.</summary>
+    /// <summary>True for greedy search without processors, so that the argmax of all rows can be computed together.</summary>
     public bool IsPlain => pipeline!.IsEmpty && !settings.DoSample;
 
-    /// <summary>True if it has ended: by an end token, at its limit, or because the caller went away.</summary>
+    /// <summary>True if it has ended: by an end token, at its limit, or because the caller stopped reading.</summary>
     public bool HasEnded { get; private set; }
 
-    /// <summary>True once its prompt was read.</summary>
+    /// <summary>True once its prompt has been processed.</summary>
     public bool HasBegun => begun != 0;
 
-    /// <summary>The time that it waited in the queue.</summary>
+    /// <summary>The time spent in the queue.</summary>
     public TimeSpan Waited => Stopwatch.GetElapsedTime(submitted, begun);
 
     /// <summary>The time to its first token; null before.</summary>
@@ -58,12 +58,12 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
     public TimeSpan? PerToken => Added < 2 ? null : Stopwatch.GetElapsedTime(first) / (Added - 1);
 
     /// <summary>Prepares the choice of tokens.</summary>
-    /// <param name="most">Maximum number of new tokens.</param>
-    public void Begin(int most)
+    /// <param name="maximum">Maximum number of new tokens.</param>
+    public void Begin(int maximum)
     {
-        (limit, begun) = (most, Stopwatch.GetTimestamp());
-        pipeline = new LogitsPipeline(settings, most, prompt.Count == 1);
-        picker = new Sampler(settings.DoSample, settings.Seed, model.Device);
+        (limit, begun) = (maximum, Stopwatch.GetTimestamp());
+        pipeline = new LogitsPipeline(settings, maximum, prompt.Count == 1);
+        sampler = new Sampler(settings.DoSample, settings.Seed, model.Device);
     }
 
     /// <summary>Chooses the next token by the request's own rules and random generator.</summary>
@@ -76,17 +76,17 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
         var scores = settings.DoSample || !pipeline!.IsEmpty ? logits.to_type(ScalarType.Float32) : logits;
         if (!pipeline!.IsEmpty)
         {
-            scores = pipeline.Process(new LogitsContext([prompt], [written], Added), scores);
+            scores = pipeline.Process(new LogitsContext([prompt], [sequence], Added), scores);
             ScoreRules.RequireChoice(scores, Added, settings);
         }
-        return (int)picker!.Pick(scores).item<long>();
+        return (int)sampler!.Pick(scores).item<long>();
     }
 
-    /// <summary>Adds a token and hands it to the caller.</summary>
+    /// <summary>Adds a token and passes it to the caller.</summary>
     public void Take(int token)
     {
         if (first == 0) first = Stopwatch.GetTimestamp();
-        written.Add(token);
+        sequence.Add(token);
         channel.Writer.TryWrite(token);
         if (Remaining <= 0 || settings.EndTokenIds.Contains(token)) HasEnded = true;
     }
@@ -101,8 +101,8 @@ internal sealed class ServedRequest(LanguageModel model, IReadOnlyList<int> prom
 
     public void Dispose()
     {
-        picker?.Dispose();
-        picker = null;
+        sampler?.Dispose();
+        sampler = null;
         scope?.Dispose();
     }
 }

@@ -1,7 +1,7 @@
 namespace Peft.Models;
 
 /// <summary>
-/// The requests that cannot share forward passes, such as those with virtual tokens or several adapters: each has a decoding loop and a KV cache for itself. Belongs to one thread.
+/// The requests that cannot share forward passes, such as those with virtual tokens or several adapters. Each has its own decoding loop and KV cache. Not thread-safe.
 /// </summary>
 internal sealed class SoloRequests(CausalLM model) : IDisposable
 {
@@ -13,14 +13,14 @@ internal sealed class SoloRequests(CausalLM model) : IDisposable
     /// <summary>Number of requests.</summary>
     public int Count => rows.Count;
 
-    /// <summary>Number of positions that their caches will have at most.</summary>
-    public long Positions => Rows.Sum(request => (long)request.Prompt.Count + RowBatch.Most(request));
+    /// <summary>Maximum total number of positions of their caches.</summary>
+    public long Positions => Rows.Sum(request => (long)request.Prompt.Count + RowBatch.MaxNewTokens(request));
 
-    /// <summary>Adds a request, whose prompt is read in the next step.</summary>
+    /// <summary>Adds a request. The next step processes its prompt.</summary>
     /// <exception cref="ArgumentException">The prompt is invalid.</exception>
     public void Join(ServedRequest request)
     {
-        request.Begin(RowBatch.Most(request));
+        request.Begin(RowBatch.MaxNewTokens(request));
         rows.Add((request, TextGeneration.Tokens(model, request.Prompt, request.Settings, request.Scope, request.Cancellation).GetEnumerator()));
     }
 
@@ -57,7 +57,7 @@ internal sealed class SoloRequests(CausalLM model) : IDisposable
         return ended;
     }
 
-    /// <summary>Ends the decoding loops; the requests stay as they are.</summary>
+    /// <summary>Ends the decoding loops without ending the requests.</summary>
     public void Dispose()
     {
         var loops = rows.ConvertAll(row => row.Tokens);

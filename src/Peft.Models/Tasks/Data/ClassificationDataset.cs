@@ -51,10 +51,10 @@ public sealed class ClassificationDataset : TrainingDataset
     /// <summary>Number of rows whose text was truncated to the maximum length.</summary>
     public int TruncatedRows { get; }
 
-    /// <summary>Loads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
+    /// <summary>Loads a file in any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="options">Field names and other options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated texts.</param>
     /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static ClassificationDataset FromFile(string path, Tokenizer tokenizer, ClassificationOptions? options = null, ILogger? logger = null)
@@ -63,7 +63,7 @@ public sealed class ClassificationDataset : TrainingDataset
     /// <summary>Prepares the rows of a dataset.</summary>
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="options">Field names and other options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated rows.</param>
     /// <exception cref="DatasetException">A row is invalid. The message has its position and the reason.</exception>
     public static ClassificationDataset From(Dataset data, Tokenizer tokenizer, ClassificationOptions? options = null, ILogger? logger = null)
@@ -84,7 +84,7 @@ public sealed class ClassificationDataset : TrainingDataset
         return read with { Pair = options.PairField is { } pair ? row.Text(pair) : null };
     }
 
-    // In the given order, or sorted, integers by value.
+    // In the given order, or sorted: integers by value.
     private static LabelSet LabelsOf(IEnumerable<ClassificationRow> rows, ProblemType problem, ClassificationOptions options, string name)
     {
         if (options.Labels is { } given) return new(problem, given);
@@ -98,7 +98,7 @@ public sealed class ClassificationDataset : TrainingDataset
     private void Add(ClassificationRow row, TextEncoder encoder, Func<string, DatasetException> error)
     {
         if (row.Problem != Labels.Problem && !(row.Problem == ProblemType.SingleLabel && Labels.Problem == ProblemType.MultiLabel))
-            throw error($"the row is for {row.Problem}, but the dataset for {Labels.Problem}.");
+            throw error($"the row is for {row.Problem}, but the dataset is for {Labels.Problem}.");
         if (Labels.Problem == ProblemType.Regression && !double.IsFinite(row.Value)) throw error($"the target value is {row.Value}, but must be finite.");
         if (string.IsNullOrWhiteSpace(row.Text) || row.Pair is not null && string.IsNullOrWhiteSpace(row.Pair)) throw error("the text is empty.");
         classes.Add([.. row.Labels.Select(label => IdOf(label, error))]);
@@ -144,7 +144,7 @@ public sealed class ClassificationDataset : TrainingDataset
     public override IEnumerable<string> Errors(nn.Module model)
     {
         foreach (var error in model is ClassifyingModel classifier ? Labels.Errors(Name, classifier) : []) yield return error;
-        // The model uses that id to find a row's last token, as in transformers.
+        // The model finds a row's last token by the padding id, as in transformers.
         if (model is SequenceClassifier { Pooling: Pooling.Last, Config.PadTokenId: { } pad } && pad != padding && texts.Any(text => text.Ids.Length != texts[0].Ids.Length))
             yield return $"{Name} pads rows with token {padding}, but the model finds a row's last token by the pad_token_id {pad} of its configuration: set PadId to {pad}.";
     }

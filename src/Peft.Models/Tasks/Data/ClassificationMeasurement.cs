@@ -26,41 +26,41 @@ internal sealed class ClassificationMeasurement(LabelSet labels, Func<int, int[]
 
     public IReadOnlyDictionary<string, double> Result() => labels.Problem switch
     {
-        ProblemType.MultiLabel => Several(),
-        ProblemType.Regression => Numbers(),
-        _ => One(),
+        ProblemType.MultiLabel => MultiLabel(),
+        ProblemType.Regression => Regression(),
+        _ => SingleLabel(),
     };
 
-    private Dictionary<string, double> One()
+    private Dictionary<string, double> SingleLabel()
     {
-        int[] found = [.. predicted.Select(Largest)], right = [.. rows.Select(row => classesOf(row)[0])];
+        int[] found = [.. predicted.Select(Largest)], expected = [.. rows.Select(row => classesOf(row)[0])];
         var result = new Dictionary<string, double>
         {
-            ["accuracy"] = Metrics.Accuracy(found, right),
-            ["f1_macro"] = Metrics.F1(found, right, FAverage.Macro),
-            ["f1_weighted"] = Metrics.F1(found, right, FAverage.Weighted),
-            ["matthews"] = Metrics.Matthews(found, right),
+            ["accuracy"] = Metrics.Accuracy(found, expected),
+            ["f1_macro"] = Metrics.F1(found, expected, FAverage.Macro),
+            ["f1_weighted"] = Metrics.F1(found, expected, FAverage.Weighted),
+            ["matthews"] = Metrics.Matthews(found, expected),
         };
-        if (labels.Count == 2) result["f1"] = Metrics.F1(found, right, FAverage.Binary);
+        if (labels.Count == 2) result["f1"] = Metrics.F1(found, expected, FAverage.Binary);
         return result;
     }
 
-    private Dictionary<string, double> Several()
+    private Dictionary<string, double> MultiLabel()
     {
         bool[][] found = [.. predicted.Select(row => row.Select(logit => logit >= 0).ToArray())];   // a probability of at least 0.5
-        bool[][] right = [.. rows.Select(row => Enumerable.Range(0, labels.Count).Select(label => classesOf(row).Contains(label)).ToArray())];
+        bool[][] expected = [.. rows.Select(row => Enumerable.Range(0, labels.Count).Select(label => classesOf(row).Contains(label)).ToArray())];
         return new()
         {
-            ["f1_micro"] = Metrics.Score(found, right, FAverage.Micro).F1,
-            ["f1_macro"] = Metrics.Score(found, right, FAverage.Macro).F1,
-            ["accuracy"] = found.Zip(right).Count(pair => pair.First.SequenceEqual(pair.Second)) / (double)right.Length,
+            ["f1_micro"] = Metrics.Score(found, expected, FAverage.Micro).F1,
+            ["f1_macro"] = Metrics.Score(found, expected, FAverage.Macro).F1,
+            ["accuracy"] = found.Zip(expected).Count(pair => pair.First.SequenceEqual(pair.Second)) / (double)expected.Length,
         };
     }
 
-    private Dictionary<string, double> Numbers()
+    private Dictionary<string, double> Regression()
     {
-        double[] found = [.. predicted.Select(row => (double)row[0])], right = [.. rows.Select(valueOf)];
-        return new() { ["pearson"] = Metrics.Pearson(found, right), ["spearman"] = Metrics.Spearman(found, right), ["mse"] = Metrics.MeanSquaredError(found, right) };
+        double[] found = [.. predicted.Select(row => (double)row[0])], expected = [.. rows.Select(valueOf)];
+        return new() { ["pearson"] = Metrics.Pearson(found, expected), ["spearman"] = Metrics.Spearman(found, expected), ["mse"] = Metrics.MeanSquaredError(found, expected) };
     }
 
     internal static int Largest(float[] scores)

@@ -9,12 +9,12 @@ public sealed record ClassificationOptions
     /// <summary>Name of the field with the second text of a pair; null for single texts.</summary>
     public string? PairField { get; init; }
 
-    /// <summary>Name of the field with the label: a string or whole number for one class, a list for several, a number for regression. Default <c>label</c>.</summary>
+    /// <summary>Name of the field with the label: a string or integer for one class, a list for several, a number for regression. Default <c>label</c>.</summary>
     public string LabelField { get; init; } = "label";
 
     /// <summary>
     /// The classes in the order of the model's outputs, such as <see cref="ClassificationDataset.Labels"/> of the training data; null for those that occur, sorted. Rows with
-    /// other classes are rejected. A whole number that is not a name among them is the id of a class.
+    /// other classes are rejected. An integer that is not a class name is a class id.
     /// </summary>
     public IReadOnlyList<string>? Labels { get; init; }
 

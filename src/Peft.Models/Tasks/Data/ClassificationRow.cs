@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft.Models;
 
-/// <summary>A text with its target: one class, several classes, or a number.</summary>
+/// <summary>A text with its target: one class, several classes, or a value.</summary>
 public sealed record ClassificationRow
 {
     /// <summary>A text with one class.</summary>
@@ -17,7 +17,7 @@ public sealed record ClassificationRow
 
     /// <summary>A text with one class, by its id.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="label">Id of the class, which is also its name if the classes have no others.</param>
+    /// <param name="label">Id of the class, and its name if the classes have no names.</param>
     public ClassificationRow(string text, int label) : this(text, label.ToString(CultureInfo.InvariantCulture)) { }
 
     /// <summary>A text with any number of classes.</summary>
@@ -31,9 +31,9 @@ public sealed record ClassificationRow
         (Text, Labels, Problem) = (text, labels, ProblemType.MultiLabel);
     }
 
-    /// <summary>A text with a number.</summary>
+    /// <summary>A text with a value, for regression.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="value">The number.</param>
+    /// <param name="value">The value.</param>
     public ClassificationRow(string text, double value)
     {
         ArgumentNullException.ThrowIfNull(text);

@@ -21,10 +21,10 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
     /// <summary>A required string.</summary>
     public string Text(string field) => Text(Get(field), field);
 
-    /// <summary>A class name: a string, or a whole number, true or false as a string.</summary>
+    /// <summary>A class name: a string, or an integer, true or false converted to a string.</summary>
     public string Name(string field) => Name(Get(field), field);
 
-    /// <summary>A required list of names, or a string that is split at a separator, or at whitespace if it is null.</summary>
+    /// <summary>A required list of names, or a string that is split at the separator, or at whitespace without one.</summary>
     public IReadOnlyList<string> Names(string field, string? separator = null)
     {
         var value = Get(field);
@@ -33,7 +33,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
             JsonValueKind.Array => [.. value.EnumerateArray().Select(each => Name(each, field))],
             JsonValueKind.String when separator is null => Text(value, field).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries),
             JsonValueKind.String => Text(value, field).Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
-            _ => throw Error($"field \"{field}\" must be a list or a text, but is {Kind(value)}."),
+            _ => throw Error($"field \"{field}\" must be a list or a string, but is {Kind(value)}."),
         };
     }
 
@@ -62,7 +62,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
     /// <summary>A required list of strings.</summary>
     public IReadOnlyList<string> Texts(string field) => [.. List(field).Select(each => Text(each, field))];
 
-    /// <summary>A required list of whole numbers.</summary>
+    /// <summary>A required list of integers.</summary>
     public IReadOnlyList<int> Integers(string field)
         => [.. List(field).Select(each => each.ValueKind == JsonValueKind.Number && each.TryGetInt32(out var number) ? number : throw Error($"field \"{field}\" must be integers, but has {each.GetRawText()}."))];
 
@@ -80,7 +80,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
 
     private string Text(JsonElement value, string field)
     {
-        if (value.ValueKind != JsonValueKind.String) throw Error($"field \"{field}\" must be a text, but is {Kind(value)}.");
+        if (value.ValueKind != JsonValueKind.String) throw Error($"field \"{field}\" must be a string, but is {Kind(value)}.");
         try
         {
             return value.GetString()!;
@@ -96,7 +96,7 @@ internal sealed record DataRow(string Place, IReadOnlyDictionary<string, JsonEle
         JsonValueKind.Array => "a list",
         JsonValueKind.Object => "an object",
         JsonValueKind.Number => "a number",
-        JsonValueKind.String => $"the text \"{value.GetRawText().Trim('"')}\"",
+        JsonValueKind.String => $"the string \"{value.GetRawText().Trim('"')}\"",
         JsonValueKind.Null => "null",
         _ => "true or false",
     };

@@ -14,7 +14,7 @@ internal sealed record EncodedText(long[] Ids, long[]? TypeIds)
         return new([.. chosen.Select(i => (long)text.Ids[i])], chosen.Exists(i => text.TypeIds[i] != 0) ? [.. chosen.Select(i => (long)text.TypeIds[i])] : null);
     }
 
-    /// <summary>Ids, mask and token types <c>[batch, sequence]</c> of rows, padded on the right. There is always a mask, as it marks the end of rows.</summary>
+    /// <summary>Ids, mask and token types <c>[batch, sequence]</c> of rows, padded on the right. There is always a mask, because it marks the end of rows.</summary>
     /// <param name="rows">The rows, at least one.</param>
     /// <param name="padding">The id that pads shorter rows.</param>
     public static (Tensor Ids, Tensor Mask, Tensor? TypeIds) Pad(IReadOnlyList<EncodedText> rows, long padding)

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Texts for training a <see cref="MaskedLM"/>: the model predicts tokens that are masked in its input, chosen anew in each epoch (as in RoBERTa, Liu et al. 2019,
-/// arXiv:1907.11692). The choice follows from the seed, the epoch and the row alone, so that it does not depend on the order or the batches, and a resumed run
-/// makes the same. Evaluation always masks the same tokens.
+/// Texts for training a <see cref="MaskedLM"/>, which predicts tokens that are masked in its input. They are chosen anew in each epoch (dynamic masking, as in RoBERTa, Liu et al. 2019,
+/// arXiv:1907.11692). The choice depends only on the seed, the epoch and the row, not on the order or the batches, so a resumed run
+/// makes the same choice. Evaluation always masks the same tokens.
 /// </summary>
 /// <remarks>Special tokens are never chosen, nor drawn as random tokens. At least one token (or word) of a row is chosen, so that each row is trained on.</remarks>
 public sealed class MaskedDataset : TrainingDataset
 {
-    // Evaluation is like a separate epoch.
+    // Evaluation has an epoch number that training never uses.
     private const int EvaluationEpoch = -1;
 
     private readonly MaskedOptions options;
@@ -39,7 +39,7 @@ public sealed class MaskedDataset : TrainingDataset
         if (rows.Count == 0) throw new DatasetException($"{name} has no tokens to mask: its texts are empty, or consist of special tokens.");
     }
 
-    /// <summary>Loads a UTF-8 text file, each line a text.</summary>
+    /// <summary>Loads a UTF-8 text file. Each line is a text.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">A tokenizer with a mask token.</param>
     /// <param name="options">The options; null for the defaults.</param>
@@ -71,7 +71,7 @@ public sealed class MaskedDataset : TrainingDataset
         return rows[row].Text.Ids.Length;
     }
 
-    /// <summary>The batch of some rows for evaluation, with the same masks each time.</summary>
+    /// <summary>The batch of rows for evaluation, with the same masks in each call.</summary>
     /// <inheritdoc/>
     public override Batch GetBatch(IReadOnlyList<int> rows) => GetBatch(rows, EvaluationEpoch);
 
@@ -95,9 +95,9 @@ public sealed class MaskedDataset : TrainingDataset
         foreach (var position in chosen.SelectMany(unit => unit))
         {
             labels[position] = ids[position];
-            var share = random.NextDouble();
-            if (share < options.ReplacedShare) ids[position] = mask;
-            else if (share < options.ReplacedShare + options.RandomShare) ids[position] = ordinary[(int)(random.NextDouble() * ordinary.Length)];
+            var draw = random.NextDouble();
+            if (draw < options.ReplacedShare) ids[position] = mask;
+            else if (draw < options.ReplacedShare + options.RandomShare) ids[position] = ordinary[(int)(random.NextDouble() * ordinary.Length)];
         }
         return (row.Text with { Ids = ids }, labels);
     }

@@ -3,22 +3,22 @@ namespace Peft.Models;
 /// <summary>Options of a <see cref="MaskedDataset"/>. The defaults are BERT's (Devlin et al. 2019, arXiv:1810.04805).</summary>
 public sealed record MaskedOptions
 {
-    /// <summary>Probability that a token is to be predicted. 0.15 by default.</summary>
+    /// <summary>Probability that a token is chosen for prediction. 0.15 by default.</summary>
     public double MaskProbability { get; init; } = 0.15;
 
-    /// <summary>Share of the tokens to predict that the input replaces by the mask token. 0.8 by default.</summary>
+    /// <summary>Fraction of the chosen tokens that the input replaces by the mask token. 0.8 by default.</summary>
     public double ReplacedShare { get; init; } = 0.8;
 
-    /// <summary>Share of the tokens to predict that the input replaces by a random token. 0.1 by default; the rest stays as it is.</summary>
+    /// <summary>Fraction of the chosen tokens that the input replaces by a random token. 0.1 by default; the others are unchanged.</summary>
     public double RandomShare { get; init; } = 0.1;
 
-    /// <summary>True to choose whole words: all tokens of a word are predicted, or none.</summary>
+    /// <summary>True for whole-word masking: either all tokens of a word are chosen, or none.</summary>
     public bool WholeWords { get; init; }
 
     /// <summary>Seed of the choice. 42 by default.</summary>
     public long Seed { get; init; } = 42;
 
-    /// <summary>Maximum number of tokens of a row, special tokens included; null for the tokenizer's limit. The rest of a longer text becomes further rows.</summary>
+    /// <summary>Maximum number of tokens of a row, special tokens included; null for the tokenizer's limit. The rest of a longer text becomes additional rows.</summary>
     public int? MaxLength { get; init; }
 
     internal void Validate()

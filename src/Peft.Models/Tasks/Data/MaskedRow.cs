@@ -2,7 +2,7 @@ namespace Peft.Models;
 
 /// <summary>A row of a <see cref="MaskedDataset"/>.</summary>
 /// <param name="Text">The tokens.</param>
-/// <param name="Units">The positions that are masked together: those of single tokens, or of whole words. Special tokens are not among them.</param>
+/// <param name="Units">Groups of positions that are masked together: single tokens, or whole words. Special tokens belong to none.</param>
 internal sealed record MaskedRow(EncodedText Text, int[][] Units)
 {
     /// <summary>The rows of a text: one, or several that fit the maximum length, each with the tokenizer's special tokens around it.</summary>
@@ -13,7 +13,7 @@ internal sealed record MaskedRow(EncodedText Text, int[][] Units)
         if (content.Count == 0) yield break;
         var (before, after) = (Enumerable.Range(0, content[0]), Enumerable.Range(content[^1] + 1, whole.Length - content[^1] - 1));
         var room = (options.MaxLength ?? tokenizer.MaxLength ?? int.MaxValue) - content[0] - (whole.Length - content[^1] - 1);
-        if (room < 1) throw new DatasetException($"{name}: a row has at most {options.MaxLength ?? tokenizer.MaxLength} tokens, which the special tokens fill. Raise {nameof(MaskedOptions.MaxLength)}.");
+        if (room < 1) throw new DatasetException($"{name}: a row has at most {options.MaxLength ?? tokenizer.MaxLength} tokens, and the special tokens take up all of them. Raise {nameof(MaskedOptions.MaxLength)}.");
         foreach (var part in content.Chunk(room))
         {
             int[] positions = [.. before, .. part, .. after];

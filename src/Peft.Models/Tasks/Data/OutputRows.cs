@@ -4,7 +4,7 @@ namespace Peft.Models;
 
 internal static class OutputRows
 {
-    /// <summary>The values of a tensor <c>[rows, …]</c>, by row.</summary>
+    /// <summary>The values of each row of a tensor <c>[rows, …]</c>.</summary>
     public static IEnumerable<float[]> ToRows(this Tensor output)
     {
         using var scope = NewDisposeScope();

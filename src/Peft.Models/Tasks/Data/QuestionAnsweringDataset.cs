@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Questions with contexts that contain their answers, for training a <see cref="QuestionAnswerer"/>. A context that is too long is split into windows, one row each. For a window without the
+/// Questions with contexts that contain their answers, for training a <see cref="QuestionAnswerer"/>. Long contexts are split into windows, one row each. For a window without the
 /// answer, and for an unanswerable question, the target is the first token.
 /// </summary>
 public sealed class QuestionAnsweringDataset : TrainingDataset
@@ -20,7 +20,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <param name="rows">The questions.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="options">The options; null for the defaults. Field names are ignored.</param>
-    /// <param name="logger">Receives the number of windows if there are more than questions.</param>
+    /// <param name="logger">Receives the number of windows if it exceeds the number of questions.</param>
     /// <param name="name">Name of the dataset in error messages.</param>
     /// <exception cref="DatasetException">There are no rows, or a row is invalid. The message has its number and the reason.</exception>
     public QuestionAnsweringDataset(IEnumerable<QuestionAnsweringRow> rows, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null, string name = "question-answering dataset")
@@ -48,11 +48,11 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>Loads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
+    /// <summary>Loads a file in any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="options">Field names and further options; null for the defaults.</param>
-    /// <param name="logger">Receives the number of windows if there are more than questions.</param>
+    /// <param name="options">Field names and other options; null for the defaults.</param>
+    /// <param name="logger">Receives the number of windows if it exceeds the number of questions.</param>
     /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static QuestionAnsweringDataset FromFile(string path, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null)
         => From(Dataset.Load(path), tokenizer, options, logger);
@@ -60,7 +60,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     /// <summary>Prepares the rows of a dataset.</summary>
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="options">Field names and other options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated rows.</param>
     /// <exception cref="DatasetException">A row is invalid. The message has its position and the reason.</exception>
     public static QuestionAnsweringDataset From(Dataset data, Tokenizer tokenizer, QuestionAnsweringOptions? options = null, ILogger? logger = null)
@@ -78,14 +78,14 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
         var answers = row.Inside(options.AnswersField);
         var (texts, starts) = (answers.Texts("text"), answers.Integers("answer_start"));
         if (texts.Count != starts.Count) throw row.Error($"there are {texts.Count} answers, but {starts.Count} start positions.");
-        return new(question, context, texts, texts.Count == 0 ? null : PlaceOf(row, context, texts[0], starts[0]));
+        return new(question, context, texts, texts.Count == 0 ? null : StartOf(row, context, texts[0], starts[0]));
     }
 
-    // Files from Python count code points, those from .NET programs UTF-16 units. The context shows which.
-    private static int PlaceOf(DataRow row, string context, string answer, int start)
+    // Files from Python count code points, those from .NET programs UTF-16 code units. The context shows which.
+    private static int StartOf(DataRow row, string context, string answer, int start)
     {
         if (start >= 0)
-            foreach (var place in new[] { new TextPlaces(context).ToUnits(start), start })
+            foreach (var place in new[] { new TextPositions(context).ToUnits(start), start })
                 if (place <= context.Length - answer.Length && context.AsSpan(place, answer.Length).SequenceEqual(answer)) return place;
         throw row.Error($"the answer \"{answer}\" is not at position {start} of the context.");
     }
@@ -124,7 +124,7 @@ public sealed class QuestionAnsweringDataset : TrainingDataset
     }
 
     /// <inheritdoc/>
-    /// <remarks>As in SQuAD's evaluation script, averaged over the questions: <c>exact_match</c> and <c>f1</c>, from 0 to 1. For an unanswerable question the
+    /// <remarks><c>exact_match</c> and <c>f1</c> from 0 to 1, averaged over the questions, as in SQuAD's evaluation script. For an unanswerable question the
     /// correct result is no answer.</remarks>
     public override IReadOnlyList<DatasetMetric> Metrics => [new("exact_match"), new("f1")];
 

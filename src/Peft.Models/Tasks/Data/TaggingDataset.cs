@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Peft.Models;
 
 /// <summary>
-/// Sentences with a tag for each word, for training a <see cref="TokenClassifier"/>. The first token of a word has its tag as the label, the others are ignored, as
+/// Sentences with a tag for each word, for training a <see cref="TokenClassifier"/>. The tag is the label of a word's first token; its other tokens are ignored, as
 /// in transformers' example. Words are joined by spaces before encoding.
 /// </summary>
 public sealed class TaggingDataset : TrainingDataset
@@ -51,13 +51,13 @@ public sealed class TaggingDataset : TrainingDataset
     /// <summary>Number of sentences truncated to the maximum length.</summary>
     public int TruncatedRows { get; }
 
-    /// <summary>Number of words without a token, as the tokenizer drops their characters. Training and evaluation ignore them.</summary>
+    /// <summary>Number of words without a token, whose characters the tokenizer drops. Training and evaluation ignore them.</summary>
     public int LostWords { get; private set; }
 
-    /// <summary>Loads a file of any format that <see cref="Dataset.Load"/> reads.</summary>
+    /// <summary>Loads a file in any format that <see cref="Dataset.Load"/> reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="options">Field names and other options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated sentences.</param>
     /// <exception cref="DatasetException">The file cannot be read, or a row is invalid. The message has its line and the reason.</exception>
     public static TaggingDataset FromFile(string path, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)
@@ -66,7 +66,7 @@ public sealed class TaggingDataset : TrainingDataset
     /// <summary>Prepares the rows of a dataset.</summary>
     /// <param name="data">The rows.</param>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="options">Field names and further options; null for the defaults.</param>
+    /// <param name="options">Field names and other options; null for the defaults.</param>
     /// <param name="logger">Receives a warning about truncated rows.</param>
     /// <exception cref="DatasetException">A row is invalid. The message has its position and the reason.</exception>
     public static TaggingDataset From(Dataset data, Tokenizer tokenizer, TaggingOptions? options = null, ILogger? logger = null)

@@ -6,12 +6,12 @@ public sealed record TaggingOptions
     /// <summary>Name of the field with the words: a list, or a string that is split at whitespace. Default <c>tokens</c>.</summary>
     public string WordsField { get; init; } = "tokens";
 
-    /// <summary>Name of the field with the tags: a list of strings or whole numbers, or a string that is split at whitespace. Default <c>tags</c>.</summary>
+    /// <summary>Name of the field with the tags: a list of strings or integers, or a string that is split at whitespace. Default <c>tags</c>.</summary>
     public string TagsField { get; init; } = "tags";
 
     /// <summary>
     /// The tags in the order of the model's outputs, such as <see cref="TaggingDataset.Labels"/> of the training data; null for those that occur, sorted, <c>O</c> first. Rows with
-    /// other tags are rejected. A whole number that is not a name among them is the id of a tag.
+    /// other tags are rejected. An integer that is not a tag name is a tag id.
     /// </summary>
     public IReadOnlyList<string>? Labels { get; init; }
 

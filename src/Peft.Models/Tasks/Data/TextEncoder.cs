@@ -1,8 +1,8 @@
 namespace Peft.Models;
 
-/// <summary>Encodes the texts of a task up to a maximum length: longer ones are truncated and counted, or rejected.</summary>
+/// <summary>Encodes the texts of a task up to a maximum length. Longer texts are truncated and counted, or rejected.</summary>
 /// <param name="tokenizer">The tokenizer.</param>
-/// <param name="maxLength">Maximum number of tokens of a text or pair, special tokens included; null for the tokenizer's limit, if it has one.</param>
+/// <param name="maxLength">Maximum number of tokens of a text or pair, special tokens included; null for the tokenizer's limit.</param>
 /// <param name="truncates">True to truncate longer texts.</param>
 internal sealed class TextEncoder(Tokenizer tokenizer, int? maxLength, bool truncates)
 {
@@ -23,11 +23,11 @@ internal sealed class TextEncoder(Tokenizer tokenizer, int? maxLength, bool trun
     {
         ArgumentNullException.ThrowIfNull(text);
         var whole = Encode(text, pair, (int?)null);
-        if (whole.SequenceIds.All(sequence => sequence is null)) throw error("the text is empty: there are no tokens in it.");
-        if (whole.Length <= MaxLength || MaxLength is not { } most) return whole;
-        if (!truncates) throw error($"the text has {whole.Length} tokens, but {most} are allowed: shorten it, raise MaxLength if the model has more positions, or set Truncate.");
+        if (whole.SequenceIds.All(sequence => sequence is null)) throw error("the text is empty: it has no tokens.");
+        if (whole.Length <= MaxLength || MaxLength is not { } max) return whole;
+        if (!truncates) throw error($"the text has {whole.Length} tokens, but {max} are allowed: shorten it, raise MaxLength if the model has more positions, or set Truncate.");
         Truncated++;
-        return Encode(text, pair, most);
+        return Encode(text, pair, max);
     }
 
     /// <summary>Encodes a text or a pair without truncation.</summary>

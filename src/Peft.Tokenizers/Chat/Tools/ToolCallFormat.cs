@@ -13,7 +13,7 @@ public enum ToolCallFormat
     Hermes,
 
     /// <summary>
-    /// Llama 3.1 and later: the answer is <c>{"name": …, "parameters": {…}}</c>, optionally after <c>&lt;|python_tag|&gt;</c>. Without that mark only calls of the
+    /// Llama 3.1 and later: the answer is <c>{"name": …, "parameters": {…}}</c>, optionally after <c>&lt;|python_tag|&gt;</c>. Without that mark, only calls of the
     /// request's tools are recognized.
     /// </summary>
     Llama3,

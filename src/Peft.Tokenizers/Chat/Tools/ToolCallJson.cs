@@ -6,10 +6,10 @@ namespace Peft.Tokenizers;
 /// <summary>Parses tool calls in JSON.</summary>
 internal static class ToolCallJson
 {
-    /// <summary>Parses the calls in a text; null if it is malformed.</summary>
+    /// <summary>Parses the calls in a string; null if it is malformed.</summary>
     /// <param name="text">A single object, or a list of objects.</param>
     /// <param name="argumentNames">Possible names of the field with the arguments.</param>
-    /// <param name="list">True if it must be a list.</param>
+    /// <param name="list">True if the string must be a list.</param>
     public static IReadOnlyList<FunctionCallContent>? Read(string text, IReadOnlyList<string> argumentNames, bool list)
     {
         if (StrictJson.Try(text) is not { } json) return null;

@@ -1,8 +1,8 @@
 namespace Peft.Tokenizers;
 
 /// <summary>The marks that distinguish tool calls from text.</summary>
-/// <param name="Start">The mark before a call.</param>
-/// <param name="End">The mark after a call; null if the call extends to the end of the answer.</param>
+/// <param name="Start">The mark that precedes a call.</param>
+/// <param name="End">The mark that follows a call; null if the call extends to the end of the answer.</param>
 /// <param name="IsList">True if calls are in a JSON list.</param>
 /// <param name="StartsBare">True if an answer that begins with an object is a call even without the mark.</param>
 /// <param name="ArgumentNames">Possible names of the field with the arguments.</param>
@@ -20,7 +20,7 @@ internal sealed record ToolCallMarks(string Start, string? End, bool IsList, boo
         ToolCallFormat.Llama3 => Llama3,
         ToolCallFormat.Mistral => Mistral,
         ToolCallFormat.FromTemplate => Find(template),
-        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown format of tool calls."),
+        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown tool call format."),
     };
 
     private static ToolCallMarks? Find(ChatTemplate template)

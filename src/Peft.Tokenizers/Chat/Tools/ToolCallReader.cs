@@ -13,7 +13,7 @@ internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<st
     /// <summary>True once a call was found.</summary>
     public bool Called { get; private set; }
 
-    /// <summary>Adds a piece of text. Returns the text and the calls that are complete now.</summary>
+    /// <summary>Adds a piece of text. Returns the text and the calls that are now complete.</summary>
     public IEnumerable<AIContent> Push(string text)
     {
         pending += text;
@@ -89,7 +89,7 @@ internal sealed class ToolCallReader(ToolCallMarks marks, IReadOnlyCollection<st
         found.AddRange(calls);
     }
 
-    // Whitespace is held until the text after it is known, so that the result does not depend on how the text is split into pieces.
+    // Whitespace is held back until the text that follows it is known, so that the result does not depend on how the text is split into pieces.
     private void Show(string text, List<AIContent> found)
     {
         blank += text;

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>Python's arithmetic, with integers of 64 bits.</summary>
+/// <summary>Python's arithmetic, with 64-bit integers.</summary>
 internal static class Arithmetic
 {
     public static object? Apply(RenderRun run, string operation, object? left, object? right)
@@ -118,7 +118,7 @@ internal static class Arithmetic
         times = Math.Max(0, times);
         var length = value is string whole ? whole.Length : value is PySequence sequence ? sequence.Count : 0;
         if (length == 0) times = 0;
-        // Clamped before the multiplication, as both factors come from the template.
+        // Clamped before the multiplication, because both factors come from the template.
         var total = Math.Min(times, int.MaxValue) * length;
         if (value is string) run.Charge(total);
         else run.ChargeItems(total);

@@ -13,7 +13,7 @@ internal static class BraceFormat
 
         string Expand(string text, int depth)
         {
-            if (depth > 2) throw new ChatTemplateException("A format's fields are nested too deeply.");
+            if (depth > 2) throw new ChatTemplateException("The fields of a format are nested too deeply.");
             var result = new StringBuilder();
             for (var i = 0; i < text.Length; i++)
             {
@@ -43,7 +43,7 @@ internal static class BraceFormat
             var conversion = name.Length >= 2 && name[^2] == '!' ? name[^1] : ' ';
             if (conversion != ' ') name = name[..^2];
             var value = Value(name);
-            if (conversion is not (' ' or 's' or 'r')) throw new ChatTemplateException($"The conversion '!{conversion}' is not known.");
+            if (conversion is not (' ' or 's' or 'r')) throw new ChatTemplateException($"The conversion '!{conversion}' is not supported.");
             if (conversion == 'r') value = Printer.Represent(run, value);
             if (conversion == 's') value = run.Text(value);
             return FormatSpec.Parse(spec).Format(run, value);
@@ -67,7 +67,7 @@ internal static class BraceFormat
             for (var at = end < 0 ? path.Length : end; at < path.Length;)
             {
                 run.Step();
-                // Any characters but a name may follow a bracket.
+                // A bracket may contain any characters; a dot is followed by a name.
                 var isItem = path[at] == '[';
                 var length = isItem ? path.AsSpan(at).IndexOf(']') : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var found ? found + 1 : path.Length - at;
                 if (length < 1) throw new ChatTemplateException($"The field '{Excerpt.Of(path)}' of a format is not valid.");

@@ -37,7 +37,7 @@ internal static class Comparisons
     public static bool NumbersEqual(object? left, object? right)
         => left is double || right is double ? Arithmetic.Float(left) == Arithmetic.Float(right) : Arithmetic.Integer(left) == Arithmetic.Integer(right);
 
-    /// <summary>Compares two values; null if they have no order, such as with NaN.</summary>
+    /// <summary>Compares two values; null if they are unordered, as NaN is.</summary>
     public static int? Compare(RenderRun run, object? left, object? right, string operation = "<")
     {
         run.Step();
@@ -81,7 +81,7 @@ internal static class Comparisons
     {
         string text => item is string part
             ? HasPart(run, text, part)
-            : throw new ChatTemplateException($"'in <string>' needs a string on its left, not '{TypeName.Of(item)}'."),
+            : throw new ChatTemplateException($"'in <string>' requires a string on its left, not '{TypeName.Of(item)}'."),
         PyDict dict => dict.Contains(item),
         Namespace => throw new ChatTemplateException("A namespace cannot be searched with 'in'."),
         _ => run.Iterate(container).Any(each => ReferenceEquals(each, item) || AreEqual(run, each, item)),

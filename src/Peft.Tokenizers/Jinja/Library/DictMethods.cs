@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The methods of Python's dicts. transformers rejects those that modify a dict. Here they modify a copy that belongs to the rendering.</summary>
+/// <summary>The methods of Python's dicts. transformers rejects those that modify a dict. Here they modify the rendering's copy.</summary>
 internal static class DictMethods
 {
     public static Function? Find(PyDict dict, string name) => name switch
@@ -20,7 +20,7 @@ internal static class DictMethods
     /// <summary>Accepts the arguments of Python's <c>dict(…)</c>: a dict or pairs, then keyword arguments.</summary>
     public static void Update(RenderRun run, PyDict dict, Arguments arguments)
     {
-        if (arguments.Positional.Count > 1) throw new ChatTemplateException("A dict is made of one value and names.");
+        if (arguments.Positional.Count > 1) throw new ChatTemplateException("dict() accepts at most one positional argument.");
         run.ChargeItems(arguments.Named.Count);
         if (arguments.Positional is [PyDict other])
         {
@@ -31,7 +31,7 @@ internal static class DictMethods
             foreach (var pair in run.Iterate(pairs))
             {
                 var items = run.Iterate(pair).Take(3).ToList();
-                if (items.Count != 2) throw new ChatTemplateException("A dict is made of pairs.");
+                if (items.Count != 2) throw new ChatTemplateException("A dict can only be created from pairs.");
                 run.ChargeItems(1);
                 dict[items[0]] = items[1];
             }

@@ -18,7 +18,7 @@ internal sealed partial record FormatSpec
     public int? Precision { get; init; }
     public char Type { get; init; }
 
-    /// <summary>True to split odd padding as <c>str.center</c> does, which differs from formats.</summary>
+    /// <summary>True to split odd padding as <c>str.center</c> does, unlike format specifications.</summary>
     public bool CentersLeft { get; init; }
 
     public static FormatSpec Parse(string text)
@@ -41,12 +41,12 @@ internal sealed partial record FormatSpec
 
     public string Format(RenderRun run, object? value)
     {
-        // An upper bound for all copies made until the text is padded.
+        // An upper bound for all copies up to the padded text.
         run.Charge((3L * Width) + (8L * (Precision ?? 0)) + (value is string whole ? whole.Length : 0));
         if (value is string text)
         {
             if (Type is not ('\0' or 's')) throw Wrong(value);
-            return Pad(Precision is { } most && PythonText.Length(text) > most ? text[..PythonText.Utf16Index(text, most)] : text);
+            return Pad(Precision is { } max && PythonText.Length(text) > max ? text[..PythonText.Utf16Index(text, max)] : text);
         }
         if (value is bool && Type == '\0') return Pad(run.Text(value));
         var number = value switch
@@ -113,7 +113,7 @@ internal sealed partial record FormatSpec
         return Grouped(text);
     }
 
-    // The shortest text with that many significant digits, in exponent notation for large and small exponents.
+    // The shortest text with this number of significant digits, in exponent notation for large and small exponents.
     private static string General(double number, int digits)
     {
         if (!double.IsFinite(number)) return NumberText.Of(number);
@@ -153,7 +153,7 @@ internal sealed partial record FormatSpec
     {
         size = null;
         if (!group.Success) return true;
-        // A larger precision than a float has only costs time.
+        // A precision beyond that of a float only costs time.
         if (!int.TryParse(group.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var value) || value > 1_000_000) return false;
         size = value;
         return true;

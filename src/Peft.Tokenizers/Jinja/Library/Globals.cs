@@ -8,7 +8,7 @@ internal static class Globals
         new("range", (_, arguments) => Range(arguments.Bind("range", 1, "start", "stop", "step"))),
         new("dict", (frame, arguments) => Dict(frame.Run, arguments)),
         new("namespace", (frame, arguments) => new Namespace(Dict(frame.Run, arguments).ToDictionary(
-            pair => pair.Key as string ?? throw new ChatTemplateException("A namespace's attributes have names."), pair => pair.Value))),
+            pair => pair.Key as string ?? throw new ChatTemplateException("The names of a namespace's attributes must be strings."), pair => pair.Value))),
         new("raise_exception", (_, arguments) => throw Raised(arguments)),
         new("strftime_now", (frame, arguments) => TimeText.Of(frame.Run, arguments.Bind("strftime_now", 1, "format").Text(0))),
         new("joiner", (_, arguments) => Joiner(arguments.Bind("joiner", 0, "sep").Text(0, ", ")!)),
@@ -35,7 +35,7 @@ internal static class Globals
     {
         var message = arguments.Bind("raise_exception", 1, "message")[0];
         var text = message as string ?? "(no text)";
-        return new ChatTemplateException($"The template refuses the conversation: {text}", (int?)null, text);
+        return new ChatTemplateException($"The template rejects the conversation: {text}", (int?)null, text);
     }
 
     private static Function Joiner(string separator)

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The filter <c>tojson</c> as in transformers: Python's <c>json.dumps</c> without ASCII and HTML escaping.</summary>
+/// <summary>The <c>tojson</c> filter of transformers: Python's <c>json.dumps</c> without ASCII and HTML escaping.</summary>
 internal sealed class JsonText
 {
     private readonly RenderRun run;
@@ -116,7 +116,7 @@ internal sealed class JsonText
         var charged = result.Length;
         foreach (var c in text)
         {
-            // A character may become six, which is unknown in advance.
+            // An escape sequence has up to six characters, so the total is unknown in advance.
             if (result.Length - charged >= 4096) Charge();
             switch (c)
             {

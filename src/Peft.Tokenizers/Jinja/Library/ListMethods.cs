@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The methods of Python's lists and tuples. transformers rejects those that modify a list. Here they modify a copy that belongs to the rendering.</summary>
+/// <summary>The methods of Python's lists and tuples. transformers rejects those that modify a list. Here they modify the rendering's copy.</summary>
 internal static class ListMethods
 {
     public static Function? Find(PySequence sequence, string name) => name switch

@@ -9,7 +9,7 @@ internal static class Members
     public static object? Item(RenderRun run, object? target, object? key)
         => TryItem(run, target, key, out var value) || (key is string name && TryOwn(target, name, out value)) ? value : Missing(target, key);
 
-    /// <summary>The lookup of the filter <c>attr</c>, which ignores items.</summary>
+    /// <summary>The lookup of the <c>attr</c> filter, which ignores items.</summary>
     public static object? Own(object? target, string name) => TryOwn(target, name, out var value) ? value : Missing(target, name);
 
     private static bool TryOwn(object? target, string name, out object? value)

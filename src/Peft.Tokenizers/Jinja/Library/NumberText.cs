@@ -7,7 +7,7 @@ namespace Peft.Tokenizers.Jinja;
 internal static class NumberText
 {
     // The smallest positive double is 2^-1074.
-    private const int MostDecimals = 1074;
+    private const int MaxDecimals = 1074;
 
     /// <summary>Python's <c>repr</c> of a float: the shortest text that parses to the same value, with a point or an exponent.</summary>
     public static string Of(double number)
@@ -30,8 +30,8 @@ internal static class NumberText
     public static string Fixed(double number, int decimals)
     {
         if (!double.IsFinite(number)) return Of(number);
-        // All further digits are 0, but computing them takes very long.
-        if (decimals > MostDecimals) return Fixed(number, MostDecimals) + new string('0', decimals - MostDecimals);
+        // All later digits are 0, but computing them takes very long.
+        if (decimals > MaxDecimals) return Fixed(number, MaxDecimals) + new string('0', decimals - MaxDecimals);
         var bits = BitConverter.DoubleToInt64Bits(number);
         var power = (int)((bits >> 52) & 0x7FF);
         var mantissa = new BigInteger((bits & 0xF_FFFF_FFFF_FFFF) | (power == 0 ? 0 : 1L << 52));
@@ -54,12 +54,12 @@ internal static class NumberText
     public static string Scientific(double number, int decimals)
     {
         if (!double.IsFinite(number)) return Of(number);
-        var text = number.ToString("E" + Math.Min(decimals, MostDecimals), CultureInfo.InvariantCulture);
+        var text = number.ToString("E" + Math.Min(decimals, MaxDecimals), CultureInfo.InvariantCulture);
         var at = text.IndexOf('E', StringComparison.Ordinal);
-        return $"{text[..at]}{new string('0', Math.Max(0, decimals - MostDecimals))}e{text[at + 1]}{int.Parse(text.AsSpan(at + 2), CultureInfo.InvariantCulture):00}";
+        return $"{text[..at]}{new string('0', Math.Max(0, decimals - MaxDecimals))}e{text[at + 1]}{int.Parse(text.AsSpan(at + 2), CultureInfo.InvariantCulture):00}";
     }
 
-    /// <summary>Python's <c>int(text, radix)</c>, where radix 0 uses the prefix of the text; null if it is not an integer, or exceeds 64 bits.</summary>
+    /// <summary>Python's <c>int(text, radix)</c>, where radix 0 uses the prefix of the string; null if it is not an integer, or exceeds 64 bits.</summary>
     public static long? ParseInteger(string text, int radix)
     {
         text = PythonText.Strip(text, null, true, true).ToLowerInvariant();

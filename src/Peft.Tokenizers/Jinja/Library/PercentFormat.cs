@@ -17,7 +17,7 @@ internal static partial class PercentFormat
             run.Step();
             result.Append(format, at, sign - at);
             var match = Conversion().Match(format, sign);
-            if (!match.Success) throw new ChatTemplateException($"The format '{Excerpt.Of(format)}' has a '%' that begins no conversion.");
+            if (!match.Success) throw new ChatTemplateException($"The format '{Excerpt.Of(format)}' has a '%' that does not begin a conversion.");
             at = sign + match.Length;
             var type = match.Groups["type"].Value[0];
             if (type == '%')
@@ -60,7 +60,7 @@ internal static partial class PercentFormat
             case 'c':
                 return spec.Format(run, value is string { Length: 1 or 2 } ? value : (new FormatSpec { Type = 'c' }).Format(run, value));
             case 'd' or 'i' or 'u':
-                if (value is double real) value = double.IsFinite(real) && Math.Abs(real) < 9e18 ? (long)real : throw new ChatTemplateException("The float does not fit into an integer of 64 bits.");
+                if (value is double real) value = double.IsFinite(real) && Math.Abs(real) < 9e18 ? (long)real : throw new ChatTemplateException("The float does not fit into a 64-bit integer.");
                 return (spec with { Type = 'd', Precision = null }).Format(run, Number(value, type));
             default:
                 return (spec with { Type = type, Precision = spec.Precision }).Format(run, Number(value, type));
@@ -71,7 +71,7 @@ internal static partial class PercentFormat
     {
         bool or long or double => value,
         Undefined undefined => throw undefined.Error(),
-        _ => throw new ChatTemplateException($"%{type} needs a number, not '{TypeName.Of(value)}'."),
+        _ => throw new ChatTemplateException($"%{type} requires a number, not '{TypeName.Of(value)}'."),
     };
 
     private static object? Named(object? argument, string key)

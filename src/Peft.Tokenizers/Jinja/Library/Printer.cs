@@ -85,7 +85,7 @@ internal static class Printer
         var charged = to.Length;
         for (var i = 0; i < text.Length; i++)
         {
-            // A character may become six, which is unknown in advance.
+            // An escape sequence has up to ten characters, so the total is unknown in advance.
             if (to.Length - charged >= 4096) Charge();
             if (text[i] == quote || text[i] == '\\') to.Append('\\').Append(text[i]);
             else if (text[i] == '\n') to.Append("\\n");

@@ -40,6 +40,6 @@ internal static class Slices
         long number => Math.Clamp(number, -int.MaxValue, int.MaxValue),
         bool flag => flag ? 1 : 0,
         Undefined undefined => throw undefined.Error(),
-        _ => throw new ChatTemplateException($"A slice needs integers, not '{TypeName.Of(value)}'."),
+        _ => throw new ChatTemplateException($"A slice requires integers, not '{TypeName.Of(value)}'."),
     };
 }

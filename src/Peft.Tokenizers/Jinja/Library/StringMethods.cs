@@ -29,7 +29,7 @@ internal static class StringMethods
         ["replace"] = (run, text, arguments) => arguments.Bind("replace", 2, "old", "new", "count") is var bound ? Replace(run, text, bound.Text(0), bound.Text(1), bound.Integer(2, -1)) : null,
         ["find"] = (_, text, arguments) => Find(text, arguments.Bind("find", 1, "sub", "start", "end"), last: false),
         ["rfind"] = (_, text, arguments) => Find(text, arguments.Bind("rfind", 1, "sub", "start", "end"), last: true),
-        ["index"] = (_, text, arguments) => Find(text, arguments.Bind("index", 1, "sub", "start", "end"), last: false) is >= 0 and var at ? at : throw new ChatTemplateException("index(): the text was not found."),
+        ["index"] = (_, text, arguments) => Find(text, arguments.Bind("index", 1, "sub", "start", "end"), last: false) is >= 0 and var at ? at : throw new ChatTemplateException("index(): the substring was not found."),
         ["count"] = (_, text, arguments) => Count(text, arguments.Bind("count", 1, "sub").Text(0)),
         ["join"] = (run, text, arguments) => Join(run, text, arguments.Bind("join", 1, "iterable")[0]),
         ["format"] = (run, text, arguments) => BraceFormat.Apply(run, text, arguments),
@@ -67,7 +67,7 @@ internal static class StringMethods
         var first = true;
         foreach (var item in run.Iterate(items))
         {
-            if (item is not string text) throw new ChatTemplateException($"join() needs strings, but there is '{TypeName.Of(item)}'.");
+            if (item is not string text) throw new ChatTemplateException($"join() requires strings, but an item is '{TypeName.Of(item)}'.");
             run.Charge(text.Length + (first ? 0 : separator.Length));
             if (!first) result.Append(separator);
             first = false;
@@ -76,7 +76,7 @@ internal static class StringMethods
         return result.ToString();
     }
 
-    /// <summary>Replaces up to <paramref name="count"/> times; a negative count means all.</summary>
+    /// <summary>Replaces up to <paramref name="count"/> occurrences; all if the count is negative.</summary>
     public static string Replace(RenderRun run, string text, string old, string replacement, long count)
     {
         if (count == 0) return text;
@@ -107,14 +107,14 @@ internal static class StringMethods
     private static PyList Split(RenderRun run, string text, BoundArguments arguments, Func<string, string?, long, IEnumerable<string>> split)
     {
         var separator = arguments.Text(0, null);
-        if (separator == "") throw new ChatTemplateException("split() needs a separator that is not empty.");
+        if (separator == "") throw new ChatTemplateException("split() requires a non-empty separator.");
         run.Charge(text.Length);
         return List(run, split(text, separator, arguments.Integer(1, -1)));
     }
 
     private static PyTuple Partition(RenderRun run, string text, string separator, bool last)
     {
-        if (separator == "") throw new ChatTemplateException("partition() needs a separator that is not empty.");
+        if (separator == "") throw new ChatTemplateException("partition() requires a non-empty separator.");
         var at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
         run.Charge(text.Length);
         if (at < 0) return new(last ? ["", "", text] : [text, "", ""]);
@@ -125,7 +125,7 @@ internal static class StringMethods
     {
         var part = arguments[1] is null && arguments[2] is null ? text : (string)Slices.Take(run, text, arguments[1], arguments[2], null)!;
         if (arguments[0] is not PyTuple any) return Is(arguments.Text(0));
-        return any.Any(each => each is string wanted ? Is(wanted) : throw new ChatTemplateException("A tuple of strings is needed."));
+        return any.Any(each => each is string wanted ? Is(wanted) : throw new ChatTemplateException("startswith() and endswith() require a string or a tuple of strings."));
 
         bool Is(string wanted) => atStart ? part.StartsWith(wanted, StringComparison.Ordinal) : part.EndsWith(wanted, StringComparison.Ordinal);
     }

@@ -19,7 +19,7 @@ internal static class Tests
         ["string"] = Is(value => value is string),
         ["mapping"] = Is(value => value is PyDict),
         ["iterable"] = Is(Iteration.IsPossible),
-        // In Python undefined has a length and items, although using them fails.
+        // In Jinja, an undefined value has a length and items, although using them fails.
         ["sequence"] = Is(value => value is string or PySequence or PyDict or Undefined),
         ["callable"] = Is(value => value is ICallable or Undefined),
         ["even"] = Is(value => Arithmetic.Apply(null!, "%", Numeric(value), 2L) is 0L or 0.0),
@@ -56,7 +56,7 @@ internal static class Tests
 
     private static Test Compares(string operation) => (frame, value, arguments) => Comparisons.Holds(frame.Run, operation, value, arguments.Bind(operation, 1, "other")[0]);
 
-    private static object? Numeric(object? value) => value is string ? throw new ChatTemplateException("A number is needed, not 'str'.") : value;
+    private static object? Numeric(object? value) => value is string ? throw new ChatTemplateException("A number is required, not 'str'.") : value;
 
     private static bool IsSame(object? left, object? right) => (left, right) switch
     {

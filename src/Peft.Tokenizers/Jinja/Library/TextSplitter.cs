@@ -3,15 +3,15 @@ namespace Peft.Tokenizers.Jinja;
 /// <summary>Splits strings as Python does.</summary>
 internal static class TextSplitter
 {
-    /// <summary>Like <c>str.split</c>: at whitespace if there is no separator; at most <paramref name="most"/> times unless negative.</summary>
-    public static IEnumerable<string> FromLeft(string text, string? separator, long most)
+    /// <summary>Like <c>str.split</c>: at whitespace if there is no separator; at most <paramref name="max"/> times unless negative.</summary>
+    public static IEnumerable<string> FromLeft(string text, string? separator, long max)
     {
         var at = 0;
         if (separator is null) at = SkipSpace(text, 0);
         else if (separator.Length == 0) throw new ArgumentException("Empty separator.", nameof(separator));
-        for (; separator is not null || at < text.Length; most--)
+        for (; separator is not null || at < text.Length; max--)
         {
-            var end = most == 0 ? -1 : separator is null ? NextSpace(text, at) : text.IndexOf(separator, at, StringComparison.Ordinal);
+            var end = max == 0 ? -1 : separator is null ? NextSpace(text, at) : text.IndexOf(separator, at, StringComparison.Ordinal);
             if (end < 0)
             {
                 yield return text[at..];
@@ -23,11 +23,11 @@ internal static class TextSplitter
     }
 
     /// <summary>Like <c>str.rsplit</c>.</summary>
-    public static IEnumerable<string> FromRight(string text, string? separator, long most)
+    public static IEnumerable<string> FromRight(string text, string? separator, long max)
     {
         var parts = new List<string>();
         var end = separator is null ? EndOfWords(text, text.Length) : text.Length;
-        for (; most != 0 && (separator is not null || end > 0); most--)
+        for (; max != 0 && (separator is not null || end > 0); max--)
         {
             var at = separator is null ? LastSpace(text, end) : text.AsSpan(0, end).LastIndexOf(separator, StringComparison.Ordinal);
             if (at < 0) break;

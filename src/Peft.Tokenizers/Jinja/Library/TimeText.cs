@@ -53,11 +53,11 @@ internal static class TimeText
         'T' or 'X' => At(time, "HH':'mm':'ss"),
         'R' => At(time, "HH':'mm"),
         'c' => At(time, "ddd MMM ") + Part(time, 'e') + At(time, " HH':'mm':'ss yyyy"),
-        // In transformers the time has no time zone.
+        // In transformers, the time has no time zone.
         'z' or 'Z' => "",
         'n' => "\n",
         't' => "\t",
         '%' => "%",
-        _ => throw new ChatTemplateException($"strftime_now: '%{code}' is not known."),
+        _ => throw new ChatTemplateException($"strftime_now: '%{code}' is not supported."),
     };
 }

@@ -9,7 +9,7 @@ internal sealed partial class ExpressionLexer(string source, int position)
     private readonly Stack<char> open = new();
     private int position = position;
 
-    /// <summary>True if all brackets are closed, so that the tag may end.</summary>
+    /// <summary>True if all brackets are closed, so the tag may end.</summary>
     public bool IsBalanced => open.Count == 0;
 
     /// <summary>Skips whitespace and returns the position of the next token.</summary>

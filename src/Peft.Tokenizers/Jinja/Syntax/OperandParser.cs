@@ -5,7 +5,7 @@ namespace Peft.Tokenizers.Jinja;
 /// <summary>Parses operands: names, literals, and their suffixes (attributes, subscripts, calls, filters, tests).</summary>
 internal sealed class OperandParser(TokenStream stream, ExpressionParser expressions)
 {
-    /// <summary>The names that were parsed since this was last set.</summary>
+    /// <summary>The names that have been parsed since this was last set.</summary>
     public HashSet<string> SeenNames { get; set; } = [];
 
     public Expression ParsePrimary()
@@ -203,7 +203,7 @@ internal sealed class OperandParser(TokenStream stream, ExpressionParser express
             else
             {
                 if (more is not null || moreNamed is not null || named.Count > 0)
-                    throw new ChatTemplateException("An argument without a name cannot follow one with a name.", stream.Line);
+                    throw new ChatTemplateException("A positional argument cannot follow a keyword argument.", stream.Line);
                 positional.Add(expressions.Parse());
             }
         }

@@ -83,7 +83,7 @@ internal sealed class StatementParser
 
     private Statement ParseStatement()
     {
-        var token = stream.Expect(TokenKind.Name, "a tag's name");
+        var token = stream.Expect(TokenKind.Name, "the name of a tag");
         return token.Text switch
         {
             "if" => ParseIf(token.Line),
@@ -97,12 +97,12 @@ internal sealed class StatementParser
             "break" => new LeaveStatement(token.Line, InLoop(token, Flow.Break)),
             "continue" => new LeaveStatement(token.Line, InLoop(token, Flow.Continue)),
             "print" => new PrintStatement(token.Line, expressions.ParseTuple()),
-            "include" or "import" or "from" or "extends" or "block" => throw new ChatTemplateException($"'{token.Text}' needs other templates, and a chat template has none.", token.Line),
+            "include" or "import" or "from" or "extends" or "block" => throw new ChatTemplateException($"'{token.Text}' refers to other templates, which chat templates do not support.", token.Line),
             var name => throw new ChatTemplateException($"Unknown tag '{name}'.", token.Line),
         };
     }
 
-    private Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' is outside of a loop.", token.Line);
+    private Flow InLoop(Token token, Flow flow) => loops > 0 ? flow : throw new ChatTemplateException($"'{token.Text}' is outside a loop.", token.Line);
 
     private IfStatement ParseIf(int line)
     {
@@ -141,7 +141,7 @@ internal sealed class StatementParser
 
     private MacroStatement ParseMacro(int line)
     {
-        var name = stream.Expect(TokenKind.Name, "the macro's name").Text;
+        var name = stream.Expect(TokenKind.Name, "the name of the macro").Text;
         return new(line, name, ParseDefinition(name, "endmacro"));
     }
 

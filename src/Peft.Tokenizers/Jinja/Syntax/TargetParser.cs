@@ -33,7 +33,7 @@ internal sealed class TargetParser(TokenStream stream, ExpressionParser expressi
         var name = stream.Expect(TokenKind.Name, "a name to assign to").Text;
         if (name is "true" or "True" or "false" or "False" or "none" or "None") throw new ChatTemplateException($"'{name}' cannot be assigned to.", line);
         if (!attributes || !stream.SkipOperator(".")) return new NameTarget(name);
-        return new AttributeTarget(name, stream.Expect(TokenKind.Name, "an attribute's name").Text);
+        return new AttributeTarget(name, stream.Expect(TokenKind.Name, "the name of an attribute").Text);
     }
 
     public List<(string Name, Expression? Default)> ParseParameters()
@@ -43,10 +43,10 @@ internal sealed class TargetParser(TokenStream stream, ExpressionParser expressi
         while (!stream.Current.IsOperator(")"))
         {
             if (parameters.Count > 0) stream.ExpectOperator(",");
-            var name = stream.Expect(TokenKind.Name, "a parameter's name");
+            var name = stream.Expect(TokenKind.Name, "the name of a parameter");
             var value = stream.SkipOperator("=") ? expressions.Parse() : null;
             if (value is null && parameters is [.., (_, not null)])
-                throw new ChatTemplateException($"Parameter '{name.Text}' needs a default, since the one before it has one.", name.Line);
+                throw new ChatTemplateException($"Parameter '{name.Text}' requires a default, because the preceding one has one.", name.Line);
             parameters.Add((name.Text, value));
         }
         stream.ExpectOperator(")");

@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Peft.Tokenizers.Jinja;
 
 /// <summary>
-/// Splits a template into text and tokens as Jinja 3.1 does with <c>trim_blocks</c> and <c>lstrip_blocks</c>: removes the line break after a tag or comment
-/// and the whitespace before it on its line. <c>-</c> removes all whitespace, <c>+</c> none. One line break at the end of the template is removed too.
+/// Splits a template into text and tokens as Jinja 3.1 does with <c>trim_blocks</c> and <c>lstrip_blocks</c>: removes the line break that follows a tag or comment
+/// and the whitespace that precedes it on its line. <c>-</c> removes all whitespace, <c>+</c> none. One line break at the end of the template is removed too.
 /// </summary>
 internal sealed partial class TemplateLexer
 {

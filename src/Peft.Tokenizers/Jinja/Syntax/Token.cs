@@ -1,7 +1,7 @@
 namespace Peft.Tokenizers.Jinja;
 
 /// <summary>A token of a template.</summary>
-/// <param name="Kind">The kind of token.</param>
+/// <param name="Kind">The type of token.</param>
 /// <param name="Text">The text; for a string its value.</param>
 /// <param name="Line">The line where the token begins, from 1.</param>
 /// <param name="Number">The value of a number.</param>

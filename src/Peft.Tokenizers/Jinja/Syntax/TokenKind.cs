@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The kinds of tokens.</summary>
+/// <summary>Types of tokens.</summary>
 internal enum TokenKind
 {
     Text,

@@ -17,7 +17,7 @@ internal sealed record Arguments(List<object?> Positional, Dictionary<string, ob
     public BoundArguments Bind(string function, int required, params string[] parameters)
     {
         if (Positional.Count > parameters.Length)
-            throw new ChatTemplateException($"{function} takes at most {parameters.Length} argument(s), but {Positional.Count} were given.");
+            throw new ChatTemplateException($"{function} accepts at most {parameters.Length} argument(s), but {Positional.Count} were passed.");
         var values = new object?[parameters.Length];
         var given = new bool[parameters.Length];
         for (var i = 0; i < Positional.Count; i++) (values[i], given[i]) = (Positional[i], true);
@@ -25,11 +25,11 @@ internal sealed record Arguments(List<object?> Positional, Dictionary<string, ob
         {
             var at = Array.IndexOf(parameters, name);
             if (at < 0) throw new ChatTemplateException($"{function} has no argument '{name}'.");
-            if (given[at]) throw new ChatTemplateException($"The argument '{name}' of {function} is given twice.");
+            if (given[at]) throw new ChatTemplateException($"The argument '{name}' of {function} is passed twice.");
             (values[at], given[at]) = (value, true);
         }
         for (var i = 0; i < required; i++)
-            if (!given[i]) throw new ChatTemplateException($"{function} needs the argument '{parameters[i]}'.");
+            if (!given[i]) throw new ChatTemplateException($"{function} requires the argument '{parameters[i]}'.");
         return new(function, parameters, values, given);
     }
 }

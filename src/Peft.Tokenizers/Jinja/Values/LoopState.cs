@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The variable <c>loop</c> of a template.</summary>
+/// <summary>The <c>loop</c> variable of a template.</summary>
 internal sealed class LoopState : ICallable
 {
     private readonly RenderRun run;
@@ -61,7 +61,7 @@ internal sealed class LoopState : ICallable
             "nextitem" => LookAhead() ? ahead.Peek() : new Undefined("there is no next item"),
             "cycle" => new Function("loop.cycle", (_, arguments) => arguments.Positional is { Count: > 0 } values
                 ? values[index % values.Count]
-                : throw new ChatTemplateException("No items for loop.cycle() were given.")),
+                : throw new ChatTemplateException("loop.cycle() requires items.")),
             "changed" => new Function("loop.changed", (frame, arguments) => HasChanged(frame, new PyTuple(arguments.Positional))),
             _ => this,
         };

@@ -34,12 +34,12 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
     public void Clear() => items.Clear();
 
     // Each lookup reads all items of a tuple.
-    private const int LongestTuple = 64;
+    private const int MaxTupleLength = 64;
 
     public static bool IsKey(object? value) => value switch
     {
         null or bool or long or double or string or Undefined => true,
-        PyTuple tuple => tuple.Count <= LongestTuple && tuple.All(item => item is null or bool or long or double or string),
+        PyTuple tuple => tuple.Count <= MaxTupleLength && tuple.All(item => item is null or bool or long or double or string),
         _ => false,
     };
 
@@ -50,7 +50,7 @@ internal sealed class PyDict : IEnumerable<KeyValuePair<object?, object?>>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    private static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}'{(key is PyTuple { Count: > LongestTuple } ? $" of more than {LongestTuple} items" : "")} cannot be a key of a dict.");
+    private static object Key(object? key) => IsKey(key) ? key ?? NoneKey : throw new ChatTemplateException($"A '{TypeName.Of(key)}'{(key is PyTuple { Count: > MaxTupleLength } ? $" of more than {MaxTupleLength} items" : "")} cannot be a key of a dict.");
 
     private sealed class KeyComparer : IEqualityComparer<object>
     {

@@ -9,7 +9,7 @@ internal abstract class PySequence : IReadOnlyList<object?>
 
     public abstract object? this[int index] { get; }
 
-    // By index, as a list may grow while it is iterated.
+    // By index, because a list may grow while it is iterated.
     public IEnumerator<object?> GetEnumerator()
     {
         for (var i = 0; i < Count; i++) yield return this[i];

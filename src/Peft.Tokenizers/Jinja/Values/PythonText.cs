@@ -27,7 +27,7 @@ internal static class PythonText
         }
     }
 
-    /// <summary>Number of UTF-16 units of the code point at an index.</summary>
+    /// <summary>Number of UTF-16 code units of the code point at an index.</summary>
     public static int WidthAt(string text, int at) => at + 1 < text.Length && char.IsSurrogatePair(text[at], text[at + 1]) ? 2 : 1;
 
     /// <summary>UTF-16 index of a code point.</summary>

@@ -18,7 +18,7 @@ internal static class PythonValue
         }
         catch (Exception exception) when (exception is InsufficientExecutionStackException or InvalidOperationException or ArgumentException or NotSupportedException or JsonException)
         {
-            // The caller's value may contain itself, a duplicate name, half a surrogate pair, or a value that JSON cannot represent.
+            // The caller's value may contain itself, a duplicate name, an unpaired surrogate, or a value that JSON cannot represent.
             throw new ChatTemplateException($"A value of type {value?.GetType().Name} cannot be passed to a template: {exception.Message}", exception);
         }
     }
@@ -50,7 +50,7 @@ internal static class PythonValue
         return node;
     }
 
-    // A node may hold any .NET value. Serializing determines its JSON type.
+    // A node may contain any .NET value. Serialization determines its JSON type.
     private static object? OfNode(JsonNode node) => node switch
     {
         JsonObject fields => PyDict.From(fields.Select(field => KeyValuePair.Create(field.Key, field.Value is null ? null : OfNode(Deeper(field.Value))))),
@@ -65,7 +65,7 @@ internal static class PythonValue
         JsonValueKind.String => element.GetString(),
         JsonValueKind.True => true,
         JsonValueKind.False => false,
-        // 1.0 stays a float, as in Python. An integer beyond 64 bits becomes a float.
+        // 1.0 remains a float, as in Python. An integer beyond 64 bits becomes a float.
         JsonValueKind.Number => element.TryGetInt64(out var number) && !element.GetRawText().AsSpan().ContainsAny(".eE") ? number : (object)element.GetDouble(),
         _ => null,
     };

@@ -122,7 +122,7 @@ public sealed class ContinuousBatchingTests : IDisposable
         await using var first = batcher.GenerateTokensAsync([1], options).GetAsyncEnumerator();
         (await first.MoveNextAsync()).ShouldBeTrue();
         var waiting = new[] { batcher.GenerateTokensAsync([1], options), batcher.GenerateTokensAsync([1], options) };
-        Should.Throw<QueueFullException>(() => batcher.GenerateTokensAsync([1], options)).Message.ShouldContain("2 requests wait");
+        Should.Throw<QueueFullException>(() => batcher.GenerateTokensAsync([1], options)).Message.ShouldContain("2 requests are already waiting");
         batcher.Dispose();
         foreach (var each in waiting) await Should.ThrowAsync<ObjectDisposedException>(All(each));
         Should.Throw<ObjectDisposedException>(() => batcher.GenerateTokensAsync([1], options));

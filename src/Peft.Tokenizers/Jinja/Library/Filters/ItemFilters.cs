@@ -27,12 +27,12 @@ internal static class ItemFilters
     private static IEnumerable<object?> Pairs(object? value)
     {
         if (value is Undefined) yield break;
-        if (value is not PyDict dict) throw new ChatTemplateException($"items needs a dict, not '{TypeName.Of(value)}'.");
+        if (value is not PyDict dict) throw new ChatTemplateException($"items requires a dict, not '{TypeName.Of(value)}'.");
         foreach (var (key, each) in dict.ToList()) yield return new PyTuple([key, each]);
     }
 
     private static List<object?> Reversible(RenderRun run, object? value)
-        => value is PyGenerator ? throw new ChatTemplateException("A generator has no last item: use the filter list before.") : run.Items(value);
+        => value is PyGenerator ? throw new ChatTemplateException("A generator has no last item: apply the list filter first.") : run.Items(value);
 
     private static object Reverse(RenderRun run, object? value)
     {

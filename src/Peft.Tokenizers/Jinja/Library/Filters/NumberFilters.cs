@@ -47,13 +47,13 @@ internal static class NumberFilters
         double number => (object)Math.Abs(number),
         bool or long => Math.Abs(Math.Max(Arithmetic.Integer(value), -long.MaxValue)),
         Undefined undefined => throw undefined.Error(),
-        _ => throw new ChatTemplateException($"abs needs a number, not '{TypeName.Of(value)}'."),
+        _ => throw new ChatTemplateException($"abs requires a number, not '{TypeName.Of(value)}'."),
     };
 
     private static object Round(object? value, BoundArguments arguments)
     {
         if (value is Undefined undefined) throw undefined.Error();
-        if (value is not (bool or long or double)) throw new ChatTemplateException($"round needs a number, not '{TypeName.Of(value)}'.");
+        if (value is not (bool or long or double)) throw new ChatTemplateException($"round requires a number, not '{TypeName.Of(value)}'.");
         var precision = (int)Math.Clamp(arguments.Integer(0, 0), -400, 400);
         var method = arguments.Text(1, "common");
         var number = Arithmetic.Float(value);

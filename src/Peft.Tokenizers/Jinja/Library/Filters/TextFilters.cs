@@ -52,7 +52,7 @@ internal static partial class TextFilters
         var indention = arguments[0] as string ?? new string(' ', (int)Math.Clamp(arguments.Integer(0, 4), 0, 10_000));
         var result = new StringBuilder();
         var lines = (text + "\n").Split('\n');
-        // The appended line break ends the last line and does not begin another one.
+        // The appended line break ends the last line but does not begin another one.
         for (var i = 0; i < lines.Length - 1; i++)
         {
             var indents = i == 0 ? arguments.Flag(1) : lines[i].Length > 0 || arguments.Flag(2);
@@ -72,7 +72,7 @@ internal static partial class TextFilters
 
     private static string Format(RenderRun run, string format, Arguments arguments)
     {
-        if (arguments.Positional.Count > 0 && arguments.Named.Count > 0) throw new ChatTemplateException("The filter format takes positional or keyword arguments, not both.");
+        if (arguments.Positional.Count > 0 && arguments.Named.Count > 0) throw new ChatTemplateException("The format filter accepts positional or keyword arguments, but not both.");
         return PercentFormat.Apply(run, format, arguments.Named.Count > 0 ? PyDict.From(arguments.Named) : new PyTuple(arguments.Positional));
     }
 

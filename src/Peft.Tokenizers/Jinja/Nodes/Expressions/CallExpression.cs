@@ -4,7 +4,7 @@ internal sealed class CallExpression(int line, Expression function, ArgumentList
 {
     protected override object? Compute(Frame frame) => Call(frame, null);
 
-    /// <summary>Calls with the block of a call statement, which the macro accesses as <c>caller</c>.</summary>
+    /// <summary>Calls the function with the block of a call statement, which a macro accesses as <c>caller</c>.</summary>
     public object? Call(Frame frame, Macro? caller)
     {
         var callee = function.Evaluate(frame);

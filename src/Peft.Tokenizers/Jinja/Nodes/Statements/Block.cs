@@ -10,7 +10,7 @@ internal sealed class Block(List<Statement> statements)
         return Flow.Next;
     }
 
-    /// <summary>The output of the statements, executed in a scope of their own.</summary>
+    /// <summary>The output of the statements, executed in a new scope.</summary>
     public string Capture(Frame frame)
     {
         var inner = frame.Capturing();

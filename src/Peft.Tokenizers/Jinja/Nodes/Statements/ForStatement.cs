@@ -28,7 +28,7 @@ internal sealed class ForStatement(int line) : Statement(line)
             if (flow == Flow.Break) break;
             finished |= flow == Flow.Next;
         }
-        // As in Jinja, an iteration that ended early does not count.
+        // As in Jinja, an iteration that ended early does not prevent the else block.
         if (!finished) Else?.Execute(frame.Child());
 
         object? Again(object? more)

@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>The assistant's content, as marked for transformers.</summary>
+/// <summary>A generation block, which marks the assistant's content.</summary>
 internal sealed class GenerationStatement(int line, Block body) : Statement(line)
 {
     protected override Flow Run(Frame frame)
@@ -12,7 +12,7 @@ internal sealed class GenerationStatement(int line, Block body) : Statement(line
             frame.Run.Generated.Add((start, frame.Output.Length));
             return Flow.Next;
         }
-        // The final position of captured text is unknown here, and it may be dropped.
+        // The final position of captured text is not known yet, and the text may be dropped.
         frame.Run.GenerationInCapture ??= Line;
         body.Execute(frame.Child());
         return Flow.Next;

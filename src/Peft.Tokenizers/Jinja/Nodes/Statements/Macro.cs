@@ -29,9 +29,9 @@ internal sealed class Macro(MacroDefinition definition, Frame outer) : ICallable
         }
         if (takesCaller) inner.Set("caller", named.Remove("caller", out var caller) ? caller : new Undefined("No caller defined"));
         if (definition.TakesMoreNamed) inner.Set("kwargs", PyDict.From(named));
-        else if (named.Count > 0) throw new ChatTemplateException($"The macro '{Name}' takes no keyword argument '{named.Keys.First()}'.");
+        else if (named.Count > 0) throw new ChatTemplateException($"The macro '{Name}' does not have a parameter '{named.Keys.First()}'.");
         if (definition.TakesMore) inner.Set("varargs", new PyTuple([.. arguments.Positional.Skip(parameters.Count)]));
         else if (arguments.Positional.Count > parameters.Count)
-            throw new ChatTemplateException($"The macro '{Name}' takes at most {parameters.Count} argument(s).");
+            throw new ChatTemplateException($"The macro '{Name}' accepts at most {parameters.Count} argument(s).");
     }
 }

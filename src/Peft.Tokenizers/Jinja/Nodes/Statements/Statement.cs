@@ -1,6 +1,6 @@
 namespace Peft.Tokenizers.Jinja;
 
-/// <summary>A part of a template that is executed.</summary>
+/// <summary>A statement of a template.</summary>
 internal abstract class Statement(int line)
 {
     public int Line => line;

@@ -6,7 +6,7 @@ internal sealed class TupleTarget(List<Target> targets) : Target
     {
         var values = frame.Run.Iterate(value).Take(targets.Count + 1).ToList();
         if (values.Count != targets.Count)
-            throw new ChatTemplateException($"{targets.Count} values are needed for unpacking, but there are {(values.Count > targets.Count ? "more" : values.Count)}.");
+            throw new ChatTemplateException($"Unpacking requires {targets.Count} values, but there are {(values.Count > targets.Count ? "more" : values.Count)}.");
         for (var i = 0; i < targets.Count; i++) targets[i].Assign(frame, values[i]);
     }
 }

@@ -1,23 +1,23 @@
 namespace Peft.Models;
 
-/// <summary>Converts positions in a text: tokenizers count code points, .NET counts UTF-16 units.</summary>
-internal sealed class TextPlaces
+/// <summary>Converts positions in text: tokenizers count code points, .NET counts UTF-16 code units.</summary>
+internal sealed class TextPositions
 {
     private readonly string text;
     private readonly int[]? units;   // null if each code point is a single unit
 
-    public TextPlaces(string text)
+    public TextPositions(string text)
     {
         this.text = text;
         if (!text.Any(char.IsSurrogate)) return;
-        var places = new List<int>(text.Length + 1);
+        var positions = new List<int>(text.Length + 1);
         for (var i = 0; i < text.Length; i += char.IsSurrogatePair(text, i) ? 2 : 1)
         {
-            places.Add(i);
+            positions.Add(i);
             if (i + 1 >= text.Length) break;
         }
-        places.Add(text.Length);
-        units = [.. places];
+        positions.Add(text.Length);
+        units = [.. positions];
     }
 
     /// <summary>UTF-16 index of a code point.</summary>
