@@ -12,7 +12,7 @@ public sealed record HubOptions
 
     /// <summary>
     /// Access token for private and gated repositories; empty for none. Defaults to <c>HF_TOKEN</c>, or else the file <c>HF_TOKEN_PATH</c>, or else <c>token</c>
-    /// in <c>HF_HOME</c>. It is sent only to the host of the endpoint, never to the storage that a download is redirected to.
+    /// in <c>HF_HOME</c>. It is sent only to the host of the endpoint, never to the storage to which a download is redirected.
     /// </summary>
     public string? Token { get; init; }
 
@@ -37,7 +37,7 @@ public sealed record HubOptions
     /// <summary>Receives the progress of downloads. Calls are not concurrent.</summary>
     public IProgress<HubProgress>? Progress { get; init; }
 
-    /// <summary>The handler that sends the requests, for example through a proxy. It must not follow redirects, and is not disposed.</summary>
+    /// <summary>The handler that sends the requests, for example through a proxy. It must not follow redirects. The client does not dispose it.</summary>
     public HttpMessageHandler? Handler { get; init; }
 
     /// <summary>The clock for delays and timeouts.</summary>

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A stored weight that is multiplied by quantized inputs in evaluation, as LLM.int8 is.</summary>
+/// <summary>A stored weight that is multiplied by quantized inputs in evaluation, such as LLM.int8.</summary>
 public interface IQuantizesInputs
 {
     /// <summary>True if inputs are quantized in evaluation.</summary>

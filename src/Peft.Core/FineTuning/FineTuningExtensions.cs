@@ -13,7 +13,7 @@ public static class FineTuningExtensions
     public static PeftModel ApplyPartial(this nn.Module model, params string[] modules)
         => model.ApplyAdapter(new PartialOptions { TargetModules = modules });
 
-    /// <summary>Trains a copy of the whole model: <see cref="PeftModel.Unload"/> returns the base model, <see cref="PeftModel.MergeAndUnload"/> the trained one.</summary>
+    /// <summary>Trains a copy of all parameters: <see cref="PeftModel.Unload"/> returns the base model, <see cref="PeftModel.MergeAndUnload"/> the trained one.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="name">Name of the adapter.</param>
     /// <exception cref="TargetNotFoundException">No parameter required a gradient.</exception>

@@ -14,7 +14,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     private readonly int size = shape.Size;
 
     /// <summary>
-    /// Computes the outputs and, if requested, the values to recompute weights from scores: each row's maximum score and 1 / Σ exp(score − maximum).
+    /// Computes the outputs and, if requested, the values from which weights are recomputed from scores: each row's maximum score and 1 / Σ exp(score − maximum).
     /// Their log-sum-exp would be a single value, but loses the sum if scores are in the thousands.
     /// </summary>
     /// <param name="q">[rows, heads, size]</param>
@@ -58,7 +58,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     }
 
     /// <summary>
-    /// Computes the gradients from that of the outputs. The weights are recomputed instead of stored. Gradients of a prefix are added to those of its own sequence, which must come first.
+    /// Computes the gradients from the gradient of the outputs. The weights are recomputed instead of stored. Gradients of a prefix are added to those of its own sequence, which must be processed first.
     /// </summary>
     public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
@@ -220,7 +220,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         Scale(from + turned, to + turned, size - turned, scale);
     }
 
-    // The prefix has gradients from its own sequence, which was processed before.
+    // The prefix already has gradients from its own sequence, which was processed before.
     private void GiveRow(float* from, int position, float* to, float* scratch, bool rotated)
     {
         if (position >= span.PrefixLength)

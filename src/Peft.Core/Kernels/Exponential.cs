@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>e^x of eight values at once.</summary>
+/// <summary>e^x of a vector of eight values.</summary>
 internal static class Exponential
 {
     private const float Lowest = -87.33654f;   // below, e^x is not a normal float32

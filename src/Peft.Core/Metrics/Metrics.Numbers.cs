@@ -1,6 +1,6 @@
 namespace Peft;
 
-// Metrics of predicted numbers.
+// Metrics for regression.
 public static partial class Metrics
 {
     /// <summary>The mean of the squared differences.</summary>

@@ -1,7 +1,7 @@
 namespace Peft;
 
 /// <summary>
-/// Evaluation metrics, with the same results as scikit-learn, seqeval and SQuAD's official script. Task datasets compute their
+/// Evaluation metrics, with the same results as scikit-learn, seqeval and SQuAD's official script. The datasets of tasks compute their
 /// metrics in every evaluation (<see cref="TrainingDataset.Metrics"/>).
 /// </summary>
 public static partial class Metrics
@@ -44,7 +44,7 @@ public static partial class Metrics
         }
         if (average != FAverage.Binary) return FScore.Of([.. counts.Values], average);
         if (counts.Keys.FirstOrDefault(label => label is not (0 or 1), 0) is not 0 and var other)
-            throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for classes 0 and 1, but there is a class {other}: choose another average.", nameof(average));
+            throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for the classes 0 and 1, but there is a class {other}: choose another average.", nameof(average));
         return FScore.Of([counts.GetValueOrDefault(1)], FAverage.Macro);
     }
 
@@ -66,7 +66,7 @@ public static partial class Metrics
     }
 
     /// <summary>
-    /// Matthews' correlation coefficient of any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
+    /// Matthews correlation coefficient for any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
     /// assignments by a K-category correlation coefficient"; <c>sklearn.metrics.matthews_corrcoef</c>).
     /// </summary>
     /// <param name="predicted">One predicted class per row.</param>
@@ -87,6 +87,6 @@ public static partial class Metrics
         ArgumentNullException.ThrowIfNull(predicted);
         ArgumentNullException.ThrowIfNull(expected);
         if (predicted.Count != expected.Count) throw new ArgumentException($"There are {predicted.Count} predictions for {expected.Count} rows.", nameof(predicted));
-        if (expected.Count == 0) throw new ArgumentException("There is nothing to measure: no rows.", nameof(expected));
+        if (expected.Count == 0) throw new ArgumentException("There are no rows to measure.", nameof(expected));
     }
 }

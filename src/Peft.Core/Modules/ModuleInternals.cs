@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Modules;
 
-/// <summary>TorchSharp's internal registries of a module. Its public methods can add entries but not replace them.</summary>
+/// <summary>TorchSharp's internal registries of a module, whose public methods can add entries but not replace them.</summary>
 internal static class ModuleInternals
 {
     private static readonly FieldInfo ParametersField = Field("_internal_params");
@@ -19,5 +19,5 @@ internal static class ModuleInternals
 
     private static FieldInfo Field(string name)
         => typeof(nn.Module).GetField(name, BindingFlags.NonPublic | BindingFlags.Instance)
-           ?? throw new PeftException($"This version of TorchSharp has no field nn.Module.{name}: use the version that Peft was built with.");
+           ?? throw new PeftException($"This version of TorchSharp has no field nn.Module.{name}: use the version with which Peft was built.");
 }

@@ -15,7 +15,7 @@ internal readonly record struct JsonPart(JsonElement Element, string Path, Func<
 
     public bool IsArray => Element.ValueKind == JsonValueKind.Array;
 
-    /// <summary>A property; a null part if it is missing.</summary>
+    /// <summary>A property; a null value if it is missing.</summary>
     public JsonPart this[string name]
     {
         get

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Reads the lines of a UTF-8 text file as they are enumerated.</summary>
+/// <summary>Reads the lines of a UTF-8 text file during enumeration.</summary>
 internal static class NumberedLines
 {
     /// <summary>The lines, with their numbers from 1.</summary>

@@ -27,9 +27,9 @@ internal static class SmallFile
     // Some files, such as devices, have no length or report a wrong one.
     private static byte[]? Read(FileStream stream, long most)
     {
-        var said = stream.CanSeek ? stream.Length : 0;
-        if (said > most) return null;
-        using var content = new MemoryStream((int)Math.Min(said, Array.MaxLength));
+        var reported = stream.CanSeek ? stream.Length : 0;
+        if (reported > most) return null;
+        using var content = new MemoryStream((int)Math.Min(reported, Array.MaxLength));
         var buffer = new byte[1 << 16];
         for (var count = 1; count > 0;)
         {

@@ -114,7 +114,7 @@ public sealed class ShardedCheckpointTests : IDisposable
     public void A_tensor_that_its_shard_lacks_is_named()
     {
         SafetensorsWriter.Write(folder["s.safetensors"], weights);
-        Refused("""{"weight_map":{"embed":"s.safetensors","missing":"s.safetensors"}}""", "'missing' is in s.safetensors, which does not hold it");
+        Refused("""{"weight_map":{"embed":"s.safetensors","missing":"s.safetensors"}}""", "'missing' is in s.safetensors, which does not contain it");
     }
 
     [Fact]

@@ -55,7 +55,7 @@ public sealed class MaxMemoryTests : IDisposable
         error.Message.ShouldContain("use shorter rows");
         var line = new Rowwise { Most = 3 };
         var own = new Trainer(new ModuleTrainable(line), Runs.Rows(8), new() { MaxMemory = Plenty, MaxSteps = 1 }) { Loss = line.Loss };
-        Should.Throw<NotEnoughMemoryException>(() => own.Train()).Message.ShouldContain("8 rows with 32 positions, and is not divided any further (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation");
+        Should.Throw<NotEnoughMemoryException>(() => own.Train()).Message.ShouldContain("8 rows with 32 positions and cannot be divided further (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation");
         Should.Throw<NotEnoughMemoryException>(() => Unbounded(1, new Rowwise { Most = 3 })).Message.ShouldBe("no memory for 8 rows");
     }
 

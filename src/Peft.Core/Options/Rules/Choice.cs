@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Lists what can be chosen, for errors.</summary>
+/// <summary>Lists the valid choices, for error messages.</summary>
 internal static class Choice
 {
     /// <summary>"a", "a or b", "a, b or c".</summary>
