@@ -81,7 +81,7 @@ public sealed class MergingTests : UserModelTests
         peft.SaveAdapter(folder);
         Should.Throw<PeftException>(() => peft.Unmerge()).Message.ShouldContain("No adapters are merged");
         peft.Merge();
-        Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("merged already");
+        Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("already merged");
         foreach (var (change, what) in new (Action, string)[]
                  {
                      (() => peft.Activate("second"), "Activate"), (() => peft.Add("third", new LoraOptions()), "Add"), (() => peft.Delete("second"), "Delete"), (() => peft.HotSwap("default", folder), "HotSwap"),

@@ -49,7 +49,7 @@ public sealed class MaxMemoryTests : IDisposable
     public void Rows_without_memory_and_a_loss_that_is_not_divided_end_in_one_exception()
     {
         var error = Should.Throw<NotEnoughMemoryException>(() => Train(new Rowwise { Most = 0 }, new() { MaxSteps = 1 }));
-        error.Message.ShouldContain("MaxMemory is 1,048,576.0 GiB, but a step found no memory");
+        error.Message.ShouldContain("MaxMemory is 1,048,576.0 GiB, but a step ran out of memory");
         error.Message.ShouldContain("(no memory for 1 rows)");
         error.Message.ShouldContain("one row with 4 positions");
         error.Message.ShouldContain("use shorter rows");

@@ -69,8 +69,8 @@ public sealed class PyTorchHostileTests : IDisposable
         { "q\x01", "opcode BINPUT on an empty stack" },
         { "h\x01", "entry 1 of its memo" },
         { "j\xff\xff\xff\xff", "entry 4294967295 of its memo" },
-        { "X\xff\xff\xff\xff", "a text of 4294967295 bytes" },
-        { "T\xff\xff\xff\xff", "a text of -1 bytes" },
+        { "X\xff\xff\xff\xff", "a string of 4294967295 bytes" },
+        { "T\xff\xff\xff\xff", "a string of -1 bytes" },
         { "X\x01\x00\x00\x00\xff", "not valid UTF-8" },
         { "\x8a\u0009" + "123456789", "an integer of 9 bytes" },
         { "\x8a\x08" + "123", "no end" },
@@ -160,7 +160,7 @@ public sealed class PyTorchHostileTests : IDisposable
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("byteorder", "big"u8.ToArray())), "byte order is 'big'");
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("data.pkl", [])), "two entries");
         Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder["none.bin"])).Message.ShouldContain("there is no such file");
-        Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder)).Message.ShouldContain("PyTorch file inside");
+        Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder)).Message.ShouldContain("PyTorch file in it");
     }
 
     [Fact]
