@@ -7,7 +7,7 @@ namespace Peft.Hub;
 internal static class BlobHash
 {
     /// <summary>Hashes a stream. Returns the hash if it differs from the etag; null if it matches, or if the etag is not a hash.</summary>
-    /// <param name="stream">The whole file.</param>
+    /// <param name="stream">The file.</param>
     /// <param name="etag">SHA-256, or the SHA-1 of a git blob.</param>
     /// <param name="cancellationToken">Cancels the reading.</param>
     public static async Task<string?> MismatchAsync(Stream stream, string etag, CancellationToken cancellationToken)

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 namespace Peft.Hub;
 
 /// <summary>
-/// Uploads a folder in one commit. By the hub's protocol, the hub says which files are large, these are uploaded to the storage (Git LFS), and a commit then refers to them and contains
-/// the small ones.
+/// Uploads a folder in one commit. The hub says which files are large; these are uploaded to the storage (Git LFS). The commit then refers to them and contains
+/// the small files.
 /// </summary>
 internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, HubUploadOptions options)
 {

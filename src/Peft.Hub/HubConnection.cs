@@ -25,14 +25,14 @@ internal sealed class HubConnection : IDisposable
 
     public void Dispose() => http.Dispose();
 
-    /// <summary>The hub's list of the repository's files.</summary>
+    /// <summary>Requests the hub's list of the repository's files.</summary>
     public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken cancellationToken)
     {
         using var answer = await SendAsync(HttpMethod.Get, subject, null, cancellationToken).ConfigureAwait(false);
         return RepoListing.Parse(subject.Repository, await ReadAsync(answer.Content, subject, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>The hub's metadata of a file, without its content.</summary>
+    /// <summary>Requests the hub's metadata of a file, without its content.</summary>
     public async Task<FileFacts> AskAsync(HubSubject subject, CancellationToken cancellationToken)
     {
         using var answer = await SendAsync(HttpMethod.Head, subject, null, cancellationToken).ConfigureAwait(false);
@@ -70,7 +70,7 @@ internal sealed class HubConnection : IDisposable
     // In chunks: an endless answer must not fill memory, and a slow one is not inactive.
     private async Task<byte[]> ReadAsync(HttpContent content, HubSubject subject, CancellationToken cancellationToken)
     {
-        var most = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
+        var maxBytes = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
         using var all = new MemoryStream();
         var stream = await WithinAsync(each => content.ReadAsStreamAsync(each), cancellationToken).ConfigureAwait(false);
         await using var _ = stream.ConfigureAwait(false);
@@ -78,8 +78,8 @@ internal sealed class HubConnection : IDisposable
         for (var count = 1; count > 0;)
         {
             count = await WithinAsync(each => stream.ReadAsync(buffer, each).AsTask(), cancellationToken).ConfigureAwait(false);
-            if (all.Length + count > most || content.Headers.ContentLength > most)
-                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}")}");
+            if (all.Length + count > maxBytes || content.Headers.ContentLength > maxBytes)
+                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {maxBytes:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}")}");
             all.Write(buffer, 0, count);
         }
         return all.ToArray();
@@ -113,7 +113,7 @@ internal sealed class HubConnection : IDisposable
         throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a loop. Check HF_ENDPOINT.");
     }
 
-    /// <summary>Sends a request of an upload; the token goes only to the endpoint's host.</summary>
+    /// <summary>Sends a request of an upload. The token is sent only to the endpoint's host.</summary>
     public Task<HttpResponseMessage> SendOwnAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         request.Headers.UserAgent.Add(Agent);

@@ -35,7 +35,7 @@ internal static partial class HubNames
             throw new HubException(HubError.InvalidName, $"{repository} names a file '{file}', which would be outside its folder. Nothing was written. Do not use this repository, and report it to the hub.");
     }
 
-    /// <summary>The blob name of an etag: without quotes and the prefix of weak etags.</summary>
+    /// <summary>Returns the blob name of an etag: without quotes and the prefix of weak etags.</summary>
     public static string? Etag(string? header)
     {
         if (header is null) return null;
@@ -45,7 +45,7 @@ internal static partial class HubNames
             : throw new HubException(HubError.InvalidAnswer, $"The server sent the etag '{header}', which cannot be a file name. Is the endpoint a hub?");
     }
 
-    /// <summary>A file name escaped for a URL.</summary>
+    /// <summary>Escapes a file name for a URL.</summary>
     public static string Escape(string file) => string.Join('/', file.Split('/').Select(Uri.EscapeDataString));
 
     // On some systems, a component of dots and spaces means "." or "..". On Windows, a colon marks a drive or a stream.

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Peft;
 
-/// <summary>Options for accessing the hub and its cache. Null values are taken from the environment, as in Hugging Face's own client.</summary>
+/// <summary>Options for accessing the hub and its cache. Null values are taken from the environment, as in Hugging Face's client.</summary>
 [TypeConverter(typeof(TextConverter<HubOptions>))]
 public sealed record HubOptions
 {
@@ -49,6 +49,6 @@ public sealed record HubOptions
     /// <summary>Limits on the hub's answers; null for <see cref="ResourceLimits.Default"/>.</summary>
     public ResourceLimits? Limits { get; init; }
 
-    /// <summary>The settings without the secret token.</summary>
+    /// <summary>Formats the settings without the secret token.</summary>
     public override string ToString() => $"HubOptions {{ Endpoint = {Endpoint}, Token = {(string.IsNullOrEmpty(Token) ? "" : "***")}, CacheFolder = {CacheFolder}, Offline = {Offline} }}";
 }

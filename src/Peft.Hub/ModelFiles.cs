@@ -8,17 +8,17 @@ internal static partial class ModelFiles
     private const string AdapterDescription = "adapter_config.json", AdapterTask = "task.json";
     private static readonly string[] AdapterWeightNames = ["adapter_model.safetensors", "adapter_model.bin"];
 
-    /// <summary>All files required to load a model, including its tokenizer and an adapter in the same folder.</summary>
+    /// <summary>Selects all files required to load a model, including its tokenizer and an adapter in the same folder.</summary>
     public static IReadOnlyList<string> Model(IEnumerable<string> names)
     {
         var all = names.ToHashSet(StringComparer.Ordinal);
         return [.. all.Where(name => Description().IsMatch(name) || TokenizerFile().IsMatch(name)), .. Weights(all, "model", "pytorch_model"), .. AdapterWeights(all, "")];
     }
 
-    /// <summary>The files of a tokenizer.</summary>
+    /// <summary>Selects the files of a tokenizer.</summary>
     public static IReadOnlyList<string> Tokenizer(IEnumerable<string> names) => [.. names.Where(name => TokenizerFile().IsMatch(name))];
 
-    /// <summary>The files of a saved adapter.</summary>
+    /// <summary>Selects the files of a saved adapter.</summary>
     /// <param name="folder">The folder in the repository with a trailing slash; empty for the root.</param>
     public static Func<IEnumerable<string>, IReadOnlyList<string>> Adapter(string folder) => names =>
     {

@@ -30,7 +30,7 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
 
     public bool Has(string commit, string file) => IsThere(FileAt(commit, file));
 
-    /// <summary>The commit of a revision when it was last downloaded; null if it never was.</summary>
+    /// <summary>Reads the commit that a revision had when it was last downloaded; null if it never was.</summary>
     public string? CommitOf(string revision)
     {
         if (HubNames.IsCommit(revision)) return revision;
@@ -43,7 +43,7 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
         if (CommitOf(revision) != commit) Keep(RefOf(revision), commit);
     }
 
-    /// <summary>The stored list of a commit's files; null if there is none.</summary>
+    /// <summary>Reads the stored list of a commit's files; null if there is none.</summary>
     public RepoListing? ListingOf(string commit)
     {
         return ReadKept(TreeOf(commit), settings.Limits.MaxListingBytes) is { } content ? RepoListing.ParseKept(commit, content) : null;

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A tokenizer, as datasets and generation use it.</summary>
+/// <summary>The tokenizer interface of datasets and generation.</summary>
 public interface ITokenizer
 {
     /// <summary>Encodes text as token ids.</summary>

@@ -73,7 +73,7 @@ public sealed record ResourceLimits
     /// <summary>Maximum size of the hub's list of a repository's files in bytes. Default 32 MiB, about 100,000 files.</summary>
     public long MaxListingBytes { get; init; } = 32 << 20;
 
-    /// <summary>The sentence that ends an error message: how to raise the exceeded limit.</summary>
+    /// <summary>Returns the sentence that ends an error message: how to raise the exceeded limit.</summary>
     /// <param name="name">Name of the limit.</param>
     /// <param name="where">The option that sets the limits.</param>
     internal string Remedy(string name, string where)

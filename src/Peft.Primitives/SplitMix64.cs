@@ -21,10 +21,10 @@ internal struct SplitMix64(ulong state)
         return z ^ (z >> 31);
     }
 
-    /// <summary>An integer in [0, bound), uniform except for a bias below 2⁻³².</summary>
+    /// <summary>Draws an integer in [0, bound), uniform except for a bias below 2⁻³².</summary>
     public int Next(int bound) => (int)Math.BigMul(Next(), (ulong)bound, out _);
 
-    /// <summary>A number in [0, 1), a multiple of 2⁻⁵³.</summary>
+    /// <summary>Draws a number in [0, 1), a multiple of 2⁻⁵³.</summary>
     public double NextDouble() => (Next() >> 11) * (1.0 / (1L << 53));
 
     /// <summary>Shuffles items (Fisher and Yates).</summary>

@@ -8,6 +8,6 @@ public interface IQuantizesInputs
     /// <summary>True if inputs are quantized in evaluation.</summary>
     bool QuantizesInputs { get; }
 
-    /// <summary>The module's product without its bias, <c>[…, in]</c> to <c>[…, out]</c>. Without gradients.</summary>
+    /// <summary>Computes the module's product without its bias, <c>[…, in]</c> to <c>[…, out]</c>, and without gradients.</summary>
     Tensor MultiplyQuantized(Tensor input);
 }

@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Reads the JSON header of a safetensors file and checks it against the length of the file, so that every entry can be read without more
+/// Reads the JSON header of a safetensors file and checks it against the length of the file, so that every entry can be read without additional
 /// checks: each tensor has exactly the bytes of its shape and dtype, and together they cover the data without overlaps or gaps.
 /// </summary>
 internal sealed class SafetensorsHeader
@@ -21,7 +21,7 @@ internal sealed class SafetensorsHeader
 
     /// <param name="path">Path of the file, for error messages.</param>
     /// <param name="json">The header without the eight bytes of its length.</param>
-    /// <param name="fileLength">Length of the whole file in bytes.</param>
+    /// <param name="fileLength">Length of the file in bytes.</param>
     public static (OrderedDictionary<string, TensorEntry> Tensors, IReadOnlyDictionary<string, string> Metadata) Parse(
         string path, ReadOnlySpan<byte> json, long fileLength)
     {

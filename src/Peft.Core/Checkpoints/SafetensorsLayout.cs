@@ -18,7 +18,7 @@ internal sealed class SafetensorsLayout
 
     public IReadOnlyList<(Tensor Tensor, int ElementSize)> Tensors => tensors;
 
-    /// <summary>Length of the whole file in bytes.</summary>
+    /// <summary>Length of the file in bytes.</summary>
     public long FileLength { get; private set; }
 
     public static SafetensorsLayout Of(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -28,7 +28,7 @@ internal sealed class SafetensorsLayout
         return layout;
     }
 
-    /// <summary>The safetensors type of a tensor.</summary>
+    /// <summary>Returns the safetensors type of a tensor.</summary>
     /// <exception cref="ArgumentException">The tensor cannot be saved.</exception>
     public static SafetensorsType TypeOf(string name, Tensor tensor)
     {

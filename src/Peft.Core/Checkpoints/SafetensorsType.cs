@@ -46,7 +46,7 @@ internal sealed record SafetensorsType(int Rank, string Name, int Bits, ScalarTy
 
     public static SafetensorsType? Of(ScalarType scalar) => ByScalar.GetValueOrDefault(scalar);
 
-    /// <summary>Size of a tensor in bytes; null if it or the element count overflows, or the last byte would be used only partly.</summary>
+    /// <summary>Computes the size of a tensor in bytes; null if it or the element count overflows, or the last byte would be used only partly.</summary>
     public long? ByteLength(ReadOnlySpan<long> shape)
     {
         bool empty = false;

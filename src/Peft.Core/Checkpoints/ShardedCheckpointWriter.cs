@@ -21,7 +21,7 @@ public static partial class ShardedCheckpointWriter
     public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)
         => Write(folder, tensors, maxShardBytes, new Dictionary<string, string>());
 
-    /// <summary>Writes the weights, as the public overload, together with text files that belong to them, in the same atomic save.</summary>
+    /// <summary>Like the public overload, but also writes text files in the same atomic save.</summary>
     internal static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, IReadOnlyDictionary<string, string> texts)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);

@@ -50,7 +50,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
         }
     }
 
-    /// <summary>The first bytes of the file, at most as many as <see cref="ForeignFile"/> examines.</summary>
+    /// <summary>Reads the first bytes of the file, at most as many as <see cref="ForeignFile"/> examines.</summary>
     public byte[] Start()
     {
         var start = new byte[(int)Math.Min(Length, ForeignFile.Looked)];

@@ -24,7 +24,7 @@ public abstract class TrainingDataset
     /// <param name="epoch">Index of the epoch, from 0. The same rows and epoch must give the same batch, so that a resumed run equals an uninterrupted one.</param>
     public virtual Batch GetBatch(IReadOnlyList<int> rows, int epoch) => GetBatch(rows);
 
-    /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
+    /// <summary>Returns the length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
     /// <param name="row">Index of the row.</param>
     /// <exception cref="DatasetException">The lengths are unknown (the default).</exception>
     public virtual int LengthOf(int row)

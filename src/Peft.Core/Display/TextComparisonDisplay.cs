@@ -3,7 +3,7 @@ using System.Xml.Linq;
 
 namespace Peft;
 
-/// <summary>Displays two texts in a notebook and highlights the words that only one of them has.</summary>
+/// <summary>Displays two texts in a notebook and highlights the words that only one of them contains.</summary>
 internal sealed partial class TextComparisonDisplay : HtmlDisplay<TextComparison>
 {
     private const int MaxWords = 2000;   // longer texts are not compared: the time grows quadratically

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A running training in a notebook.</summary>
+/// <summary>Displays a run in progress in a notebook.</summary>
 internal sealed class TrainingCurveDisplay : HtmlDisplay<TrainingCurve>
 {
     protected override IEnumerable<object?> Render(TrainingCurve curve)

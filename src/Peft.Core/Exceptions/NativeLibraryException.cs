@@ -21,7 +21,7 @@ public sealed partial class NativeLibraryException : PeftException
             "TorchSharp-cpu, TorchSharp-cuda-linux or TorchSharp-cuda-windows, of TorchSharp's own version, to the project that runs.",
     }, error);
 
-    /// <summary>The symbol version that a shared library lacks, parsed from glibc's message; null for any other cause.</summary>
+    /// <summary>Parses the symbol version that a shared library lacks from glibc's message; null for any other cause.</summary>
     internal static Match? MissingSymbol(Exception error)
         => Chain(error).Select(each => SymbolPattern().Match(each.Message)).FirstOrDefault(match => match.Success);
 

@@ -6,7 +6,7 @@ namespace Peft;
 
 /// <summary>Partial fine-tuning as an adapter: trains copies of the named modules and parameters, and nothing else. Can be merged.</summary>
 /// <remarks>
-/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of other methods. The file holds each trained parameter in the form of that option:
+/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of other methods. The file contains each trained parameter in the form of that option:
 /// <c>base_model.model.&lt;path&gt;</c>. A weight that is tied to a named one is trained with it, and saved once. The new head of a
 /// classifier or question-answering model is always trained.
 /// </remarks>

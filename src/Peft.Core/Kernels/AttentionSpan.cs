@@ -9,6 +9,6 @@ namespace Peft.Kernels;
 /// <param name="PrefixLength">Number of its first positions that belong to another sequence and are only keys here.</param>
 internal readonly record struct AttentionSpan(int Start, int Length, int Keys, bool HasOwnAngles, int PrefixStart = 0, int PrefixLength = 0)
 {
-    /// <summary>The row of a position.</summary>
+    /// <summary>Returns the row of a position.</summary>
     public int Row(int position) => position < PrefixLength ? PrefixStart + position : Start + position - PrefixLength;
 }

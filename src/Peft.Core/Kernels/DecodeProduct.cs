@@ -33,7 +33,7 @@ internal static unsafe class DecodeProduct
         return result;
     }
 
-    /// <summary>W·x + b.</summary>
+    /// <summary>Computes W·x + b.</summary>
     /// <param name="x">The input, a multiple of 8 values.</param>
     /// <param name="w">W <c>[outputs, inputs]</c>.</param>
     /// <param name="b">The bias, or null.</param>

@@ -23,7 +23,7 @@ internal static class DynamicCode
 
     private static float[] Middles(float[] code) => [.. code.Zip(code.Skip(1), (low, high) => (low + high) / 2)];
 
-    /// <summary>The same with torch operations, on any device.</summary>
+    /// <summary>Computes the same with torch operations, on any device.</summary>
     internal static (Tensor Codes, Tensor Scales) QuantizeByTorch(Tensor flat, float[] code, int blockSize)
     {
         var scales = ScaledBlocks.Largest(flat, blockSize);

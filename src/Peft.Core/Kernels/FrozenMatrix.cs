@@ -17,7 +17,7 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     /// <summary>True if kernels support its products: in float32 on the CPU, without a gradient for W.</summary>
     public bool IsSupported => Values is not null ? !Values.requires_grad && TensorMemory.Supports(Values) : Storage is { Parameter: null, ComputeType: ScalarType.Float32, Device.type: TorchSharp.DeviceType.CPU };
 
-    /// <summary>x·Wᵀ + b, without gradients.</summary>
+    /// <summary>Computes x·Wᵀ + b, without gradients.</summary>
     public Tensor Multiply(Tensor x, Tensor? bias)
     {
         if (Values is not null) return nn.functional.linear(x, Values, bias);
@@ -25,6 +25,6 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
 
-    /// <summary>y·W, without gradients.</summary>
+    /// <summary>Computes y·W, without gradients.</summary>
     public Tensor MultiplyTransposed(Tensor y) => Values is not null ? y.matmul(Values) : IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y);
 }

@@ -24,7 +24,7 @@ internal static class TensorMemory
         return false;
     }
 
-    /// <summary>The elements of a contiguous tensor. The tensor must outlive the span.</summary>
+    /// <summary>Returns the elements of a contiguous tensor. The tensor must outlive the span.</summary>
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
     /// <summary>Runs the chunks of a job on as many threads as torch may use.</summary>

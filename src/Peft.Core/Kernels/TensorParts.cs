@@ -18,6 +18,6 @@ internal static class TensorParts
         }
     }
 
-    /// <summary>Number of chunks of a size, the last of which may be smaller.</summary>
+    /// <summary>Returns the number of chunks of a size, the last of which may be smaller.</summary>
     public static long Count(long count, long size) => count / size + (count % size == 0 ? 0 : 1);
 }

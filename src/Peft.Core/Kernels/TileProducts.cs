@@ -7,7 +7,7 @@ namespace Peft.Kernels;
 /// <summary>float32 products of matrices that are too small for BLAS to be efficient.</summary>
 internal static unsafe class TileProducts
 {
-    /// <summary>C = A·B, or C + A·B, for a number of columns that is a multiple of 8.</summary>
+    /// <summary>Computes C = A·B, or C + A·B, for a number of columns that is a multiple of 8.</summary>
     /// <param name="a">A [rows, depth].</param>
     /// <param name="aRow">Row stride of A.</param>
     /// <param name="aStep">Stride between the elements of a row of A.</param>

@@ -6,10 +6,10 @@ namespace Peft;
 /// <param name="target">The adapted module.</param>
 public abstract class DeltaLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>ΔW, <c>[out, in]</c>, a new tensor.</summary>
+    /// <summary>Computes ΔW, <c>[out, in]</c>, a new tensor.</summary>
     public abstract Tensor Delta();
 
-    /// <summary>The update of the bias, <c>[out]</c>, a new tensor; null if there is none.</summary>
+    /// <summary>Computes the update of the bias, <c>[out]</c>, a new tensor; null if there is none.</summary>
     protected virtual Tensor? DeltaBias() => null;
 
     /// <summary>ΔW as low-rank factors if the layer is exactly such an update; null (the default) otherwise.</summary>
@@ -21,7 +21,7 @@ public abstract class DeltaLayer(Target target) : AdapterLayer(target)
     /// <summary>True if dropout applies. It affects only this layer's input, so the layer cannot be folded. An embedding lookup has no input to drop.</summary>
     protected bool Drops => Dropout > 0 && Training && !Target.IsLookup;
 
-    /// <summary>Applies dropout to the input if it applies.</summary>
+    /// <summary>Applies dropout to the input if <see cref="Drops"/>.</summary>
     protected Tensor Drop(Tensor input) => Drops ? nn.functional.dropout(input, Dropout, training: true) : input;
 
     /// <summary>Computes x·ΔWᵀ for the vectors along the last dimension without computing ΔW; null (the default) if the layer does not support this.</summary>

@@ -21,7 +21,7 @@ public readonly ref struct Inner
     /// <summary>True if no adapter is enclosed.</summary>
     internal bool IsBare => layers.IsEmpty;
 
-    /// <summary>The same module with more layers around it.</summary>
+    /// <summary>Wraps more layers around the same module.</summary>
     internal Inner Enclosed(ReadOnlySpan<AdapterLayer> outer)
         => outer.IsEmpty ? this : new Inner(site, layers.IsEmpty ? outer : (AdapterLayer[])[.. layers, .. outer], siteInput, siteOutput);
 

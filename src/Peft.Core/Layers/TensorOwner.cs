@@ -10,7 +10,7 @@ public abstract class TensorOwner : IDisposable
     private readonly List<AdapterTensor> tensors = [];
     private readonly List<nn.Module> modules = [];
 
-    /// <summary>Creates an owner whose tensors have a dtype and are on a device.</summary>
+    /// <summary>Creates an owner with the dtype and device of its tensors.</summary>
     private protected TensorOwner(ScalarType type, Device device)
     {
         TensorType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;

@@ -32,7 +32,7 @@ public sealed class Adapter
     /// <summary>The layers. Those of the same module are ordered from the innermost to the outermost.</summary>
     public IReadOnlyList<AdapterLayer> Layers { get; }
 
-    /// <summary>The layers at a module.</summary>
+    /// <summary>Returns the layers at a module.</summary>
     internal AdapterLayer[] At(Target target) => layersOf.GetValueOrDefault(target.Key) ?? [];
 
     /// <summary>Tensors that the layers share, or null.</summary>
@@ -74,21 +74,21 @@ public sealed class Adapter
         foreach (var (_, owner) in Owners) owner.Loaded();
     }
 
-    /// <summary>Key of a layer's tensor in the file, for most methods.</summary>
+    /// <summary>Returns the key of a layer's tensor in the file, for most methods.</summary>
     public static string KeyOf(Target target, string name)
     {
         ArgumentNullException.ThrowIfNull(target);
         return KeyOf(ModulePrefix, target.Path, name);
     }
 
-    /// <summary>Key of a tensor of a module that is not a target, for most methods.</summary>
+    /// <summary>Returns the key of a tensor of a module that is not a target, for most methods.</summary>
     public static string KeyOf(string path, string name)
     {
         ArgumentNullException.ThrowIfNull(path);
         return KeyOf(ModulePrefix, path, name);
     }
 
-    /// <summary>Key of a layer's tensor in this adapter's file.</summary>
+    /// <summary>Returns the key of a layer's tensor in this adapter's file.</summary>
     internal string Key(Target target, string name) => KeyOf(Options.ModulePrefix, target.Path, name);
 
     private static string KeyOf(string prefix, string path, string name) => path.Length == 0 ? prefix + name : $"{prefix}{path}.{name}";

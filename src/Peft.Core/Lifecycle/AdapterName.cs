@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>Rules for adapter names. A name is also a folder name, so it must be valid on every system and must not lead outside the parent folder.</summary>
 public static class AdapterName
 {
-    private const int MaxBytes = 200;   // file names may have 255; temporary names need the others
+    private const int MaxBytes = 200;   // file names may have 255; temporary names need the remaining bytes
     private const string NotAllowed = "/\\:*?\"<>|";
 
     private static readonly string[] Devices = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", .. Enumerable.Range(0, 10).SelectMany(number => new[] { $"COM{number}", $"LPT{number}" })];

@@ -70,7 +70,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     /// <summary>Names of the active adapters, the innermost first.</summary>
     public IReadOnlyList<string> Active => active;
 
-    /// <summary>The adapters of a model, or null if it has none.</summary>
+    /// <summary>Finds the <see cref="PeftModel"/> of a model; null if it has no adapters.</summary>
     public static PeftModel? Of(nn.Module model) => Adapted.TryGetValue(model, out var peft) ? peft : null;
 
     /// <summary>Adds an adapter. The first one becomes active immediately; others become active when <see cref="Activate(string[])"/> is called.</summary>
@@ -184,7 +184,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Key);
 
-    /// <summary>The active layers at a module, regardless of open scopes, including merged layers.</summary>
+    /// <summary>Returns the active layers at a module, regardless of open scopes, including merged layers.</summary>
     internal AdapterLayer[] ActiveAt(AdapterSite site) => [.. composition?.At(site.Target, name => Find(name).At(site.Target)) ?? []];
 
     internal void RequireLoaded()

@@ -15,7 +15,7 @@ internal sealed class WeightMerging(PeftModel model)
     /// <summary>Rounding errors of the last merge.</summary>
     public IReadOnlyList<MergeError> Errors { get; private set; } = [];
 
-    /// <summary>The base values of a weight or bias, even while adapters are merged into it.</summary>
+    /// <summary>Returns the base values of a weight or bias, even while adapters are merged into it.</summary>
     public WeightStorage BaseOf(WeightStorage weight) => kept.TryGetValue(weight.Identity, out var pair) ? pair.Base : weight;
 
     public void Merge(bool keep, bool safe, bool dequantize = false)

@@ -6,7 +6,7 @@ namespace Peft;
 /// </summary>
 public static partial class Metrics
 {
-    /// <summary>Fraction of the predictions that are correct.</summary>
+    /// <summary>Computes the fraction of correct predictions.</summary>
     /// <param name="predicted">One predicted class per row.</param>
     /// <param name="expected">The correct classes.</param>
     /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
@@ -16,12 +16,12 @@ public static partial class Metrics
         return predicted.Zip(expected).Count(pair => EqualityComparer<T>.Default.Equals(pair.First, pair.Second)) / (double)expected.Count;
     }
 
-    /// <summary>F1 of single-label classification (<c>sklearn.metrics.f1_score</c>).</summary>
+    /// <summary>Computes F1 of single-label classification (<c>sklearn.metrics.f1_score</c>).</summary>
     /// <inheritdoc cref="Score(IReadOnlyList{int}, IReadOnlyList{int}, FAverage)"/>
     public static double F1(IReadOnlyList<int> predicted, IReadOnlyList<int> expected, FAverage average) => Score(predicted, expected, average).F1;
 
     /// <summary>
-    /// Precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either
+    /// Computes precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either
     /// side.
     /// </summary>
     /// <param name="predicted">One predicted class per row.</param>
@@ -48,7 +48,7 @@ public static partial class Metrics
         return FScore.Of([counts.GetValueOrDefault(1)], FAverage.Macro);
     }
 
-    /// <summary>Precision, recall and F1 of multi-label classification, over all classes.</summary>
+    /// <summary>Computes precision, recall and F1 of multi-label classification, over all classes.</summary>
     /// <param name="predicted">For each row, one value per class: true if the class is predicted.</param>
     /// <param name="expected">The correct values.</param>
     /// <param name="average">Averaging over classes.</param>
@@ -66,7 +66,7 @@ public static partial class Metrics
     }
 
     /// <summary>
-    /// Matthews correlation coefficient for any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
+    /// Computes the Matthews correlation coefficient for any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
     /// assignments by a K-category correlation coefficient"; <c>sklearn.metrics.matthews_corrcoef</c>).
     /// </summary>
     /// <param name="predicted">One predicted class per row.</param>

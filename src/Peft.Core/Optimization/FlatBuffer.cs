@@ -56,10 +56,10 @@ internal sealed class FlatBuffer : IDisposable
     /// <summary>True if a slice has a gradient.</summary>
     public bool HasGradient(FlatSlice slice) => gradientStarts?.ContainsKey(slice) != false;
 
-    /// <summary>The gradient of a slice that has one, in its shape. The caller disposes it.</summary>
+    /// <summary>Views the gradient of a slice that has one, in its shape. The caller disposes it.</summary>
     public Tensor GradientOf(FlatSlice slice) => GradientSlice(slice).Of(Gradients);
 
-    /// <summary>Location of the gradient of a slice that has one.</summary>
+    /// <summary>Locates the gradient of a slice that has one.</summary>
     public FlatSlice GradientSlice(FlatSlice slice) => slice with { Start = GradientStart(slice) };
 
     /// <summary>Allocates gradients, initialized to 0, only for some of the slices.</summary>

@@ -71,7 +71,7 @@ public abstract class FlatOptimizer : IDisposable
     /// <summary>Sets the parameters to the values to evaluate and save, at the end of training.</summary>
     internal virtual void Finish() { }
 
-    /// <summary>The state of each tensor except <c>step</c>, by name, as views of the live state in the shape for this tensor.</summary>
+    /// <summary>Returns the state of each tensor except <c>step</c>, by name, as views of the live state in the shape for this tensor.</summary>
     private protected abstract IEnumerable<(string Name, Tensor Live)> LiveState();
 
     /// <summary>Returns the optimizer's state by name: <c>step</c>, and views of the live state such as <c>exp_avg.NAME</c>. The caller disposes them.</summary>

@@ -152,7 +152,7 @@ public sealed class FlatParameters : IDisposable
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
     }
 
-    /// <summary>Name of the first tensor whose gradient or value is NaN or infinite; null if there is none.</summary>
+    /// <summary>Returns the name of the first tensor whose gradient or value is NaN or infinite; null if there is none.</summary>
     internal string? FirstNonFinite()
     {
         using var scope = NewDisposeScope();

@@ -41,7 +41,7 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
     /// <summary>True if state tensors keep their memory when their values are replaced.</summary>
     internal bool IsPaged => Pages is not null;
 
-    /// <summary>The state tensors of a tensor, by name.</summary>
+    /// <summary>Returns the state tensors of a tensor, by name.</summary>
     internal Dictionary<string, Tensor> StateOf(string name) => states.TryGetValue(name, out var found) ? found : states[name] = new(StringComparer.Ordinal);
 
     /// <summary>Deletes the state of the tensors that are selected by name.</summary>

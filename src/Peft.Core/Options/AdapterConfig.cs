@@ -45,7 +45,7 @@ public static class AdapterConfig
         return sorted.ToJsonString(Json);
     }
 
-    /// <summary>Reads the options of an adapter, of any method, from its folder or from the only subfolder that holds an adapter.</summary>
+    /// <summary>Reads the options of an adapter of any method, from its folder or from the only subfolder that contains an adapter.</summary>
     /// <exception cref="CheckpointException">The file is missing or is not an adapter configuration.</exception>
     /// <exception cref="AdapterOptionsException">The method is unknown, or its options are invalid.</exception>
     public static AdapterOptions Read(string folder)

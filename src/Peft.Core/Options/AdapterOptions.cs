@@ -71,7 +71,7 @@ public abstract record AdapterOptions
     private LearningRateAttribute? Rates => GetType().GetCustomAttribute<LearningRateAttribute>();
 
     /// <summary>
-    /// The learning rate for a model, interpolated on a logarithmic scale between the measured rate at width 64 and the published rate at a width of about
+    /// Returns the learning rate for a model, interpolated on a logarithmic scale between the measured rate at width 64 and the published rate at a width of about
     /// 4,096.
     /// </summary>
     /// <param name="width">Width of the model's hidden states; null if unknown.</param>
@@ -90,7 +90,7 @@ public abstract record AdapterOptions
     /// <summary>Errors that no <see cref="OptionRuleAttribute"/> of a property finds, such as invalid combinations of options: one sentence each, with the values. None by default.</summary>
     protected internal virtual IEnumerable<string> Errors() => [];
 
-    /// <summary>All errors, one sentence each; empty if the options are valid. If values are missing, nothing else is checked.</summary>
+    /// <summary>Returns all errors, one sentence each; empty if the options are valid. If values are missing, nothing else is checked.</summary>
     internal IReadOnlyList<string> AllErrors()
         => NullValues.Errors(this).ToList() is { Count: > 0 } missing ? missing : [.. OptionRuleAttribute.Errors(this), .. Errors()];
 

@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <typeparam name="T">Type of an entry.</typeparam>
 [EditorBrowsable(EditorBrowsableState.Never)]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "Only binders of settings use it as a collection.")]
 public abstract class BoundMap<T> : IDictionary<string, T>
 {
     /// <summary>Creates a value without entries.</summary>

@@ -14,7 +14,7 @@ namespace Peft;
 [JsonConverter(typeof(Converter))]
 [TypeConverter(typeof(TextConverter<ModuleSelector>))]
 [CollectionBuilder(typeof(ModuleSelector), nameof(Create))]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "Only binders of settings use it as a collection.")]
 public sealed class ModuleSelector : ICollection<string>
 {
     /// <summary>All linear modules except the model's head.</summary>

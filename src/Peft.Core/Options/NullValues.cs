@@ -7,7 +7,7 @@ namespace Peft;
 /// <summary>Finds nulls in option properties that must not be null. Deserializers, reflection and code without nullable annotations can set them.</summary>
 internal static class NullValues
 {
-    /// <summary>The settable properties that are null, or are a list or map that contains null, although their type does not allow it.</summary>
+    /// <summary>Returns the settable properties that are null, or are a list or map that contains null, although their type does not allow it.</summary>
     public static IEnumerable<PropertyInfo> In(object options)
     {
         var nullability = new NullabilityInfoContext();
@@ -18,7 +18,7 @@ internal static class NullValues
         }
     }
 
-    /// <summary>One sentence per such property.</summary>
+    /// <summary>Returns one sentence per such property.</summary>
     public static IEnumerable<string> Errors(object options)
         => In(options).Select(property => property.GetValue(options) is null ? $"{property.Name} is null: omit it for its default." : $"{property.Name} contains null where a value is required.");
 

@@ -97,7 +97,7 @@ public abstract record TargetedOptions : AdapterOptions
         return new AdapterPlan(this, [.. layers, .. model.WholeModules(this, layers)], shared);
     }
 
-    /// <summary>The modules to adapt if <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, or every linear module of a model that is not a pretrained transformer. Null if the method has no default for the model.</summary>
+    /// <summary>Returns the modules to adapt if <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, or every linear module of a model that is not a pretrained transformer. Null if the method has no default for the model.</summary>
     /// <param name="model">The model.</param>
     protected internal virtual ModuleSelector? DefaultTargets(ModelTree model)
     {

@@ -9,7 +9,7 @@ namespace Peft;
 /// <summary>Tokens whose embedding rows are trained: ids for the model's embedding, or ids per named embedding.</summary>
 [JsonConverter(typeof(Converter))]
 [TypeConverter(typeof(TextConverter<TokenIndices>))]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "Only binders of settings use it as a collection.")]
 public sealed class TokenIndices : BoundMap<TokenIndices>
 {
     private IReadOnlyList<int>? ids;

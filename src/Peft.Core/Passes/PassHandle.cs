@@ -8,7 +8,7 @@ internal sealed class PassHandle : IDisposable
     private readonly PeftModel model;
     private readonly bool holdsModel;
 
-    /// <summary>Created by <see cref="PeftModel.BeginPass()"/>.</summary>
+    /// <summary>Creates a pass, for <see cref="PeftModel.BeginPass()"/>.</summary>
     /// <param name="model">The model.</param>
     /// <param name="state">The state of the pass, for which <see cref="PassState.Begin"/> has been called.</param>
     /// <param name="scope">The scope in which the pass began.</param>

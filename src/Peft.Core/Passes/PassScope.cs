@@ -35,7 +35,7 @@ internal sealed class PassScope : IDisposable
     /// <summary>Number of scopes that have ended in the chain and its branches.</summary>
     private Counter Ended { get; }
 
-    /// <summary>The innermost scope of a chain that has not ended.</summary>
+    /// <summary>Finds the innermost scope of a chain that has not ended.</summary>
     public static PassScope? Innermost(PassScope? scope)
     {
         while (scope is { HasEnded: true }) scope = scope.Outer;

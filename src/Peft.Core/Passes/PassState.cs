@@ -41,7 +41,7 @@ internal sealed class PassState
     /// <summary>The states of the model's sites.</summary>
     public IEnumerable<KeyValuePair<AdapterSite, SiteState>> Sites => sites;
 
-    /// <summary>The state at a site; empty if the module was adapted after this state was computed.</summary>
+    /// <summary>Returns the state at a site; empty if the module was adapted after this state was computed.</summary>
     public SiteState At(AdapterSite site) => sites.GetValueOrDefault(site) ?? SiteState.None;
 
     public void Retain() => holders++;

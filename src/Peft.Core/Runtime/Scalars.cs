@@ -21,19 +21,19 @@ public static class Scalars
     /// <summary>The alpha of a sum: <c>a.add(b, One)</c>. Without it, TorchSharp creates a scalar for each call, which the garbage collector may free too early.</summary>
     public static Scalar One { get; } = Constant(1);
 
-    /// <summary>A cached scalar.</summary>
+    /// <summary>Returns a cached scalar.</summary>
     public static Scalar Constant(double number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A cached scalar.</summary>
+    /// <summary>Returns a cached scalar.</summary>
     public static Scalar Constant(float number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A cached scalar.</summary>
+    /// <summary>Returns a cached scalar.</summary>
     public static Scalar Constant(long number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A cached scalar.</summary>
+    /// <summary>Returns a cached scalar.</summary>
     public static Scalar Constant(int number) => Find(number) ?? Keep(number, number);
 
-    /// <summary>A cached scalar.</summary>
+    /// <summary>Returns a cached scalar.</summary>
     public static Scalar Constant(bool value) => Find(value) ?? Keep(value, value);
 
     private static Scalar? Find(ValueType number) => Known.GetValueOrDefault(number);

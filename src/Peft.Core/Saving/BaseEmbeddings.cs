@@ -11,7 +11,7 @@ internal static class BaseEmbeddings
     // Hugging Face PEFT searches the adapted modules for these names.
     private static readonly string[] Names = ["embed_tokens", "lm_head"];
 
-    /// <summary>The embeddings to save, by keys.</summary>
+    /// <summary>Selects the embeddings to save, by key.</summary>
     public static IEnumerable<(string Key, Target Target)> ToSave(PeftModel model, Adapter adapter, SaveEmbeddings saving)
     {
         if (saving == SaveEmbeddings.Never) yield break;
@@ -26,7 +26,7 @@ internal static class BaseEmbeddings
         }
     }
 
-    /// <summary>The embeddings in a file, after a check of their row counts.</summary>
+    /// <summary>Finds the embeddings in a file, and checks their row counts.</summary>
     /// <exception cref="AdapterMismatchException">The file has another number of rows than the model.</exception>
     public static IEnumerable<(string Key, Target Target)> In(ITensorSource file, PeftModel model, Adapter adapter, string folder)
     {

@@ -65,7 +65,7 @@ public sealed class ModelTree
     /// <summary>The head, if the model is a pretrained transformer and has one.</summary>
     public Target? Head => Find((Model as IPretrainedModel)?.Head);
 
-    /// <summary>Other targets that use the same weight, such as a head that is tied to the embedding.</summary>
+    /// <summary>Finds other targets that use the same weight, such as a head that is tied to the embedding.</summary>
     public IEnumerable<Target> TiedWith(Target target)
     {
         ArgumentNullException.ThrowIfNull(target);
@@ -101,7 +101,7 @@ public sealed class ModelTree
         return matches;
     }
 
-    /// <summary>The parameters of modules that are not targets, if selected by path. Each is a separate target.</summary>
+    /// <summary>Selects parameters of modules that are not targets, by path. Each is a separate target.</summary>
     /// <exception cref="PeftException">A parameter cannot be replaced for the duration of a forward pass.</exception>
     internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
     {
@@ -122,7 +122,7 @@ public sealed class ModelTree
     public IPromptedModel Prompted => Model as IPromptedModel ?? throw new AdapterOptionsException(
         $"This method prepends virtual tokens to the input of a pretrained transformer ({nameof(IPromptedModel)}), but {Model.GetType().Name} is not one. Use a method that adapts modules, such as LoRA, or load the model with Peft.Models.");
 
-    /// <summary>Modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
+    /// <summary>Returns the modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
     /// <param name="taskType">The task, such as <c>SEQ_CLS</c>; the model's own if null.</param>
     public IReadOnlyList<string> NewModules(string? taskType = null) => (taskType ?? TaskType) switch
     {
@@ -131,7 +131,7 @@ public sealed class ModelTree
         _ => [],
     };
 
-    /// <summary>Names of the fully trained modules: those of the options, as names that Hugging Face PEFT matches in the same way, and those that are new for the task.</summary>
+    /// <summary>Returns the names of the fully trained modules: those of the options, as names that Hugging Face PEFT matches in the same way, and those that are new for the task.</summary>
     /// <param name="options">The options.</param>
     /// <param name="names">Their <c>modules_to_save</c>.</param>
     /// <exception cref="TargetNotFoundException">A name from the program matches nothing.</exception>
@@ -172,7 +172,7 @@ public sealed class ModelTree
 
     private bool IsTrainedWhole(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
 
-    /// <summary>Names of fully trained modules that match nothing, except names that Hugging Face PEFT adds.</summary>
+    /// <summary>Returns the names of fully trained modules that match nothing, except names that Hugging Face PEFT adds.</summary>
     internal IEnumerable<string> UnmatchedWholeModules(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
 
     private void RequireWholeModules(IReadOnlyList<string> names)

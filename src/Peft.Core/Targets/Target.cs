@@ -82,10 +82,10 @@ public abstract class Target
     // A 1 for each dimension of a convolution's kernel.
     private protected long[] Ones => [.. window[1..].Select(_ => 1L)];
 
-    /// <summary>Saved shape of a factor <c>[rank, in]</c>: <c>[rank, in/groups, kernel…]</c> for a convolution.</summary>
+    /// <summary>Returns the saved shape of a factor <c>[rank, in]</c>: <c>[rank, in/groups, kernel…]</c> for a convolution.</summary>
     public long[] InputFactorShape(long rank) => [rank, .. window];
 
-    /// <summary>Saved shape of a factor <c>[out, rank]</c>: <c>[out, rank, 1…]</c> for a convolution.</summary>
+    /// <summary>Returns the saved shape of a factor <c>[out, rank]</c>: <c>[out, rank, 1…]</c> for a convolution.</summary>
     public long[] OutputFactorShape(long rank) => [Out, rank, .. Ones];
 
     /// <summary>Saved shape of an output scaling vector <c>[out]</c>: <c>[1, out, 1…]</c> for a convolution.</summary>
@@ -172,11 +172,11 @@ public abstract class Target
         return matrix.reshape(Groups, -1, window[0], In / window[0]).mul(vector.reshape(Groups, 1, window[0], 1)).reshape(Out, In);
     }
 
-    /// <summary>Number of matrix applications in one forward pass: positions for a linear map (exact for a convolution with stride 1), ids for a lookup.</summary>
+    /// <summary>Returns the number of matrix applications in one forward pass: positions for a linear map (exact for a convolution with stride 1), ids for a lookup.</summary>
     internal long Positions(Tensor input) => IsLookup ? input.numel() : input.numel() / InputChannels;
 
     /// <summary>
-    /// Name of a low-rank factor in a saved file, by Hugging Face's rule: <c>lora_A.weight</c> if <paramref name="letter"/> is A,
+    /// Returns the name of a low-rank factor in a saved file, by Hugging Face's rule: <c>lora_A.weight</c> if <paramref name="letter"/> is A,
     /// but <c>lora_embedding_A</c> for a lookup.
     /// </summary>
     public string FactorName(string prefix, string letter, string suffix = "")

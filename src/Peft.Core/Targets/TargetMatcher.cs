@@ -56,7 +56,7 @@ internal static class TargetMatcher
         return LayerNumber(path, options.LayersPattern) is { } number && layers.Contains(number);
     }
 
-    /// <summary>Index of the layer that contains a path: the first number between two names in it, or the number between one of the given lists and a name.</summary>
+    /// <summary>Returns the index of the layer that contains a path: the first number between two names in it, or the number between one of the given lists and a name.</summary>
     public static int? LayerNumber(string path, IReadOnlyList<string>? lists)
     {
         if (lists is not { Count: > 0 }) lists = ["[^.]+"];

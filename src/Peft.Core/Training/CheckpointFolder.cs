@@ -8,13 +8,13 @@ internal sealed record CheckpointFolder(string Path, int Step)
 {
     private const string Prefix = "checkpoint-";
 
-    /// <summary>All complete checkpoints of an output folder, by step.</summary>
+    /// <summary>Finds all complete checkpoints of an output folder, by step.</summary>
     public static IReadOnlyList<CheckpointFolder> All(string outputFolder)
         => !Directory.Exists(outputFolder)
             ? []
             : [.. Directory.EnumerateDirectories(outputFolder, Prefix + "*").Select(Parse).OfType<CheckpointFolder>().OrderBy(folder => folder.Step)];
 
-    /// <summary>Path of the checkpoint of a step, which need not exist.</summary>
+    /// <summary>Returns the path of the checkpoint of a step, which need not exist.</summary>
     public static string PathOf(string outputFolder, int step)
         => System.IO.Path.Combine(outputFolder, Prefix + step.ToString(CultureInfo.InvariantCulture));
 

@@ -22,7 +22,7 @@ public interface ITrainable
     /// <summary>Saves the trained tensors to a folder. Each file is written atomically.</summary>
     void Save(string folder);
 
-    /// <summary>A term that the method adds to the loss (AdaLoRA's orthogonality); null if there is none.</summary>
+    /// <summary>Computes a term that the method adds to the loss (AdaLoRA's orthogonality); null if there is none.</summary>
     Tensor? Penalty();
 
     /// <summary>Called after each optimizer step, for methods with their own schedule.</summary>

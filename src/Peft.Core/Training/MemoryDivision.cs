@@ -22,7 +22,7 @@ internal sealed class MemoryDivision
     /// <summary>True if the size no longer changes unless it proves too large.</summary>
     public bool Settled { get; set; }
 
-    /// <summary>Minimum number of micro-batches of a batch whose rows have equal length.</summary>
+    /// <summary>Returns the minimum number of micro-batches of a batch whose rows have equal length.</summary>
     /// <param name="positions">Number of its positions.</param>
     /// <param name="rows">Number of its rows, at least 1.</param>
     public int Parts(long positions, int rows)

@@ -63,7 +63,7 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 
-    // Threads would draw random values (dropout) in an order that differs between runs, and a loss without a gradient must be reported for the whole batch. The first run checks for both;
+    // Threads would draw random values (dropout) in an order that differs between runs, and a loss without a gradient must be reported for the full batch. The first run checks for both;
     // its gradients are used if it finds neither.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Try(List<IReadOnlyList<Batch>> divided, long seed, TrainingMetrics metrics)
     {

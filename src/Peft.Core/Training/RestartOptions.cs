@@ -27,7 +27,7 @@ public sealed record RestartOptions
         if (!(PrunedMoments is >= 0 and <= 1)) yield return $"{own}.{nameof(PrunedMoments)} must be in [0, 1], but was {PrunedMoments}.";
     }
 
-    /// <summary>Factor of the learning rate after a number of steps.</summary>
+    /// <summary>Returns the factor of the learning rate after a number of steps.</summary>
     internal double Factor(int step) => step >= Every && step % Every < WarmupSteps ? (double)(step % Every) / WarmupSteps : 1;
 
     /// <summary>True if a restart follows a step. The last step is not followed by one.</summary>

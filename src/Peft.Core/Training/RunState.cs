@@ -80,7 +80,7 @@ internal sealed class RunState
         }
     }
 
-    /// <summary>All tensors of the model that training changes, by their names in a checkpoint.</summary>
+    /// <summary>Returns all tensors of the model that training changes, by their names in a checkpoint.</summary>
     public static IEnumerable<KeyValuePair<string, Tensor>> ModelTensors(ITrainable model)
         => model.Trainables.Select(tensor => KeyValuePair.Create(ParameterPrefix + tensor.Name, (Tensor)tensor.Value))
             .Concat(model.TrainingState.Select(pair => KeyValuePair.Create(ModelPrefix + pair.Key, pair.Value)));

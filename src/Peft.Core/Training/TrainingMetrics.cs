@@ -71,13 +71,13 @@ public sealed class TrainingMetrics : IDisposable
         }
     }
 
-    /// <summary>The texts so far, by the name of their list.</summary>
+    /// <summary>Returns the texts so far, by the name of their list.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Samples()
     {
         lock (guard) return samples.ToDictionary(pair => pair.Key, IReadOnlyList<string> (pair) => [.. pair.Value], StringComparer.Ordinal);
     }
 
-    /// <summary>The metrics so far, in the order in which they were first added.</summary>
+    /// <summary>Computes the metrics so far, in the order in which they were first added.</summary>
     public IReadOnlyDictionary<string, double> Means()
     {
         lock (guard)

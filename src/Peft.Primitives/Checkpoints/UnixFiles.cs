@@ -7,7 +7,7 @@ internal static partial class UnixFiles
 {
     private const int AtWorkingFolder = -100, NoFollow = 0x100, OfDescriptor = 0x1000, BasicStats = 0x7ff, Exchange = 2;
 
-    /// <summary>Owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
+    /// <summary>Reads owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
     public static (uint Owner, uint Group, ulong Number, ulong Device)? Stat(string path)
     {
         // struct statx has the same layout on all processors.
@@ -16,7 +16,7 @@ internal static partial class UnixFiles
         return (BitConverter.ToUInt32(stat[20..]), BitConverter.ToUInt32(stat[24..]), BitConverter.ToUInt64(stat[32..]), BitConverter.ToUInt64(stat[136..]));
     }
 
-    /// <summary>Inode number and device of an open file, or of the file that a path names now (Linux); null if they are not available.</summary>
+    /// <summary>Reads inode number and device of an open file, or of the file that a path names now (Linux); null if they are not available.</summary>
     public static (ulong Number, ulong Device)? Identity(SafeHandle handle) => Identity((int)handle.DangerousGetHandle(), "", OfDescriptor);
 
     /// <inheritdoc cref="Identity(SafeHandle)"/>
@@ -36,7 +36,7 @@ internal static partial class UnixFiles
 
     public static bool TryChangeOwner(string path, uint owner, uint group) => ChangeOwner(path, owner, group) == 0;
 
-    /// <summary>Names of the extended attributes, such as access control lists, in sorted order (Linux).</summary>
+    /// <summary>Reads the names of the extended attributes, such as access control lists, in sorted order (Linux).</summary>
     public static string Attributes(string path)
     {
         var names = new byte[4096];

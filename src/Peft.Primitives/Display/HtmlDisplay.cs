@@ -47,6 +47,6 @@ internal abstract class HtmlDisplay<T>
         return true;
     }
 
-    /// <summary>The content: elements and strings, as in <see cref="Markup.Tag"/>.</summary>
+    /// <summary>Returns the content: elements and strings, as in <see cref="Markup.Tag"/>.</summary>
     protected abstract IEnumerable<object?> Render(T value);
 }

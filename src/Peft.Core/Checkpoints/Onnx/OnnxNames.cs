@@ -1,7 +1,7 @@
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Gives the weights of an ONNX graph their PyTorch names and orientation. Exporters keep the name of a parameter unless they
+/// Restores the PyTorch names and orientation of the weights of an ONNX graph. Exporters keep the name of a parameter unless they
 /// computed its value: a linear layer's matrix is stored transposed, <c>[in, out]</c>, and numbered. It is identified by the bias that is added to
 /// its product, whose name was kept. Equal parameters are stored once; the others are Identity nodes of it.
 /// </summary>
@@ -39,7 +39,7 @@ internal sealed class OnnxNames
     /// </summary>
     public static bool IsParameter(string name) => name.Contains('.') && name[0] != '/' && !name.Contains("::", StringComparison.Ordinal);
 
-    /// <summary>All tensors by name, in the order of the file; renamed tensors have only their new names.</summary>
+    /// <summary>Enumerates all tensors by name, in the order of the file. Renamed tensors have only their new names.</summary>
     public IEnumerable<(string Name, OnnxTensor Tensor, bool Transposed)> All()
     {
         var named = found.ToLookup(pair => pair.Value.Tensor);

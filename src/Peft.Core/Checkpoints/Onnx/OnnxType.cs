@@ -17,7 +17,7 @@ internal sealed record OnnxType(SafetensorsType Format, int DataField)
         [21] = Unreadable("U4"), [22] = Unreadable("I4"), [23] = Known("F4", Int32Data), [24] = Known("F8_E8M0", Int32Data), [25] = Unreadable("U2"), [26] = Unreadable("I2"),
     };
 
-    /// <summary>The type with the given number in a file; null if there is none.</summary>
+    /// <summary>Finds the type with a number from a file; null if there is none.</summary>
     public static OnnxType? Of(long number) => All.GetValueOrDefault(number);
 
     private static OnnxType Known(string name, int field) => new(SafetensorsType.Named(name)!, field);

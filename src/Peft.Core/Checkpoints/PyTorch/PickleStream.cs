@@ -6,7 +6,7 @@ namespace Peft.Checkpoints;
 /// <summary>The bytes of a pickle, read from a range of a file through a small buffer, so that memory does not depend on the claimed length.</summary>
 internal sealed class PickleStream(TensorFile file, long start, long end)
 {
-    private const int MaxTextBytes = 1 << 20; // names of tensors and modules; torch.save writes no longer strings
+    private const int MaxTextBytes = 1 << 20; // names of tensors and modules; torch.save does not write longer strings
 
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 

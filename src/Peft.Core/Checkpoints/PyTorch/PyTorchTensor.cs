@@ -6,7 +6,7 @@ internal sealed record PyTorchTensor(PyTorchStorage Storage, SafetensorsType For
     // Repeated elements take no space in the file. If they need more memory than this, the file is considered malicious.
     private const long MaxRepeatedBytes = 1 << 20;
 
-    /// <summary>Location of the tensor's elements.</summary>
+    /// <summary>Locates the tensor's elements.</summary>
     /// <param name="name">Name of the tensor.</param>
     /// <param name="at">Position of the storage in the file.</param>
     /// <param name="invalid">Creates the exception.</param>

@@ -29,7 +29,7 @@ internal sealed class ZipDirectory
 
     public IReadOnlyCollection<string> Names => entries.Keys;
 
-    /// <summary>Position and length of an entry's content.</summary>
+    /// <summary>Finds the position and length of an entry's content.</summary>
     /// <exception cref="CheckpointException">There is no such entry, or it is compressed, encrypted or outside the file.</exception>
     public (long Start, long Length) Find(string name)
     {

@@ -8,7 +8,7 @@ public abstract class Composition
 {
     private protected Composition() { }
 
-    /// <summary>A single adapter.</summary>
+    /// <summary>Converts the name of an adapter.</summary>
     public static implicit operator Composition(string adapter) => new Single(adapter);
 
     /// <summary>Stacks adapters: the first is innermost, and each following one receives the output of the preceding one.</summary>
@@ -42,7 +42,7 @@ public abstract class Composition
     /// <summary>Names of all adapters in the composition, the innermost first.</summary>
     internal abstract IEnumerable<string> Names { get; }
 
-    /// <summary>The layers of the composition at one module, the innermost first.</summary>
+    /// <summary>Returns the layers of the composition at one module, the innermost first.</summary>
     /// <param name="target">The module.</param>
     /// <param name="layers">The layers of an adapter at the module.</param>
     internal abstract IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers);
@@ -53,10 +53,10 @@ public abstract class Composition
     /// <summary>True if a part of it receives only some rows or positions.</summary>
     internal virtual bool Slices => false;
 
-    /// <summary>The composition with an adapter renamed.</summary>
+    /// <summary>Returns the composition with an adapter renamed.</summary>
     internal abstract Composition Rename(string from, string to);
 
-    /// <summary>The composition without an adapter; null if nothing is left.</summary>
+    /// <summary>Returns the composition without an adapter; null if nothing is left.</summary>
     internal abstract Composition? Without(string adapter);
 
     private static Sliced Slice((Composition Part, int Length)[] parts, int dimension)

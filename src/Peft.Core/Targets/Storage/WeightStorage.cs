@@ -35,11 +35,11 @@ public abstract class WeightStorage
     /// <summary>Reads the values in the weight's <see cref="Shape"/>, in <see cref="ComputeType"/>. The caller disposes the tensor.</summary>
     public abstract Tensor Read();
 
-    /// <summary>x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, without a copy of them.</summary>
+    /// <summary>Computes x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, without a copy of them.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public Tensor Multiply(Tensor input) => StoredProduct.Run(Fitting(input, 1), this, transposed: false);
 
-    /// <summary>y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, with gradients as for <see cref="Multiply"/>.</summary>
+    /// <summary>Computes y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, with gradients as for <see cref="Multiply"/>.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public Tensor MultiplyTransposed(Tensor input) => StoredProduct.Run(Fitting(input, 0), this, transposed: true);
 

@@ -30,7 +30,7 @@ internal sealed class ByteWindow
 
     public long Length { get; }
 
-    /// <summary>A span of bytes, valid until the next call.</summary>
+    /// <summary>Returns a span of bytes, valid until the next call.</summary>
     /// <param name="at">Position of the first byte.</param>
     /// <param name="bytes">Number of bytes. A span of a file is limited by memory.</param>
     public ReadOnlySpan<byte> Take(long at, int bytes)

@@ -53,13 +53,13 @@ internal sealed class GgufHeader
         }
     }
 
-    /// <summary>The string under a key; null if there is none.</summary>
+    /// <summary>Reads the string under a key; null if there is none.</summary>
     public string? Text(string key) => Find<string>(key);
 
-    /// <summary>The integer under a key; null if there is none.</summary>
+    /// <summary>Reads the integer under a key; null if there is none.</summary>
     public long? Whole(string key) => metadata.ContainsKey(key) ? Find<object>(key) is long value ? value : throw Damaged($"'{key}' is not an integer") : null;
 
-    /// <summary>The number under a key; null if there is none.</summary>
+    /// <summary>Reads the number under a key; null if there is none.</summary>
     public double? Number(string key) => metadata.GetValueOrDefault(key) switch
     {
         null => null,
@@ -68,19 +68,19 @@ internal sealed class GgufHeader
         _ => throw Damaged($"'{key}' is not a number"),
     };
 
-    /// <summary>The Boolean under a key; null if there is none.</summary>
+    /// <summary>Reads the Boolean under a key; null if there is none.</summary>
     public bool? Flag(string key) => metadata.ContainsKey(key) ? Find<object>(key) is bool value ? value : throw Damaged($"'{key}' is neither true nor false") : null;
 
-    /// <summary>The strings under a key; null if there are none.</summary>
+    /// <summary>Reads the strings under a key; null if there are none.</summary>
     public string[]? Texts(string key) => Find<string[]>(key);
 
-    /// <summary>The integers under a key; null if there are none.</summary>
+    /// <summary>Reads the integers under a key; null if there are none.</summary>
     public long[]? Wholes(string key) => Find<long[]>(key);
 
-    /// <summary>The numbers under a key; null if there are none.</summary>
+    /// <summary>Reads the numbers under a key; null if there are none.</summary>
     public double[]? Numbers(string key) => Find<double[]>(key);
 
-    /// <summary>The exception for a damaged file.</summary>
+    /// <summary>Creates the exception for a damaged file.</summary>
     public CheckpointException Damaged(string problem) => new(Path, $"not a valid GGUF file: {problem}.");
 
     private T? Find<T>(string key) where T : class => metadata.GetValueOrDefault(key) is not { } value ? null : value as T ?? throw Damaged($"'{key}' has an unexpected type");
@@ -171,7 +171,7 @@ internal sealed class GgufHeader
     private long Count(int bytes)
     {
         var count = Scalar(8);
-        return count <= (ulong)((stream.Length - stream.Position) / bytes) ? (long)count : throw Damaged($"it lists {count} items, more than the {stream.Length - stream.Position} bytes that follow can hold");
+        return count <= (ulong)((stream.Length - stream.Position) / bytes) ? (long)count : throw Damaged($"it lists {count} items, more than the {stream.Length - stream.Position} bytes that follow can contain");
     }
 
     private string Text(int maxBytes)
