@@ -101,9 +101,9 @@ internal sealed class TensorFile : IByteSource, IDisposable
             Fill(entry, destination);
             return;
         }
-        using var whole = Read(entry, destination.device, destination.dtype);
+        using var source = Read(entry, destination.device, destination.dtype);
         using var target = destination.detach();
-        target.copy_(whole).Dispose();
+        target.copy_(source).Dispose();
     }
 
     /// <summary>Throws if the destination's shape differs from the tensor's.</summary>

@@ -15,13 +15,13 @@ internal static class BaseEmbeddings
     public static IEnumerable<(string Key, Target Target)> ToSave(PeftModel model, Adapter adapter, SaveEmbeddings saving)
     {
         if (saving == SaveEmbeddings.Never) yield break;
-        var whole = saving == SaveEmbeddings.Always || (model.Module as IPretrainedModel)?.ResizedFrom is not null;
+        var all = saving == SaveEmbeddings.Always || (model.Module as IPretrainedModel)?.ResizedFrom is not null;
         foreach (var target in Targets(model))
         {
             var layers = adapter.Layers.Where(layer => layer.Target == target).ToList();
             // Such layers save the rows themselves.
             if (layers.Any(layer => layer is FullLayer or TokensLayer or IKeepsEmbedding)) continue;
-            if (whole || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
+            if (all || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
                 yield return (adapter.Key(target, layers.Count > 0 ? Adapted : Plain), target);
         }
     }

@@ -39,15 +39,15 @@ internal sealed class MemoryDivision
     /// <param name="before">Resident memory before its forward and backward passes, in bytes.</param>
     /// <param name="peak">The peak during them.</param>
     /// <param name="positions">Number of positions of its largest micro-batch.</param>
-    /// <param name="whole">True if no batch was divided.</param>
-    public void RecordWithin(long before, long peak, long positions, bool whole)
+    /// <param name="undivided">True if no batch was divided.</param>
+    public void RecordWithin(long before, long peak, long positions, bool undivided)
     {
         var first = !warm;
         warm = true;
         if (Settled || first) return;   // the first step also makes permanent allocations, such as the optimizer's state
         floor ??= before;
         var possible = (long)(Target * (Bound - floor.Value) / Math.Max(peak - floor.Value, 1) * positions);
-        Settled = whole || possible <= Growth * positions;
+        Settled = undivided || possible <= Growth * positions;
         Positions = Math.Max(1, Math.Min(possible, Settled ? possible : Growth * positions));
     }
 

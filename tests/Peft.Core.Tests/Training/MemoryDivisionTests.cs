@@ -35,9 +35,9 @@ public class MemoryDivisionTests
     public void Memory_that_the_first_step_allocates_to_stay_is_not_counted_for_rows()
     {
         var division = new MemoryDivision { Bound = 2 * Before };
-        division.RecordWithin(Before / 2, Before, 100, whole: false);
+        division.RecordWithin(Before / 2, Before, 100, undivided: false);
         division.Positions.ShouldBeNull();
-        division.RecordWithin(Before, Before + 1000, 100, whole: false);
+        division.RecordWithin(Before, Before + 1000, 100, undivided: false);
         division.Positions.ShouldBe(200);
     }
 
