@@ -4,12 +4,12 @@ using System.Net;
 namespace Peft.Hub;
 
 /// <summary>
-/// Downloads a blob to <c>{etag}.incomplete</c>. An interrupted download leaves this file, and the next one resumes it. The blob is renamed only after
-/// its hash on disk was verified.
+/// Downloads a blob to <c>{etag}.incomplete</c>. An interrupted download leaves this file, and the next one resumes it. The file is renamed only after
+/// its hash has been verified on disk.
 /// </summary>
 /// <remarks>
-/// The caller holds the lock of the blob. On file systems that grant every lock (some network ones do), two processes write the same bytes to the same
-/// positions, as the name identifies the content, and the slower one finds the work done.
+/// The caller holds the lock of the blob. On file systems that grant every lock, as some network file systems do, two processes write the same bytes to the same
+/// positions, since the name identifies the content, and the slower one finds the blob complete.
 /// </remarks>
 internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubSubject subject, FileFacts facts, RepoCache cache, ProgressMeter meter)
 {
@@ -51,9 +51,9 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
             if (!isResumed)
             {
                 file.SetLength(0);
-                throw new HubException(HubError.HashMismatch, $"{subject} was damaged during the download from {settings.Base}: its hash is {found}, but should be {etag}. The download was deleted. Try again; if it fails again, check for a proxy that modifies files.");
+                throw new HubException(HubError.HashMismatch, $"{subject} was damaged during the download from {settings.Base}: its hash is {found}, but should be {etag}. The damaged file was deleted. Try again; if it fails again, check for a proxy that modifies files.");
             }
-            Restart(file);   // the part from an earlier download may have been damaged
+            Restart(file);   // the bytes of an earlier download may be damaged
         }
     }
 
@@ -107,6 +107,6 @@ internal sealed class BlobDownload(HubSettings settings, HubConnection hub, HubS
     private void RequireSpace(long have)
     {
         if (facts.Size - have is { } needed && settings.FreeSpace(cache.Blobs) is { } free && free < needed)
-            throw new HubException(HubError.NoSpace, $"{subject} needs {needed:N0} bytes more, but {settings.CacheFolder} has only {free:N0} free. Make room, or set HF_HUB_CACHE or HubOptions.CacheFolder to a larger disk.");
+            throw new HubException(HubError.NoSpace, $"{subject} needs {needed:N0} bytes more, but {settings.CacheFolder} has only {free:N0} free. Free disk space, or set HF_HUB_CACHE or HubOptions.CacheFolder to a larger disk.");
     }
 }

@@ -6,8 +6,8 @@ namespace Peft.Hub;
 /// <summary>Verifies files against the hashes of the hub.</summary>
 internal static class BlobHash
 {
-    /// <summary>The hash of a stream if it differs from the etag; null if it matches, or if the etag is not a hash.</summary>
-    /// <param name="stream">The whole file.</param>
+    /// <summary>Hashes a stream. Returns the hash if it differs from the etag; null if it matches, or if the etag is not a hash.</summary>
+    /// <param name="stream">The file.</param>
     /// <param name="etag">SHA-256, or the SHA-1 of a git blob.</param>
     /// <param name="cancellationToken">Cancels the reading.</param>
     public static async Task<string?> MismatchAsync(Stream stream, string etag, CancellationToken cancellationToken)

@@ -1,9 +1,9 @@
 namespace Peft.Hub;
 
-/// <summary>Queries the file system about free space, and classifies its errors.</summary>
+/// <summary>Queries the free space of a file system, and classifies its errors.</summary>
 internal static class Disk
 {
-    /// <summary>Number of free bytes on the disk of a folder; null if unknown.</summary>
+    /// <summary>Returns the number of free bytes on the disk of a folder; null if unknown.</summary>
     public static long? FreeSpace(string folder)
     {
         try

@@ -3,7 +3,7 @@ namespace Peft.Hub;
 /// <summary>Downloads a single file of a commit to the cache.</summary>
 internal sealed class FileDownload(HubSettings settings, HubConnection connection, RepoCache cache, ProgressMeter meter)
 {
-    private const int MostChanges = 5;
+    private const int MaxChanges = 5;
 
     /// <summary>Downloads the file unless it is cached. Returns its commit.</summary>
     /// <param name="revision">The revision.</param>
@@ -13,12 +13,12 @@ internal sealed class FileDownload(HubSettings settings, HubConnection connectio
     public async Task<string> RunAsync(string revision, string file, bool isCached, CancellationToken cancellationToken)
     {
         var subject = new HubSubject(cache.Kind, cache.Repository, revision, file);
-        for (var changes = 0; changes <= MostChanges; changes++)
+        for (var changes = 0; changes <= MaxChanges; changes++)
         {
             var facts = await new Retry(settings, isCached).RunAsync(subject, () => connection.AskAsync(subject, cancellationToken), cancellationToken).ConfigureAwait(false);
             var commit = HubNames.IsCommit(revision) ? revision : facts.Commit;
             if (facts.Etag is null || commit is null || !HubNames.IsCommit(commit))
-                throw new HubException(HubError.InvalidAnswer, $"{settings.Base} returned no hash or no commit for {subject}, so it is not a hub. Check HF_ENDPOINT, and that no proxy answers in its place.");
+                throw new HubException(HubError.InvalidAnswer, $"{settings.Base} returned no hash or no commit for {subject}, so it is not a hub. Check HF_ENDPOINT, and check that no proxy answers in its place.");
             if (cache.Has(commit, file) || await PlaceAsync(subject, facts, commit, cancellationToken).ConfigureAwait(false)) return commit;
         }
         throw new HubException(HubError.InvalidAnswer, $"{subject} changed with each request. Check HF_ENDPOINT, or specify a commit.");

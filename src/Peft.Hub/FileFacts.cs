@@ -8,7 +8,7 @@ internal sealed record FileFacts(string? Etag, string? Commit, long? Size)
 {
     public static FileFacts None { get; } = new(null, null, null);
 
-    /// <summary>Adds metadata from a response that are not known yet.</summary>
+    /// <summary>Adds the metadata of a response that is still missing.</summary>
     public FileFacts With(HttpResponseMessage response, bool isLast)
     {
         string? Header(string name) => response.Headers.TryGetValues(name, out var values) ? values.First() : null;

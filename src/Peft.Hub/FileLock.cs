@@ -1,8 +1,8 @@
 namespace Peft.Hub;
 
 /// <summary>
-/// A file lock that works across processes. On Unix this is <c>flock</c>, which Hugging Face's own client uses on the same file.
-/// The file is not deleted: otherwise two others could lock different files of the same name.
+/// A file lock that works across processes. On Unix this is <c>flock</c>, which Hugging Face's client uses on the same file.
+/// The file is not deleted: otherwise two other processes could lock different files of the same name.
 /// </summary>
 internal static class FileLock
 {

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Peft.Hub;
 
-/// <summary>A part of a file.</summary>
+/// <summary>A range of a file, as the content of a request.</summary>
 internal sealed class FilePartContent : HttpContent
 {
     private readonly string path;

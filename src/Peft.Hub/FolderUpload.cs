@@ -4,12 +4,12 @@ using System.Text.Json.Nodes;
 namespace Peft.Hub;
 
 /// <summary>
-/// Uploads a folder in one commit, by the hub's protocol: it says which files are large, these go to the storage (Git LFS), and then a commit names them and holds
-/// the small ones.
+/// Uploads a folder in one commit. The hub says which files are large; these are uploaded to the storage (Git LFS). The commit then refers to them and contains
+/// the small files.
 /// </summary>
 internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, HubUploadOptions options)
 {
-    private const int AlreadyThere = 409, MostFilesAsked = 256;
+    private const int AlreadyThere = 409, MaxFilesPerRequest = 256;
     private long sent;
 
     public async Task<HubCommit> RunAsync(string folder, IReadOnlyList<UploadFile> files, CancellationToken cancellationToken)
@@ -17,7 +17,7 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
         if (options.CreateRepository) await CreateAsync().ConfigureAwait(false);
         var large = new Dictionary<UploadFile, string>();
         foreach (var file in await LargeAsync(files).ConfigureAwait(false)) large.Add(file, await file.HashAsync(cancellationToken).ConfigureAwait(false));
-        foreach (var part in large.Chunk(MostFilesAsked)) await StoreAsync(part).ConfigureAwait(false);
+        foreach (var part in large.Chunk(MaxFilesPerRequest)) await StoreAsync(part).ConfigureAwait(false);
         var small = files.Where(file => !large.ContainsKey(file)).ToList();
         sent += small.Sum(file => file.Size);
         var answer = await requests.CommitAsync($"api/models/{subject.Repository}/commit/{Uri.EscapeDataString(subject.Revision)}", stream => WriteAsync(stream, folder, small, large, cancellationToken)).ConfigureAwait(false);
@@ -35,7 +35,7 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
     private async Task<IEnumerable<UploadFile>> LargeAsync(IReadOnlyList<UploadFile> files)
     {
         var large = new HashSet<string>();
-        foreach (var part in files.Chunk(MostFilesAsked))
+        foreach (var part in files.Chunk(MaxFilesPerRequest))
         {
             var body = new JsonObject { ["files"] = new JsonArray([.. part.Select(file => new JsonObject { ["path"] = file.Name, ["size"] = file.Size, ["sample"] = Convert.ToBase64String(file.Sample()) })]) };
             var answer = await requests.PostAsync($"api/models/{subject.Repository}/preupload/{Uri.EscapeDataString(subject.Revision)}", body).ConfigureAwait(false);
@@ -59,8 +59,8 @@ internal sealed class FolderUpload(UploadRequests requests, HubSubject subject, 
         foreach (var each in answer["objects"] as JsonArray ?? throw Invalid("objects"))
         {
             var file = files.FirstOrDefault(file => file.Value == (string?)each?["oid"]).Key ?? throw Invalid("oid");
-            if (each!["error"] is JsonObject error) throw new HubException(HubError.InvalidAnswer, $"The storage of {subject.Repository} does not take {file.Name}: {error["message"]}");
-            if (each["actions"] is not JsonObject actions) continue;   // it is stored already
+            if (each!["error"] is JsonObject error) throw new HubException(HubError.InvalidAnswer, $"The storage of {subject.Repository} rejected {file.Name}: {error["message"]}");
+            if (each["actions"] is not JsonObject actions) continue;   // already stored
             await SendAsync(file, (string)each["oid"]!, actions["upload"] as JsonObject ?? throw Invalid("upload")).ConfigureAwait(false);
             sent += file.Size;
             if (actions["verify"] is JsonObject verify) await requests.PostAsync(Address(verify), new() { ["oid"] = (string)each["oid"]!, ["size"] = file.Size }).ConfigureAwait(false);

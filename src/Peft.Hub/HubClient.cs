@@ -6,7 +6,7 @@ namespace Peft;
 /// <summary>
 /// Downloads models and adapters from the Hugging Face hub, or a mirror of it, to the cache of Python's <c>huggingface_hub</c>. Both libraries share
 /// the downloaded files. Interrupted downloads are resumed, files are verified by their hashes, and several processes may
-/// download the same model at once. Thread-safe.
+/// download the same model concurrently. Thread-safe.
 /// </summary>
 /// <remarks>All members throw a <see cref="HubException"/> that says what to do if the download fails.</remarks>
 public sealed partial class HubClient : IDisposable
@@ -108,12 +108,12 @@ public sealed partial class HubClient : IDisposable
         });
     }
 
-    /// <summary>Uploads a folder, such as a saved adapter, in one commit. Files of the repository that the folder lacks stay.</summary>
+    /// <summary>Uploads a folder, such as a saved adapter, in one commit. Files of the repository that the folder lacks are kept.</summary>
     /// <param name="repoId">Id of the repository, <c>owner/name</c>.</param>
     /// <param name="folder">The folder.</param>
     /// <param name="options">Branch and message; the defaults if null.</param>
     /// <param name="filter">Selects files by their names in the folder, with <c>/</c> between folders; null for all. Hidden files and folders, whose names begin with a dot, are never uploaded.</param>
-    /// <param name="cancellationToken">Cancels the upload. Nothing is committed then, and large files that were sent are not sent again.</param>
+    /// <param name="cancellationToken">Cancels the upload. Nothing is committed, and the next upload does not send the finished large files again.</param>
     /// <exception cref="ArgumentException">The folder does not exist, or has no files to upload.</exception>
     public async Task<HubCommit> UploadFolderAsync(string repoId, string folder, HubUploadOptions? options = null, Func<string, bool>? filter = null, CancellationToken cancellationToken = default)
     {
@@ -123,8 +123,8 @@ public sealed partial class HubClient : IDisposable
         HubNames.RequireRepository(repoId);
         var revision = options.Revision ?? HubNames.DefaultRevision;
         HubNames.RequireRevision(revision);
-        if (!Directory.Exists(folder)) throw new ArgumentException($"There is no folder {folder}.", nameof(folder));
-        if (settings.Offline) throw new HubException(HubError.Unreachable, "Offline (HF_HUB_OFFLINE or HubOptions.Offline): nothing can be uploaded.");
+        if (!Directory.Exists(folder)) throw new ArgumentException($"The folder {folder} does not exist.", nameof(folder));
+        if (settings.Offline) throw new HubException(HubError.Unreachable, "Offline (HF_HUB_OFFLINE or HubOptions.Offline): uploads are not possible.");
         if (settings.Token is null) throw new HubException(HubError.Unauthorized, $"An upload needs a token with write access: create one at {settings.Base}/settings/tokens, and set HF_TOKEN or HubOptions.Token to it.");
         try
         {
@@ -153,7 +153,7 @@ public sealed partial class HubClient : IDisposable
                 var limits = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, settings.Options.Parallelism), CancellationToken = cancellationToken };
                 await Parallel.ForEachAsync(missing, limits, async (file, each) => await download.RunAsync(commit, file, false, each).ConfigureAwait(false)).ConfigureAwait(false);
             }
-            if (!settings.Offline) cache.KeepCommit(at, commit);   // last: until all files are present, the revision keeps its old commit
+            if (!settings.Offline) cache.KeepCommit(at, commit);   // last, so that the revision keeps its old commit until all files are present
             return cache.Snapshot(commit);
         });
     }
@@ -180,7 +180,7 @@ public sealed partial class HubClient : IDisposable
                 if (settings.Options.Logger is { } logger) LogStale(logger, subject, kept!, error.Message);
                 return (kept!, [], 0);
             }
-            cache.KeepListing(listing);   // first: other processes can then tell that the snapshot is incomplete
+            cache.KeepListing(listing);   // first, so that other processes can tell that the snapshot is incomplete
         }
         var wanted = select(listing.Files.Keys);
         if (wanted.Count == 0)
@@ -209,7 +209,7 @@ public sealed partial class HubClient : IDisposable
         }
         catch (IOException error) when (Disk.IsFull(error))
         {
-            throw new HubException(HubError.NoSpace, $"The disk of {settings.CacheFolder} is full. Make room, or set HF_HUB_CACHE or HubOptions.CacheFolder to another one. Partial downloads are kept.", error);
+            throw new HubException(HubError.NoSpace, $"The disk of {settings.CacheFolder} is full. Free disk space, or set HF_HUB_CACHE or HubOptions.CacheFolder to another one. Partial downloads are kept.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -220,6 +220,6 @@ public sealed partial class HubClient : IDisposable
     // On the thread pool: the synchronization context of the caller may be blocked by this call.
     private static string Wait(Func<Task<string>> download) => Task.Run(download).GetAwaiter().GetResult();
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Subject}: using the cached commit {Commit}, as the hub cannot be asked for a newer one. {Failure}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Subject}: using the cached commit {Commit}, because the hub cannot be queried for a newer one. {Failure}")]
     private static partial void LogStale(ILogger logger, HubSubject subject, string commit, string failure);
 }

@@ -4,10 +4,10 @@ using System.Reflection;
 
 namespace Peft.Hub;
 
-/// <summary>Sends single requests: follows redirects, sends the token only to the endpoint's host, detects inactivity, and classifies failures.</summary>
+/// <summary>Sends single requests: follows redirects, sends the token only to the endpoint's host, detects an inactive server, and classifies failures.</summary>
 internal sealed class HubConnection : IDisposable
 {
-    private const int MostRedirects = 10;
+    private const int MaxRedirects = 10;
     private static readonly ProductInfoHeaderValue Agent = new("Peft", typeof(HubConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0");
     private readonly HubSettings settings;
     private readonly HttpClient http;
@@ -19,27 +19,27 @@ internal sealed class HubConnection : IDisposable
             throw new HubException(HubError.InvalidSetting, "HubOptions.Handler follows redirects, which would hide the hub's metadata in their headers. Set its AllowAutoRedirect to false.");
         http = new(settings.Options.Handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }, disposeHandler: settings.Options.Handler is null)
         {
-            Timeout = Timeout.InfiniteTimeSpan,   // requests are ended by inactivity, not by duration
+            Timeout = Timeout.InfiniteTimeSpan,   // WithinAsync ends requests by inactivity, not by duration
         };
     }
 
     public void Dispose() => http.Dispose();
 
-    /// <summary>The hub's list of the repository's files.</summary>
+    /// <summary>Requests the hub's list of the repository's files.</summary>
     public async Task<RepoListing> ListAsync(HubSubject subject, CancellationToken cancellationToken)
     {
         using var answer = await SendAsync(HttpMethod.Get, subject, null, cancellationToken).ConfigureAwait(false);
         return RepoListing.Parse(subject.Repository, await ReadAsync(answer.Content, subject, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>The hub's metadata of a file, without its content.</summary>
+    /// <summary>Requests the hub's metadata of a file, without its content.</summary>
     public async Task<FileFacts> AskAsync(HubSubject subject, CancellationToken cancellationToken)
     {
         using var answer = await SendAsync(HttpMethod.Head, subject, null, cancellationToken).ConfigureAwait(false);
         return answer.Facts;
     }
 
-    /// <summary>The file from a position on. The server may send all of it, or answer that the range is not satisfiable (416).</summary>
+    /// <summary>Requests the file from a position on. The server may send all of it, or answer that the range is not satisfiable (416).</summary>
     public Task<HubAnswer> GetAsync(HubSubject subject, long from, CancellationToken cancellationToken)
         => SendAsync(HttpMethod.Get, subject, from > 0 ? new RangeHeaderValue(from, null) : null, cancellationToken);
 
@@ -55,11 +55,11 @@ internal sealed class HubConnection : IDisposable
         }
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new TransientException($"the server was silent for {settings.Options.Timeout}.", null, error);
+            throw new TransientException($"the server did not respond for {settings.Options.Timeout}.", null, error);
         }
         catch (HttpRequestException error) when (error.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
         {
-            throw new HubException(HubError.Unreachable, $"{settings.Base} cannot be reached ({error.InnerException?.Message ?? error.Message}). Check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses the cache only.", error);
+            throw new HubException(HubError.Unreachable, $"{settings.Base} cannot be reached ({error.InnerException?.Message ?? error.Message}). Check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 uses only the cache.", error);
         }
         catch (Exception error) when (error is HttpRequestException or IOException)
         {
@@ -67,10 +67,10 @@ internal sealed class HubConnection : IDisposable
         }
     }
 
-    // In chunks: an endless answer must not fill the memory, and a slow one is not inactive.
+    // In chunks: an endless answer must not fill memory, and a slow one is not inactive.
     private async Task<byte[]> ReadAsync(HttpContent content, HubSubject subject, CancellationToken cancellationToken)
     {
-        var most = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
+        var maxBytes = Math.Min(settings.Limits.MaxListingBytes, Array.MaxLength);
         using var all = new MemoryStream();
         var stream = await WithinAsync(each => content.ReadAsStreamAsync(each), cancellationToken).ConfigureAwait(false);
         await using var _ = stream.ConfigureAwait(false);
@@ -78,8 +78,8 @@ internal sealed class HubConnection : IDisposable
         for (var count = 1; count > 0;)
         {
             count = await WithinAsync(each => stream.ReadAsync(buffer, each).AsTask(), cancellationToken).ConfigureAwait(false);
-            if (all.Length + count > most || content.Headers.ContentLength > most)
-                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {most:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}")}");
+            if (all.Length + count > maxBytes || content.Headers.ContentLength > maxBytes)
+                throw new HubException(HubError.InvalidAnswer, $"The list of files of {subject} has more than {maxBytes:N0} bytes. {settings.Limits.Remedy(nameof(ResourceLimits.MaxListingBytes), $"{nameof(HubOptions)}.{nameof(HubOptions.Limits)} or {nameof(PretrainedOptions)}.{nameof(PretrainedOptions.Limits)}")}");
             all.Write(buffer, 0, count);
         }
         return all.ToArray();
@@ -89,7 +89,7 @@ internal sealed class HubConnection : IDisposable
     {
         var address = new Uri(subject.Address(settings.Base));
         var facts = FileFacts.None;
-        for (var hop = 0; hop <= MostRedirects; hop++)
+        for (var hop = 0; hop <= MaxRedirects; hop++)
         {
             var response = await WithinAsync(each => SendOnceAsync(method, address, range, each), cancellationToken).ConfigureAwait(false);
             try
@@ -113,7 +113,7 @@ internal sealed class HubConnection : IDisposable
         throw new HubException(HubError.InvalidAnswer, $"{subject}: {settings.Base} redirects in a loop. Check HF_ENDPOINT.");
     }
 
-    /// <summary>Sends a request of an upload; the token goes only to the endpoint's host.</summary>
+    /// <summary>Sends a request of an upload. The token is sent only to the endpoint's host.</summary>
     public Task<HttpResponseMessage> SendOwnAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         request.Headers.UserAgent.Add(Agent);

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>The reason for a failed download.</summary>
+/// <summary>The reason for a failed download or upload.</summary>
 public enum HubError
 {
     /// <summary>The repository does not exist, or it is private and the token has no access.</summary>
@@ -9,7 +9,7 @@ public enum HubError
     /// <summary>The license must be accepted on the repository's page first.</summary>
     Gated,
 
-    /// <summary>The token is invalid, or does not have the permission.</summary>
+    /// <summary>The token is invalid, or lacks the required permission.</summary>
     Unauthorized,
 
     /// <summary>The repository has no such branch, tag or commit.</summary>
@@ -27,16 +27,16 @@ public enum HubError
     /// <summary>The disk is full.</summary>
     NoSpace,
 
-    /// <summary>The cache folder could not be read or written.</summary>
+    /// <summary>The cache folder, or a file to upload, could not be read or written.</summary>
     CacheUnusable,
 
-    /// <summary>The server gave no answer, or only errors, until all retries were used up.</summary>
+    /// <summary>The server did not answer, or answered only with errors, until the retries were exhausted.</summary>
     Unreachable,
 
-    /// <summary>A repository id, a revision or a file name is invalid, or would lead out of the cache.</summary>
+    /// <summary>A repository id, a revision or a file name is invalid, or would lead outside the cache.</summary>
     InvalidName,
 
-    /// <summary>The answer is not one of a hub.</summary>
+    /// <summary>The answer is not that of a hub.</summary>
     InvalidAnswer,
 
     /// <summary>An option or an environment variable has an invalid value.</summary>

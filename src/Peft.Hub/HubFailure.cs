@@ -14,7 +14,7 @@ internal static partial class HubFailure
         if (status is 408 or 429 or >= 500) return new TransientException($"the server answered {status} ({response.ReasonPhrase}).", AfterOf(response, settings.Options.TimeProvider));
 
         var page = $"{settings.Base}/{subject.Repository}";
-        var token = settings.Token is null ? "No token was sent: set HF_TOKEN or HubOptions.Token." : "Check that the token belongs to an account that may see it.";
+        var token = settings.Token is null ? "No token was sent: set HF_TOKEN or HubOptions.Token." : "Check that the account of the token has access.";
         var said = Header("X-Error-Message") is { Length: > 0 } text ? $" The server says: {text}" : "";
         return (Header("X-Error-Code"), response.StatusCode) switch
         {
@@ -27,10 +27,10 @@ internal static partial class HubFailure
             (_, HttpStatusCode.Forbidden) => Error(HubError.Unauthorized, $"{settings.Base} does not allow access to {subject}. {token}"),
             (_, HttpStatusCode.NotFound) when subject.File is null => NoRepository(),
             (_, HttpStatusCode.NotFound) => Error(HubError.EntryNotFound, $"{subject.Repository} has no file '{subject.File}' at revision '{subject.Revision}'."),
-            _ => Error(HubError.InvalidAnswer, $"{settings.Base} answered {status} ({response.ReasonPhrase}) for {subject}. Check HF_ENDPOINT, and that no proxy answers in its place."),
+            _ => Error(HubError.InvalidAnswer, $"{settings.Base} answered {status} ({response.ReasonPhrase}) for {subject}. Check HF_ENDPOINT, and check that no proxy answers in its place."),
         };
 
-        HubException NoRepository() => Error(HubError.RepositoryNotFound, $"There is no model '{subject.Repository}' at {settings.Base}, or it is private and needs a token. Check the spelling. {token}");
+        HubException NoRepository() => Error(HubError.RepositoryNotFound, $"There is no repository '{subject.Repository}' at {settings.Base}, or it is private and needs a token. Check the spelling. {token}");
         HubException Error(HubError reason, string message) => new(reason, message + said);
     }
 

@@ -20,7 +20,7 @@ internal static partial class HubNames
     public static void RequireRepository(string id)
     {
         if (!IsRepository(id))
-            throw new HubException(HubError.InvalidName, $"'{id}' is not a repository id. Write it as on the hub, owner/name, with letters, digits, '-', '_' and '.'.");
+            throw new HubException(HubError.InvalidName, $"'{id}' is not a repository id. Write it as owner/name, as on the hub, with letters, digits, '-', '_' and '.'.");
     }
 
     public static void RequireRevision(string revision)
@@ -32,10 +32,10 @@ internal static partial class HubNames
     public static void RequireFile(string repository, string file)
     {
         if (!IsInside(file))
-            throw new HubException(HubError.InvalidName, $"{repository} names a file '{file}', which would be outside of its folder. Nothing was written. Do not use this repository, and report it to the hub.");
+            throw new HubException(HubError.InvalidName, $"{repository} names a file '{file}', which would be outside its folder. Nothing was written. Do not use this repository, and report it to the hub.");
     }
 
-    /// <summary>The blob name of an etag: without quotes and the prefix of a weak one.</summary>
+    /// <summary>Returns the blob name of an etag: without quotes and the prefix of weak etags.</summary>
     public static string? Etag(string? header)
     {
         if (header is null) return null;
@@ -45,10 +45,10 @@ internal static partial class HubNames
             : throw new HubException(HubError.InvalidAnswer, $"The server sent the etag '{header}', which cannot be a file name. Is the endpoint a hub?");
     }
 
-    /// <summary>A file name escaped for a URL.</summary>
+    /// <summary>Escapes a file name for a URL.</summary>
     public static string Escape(string file) => string.Join('/', file.Split('/').Select(Uri.EscapeDataString));
 
-    // On some systems a part that consists of dots and spaces means "." or "..". On Windows a colon marks a drive or a stream.
+    // On some systems, a component of dots and spaces means "." or "..". On Windows, a colon marks a drive or a stream.
     private static bool IsInside(string path)
         => path.Length is > 0 and <= 1024
             && path.Split('/').All(part => part.Trim(' ', '.').Length > 0)

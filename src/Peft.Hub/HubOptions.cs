@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Peft;
 
-/// <summary>Options for accessing the hub and its cache. Null values are taken from the environment, as in Hugging Face's own client.</summary>
+/// <summary>Options for accessing the hub and its cache. Null values are taken from the environment, as in Hugging Face's client.</summary>
 [TypeConverter(typeof(TextConverter<HubOptions>))]
 public sealed record HubOptions
 {
@@ -12,7 +12,7 @@ public sealed record HubOptions
 
     /// <summary>
     /// Access token for private and gated repositories; empty for none. Defaults to <c>HF_TOKEN</c>, or else the file <c>HF_TOKEN_PATH</c>, or else <c>token</c>
-    /// in <c>HF_HOME</c>. It is sent only to the host of the endpoint, never to the storage that a download is redirected to.
+    /// in <c>HF_HOME</c>. It is sent only to the host of the endpoint, never to the storage to which a download is redirected.
     /// </summary>
     public string? Token { get; init; }
 
@@ -37,7 +37,7 @@ public sealed record HubOptions
     /// <summary>Receives the progress of downloads. Calls are not concurrent.</summary>
     public IProgress<HubProgress>? Progress { get; init; }
 
-    /// <summary>The handler that sends the requests, for example through a proxy. It must not follow redirects, and is not disposed.</summary>
+    /// <summary>The handler that sends the requests, for example through a proxy. It must not follow redirects. The client does not dispose it.</summary>
     public HttpMessageHandler? Handler { get; init; }
 
     /// <summary>The clock for delays and timeouts.</summary>
@@ -49,6 +49,6 @@ public sealed record HubOptions
     /// <summary>Limits on the hub's answers; null for <see cref="ResourceLimits.Default"/>.</summary>
     public ResourceLimits? Limits { get; init; }
 
-    /// <summary>The settings without the secret token.</summary>
+    /// <summary>Formats the settings without the secret token.</summary>
     public override string ToString() => $"HubOptions {{ Endpoint = {Endpoint}, Token = {(string.IsNullOrEmpty(Token) ? "" : "***")}, CacheFolder = {CacheFolder}, Offline = {Offline} }}";
 }

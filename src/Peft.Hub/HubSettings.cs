@@ -77,10 +77,10 @@ internal sealed partial record HubSettings
 
     private static string? TokenFile(string path)
     {
-        const int MostBytes = 4096;
+        const int MaxBytes = 4096;
         const string Remedy = "Make it a readable file that contains only a token, or set HF_TOKEN.";
         return SmallFile.Exists(path)
-            ? StrictJson.Text(SmallFile.Read(path, MostBytes, "", (message, error) => new HubException(HubError.InvalidSetting, $"The token file cannot be used: {message} {Remedy}", error)))
+            ? StrictJson.Text(SmallFile.Read(path, MaxBytes, "", (message, error) => new HubException(HubError.InvalidSetting, $"The token file cannot be used: {message} {Remedy}", error)))
             : null;
     }
 

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Peft.Hub;
 
-/// <summary>Lines of JSON that are made while they are sent.</summary>
+/// <summary>Lines of JSON, written while they are sent.</summary>
 internal sealed class LinesContent : HttpContent
 {
     private readonly Func<Stream, Task> write;

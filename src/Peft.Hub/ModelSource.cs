@@ -4,7 +4,7 @@ namespace Peft.Hub;
 
 /// <summary>The folder and the name of a model.</summary>
 /// <param name="Folder">The folder.</param>
-/// <param name="Name">The hub id, or else the folder as the caller passed it.</param>
+/// <param name="Name">The hub id, or else the folder, as the caller passed it.</param>
 internal sealed record ModelSource(string Folder, string Name)
 {
     /// <summary>Resolves a model: an existing folder, or else a hub id, which is downloaded.</summary>
@@ -29,7 +29,7 @@ internal sealed record ModelSource(string Folder, string Name)
         }
         catch (HubException error)
         {
-            throw new HubException(error.Reason, $"The folder '{nameOrPath}' does not exist, and the download of this id from the hub failed. {error.Message}", error);
+            throw new HubException(error.Reason, $"The folder '{nameOrPath}' does not exist, and downloading a repository of that name from the hub failed. {error.Message}", error);
         }
     }
 }

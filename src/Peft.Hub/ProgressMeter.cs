@@ -1,6 +1,6 @@
 namespace Peft.Hub;
 
-/// <summary>Sums the progress of all files of a call, and reports it at the start and the end of a file, and after each mebibyte.</summary>
+/// <summary>Sums the progress of all files of a call, and reports it at the start and the end of each file and after each mebibyte.</summary>
 internal sealed class ProgressMeter(IProgress<HubProgress>? listener, string repository, long? total)
 {
     private const long Step = 1 << 20;

@@ -3,7 +3,7 @@ using Peft.Checkpoints;
 namespace Peft.Hub;
 
 /// <summary>
-/// The cache of a repository, in the layout of Hugging Face's own client: <c>blobs/{etag}</c>; <c>snapshots/{commit}/{file}</c>, relative links to
+/// The cache of a repository, in the layout of Hugging Face's client: <c>blobs/{etag}</c>; <c>snapshots/{commit}/{file}</c>, relative links to
 /// the blobs; <c>refs/{revision}</c>, which contain a commit; and <c>trees/{commit}.json</c>, the list of all files.
 /// </summary>
 internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repository)
@@ -30,7 +30,7 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
 
     public bool Has(string commit, string file) => IsThere(FileAt(commit, file));
 
-    /// <summary>The commit of a revision when it was last downloaded; null if it never was.</summary>
+    /// <summary>Reads the commit that a revision had when it was last downloaded; null if it never was.</summary>
     public string? CommitOf(string revision)
     {
         if (HubNames.IsCommit(revision)) return revision;
@@ -43,7 +43,7 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
         if (CommitOf(revision) != commit) Keep(RefOf(revision), commit);
     }
 
-    /// <summary>The stored list of a commit's files; null if there is none.</summary>
+    /// <summary>Reads the stored list of a commit's files; null if there is none.</summary>
     public RepoListing? ListingOf(string commit)
     {
         return ReadKept(TreeOf(commit), settings.Limits.MaxListingBytes) is { } content ? RepoListing.ParseKept(commit, content) : null;
@@ -66,7 +66,7 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
     /// <param name="commit">The snapshot.</param>
     /// <param name="file">Name of the file in the snapshot.</param>
     /// <param name="etag">The blob.</param>
-    /// <param name="isNew">True if no other snapshot can use the blob, so that it may be moved.</param>
+    /// <param name="isNew">True if no other snapshot can use the blob, so it may be moved.</param>
     public void Place(string commit, string file, string etag, bool isNew)
     {
         string path = FileAt(commit, file), blob = Blob(etag);
@@ -84,7 +84,7 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
         File.Move(copy, path, overwrite: true);
     }
 
-    // A dangling link exists too.
+    // File.Exists is true for a dangling link, too.
     private static bool IsThere(string path) => File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is not { Exists: false };
 
     private static bool TryLink(string path, string target)
@@ -100,10 +100,10 @@ internal sealed class RepoCache(HubSettings settings, RepoKind kind, string repo
         }
     }
 
-    private static byte[]? ReadKept(string path, long most)
-        => SmallFile.Exists(path) ? SmallFile.Read(path, most, "Delete it: it will be downloaded again.", (message, error) => new HubException(HubError.CacheUnusable, $"The cache is damaged: {message}", error)) : null;
+    private static byte[]? ReadKept(string path, long maxBytes)
+        => SmallFile.Exists(path) ? SmallFile.Read(path, maxBytes, "Delete it: it will be downloaded again.", (message, error) => new HubException(HubError.CacheUnusable, $"The cache is damaged: {message}", error)) : null;
 
-    // The files are present already. A cache that cannot be written can still be used.
+    // The files are already present. A cache that cannot be written can still be used.
     private static void Keep(string path, string text)
     {
         try

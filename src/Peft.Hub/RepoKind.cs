@@ -1,6 +1,6 @@
 namespace Peft.Hub;
 
-/// <summary>Kind of a repository on the hub.</summary>
+/// <summary>Type of a repository on the hub.</summary>
 internal enum RepoKind
 {
     Model,

@@ -23,10 +23,10 @@ internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, Li
         return new(commit, files);
 
         HubException Failure(string message, Exception? error)
-            => new(HubError.InvalidAnswer, $"The answer for {repository} is not one of a hub ({message}). Check HF_ENDPOINT, and that no proxy answers in its place.", error);
+            => new(HubError.InvalidAnswer, $"The answer for {repository} is not that of a hub ({message}). Check HF_ENDPOINT, and check that no proxy answers in its place.", error);
     }
 
-    /// <summary>Parses the cached list of a commit, in the format of Hugging Face's own client; null if it is unreadable.</summary>
+    /// <summary>Parses the cached list of a commit, in the format of Hugging Face's client; null if it is unreadable.</summary>
     public static RepoListing? ParseKept(string commit, ReadOnlyMemory<byte> json)
     {
         Dictionary<string, ListedFile> files;
@@ -52,7 +52,7 @@ internal sealed record RepoListing(string Commit, IReadOnlyDictionary<string, Li
 
     private static JsonPart? OrNull(JsonPart? part) => part is { IsNull: false } ? part : null;
 
-    /// <summary>The text that <see cref="ParseKept"/> reads; null if the server's answer lacks required fields.</summary>
+    /// <summary>Serializes the list for <see cref="ParseKept"/>; null if the server's answer lacks required fields.</summary>
     public string? Keep()
     {
         var files = new JsonObject();

@@ -2,17 +2,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Peft.Hub;
 
-/// <summary>Retries with delays of 1, 2, 4… seconds, or as long as the server asks, until the retries are used up.</summary>
+/// <summary>Retries with delays of 1, 2, 4… seconds, or as long as the server asks, until the retries are exhausted.</summary>
 /// <param name="settings">The settings.</param>
-/// <param name="isCached">True if the cache can be used instead. Then requests are not retried.</param>
-/// <param name="action">What is tried, for messages.</param>
+/// <param name="isCached">True if the cache can be used instead. Requests are then not retried.</param>
+/// <param name="action">The action, for messages.</param>
 internal sealed partial class Retry(HubSettings settings, bool isCached = false, string action = "downloaded from")
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30), LongestAsked = TimeSpan.FromMinutes(10);
-    private readonly int most = isCached ? 0 : settings.Options.Retries;
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(30), MaxRequestedDelay = TimeSpan.FromMinutes(10);
+    private readonly int maxRetries = isCached ? 0 : settings.Options.Retries;
     private int failures;
 
-    /// <summary>Restarts the count after data has arrived, as the connection works.</summary>
+    /// <summary>Restarts the count after data has arrived, since the connection works.</summary>
     public void Reset() => failures = 0;
 
     /// <summary>Retries until the attempt succeeds.</summary>
@@ -33,18 +33,18 @@ internal sealed partial class Retry(HubSettings settings, bool isCached = false,
 
     private async Task WaitAsync(HubSubject subject, TransientException failure, CancellationToken cancellationToken)
     {
-        var pause = failure.After ?? TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, failures)));
-        if (failures++ >= most || pause > LongestAsked)
+        var pause = failure.After ?? TimeSpan.FromSeconds(Math.Min(MaxDelay.TotalSeconds, Math.Pow(2, failures)));
+        if (failures++ >= maxRetries || pause > MaxRequestedDelay)
         {
             throw new HubException(HubError.Unreachable,
                 $"{subject} could not be {action} {settings.Base}: {failure.Message} "
-                + (pause > LongestAsked ? $"The server asks to wait {pause}. " : most > 0 ? $"It was tried {failures} times. " : "")
-                + "Check the network and HF_ENDPOINT, or try later: what was transferred is kept.", failure);
+                + (pause > MaxRequestedDelay ? $"The server requests a delay of {pause}. " : maxRetries > 0 ? $"It was tried {failures} times. " : "")
+                + "Check the network and HF_ENDPOINT, or try later: transferred data is kept.", failure);
         }
         if (settings.Options.Logger is { } logger) LogRetry(logger, subject, failure.Message, pause);
         await Task.Delay(pause, settings.Options.TimeProvider, cancellationToken).ConfigureAwait(false);
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Subject}: {Failure} Next try in {Pause}.")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Subject}: {Failure} Retrying in {Pause}.")]
     private static partial void LogRetry(ILogger logger, HubSubject subject, string failure, TimeSpan pause);
 }

@@ -10,7 +10,7 @@ internal sealed record UploadFile(string Name, string Path, long Size)
 {
     private const int SampleBytes = 512;
 
-    /// <summary>The files of a folder, in ordinal order.</summary>
+    /// <summary>Lists the files of a folder, in ordinal order.</summary>
     public static IReadOnlyList<UploadFile> Of(string folder, Func<string, bool>? filter)
         => [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
             .Select(path => (Name: System.IO.Path.GetRelativePath(folder, path).Replace('\\', '/'), Path: path))
@@ -18,7 +18,7 @@ internal sealed record UploadFile(string Name, string Path, long Size)
             .OrderBy(file => file.Name, StringComparer.Ordinal)
             .Select(file => new UploadFile(file.Name, file.Path, new FileInfo(file.Path).Length))];
 
-    /// <summary>The first bytes, from which the hub decides how the file is stored.</summary>
+    /// <summary>Reads the first bytes, from which the hub decides how the file is stored.</summary>
     public byte[] Sample()
     {
         using var stream = File.OpenRead(Path);
@@ -27,7 +27,7 @@ internal sealed record UploadFile(string Name, string Path, long Size)
         return sample;
     }
 
-    /// <summary>SHA-256 of the content.</summary>
+    /// <summary>Computes the SHA-256 of the content.</summary>
     public async Task<string> HashAsync(CancellationToken cancellationToken)
     {
         var stream = File.OpenRead(Path);

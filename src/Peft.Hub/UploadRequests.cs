@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace Peft.Hub;
 
-/// <summary>The requests of an upload, each tried again after transient failures. Their bodies are made anew for each try.</summary>
+/// <summary>The requests of an upload. Each is retried after transient failures, with a new body.</summary>
 internal sealed class UploadRequests(HubSettings settings, HubConnection connection, HubSubject subject, CancellationToken cancellationToken)
 {
     private const string LfsType = "application/vnd.git-lfs+json";
@@ -13,19 +13,19 @@ internal sealed class UploadRequests(HubSettings settings, HubConnection connect
     /// <summary>Sends JSON to the hub and reads its JSON answer.</summary>
     /// <param name="path">Path below the endpoint.</param>
     /// <param name="body">The body.</param>
-    /// <param name="accepted">A status that counts as success besides 2xx.</param>
+    /// <param name="accepted">A status besides 2xx that counts as success.</param>
     /// <param name="lfs">True for the media type of Git LFS.</param>
     public Task<JsonObject> PostAsync(string path, JsonObject body, int accepted = 200, bool lfs = false)
         => JsonAsync(new($"{settings.Base}/{path}"), () => Json(body.ToJsonString(), lfs ? LfsType : "application/json"), accepted, lfs);
 
-    /// <summary>Sends JSON to an address that the hub named.</summary>
+    /// <summary>Sends JSON to an address that the hub returned.</summary>
     public Task<JsonObject> PostAsync(Uri address, JsonObject body) => JsonAsync(address, () => Json(body.ToJsonString(), LfsType), 200, true);
 
     /// <summary>Sends the lines of a commit.</summary>
     public Task<JsonObject> CommitAsync(string path, Func<Stream, Task> write)
         => JsonAsync(new($"{settings.Base}/{path}"), () => new LinesContent(write), 200, false);
 
-    /// <summary>Puts a part of a file at an address of the storage.</summary>
+    /// <summary>Uploads a range of a file to an address of the storage.</summary>
     /// <returns>The etag of the part.</returns>
     public async Task<string?> PutAsync(Uri address, UploadFile file, long from, long length, IReadOnlyDictionary<string, string> headers)
     {
@@ -73,7 +73,7 @@ internal sealed class UploadRequests(HubSettings settings, HubConnection connect
         var text = await connection.WithinAsync(each => response.Content.ReadAsStringAsync(each), cancellationToken).ConfigureAwait(false);
         var denied = failure.Reason is HubError.RepositoryNotFound or HubError.Unauthorized;
         return new HubException(denied ? HubError.Unauthorized : failure.Reason,
-            denied ? $"{settings.Base} does not let this account write to {subject.Repository}. {(settings.Token is null ? "No token was sent: set HF_TOKEN or HubOptions.Token." : "Use a token with write access, and check the owner's name.")}"
+            denied ? $"{settings.Base} does not allow this account to write to {subject.Repository}. {(settings.Token is null ? "No token was sent: set HF_TOKEN or HubOptions.Token." : "Use a token with write access, and check the name of the owner.")}"
                 : $"The upload to {subject} failed: {(int)response.StatusCode} ({response.ReasonPhrase}){(text.Length is > 0 and < 1000 ? $". The server says: {text}" : "")}. Nothing was committed.", failure);
     }
 

@@ -1,14 +1,14 @@
 namespace Peft;
 
-/// <summary>A tokenizer, as datasets and generation use it.</summary>
+/// <summary>The tokenizer interface of datasets and generation.</summary>
 public interface ITokenizer
 {
-    /// <summary>Token ids of a text.</summary>
+    /// <summary>Encodes text as token ids.</summary>
     /// <param name="text">The text.</param>
     /// <param name="addSpecialTokens">True to add the special tokens of the tokenizer's template, such as a leading begin-of-sequence token.</param>
     IReadOnlyList<int> Encode(string text, bool addSpecialTokens = true);
 
-    /// <summary>The text of token ids.</summary>
+    /// <summary>Decodes token ids to text.</summary>
     string Decode(IEnumerable<int> ids, bool skipSpecialTokens = true);
 
     /// <summary>Id of the begin-of-sequence token, if there is one.</summary>

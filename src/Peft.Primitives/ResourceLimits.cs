@@ -13,7 +13,7 @@ public sealed record ResourceLimits
     /// <summary>The default limits.</summary>
     public static ResourceLimits Default { get; } = new();
 
-    /// <summary>Maximum size of <c>config.json</c> and <c>generation_config.json</c> in bytes. Default 8 MiB; the largest published one, with 21,841 class names, has 2 MiB.</summary>
+    /// <summary>Maximum size of <c>config.json</c> and <c>generation_config.json</c> in bytes. Default 8 MiB; the largest published one, with 21,841 class names, takes 2 MiB.</summary>
     public long MaxConfigBytes { get; init; } = 8 << 20;
 
     /// <summary>Maximum number of layers of a model, or of the encoder and of the decoder each. Default 1,024.</summary>
@@ -22,7 +22,7 @@ public sealed record ResourceLimits
     /// <summary>Maximum number of classes of a classification head. Default 1,000,000.</summary>
     public int MaxLabels { get; init; } = 1_000_000;
 
-    /// <summary>Maximum size of each tokenizer file in bytes. Default 128 MiB; the largest published ones have 35 MiB.</summary>
+    /// <summary>Maximum size of each tokenizer file in bytes. Default 128 MiB; the largest published ones take 35 MiB.</summary>
     public long MaxTokenizerBytes { get; init; } = 128 << 20;
 
     /// <summary>Maximum number of tokens, of merges, and of added tokens of a vocabulary. Default 2,000,000; the largest published vocabularies have 262,144 tokens.</summary>
@@ -31,10 +31,10 @@ public sealed record ResourceLimits
     /// <summary>Maximum number of characters of a token, of an affix, or of a string that a tokenizer's rule inserts. Default 4,096.</summary>
     public int MaxTokenLength { get; init; } = 4096;
 
-    /// <summary>Maximum number of characters of all tokens of a vocabulary together. Default 16,777,216; the largest published ones have 2 million.</summary>
+    /// <summary>Maximum total number of characters of a vocabulary's tokens. Default 16,777,216; the largest published ones have 2 million.</summary>
     public int MaxVocabularyCharacters { get; init; } = 1 << 24;
 
-    /// <summary>Maximum number of normalizers, pre-tokenizers, post-processors and decoders of a tokenizer, all together. Default 100.</summary>
+    /// <summary>Maximum number of normalizers, pre-tokenizers, post-processors and decoders of a tokenizer in total. Default 100.</summary>
     public int MaxTokenizerParts { get; init; } = 100;
 
     /// <summary>Maximum number of entries (special tokens and sequences) of a tokenizer's template for a single text or a pair. Default 100; most have 3 or 4.</summary>
@@ -67,13 +67,13 @@ public sealed record ResourceLimits
     /// </summary>
     public long MaxTemplateSteps { get; init; } = 2_000_000;
 
-    /// <summary>Maximum number of bytes that a rendering may allocate for strings (2 per character) and lists (32 per item), garbage included. Default 512 MiB.</summary>
+    /// <summary>Maximum number of bytes that a rendering may allocate for strings (2 per character) and lists (32 per item), including garbage. Default 512 MiB.</summary>
     public long MaxTemplateMemory { get; init; } = 512 << 20;
 
     /// <summary>Maximum size of the hub's list of a repository's files in bytes. Default 32 MiB, about 100,000 files.</summary>
     public long MaxListingBytes { get; init; } = 32 << 20;
 
-    /// <summary>The end of an error message: how to raise the limit that was exceeded.</summary>
+    /// <summary>Returns the sentence that ends an error message: how to raise the exceeded limit.</summary>
     /// <param name="name">Name of the limit.</param>
     /// <param name="where">The option that sets the limits.</param>
     internal string Remedy(string name, string where)

@@ -5,7 +5,7 @@ internal struct SplitMix64(ulong state)
 {
     private const ulong Increment = 0x9E3779B97F4A7C15;
 
-    /// <summary>A distinct seed for each pair of a seed and an index.</summary>
+    /// <summary>Derives a distinct seed from each pair of seed and index.</summary>
     public static ulong Mix(long seed, long index)
     {
         var first = new SplitMix64((ulong)seed);
@@ -21,10 +21,10 @@ internal struct SplitMix64(ulong state)
         return z ^ (z >> 31);
     }
 
-    /// <summary>A whole number from 0 to below a bound, uniform except for a bias below 2⁻³².</summary>
+    /// <summary>Draws an integer in [0, bound), uniform except for a bias below 2⁻³².</summary>
     public int Next(int bound) => (int)Math.BigMul(Next(), (ulong)bound, out _);
 
-    /// <summary>A number from 0 to below 1, a multiple of 2⁻⁵³.</summary>
+    /// <summary>Draws a number in [0, 1), a multiple of 2⁻⁵³.</summary>
     public double NextDouble() => (Next() >> 11) * (1.0 / (1L << 53));
 
     /// <summary>Shuffles items (Fisher and Yates).</summary>

@@ -7,7 +7,7 @@ using System.Text.Json.Serialization.Metadata;
 namespace Peft;
 
 /// <summary>
-/// Reads a value from JSON text, for binders of settings (<c>IConfiguration</c>), which only provide text. Text that is not JSON is read as a
+/// Reads a value from JSON text, for binders of settings (<c>IConfiguration</c>), which provide only text. Text that is not JSON is read as a
 /// string, and a single value is read as a list of one where a list is expected.
 /// </summary>
 /// <typeparam name="T">Type of the value.</typeparam>
@@ -52,7 +52,7 @@ public sealed class TextConverter<T> : TypeConverter
         if (IsList) yield return new JsonArray(JsonValue.Create(text));
     }
 
-    // Settings provide true as "True".
+    // IConfiguration writes true as "True".
     private static JsonNode? Parsed(string text)
     {
         if (bool.TryParse(text, out var flag)) return JsonValue.Create(flag);

@@ -206,7 +206,7 @@ public sealed class ConcurrencyTests : IDisposable
         using (var reading = Begin("a1"))
         {
             reading.MoveNext();
-            Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("this thread itself");
+            Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("this thread is itself");
             Should.Throw<PeftException>(() => peft.Dispose()).Message.ShouldContain("finish or dispose it");
         }
         using var begun = new ManualResetEventSlim();

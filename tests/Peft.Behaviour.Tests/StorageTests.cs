@@ -87,7 +87,7 @@ public sealed class StorageTests : BehaviourTests
     {
         using var model = Create();
         PackedStorage.Pack(model);
-        Should.Throw<AdapterOptionsException>(() => model.Adapt("FULL")).Message.ShouldContain("layers.0.self_attn.q_proj is held as PackedStorage");
+        Should.Throw<AdapterOptionsException>(() => model.Adapt("FULL")).Message.ShouldContain("layers.0.self_attn.q_proj is stored as PackedStorage");
     }
 
     [Fact]

@@ -37,8 +37,8 @@ public sealed class TargetErrorTests
     public void Null_in_place_of_names_is_a_mistake_of_the_program()
     {
         using var model = SmallModel.Create();
-        Should.Throw<ArgumentNullException>(() => model.ApplyLora(targets: (string)null!)).Message.ShouldContain("leave the option out");
-        Should.Throw<ArgumentNullException>(() => model.ApplyLora(targets: (string[])null!)).Message.ShouldContain("leave the option out");
+        Should.Throw<ArgumentNullException>(() => model.ApplyLora(targets: (string)null!)).Message.ShouldContain("omit the option");
+        Should.Throw<ArgumentNullException>(() => model.ApplyLora(targets: (string[])null!)).Message.ShouldContain("omit the option");
         model.ApplyLora(targets: null).Active.ShouldBe(["default"]);
     }
 

@@ -73,7 +73,7 @@ public sealed class HubTests : IAsyncLifetime, IDisposable
     {
         var run = await Tool.RunAsync("pull", "org/none", "--endpoint", hub.Address);
         run.Code.ShouldBe(1);
-        run.Error.ShouldContain("There is no model 'org/none'");
+        run.Error.ShouldContain("There is no repository 'org/none'");
     }
 
     private async Task ServeAsync()

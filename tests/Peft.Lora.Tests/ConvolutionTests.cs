@@ -140,7 +140,7 @@ public sealed class ConvolutionTests : IDisposable
         Refusal(new() { Rank = 3 }).ShouldContain("0 (Conv2d, 6×12) is a convolution of 2 groups, which must divide its rank, but that is 3. Give it another by RankPattern");
         Refusal(new() { Rank = 2, UseDora = true }).ShouldContain("UseDora");
         Refusal(new() { Rank = 2, Initialization = LoraInitialization.Pissa }).ShouldContain("'pissa'");
-        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PveraOptions { Rank = 2, TargetModules = ["0"] })).Message.ShouldContain("in groups");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PveraOptions { Rank = 2, TargetModules = ["0"] })).Message.ShouldContain("a grouped convolution");
     }
 
     public static TheoryData<string> Updates => ["LOHA", "LOKR", "HIRA", "VERA", "ADALORA", "FOURIERFT", "SHIRA", "DEFT", "DELORA", "RANDLORA", "MISS", "GLORA", "WAVEFT", "UNILORA", "OSF"];

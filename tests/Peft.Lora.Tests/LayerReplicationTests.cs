@@ -107,7 +107,7 @@ public sealed class LayerReplicationTests : IDisposable
         Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(Options with { TargetModules = ["c_attm"] }));
         model.named_modules().Count(pair => pair.name.EndsWith("c_fc", StringComparison.Ordinal)).ShouldBe(3);
         using var peft = model.ApplyAdapter(Options with { LayerReplication = null });
-        Should.Throw<AdapterOptionsException>(() => peft.Add("late", Options)).Message.ShouldContain("Remove those first");
+        Should.Throw<AdapterOptionsException>(() => peft.Add("late", Options)).Message.ShouldContain("Remove them first");
     }
 
     private Tensor Logits()

@@ -88,7 +88,7 @@ public sealed class ParameterTests
         using var scope = NewDisposeScope();
         using var model = new Router();
         using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = Array.Empty<string>(), TargetParameters = ["up"] });
-        Should.Throw<PeftException>(() => peft.Rows("default", PeftModel.Base)).Message.ShouldContain("Run the rows in separate passes");
+        Should.Throw<PeftException>(() => peft.Rows("default", PeftModel.Base)).Message.ShouldContain("Run the rows in separate forward passes");
     }
 
     /// <summary>A mixture of experts as published models have it: one parameter [experts, out, in] for all experts.</summary>

@@ -34,7 +34,7 @@ public sealed class TiedTests
         using var model = Model();
         using var peft = model.ApplyAdapter(Options(tied: false));
         peft.Trainables.Count.ShouldBe(4);
-        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
+        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("shares its weight and would change");
     }
 
     [Fact]

@@ -54,7 +54,7 @@ public sealed class BoundedTrainingTests
         using var peft = model.ApplyLora(rank: 4, targets: ModuleSelector.AllLinear);
         var bound = InUse(peft) + 20 * Megabyte;   // less than the activations of a row of 2,048 tokens, more than what else changes
         var error = Should.Throw<NotEnoughMemoryException>(() => new Trainer(peft, Long(2, 2048), Options with { BatchSize = 2, MaxMemory = bound }).Train());
-        error.Message.ShouldMatch("MaxMemory is [0-9,.]+ .iB, but a step took [0-9,.]+ .iB, of which [0-9,.]+ .iB were in use before it. Its largest part has one row with 2048 positions");
+        error.Message.ShouldMatch("MaxMemory is [0-9,.]+ .iB, but a step took [0-9,.]+ .iB, of which [0-9,.]+ .iB were in use before it. Its largest micro-batch has one row with 2048 positions");
         error.Message.ShouldContain("CheckpointActivations");
     }
 

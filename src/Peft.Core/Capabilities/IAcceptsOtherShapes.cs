@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>An owner of tensors that may take another shape from a file than the options gave them (BOFT's number of factors). It computes with the shape that it finds.</summary>
+/// <summary>An owner of tensors whose shapes in a file may differ from those that the options specify (BOFT's number of factors). It computes with the loaded shape.</summary>
 public interface IAcceptsOtherShapes
 {
-    /// <summary>True if a tensor may take the shape.</summary>
+    /// <summary>True if a tensor may have the shape.</summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="shape">Its shape in the file.</param>
     bool Accepts(AdapterTensor tensor, ReadOnlySpan<long> shape);

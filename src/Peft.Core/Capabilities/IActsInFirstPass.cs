@@ -1,8 +1,8 @@
 namespace Peft;
 
-/// <summary>A layer that takes part in the preliminary forward pass of a method that reads the model's hidden states first (X-LoRA). All others stay out of it.</summary>
+/// <summary>A layer that is active in the preliminary forward pass of a method that reads the model's hidden states first (X-LoRA). All other layers are inactive in it.</summary>
 public interface IActsInFirstPass
 {
-    /// <summary>True if the layer takes part.</summary>
+    /// <summary>True if the layer is active.</summary>
     bool ActsInFirstPass { get; }
 }

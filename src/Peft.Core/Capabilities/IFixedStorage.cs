@@ -1,8 +1,8 @@
 namespace Peft;
 
-/// <summary>A stored weight that may not take new values, because its form follows from more than the values.</summary>
+/// <summary>A stored weight that may not be overwritten, because its representation depends on more than its values.</summary>
 public interface IFixedStorage
 {
-    /// <summary>Why it takes no new values, as a sentence; null if it does.</summary>
+    /// <summary>The reason that it cannot be overwritten, as a sentence; null if it can.</summary>
     string? WhyFixed { get; }
 }

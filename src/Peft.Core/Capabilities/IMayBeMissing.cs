@@ -1,8 +1,8 @@
 namespace Peft;
 
-/// <summary>An owner of tensors that a file may lack: they keep their initial values.</summary>
+/// <summary>An owner of tensors that a file may lack. Missing tensors keep their initial values.</summary>
 public interface IMayBeMissing
 {
-    /// <summary>What a file without them lacks, and what to do: the end of a sentence for <see cref="Adapter.Warnings"/> that begins with the folder.</summary>
+    /// <summary>What is missing and what to do: the end of a sentence for <see cref="Adapter.Warnings"/> that begins with the folder.</summary>
     string MissingWarning { get; }
 }

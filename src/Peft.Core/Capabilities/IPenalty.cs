@@ -5,6 +5,6 @@ namespace Peft;
 /// <summary>A layer, or the tensors that layers share, that adds a term to the training loss.</summary>
 public interface IPenalty
 {
-    /// <summary>A weighted scalar to add to the loss; null for none at present.</summary>
+    /// <summary>Computes a weighted scalar to add to the loss; null if there is none in this step.</summary>
     Tensor? Penalty();
 }

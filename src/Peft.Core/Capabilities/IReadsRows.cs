@@ -2,11 +2,11 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A stored table that is read by rows, so that a lookup does not read all of it.</summary>
+/// <summary>A stored embedding table that is read by rows, so that a lookup does not read the full table.</summary>
 internal interface IReadsRows
 {
-    /// <summary>The rows <c>[count, size]</c> at indices <c>[count]</c>, in the dtype of products.</summary>
+    /// <summary>Reads the rows <c>[count, size]</c> at indices <c>[count]</c>, in the dtype of products.</summary>
     /// <exception cref="ArgumentException">The indices are not integers, or on another device.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An index is out of range.</exception>
     Tensor ReadRows(Tensor indices);
 }

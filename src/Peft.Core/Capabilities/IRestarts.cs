@@ -1,11 +1,11 @@
 namespace Peft;
 
-/// <summary>A layer whose update can be merged into the weight during training, and begin anew (<see cref="TrainingOptions.Restarts"/>).</summary>
+/// <summary>A layer whose update can be merged into the weight during training, and then start again from a no-op (<see cref="TrainingOptions.Restarts"/>).</summary>
 public interface IRestarts
 {
-    /// <summary>The reason that the layer cannot begin anew; null if it can.</summary>
+    /// <summary>The reason that the layer cannot restart; null if it can.</summary>
     string? RestartError { get; }
 
-    /// <summary>Sets the layer's tensors, in place, to initial values with which it changes nothing. Random values come from torch's generator.</summary>
+    /// <summary>Initializes the layer's tensors again as a no-op, in place. Random values come from torch's generator.</summary>
     void Restart();
 }

@@ -18,12 +18,12 @@ public interface ITensorSource : IDisposable
     /// <summary>Reads the bytes of one tensor, of any dtype, as they are in the file: <c>[bytes]</c> of dtype Byte. The caller or the current dispose scope disposes it.</summary>
     /// <param name="name">A key of <see cref="Tensors"/>.</param>
     /// <param name="device">Device of the tensor; the CPU if null.</param>
-    /// <exception cref="CheckpointException">There is no such tensor, it is not stored in one piece, or the file cannot be read.</exception>
+    /// <exception cref="CheckpointException">There is no such tensor, it is not stored contiguously, or the file cannot be read.</exception>
     Tensor ReadBytes(string name, Device? device = null);
 
     /// <summary>Reads one tensor into an existing one, converting to its dtype and device. Autograd does not record this.</summary>
     /// <param name="name">A key of <see cref="Tensors"/>.</param>
-    /// <param name="destination">A tensor of the same shape. A contiguous one is filled in place; otherwise there is one temporary copy.</param>
+    /// <param name="destination">A tensor of the same shape. A contiguous one is filled in place; any other takes one temporary copy.</param>
     /// <exception cref="CheckpointException">As for <see cref="Read"/>, and if the shapes differ.</exception>
     void CopyInto(string name, Tensor destination);
 }

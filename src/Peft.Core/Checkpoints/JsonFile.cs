@@ -3,28 +3,28 @@ using System.Text.Json;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Reads JSON strictly. Content that two readers could interpret differently is refused: duplicate keys, invalid text, numbers beyond the range of any type.</summary>
+/// <summary>Reads JSON strictly. Rejects content that readers could interpret differently: duplicate keys, invalid text, numbers out of range.</summary>
 internal static class JsonFile
 {
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <summary>Reads a small text file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="mostBytes">Maximum size in bytes.</param>
+    /// <param name="maxBytes">Maximum size in bytes.</param>
     /// <exception cref="CheckpointException">The file is missing, is not a file, cannot be read, or is too large.</exception>
-    public static string Read(string path, int mostBytes = 64 << 20)
+    public static string Read(string path, int maxBytes = 64 << 20)
     {
         if (Directory.Exists(path)) throw new CheckpointException(path, "is a folder, but should be a file.");
         try
         {
-            // Does not rely on the reported length: a device has none and may never end.
+            // Does not rely on the reported length: a device has no length and may never end.
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             using var content = new MemoryStream();
             var buffer = new byte[32 << 10];
             for (int count; (count = stream.Read(buffer)) > 0;)
             {
                 content.Write(buffer, 0, count);
-                if (content.Length > mostBytes) throw new CheckpointException(path, $"has more than {mostBytes} bytes: it is not the kind of file that its name says.");
+                if (content.Length > maxBytes) throw new CheckpointException(path, $"has more than {maxBytes} bytes: it is not the kind of file that its name suggests.");
             }
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(content.GetBuffer().AsSpan(0, (int)content.Length)).TrimStart('\uFEFF');
         }
@@ -34,7 +34,7 @@ internal static class JsonFile
         }
         catch (DecoderFallbackException error)
         {
-            throw new CheckpointException(path, "is not text in UTF-8: it is damaged, or not the kind of file that its name says.", error);
+            throw new CheckpointException(path, "is not text in UTF-8: it is damaged, or not the kind of file that its name suggests.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
         {
@@ -53,7 +53,7 @@ internal static class JsonFile
         }
         catch (Exception error) when (error is InvalidOperationException or ArgumentException)
         {
-            throw new JsonException("A text contains an unpaired surrogate.", error);   // found while comparing keys
+            throw new JsonException("A string contains an unpaired surrogate.", error);   // found while comparing keys
         }
         try
         {
@@ -82,7 +82,7 @@ internal static class JsonFile
                 Text(() => element.GetString()!, path);
                 break;
             case JsonValueKind.Number when !element.TryGetDouble(out double number) || double.IsInfinity(number):
-                throw new JsonException($"The number at {path} is beyond the range of any type.");
+                throw new JsonException($"The number at {path} is out of range.");
         }
     }
 
@@ -94,7 +94,7 @@ internal static class JsonFile
         }
         catch (InvalidOperationException error)
         {
-            throw new JsonException($"A text at {path} contains an unpaired surrogate.", error);
+            throw new JsonException($"The string at {path} contains an unpaired surrogate.", error);
         }
     }
 

@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// An open safetensors file (https://huggingface.co/docs/safetensors). Opening only reads and checks the header. Each tensor is later read
-/// directly into its own memory, large ones by several threads; nothing else of the file is kept in memory.
+/// An open safetensors file (https://huggingface.co/docs/safetensors). Opening reads and checks only the header. Each tensor is later read
+/// directly into its own memory, a large one by several threads. Nothing else of the file is kept in memory.
 /// </summary>
 public sealed class SafetensorsFile : ITensorSource
 {
     internal const string MetadataKey = "__metadata__";
-    internal const int MostHeaderBytes = 100_000_000; // the limit of the reference implementation
+    internal const int MaxHeaderBytes = 100_000_000; // the limit of the reference implementation
 
     private readonly TensorFile file;
     private readonly OrderedDictionary<string, TensorEntry> tensors;
@@ -57,7 +57,7 @@ public sealed class SafetensorsFile : ITensorSource
         if (file.Length < sizeof(ulong)) throw Damaged($"it has {file.Length} bytes, fewer than the eight of the header length: the file is truncated");
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(start);
         if (length == 0) throw Damaged("the header length is 0");
-        if (length > MostHeaderBytes) throw Damaged($"the header length is {length} bytes, above the limit of {MostHeaderBytes}");
+        if (length > MaxHeaderBytes) throw Damaged($"the header length is {length} bytes, above the limit of {MaxHeaderBytes}");
         if ((long)length > file.Length - sizeof(ulong))
             throw Damaged($"the header length is {length} bytes, but only {file.Length - sizeof(ulong)} follow: the file is truncated");
         var header = new byte[length];
@@ -72,7 +72,7 @@ public sealed class SafetensorsFile : ITensorSource
     }
 
     internal static CheckpointException TensorNotFound(string path, string name, IReadOnlyCollection<string> names)
-        => new(path, $"has no tensor '{name}'. It holds {names.Count}: {string.Join(", ", names.Take(5))}{(names.Count > 5 ? ", …" : "")}");
+        => new(path, $"has no tensor '{name}'. It contains {names.Count}: {string.Join(", ", names.Take(5))}{(names.Count > 5 ? ", …" : "")}");
 
     private CheckpointException Damaged(string problem) => new(Path, $"not a valid safetensors file: {problem}.");
 }

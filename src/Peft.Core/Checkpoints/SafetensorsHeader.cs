@@ -4,12 +4,12 @@ using System.Text.Unicode;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Reads the JSON header of a safetensors file and checks it against the length of the file, so that every entry can be read without further
+/// Reads the JSON header of a safetensors file and checks it against the length of the file, so that every entry can be read without additional
 /// checks: each tensor has exactly the bytes of its shape and dtype, and together they cover the data without overlaps or gaps.
 /// </summary>
 internal sealed class SafetensorsHeader
 {
-    private const int MostDimensions = 64; // more than libtorch's iterators handle
+    private const int MaxDimensions = 64; // more than libtorch's iterators support
 
     private readonly string path;
     private readonly long dataStart, dataLength;
@@ -21,7 +21,7 @@ internal sealed class SafetensorsHeader
 
     /// <param name="path">Path of the file, for error messages.</param>
     /// <param name="json">The header without the eight bytes of its length.</param>
-    /// <param name="fileLength">Length of the whole file in bytes.</param>
+    /// <param name="fileLength">Length of the file in bytes.</param>
     public static (OrderedDictionary<string, TensorEntry> Tensors, IReadOnlyDictionary<string, string> Metadata) Parse(
         string path, ReadOnlySpan<byte> json, long fileLength)
     {
@@ -86,7 +86,7 @@ internal sealed class SafetensorsHeader
                     type = Text(ref reader);
                     break;
                 case "shape" when shape is null:
-                    shape = Numbers(ref reader, $"shape of tensor '{name}'", MostDimensions);
+                    shape = Numbers(ref reader, $"shape of tensor '{name}'", MaxDimensions);
                     break;
                 case "data_offsets" when offsets is null:
                     offsets = Numbers(ref reader, $"data_offsets of tensor '{name}'", 2);
@@ -133,7 +133,7 @@ internal sealed class SafetensorsHeader
         return ordered;
     }
 
-    private List<long> Numbers(ref Utf8JsonReader reader, string what, int most)
+    private List<long> Numbers(ref Utf8JsonReader reader, string what, int maxCount)
     {
         var numbers = new List<long>();
         Expect(ref reader, JsonTokenType.StartArray, what);
@@ -141,8 +141,8 @@ internal sealed class SafetensorsHeader
         {
             Expect(ref reader, JsonTokenType.Number, what);
             if (!reader.TryGetInt64(out long number) || number < 0)
-                throw Invalid($"{what} holds a number that is negative, too large or not whole, at byte {Position(ref reader)}");
-            if (numbers.Count == most) throw Invalid($"{what} has more than {most} numbers");
+                throw Invalid($"{what} contains a number that is negative, too large or not an integer, at byte {Position(ref reader)}");
+            if (numbers.Count == maxCount) throw Invalid($"{what} has more than {maxCount} numbers");
             numbers.Add(number);
         }
         return numbers;
@@ -162,7 +162,7 @@ internal sealed class SafetensorsHeader
         }
         catch (InvalidOperationException error)
         {
-            throw Invalid($"the text at byte {Position(ref reader)} contains an unpaired surrogate", error);
+            throw Invalid($"the string at byte {Position(ref reader)} contains an unpaired surrogate", error);
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class SafetensorsLayout
 
     public IReadOnlyList<(Tensor Tensor, int ElementSize)> Tensors => tensors;
 
-    /// <summary>Length of the whole file in bytes.</summary>
+    /// <summary>Length of the file in bytes.</summary>
     public long FileLength { get; private set; }
 
     public static SafetensorsLayout Of(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -28,16 +28,16 @@ internal sealed class SafetensorsLayout
         return layout;
     }
 
-    /// <summary>The safetensors type of a tensor.</summary>
+    /// <summary>Returns the safetensors type of a tensor.</summary>
     /// <exception cref="ArgumentException">The tensor cannot be saved.</exception>
     public static SafetensorsType TypeOf(string name, Tensor tensor)
     {
         string? problem =
-            name == SafetensorsFile.MetadataKey ? "has the name that the format reserves for its metadata"
+            name == SafetensorsFile.MetadataKey ? "has the name that the format reserves for metadata"
             : tensor is null || tensor.IsInvalid ? "is null or disposed"
             : tensor.is_meta ? "is on the meta device and has no data"
             : tensor.is_sparse ? "is sparse; call to_dense() first"
-            : SafetensorsType.Of(tensor.dtype) is null ? $"has type {tensor.dtype}, which the safetensors format lacks"
+            : SafetensorsType.Of(tensor.dtype) is null ? $"has dtype {tensor.dtype}, which the safetensors format lacks"
             : null;
         return problem is null ? SafetensorsType.Of(tensor!.dtype)! : throw new ArgumentException($"Tensor '{name}' {problem}.");
     }
@@ -69,8 +69,8 @@ internal sealed class SafetensorsLayout
         Raw(separator == '{' ? "{}" : "}");
         while (json.WrittenCount % sizeof(ulong) != 0) Raw(" ");
         Header = json.WrittenSpan.ToArray();
-        if (Header.Length - sizeof(ulong) > SafetensorsFile.MostHeaderBytes)
-            throw new ArgumentException($"The names and metadata take {Header.Length} bytes, above the format's limit of {SafetensorsFile.MostHeaderBytes}.");
+        if (Header.Length - sizeof(ulong) > SafetensorsFile.MaxHeaderBytes)
+            throw new ArgumentException($"The names and metadata take {Header.Length} bytes, above the format's limit of {SafetensorsFile.MaxHeaderBytes}.");
         BinaryPrimitives.WriteUInt64LittleEndian(Header, (ulong)(Header.Length - sizeof(ulong)));
         FileLength = Header.Length + offset;
     }
@@ -121,7 +121,7 @@ internal sealed class SafetensorsLayout
         }
         catch (EncoderFallbackException error)
         {
-            throw new ArgumentException($"The text '{text}' contains an unpaired surrogate and cannot be saved as UTF-8.", error);
+            throw new ArgumentException($"The string '{text}' contains an unpaired surrogate and cannot be saved as UTF-8.", error);
         }
     }
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>An element type of the safetensors format.</summary>
-/// <param name="Rank">Order among the types. Files hold tensors of higher rank first, which keeps all of them aligned.</param>
+/// <param name="Rank">Order among the types. Tensors of higher rank come first in a file, which keeps all of them aligned.</param>
 /// <param name="Name">Name in the header.</param>
 /// <param name="Bits">Size of one element in bits.</param>
 /// <param name="Scalar">TorchSharp's dtype; null if it has none.</param>
@@ -46,11 +46,11 @@ internal sealed record SafetensorsType(int Rank, string Name, int Bits, ScalarTy
 
     public static SafetensorsType? Of(ScalarType scalar) => ByScalar.GetValueOrDefault(scalar);
 
-    /// <summary>Size of a tensor in bytes; null if it or the element count overflows, or the last byte would only be partly used.</summary>
+    /// <summary>Computes the size of a tensor in bytes; null if it or the element count overflows, or the last byte would be used only partly.</summary>
     public long? ByteLength(ReadOnlySpan<long> shape)
     {
         bool empty = false;
-        // Zero lengths are left out of the product, since the strides of the other dimensions must not overflow either.
+        // The product omits zero lengths, since the strides of the other dimensions must not overflow either.
         UInt128 bits = (uint)Bits;
         foreach (long length in shape)
         {

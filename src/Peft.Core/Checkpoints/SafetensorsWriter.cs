@@ -9,13 +9,13 @@ namespace Peft.Checkpoints;
 public static class SafetensorsWriter
 {
     /// <summary>
-    /// Writes a file atomically: into a temporary file in the same folder, which is flushed to the disk and renamed. Tensors may be on any device
-    /// and need not be contiguous; tensors that share memory are each written in full. Takes a few megabytes of memory, and a copy of each non-contiguous tensor.
+    /// Writes a file atomically: to a temporary file in the same folder, which is flushed to the disk and renamed. Tensors may be on any device
+    /// and need not be contiguous; tensors that share memory are each written in full. Takes a few megabytes of memory, and a copy of one non-contiguous tensor at a time.
     /// </summary>
     /// <param name="path">The file. Its folder is created if needed, and an existing file is replaced.</param>
     /// <param name="tensors">Tensors by name.</param>
     /// <param name="metadata">Content of <c>__metadata__</c>; Hugging Face expects <c>format = pt</c> for model weights. Null for none.</param>
-    /// <exception cref="ArgumentException">A tensor is disposed, sparse, without data or of a dtype that the format lacks, or a name is not valid text.</exception>
+    /// <exception cref="ArgumentException">A tensor is disposed, sparse, without data or of a dtype that the format lacks, or a name is not valid Unicode.</exception>
     /// <exception cref="CheckpointException">The file could not be written. An existing file is unchanged.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {

@@ -2,22 +2,22 @@ using System.Text.Json;
 
 namespace Peft.Checkpoints;
 
-/// <summary>The <c>…index.json</c> next to the shards of a model: the file of each tensor.</summary>
+/// <summary>The <c>…index.json</c> next to the shards of a model: it maps each tensor to its file.</summary>
 internal static class ShardIndex
 {
     public const string Suffix = ".index.json";
 
-    private const int MostBytes = SafetensorsFile.MostHeaderBytes;
+    private const int MaxBytes = SafetensorsFile.MaxHeaderBytes;
 
     /// <summary>Reads <c>weight_map</c>: file names by tensor names, in the order of the index.</summary>
     public static OrderedDictionary<string, string> Read(string path)
     {
         try
         {
-            using var document = JsonFile.Parse(JsonFile.Read(path, MostBytes));
+            using var document = JsonFile.Parse(JsonFile.Read(path, MaxBytes));
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
-                throw new CheckpointException(path, "has no object weight_map, so it is not an index of shards.");
+                throw new CheckpointException(path, "has no weight_map object, so it is not an index of shards.");
             var files = new OrderedDictionary<string, string>();
             foreach (var property in map.EnumerateObject()) files.Add(property.Name, FileName(path, property));
             return files;
@@ -48,7 +48,7 @@ internal static class ShardIndex
     private static string FileName(string path, JsonProperty property)
     {
         string? file = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
-        // An index is untrusted: it may only name files in its folder. The colon separates drives and streams on Windows.
+        // An index is untrusted: it may name only files in its folder. The colon separates drives and streams on Windows.
         bool plain = !string.IsNullOrEmpty(file) && file is not ("." or "..") && file.IndexOfAny(['/', '\\', ':', '\0']) < 0;
         return plain ? file! : throw new CheckpointException(path, $"names {property.Value.GetRawText()} as the file of tensor '{property.Name}'. Only a file in the same folder is allowed.");
     }

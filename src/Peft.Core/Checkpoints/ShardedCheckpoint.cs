@@ -4,7 +4,7 @@ namespace Peft.Checkpoints;
 
 /// <summary>
 /// The weights of a model folder as a single set of tensors: from a single <c>model.safetensors</c>, from the shards that
-/// <c>model.safetensors.index.json</c> lists, as saved by Hugging Face's transformers, from PyTorch's older <c>pytorch_model.bin</c>, or from the
+/// <c>model.safetensors.index.json</c> lists, as saved by Hugging Face's transformers, from a <c>pytorch_model.bin</c> in PyTorch's older format, or from the
 /// parameters of a <c>model.onnx</c>.
 /// </summary>
 public sealed class ShardedCheckpoint : ITensorSource
@@ -30,7 +30,7 @@ public sealed class ShardedCheckpoint : ITensorSource
     /// its index, <c>pytorch_model.bin</c>, its index, and <c>model.onnx</c>.
     /// </param>
     /// <exception cref="CheckpointException">
-    /// There is no such file, the index is damaged or names a file outside of the folder, or a shard is missing, damaged or lacks a tensor of the index.
+    /// There is no such file, the index is damaged or names a file outside the folder, or a shard is missing, damaged or lacks a tensor of the index.
     /// </exception>
     public static ShardedCheckpoint Open(string folder, string? fileName = null)
     {
@@ -39,7 +39,7 @@ public sealed class ShardedCheckpoint : ITensorSource
         string[] names = fileName is null ? [DefaultName, PyTorchName, OnnxName] : [fileName];
         string[] candidates = [.. names.SelectMany(name => name == OnnxName ? [name] : new[] { name, name + ShardIndex.Suffix })];
         string found = candidates.FirstOrDefault(name => Path.Exists(Path.Combine(folder, name)))
-            ?? throw new CheckpointException(folder, $"holds neither {string.Join(" nor ", candidates)}. Is it the model's folder?");
+            ?? throw new CheckpointException(folder, $"contains neither {string.Join(" nor ", candidates)}. Is it the model's folder?");
         var checkpoint = new ShardedCheckpoint(folder, []);
         try
         {
@@ -71,7 +71,7 @@ public sealed class ShardedCheckpoint : ITensorSource
 
     private void AddAll(ITensorSource file)
     {
-        // An ONNX graph also holds shapes and indices of its own, which are skipped.
+        // An ONNX graph also contains shapes and indices that are not parameters.
         foreach (string name in file is OnnxFile onnx ? onnx.Parameters : file.Tensors.Keys) Add(file.Tensors[name], file);
     }
 
@@ -81,7 +81,7 @@ public sealed class ShardedCheckpoint : ITensorSource
         {
             var file = Shard(fileName);
             if (!file.Tensors.TryGetValue(name, out var entry))
-                throw new CheckpointException(index, $"says that tensor '{name}' is in {fileName}, which does not hold it. Files of different saves are mixed.");
+                throw new CheckpointException(index, $"says that tensor '{name}' is in {fileName}, which does not contain it. Files of different saves are mixed.");
             Add(entry, file);
         }
     }

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Peft.Checkpoints;
 
-/// <summary>Writes the weights of a model into a folder, split into shards as by Hugging Face's transformers.</summary>
+/// <summary>Writes the weights of a model to a folder, split into shards as Hugging Face's transformers does.</summary>
 public static partial class ShardedCheckpointWriter
 {
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
     /// Writes <c>model.safetensors</c>, or <c>model-00001-of-00003.safetensors</c> and so on with <c>model.safetensors.index.json</c> if the tensors exceed one
-    /// shard. The save is atomic: the folder always holds either the complete old weights or the complete new ones. Files of an earlier save are deleted; other
+    /// shard. The save is atomic: the folder always contains either the complete old weights or the complete new ones. Files of an earlier save are deleted; other
     /// files are kept.
     /// </summary>
     /// <param name="folder">The model folder; it is created if it does not exist.</param>
@@ -21,7 +21,7 @@ public static partial class ShardedCheckpointWriter
     public static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes = 5_000_000_000)
         => Write(folder, tensors, maxShardBytes, new Dictionary<string, string>());
 
-    /// <summary>Writes the weights, as the public overload, together with text files that belong to them, in the same atomic save.</summary>
+    /// <summary>Like the public overload, but also writes text files in the same atomic save.</summary>
     internal static void Write(string folder, IReadOnlyDictionary<string, Tensor> tensors, long maxShardBytes, IReadOnlyDictionary<string, string> texts)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -30,7 +30,7 @@ public static partial class ShardedCheckpointWriter
         var shards = Split(tensors, maxShardBytes, out long totalSize);
         var weightMap = new Dictionary<string, string>();
         using var save = FolderSave.Begin(folder);
-        // A single file left next to new shards would be read in their place.
+        // A single file left next to new shards would be read instead of them.
         save.Replaces(SavedFile().IsMatch);
         for (int i = 0; i < shards.Count; i++)
         {

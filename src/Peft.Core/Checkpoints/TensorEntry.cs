@@ -17,7 +17,7 @@ public sealed class TensorEntry
     /// <summary>Key of the tensor, such as <c>model.layers.0.mlp.up_proj.weight</c>.</summary>
     public string Name { get; }
 
-    /// <summary>Dtype by its name in the file: <c>F32</c>, <c>BF16</c>, <c>F8_E4M3</c>.</summary>
+    /// <summary>Name of the dtype in the file: <c>F32</c>, <c>BF16</c>, <c>F8_E4M3</c>.</summary>
     public string TypeName => Format.Name;
 
     /// <summary>Dtype in memory; null if TorchSharp has none (U16, U32, U64, F4 to F8). Such a tensor is listed but cannot be read.</summary>

@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 
 namespace Peft.Checkpoints;
 
-/// <summary>An open file of tensors, of any format. It reads bytes at given positions directly into the memory of tensors, large ones by several threads.</summary>
+/// <summary>An open file of tensors, in any format. It reads bytes at given positions directly into the memory of tensors, large ones by several threads.</summary>
 /// <remarks>
-/// Uses positional reads instead of a memory map: a mapped page counts as memory of the process in addition to the tensor it was copied to, and if another
+/// Uses positional reads instead of a memory map: a mapped page counts as memory of the process in addition to the tensor to which it was copied, and if another
 /// program truncates a mapped file, the process is killed instead of receiving an error.
 /// </remarks>
 internal sealed class TensorFile : IByteSource, IDisposable
 {
-    // Fits into a core's cache, and is below the size from which libtorch uses several threads for a copy: the chunks are processed in parallel already.
-    private const int ConvertedAtOnce = 16_384;
+    // Fits into a core's cache, and is below the size at which libtorch copies with several threads: the chunks are already processed in parallel.
+    private const int ConversionChunk = 16_384;
 
     private readonly SafeFileHandle handle;
 
@@ -30,7 +30,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         TorchRuntime.Require();
-        if (Directory.Exists(path)) throw new CheckpointException(path, $"is a folder. Name the {kind} file inside it.");
+        if (Directory.Exists(path)) throw new CheckpointException(path, $"is a folder. Pass the path of the {kind} file in it.");
         FolderSave.Recover(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
         SafeFileHandle? handle = null;
         try
@@ -50,7 +50,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
         }
     }
 
-    /// <summary>The first bytes of the file, at most as many as <see cref="ForeignFile"/> examines.</summary>
+    /// <summary>Reads the first bytes of the file, at most as many as <see cref="ForeignFile"/> examines.</summary>
     public byte[] Start()
     {
         var start = new byte[(int)Math.Min(Length, ForeignFile.Looked)];
@@ -77,7 +77,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
     /// <inheritdoc cref="ITensorSource.ReadBytes"/>
     public Tensor ReadBytes(TensorEntry entry, Device? device)
     {
-        if (entry.Strides is not null) throw new CheckpointException(Path, $"tensor '{entry.Name}' is not stored in one piece: save it again as a contiguous tensor.");
+        if (entry.Strides is not null) throw new CheckpointException(Path, $"tensor '{entry.Name}' is not stored contiguously: save it again as a contiguous tensor.");
         var bytes = empty(entry.ByteLength, ScalarType.Byte, CPU);
         try
         {
@@ -101,9 +101,9 @@ internal sealed class TensorFile : IByteSource, IDisposable
             Fill(entry, destination);
             return;
         }
-        using var whole = Read(entry, destination.device, destination.dtype);
+        using var source = Read(entry, destination.device, destination.dtype);
         using var target = destination.detach();
-        target.copy_(whole).Dispose();
+        target.copy_(source).Dispose();
     }
 
     /// <summary>Throws if the destination's shape differs from the tensor's.</summary>
@@ -112,7 +112,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
         ArgumentNullException.ThrowIfNull(destination);
         long[] wanted = destination.shape;
         if (!wanted.AsSpan().SequenceEqual(entry.Dimensions))
-            throw new CheckpointException(Path, $"tensor '{entry.Name}' has shape [{string.Join(", ", entry.Shape)}], but [{string.Join(", ", wanted)}] is needed.");
+            throw new CheckpointException(Path, $"tensor '{entry.Name}' has shape [{string.Join(", ", entry.Shape)}], but [{string.Join(", ", wanted)}] is required.");
     }
 
     public void ReadExactly(Span<byte> bytes, long offset)
@@ -158,7 +158,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
         int size = entry.Format.Bits / 8;
         bool onCpu = flat.device_type == TorchSharp.DeviceType.CPU;
         if (onCpu && flat.dtype == type) TensorChunks.ForEachInParallel(flat, size, (part, start) => ReadInto(entry, start, part.bytes));
-        else if (onCpu) TensorChunks.ForEachInParallel(flat, size, (part, start) => Convert(entry, start, part, ConvertedAtOnce));
+        else if (onCpu) TensorChunks.ForEachInParallel(flat, size, (part, start) => Convert(entry, start, part, ConversionChunk));
         else Convert(entry, 0, flat, TensorChunks.Bytes / size);
     }
 
@@ -179,7 +179,7 @@ internal sealed class TensorFile : IByteSource, IDisposable
         ReadExactly(bytes, entry.Offset + start);
         if (entry.Type == ScalarType.Bool)
         {
-            // In libtorch a bool other than 0 and 1 is undefined behavior; only a damaged file contains one.
+            // A bool other than 0 and 1 is undefined behavior in libtorch; only a damaged file contains one.
             for (int i; (i = bytes.IndexOfAnyExceptInRange((byte)0, (byte)1)) >= 0; bytes = bytes[(i + 1)..]) bytes[i] = 1;
         }
     }

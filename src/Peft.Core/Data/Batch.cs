@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>The examples of one training step. The batch owns its tensors.</summary>
 public sealed class Batch : IDisposable
 {
-    /// <summary>Label of a position that the loss ignores, as in Hugging Face's collators.</summary>
+    /// <summary>Label of positions that the loss ignores, as in Hugging Face's collators.</summary>
     public const long IgnoredLabel = -100;
 
     /// <summary>Token ids, <c>[batch, sequence]</c>; with <see cref="PackedLengths"/>, <c>[1, total]</c>.</summary>
@@ -21,27 +21,27 @@ public sealed class Batch : IDisposable
     /// </summary>
     public Tensor? Labels { get; init; }
 
-    /// <summary>Lengths of the sequences that are packed into the single row; null if the batch is not packed. The sequences do not attend to each other.</summary>
+    /// <summary>Lengths of the sequences packed into the single row; null if the batch is not packed. The sequences do not attend to each other.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
     /// <summary>Additional inputs by Hugging Face's names, such as <c>token_type_ids</c> or <c>start_positions</c>.</summary>
     public IReadOnlyDictionary<string, Tensor> Extra { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = new Dictionary<string, Tensor>();
 
     /// <summary>
-    /// Weight of the batch in gradient accumulation: the number of positions in its loss (so that accumulation equals one large
-    /// batch), or of rows if the loss is per row.
+    /// Weight of the batch in gradient accumulation: the number of positions in its loss, so that accumulation equals one large
+    /// batch, or the number of rows if the loss is per row.
     /// </summary>
     public double Weight { get; init; } = 1;
 
     /// <summary>
-    /// Number of tokens without padding, for speed reports. Unless set, it is computed: the sum of packed lengths, or the sum of the mask, or the number of
+    /// Number of tokens without padding, for throughput. Unless set, it is computed: the sum of the packed lengths, or the sum of the mask, or the number of
     /// ids; the number of rows if the inputs are not ids.
     /// </summary>
     public long Tokens { get => tokens ??= Count(); init => tokens = value; }
 
     private long? tokens;
 
-    /// <summary>The batch on a device: itself if it is already there, else a copy; the original is then disposed.</summary>
+    /// <summary>Moves the batch to a device. Returns the batch itself if it is already there; otherwise a copy, and disposes the original.</summary>
     public Batch To(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -62,7 +62,7 @@ public sealed class Batch : IDisposable
         }
     }
 
-    /// <summary>A batch of some of the rows, as views; null if a tensor does not have one entry per row. The original must outlive it.</summary>
+    /// <summary>Selects some of the rows, as views; null if a tensor does not have one entry per row. The original must outlive the result.</summary>
     /// <param name="start">Index of the first row.</param>
     /// <param name="count">Number of rows.</param>
     /// <param name="weight">The <see cref="Weight"/> of these rows.</param>
@@ -86,7 +86,7 @@ public sealed class Batch : IDisposable
         };
     }
 
-    /// <summary>A batch of some of the packed sequences, as views; null if there are tensors other than ids and labels. The original must outlive it.</summary>
+    /// <summary>Selects some of the packed sequences, as views; null if there are tensors other than ids and labels. The original must outlive the result.</summary>
     /// <param name="start">Index of the first sequence.</param>
     /// <param name="count">Number of sequences.</param>
     /// <param name="weight">The <see cref="Weight"/> of these sequences.</param>

@@ -57,7 +57,7 @@ public sealed class InstructionDataset : TrainingDataset
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="options">Settings; the defaults if null.</param>
     /// <param name="logger">Receives the number of truncated and dropped rows.</param>
-    /// <exception cref="DatasetException">The file cannot be read, a line is invalid (the message names it), or there is nothing to train on.</exception>
+    /// <exception cref="DatasetException">The file cannot be read, a line is invalid (the message names it), or no row can be used for training.</exception>
     public static InstructionDataset FromFile(string path, ITokenizer tokenizer, InstructionOptions? options = null, ILogger? logger = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);

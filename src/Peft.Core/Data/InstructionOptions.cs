@@ -7,7 +7,7 @@ public sealed record InstructionOptions
     public int MaxLength { get; init; } = 1024;
 
     /// <summary>
-    /// True to append the end-of-sequence token to the completion, so that the model learns to stop. True by default; no effect for a tokenizer without that
+    /// True to append the end-of-sequence token to the completion, so that the model learns to stop. True by default; no effect for a tokenizer without such a
     /// token.
     /// </summary>
     public bool AppendEndOfSequence { get; init; } = true;

@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Token ids with a label each: the token to learn, or <see cref="Batch.IgnoredLabel"/>.</summary>
+/// <summary>Token ids with one label each: the token itself, or <see cref="Batch.IgnoredLabel"/>.</summary>
 internal sealed record LabelledSequence(long[] Ids, long[] Labels)
 {
-    /// <summary>Number of positions with a label.</summary>
+    /// <summary>Number of positions in the loss.</summary>
     public int Learned { get; } = Labels.Count(label => label != Batch.IgnoredLabel);
 
-    /// <summary>Combines sequences to a batch.</summary>
+    /// <summary>Combines sequences into a batch.</summary>
     /// <param name="chosen">The sequences, at least one.</param>
     /// <param name="layout">Layout of the batch.</param>
     /// <param name="padding">Id of the padding token.</param>
@@ -42,7 +42,7 @@ internal sealed record LabelledSequence(long[] Ids, long[] Labels)
         };
     }
 
-    /// <summary>A tensor <c>[rows, width]</c> of rows of different lengths, padded on the right.</summary>
+    /// <summary>Creates a tensor <c>[rows, width]</c> from rows of different lengths, padded on the right.</summary>
     public static Tensor Fill(IReadOnlyList<long[]> rows, int width, long filling)
     {
         var values = new long[rows.Count * width];

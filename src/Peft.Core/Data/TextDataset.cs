@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A text split into blocks of equal length, for causal language models. An incomplete last block is dropped.</summary>
+/// <summary>Text split into blocks of equal length, for causal language models. An incomplete last block is dropped.</summary>
 public sealed class TextDataset : TrainingDataset
 {
     private readonly long[] ids;
@@ -26,7 +26,7 @@ public sealed class TextDataset : TrainingDataset
     /// <inheritdoc/>
     public override string Name { get; }
 
-    /// <summary>Splits a UTF-8 text file into blocks; the text is tokenized without special tokens.</summary>
+    /// <summary>Splits a UTF-8 text file into blocks. The text is tokenized without special tokens.</summary>
     /// <param name="path">The file.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="blockSize">Number of tokens per block, at least 2.</param>
@@ -44,7 +44,7 @@ public sealed class TextDataset : TrainingDataset
         }
     }
 
-    /// <summary>Splits a text into blocks; it is tokenized without special tokens.</summary>
+    /// <summary>Splits text into blocks. It is tokenized without special tokens.</summary>
     /// <param name="text">The text.</param>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="blockSize">Number of tokens per block, at least 2.</param>

@@ -12,31 +12,31 @@ public abstract class TrainingDataset
     /// <summary>Name of the dataset in error messages.</summary>
     public virtual string Name => GetType().Name;
 
-    /// <summary>Warnings about unusual rows, which trainers log.</summary>
+    /// <summary>Warnings about unusual rows. Trainers log them.</summary>
     public virtual IReadOnlyList<string> Warnings => [];
 
-    /// <summary>The batch of some rows, on the CPU. The caller disposes it.</summary>
+    /// <summary>Creates the batch of some rows, on the CPU. The caller disposes it.</summary>
     /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
     public abstract Batch GetBatch(IReadOnlyList<int> rows);
 
-    /// <summary>The batch of some rows in an epoch of training, for datasets whose rows differ between epochs; by default the same in all. The caller disposes it.</summary>
+    /// <summary>Creates the batch of some rows in an epoch of training, for datasets whose rows differ between epochs. By default, all epochs are the same. The caller disposes it.</summary>
     /// <param name="rows">Indices from 0 to <see cref="Count"/> − 1, at least one.</param>
     /// <param name="epoch">Index of the epoch, from 0. The same rows and epoch must give the same batch, so that a resumed run equals an uninterrupted one.</param>
     public virtual Batch GetBatch(IReadOnlyList<int> rows, int epoch) => GetBatch(rows);
 
-    /// <summary>Length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
+    /// <summary>Returns the length of a row, by which rows are grouped (<see cref="TrainingOptions.GroupByLength"/>).</summary>
     /// <param name="row">Index of the row.</param>
     /// <exception cref="DatasetException">The lengths are unknown (the default).</exception>
     public virtual int LengthOf(int row)
         => throw new DatasetException($"The dataset {Name} does not know how long its rows are, so GroupByLength cannot group them: pass lengthOf to TrainingDataset.From, override LengthOf, or do not set GroupByLength.");
 
-    /// <summary>Metrics that an evaluation on this dataset computes in addition to the loss, for models with outputs (<see cref="IOutputModel"/>). None by default.</summary>
+    /// <summary>Metrics that an evaluation on this dataset computes in addition to the loss, for models that return outputs (<see cref="IOutputModel"/>). None by default.</summary>
     public virtual IReadOnlyList<DatasetMetric> Metrics => [];
 
-    /// <summary>Begins a measurement of a model's outputs; null (the default) if the dataset has no metrics.</summary>
+    /// <summary>Starts a measurement of a model's outputs. Returns null (the default) if the dataset has no metrics.</summary>
     public virtual IMeasurement? Measure() => null;
 
-    /// <summary>Reasons that a model cannot be trained or evaluated on this dataset, such as other classes; empty if it can.</summary>
+    /// <summary>Reasons that a model cannot be trained or evaluated on this dataset, such as different classes; empty if it can.</summary>
     /// <param name="model">The model.</param>
     public virtual IEnumerable<string> Errors(nn.Module model) => [];
 
@@ -76,9 +76,9 @@ public abstract class TrainingDataset
         }, "tensor dataset", null);
     }
 
-    /// <summary>The rows of each batch of an epoch; the same for the same seed and epoch.</summary>
+    /// <summary>Returns the rows of each batch of an epoch, deterministic for a seed and epoch.</summary>
     /// <param name="batchSize">Number of rows per batch; the last one may have fewer.</param>
-    /// <param name="shuffleSeed">Seed of the order; null to keep the order of the rows.</param>
+    /// <param name="shuffleSeed">Seed for shuffling; null to keep the order of the rows.</param>
     /// <param name="epoch">Index of the epoch, from 0.</param>
     /// <param name="groupByLength">True to batch rows of similar length.</param>
     /// <exception cref="DatasetException">Grouping was requested, but the dataset does not know the lengths of its rows.</exception>
@@ -108,11 +108,11 @@ public abstract class TrainingDataset
 
     internal static void RequireRow(int row, int count)
     {
-        if (row < 0 || row >= count) throw new ArgumentOutOfRangeException(nameof(row), row, $"The dataset has the rows 0 to {count - 1}.");
+        if (row < 0 || row >= count) throw new ArgumentOutOfRangeException(nameof(row), row, $"The rows of the dataset are 0 to {count - 1}.");
     }
 
     private static int RowsOf(Tensor tensor, string name)
-        => TensorRules.RequireAlive(tensor, name).shape is not [var rows, ..] ? throw new ArgumentException($"{name} is a single number, but its first dimension must be the row.", name)
+        => TensorRules.RequireAlive(tensor, name).shape is not [var rows, ..] ? throw new ArgumentException($"{name} is a scalar, but its first dimension must be the row.", name)
             : rows <= int.MaxValue ? (int)rows
             : throw new ArgumentException($"{name} has {rows} rows, but a dataset has at most {int.MaxValue}: divide it.", name);
 

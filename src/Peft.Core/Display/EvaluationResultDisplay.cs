@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>An evaluation in a notebook: its metrics, and its texts.</summary>
+/// <summary>Displays an evaluation in a notebook: its metrics and generated texts.</summary>
 internal sealed class EvaluationResultDisplay : HtmlDisplay<EvaluationResult>
 {
-    /// <summary>Loss and metrics in a line.</summary>
+    /// <summary>Formats the loss and the metrics in one line.</summary>
     public static string Line(EvaluationResult result) => string.Join(", ", All(result).Select(each => $"{each.Key} {Markup.Number(each.Value)}"));
 
     protected override IEnumerable<object?> Render(EvaluationResult result)

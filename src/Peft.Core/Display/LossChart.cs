@@ -4,16 +4,16 @@ using System.Xml.Linq;
 
 namespace Peft;
 
-/// <summary>Losses over the steps of a run, as an SVG in the colors of its page.</summary>
+/// <summary>Draws the losses over the steps of a run as an SVG.</summary>
 internal static class LossChart
 {
     private const double Width = 520, Height = 220, Left = 46, Right = 12, Top = 10, Bottom = 24;
-    private const int MostPoints = 400;
+    private const int MaxPoints = 400;
 
-    /// <summary>The chart; null if no loss is finite.</summary>
+    /// <summary>Draws the chart; null if no loss is finite.</summary>
     /// <param name="losses">Loss of each step from the first.</param>
     /// <param name="evaluations">Evaluations during the run.</param>
-    /// <param name="totalSteps">Number of steps of the whole run.</param>
+    /// <param name="totalSteps">Total number of steps of the run.</param>
     public static XElement? Draw(IReadOnlyList<double> losses, IReadOnlyList<EvaluationResult> evaluations, int totalSteps)
     {
         var raw = losses.Select((loss, i) => (X: i + 1.0, Y: loss)).ToList();
@@ -42,7 +42,7 @@ internal static class LossChart
     private static XElement Label(double x, double y, string anchor, string text)
         => Markup.Tag("text", Markup.With("x", x), Markup.With("y", y), Markup.With("text-anchor", anchor), text);
 
-    // Losses that are not finite are gaps.
+    // Non-finite losses leave gaps.
     private static XElement Curve(IReadOnlyList<(double X, double Y)> points, string style, Func<double, double> x, Func<double, double> y)
     {
         var path = new StringBuilder();
@@ -55,15 +55,15 @@ internal static class LossChart
         return Markup.Classed("path", style, Markup.With("d", path));
     }
 
-    // Long curves keep the minimum and maximum of each part, so that no peak is lost.
+    // Long curves keep the minimum and maximum of each chunk, so that no peak is lost.
     private static IEnumerable<(double X, double Y)> Thin(IReadOnlyList<(double X, double Y)> points)
-        => points.Count <= MostPoints ? points
-            : points.Chunk((points.Count + MostPoints / 2 - 1) / (MostPoints / 2)).SelectMany(part => new[] { part.MinBy(point => point.Y), part.MaxBy(point => point.Y) }.Distinct().OrderBy(point => point.X));
+        => points.Count <= MaxPoints ? points
+            : points.Chunk((points.Count + MaxPoints / 2 - 1) / (MaxPoints / 2)).SelectMany(part => new[] { part.MinBy(point => point.Y), part.MaxBy(point => point.Y) }.Distinct().OrderBy(point => point.X));
 
-    // The exponential mean of the last losses, corrected for its beginning.
+    // An exponential moving average with bias correction.
     private static List<(double X, double Y)> Smooth(IReadOnlyList<(double X, double Y)> points)
     {
-        var decay = Math.Clamp(1 - 20.0 / Math.Max(1, points.Count), 0, 0.95);   // short runs stay as they are
+        var decay = Math.Clamp(1 - 20.0 / Math.Max(1, points.Count), 0, 0.95);   // short runs are not smoothed
         var (mean, weight) = (0.0, 0.0);
         var smooth = new List<(double, double)>();
         foreach (var (step, loss) in points.Where(point => double.IsFinite(point.Y)))
@@ -74,7 +74,7 @@ internal static class LossChart
         return smooth;
     }
 
-    // About four round values.
+    // About four round numbers.
     private static IEnumerable<double> Ticks(double low, double high)
     {
         var rough = (high - low) / 4;

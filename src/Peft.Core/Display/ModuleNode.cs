@@ -2,23 +2,23 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A module in the tree of a model.</summary>
+/// <summary>A node in the module tree of a model.</summary>
 /// <param name="Name">Its name in its parent.</param>
 /// <param name="Kind">Type, and shape of its weight.</param>
-/// <param name="Adapters">Its adapters, with their parameter counts here.</param>
+/// <param name="Adapters">Its adapters, with their parameter counts in this module.</param>
 /// <param name="Parameters">Number of its own parameters, without those of its children and its adapters.</param>
 internal sealed record ModuleNode(string Name, string Kind, string Adapters, long Parameters)
 {
-    /// <summary>Its parts.</summary>
+    /// <summary>Its child modules.</summary>
     public List<ModuleNode> Children { get; } = [];
 
-    /// <summary>Number of parameters with those of its children.</summary>
+    /// <summary>Number of parameters, including those of its children.</summary>
     public long AllParameters => Parameters + Children.Sum(child => child.AllParameters);
 
-    /// <summary>True if it or a part of it has an adapter.</summary>
+    /// <summary>True if it or a descendant has an adapter.</summary>
     public bool IsAdapted => Adapters.Length > 0 || Children.Exists(child => child.IsAdapted);
 
-    /// <summary>Its parts; a run of equal ones, such as the layers of a transformer, is one node with the names of the first and the last.</summary>
+    /// <summary>Its children. A run of equal ones, such as the layers of a transformer, becomes one node with the names of the first and the last.</summary>
     public IEnumerable<ModuleNode> Folded
     {
         get
@@ -33,10 +33,10 @@ internal sealed record ModuleNode(string Name, string Kind, string Adapters, lon
         }
     }
 
-    // Equal for modules that would look equal.
+    // Equal for modules that would be displayed equally.
     private string Text => $"{Kind}|{Adapters}|{Parameters}({string.Concat(Children.Select(child => child.Name + child.Text))})";
 
-    /// <summary>The tree of a model.</summary>
+    /// <summary>Creates the tree of a model.</summary>
     public static ModuleNode Of(PeftModel model)
     {
         var status = model.Status().ToLookup(row => row.Path);
@@ -57,14 +57,14 @@ internal sealed record ModuleNode(string Name, string Kind, string Adapters, lon
             if (path.Length == 0) continue;
             var cut = path.LastIndexOf('.');
             var node = Create(path, path[(cut + 1)..], module);
-            // A module may be registered without one between it and the root.
+            // A module may be registered without a module between it and the root.
             (nodes.GetValueOrDefault(cut < 0 ? "" : path[..cut]) ?? nodes[""]).Children.Add(node);
             nodes[path] = node;
         }
         return nodes[""];
     }
 
-    // Tied weights count once, where they occur first. Quantized weights are not parameters of their module, and tied ones may be those of another.
+    // Tied weights count once, at their first occurrence. Quantized weights are not parameters of their module, and a tied one may be that of another module.
     private static long Own(nn.Module module, Target? target, HashSet<object> seen)
     {
         var count = module.named_parameters(recurse: false).Select(pair => pair.parameter).Where(parameter => !parameter.IsInvalid && seen.Add(parameter)).Sum(parameter => parameter.numel());

@@ -5,12 +5,12 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Options in a notebook: the values that differ from the defaults, and the rest folded.</summary>
+/// <summary>Displays options in a notebook: the values that differ from the defaults, and the rest collapsed.</summary>
 /// <typeparam name="T">Type of the options.</typeparam>
 internal abstract class OptionsDisplay<T> : HtmlDisplay<T>
     where T : notnull
 {
-    private const int MostItems = 8;
+    private const int MaxItems = 8;
 
     /// <summary>Heading of the table.</summary>
     protected virtual string Title(T options) => options.GetType().Name;
@@ -45,7 +45,7 @@ internal abstract class OptionsDisplay<T> : HtmlDisplay<T>
     private static string Listed(IEnumerable items)
     {
         var texts = items.Cast<object?>().Select(Text).ToList();
-        return texts.Count <= MostItems ? $"[{string.Join(", ", texts)}]" : $"[{string.Join(", ", texts.Take(MostItems))}, … {texts.Count} in all]";
+        return texts.Count <= MaxItems ? $"[{string.Join(", ", texts)}]" : $"[{string.Join(", ", texts.Take(MaxItems))}, … {texts.Count} in total]";
     }
 
     private static string Braced(IEnumerable<string> entries) => $"{{{string.Join(", ", entries)}}}";

@@ -2,7 +2,7 @@ using System.Xml.Linq;
 
 namespace Peft;
 
-/// <summary>A model in a notebook: its parameters, its adapters, and the tree of its modules with the adapted ones marked.</summary>
+/// <summary>Displays a model in a notebook: its parameters, its adapters, and its module tree with adapted modules highlighted.</summary>
 internal sealed class PeftModelDisplay : HtmlDisplay<PeftModel>
 {
     protected override IEnumerable<object?> Render(PeftModel model)
@@ -22,7 +22,7 @@ internal sealed class PeftModelDisplay : HtmlDisplay<PeftModel>
     private static string State(PeftModel model, Adapter adapter)
         => string.Join(", ", new[] { model.Active.Contains(adapter.Name) ? "active" : "inactive", adapter.IsFrozen ? "frozen" : null, model.IsMerged && model.Active.Contains(adapter.Name) ? "merged" : null }.OfType<string>());
 
-    // What holds nothing adapted stays folded.
+    // Subtrees without adapters stay collapsed.
     private static XElement Node(ModuleNode node, bool isRoot = false)
     {
         var row = Markup.Classed("span", "row", Markup.Tag("span", isRoot ? "model" : node.Name), Markup.Classed("span", "quiet", node.Kind), Markup.Classed("span", "accent", node.Adapters), Markup.Classed("span", "number quiet", Markup.Number(node.AllParameters)));

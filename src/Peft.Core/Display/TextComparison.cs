@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Two texts side by side, such as what a model writes before and after its training. A notebook marks the words in which they differ.</summary>
+/// <summary>Two texts side by side, such as a model's output before and after training. A notebook highlights the words that differ.</summary>
 /// <param name="Before">The first text.</param>
 /// <param name="After">The second text.</param>
 [TypeFormatterSource(typeof(TextComparisonDisplay))]

@@ -3,15 +3,15 @@ using System.Xml.Linq;
 
 namespace Peft;
 
-/// <summary>Two texts in a notebook, with the words of only one of them marked.</summary>
+/// <summary>Displays two texts in a notebook and highlights the words that only one of them contains.</summary>
 internal sealed partial class TextComparisonDisplay : HtmlDisplay<TextComparison>
 {
-    private const int MostWords = 2000;   // longer texts are not compared: the time grows with the square
+    private const int MaxWords = 2000;   // longer texts are not compared: the time grows quadratically
 
     protected override IEnumerable<object?> Render(TextComparison texts)
     {
         var (before, after) = (Words(texts.Before), Words(texts.After));
-        var (keptBefore, keptAfter) = before.Length <= MostWords && after.Length <= MostWords ? Common(before, after) : (All(before), All(after));
+        var (keptBefore, keptAfter) = before.Length <= MaxWords && after.Length <= MaxWords ? Common(before, after) : (All(before), All(after));
         yield return Markup.Table([texts.BeforeTitle, texts.AfterTitle], [[Marked(before, keptBefore, "del"), Marked(after, keptAfter, "ins")]]);
     }
 
@@ -22,7 +22,7 @@ internal sealed partial class TextComparisonDisplay : HtmlDisplay<TextComparison
     private static XElement Marked(string[] words, bool[] kept, string tag)
         => Markup.Tag("div", words.Select((word, i) => kept[i] ? (object)new XText(Markup.Tag("i", word).Value) : Markup.Tag(tag, word)));
 
-    // Their longest common subsequence.
+    // Marks their longest common subsequence.
     private static (bool[] Before, bool[] After) Common(string[] before, string[] after)
     {
         var length = new int[before.Length + 1, after.Length + 1];
@@ -39,7 +39,7 @@ internal sealed partial class TextComparisonDisplay : HtmlDisplay<TextComparison
         return (keptBefore, keptAfter);
     }
 
-    // A word with the space behind it, so that marked words are joined.
+    // A word with the space after it, so that adjacent highlighted words are joined.
     [GeneratedRegex(@"\S+\s*|^\s+")]
     private static partial Regex Word();
 }

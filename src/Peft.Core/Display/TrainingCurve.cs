@@ -1,8 +1,8 @@
 namespace Peft;
 
-/// <summary>The loss curve of a run while it runs. A notebook displays it as a chart.</summary>
+/// <summary>The loss curve of a run in progress. A notebook displays it as a chart.</summary>
 /// <remarks>
-/// <c>var curve = new TrainingCurve(); curve.Changed = display(curve).Update; trainer.Train(curve);</c> draws a chart that grows as the model is trained.
+/// <c>var curve = new TrainingCurve(); curve.Changed = display(curve).Update; trainer.Train(curve);</c> draws a chart that is updated during training.
 /// Thread-safe.
 /// </remarks>
 [TypeFormatterSource(typeof(TrainingCurveDisplay))]
@@ -13,13 +13,13 @@ public sealed class TrainingCurve : IProgress<TrainingProgress>
     private readonly List<EvaluationResult> evaluations = [];
     private long shown;
 
-    /// <summary>Called with this curve when it has changed: at most once per <see cref="Interval"/>, and after the last step. Nothing is called by default.</summary>
+    /// <summary>Called with this curve after it has changed: at most once per <see cref="Interval"/>, and after the last step. Null by default.</summary>
     public Action<TrainingCurve>? Changed { get; set; }
 
-    /// <summary>Shortest time between two calls of <see cref="Changed"/>. 0.25 s by default.</summary>
+    /// <summary>Minimum time between two calls of <see cref="Changed"/>. 0.25 s by default.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(0.25);
 
-    /// <summary>Clock of <see cref="Interval"/>.</summary>
+    /// <summary>The clock for <see cref="Interval"/>.</summary>
     public TimeProvider Time { get; init => field = value ?? throw new ArgumentNullException(nameof(value)); } = TimeProvider.System;
 
     /// <summary>The latest progress; null before the first step.</summary>

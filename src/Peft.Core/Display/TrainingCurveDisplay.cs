@@ -1,11 +1,11 @@
 namespace Peft;
 
-/// <summary>A running training in a notebook.</summary>
+/// <summary>Displays a run in progress in a notebook.</summary>
 internal sealed class TrainingCurveDisplay : HtmlDisplay<TrainingCurve>
 {
     protected override IEnumerable<object?> Render(TrainingCurve curve)
     {
-        // Empty before the first step: a notebook may keep its first output next to later ones.
+        // Displays nothing before the first step: a notebook may keep its first output next to later ones.
         if (curve.Last is not { } last) yield break;
         yield return LossChart.Draw(curve.Losses, curve.Evaluations, last.TotalSteps);
         yield return Markup.Tag("div", $"step {Markup.Number((long)last.Step)} of {Markup.Number((long)last.TotalSteps)}, loss ", Markup.Classed("span", "accent", Markup.Number(last.Loss)),

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A dataset for training in a notebook: its size, and its first rows as the model sees them.</summary>
+/// <summary>Displays a training dataset in a notebook: its size, and its first rows as the model receives them.</summary>
 internal sealed class TrainingDatasetDisplay : HtmlDisplay<TrainingDataset>
 {
     private const int Rows = 3, Values = 12;

@@ -1,4 +1,4 @@
 namespace Peft;
 
-/// <summary>Settings of a run in a notebook.</summary>
+/// <summary>Displays the options of a run in a notebook.</summary>
 internal sealed class TrainingOptionsDisplay : OptionsDisplay<TrainingOptions>;

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>A run in a notebook: its loss curve and its final metrics.</summary>
+/// <summary>Displays a run in a notebook: its loss curve and final metrics.</summary>
 internal sealed class TrainingResultDisplay : HtmlDisplay<TrainingResult>
 {
     protected override IEnumerable<object?> Render(TrainingResult result)

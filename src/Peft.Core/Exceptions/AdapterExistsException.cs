@@ -1,4 +1,4 @@
 namespace Peft;
 
-/// <summary>An adapter of that name exists already, or the model has adapters already.</summary>
+/// <summary>An adapter of that name already exists, or the model already has adapters.</summary>
 public sealed class AdapterExistsException(string message) : PeftException(message);

@@ -7,7 +7,7 @@ public sealed partial class NativeLibraryException : PeftException
 {
     private NativeLibraryException(string message, Exception inner) : base(message, inner) { }
 
-    /// <summary>The exception for a failure to load the native libraries, whatever chain of exceptions reports it.</summary>
+    /// <summary>Creates the exception for a failure to load the native libraries, from any chain of exceptions that reports it.</summary>
     internal static NativeLibraryException From(Exception error) => new(MissingSymbol(error) switch
     {
         { Groups: var found } when found["symbol"].Value.StartsWith("GLIBCXX_", StringComparison.Ordinal) =>
@@ -17,11 +17,11 @@ public sealed partial class NativeLibraryException : PeftException
         { Groups: var found } =>
             $"This system is too old for TorchSharp: {found["file"]} has no {found["symbol"]}. Use a newer release of it, such as Debian 13 or Ubuntu 24.04.",
         null =>
-            $"TorchSharp's native libraries cannot be loaded ({FirstLine(error)}). The application, not the library, brings them: add the package " +
+            $"TorchSharp's native libraries cannot be loaded ({FirstLine(error)}). The application must provide them, not the library: add the package " +
             "TorchSharp-cpu, TorchSharp-cuda-linux or TorchSharp-cuda-windows, of TorchSharp's own version, to the project that runs.",
     }, error);
 
-    /// <summary>The symbol version that a shared library lacks, parsed from glibc's message; null if the cause is another.</summary>
+    /// <summary>Parses the symbol version that a shared library lacks from glibc's message; null for any other cause.</summary>
     internal static Match? MissingSymbol(Exception error)
         => Chain(error).Select(each => SymbolPattern().Match(each.Message)).FirstOrDefault(match => match.Success);
 

@@ -6,7 +6,7 @@ namespace Peft;
 
 /// <summary>Partial fine-tuning as an adapter: trains copies of the named modules and parameters, and nothing else. Can be merged.</summary>
 /// <remarks>
-/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of other methods. The file holds each trained parameter in the form of that option:
+/// Hugging Face PEFT has no such method, only the option <c>modules_to_save</c> of other methods. The file contains each trained parameter in the form of that option:
 /// <c>base_model.model.&lt;path&gt;</c>. A weight that is tied to a named one is trained with it, and saved once. The new head of a
 /// classifier or question-answering model is always trained.
 /// </remarks>
@@ -18,8 +18,8 @@ public sealed record PartialOptions : AdapterOptions
     public PartialOptions() : base("PARTIAL") { }
 
     /// <summary>
-    /// Modules, including everything in them, and parameters: by path or its last parts (<c>lm_head</c>, <c>norm</c>, <c>q_proj.bias</c>). A negative number
-    /// counts from the end of its list: <c>layers.-1</c> is the last layer.
+    /// Modules, with all of their submodules, and parameters: by path or its last parts (<c>lm_head</c>, <c>norm</c>, <c>q_proj.bias</c>). A negative number
+    /// counts from the end of a module list: <c>layers.-1</c> is the last layer.
     /// </summary>
     [JsonPropertyName("target_modules")] public IReadOnlyList<string> TargetModules { get; init; } = [];
 
@@ -27,7 +27,7 @@ public sealed record PartialOptions : AdapterOptions
     protected internal override IEnumerable<string> Errors()
     {
         if (TargetModules is not { Count: > 0 }) yield return "TargetModules must name at least one module or parameter, but is empty.";
-        else if (TargetModules.Any(string.IsNullOrWhiteSpace)) yield return "TargetModules must not hold an empty name.";
+        else if (TargetModules.Any(string.IsNullOrWhiteSpace)) yield return "TargetModules must not contain an empty name.";
     }
 
     /// <inheritdoc/>
@@ -37,17 +37,17 @@ public sealed record PartialOptions : AdapterOptions
         var heads = model.NewModules(TaskType).SelectMany(name => model.ModulePaths.Where(path => ModelTree.Ends(path, name)));
         string[] names = [.. TargetModules.Concat(heads).Distinct()];
         var patterns = PathPattern.For(model, names);
-        var meant = new HashSet<PathPattern>();
+        var matched = new HashSet<PathPattern>();
         var layers = WholeParameters.Layers(model, path =>
         {
-            var means = patterns.Where(pattern => pattern.Means(path)).ToList();
-            meant.UnionWith(means);
-            return means.Count > 0;
+            var matches = patterns.Where(pattern => pattern.Matches(path)).ToList();
+            matched.UnionWith(matches);
+            return matches.Count > 0;
         });
-        // A name that matches nothing is an error that would go unnoticed among the others.
-        string[] idle = [.. names.Where((_, i) => !meant.Contains(patterns[i]))];
-        if (idle.Length == 0) return new AdapterPlan(this with { TargetModules = names }, layers);
+        // Otherwise, a name that matches nothing would go unnoticed if others match.
+        string[] unmatched = [.. names.Where((_, i) => !matched.Contains(patterns[i]))];
+        if (unmatched.Length == 0) return new AdapterPlan(this with { TargetModules = names }, layers);
         foreach (var layer in layers) layer.Dispose();
-        throw model.NotFound(nameof(TargetModules), idle);
+        throw model.NotFound(nameof(TargetModules), unmatched);
     }
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>A pattern for modules or parameters: a path or its last parts, in which a negative number counts from the end of its list (<c>layers.-1</c>).</summary>
+/// <summary>A pattern for modules or parameters: a path or its last parts, in which a negative number counts from the end of a module list (<c>layers.-1</c>).</summary>
 internal sealed class PathPattern
 {
     private readonly string[] parts;
@@ -14,7 +14,7 @@ internal sealed class PathPattern
         this.lengths = lengths;
     }
 
-    /// <summary>Creates the patterns of names for a model.</summary>
+    /// <summary>Creates the patterns for names, with the lengths of the model's module lists.</summary>
     public static IReadOnlyList<PathPattern> For(ModelTree model, IReadOnlyList<string> names)
     {
         var numbered = model.ModulePaths.Select(path => (List: path[..Math.Max(0, path.LastIndexOf('.'))], Index: Number(path[(path.LastIndexOf('.') + 1)..]))).Where(pair => pair.Index >= 0);
@@ -23,7 +23,7 @@ internal sealed class PathPattern
     }
 
     /// <summary>True if the pattern matches a parameter, or a module that contains it.</summary>
-    public bool Means(string parameter)
+    public bool Matches(string parameter)
     {
         var path = parameter.Split('.');
         for (var end = parts.Length; end <= path.Length; end++)
@@ -35,10 +35,10 @@ internal sealed class PathPattern
     {
         for (var i = 1; i <= parts.Length; i++)
         {
-            var (name, place) = (parts[^i], path.Length - i);
-            if (name == path[place]) continue;
-            if (Number(name) is not { } back || back >= 0 || Number(path[place]) is not { } index) return false;
-            if (lengths.GetValueOrDefault(string.Join('.', path[..place])) + back != index) return false;
+            var (name, at) = (parts[^i], path.Length - i);
+            if (name == path[at]) continue;
+            if (Number(name) is not { } fromEnd || fromEnd >= 0 || Number(path[at]) is not { } index) return false;
+            if (lengths.GetValueOrDefault(string.Join('.', path[..at])) + fromEnd != index) return false;
         }
         return true;
     }

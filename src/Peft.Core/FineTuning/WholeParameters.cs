@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>Layers that fully train single parameters, each on a copy.</summary>
+/// <summary>Creates layers that fully train single parameters, each as a copy.</summary>
 internal static class WholeParameters
 {
-    /// <summary>Creates layers for the parameters that are chosen by their paths. Modules with a tied weight are trained together, whichever of them is chosen.</summary>
+    /// <summary>Creates layers for the parameters selected by path. Modules that share a weight are trained together if any of them is selected.</summary>
     public static IReadOnlyList<AdapterLayer> Layers(ModelTree model, Func<string, bool> chosen)
     {
         var weights = new HashSet<object>(model.Targets.Where(target => chosen($"{target.Path}.weight".TrimStart('.'))).Select(target => target.Storage.Identity), ReferenceEqualityComparer.Instance);

@@ -25,7 +25,7 @@ internal static unsafe class AdamWKernel
     /// <summary>Updates values and moments, all <c>[total]</c> and contiguous, in a range.</summary>
     public static void Run(Tensor values, Tensor gradients, Tensor mean, Tensor square, long start, long length, Settings settings)
     {
-        // By address, since a span is limited to two gigabytes, which all parameters of a model together may exceed.
+        // By address, since a span is limited to two gigabytes, which the parameters of a model may exceed.
         var at = (nint)start * sizeof(float);
         var (v, g, m, s) = (TensorAddress.Of(values) + at, TensorAddress.Of(gradients) + at, TensorAddress.Of(mean) + at, TensorAddress.Of(square) + at);
         TensorMemory.Parallel((int)((length + Chunk - 1) / Chunk), part =>

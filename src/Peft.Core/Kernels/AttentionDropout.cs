@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Dropout of attention weights. Whether a weight is dropped is a function of a seed, its head, its query and its key, so that the backward pass repeats the decisions instead of storing them.
+/// Dropout of attention weights. Whether a weight is dropped is a function of a seed, its head, its query and its key, so that the backward pass recomputes the mask instead of storing it.
 /// </summary>
 /// <param name="Probability">The probability, below 1.</param>
 /// <param name="Seed">The seed of this forward pass.</param>
 internal readonly record struct AttentionDropout(double Probability, uint Seed)
 {
-    /// <summary>Dropout with a seed from torch's generator, or none.</summary>
+    /// <summary>Creates dropout with a seed from torch's generator, or none.</summary>
     /// <param name="probability">The probability, below 1; 0 for none.</param>
     public static AttentionDropout? Draw(double probability)
     {
@@ -20,7 +20,7 @@ internal readonly record struct AttentionDropout(double Probability, uint Seed)
         return new(probability, (uint)seed.item<long>());
     }
 
-    /// <summary>Applies dropout to values <c>[keys, 16 queries]</c>: each becomes 0, or 1/(1 − p) times what it was.</summary>
+    /// <summary>Applies dropout to values <c>[keys, 16 queries]</c>: each becomes 0, or is multiplied by 1/(1 − p).</summary>
     /// <param name="values">The values.</param>
     /// <param name="span">The sequence.</param>
     /// <param name="head">Index of the head.</param>
@@ -46,7 +46,7 @@ internal readonly record struct AttentionDropout(double Probability, uint Seed)
     private static unsafe void Keep(float* at, Vector256<uint> random, Vector256<uint> threshold, Vector256<float> factor)
         => (Vector256.GreaterThanOrEqual(random, threshold).AsSingle() & (Vector256.Load(at) * factor)).Store(at);
 
-    // The integer hash "lowbias32" of Chris Wellons (hash-prospector, in the public domain): every bit of the input changes about half of those of the output.
+    // The integer hash "lowbias32" of Chris Wellons (hash-prospector, in the public domain): every bit of the input changes about half of the bits of the output.
     private static uint Mix(uint x)
     {
         x = (x ^ (x >> 16)) * 0x7FEB352D;

@@ -14,7 +14,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     private readonly int size = shape.Size;
 
     /// <summary>
-    /// Computes the outputs and, if requested, the values to recompute weights from scores: each row's maximum score and 1 / Σ exp(score − maximum).
+    /// Computes the outputs and, if requested, the values with which weights are recomputed from scores: each row's maximum score and 1 / Σ exp(score − maximum).
     /// Their log-sum-exp would be a single value, but loses the sum if scores are in the thousands.
     /// </summary>
     /// <param name="q">[rows, heads, size]</param>
@@ -58,7 +58,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
     }
 
     /// <summary>
-    /// Computes the gradients from that of the outputs. The weights are recomputed instead of stored. Gradients of a prefix are added to those of its own sequence, which must come first.
+    /// Computes the gradients from the gradient of the outputs. The weights are recomputed instead of stored. Gradients of a prefix are added to those of its own sequence, which must be processed first.
     /// </summary>
     public void Backward(float* q, float* k, float* v, float* norms, float* outputGradient, float* qGradient, float* kGradient, float* vGradient)
     {
@@ -117,7 +117,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
 
     private long KeyAt(int position) => ((long)span.Row(position) * shape.KeyValueHeads + group) * size;
 
-    // The keys that a block of queries attends to (the first one and their number), and the number of queries in the block.
+    // The keys to which a block of queries attends (the first one and their number), and the number of queries in the block.
     private (int Low, int Seen, int Count) Visible(int first)
     {
         var count = Math.Min(Queries, span.Length - first);
@@ -220,7 +220,7 @@ internal sealed unsafe class AttentionKernel(AttentionShape shape, AttentionSpan
         Scale(from + turned, to + turned, size - turned, scale);
     }
 
-    // The prefix has gradients from its own sequence, which was processed before.
+    // The prefix already has gradients from its own sequence, which was processed before.
     private void GiveRow(float* from, int position, float* to, float* scratch, bool rotated)
     {
         if (position >= span.PrefixLength)

@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Returns gradients from a managed backward function to torch, and disposes them once torch has taken them over. In a dispose
+/// Returns gradients from a managed backward function to torch, and disposes them after torch has taken them over. In a dispose
 /// scope, the gradients of all layers would stay in memory until the end of the step.
 /// </summary>
 internal static class BackwardResult
 {
-    // The backward functions of a thread run one after another, so torch has taken over the gradients of the previous one.
+    // The backward functions of a thread run sequentially, so torch has taken over the gradients of the previous one.
     [ThreadStatic] private static List<Tensor>? given;
 
-    /// <summary>The list to return: one gradient or null per argument of the function.</summary>
+    /// <summary>Creates the list to return: one gradient or null per argument of the function.</summary>
     public static List<Tensor> Give(params ReadOnlySpan<Tensor?> gradients)
     {
         var list = given ??= [];

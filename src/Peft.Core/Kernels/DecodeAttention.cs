@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Attention of a decode step: one new position per row over a cache, to which it is added, including the rotary embedding. On the CPU in float32, without
+/// Attention of a decode step: one new position per row over a KV cache, to which its keys and values are added, including the rotary embedding. On the CPU in float32, without
 /// gradients. A single call replaces about fifteen torch operations.
 /// </summary>
 internal static unsafe class DecodeAttention
@@ -26,7 +26,7 @@ internal static unsafe class DecodeAttention
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="cosine">Cosines of the new position's angles, <c>[rotated]</c> or <c>[batch, rotated]</c> in any shape; null without a rotary embedding.</param>
     /// <param name="sine">Sines, with the sign of their half.</param>
-    /// <param name="firsts">The first position of each row, as padding precedes it; null if all begin at 0.</param>
+    /// <param name="firsts">The first position of each row, if padding precedes it; null if all begin at 0.</param>
     /// <returns><c>[batch, 1, heads · size]</c></returns>
     public static Tensor Run(Tensor q, Tensor k, Tensor v, Tensor keys, Tensor values, int past, AttentionShape shape, Tensor? cosine, Tensor? sine, IReadOnlyList<int>? firsts = null)
     {

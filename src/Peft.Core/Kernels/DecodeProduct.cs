@@ -33,14 +33,14 @@ internal static unsafe class DecodeProduct
         return result;
     }
 
-    /// <summary>W·x + b.</summary>
+    /// <summary>Computes W·x + b.</summary>
     /// <param name="x">The input, a multiple of 8 values.</param>
     /// <param name="w">W <c>[outputs, inputs]</c>.</param>
     /// <param name="b">The bias, or null.</param>
-    /// <param name="y">Takes the outputs.</param>
+    /// <param name="y">Receives the outputs.</param>
     /// <param name="inputs">Length of the input.</param>
     /// <param name="outputs">Number of outputs.</param>
-    // A row at a time: processors fetch a single stream from memory faster than several. Four sums hide the latency of the additions.
+    // One row at a time: processors fetch a single stream from memory faster than several. Four sums hide the latency of the additions.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply(float* x, float* w, float* b, float* y, int inputs, int outputs)
     {

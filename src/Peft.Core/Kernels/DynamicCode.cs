@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// The dynamic code of 8 bits (Dettmers et al. 2021, arXiv:2110.02861): with a small relative error for both small and large values. 256 values in [-1, 1], or in [0, 1]
+/// The dynamic 8-bit data type (Dettmers et al. 2021, arXiv:2110.02861), with a small relative error for both small and large values: 256 values in [-1, 1], or in [0, 1]
 /// if unsigned.
 /// </summary>
 internal static class DynamicCode
 {
-    /// <summary>The values of the signed code, ascending. −1 is not among them.</summary>
+    /// <summary>The values of the signed code, ascending. −1 is not one of them.</summary>
     public static float[] Signed { get; } = Create(true);
 
     /// <summary>The values of the unsigned code, ascending.</summary>
@@ -23,7 +23,7 @@ internal static class DynamicCode
 
     private static float[] Middles(float[] code) => [.. code.Zip(code.Skip(1), (low, high) => (low + high) / 2)];
 
-    /// <summary>The same by operations of torch, on any device.</summary>
+    /// <summary>Computes the same with torch operations, on any device.</summary>
     internal static (Tensor Codes, Tensor Scales) QuantizeByTorch(Tensor flat, float[] code, int blockSize)
     {
         var scales = ScaledBlocks.Largest(flat, blockSize);
@@ -37,7 +37,7 @@ internal static class DynamicCode
         return (codes, scales);
     }
 
-    /// <summary>The values of codes, in float32.</summary>
+    /// <summary>Converts codes to float32 values.</summary>
     public static Tensor Dequantize(Tensor codes, Tensor scales, Tensor table, int blockSize)
     {
         var values = empty(codes.numel(), ScalarType.Float32, codes.device);

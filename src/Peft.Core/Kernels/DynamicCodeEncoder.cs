@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>Quantizes to the dynamic code on the CPU in float32: the same bits as by operations of torch, in one pass over the values.</summary>
+/// <summary>Quantizes to the dynamic code on the CPU in float32: bit for bit as with torch operations, in one pass over the values.</summary>
 internal static unsafe class DynamicCodeEncoder
 {
     /// <summary>True if the kernel supports a flat tensor.</summary>

@@ -3,12 +3,12 @@ using System.Runtime.Intrinsics;
 
 namespace Peft.Kernels;
 
-/// <summary>e^x of eight values at once.</summary>
+/// <summary>e^x of a vector of eight values.</summary>
 internal static class Exponential
 {
     private const float Lowest = -87.33654f;   // below, e^x is not a normal float32
 
-    /// <summary>e^x for x ≤ 88, to 2 units in the last place; below −87.3 (and for −∞) the smallest normal value, 1.2·10⁻³⁸.</summary>
+    /// <summary>Computes e^x for x ≤ 88, to 2 units in the last place; below −87.3 (and for −∞) the smallest normal value, 1.2·10⁻³⁸.</summary>
     /// <remarks>
     /// x·log₂e = n + f with |f| ≤ ½, 2^f by the polynomial of degree 6 with the smallest maximum relative error (2·10⁻⁹, found by the
     /// Remez exchange algorithm), and n added to the exponent bits: a float of magnitude 1.5·2²³ has its integer part in its lowest bits.

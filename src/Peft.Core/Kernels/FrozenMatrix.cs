@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>A frozen matrix W <c>[out, in]</c> of products: values, or a stored weight.</summary>
+/// <summary>A frozen matrix W <c>[out, in]</c>: a tensor of values, or a stored weight.</summary>
 /// <param name="Values">The values, with any strides; null for a stored weight.</param>
 /// <param name="Storage">The stored weight; null for values.</param>
 /// <param name="IsTransposed">True if the weight is stored as <c>[in, out]</c>.</param>
@@ -17,7 +17,7 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
     /// <summary>True if kernels support its products: in float32 on the CPU, without a gradient for W.</summary>
     public bool IsSupported => Values is not null ? !Values.requires_grad && TensorMemory.Supports(Values) : Storage is { Parameter: null, ComputeType: ScalarType.Float32, Device.type: TorchSharp.DeviceType.CPU };
 
-    /// <summary>x·Wᵀ + b, without gradients.</summary>
+    /// <summary>Computes x·Wᵀ + b, without gradients.</summary>
     public Tensor Multiply(Tensor x, Tensor? bias)
     {
         if (Values is not null) return nn.functional.linear(x, Values, bias);
@@ -25,6 +25,6 @@ internal readonly record struct FrozenMatrix(Tensor? Values, WeightStorage? Stor
         return (bias is null ? product : product.add_(bias, One)).contiguous();
     }
 
-    /// <summary>y·W, without gradients.</summary>
+    /// <summary>Computes y·W, without gradients.</summary>
     public Tensor MultiplyTransposed(Tensor y) => Values is not null ? y.matmul(Values) : IsTransposed ? Storage!.Product(y) : Storage!.TransposedProduct(y);
 }

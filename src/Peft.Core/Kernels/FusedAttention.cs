@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// softmax(s·R(q)·R(k)ᵀ)·v, causal or bidirectional, with the rotary embedding R, as one node of the autograd graph: no scores, rotated or transposed tensors are
+/// softmax(s·R(q)·R(k)ᵀ)·v, causal or bidirectional, with the rotary embedding R, as one node of the autograd graph: neither scores nor rotated or transposed tensors are
 /// stored. On the CPU in float32; on other devices torch's own kernels are preferable.
 /// </summary>
 internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttention>
 {
-    // A family is a sequence and those that continue it.
+    // A family is a sequence and the sequences that continue it.
     private sealed record Job(AttentionShape Shape, AttentionSpan[][] Families);
 
     public override string Name => nameof(FusedAttention);
@@ -23,9 +23,9 @@ internal sealed class FusedAttention : autograd.SingleTensorFunction<FusedAttent
     /// <param name="v">Values <c>[batch, sequence, key/value heads, size]</c>.</param>
     /// <param name="shape">Sizes and settings.</param>
     /// <param name="lengths">Lengths of packed sequences in the single row; null if rows are sequences.</param>
-    /// <param name="parents">For each packed sequence, the index of an earlier one that it continues, or −1; null if none does. A sequence that continues another has none that continue it.</param>
+    /// <param name="parents">For each packed sequence, the index of an earlier one that it continues, or −1; null if there are none. A sequence that continues another one cannot be continued.</param>
     /// <param name="real">
-    /// For each row, the number of its first positions that are tokens; no query attends to the others, which are padding. Null if there is no padding.
+    /// For each row, the number of leading positions that are tokens. The others are padding, to which no query attends. Null if there is no padding.
     /// </param>
     /// <param name="cosine">
     /// cos of each angle, repeated for both halves: <c>[sequence, 1, rotated]</c>, or <c>[batch, sequence, 1, rotated]</c>; null without a rotary embedding.

@@ -11,10 +11,10 @@ internal unsafe interface ILanes<T> where T : unmanaged, ILanes<T>
 
     static abstract T Load(float* from);
 
-    /// <summary>A vector with the same value in all lanes.</summary>
+    /// <summary>Creates a vector with the same value in all lanes.</summary>
     static abstract T Of(float value);
 
-    /// <summary>a·b + sum.</summary>
+    /// <summary>Computes a·b + sum.</summary>
     static abstract T MultiplyAdd(T a, T b, T sum);
 
     static abstract float Sum(T lanes);

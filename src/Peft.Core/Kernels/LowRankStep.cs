@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>Adds s·(x·Aᵀ)·Bᵀ to the output of a decode step, on the CPU in float32: one call in place of four torch operations, which cost more than the products.</summary>
-/// <remarks>Only in inference mode, as <see cref="SkinnyProduct"/>.</remarks>
+/// <summary>Adds s·(x·Aᵀ)·Bᵀ to the output of a decode step, on the CPU in float32. One call replaces four torch operations, whose overhead exceeds the computation.</summary>
+/// <remarks>Only in inference mode, like <see cref="SkinnyProduct"/>.</remarks>
 internal static unsafe class LowRankStep
 {
     /// <summary>Maximum number of rows.</summary>
@@ -59,7 +59,7 @@ internal static unsafe class LowRankStep
                 }
                 Expand(hidden, (float*)right, to, rank, outputs, length);
             }
-            // The rows of a group may already be one of several parts.
+            // The rows of a group may already be one of several parallel chunks.
             if (rows is not null || count == 1 || (long)count * rank * (inputs + outputs) < Worthwhile) Rows(0, count);
             else TensorMemory.InShares(count, (_, first, length) => Rows(first, length));
         }

@@ -3,10 +3,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Peft.Kernels;
 
-/// <summary>Memory that a kernel will need soon.</summary>
+/// <summary>Prefetches memory that a kernel will need soon.</summary>
 internal static unsafe class Prefetch
 {
-    /// <summary>Fetches a cache line into the first level. The address may lie outside of any allocation. No effect on processors for which .NET has no such instruction.</summary>
+    /// <summary>Fetches a cache line into the L1 cache. The address may be outside any allocation. No effect on processors for which .NET has no such instruction.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Near(void* address)
     {

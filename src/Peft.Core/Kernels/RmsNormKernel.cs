@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that only stores the input. On the CPU in float32.</summary>
+/// <summary>x / √(mean(x²) + ε) ∘ (w + offset) over the last dimension, as one node of the autograd graph that stores only the input. On the CPU in float32.</summary>
 internal sealed class RmsNormKernel : autograd.SingleTensorFunction<RmsNormKernel>
 {
     private const int Chunk = 64;   // rows per work item

@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>Values in [-1, 1] times a scale for each block of a flattened tensor: the largest absolute value of the block. The last block may be short.</summary>
+/// <summary>Blocks of a flattened tensor as values in [-1, 1] times a scale, the largest absolute value of the block. The last block may be shorter.</summary>
 internal static class ScaledBlocks
 {
-    /// <summary>The scales <c>[blocks]</c> in float32.</summary>
+    /// <summary>Computes the scales <c>[blocks]</c> in float32.</summary>
     public static Tensor Largest(Tensor flat, int size)
     {
         using var scope = NewDisposeScope();
@@ -16,14 +16,14 @@ internal static class ScaledBlocks
         return cat(parts).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Divides a part of a tensor by its scales: values in [-1, 1], as float32. 0 in a block of zeros.</summary>
-    /// <param name="flat">The part, of whole blocks, or the last.</param>
+    /// <summary>Divides a range of a tensor by its scales. Returns float32 values in [-1, 1]; 0 in a block of zeros.</summary>
+    /// <param name="flat">The range: complete blocks, except at the end of the tensor.</param>
     /// <param name="scales">The scales of its blocks.</param>
     /// <param name="size">Values per block.</param>
     public static Tensor Divide(Tensor flat, Tensor scales, int size)
     {
         using var scope = NewDisposeScope();
-        // As bitsandbytes: times the reciprocal.
+        // Like bitsandbytes: multiply by the reciprocal.
         var reciprocal = scales.reciprocal().masked_fill_(scales.eq(Constant(0)), Constant(0));
         return Times(flat.to_type(ScalarType.Float32), reciprocal, size).nan_to_num(0).clamp_(Constant(-1), Constant(1)).MoveToOuterDisposeScope();
     }

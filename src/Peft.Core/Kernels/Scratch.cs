@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Peft.Kernels;
 
-/// <summary>Memory that a kernel needs while it runs: one allocation, handed out from its beginning.</summary>
+/// <summary>Temporary memory of a kernel: a single allocation, from which <see cref="Take"/> returns consecutive ranges.</summary>
 /// <param name="floats">Number of values.</param>
 internal unsafe ref struct Scratch(int floats)
 {
@@ -11,7 +11,7 @@ internal unsafe ref struct Scratch(int floats)
     /// <summary>All values.</summary>
     public readonly float* Memory = (float*)NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), 64);
 
-    /// <summary>The next values, uninitialized.</summary>
+    /// <summary>Takes the next values, uninitialized.</summary>
     public float* Take(int count)
     {
         var at = Memory + taken;
@@ -19,7 +19,7 @@ internal unsafe ref struct Scratch(int floats)
         return at;
     }
 
-    /// <summary>The next values, as zeros.</summary>
+    /// <summary>Takes the next values, initialized to zero.</summary>
     public float* Zeros(int count)
     {
         var at = Take(count);

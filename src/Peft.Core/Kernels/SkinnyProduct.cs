@@ -6,14 +6,14 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32. W is read once, in the order in which it is stored, by all threads: BLAS reads it with a single one for a single row, and
-/// copies all of it into another layout for several, which costs more than the product with so few rows.
+/// x·Wᵀ + b for the few rows of a decode step, on the CPU in float32. All threads together read W once, in storage order. BLAS reads it with a single thread for a single row, and
+/// copies all of it into another layout for several rows, which costs more than the product of so few rows.
 /// </summary>
-/// <remarks>Only in inference mode: in training, passes without gradients (those of checkpointed activations) must round as passes with gradients do.</remarks>
+/// <remarks>Only in inference mode: in training, forward passes without gradients (activation checkpointing) must round like those with gradients.</remarks>
 internal static unsafe class SkinnyProduct
 {
     private const int MostRows = 32;
-    private const int Share = 48;             // outputs per share of a thread: whole tiles of both kernels
+    private const int Share = 48;             // outputs per chunk of a thread: a multiple of the tiles of both kernels
     private const long Worthwhile = 1 << 18;  // number of multiplications below which a second thread does not pay off
 
     /// <summary>True if the kernel supports such tensors.</summary>
@@ -76,7 +76,7 @@ internal static unsafe class SkinnyProduct
         for (var k = 0; k < inputs; k += 4) Sums(x + k, w + (nint)k * outputs + first, y + first, outputs, count);
     }
 
-    // Four rows of Wᵀ, whose products are added to the outputs; these stay in the first-level cache.
+    // Adds the products of four rows of Wᵀ to the outputs, which stay in the L1 cache.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Sums(float* x, float* w, float* y, nint outputs, int count)
     {
@@ -93,7 +93,7 @@ internal static unsafe class SkinnyProduct
         for (; n < count; n++) y[n] += x[0] * w[n] + x[1] * w1[n] + x[2] * w2[n] + x[3] * w3[n];
     }
 
-    // Tiles of four inputs and three rows of W: twelve independent sums hide the latency. Missing ones repeat the last, and are not stored.
+    // Tiles of four inputs and three rows of W: twelve independent sums hide the latency. Missing rows repeat the last one and are not stored.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
     {
@@ -109,7 +109,7 @@ internal static unsafe class SkinnyProduct
                 float* x0 = x + (nint)row * inputs, x1 = high > 1 ? x0 + inputs : x0, x2 = high > 2 ? x1 + inputs : x1, x3 = high > 3 ? x2 + inputs : x2;
                 Vector256<float> s00 = default, s01 = default, s02 = default, s10 = default, s11 = default, s12 = default;
                 Vector256<float> s20 = default, s21 = default, s22 = default, s30 = default, s31 = default, s32 = default;
-                // The tile after the next, a part of it by each pass over this one (a single pass asks for its first half): three streams of short rows are too many for the processor's own prefetching.
+                // Prefetches the tile after the next, a part of it in each pass over this one (a single pass prefetches its first half): three streams of short rows are too many for the hardware prefetcher.
                 var ahead = (byte*)(w0 + 6 * inputs) + (nint)(row / 4) * 12 * inputs / passes;
                 for (var k = 0; k < inputs; k += 8)
                 {
@@ -149,7 +149,7 @@ internal static unsafe class SkinnyProduct
         if (wide > 2) y[2] = Vector256.Sum(s2) + b2;
     }
 
-    private const int Depth = 16;   // rows of Wᵀ read at a time; the outputs gather in the nearer caches
+    private const int Depth = 16;   // rows of Wᵀ read at a time, so that the outputs stay in the L1 and L2 caches
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Columns(float* x, float* w, float* b, float* y, int rows, int inputs, int outputs, int first, int count)
@@ -177,7 +177,7 @@ internal static unsafe class SkinnyProduct
         }
     }
 
-    // Four inputs and sixteen outputs. Missing inputs repeat the last, whose sums are stored last.
+    // Four inputs and sixteen outputs. Missing inputs repeat the last one, whose sums are stored last.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile(float* x, nint inputs, float* w, nint outputs, float* y, int deep, int high)
     {

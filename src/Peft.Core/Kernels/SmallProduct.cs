@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Peft.Kernels;
 
 /// <summary>
-/// Matrix products in float32 of which one operand is small or thin enough to fit into the first-level cache. BLAS would first copy both operands into another layout,
+/// float32 matrix products with one operand that is small or thin enough to fit into the L1 cache. BLAS would first copy both operands into another layout,
 /// which costs as much as the product.
 /// </summary>
 internal static unsafe class SmallProduct
@@ -15,7 +15,7 @@ internal static unsafe class SmallProduct
     /// <summary>Minimum number of columns of a product.</summary>
     public const int MinColumns = 8;
 
-    /// <summary>C = A·B. C must not overlap A or B.</summary>
+    /// <summary>Computes C = A·B. C must not overlap A or B.</summary>
     /// <param name="a">A [rows, depth].</param>
     /// <param name="aRow">Row stride of A.</param>
     /// <param name="aStep">Stride between the elements of a row of A.</param>
@@ -26,7 +26,7 @@ internal static unsafe class SmallProduct
     /// <param name="columns">Number of columns of B and C, at least <see cref="MinColumns"/>.</param>
     public static void Run(float* a, int aRow, int aStep, float* b, float* c, int rows, int depth, int columns) => Run(a, aRow, aStep, b, columns, c, columns, rows, depth, columns, false);
 
-    /// <summary>C = A·B, or C + A·B, for columns that are a part of wider matrices. C must not overlap A or B.</summary>
+    /// <summary>Computes C = A·B, or C + A·B, for some columns of wider matrices. C must not overlap A or B.</summary>
     /// <param name="a">A [rows, depth].</param>
     /// <param name="aRow">Row stride of A.</param>
     /// <param name="aStep">Stride between the elements of a row of A.</param>
@@ -51,7 +51,7 @@ internal static unsafe class SmallProduct
         if (wide < columns) Run<Lanes8>(a, aRow, aStep, b + wide, bRow, c + wide, cRow, rows, depth, columns - wide, add);
     }
 
-    /// <summary>The same product with vectors of a given width, which must not exceed the number of columns.</summary>
+    /// <summary>Computes the same product with vectors of a given width, which must not exceed the number of columns.</summary>
     public static void Run<T>(float* a, int aRow, int aStep, float* b, int bRow, float* c, int cRow, int rows, int depth, int columns, bool add) where T : unmanaged, ILanes<T>
     {
         for (var row = 0; row < rows; row += Block)

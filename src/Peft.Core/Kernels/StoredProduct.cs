@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft.Kernels;
 
 /// <summary>
-/// x·Wᵀ or y·W with a stored weight as one node of the autograd graph. The node keeps the storage but no tensor: the backward pass multiplies by the stored values again. Only if somebody asks for
-/// the gradient of the weight does it keep the input.
+/// x·Wᵀ or y·W with a stored weight as one node of the autograd graph. The node keeps the storage but no tensor: the backward pass multiplies by the stored values again. It keeps the input only if the gradient of the
+/// weight is requested.
 /// </summary>
 internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduct>
 {
@@ -13,13 +13,13 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
 
     public override string Name => nameof(StoredProduct);
 
-    /// <summary>The product, with a gradient for the input if it requires one.</summary>
+    /// <summary>Computes the product, with a gradient for the input if it requires one.</summary>
     public static Tensor Run(Tensor input, WeightStorage weight, bool transposed)
     {
         if (!is_grad_enabled() || (!input.requires_grad && weight.Gradient is null)) return Product(input, weight, transposed);
         var job = new Job(weight, transposed, input.requires_grad, weight.Gradient);
         if (input.requires_grad) return apply(input, job);
-        // Without an input that requires grad there would be no backward pass.
+        // Without an input that requires a gradient, there would be no backward pass.
         using var anchor = zeros(1, device: input.device, requires_grad: true);
         return apply(input, job, anchor);
     }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>silu(gate) ∘ up, with silu(z) = z·σ(z), as one node of the autograd graph that only stores its inputs. On the CPU in float32.</summary>
+/// <summary>silu(gate) ∘ up, with silu(z) = z·σ(z), as one node of the autograd graph that stores only its inputs. On the CPU in float32.</summary>
 internal sealed class SwigluKernel : autograd.SingleTensorFunction<SwigluKernel>
 {
     private const int Chunk = 8192;   // elements per work item

@@ -15,7 +15,7 @@ internal static class TensorMemory
         return true;
     }
 
-    /// <summary>True if an autograd node is needed. Without gradients the plain kernel is much cheaper to call.</summary>
+    /// <summary>True if an autograd node is needed. Without gradients, the plain kernel is much cheaper to call.</summary>
     public static bool RequiresGrad(params ReadOnlySpan<Tensor> tensors)
     {
         if (!is_grad_enabled()) return false;
@@ -24,10 +24,10 @@ internal static class TensorMemory
         return false;
     }
 
-    /// <summary>The elements of a contiguous tensor. The tensor must outlive the span.</summary>
+    /// <summary>Returns the elements of a contiguous tensor. The tensor must outlive the span.</summary>
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
-    /// <summary>Runs the parts of a job on as many threads as torch may use.</summary>
+    /// <summary>Runs the chunks of a job on as many threads as torch may use.</summary>
     public static void Parallel(int count, Action<int> part)
     {
         var threads = get_num_threads();
@@ -38,9 +38,9 @@ internal static class TensorMemory
             System.Threading.Tasks.Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
     }
 
-    /// <summary>Divides a range into equal parts, one for each thread, and returns how many there are.</summary>
+    /// <summary>Divides a range into equal chunks, one for each thread, and returns their number.</summary>
     /// <param name="count">Length of the range.</param>
-    /// <param name="part">Runs a share: its index, its start and its length.</param>
+    /// <param name="part">Runs a chunk, given its index, start and length.</param>
     public static int InShares(int count, Action<int, int, int> part)
     {
         var size = Math.Max(1, (count + get_num_threads() - 1) / get_num_threads());

@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft.Kernels;
 
-/// <summary>Works through a large tensor in parts, so that temporary tensors stay small whatever its size.</summary>
+/// <summary>Processes a large tensor in chunks, so that temporary tensors stay small.</summary>
 internal static class TensorParts
 {
     private const long AtOnce = 1 << 18;
 
-    /// <summary>Calls <paramref name="use"/> with the start and length of spans of whole units that together cover <paramref name="count"/> elements, in a dispose scope each.</summary>
+    /// <summary>Calls <paramref name="use"/> with the start and length of chunks that together cover <paramref name="count"/> elements, each in a dispose scope. Lengths are multiples of the unit, except at the end.</summary>
     public static void ForEach(long count, long unit, Action<long, long> use)
     {
         var most = Math.Max(1, AtOnce / unit) * unit;
@@ -18,6 +18,6 @@ internal static class TensorParts
         }
     }
 
-    /// <summary>Number of parts of a size, the last of which may be smaller.</summary>
+    /// <summary>Returns the number of chunks of a size, the last of which may be smaller.</summary>
     public static long Count(long count, long size) => count / size + (count % size == 0 ? 0 : 1);
 }

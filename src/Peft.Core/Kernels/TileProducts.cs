@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Peft.Kernels;
 
-/// <summary>Products of matrices that are too small for BLAS to be efficient, in float32.</summary>
+/// <summary>float32 products of matrices that are too small for BLAS to be efficient.</summary>
 internal static unsafe class TileProducts
 {
-    /// <summary>C = A·B, or C + A·B, for a number of columns that is a multiple of 8.</summary>
+    /// <summary>Computes C = A·B, or C + A·B, for a number of columns that is a multiple of 8.</summary>
     /// <param name="a">A [rows, depth].</param>
     /// <param name="aRow">Row stride of A.</param>
     /// <param name="aStep">Stride between the elements of a row of A.</param>
@@ -117,14 +117,14 @@ internal static unsafe class TileProducts
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector256<float> sum, float* c, bool add) => (add ? sum + Vector256.Load(c) : sum).Store(c);
 
-    /// <summary>The transpose of [rows, columns], both multiples of 8.</summary>
+    /// <summary>Transposes a matrix [rows, columns], both multiples of 8.</summary>
     public static void Transpose(float* from, int rows, int columns, float* to)
     {
         for (var c = 0; c < columns; c += 8)
             for (var r = 0; r < rows; r += 8) TransposeBlock(from + r * columns + c, columns, to + c * rows + r, rows);
     }
 
-    /// <summary>The transpose of an 8 × 8 block.</summary>
+    /// <summary>Transposes an 8 × 8 block.</summary>
     /// <param name="at">The first element of the block.</param>
     /// <param name="columns">Row stride of the block.</param>
     /// <param name="to">The first element of the transpose.</param>

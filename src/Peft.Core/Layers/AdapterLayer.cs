@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// A layer that a method wraps around one module. Adapters nest: a layer receives its input and the enclosed module (<see cref="Inner"/>), and
+/// A layer that a method wraps around one module. Adapters nest: a layer receives its input and the enclosed module (<see cref="Inner"/>) and
 /// returns its output. <see cref="Merge"/> does the same with the weights, so that forward and merge agree for any stack of adapters.
 /// </summary>
 /// <remarks>The usual base classes are <see cref="DeltaLayer"/>, <see cref="ReweightLayer"/> and <see cref="TransformLayer"/>.</remarks>
@@ -28,12 +28,12 @@ public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).Co
     /// <returns>A new tensor with the shape and dtype of the module's output.</returns>
     protected internal abstract Tensor Forward(Tensor input, Inner inner);
 
-    /// <summary>The merged weights, with which the module gives the output of <see cref="Forward"/>, as new tensors; null if the layer cannot be merged.</summary>
+    /// <summary>Computes the merged weights, with which the module computes the output of <see cref="Forward"/>, as new tensors; null if the layer cannot be merged.</summary>
     /// <param name="inner">The weights of the enclosed module, with its adapters merged.</param>
     protected internal virtual Weights? Merge(Weights inner) => null;
 
     /// <summary>
-    /// True if a training pass depends on more than its own rows: on their index in the batch, on other rows, or on state that passes change.
+    /// True if a training forward pass depends on more than its own rows: on their index in the batch, on other rows, or on state that forward passes change.
     /// All rows of a batch must then run in a single pass.
     /// </summary>
     protected internal virtual bool DependsOnBatch => false;
@@ -43,7 +43,7 @@ public abstract class AdapterLayer(Target target) : TensorOwner(Given(target).Co
 
     /// <summary>
     /// Multiplications per position that <see cref="Forward"/> adds. If folding the layer into the weight costs less, the layer is folded
-    /// instead. Infinite if forward computes the whole weight anyway; 0 (the default) if the layer must not be folded, for example because of dropout.
+    /// instead. Infinite if the forward pass computes the full weight anyway; 0 (the default) if the layer must not be folded, for example because of dropout.
     /// </summary>
     protected internal virtual double CostPerPosition => 0;
 }

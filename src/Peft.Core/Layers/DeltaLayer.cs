@@ -2,35 +2,35 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A layer that adds to the weight: y = f(x, W) + f(x, ΔW).</summary>
+/// <summary>A layer that adds an update to the weight: y = f(x, W) + f(x, ΔW).</summary>
 /// <param name="target">The adapted module.</param>
 public abstract class DeltaLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>ΔW, <c>[out, in]</c>, a new tensor.</summary>
+    /// <summary>Computes ΔW, <c>[out, in]</c>, a new tensor.</summary>
     public abstract Tensor Delta();
 
-    /// <summary>The update of the bias, <c>[out]</c>, a new tensor; null if there is none.</summary>
+    /// <summary>Computes the update of the bias, <c>[out]</c>, a new tensor; null if there is none.</summary>
     protected virtual Tensor? DeltaBias() => null;
 
-    /// <summary>ΔW as low-rank factors, if the layer is exactly such an update; null (the default) otherwise.</summary>
+    /// <summary>ΔW as low-rank factors if the layer is exactly such an update; null (the default) otherwise.</summary>
     protected internal virtual LowRankUpdate? AsProduct => null;
 
     /// <summary>Dropout probability of the layer's input during training.</summary>
     protected double Dropout { get; init; }
 
-    /// <summary>True if dropout applies. It affects only this layer's input, so the layer cannot be folded. A lookup has no input to drop.</summary>
+    /// <summary>True if dropout applies. It affects only this layer's input, so the layer cannot be folded. An embedding lookup has no input to drop.</summary>
     protected bool Drops => Dropout > 0 && Training && !Target.IsLookup;
 
-    /// <summary>The input, with dropout if it applies.</summary>
+    /// <summary>Applies dropout to the input if <see cref="Drops"/>.</summary>
     protected Tensor Drop(Tensor input) => Drops ? nn.functional.dropout(input, Dropout, training: true) : input;
 
-    /// <summary>x·ΔWᵀ for the vectors along the last dimension, without computing ΔW; null (the default) if the layer has no such method.</summary>
+    /// <summary>Computes x·ΔWᵀ for the vectors along the last dimension without computing ΔW; null (the default) if the layer does not support this.</summary>
     protected virtual Tensor? Multiply(Tensor input) => null;
 
     /// <summary>Multiplications of <see cref="Multiply"/> per vector.</summary>
     protected virtual double MultiplyCost => double.PositiveInfinity;
 
-    /// <summary>f(x, ΔW) + Δb for an input. Avoids computing ΔW if possible.</summary>
+    /// <summary>Computes f(x, ΔW) + Δb for an input. Avoids computing ΔW if possible.</summary>
     protected virtual Tensor Apply(Tensor input)
     {
         var x = Drop(input);

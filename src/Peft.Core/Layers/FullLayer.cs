@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Trains a whole module: copies of its weight and bias replace them (<c>modules_to_save</c>, partial and full fine-tuning).</summary>
+/// <summary>Fully trains a module: trained copies replace its weight and bias (<c>modules_to_save</c>, partial and full fine-tuning).</summary>
 public sealed class FullLayer : ReweightLayer
 {
     private readonly Parameter? weight;
@@ -12,7 +12,7 @@ public sealed class FullLayer : ReweightLayer
     /// <param name="target">The module.</param>
     /// <param name="prefix">Prefix of <c>weight</c> and <c>bias</c> in the saved names.</param>
     /// <param name="amongBiases">
-    /// True if the adapter trains and saves all biases: Hugging Face's file then also holds this bias and the module's own under the names of its wrapper.
+    /// True if the adapter trains and saves all biases: Hugging Face's file then also contains this bias and the module's original bias under the names of its wrapper.
     /// </param>
     public FullLayer(Target target, string prefix = "", bool amongBiases = false) : base(target)
     {
@@ -25,7 +25,7 @@ public sealed class FullLayer : ReweightLayer
         Frozen("original_module.bias", Copy(own));
     }
 
-    /// <summary>The layer of a module whose weight is tied to another's. It uses the trained weight of that module, and saves it too.</summary>
+    /// <summary>Creates the layer of a module whose weight is tied to that of another module. It uses the trained weight of the other module and also saves it.</summary>
     internal FullLayer(Target target, FullLayer owner) : base(target)
     {
         weight = Shared("weight", owner.weight!, saved: true);
@@ -36,7 +36,7 @@ public sealed class FullLayer : ReweightLayer
     /// <param name="target">The module or parameter.</param>
     /// <param name="trainsWeight">True to train the weight.</param>
     /// <param name="trainsBias">True to train the bias, if there is one.</param>
-    /// <param name="tiedTo">The layer that owns the trained weight, if the module's weight is tied to another's.</param>
+    /// <param name="tiedTo">The layer that owns the trained weight, if the module's weight is tied to that of another module.</param>
     internal FullLayer(Target target, bool trainsWeight, bool trainsBias, FullLayer? tiedTo) : base(target)
     {
         if (tiedTo is not null) weight = Shared(target.WeightName, tiedTo.weight!, saved: false);
@@ -46,13 +46,13 @@ public sealed class FullLayer : ReweightLayer
 
     internal override bool ChangesWeight => weight is not null;
 
-    /// <summary>True if both layers use the same weight, tied between two modules.</summary>
+    /// <summary>True if both layers use the same weight, which two modules share.</summary>
     internal bool HasWeightOf(FullLayer other) => ReferenceEquals(weight, other.weight);
 
     /// <inheritdoc/>
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
-        // All of the module's own values are replaced, so those of a 16-bit model need no conversion to float32.
+        // All values of the module are replaced, so those of a 16-bit model need not be converted to float32.
         if (!inner.IsBare || weight is null || (bias is null && Target.Bias is not null)) return base.Forward(input, inner);
         var type = Target.ComputeType;
         return Target.Apply(input, Target.ToMatrix(weight.to_type(type)), bias?.to_type(type));

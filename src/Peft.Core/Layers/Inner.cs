@@ -21,15 +21,15 @@ public readonly ref struct Inner
     /// <summary>True if no adapter is enclosed.</summary>
     internal bool IsBare => layers.IsEmpty;
 
-    /// <summary>The same module with further layers around it.</summary>
+    /// <summary>Wraps more layers around the same module.</summary>
     internal Inner Enclosed(ReadOnlySpan<AdapterLayer> outer)
         => outer.IsEmpty ? this : new Inner(site, layers.IsEmpty ? outer : (AdapterLayer[])[.. layers, .. outer], siteInput, siteOutput);
 
-    /// <summary>The output of the module with the enclosed adapters: a new tensor.</summary>
+    /// <summary>Computes the output of the module with the enclosed adapters: a new tensor.</summary>
     public Tensor Forward(Tensor input)
     {
         if (!layers.IsEmpty) return layers[^1].Forward(input, new Inner(site, layers[..^1], siteInput, siteOutput));
-        // A hook runs after the module: the module's output can be used if no layer changed the input.
+        // A hook runs after the module, so its output can be used if no layer changed the input.
         if (siteOutput is not null && ReferenceEquals(input, siteInput)) return siteOutput.alias();
         return site.Target.Apply(input);
     }

@@ -6,7 +6,7 @@ namespace Peft;
 /// <param name="target">The adapted module.</param>
 public abstract class ReweightLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>The new weight and bias, computed from the enclosed ones, in at least float32.</summary>
+    /// <summary>Computes the new weight and bias from the enclosed ones, in at least float32.</summary>
     protected abstract Weights Reweight(Weights inner);
 
     /// <inheritdoc/>

@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Holds the tensors of an adapter by their saved names. Saving, freezing and counting are based on this list.</summary>
+/// <summary>Owns the tensors of an adapter by their saved names. Saving, freezing and counting are based on this list.</summary>
 public abstract class TensorOwner : IDisposable
 {
     private readonly List<AdapterTensor> tensors = [];
     private readonly List<nn.Module> modules = [];
 
-    /// <summary>Creates the tensors with a dtype on a device.</summary>
+    /// <summary>Creates an owner with the dtype and device of its tensors.</summary>
     private protected TensorOwner(ScalarType type, Device device)
     {
         TensorType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;
@@ -20,19 +20,19 @@ public abstract class TensorOwner : IDisposable
     /// <summary>All tensors, in the order of their registration.</summary>
     public IReadOnlyList<AdapterTensor> Tensors => tensors;
 
-    /// <summary>Dtype of the tensors: that of the model, but float32 for a 16-bit model, where small updates would be lost.</summary>
+    /// <summary>Dtype of the tensors: that of the model, but float32 for a 16-bit model, since small updates would be lost.</summary>
     protected ScalarType TensorType { get; }
 
     /// <summary>Device of the tensors when they are created.</summary>
     protected Device Device { get; }
 
-    /// <summary>Registers a trainable tensor: name, shape and initial value in one expression.</summary>
+    /// <summary>Registers a trainable tensor with its name, shape and initial value.</summary>
     /// <param name="name">Name of the tensor in the saved file.</param>
     /// <param name="initial">Initial value; the owner takes ownership.</param>
-    /// <param name="saved">True if the adapter's file holds the tensor.</param>
+    /// <param name="saved">True if the adapter's file contains the tensor.</param>
     protected Parameter Trainable(string name, Tensor initial, bool saved = true) => Register(name, initial, trainable: true, saved);
 
-    /// <summary>Takes ownership of a module, and registers its parameters as trainable. The file does not hold them.</summary>
+    /// <summary>Takes ownership of a module and registers its parameters as trainable. The file does not contain them.</summary>
     /// <param name="name">Prefix of the parameters' names.</param>
     /// <param name="module">The module; it is disposed with this owner.</param>
     protected void Adopt(string name, nn.Module module)
@@ -49,13 +49,13 @@ public abstract class TensorOwner : IDisposable
     /// <summary>Registers a tensor that is not trained.</summary>
     /// <param name="name">Name of the tensor in the saved file.</param>
     /// <param name="value">The value; the owner takes ownership.</param>
-    /// <param name="saved">True if the adapter's file holds the tensor.</param>
+    /// <param name="saved">True if the adapter's file contains the tensor.</param>
     protected Parameter Frozen(string name, Tensor value, bool saved = true) => Register(name, value, trainable: false, saved);
 
-    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic. Training checkpoints hold it.</summary>
+    /// <summary>Registers a tensor that training changes without a gradient, such as a statistic. Training checkpoints contain it.</summary>
     /// <param name="name">A name that is unique within the owner.</param>
     /// <param name="initial">Initial value; the owner takes ownership.</param>
-    /// <param name="saved">True if the adapter's file also holds the tensor.</param>
+    /// <param name="saved">True if the adapter's file also contains the tensor.</param>
     protected Parameter State(string name, Tensor initial, bool saved = false)
     {
         var parameter = Register(name, initial, trainable: false, saved);
@@ -63,50 +63,50 @@ public abstract class TensorOwner : IDisposable
         return parameter;
     }
 
-    /// <summary>The saved form of a tensor: its value, unless a method saves it in another form.</summary>
+    /// <summary>Returns the saved form of a tensor: its value, unless a method saves another form.</summary>
     protected internal virtual Tensor ToSaved(AdapterTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return tensor.Value.detach();
     }
 
-    /// <summary>Called once the saved tensors have been loaded, to update everything that depends on them.</summary>
+    /// <summary>Called after the saved tensors have been loaded, to update everything that depends on them.</summary>
     protected internal virtual void Loaded() { }
 
-    /// <summary>Registers another owner's tensor as a tensor of this owner too (tied weights).</summary>
+    /// <summary>Also registers another owner's tensor as a tensor of this owner (tied weights).</summary>
     protected Parameter Shared(string name, Parameter value, bool saved)
     {
         tensors.Add(new AdapterTensor(name, value, IsTrainable: false, saved, IsShared: true));
         return value;
     }
 
-    /// <summary>A new tensor of zeros.</summary>
+    /// <summary>Creates a tensor of zeros.</summary>
     protected Tensor Zeros(params long[] shape) => zeros(Allowed(shape), TensorType, Device);
 
-    /// <summary>A new tensor of ones.</summary>
+    /// <summary>Creates a tensor of ones.</summary>
     protected Tensor Ones(params long[] shape) => ones(Allowed(shape), TensorType, Device);
 
-    /// <summary>A new tensor of normally distributed values with the given standard deviation.</summary>
+    /// <summary>Creates a tensor of normally distributed values with the given standard deviation.</summary>
     protected Tensor Normal(double deviation, params long[] shape) => empty(Allowed(shape), TensorType, Device).normal_(0, deviation);
 
-    /// <summary>A new tensor of uniformly distributed values between ±bound.</summary>
+    /// <summary>Creates a tensor of uniformly distributed values between ±bound.</summary>
     protected Tensor Uniform(double bound, params long[] shape) => empty(Allowed(shape), TensorType, Device).uniform_(-bound, bound);
 
-    /// <summary>Uniform on ±1/√fan-in: Kaiming initialization with a = √5, the default of a Linear. Fan-in is the product of all dimensions but the first.</summary>
+    /// <summary>Creates a tensor of values uniform on ±1/√fan-in: Kaiming initialization with a = √5, the default of a Linear. Fan-in is the product of all dimensions except the first.</summary>
     protected Tensor KaimingUniform(params long[] shape)
         => Uniform(1 / Math.Sqrt(shape[1..].Aggregate(1L, (a, b) => a * b)), shape);
 
-    /// <summary>True if the model's tensors hold values. On the device meta they only have shapes, which suffices to plan an adapter and to count its parameters.</summary>
+    /// <summary>True if the model's tensors have values. On the meta device they have only shapes, which suffices to plan an adapter and to count its parameters.</summary>
     protected bool HasValues => Device.type != DeviceType.META;
 
-    /// <summary>An initial value that is computed from other values, such as the module's weight; an empty tensor if the model has no values.</summary>
-    /// <param name="start">Computes the initial value.</param>
+    /// <summary>Computes an initial value from other values, such as the module's weight. Returns an empty tensor if the model has no values.</summary>
+    /// <param name="initial">Computes the initial value.</param>
     /// <param name="shape">Shape of the tensor.</param>
-    protected Tensor Computed(Func<Tensor> start, params long[] shape)
+    protected Tensor Computed(Func<Tensor> initial, params long[] shape)
     {
-        ArgumentNullException.ThrowIfNull(start);
+        ArgumentNullException.ThrowIfNull(initial);
         Allowed(shape);
-        return HasValues ? start() : empty(shape, TensorType, Device);
+        return HasValues ? initial() : empty(shape, TensorType, Device);
     }
 
     private long[] Allowed(params long[] shape) => TensorBudget.Take(shape, TensorType, Device);
@@ -137,7 +137,7 @@ public abstract class TensorOwner : IDisposable
             value = cast;
         }
         var parameter = new Parameter(value, requires_grad: trainable);
-        parameter.DetachFromDisposeScope();   // adapters outlive the dispose scope that they are created in
+        parameter.DetachFromDisposeScope();   // adapters outlive the dispose scope in which they are created
         tensors.Add(new AdapterTensor(name, parameter, trainable, saved, IsShared: false));
         return parameter;
     }

@@ -21,14 +21,14 @@ public sealed class TokensLayer : ReweightLayer
     {
         var size = target.IsLookup ? target.In : target.Out;
         if (tokens.Where(token => token < 0 || token >= size).ToList() is { Count: > 0 } missing)
-            throw new AdapterOptionsException($"{target.Path} has {size} rows, so it has no token {string.Join(", ", missing)} to train. Resize the embedding first, or name tokens that exist.");
+            throw new AdapterOptionsException($"{target.Path} has {size} rows, so it has no token {string.Join(", ", missing)} to train. Resize the embedding first, or pass existing tokens.");
         indices = Frozen("token_indices", tensor(tokens.Select(token => (long)token).ToArray(), device: Device), saved: false);
         using var _ = no_grad();
         using var table = Table();
         rows = Trainable(name, fresh ? Normal(1, tokens.Count, table.shape[1]) : Computed(() => table.index_select(0, indices), [tokens.Count, .. table.shape[1..]]));
     }
 
-    /// <summary>Creates the layer for a head that is tied to the embedding: it uses the same rows.</summary>
+    /// <summary>Creates the layer for a head that is tied to the embedding. It uses the same rows.</summary>
     public TokensLayer(Target target, TokensLayer owner, string name, bool saved) : base(target)
     {
         ArgumentNullException.ThrowIfNull(owner);
@@ -51,15 +51,15 @@ public sealed class TokensLayer : ReweightLayer
     protected internal override Tensor Forward(Tensor input, Inner inner)
     {
         if (!Target.IsLookup) return base.Forward(input, inner);
-        // Replaces only the rows that were looked up; the table is never copied.
+        // Replaces only the rows that were looked up, without copying the table.
         var output = inner.Forward(input);
         var flat = input.reshape(-1);
         var hit = flat.unsqueeze(1).eq(indices.unsqueeze(0));          // [positions, tokens]
-        var places = hit.any(1).nonzero().reshape(-1);
-        if (places.numel() == 0) return output.add(rows.sum().mul(Constant(0)).to_type(output.dtype), One);   // keeps the rows in the graph
-        var which = hit.to_type(ScalarType.Int64).argmax(1).index_select(0, places);
+        var positions = hit.any(1).nonzero().reshape(-1);
+        if (positions.numel() == 0) return output.add(rows.sum().mul(Constant(0)).to_type(output.dtype), One);   // keeps the rows in the graph
+        var found = hit.to_type(ScalarType.Int64).argmax(1).index_select(0, positions);
         var size = output.shape[^1];
-        return output.reshape(-1, size).index_copy(0, places, rows.index_select(0, which).to_type(output.dtype)).view(output.shape);
+        return output.reshape(-1, size).index_copy(0, positions, rows.index_select(0, found).to_type(output.dtype)).view(output.shape);
     }
 
     private Tensor Table() => Target.IsLookup ? Target.ReadMatrix().t() : Target.ReadMatrix();

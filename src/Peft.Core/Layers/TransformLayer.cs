@@ -6,10 +6,10 @@ namespace Peft;
 /// <param name="target">The adapted module.</param>
 public abstract class TransformLayer(Target target) : AdapterLayer(target)
 {
-    /// <summary>The input of the enclosed module. Return the same object to leave it unchanged.</summary>
+    /// <summary>Computes the input of the enclosed module. Return the same object to leave it unchanged.</summary>
     protected virtual Tensor TransformInput(Tensor input) => input;
 
-    /// <summary>The layer's output.</summary>
+    /// <summary>Computes the layer's output.</summary>
     /// <param name="input">The layer's own input.</param>
     /// <param name="output">The enclosed module's output.</param>
     protected virtual Tensor TransformOutput(Tensor input, Tensor output) => output;
@@ -17,7 +17,7 @@ public abstract class TransformLayer(Target target) : AdapterLayer(target)
     /// <inheritdoc/>
     protected internal sealed override Tensor Forward(Tensor input, Inner inner)
     {
-        // The transformations run in the layer's dtype, which is wider than that of a 16-bit model; the module runs in its own.
+        // The transformations run in the layer's dtype, which is wider than that of a 16-bit model. The module runs in its own dtype.
         var wide = Target.IsLookup ? input : As(input, TensorType);
         var changed = TransformInput(wide);
         var output = inner.Forward(ReferenceEquals(changed, wide) ? input : As(changed, input.dtype));

@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>One adapter of a model: its options and its layers.</summary>
 public sealed class Adapter
 {
-    // In the keys, "base_model.model." is the path of the base model inside Hugging Face PEFT's wrapper.
+    // In keys, "base_model.model." is the path of the base model in Hugging Face PEFT's wrapper.
     internal const string ModulePrefix = "base_model.model.";
     private const string SharedPrefix = "base_model.";
 
@@ -29,10 +29,10 @@ public sealed class Adapter
     /// <summary>The options, as they are saved.</summary>
     public AdapterOptions Options { get; set; }
 
-    /// <summary>The layers; those of the same module from the innermost outwards.</summary>
+    /// <summary>The layers. Those of the same module are ordered from the innermost to the outermost.</summary>
     public IReadOnlyList<AdapterLayer> Layers { get; }
 
-    /// <summary>The layers at a module.</summary>
+    /// <summary>Returns the layers at a module.</summary>
     internal AdapterLayer[] At(Target target) => layersOf.GetValueOrDefault(target.Key) ?? [];
 
     /// <summary>Tensors that the layers share, or null.</summary>
@@ -44,10 +44,10 @@ public sealed class Adapter
     /// <summary>Adapters whose layers this one uses.</summary>
     internal IReadOnlyList<Adapter> Parts { get; }
 
-    /// <summary>True if training does not change the adapter.</summary>
+    /// <summary>True if the adapter is not trainable.</summary>
     public bool IsFrozen { get; internal set; }
 
-    /// <summary>Warnings for the user, such as a base model of another name or an exclusion that matches nothing.</summary>
+    /// <summary>Warnings for the user, such as a base model with another name or an exclusion that matches nothing.</summary>
     public IReadOnlyList<string> Warnings { get; internal set; } = [];
 
     /// <summary>All tensors with their keys in <c>adapter_model.safetensors</c>.</summary>
@@ -65,7 +65,7 @@ public sealed class Adapter
     internal IEnumerable<(string Key, Tensor Value)> SavedTensors
         => Owned.Where(each => each.Tensor.IsSaved).Select(each => (each.Key, each.Owner.ToSaved(each.Tensor))).Concat(SavedCopies);
 
-    /// <summary>Additional tensors of the file, which are not read back.</summary>
+    /// <summary>Additional tensors in the file, which are not loaded.</summary>
     internal IEnumerable<(string Key, Tensor Value)> SavedCopies
         => Owners.SelectMany(each => ((each.Owner as ISavesCopies)?.SavedCopies ?? new Dictionary<string, Tensor>()).Select(pair => (each.Prefix + pair.Key, pair.Value)));
 
@@ -74,21 +74,21 @@ public sealed class Adapter
         foreach (var (_, owner) in Owners) owner.Loaded();
     }
 
-    /// <summary>Key of a layer's tensor in the file, for most methods.</summary>
+    /// <summary>Returns the key of a layer's tensor in the file, for most methods.</summary>
     public static string KeyOf(Target target, string name)
     {
         ArgumentNullException.ThrowIfNull(target);
         return KeyOf(ModulePrefix, target.Path, name);
     }
 
-    /// <summary>Key of a tensor that belongs to a module that is not a target, for most methods.</summary>
+    /// <summary>Returns the key of a tensor of a module that is not a target, for most methods.</summary>
     public static string KeyOf(string path, string name)
     {
         ArgumentNullException.ThrowIfNull(path);
         return KeyOf(ModulePrefix, path, name);
     }
 
-    /// <summary>Key of a layer's tensor in this adapter's file.</summary>
+    /// <summary>Returns the key of a layer's tensor in this adapter's file.</summary>
     internal string Key(Target target, string name) => KeyOf(Options.ModulePrefix, target.Path, name);
 
     private static string KeyOf(string prefix, string path, string name) => path.Length == 0 ? prefix + name : $"{prefix}{path}.{name}";

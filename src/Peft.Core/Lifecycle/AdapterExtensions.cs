@@ -10,26 +10,26 @@ public static class AdapterExtensions
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="options">Options of the adapter's method.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
+    /// <exception cref="AdapterExistsException">The model already has adapters.</exception>
     /// <exception cref="AdapterOptionsException">The options are invalid.</exception>
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
     public static PeftModel ApplyAdapter(this nn.Module model, AdapterOptions options, string name = PeftModel.DefaultName)
         => Start(model, peft => peft.Add(name, options));
 
-    /// <summary>Freezes a model and adds the adapter from a folder, of any method.</summary>
+    /// <summary>Freezes a model and adds the adapter of any method from a folder.</summary>
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="folder">A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</param>
     /// <param name="name">Name of the adapter.</param>
     /// <param name="trainable">
     /// True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>); <see cref="PeftModel.Unfreeze"/> allows it later.
     /// </param>
-    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model of another name.</param>
+    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model with another name.</param>
     /// <exception cref="AdapterMismatchException">The adapter does not fit the model.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A file is missing or damaged.</exception>
     public static PeftModel ApplyAdapter(this nn.Module model, string folder, string name = PeftModel.DefaultName, bool trainable = false, ILogger? logger = null)
         => Start(model, peft => peft.LoadAdapter(folder, name, trainable, logger));
 
-    // If the first adapter cannot be added, the model is restored.
+    // Restores the model if the first adapter cannot be added.
     private static PeftModel Start(nn.Module model, Action<PeftModel> first)
     {
         var peft = new PeftModel(model);

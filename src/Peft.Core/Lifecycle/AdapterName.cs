@@ -2,17 +2,17 @@ using System.Text;
 
 namespace Peft;
 
-/// <summary>Rules for adapter names. A name is also a folder name, so it must be valid on every system and must not lead out of the parent folder.</summary>
+/// <summary>Rules for adapter names. A name is also a folder name, so it must be valid on every system and must not lead outside the parent folder.</summary>
 public static class AdapterName
 {
-    private const int MostBytes = 200;   // file names may have 255; temporary names need the rest
+    private const int MaxBytes = 200;   // file names may have 255; temporary names need the remaining bytes
     private const string NotAllowed = "/\\:*?\"<>|";
 
     private static readonly string[] Devices = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", .. Enumerable.Range(0, 10).SelectMany(number => new[] { $"COM{number}", $"LPT{number}" })];
 
     /// <summary>
     /// True if a name is valid for an adapter: not empty, at most 200 bytes of UTF-8, without separators (<c>/ \ :</c>), <c>* ? " &lt; &gt; |</c> and control
-    /// characters, not starting with a dot or space nor ending with one, not a Windows device name (<c>CON</c>), and not <c>__base__</c>
+    /// characters, neither starting nor ending with a dot or space, not a Windows device name (<c>CON</c>), and not <c>__base__</c>
     /// (<see cref="PeftModel.Base"/>).
     /// </summary>
     /// <param name="name">The name, for example from a request.</param>
@@ -32,13 +32,13 @@ public static class AdapterName
 
     private static string? Fault(string name)
         => string.IsNullOrWhiteSpace(name) ? "is empty"
-            : name == PeftModel.Base ? "stands for the model without adapters"
+            : name == PeftModel.Base ? "is reserved for the model without adapters"
             : name[0] == '.' ? "starts with a dot"
             : name[^1] is '.' or ' ' || name[0] == ' ' ? "starts or ends with a space, or ends with a dot"
-            : name.IndexOfAny([.. NotAllowed]) is >= 0 and var at ? $"holds '{name[at]}'"
-            : name.Any(char.IsControl) ? "holds a control character"
+            : name.IndexOfAny([.. NotAllowed]) is >= 0 and var at ? $"contains '{name[at]}'"
+            : name.Any(char.IsControl) ? "contains a control character"
             : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name)) != name ? "contains an unpaired surrogate"
-            : Encoding.UTF8.GetByteCount(name) > MostBytes ? $"has more than {MostBytes} bytes"
+            : Encoding.UTF8.GetByteCount(name) > MaxBytes ? $"has more than {MaxBytes} bytes"
             : Devices.Contains(name.Split('.')[0].TrimEnd(), StringComparer.OrdinalIgnoreCase) ? "is a Windows device name"
             : null;
 }

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Overviews of a model's adapters.</summary>
+/// <summary>Summaries of a model's adapters.</summary>
 public static class AdapterReport
 {
     /// <summary>Counts the parameters of a model; tied weights count once.</summary>
@@ -20,7 +20,7 @@ public static class AdapterReport
         => (output ?? Console.Out).WriteLine(model.CountParameters());
 #pragma warning restore RS0030
 
-    /// <summary>The status of the adapters: one row per module and adapter.</summary>
+    /// <summary>Returns the status of the adapters: one row per module and adapter.</summary>
     public static IReadOnlyList<LayerStatus> Status(this PeftModel model)
     {
         ArgumentNullException.ThrowIfNull(model);

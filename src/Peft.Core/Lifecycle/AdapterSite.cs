@@ -18,12 +18,12 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     /// <summary>True while adapters are merged into the module's weight.</summary>
     public bool IsMerged { get; set; }
 
-    /// <summary>True if the site attaches by a hook, which must not happen during a pass.</summary>
+    /// <summary>True if the site attaches by a hook, which must not happen during a forward pass.</summary>
     public bool NeedsHook => Target is ParameterTarget || Target.Module is not AdaptableModule;
 
-    /// <summary>The module's output with its adapters.</summary>
+    /// <summary>Computes the module's output with its adapters.</summary>
     /// <param name="input">The module's input.</param>
-    /// <param name="output">The module's own output if it is known already (in a hook).</param>
+    /// <param name="output">The module's own output if it is already known (in a hook).</param>
     public Tensor Forward(Tensor input, Tensor? output = null)
     {
         Reached = true;
@@ -63,10 +63,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     private Tensor Apply(Tensor input, Weights weights) => Target.Apply(input, weights.Weight, weights.Bias);
 
-    // The base bias that merging has kept.
+    // The base bias, which merging keeps.
     private Tensor? BaseBias() => Target.Bias is { } bias ? model.BaseOf(new ParameterStorage(bias)).Read() : null;
 
-    /// <summary>The output of the module with the given layers around it, the first innermost.</summary>
+    /// <summary>Computes the output of the module with the given layers around it, the first innermost.</summary>
     public Tensor Forward(ReadOnlySpan<AdapterLayer> stack, Tensor input, Tensor? output)
     {
         if (stack.IsEmpty && output is null) return new Inner(this, stack, input, output).Forward(input);
@@ -83,11 +83,11 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     {
         if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
         if (!folds && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
-        if (Target.Storage.Parameter is not { } stored) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
+        if (Target.Storage.Parameter is not { } stored) return LowRank(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
         var weight = Target.ToMatrix(stored);
         if (folds)
             return FactoredProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? FactoredProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
-        return Trained(input, new FrozenMatrix(weight), factors);
+        return LowRank(input, new FrozenMatrix(weight), factors);
     }
 
     // The few rows of a decode step.
@@ -98,16 +98,16 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return output;
     }
 
-    private Tensor? Trained(Tensor input, FrozenMatrix weight, LowRankUpdate factors)
+    private Tensor? LowRank(Tensor input, FrozenMatrix weight, LowRankUpdate factors)
         => LowRankProduct.Supports(input, weight, Target.Bias, factors.A, factors.B) ? LowRankProduct.Run(input, weight, Target.Bias, factors.A, factors.B, factors.Scale) : null;
 
-    /// <summary>The module's weights with the given layers folded in, in float32 if the module is in float16 or bfloat16.</summary>
+    /// <summary>Folds the given layers into the module's weights, in float32 if the module is in float16 or bfloat16.</summary>
     public Weights Fold(ReadOnlySpan<AdapterLayer> stack)
     {
         return Fold(Target, stack, new Weights(Wide(Target.ReadMatrix()), Target.Bias is { } bias ? Wide(bias) : null));
     }
 
-    /// <summary>Weights with the given layers folded in, the first innermost.</summary>
+    /// <summary>Folds the given layers into weights, the first innermost.</summary>
     public static Weights Fold(Target target, ReadOnlySpan<AdapterLayer> stack, Weights weights)
     {
         foreach (var layer in stack) weights = layer.Merge(weights) ?? throw NotMergeableException.For(target, layer);
@@ -119,10 +119,10 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
 
     internal static bool IsNarrow(ScalarType type) => type is ScalarType.Float16 or ScalarType.BFloat16;
 
-    // In training, folding costs the gradient of a whole weight matrix per position, whereas factors cost three times their own size
+    // In training, folding costs the gradient of a full weight matrix per position, whereas factors cost three times their own size
     // (forward and twice backward), and thin products run at about half the speed of square ones. Without gradients, folding costs
-    // the computation of the matrix, about 16 multiplications per element, compared with the factors for all positions. 16-bit weights
-    // are never folded: a small update would be lost in rounding; nor in training are weights that are not parameters, since the graph would keep their values.
+    // computing the matrix, about 16 multiplications per element, whereas factors cost their size for each position. 16-bit weights
+    // are never folded, since rounding would lose small updates. In training, neither are weights that are not parameters, since the graph would keep their values.
     private bool FoldingIsCheaper(ReadOnlySpan<AdapterLayer> stack, long positions)
     {
         if (stack.IsEmpty || IsNarrow(Target.ComputeType) || (is_grad_enabled() && Target.Storage.Parameter is null) || LayersAreCheap(stack)) return false;
@@ -136,7 +136,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         return is_grad_enabled() ? cost * 6 >= size : cost * positions >= size * 16;
     }
 
-    // For a weight that is not a parameter: its products are cheaper than those of folded values, which take the memory that it saves.
+    // For a weight that is not a parameter: folded values would take the memory that it saves, and its own products are cheaper.
     private bool LayersAreCheap(ReadOnlySpan<AdapterLayer> stack)
     {
         if (Target.Storage.Parameter is not null) return false;
@@ -166,7 +166,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
                 });
                 return () => hook.remove();
             default:
-                throw new PeftException($"{Target} does not map one tensor to one tensor: adapters cannot enter it.");
+                throw new PeftException($"{Target} does not map one tensor to one tensor, so adapters cannot be attached to it.");
         }
     }
 

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Seeds torch's random generator until it is disposed, and then restores the CPU generator's previous state.</summary>
+/// <summary>Seeds torch's random generator until disposal, which restores the previous state of the CPU generator.</summary>
 internal sealed class OwnSeed : IDisposable
 {
     private readonly Tensor? before;

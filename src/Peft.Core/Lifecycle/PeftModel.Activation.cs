@@ -3,7 +3,7 @@ namespace Peft;
 // Activation and freezing of adapters.
 public sealed partial class PeftModel
 {
-    /// <summary>Activates adapters, and makes only them trainable. The first is innermost: it receives the output of the base module.</summary>
+    /// <summary>Activates adapters and makes only them trainable. The first is innermost: it wraps the base module.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="PeftException">Adapters are merged, or the model is being trained.</exception>
     public void Activate(params string[] names)
@@ -12,7 +12,7 @@ public sealed partial class PeftModel
         Activate(names.Length == 0 ? null : Composition.Stack([.. names.Select(name => (Composition)name)]));
     }
 
-    /// <summary>Activates a composition of adapters, and makes only them trainable. Null activates none.</summary>
+    /// <summary>Activates a composition of adapters and makes only them trainable. Null deactivates all.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="ArgumentException">The composition contains an adapter twice.</exception>
     /// <exception cref="PeftException">Adapters are merged, a module does not support the composition, or the model is being trained.</exception>
@@ -28,17 +28,17 @@ public sealed partial class PeftModel
                 var named = Named(adapters);
                 var draft = new PassBuilder();
                 draft.Use(adapters, named);
-                var next = new PassState(this, draft);   // throws before anything changes if the composition is impossible
+                var next = new PassState(this, draft);   // throws for an impossible composition before anything changes
                 (active, composition) = ([.. named.Keys], adapters);
                 version++;
                 state?.Release();
                 (state, stateVersion) = (next, version);
             }
-            SetLearning();
+            SetRequiresGrad();
         }
     }
 
-    /// <summary>Freezes an adapter, active or not.</summary>
+    /// <summary>Freezes an adapter, whether it is active or not.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     public void Freeze(string name) => SetTrainable(name, false);
 
@@ -53,16 +53,16 @@ public sealed partial class PeftModel
             var adapter = Find(name);
             if (active.Contains(name)) RequireNoTraining(trainable ? nameof(Unfreeze) : nameof(Freeze));
             adapter.IsFrozen = !trainable;
-            SetLearning();
+            SetRequiresGrad();
         }
     }
 
-    private void SetLearning()
+    private void SetRequiresGrad()
     {
         foreach (var adapter in adapters.Values)
         {
-            var learns = active.Contains(adapter.Name) && !adapter.IsFrozen;
-            foreach (var (_, tensor) in adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)) tensor.Value.requires_grad = learns;
+            var trainable = active.Contains(adapter.Name) && !adapter.IsFrozen;
+            foreach (var (_, tensor) in adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)) tensor.Value.requires_grad = trainable;
         }
     }
 }

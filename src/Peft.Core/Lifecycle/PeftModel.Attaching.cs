@@ -1,6 +1,6 @@
 namespace Peft;
 
-// Adding adapters to modules and removing them, as a whole or not at all.
+// Attaches adapters to modules and removes them, completely or not at all.
 public sealed partial class PeftModel
 {
     /// <summary>Finds an adapter and keeps its tensors alive until the result is disposed, even if the adapter is deleted meanwhile.</summary>
@@ -32,7 +32,7 @@ public sealed partial class PeftModel
             AdapterPlan plan;
             using (new OwnSeed(options.InitializationSeed)) plan = options.PlanFor(Tree);
             RequireTaskHead(name, plan);
-            // As in Hugging Face PEFT, so that the base model can be found from the adapter alone.
+            // As in Hugging Face PEFT, so that the adapter's file names its base model.
             if (plan.Options.BaseModelNameOrPath is null && Module is IPretrainedModel { NameOrPath: { } source })
                 plan = plan with { Options = plan.Options with { BaseModelNameOrPath = source } };
             if (plan.Options.TaskType is null && Tree.TaskType is { } task) plan = plan with { Options = plan.Options with { TaskType = task } };
@@ -60,7 +60,7 @@ public sealed partial class PeftModel
         {
             foreach (var target in adapter.Layers.Select(layer => layer.Target).DistinctBy(target => target.Key, ReferenceEqualityComparer.Instance).Where(target => !sites.ContainsKey(target.Key)))
                 added.Add(new AdapterSite(this, target));
-            // Hooks change the collection that a module enumerates during a call.
+            // A hook changes the collection that a module enumerates during a call.
             if (added.Exists(site => site.NeedsHook)) gate.Change(nameof(Add), () => added.ForEach(site => site.Attach()));
             else added.ForEach(site => site.Attach());
         }
@@ -113,7 +113,7 @@ public sealed partial class PeftModel
         Adapted.Remove(Module);
     }
 
-    // Remaining adapters may have been made for the current order of layers.
+    // Remaining adapters may have been created for the current layer order.
     private void RestoreLayers()
     {
         if (adapters.Count > 0 || Scoped().Count > 0) return;
@@ -123,7 +123,7 @@ public sealed partial class PeftModel
         Tree = new ModelTree(Module);
     }
 
-    // Adapters of open scopes, including those that the model no longer has.
+    // Adapters of open scopes, including adapters that have been deleted.
     private List<Adapter> Scoped()
     {
         lock (guard) return [.. scopes.SelectMany(scope => scope.Named)];

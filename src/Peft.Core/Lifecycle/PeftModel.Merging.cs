@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-// Merging adapters into the weights, and unloading them.
+// Merges adapters into the weights and unloads them.
 public sealed partial class PeftModel
 {
     /// <summary>True while adapters are merged into the weights.</summary>
@@ -12,13 +12,13 @@ public sealed partial class PeftModel
     public IReadOnlyList<MergeError> MergeErrors => merging.Errors;
 
     /// <summary>
-    /// Merges the active adapters into the weights, so that the model runs at the base model's speed. A copy of the base weights is kept.
+    /// Merges the active adapters into the weights, so that the model runs at the speed of the base model. A copy of the base weights is kept.
     /// </summary>
-    /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
+    /// <param name="safe">True to reject merged weights that are not finite. The model is then unchanged.</param>
     /// <exception cref="NotMergeableException">
     /// An active adapter cannot be merged, a weight is shared with a module that is not adapted in the same way, or a merged weight is not finite.
     /// </exception>
-    /// <exception cref="PeftException">A scope such as <see cref="Rows"/> is open, in this or another flow, or the model is being trained.</exception>
+    /// <exception cref="PeftException">A scope such as <see cref="Rows"/> is open, in this or another asynchronous flow, or the model is being trained.</exception>
     public void Merge(bool safe = false)
     {
         lock (changes)
@@ -28,7 +28,7 @@ public sealed partial class PeftModel
             RequireNoTraining();
             ChangeWeights(nameof(Merge), () =>
             {
-                RequireNoScopes(nameof(Merge));   // one may have opened while the passes before it ended
+                RequireNoScopes(nameof(Merge));   // one may have been opened while earlier passes ended
                 merging.Merge(keep: true, safe);
                 WarnOfErrors();
             });
@@ -47,9 +47,9 @@ public sealed partial class PeftModel
     }
 
     /// <summary>Merges the active adapters into the weights permanently, removes all adapters, and returns the plain model.</summary>
-    /// <param name="safe">True to refuse merged weights that are not finite. The model is then unchanged.</param>
+    /// <param name="safe">True to reject merged weights that are not finite. The model is then unchanged.</param>
     /// <param name="dequantize">
-    /// True to dequantize all weights of the model to float parameters first, so that the merged model computes what was trained. By default, merged
+    /// True to dequantize all weights of the model to float parameters first, so that the merged model equals the trained one. By default, merged
     /// values are quantized again, which rounds them (<see cref="MergeErrors"/>). No effect on a float model.
     /// </param>
     /// <exception cref="NotMergeableException">As for <see cref="Merge"/>.</exception>
@@ -64,7 +64,7 @@ public sealed partial class PeftModel
             ChangeWeights(nameof(MergeAndUnload), () =>
             {
                 RequireNoScopes(nameof(MergeAndUnload));
-                if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which a plain model cannot do: use the adapter unmerged.");
+                if (layers.IsSet) throw new NotMergeableException("The adapter runs the model's layers in another order, which is not possible in a plain model: use the adapter unmerged.");
                 if (IsMerged && dequantize) merging.Unmerge();
                 if (IsMerged) merging.Forget();
                 else merging.Merge(keep: false, safe, dequantize);
@@ -76,7 +76,7 @@ public sealed partial class PeftModel
         return Module;
     }
 
-    /// <summary>Removes all adapters and returns the base model; its parameters require gradients again if they did before. Open scopes end.</summary>
+    /// <summary>Removes all adapters and returns the base model. Its parameters require gradients again if they did before. Open scopes end.</summary>
     /// <exception cref="PeftException">The model is being trained.</exception>
     public nn.Module Unload()
     {
@@ -93,7 +93,7 @@ public sealed partial class PeftModel
         return Module;
     }
 
-    /// <summary>Unloads the adapters; the model itself is not disposed.</summary>
+    /// <summary>Unloads the adapters. The model itself is not disposed.</summary>
     /// <exception cref="PeftException">The model is being trained.</exception>
     public void Dispose() => Unload();
 
@@ -102,11 +102,11 @@ public sealed partial class PeftModel
         if (MergeErrors.Count(error => error.Relative > MergeError.Bound) is not (> 0 and var count)) return;
         var worst = MergeErrors.MaxBy(error => error.Relative)!;
         var warning = string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"Merging into quantized weights rounded {count} of {MergeErrors.Count} by more than {MergeError.Bound:P0} of the adapter's change, {worst.Path} by {worst.Relative:P0}: MergeAndUnload(dequantize: true) keeps all of it.");
+            $"Merging into quantized weights rounded {count} of {MergeErrors.Count} by more than {MergeError.Bound:P0} of the adapter's update, {worst.Path} by {worst.Relative:P0}: MergeAndUnload(dequantize: true) keeps the full update.");
         foreach (var name in active) Find(name).Warnings = [.. Find(name).Warnings, warning];
     }
 
-    // No pass runs meanwhile, none begins and no scope opens before it sees what the change has made of the model.
+    // No pass runs during the change. Passes and scopes that begin later use the changed model.
     private void ChangeWeights(string operation, Action change)
         => gate.Change(operation, () =>
         {

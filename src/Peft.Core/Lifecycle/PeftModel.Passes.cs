@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-// The adapters in effect during forward passes, for each flow of the program.
+// The adapters in effect during forward passes, for each asynchronous flow.
 public sealed partial class PeftModel
 {
     private readonly Lock guard = new();   // guards the fields below; held only briefly
@@ -13,12 +13,12 @@ public sealed partial class PeftModel
     private readonly List<PassScope> scopes = [];
 
     /// <summary>
-    /// Begins a forward pass, or several that belong together, on this thread until the result is disposed. All module calls in between use the adapters that are
-    /// in effect now, whatever other threads change. This library's models do this themselves. Use it for your own modules whose adapters other threads
-    /// change at the same time.
+    /// Begins a forward pass, or several that belong together, on this thread until the result is disposed. All module calls until then use the adapters that are
+    /// in effect now, regardless of changes by other threads. This library's models call it themselves. Call it for your own modules if other threads change
+    /// their adapters concurrently.
     /// </summary>
     /// <remarks>
-    /// <see cref="Merge"/>, <see cref="Unload"/> and everything else that changes base weights or hooks wait for its end. A scope that is opened within it
+    /// <see cref="Merge"/>, <see cref="Unload"/> and all other operations that change base weights or hooks wait for its end. A scope that is opened within it
     /// still takes effect.
     /// </remarks>
     public IDisposable Pass()
@@ -28,8 +28,8 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// Uses other adapters than the active ones in this flow of the program (this thread, and what it awaits or starts) until the result is disposed, for example one
-    /// per request of a server. The first is innermost; no name means the base model. Other flows, the trainable adapters and <see cref="Active"/> are not affected.
+    /// Uses other adapters than the active ones in this asynchronous flow (this thread, and what it awaits or starts) until the result is disposed, for example one
+    /// per request of a server. The first is innermost. Without names, the base model is used. Other flows, the trainable adapters and <see cref="Active"/> are not affected.
     /// </summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="PeftException">Adapters are merged.</exception>
@@ -54,7 +54,7 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// Assigns an adapter to each row of the batch, in this flow of the program (this thread, and what it awaits or starts) until the result is disposed.
+    /// Assigns an adapter to each row of the batch, in this asynchronous flow (this thread, and what it awaits or starts) until the result is disposed.
     /// All inputs must have that many rows.
     /// </summary>
     /// <param name="adapterPerRow">Adapter names, or <see cref="Base"/> for rows without an adapter.</param>
@@ -63,7 +63,7 @@ public sealed partial class PeftModel
     public IDisposable Rows(params string[] adapterPerRow)
     {
         ArgumentNullException.ThrowIfNull(adapterPerRow);
-        if (adapterPerRow.Length == 0) throw new ArgumentException($"Name one adapter, or {nameof(PeftModel)}.{nameof(Base)}, for each row.", nameof(adapterPerRow));
+        if (adapterPerRow.Length == 0) throw new ArgumentException($"Pass one adapter, or {nameof(PeftModel)}.{nameof(Base)}, for each row.", nameof(adapterPerRow));
         lock (guard)
         {
             RequireUnmerged();
@@ -73,18 +73,18 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// Disables all adapters in this flow of the program (this thread, and what it awaits or starts) until the result is disposed. The model then acts as the
+    /// Disables all adapters in this asynchronous flow (this thread, and what it awaits or starts) until the result is disposed. The model then computes the output of the
     /// base model, even while adapters are merged.
     /// </summary>
     public IDisposable WithoutAdapters() => Open(nameof(WithoutAdapters), [], draft => draft.Disable());
 
     /// <summary>
-    /// Skips the adapters of some layers, in this flow of the program until the result is disposed, to save their computation (AdapterDrop, Rücklé et al. 2020,
+    /// Skips the adapters of some layers, in this asynchronous flow until the result is disposed, to save their computation (AdapterDrop, Rücklé et al. 2020,
     /// arXiv:2010.11918).
     /// </summary>
     /// <param name="layers">
     /// Indices of the layers. A module belongs to the layer whose index is the first number between two names in its path: <c>model.layers.3.mlp</c> is in layer 3.
-    /// A module without such a number keeps its adapters, also one that is itself an item of a list (<c>list.0</c>).
+    /// A module without such a number keeps its adapters, even if it is itself an item of a list (<c>list.0</c>).
     /// </param>
     public IDisposable WithoutAdaptersIn(params IReadOnlyCollection<int> layers)
     {
@@ -93,7 +93,7 @@ public sealed partial class PeftModel
         return Open(nameof(WithoutAdaptersIn), [], draft => draft.Drop(left));
     }
 
-    /// <summary>Sets the task of each row of the batch, in this flow of the program until the result is disposed, for methods that share an adapter between tasks.</summary>
+    /// <summary>Sets the task of each row of the batch, in this asynchronous flow until the result is disposed, for methods that share an adapter between tasks.</summary>
     /// <param name="taskPerRow">The task index of each row, from 0, or a single index for all rows.</param>
     public IDisposable Tasks(params IReadOnlyList<int> taskPerRow)
     {
@@ -103,14 +103,14 @@ public sealed partial class PeftModel
         return Open(nameof(Tasks), [], draft => draft.Tasks = tasks);
     }
 
-    /// <summary>The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c>; null outside of <see cref="Tasks"/>.</summary>
+    /// <summary>The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c>; null outside <see cref="Tasks"/>.</summary>
     public Tensor? TaskIds => Current(state => state.Tasks);
 
     /// <summary>
     /// Folds the adapters in effect into copies of the weights for forward passes without gradients, until the result is disposed, if those copies
-    /// are small. This pays off for several passes over the same weights; generation does it itself. The model must not be trained meanwhile.
+    /// are small. This pays off for several passes with the same weights; generation does it itself. The model must not be trained meanwhile.
     /// </summary>
-    /// <param name="maximumBytes">Maximum size of all copies together. If they are larger, or an adapter cannot be folded, nothing is folded.</param>
+    /// <param name="maximumBytes">Maximum total size of the copies in bytes. If they are larger, or an adapter cannot be folded, nothing is folded.</param>
     public IDisposable ForInference(long maximumBytes = 128L << 20)
     {
         lock (guard)
@@ -138,7 +138,7 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// Observes the inputs of adapted modules during forward passes, in this flow of the program until the result is disposed, for data-dependent
+    /// Observes the inputs of adapted modules during forward passes, in this asynchronous flow until the result is disposed, for data-dependent
     /// initialization.
     /// </summary>
     /// <param name="observer">Called with the module and its input. It must not keep the input.</param>
@@ -154,7 +154,7 @@ public sealed partial class PeftModel
     /// <summary>True if an adapter in effect mixes positions (<see cref="IMixesPositions"/>).</summary>
     public bool MixesPositions => Current(state => state.Adapters.SelectMany(adapter => adapter.Layers).Any(layer => layer is IMixesPositions));
 
-    /// <summary>True if every layer in effect computes the output of a position from its input at that position alone: its weights could be folded.</summary>
+    /// <summary>True if every layer in effect computes the output at a position only from the input at that position, so that its weights could be folded.</summary>
     internal bool ActsOnPositions => Current(state => state.Sites.All(pair => pair.Value.Rows is null && pair.Value.Layers.All(layer => layer.CostPerPosition > 0)));
 
     /// <summary>
@@ -166,7 +166,7 @@ public sealed partial class PeftModel
             // An adapted parameter replaces the module's own for the duration of a pass.
             && state.Sites.All(pair => pair.Value.Layers.Length == 0 || (!pair.Key.Target.IsParameter && !pair.Value.Layers.Any(layer => layer.DependsOnBatch))));
 
-    /// <summary>True if the rows of a batch may be packed into a single one: they are independent, and no adapter in effect reads positions as they are in the batch.</summary>
+    /// <summary>True if the rows of a batch may be packed into a single row: they are independent, and no adapter in effect depends on positions in the batch.</summary>
     internal bool RowsMayBePacked => RowsAreIndependent && !MixesPositions && Current(state => state.Draft.Composition?.Slices != true);
 
     /// <summary>True if the inputs of modules are observed (<see cref="Observe"/>).</summary>
@@ -205,7 +205,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>The state that a module call uses: that of the surrounding pass, or a pass of its own.</summary>
+    /// <summary>Returns the state that a module call uses: that of the surrounding pass, or that of a new pass.</summary>
     internal PassUse UsePass()
     {
         if (Seen(flow.Value) is { } pass) return new(pass.State, null);
@@ -213,10 +213,10 @@ public sealed partial class PeftModel
         return new(own.State, own);
     }
 
-    /// <summary>The innermost scope of this flow, for work that begins later.</summary>
+    /// <summary>The innermost scope of this flow, for work that starts later.</summary>
     internal PassScope? CurrentScope => PassScope.Innermost(flow.Value?.Scope);
 
-    /// <summary>Opens a scope that belongs to no flow, for a request that is computed later: it keeps its adapters, whatever happens to the model meanwhile.</summary>
+    /// <summary>Opens a scope that belongs to no flow, for a request that is processed later. It keeps its adapters, whatever happens to the model meanwhile.</summary>
     /// <param name="adapter">The adapter, or <see cref="Base"/>; null for the active ones.</param>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="PeftException">An adapter was named while adapters are merged.</exception>
@@ -234,8 +234,8 @@ public sealed partial class PeftModel
     }
 
     /// <summary>
-    /// True if the passes of a scope can share a batch with those of other scopes (<see cref="Rows"/>) and join and leave it between two tokens: it has at most one adapter, whose layers act on
-    /// each position alone.
+    /// True if the passes of a scope can share a batch with those of other scopes (<see cref="Rows"/>), and join and leave it between two tokens: it has at most one adapter, whose layers act on
+    /// each position separately.
     /// </summary>
     /// <param name="scope">The scope.</param>
     /// <param name="adapter">Its adapter; null for none, or if it is merged.</param>
@@ -253,7 +253,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Gives a pass an adapter for each row of its next inputs, with null for none.</summary>
+    /// <summary>Sets the adapter of each row of a pass's next inputs; null for none.</summary>
     internal void UseRows(PassHandle pass, IReadOnlyList<Adapter?> rows)
     {
         var draft = new PassBuilder();
@@ -284,7 +284,7 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>The draft of a pass outside of any scope: the active adapters.</summary>
+    /// <summary>Creates the draft of a pass outside any scope: the active adapters.</summary>
     internal PassBuilder Draft()
     {
         var draft = new PassBuilder();
@@ -302,24 +302,24 @@ public sealed partial class PeftModel
         if (flow.Value is { } here && here.Scope == scope) flow.Value = here with { Scope = PassScope.Innermost(scope) };
     }
 
-    private PassScope Open(string kind, IReadOnlyList<Adapter> named, Action<PassBuilder> say)
+    private PassScope Open(string kind, IReadOnlyList<Adapter> named, Action<PassBuilder> configure)
     {
-        PassScope scope;
+    PassScope scope;
         lock (guard)
         {
             RequireLoaded();
-            scope = Opened(kind, PassScope.Innermost(flow.Value?.Scope), named, say);
+            scope = Opened(kind, PassScope.Innermost(flow.Value?.Scope), named, configure);
         }
         flow.Value = new PassFlow(scope, flow.Value?.Pass);
         return scope;
     }
 
-    private PassScope Opened(string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassBuilder> say)
+    private PassScope Opened(string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassBuilder> configure)
     {
-        var scope = new PassScope(this, kind, outer, named, say);
+        var scope = new PassScope(this, kind, outer, named, configure);
         try
         {
-            scope.State(version);   // throws now rather than in the first pass
+            scope.State(version);   // throws now instead of in the first pass
         }
         catch
         {
@@ -356,7 +356,7 @@ public sealed partial class PeftModel
     {
         List<string> names = [.. adapters?.Names ?? []];
         foreach (var name in names) Find(name);
-        if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active once, but these are {string.Join(", ", names)}.", nameof(adapters));
+        if (names.Distinct().Count() < names.Count) throw new ArgumentException($"An adapter can be active only once, but the names are {string.Join(", ", names)}.", nameof(adapters));
         if (adapters?.IsStack == false && names.Find(name => Find(name).Prompt is not null) is { } prompt)
             throw new ArgumentException($"'{prompt}' prepends virtual tokens to the input, which only a stack supports.", nameof(adapters));
         return names.ToDictionary(name => name, Find);

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-// Restarts of adapters during training (ReLoRA).
+// Restarts adapters during training (ReLoRA).
 public sealed partial class PeftModel
 {
     private bool restarts;
 
     /// <summary>
-    /// True if restarts during training (<see cref="TrainingOptions.Restarts"/>) have merged updates into the base weights. The adapters alone are then not what was trained: merge them with
+    /// True if restarts during training (<see cref="TrainingOptions.Restarts"/>) have merged updates into the base weights. The adapters alone then lack a part of the training: merge them with
     /// <see cref="MergeAndUnload"/> and save the model.
     /// </summary>
     public bool HasRestarted { get; private set; }
@@ -22,31 +22,31 @@ public sealed partial class PeftModel
         const string prefix = "Restarts merge LoRA into the base weights, but";
         if (active.Count != 1 || adapters.Count != 1)
         {
-            yield return $"{prefix} the model has the adapters {string.Join(", ", adapters.Keys)}, {(active.Count == 1 ? "of which the others were made for the present weights" : "which would have to be merged together")}: train one adapter alone.";
+            yield return $"{prefix} the model has the adapters {string.Join(", ", adapters.Keys)}, {(active.Count == 1 ? "and the inactive ones fit only the current base weights" : "which would have to be merged together")}: train a single adapter.";
             yield break;
         }
-        if (!RestartingLayers.Any()) yield return $"{prefix} the adapter '{active[0]}' ({Find(active[0]).Options.PeftType}) has none: use a LoRA adapter.";
+        if (!RestartingLayers.Any()) yield return $"{prefix} the adapter '{active[0]}' ({Find(active[0]).Options.PeftType}) has no LoRA: use a LoRA adapter.";
         if (Find(active[0]).Prompt is not null) yield return $"{prefix} the adapter '{active[0]}' has virtual tokens, which cannot be merged.";
         foreach (var layer in Find(active[0]).Layers.Where(layer => layer is not FullLayer))
         {
-            var reason = layer is not IRestarts restarting ? $"is adapted by {layer.GetType().Name}, which cannot begin anew"
-                : restarting.RestartError ?? (layer.Target.Storage.Parameter is null ? $"has a weight that is held as {layer.Target.Storage.GetType().Name}, which cannot be changed"
+            var reason = layer is not IRestarts restarting ? $"is adapted by {layer.GetType().Name}, which cannot be restarted"
+                : restarting.RestartError ?? (layer.Target.Storage.Parameter is null ? $"has a weight that is stored as {layer.Target.Storage.GetType().Name}, which cannot be changed"
                 : layer.Target.IsParameter || Tree.TiedWith(layer.Target).Any() ? "has a weight that is also used elsewhere" : null);
-            if (reason is not null) yield return $"{prefix} {layer.Target.Path} {reason}: leave it out, or train without restarts.";
+            if (reason is not null) yield return $"{prefix} {layer.Target.Path} {reason}: exclude it, or train without restarts.";
         }
     }
 
-    /// <summary>Makes checkpoints hold the base weights that restarts change, until the result is disposed.</summary>
+    /// <summary>Includes the base weights that restarts change in checkpoints, until the result is disposed.</summary>
     internal IDisposable BeginRestarts()
     {
         restarts = true;
         return new Scope(() => restarts = false);
     }
 
-    /// <summary>Notes that a run that is resumed had restarted.</summary>
+    /// <summary>Records that a resumed run has restarted before.</summary>
     internal void ResumeRestarted() => HasRestarted = true;
 
-    /// <summary>Merges the active adapter's LoRA into the base weights, and gives it initial values. The model computes the same up to rounding.</summary>
+    /// <summary>Merges the active adapter's LoRA into the base weights and initializes it again. The model's outputs stay the same up to rounding.</summary>
     internal void Restart() => gate.Change(nameof(Restart), () =>
     {
         using var _ = no_grad();
@@ -62,7 +62,7 @@ public sealed partial class PeftModel
         HasRestarted = true;
     });
 
-    /// <summary>Names of the trainable tensors that a restart gives initial values.</summary>
+    /// <summary>Names of the trainable tensors that a restart initializes.</summary>
     internal HashSet<string> RestartedNames
     {
         get
@@ -72,13 +72,13 @@ public sealed partial class PeftModel
         }
     }
 
-    // The base weights by their path.
+    // The base weights by path.
     private IEnumerable<(string Key, Tensor Value)> RestartState
         => restarts ? RestartingLayers.Select(layer => ($"base/{layer.Target.Path}.weight", (Tensor)layer.Target.Storage.Parameter!)) : [];
 
-    /// <exception cref="PeftException">The base weights have changed by restarts.</exception>
+    /// <exception cref="PeftException">Restarts have changed the base weights.</exception>
     internal void RequireOwnBase()
     {
-        if (HasRestarted) throw new PeftException("Restarts during training have merged updates into the base weights, so an adapter alone is not what was trained, and another adapter would not fit: call MergeAndUnload, and save the model with SavePretrained, or add adapters to it then.");
+        if (HasRestarted) throw new PeftException("Restarts during training have merged updates into the base weights, so the adapter alone lacks a part of the training, and another adapter would not fit: call MergeAndUnload, then save the model with SavePretrained, or add adapters to it.");
     }
 }

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-// The interface of the active adapters to trainers and models.
+// What trainers and models read from the active adapters.
 public sealed partial class PeftModel
 {
     /// <inheritdoc/>
@@ -10,11 +10,11 @@ public sealed partial class PeftModel
         => [.. active.Select(Find).Where(adapter => !adapter.IsFrozen).SelectMany(adapter => adapter.Tensors.Where(pair => pair.Tensor.IsTrainable)
             .Select(pair => new TrainableTensor(active.Count == 1 ? pair.Key : $"{adapter.Name}/{pair.Key}", pair.Tensor.Value)))];
 
-    /// <summary>The reason that no tensor is trainable, and what to do about it.</summary>
+    /// <summary>The reason that no tensor is trainable, and what to do.</summary>
     internal string NothingTrainable => active.Where(name => Find(name).IsFrozen).ToList() is { Count: > 0 } frozen
         ? $"The active adapter{(frozen.Count == 1 ? "" : "s")} {string.Join(", ", frozen.Select(name => $"'{name}'"))} {(frozen.Count == 1 ? "is" : "are")} frozen, as adapters from a folder are by default: load with trainable: true, or call Unfreeze(\"{frozen[0]}\")."
-        : active.Count > 0 ? $"The active adapters ({string.Join(", ", active)}) have no trainable tensor: activate one that has."
-        : adapters.Count > 0 ? $"No adapter is active: Activate one of {string.Join(", ", adapters.Keys)}."
+        : active.Count > 0 ? $"The active adapters ({string.Join(", ", active)}) have no trainable tensor: activate an adapter that has one."
+        : adapters.Count > 0 ? $"No adapter is active: activate one of {string.Join(", ", adapters.Keys)}."
         : "The model has no adapter: add one.";
 
     /// <inheritdoc/>
@@ -36,7 +36,7 @@ public sealed partial class PeftModel
         return new Scope(() => { lock (changes) trainingRuns--; });
     }
 
-    /// <summary>Saves the active adapters, each as <see cref="AdapterCheckpoint.SaveAdapter"/> does.</summary>
+    /// <summary>Saves each active adapter as <see cref="AdapterCheckpoint.SaveAdapter"/> does.</summary>
     public void Save(string folder)
     {
         foreach (var name in active) this.SaveAdapter(folder, name);

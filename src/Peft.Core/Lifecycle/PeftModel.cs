@@ -4,15 +4,15 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// A model with adapters. The model is adapted in place and used as before; its own weights are frozen. Disposing the <see cref="PeftModel"/>
+/// A model with adapters. The model is adapted in place and used as before; its base weights are frozen. Disposing the <see cref="PeftModel"/>
 /// unloads the adapters and restores the model bit for bit.
 /// </summary>
 /// <remarks>
 /// Thread-safe. A forward pass or generation uses the adapters as they were when it began, until it ends: they stay alive until then, even if they are deleted,
 /// renamed or swapped meanwhile. <see cref="Merge"/>, <see cref="Unmerge"/>, <see cref="Unload"/> and the first adaptation of another library's module wait for
-/// running passes and generations. Scopes such as <see cref="Rows"/> and <see cref="WithAdapters(string[])"/> belong to the flow of the program that opened
+/// running passes and generations. Scopes such as <see cref="Rows"/> and <see cref="WithAdapters(string[])"/> belong to the asynchronous flow that opened
 /// them (a thread, and what it awaits or starts). They nest in any order; the innermost takes precedence. During training, changes that would affect the run
-/// are refused.
+/// throw an exception.
 /// </remarks>
 [TypeFormatterSource(typeof(PeftModelDisplay))]
 public sealed partial class PeftModel : ITrainable, IDisposable
@@ -25,11 +25,11 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     private static readonly ConditionalWeakTable<nn.Module, PeftModel> Adapted = [];
 
-    private readonly HashSet<string> frozen = [];   // by name: a module that changes dtype or device creates new parameters
-    private readonly Lock changes = new();          // serializes changes; passes are not blocked
+    private readonly HashSet<string> frozen = [];   // by name, since changing a module's dtype or device creates new parameters
+    private readonly Lock changes = new();          // serializes changes without blocking passes
     private readonly WeightMerging merging;
     private readonly LayerArrangement layers;
-    // Replaced as a whole, never modified, so that they can be read without a lock.
+    // Replaced, never modified, so that they can be read without a lock.
     private Dictionary<object, AdapterSite> sites = new(ReferenceEqualityComparer.Instance);
     private Dictionary<string, Adapter> adapters = [];
     private List<string> active = [];
@@ -38,14 +38,14 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     private int trainingRuns;
 
     /// <summary>Freezes a model and prepares it for adapters.</summary>
-    /// <exception cref="AdapterExistsException">The model has adapters already.</exception>
+    /// <exception cref="AdapterExistsException">The model already has adapters.</exception>
     public PeftModel(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (Of(model) is { } existing)
             throw new AdapterExistsException(
-                $"This {model.GetType().Name} has adapters already ({string.Join(", ", existing.adapters.Keys)}). " +
-                $"Add another to the same {nameof(PeftModel)} with Add(name, options), or dispose that one first.");
+                $"This {model.GetType().Name} already has adapters ({string.Join(", ", existing.adapters.Keys)}). " +
+                $"Add another one to the same {nameof(PeftModel)} with Add(name, options), or dispose it first.");
         Module = model;
         Tree = new ModelTree(model);
         foreach (var (name, parameter) in model.named_parameters().Where(pair => pair.parameter.requires_grad).ToList())
@@ -70,10 +70,10 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     /// <summary>Names of the active adapters, the innermost first.</summary>
     public IReadOnlyList<string> Active => active;
 
-    /// <summary>The adapters of a model, or null if it has none.</summary>
+    /// <summary>Finds the <see cref="PeftModel"/> of a model; null if it has no adapters.</summary>
     public static PeftModel? Of(nn.Module model) => Adapted.TryGetValue(model, out var peft) ? peft : null;
 
-    /// <summary>Adds an adapter. The first one is active at once, later ones only once <see cref="Activate(string[])"/> names them.</summary>
+    /// <summary>Adds an adapter. The first one becomes active immediately; others become active when <see cref="Activate(string[])"/> is called.</summary>
     /// <returns>This model.</returns>
     /// <exception cref="AdapterNameException">The name is not valid as a folder name, or is reserved.</exception>
     /// <exception cref="AdapterExistsException">The name is taken.</exception>
@@ -81,10 +81,10 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     /// <exception cref="TargetNotFoundException">A name in the options matches no module.</exception>
     public PeftModel Add(string name, AdapterOptions options) => Add(name, options, _ => { });
 
-    /// <summary>Adds an adapter, as <see cref="Add(string, AdapterOptions)"/> does, and fills its tensors with given values.</summary>
+    /// <summary>Adds an adapter as <see cref="Add(string, AdapterOptions)"/> does, after a function has set its values.</summary>
     /// <param name="name">Name of the adapter.</param>
     /// <param name="options">Options of the adapter's method.</param>
-    /// <param name="prepare">Fills the adapter before it is added. If it throws, the model is unchanged.</param>
+    /// <param name="prepare">Sets the adapter's values before it is added. If it throws, the model is unchanged.</param>
     /// <returns>This model.</returns>
     public PeftModel Add(string name, AdapterOptions options, Action<Adapter> prepare)
     {
@@ -95,13 +95,13 @@ public sealed partial class PeftModel : ITrainable, IDisposable
             RequireLoaded();
             RequireFree(name);
             Attach(name, Make(name, options, prepare));
-            SetLearning();
+            SetRequiresGrad();
             if (active.Count == 0) Activate(name);
         }
         return this;
     }
 
-    /// <summary>Replaces an adapter once the new one is ready. Passes that have begun finish with the old one.</summary>
+    /// <summary>Replaces an adapter when the new one is ready. Running passes finish with the old one.</summary>
     internal void Exchange(string name, AdapterOptions options, Action<Adapter> prepare)
     {
         lock (changes)
@@ -112,12 +112,12 @@ public sealed partial class PeftModel : ITrainable, IDisposable
             var next = Make(name, options, prepare);
             next.IsFrozen = old.IsFrozen;
             Attach(name, next);
-            SetLearning();
+            SetRequiresGrad();
             lock (guard) old.Release();
         }
     }
 
-    /// <summary>Removes an adapter. If it was active, no other takes its place. Passes and scopes that have begun with it finish with it.</summary>
+    /// <summary>Removes an adapter. If it was active, no other one becomes active. Running passes and open scopes that use it finish with it.</summary>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     /// <exception cref="PeftException">Adapters are merged, another adapter uses it, or it is being trained.</exception>
     public void Delete(string name)
@@ -135,7 +135,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
                 version++;
                 adapter.Release();
             }
-            // If passes are running, the hooks stay until the next change. They have no effect.
+            // If passes are running, the hooks stay until the next change, without effect.
             gate.TryChange(() =>
             {
                 List<Adapter> used = [.. adapters.Values, .. Scoped()];
@@ -184,12 +184,12 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     internal AdapterSite? SiteOf(Target target) => sites.GetValueOrDefault(target.Key);
 
-    /// <summary>The active layers at a module, whatever scopes are open, including merged ones.</summary>
+    /// <summary>Returns the active layers at a module, regardless of open scopes, including merged layers.</summary>
     internal AdapterLayer[] ActiveAt(AdapterSite site) => [.. composition?.At(site.Target, name => Find(name).At(site.Target)) ?? []];
 
     internal void RequireLoaded()
     {
-        if (isUnloaded) throw new PeftException($"The adapters of this {Module.GetType().Name} were unloaded: this {nameof(PeftModel)} cannot be used any more. Give the model adapters again, with Apply… or a new {nameof(PeftModel)}.");
+        if (isUnloaded) throw new PeftException($"The adapters of this {Module.GetType().Name} were unloaded: this {nameof(PeftModel)} can no longer be used. Add adapters to the model again, with Apply… or a new {nameof(PeftModel)}.");
     }
 
     private void RequireNoScopes([CallerMemberName] string operation = "")
@@ -201,7 +201,7 @@ public sealed partial class PeftModel : ITrainable, IDisposable
 
     private void RequireNoTraining([CallerMemberName] string operation = "")
     {
-        if (trainingRuns > 0) throw new PeftException($"{operation} is not possible while the model is trained: wait for the run's end, or cancel it. In a callback, use a scope such as {nameof(WithAdapters)} or {nameof(WithoutAdapters)}.");
+        if (trainingRuns > 0) throw new PeftException($"{operation} is not possible while the model is being trained: wait for the end of the run, or cancel it. In a callback, use a scope such as {nameof(WithAdapters)} or {nameof(WithoutAdapters)}.");
     }
 
     private void RequireUnused(Adapter adapter, [CallerMemberName] string operation = "")
@@ -215,12 +215,12 @@ public sealed partial class PeftModel : ITrainable, IDisposable
     {
         AdapterName.Require(name);
         if (adapters.ContainsKey(name))
-            throw new AdapterExistsException($"There is an adapter '{name}' already. Choose another name, or Delete('{name}') first.");
+            throw new AdapterExistsException($"There is already an adapter '{name}'. Choose another name, or Delete('{name}') first.");
     }
 
     private void RequireUnmerged([CallerMemberName] string operation = "")
     {
-        if (IsMerged) throw new PeftException($"{operation} is not possible while adapters are merged into the weights: Unmerge() first.");
+        if (IsMerged) throw new PeftException($"{operation} is not possible while adapters are merged into the weights: call Unmerge() first.");
     }
 
     private sealed class Scope(Action end) : IDisposable

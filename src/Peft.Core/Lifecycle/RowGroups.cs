@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// A mixed batch at one site. Without gradients, the module's own product is computed once for all rows, and low-rank updates are added for all rows together. Otherwise rows are grouped by adapter,
-/// each group runs through its adapter, and the order of rows is restored.
+/// A batch with different adapters per row, at one site. Without gradients, the module's own product is computed once for all rows, and low-rank updates are added for all rows together. Otherwise, rows are grouped by adapter,
+/// each group runs through its adapter, and the order of the rows is restored.
 /// </summary>
 internal sealed class RowGroups
 {
@@ -13,7 +13,7 @@ internal sealed class RowGroups
     private readonly int count;
     private readonly (long[] Rows, AdapterLayer[] Layers)[] groups;
     private readonly long[] order;   // index of each row in the concatenated groups
-    private readonly long[] groupOf;   // of each row
+    private readonly long[] groupOf;   // group of each row
     private readonly bool isThin;
     private StackedUpdates? stacked;
 
@@ -38,7 +38,7 @@ internal sealed class RowGroups
     public Tensor Forward(AdapterSite site, Tensor input, bool keepsStacked = false)
     {
         if (input.shape[0] != count)
-            throw new PeftException($"{path} got a batch of {input.shape[0]} rows, but adapters were named for {count} rows. Name one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
+            throw new PeftException($"{path} received a batch of {input.shape[0]} rows, but adapters were assigned to {count} rows. Pass one adapter (or {nameof(PeftModel)}.{nameof(PeftModel.Base)}) per row.");
         if (groups.Length == 1) return site.Forward(groups[0].Layers, input, null);
         if (Together(site, input, keepsStacked) is { } all) return all;
         using var scope = NewDisposeScope();
@@ -68,7 +68,7 @@ internal sealed class RowGroups
         return [.. updates];
     }
 
-    // Null if an adapter needs its rows for itself.
+    // Null if an adapter must process its rows separately.
     private Tensor? Together(AdapterSite site, Tensor input, bool keeps)
     {
         if (!isThin || is_grad_enabled() || input.dim() is not (2 or 3) || groups.Any(group => group.Layers is [{ CostPerPosition: 0 }])) return null;
@@ -79,7 +79,7 @@ internal sealed class RowGroups
         {
             updates = StackedUpdates.Of([.. groups.Select(group => group.Layers is [DeltaLayer layer] ? layer.AsProduct : null)], groupOf);
             if (updates is null || updates.Type != input.dtype) return null;
-            // Of several threads, the first keeps its own; the others' are freed with the scope.
+            // The first of several threads keeps its tensors; those of the others are freed with the scope.
             if (keeps && Interlocked.CompareExchange(ref stacked, updates, null) is null) updates.Detach();
         }
         if (updates.Type != input.dtype) return null;
@@ -90,7 +90,7 @@ internal sealed class RowGroups
     // A decode step on the CPU: each row's factors are read in place.
     private Tensor? Steps(AdapterSite site, Tensor input)
     {
-        if (input.numel() != count * input.size(-1)) return null;   // several positions a row
+        if (input.numel() != count * input.size(-1)) return null;   // several positions per row
         var updates = Array.ConvertAll(groups, group => group.Layers is [DeltaLayer layer] ? layer.AsProduct : null);
         if (!updates.All(each => each is null || LowRankStep.Supports(input, each.A, each.B))) return null;
         var output = site.Forward([], input, null);

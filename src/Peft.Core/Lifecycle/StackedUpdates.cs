@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The low-rank updates of several adapters at one module, with smaller ranks filled up by zeros, for a batch whose rows have different ones.</summary>
+/// <summary>The low-rank updates of several adapters at one module, with smaller ranks padded with zeros, for a batch with different adapters per row.</summary>
 internal sealed class StackedUpdates : IDisposable
 {
     private readonly Tensor a;        // [adapters, in, rank]
     private readonly Tensor b;        // [adapters, rank, out], scaled
-    private readonly Tensor? groups;  // [rows]; null if each row has the adapter of its own index
+    private readonly Tensor? groups;  // [rows]; null if row i uses adapter i
 
     private StackedUpdates(Tensor a, Tensor b, Tensor? groups) => (this.a, this.b, this.groups) = (a, b, groups);
 

@@ -7,8 +7,8 @@ using Peft.Checkpoints;
 namespace Peft;
 
 /// <summary>
-/// The task that a classifier's adapter was trained for: names of the classes, problem type, pooling. It is saved next to the adapter as <c>task.json</c>, with
-/// the field names of a model's <c>config.json</c>. Hugging Face PEFT has no such file and ignores it.
+/// The task for which a classifier's adapter was trained: names of the classes, problem type, pooling. It is saved next to the adapter as <c>task.json</c>, with
+/// the field names of a model's <c>config.json</c>. Hugging Face PEFT ignores this file.
 /// </summary>
 public sealed record TaskDescription
 {
@@ -39,7 +39,7 @@ public sealed record TaskDescription
         try
         {
             var fields = JsonNode.Parse(JsonFile.Read(path), null, new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject;
-            var names = fields?["id2label"] as JsonObject ?? throw new CheckpointException(path, "has no object \"id2label\", which names the classes.");
+            var names = fields?["id2label"] as JsonObject ?? throw new CheckpointException(path, "has no \"id2label\" object, which names the classes.");
             var labels = Enumerable.Range(0, names.Count)
                 .Select(id => names[id.ToString(CultureInfo.InvariantCulture)]?.GetValue<string>() ?? throw new CheckpointException(path, $"has {names.Count} classes in \"id2label\", but none with the id {id}.")).ToList();
             if (labels.Count == 0 || labels.Exists(string.IsNullOrEmpty) || labels.Distinct(StringComparer.Ordinal).Count() < labels.Count)
@@ -52,7 +52,7 @@ public sealed record TaskDescription
         }
     }
 
-    /// <summary>The content of the file.</summary>
+    /// <summary>Serializes the description as the content of the file.</summary>
     public string ToJson()
     {
         var fields = new JsonObject

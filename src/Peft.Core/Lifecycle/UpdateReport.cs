@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Measures what adapters change of the weights.</summary>
+/// <summary>Measures the updates that adapters make to the weights.</summary>
 public static class UpdateReport
 {
-    /// <summary>The largest matrix, by its smaller side, of which singular values are computed densely. Low-rank updates have no limit.</summary>
+    /// <summary>Maximum size of the smaller dimension of a dense update for which singular values are computed. Low-rank updates have no limit.</summary>
     public const int LargestDense = 512;
 
-    /// <summary>The updates of an adapter: a row for each module, in the order of the model.</summary>
+    /// <summary>Measures the updates of an adapter: one row per module, in the order of the model.</summary>
     /// <param name="model">The model, with or without merged adapters.</param>
-    /// <param name="adapter">Name of the adapter; all adapters if null, each on the base weights alone.</param>
-    /// <param name="singularValues">True to compute the singular values of ΔW too.</param>
+    /// <param name="adapter">Name of the adapter; all adapters if null, each separately on the base weights.</param>
+    /// <param name="singularValues">True to also compute the singular values of ΔW.</param>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name.</exception>
     public static IReadOnlyList<LayerUpdate> Updates(this PeftModel model, string? adapter = null, bool singularValues = false)
     {
@@ -34,7 +34,7 @@ public static class UpdateReport
             Norm(weight), norm, [.. values.Where(value => value > rounding).Select(value => (double)value)]);
     }
 
-    // ‖B·A‖² = ⟨BᵀB, A·Aᵀ⟩, and the singular values of B·A are those of the product of the triangles of B and Aᵀ.
+    // ‖B·A‖² = ⟨BᵀB, A·Aᵀ⟩, and the singular values of B·A are those of R_B·R_Aᵀ, from the QR decompositions of B and Aᵀ.
     private static (double?, float[]) Product(LowRankUpdate factors, bool singularValues)
     {
         var (a, b, scale) = (Wide(factors.A), Wide(factors.B), Math.Abs(factors.Scale));

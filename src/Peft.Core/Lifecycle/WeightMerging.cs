@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Merges adapters into the weights of a model's modules and unmerges them. Unmerging is exact: a merge that can be undone keeps
+/// Merges adapters into the weights of a model's modules and unmerges them. Unmerging is exact, since a merge that can be undone keeps
 /// the base weights.
 /// </summary>
 internal sealed class WeightMerging(PeftModel model)
@@ -15,22 +15,22 @@ internal sealed class WeightMerging(PeftModel model)
     /// <summary>Rounding errors of the last merge.</summary>
     public IReadOnlyList<MergeError> Errors { get; private set; } = [];
 
-    /// <summary>The base values of a weight or bias, even while adapters are merged into it.</summary>
+    /// <summary>Returns the base values of a weight or bias, even while adapters are merged into it.</summary>
     public WeightStorage BaseOf(WeightStorage weight) => kept.TryGetValue(weight.Identity, out var pair) ? pair.Base : weight;
 
     public void Merge(bool keep, bool safe, bool dequantize = false)
     {
-        if (IsMerged) throw new PeftException("The adapters are merged already.");
+        if (IsMerged) throw new PeftException("The adapters are already merged.");
         if (model.Active.FirstOrDefault(name => model.Find(name).Prompt is not null) is { } prompt)
             throw new NotMergeableException($"The adapter '{prompt}' ({model.Find(prompt).Options.PeftType}) prepends virtual tokens to the input, which cannot be merged into weights. Use it unmerged.");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var sites = model.Sites.Where(site => model.ActiveAt(site).Length > 0).ToList();
-        foreach (var site in sites) RequireWholeWeight(site);
+        foreach (var site in sites) RequireUntied(site);
         foreach (var site in sites) Rehearse(site, safe, dequantize);
         if (dequantize) StoredWeights.Dequantize(model.Module);
         var errors = new List<MergeError>();
-        // A tied weight is adapted in the same way in both modules, and written once.
+        // A tied weight is adapted in the same way in both modules and written once.
         foreach (var tied in sites.GroupBy(site => site.Target.Storage.Identity, ReferenceEqualityComparer.Instance))
         {
             using var each = NewDisposeScope();
@@ -66,7 +66,7 @@ internal sealed class WeightMerging(PeftModel model)
         Forget();
     }
 
-    /// <summary>Disposes the base weights; the merged weights stay in the modules.</summary>
+    /// <summary>Disposes the base weights. The merged weights stay in the modules.</summary>
     public void Forget()
     {
         foreach (var (_, before) in kept.Values) before.Release();
@@ -84,7 +84,7 @@ internal sealed class WeightMerging(PeftModel model)
 
     private bool ChangesWeight(AdapterSite site) => model.ActiveAt(site).Any(layer => layer.ChangesWeight);
 
-    // Throws if an adapter cannot be merged, before any weight is changed.
+    // Throws before any weight is changed if an adapter cannot be merged.
     private void Rehearse(AdapterSite site, bool safe, bool dequantize)
     {
         using var scope = NewDisposeScope();
@@ -94,11 +94,11 @@ internal sealed class WeightMerging(PeftModel model)
         if (bias is not null && site.Target.Bias is null)
             throw new NotMergeableException($"{site.Target.Path} has no bias, so the bias of its adapter cannot be merged into it. Use the adapter unmerged.");
         if ((safe || isRounded) && !(weight.isfinite().all().item<bool>() && bias?.isfinite().all().item<bool>() != false))
-            throw new NotMergeableException($"Merging would put NaN or infinity into {site.Target.Path}: its adapter holds values that are not finite. The model is unchanged.");
+            throw new NotMergeableException($"Merging would write NaN or infinity to {site.Target.Path}: its adapter contains values that are not finite. The model is unchanged.");
     }
 
-    // Writing into a tied weight also changes the other module, unless that one is adapted in the same way.
-    private void RequireWholeWeight(AdapterSite site)
+    // Writing to a tied weight also changes the other module, so that one must be adapted in the same way.
+    private void RequireUntied(AdapterSite site)
     {
         if (!ChangesWeight(site)) return;
         foreach (var other in model.Tree.TiedWith(site.Target))
@@ -106,7 +106,7 @@ internal sealed class WeightMerging(PeftModel model)
             var twin = model.SiteOf(other);
             if (twin is not null && AreAlike(model.ActiveAt(site), model.ActiveAt(twin))) continue;
             throw new NotMergeableException(
-                $"{site.Target.Path} cannot be merged: its weight is also that of {other.Path}, which would change too. " +
+                $"{site.Target.Path} cannot be merged: {other.Path} shares its weight and would change, too. " +
                 $"Use the adapter unmerged, or untie {other.Path} before adding adapters.");
         }
     }

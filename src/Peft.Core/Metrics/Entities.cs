@@ -4,7 +4,7 @@ namespace Peft;
 public static class Entities
 {
     /// <summary>
-    /// The entities of a sequence, by the default rules of seqeval and CoNLL's script: an <c>I</c> after <c>O</c> or after another type also begins an entity, <c>E</c> ends
+    /// Extracts the entities of a sequence by the default rules of seqeval and the CoNLL script: an <c>I</c> after <c>O</c> or after another type also begins an entity, <c>E</c> ends
     /// one, and <c>S</c> is a single-word entity.
     /// </summary>
     /// <param name="tags">One tag per word.</param>
@@ -23,7 +23,7 @@ public static class Entities
         return found;
     }
 
-    /// <summary>Only entities that are valid in IOB2: <c>B</c>, followed by <c>I</c> of the same type.</summary>
+    /// <summary>Extracts only entities that are valid in IOB2: <c>B</c>, followed by <c>I</c> of the same type.</summary>
     /// <param name="tags">One tag per word.</param>
     public static IReadOnlyList<EntitySpan> Strict(IReadOnlyList<string> tags)
     {

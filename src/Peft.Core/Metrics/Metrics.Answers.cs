@@ -2,16 +2,16 @@ using System.Text.RegularExpressions;
 
 namespace Peft;
 
-// Metrics of question answering, as SQuAD's official script computes them (Rajpurkar et al. 2016, arXiv:1606.05250; 2018, arXiv:1806.03822).
+// Metrics for question answering, as in SQuAD's official script (Rajpurkar et al. 2016, arXiv:1606.05250; 2018, arXiv:1806.03822).
 public static partial class Metrics
 {
-    /// <summary>1 if an answer equals one of the correct answers, ignoring case, punctuation, articles and white space; else 0.</summary>
+    /// <summary>Returns 1 if an answer equals one of the correct answers, ignoring case, punctuation, articles and white space; otherwise 0.</summary>
     /// <param name="answer">The predicted answer; empty for no answer.</param>
     /// <param name="expected">The correct answers; no string, or an empty one, if there is no answer.</param>
     public static double ExactMatch(string answer, params IReadOnlyCollection<string> expected)
         => Best(expected, right => Normalize(answer) == Normalize(right) ? 1 : 0);
 
-    /// <summary>Maximum over the correct answers of the F1 of words shared with the answer; if either is empty, 1 if both are, else 0.</summary>
+    /// <summary>Computes the F1 of the words that an answer shares with a correct answer, and returns the maximum over the correct answers. If either is empty: 1 if both are, otherwise 0.</summary>
     /// <param name="answer">The predicted answer; empty for no answer.</param>
     /// <param name="expected">The correct answers; no string, or an empty one, if there is no answer.</param>
     public static double TokenF1(string answer, params IReadOnlyCollection<string> expected)

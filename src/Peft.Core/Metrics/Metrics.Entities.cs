@@ -2,7 +2,7 @@ namespace Peft;
 
 public static partial class Metrics
 {
-    /// <summary>Precision, recall and F1 of entities. An entity is correct if its type and its boundaries are correct (<c>seqeval.metrics</c>, micro average).</summary>
+    /// <summary>Computes precision, recall and F1 of entities. An entity is correct if its type and its boundaries are correct (<c>seqeval.metrics</c>, micro average).</summary>
     /// <param name="predicted">One predicted tag per word of each sequence.</param>
     /// <param name="expected">The correct tags.</param>
     /// <param name="strict">True to count only entities that are valid in IOB2 (<see cref="Entities.Strict"/>), as in seqeval's mode <c>strict</c>.</param>

@@ -1,9 +1,9 @@
 namespace Peft;
 
-// Metrics of predicted numbers.
+// Metrics for regression.
 public static partial class Metrics
 {
-    /// <summary>The mean of the squared differences.</summary>
+    /// <summary>Computes the mean of the squared differences.</summary>
     /// <param name="predicted">One predicted number per row.</param>
     /// <param name="expected">The correct numbers.</param>
     /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
@@ -13,7 +13,7 @@ public static partial class Metrics
         return predicted.Zip(expected).Average(pair => (pair.First - pair.Second) * (pair.First - pair.Second));
     }
 
-    /// <summary>Pearson's correlation coefficient, in [−1, 1]; NaN if either side is constant.</summary>
+    /// <summary>Computes Pearson's correlation coefficient, in [−1, 1]; NaN if either side is constant.</summary>
     /// <param name="predicted">One predicted number per row.</param>
     /// <param name="expected">The correct numbers.</param>
     /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
@@ -31,7 +31,7 @@ public static partial class Metrics
         return firstSquare > 0 && secondSquare > 0 ? Math.Clamp(product / Math.Sqrt(firstSquare) / Math.Sqrt(secondSquare), -1, 1) : double.NaN;
     }
 
-    /// <summary>Spearman's rank correlation coefficient, in [−1, 1]: Pearson's correlation of the ranks, with the mean rank for ties; NaN if either side is constant.</summary>
+    /// <summary>Computes Spearman's rank correlation coefficient, in [−1, 1]: Pearson's correlation of the ranks, with the mean rank for ties; NaN if either side is constant.</summary>
     /// <param name="predicted">One predicted number per row.</param>
     /// <param name="expected">The correct numbers.</param>
     /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>

@@ -1,12 +1,12 @@
 namespace Peft;
 
 /// <summary>
-/// Evaluation metrics, with the same results as scikit-learn, seqeval and SQuAD's official script. Task datasets compute their
+/// Evaluation metrics, with the same results as scikit-learn, seqeval and SQuAD's official script. The datasets of tasks compute their
 /// metrics in every evaluation (<see cref="TrainingDataset.Metrics"/>).
 /// </summary>
 public static partial class Metrics
 {
-    /// <summary>Fraction of the predictions that are correct.</summary>
+    /// <summary>Computes the fraction of correct predictions.</summary>
     /// <param name="predicted">One predicted class per row.</param>
     /// <param name="expected">The correct classes.</param>
     /// <exception cref="ArgumentException">The row counts differ, or there are no rows.</exception>
@@ -16,12 +16,12 @@ public static partial class Metrics
         return predicted.Zip(expected).Count(pair => EqualityComparer<T>.Default.Equals(pair.First, pair.Second)) / (double)expected.Count;
     }
 
-    /// <summary>F1 of single-label classification (<c>sklearn.metrics.f1_score</c>).</summary>
+    /// <summary>Computes F1 of single-label classification (<c>sklearn.metrics.f1_score</c>).</summary>
     /// <inheritdoc cref="Score(IReadOnlyList{int}, IReadOnlyList{int}, FAverage)"/>
     public static double F1(IReadOnlyList<int> predicted, IReadOnlyList<int> expected, FAverage average) => Score(predicted, expected, average).F1;
 
     /// <summary>
-    /// Precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either
+    /// Computes precision, recall and F1 of single-label classification (<c>sklearn.metrics.precision_recall_fscore_support</c>), over the classes that occur on either
     /// side.
     /// </summary>
     /// <param name="predicted">One predicted class per row.</param>
@@ -44,11 +44,11 @@ public static partial class Metrics
         }
         if (average != FAverage.Binary) return FScore.Of([.. counts.Values], average);
         if (counts.Keys.FirstOrDefault(label => label is not (0 or 1), 0) is not 0 and var other)
-            throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for classes 0 and 1, but there is a class {other}: choose another average.", nameof(average));
+            throw new ArgumentException($"{nameof(FAverage)}.{FAverage.Binary} is for the classes 0 and 1, but there is a class {other}: choose another average.", nameof(average));
         return FScore.Of([counts.GetValueOrDefault(1)], FAverage.Macro);
     }
 
-    /// <summary>Precision, recall and F1 of multi-label classification, over all classes.</summary>
+    /// <summary>Computes precision, recall and F1 of multi-label classification, over all classes.</summary>
     /// <param name="predicted">For each row, one value per class: true if the class is predicted.</param>
     /// <param name="expected">The correct values.</param>
     /// <param name="average">Averaging over classes.</param>
@@ -66,7 +66,7 @@ public static partial class Metrics
     }
 
     /// <summary>
-    /// Matthews' correlation coefficient of any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
+    /// Computes the Matthews correlation coefficient for any number of classes, in [−1, 1]; 0 if all rows of either side have the same class (Gorodkin 2004, "Comparing two K-category
     /// assignments by a K-category correlation coefficient"; <c>sklearn.metrics.matthews_corrcoef</c>).
     /// </summary>
     /// <param name="predicted">One predicted class per row.</param>
@@ -87,6 +87,6 @@ public static partial class Metrics
         ArgumentNullException.ThrowIfNull(predicted);
         ArgumentNullException.ThrowIfNull(expected);
         if (predicted.Count != expected.Count) throw new ArgumentException($"There are {predicted.Count} predictions for {expected.Count} rows.", nameof(predicted));
-        if (expected.Count == 0) throw new ArgumentException("There is nothing to measure: no rows.", nameof(expected));
+        if (expected.Count == 0) throw new ArgumentException("There are no rows to measure.", nameof(expected));
     }
 }

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Peft.Modules;
 
 /// <summary>
-/// A module with one weight and an optional bias. Adapters are attached by <see cref="Site"/> instead of a hook, so that an adapter that
-/// replaces the weight avoids the base product. Other modules are adapted by hooks.
+/// A module with one weight and an optional bias. Adapters are attached through <see cref="Site"/> instead of a hook, so that an adapter that
+/// replaces the weight avoids the base product. Other modules are adapted through hooks.
 /// </summary>
 /// <remarks>Parameters are allocated uninitialized; load them from a checkpoint, or initialize them with <see cref="nn.init"/>.</remarks>
 public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
@@ -25,7 +25,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    // A program often creates its first tensor here, and TorchSharp's own error would not name the cause.
+    // A program often creates its first tensor here, and TorchSharp's error would not name the cause.
     private static string Name()
     {
         TorchRuntime.Require();
@@ -34,7 +34,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
 
     private static Tensor Empty(ReadOnlySpan<long> shape, ScalarType? dtype, Device? device)
     {
-        if (dtype is { } type and not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) throw new ArgumentException($"A module's parameters must be floating-point numbers, but the dtype is {type}.", nameof(dtype));
+        if (dtype is { } type and not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) throw new ArgumentException($"A module's parameters must have a floating-point dtype, but the dtype is {type}.", nameof(dtype));
         MemoryBudget.Require(shape, dtype, device);
         return empty(shape, dtype, device);
     }
@@ -46,7 +46,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         return parameter;
     }
 
-    // The fields have the registered names: TorchSharp assigns the new parameter to them when a module changes dtype or device.
+    // The fields must have the registered names: TorchSharp assigns the new parameters to them when a module changes dtype or device.
 #pragma warning disable IDE1006, IDE0044
     private Parameter weight;
     private Parameter? bias;
@@ -54,13 +54,13 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private bool biasIsTied;
     private WeightStorage? storage;
 #pragma warning restore IDE1006, IDE0044
-    private readonly List<AdaptableModule> followers = [];   // the modules that are tied to this one
+    private readonly List<AdaptableModule> tiedModules = [];   // the modules that are tied to this one
 
     /// <summary>The weight, in its shape in the checkpoint.</summary>
-    /// <exception cref="PeftException">The weight is not a parameter: its values are held in another form (<see cref="Storage"/>).</exception>
-    public Parameter Weight => Storage.Parameter ?? throw new PeftException($"The weight of this {GetType().Name} is held as {Storage.GetType().Name}, not as a parameter: read its values by {nameof(Storage)}.{nameof(WeightStorage.Read)}().");
+    /// <exception cref="PeftException">The weight is not a parameter but stored in another form (<see cref="Storage"/>).</exception>
+    public Parameter Weight => Storage.Parameter ?? throw new PeftException($"The weight of this {GetType().Name} is stored as {Storage.GetType().Name}, not as a parameter: read its values with {nameof(Storage)}.{nameof(WeightStorage.Read)}().");
 
-    /// <summary>The weight, however its values are held.</summary>
+    /// <summary>The weight in any form.</summary>
     public WeightStorage Storage => tiedTo?.Storage ?? storage ?? new ParameterStorage(weight);
 
     /// <summary>The bias, or null.</summary>
@@ -83,7 +83,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         return Apply(input, values, bias);
     }
 
-    /// <summary>The product with a stored matrix, plus the bias. In evaluation, the inputs are quantized if the storage does so.</summary>
+    /// <summary>Multiplies by a stored matrix and adds the bias. In evaluation, the inputs are quantized if the storage quantizes them.</summary>
     /// <param name="input"><c>[…, in]</c></param>
     /// <param name="weight">The stored weight.</param>
     /// <param name="bias"><c>[out]</c>, or null.</param>
@@ -128,15 +128,15 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(owner);
         for (var each = owner; each is not null; each = each.tiedTo)
-            if (each == this) throw new ArgumentException("A module cannot be tied to itself, nor to one that is tied to it.", nameof(owner));
+            if (each == this) throw new ArgumentException("A module cannot be tied to itself or to a module that is tied to it.", nameof(owner));
         if (tiedTo is null && storage is null) weight.Dispose();
-        tiedTo?.followers.Remove(this);
+        tiedTo?.tiedModules.Remove(this);
         tiedTo = owner;
-        owner.followers.Add(this);
+        owner.tiedModules.Add(this);
         Follow();
     }
 
-    // Lists the parameter of the module that this one is tied to, if its weight is one. Registering the name a second time would throw.
+    // Registers the other module's parameter, if its weight is one, under this module's name. Registering a name twice would throw.
     private void Follow()
     {
         if (tiedTo!.Storage.Parameter is { } parameter) ModuleInternals.Parameters(this)["weight"] = parameter;
@@ -147,15 +147,15 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     private void UnlistWeight()
     {
         var parameters = ModuleInternals.Parameters(this);
-        if (parameters.TryGetValue("weight", out _)) parameters.Remove("weight");   // unlike .NET's, it throws if there is none
+        if (parameters.TryGetValue("weight", out _)) parameters.Remove("weight");   // unlike that of .NET, it throws if the key is missing
     }
 
     private void LetFollow()
     {
-        foreach (var each in followers) each.Follow();
+        foreach (var each in tiedModules) each.Follow();
     }
 
-    /// <summary>Ties the weight, as <see cref="TieWeight"/>, and also the bias if there is one.</summary>
+    /// <summary>Ties the weight, as <see cref="TieWeight"/> does, and also the bias if there is one.</summary>
     internal void TieTo(AdaptableModule owner)
     {
         TieWeight(owner);
@@ -165,14 +165,14 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         ModuleInternals.Parameters(this)["bias"] = owner.Bias!;
     }
 
-    /// <summary>Removes another module's parameters before this module is disposed, which would dispose them.</summary>
+    /// <summary>Unregisters another module's parameters before this module is disposed, which would dispose them.</summary>
     internal void Untie()
     {
         if (tiedTo is not null) UnlistWeight();
         if (biasIsTied) ModuleInternals.Parameters(this).Remove("bias");
     }
 
-    /// <summary>Replaces the module's weight, and its bias if there is one, by tensors of any shape. A bias that is tied to this one must be tied again.</summary>
+    /// <summary>Replaces the module's weight and bias by tensors of any shape. A bias that is tied to this one must be tied again.</summary>
     internal void Replace(Tensor newWeight, Tensor? newBias = null)
     {
         weight = Register("weight", weight, newWeight);
@@ -183,15 +183,15 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     /// <summary>Replaces the module's bias by a tensor of any shape.</summary>
     internal void ReplaceBias(Tensor newBias) => bias = Register("bias", bias!, newBias);
 
-    /// <summary>Holds the weight in another form than a parameter. The parameter is disposed, and the module no longer has it.</summary>
+    /// <summary>Stores the weight in another form than a parameter. The parameter is disposed and unregistered.</summary>
     /// <exception cref="ArgumentException">The stored weight has another shape.</exception>
-    /// <exception cref="PeftException">The weight is that of another module (<see cref="TieWeight"/>), or adapters are attached.</exception>
+    /// <exception cref="PeftException">The weight belongs to another module (<see cref="TieWeight"/>), or adapters are attached.</exception>
     public void Store(WeightStorage values)
     {
         ArgumentNullException.ThrowIfNull(values);
-        if (values is ParameterStorage) throw new ArgumentException("The values belong to a parameter: Store is for weights in another form.", nameof(values));
-        if (tiedTo is not null) throw new PeftException($"The weight of this {GetType().Name} is that of the module that it is tied to: store that one.");
-        if (IsAdapted) throw new PeftException($"This {GetType().Name} has adapters: store its weight before they are added.");
+        if (values is ParameterStorage) throw new ArgumentException("The values are those of a parameter: Store is for weights in another form.", nameof(values));
+        if (tiedTo is not null) throw new PeftException($"The weight of this {GetType().Name} belongs to the module to which it is tied: store the weight of that module.");
+        if (IsAdapted) throw new PeftException($"This {GetType().Name} has adapters: store its weight before you add them.");
         if (!values.Shape.SequenceEqual(Storage.Shape)) throw new ArgumentException($"The stored weight is [{string.Join(", ", values.Shape)}], but the module's is [{string.Join(", ", Storage.Shape)}].", nameof(values));
         if (storage is null)
         {
@@ -203,10 +203,10 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         LetFollow();
     }
 
-    /// <summary>Uses another weight, and the parameter, which is kept, again when null is given.</summary>
+    /// <summary>Uses another weight; null uses the parameter again, which is kept.</summary>
     internal void Try(WeightStorage? values) => storage = values;
 
-    /// <summary>Holds the weight as a parameter again, with given values. No effect on its adapters.</summary>
+    /// <summary>Stores the weight as a parameter again, with given values. Adapters are not affected.</summary>
     internal void Unstore(Tensor values)
     {
         var parameter = Owned(values.detach().contiguous());
@@ -218,7 +218,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
         released.Release();
     }
 
-    /// <summary>True if the weight is that of another module.</summary>
+    /// <summary>True if the weight belongs to another module.</summary>
     internal bool IsTied => tiedTo is not null;
 
     /// <summary>True if the module's own weight is not a parameter.</summary>
@@ -231,7 +231,7 @@ public abstract class AdaptableModule : nn.Module<Tensor, Tensor>
     protected override void Dispose(bool disposing)
     {
         if (disposing && !IsDisposed && tiedTo is null) storage?.Release();
-        if (disposing) tiedTo?.followers.Remove(this);
+        if (disposing) tiedTo?.tiedModules.Remove(this);
         IsDisposed |= disposing;
         base.Dispose(disposing);
     }

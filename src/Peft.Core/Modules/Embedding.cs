@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Modules;
 
-/// <summary>Row lookup in a table [rows, size]: <c>[…]</c> of ids to <c>[…, size]</c>.</summary>
+/// <summary>Looks up rows in a table [rows, size]: ids <c>[…]</c> to <c>[…, size]</c>.</summary>
 public sealed class Embedding(long rows, long size, ScalarType? dtype = null, Device? device = null)
     : AdaptableModule([rows, size], null, dtype, device)
 {

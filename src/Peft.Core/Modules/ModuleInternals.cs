@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Modules;
 
-/// <summary>TorchSharp's internal registries of a module. Its public methods can add entries but not replace them.</summary>
+/// <summary>TorchSharp's internal registries of a module, whose public methods can add entries but not replace them.</summary>
 internal static class ModuleInternals
 {
     private static readonly FieldInfo ParametersField = Field("_internal_params");
@@ -28,7 +28,7 @@ internal static class ModuleInternals
         throw Missing($"HookableModule.{name}");
     }
 
-    private static PeftException Missing(string field) => new($"This version of TorchSharp has no field {field}: use the version that Peft was built with.");
+    private static PeftException Missing(string field) => new($"This version of TorchSharp has no field {field}: use the version with which Peft was built.");
 
     private static FieldInfo Field(string name)
         => typeof(nn.Module).GetField(name, BindingFlags.NonPublic | BindingFlags.Instance)

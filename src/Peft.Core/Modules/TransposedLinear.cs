@@ -10,8 +10,8 @@ public sealed class TransposedLinear(long inputs, long outputs, bool bias = true
     /// <inheritdoc/>
     public override Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
-        using var turned = weight.t();
-        return SkinnyProduct.Supports(input, turned, bias, inputs) ? SkinnyProduct.Run(input, turned, bias, (int)inputs) : nn.functional.linear(input, turned, bias);
+        using var transposed = weight.t();
+        return SkinnyProduct.Supports(input, transposed, bias, inputs) ? SkinnyProduct.Run(input, transposed, bias, (int)inputs) : nn.functional.linear(input, transposed, bias);
     }
 
     internal override DecodeMatrix? DecodeMatrix => Storage.DecodeMatrix(transposed: true);

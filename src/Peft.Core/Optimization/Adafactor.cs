@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Adafactor: second moments of a matrix as a row and a column.</summary>
+/// <summary>Adafactor, with the second moments of a matrix factored into a row and a column.</summary>
 internal sealed class Adafactor(FlatParameters parameters, double learningRate, AdafactorOptions options) : SliceOptimizer(parameters, learningRate, options)
 {
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)

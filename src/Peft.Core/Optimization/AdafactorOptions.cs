@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Adafactor (Shazeer and Stern 2018, arXiv:1804.04235) with a given learning rate: second moments of a matrix as a row and a column. The defaults are those of Hugging Face transformers.</summary>
+/// <summary>Adafactor (Shazeer and Stern 2018, arXiv:1804.04235) with a given learning rate: the second moments of a matrix are factored into a row and a column. The defaults are those of Hugging Face transformers.</summary>
 [TypeConverter(typeof(TextConverter<AdafactorOptions>))]
 public sealed record AdafactorOptions : FlatOptimizerOptions
 {
@@ -12,7 +12,7 @@ public sealed record AdafactorOptions : FlatOptimizerOptions
     /// <summary>Term added to squared gradients. 1e-30 by default.</summary>
     public double Epsilon { get; init; } = 1e-30;
 
-    /// <summary>Largest root mean square of an update. 1 by default.</summary>
+    /// <summary>Maximum root mean square of an update. 1 by default.</summary>
     public double ClipThreshold { get; init; } = 1;
 
     /// <summary>True to multiply the learning rate by the root mean square of the tensor, at least <see cref="MinimumScale"/>. True by default.</summary>

@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Adam-mini (Zhang et al. 2024, arXiv:2406.16793): AdamW with one second moment for each row of a matrix (output neuron, token) and one for a vector.</summary>
+/// <summary>Adam-mini (Zhang et al. 2024, arXiv:2406.16793): AdamW with one second moment per row of a matrix (output neuron, token) and one per vector.</summary>
 [TypeConverter(typeof(TextConverter<AdamMiniOptions>))]
 public sealed record AdamMiniOptions : FlatOptimizerOptions
 {

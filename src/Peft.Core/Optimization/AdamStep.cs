@@ -2,14 +2,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A step of AdamW on one tensor, for optimizers that use it in part.</summary>
+/// <summary>A step of AdamW on one tensor, for optimizers that use it for some tensors.</summary>
 internal static class AdamStep
 {
     /// <summary>Updates the values in place.</summary>
     public static void Run(Tensor value, Tensor gradient, SliceState state, double rate, double decay, double beta1, double beta2, double epsilon)
         => value.mul_(Constant(1 - rate * decay)).add_(Direction(gradient, state, beta1, beta2, epsilon), alpha: Constant(-rate));
 
-    /// <summary>m̂ / (√v̂ + ε), a new tensor, with the moments of the gradient in the state.</summary>
+    /// <summary>Updates the moments in the state, and returns m̂ / (√v̂ + ε), a new tensor.</summary>
     public static Tensor Direction(Tensor gradient, SliceState state, double beta1, double beta2, double epsilon)
     {
         var steps = state.Count();

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>AdamW with moments in the dynamic code of 8 bits.</summary>
+/// <summary>AdamW with moments in the dynamic 8-bit data type.</summary>
 internal sealed class AdamW8Bit : SliceOptimizer
 {
     private const int BlockSize = 256;

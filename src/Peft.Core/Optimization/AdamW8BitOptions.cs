@@ -3,7 +3,7 @@ using System.ComponentModel;
 namespace Peft;
 
 /// <summary>
-/// AdamW with moments of 8 bits (Dettmers et al. 2021, arXiv:2110.02861), as <c>AdamW8bit</c> of bitsandbytes: 2 bytes of state per parameter instead of 8. A step
+/// AdamW with 8-bit moments (Dettmers et al. 2021, arXiv:2110.02861), like <c>AdamW8bit</c> of bitsandbytes: 2 bytes of state per parameter instead of 8. A step
 /// updates the parameters with exact moments, which are then rounded, in blocks of 256.
 /// </summary>
 [TypeConverter(typeof(TextConverter<AdamW8BitOptions>))]
@@ -22,8 +22,8 @@ public sealed record AdamW8BitOptions : FlatOptimizerOptions
     public int SmallestRounded { get; init; } = 4096;
 
     /// <summary>
-    /// True to keep the moments in files that the operating system pages in and out, for states beyond the memory of the machine. For parameters on the CPU. Results are the same bit for bit. The disk must
-    /// hold 2 bytes per trained parameter.
+    /// True to keep the moments in files that the operating system pages in and out, for states that exceed the machine's memory. For parameters on the CPU. Results are the same bit for bit. The disk must
+    /// have 2 free bytes per trainable parameter.
     /// </summary>
     public bool Paged { get; init; }
 

@@ -19,8 +19,8 @@ public sealed record AdamWOptions : FlatOptimizerOptions
     public bool EpsilonBeforeCorrection { get; init; }
 
     /// <summary>
-    /// True to keep the moments in files that the operating system pages in and out, for states beyond the memory of the machine. For parameters on the CPU. Results are the same bit for bit. The disk must
-    /// hold 8 bytes per trained parameter.
+    /// True to keep the moments in files that the operating system pages in and out, for states that exceed the machine's memory. For parameters on the CPU. Results are the same bit for bit. The disk must
+    /// have 8 free bytes per trainable parameter.
     /// </summary>
     public bool Paged { get; init; }
 

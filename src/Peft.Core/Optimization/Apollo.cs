@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>APOLLO: gradients whose channels are scaled by Adam on a random projection.</summary>
+/// <summary>APOLLO, which scales the channels of gradients by Adam on a random projection.</summary>
 internal sealed class Apollo(FlatParameters parameters, double learningRate, ApolloOptions options) : SliceOptimizer(parameters, learningRate, options)
 {
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
@@ -12,7 +12,7 @@ internal sealed class Apollo(FlatParameters parameters, double learningRate, Apo
             AdamStep.Run(value, gradient, state, rate, decay, options.Beta1, options.Beta2, options.Epsilon);
             return;
         }
-        var left = value.shape[0] <= value.shape[1];   // the shorter side is projected; channels run along the longer one
+        var left = value.shape[0] <= value.shape[1];   // the shorter dimension is projected; channels run along the longer one
         var projection = Projection(gradient, state.TensorName, left);
         var low = left ? projection.mm(gradient) : gradient.mm(projection.t());
         var direction = AdamStep.Direction(low, state, options.Beta1, options.Beta2, options.Epsilon);
@@ -23,7 +23,7 @@ internal sealed class Apollo(FlatParameters parameters, double learningRate, Apo
         value.mul_(Constant(1 - rate * decay)).add_(update, alpha: Constant(-rate));
     }
 
-    // [rank, side], the same for all steps of an interval: it follows from the seed, so no state is kept.
+    // [rank, side], the same for all steps of an interval: derived from the seed, so no state is kept.
     private Tensor Projection(Tensor gradient, string name, bool left)
     {
         var side = gradient.shape[left ? 0 : 1];
@@ -31,7 +31,7 @@ internal sealed class Apollo(FlatParameters parameters, double learningRate, Apo
         var values = new float[options.Rank * side];
         for (var i = 0; i < values.Length; i += 2)
         {
-            // Box and Muller: two normal values from two uniform ones.
+            // Box–Muller transform: two normal values from two uniform ones.
             var (radius, angle) = (Math.Sqrt(-2 * Math.Log(1 - Uniform(ref random))), 2 * Math.PI * Uniform(ref random));
             values[i] = (float)(radius * Math.Cos(angle));
             if (i + 1 < values.Length) values[i + 1] = (float)(radius * Math.Sin(angle));
@@ -50,8 +50,8 @@ internal sealed class Apollo(FlatParameters parameters, double learningRate, Apo
         var norm = update.square().sum().sqrt();
         if (state.Has("norm"))
         {
-            var most = state.Zeros("norm", update, 1).mul(Constant(options.NormGrowthLimit));
-            var factor = most.div(norm.add(Constant(1e-8), One)).clamp_max(Constant(1));
+            var limit = state.Zeros("norm", update, 1).mul(Constant(options.NormGrowthLimit));
+            var factor = limit.div(norm.add(Constant(1e-8), One)).clamp_max(Constant(1));
             update.mul_(factor);
             norm = norm.mul(factor);
         }

@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>APOLLO (Zhu et al. 2024, arXiv:2412.05270): the gradient of a matrix, each channel scaled as Adam would scale its random projection of a low rank. Tensors that are not matrices, or no larger than the rank, are trained by AdamW.</summary>
+/// <summary>APOLLO (Zhu et al. 2024, arXiv:2412.05270): the gradient of a matrix, with each channel scaled as Adam scales its low-rank random projection. AdamW trains tensors that are not matrices or not larger than the rank.</summary>
 [TypeConverter(typeof(TextConverter<ApolloOptions>))]
 public sealed record ApolloOptions : FlatOptimizerOptions
 {
@@ -15,10 +15,10 @@ public sealed record ApolloOptions : FlatOptimizerOptions
     /// <summary>Scale α of the update. 1 by default.</summary>
     public double Scale { get; init; } = 1;
 
-    /// <summary>Largest growth of an update's norm from step to step. 1.01 by default.</summary>
+    /// <summary>Maximum growth factor of an update's norm from step to step. 1.01 by default.</summary>
     public double NormGrowthLimit { get; init; } = 1.01;
 
-    /// <summary>True to scale a whole matrix alike (APOLLO-Mini, for <see cref="Rank"/> 1 and <see cref="Scale"/> √128). False by default.</summary>
+    /// <summary>True to scale all channels of a matrix by one factor (APOLLO-Mini, for <see cref="Rank"/> 1 and <see cref="Scale"/> √128). False by default.</summary>
     public bool ScaleByTensor { get; init; }
 
     /// <summary>Seed of the random projections. 42 by default.</summary>

@@ -6,7 +6,7 @@ namespace Peft;
 
 /// <summary>
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv:1711.05101) over flat parameters, with the same steps as
-/// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), with m̂ and v̂ the bias-corrected running means of the gradient and its square.
+/// <c>torch.optim.AdamW</c>: θ ← θ − η·λ·θ − η·m̂ / (√v̂ + ε), where m̂ and v̂ are the bias-corrected running means of the gradient and its square.
 /// </summary>
 public sealed class FlatAdamW : FlatOptimizer
 {
@@ -14,7 +14,7 @@ public sealed class FlatAdamW : FlatOptimizer
     private readonly PagedMemory? pages;
     private readonly List<Moments> moments = [];
 
-    /// <summary>Creates an optimizer whose moments are 0.</summary>
+    /// <summary>Creates an optimizer with zero moments.</summary>
     /// <param name="parameters">The parameters to optimize, created with the groups of the options. The optimizer does not own them.</param>
     /// <param name="learningRate">Learning rate η before the schedule.</param>
     /// <param name="options">Settings; the defaults if null.</param>
@@ -71,7 +71,7 @@ public sealed class FlatAdamW : FlatOptimizer
         }
     }
 
-    /// <summary>Sets the smallest moments of tensors to 0: a fraction of the elements of each, as ReLoRA does when it restarts.</summary>
+    /// <summary>Sets a fraction of each tensor's moments to 0, those of smallest magnitude, as ReLoRA does at a restart.</summary>
     internal void Prune(IReadOnlySet<string> names, double fraction)
     {
         using var scope = NewDisposeScope();

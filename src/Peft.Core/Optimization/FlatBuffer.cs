@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>All trainable tensors of one dtype on one device, and their gradients, each as one flat tensor.</summary>
+/// <summary>All trainable tensors of one dtype on one device as one flat tensor, and their gradients as another.</summary>
 internal sealed class FlatBuffer : IDisposable
 {
-    // A cache line, and the widest vector of current processors: slices then allow aligned loads.
+    // A cache line and the widest vector of current processors, so that slices allow aligned loads.
     private const int AlignmentInBytes = 64;
 
-    /// <summary>The buffer's length is a multiple of this.</summary>
+    /// <summary>The length of the buffer is a multiple of this.</summary>
     public const int NormBlock = 1024;
 
     private readonly int elementSize;
@@ -50,19 +50,19 @@ internal sealed class FlatBuffer : IDisposable
     /// <summary>All values, <c>[total]</c>. Gaps between and after the slices stay 0.</summary>
     public Tensor Values { get; }
 
-    /// <summary>All gradients, of the slices that have one. Gaps between and after them stay 0.</summary>
+    /// <summary>All gradients of the slices that have one. Gaps between and after them stay 0.</summary>
     public Tensor Gradients { get; private set; }
 
     /// <summary>True if a slice has a gradient.</summary>
     public bool HasGradient(FlatSlice slice) => gradientStarts?.ContainsKey(slice) != false;
 
-    /// <summary>The gradient of a slice that has one, in its shape. The caller disposes it.</summary>
-    public Tensor GradientOf(FlatSlice slice) => PlaceOfGradient(slice).Of(Gradients);
+    /// <summary>Views the gradient of a slice that has one, in its shape. The caller disposes it.</summary>
+    public Tensor GradientOf(FlatSlice slice) => GradientSlice(slice).Of(Gradients);
 
-    /// <summary>Location of the gradient of a slice that has one.</summary>
-    public FlatSlice PlaceOfGradient(FlatSlice slice) => slice with { Start = GradientStart(slice) };
+    /// <summary>Locates the gradient of a slice that has one.</summary>
+    public FlatSlice GradientSlice(FlatSlice slice) => slice with { Start = GradientStart(slice) };
 
-    /// <summary>Gives memory for gradients, initialized to 0, to some of the slices only.</summary>
+    /// <summary>Allocates gradients, initialized to 0, only for some of the slices.</summary>
     public void KeepGradients(Func<FlatSlice, bool> chosen)
     {
         var starts = new Dictionary<FlatSlice, long>(ReferenceEqualityComparer.Instance);
@@ -75,16 +75,16 @@ internal sealed class FlatBuffer : IDisposable
         var all = starts.Count == Slices.Count;
         using var _ = no_grad();
         var (dtype, device) = (Values.dtype, Values.device);
-        Gradients.Dispose();   // before the new ones take memory
+        Gradients.Dispose();   // before the new ones are allocated
         Gradients = zeros(all ? Values.shape[0] : Math.Max(1, (end + NormBlock - 1) / NormBlock) * NormBlock, dtype: dtype, device: device).DetachFromDisposeScope();
         gradientStarts = all ? null : starts;
         gradientsAddress = TensorAddress.Of(Gradients);
     }
 
-    /// <summary>True if a tensor is the expected slice of <see cref="Values"/>.</summary>
+    /// <summary>True if a tensor is its slice of <see cref="Values"/>.</summary>
     public bool HoldsValue(FlatSlice slice, Tensor value) => Holds(valuesAddress, slice, value, slice.Start);
 
-    /// <summary>True if a tensor is the expected slice of <see cref="Gradients"/>.</summary>
+    /// <summary>True if a tensor is its slice of <see cref="Gradients"/>.</summary>
     public bool HoldsGradient(FlatSlice slice, Tensor gradient) => Holds(gradientsAddress, slice, gradient, GradientStart(slice));
 
     public void Dispose()

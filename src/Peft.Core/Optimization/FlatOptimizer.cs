@@ -21,31 +21,31 @@ public abstract class FlatOptimizer : IDisposable
 
     private protected FlatParameters Parameters { get; }
 
-    /// <summary>Memory for the state, if it is paged.</summary>
-    /// <exception cref="TrainingException">Parameters are not on the CPU, or there is no such folder.</exception>
+    /// <summary>Creates the memory for the state if it is paged.</summary>
+    /// <exception cref="TrainingException">Parameters are not on the CPU, or the folder does not exist.</exception>
     private protected PagedMemory? PagesOf(bool paged, string? folder)
     {
         if (!paged) return null;
         if (Parameters.Buffers.FirstOrDefault(buffer => buffer.Values.device_type != DeviceType.CPU) is { } other)
-            throw new TrainingException($"Paged optimizer states are in files, for parameters on the CPU, but there are some on {other.Values.device}: set Paged to false.");
+            throw new TrainingException($"Paged optimizer states require parameters on the CPU, but some are on {other.Values.device}: set Paged to false.");
         return new(folder);
     }
 
     private FlatOptimizerOptions Options { get; }
 
-    /// <summary>Learning rate before the schedule, for tensors in no group.</summary>
+    /// <summary>Learning rate before the schedule, for tensors that are in no group.</summary>
     public double LearningRate { get; set; }
 
-    /// <summary>Number of steps done.</summary>
+    /// <summary>Number of completed steps.</summary>
     public long Steps { get; private set; }
 
     /// <summary>
-    /// Prepares a step, before its forward and backward passes: of an optimizer that trains some of the tensors at a time, only those require gradients then. Optional.
+    /// Prepares a step, before its forward and backward passes. An optimizer that trains only some of the tensors at a time makes only those require gradients. Calling it is optional.
     /// </summary>
     public virtual void BeginStep() { }
 
     /// <summary>Updates the parameters once, from their gradients.</summary>
-    /// <param name="scheduleFactor">Value of the schedule at this step: a factor of all learning rates.</param>
+    /// <param name="scheduleFactor">Value of the schedule at this step, a factor of all learning rates.</param>
     public void Step(double scheduleFactor = 1)
     {
         Steps++;
@@ -54,7 +54,7 @@ public abstract class FlatOptimizer : IDisposable
         Update(scheduleFactor);
     }
 
-    /// <summary>Updates the parameters once. <see cref="Steps"/> counts this step already.</summary>
+    /// <summary>Updates the parameters once. <see cref="Steps"/> already includes this step.</summary>
     private protected abstract void Update(double scheduleFactor);
 
     private protected (double Rate, double Decay) RateAndDecay(int group, double scheduleFactor)
@@ -64,17 +64,17 @@ public abstract class FlatOptimizer : IDisposable
     }
 
     /// <summary>
-    /// Gives the parameters the values that the optimizer evaluates and saves, until the result is disposed; null (the default) if those are the values that it trains.
+    /// Sets the parameters to the values to evaluate and save, until the result is disposed. Returns null (the default) if these are the trained values.
     /// </summary>
     internal virtual IDisposable? BeginEvaluation() => null;
 
-    /// <summary>Gives the parameters the values that the optimizer evaluates and saves, at the end of training.</summary>
+    /// <summary>Sets the parameters to the values to evaluate and save, at the end of training.</summary>
     internal virtual void Finish() { }
 
-    /// <summary>The state of each tensor besides <c>step</c>, by name, in the shape that it has for this tensor, as views of the live state.</summary>
+    /// <summary>Returns the state of each tensor except <c>step</c>, by name, as views of the live state in the shape for this tensor.</summary>
     private protected abstract IEnumerable<(string Name, Tensor Live)> LiveState();
 
-    /// <summary>The optimizer's state by name: <c>step</c>, and views of the live state such as <c>exp_avg.NAME</c>. The caller disposes them.</summary>
+    /// <summary>Returns the optimizer's state by name: <c>step</c>, and views of the live state such as <c>exp_avg.NAME</c>. The caller disposes them.</summary>
     public IReadOnlyDictionary<string, Tensor> GetState()
     {
         var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [StepKey] = tensor(Steps) };
@@ -82,7 +82,7 @@ public abstract class FlatOptimizer : IDisposable
         return state;
     }
 
-    /// <summary>Restores a state from <see cref="GetState"/>, for tensors of the same names and shapes.</summary>
+    /// <summary>Restores a state from <see cref="GetState"/>, for tensors with the same names and shapes.</summary>
     /// <exception cref="TrainingException">A tensor is missing or has another shape.</exception>
     public void SetState(IReadOnlyDictionary<string, Tensor> state)
     {
@@ -96,7 +96,7 @@ public abstract class FlatOptimizer : IDisposable
         Steps = steps;
     }
 
-    /// <summary>Creates state that is only created when it is needed, before saved values are copied into it.</summary>
+    /// <summary>Creates state that is otherwise created lazily, before saved values are copied into it.</summary>
     private protected virtual void Prepare(IReadOnlyDictionary<string, Tensor> saved) { }
 
     /// <inheritdoc/>

@@ -2,14 +2,14 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Settings of an optimizer, whose type selects the optimizer: <see cref="AdamWOptions"/> and its siblings. In a settings file, a name such as <c>lion</c>.</summary>
+/// <summary>Options of an optimizer. Their type selects the optimizer: <see cref="AdamWOptions"/> and others. In a settings file, a name such as <c>lion</c>.</summary>
 [TypeConverter(typeof(OptimizerText))]
 public abstract record FlatOptimizerOptions
 {
     /// <summary>Weight decay per step, multiplied by the learning rate and decoupled from the gradient. 0 by default.</summary>
     public double WeightDecay { get; init; }
 
-    /// <summary>Groups of tensors with their own settings, see <see cref="ParameterGroups"/>. None by default.</summary>
+    /// <summary>Groups of tensors with their own settings (<see cref="ParameterGroups"/>). None by default.</summary>
     public IReadOnlyList<ParameterGroup> Groups { get; init; } = [];
 
     /// <summary>Creates the optimizer.</summary>
@@ -32,13 +32,13 @@ public abstract record FlatOptimizerOptions
         }
     }
 
-    // The decay of a running mean, by the name of its setting.
+    // The error of the decay of a running mean; null if it is valid.
     private protected static string? DecayError(string name, double value) => value is >= 0 and < 1 ? null : $"{name} must be at least 0 and below 1, but was {value}.";
 
     private protected static string? PositiveError(string name, double value) => value > 0 && double.IsFinite(value) ? null : $"{name} must be above 0, but was {value}.";
 
     private protected static string? PageError(bool paged, string? folder)
-        => folder is null ? null : folder.Trim().Length == 0 ? "PageFolder is empty: name a folder, or leave it null." : paged ? null : $"PageFolder '{folder}' has a meaning only with Paged: set that, or leave PageFolder null.";
+        => folder is null ? null : folder.Trim().Length == 0 ? "PageFolder is empty: set a folder, or leave it null." : paged ? null : $"PageFolder '{folder}' has an effect only with Paged: set Paged, or leave PageFolder null.";
 
     private protected static string? CountError(string name, int value) => value >= 1 ? null : $"{name} must be at least 1, but was {value}.";
 }

@@ -5,11 +5,11 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Trainable tensors as slices of one flat tensor per dtype and device, and their gradients likewise. An optimizer step,
-/// clipping or zeroing is then a handful of operations, whatever the number of tensors. The parameter objects stay the same.
+/// Trainable tensors and their gradients as slices of one flat tensor per dtype and device. An optimizer step,
+/// clipping or zeroing then takes a few operations for any number of tensors. The parameter objects stay the same.
 /// </summary>
 /// <remarks>
-/// Create it once the model has its final dtype and device: <c>Module.to</c> creates new parameters. Slices are ordered by group, then as
+/// Create it after the model has its final dtype and device, since <c>Module.to</c> creates new parameters. Slices are ordered by group, then as
 /// given. Not thread-safe.
 /// </remarks>
 public sealed class FlatParameters : IDisposable
@@ -18,14 +18,14 @@ public sealed class FlatParameters : IDisposable
 
     /// <summary>Moves the tensors into flat buffers. Values are kept; gradients are initialized to 0.</summary>
     /// <param name="tensors">Floating-point leaf tensors that require a gradient, each once, in the order to keep.</param>
-    /// <param name="groups">Parameter groups; tensors that match none form a last group with the optimizer's settings. If null, all tensors are in that group.</param>
+    /// <param name="groups">Parameter groups. Tensors that match none form a last group with the optimizer's settings. If null, all tensors are in that group.</param>
     /// <exception cref="ArgumentException">
-    /// There is no tensor, or a tensor or name occurs twice, or a tensor is not a leaf, requires no gradient or is not floating-point.
+    /// There is no tensor, or a tensor or name occurs twice, or a tensor is not a leaf, does not require a gradient or is not floating-point.
     /// </exception>
     public FlatParameters(IEnumerable<TrainableTensor> tensors, IReadOnlyList<ParameterGroup>? groups = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        if (groups?.Any(group => group?.Matches is null) == true) throw new ArgumentException("A group is null, or has no function Matches.", nameof(groups));
+        if (groups?.Any(group => group?.Matches is null) == true) throw new ArgumentException("A group is null, or its Matches is null.", nameof(groups));
         Trained = Tensors = [.. tensors];
         Groups = [.. groups ?? [], new ParameterGroup("other", _ => true)];
         Validate(Tensors);
@@ -57,13 +57,13 @@ public sealed class FlatParameters : IDisposable
 
     internal IReadOnlyList<FlatBuffer> Buffers { get; }
 
-    /// <summary>The tensors that require gradients, in the order given: all of them, unless an optimizer trains some at a time (<see cref="FlatOptimizer.BeginStep"/>).</summary>
+    /// <summary>The tensors that require gradients, in the order given: all of them, unless an optimizer trains only some at a time (<see cref="FlatOptimizer.BeginStep"/>).</summary>
     public IReadOnlyList<TrainableTensor> Trained { get; private set; }
 
-    /// <summary>Bytes of memory that the gradients take.</summary>
+    /// <summary>Memory of the gradients in bytes.</summary>
     public long GradientBytes => Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
 
-    /// <summary>Makes only some of the tensors require gradients. The others have none, which takes no memory and no time in the backward pass.</summary>
+    /// <summary>Makes only some of the tensors require gradients. The others take no memory for gradients and no time in the backward pass.</summary>
     internal void Train(Func<string, bool> chosen)
     {
         ObjectDisposedException.ThrowIf(released, this);
@@ -97,11 +97,11 @@ public sealed class FlatParameters : IDisposable
     }
 
     /// <summary>
-    /// Makes every gradient a slice of the flat gradient again. A gradient that was replaced by another tensor is copied into its slice; one that
-    /// was removed counts as 0. Call it between the backward pass and the optimizer step.
+    /// Makes every gradient a slice of the flat gradient again. A gradient that was replaced by another tensor is copied into its slice; a gradient that
+    /// was removed is set to 0. Call it between the backward pass and the optimizer step.
     /// </summary>
     /// <returns>Names of the tensors that had no gradient.</returns>
-    /// <exception cref="TrainingException">A parameter was disposed or moved to other memory, where the optimizer would no longer update it.</exception>
+    /// <exception cref="TrainingException">A parameter was disposed, or moved to memory that the optimizer does not update.</exception>
     public IReadOnlyList<string> BindGradients()
     {
         ObjectDisposedException.ThrowIf(released, this);
@@ -128,7 +128,7 @@ public sealed class FlatParameters : IDisposable
         return missing;
     }
 
-    /// <summary>Euclidean norm of all gradients together: a float32 scalar on the first tensor's device. The caller disposes it.</summary>
+    /// <summary>Computes the Euclidean norm of all gradients together: a float32 scalar on the first tensor's device. The caller disposes it.</summary>
     public Tensor GradientNorm()
     {
         using var scope = NewDisposeScope();
@@ -139,7 +139,7 @@ public sealed class FlatParameters : IDisposable
         return linalg.vector_norm(stack([.. norms.Select(norm => norm.to(first))]), 2).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Scales all gradients so that their norm is at most a maximum, as <c>clip_grad_norm_</c> of PyTorch does.</summary>
+    /// <summary>Clips the norm of all gradients to a maximum, as <c>clip_grad_norm_</c> of PyTorch does.</summary>
     /// <param name="norm">Current norm, from <see cref="GradientNorm"/>.</param>
     /// <param name="maximum">Maximum norm after clipping.</param>
     public void ClipGradients(double norm, double maximum)
@@ -152,7 +152,7 @@ public sealed class FlatParameters : IDisposable
         foreach (var buffer in Buffers) buffer.Gradients.mul_(scalar);
     }
 
-    /// <summary>Name of the first tensor whose gradient or value is NaN or infinite; null if there is none.</summary>
+    /// <summary>Returns the name of the first tensor whose gradient or value is NaN or infinite; null if there is none.</summary>
     internal string? FirstNonFinite()
     {
         using var scope = NewDisposeScope();
@@ -166,7 +166,7 @@ public sealed class FlatParameters : IDisposable
         })?.Name;
     }
 
-    /// <summary>Gives every parameter its own memory again and frees the buffers. The parameters stay usable; their gradients are removed.</summary>
+    /// <summary>Moves every parameter to its own memory again and frees the buffers. The parameters stay usable; their gradients are removed.</summary>
     public void Release()
     {
         if (released) return;
@@ -205,7 +205,7 @@ public sealed class FlatParameters : IDisposable
         slice.Tensor.Value.grad = view;
     }
 
-    // In float32 even for 16-bit gradients: float16 overflows at 65504, which would look like an infinite gradient. In blocks, because a
+    // In float32 even for 16-bit gradients: float16 overflows at 65504, which would look like an infinite gradient. In blocks, since a
     // single float32 sum over 20 million squares is off by a thousandth.
     private static Tensor Norm(Tensor gradients)
     {
@@ -224,7 +224,7 @@ public sealed class FlatParameters : IDisposable
         var errors = new List<string>();
         if (tensors.Count == 0) errors.Add("There is no trainable tensor: all parameters are frozen.");
         var names = new HashSet<string>(StringComparer.Ordinal);
-        var places = new Dictionary<IntPtr, string>();
+        var addresses = new Dictionary<IntPtr, string>();
         foreach (var tensor in tensors)
         {
             if (tensor is not ({ } name, { IsInvalid: false } value))
@@ -233,12 +233,12 @@ public sealed class FlatParameters : IDisposable
                 continue;
             }
             if (!names.Add(name)) errors.Add($"Two tensors are called {name}.");
-            if (!value.requires_grad) errors.Add($"{name} requires no gradient.");
+            if (!value.requires_grad) errors.Add($"{name} does not require a gradient.");
             if (!value.is_leaf) errors.Add($"{name} is not a leaf: it was computed from other tensors.");
             if (!value.is_floating_point()) errors.Add($"{name} is of type {value.dtype}, which has no gradient.");
             if (value.numel() == 0) continue;   // empty tensors share the null address
-            var place = TensorAddress.Of(value);
-            if (!places.TryAdd(place, name)) errors.Add($"{name} is the same tensor as {places[place]}.");
+            var address = TensorAddress.Of(value);
+            if (!addresses.TryAdd(address, name)) errors.Add($"{name} is the same tensor as {addresses[address]}.");
         }
         if (errors.Count > 0) throw new ArgumentException(string.Join(' ', errors), nameof(tensors));
     }

@@ -1,4 +1,4 @@
 namespace Peft;
 
-/// <summary>The contiguous part of a buffer that one parameter group fills.</summary>
+/// <summary>The contiguous range of one parameter group in a buffer.</summary>
 internal readonly record struct FlatRange(int Group, long Start, long Length);

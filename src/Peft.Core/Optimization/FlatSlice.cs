@@ -10,7 +10,7 @@ internal sealed record FlatSlice(TrainableTensor Tensor, long Start, long[] Shap
 {
     public long Length { get; } = Shape.Aggregate(1L, (product, size) => product * size);
 
-    /// <summary>The slice of a flat tensor in the shape of the trainable tensor. The caller disposes it.</summary>
+    /// <summary>Views the slice of a flat tensor in the shape of the trainable tensor. The caller disposes the view.</summary>
     public Tensor Of(Tensor flat)
     {
         using var range = flat.narrow(0, Start, Length);

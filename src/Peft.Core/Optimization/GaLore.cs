@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>GaLore: Adam in the space of the gradient's leading singular vectors.</summary>
+/// <summary>GaLore, Adam in the space of the gradient's leading singular vectors.</summary>
 internal sealed class GaLore(FlatParameters parameters, double learningRate, GaLoreOptions options) : SliceOptimizer(parameters, learningRate, options)
 {
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
@@ -12,7 +12,7 @@ internal sealed class GaLore(FlatParameters parameters, double learningRate, GaL
             AdamStep.Run(value, gradient, state, rate, decay, options.Beta1, options.Beta2, options.Epsilon);
             return;
         }
-        var left = value.shape[0] <= value.shape[1];   // the shorter side is projected
+        var left = value.shape[0] <= value.shape[1];   // the shorter dimension is projected
         var projection = Projection(gradient, state, left);
         var low = left ? projection.t().mm(gradient) : gradient.mm(projection);
         var direction = AdamStep.Direction(low, state, options.Beta1, options.Beta2, options.Epsilon);

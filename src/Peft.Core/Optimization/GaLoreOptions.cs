@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>GaLore (Zhao et al. 2024, arXiv:2403.03507): Adam on the gradient of a matrix projected onto its leading singular vectors, for full training with the moments of a low rank. Tensors that are not matrices, or no larger than the rank, are trained by AdamW.</summary>
+/// <summary>GaLore (Zhao et al. 2024, arXiv:2403.03507): Adam on the gradient of a matrix projected onto its leading singular vectors, for full fine-tuning with low-rank moments. AdamW trains tensors that are not matrices or not larger than the rank.</summary>
 [TypeConverter(typeof(TextConverter<GaLoreOptions>))]
 public sealed record GaLoreOptions : FlatOptimizerOptions
 {

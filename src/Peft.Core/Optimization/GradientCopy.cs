@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A second set of gradients for all tensors that require gradients now, separate from those of the parameters, for a part of a batch.</summary>
+/// <summary>A second set of gradients, separate from those of the parameters, for a part of a batch. It covers all tensors that currently require gradients.</summary>
 internal sealed class GradientCopy : IDisposable
 {
     private readonly FlatParameters parameters;
@@ -15,14 +15,14 @@ internal sealed class GradientCopy : IDisposable
         using var _ = no_grad();
         flats = [.. parameters.Buffers.Select(buffer => zeros_like(buffer.Gradients).DetachFromDisposeScope())];
         var byName = parameters.Buffers.SelectMany((buffer, i) => buffer.Slices.Select(slice => (slice, i))).ToDictionary(pair => pair.slice.Tensor.Name);
-        slices = [.. parameters.Trained.Select(tensor => byName[tensor.Name]).Select(pair => parameters.Buffers[pair.i].PlaceOfGradient(pair.slice).Of(flats[pair.i]).DetachFromDisposeScope())];
+        slices = [.. parameters.Trained.Select(tensor => byName[tensor.Name]).Select(pair => parameters.Buffers[pair.i].GradientSlice(pair.slice).Of(flats[pair.i]).DetachFromDisposeScope())];
         Reached = new bool[slices.Length];
     }
 
     /// <summary>For each tensor, true if it received a gradient.</summary>
     public bool[] Reached { get; }
 
-    /// <summary>Stores gradients in the order of the parameters; an invalid one counts as 0.</summary>
+    /// <summary>Stores gradients in the order of the parameters. An invalid tensor counts as 0.</summary>
     public void Fill(IList<Tensor> gradients)
     {
         using var scope = NewDisposeScope();

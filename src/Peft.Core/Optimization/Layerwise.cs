@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>AdamW on a few layers at a time. Which layers are trained follows from the seed and the step.</summary>
+/// <summary>AdamW on a few layers at a time. The seed and the step determine which layers are trained.</summary>
 internal sealed class Layerwise : SliceOptimizer
 {
     private readonly LayerwiseOptions options;
@@ -30,7 +30,7 @@ internal sealed class Layerwise : SliceOptimizer
         return trained.Contains(layerOf[slice.Tensor.Name]);
     }
 
-    // True if the layers of the step after the given number of steps are others than before.
+    // Selects the layers of the step after the given number of steps. True if they changed.
     private bool Choose(long steps)
     {
         var now = steps / options.Interval;

@@ -3,8 +3,8 @@ using System.ComponentModel;
 namespace Peft;
 
 /// <summary>
-/// AdamW on a few layers at a time, for full training: LISA (Pan et al. 2024, arXiv:2403.17919) with random layers, BAdam (Luo et al. 2024, arXiv:2404.02827) with one
-/// block after the other. Only the layers that are being trained have moments, which begin at 0 in each interval.
+/// AdamW on a few layers at a time, for full fine-tuning: LISA (Pan et al. 2024, arXiv:2403.17919) with random layers, BAdam (Luo et al. 2024, arXiv:2404.02827) with blocks
+/// in order. Only the layers that are being trained have moments, which start at 0 in each interval.
 /// </summary>
 [TypeConverter(typeof(TextConverter<LayerwiseOptions>))]
 public sealed record LayerwiseOptions : FlatOptimizerOptions

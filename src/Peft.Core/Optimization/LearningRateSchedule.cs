@@ -3,8 +3,8 @@ using System.ComponentModel;
 namespace Peft;
 
 /// <summary>
-/// Learning rate schedules, with the values of the <c>get_*_schedule</c> functions of Hugging Face transformers. A schedule is a factor of the learning rate at each step.
-/// The factor first rises linearly from 0 (warmup-stable-decay: from its minimum) to 1 over the warmup steps.
+/// Learning rate schedules, equal to the <c>get_*_schedule</c> functions of Hugging Face transformers. A schedule gives a factor of the learning rate at each step.
+/// Over the warmup steps, the factor rises linearly from 0 (warmup-stable-decay: from its minimum) to 1.
 /// </summary>
 [TypeConverter(typeof(ScheduleText))]
 public abstract record LearningRateSchedule
@@ -14,28 +14,28 @@ public abstract record LearningRateSchedule
     /// <summary>Constant at 1 after the warmup.</summary>
     public static LearningRateSchedule Constant { get; } = new ConstantSchedule();
 
-    /// <summary>Falls linearly to 0 at the last step. The trainer's default.</summary>
+    /// <summary>Decays linearly to 0 at the last step. The trainer's default.</summary>
     public static LearningRateSchedule Linear { get; } = new LinearSchedule();
 
-    /// <summary>Falls from 1 to 0 along half a cosine wave.</summary>
-    /// <param name="cycles">Number of full cosine waves; 0.5 falls to 0 once.</param>
+    /// <summary>Decays from 1 to 0 along half a cosine wave.</summary>
+    /// <param name="cycles">Number of full cosine waves; 0.5 decays to 0 once.</param>
     public static LearningRateSchedule Cosine(double cycles = 0.5) => new CosineSchedule(cycles);
 
-    /// <summary>Falls from 1 to 0 along half a cosine wave, several times with restarts at 1 (SGDR, Loshchilov and Hutter 2016, arXiv:1608.03983).</summary>
+    /// <summary>Decays from 1 to 0 along half a cosine wave, several times, with restarts at 1 (SGDR, Loshchilov and Hutter 2016, arXiv:1608.03983).</summary>
     /// <param name="cycles">Number of half waves, at least 1.</param>
     public static LearningRateSchedule CosineWithRestarts(int cycles = 1) => new CosineRestartSchedule(cycles);
 
-    /// <summary>Falls to an end value along a power of the remaining fraction of the run.</summary>
+    /// <summary>Decays to an end value along a power of the remaining fraction of the run.</summary>
     /// <param name="power">Exponent; 1 is linear.</param>
     /// <param name="endFactor">Factor at the last step: the ratio of the final to the initial learning rate, below 1.</param>
     public static LearningRateSchedule Polynomial(double power = 1, double endFactor = 1e-3) => new PolynomialSchedule(power, endFactor);
 
-    /// <summary>Falls with the inverse square root of the step.</summary>
+    /// <summary>Decays with the inverse square root of the step.</summary>
     /// <param name="timeScale">Time scale in steps; if null, the number of warmup steps, or 10,000 without warmup.</param>
     public static LearningRateSchedule InverseSquareRoot(int? timeScale = null) => new InverseSquareRootSchedule(timeScale);
 
-    /// <summary>Warmup, stable, decay (Hu et al. 2024, arXiv:2404.06395): constant at 1 until the decay begins, then half a cosine wave to the minimum.</summary>
-    /// <param name="decaySteps">Number of steps of the decay, at the end of the run. At least 1.</param>
+    /// <summary>Warmup, stable, decay (Hu et al. 2024, arXiv:2404.06395): constant at 1 until the decay, which is half a cosine wave to the minimum.</summary>
+    /// <param name="decaySteps">Number of decay steps at the end of the run. At least 1.</param>
     /// <param name="minimumFactor">Factor at the end of the decay, in [0, 1].</param>
     public static LearningRateSchedule WarmupStableDecay(int decaySteps, double minimumFactor = 0) => new WarmupStableDecaySchedule(decaySteps, minimumFactor);
 
@@ -43,14 +43,14 @@ public abstract record LearningRateSchedule
     /// Parses a schedule from settings text: a name, optionally with named arguments, such as <c>linear</c>, <c>cosine(cycles: 0.5)</c> or
     /// <c>polynomial(power: 2, end_factor: 0.1)</c>.
     /// </summary>
-    /// <param name="text">The text, with the names of this class or those of transformers (<c>cosine_with_restarts(num_cycles: 2)</c>).</param>
-    /// <exception cref="FormatException">The text is not a schedule; the message lists the valid ones.</exception>
+    /// <param name="text">The text, with the names in this class or in transformers (<c>cosine_with_restarts(num_cycles: 2)</c>).</param>
+    /// <exception cref="FormatException">The text is not a schedule. The message lists the valid schedules.</exception>
     public static LearningRateSchedule Parse(string text) => ScheduleText.Parse(text);
 
-    /// <summary>The factor of the learning rate at a step.</summary>
-    /// <param name="step">Number of steps already done: 0 at the first step.</param>
+    /// <summary>Returns the factor of the learning rate at a step.</summary>
+    /// <param name="step">Number of completed steps: 0 at the first step.</param>
     /// <param name="warmupSteps">Number of warmup steps.</param>
-    /// <param name="totalSteps">Number of steps of the whole run, including the warmup.</param>
+    /// <param name="totalSteps">Total number of steps of the run, including the warmup.</param>
     public double Factor(int step, int warmupSteps, int totalSteps)
         => step < warmupSteps ? Warmup((double)step / warmupSteps) : AfterWarmup(step, warmupSteps, totalSteps);
 

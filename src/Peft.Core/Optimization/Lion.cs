@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Lion: the sign of a momentum.</summary>
+/// <summary>Lion, which updates by the sign of the momentum.</summary>
 internal sealed class Lion(FlatParameters parameters, double learningRate, LionOptions options) : SliceOptimizer(parameters, learningRate, options)
 {
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)

@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Lion (Chen et al. 2023, arXiv:2302.06675): θ ← θ − η·(sign(β₁·m + (1 − β₁)·g) + λ·θ), m ← β₂·m + (1 − β₂)·g. One state tensor; learning rates are 3 to 10 times lower than AdamW's.</summary>
+/// <summary>Lion (Chen et al. 2023, arXiv:2302.06675): θ ← θ − η·(sign(β₁·m + (1 − β₁)·g) + λ·θ), m ← β₂·m + (1 − β₂)·g. One state per parameter; learning rates are 3 to 10 times lower than for AdamW.</summary>
 [TypeConverter(typeof(TextConverter<LionOptions>))]
 public sealed record LionOptions : FlatOptimizerOptions
 {

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Muon: orthogonalized momentum for matrices.</summary>
+/// <summary>Muon, with orthogonalized momentum for matrices.</summary>
 internal sealed class Muon(FlatParameters parameters, double learningRate, MuonOptions options) : SliceOptimizer(parameters, learningRate, options)
 {
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
@@ -17,7 +17,7 @@ internal sealed class Muon(FlatParameters parameters, double learningRate, MuonO
         value.mul_(Constant(1 - rate * decay)).add_(update, alpha: Constant(-rate * Math.Sqrt(Math.Max(1, (double)value.shape[0] / value.shape[1]))));
     }
 
-    // A quintic iteration that drives all singular values towards 1, with the coefficients of the source.
+    // A quintic Newton–Schulz iteration that drives all singular values towards 1, with the coefficients of the source.
     internal static Tensor Orthogonalize(Tensor matrix, int iterations)
     {
         const double A = 3.4445, B = -4.7750, C = 2.0315;

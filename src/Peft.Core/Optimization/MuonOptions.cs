@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): the momentum of a matrix is orthogonalized by Newton–Schulz iterations; all other tensors are trained by AdamW.</summary>
+/// <summary>Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): Newton–Schulz iterations orthogonalize the momentum of a matrix; AdamW trains all other tensors.</summary>
 [TypeConverter(typeof(TextConverter<MuonOptions>))]
 public sealed record MuonOptions : FlatOptimizerOptions
 {

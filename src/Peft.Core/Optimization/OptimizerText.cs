@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>Parses optimizers from their names, for settings.</summary>
+/// <summary>Parses the names of optimizers, for settings.</summary>
 internal sealed class OptimizerText : TypeConverter
 {
     private static readonly Dictionary<string, Func<FlatOptimizerOptions>> Kinds = new()

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Tensors backed by one file each, which the operating system writes out when memory is short, without swap space. On Linux and macOS the files are unlinked at once, so that they are gone when the
-/// process ends, however it does; on Windows they are deleted on disposal.
+/// Tensors backed by one file each, which the operating system writes out when memory is short, without swap space. On Linux and macOS, the files are unlinked immediately, so that they disappear when the
+/// process ends for any reason. On Windows, they are deleted on disposal.
 /// </summary>
 internal sealed class PagedMemory : IDisposable
 {
@@ -14,14 +14,14 @@ internal sealed class PagedMemory : IDisposable
     private readonly List<string> files = [];
 
     /// <param name="folder">The folder of the files; null for the temporary folder.</param>
-    /// <exception cref="TrainingException">There is no such folder.</exception>
+    /// <exception cref="TrainingException">The folder does not exist.</exception>
     public PagedMemory(string? folder)
     {
         this.folder = Path.GetFullPath(folder ?? Path.GetTempPath());
-        if (!Directory.Exists(this.folder)) throw new TrainingException($"The folder {this.folder} for paged optimizer states does not exist: create it, or set PageFolder to another.");
+        if (!Directory.Exists(this.folder)) throw new TrainingException($"The folder {this.folder} for paged optimizer states does not exist: create it, or set PageFolder to another folder.");
     }
 
-    /// <summary>A tensor of zeros on the CPU, outside of dispose scopes.</summary>
+    /// <summary>Creates a tensor of zeros on the CPU, outside any dispose scope.</summary>
     /// <param name="shape">Its shape.</param>
     /// <param name="type">Its dtype.</param>
     /// <exception cref="TrainingException">The disk is full, or the folder cannot be written.</exception>
@@ -49,7 +49,7 @@ internal sealed class PagedMemory : IDisposable
         }
     }
 
-    // Zeros are written and not left as holes: a write into a hole on a full disk would end the process.
+    // Writes the zeros instead of leaving holes: a write to a hole on a full disk would kill the process.
     private static void Fill(string path, long bytes)
     {
         using var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, bytes);
@@ -65,7 +65,7 @@ internal sealed class PagedMemory : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            return long.MaxValue;   // unknown: writing tells
+            return long.MaxValue;   // unknown: the write fails if it is too little
         }
     }
 
@@ -85,6 +85,6 @@ internal sealed class PagedMemory : IDisposable
         }
     }
 
-    /// <summary>Deletes the files that are left. The tensors must have been disposed.</summary>
+    /// <summary>Deletes the remaining files. The tensors must have been disposed.</summary>
     public void Dispose() => files.RemoveAll(Delete);
 }

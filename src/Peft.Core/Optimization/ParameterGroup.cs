@@ -5,7 +5,7 @@ namespace Peft;
 
 /// <summary>A group of trainable tensors with their own optimizer settings.</summary>
 /// <param name="Name">Name of the group in errors and logs.</param>
-/// <param name="Matches">True for tensors of the group; if null, <see cref="Pattern"/> decides. A tensor belongs to the first group that matches it.</param>
+/// <param name="Matches">Returns true for tensors of the group. If null, <see cref="Pattern"/> decides. A tensor belongs to the first group that matches it.</param>
 [TypeConverter(typeof(TextConverter<ParameterGroup>))]
 public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool>? Matches = null)
 {
@@ -15,7 +15,7 @@ public sealed record ParameterGroup(string Name, Func<TrainableTensor, bool>? Ma
     /// <summary>Factor of the optimizer's learning rate. 1 by default.</summary>
     public double LearningRateScale { get; init; } = 1;
 
-    /// <summary>Learning rate of the group in place of the optimizer's. It is also multiplied by <see cref="LearningRateScale"/> and the schedule.</summary>
+    /// <summary>Learning rate of the group instead of the optimizer's. It is also multiplied by <see cref="LearningRateScale"/> and the schedule.</summary>
     public double? LearningRate { get; init; }
 
     /// <summary>Decoupled weight decay of the group; if null, that of the optimizer.</summary>

@@ -8,13 +8,13 @@ public static class ParameterGroups
         [new("no decay", tensor => tensor.Value.dim() <= 1) { WeightDecay = 0 }];
 
     /// <summary>
-    /// LoRA+ (Hayou et al. 2024, arXiv:2402.12354): factors B and one-dimensional tensors have a <paramref name="ratio"/> times higher learning rate
-    /// than factors A. Biases and normalization weights among them have no weight decay. Adapters of embeddings have their own learning rate.
+    /// LoRA+ (Hayou et al. 2024, arXiv:2402.12354): factors B and one-dimensional tensors have a learning rate <paramref name="ratio"/> times higher
+    /// than factors A. Biases and normalization weights have no weight decay. Adapters of embeddings have their own learning rate.
     /// These are the same four groups as in <c>create_loraplus_optimizer</c> of Hugging Face PEFT.
     /// </summary>
     /// <param name="ratio">Ratio of the learning rates of B and A. At least 1; the paper recommends 16.</param>
     /// <param name="embeddingLearningRate">Learning rate of <c>lora_embedding_A</c> and <c>lora_embedding_B</c>.</param>
-    /// <param name="weightDecay">Weight decay of all groups with decay; if null, that of the optimizer.</param>
+    /// <param name="weightDecay">Weight decay of all groups that have one; if null, that of the optimizer.</param>
     /// <exception cref="ArgumentOutOfRangeException">The ratio is not a positive number, or the rate or decay is negative.</exception>
     public static IReadOnlyList<ParameterGroup> LoraPlus(double ratio, double embeddingLearningRate = 1e-6, double? weightDecay = null)
     {

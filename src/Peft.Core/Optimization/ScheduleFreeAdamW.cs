@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>Schedule-free AdamW.</summary>
 internal sealed class ScheduleFreeAdamW(FlatParameters parameters, double learningRate, ScheduleFreeAdamWOptions options) : SliceOptimizer(parameters, learningRate, options)
 {
-    // The parameters hold y in training. Steps with a higher learning rate (after warmup) weigh more in the mean.
+    // During training, the parameters contain y. Steps with a higher learning rate (after the warmup) have a higher weight in the mean.
     private protected override void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay)
     {
         var steps = state.Count();
@@ -19,9 +19,9 @@ internal sealed class ScheduleFreeAdamW(FlatParameters parameters, double learni
         var total = Number(state, "weight_sum", value) + weight;
         state.Zeros("largest_rate", value, 1).fill_(Constant(largest));
         state.Zeros("weight_sum", value, 1).fill_(Constant(total));
-        var share = total == 0 ? 0 : weight / total;
+        var c = total == 0 ? 0 : weight / total;
         // y ← (1 − c)·y + c·z − η·(1 − β₁·(1 − c))·d: the mean moves by c towards the new z.
-        value.mul_(Constant(1 - share)).add_(z, alpha: Constant(share)).add_(direction, alpha: Constant(-rate * (1 - options.Beta1 * (1 - share))));
+        value.mul_(Constant(1 - c)).add_(z, alpha: Constant(c)).add_(direction, alpha: Constant(-rate * (1 - options.Beta1 * (1 - c))));
         z.add_(direction, alpha: Constant(-rate));
     }
 

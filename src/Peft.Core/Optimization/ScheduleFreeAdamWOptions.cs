@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Schedule-free AdamW (Defazio et al. 2024, arXiv:2405.15682): z takes AdamW's steps, x is the mean of all z, and gradients are taken at y = β₁·x + (1 − β₁)·z. Use a constant schedule, with warmup. Evaluations and checkpoints hold x.</summary>
+/// <summary>Schedule-free AdamW (Defazio et al. 2024, arXiv:2405.15682): z takes AdamW's steps, x is the mean of all z, and gradients are computed at y = β₁·x + (1 − β₁)·z. Use a constant schedule with warmup. Evaluations and checkpoints use x.</summary>
 [TypeConverter(typeof(TextConverter<ScheduleFreeAdamWOptions>))]
 public sealed record ScheduleFreeAdamWOptions : FlatOptimizerOptions
 {

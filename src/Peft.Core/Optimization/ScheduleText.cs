@@ -34,7 +34,7 @@ internal sealed partial class ScheduleText : TypeConverter
     {
         ArgumentNullException.ThrowIfNull(text);
         if (Form().Match(text) is not { Success: true } form || !Kinds.TryGetValue(Plain(form.Groups["name"].Value), out var kind))
-            throw new FormatException($"'{text}' is not a learning rate schedule. Valid schedules are constant, linear, cosine(cycles), cosine_with_restarts(cycles), polynomial(power, end_factor), inverse_square_root(time_scale) and warmup_stable_decay(decay_steps, minimum_factor), with settings as in cosine(cycles: 0.5).");
+            throw new FormatException($"'{text}' is not a learning rate schedule. Valid schedules are constant, linear, cosine(cycles), cosine_with_restarts(cycles), polynomial(power, end_factor), inverse_square_root(time_scale) and warmup_stable_decay(decay_steps, minimum_factor), with arguments as in cosine(cycles: 0.5).");
         var values = new double?[kind.Settings.Length];
         foreach (var setting in form.Groups["setting"].Captures.Select(capture => capture.Value))
         {

@@ -2,7 +2,7 @@ using System.ComponentModel;
 
 namespace Peft;
 
-/// <summary>Stochastic gradient descent with momentum: v ← μ·v + g, θ ← θ − η·v, as <c>torch.optim.SGD</c>, but with decoupled weight decay.</summary>
+/// <summary>Stochastic gradient descent with momentum: v ← μ·v + g, θ ← θ − η·v, like <c>torch.optim.SGD</c>, but with decoupled weight decay.</summary>
 [TypeConverter(typeof(TextConverter<SgdOptions>))]
 public sealed record SgdOptions : FlatOptimizerOptions
 {

@@ -2,20 +2,20 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>An optimizer that treats each tensor by itself, with torch's operations on any device. A method says how one tensor is updated.</summary>
+/// <summary>An optimizer that updates each tensor separately, with torch operations on any device. A subclass implements the update of one tensor.</summary>
 internal abstract class SliceOptimizer(FlatParameters parameters, double learningRate, FlatOptimizerOptions options) : FlatOptimizer(parameters, learningRate, options)
 {
     private readonly Dictionary<string, Dictionary<string, Tensor>> states = new(StringComparer.Ordinal);
 
     /// <summary>Updates one tensor in place.</summary>
-    /// <param name="value">The values, in the tensor's shape.</param>
+    /// <param name="value">The values of the tensor, in its shape.</param>
     /// <param name="gradient">Their gradient. It may be changed.</param>
     /// <param name="state">The state of this tensor.</param>
     /// <param name="rate">Learning rate of this step.</param>
     /// <param name="decay">Weight decay.</param>
     private protected abstract void Update(Tensor value, Tensor gradient, SliceState state, double rate, double decay);
 
-    /// <summary>False to leave a tensor as it is in this step.</summary>
+    /// <summary>False to leave a tensor unchanged in this step.</summary>
     private protected virtual bool IsTrained(FlatSlice slice) => true;
 
     private protected override void Update(double scheduleFactor)
@@ -35,16 +35,16 @@ internal abstract class SliceOptimizer(FlatParameters parameters, double learnin
     /// <summary>Memory for the state; null for ordinary tensors.</summary>
     private protected virtual PagedMemory? Pages => null;
 
-    /// <summary>A state tensor of zeros, outside of dispose scopes.</summary>
+    /// <summary>Creates a state tensor of zeros, outside any dispose scope.</summary>
     internal Tensor Zeros(long[] shape, ScalarType type, Device device) => Pages?.Zeros(shape, type) ?? zeros(shape, type, device).DetachFromDisposeScope();
 
-    /// <summary>True if state tensors keep their memory when they get other values.</summary>
+    /// <summary>True if state tensors keep their memory when their values are replaced.</summary>
     internal bool IsPaged => Pages is not null;
 
-    /// <summary>The state tensors of a tensor, by name.</summary>
+    /// <summary>Returns the state tensors of a tensor, by name.</summary>
     internal Dictionary<string, Tensor> StateOf(string name) => states.TryGetValue(name, out var found) ? found : states[name] = new(StringComparer.Ordinal);
 
-    /// <summary>Forgets the state of the tensors that are chosen by name.</summary>
+    /// <summary>Deletes the state of the tensors that are selected by name.</summary>
     private protected void Forget(Func<string, bool> chosen)
     {
         foreach (var name in states.Keys.Where(chosen).ToList())

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The state of one tensor, created when it is first asked for.</summary>
+/// <summary>The state of one tensor, created on first use.</summary>
 internal readonly struct SliceState(SliceOptimizer owner, FlatSlice slice)
 {
     /// <summary>Name of the tensor.</summary>
@@ -11,7 +11,7 @@ internal readonly struct SliceState(SliceOptimizer owner, FlatSlice slice)
     /// <summary>True if the state exists.</summary>
     public bool Has(string name) => owner.StateOf(slice.Tensor.Name).ContainsKey(name);
 
-    /// <summary>A state tensor, initialized to 0.</summary>
+    /// <summary>Returns a state tensor, initialized to 0 on first use.</summary>
     /// <param name="name">Name of the state, such as <c>exp_avg</c>.</param>
     /// <param name="like">The values, for dtype and device.</param>
     /// <param name="shape">Shape; that of the values if empty.</param>
@@ -34,7 +34,7 @@ internal readonly struct SliceState(SliceOptimizer owner, FlatSlice slice)
         return own[name] = value.DetachFromDisposeScope();
     }
 
-    /// <summary>Counts a step of this tensor, from 1.</summary>
+    /// <summary>Counts a step of this tensor. Returns the count, from 1.</summary>
     public long Count()
     {
         var own = owner.StateOf(slice.Tensor.Name);

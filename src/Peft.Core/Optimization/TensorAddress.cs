@@ -19,5 +19,5 @@ internal static class TensorAddress
         => typeof(Tensor).Assembly.GetType("TorchSharp.PInvoke.NativeMethods")?
                .GetMethod("THSTensor_data", BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public, [typeof(IntPtr)])?
                .CreateDelegate<Func<IntPtr, IntPtr>>()
-           ?? throw new PeftException("This version of TorchSharp has no function THSTensor_data: use the version that Peft was built with.");
+           ?? throw new PeftException("This version of TorchSharp has no function THSTensor_data: use the version with which Peft was built.");
 }

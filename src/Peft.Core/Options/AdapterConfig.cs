@@ -16,7 +16,7 @@ public static class AdapterConfig
     /// <summary>Version of the written format, as a version of Hugging Face PEFT.</summary>
     public const string FormatVersion = "0.20.0";
 
-    // Reflection, because generated code sets an init-only property that the file omits to its type's default instead of the property's own.
+    // Uses reflection: generated code sets an init-only property that the file omits to the default of its type instead of that of the property.
     internal static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
@@ -36,7 +36,7 @@ public static class AdapterConfig
     private static string? FieldOfNull(AdapterOptions options)
         => NullValues.In(options).Select(property => Json.GetTypeInfo(options.GetType()).Properties.FirstOrDefault(field => field.AttributeProvider is PropertyInfo of && of.Name == property.Name)?.Name ?? property.Name).FirstOrDefault();
 
-    /// <summary>The content of the file.</summary>
+    /// <summary>Serializes options as the content of the file.</summary>
     public static string Write(AdapterOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -45,7 +45,7 @@ public static class AdapterConfig
         return sorted.ToJsonString(Json);
     }
 
-    /// <summary>Reads the options of an adapter, of any method, from its folder or from the only subfolder that holds an adapter.</summary>
+    /// <summary>Reads the options of an adapter of any method, from its folder or from the only subfolder that contains an adapter.</summary>
     /// <exception cref="CheckpointException">The file is missing or is not an adapter configuration.</exception>
     /// <exception cref="AdapterOptionsException">The method is unknown, or its options are invalid.</exception>
     public static AdapterOptions Read(string folder)
@@ -67,9 +67,9 @@ public static class AdapterConfig
             if (fields.ValueKind != JsonValueKind.Object || !fields.TryGetProperty("peft_type", out var field) || field.ValueKind != JsonValueKind.String || field.GetString() is not { } type)
                 throw new CheckpointException(source, $"has no field 'peft_type', so it is not an adapter configuration.");
             if (!AdapterMethods.Known.TryGetValue(type, out var options))
-                throw new AdapterOptionsException($"{source} is for the method '{type}', which this program does not know. Known methods: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
+                throw new AdapterOptionsException($"{source} is for the method '{type}', which is unknown to this program. Known methods: {string.Join(", ", AdapterMethods.Known.Keys.Order())}. Reference the package of that method.");
             var read = (AdapterOptions)fields.Deserialize(options, Json)!;
-            return FieldOfNull(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} holds null where a value must be.") : read;
+            return FieldOfNull(read) is { } empty ? throw new CheckpointException(source, $"cannot be read: {empty} contains null where a value is required.") : read;
         }
         catch (JsonException error) when (error.Path is ['$', '.', .. var name] && JsonNode.Parse(json)?[name] is { } value)
         {

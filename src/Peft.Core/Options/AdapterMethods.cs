@@ -5,10 +5,10 @@ using System.Reflection.PortableExecutable;
 
 namespace Peft;
 
-/// <summary>The methods that the program knows: those that its assemblies register by <see cref="AdapterMethodAttribute"/>.</summary>
+/// <summary>The methods that the program's assemblies register by <see cref="AdapterMethodAttribute"/>.</summary>
 public static class AdapterMethods
 {
-    // An entry of AppContext, set by the build files of the packages: assemblies that hold methods, where a program is published as a single file.
+    // An entry of AppContext, set by the build files of the packages: the assemblies that contain methods, for programs published as a single file.
     private const string ListedName = "Peft.MethodAssemblies";
 
     private static readonly ConcurrentDictionary<Assembly, AdapterMethodAttribute[]> Declared = [];
@@ -26,7 +26,7 @@ public static class AdapterMethods
         }
     }
 
-    // The runtime loads an assembly when code first needs it, but a folder may name a method that no code has used: all assemblies of the program that reference this one are loaded, once.
+    // The runtime loads an assembly when code first uses it, but a folder may contain an adapter of a method that no code has used. Therefore all assemblies of the program that reference this one are loaded once.
     private static bool LoadAll()
     {
         foreach (var name in (AppContext.GetData(ListedName) as string)?.Split(';', StringSplitOptions.RemoveEmptyEntries) ?? []) TryLoad(new AssemblyName(name));
@@ -61,7 +61,7 @@ public static class AdapterMethods
         }
         catch (Exception error) when (error is FileNotFoundException or FileLoadException or BadImageFormatException)
         {
-            // An assembly that cannot be loaded has no method that could be used.
+            // The methods of an assembly that cannot be loaded cannot be used.
         }
     }
 }

@@ -2,7 +2,7 @@ namespace Peft;
 
 /// <summary>The plan of an adapter for a model.</summary>
 /// <param name="Options">The options as saved, with defaults resolved for the model.</param>
-/// <param name="Layers">The layers; those of the same module from the innermost outwards.</param>
+/// <param name="Layers">The layers. Those of the same module are ordered from the innermost to the outermost.</param>
 /// <param name="Shared">Tensors that the layers share.</param>
 /// <param name="Prompt">The soft prompt that is prepended to the model's input.</param>
 public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLayer> Layers, SharedTensors? Shared = null, PromptLayer? Prompt = null)
@@ -11,10 +11,10 @@ public sealed record AdapterPlan(AdapterOptions Options, IReadOnlyList<AdapterLa
     public IReadOnlyList<Adapter> Parts { get; init; } = [];
 
     /// <summary>
-    /// Returns the shape if an adapter may allocate a tensor of it. <see cref="TensorOwner"/> checks its own tensors; a method checks those that it allocates
+    /// Returns the shape if an adapter may allocate a tensor of that shape. <see cref="TensorOwner"/> checks its own tensors; a method checks those that it allocates
     /// itself.
     /// </summary>
-    /// <param name="device">Device of the tensor; on the device meta every shape is allowed.</param>
+    /// <param name="device">Device of the tensor. On the meta device, every shape is allowed.</param>
     /// <param name="shape">The shape of a tensor of 32-bit values.</param>
     /// <exception cref="AdapterOptionsException">
     /// The tensor exceeds the machine's memory or, for an adapter that is being loaded, the limit that follows from its file and its model.

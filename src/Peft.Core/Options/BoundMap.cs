@@ -5,19 +5,19 @@ using System.Diagnostics.CodeAnalysis;
 namespace Peft;
 
 /// <summary>
-/// A settings value of named entries. Binders of settings (<c>IConfiguration</c>) fill it entry by entry, and require a dictionary for that. Only they can write to it:
-/// for all other code it is immutable.
+/// A settings value with named entries. Binders of settings (<c>IConfiguration</c>) fill it entry by entry, which requires a dictionary. Only they can write to it;
+/// it is immutable for all other code.
 /// </summary>
 /// <typeparam name="T">Type of an entry.</typeparam>
 [EditorBrowsable(EditorBrowsableState.Never)]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "Only binders of settings use it as a collection.")]
 public abstract class BoundMap<T> : IDictionary<string, T>
 {
     /// <summary>Creates a value without entries.</summary>
     protected BoundMap() { }
 
     /// <summary>Adds an entry from a binder.</summary>
-    /// <param name="key">Name of the entry; its index in a list.</param>
+    /// <param name="key">Name of the entry, or its index in a list.</param>
     /// <param name="value">Value of the entry.</param>
     protected abstract void Bind(string key, T value);
 

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Reads an enum member from text, by its own name or its name in files (<see cref="JsonStringEnumMemberNameAttribute"/>), for binders of settings.</summary>
+/// <summary>Reads an enum member from text, by its name in code or in files (<see cref="JsonStringEnumMemberNameAttribute"/>), for binders of settings.</summary>
 /// <typeparam name="T">The enum.</typeparam>
 public sealed class EnumNames<T> : TypeConverter where T : struct, Enum
 {

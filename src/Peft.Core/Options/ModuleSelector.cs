@@ -9,12 +9,12 @@ namespace Peft;
 
 /// <summary>
 /// Selects the modules that an adapter adapts, with the semantics of Hugging Face PEFT's <c>target_modules</c>: a list contains paths or their last
-/// parts (<c>q_proj</c>, <c>self_attn.q_proj</c>); a single string is a regular expression for the whole path, or <c>all-linear</c>.
+/// parts (<c>q_proj</c>, <c>self_attn.q_proj</c>); a single string is a regular expression for the full path, or <c>all-linear</c>.
 /// </summary>
 [JsonConverter(typeof(Converter))]
 [TypeConverter(typeof(TextConverter<ModuleSelector>))]
 [CollectionBuilder(typeof(ModuleSelector), nameof(Create))]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "Only binders of settings use it as a collection.")]
 public sealed class ModuleSelector : ICollection<string>
 {
     /// <summary>All linear modules except the model's head.</summary>
@@ -42,22 +42,22 @@ public sealed class ModuleSelector : ICollection<string>
 
     internal bool IsAllLinear => string.Equals(pattern, "all-linear", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Selects modules by their paths or the last parts of them.</summary>
+    /// <summary>Selects modules by path or by the last parts of the path.</summary>
     /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static ModuleSelector Create(ReadOnlySpan<string> names) => new(null, names.ToArray());
 
-    /// <summary>Selects modules whose whole path matches a regular expression, or <c>all-linear</c>.</summary>
+    /// <summary>Selects modules whose full path matches a regular expression, or <c>all-linear</c>.</summary>
     /// <exception cref="ArgumentNullException">The text is null.</exception>
     /// <exception cref="AdapterOptionsException">The text is not a regular expression.</exception>
     public static implicit operator ModuleSelector(string pattern)
         => pattern is null ? throw Missing(nameof(pattern)) : new(pattern, []);
 
-    /// <summary>Selects modules by their paths or the last parts of them.</summary>
+    /// <summary>Selects modules by path or by the last parts of the path.</summary>
     /// <exception cref="ArgumentNullException">The list is null.</exception>
     /// <exception cref="AdapterOptionsException">A name is null.</exception>
     public static implicit operator ModuleSelector(string[] names) => names is null ? throw Missing(nameof(names)) : new(null, names);
 
-    /// <summary>True if a module is selected. The model resolves <c>all-linear</c>, not this method.</summary>
+    /// <summary>True if a module is selected. <c>all-linear</c> is resolved by the model, not by this method.</summary>
     public bool Matches(string path) => pattern is null ? names.Any(name => Means(name, path)) : !IsAllLinear && NamePattern.IsMatch(path, pattern);
 
     /// <summary>True if a name is a path or its last parts.</summary>
@@ -70,7 +70,7 @@ public sealed class ModuleSelector : ICollection<string>
     }
 
     private static ArgumentNullException Missing(string parameter)
-        => new(parameter, "The names of modules are null. Name modules, give a regular expression for their paths, or leave the option out for its default.");
+        => new(parameter, "The names of modules are null. Pass names, pass a regular expression for their paths, or omit the option for its default.");
 
     private static string[] Checked(string[] names)
     {

@@ -5,7 +5,7 @@ namespace Peft;
 /// <summary>Values that differ between modules, as in <c>rank_pattern</c>: keys are the last parts of a module's path, or regular expressions for them.</summary>
 public static class NamePattern
 {
-    /// <summary>The value for a module: that of the first key that matches the end of its path, or a default.</summary>
+    /// <summary>Returns the value for a module: that of the first key that matches the end of its path, or a default.</summary>
     /// <param name="pattern">Values by key; null for none.</param>
     /// <param name="path">Path of the module.</param>
     /// <param name="otherwise">The value if no key matches.</param>
@@ -16,10 +16,10 @@ public static class NamePattern
         return otherwise;
     }
 
-    /// <summary>True if a pattern matches a path, as Python's <c>re.fullmatch</c>. The pattern may be untrusted, so matching is limited to one second.</summary>
+    /// <summary>True if a pattern matches a path, like Python's <c>re.fullmatch</c>. The pattern may be untrusted, so matching is limited to one second.</summary>
     /// <param name="path">Path of a module.</param>
     /// <param name="pattern">The pattern.</param>
-    /// <param name="before">Pattern of an optional prefix.</param>
+    /// <param name="before">Pattern that precedes it.</param>
     /// <exception cref="AdapterOptionsException">The pattern is invalid, or takes too long.</exception>
     internal static bool IsMatch(string path, string pattern, string before = "")
     {

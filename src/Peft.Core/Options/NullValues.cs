@@ -4,10 +4,10 @@ using System.Text.Json.Nodes;
 
 namespace Peft;
 
-/// <summary>Finds nulls in properties of options that must not be null. Deserializers, reflection and code without nullable annotations can set them.</summary>
+/// <summary>Finds nulls in option properties that must not be null. Deserializers, reflection and code without nullable annotations can set them.</summary>
 internal static class NullValues
 {
-    /// <summary>The settable properties that are null, or are a list or map that holds null, although their type does not allow it.</summary>
+    /// <summary>Returns the settable properties that are null, or are a list or map that contains null, although their type does not allow it.</summary>
     public static IEnumerable<PropertyInfo> In(object options)
     {
         var nullability = new NullabilityInfoContext();
@@ -18,9 +18,9 @@ internal static class NullValues
         }
     }
 
-    /// <summary>One sentence per such property.</summary>
+    /// <summary>Returns one sentence per such property.</summary>
     public static IEnumerable<string> Errors(object options)
-        => In(options).Select(property => property.GetValue(options) is null ? $"{property.Name} is null: leave it out for its default." : $"{property.Name} holds null where a value must be.");
+        => In(options).Select(property => property.GetValue(options) is null ? $"{property.Name} is null: omit it for its default." : $"{property.Name} contains null where a value is required.");
 
     private static bool IsNull(object? item)
         => item is null || (item.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) && type.GetProperty("Value")!.GetValue(item) is null);

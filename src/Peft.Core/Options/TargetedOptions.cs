@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Base of the options of methods that adapt modules chosen by name.</summary>
+/// <summary>Base class of the options of methods that adapt modules selected by name.</summary>
 [WrittenIfSet("fan_in_fan_out")]
 public abstract record TargetedOptions : AdapterOptions
 {
@@ -13,29 +13,29 @@ public abstract record TargetedOptions : AdapterOptions
     /// <summary>Modules to adapt; null for the method's default targets of the model's architecture.</summary>
     [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
 
-    /// <summary>Modules that are not adapted although they match.</summary>
+    /// <summary>Modules that are not adapted even if they match.</summary>
     [JsonPropertyName("exclude_modules")] public ModuleSelector? ExcludeModules { get; init; }
 
     /// <summary>Modules that are fully trained and saved with the adapter, such as a new classifier: by path or its last parts, as in a list of targets.</summary>
     /// <remarks>
-    /// Hugging Face PEFT matches by the last letters of a path: there, <c>norm</c> also selects each <c>input_layernorm</c>. Names from a file are matched in
-    /// that way. Names from a program are saved as paths if the two would differ.
+    /// Hugging Face PEFT matches the last letters of a path, so that <c>norm</c> also selects each <c>input_layernorm</c>. Names from a file are matched in
+    /// this way. Names from a program are saved as paths if the two rules differ.
     /// </remarks>
     [JsonPropertyName("modules_to_save")] public IReadOnlyList<string>? ModulesToSave { get; init; }
 
     /// <summary>Indices of the layers to adapt; null for all. Only with a list of targets.</summary>
     [JsonPropertyName("layers_to_transform"), JsonConverter(typeof(OneOrMany<int>))] public IReadOnlyList<int>? LayersToTransform { get; init; }
 
-    /// <summary>Name of the list that holds the layers (<c>layers</c>, <c>h</c>), if it is not the first numbered one of a path.</summary>
+    /// <summary>Name of the list that contains the layers (<c>layers</c>, <c>h</c>), if it is not the first list in a path.</summary>
     [JsonPropertyName("layers_pattern"), JsonConverter(typeof(OneOrMany<string>))] public IReadOnlyList<string>? LayersPattern { get; init; }
 
-    /// <summary>How the targets store their weights (<c>fan_in_fan_out</c>): written for other readers, true where a linear module stores <c>[in, out]</c>.</summary>
+    /// <summary><c>fan_in_fan_out</c>: true if a linear target stores its weight as <c>[in, out]</c>. Written only for other readers.</summary>
     [JsonInclude, JsonPropertyName("fan_in_fan_out")] internal bool? FanInFanOut { get; init; }
 
     /// <summary>True if the method's file has the field <c>fan_in_fan_out</c>.</summary>
     [JsonIgnore] protected virtual bool WritesFanInFanOut => false;
 
-    /// <summary>Biases that are also trained: <c>none</c>, <c>all</c>, or those of the adapted modules (<c>lora_only</c>, by the method's name).</summary>
+    /// <summary>Biases that are also trained: <c>none</c>, <c>all</c>, or those of the adapted modules (<c>lora_only</c> for LoRA).</summary>
     [JsonIgnore] protected virtual string BiasMode => "none";
 
     /// <summary>True if the options need no target modules, because they name something else to adapt.</summary>
@@ -48,9 +48,9 @@ public abstract record TargetedOptions : AdapterOptions
     protected internal override IEnumerable<string> Errors()
     {
         if (TargetModules?.Pattern is { } pattern && LayersToTransform is { Count: > 0 })
-            yield return $"LayersToTransform goes with a list of TargetModules, but those are the pattern '{pattern}': put the layer indices into the pattern.";
+            yield return $"LayersToTransform requires a list of TargetModules, but they are the pattern '{pattern}': put the layer indices into the pattern.";
         if (LayersPattern is { Count: > 0 } && LayersToTransform is not { Count: > 0 })
-            yield return $"LayersPattern [{string.Join(", ", LayersPattern)}] has a meaning only with LayersToTransform.";
+            yield return $"LayersPattern [{string.Join(", ", LayersPattern)}] has an effect only with LayersToTransform.";
         if (LayersToTransform?.Any(layer => layer < 0) == true)
             yield return $"LayersToTransform must not be negative, but was [{string.Join(", ", LayersToTransform)}].";
         if (!(BiasMode is "none" or "all" || BiasMode?.EndsWith("_only", StringComparison.OrdinalIgnoreCase) == true))
@@ -63,16 +63,16 @@ public abstract record TargetedOptions : AdapterOptions
         // Match the targets: those of TargetModules, or the method's defaults for the architecture.
         var (targets, matched) = TargetMatcher.Match(this, model);
 
-        // Resolve what else has a default: the file says what was used.
+        // Resolve the other defaults: the file contains the resolved values.
         var resolved = (matched with
         {
             ModulesToSave = model.WholeModuleNames(matched, matched.ModulesToSave),
             FanInFanOut = WritesFanInFanOut ? targets.Any(target => target.IsStoredTransposed) : null,
         }).Resolve(targets, model);
-        // As in Hugging Face PEFT, a fully trained module gets no adapter.
+        // As in Hugging Face PEFT, a fully trained module is not adapted.
         IReadOnlyList<Target> adapted = [.. targets.Where(target => !model.IsTrainedWhole(resolved, target))];
         if (adapted.Count == 0 && targets.Count > 0)
-            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are fully trained, by ModulesToSave [{string.Join(", ", resolved.ModulesToSave!)}]: name others, or use full fine-tuning.");
+            throw new TargetNotFoundException($"All modules that TargetModules {matched.TargetModules} matches are fully trained because of ModulesToSave [{string.Join(", ", resolved.ModulesToSave!)}]: select other modules, or use full fine-tuning.");
 
         // Create the layers.
         SupportedModulesAttribute.Check(this, adapted);
@@ -88,7 +88,7 @@ public abstract record TargetedOptions : AdapterOptions
         using var next = created.GetEnumerator();
         while (true)
         {
-            using var each = NewDisposeScope();   // an initialization from the weight, such as PiSSA, needs large temporary tensors
+            using var each = NewDisposeScope();   // initialization from the weight, as in PiSSA, needs large temporary tensors
             if (!next.MoveNext()) break;
             layers.Add(next.Current);
         }
@@ -97,7 +97,7 @@ public abstract record TargetedOptions : AdapterOptions
         return new AdapterPlan(this, [.. layers, .. model.WholeModules(this, layers)], shared);
     }
 
-    /// <summary>The modules to adapt where <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, and every linear module of a model that is not a pretrained transformer. Null if the method has no default for the model.</summary>
+    /// <summary>Returns the modules to adapt if <see cref="TargetModules"/> is null: by default those of Hugging Face PEFT's table for the architecture, or every linear module of a model that is not a pretrained transformer. Null if the method has no default for the model.</summary>
     /// <param name="model">The model.</param>
     protected internal virtual ModuleSelector? DefaultTargets(ModelTree model)
     {
@@ -105,7 +105,7 @@ public abstract record TargetedOptions : AdapterOptions
         return DefaultsFor(model, DefaultTargetTable.Entries);
     }
 
-    /// <summary>The entry of a table of default targets for the model's architecture (<c>model_type</c> of its configuration), and every linear module of a model that is not a pretrained transformer; null if there is none.</summary>
+    /// <summary>Returns the entry of a table of default targets for the model's architecture (<c>model_type</c> of its configuration), or every linear module of a model that is not a pretrained transformer; null if there is none.</summary>
     protected static ModuleSelector? DefaultsFor(ModelTree model, IReadOnlyDictionary<string, string[]> table)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -114,16 +114,16 @@ public abstract record TargetedOptions : AdapterOptions
             : model.Model is IPretrainedModel ? null : ModuleSelector.AllLinear;
     }
 
-    /// <summary>The options with defaults that follow from the targets and the model filled in, as they are saved. Unchanged by default.</summary>
+    /// <summary>Resolves defaults that depend on the targets and the model. Returns the options to save, unchanged by default.</summary>
     /// <param name="targets">The target modules.</param>
     /// <param name="model">The model.</param>
     protected virtual TargetedOptions Resolve(IReadOnlyList<Target> targets, ModelTree model) => this;
 
-    /// <summary>The layer that adapts a module. A method overrides this, or <see cref="CreateLayers"/>.</summary>
+    /// <summary>Creates the layer that adapts a module. A method overrides this or <see cref="CreateLayers"/>.</summary>
     /// <param name="target">The module.</param>
     protected virtual AdapterLayer CreateLayer(Target target) => throw new NotSupportedException($"{GetType().Name} overrides neither {nameof(CreateLayer)} nor {nameof(CreateLayers)}.");
 
-    /// <summary>The layers of the adapter, created one by one as they are enumerated, and tensors that they share; one layer for each target by default.</summary>
+    /// <summary>Creates the layers of the adapter, lazily during enumeration, and the tensors that they share. By default, one layer for each target.</summary>
     /// <param name="targets">The modules to adapt.</param>
     /// <param name="model">The model.</param>
     protected virtual (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model) => (targets.Select(CreateLayer), null);

@@ -7,8 +7,8 @@ using TorchSharp;
 namespace Peft;
 
 /// <summary>
-/// Registers text converters for types of options that are not defined by this library. .NET's settings binder silently skips a single value where it expects a list
-/// or a map. With the converters, <c>"LayersToTransform": 3</c> is a list of one element, and text in place of a map is an error.
+/// Registers text converters for option types that this library does not define. .NET's settings binder silently skips a single value where it expects a list
+/// or a map. With the converters, <c>"LayersToTransform": 3</c> is a list of one element, and text instead of a map is an error.
 /// </summary>
 internal static class TextForms
 {

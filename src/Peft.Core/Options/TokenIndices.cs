@@ -9,7 +9,7 @@ namespace Peft;
 /// <summary>Tokens whose embedding rows are trained: ids for the model's embedding, or ids per named embedding.</summary>
 [JsonConverter(typeof(Converter))]
 [TypeConverter(typeof(TextConverter<TokenIndices>))]
-[SuppressMessage("Naming", "CA1710", Justification = "A collection to binders of settings alone.")]
+[SuppressMessage("Naming", "CA1710", Justification = "Only binders of settings use it as a collection.")]
 public sealed class TokenIndices : BoundMap<TokenIndices>
 {
     private IReadOnlyList<int>? ids;
@@ -18,16 +18,16 @@ public sealed class TokenIndices : BoundMap<TokenIndices>
     /// <summary>Creates an empty selection, for binders of settings (<c>IConfiguration</c>), which add tokens.</summary>
     public TokenIndices() => ids = [];
 
-    /// <summary>Selects tokens of the model's own embedding.</summary>
+    /// <summary>Selects tokens of the model's token embedding.</summary>
     public TokenIndices(IReadOnlyList<int> ids) => this.ids = ids;
 
     /// <summary>Selects tokens of embeddings by name.</summary>
     public TokenIndices(IReadOnlyDictionary<string, IReadOnlyList<int>> named) => this.named = named;
 
-    /// <summary>Selects tokens of the model's own embedding.</summary>
+    /// <summary>Selects tokens of the model's token embedding.</summary>
     public static implicit operator TokenIndices(int[] ids) => new(ids);
 
-    /// <summary>The selected embeddings of a model with their token ids.</summary>
+    /// <summary>Finds the selected embeddings of a model, with their token ids.</summary>
     /// <exception cref="TargetNotFoundException">The model has no such embedding.</exception>
     public IEnumerable<(Target Embedding, IReadOnlyList<int> Ids)> Resolve(ModelTree model)
     {
@@ -43,7 +43,7 @@ public sealed class TokenIndices : BoundMap<TokenIndices>
     }
 
     /// <inheritdoc/>
-    /// <remarks>The entries of a list are bound by their indices, each with one id.</remarks>
+    /// <remarks>A list is bound entry by entry: the key is an index, the value one id.</remarks>
     protected override void Bind(string key, TokenIndices value)
     {
         if (int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out _)) ids = [.. ids ?? [], .. value.ids ?? []];

@@ -4,11 +4,11 @@ using System.Text.Json.Serialization;
 
 namespace Peft;
 
-/// <summary>Trains only selected rows of an embedding, as Hugging Face PEFT's trainable tokens, for example those of new tokens. Can be merged.</summary>
+/// <summary>Trains only selected rows of an embedding, for example those of new tokens (Hugging Face PEFT's trainable tokens). Can be merged.</summary>
 [MethodDescription("Trainable tokens", "chosen rows of the embedding", "Hugging Face PEFT 0.15")]
 public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS")
 {
-    /// <summary>Names of the embeddings; the model's own if null.</summary>
+    /// <summary>Names of the embeddings; the model's token embedding if null.</summary>
     [JsonPropertyName("target_modules")] public ModuleSelector? TargetModules { get; init; }
 
     /// <summary>Ids of the tokens to train.</summary>
@@ -20,8 +20,8 @@ public sealed record TrainableTokensOptions() : AdapterOptions("TRAINABLE_TOKENS
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()
     {
-        if (TokenIndices.Count == 0) yield return "TokenIndices must name at least one token, but is empty.";
-        if (TokenIndices.Distinct().Count() != TokenIndices.Count) yield return $"TokenIndices must not name a token twice, but was [{string.Join(", ", TokenIndices)}].";
+        if (TokenIndices.Count == 0) yield return "TokenIndices must contain at least one token, but is empty.";
+        if (TokenIndices.Distinct().Count() != TokenIndices.Count) yield return $"TokenIndices must not contain a token twice, but was [{string.Join(", ", TokenIndices)}].";
     }
 
     /// <inheritdoc/>

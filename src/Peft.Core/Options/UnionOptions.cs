@@ -9,7 +9,7 @@ namespace Peft;
 /// et al. 2021, arXiv:2110.04366).
 /// </summary>
 /// <remarks>
-/// Hugging Face PEFT has no such method. The file holds the configurations of the parts under <c>configs</c>, and the tensors of all parts under their usual
+/// Hugging Face PEFT has no such method. The file contains the configurations of the parts under <c>configs</c>, and the tensors of all parts under their usual
 /// keys.
 /// </remarks>
 [MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
@@ -18,7 +18,7 @@ public sealed record UnionOptions : AdapterOptions
     /// <summary>Creates options without parts.</summary>
     public UnionOptions() : base("UNION") { }
 
-    /// <summary>The combined methods; those that adapt the same module from the innermost outwards.</summary>
+    /// <summary>The combined methods. Those that adapt the same module are ordered from the innermost to the outermost.</summary>
     [JsonPropertyName("configs")] public IReadOnlyList<AdapterOptions> Parts { get; init; } = [];
 
     /// <inheritdoc/>
@@ -26,7 +26,7 @@ public sealed record UnionOptions : AdapterOptions
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Errors()
-        => Parts.Count == 0 ? ["Parts must name at least one method, but is empty."] : Parts.SelectMany(part => part.AllErrors().Select(error => $"{part.PeftType}: {error}"));
+        => Parts.Count == 0 ? ["Parts must contain at least one method, but is empty."] : Parts.SelectMany(part => part.AllErrors().Select(error => $"{part.PeftType}: {error}"));
 
     /// <inheritdoc/>
     protected internal override AdapterPlan Plan(ModelTree model)
@@ -40,7 +40,7 @@ public sealed record UnionOptions : AdapterOptions
         foreach (var layer in plans.SelectMany(plan => plan.Layers)) layer.Dispose();
         foreach (var each in shared.Concat<TensorOwner>(prompts)) each.Dispose();
         throw new AdapterOptionsException(twice is not null
-            ? $"Two parts of the union save a tensor as {twice}. Give them different modules, or make them separate adapters."
-            : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, and a file holds one such set. Make one of them a separate adapter.");
+            ? $"Two parts of the union save a tensor as {twice}. Let them adapt different modules, or make them separate adapters."
+            : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, but a file can contain only one such set. Make one of them a separate adapter.");
     }
 }

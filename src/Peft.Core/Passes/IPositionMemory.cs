@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Stores values of the positions that a cache holds.</summary>
+/// <summary>Stores values for the positions in a KV cache.</summary>
 public interface IPositionMemory
 {
     /// <summary>Appends the values of new positions.</summary>

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// What the layers of an adapter share, where it must know the model's last hidden states before the layers run (X-LoRA): the model then runs
-/// twice, first without adapters and without gradients.
+/// The shared tensors of an adapter that reads the model's last hidden states before its layers run (X-LoRA). The model then runs
+/// two forward passes, the first without adapters and without gradients.
 /// </summary>
 public interface IReadsFirstPass
 {
-    /// <summary>Called after the first pass, before the second.</summary>
+    /// <summary>Called between the first forward pass and the second.</summary>
     /// <param name="states">The last hidden states <c>[batch, positions, hidden]</c>, which must not be kept.</param>
-    /// <returns>Disposed when the second pass is over.</returns>
+    /// <returns>A scope that is disposed after the second forward pass.</returns>
     IDisposable Read(Tensor states);
 }

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Settings of a pass: those of the model (<see cref="PeftModel.Activate(string[])"/>), then of scopes from the outermost to the innermost, each of which may
+/// Settings of a pass: those of the model (<see cref="PeftModel.Activate(string[])"/>), then those of the scopes from the outermost to the innermost, each of which may
 /// override them.
 /// </summary>
 internal sealed record PassBuilder
 {
-    /// <summary>The active adapters, the innermost first; for <see cref="Rows"/> in the order of their first rows.</summary>
+    /// <summary>The active adapters, the innermost first; with <see cref="Rows"/>, in the order of their first rows.</summary>
     public IReadOnlyList<Adapter> Adapters { get; private set; } = [];
 
     /// <summary>Composition of the adapters; null if there is none.</summary>
@@ -17,7 +17,7 @@ internal sealed record PassBuilder
     /// <summary>The adapters of <see cref="Composition"/> by name.</summary>
     public IReadOnlyDictionary<string, Adapter> ByName { get; private set; } = new Dictionary<string, Adapter>();
 
-    /// <summary>The adapter of each row, with null for none; null if all rows have the same adapters.</summary>
+    /// <summary>The adapter of each row, or null for none; null if all rows have the same adapters.</summary>
     public IReadOnlyList<Adapter?>? Rows { get; private set; }
 
     /// <summary>False if all adapters are disabled.</summary>
@@ -26,7 +26,7 @@ internal sealed record PassBuilder
     /// <summary>True for modules whose adapters are skipped.</summary>
     public Func<Target, bool> IsDropped { get; private set; } = _ => false;
 
-    /// <summary>The task of each row, or a single one for all; null if none was given.</summary>
+    /// <summary>The task of each row, or one for all rows; null if none was set.</summary>
     public IReadOnlyList<int>? Tasks { get; set; }
 
     /// <summary>Observer of the inputs of adapted modules.</summary>
@@ -50,7 +50,7 @@ internal sealed record PassBuilder
         IsDropped = target => before(target) || (target.Layer is { } number && layers.Contains(number));
     }
 
-    /// <summary>The draft with each row repeated; the copies of a row are adjacent.</summary>
+    /// <summary>Returns the draft with each row repeated. The copies of a row are adjacent.</summary>
     public PassBuilder Repeated(int copies)
         => this with { Rows = Rows is null ? null : Repeat(Rows, copies), Tasks = Tasks is { Count: > 1 } ? Repeat(Tasks, copies) : Tasks };
 

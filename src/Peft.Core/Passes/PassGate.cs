@@ -9,7 +9,7 @@ internal sealed class PassGate
     private readonly object door = new();
     private readonly List<PassHandle> open = [];
     private int waiting;
-    private int? changer;   // id of the thread that makes a change
+    private int? changer;   // id of the thread that is making a change
 
     /// <summary>Enters a pass. A nested pass does not wait, since a change may be waiting for the outer pass.</summary>
     public void Enter(PassHandle pass, bool isNested)
@@ -38,9 +38,9 @@ internal sealed class PassGate
     }
 
     /// <summary>Makes a change while no pass runs.</summary>
-    /// <param name="operation">The method that the user called.</param>
+    /// <param name="operation">The method that the caller invoked.</param>
     /// <param name="change">The change.</param>
-    /// <exception cref="PeftException">A pass or generation of this thread has not ended: the change would wait for itself.</exception>
+    /// <exception cref="PeftException">A pass or generation of this thread has not ended, so the change would wait forever.</exception>
     public void Change(string operation, Action change)
     {
         lock (door)
@@ -51,7 +51,7 @@ internal sealed class PassGate
                 return;
             }
             if (open.Exists(pass => pass.Thread == Environment.CurrentManagedThreadId))
-                throw new PeftException($"{operation} waits until no forward pass runs, but this thread itself is inside of one, or of a generation whose tokens were not read to the end: finish or dispose it first.");
+                throw new PeftException($"{operation} waits until no forward pass runs, but this thread is itself in a forward pass, or in a generation whose tokens were not read to the end: finish or dispose it first.");
             waiting++;
             while (changer is not null || open.Count > 0) Monitor.Wait(door);
             waiting--;
@@ -60,7 +60,7 @@ internal sealed class PassGate
         Run(change);
     }
 
-    /// <summary>Makes a change if no pass runs. Returns false, without a change, if one does.</summary>
+    /// <summary>Makes a change if no pass runs; otherwise returns false without a change.</summary>
     public bool TryChange(Action change)
     {
         lock (door)

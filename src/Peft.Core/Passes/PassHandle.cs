@@ -1,16 +1,16 @@
 namespace Peft;
 
 /// <summary>
-/// A pass, or several that belong together such as those of a generation. All use the same state, and changes of base weights wait for their end.
+/// A pass, or several that belong together, such as those of a generation. All use the same state, and changes of base weights wait for their end.
 /// </summary>
 internal sealed class PassHandle : IDisposable
 {
     private readonly PeftModel model;
     private readonly bool holdsModel;
 
-    /// <summary>Created by <see cref="PeftModel.BeginPass()"/>.</summary>
+    /// <summary>Creates a pass, for <see cref="PeftModel.BeginPass()"/>.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="state">The state of the pass; <see cref="PassState.Begin"/> was called already.</param>
+    /// <param name="state">The state of the pass, for which <see cref="PassState.Begin"/> has been called.</param>
     /// <param name="scope">The scope in which the pass began.</param>
     /// <param name="holdsModel">True if changes of base weights wait for the pass.</param>
     public PassHandle(PeftModel model, PassState? state, PassScope? scope, bool holdsModel)
@@ -49,7 +49,7 @@ internal sealed class PassHandle : IDisposable
         if (State.Draft.Rows is not null || State.Draft.Tasks is { Count: > 1 }) model.Replace(this, State.Draft.Repeated(copies));
     }
 
-    /// <summary>A pass with the same state that outlives this one, for example to recompute a layer in the backward pass. Changes do not wait for it.</summary>
+    /// <summary>Creates a pass with the same state that outlives this one, for example to recompute a layer in the backward pass. Changes do not wait for it.</summary>
     public PassHandle Keep()
     {
         model.Begin(State);
@@ -65,7 +65,7 @@ internal sealed class PassHandle : IDisposable
 
     private sealed class Exit(PassHandle pass, PassFlow? before) : IDisposable
     {
-        // A scope that was opened within the pass and is still open stays in effect.
+        // A scope that was opened within the pass and is still open remains in effect.
         public void Dispose()
             => pass.model.Flow = pass.model.Flow is { } now && PassScope.Innermost(now.Scope) != PassScope.Innermost(pass.Scope) ? new PassFlow(now.Scope, before?.Pass) : before;
     }

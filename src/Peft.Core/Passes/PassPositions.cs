@@ -14,25 +14,25 @@ public sealed class PassPositions
     /// <summary>Attention mask <c>[rows, positions]</c>, including cached positions: 1 for tokens, 0 for padding; null if there is no padding.</summary>
     public Tensor? Real { get; init; }
 
-    /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
+    /// <summary>Lengths of the sequences packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; init; }
 
     /// <summary>Number of positions before the new ones, in a cache or a prefix.</summary>
     public int Past { get; init; }
 
-    /// <summary>Number of virtual tokens that all positions, earlier and new, begin with. In a row with fewer of its own, padding precedes them.</summary>
+    /// <summary>Number of virtual tokens at the beginning of all positions, past and new. In a row with fewer virtual tokens, padding precedes them.</summary>
     public int VirtualTokens { get; init; }
 
     /// <summary>Memory of cached positions; null without a cache.</summary>
     public IPositionMemory? Memory { get; init; }
 
     /// <summary>
-    /// The mean over the positions that each one sees, without padding. In a causal model these are the positions up to itself, so that no future position leaks in and
-    /// a cache can provide the earlier ones; otherwise all positions. Outside of a model's pass all positions count.
+    /// Computes, for each position, the mean over the positions to which it attends, without padding. In a causal model, these are the positions up to itself, so that future positions do not leak and
+    /// a cache can provide the earlier ones. Otherwise, and outside a model's forward pass, these are all positions.
     /// </summary>
-    /// <param name="key">Identifies the values: the same object in each pass.</param>
+    /// <param name="key">Identifies the values: the same object in each forward pass.</param>
     /// <param name="values"><c>[rows, positions, …]</c></param>
-    /// <returns>One mean per position in a causal model and for packed sequences, otherwise a single one.</returns>
+    /// <returns>One mean per position in a causal model and for packed sequences; otherwise one per row.</returns>
     public static Tensor MeanOfSeen(object key, Tensor values)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -40,7 +40,7 @@ public sealed class PassPositions
         return ForwardPass.Current.Positions is not { } positions || values.dim() > 3 ? values.mean([.. Enumerable.Range(1, (int)values.dim() - 2).Select(i => (long)i)], keepdim: true) : positions.Mean(key, values);
     }
 
-    /// <summary>A span of the new positions, for a layer that processes only that span: a sequence of its own.</summary>
+    /// <summary>Selects a span of the new positions, for a layer that processes only that span as a separate sequence.</summary>
     internal PassPositions Run(long start, long length, long of) => new() { Rows = Rows, IsCausal = IsCausal, Real = Real?.narrow(1, Real.shape[1] - of + start, length), VirtualTokens = (int)Math.Clamp(VirtualTokens - Past - start, 0, length) };
 
     private Tensor Mean(object key, Tensor values)

@@ -7,7 +7,7 @@ namespace Peft;
 internal sealed class PassScope : IDisposable
 {
     private readonly PeftModel model;
-    private readonly Action<PassBuilder> say;
+    private readonly Action<PassBuilder> configure;
     private PassState? known;
     private (int Model, int Chain) knownAt;
 
@@ -15,10 +15,10 @@ internal sealed class PassScope : IDisposable
     /// <param name="kind">The member that opened the scope, for error messages.</param>
     /// <param name="outer">The enclosing scope.</param>
     /// <param name="named">Adapters that the scope uses; they are kept alive until it ends.</param>
-    /// <param name="say">Applies the settings of the scope to a draft.</param>
-    public PassScope(PeftModel model, string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassBuilder> say)
+    /// <param name="configure">Applies the settings of the scope to a draft.</param>
+    public PassScope(PeftModel model, string kind, PassScope? outer, IReadOnlyList<Adapter> named, Action<PassBuilder> configure)
     {
-        (this.model, Kind, Outer, Named, this.say) = (model, kind, outer, named, say);
+        (this.model, Kind, Outer, Named, this.configure) = (model, kind, outer, named, configure);
         Ended = outer?.Ended ?? new();
         foreach (var adapter in named) adapter.Retain();
     }
@@ -35,36 +35,36 @@ internal sealed class PassScope : IDisposable
     /// <summary>Number of scopes that have ended in the chain and its branches.</summary>
     private Counter Ended { get; }
 
-    /// <summary>The innermost scope of a chain that has not ended.</summary>
+    /// <summary>Finds the innermost scope of a chain that has not ended.</summary>
     public static PassScope? Innermost(PassScope? scope)
     {
         while (scope is { HasEnded: true }) scope = scope.Outer;
         return scope;
     }
 
-    /// <summary>The state inside the scope. The caller holds the model's lock.</summary>
+    /// <summary>Returns the state within the scope. The caller holds the model's lock.</summary>
     /// <param name="version">Version of the model: the number of its changes so far.</param>
     public PassState State(int version)
     {
         if (known is not null && knownAt == (version, Ended.Value)) return known;
         var draft = model.Draft();
-        Say(draft);
+        Configure(draft);
         var state = new PassState(model, draft);
         known?.Release();
         (known, knownAt) = (state, (version, Ended.Value));
         return state;
     }
 
-    private void Say(PassBuilder draft)
+    private void Configure(PassBuilder draft)
     {
-        Outer?.Say(draft);
-        if (!HasEnded) say(draft);
+        Outer?.Configure(draft);
+        if (!HasEnded) configure(draft);
     }
 
     public void Dispose() => model.End(this);
 
     /// <summary>Ends the scope. The caller holds the model's lock.</summary>
-    /// <returns>False if the scope had ended already.</returns>
+    /// <returns>False if the scope had already ended.</returns>
     public bool End()
     {
         if (HasEnded) return false;

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// The adapters in effect during a pass: computed once, immutable, and shared by all passes with the same settings. The adapters are kept alive as long as
-/// the state is held, whatever happens to the model meanwhile.
+/// The adapters in effect during a pass: computed once, immutable, and shared by all passes with the same settings. It keeps its adapters alive as long as
+/// it is retained, whatever happens to the model meanwhile.
 /// </summary>
 /// <remarks>Created, retained and released under the model's lock.</remarks>
 internal sealed class PassState
@@ -26,13 +26,13 @@ internal sealed class PassState
 
     public PassBuilder Draft { get; }
 
-    /// <summary>The adapters in effect, the innermost first; for adapters per row in the order of their first rows.</summary>
+    /// <summary>The adapters in effect, the innermost first; with adapters per row, in the order of their first rows.</summary>
     public IReadOnlyList<Adapter> Adapters { get; }
 
-    /// <summary>Virtual tokens before the input; null if there are none.</summary>
+    /// <summary>Virtual tokens that precede the input; null if there are none.</summary>
     public PromptStack? Prompts { get; }
 
-    /// <summary>The task of each row <c>[rows]</c>, or of all rows <c>[1]</c>; null if none was given.</summary>
+    /// <summary>The task of each row <c>[rows]</c>, or of all rows <c>[1]</c>; null if none was set.</summary>
     public Tensor? Tasks { get; }
 
     /// <summary>True if passes without gradients use folded copies of weights.</summary>
@@ -41,7 +41,7 @@ internal sealed class PassState
     /// <summary>The states of the model's sites.</summary>
     public IEnumerable<KeyValuePair<AdapterSite, SiteState>> Sites => sites;
 
-    /// <summary>The state at a site; empty if the module was adapted after this state was computed.</summary>
+    /// <summary>Returns the state at a site; empty if the module was adapted after this state was computed.</summary>
     public SiteState At(AdapterSite site) => sites.GetValueOrDefault(site) ?? SiteState.None;
 
     public void Retain() => holders++;
@@ -68,7 +68,7 @@ internal sealed class PassState
         Release();
     }
 
-    /// <summary>Lets passes use folded copies until a matching call of <see cref="EndFolding"/>.</summary>
+    /// <summary>Enables folded copies until a matching call of <see cref="EndFolding"/>.</summary>
     public void BeginFolding()
     {
         folders++;

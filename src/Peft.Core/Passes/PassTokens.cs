@@ -6,12 +6,12 @@ namespace Peft;
 public sealed class PassTokens : IDisposable
 {
     private readonly Dictionary<object, Tensor> derived = new(ReferenceEqualityComparer.Instance);
-    private readonly Func<Tensor>? read;   // lazy, for a part of a pass: it rarely needs its ids
+    private readonly Func<Tensor>? read;   // lazy, since a part of a pass rarely needs its ids
     private Tensor? ids;
 
-    /// <summary>The tokens of a pass.</summary>
+    /// <summary>Creates the tokens of a forward pass.</summary>
     /// <param name="ids">Token ids <c>[batch, past + sequence]</c>; the caller keeps ownership.</param>
-    /// <param name="packedLengths">Lengths of the sequences that are packed into the single row; null if each row is one sequence.</param>
+    /// <param name="packedLengths">Lengths of the sequences packed into the single row; null if each row is one sequence.</param>
     public PassTokens(Tensor ids, IReadOnlyList<int>? packedLengths = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -25,10 +25,10 @@ public sealed class PassTokens : IDisposable
     /// <summary>Token ids <c>[batch, past + sequence]</c>, including those in the cache.</summary>
     public Tensor Ids => ids ??= read!().DetachFromDisposeScope();
 
-    /// <summary>Lengths of the sequences that are packed into the single row; null if each row is one sequence.</summary>
+    /// <summary>Lengths of the sequences packed into the single row; null if each row is one sequence.</summary>
     public IReadOnlyList<int>? PackedLengths { get; }
 
-    /// <summary>A tensor that is derived from the tokens. It is computed once for all layers that use the same key.</summary>
+    /// <summary>Returns a tensor derived from the tokens. It is computed once for all layers that use the same key.</summary>
     /// <param name="key">Identifies the derived tensor.</param>
     /// <param name="make">Computes the tensor, which this object then owns.</param>
     public Tensor Derive(object key, Func<Tensor> make)
@@ -38,7 +38,7 @@ public sealed class PassTokens : IDisposable
         return derived[key] = make().DetachFromDisposeScope();
     }
 
-    /// <summary>The tokens of some rows or positions, selected when a layer reads them.</summary>
+    /// <summary>Selects the tokens of some rows or positions, when a layer reads them.</summary>
     internal PassTokens Part(Func<Tensor, Tensor> select) => new(() => select(Ids), PackedLengths);
 
     /// <inheritdoc/>

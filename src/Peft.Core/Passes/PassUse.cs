@@ -1,8 +1,8 @@
 namespace Peft;
 
-/// <summary>The state that one module call uses: that of the surrounding pass, or of a pass of its own if the module is called alone.</summary>
+/// <summary>The state that one module call uses: that of the surrounding pass, or of a new pass if there is none.</summary>
 /// <param name="state">The state.</param>
-/// <param name="own">The call's own pass, if there is one.</param>
+/// <param name="own">The new pass, if there is one.</param>
 internal readonly struct PassUse(PassState state, PassHandle? own) : IDisposable
 {
     public PassState State => state;

@@ -22,7 +22,7 @@ internal sealed class SiteState
         if (draft.Rows is { } rows)
         {
             if (rows.All(adapter => adapter is null || adapter.At(site.Target).Length == 0)) return;
-            if (site.Target.IsParameter) throw new PeftException($"{site.Target} has one value for the whole batch, so rows cannot have different adapters. Run the rows in separate passes.");
+            if (site.Target.IsParameter) throw new PeftException($"{site.Target} has one value for the whole batch, so rows cannot have different adapters. Run the rows in separate forward passes.");
             Rows = new RowGroups(site.Target, rows);
             return;
         }
@@ -39,7 +39,7 @@ internal sealed class SiteState
     /// <summary>True if adapters are merged into the weights, but the pass must use the base weights.</summary>
     public bool UsesBaseWeights { get; }
 
-    /// <summary>A cached copy of the module's weights with the active layers folded in.</summary>
+    /// <summary>Returns a cached copy of the module's weights with the active layers folded in.</summary>
     public Weights Folded(AdapterSite site)
     {
         lock (folding)

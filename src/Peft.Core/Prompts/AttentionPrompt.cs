@@ -8,6 +8,6 @@ namespace Peft;
 /// <param name="Gate">Factor of the attention output over these tokens, <c>[1]</c>, or <c>[batch, 1, 1, 1]</c> for one per row.</param>
 public sealed record AttentionPrompt(int Layer, Tensor Tokens, Tensor Gate)
 {
-    /// <summary>1 for rows with these tokens and 0 for others, <c>[batch, 1, 1, 1]</c>; null if all rows have them.</summary>
+    /// <summary>1 for rows with these tokens and 0 for other rows, <c>[batch, 1, 1, 1]</c>; null if all rows have them.</summary>
     public Tensor? Rows { get; init; }
 }

@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// A pretrained transformer that prepends virtual tokens to its input, as <see cref="PeftModel.Prompts"/> requires in each pass. Prompt methods need such a
+/// A pretrained transformer that prepends the virtual tokens of <see cref="PeftModel.Prompts"/> to its input in each forward pass. Prompt methods require such a
 /// model.
 /// </summary>
 public interface IPromptedModel : IPretrainedModel
 {
-    /// <summary>The sizes that virtual tokens must have.</summary>
+    /// <summary>The required sizes of virtual tokens.</summary>
     PromptShape PromptShape { get; }
 
-    /// <summary>The keys and values that each layer computes for a text, without adapters: one pair per layer, <c>[1, key/value heads, sequence, head size]</c>.</summary>
+    /// <summary>Computes the keys and values of each layer for a text, without adapters: one pair per layer, <c>[1, key/value heads, sequence, head size]</c>.</summary>
     /// <param name="inputIds">Token ids of the text, <c>[1, sequence]</c>.</param>
     IReadOnlyList<KeyValuePrefix> KeysAndValues(Tensor inputIds);
 }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// The soft prompt of a method: it precedes the input of the whole model, whereas an <see cref="AdapterLayer"/> wraps a module. Its tensors are saved
+/// The soft prompt of a method. It precedes the input of the model, whereas an <see cref="AdapterLayer"/> wraps a module. Its tensors are saved
 /// under their names without a prefix.
 /// </summary>
 /// <param name="model">The model.</param>
@@ -12,13 +12,13 @@ public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).Co
     /// <summary>The model's sizes.</summary>
     protected PromptShape Shape { get; } = model.Prompted.PromptShape;
 
-    /// <summary>Number of embeddings before the input.</summary>
+    /// <summary>Number of embeddings that precede the input.</summary>
     public virtual int EmbeddingCount => 0;
 
-    /// <summary>Number of embeddings before the decoder's input, for an encoder-decoder model.</summary>
+    /// <summary>Number of embeddings that precede the decoder's input, for an encoder-decoder model.</summary>
     public virtual int DecoderEmbeddingCount => 0;
 
-    /// <summary>Number of positions before the input that consist only of keys and values.</summary>
+    /// <summary>Number of positions that precede the input and consist only of keys and values.</summary>
     public virtual int PrefixCount => 0;
 
     /// <summary>Gate of each layer's prefix; null (the default) if the prefix is always fully attended.</summary>
@@ -27,8 +27,8 @@ public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).Co
     /// <summary>The labels of the virtual tokens; null if the loss ignores them.</summary>
     public virtual VirtualLabels? Labels => null;
 
-    /// <summary>The virtual tokens for a forward pass. The model casts them to its dtype.</summary>
-    /// <param name="tasks">The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c> (<see cref="PeftModel.Tasks"/>); null if none was given.</param>
+    /// <summary>Creates the virtual tokens for a forward pass. The model casts them to its dtype.</summary>
+    /// <param name="tasks">The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c> (<see cref="PeftModel.Tasks"/>); null if none was set.</param>
     /// <param name="training">True if the model is in training mode.</param>
     protected internal abstract VirtualTokens Make(Tensor? tasks, bool training);
 

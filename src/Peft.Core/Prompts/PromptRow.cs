@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>Counts of virtual tokens before a row's input.</summary>
-/// <param name="Embeddings">Number of embeddings before the input.</param>
-/// <param name="DecoderEmbeddings">Number of embeddings before the decoder's input, for an encoder-decoder model.</param>
-/// <param name="Prefix">Number of positions before the input that consist only of keys and values.</param>
+/// <summary>Numbers of virtual tokens that precede a row's input.</summary>
+/// <param name="Embeddings">Number of embeddings that precede the input.</param>
+/// <param name="DecoderEmbeddings">Number of embeddings that precede the decoder's input, for an encoder-decoder model.</param>
+/// <param name="Prefix">Number of positions that precede the input and consist only of keys and values.</param>
 /// <param name="Labels">The labels of the embeddings; null if the loss ignores them.</param>
 public sealed record PromptRow(int Embeddings, int DecoderEmbeddings, int Prefix, VirtualLabels? Labels)
 {

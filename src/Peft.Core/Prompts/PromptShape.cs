@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>The sizes of a transformer that virtual tokens depend on.</summary>
+/// <summary>The sizes of a transformer on which virtual tokens depend.</summary>
 /// <param name="HiddenSize">Width of an embedding.</param>
 /// <param name="LayerCount">Number of layers; for an encoder-decoder model those of the encoder, as in Hugging Face PEFT.</param>
 /// <param name="HeadCount">Number of attention heads.</param>

@@ -4,7 +4,7 @@ namespace Peft;
 
 /// <summary>The virtual tokens of the active adapters, for the model's forward pass.</summary>
 /// <remarks>
-/// Rows of a batch may have different numbers of virtual tokens. These directly precede the row's input, so a row with fewer begins with padding, which must be
+/// Rows of a batch may have different numbers of virtual tokens. These directly precede the row's input, so a row with fewer virtual tokens begins with padding, which must be
 /// masked.
 /// </remarks>
 public sealed class PromptStack
@@ -18,16 +18,16 @@ public sealed class PromptStack
         Rows = [.. rows.Select(PromptRow.Of)];
     }
 
-    /// <summary>The virtual token counts of the rows: one entry per row, or a single one for all.</summary>
+    /// <summary>The numbers of virtual tokens: one entry per row, or one for all rows.</summary>
     public IReadOnlyList<PromptRow> Rows { get; }
 
-    /// <summary>Number of embeddings before the input: the maximum over the rows.</summary>
+    /// <summary>Number of embeddings that precede the input: the maximum over the rows.</summary>
     public int EmbeddingCount => Rows.Max(row => row.Embeddings);
 
-    /// <summary>Number of embeddings before the decoder's input, for an encoder-decoder model: the maximum over the rows.</summary>
+    /// <summary>Number of embeddings that precede the decoder's input, for an encoder-decoder model: the maximum over the rows.</summary>
     public int DecoderEmbeddingCount => Rows.Max(row => row.DecoderEmbeddings);
 
-    /// <summary>Number of positions before the input that consist only of keys and values: the maximum over the rows.</summary>
+    /// <summary>Number of positions that precede the input and consist only of keys and values: the maximum over the rows.</summary>
     public int PrefixCount => Rows.Max(row => row.Prefix);
 
     /// <summary>Gate of each layer's prefix, concatenated over the adapters; null if the prefix is always fully attended.</summary>
@@ -43,7 +43,7 @@ public sealed class PromptStack
             return Open(row, layer, input.narrow(0, i, 1)) is var open && open.shape[1] == 1 ? open.expand(-1, input.shape[1], -1) : open;
         })], 0);
 
-    // Prefixes without a gate, and the padding of rows with fewer tokens, get a factor of 1.
+    // The factor is 1 for prefixes without a gate and for the padding of rows with fewer tokens.
     private Tensor Open(IReadOnlyList<PromptLayer> row, int layer, Tensor input)
     {
         var each = row.Where(prompt => prompt.PrefixCount > 0).Select(prompt => prompt.Gates?[layer](input) ?? Ones(prompt.PrefixCount))
@@ -54,16 +54,16 @@ public sealed class PromptStack
         Tensor Ones(int count) => ones([input.shape[0], 1, count], input.dtype, input.device);
     }
 
-    /// <summary>The virtual tokens for a forward pass. Rows with fewer tokens than others begin with zeros.</summary>
+    /// <summary>Creates the virtual tokens for a forward pass. Rows with fewer tokens than others begin with zeros.</summary>
     /// <param name="batch">Number of rows of the input.</param>
     /// <param name="training">True if the model is in training mode.</param>
-    /// <param name="continues">True if a cache holds the virtual tokens already. Only tokens inside attention are then returned.</param>
-    /// <exception cref="PeftException">Adapters or tasks were given for another number of rows.</exception>
+    /// <param name="continues">True if a cache already contains the virtual tokens. Only tokens in the attention of layers are then returned.</param>
+    /// <exception cref="PeftException">Adapters or tasks were set for another number of rows.</exception>
     public VirtualTokens Make(long batch, bool training, bool continues = false)
     {
-        if (rows.Length > 1 && rows.Length != batch) throw new PeftException($"{rows.Length} rows were given adapters, but the input has {batch}.");
+        if (rows.Length > 1 && rows.Length != batch) throw new PeftException($"Adapters were set for {rows.Length} rows, but the input has {batch}.");
         var tasks = state.Tasks;
-        if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"{tasks.shape[0]} rows were given tasks, but the input has {batch}.");
+        if (tasks is not null && tasks.shape[0] != 1 && tasks.shape[0] != batch) throw new PeftException($"Tasks were set for {tasks.shape[0]} rows, but the input has {batch}.");
         if (rows.Length == 1) return Join(rows[0], tasks);
         if (tasks is not null && tasks.shape[0] > 1) return VirtualTokens.Rows([.. rows.Select((row, i) => Join(row, tasks.narrow(0, i, 1)))]);
         // Rows with the same adapter use the same tokens.

@@ -5,19 +5,19 @@ namespace Peft;
 /// <summary>The virtual tokens of an adapter. The first dimension of each tensor is the number of rows, or 1 if all rows have the same tokens.</summary>
 public sealed record VirtualTokens
 {
-    /// <summary>Embeddings before those of the input, <c>[rows, tokens, hidden]</c>.</summary>
+    /// <summary>Embeddings that precede those of the input, <c>[rows, tokens, hidden]</c>.</summary>
     public Tensor? Embeddings { get; init; }
 
-    /// <summary>Embeddings before the decoder's input, for an encoder-decoder model.</summary>
+    /// <summary>Embeddings that precede the decoder's input, for an encoder-decoder model.</summary>
     public Tensor? DecoderEmbeddings { get; init; }
 
-    /// <summary>Keys and values before those of the input, one pair per layer; for an encoder-decoder model those of the decoder.</summary>
+    /// <summary>Keys and values that precede those of the input, one pair per layer; for an encoder-decoder model those of the decoder.</summary>
     public IReadOnlyList<KeyValuePrefix>? Prefix { get; init; }
 
-    /// <summary>Tokens inside the attention of layers.</summary>
+    /// <summary>Additional tokens in the attention of layers.</summary>
     public IReadOnlyList<AttentionPrompt> InAttention { get; init; } = [];
 
-    /// <summary>These tokens, followed by others.</summary>
+    /// <summary>Appends other tokens to these.</summary>
     internal VirtualTokens Then(VirtualTokens next) => new()
     {
         Embeddings = Join(Embeddings, next.Embeddings, 1),

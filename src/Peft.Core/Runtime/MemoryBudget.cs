@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Refuses tensors that exceed the machine's memory before they are allocated. An overcommitting system would grant the memory and kill the process at its
+/// Rejects tensors that exceed the machine's memory before they are allocated. An overcommitting system would grant the memory and kill the process at its
 /// first use.
 /// </summary>
 internal static class MemoryBudget
@@ -18,15 +18,15 @@ internal static class MemoryBudget
     private static readonly Int128 Machine = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, PhysicalAndSwap());
 
     /// <summary>Checks that a number of elements fits into the machine's memory. Only the CPU is checked: other devices report a failed allocation themselves.</summary>
-    /// <param name="numbers">Number of elements.</param>
+    /// <param name="elements">Number of elements.</param>
     /// <param name="type">Their dtype; the default dtype if null.</param>
     /// <param name="device">Their device; the CPU if null.</param>
     /// <param name="what">The end of the error message: what was requested, and what to change.</param>
     /// <exception cref="NotEnoughMemoryException">They do not fit.</exception>
-    public static void Require(Int128 numbers, ScalarType? type, Device? device, Func<string> what)
+    public static void Require(Int128 elements, ScalarType? type, Device? device, Func<string> what)
     {
         if (device is not null && device.type != DeviceType.CPU) return;
-        var bytes = numbers * SizeOf(type ?? get_default_dtype());
+        var bytes = elements * SizeOf(type ?? get_default_dtype());
         if (bytes > Limit) throw new NotEnoughMemoryException($"This would take {Text(bytes)}, but the machine has {Text(Limit)}: {what()}");
     }
 
@@ -35,14 +35,14 @@ internal static class MemoryBudget
     /// <exception cref="ArgumentOutOfRangeException">A dimension is negative.</exception>
     public static void Require(ReadOnlySpan<long> shape, ScalarType? type, Device? device)
     {
-        var numbers = 1.0;   // beyond 2⁵³ the last digits do not matter
+        var elements = 1.0;   // above 2⁵³, the last digits do not matter
         foreach (var size in shape)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(size, nameof(shape));
-            numbers *= size;
+            elements *= size;
         }
         var sizes = shape.ToArray();
-        Require((Int128)numbers, type, device, () => $"a tensor of the shape [{string.Join(", ", sizes)}]. Lower the size (rank, number of tokens, width) that it follows from.");
+        Require((Int128)elements, type, device, () => $"a tensor of the shape [{string.Join(", ", sizes)}]. Reduce the size (rank, number of tokens, width) that determines it.");
     }
 
     private static int SizeOf(ScalarType type) => type switch
@@ -54,11 +54,11 @@ internal static class MemoryBudget
         _ => Enum.IsDefined(type) ? 4 : throw new ArgumentOutOfRangeException(nameof(type), type, "This is not a dtype of PyTorch."),
     };
 
-    /// <summary>A number of bytes for people to read.</summary>
+    /// <summary>Formats a number of bytes for readers.</summary>
     public static string Text(Int128 bytes)
         => bytes < 1 << 30 ? string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 20):N0} MiB") : string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / (1 << 30):N1} GiB");
 
-    // The runtime's figure may only be the limit of the managed heap.
+    // The value from the runtime may be only the limit of the managed heap.
     private static long PhysicalAndSwap()
     {
         try

@@ -6,7 +6,7 @@ namespace Peft;
 /// <summary>Translates torch's errors into named exceptions.</summary>
 internal static class NativeError
 {
-    /// <summary>The exception for a torch error in an operation on an input.</summary>
+    /// <summary>Creates the exception for a torch error in an operation on an input.</summary>
     /// <param name="error">The error.</param>
     /// <param name="operation">The operation, such as a module with its sizes.</param>
     /// <param name="input">The input.</param>
@@ -14,8 +14,8 @@ internal static class NativeError
     {
         var first = error.Message.Split('\n')[0];
         return IsOutOfMemory(error)
-            ? new NotEnoughMemoryException($"{operation}: there is no memory left for an input {TensorRules.Describe(input)} ({first}). Use fewer or shorter rows.")
-            : new ArgumentException($"{operation} cannot take {TensorRules.Describe(input)}: {first}", nameof(input), error);
+            ? new NotEnoughMemoryException($"{operation}: out of memory for an input {TensorRules.Describe(input)} ({first}). Use fewer or shorter rows.")
+            : new ArgumentException($"{operation} does not accept {TensorRules.Describe(input)}: {first}", nameof(input), error);
     }
 
     /// <summary>True if torch could not allocate memory.</summary>

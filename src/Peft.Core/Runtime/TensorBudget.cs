@@ -28,7 +28,7 @@ internal static class TensorBudget
         }
     }
 
-    /// <summary>Limits the allocations of this thread until the result is disposed: an adapter is not much larger than its file and its model.</summary>
+    /// <summary>Limits the allocations of this thread until the result is disposed, since an adapter is not much larger than its file and its model.</summary>
     public static IDisposable For(IEnumerable<long> bytes)
     {
         var before = left;
@@ -41,11 +41,11 @@ internal static class TensorBudget
     {
         if (device.type == TorchSharp.DeviceType.META) return shape;
         MemoryBudget.Require(shape, type, device);
-        if (left is not { } most) return shape;
+        if (left is not { } limit) return shape;
         var bytes = shape.Aggregate(type is ScalarType.Float64 or ScalarType.Int64 ? 8.0 : 4.0, (product, size) => product * size);
-        if (bytes > most)
-            throw new AdapterOptionsException($"The options require a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MB, but the saved adapter and its model allow only {Math.Max(0, most) >> 20:N0} MB: check ranks and sizes.");
-        left = most - (long)bytes;
+        if (bytes > limit)
+            throw new AdapterOptionsException($"The options require a tensor [{string.Join(", ", shape)}] of {bytes / (1L << 20):N0} MiB, but the saved adapter and its model allow only {Math.Max(0, limit) >> 20:N0} MiB: check ranks and sizes.");
+        left = limit - (long)bytes;
         return shape;
     }
 

@@ -2,14 +2,14 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Checks of tensors that a user passes.</summary>
+/// <summary>Checks tensors that a caller passes.</summary>
 internal static class TensorRules
 {
     /// <summary>Throws if a tensor is null or disposed.</summary>
     public static Tensor RequireAlive(Tensor? tensor, string name)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
-        return tensor.IsInvalid ? throw new ObjectDisposedException(name, $"{name} is a tensor that was disposed, or whose dispose scope has ended: give one that still exists.") : tensor;
+        return tensor.IsInvalid ? throw new ObjectDisposedException(name, $"{name} is a tensor that was disposed, or whose dispose scope has ended: pass a live tensor.") : tensor;
     }
 
     /// <summary>Throws if a tensor has the wrong number of dimensions.</summary>
@@ -24,27 +24,27 @@ internal static class TensorRules
         return actual.Length == shape.Count(letter => letter == ',') + 1 ? actual : throw new ArgumentException($"{name} is {Describe(tensor!)}, but must be {shape}{remedy}.", name);
     }
 
-    /// <summary>Throws if a tensor does not hold token ids: integers <c>[batch, sequence]</c>, at least one.</summary>
+    /// <summary>Throws if a tensor does not contain token ids: integers <c>[batch, sequence]</c>, at least one.</summary>
     /// <returns>Their shape.</returns>
     public static long[] RequireIds(Tensor? ids, string name)
     {
-        var shape = RequireRank(ids, name, "[batch, sequence]", RequireAlive(ids, name).shape.Length == 1 ? ": make one row of it, ids.unsqueeze(0)" : "");
+        var shape = RequireRank(ids, name, "[batch, sequence]", RequireAlive(ids, name).shape.Length == 1 ? ": add a batch dimension with ids.unsqueeze(0)" : "");
         RequireWhole(ids!, name);
         if (shape[0] == 0 || shape[1] == 0) throw new ArgumentException($"{name} is {Describe(ids!)}: there must be at least one row with one token.", name);
         return shape;
     }
 
-    /// <summary>Throws if a tensor does not hold integers.</summary>
+    /// <summary>Throws if a tensor does not contain integers.</summary>
     public static void RequireWhole(Tensor tensor, string name)
     {
         if (tensor.dtype is not (ScalarType.Int64 or ScalarType.Int32))
-            throw new ArgumentException($"{name} is {Describe(tensor)}, but must be integers, int64 or int32: convert them, to_type(ScalarType.Int64).", name);
+            throw new ArgumentException($"{name} is {Describe(tensor)}, but must be integers, int64 or int32: convert them with to_type(ScalarType.Int64).", name);
     }
 
-    /// <summary>The dtype and shape of a tensor.</summary>
+    /// <summary>Formats the dtype and shape of a tensor.</summary>
     public static string Describe(Tensor tensor) => $"{tensor.dtype} [{string.Join(", ", tensor.shape)}]";
 
-    /// <summary>The first index that is outside of <c>[0, count)</c>; null if there is none.</summary>
+    /// <summary>Finds the first index outside <c>[0, count)</c>; null if there is none.</summary>
     public static long? Outside(Tensor ids, long count)
     {
         using var scope = NewDisposeScope();

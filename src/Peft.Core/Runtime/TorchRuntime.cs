@@ -4,14 +4,14 @@ using TorchSharp;
 namespace Peft;
 
 /// <summary>
-/// TorchSharp's native libraries. Everything in this library that creates tensors loads them first. A program that creates tensors or
-/// modules earlier can call <see cref="Require"/> as well, for the same clear error.
+/// Loads TorchSharp's native libraries. Everything in this library that creates tensors calls it first. A program that creates tensors or
+/// modules earlier can call <see cref="Require"/> itself, for the same clear error.
 /// </summary>
 public static class TorchRuntime
 {
     private static volatile bool isLoaded;
 
-    /// <summary>Loads the native libraries unless they are loaded already.</summary>
+    /// <summary>Loads the native libraries unless they are already loaded.</summary>
     /// <exception cref="NativeLibraryException">They are missing, or cannot run on this system.</exception>
     public static void Require()
     {
@@ -28,7 +28,7 @@ public static class TorchRuntime
         isLoaded = true;
     }
 
-    // TorchSharp discards the loader's message, and then copies hundreds of megabytes for a second attempt: ask the loader first.
+    // TorchSharp discards the loader's message and then copies hundreds of megabytes for a second attempt, so the loader is called first.
     private static void RequireSymbols()
     {
         try

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Peft;
 
-/// <summary>Settings of torch's native libraries, which read them from the environment once, at first use. Variables that the user has set are kept.</summary>
+/// <summary>Sets environment variables that torch's native libraries read once, at first use. Variables that the user has set are kept.</summary>
 internal static partial class TorchSettings
 {
     [ModuleInitializer]
@@ -15,18 +15,18 @@ internal static partial class TorchSettings
         if (!OperatingSystem.IsLinux()) return;
         LetThreadsSleep();
         GuardConvolutions();
-        // Transparent huge pages for large tensors: the system then allocates 475 MB of weights in a fraction of the time.
+        // Transparent huge pages for large tensors, with which the system allocates 475 MB of weights in a fraction of the time.
         Set("THP_MEM_ALLOC_ENABLE", "1");
     }
 
     // Torch's worker threads spin while they wait for work. Long spinning takes the cores from this library's own kernels: a training
-    // step of a small model takes a quarter longer.
+    // step of a small model takes 25% longer.
     private static void LetThreadsSleep()
     {
         if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) Set("GOMP_SPINCOUNT", "5000");
     }
 
-    // oneDNN computes torch's convolutions and blocks them by the processor's cache sizes. Some virtual machines hide these sizes. With
+    // oneDNN computes torch's convolutions in blocks that depend on the processor's cache sizes. Some virtual machines hide these sizes. With
     // AVX2 and wider, input gradients with few channels are then wrong: with oneDNN 3.7.1 in 125 of 400 random convolutions,
     // with its AVX kernels in none.
     private static void GuardConvolutions()
@@ -50,11 +50,11 @@ internal static partial class TorchSettings
         }
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
         {
-            // A system without this C library uses other native libraries as well: their own defaults apply.
+            // A system without this C library also uses other native libraries, whose defaults apply.
         }
     }
 
-    // .NET keeps its own copy of the environment: native code sees only variables set by the C library.
+    // .NET keeps its own copy of the environment. Native code sees only variables set by the C library.
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetEnvironment(string name, string value, int overwrite);
 }

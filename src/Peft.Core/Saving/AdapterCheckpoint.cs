@@ -16,13 +16,13 @@ public static class AdapterCheckpoint
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     /// <summary>
-    /// Saves an adapter as Hugging Face PEFT does: the one named <c>default</c> into the folder itself, any other into a subfolder of its name. The save is atomic:
-    /// the folder always holds either the complete old adapter or the complete new one. Other files in the folder are kept.
+    /// Saves an adapter as Hugging Face PEFT does: the adapter <c>default</c> to the folder itself, any other adapter to a subfolder with its name. The save is atomic:
+    /// the folder always contains either the complete old adapter or the complete new one. Other files in the folder are kept.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if it does not exist.</param>
     /// <param name="name">Name of the adapter; if null, the only active one.</param>
-    /// <param name="embeddings">When to save the base model's token embedding and head too.</param>
+    /// <param name="embeddings">When to also save the base model's token embedding and head.</param>
     /// <exception cref="AdapterNotFoundException">There is no adapter of that name, or <paramref name="name"/> is null and not exactly one adapter is active.</exception>
     public static void SaveAdapter(this PeftModel model, string folder, string? name = null, SaveEmbeddings embeddings = SaveEmbeddings.Auto)
     {
@@ -32,7 +32,7 @@ public static class AdapterCheckpoint
         model.RequireOwnBase();
         using var held = model.Hold(name ?? (model.Active is [var only] ? only
             : throw new AdapterNotFoundException($"Name the adapter to save: {model.Active.Count} are active ({string.Join(", ", model.Active)}).")), out var adapter);
-        using var pass = model.Pass();   // merging waits: base weights may be saved too
+        using var pass = model.Pass();   // merging must wait, since base weights may also be saved
         using var scope = NewDisposeScope();
         var into = adapter.Name == PeftModel.DefaultName ? folder : Path.Combine(folder, adapter.Name);
         using var save = FolderSave.Begin(into);
@@ -65,7 +65,7 @@ public static class AdapterCheckpoint
             AdapterConfig.Write(options with { InferenceMode = true, PeftVersion = options.PeftVersion ?? AdapterConfig.FormatVersion }));
     }
 
-    /// <summary>The tensors of an adapter by their keys in the file. They are views of the adapter's tensors, unless its method saves them in another form.</summary>
+    /// <summary>Returns the tensors of an adapter by their keys in the file. They are views of the adapter's tensors, unless its method saves another form.</summary>
     /// <param name="model">The model.</param>
     /// <param name="adapter">One of its adapters.</param>
     /// <param name="embeddings">When to include the base model's token embedding and head.</param>
@@ -80,21 +80,21 @@ public static class AdapterCheckpoint
     }
 
     /// <summary>
-    /// Adds an adapter from a folder. The first adapter of a model is active at once, later ones only once <see cref="PeftModel.Activate(string[])"/> names
-    /// them. If the file holds the base model's token embedding, the model must have the same embedding, resized to the same size; rows that the resizing added
+    /// Adds an adapter from a folder. The first adapter of a model becomes active immediately; others become active when <see cref="PeftModel.Activate(string[])"/>
+    /// is called. If the file contains the base model's token embedding, the model must have the same embedding, resized to the same size. Rows that the resizing added
     /// take their values from the file.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">
-    /// A folder with the two files. The tensors may also be in PyTorch's <c>adapter_model.bin</c>. If the folder holds no adapter itself but its subfolders do, the subfolder
-    /// of the given name is used, or else the only subfolder with an adapter: <see cref="SaveAdapter"/> saves adapters other than <c>default</c> into such subfolders.
+    /// A folder with the two files. The tensors may also be in PyTorch's <c>adapter_model.bin</c>. If only subfolders contain an adapter, the subfolder
+    /// with the given name is used, or else the only subfolder with an adapter: <see cref="SaveAdapter"/> saves adapters other than <c>default</c> to such subfolders.
     /// </param>
     /// <param name="name">Name of the adapter in this model.</param>
     /// <param name="trainable">
     /// True to continue training. False by default, as in Hugging Face PEFT (<c>is_trainable</c>): the adapter is frozen until
     /// <see cref="PeftModel.Unfreeze"/>.
     /// </param>
-    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model of another name.</param>
+    /// <param name="logger">Receives <see cref="Adapter.Warnings"/>, such as a base model with another name.</param>
     /// <returns>The model.</returns>
     /// <exception cref="AdapterMismatchException">Keys are missing or unexpected, or shapes differ. The message names them. The model is unchanged.</exception>
     /// <exception cref="CheckpointException">A file is missing or damaged.</exception>
@@ -105,13 +105,13 @@ public static class AdapterCheckpoint
         model.RequireLoaded();
         using var scope = NewDisposeScope();
         using var saved = SavedAdapter.Open(folder, name);
-        // A method whose saved form differs from its trained form reads the saved form.
+        // A method whose saved form differs from its trained form loads the saved form.
         using (Room(model, saved))
             model.Add(name, saved.Resolved with { InferenceMode = true }, adapter =>
             {
                 Fill(model, adapter, saved.Options, saved.Tensors, saved.Folder);
                 if (saved.Folder == folder && File.Exists(Path.Combine(folder, name, AdapterConfig.FileName)))
-                    adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' is the one in {folder} itself. Another is in {Path.Combine(folder, name)}: name that folder to load it."];
+                    adapter.Warnings = [.. adapter.Warnings, $"Adapter '{name}' was loaded from {folder} itself. Another adapter is in {Path.Combine(folder, name)}: pass that folder to load it."];
                 adapter.IsFrozen = !trainable;
             });
         BaseModelName.Log(logger, model.Find(name));
@@ -119,8 +119,8 @@ public static class AdapterCheckpoint
     }
 
     /// <summary>
-    /// Replaces an adapter by a saved one, of any method, while the model serves requests. Forward passes and generations that have begun finish with the old
-    /// adapter; all later ones use the new one. The new adapter is active or frozen as the old one was.
+    /// Replaces an adapter by a saved one of any method, while the model serves requests. Running forward passes and generations finish with the old
+    /// adapter; all later ones use the new one. The new adapter is active or frozen if the old one was.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="name">The adapter to replace.</param>
@@ -162,7 +162,7 @@ public static class AdapterCheckpoint
     private static void Fill(PeftModel model, Adapter adapter, AdapterOptions options, ITensorSource file, string folder)
     {
         using var _ = no_grad();
-        adapter.Options = options with { Task = adapter.Options.Task };   // saved again as it was loaded
+        adapter.Options = options with { Task = adapter.Options.Task };   // so that it is saved again as it was loaded
         var expected = adapter.Tensors.Where(pair => pair.Tensor.IsSaved).ToDictionary(pair => pair.Key, pair => pair.Tensor.Value);
         foreach (var (key, tensor, owner) in adapter.Owned.Where(each => each.Tensor.IsSaved))
             if (file.Tensors.TryGetValue(key, out var info) && !info.Shape.SequenceEqual(tensor.Value.shape) && owner is IAcceptsOtherShapes other && other.Accepts(tensor, info.Shape.ToArray()))
@@ -191,7 +191,7 @@ public static class AdapterCheckpoint
         if (missing.Count > 0) problems.Add($"{missing.Count} missing ({Some(missing)})");
         if (unexpected.Count > 0) problems.Add($"{unexpected.Count} unexpected ({Some(unexpected)})");
         if (shapes.Count > 0) problems.Add($"{shapes.Count} of another shape ({Some(shapes)})");
-        throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {string.Join("; ", problems)}. Its base model must be the one that it was trained on.");
+        throw new AdapterMismatchException($"The adapter in {folder} does not fit this {model.Module.GetType().Name}: {string.Join("; ", problems)}. The base model must be the one on which it was trained.");
 
         static string Some(List<string> all) => string.Join(", ", all.Take(5)) + (all.Count > 5 ? ", …" : "");
     }

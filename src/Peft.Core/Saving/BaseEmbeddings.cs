@@ -8,25 +8,25 @@ internal static class BaseEmbeddings
 {
     private const string Plain = "weight", Adapted = "base_layer.weight";
 
-    // Hugging Face PEFT looks for these names among the adapted modules.
+    // Hugging Face PEFT searches the adapted modules for these names.
     private static readonly string[] Names = ["embed_tokens", "lm_head"];
 
-    /// <summary>The embeddings to save, by keys.</summary>
+    /// <summary>Selects the embeddings to save, by key.</summary>
     public static IEnumerable<(string Key, Target Target)> ToSave(PeftModel model, Adapter adapter, SaveEmbeddings saving)
     {
         if (saving == SaveEmbeddings.Never) yield break;
-        var whole = saving == SaveEmbeddings.Always || (model.Module as IPretrainedModel)?.ResizedFrom is not null;
+        var all = saving == SaveEmbeddings.Always || (model.Module as IPretrainedModel)?.ResizedFrom is not null;
         foreach (var target in Targets(model))
         {
             var layers = adapter.Layers.Where(layer => layer.Target == target).ToList();
-            // Such a layer saves rows itself.
+            // Such layers save the rows themselves.
             if (layers.Any(layer => layer is FullLayer or TokensLayer or IKeepsEmbedding)) continue;
-            if (whole || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
+            if (all || (layers.Count > 0 && Names.Any(name => ModuleSelector.Means(name, target.Path))))
                 yield return (adapter.Key(target, layers.Count > 0 ? Adapted : Plain), target);
         }
     }
 
-    /// <summary>The embeddings that a file holds, after a check of their row counts.</summary>
+    /// <summary>Finds the embeddings in a file, and checks their row counts.</summary>
     /// <exception cref="AdapterMismatchException">The file has another number of rows than the model.</exception>
     public static IEnumerable<(string Key, Target Target)> In(ITensorSource file, PeftModel model, Adapter adapter, string folder)
     {
@@ -39,7 +39,7 @@ internal static class BaseEmbeddings
                 if (saved.Count == 2 && saved[0] != own[0] && saved[1] == own[1])
                     throw new AdapterMismatchException(
                         $"{folder}: {key} has {saved[0]} rows, but {target.Path} of this model has {own[0]}: the adapter was trained on a model whose token embedding was resized. "
-                        + $"Call ResizeTokenEmbeddings({saved[0]}) on the model first, before it gets adapters.");
+                        + $"Call ResizeTokenEmbeddings({saved[0]}) on the model before you add adapters.");
                 if (!saved.SequenceEqual(own))
                     throw new AdapterMismatchException($"{folder}: {key} is [{string.Join(", ", saved)}], but {target.Path} of this model is [{string.Join(", ", own)}]: the adapter belongs to another base model.");
                 yield return (key, target);
@@ -48,7 +48,7 @@ internal static class BaseEmbeddings
     }
 
     /// <summary>
-    /// Checks that the file's rows equal the model's, and copies the rows that resizing added: their values in the model are arbitrary, and
+    /// Checks that the rows in the file equal those of the model, and copies the rows that resizing added: their values in the model are arbitrary, and
     /// the adapter was trained with those of its file.
     /// </summary>
     /// <exception cref="AdapterMismatchException">Rows that were not added by resizing differ.</exception>
@@ -64,7 +64,7 @@ internal static class BaseEmbeddings
             if (!saved.narrow(0, 0, known).allclose(weight.narrow(0, 0, known), 1e-3, 1e-5))
                 throw new AdapterMismatchException($"{folder}: {key} differs from {target.Path} of this model: the adapter belongs to another base model.");
             if (model.Adapters.Count > 0)
-                throw new AdapterMismatchException($"{folder}: {key} has different rows for the added tokens than this model, whose other adapters were trained or loaded with those that it has. Load the adapter into a separate model.");
+                throw new AdapterMismatchException($"{folder}: {key} has other rows for the added tokens than this model, whose other adapters were trained or loaded with the model's rows. Load the adapter into a separate model.");
             fresh.Add((weight.narrow(0, known, weight.shape[0] - known), saved.narrow(0, known, weight.shape[0] - known)));
         }
         foreach (var (into, rows) in fresh) into.copy_(rows);

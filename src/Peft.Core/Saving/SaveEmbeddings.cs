@@ -9,6 +9,6 @@ public enum SaveEmbeddings
     /// <summary>Always save them.</summary>
     Always,
 
-    /// <summary>Never save them. The adapter then only loads into a model with the same rows.</summary>
+    /// <summary>Never save them. The adapter can then be loaded only into a model with the same rows.</summary>
     Never,
 }

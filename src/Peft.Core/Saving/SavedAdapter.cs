@@ -2,11 +2,11 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>An opened saved adapter: its options and tensors. Both belong to the same save, even if another process saves over it.</summary>
+/// <summary>An opened saved adapter: its options and tensors. Both belong to the same save, even if another process overwrites it.</summary>
 public sealed class SavedAdapter : IDisposable
 {
-    // A save takes longer than reading a configuration, so more than one concurrent save is unlikely.
-    private const int MostAttempts = 20;
+    // Saving takes longer than reading a configuration, so more than one concurrent save is unlikely.
+    private const int MaxAttempts = 20;
 
     private SavedAdapter(string folder, AdapterOptions options, ITensorSource tensors) => (Folder, Options, Tensors) = (folder, options, tensors);
 
@@ -16,7 +16,7 @@ public sealed class SavedAdapter : IDisposable
     /// <summary>The configuration.</summary>
     public AdapterOptions Options { get; }
 
-    /// <summary>The configuration, with the folders of the adapter's parts resolved.</summary>
+    /// <summary>The configuration with resolved folders of the adapter's parts.</summary>
     internal AdapterOptions Resolved => Options is ISavesParts parts ? parts.ResolveParts(Folder) : Options;
 
     /// <summary>The tensors by their keys.</summary>
@@ -25,9 +25,9 @@ public sealed class SavedAdapter : IDisposable
     /// <summary>Opens a saved adapter.</summary>
     /// <param name="folder">
     /// A folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> (or PyTorch's <c>adapter_model.bin</c>), or one with an adapter in a
-    /// subfolder, as <see cref="AdapterCheckpoint.SaveAdapter"/> saves adapters that have a name.
+    /// subfolder, as <see cref="AdapterCheckpoint.SaveAdapter"/> saves adapters other than <c>default</c>.
     /// </param>
-    /// <param name="name">The subfolder to open if several hold adapters.</param>
+    /// <param name="name">The subfolder to open if several contain adapters.</param>
     /// <exception cref="CheckpointException">There is no adapter, there are several, or a file is missing or damaged.</exception>
     /// <exception cref="AdapterOptionsException">The method is unknown.</exception>
     public static SavedAdapter Open(string folder, string? name = null)
@@ -40,7 +40,7 @@ public sealed class SavedAdapter : IDisposable
             var text = JsonFile.Read(config);
             var options = AdapterConfig.Parse(text, config) with { Task = TaskDescription.Read(folder) };
             var tensors = AdapterCheckpoint.OpenTensors(folder);
-            if (attempt == MostAttempts || pinned.IsCurrent) return new(folder, options, tensors);
+            if (attempt == MaxAttempts || pinned.IsCurrent) return new(folder, options, tensors);
             tensors.Dispose();
         }
     }

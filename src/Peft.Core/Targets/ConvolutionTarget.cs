@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>TorchSharp's Conv1d, Conv2d and Conv3d: a weight <c>[out, in/groups, kernel…]</c>, viewed as a matrix with all dimensions but the first flattened.</summary>
+/// <summary>TorchSharp's Conv1d, Conv2d and Conv3d: a weight <c>[out, in/groups, kernel…]</c>, viewed as a matrix with all dimensions except the first flattened.</summary>
 internal sealed class ConvolutionTarget(string path, Convolution module)
     : Target(path, module, module.groups > 1 ? ModuleKinds.GroupedConvolution : ModuleKinds.Convolution, module.weight!.shape[0], module.weight.shape.AsSpan(1))
 {
@@ -16,13 +16,13 @@ internal sealed class ConvolutionTarget(string path, Convolution module)
     public override Tensor ToMatrix(Tensor stored) => stored.reshape(Out, In);
     public override Tensor ToStored(Tensor matrix) => matrix.reshape([Out, .. inner]);
 
-    // A matrix as wide as all groups together sees all channels.
+    // A matrix as wide as all groups together reads all channels.
     public override Tensor Apply(Tensor input, Tensor matrix, Tensor? bias = null)
     {
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
         var groups = columns == In ? module.groups : 1;
         if (rows % groups != 0)
-            throw new PeftException($"{Path} is a convolution of {groups} groups: its input cannot be projected to {rows} channels. Exclude it from the targets.");
+            throw new PeftException($"{Path} is a convolution with {groups} groups: its input cannot be projected to {rows} channels. Exclude it from the targets.");
         using var kernel = matrix.reshape([rows, columns / Kernel, .. inner[1..]]);
         var (edges, sides) = Padding;
         if (edges is null) return Run(input, kernel, bias, module.stride, sides, module.dilation, groups);
@@ -33,7 +33,7 @@ internal sealed class ConvolutionTarget(string path, Convolution module)
     public override Tensor ApplyFactors(Tensor input, Tensor a, Tensor b)
     {
         if (module.groups == 1) return base.ApplyFactors(input, a, b);
-        using var product = b.mm(a);   // as separate convolutions, rows of a group would only see hidden channels of that group
+        using var product = b.mm(a);   // in separate convolutions, rows of a group would read only the hidden channels of that group
         return Apply(input, product);
     }
 

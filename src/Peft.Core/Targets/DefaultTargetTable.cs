@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>The modules that weight-update methods adapt by default, per architecture (Hugging Face PEFT's table).</summary>
+/// <summary>The default target modules of weight-update methods, per architecture (Hugging Face PEFT's table).</summary>
 internal static class DefaultTargetTable
 {
     public static IReadOnlyDictionary<string, string[]> Entries { get; } = new Dictionary<string, string[]>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>TorchSharp's Embedding, a table <c>[rows, size]</c>; as an operation, a matrix <c>[size, rows]</c> applied to one-hot ids.</summary>
+/// <summary>TorchSharp's Embedding, a table <c>[rows, size]</c>; as an operation, a matrix <c>[size, rows]</c> that is applied to one-hot ids.</summary>
 internal sealed class EmbeddingTarget : Target
 {
     public EmbeddingTarget(string path, TorchSharp.Modules.Embedding module) : this(path, module, module.weight!) { }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>The structure of a model, for planning an adapter: its modules by path, and the targets among them.</summary>
+/// <summary>The structure of a model, for planning an adapter: its modules by path, and which of them are targets.</summary>
 public sealed class ModelTree
 {
     internal static readonly string[] ClassifierNames = ["classifier", "score"];
@@ -17,7 +17,7 @@ public sealed class ModelTree
         Learning = learning ?? [.. model.named_parameters().Where(pair => pair.parameter.requires_grad).Select(pair => pair.name)];
         foreach (var (path, module) in Walk(model))
         {
-            if (IsDisposed(module)) throw new ObjectDisposedException(model.GetType().Name, $"This {model.GetType().Name} was disposed{(path.Length == 0 ? "" : $", or its module {path} was")}: adapt a model that still exists.");
+            if (IsDisposed(module)) throw new ObjectDisposedException(model.GetType().Name, $"This {model.GetType().Name} was disposed{(path.Length == 0 ? "" : $", or its module {path} was")}: adapt a live model.");
             Paths.Add(path);
             // A module with several paths is a single target, identified by its first path.
             if (byModule.TryGetValue(module, out var shared)) OtherPaths.Add(path, shared);
@@ -65,19 +65,19 @@ public sealed class ModelTree
     /// <summary>The head, if the model is a pretrained transformer and has one.</summary>
     public Target? Head => Find((Model as IPretrainedModel)?.Head);
 
-    /// <summary>Other targets that use the same weight, such as a head that is tied to the embedding.</summary>
+    /// <summary>Finds other targets that use the same weight, such as a head that is tied to the embedding.</summary>
     public IEnumerable<Target> TiedWith(Target target)
     {
         ArgumentNullException.ThrowIfNull(target);
         return All.Where(other => other != target && other.SharesWeightWith(target));
     }
 
-    /// <summary>The targets that match a list of names, by Hugging Face's rule (a path or its last parts).</summary>
+    /// <summary>Finds the targets that match a list of names by Hugging Face's rule (a path or its last parts).</summary>
     public IReadOnlyList<Target> Named(IEnumerable<string> names)
         => [.. All.Where(target => names.Any(name => ModuleSelector.Means(name, target.Path)))];
 
     /// <summary>
-    /// The parameters that match a list of names (a path or its last parts): the weights of <see cref="Targets"/>, and matrices <c>[out, in]</c> or
+    /// Finds the parameters that match a list of names (a path or its last parts): the weights of <see cref="Targets"/>, and matrices <c>[out, in]</c> or
     /// <c>[experts, out, in]</c> of other modules.
     /// </summary>
     /// <param name="field">Name of the option, for error messages.</param>
@@ -93,7 +93,7 @@ public sealed class ModelTree
             idle.RemoveAll(name => own.Any(pair => ModuleSelector.Means(name, path.Length == 0 ? pair.name : $"{path}.{pair.name}")));
             if (own.Find(pair => pair.parameter.dim() is not (2 or 3)) is { name: { } odd, parameter: { } vector })
                 throw new TargetNotFoundException($"{field}: {path}.{odd} is [{string.Join(", ", vector.shape)}], but only matrices and stacks of matrices can be adapted.");
-            // Hugging Face PEFT wraps a module once per parameter; the wrapper of the last one is outermost.
+            // Hugging Face PEFT wraps a module once per parameter; the wrapper of the last parameter is outermost.
             matches.AddRange(own.Select((pair, i) => new ParameterTarget(
                 string.Join('.', Enumerable.Repeat("base_layer", own.Count - 1 - i).Prepend(path).Where(part => part.Length > 0)), pair.name, module, pair.parameter)));
         }
@@ -101,8 +101,8 @@ public sealed class ModelTree
         return matches;
     }
 
-    /// <summary>The parameters that are chosen by their paths, among those of modules that are not targets. Each is a separate target.</summary>
-    /// <exception cref="PeftException">A parameter cannot be replaced for the duration of a pass.</exception>
+    /// <summary>Selects parameters of modules that are not targets, by path. Each is a separate target.</summary>
+    /// <exception cref="PeftException">A parameter cannot be replaced for the duration of a forward pass.</exception>
     internal IEnumerable<ParameterTarget> LooseParameters(Func<string, bool> chosen)
     {
         var all = Walk(Model).Where(pair => !byModule.ContainsKey(pair.Module))
@@ -110,19 +110,19 @@ public sealed class ModelTree
         foreach (var target in all.Where(target => chosen(target.ParameterPath)))
         {
             if (All.Concat(all).Count(other => other.SharesWeightWith(target)) > 1)
-                throw new PeftException($"{target} is also the parameter of another module, and only their code knows where it is used. Train the model by a {nameof(ModuleTrainable)} instead.");
+                throw new PeftException($"{target} is also the parameter of another module, and only the code of the modules knows where it is used. Train the model with a {nameof(ModuleTrainable)} instead.");
             if (!target.IsManaged)
-                throw new PeftException($"{target} is used by native code, so its value cannot be replaced for a pass. Train the model by a {nameof(ModuleTrainable)} instead.");
+                throw new PeftException($"{target} is used by native code, so its value cannot be replaced for a forward pass. Train the model with a {nameof(ModuleTrainable)} instead.");
             yield return target;
         }
     }
 
     /// <summary>The model, if it supports virtual tokens.</summary>
-    /// <exception cref="AdapterOptionsException">It does not.</exception>
+    /// <exception cref="AdapterOptionsException">The model does not support virtual tokens.</exception>
     public IPromptedModel Prompted => Model as IPromptedModel ?? throw new AdapterOptionsException(
-        $"This method puts virtual tokens before the input of a pretrained transformer ({nameof(IPromptedModel)}), which {Model.GetType().Name} is not. Use a method that adapts modules, such as LoRA, or load the model with Peft.Models.");
+        $"This method prepends virtual tokens to the input of a pretrained transformer ({nameof(IPromptedModel)}), but {Model.GetType().Name} is not one. Use a method that adapts modules, such as LoRA, or load the model with Peft.Models.");
 
-    /// <summary>Modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
+    /// <summary>Returns the modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
     /// <param name="taskType">The task, such as <c>SEQ_CLS</c>; the model's own if null.</param>
     public IReadOnlyList<string> NewModules(string? taskType = null) => (taskType ?? TaskType) switch
     {
@@ -131,14 +131,14 @@ public sealed class ModelTree
         _ => [],
     };
 
-    /// <summary>Names of the fully trained modules: those of the options, by names that mean the same to Hugging Face PEFT, and those that are new for the task.</summary>
+    /// <summary>Returns the names of the fully trained modules: those of the options, as names that Hugging Face PEFT matches in the same way, and those that are new for the task.</summary>
     /// <param name="options">The options.</param>
     /// <param name="names">Their <c>modules_to_save</c>.</param>
-    /// <exception cref="TargetNotFoundException">A name that the program gave matches nothing.</exception>
+    /// <exception cref="TargetNotFoundException">A name from the program matches nothing.</exception>
     public IReadOnlyList<string>? WholeModuleNames(AdapterOptions options, IReadOnlyList<string>? names)
     {
         ArgumentNullException.ThrowIfNull(options);
-        // Names from a file follow Hugging Face's rule. Names from a program mean a path or its last parts; they become paths if Hugging Face's rule would match more.
+        // Names from a file follow Hugging Face's rule. Names from a program match a path or its last parts. They become paths if Hugging Face's rule would match more.
         if (names is not null && !options.InferenceMode)
         {
             if (names.Any(string.IsNullOrWhiteSpace)) throw new AdapterOptionsException($"A name of {nameof(TargetedOptions.ModulesToSave)} [{string.Join(", ", names)}] is empty: remove it.");
@@ -146,14 +146,14 @@ public sealed class ModelTree
             if (idle.Length > 0) throw NotFound(nameof(TargetedOptions.ModulesToSave), idle);
             names = [.. names.SelectMany(name => IsNew(name) || Paths.TrueForAll(path => !Ends(path, name) || ModuleSelector.Means(name, path)) ? [name] : Paths.Where(path => ModuleSelector.Means(name, path))).Distinct()];
         }
-        // A task's head is new and must be trained with the adapter. Hugging Face lists all head names that its models use for the task.
+        // The head of a task is new and must be trained with the adapter. Hugging Face lists all head names that its models use for the task.
         string[] missing = [.. NewModules(options.TaskType).Except(names ?? [])];
         return missing.Length == 0 ? names : [.. names ?? [], .. missing];
     }
 
     private static bool IsNew(string name) => ClassifierNames.Contains(name) || AnswererNames.Contains(name);
 
-    /// <summary>Layers that fully train modules.</summary>
+    /// <summary>Creates layers that fully train modules.</summary>
     /// <param name="names">Names as in <see cref="TargetedOptions.ModulesToSave"/>; those of <see cref="NewModules"/> may match nothing.</param>
     /// <exception cref="TargetNotFoundException">Another name matches nothing.</exception>
     public IReadOnlyList<AdapterLayer> WholeModules(IReadOnlyList<string> names)
@@ -172,7 +172,7 @@ public sealed class ModelTree
 
     private bool IsTrainedWhole(IReadOnlyList<string> names, Target target) => Paths.Any(path => names.Any(name => Ends(path, name)) && IsUnder(target.Path, path));
 
-    /// <summary>Names of fully trained modules that match nothing, except those that Hugging Face PEFT adds itself.</summary>
+    /// <summary>Returns the names of fully trained modules that match nothing, except names that Hugging Face PEFT adds.</summary>
     internal IEnumerable<string> UnmatchedWholeModules(IReadOnlyList<string> names) => names.Where(name => !IsNew(name) && !Paths.Any(path => Ends(path, name)));
 
     private void RequireWholeModules(IReadOnlyList<string> names)
@@ -181,18 +181,18 @@ public sealed class ModelTree
         if (unmatched.Count > 0) throw TargetHints.NotFound(this, nameof(TargetedOptions.ModulesToSave), unmatched);
     }
 
-    /// <summary>An error for names that match nothing, with the nearest names and an outline of the model.</summary>
+    /// <summary>Creates the error for names that match nothing, with the nearest names and an outline of the model.</summary>
     /// <param name="field">Name of the option.</param>
     /// <param name="names">The names.</param>
     public TargetNotFoundException NotFound(string field, IReadOnlyCollection<string> names)
     {
         ArgumentNullException.ThrowIfNull(names);
-        return names.Contains(null!) ? throw new ArgumentException($"{field} has a name that is null.", nameof(names)) : TargetHints.NotFound(this, field, names);
+        return names.Contains(null!) ? throw new ArgumentException($"{field} contains a null name.", nameof(names)) : TargetHints.NotFound(this, field, names);
     }
 
     internal bool IsHead(Target target) => target == Head || (TaskType == "SEQ_CLS" && ClassifierNames.Any(name => ModuleSelector.Means(name, target.Path)));
 
-    /// <summary>Full copies of the modules that options fully train, and of those tied to them if the options say so.</summary>
+    /// <summary>Creates the layers of the modules that options fully train, and of modules tied to them if the options require it.</summary>
     internal IEnumerable<AdapterLayer> WholeModules(TargetedOptions options, IReadOnlyList<AdapterLayer> adapted)
     {
         if (options.ModulesToSave is not { Count: > 0 } names) return [];

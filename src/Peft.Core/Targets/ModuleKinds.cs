@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Kinds of module that adapters can enter.</summary>
+/// <summary>The types of modules that can be adapted.</summary>
 [Flags]
 public enum ModuleKinds
 {
@@ -10,21 +10,21 @@ public enum ModuleKinds
     /// <summary>Linear modules: a product with a weight matrix.</summary>
     Linear = 1,
 
-    /// <summary>Embeddings: a table that ids look up.</summary>
+    /// <summary>Embeddings: a lookup table.</summary>
     Embedding = 2,
 
-    /// <summary>Convolutions in one group.</summary>
+    /// <summary>Convolutions with a single group.</summary>
     Convolution = 4,
 
-    /// <summary>Convolutions in several groups.</summary>
+    /// <summary>Grouped convolutions.</summary>
     GroupedConvolution = 8,
 
     /// <summary>Norms: a weight vector.</summary>
     Norm = 16,
 
-    /// <summary>All that have a weight matrix.</summary>
+    /// <summary>All modules with a weight matrix.</summary>
     Matrix = Linear | Embedding | Convolution | GroupedConvolution,
 
-    /// <summary>All of them.</summary>
+    /// <summary>All modules.</summary>
     All = Matrix | Norm,
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>A module of this library, which applies itself.</summary>
+/// <summary>A module of this library, which applies its own operation.</summary>
 internal sealed class OwnTarget(string path, AdaptableModule module) : Target(path, module, KindOf(module), Rows(module), Columns(module))
 {
     private readonly bool transposed = StoresTransposed(module);

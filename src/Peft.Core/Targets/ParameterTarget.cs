@@ -12,9 +12,9 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
     : Target(path, owner, parameter.dim() >= 2 ? ModuleKinds.Linear : ModuleKinds.Norm, parameter.dim() >= 2 ? parameter.shape[^2] : parameter.numel(), parameter.dim() >= 2 ? parameter.shape[^1] : 1)
 {
     private static readonly FieldInfo Handle = typeof(Tensor).GetField("handle", BindingFlags.NonPublic | BindingFlags.Instance)
-        ?? throw new PeftException("This version of TorchSharp has no field Tensor.handle: use the version that Peft was built with.");
+        ?? throw new PeftException("This version of TorchSharp has no field Tensor.handle: use the version with which Peft was built.");
 
-    /// <summary>True if .NET code uses the parameter object, whose value can then be replaced. TorchSharp's native modules hold their parameters in no field.</summary>
+    /// <summary>True if .NET code uses the parameter object, so that its value can be replaced. TorchSharp's native modules have no field for their parameters.</summary>
     public bool IsManaged { get; } = owner.GetType().Assembly != typeof(nn.Module).Assembly || Fields(owner.GetType()).Any(field => ReferenceEquals(field.GetValue(owner), parameter));
 
     public override WeightStorage Storage { get; } = new ParameterStorage(parameter);
@@ -29,7 +29,7 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
         => throw new PeftException($"{this} is a parameter: only its module knows how it is used.");
 
     /// <summary>Replaces the value of the parameter while its module runs.</summary>
-    /// <param name="value">The value for a pass, which may require a gradient; null leaves the parameter unchanged. It is disposed after the pass.</param>
+    /// <param name="value">Computes the value for a forward pass, which may require a gradient; null leaves the parameter unchanged. It is disposed after the forward pass.</param>
     /// <returns>An action that removes the replacement.</returns>
     public Action Lend(Func<Tensor?> value)
     {
@@ -42,7 +42,7 @@ internal sealed class ParameterTarget(string path, string name, nn.Module owner,
             lent.Dispose();
             lent = null;
         }
-        // If a pass threw, its value was not restored: restore it before the next pass.
+        // If a forward pass threw, the value was not restored: restore it before the next one.
         var before = Hook("register_forward_pre_hook", _ =>
         {
             Restore();

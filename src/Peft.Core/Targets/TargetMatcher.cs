@@ -6,7 +6,7 @@ namespace Peft;
 /// <summary>Matches module names by Hugging Face PEFT's rules.</summary>
 internal static class TargetMatcher
 {
-    /// <summary>The targets of options, and the options with default names resolved.</summary>
+    /// <summary>Finds the targets of options, and resolves the default names in the options.</summary>
     public static (IReadOnlyList<Target> Targets, TargetedOptions Options) Match(TargetedOptions options, ModelTree model)
     {
         var selector = options.TargetModules ?? Default(options, model);
@@ -14,16 +14,16 @@ internal static class TargetMatcher
         var matches = model.Targets.Where(target => Selects(selector, options, target.Path, model, target)).ToList();
         RequireMatches(selector, options, matches, model);
 
-        // A file stores the resolved names: the meaning of "all-linear" and of defaults depends on the reader's version.
+        // A file stores the resolved names, since the meaning of "all-linear" and of defaults depends on the reader's version.
         ModuleSelector resolved = selector.IsAllLinear ? matches.Select(target => target.Path).ToArray() : selector;
         return (matches, options with { TargetModules = resolved });
     }
 
-    /// <summary>Warnings for options without effect, such as a misspelt exclusion. They are not errors, since a file may be used with several models.</summary>
+    /// <summary>Returns warnings for options without effect, such as a misspelt exclusion. They are not errors, since a file may be used with several models.</summary>
     public static IEnumerable<string> UnmatchedNames(TargetedOptions options, ModelTree model)
     {
         string[] unmatched = [.. options.TargetModules?.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))) ?? []];
-        if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that an adapter can enter: only the others are adapted.";
+        if (unmatched.Length > 0) yield return $"TargetModules [{string.Join(", ", unmatched)}] matches no module of {model.Model.GetType().Name} that can be adapted: only the other targets are adapted.";
         string[] unsaved = [.. model.UnmatchedWholeModules(options.ModulesToSave ?? [])];
         if (unsaved.Length > 0) yield return $"ModulesToSave [{string.Join(", ", unsaved)}] matches no module of {model.Model.GetType().Name}.";
         var excluded = options.ExcludeModules;
@@ -31,7 +31,7 @@ internal static class TargetMatcher
             : [.. excluded.Names.Where(name => !model.ModulePaths.Any(path => ModuleSelector.Means(name, path)))];
         if (idle.Length > 0) yield return $"ExcludeModules [{string.Join(", ", idle)}] matches no module of {model.Model.GetType().Name}, so it excludes nothing.";
         var layers = options.LayersToTransform?.Where(layer => !model.ModulePaths.Any(path => LayerNumber(path, options.LayersPattern) == layer)).ToList();
-        if (layers is { Count: > 0 }) yield return $"LayersToTransform [{string.Join(", ", layers)}] names no layer of {model.Model.GetType().Name}.";
+        if (layers is { Count: > 0 }) yield return $"LayersToTransform [{string.Join(", ", layers)}] matches no layer of {model.Model.GetType().Name}.";
     }
 
     private static ModuleSelector? Default(TargetedOptions options, ModelTree model)
@@ -40,7 +40,7 @@ internal static class TargetMatcher
         if (options.TargetsAreOptional) return null;
         throw new TargetNotFoundException(
             $"{options.PeftType} has no default targets for {(model.ModelType is { } known ? $"the architecture '{known}'" : $"a {model.Model.GetType().Name}, which is not a pretrained transformer")}. " +
-            $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that adapters can enter are:{Environment.NewLine}{TargetHints.Outline(model)}");
+            $"Set TargetModules to names, to a regular expression or to \"all-linear\". The modules that can be adapted are:{Environment.NewLine}{TargetHints.Outline(model)}");
     }
 
     private static bool Selects(ModuleSelector selector, TargetedOptions options, string path, ModelTree model, Target target)
@@ -56,7 +56,7 @@ internal static class TargetMatcher
         return LayerNumber(path, options.LayersPattern) is { } number && layers.Contains(number);
     }
 
-    /// <summary>Index of the layer that contains a path: the first number between two names in it, or the one that follows a named list and precedes a name.</summary>
+    /// <summary>Returns the index of the layer that contains a path: the first number between two names in it, or the number between one of the given lists and a name.</summary>
     public static int? LayerNumber(string path, IReadOnlyList<string>? lists)
     {
         if (lists is not { Count: > 0 }) lists = ["[^.]+"];
@@ -69,8 +69,8 @@ internal static class TargetMatcher
     private static void RequireMatches(ModuleSelector selector, TargetedOptions options, List<Target> matches, ModelTree model)
     {
         if (selector is { Pattern: null, Names.Count: 0 })
-            throw new AdapterOptionsException($"{nameof(options.TargetModules)} is an empty list, so there is nothing to adapt: name modules, or leave it null for the method's defaults.");
-        // A name that matches nothing while others match is an error that would go unnoticed: part of the adapter would be missing.
+            throw new AdapterOptionsException($"{nameof(options.TargetModules)} is an empty list, so there is nothing to adapt: pass names of modules, or leave it null for the method's defaults.");
+        // Otherwise, a name that matches nothing would go unnoticed if others match, and a part of the adapter would be missing.
         var idle = selector.Names.Where(name => !model.Targets.Any(target => ModuleSelector.Means(name, target.Path))).ToList();
         // The user of a saved adapter cannot correct it, and Hugging Face PEFT also saves such names. UnmatchedNames warns about them.
         if (idle.Count > 0 && !(options.InferenceMode && idle.Count < selector.Names.Count)) throw TargetHints.NotFound(model, nameof(options.TargetModules), idle);

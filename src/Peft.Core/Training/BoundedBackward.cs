@@ -3,18 +3,18 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Runs the batches of a step in consecutive micro-batches, so that the process stays below a bound on its memory.</summary>
-/// <param name="ways">What runs the micro-batches: the first that can.</param>
+/// <summary>Runs the batches of a step as consecutive micro-batches, so that the process stays within a memory bound.</summary>
+/// <param name="runners">Candidates for running the micro-batches. The first that supports them is used.</param>
 /// <param name="trainer">The trainer.</param>
 /// <param name="parameters">The parameters.</param>
 /// <param name="division">Decides the size of the micro-batches.</param>
-/// <param name="meter">Measures what they take.</param>
-internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer trainer, FlatParameters parameters, MemoryDivision division, MemoryMeter meter) : IBackward
+/// <param name="meter">Measures their memory.</param>
+internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer trainer, FlatParameters parameters, MemoryDivision division, MemoryMeter meter) : IBackward
 {
-    private bool passed;   // the last step passed the bound
+    private bool exceeded;   // the last step exceeded the bound
 
     /// <inheritdoc/>
-    /// <exception cref="NotEnoughMemoryException">The smallest micro-batches take more than the bound, or than there is.</exception>
+    /// <exception cref="NotEnoughMemoryException">The smallest micro-batches take more than the bound, or than the available memory.</exception>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
         while (true)
@@ -36,13 +36,13 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var way in ways) way.Dispose();
+        foreach (var runner in runners) runner.Dispose();
     }
 
-    // Null if there was no memory: nothing has changed then, except that the next micro-batches are smaller.
+    // Null if memory ran out. Nothing has changed then, except that the next micro-batches are smaller.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, List<Batch> parts, long seed, TrainingMetrics metrics)
     {
-        var clean = passed || !division.Settled;
+        var clean = exceeded || !division.Settled;
         if (clean) MemoryMeter.Trim();
         var before = meter.Restart();
         var largest = parts.MaxBy(Positions)!;
@@ -50,13 +50,13 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
         (Tensor Loss, IReadOnlyList<string> Missing) result;
         try
         {
-            result = ways.Select(way => way.Run(parts, seed, own)).First(each => each is not null)!.Value;
+            result = runners.Select(runner => runner.Run(parts, seed, own)).First(each => each is not null)!.Value;
         }
         catch (Exception error) when (error is NotEnoughMemoryException || (error is ExternalException native && NativeError.IsOutOfMemory(native)))
         {
-            if (IsSmallest(largest)) throw TooLarge(largest, $"found no memory, with {MemoryBudget.Text(before)} in use before it ({error.Message.Split('\n')[0]})");
-            division.Passed(Positions(largest));
-            passed = true;
+            if (IsSmallest(largest)) throw TooLarge(largest, $"ran out of memory, with {MemoryBudget.Text(before)} in use before it ({error.Message.Split('\n')[0]})");
+            division.RecordExceeded(Positions(largest));
+            exceeded = true;
             parameters.BindGradients();
             parameters.ZeroGradients();
             manual_seed(seed);
@@ -64,9 +64,9 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
         }
         metrics.Take(own);
         var peak = meter.Peak;
-        passed = peak > division.Bound;
-        if (!passed) division.Stayed(before, peak, Positions(largest), parts.Count == batches.Count);
-        else if (!IsSmallest(largest)) division.Passed(Positions(largest));
+        exceeded = peak > division.Bound;
+        if (!exceeded) division.RecordWithin(before, peak, Positions(largest), parts.Count == batches.Count);
+        else if (!IsSmallest(largest)) division.RecordExceeded(Positions(largest));
         else if (clean) throw TooLarge(largest, $"took {MemoryBudget.Text(peak)}, of which {MemoryBudget.Text(before)} were in use before it");
         return result;
     }
@@ -91,9 +91,9 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
     }
 
     private NotEnoughMemoryException TooLarge(Batch part, string what)
-        => new($"{nameof(TrainingOptions.MaxMemory)} is {MemoryBudget.Text(division.Bound)}, but a step {what}. Its largest part has {(Rows(part) == 1 ? "one row" : $"{Rows(part)} rows")} with {Positions(part)} positions, and is not divided any further"
+        => new($"{nameof(TrainingOptions.MaxMemory)} is {MemoryBudget.Text(division.Bound)}, but a step {what}. Its largest micro-batch has {(Rows(part) == 1 ? "one row" : $"{Rows(part)} rows")} with {Positions(part)} positions and cannot be divided further"
             + (Rows(part) > 1 ? " (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation" : ": use shorter rows")
-            + $". What else helps: checkpointed activations (CheckpointActivations), a quantized base model, a smaller rank, or a larger {nameof(TrainingOptions.MaxMemory)}.");
+            + $". Other remedies are activation checkpointing (CheckpointActivations), a quantized base model, a smaller rank, or a larger {nameof(TrainingOptions.MaxMemory)}.");
 
     private static int Rows(Batch batch) => batch.PackedLengths?.Count ?? (batch.InputIds.dim() == 0 ? 1 : (int)batch.InputIds.shape[0]);
 

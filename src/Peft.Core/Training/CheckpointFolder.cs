@@ -3,22 +3,22 @@ using Peft.Checkpoints;
 
 namespace Peft;
 
-/// <summary>A complete checkpoint folder <c>checkpoint-STEP</c>: a folder only gets this name once all its files are written.</summary>
+/// <summary>A complete checkpoint folder <c>checkpoint-STEP</c>. A folder gets this name only after all its files are written.</summary>
 internal sealed record CheckpointFolder(string Path, int Step)
 {
     private const string Prefix = "checkpoint-";
 
-    /// <summary>All complete checkpoints of an output folder, by step.</summary>
+    /// <summary>Finds all complete checkpoints of an output folder, by step.</summary>
     public static IReadOnlyList<CheckpointFolder> All(string outputFolder)
         => !Directory.Exists(outputFolder)
             ? []
             : [.. Directory.EnumerateDirectories(outputFolder, Prefix + "*").Select(Parse).OfType<CheckpointFolder>().OrderBy(folder => folder.Step)];
 
-    /// <summary>Path of the checkpoint of a step, whether it exists or not.</summary>
+    /// <summary>Returns the path of the checkpoint of a step, which need not exist.</summary>
     public static string PathOf(string outputFolder, int step)
         => System.IO.Path.Combine(outputFolder, Prefix + step.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>Prepares the output folder of a run, so that a folder that is not writable is reported before training rather than at the first checkpoint.</summary>
+    /// <summary>Prepares the output folder of a run, so that a folder that is not writable is reported before training instead of at the first checkpoint.</summary>
     /// <exception cref="CheckpointException">The folder is not writable.</exception>
     public static void Prepare(string outputFolder) => Named(outputFolder, () =>
     {
@@ -28,8 +28,8 @@ internal sealed record CheckpointFolder(string Path, int Step)
 
     /// <summary>Writes a checkpoint atomically: it is complete or absent, and previous checkpoints are not affected.</summary>
     /// <param name="outputFolder">Folder of all checkpoints.</param>
-    /// <param name="step">Number of steps done.</param>
-    /// <param name="fill">Writes the files into the given folder.</param>
+    /// <param name="step">Number of completed steps.</param>
+    /// <param name="fill">Writes the files to the given folder.</param>
     /// <exception cref="CheckpointException">The checkpoint could not be written, for example because the disk is full. Previous checkpoints are unchanged.</exception>
     public static string Write(string outputFolder, int step, Action<string> fill)
     {
@@ -42,7 +42,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
         return path;
     }
 
-    /// <summary>Deletes all checkpoints but the latest ones and one that must be kept.</summary>
+    /// <summary>Deletes all checkpoints except the latest ones and one that must be kept.</summary>
     /// <exception cref="CheckpointException">A checkpoint cannot be deleted.</exception>
     public static void Prune(string outputFolder, int keep, string? always) => Named(outputFolder, () => DeleteOld(outputFolder, keep, always));
 
@@ -52,7 +52,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
         {
             if (folder.Path == always) continue;
 
-            // Renamed first, so that a partially deleted folder is not taken for a checkpoint.
+            // Renamed first, so that a partially deleted folder is not mistaken for a checkpoint.
             using var mark = SaveMark.Create(outputFolder);
             Directory.Move(folder.Path, mark.PathOf(SaveMark.Writing));
             Directory.Delete(mark.PathOf(SaveMark.Writing), recursive: true);
@@ -67,7 +67,7 @@ internal sealed record CheckpointFolder(string Path, int Step)
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            throw new CheckpointException(path, $"could not be written or replaced ({error.Message}). Earlier checkpoints are unchanged: free disk space, or check the permissions, and resume from the last one by ResumeFrom.", error);
+            throw new CheckpointException(path, $"could not be written or replaced ({error.Message}). Earlier checkpoints are unchanged: free disk space, or check the permissions, and resume from the last one with ResumeFrom.", error);
         }
     }
 

@@ -4,8 +4,8 @@ using Peft.Checkpoints;
 namespace Peft;
 
 /// <summary>
-/// The file <c>SHA256SUMS</c> of a training checkpoint: a checksum per file, in the format of <c>sha256sum --check</c>. A run resumes only from files
-/// that are exactly as they were saved.
+/// The file <c>SHA256SUMS</c> of a training checkpoint: a checksum per file, in the format of <c>sha256sum --check</c>. A run can be resumed only from files
+/// that are unchanged since they were saved.
 /// </summary>
 internal static class CheckpointSums
 {
@@ -14,7 +14,7 @@ internal static class CheckpointSums
     /// <summary>Writes the checksums of all files of a folder.</summary>
     public static void Write(string folder)
     {
-        // The state comes last, so that a truncated list lacks it.
+        // The state is last, so that a truncated list lacks it.
         var files = Disk.FilesOf(folder).Where(file => file != FileName).OrderBy(file => file == RunState.FileName);
         AtomicFile.WriteText(Path.Combine(folder, FileName), string.Concat(files.Select(file => $"{SumOf(Path.Combine(folder, file))}  {file.Replace('\\', '/')}\n")));
     }
@@ -44,7 +44,7 @@ internal static class CheckpointSums
         }
         catch (CheckpointException error)
         {
-            throw new TrainingException($"{folder} is not a checkpoint to resume from: {error.Message} Use a folder checkpoint-STEP that a trainer wrote.", error);
+            throw new TrainingException($"{folder} is not a checkpoint: {error.Message} Use a folder checkpoint-STEP that a trainer wrote.", error);
         }
     }
 
@@ -72,7 +72,7 @@ internal static class CheckpointSums
     {
         var others = Path.GetDirectoryName(Path.GetFullPath(folder)) is { } output
             ? CheckpointFolder.All(output).Select(other => other.Path).Where(path => Path.GetFullPath(path) != Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))).Reverse().Take(3).ToList() : [];
-        var message = $"{folder} cannot be resumed from: {problem}. Resume from another checkpoint{(others.Count > 0 ? $", such as {string.Join(" or ", others)}" : "")}.";
+        var message = $"Training cannot resume from {folder}: {problem}. Resume from another checkpoint{(others.Count > 0 ? $", such as {string.Join(" or ", others)}" : "")}.";
         return inner is null ? new(message) : new(message, inner);
     }
 }

@@ -27,7 +27,7 @@ internal static class Evaluator
                 if (cancellationToken.IsCancellationRequested) return null;
                 using var scope = NewDisposeScope();
                 using var loaded = data.GetBatch(rows).To(device);
-                if (loaded.Weight <= 0) continue;   // nothing to measure: all labels are ignored
+                if (loaded.Weight <= 0) continue;   // all labels are ignored
                 var batch = trainer.Goal.PrepareEvaluation(loaded, step, (long)SplitMix64.Mix(trainer.Options.Seed, rows[0]), collected);
                 using var made = ReferenceEquals(batch, loaded) ? null : batch;
                 var (loss, output) = measurement is null ? (trainer.Goal.Loss(batch, collected), null) : model!.LossAndOutput(batch);

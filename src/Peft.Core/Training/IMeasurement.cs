@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Compares a model's outputs with the expected ones, batch by batch.</summary>
+/// <summary>Compares a model's outputs with the expected outputs, batch by batch.</summary>
 public interface IMeasurement
 {
     /// <summary>Adds the output for some rows.</summary>
@@ -10,6 +10,6 @@ public interface IMeasurement
     /// <param name="output">The model's output for their batch, on any device.</param>
     void Add(IReadOnlyList<int> rows, Tensor output);
 
-    /// <summary>The metrics of all rows so far, by name.</summary>
+    /// <summary>Computes the metrics of all rows so far, by name.</summary>
     IReadOnlyDictionary<string, double> Result();
 }

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Receives the events of a run, and may control it. Methods are called on the training thread, between steps.</summary>
+/// <summary>Receives the events of a run and may control it. The methods are called on the training thread, between steps.</summary>
 public interface ITrainerCallback
 {
     /// <summary>Called before the first step of the run.</summary>
@@ -18,7 +18,7 @@ public interface ITrainerCallback
     void OnSaved(string folder, TrainerControl control) { }
 
     /// <summary>Called after the last step of an epoch.</summary>
-    /// <param name="epoch">Number of epochs done.</param>
+    /// <param name="epoch">Number of completed epochs.</param>
     /// <param name="control">Controls the run.</param>
     void OnEpochEnd(int epoch, TrainerControl control) { }
 

@@ -4,10 +4,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Peft;
 
-/// <summary>Samples the resident memory of the process during a run, and keeps the peak of each phase.</summary>
+/// <summary>Samples the resident memory of the process during a run and keeps the peak of each phase.</summary>
 internal sealed partial class MemoryMeter : IDisposable
 {
-    // A sample takes some microseconds. The activations of a pass that is worth measuring stay longer than this.
+    // A sample takes some microseconds. The activations of a pass that is worth measuring live longer than this.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(5);
 
     private static readonly SafeFileHandle? Statm = Open();
@@ -19,8 +19,8 @@ internal sealed partial class MemoryMeter : IDisposable
     private TrainingPhase phase;
     private long peak;
 
-    /// <summary>Begins to sample, in the phase <see cref="TrainingPhase.Start"/>.</summary>
-    /// <param name="trims">True to return free memory to the system between phases, so that one does not count the memory that another has freed.</param>
+    /// <summary>Starts sampling, in the phase <see cref="TrainingPhase.Start"/>.</summary>
+    /// <param name="trims">True to return free memory to the system between phases, so that a phase does not count memory that another one has freed.</param>
     public MemoryMeter(bool trims = false)
     {
         this.trims = trims;
@@ -34,7 +34,7 @@ internal sealed partial class MemoryMeter : IDisposable
         get
         {
             if (Statm is null) return Environment.WorkingSet;
-            Span<byte> text = stackalloc byte[128];   // the size, the resident set and other numbers, in pages
+            Span<byte> text = stackalloc byte[128];   // the size, the resident set and other values, in pages
             text = text[..RandomAccess.Read(Statm, text, 0)];
             return Utf8Parser.TryParse(text[(text.IndexOf((byte)' ') + 1)..], out long pages, out _) ? pages * Environment.SystemPageSize : Environment.WorkingSet;
         }
@@ -50,7 +50,7 @@ internal sealed partial class MemoryMeter : IDisposable
         }
     }
 
-    /// <summary>Ends the phase before, and begins another.</summary>
+    /// <summary>Ends the current phase and starts another.</summary>
     public void Enter(TrainingPhase next)
     {
         if (next == phase) return;
@@ -60,8 +60,8 @@ internal sealed partial class MemoryMeter : IDisposable
         Sample();
     }
 
-    /// <summary>Begins a measurement, which <see cref="Peak"/> ends.</summary>
-    /// <returns>Resident memory now.</returns>
+    /// <summary>Starts a measurement, which <see cref="Peak"/> ends.</summary>
+    /// <returns>The current resident memory.</returns>
     public long Restart()
     {
         lock (guard) peak = 0;
@@ -78,7 +78,7 @@ internal sealed partial class MemoryMeter : IDisposable
         }
     }
 
-    /// <summary>Returns the memory that the C library keeps for later allocations to the system, where the C library can do so.</summary>
+    /// <summary>Returns memory that the C library keeps for later allocations to the system, if the C library supports this.</summary>
     public static void Trim()
     {
         if (!OperatingSystem.IsLinux()) return;
@@ -88,7 +88,7 @@ internal sealed partial class MemoryMeter : IDisposable
         }
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
         {
-            // Another C library than glibc, such as musl, which keeps little.
+            // A C library other than glibc, such as musl, which keeps little.
         }
     }
 

@@ -9,6 +9,6 @@ public enum MissingGradientPolicy
     /// <summary>Log a warning that names the tensors.</summary>
     Warn,
 
-    /// <summary>Do nothing, for a model that does not use all of its parts in each step.</summary>
+    /// <summary>Do nothing, for a model that does not use all of its modules in each step.</summary>
     Ignore,
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Trains a module directly: all parameters that require a gradient. For full and partial fine-tuning.</summary>
+/// <summary>Trains all parameters of a module that require a gradient, without adapters. For full and partial fine-tuning.</summary>
 /// <param name="module">The module. The caller keeps ownership.</param>
 public sealed class ModuleTrainable(nn.Module module) : ITrainable
 {

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// What training minimizes: the loss of a batch, and what the loss needs besides the model, such as a reference or generated completions. The trainer's
+/// The training objective: the loss of a batch, and what the loss requires in addition to the model, such as a reference or generated completions. The trainer's
 /// loop, optimizer, checkpoints and logs are the same for every objective.
 /// </summary>
 public abstract class Objective
 {
-    /// <summary>The mean loss of a batch, a scalar with a gradient, over what <see cref="Batch.Weight"/> counts.</summary>
+    /// <summary>Computes the loss of a batch: a scalar with a gradient, the mean over the positions or rows that <see cref="Batch.Weight"/> counts.</summary>
     /// <param name="batch">The batch, or a part of one that <see cref="Divide"/> returned.</param>
     /// <param name="metrics">Receives the metrics of the batch.</param>
     protected internal abstract Tensor Loss(Batch batch, TrainingMetrics metrics);
@@ -16,42 +16,42 @@ public abstract class Objective
     /// <inheritdoc cref="ILossModel.Divide"/>
     protected internal virtual IReadOnlyList<Batch> Divide(Batch batch, int parts) => [batch];
 
-    /// <summary>False to train without any dropout, in evaluation mode, so that log-probabilities of policy and reference compare. True by default.</summary>
+    /// <summary>False to train without any dropout, in evaluation mode, so that log-probabilities of the policy and the reference are comparable. True by default.</summary>
     protected internal virtual bool UsesDropout => true;
 
-    /// <summary>Number of optimizer steps for each step's batches of the dataset: <see cref="Prepare"/> receives the same batches that many times. 1 by default.</summary>
+    /// <summary>Number of optimizer steps on the same batches of the dataset: <see cref="Prepare"/> receives them that many times. 1 by default.</summary>
     protected internal virtual int StepsPerBatch => 1;
 
     /// <summary>
-    /// Prepares the batches of a step before its forward passes, without gradients: generates completions and scores them, for example. The batches that are
-    /// returned replace those that were passed; the trainer disposes both.
+    /// Prepares the batches of a step before its forward passes, without gradients, for example by generating and scoring completions. The returned batches
+    /// replace the given ones. The trainer disposes both.
     /// </summary>
     /// <param name="batches">The batches of the dataset for this step, on the model's device.</param>
-    /// <param name="step">Number of steps done before.</param>
+    /// <param name="step">Number of completed steps.</param>
     /// <param name="metrics">Receives metrics of the preparation.</param>
     protected internal virtual IReadOnlyList<Batch> Prepare(IReadOnlyList<Batch> batches, int step, TrainingMetrics metrics) => batches;
 
     /// <summary>
-    /// Prepares a batch of an evaluation as <see cref="Prepare"/> prepares those of a step, but leaves the objective's state as it is. A batch that is returned in place of the given one is
-    /// disposed by the caller.
+    /// Prepares a batch of an evaluation as <see cref="Prepare"/> prepares those of a step, but without changing the objective's state. The caller disposes a returned batch
+    /// that is not the given one.
     /// </summary>
     /// <param name="batch">The batch of the evaluation dataset, on the model's device.</param>
-    /// <param name="step">Number of steps done before.</param>
-    /// <param name="seed">Seed of the random generator: a different one for each batch, the same in each evaluation.</param>
+    /// <param name="step">Number of completed steps.</param>
+    /// <param name="seed">Seed of the random generator, different for each batch and the same in each evaluation.</param>
     /// <param name="metrics">Receives metrics of the preparation.</param>
     protected internal virtual Batch PrepareEvaluation(Batch batch, int step, long seed, TrainingMetrics metrics) => batch;
 
-    /// <summary>Cancelled when the run or the evaluation is to end: what takes long observes it.</summary>
+    /// <summary>Cancelled when the run or the evaluation should end. Long operations must observe it.</summary>
     protected internal CancellationToken Cancellation { get; internal set; }
 
     /// <summary>Called after each optimizer step.</summary>
-    /// <param name="step">Number of steps done so far, from 1.</param>
+    /// <param name="step">Number of completed steps, from 1.</param>
     protected internal virtual void AfterStep(int step) { }
 
-    /// <summary>The state of the objective that a checkpoint holds, such as running means and generated completions: new tensors or aliases, of any shapes, by name.</summary>
+    /// <summary>Returns the state to save in a checkpoint, such as running means and generated completions: new tensors or aliases, of any shape, by name.</summary>
     protected internal virtual IReadOnlyDictionary<string, Tensor> SaveState() => new Dictionary<string, Tensor>();
 
-    /// <summary>Restores the state that <see cref="SaveState"/> returned. The tensors are on the CPU; they are disposed after the call.</summary>
+    /// <summary>Restores the state that <see cref="SaveState"/> returned. The tensors are on the CPU and are disposed after the call.</summary>
     /// <exception cref="TrainingException">The state belongs to another objective.</exception>
     protected internal virtual void LoadState(IReadOnlyDictionary<string, Tensor> state) { }
 

@@ -4,31 +4,31 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Runs forward and backward passes over parts of batches on several threads. These synchronize once per batch, whereas torch's own threads synchronize in each operation.
+/// Runs forward and backward passes over parts of batches on several threads. They synchronize once per batch, whereas torch's own threads synchronize in each operation.
 /// </summary>
 /// <remarks>Each part has its own gradients, which are added in the order of the parts, so that runs are reproducible.</remarks>
 internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
-    // Each part has a copy of the gradients. With more trainable parameters than this, the memory is better used otherwise.
+    // Each part has a copy of the gradients. With more trainable parameters than this, the copies would take too much memory.
     private const long MaxGradientBytes = 1L << 26;
 
-    private IReadOnlyList<TrainableTensor> trained = [];   // those that the copies hold gradients of
+    private IReadOnlyList<TrainableTensor> trained = [];   // the tensors with gradients in the copies
     private Tensor[] tensors = [];
-    private readonly int most = Most(trainer, parameters);
+    private readonly int maxParts = MaxParts(trainer, parameters);
     private PartThreads? threads;
     private GradientCopy[] copies = [];
-    private bool tried, refused;
+    private bool tried, unsupported;
 
     /// <inheritdoc/>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
-        if (refused || most < 2 || trainer.Model.Module is ILossModel { PartsRunConcurrently: false }) return null;
+        if (unsupported || maxParts < 2 || trainer.Model.Module is ILossModel { PartsRunConcurrently: false }) return null;
         var divided = new List<IReadOnlyList<Batch>>();
         try
         {
-            foreach (var batch in batches) divided.Add(trainer.Goal.Divide(batch, most));
+            foreach (var batch in batches) divided.Add(trainer.Goal.Divide(batch, maxParts));
             if (divided.TrueForAll(parts => parts.Count == 1)) return null;
-            threads ??= new PartThreads(most);
+            threads ??= new PartThreads(maxParts);
             if (!ReferenceEquals(trained, parameters.Trained)) Renew();
             return tried ? Add(divided, metrics) : Try(divided, seed, metrics);
         }
@@ -52,10 +52,10 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         foreach (var copy in copies) copy.Dispose();
         trained = parameters.Trained;
         tensors = [.. trained.Select(tensor => tensor.Value)];
-        copies = [.. Enumerable.Range(0, most).Select(_ => new GradientCopy(parameters))];
+        copies = [.. Enumerable.Range(0, maxParts).Select(_ => new GradientCopy(parameters))];
     }
 
-    private static int Most(Trainer trainer, FlatParameters parameters)
+    private static int MaxParts(Trainer trainer, FlatParameters parameters)
     {
         var device = trainer.Model.Trainables[0].Value.device;
         var bytes = parameters.Buffers.Sum(buffer => buffer.Gradients.numel() * buffer.Gradients.ElementSize);
@@ -63,8 +63,8 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return trainer.Options.ParallelParts ?? get_num_threads();
     }
 
-    // Threads would draw random values (dropout) in an order that differs between runs, and a loss without a gradient is reported for the whole batch. The first run tells;
-    // its gradients count if it was neither.
+    // Threads would draw random values (dropout) in an order that differs between runs, and a loss without a gradient must be reported for the full batch. The first run checks for both;
+    // its gradients are used if it finds neither.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Try(List<IReadOnlyList<Batch>> divided, long seed, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
@@ -78,14 +78,14 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
             result!.Value.Loss.MoveToOuterDisposeScope();
             return result;
         }
-        refused = true;
+        unsupported = true;
         Dispose();
         parameters.ZeroGradients();
         manual_seed(seed);
         return null;
     }
 
-    // Null if a part has no loss to differentiate.
+    // Null if a part has no differentiable loss.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Add(List<IReadOnlyList<Batch>> divided, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
@@ -112,10 +112,10 @@ internal sealed class ParallelBackward(Trainer trainer, FlatParameters parameter
         return (total!.MoveToOuterDisposeScope(), [.. trained.Where((_, i) => !reached[i]).Select(tensor => tensor.Name)]);
     }
 
-    private Tensor? Backward(Batch part, double share, GradientCopy into, TrainingMetrics metrics)
+    private Tensor? Backward(Batch part, double weight, GradientCopy into, TrainingMetrics metrics)
     {
         using var scope = NewDisposeScope();
-        var loss = trainer.Goal.Loss(part, metrics).mul(Constant(share));
+        var loss = trainer.Goal.Loss(part, metrics).mul(Constant(weight));
         if (!tried && (loss.numel() != 1 || !loss.requires_grad)) return null;
         into.Fill(autograd.grad([loss], tensors, allow_unused: true));
         return loss.detach().DetachFromDisposeScope();

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Threads that run the parts of a batch concurrently, each with a share of torch's own threads. The parts synchronize once per step, whereas torch's
+/// Threads that run the parts of a batch concurrently, each with an equal number of torch threads. The parts synchronize once per step, whereas torch's
 /// threads synchronize in each operation.
 /// </summary>
 internal sealed class PartThreads : IDisposable
@@ -18,10 +18,10 @@ internal sealed class PartThreads : IDisposable
         var all = get_num_threads();
         workers = [.. Enumerable.Range(0, count).Select(i => new Worker($"Peft part {i}", Math.Max(1, all / count)))];
         foreach (var worker in workers) worker.Wait();
-        set_num_threads(all);   // the default for later threads; each worker keeps the number that it has set for its own thread
+        set_num_threads(all);   // the default for later threads; each worker keeps the number that it set for its own thread
     }
 
-    /// <summary>Runs jobs, at most as many as there are threads, and waits for all. Rethrows the first exception.</summary>
+    /// <summary>Runs at most as many jobs as there are threads, and waits for all. Rethrows the first exception.</summary>
     public void Run(IReadOnlyList<Action> jobs)
     {
         for (var i = 0; i < jobs.Count; i++) workers[i].Start(jobs[i]);
@@ -49,14 +49,14 @@ internal sealed class PartThreads : IDisposable
             thread.Start();
             Start(() =>
             {
-                _ = get_num_threads();   // the first torch call of a thread resets its number of threads, so make it before setting the number
+                _ = get_num_threads();   // a thread's first torch call resets its number of threads, so it must precede the next line
                 set_num_threads(torchThreads);
             });
         }
 
         public void Start(Action next)
         {
-            // The parts see the caller's execution context, such as scopes of adapters.
+            // The parts run in the caller's execution context, which contains scopes such as those of adapters.
             job = ExecutionContext.Capture() is { } flow ? () => ExecutionContext.Run(flow, _ => next(), null) : next;
             due.Release();
         }

@@ -2,9 +2,9 @@ using System.Globalization;
 
 namespace Peft;
 
-/// <summary>Prints training progress: one line for the first step, the last one and about as many in between as requested.</summary>
+/// <summary>Prints training progress: a line for the first step, a line for the last one, and about the requested number of lines in between.</summary>
 /// <param name="output">The writer; the console if null.</param>
-/// <param name="lines">Approximate number of lines for the whole run. At least 1.</param>
+/// <param name="lines">Approximate number of lines of the run. At least 1.</param>
 /// <remarks>Unlike <see cref="Progress{T}"/>, it prints on the training thread, so that the lines are in order.</remarks>
 public sealed class ProgressPrinter(TextWriter? output = null, int lines = 20) : IProgress<TrainingProgress>
 {

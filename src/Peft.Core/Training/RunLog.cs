@@ -13,21 +13,21 @@ internal sealed class RunLog : IDisposable
     private readonly ILogger logger;
     private readonly SummaryWriter? board;
     private readonly StreamWriter? lines;
-    private readonly string places;
+    private readonly string paths;
     private readonly TrainingMetrics metrics = new();
 
     /// <param name="options">Options with the TensorBoard folder and the JSON Lines file.</param>
     /// <param name="logger">The logger.</param>
-    /// <param name="resumedStep">Step from which the run resumes, or null for a new run. Lines of later steps are deleted, since those steps are repeated.</param>
+    /// <param name="resumedStep">Step from which the run resumes, or null for a new run. Lines of later steps are deleted, since these steps are repeated.</param>
     public RunLog(TrainingOptions options, ILogger logger, int? resumedStep)
     {
         this.logger = logger;
-        places = string.Join(" and ", new[] { options.TensorBoardFolder, options.JsonLogFile }.OfType<string>());
+        paths = string.Join(" and ", new[] { options.TensorBoardFolder, options.JsonLogFile }.OfType<string>());
         if (options.TensorBoardFolder is { } folder) board = Named(() => torch.utils.tensorboard.SummaryWriter(Directory.CreateDirectory(folder).FullName));
         if (options.JsonLogFile is { } file) lines = Named(() => Open(file, resumedStep));
     }
 
-    /// <summary>Adds the metrics of a step to the means that are logged next.</summary>
+    /// <summary>Adds the metrics of a step to the means that <see cref="Step"/> logs.</summary>
     public void Add(TrainingProgress step)
     {
         foreach (var (name, value) in step.Metrics) metrics.Add(name, value);
@@ -63,7 +63,7 @@ internal sealed class RunLog : IDisposable
         }
         catch (Exception error) when (DiskFault.Is(error))
         {
-            // Every line was flushed when written, so this repeats the error of a line that has already ended the run.
+            // Every line was flushed when it was written, so this repeats the error of a line that has already ended the run.
         }
     }
 
@@ -95,7 +95,7 @@ internal sealed class RunLog : IDisposable
         }
         catch (Exception error) when (DiskFault.Is(error) || error is CheckpointException)
         {
-            throw new TrainingException($"The log {places} cannot be written: {error.Message} Free disk space there or choose another path, and resume from the last checkpoint by ResumeFrom.", error);
+            throw new TrainingException($"The log {paths} cannot be written: {error.Message} Free disk space there or choose another path, and resume from the last checkpoint with ResumeFrom.", error);
         }
     }
 

@@ -3,7 +3,7 @@ namespace Peft;
 /// <summary>The reason that a run ended.</summary>
 public enum StopReason
 {
-    /// <summary>All steps were done.</summary>
+    /// <summary>All steps were completed.</summary>
     Completed,
 
     /// <summary>The metric did not improve for as many evaluations as <see cref="TrainingOptions.EarlyStoppingPatience"/>.</summary>

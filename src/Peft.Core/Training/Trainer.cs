@@ -6,13 +6,13 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// Trains any <see cref="ITrainable"/>: step loop, schedule, evaluation, checkpoints and exact resume. A resumed run gives the same
+/// Trains any <see cref="ITrainable"/>, with a learning rate schedule, evaluation, checkpoints and exact resume. A resumed run gives the same
 /// results, bit for bit, as an uninterrupted one.
 /// </summary>
-/// <param name="model">The model to train. The caller keeps ownership, and may use it as before after the run.</param>
+/// <param name="model">The model to train. The caller keeps ownership and may use the model after the run.</param>
 /// <param name="data">Training rows.</param>
 /// <param name="options">Settings; the defaults if null.</param>
-/// <remarks>Not thread-safe. Torch's global random generator is seeded anew before each step.</remarks>
+/// <remarks>Not thread-safe. Torch's global random generator is seeded before each step.</remarks>
 public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOptions? options = null)
 {
     /// <summary>The model to train.</summary>
@@ -33,7 +33,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// </summary>
     public Func<Batch, Tensor>? Loss { get; init; }
 
-    /// <summary>What training minimizes; null for <see cref="Loss"/>, or the module's own loss. Only one of the two can be set.</summary>
+    /// <summary>The training objective; null for <see cref="Loss"/>, or the module's own loss. Only one of the two can be set.</summary>
     public Objective? Objective { get; init; }
 
     /// <summary>
@@ -67,8 +67,8 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <param name="progress">Receives the progress after each step.</param>
     /// <param name="cancellationToken">Ends the run after the current step; see <see cref="TrainingOptions.SaveOnCancel"/>.</param>
     /// <exception cref="TrainingException">The options are invalid (the message lists all errors), or the run cannot continue.</exception>
-    /// <exception cref="NotEnoughMemoryException">A step takes more than <see cref="TrainingOptions.MaxMemory"/> even in its smallest parts.</exception>
-    /// <exception cref="TrainingCanceledException">The token was cancelled. The exception holds the result so far, and the task's status is Canceled.</exception>
+    /// <exception cref="NotEnoughMemoryException">A step takes more than <see cref="TrainingOptions.MaxMemory"/> even with the smallest micro-batches.</exception>
+    /// <exception cref="TrainingCanceledException">The token was cancelled. The exception contains the result so far, and the task's status is Canceled.</exception>
     public Task<TrainingResult> TrainAsync(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
         => Task.Run(() => Train(progress, cancellationToken), cancellationToken);
 
@@ -89,12 +89,12 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public EvaluationResult Evaluate(CancellationToken cancellationToken = default)
     {
-        if (Evaluation is null) throw new TrainingException("There is nothing to evaluate on: set the trainer's Evaluation dataset.");
+        if (Evaluation is null) throw new TrainingException("There are no rows to evaluate: set the trainer's Evaluation dataset.");
         Validate(evaluateOnly: true);
         return Evaluator.Evaluate(this, step: 0, cancellationToken) ?? throw new OperationCanceledException(cancellationToken);
     }
 
-    /// <summary>The last complete checkpoint in an output folder; null if there is none.</summary>
+    /// <summary>Finds the last complete checkpoint in an output folder; null if there is none.</summary>
     /// <param name="outputFolder">The <see cref="TrainingOptions.OutputFolder"/> of an earlier run; it need not exist.</param>
     public static string? FindLastCheckpoint(string outputFolder)
     {
@@ -107,7 +107,7 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     /// <summary>True if larger values of the best metric are better; null if unknown.</summary>
     internal bool? GreaterIsBetter => Options.GreaterIsBetter ?? (Options.BestMetric == "loss" ? false : DatasetMetrics.FirstOrDefault(metric => metric.Name == Options.BestMetric)?.GreaterIsBetter);
 
-    /// <summary>What training minimizes, without the method's penalty.</summary>
+    /// <summary>The training objective, without the method's penalty.</summary>
     internal Objective Goal => goal ??= Objective ?? (Loss is { } loss ? new DelegateObjective(loss) : new ModelObjective((ILossModel)Model.Module));
 
     private Objective? goal;
@@ -128,10 +128,10 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
     private IEnumerable<string> MemoryErrors(long bound)
     {
         if (Model.Trainables.Count > 0 && Model.Trainables[0].Value.device_type != TorchSharp.DeviceType.CPU)
-            yield return "MaxMemory bounds the memory of training on the CPU, but the model is on another device: use a smaller BatchSize with GradientAccumulation, and leave MaxMemory null.";
+            yield return "MaxMemory limits the memory of training on the CPU, but the model is on another device: use a smaller BatchSize with GradientAccumulation, and leave MaxMemory null.";
         MemoryMeter.Trim();
         if (MemoryMeter.Resident is var used && used >= bound)
-            yield return $"MaxMemory is {MemoryBudget.Text(bound)}, but the process uses {MemoryBudget.Text(used)} before training begins: raise it, or load a smaller or quantized model.";
+            yield return $"MaxMemory is {MemoryBudget.Text(bound)}, but the process uses {MemoryBudget.Text(used)} before training starts: raise it, or load a smaller or quantized model.";
     }
 
     private void Validate(bool evaluateOnly = false)
@@ -146,12 +146,12 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         if (Objective is not null && Loss is not null) errors.Add("Both Objective and Loss are set: set one of them.");
         if (Objective is not null) errors.AddRange(Objective.Errors(Model, Options));
         if (Options.Restarts is not null && !evaluateOnly) errors.AddRange(Model is PeftModel restarting ? restarting.RestartErrors() : [$"Restarts are for LoRA adapters, but the trained model is a {Model.GetType().Name}: leave Restarts null."]);
-        if (Options.Restarts is not null && Objective is not null) errors.Add("Restarts change the base weights, which an Objective may compare the model with: leave one of them out.");
+        if (Options.Restarts is not null && Objective is not null) errors.Add("Restarts change the base weights, to which an Objective may compare the model: set only one of them.");
         if (Objective is null && Loss is null && Model.Module is not ILossModel)
-            errors.Add($"{Model.Module.GetType().Name} is not an ILossModel and the trainer's Loss is not set: set Loss to a function from batch to mean loss.");
+            errors.Add($"{Model.Module.GetType().Name} is not an ILossModel and the trainer's Loss is not set: set Loss to a function that returns the mean loss of a batch.");
         if (Evaluation is null)
         {
-            if (Options.LoadBestAtEnd) errors.Add("LoadBestAtEnd needs the trainer's Evaluation dataset, which is not set.");
+            if (Options.LoadBestAtEnd) errors.Add("LoadBestAtEnd requires the trainer's Evaluation dataset, which is not set.");
             if (Options.EarlyStoppingPatience is { } patience) errors.Add($"EarlyStoppingPatience is {patience}, but the trainer's Evaluation dataset is not set.");
             if (Options.EvaluateEverySteps is { } steps) errors.Add($"EvaluateEverySteps is {steps}, but the trainer's Evaluation dataset is not set.");
         }
@@ -159,9 +159,9 @@ public sealed class Trainer(ITrainable model, TrainingDataset data, TrainingOpti
         if (evaluateOnly) errors.AddRange(Evaluation!.Errors(Model.Module));
         var known = Metrics.Keys.Concat(DatasetMetrics.Select(metric => metric.Name)).Prepend("loss").ToList();
         if (EvaluationMetrics is null && Objective is null && !known.Contains(Options.BestMetric)) errors.Add($"BestMetric is '{Options.BestMetric}', but there is no such metric. Known: {string.Join(", ", known)}.");
-        else if (GreaterIsBetter is null) errors.Add($"BestMetric is '{Options.BestMetric}', but it is unknown whether larger is better: set GreaterIsBetter.");
+        else if (GreaterIsBetter is null) errors.Add($"BestMetric is '{Options.BestMetric}', but it is unknown whether larger values are better: set GreaterIsBetter.");
         if (!evaluateOnly && Options is { ResumeFrom: null, OutputFolder: { } folder } && FindLastCheckpoint(folder) is { } last)
-            errors.Add($"OutputFolder {folder} holds checkpoints of another run, the last being {last}: set ResumeFrom to resume from it, or choose another folder.");
+            errors.Add($"OutputFolder {folder} contains checkpoints of another run, the last of which is {last}: set ResumeFrom to resume from it, or choose another folder.");
         if (errors.Count > 0) throw new TrainingException($"The {(evaluateOnly ? "evaluation" : "training")} cannot start. " + string.Join(' ', errors));
     }
 }

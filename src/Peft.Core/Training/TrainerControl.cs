@@ -9,24 +9,24 @@ public sealed class TrainerControl
         TotalSteps = totalSteps;
     }
 
-    /// <summary>The trainer that runs, with its model, data and options.</summary>
+    /// <summary>The running trainer, with its model, data and options.</summary>
     public Trainer Trainer { get; }
 
-    /// <summary>Number of steps of the whole run.</summary>
+    /// <summary>Total number of steps of the run.</summary>
     public int TotalSteps { get; }
 
-    internal bool StopAsked { get; private set; }
+    internal bool StopRequested { get; private set; }
 
-    internal bool SaveAsked { get; set; }
+    internal bool SaveRequested { get; set; }
 
-    internal bool EvaluationAsked { get; set; }
+    internal bool EvaluationRequested { get; set; }
 
     /// <summary>Ends the run after this step.</summary>
-    public void Stop() => StopAsked = true;
+    public void Stop() => StopRequested = true;
 
     /// <summary>Writes a checkpoint after this step. Requires <see cref="TrainingOptions.OutputFolder"/>.</summary>
-    public void Save() => SaveAsked = true;
+    public void Save() => SaveRequested = true;
 
     /// <summary>Evaluates after this step. Requires <see cref="Trainer.Evaluation"/>.</summary>
-    public void Evaluate() => EvaluationAsked = true;
+    public void Evaluate() => EvaluationRequested = true;
 }

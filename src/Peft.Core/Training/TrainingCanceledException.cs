@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>A run was cancelled; it ended after its current step. As an <see cref="OperationCanceledException"/>, it sets the status of the task to Canceled.</summary>
+/// <summary>A run was cancelled and ended after its current step. As an <see cref="OperationCanceledException"/>, it sets the status of the task to Canceled.</summary>
 public sealed class TrainingCanceledException : OperationCanceledException
 {
     internal TrainingCanceledException(TrainingResult result, CancellationToken token)

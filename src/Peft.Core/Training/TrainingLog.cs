@@ -5,8 +5,8 @@ namespace Peft;
 /// <summary>Log messages of datasets and trainers.</summary>
 internal static partial class TrainingLog
 {
-    [LoggerMessage(1, LogLevel.Information, "Training {Tensors} tensors with {Numbers} parameters for {TotalSteps} steps of {Rows} rows from step {Step}; learning rate {LearningRate}.")]
-    public static partial void Started(ILogger logger, int tensors, long numbers, int totalSteps, int rows, int step, double learningRate);
+    [LoggerMessage(1, LogLevel.Information, "Training {Tensors} tensors with {Parameters} parameters for {TotalSteps} steps of {Rows} rows from step {Step}; learning rate {LearningRate}.")]
+    public static partial void Started(ILogger logger, int tensors, long parameters, int totalSteps, int rows, int step, double learningRate);
 
     [LoggerMessage(2, LogLevel.Information, "Step {Step} of {TotalSteps}: loss {Loss:G6}, gradient norm {GradientNorm:G4}, learning rate {LearningRate:G4}.")]
     public static partial void Step(ILogger logger, int step, int totalSteps, double loss, double gradientNorm, double learningRate);
@@ -26,6 +26,6 @@ internal static partial class TrainingLog
     [LoggerMessage(7, LogLevel.Warning, "{Dataset}: {Truncated} rows were truncated and {Dropped} rows dropped at a maximum length of {MaxLength} tokens.")]
     public static partial void RowsCut(ILogger logger, string dataset, int truncated, int dropped, int maxLength);
 
-    [LoggerMessage(8, LogLevel.Information, "To stay below MaxMemory, batches run in parts of at most {Positions} positions.")]
+    [LoggerMessage(8, LogLevel.Information, "To stay within MaxMemory, batches run in micro-batches of at most {Positions} positions.")]
     public static partial void Divided(ILogger logger, long positions);
 }

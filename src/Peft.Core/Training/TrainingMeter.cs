@@ -22,7 +22,7 @@ internal sealed class TrainingMeter : IDisposable
         loss = meter.CreateGauge<double>("peft.training.loss", description: "Loss of the last step.");
         gradientNorm = meter.CreateGauge<double>("peft.training.gradient_norm", description: "Norm of the gradient before clipping.");
         learningRate = meter.CreateGauge<double>("peft.training.learning_rate", description: "Learning rate of the last step.");
-        tokens = meter.CreateCounter<long>("peft.training.tokens", "{token}", "Tokens trained on, without padding.");
+        tokens = meter.CreateCounter<long>("peft.training.tokens", "{token}", "Number of training tokens, without padding.");
         stepDuration = meter.CreateHistogram<double>("peft.training.step.duration", "s", "Duration of an optimizer step with all its batches.");
     }
 

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Collects metrics of training steps or of an evaluation: weighted means by name.</summary>
+/// <summary>Collects metrics of training steps or an evaluation as weighted means by name.</summary>
 /// <remarks>Thread-safe: parts of a batch add to it concurrently.</remarks>
 public sealed class TrainingMetrics : IDisposable
 {
@@ -13,12 +13,12 @@ public sealed class TrainingMetrics : IDisposable
 
     /// <summary>Adds a value to the mean of a metric.</summary>
     /// <param name="name">Name of the metric, such as <c>rewards/accuracies</c>.</param>
-    /// <param name="value">The value: a scalar, whose gradient is ignored. The caller keeps ownership.</param>
-    /// <param name="weight">Weight of the value in the mean, such as the number of rows that it describes; values of weight 0 are ignored.</param>
-    /// <exception cref="ArgumentException">The value is not one real number.</exception>
+    /// <param name="value">The value, a scalar. Its gradient is ignored. The caller keeps ownership.</param>
+    /// <param name="weight">Weight of the value in the mean, such as its number of rows. Values with weight 0 are ignored.</param>
+    /// <exception cref="ArgumentException">The value is not a single real number.</exception>
     public void Add(string name, Tensor value, double weight = 1)
     {
-        if (TensorRules.RequireAlive(value, nameof(value)).numel() != 1 || value.is_complex()) throw new ArgumentException($"The value of the metric {name} is {TensorRules.Describe(value)}, but must be one real number.", nameof(value));
+        if (TensorRules.RequireAlive(value, nameof(value)).numel() != 1 || value.is_complex()) throw new ArgumentException($"The value of the metric {name} is {TensorRules.Describe(value)}, but must be a single real number.", nameof(value));
         Combine(name, value, weight, each => each.reshape([]).mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => sum.item<double>() / total);
     }
 
@@ -30,7 +30,7 @@ public sealed class TrainingMetrics : IDisposable
         Add(name, scalar, weight);
     }
 
-    /// <summary>Adds values to a metric that is a function of weighted means, such as an error of calibration.</summary>
+    /// <summary>Adds values to a metric that is a function of weighted means, such as a calibration error.</summary>
     /// <param name="name">Name of the metric.</param>
     /// <param name="values">The values, of the same shape in each call.</param>
     /// <param name="weight">Weight of the values in the means.</param>
@@ -39,10 +39,10 @@ public sealed class TrainingMetrics : IDisposable
         => Combine(name, values, weight, each => each.mul(Constant(weight)), (a, b) => a.add(b, One), (sum, total) => metric(sum.div(Constant(total)))?.item<double>());
 
     /// <summary>Adds a value to a metric that is the minimum of its values.</summary>
-    internal void AddMinimum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.minimum(b), (least, _) => least.item<double>());
+    internal void AddMinimum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.minimum(b), (minimum, _) => minimum.item<double>());
 
     /// <summary>Adds a value to a metric that is the maximum of its values.</summary>
-    internal void AddMaximum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (greatest, _) => greatest.item<double>());
+    internal void AddMaximum(string name, Tensor value) => Combine(name, value, 1, each => each.reshape([]).clone(), (a, b) => a.maximum(b), (maximum, _) => maximum.item<double>());
 
     /// <summary>Adds a number to a metric that is the minimum of its values. NaN is ignored.</summary>
     internal void AddMinimum(string name, double value) => AddNumber(value, each => AddMinimum(name, each));
@@ -57,8 +57,8 @@ public sealed class TrainingMetrics : IDisposable
         add(scalar);
     }
 
-    /// <summary>Adds a text for people to read, such as a completion.</summary>
-    /// <param name="name">Name of the list that it belongs to, such as <c>completions</c>.</param>
+    /// <summary>Adds a text for readers, such as a completion.</summary>
+    /// <param name="name">Name of its list, such as <c>completions</c>.</param>
     /// <param name="text">The text.</param>
     public void AddSample(string name, string text)
     {
@@ -71,13 +71,13 @@ public sealed class TrainingMetrics : IDisposable
         }
     }
 
-    /// <summary>The texts so far, by the name of their list.</summary>
+    /// <summary>Returns the texts so far, by the name of their list.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Samples()
     {
         lock (guard) return samples.ToDictionary(pair => pair.Key, IReadOnlyList<string> (pair) => [.. pair.Value], StringComparer.Ordinal);
     }
 
-    /// <summary>The metrics so far, in the order in which they were first added.</summary>
+    /// <summary>Computes the metrics so far, in the order in which they were first added.</summary>
     public IReadOnlyDictionary<string, double> Means()
     {
         lock (guard)
@@ -111,7 +111,7 @@ public sealed class TrainingMetrics : IDisposable
         lock (guard) Put(name, new(first(value.detach().to_type(ScalarType.Float64)).DetachFromDisposeScope(), weight, combine, metric));
     }
 
-    /// <summary>Adds everything that another instance has collected, which is empty afterwards.</summary>
+    /// <summary>Moves everything that another instance has collected to this one.</summary>
     internal void Take(TrainingMetrics other)
     {
         using var scope = NewDisposeScope();

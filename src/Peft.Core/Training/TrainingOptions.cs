@@ -7,7 +7,7 @@ public sealed record TrainingOptions
     /// <summary>Number of epochs. 3 by default. Ignored if <see cref="MaxSteps"/> is set.</summary>
     public int Epochs { get; init; } = 3;
 
-    /// <summary>Number of optimizer steps of the whole run, over as many epochs as needed; null to use <see cref="Epochs"/>.</summary>
+    /// <summary>Total number of optimizer steps, over as many epochs as needed; null to use <see cref="Epochs"/>.</summary>
     public int? MaxSteps { get; init; }
 
     /// <summary>Number of rows per batch. 8 by default.</summary>
@@ -20,19 +20,19 @@ public sealed record TrainingOptions
     public int GradientAccumulation { get; init; } = 1;
 
     /// <summary>
-    /// Number of parts into which the rows of a CPU batch are divided to run concurrently, if the model supports it
-    /// (<see cref="ILossModel.Divide"/>) and draws no random values in training. Null uses the number of torch threads. 1 disables it, which is
+    /// Number of parts into which the rows of a CPU batch are divided, to run concurrently, if the model supports it
+    /// (<see cref="ILossModel.Divide"/>) and does not draw random values in training. Null uses the number of torch threads. 1 disables it, which is
     /// necessary if your own hooks on the model are not thread-safe. The gradients do not depend on the number, except for rounding.
     /// </summary>
     public int? ParallelParts { get; init; }
 
     /// <summary>
-    /// Bound on the resident memory of the process during the passes of a training step, in bytes; null for none. The batches of a step then run in as many consecutive micro-batches of whole rows as that
-    /// takes, weighted so that their gradients are those of whole batches except for rounding; dropout draws other values. A few small steps measure what is possible.
+    /// Bound on the resident memory of the process during the forward and backward passes of a training step, in bytes; null for none. The batches of a step then run as consecutive micro-batches of
+    /// complete rows, weighted so that their gradients equal those of the full batches except for rounding; dropout draws other values. The first steps use small micro-batches to measure the memory per position.
     /// </summary>
     /// <remarks>
-    /// For models on the CPU, and batches that the model or objective can divide (<see cref="ILossModel.Divide"/>). Generation for an objective, evaluations and checkpoints are not divided:
-    /// <see cref="EvaluationBatchSize"/> limits what evaluations take. The sizes follow from measurements, so that two runs may differ in rounding; a checkpoint holds the size, and a resumed run goes on with it.
+    /// For models on the CPU, and batches that the model or objective can divide (<see cref="ILossModel.Divide"/>). Generation for an objective, evaluations and checkpoints are not divided;
+    /// <see cref="EvaluationBatchSize"/> limits the memory of evaluations. The sizes follow from measurements, so two runs may differ in rounding. A checkpoint contains the size, with which a resumed run continues.
     /// </remarks>
     public long? MaxMemory { get; init; }
 
@@ -42,7 +42,7 @@ public sealed record TrainingOptions
     /// <summary>Learning rate schedule. Linear to 0 by default.</summary>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Linear;
 
-    /// <summary>Restarts of LoRA, which is merged into the base weights every few steps (ReLoRA); null for none.</summary>
+    /// <summary>Restarts of LoRA, which merge it into the base weights every few steps (ReLoRA); null for none.</summary>
     public RestartOptions? Restarts { get; init; }
 
     /// <summary>Number of steps over which the learning rate rises from 0. 0 by default.</summary>
@@ -59,12 +59,12 @@ public sealed record TrainingOptions
 
     /// <summary>
     /// Seed of the data order and of dropout. 42 by default. The seed of an adapter's initial values is <see cref="AdapterOptions.InitializationSeed"/>, also
-    /// 42. Torch's global random generator is seeded from this seed and the step number before each step, so that evaluations and saves in between change
+    /// 42. Torch's global random generator is seeded from this seed and the step number before each step, so that evaluations and saves between steps change
     /// nothing.
     /// </summary>
     public int Seed { get; init; } = 42;
 
-    /// <summary>True to shuffle the rows anew in each epoch. True by default.</summary>
+    /// <summary>True to shuffle the rows in each epoch. True by default.</summary>
     public bool Shuffle { get; init; } = true;
 
     /// <summary>
@@ -94,7 +94,7 @@ public sealed record TrainingOptions
     /// <summary>True to restore the parameters of the best evaluation at the end. False by default.</summary>
     public bool LoadBestAtEnd { get; init; }
 
-    /// <summary>Folder of the checkpoints; null for none. A new run refuses a folder that already holds checkpoints.</summary>
+    /// <summary>Folder for checkpoints; null for none. A new run throws if the folder already contains checkpoints.</summary>
     public string? OutputFolder { get; init; }
 
     /// <summary>Number of steps between checkpoints; null for one per epoch.</summary>
@@ -106,7 +106,7 @@ public sealed record TrainingOptions
     /// <summary>True to write a checkpoint after the last step of a cancelled run. True by default; requires <see cref="OutputFolder"/>.</summary>
     public bool SaveOnCancel { get; init; } = true;
 
-    /// <summary>Checkpoint folder to resume from, for example from <see cref="Trainer.FindLastCheckpoint"/>; null for a new run.</summary>
+    /// <summary>Checkpoint folder from which to resume, such as the result of <see cref="Trainer.FindLastCheckpoint"/>; null for a new run.</summary>
     public string? ResumeFrom { get; init; }
 
     /// <summary>Handling of a loss or gradient that is NaN or infinite. Throw by default.</summary>
@@ -121,7 +121,7 @@ public sealed record TrainingOptions
     /// <summary>Number of steps between entries of the logger, TensorBoard and the JSON Lines file. 10 by default.</summary>
     public int LogEverySteps { get; init; } = 10;
 
-    /// <summary>Folder of TensorBoard event files; null for none.</summary>
+    /// <summary>Folder for TensorBoard event files; null for none.</summary>
     public string? TensorBoardFolder { get; init; }
 
     /// <summary>JSON Lines file with one line per logged step and evaluation; null for none. A resumed run appends to it.</summary>
@@ -151,13 +151,13 @@ public sealed record TrainingOptions
         AtLeast(EarlyStoppingPatience, 1, nameof(EarlyStoppingPatience));
         AtLeast(LogEverySteps, 1, nameof(LogEverySteps));
         AtLeast(MaxSkippedSteps, 0, nameof(MaxSkippedSteps));
-        Check(MaxMemory is null or > 0, $"MaxMemory must be above 0 bytes (null is no bound), but was {MaxMemory}.");
+        Check(MaxMemory is null or > 0, $"MaxMemory must be above 0 bytes (null for no bound), but was {MaxMemory}.");
         Check(LearningRate is null || (LearningRate > 0 && double.IsFinite(LearningRate.Value)), $"LearningRate must be above 0, but was {LearningRate}.");
         Check(WarmupRatio is >= 0 and <= 1, $"WarmupRatio must be in [0, 1], but was {WarmupRatio}.");
-        Check(MaxGradientNorm is null or > 0, $"MaxGradientNorm must be above 0 (null turns clipping off), but was {MaxGradientNorm}.");
+        Check(MaxGradientNorm is null or > 0, $"MaxGradientNorm must be above 0 (null disables clipping), but was {MaxGradientNorm}.");
         Check(EarlyStoppingThreshold >= 0, $"EarlyStoppingThreshold must be at least 0, but was {EarlyStoppingThreshold}.");
         Check(!string.IsNullOrWhiteSpace(BestMetric), "BestMetric must be 'loss' or the name of a metric, but was empty.");
-        Check(SaveEverySteps is null || OutputFolder is not null, $"SaveEverySteps is {SaveEverySteps}, but there is no OutputFolder to save to.");
+        Check(SaveEverySteps is null || OutputFolder is not null, $"SaveEverySteps is {SaveEverySteps}, but OutputFolder is not set.");
         errors.AddRange(Schedule.Errors());
         errors.AddRange(Restarts?.Errors() ?? []);
         Check(Restarts is null || Optimizer is AdamWOptions, $"Restarts prune the moments of AdamW, but Optimizer is {Optimizer.GetType().Name}: use AdamWOptions, or leave Restarts null.");

@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>What a run does at a time.</summary>
+/// <summary>The phases of a run.</summary>
 internal enum TrainingPhase
 {
-    /// <summary>It has not made a step yet.</summary>
+    /// <summary>Before the first step.</summary>
     Start,
 
     /// <summary>A training step.</summary>

@@ -7,7 +7,7 @@ public sealed record TrainingResult
     /// <summary>The reason that the run ended.</summary>
     public required StopReason StopReason { get; init; }
 
-    /// <summary>Number of optimizer steps done, including those before a resume.</summary>
+    /// <summary>Number of completed optimizer steps, including those before a resume.</summary>
     public required int Steps { get; init; }
 
     /// <summary>Number of steps that were skipped because the loss or gradient was not finite.</summary>
@@ -31,12 +31,12 @@ public sealed record TrainingResult
     /// <summary>Duration of this run, including evaluations and checkpoints, but not the time before a resume.</summary>
     public required TimeSpan Elapsed { get; init; }
 
-    /// <summary>The largest memory of the process by phase of this run.</summary>
+    /// <summary>The peak memory of the process in each phase of this run.</summary>
     public required MemoryPeaks Memory { get; init; }
 
-    /// <summary>Number of tokens trained on in this run, without padding.</summary>
+    /// <summary>Number of training tokens of this run, without padding.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>Tokens per second of training steps, without padding, evaluations and checkpoints.</summary>
+    /// <summary>Tokens per second in training steps, excluding padding, evaluations and checkpoints.</summary>
     public required double TokensPerSecond { get; init; }
 }

@@ -123,14 +123,14 @@ internal sealed class TrainingRun : IDisposable
         loaded.Division = Division(loaded.Division);
         return loaded.Order == order
             ? loaded
-            : throw new TrainingException($"The run of {folder} cannot be resumed with other data or settings. It was made with {loaded.Order}, but the settings now are {order}.");
+            : throw new TrainingException($"The run of {folder} cannot be resumed with other data or settings. It used {loaded.Order}, but the current settings are {order}.");
     }
 
-    // A bound that differs from the checkpoint's needs another division.
+    // A bound that differs from that of the checkpoint requires another division.
     private MemoryDivision? Division(MemoryDivision? before)
         => options.MaxMemory is not { } bound ? null : before?.Bound == bound ? before : new() { Bound = bound };
 
-    // Null if the step was cancelled: nothing has changed then.
+    // Null if the step was cancelled, in which case nothing has changed.
     private TrainingProgress? Step(TrainingStep step)
     {
         var start = trainer.Time.GetTimestamp();
@@ -139,7 +139,7 @@ internal sealed class TrainingRun : IDisposable
         var factor = options.Schedule.Factor(state.Step, warmupSteps, totalSteps) * (options.Restarts?.Factor(state.Step) ?? 1);
         if (step.Run(state.Step, loadedEpoch, rows, factor, cancellationToken) is not { } outcome) return null;
         if (outcome.Skipped && ++state.SkippedSteps > options.MaxSkippedSteps)
-            throw new TrainingException($"{state.SkippedSteps} steps were not finite, more than MaxSkippedSteps allows ({options.MaxSkippedSteps}).", step.NotFinite(state.Step, rows, outcome));
+            throw new TrainingException($"{state.SkippedSteps} steps had a non-finite loss or gradient, more than MaxSkippedSteps ({options.MaxSkippedSteps}).", step.NotFinite(state.Step, rows, outcome));
         state.Step++;
         state.Losses.Add(outcome.Loss);
         if (outcome.Skipped) TrainingLog.Warning(trainer.Logger, $"Step {state.Step} was skipped: loss {outcome.Loss}, gradient norm {outcome.GradientNorm}.");
@@ -157,7 +157,7 @@ internal sealed class TrainingRun : IDisposable
         };
     }
 
-    // Called before the gradients are zeroed, since methods that rank their parts by importance read them.
+    // Called before the gradients are zeroed, since methods that prune by importance read them.
     private void AfterUpdate()
     {
         using var scope = NewDisposeScope();
@@ -170,7 +170,7 @@ internal sealed class TrainingRun : IDisposable
     {
         var model = (PeftModel)trainer.Model;
         var restarted = model.RestartedNames;
-        manual_seed((long)SplitMix64.Mix(options.Seed, -state.Step));   // no step has a negative number
+        manual_seed((long)SplitMix64.Mix(options.Seed, -state.Step));   // steps are never negative
         model.Restart();
         ((FlatAdamW)optimizer).Prune(restarted, settings.PrunedMoments);
     }
@@ -200,11 +200,11 @@ internal sealed class TrainingRun : IDisposable
         {
             foreach (var callback in trainer.Callbacks) callback.OnEpochEnd(state.Step / stepsPerEpoch, control);
         }
-        if (control.EvaluationAsked && trainer.Evaluation is null)
-            throw new TrainingException("A callback asked for an evaluation, but the trainer's Evaluation dataset is not set.");
+        if (control.EvaluationRequested && trainer.Evaluation is null)
+            throw new TrainingException("A callback requested an evaluation, but the trainer's Evaluation dataset is not set.");
         var regular = options.EvaluateEverySteps is { } steps ? state.Step % steps == 0 : EndsEpoch;
-        if (trainer.Evaluation is null || !(regular || control.EvaluationAsked || state.Step == totalSteps)) return false;
-        control.EvaluationAsked = false;
+        if (trainer.Evaluation is null || !(regular || control.EvaluationRequested || state.Step == totalSteps)) return false;
+        control.EvaluationRequested = false;
         return Evaluate();
     }
 
@@ -239,11 +239,11 @@ internal sealed class TrainingRun : IDisposable
     private double Metric(EvaluationResult evaluation)
         => options.BestMetric == "loss" ? evaluation.Loss
             : evaluation.Metrics.TryGetValue(options.BestMetric, out var value) ? value
-            : throw new TrainingException($"BestMetric is '{options.BestMetric}', but the evaluation gave only {string.Join(", ", evaluation.Metrics.Keys.Prepend("loss"))}.");
+            : throw new TrainingException($"BestMetric is '{options.BestMetric}', but the evaluation returned only {string.Join(", ", evaluation.Metrics.Keys.Prepend("loss"))}.");
 
     private StopReason? Reason()
         => cancellationToken.IsCancellationRequested && (state.Step < totalSteps || state.EvaluationDue) ? StopReason.Cancelled
-            : control.StopAsked ? StopReason.Callback
+            : control.StopRequested ? StopReason.Callback
             : state.Stalled >= (options.EarlyStoppingPatience ?? int.MaxValue) ? StopReason.EarlyStopping
             : null;
 
@@ -251,13 +251,13 @@ internal sealed class TrainingRun : IDisposable
     {
         if (options.OutputFolder is not { } folder)
         {
-            if (control.SaveAsked) throw new TrainingException("A callback asked for a checkpoint, but OutputFolder is not set.");
+            if (control.SaveRequested) throw new TrainingException("A callback requested a checkpoint, but OutputFolder is not set.");
             return;
         }
         var regular = options.SaveEverySteps is { } steps ? state.Step % steps == 0 : EndsEpoch;
         var last = reason is null ? state.Step == totalSteps : reason != StopReason.Cancelled || options.SaveOnCancel;
-        if (!(regular || last || improved || control.SaveAsked)) return;
-        control.SaveAsked = false;
+        if (!(regular || last || improved || control.SaveRequested)) return;
+        control.SaveRequested = false;
         Save(folder);
     }
 
@@ -266,7 +266,7 @@ internal sealed class TrainingRun : IDisposable
         memory.Enter(TrainingPhase.Saving);
         lastCheckpoint = CheckpointFolder.Write(folder, state.Step, path =>
         {
-            // With restarts, an adapter alone would not be the model. The state below holds everything.
+            // With restarts, the adapter alone would lack the merged updates. The state below contains everything.
             if (options.Restarts is null)
                 using (optimizer.BeginEvaluation()) trainer.Model.Save(path);
             state.Save(path, trainer.Model, optimizer, trainer.Goal);
@@ -278,7 +278,7 @@ internal sealed class TrainingRun : IDisposable
 
     private bool EndsEpoch => state.Step % stepsPerEpoch == 0;
 
-    // A resumed run's best checkpoint may be in the folder of the checkpoint that it was resumed from.
+    // The best checkpoint of a resumed run may be in the folder of the checkpoint from which it was resumed.
     private string? BestCheckpoint()
         => state.Best is not { Step: var step }
             ? null
@@ -300,7 +300,7 @@ internal sealed class TrainingRun : IDisposable
         bestTensors.Clear();
     }
 
-    /// <summary>Restores the parameters of the best evaluation; false if the parameters are still those that the optimizer trains.</summary>
+    /// <summary>Restores the parameters of the best evaluation. Returns false if the parameters are those that the optimizer trains instead of those to save.</summary>
     private bool LoadBest()
     {
         if (bestTensors.Count > 0)
@@ -311,7 +311,7 @@ internal sealed class TrainingRun : IDisposable
             return true;
         }
         if (BestCheckpoint() is { } folder) RunState.Load(folder, trainer.Model, optimizer);
-        else TrainingLog.Warning(trainer.Logger, $"The parameters stay those of step {state.Step}: the checkpoint of the best evaluation, of step {state.Best?.Step}, does not exist.");
+        else TrainingLog.Warning(trainer.Logger, $"The parameters remain those of step {state.Step}: the checkpoint of the best evaluation, at step {state.Best?.Step}, does not exist.");
         return false;
     }
 

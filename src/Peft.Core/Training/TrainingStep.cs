@@ -7,7 +7,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
 {
     private readonly TrainingOptions options = trainer.Options;
     private readonly Device device = trainer.Model.Trainables[0].Value.device;
-    private readonly IBackward[] ways = Ways(trainer, parameters, memory, division);   // the first that can run the batches
+    private readonly IBackward[] runners = Runners(trainer, parameters, memory, division);   // the first that supports the batches is used
     private bool first = true;
     private static readonly Dictionary<string, double> None = [];
     private static readonly Dictionary<string, IReadOnlyList<string>> NoSamples = [];
@@ -21,13 +21,13 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     /// <param name="Samples">Texts of the objective.</param>
     public readonly record struct Outcome(double Loss, double GradientNorm, long Tokens, IReadOnlyDictionary<string, double> Metrics, bool Skipped, IReadOnlyDictionary<string, IReadOnlyList<string>> Samples);
 
-    private static IBackward[] Ways(Trainer trainer, FlatParameters parameters, MemoryMeter memory, MemoryDivision? division)
+    private static IBackward[] Runners(Trainer trainer, FlatParameters parameters, MemoryMeter memory, MemoryDivision? division)
     {
-        IBackward[] ways = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];
-        return division is null ? ways : [new BoundedBackward(ways, trainer, parameters, division, memory)];
+        IBackward[] runners = [new ParallelBackward(trainer, parameters), new WholeBackward(trainer, parameters)];
+        return division is null ? runners : [new BoundedBackward(runners, trainer, parameters, division, memory)];
     }
 
-    /// <param name="step">Number of steps done before.</param>
+    /// <param name="step">Number of completed steps.</param>
     /// <param name="epoch">Index of the epoch.</param>
     /// <param name="rows">Rows of each batch.</param>
     /// <param name="scheduleFactor">Factor of the learning rate.</param>
@@ -54,7 +54,7 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
             {
                 return null;
             }
-            var (loss, missing) = AddPenalty(ways.Select(way => way.Run(batches, seed, metrics)).First(result => result is not null)!.Value);
+            var (loss, missing) = AddPenalty(runners.Select(runner => runner.Run(batches, seed, metrics)).First(result => result is not null)!.Value);
             if (first)
             {
                 CheckReached();
@@ -84,18 +84,18 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         }
     }
 
-    /// <summary>The exception for a step whose loss or gradient is not finite.</summary>
+    /// <summary>Creates the exception for a step whose loss or gradient is not finite.</summary>
     public TrainingException NotFinite(int step, IReadOnlyList<int[]> rows, Outcome outcome)
-        => new($"Step {step + 1}: the loss is {outcome.Loss} and the gradient norm {outcome.GradientNorm}. First tensor with a bad gradient or value: "
+        => new($"Step {step + 1}: the loss is {outcome.Loss} and the gradient norm {outcome.GradientNorm}. First tensor with a non-finite gradient or value: "
             + $"{parameters.FirstNonFinite() ?? "none"}. Batch: {Describe([.. rows.SelectMany(row => row)])}. Lower the learning rate, add warmup, "
-            + "look at these rows, or set NonFinite to SkipStep.");
+            + "inspect these rows, or set NonFinite to SkipStep.");
 
     private Batch Load(int[] rows, int epoch)
     {
         var batch = trainer.Data.GetBatch(rows, epoch);
         if (batch.Weight > 0) return batch.To(device);
         batch.Dispose();
-        throw new DatasetException($"There is nothing to train on in {Describe(rows)}: all labels are ignored (the batch's Weight is 0). "
+        throw new DatasetException($"There are no labels in {Describe(rows)}: all are ignored (the batch's Weight is 0). "
             + "Raise the maximum length so that the labels are not truncated, or remove these rows.");
     }
 
@@ -104,14 +104,14 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
         var (loss, missing) = computed;
         if (trainer.Model.Penalty() is not { } penalty) return computed;
         penalty.backward();
-        // A tensor that the loss does not reach may receive a gradient from the penalty.
+        // A tensor on which the loss does not depend may receive a gradient from the penalty.
         if (first) missing = [.. parameters.Trained.Where(tensor => missing.Contains(tensor.Name) && tensor.Value.grad!.count_nonzero().item<long>() == 0).Select(tensor => tensor.Name)];
         return (loss.add(penalty.detach(), One), missing);
     }
 
     public void Dispose()
     {
-        foreach (var way in ways) way.Dispose();
+        foreach (var runner in runners) runner.Dispose();
     }
 
     // A single transfer from the device for both values.
@@ -128,19 +128,19 @@ internal sealed class TrainingStep(Trainer trainer, FlatParameters parameters, F
     {
         if (trainer.Model.Unreached.Count == 0) return;
         throw new TrainingException("The forward pass did not reach the adapted modules " + Shorten(trainer.Model.Unreached)
-            + ". Their owner calls module.forward(x), which skips hooks: call module.call(x) there, or exclude these modules from the targets.");
+            + ". Their parent calls module.forward(x), which skips hooks: call module.call(x) there, or exclude these modules from the targets.");
     }
 
     private void CheckGradients(IReadOnlyList<string> missing)
     {
         if (missing.Count == 0 || options.MissingGradients == MissingGradientPolicy.Ignore) return;
-        var message = $"{missing.Count} of {parameters.Trained.Count} trainable tensors got no gradient in the first step, so they would never be trained: {Shorten(missing)}. "
-            + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model does not use all of its parts in each step.";
+        var message = $"{missing.Count} of {parameters.Trained.Count} trainable tensors received no gradient in the first step, so they would never be trained: {Shorten(missing)}. "
+            + "The loss does not depend on them: freeze them, use them, or set MissingGradients to Ignore if the model does not use all of its modules in each step.";
         if (options.MissingGradients == MissingGradientPolicy.Throw) throw new TrainingException(message);
         TrainingLog.Warning(trainer.Logger, message);
     }
 
-    /// <summary>The first names of a list.</summary>
+    /// <summary>Formats the first names of a list.</summary>
     internal static string Shorten(IReadOnlyList<string> names)
         => string.Join(", ", names.Take(8)) + (names.Count > 8 ? $" and {names.Count - 8} more" : "");
 

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Runs whole batches, one after the other: gradient accumulation.</summary>
+/// <summary>Runs undivided batches sequentially, with gradient accumulation.</summary>
 internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) : IBackward
 {
     private bool first = true;
@@ -10,7 +10,7 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
     /// <inheritdoc/>
     public (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, long seed, TrainingMetrics metrics)
     {
-        if (first) parameters.UnbindGradients();   // otherwise a missing gradient goes unnoticed
+        if (first) parameters.UnbindGradients();   // otherwise, a missing gradient would go unnoticed
         var weight = batches.Sum(batch => batch.Weight);
         Tensor? total = null;
         foreach (var batch in batches)
@@ -33,10 +33,10 @@ internal sealed class WholeBackward(Trainer trainer, FlatParameters parameters) 
     {
         if (!first) return loss;
         if (loss.numel() != 1)
-            throw new TrainingException($"The loss has shape [{string.Join(", ", loss.shape)}], but must be one number: take the mean over the positions or rows of the batch.");
+            throw new TrainingException($"The loss has shape [{string.Join(", ", loss.shape)}], but must be a scalar: take the mean over the positions or rows of the batch.");
         return loss.requires_grad
             ? loss
-            : throw new TrainingException("The loss depends on no trainable tensor, so there is nothing to train. Check that the model's forward pass reaches the adapted modules"
+            : throw new TrainingException("The loss does not depend on any trainable tensor. Check that the model's forward pass reaches the adapted modules"
                 + (trainer.Model.Unreached is { Count: > 0 } paths ? $" (not reached so far: {TrainingStep.Shorten(paths)})" : "") + " and runs without no_grad.");
     }
 }

@@ -1,7 +1,7 @@
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// A weight file is missing, damaged or malicious, is of another format than its name says, or could not be written. A failed write leaves an existing file
+/// A weight file is missing, damaged or malicious, is of another format than its name suggests, or could not be written. A failed write leaves an existing file
 /// unchanged.
 /// </summary>
 public sealed class CheckpointException : PeftException

@@ -7,7 +7,7 @@ internal static class Disk
     public static string Real(string folder)
         => Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName is { } target ? Path.TrimEndingDirectorySeparator(target) : folder;
 
-    /// <summary>The files of a folder and its subfolders, by their paths relative to the folder.</summary>
+    /// <summary>Lists the files of a folder and its subfolders, by their paths relative to the folder.</summary>
     public static IReadOnlyList<string> FilesOf(string folder)
         => [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)).Order(StringComparer.Ordinal)];
 

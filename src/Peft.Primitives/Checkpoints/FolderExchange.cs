@@ -6,8 +6,8 @@ namespace Peft.Checkpoints;
 /// </summary>
 internal sealed class FolderExchange
 {
-    // A folder with more other entries is not an adapter's or model's folder, but one that holds half a disk.
-    private const int MostOtherEntries = 10_000;
+    // A folder with more unrelated entries is not that of an adapter or a model.
+    private const int MaxOtherEntries = 10_000;
 
     private readonly string id, old, fresh;
     private readonly HashSet<string> own, leaving;
@@ -75,8 +75,8 @@ internal sealed class FolderExchange
 
     private bool Prepare()
     {
-        if (UnixFiles.Facts(old) is not { } facts || UnixFiles.Facts(Path.GetDirectoryName(old)!)?.Device != facts.Device) return false;
-        device = facts.Device;
+        if (UnixFiles.Stat(old) is not { } stat || UnixFiles.Stat(Path.GetDirectoryName(old)!)?.Device != stat.Device) return false;
+        device = stat.Device;
         try
         {
             return Share("") && Resembles("");
@@ -99,7 +99,7 @@ internal sealed class FolderExchange
                 continue;
             }
             if (own.Contains(path) || leaving.Contains(path)) continue;
-            if (added.Count == MostOtherEntries) return false;
+            if (added.Count == MaxOtherEntries) return false;
             if (entry is DirectoryInfo { LinkTarget: null })
             {
                 bool isNew = !Directory.Exists(target);
@@ -108,12 +108,12 @@ internal sealed class FolderExchange
                     Directory.CreateDirectory(target);
                     added.Push(target);
                 }
-                if (UnixFiles.Facts(entry.FullName)?.Device != device || !Share(path) || !Resembles(path)) return false;
+                if (UnixFiles.Stat(entry.FullName)?.Device != device || !Share(path) || !Resembles(path)) return false;
                 continue;
             }
-            if (UnixFiles.Facts(entry.FullName) is not { } facts || !UnixFiles.TryLink(entry.FullName, target)) return false;
+            if (UnixFiles.Stat(entry.FullName) is not { } stat || !UnixFiles.TryLink(entry.FullName, target)) return false;
             added.Push(target);
-            linked.Add(facts.Number);
+            linked.Add(stat.Number);
         }
         return true;
     }
@@ -122,7 +122,7 @@ internal sealed class FolderExchange
     private bool Resembles(string within)
     {
         string from = Path.Combine(old, within), to = Path.Combine(fresh, within);
-        if (UnixFiles.Facts(from) is not { } wanted || UnixFiles.Facts(to) is not { } given) return false;
+        if (UnixFiles.Stat(from) is not { } wanted || UnixFiles.Stat(to) is not { } given) return false;
         if ((wanted.Owner, wanted.Group) != (given.Owner, given.Group) && !UnixFiles.TryChangeOwner(to, wanted.Owner, wanted.Group)) return false;
         if (UnixFiles.Attributes(from) != UnixFiles.Attributes(to)) return false;
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(to, File.GetUnixFileMode(from));
@@ -141,7 +141,7 @@ internal sealed class FolderExchange
                 if (Directory.Exists(target)) KeepLateComers(path);
                 else Directory.Move(entry.FullName, target);
             }
-            else if (UnixFiles.Facts(entry.FullName) is { } facts && !linked.Contains(facts.Number)) File.Move(entry.FullName, target, overwrite: true);
+            else if (UnixFiles.Stat(entry.FullName) is { } stat && !linked.Contains(stat.Number)) File.Move(entry.FullName, target, overwrite: true);
         }
     }
 

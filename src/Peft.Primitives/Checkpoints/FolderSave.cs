@@ -3,7 +3,7 @@ using System.Text;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Writes files of one folder, and switches from the old ones to the new ones as a whole. The files are written under another name on the same file system,
+/// Writes files of one folder, and switches from all of the old ones to all of the new ones. The files are written under another name on the same file system,
 /// flushed to the disk, and then moved into place:
 /// <list type="bullet">
 /// <item>a new folder, or a single file, by one rename;</item>
@@ -17,8 +17,8 @@ internal sealed class FolderSave : IDisposable
 {
     // A file of the save that lists the files of earlier saves to delete.
     private const string Obsolete = SaveMark.Prefix + "obsolete";
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
-    // Within a process, this prevents that a folder is exchanged while a save begins in it; between processes, that is detected.
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(10);
+    // Prevents a thread from exchanging a folder while another begins a save in it; between processes, the exchange detects this.
     private static readonly Lock Switching = new();
 
     private readonly string given, folder;
@@ -32,7 +32,7 @@ internal sealed class FolderSave : IDisposable
 
     /// <summary>Begins a save into a folder, which need not exist.</summary>
     /// <param name="path">The folder.</param>
-    /// <param name="inside">True to create the folder at once, because others may write other files there.</param>
+    /// <param name="inside">True to create the folder immediately, because others may write other files there.</param>
     /// <exception cref="CheckpointException">The folder is not writable.</exception>
     public static FolderSave Begin(string path, bool inside = false)
     {
@@ -111,16 +111,16 @@ internal sealed class FolderSave : IDisposable
         mark.Dispose();
     }
 
-    /// <summary>Completes, before a folder is read, a save that is complete but whose process was killed while it moved files into place.</summary>
+    /// <summary>Completes an interrupted save before a folder is read: one whose process was killed while it moved the files into place.</summary>
     /// <exception cref="CheckpointException">This failed, or another process has been saving there for too long.</exception>
     public static void Recover(string path)
     {
         if (!Directory.Exists(path)) return;
         string folder = Disk.Real(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        // A save of the parent folder may hold files of this one, such as the experts of a mixture.
+        // A save of the parent folder may contain files of this one, such as the experts of a mixture.
         foreach (string each in new[] { folder, Path.GetDirectoryName(folder) }.OfType<string>())
             foreach (string written in Find(each))
-                Named(path, "holds a save that was interrupted, and finishing it failed", () => { FinishOrWait(each, written); return 0; });
+                Named(path, "contains an interrupted save that could not be completed", () => { FinishOrWait(each, written); return 0; });
 
         static IReadOnlyList<string> Find(string folder)
         {
@@ -144,8 +144,8 @@ internal sealed class FolderSave : IDisposable
                 if (mark is not null) Finish(folder, written);
             }
             if (!Directory.Exists(written)) return;
-            if (Environment.TickCount64 - start > LongestWait.TotalMilliseconds)
-                throw new CheckpointException(folder, $"has been in the middle of a save for {LongestWait.TotalSeconds:F0} seconds. Wait until the process that saves into it ends, and check that its user may write there.");
+            if (Environment.TickCount64 - start > MaxWait.TotalMilliseconds)
+                throw new CheckpointException(folder, $"has been in the middle of a save for {MaxWait.TotalSeconds:F0} seconds. Wait until the process that saves into it ends, and check that its user may write there.");
             Thread.Sleep(5);
         }
     }

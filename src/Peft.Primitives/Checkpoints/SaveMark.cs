@@ -21,7 +21,7 @@ internal sealed class SaveMark : IDisposable
 
     public string Id { get; }
 
-    /// <summary>Path of the entry with a suffix that this mark guards.</summary>
+    /// <summary>Returns the path of the entry with a suffix that this mark guards.</summary>
     public string PathOf(string ending) => NameOf(Folder, Id, ending);
 
     /// <summary>Creates a mark in a folder.</summary>
@@ -37,11 +37,11 @@ internal sealed class SaveMark : IDisposable
         }
     }
 
-    /// <summary>The mark of a save whose process has ended; null if that process is running, or the mark is not accessible.</summary>
+    /// <summary>Takes the mark of a save whose process has ended; null if that process is running, or the mark is not accessible.</summary>
     public static SaveMark? Take(string folder, string id)
         => Open(NameOf(folder, id, Lock), FileMode.OpenOrCreate, orNull: true) is { } stream ? new(folder, id, stream) : null;
 
-    /// <summary>The ids of all saves that have entries in a folder.</summary>
+    /// <summary>Finds the ids of all saves that have entries in a folder.</summary>
     public static IReadOnlyCollection<string> In(string folder)
         => [.. Directory.EnumerateFileSystemEntries(folder, Prefix + "*").Select(IdOf).Distinct()];
 

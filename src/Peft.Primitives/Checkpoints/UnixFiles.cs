@@ -5,18 +5,18 @@ namespace Peft.Checkpoints;
 /// <summary>File operations of the system that .NET does not offer.</summary>
 internal static partial class UnixFiles
 {
-    private const int AtWorkingFolder = -100, NoFollow = 0x100, OfDescriptor = 0x1000, BasicStatistics = 0x7ff, Exchange = 2;
+    private const int AtWorkingFolder = -100, NoFollow = 0x100, OfDescriptor = 0x1000, BasicStats = 0x7ff, Exchange = 2;
 
-    /// <summary>Owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
-    public static (uint Owner, uint Group, ulong Number, ulong Device)? Facts(string path)
+    /// <summary>Reads owner, group, inode number and device of an entry, without following links (Linux); null if they are not available.</summary>
+    public static (uint Owner, uint Group, ulong Number, ulong Device)? Stat(string path)
     {
         // struct statx has the same layout on all processors.
-        Span<byte> facts = stackalloc byte[256];
-        if (Statistics(AtWorkingFolder, path, NoFollow, BasicStatistics, facts) != 0) return null;
-        return (BitConverter.ToUInt32(facts[20..]), BitConverter.ToUInt32(facts[24..]), BitConverter.ToUInt64(facts[32..]), BitConverter.ToUInt64(facts[136..]));
+        Span<byte> stat = stackalloc byte[256];
+        if (Statx(AtWorkingFolder, path, NoFollow, BasicStats, stat) != 0) return null;
+        return (BitConverter.ToUInt32(stat[20..]), BitConverter.ToUInt32(stat[24..]), BitConverter.ToUInt64(stat[32..]), BitConverter.ToUInt64(stat[136..]));
     }
 
-    /// <summary>Inode number and device of an open file, or of the file that a path names now (Linux); null if they are not available.</summary>
+    /// <summary>Reads inode number and device of an open file, or of the file that a path names now (Linux); null if they are not available.</summary>
     public static (ulong Number, ulong Device)? Identity(SafeHandle handle) => Identity((int)handle.DangerousGetHandle(), "", OfDescriptor);
 
     /// <inheritdoc cref="Identity(SafeHandle)"/>
@@ -24,8 +24,8 @@ internal static partial class UnixFiles
 
     private static (ulong Number, ulong Device)? Identity(int folder, string path, int flags)
     {
-        Span<byte> facts = stackalloc byte[256];
-        return Statistics(folder, path, flags, BasicStatistics, facts) == 0 ? (BitConverter.ToUInt64(facts[32..]), BitConverter.ToUInt64(facts[136..])) : null;
+        Span<byte> stat = stackalloc byte[256];
+        return Statx(folder, path, flags, BasicStats, stat) == 0 ? (BitConverter.ToUInt64(stat[32..]), BitConverter.ToUInt64(stat[136..])) : null;
     }
 
     /// <summary>Exchanges the names of two entries atomically (Linux).</summary>
@@ -36,7 +36,7 @@ internal static partial class UnixFiles
 
     public static bool TryChangeOwner(string path, uint owner, uint group) => ChangeOwner(path, owner, group) == 0;
 
-    /// <summary>Names of the extended attributes, such as access control lists, in sorted order (Linux).</summary>
+    /// <summary>Reads the names of the extended attributes, such as access control lists, in sorted order (Linux).</summary>
     public static string Attributes(string path)
     {
         var names = new byte[4096];
@@ -54,7 +54,7 @@ internal static partial class UnixFiles
     public static partial int Close(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Statistics(int folder, string path, int flags, uint mask, Span<byte> facts);
+    private static partial int Statx(int folder, string path, int flags, uint mask, Span<byte> stat);
 
     [LibraryImport("libc", EntryPoint = "renameat2", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Rename(int fromFolder, string from, int toFolder, string to, uint flags);

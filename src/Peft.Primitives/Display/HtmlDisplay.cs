@@ -2,7 +2,7 @@ using System.Xml.Linq;
 
 namespace Peft;
 
-/// <summary>Displays values of a type as HTML. The names of the members are those that .NET Interactive looks for.</summary>
+/// <summary>Displays values of a type as HTML. .NET Interactive finds the members by their names.</summary>
 /// <typeparam name="T">The type, which has a <see cref="TypeFormatterSourceAttribute"/>.</typeparam>
 internal abstract class HtmlDisplay<T>
 {
@@ -47,6 +47,6 @@ internal abstract class HtmlDisplay<T>
         return true;
     }
 
-    /// <summary>Elements and texts, as the content of <see cref="Markup.Tag"/>.</summary>
+    /// <summary>Returns the content: elements and strings, as in <see cref="Markup.Tag"/>.</summary>
     protected abstract IEnumerable<object?> Render(T value);
 }

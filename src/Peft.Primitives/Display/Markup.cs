@@ -5,12 +5,12 @@ using System.Xml.Linq;
 
 namespace Peft;
 
-/// <summary>Elements of HTML and SVG. As they are made of XML, every text is escaped by construction.</summary>
+/// <summary>Creates elements of HTML and SVG. They are XML nodes, so all text is escaped.</summary>
 internal static class Markup
 {
     private static readonly string[] Void = ["meta", "br", "path", "line", "rect", "circle"];
 
-    /// <summary>An element of attributes (<see cref="With"/>), texts and elements.</summary>
+    /// <summary>Creates an element from attributes (<see cref="With"/>), strings and child elements.</summary>
     public static XElement Tag(string name, params object?[] content)
     {
         var element = new XElement(name, content.Select(Clean).ToArray());
@@ -18,19 +18,19 @@ internal static class Markup
         return element;
     }
 
-    /// <summary>An attribute.</summary>
+    /// <summary>Creates an attribute.</summary>
     public static XAttribute With(string name, object value)
         => new(name, value is double number ? Coordinate(number) : (string)Clean(Convert.ToString(value, CultureInfo.InvariantCulture))!);
 
-    /// <summary>A number of a drawing: at most two decimals.</summary>
+    /// <summary>Formats a coordinate of a drawing with at most two decimals.</summary>
     public static string Coordinate(double value) => Math.Round(value, 2).ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>An element of a class.</summary>
+    /// <summary>Creates an element with a CSS class.</summary>
     public static XElement Classed(string name, string style, params object?[] content) => Tag(name, [With("class", style), .. content]);
 
-    /// <summary>A table. Numbers stand to the right.</summary>
+    /// <summary>Creates a table. Columns of numbers are right-aligned.</summary>
     /// <param name="header">Names of the columns.</param>
-    /// <param name="rows">A text, an element or a number for each column.</param>
+    /// <param name="rows">A string, an element or a number for each column.</param>
     public static XElement Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<object?>> rows)
     {
         var lines = rows.ToList();
@@ -40,13 +40,13 @@ internal static class Markup
             Tag("tbody", lines.Select(row => Tag("tr", row.Select((cell, i) => Cell("td", cell, numbers[i]))))));
     }
 
-    /// <summary>A part that is folded until a reader opens it.</summary>
+    /// <summary>Creates a collapsed section.</summary>
     public static XElement Folded(string title, params object?[] content) => Tag("details", Tag("summary", Classed("span", "quiet", title)), content);
 
-    /// <summary>A number as people read it: 12,288 or 0.0314.</summary>
+    /// <summary>Formats a number for readers: 12,288 or 0.0314.</summary>
     public static string Number(double value) => value.ToString(Math.Abs(value) is >= 1e-3 and < 1e6 ? "#,0.####" : "0.###e+0", CultureInfo.InvariantCulture) is var text && value == 0 ? "0" : text;
 
-    /// <summary>A whole number.</summary>
+    /// <summary>Formats an integer with thousands separators.</summary>
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
     private static XElement Cell(string tag, object? content, bool isNumber)
@@ -55,7 +55,7 @@ internal static class Markup
         return isNumber ? Classed(tag, "number", shown) : Tag(tag, shown);
     }
 
-    // XML cannot hold control characters or half of a surrogate pair.
+    // XML cannot contain control characters or half of a surrogate pair.
     private static object? Clean(object? content)
     {
         if (content is not string and IEnumerable<object?> several) return several.Select(Clean).ToArray();

@@ -1,7 +1,7 @@
 namespace Peft;
 
 /// <summary>
-/// Tells notebooks how a type is displayed. .NET Interactive finds the attribute by its name and calls what it names by reflection, so that no library refers to it.
+/// Tells notebooks how a type is displayed. .NET Interactive finds the attribute by its name and calls the formatter by reflection, so no reference to .NET Interactive is needed.
 /// </summary>
 /// <param name="formatterSourceType">A <see cref="HtmlDisplay{T}"/> of the type.</param>
 [AttributeUsage(AttributeTargets.Class)]

@@ -6,7 +6,7 @@ namespace Peft;
 /// <summary>Reads files with one JSON object per line.</summary>
 internal static class JsonLines
 {
-    /// <summary>The objects of the lines that are not blank, read as they are enumerated, with their positions for errors.</summary>
+    /// <summary>Reads the objects of all lines that are not blank, during enumeration, with their positions for error messages.</summary>
     /// <exception cref="DatasetException">The file cannot be read, or a line is not a JSON object. The message names the file and line.</exception>
     public static IEnumerable<(JsonObject Fields, string Place)> Read(string path, Func<Stream>? open = null)
     {

@@ -15,7 +15,7 @@ internal readonly record struct JsonPart(JsonElement Element, string Path, Func<
 
     public bool IsArray => Element.ValueKind == JsonValueKind.Array;
 
-    /// <summary>A property; a null part if it is missing.</summary>
+    /// <summary>A property; a null value if it is missing.</summary>
     public JsonPart this[string name]
     {
         get
@@ -53,10 +53,10 @@ internal readonly record struct JsonPart(JsonElement Element, string Path, Func<
     }
 
     public int AsInt()
-        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) && value >= 0 ? value : throw Wrong("a whole number of at least 0");
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) && value >= 0 ? value : throw Wrong("a non-negative integer");
 
     public long AsLong()
-        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt64(out var value) && value >= 0 ? value : throw Wrong("a whole number of at least 0");
+        => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt64(out var value) && value >= 0 ? value : throw Wrong("a non-negative integer");
 
     public double AsDouble()
         => Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out var value) && double.IsFinite(value) ? value : throw Wrong("a number");

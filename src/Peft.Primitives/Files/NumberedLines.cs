@@ -1,9 +1,9 @@
 namespace Peft;
 
-/// <summary>Reads the lines of a UTF-8 text file as they are enumerated.</summary>
+/// <summary>Reads the lines of a UTF-8 text file during enumeration.</summary>
 internal static class NumberedLines
 {
-    /// <summary>The lines, with their numbers from 1.</summary>
+    /// <summary>Enumerates the lines, with their numbers from 1.</summary>
     /// <param name="path">The file, for errors.</param>
     /// <param name="open">Opens the file; null to open the path itself.</param>
     /// <exception cref="DatasetException">The file cannot be read, or is not UTF-8.</exception>

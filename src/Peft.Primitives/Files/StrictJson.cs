@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Peft;
 
 /// <summary>
-/// Parses JSON strictly, so that using it cannot fail later. Rejects duplicate names, for which parsers choose differently, unpaired
+/// Parses JSON strictly, so that using it cannot fail later. Rejects duplicate names, which parsers resolve differently, unpaired
 /// surrogates, and invalid UTF-8.
 /// </summary>
 internal static class StrictJson
@@ -48,7 +48,7 @@ internal static class StrictJson
         return JsonNode.Parse(text, documentOptions: Options);
     }
 
-    /// <summary>True if a text is a valid value.</summary>
+    /// <summary>True if a string is valid JSON.</summary>
     public static bool IsValue(string text)
     {
         using var document = Try(text);
@@ -86,7 +86,7 @@ internal static class StrictJson
     // Unpaired surrogates are only possible in escapes: UTF-8 cannot encode them.
     private static void RequireText(ReadOnlySpan<byte> json)
     {
-        if (!System.Text.Unicode.Utf8.IsValid(json)) throw new JsonException("It has bytes that are not UTF-8.");
+        if (!System.Text.Unicode.Utf8.IsValid(json)) throw new JsonException("It contains bytes that are not UTF-8.");
         for (var at = 0; json[at..].IndexOf((byte)'\\') is >= 0 and var found;)
         {
             at += found;

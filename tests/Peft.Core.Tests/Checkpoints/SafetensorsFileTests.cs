@@ -132,7 +132,7 @@ public sealed class SafetensorsFileTests : IDisposable
     {
         using var file = SafetensorsFile.Open(Samples.PathOf("prompt-qwen3.safetensors"));
         Should.Throw<CheckpointException>(() => file.CopyInto("prompt_embeddings", zeros(32, 3)))
-            .Message.ShouldContain("has shape [3, 32], but [32, 3] is needed");
+            .Message.ShouldContain("has shape [3, 32], but [32, 3] is required");
     }
 
     [Fact]

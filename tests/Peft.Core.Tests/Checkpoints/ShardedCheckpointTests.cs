@@ -101,9 +101,9 @@ public sealed class ShardedCheckpointTests : IDisposable
 
     [Theory]
     [InlineData("", "not a valid index")]
-    [InlineData("[]", "no object weight_map")]
-    [InlineData("{}", "no object weight_map")]
-    [InlineData("""{"weight_map":[]}""", "no object weight_map")]
+    [InlineData("[]", "no weight_map object")]
+    [InlineData("{}", "no weight_map object")]
+    [InlineData("""{"weight_map":[]}""", "no weight_map object")]
     [InlineData("""{"weight_map":{"w":1}}""", "Only a file in the same folder")]
     [InlineData("""{"weight_map":{"w":"a","w":"b"}}""", "not a valid index")]
     [InlineData("""{"weight_map":{"\ud800":"a"}}""", "not a valid index")]
@@ -114,7 +114,7 @@ public sealed class ShardedCheckpointTests : IDisposable
     public void A_tensor_that_its_shard_lacks_is_named()
     {
         SafetensorsWriter.Write(folder["s.safetensors"], weights);
-        Refused("""{"weight_map":{"embed":"s.safetensors","missing":"s.safetensors"}}""", "'missing' is in s.safetensors, which does not hold it");
+        Refused("""{"weight_map":{"embed":"s.safetensors","missing":"s.safetensors"}}""", "'missing' is in s.safetensors, which does not contain it");
     }
 
     [Fact]

@@ -102,7 +102,7 @@ public sealed class AdapterNameTests : IDisposable
         Should.Throw<CheckpointException>(() => model.ApplyAdapter(folder["none"])).Message.ShouldContain("The folder does not exist either");
         var file = folder["notes"];
         File.WriteAllText(file, "");
-        Should.Throw<CheckpointException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("The folder holds: notes");
+        Should.Throw<CheckpointException>(() => model.ApplyAdapter(folder)).Message.ShouldContain("The folder contains: notes");
         Should.Throw<CheckpointException>(() => model.ApplyAdapter(file)).Message.ShouldContain("This is a file");
         Should.Throw<CheckpointException>(() => model.ApplyAdapter(folder[new string('x', 5000)]));
     }

@@ -50,7 +50,7 @@ public sealed class MergingTests : UserModelTests
         {
             var tensor = peft.Trainables.Single(each => each.Name.EndsWith(key, StringComparison.Ordinal)).Value;
             using (no_grad()) tensor.fill_(double.PositiveInfinity);
-            Should.Throw<NotMergeableException>(() => peft.MergeAndUnload(safe: true)).Message.ShouldContain("NaN or infinity into leave");
+            Should.Throw<NotMergeableException>(() => peft.MergeAndUnload(safe: true)).Message.ShouldContain("NaN or infinity to leave");
             using (no_grad()) tensor.zero_();
         }
         Model.ShouldHaveBits(bits);
@@ -81,13 +81,13 @@ public sealed class MergingTests : UserModelTests
         peft.SaveAdapter(folder);
         Should.Throw<PeftException>(() => peft.Unmerge()).Message.ShouldContain("No adapters are merged");
         peft.Merge();
-        Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("merged already");
+        Should.Throw<PeftException>(() => peft.Merge()).Message.ShouldContain("already merged");
         foreach (var (change, what) in new (Action, string)[]
                  {
                      (() => peft.Activate("second"), "Activate"), (() => peft.Add("third", new LoraOptions()), "Add"), (() => peft.Delete("second"), "Delete"), (() => peft.HotSwap("default", folder), "HotSwap"),
                      (() => peft.Rows("default"), "Rows"), (() => peft.WithAdapters("default"), "WithAdapters"), (() => peft.BeginTraining(), "Training"), (() => peft.LoadAdapter(folder, "third"), "Add"),
                  })
-            Should.Throw<PeftException>(change).Message.ShouldBe($"{what} is not possible while adapters are merged into the weights: Unmerge() first.");
+            Should.Throw<PeftException>(change).Message.ShouldBe($"{what} is not possible while adapters are merged into the weights: call Unmerge() first.");
         peft.Rename("second", "other");
         peft.Freeze("default");
         peft.Adapters.Keys.ShouldBe(["default", "other"], ignoreOrder: true);
@@ -158,7 +158,7 @@ public sealed class MergingTests : UserModelTests
         using var peft = twins.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["first"] });
         peft.Shake();
         var message = Should.Throw<NotMergeableException>(() => peft.Merge()).Message;
-        message.ShouldContain("first cannot be merged: its weight is also that of second, which would change too.");
+        message.ShouldContain("first cannot be merged: second shares its weight and would change, too.");
         message.ShouldContain("untie second before adding adapters");
     }
 
@@ -176,9 +176,9 @@ public sealed class MergingTests : UserModelTests
         using var twins = new Twins();
         using var peft = twins.ApplyAdapter(new LoraOptions { Rank = 2, TargetModules = ["first", "second"] });
         peft.Add("full", new FullOptions());
-        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
+        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("shares its weight and would change");
         peft.Activate("full", "default");
-        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
+        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("shares its weight and would change");
         peft.Activate("full");
         peft.Merge();
     }

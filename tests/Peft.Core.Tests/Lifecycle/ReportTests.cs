@@ -87,6 +87,6 @@ public sealed class ReportTests : UserModelTests
         peft.Activate("first", "second");
         Refusal().ShouldContain("The active adapters 'first', 'second' are frozen");
         peft.Activate();
-        Refusal().ShouldContain("No adapter is active: Activate one of first, second.");
+        Refusal().ShouldContain("No adapter is active: activate one of first, second.");
     }
 }

@@ -42,9 +42,9 @@ public sealed class TaskDescriptionTests : IDisposable
     public void A_folder_without_the_file_has_no_task() => TaskDescription.Read(folder).ShouldBeNull();
 
     [Theory]
-    [InlineData("{}", "has no object \"id2label\"")]
-    [InlineData("[]", "has no object \"id2label\"")]
-    [InlineData("""{"id2label":["a"]}""", "has no object \"id2label\"")]
+    [InlineData("{}", "has no \"id2label\" object")]
+    [InlineData("[]", "has no \"id2label\" object")]
+    [InlineData("""{"id2label":["a"]}""", "has no \"id2label\" object")]
     [InlineData("""{"id2label":{"0":"a","2":"b"}}""", "has 2 classes in \"id2label\", but none with the id 1")]
     [InlineData("""{"id2label":{}}""", "no class")]
     [InlineData("""{"id2label":{"0":""}}""", "an empty class name")]

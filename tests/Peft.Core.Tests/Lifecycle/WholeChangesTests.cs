@@ -74,7 +74,7 @@ public sealed class WholeChangesTests : UserModelTests
         peft.Add("other", new LoraOptions { Rank = 1 });
         peft.SaveAdapter(folder);
         peft.Merge();
-        Should.Throw<PeftException>(() => Train()).Message.ShouldContain("Unmerge() first");
+        Should.Throw<PeftException>(() => Train()).Message.ShouldContain("call Unmerge() first");
         peft.Unmerge();
         var refused = 0;
         Train(new Callback(() =>
@@ -85,7 +85,7 @@ public sealed class WholeChangesTests : UserModelTests
                          () => peft.Freeze("default"), () => peft.Unfreeze("default"),
                      })
             {
-                Should.Throw<PeftException>(change).Message.ShouldContain("is not possible while the model is trained");
+                Should.Throw<PeftException>(change).Message.ShouldContain("is not possible while the model is being trained");
                 refused++;
             }
             using (peft.WithAdapters("other")) Output();

@@ -106,7 +106,7 @@ public class FlatParametersTests
         var message = Should.Throw<ArgumentException>(() => new FlatParameters(
             [new("a", twice), new("b", twice), new("frozen", new Parameter(randn(2), requires_grad: false))])).Message;
         message.ShouldContain("b is the same tensor as a");
-        message.ShouldContain("frozen requires no gradient");
+        message.ShouldContain("frozen does not require a gradient");
         Should.Throw<ArgumentException>(() => new FlatParameters([])).Message.ShouldContain("no trainable tensor");
     }
 

@@ -70,16 +70,16 @@ public sealed class AdapterFileTests : UserModelTests
 
         const string A = "base_model.model.enter.lora_A.weight", B = "base_model.model.leave.lora_B.weight";
         var changed = state.Where(pair => pair.Key != A).ToDictionary();
-        Refusal(changed).ShouldContain($"does not fit this UserModel: 1 missing ({A}). Its base model");
+        Refusal(changed).ShouldContain($"does not fit this UserModel: 1 missing ({A}). The base model");
         changed = state.ToDictionary();
         changed[B] = zeros(5, 2);
-        Refusal(changed).ShouldContain($"does not fit this UserModel: 1 of another shape ({B} is [5, 2] in the file and [3, 2] in the model). Its base model");
+        Refusal(changed).ShouldContain($"does not fit this UserModel: 1 of another shape ({B} is [5, 2] in the file and [3, 2] in the model). The base model");
         changed = state.ToDictionary();
         for (var i = 1; i <= 5; i++) changed[$"more.{i}"] = ones(1);
-        Refusal(changed).ShouldContain("does not fit this UserModel: 5 unexpected (more.1, more.2, more.3, more.4, more.5). Its base model");
+        Refusal(changed).ShouldContain("does not fit this UserModel: 5 unexpected (more.1, more.2, more.3, more.4, more.5). The base model");
         changed["more.6"] = ones(1);
         changed.Remove(A);
-        Refusal(changed).ShouldContain($"does not fit this UserModel: 1 missing ({A}); 6 unexpected (more.1, more.2, more.3, more.4, more.5, …). Its base model");
+        Refusal(changed).ShouldContain($"does not fit this UserModel: 1 missing ({A}); 6 unexpected (more.1, more.2, more.3, more.4, more.5, …). The base model");
         peft.Adapters.Keys.ShouldBe(["default"]);
     }
 

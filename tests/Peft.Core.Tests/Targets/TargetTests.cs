@@ -148,14 +148,14 @@ public sealed class TargetTests : IDisposable
     public void A_layer_that_is_not_there_is_warned_of()
     {
         using var peft = model.ApplyAdapter(new LoraOptions { TargetModules = ["query"], LayersToTransform = [0, 7] });
-        peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': LayersToTransform [7] names no layer of Zoo.");
+        peft.Warnings.ShouldHaveSingleItem().ShouldBe("Adapter 'default': LayersToTransform [7] matches no layer of Zoo.");
     }
 
     [Fact]
     public void Layers_go_with_names_only_and_their_pattern_with_layers_only()
     {
         var errors = Should.Throw<AdapterOptionsException>(() => new LoraOptions { TargetModules = "all-linear", LayersToTransform = [0] }.Validate()).Message;
-        errors.ShouldContain("LayersToTransform goes with a list of TargetModules, but those are the pattern 'all-linear'");
+        errors.ShouldContain("LayersToTransform requires a list of TargetModules, but they are the pattern 'all-linear'");
         Should.Throw<AdapterOptionsException>(() => new LoraOptions { LayersPattern = ["h"] }.Validate()).Message.ShouldContain("LayersPattern [h]");
         Should.Throw<AdapterOptionsException>(() => new LoraOptions { LayersToTransform = [-1] }.Validate()).Message.ShouldContain("[-1]");
     }
@@ -171,7 +171,7 @@ public sealed class TargetTests : IDisposable
         model.call(ids, image).RelativeDifference(adapted).ShouldBeLessThan(1e-4);   // float32 sums in another order
         peft.Unload();
         var error = Should.Throw<TargetNotFoundException>(() => model.ApplyAdapter(new LoraOptions { TargetModules = ["query", "again"] }));
-        error.Message.ShouldContain("again is the module shared under another path: name that.");
+        error.Message.ShouldContain("again is another path of the module shared: use that path.");
     }
 
     [Fact]

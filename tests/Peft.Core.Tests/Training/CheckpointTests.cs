@@ -73,7 +73,7 @@ public sealed class CheckpointTests : IDisposable
     {
         var options = new TrainingOptions { MaxSteps = 1, OutputFolder = folder.Path };
         new Trainer(Runs.Line(), Runs.Rows(8), options).Train();
-        Should.Throw<TrainingException>(() => new Trainer(Runs.Line(), Runs.Rows(8), options).Train()).Message.ShouldContain("holds checkpoints of another run");
+        Should.Throw<TrainingException>(() => new Trainer(Runs.Line(), Runs.Rows(8), options).Train()).Message.ShouldContain("contains checkpoints of another run");
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public sealed class CheckpointTests : IDisposable
         var options = new TrainingOptions { MaxSteps = 2, ResumeFrom = folder["checkpoint-1"] };
         Message(new(Runs.Line(), Runs.Rows(9), options)).ShouldContain("Rows = 8");
         Message(new(Runs.Network(), Runs.Rows(8), options)).ShouldContain("has no tensor parameter.first.weight");
-        Message(new(Runs.Line(), Runs.Rows(8), options with { ResumeFrom = folder["nowhere"] })).ShouldContain("not a checkpoint to resume from");
+        Message(new(Runs.Line(), Runs.Rows(8), options with { ResumeFrom = folder["nowhere"] })).ShouldContain("is not a checkpoint:");
     }
 
     [Theory]

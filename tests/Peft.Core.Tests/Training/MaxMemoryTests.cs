@@ -49,13 +49,13 @@ public sealed class MaxMemoryTests : IDisposable
     public void Rows_without_memory_and_a_loss_that_is_not_divided_end_in_one_exception()
     {
         var error = Should.Throw<NotEnoughMemoryException>(() => Train(new Rowwise { Most = 0 }, new() { MaxSteps = 1 }));
-        error.Message.ShouldContain("MaxMemory is 1,048,576.0 GiB, but a step found no memory");
+        error.Message.ShouldContain("MaxMemory is 1,048,576.0 GiB, but a step ran out of memory");
         error.Message.ShouldContain("(no memory for 1 rows)");
         error.Message.ShouldContain("one row with 4 positions");
         error.Message.ShouldContain("use shorter rows");
         var line = new Rowwise { Most = 3 };
         var own = new Trainer(new ModuleTrainable(line), Runs.Rows(8), new() { MaxMemory = Plenty, MaxSteps = 1 }) { Loss = line.Loss };
-        Should.Throw<NotEnoughMemoryException>(() => own.Train()).Message.ShouldContain("8 rows with 32 positions, and is not divided any further (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation");
+        Should.Throw<NotEnoughMemoryException>(() => own.Train()).Message.ShouldContain("8 rows with 32 positions and cannot be divided further (by this objective, model or adapter): use a smaller BatchSize with GradientAccumulation");
         Should.Throw<NotEnoughMemoryException>(() => Unbounded(1, new Rowwise { Most = 3 })).Message.ShouldBe("no memory for 8 rows");
     }
 

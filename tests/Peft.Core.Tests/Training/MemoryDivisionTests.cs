@@ -35,9 +35,9 @@ public class MemoryDivisionTests
     public void Memory_that_the_first_step_allocates_to_stay_is_not_counted_for_rows()
     {
         var division = new MemoryDivision { Bound = 2 * Before };
-        division.Stayed(Before / 2, Before, 100, whole: false);
+        division.RecordWithin(Before / 2, Before, 100, undivided: false);
         division.Positions.ShouldBeNull();
-        division.Stayed(Before, Before + 1000, 100, whole: false);
+        division.RecordWithin(Before, Before + 1000, 100, undivided: false);
         division.Positions.ShouldBe(200);
     }
 
@@ -58,8 +58,8 @@ public class MemoryDivisionTests
             var rows = (64 + parts - 1) / parts;
             sizes.Add(rows);
             var peak = Before + memory(rows * 100);
-            if (peak > division.Bound) division.Passed(rows * 100);
-            else division.Stayed(Before, peak, rows * 100, parts == 1);
+            if (peak > division.Bound) division.RecordExceeded(rows * 100);
+            else division.RecordWithin(Before, peak, rows * 100, parts == 1);
         }
         return sizes;
     }

@@ -16,21 +16,21 @@ public class TrainerErrorTests
         foreach (var part in new[]
         {
             "Epochs must be at least 1, but was 0", "BatchSize must be at least 1, but was -2", "GradientAccumulation must be at least 1, but was 0",
-            "LearningRate must be above 0, but was NaN", "WarmupRatio must be in [0, 1], but was 2", "MaxGradientNorm must be above 0", "MaxMemory must be above 0 bytes (null is no bound), but was -5",
-            "EarlyStoppingPatience is 2, but the trainer's Evaluation", "SaveEverySteps is 5, but there is no OutputFolder", "must be at least 1, but were 0",
+            "LearningRate must be above 0, but was NaN", "WarmupRatio must be in [0, 1], but was 2", "MaxGradientNorm must be above 0", "MaxMemory must be above 0 bytes (null for no bound), but was -5",
+            "EarlyStoppingPatience is 2, but the trainer's Evaluation", "SaveEverySteps is 5, but OutputFolder is not set", "must be at least 1, but were 0",
             "WeightDecay must be at least 0, but was -1", "The dataset nothing has no rows", "is not an ILossModel", "BestMetric is 'f1'",
         }) message.ShouldContain(part);
     }
 
     [Fact]
     public void A_bound_on_memory_that_the_process_passes_already_is_refused()
-        => Message(new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxMemory = 1 << 20 })).ShouldMatch("MaxMemory is 1 MiB, but the process uses [0-9.,]+ [MG]iB before training begins: raise it");
+        => Message(new Trainer(Runs.Line(), Runs.Rows(8), new() { MaxMemory = 1 << 20 })).ShouldMatch("MaxMemory is 1 MiB, but the process uses [0-9.,]+ [MG]iB before training starts: raise it");
 
     [Fact]
     public void A_tensor_without_gradient_is_named()
     {
         var model = new ModuleTrainable(new HalfUsed());
-        Message(new Trainer(model, Runs.Rows(8))).ShouldContain("1 of 3 trainable tensors got no gradient in the first step, so they would never be trained: unused");
+        Message(new Trainer(model, Runs.Rows(8))).ShouldContain("1 of 3 trainable tensors received no gradient in the first step, so they would never be trained: unused");
         var warnings = new ListLogger();
         new Trainer(model, Runs.Rows(8), new() { Epochs = 1, MissingGradients = MissingGradientPolicy.Warn }) { Logger = warnings }.Train();
         warnings.Lines.ShouldContain(line => line.StartsWith("Warning") && line.Contains("unused"));
@@ -40,7 +40,7 @@ public class TrainerErrorTests
     [Fact]
     public void Modules_that_forward_does_not_reach_are_named_with_the_remedy()
         => Message(new Trainer(new Changed(Runs.Line()) { Unreached = ["layers.0.q_proj"] }, Runs.Rows(8)))
-            .ShouldContain("layers.0.q_proj. Their owner calls module.forward(x), which skips hooks: call module.call(x)");
+            .ShouldContain("layers.0.q_proj. Their parent calls module.forward(x), which skips hooks: call module.call(x)");
 
     [Fact]
     public void A_batch_without_labels_is_named_by_its_rows()
@@ -58,7 +58,7 @@ public class TrainerErrorTests
         var trainer = new Trainer(model, Poisoned(row: 5), new() { BatchSize = 2, Shuffle = false, LearningRate = 0.1 });
         var message = Message(trainer);
         message.ShouldContain("Step 3: the loss is NaN");
-        message.ShouldContain("First tensor with a bad gradient or value: layer.weight");
+        message.ShouldContain("First tensor with a non-finite gradient or value: layer.weight");
         message.ShouldContain("rows 4 to 5 of poisoned");
         model.Numbers().ShouldAllBe(number => float.IsFinite(number));
         model.Numbers().ShouldNotBe(before);
@@ -74,14 +74,14 @@ public class TrainerErrorTests
         result.Steps.ShouldBe(8);
         result.Losses[2].ShouldBe(double.NaN);
         model.Numbers().ShouldAllBe(number => float.IsFinite(number));
-        Message(new Trainer(Runs.Line(), Poisoned(row: 5), options with { MaxSkippedSteps = 1 })).ShouldContain("2 steps were not finite");
+        Message(new Trainer(Runs.Line(), Poisoned(row: 5), options with { MaxSkippedSteps = 1 })).ShouldContain("2 steps had a non-finite loss or gradient");
     }
 
     [Fact]
     public void A_loss_that_is_no_number_or_needs_no_gradient_is_explained()
     {
-        Message(new Trainer(Runs.Line(), Runs.Rows(8)) { Loss = batch => ones(3) }).ShouldContain("shape [3], but must be one number");
-        Message(new Trainer(Runs.Line(), Runs.Rows(8)) { Loss = batch => ones(1) }).ShouldContain("depends on no trainable tensor");
+        Message(new Trainer(Runs.Line(), Runs.Rows(8)) { Loss = batch => ones(3) }).ShouldContain("shape [3], but must be a scalar");
+        Message(new Trainer(Runs.Line(), Runs.Rows(8)) { Loss = batch => ones(1) }).ShouldContain("does not depend on any trainable tensor");
     }
 
     [Fact]

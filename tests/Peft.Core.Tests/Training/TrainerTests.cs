@@ -122,7 +122,7 @@ public class TrainerTests
         trainer.Evaluate().Loss.ShouldBe(trainer.Evaluate().Loss);
         model.Module.training.ShouldBeTrue();
         Should.Throw<OperationCanceledException>(() => trainer.Evaluate(new(canceled: true)));
-        Should.Throw<TrainingException>(() => new Trainer(model, Runs.Rows(16)).Evaluate()).Message.ShouldContain("set the trainer's Evaluation");
+        Should.Throw<TrainingException>(() => new Trainer(model, Runs.Rows(16)).Evaluate()).Message.ShouldContain("set the trainer's Evaluation dataset");
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public class Checkpoints : InFolder
         }
         // end
         messages.ShouldHaveSingleItem().ShouldStartWith(   // as the page says
-            "No module of CausalLM matches TargetModules [q_prj]. Nearest: q_proj (5 modules), k_proj (5 modules). The modules that adapters can enter are:");
+            "No module of CausalLM matches TargetModules [q_prj]. Nearest: q_proj (5 modules), k_proj (5 modules). The modules that can be adapted are:");
         PeftModel.Of(model).ShouldBeNull();
     }
 }

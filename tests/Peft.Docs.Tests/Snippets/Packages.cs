@@ -107,7 +107,7 @@ public class Packages : InFolder
         var options = new HubOptions { CacheFolder = "cache", Offline = true };
         // snippet: package-hub
         using var hub = new HubClient(options);                           // null for the environment's settings: HF_TOKEN, HF_HOME, HF_HUB_OFFLINE
-        string folder = await hub.DownloadModelAsync("org/stories");      // description, tokenizer, and the weights in one format
+        string folder = await hub.DownloadModelAsync("org/stories");      // configuration, tokenizer, and weights in one format
         string config = await hub.DownloadFileAsync("org/stories", "config.json");
         // end
         File.Exists(Path.Combine(folder, "tokenizer.json")).ShouldBeTrue();

@@ -83,9 +83,9 @@ public sealed partial class FolderSaveTests : IDisposable
     {
         if (!OperatingSystem.IsLinux()) return;
         Save("1");
-        var before = UnixFiles.Facts(Target)!.Value.Number;
+        var before = UnixFiles.Stat(Target)!.Value.Number;
         Save("2");
-        UnixFiles.Facts(Target)!.Value.Number.ShouldNotBe(before);
+        UnixFiles.Stat(Target)!.Value.Number.ShouldNotBe(before);
     }
 
     [Fact]
@@ -113,10 +113,10 @@ public sealed partial class FolderSaveTests : IDisposable
         if (!OperatingSystem.IsLinux()) return;
         Save("1");
         for (var i = 0; i <= 10_000; i++) File.WriteAllBytes(Path.Combine(Target, $"other-{i}"), []);
-        var before = UnixFiles.Facts(Target)!.Value.Number;
+        var before = UnixFiles.Stat(Target)!.Value.Number;
         Save("2");
         ShouldHold("2");
-        UnixFiles.Facts(Target)!.Value.Number.ShouldBe(before);
+        UnixFiles.Stat(Target)!.Value.Number.ShouldBe(before);
         Directory.EnumerateFiles(Target).Count().ShouldBe(10_002);
         Directory.EnumerateFileSystemEntries(Target, ".*").ShouldBeEmpty();
     }

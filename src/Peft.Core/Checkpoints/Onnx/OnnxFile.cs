@@ -65,7 +65,7 @@ public sealed class OnnxFile : ITensorSource
     public Tensor ReadBytes(string name, Device? device = null)
     {
         var (entry, origin) = Find(name);
-        return origin.IsPlain ? Holder(origin).ReadBytes(entry, device) : throw new CheckpointException(Path, $"tensor '{name}' is not stored in one piece.");
+        return origin.IsPlain ? Holder(origin).ReadBytes(entry, device) : throw new CheckpointException(Path, $"tensor '{name}' is not stored contiguously.");
     }
 
     /// <inheritdoc/>
@@ -93,7 +93,7 @@ public sealed class OnnxFile : ITensorSource
     private void Add(string name, OnnxTensor tensor, bool transposed)
     {
         if (Holder(tensor) is var holder && tensor.IsPlain && tensor.ByteLength > 0 && tensor.Offset > holder.Length - tensor.ByteLength)
-            throw new CheckpointException(holder.Path, $"has {holder.Length} bytes, but tensor '{name}' of {Path} takes {tensor.ByteLength} from byte {tensor.Offset} on: the file is truncated, or belongs to another model.");
+            throw new CheckpointException(holder.Path, $"has {holder.Length} bytes, but tensor '{name}' of {Path} takes {tensor.ByteLength} bytes from byte {tensor.Offset} on: the file is truncated, or belongs to another model.");
         var (shape, strides) = (tensor.Shape, (long[]?)null);
         if (transposed) (shape, strides) = ([shape[1], shape[0]], [1, shape[1]]);
         tensors.Add(name, new(name, tensor.Type.Format, shape, tensor.Offset, tensor.ByteLength) { Strides = strides, Spanned = strides is null ? 0 : shape[0] * shape[1] });

@@ -3,8 +3,8 @@ namespace Peft.Checkpoints;
 /// <summary>The weights of an ONNX model, and the operations that identify them. Neither elements nor constants of the graph are read.</summary>
 internal sealed class OnnxGraph
 {
-    // The largest models have about ten thousand. A far larger number is an attempt to exhaust memory.
-    private const int Most = 250_000;
+    // The largest models have about ten thousand. A far larger number would be an attempt to exhaust memory.
+    private const int MaxEntries = 250_000;
 
     private readonly List<OnnxNode> nodes = [];
 
@@ -19,7 +19,7 @@ internal sealed class OnnxGraph
             for (var graph = model.Message(); graph.Next();)
             {
                 if (graph.Field is not (1 or 5)) continue;
-                if (++visited > Most) throw bytes.Damaged($"more than {Most} nodes and initializers");
+                if (++visited > MaxEntries) throw bytes.Damaged($"more than {MaxEntries} nodes and initializers");
                 if (graph.Field == 1 && OnnxNode.Read(graph.Message()) is { } node) nodes.Add(node);
                 if (graph.Field == 5) Add(new(bytes, graph.Message()), bytes);
             }

@@ -1,15 +1,15 @@
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Gives the weights of an ONNX graph their PyTorch names and orientation. Exporters keep the name of a parameter unless they
+/// Restores the PyTorch names and orientation of the weights of an ONNX graph. Exporters keep the name of a parameter unless they
 /// computed its value: a linear layer's matrix is stored transposed, <c>[in, out]</c>, and numbered. It is identified by the bias that is added to
-/// its product, whose name was kept. Equal parameters are stored once, and the others are identities of it.
+/// its product, whose name was kept. Equal parameters are stored once; the others are Identity nodes of it.
 /// </summary>
 internal sealed class OnnxNames
 {
     private readonly OrderedDictionary<string, OnnxTensor> initializers;
     private readonly OrderedDictionary<string, (OnnxTensor Tensor, bool Transposed)> found = [];
-    private readonly HashSet<string> disputed = [];
+    private readonly HashSet<string> ambiguous = [];
 
     public OnnxNames(OnnxGraph graph)
     {
@@ -30,7 +30,7 @@ internal sealed class OnnxNames
             if (products.TryGetValue(left, out string? matrix)) Claim(matrix, right, transposed: true);
             if (products.TryGetValue(right, out matrix)) Claim(matrix, left, transposed: true);
         }
-        foreach (string name in disputed) found.Remove(name);
+        foreach (string name in ambiguous) found.Remove(name);
     }
 
     /// <summary>
@@ -39,7 +39,7 @@ internal sealed class OnnxNames
     /// </summary>
     public static bool IsParameter(string name) => name.Contains('.') && name[0] != '/' && !name.Contains("::", StringComparison.Ordinal);
 
-    /// <summary>All tensors by name, in the order of the file; renamed tensors only under their new names.</summary>
+    /// <summary>Enumerates all tensors by name, in the order of the file. Renamed tensors have only their new names.</summary>
     public IEnumerable<(string Name, OnnxTensor Tensor, bool Transposed)> All()
     {
         var named = found.ToLookup(pair => pair.Value.Tensor);
@@ -58,6 +58,6 @@ internal sealed class OnnxNames
         string name = bias[..^"bias".Length] + "weight";
         if (initializers.ContainsKey(name)) return;
         // If two matrices claim the same bias, neither is renamed.
-        if (!found.TryAdd(name, (tensor, transposed)) && found[name] != (tensor, transposed)) disputed.Add(name);
+        if (!found.TryAdd(name, (tensor, transposed)) && found[name] != (tensor, transposed)) ambiguous.Add(name);
     }
 }

@@ -6,15 +6,15 @@ namespace Peft.Checkpoints;
 /// <summary>The description of a tensor in an ONNX file (<c>TensorProto</c> of github.com/onnx/onnx, onnx/onnx.proto), and the location of its elements.</summary>
 internal sealed class OnnxTensor
 {
-    private const int MostDimensions = 64, MostText = 4096, RawData = 9;
+    private const int MaxDimensions = 64, MaxTextBytes = 4096, RawData = 9;
 
     private readonly ByteWindow bytes;
     private readonly ProtoReader message;
     private readonly List<long> dimensions = [];
     private readonly Dictionary<string, string> external = [];
-    private int elementField, pieces;
+    private int elementField, chunks;
     private long elementBytes;
-    private bool isExternal, inOnePiece;
+    private bool isExternal, isContiguous;
 
     /// <summary>Reads and checks a description.</summary>
     /// <param name="bytes">The file.</param>
@@ -31,7 +31,7 @@ internal sealed class OnnxTensor
                 case 2: number = reader.Int64(); break;
                 case 3: throw bytes.Damaged("a tensor in segments, which no exporter writes");
                 case 4 or 5 or 6 or 7 or RawData or 10 or 11: AddElements(reader); break;
-                case 8: Name = reader.Text(MostText); break;
+                case 8: Name = reader.Text(MaxTextBytes); break;
                 case 13: AddExternal(reader.Message()); break;
                 case 14: isExternal = reader.Int64() == 1; break;
             }
@@ -39,7 +39,7 @@ internal sealed class OnnxTensor
         Shape = [.. dimensions];
         Type = OnnxType.Of(number) ?? throw Damaged($"the unknown data type {number}");
         if (Name.Length == 0) throw Damaged("no name");
-        ByteLength = !IsReadable ? elementBytes : Type.Format.ByteLength(Shape) ?? throw Damaged("more elements than can be counted");
+        ByteLength = !IsReadable ? elementBytes : Type.Format.ByteLength(Shape) ?? throw Damaged("too many elements");
         if (isExternal) FindExternal();
         else if (IsReadable) CheckElements();
     }
@@ -53,16 +53,16 @@ internal sealed class OnnxTensor
     /// <summary>Size of the elements in bytes: in memory, or in the file for a type that cannot be read.</summary>
     public long ByteLength { get; private set; }
 
-    /// <summary>Offset of the elements in the file that holds them.</summary>
+    /// <summary>Offset of the elements in the file that contains them.</summary>
     public long Offset { get; private set; }
 
-    /// <summary>Path, relative to the model's folder, of the external data file that holds the elements; null if the model file holds them.</summary>
+    /// <summary>Path, relative to the model's folder, of the external data file that contains the elements; null if the model file contains them.</summary>
     public string? Location { get; private set; }
 
     /// <summary>True if the elements have the same layout in the file as in memory, or cannot be read at all; otherwise <see cref="Decode"/> reads them.</summary>
-    public bool IsPlain => !IsReadable || Location is not null || ByteLength == 0 || (inOnePiece && pieces == 1);
+    public bool IsPlain => !IsReadable || Location is not null || ByteLength == 0 || (isContiguous && chunks == 1);
 
-    /// <summary>Reads elements that are written as varints, or in several pieces.</summary>
+    /// <summary>Reads elements that are written as varints, or in several chunks.</summary>
     /// <param name="source">The file, through the caller's own buffer.</param>
     /// <param name="elements">Memory of <see cref="ByteLength"/>.</param>
     public void Decode(ByteWindow source, Span<byte> elements)
@@ -95,7 +95,7 @@ internal sealed class OnnxTensor
         while (list.NextNumber(out ulong length))
         {
             if (length > long.MaxValue) throw Damaged("a dimension of negative length");
-            if (dimensions.Count == MostDimensions) throw Damaged($"more than {MostDimensions} dimensions");
+            if (dimensions.Count == MaxDimensions) throw Damaged($"more than {MaxDimensions} dimensions");
             dimensions.Add((long)length);
         }
     }
@@ -103,11 +103,11 @@ internal sealed class OnnxTensor
     private void AddElements(ProtoReader reader)
     {
         if (reader.Length == 0) return;
-        if (elementField != 0 && (elementField != reader.Field || elementField == RawData)) throw Damaged("elements in two places");
+        if (elementField != 0 && (elementField != reader.Field || elementField == RawData)) throw Damaged("elements in two fields");
         (elementField, Offset) = (reader.Field, reader.Start);
-        inOnePiece = reader.Field == RawData || (IsFixed(reader.Field) && reader.Wire == 2);
+        isContiguous = reader.Field == RawData || (IsFixed(reader.Field) && reader.Wire == 2);
         elementBytes += reader.Length;
-        pieces++;
+        chunks++;
     }
 
     private void AddExternal(ProtoReader entry)
@@ -115,16 +115,16 @@ internal sealed class OnnxTensor
         var (key, value) = ("", "");
         while (entry.Next())
         {
-            if (entry.Field == 1) key = entry.Text(MostText);
-            if (entry.Field == 2) value = entry.Text(MostText);
+            if (entry.Field == 1) key = entry.Text(MaxTextBytes);
+            if (entry.Field == 2) value = entry.Text(MaxTextBytes);
         }
-        if (external.Count == MostDimensions || !external.TryAdd(key, value)) throw Damaged($"the external data '{key}' twice, or too many of them");
+        if (external.Count == MaxDimensions || !external.TryAdd(key, value)) throw Damaged($"the external data '{key}' twice, or too many of them");
     }
 
     private void CheckElements()
     {
         if (elementField != 0 && elementField != RawData && elementField != Type.DataField) throw Damaged($"elements in field {elementField}, which is not that of {Type.Format.Name}");
-        // A varint takes at least a byte: no shape requires more memory than eight times the file's length.
+        // A varint takes at least a byte, so that no shape requires more memory than eight times the file's length.
         bool fits = elementField == RawData || IsFixed(elementField) ? elementBytes == ByteLength : ByteLength / (Type.Format.Bits / 8) <= elementBytes;
         if (!fits) throw Damaged($"{elementBytes} bytes of elements, but {Type.Format.Name} [{string.Join(", ", Shape)}] takes {ByteLength}");
         if (!IsPlain && ByteLength > Array.MaxLength) throw Damaged($"{ByteLength} bytes of elements that are not contiguous, above the limit of {Array.MaxLength}");
@@ -133,7 +133,7 @@ internal sealed class OnnxTensor
     private void FindExternal()
     {
         Location = external.GetValueOrDefault("location") ?? throw Damaged("external data without a location");
-        // The file is untrusted: it may only name files in its folder and below. The colon separates drives and streams on Windows.
+        // The file is untrusted: it may name only files in its folder and below. The colon separates drives and streams on Windows.
         if (Location.IndexOfAny(['\\', ':', '\0']) >= 0 || Location.Split('/').Any(part => part is "" or "." or ".."))
             throw Damaged($"external data at '{Location}', but only a file in the model's folder is allowed,");
         Offset = Number("offset", 0);

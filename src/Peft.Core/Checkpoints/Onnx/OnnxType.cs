@@ -1,8 +1,8 @@
 namespace Peft.Checkpoints;
 
 /// <summary>An element type of ONNX (<c>TensorProto.DataType</c>).</summary>
-/// <param name="Format">The corresponding safetensors type. It has no scalar type if TorchSharp has none.</param>
-/// <param name="DataField">Number of the <c>TensorProto</c> field that holds such elements if <c>raw_data</c> does not.</param>
+/// <param name="Format">The corresponding safetensors type. Its scalar type is null if TorchSharp has none.</param>
+/// <param name="DataField">Number of the <c>TensorProto</c> field that contains such elements if <c>raw_data</c> does not.</param>
 internal sealed record OnnxType(SafetensorsType Format, int DataField)
 {
     public const int FloatData = 4, Int32Data = 5, Int64Data = 7, DoubleData = 10, UInt64Data = 11;
@@ -17,7 +17,7 @@ internal sealed record OnnxType(SafetensorsType Format, int DataField)
         [21] = Unreadable("U4"), [22] = Unreadable("I4"), [23] = Known("F4", Int32Data), [24] = Known("F8_E8M0", Int32Data), [25] = Unreadable("U2"), [26] = Unreadable("I2"),
     };
 
-    /// <summary>The type with a number in a file; null if there is none.</summary>
+    /// <summary>Finds the type with a number from a file; null if there is none.</summary>
     public static OnnxType? Of(long number) => All.GetValueOrDefault(number);
 
     private static OnnxType Known(string name, int field) => new(SafetensorsType.Named(name)!, field);

@@ -5,5 +5,5 @@ internal sealed class PickleDict
 {
     private List<(object? Key, object? Value)>? items;
 
-    public List<(object? Key, object? Value)> Items => items ??= [];   // lazy, because a malicious file may hold millions of empty dictionaries
+    public List<(object? Key, object? Value)> Items => items ??= [];   // lazy, because a malicious file may contain millions of empty dictionaries
 }

@@ -3,15 +3,15 @@ using System.Runtime.InteropServices;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// Reads only those pickles that <c>torch.save</c> writes for a dictionary of tensors. It is not a Python interpreter: the few supported
+/// Reads only pickles that <c>torch.save</c> writes for a dictionary of tensors. It is not a Python interpreter: the few supported
 /// opcodes build strings, numbers, lists and dictionaries, and the few allowed globals are those of <see cref="PyTorchGlobal"/>. Everything else in a
-/// file is refused, and nothing in it can run code.
+/// file is rejected, and nothing in it can run code.
 /// </summary>
-/// <remarks>Nothing recurses, and steps and stack are limited, so that a small file cannot take much memory or time.</remarks>
+/// <remarks>There is no recursion, and the steps and the stack are limited, so that a small file cannot take much memory or time.</remarks>
 internal sealed class PickleMachine(PickleStream input)
 {
     // A tensor takes about 25 steps, which allows 160,000 tensors. Python writes dictionaries in batches of 1,000.
-    private const int MostSteps = 4_000_000, MostStacked = 50_000;
+    private const int MaxSteps = 4_000_000, MaxStackDepth = 50_000;
 
     private readonly List<object?> stack = [];
     private readonly Stack<int> marks = [];
@@ -25,19 +25,19 @@ internal sealed class PickleMachine(PickleStream input)
     /// <exception cref="CheckpointException">The pickle contains anything else.</exception>
     public object? Run()
     {
-        for (int step = 0; step < MostSteps; step++)
+        for (int step = 0; step < MaxSteps; step++)
         {
             position = input.Position;
             byte opcode = input.Byte();
             if (opcode == PickleOpcode.Stop)
             {
                 var result = Pop("STOP");
-                return stack.Count == 0 && marks.Count == 0 ? result : throw Refuse("values that nothing uses at its end");
+                return stack.Count == 0 && marks.Count == 0 ? result : throw Refuse("unused values on its stack at the end");
             }
             Step(opcode);
-            if (stack.Count + marks.Count > MostStacked) throw Refuse($"more than {MostStacked} values on its stack");
+            if (stack.Count + marks.Count > MaxStackDepth) throw Refuse($"more than {MaxStackDepth} values on its stack");
         }
-        throw Refuse($"more than {MostSteps} steps");
+        throw Refuse($"more than {MaxSteps} steps");
     }
 
     private void Step(byte opcode)
@@ -85,7 +85,7 @@ internal sealed class PickleMachine(PickleStream input)
     {
         string module = input.Line(), name = input.Line();
         stack.Add(PyTorchGlobal.Find(module, name)
-            ?? throw Refuse($"the global {Shown(module)}.{Shown(name)} (opcode GLOBAL), which is not one of those that a dictionary of tensors needs"));
+            ?? throw Refuse($"the global {Shown(module)}.{Shown(name)} (opcode GLOBAL), which a dictionary of tensors does not need"));
     }
 
     private void Call()
@@ -114,7 +114,7 @@ internal sealed class PickleMachine(PickleStream input)
         for (int i = 0; i < values.Length; i += 2) dict.Items.Add((values[i], values[i + 1]));
     }
 
-    private object? Remembered(uint index) => memo.TryGetValue(index, out var value) ? value : throw Refuse($"a reference to entry {index} of its memo, which is empty");
+    private object? Remembered(uint index) => memo.TryGetValue(index, out var value) ? value : throw Refuse($"a reference to entry {index} of its memo, which does not exist");
 
     private object? Top(string opcode) => stack.Count > Floor ? stack[^1] : throw Empty(opcode);
 
@@ -147,6 +147,6 @@ internal sealed class PickleMachine(PickleStream input)
 
     private CheckpointException Refuse(string problem) => input.Invalid(problem, position);
 
-    // A name from an untrusted file must not bring control characters into a log.
+    // A name from an untrusted file must not write control characters to a log.
     private static string Shown(string name) => string.Concat(name.Select(c => char.IsControl(c) ? '?' : c));
 }

@@ -23,6 +23,6 @@ internal static class PickleOpcode
         [0x94] = "MEMOIZE", [0x95] = "FRAME", [0x96] = "BYTEARRAY8", [0x97] = "NEXT_BUFFER", [0x98] = "READONLY_BUFFER",
     };
 
-    /// <summary>The name of an unsupported opcode.</summary>
+    /// <summary>Describes an unsupported opcode.</summary>
     public static string Describe(byte opcode) => Names.TryGetValue(opcode, out var name) ? $"opcode {name} (0x{opcode:x2})" : $"byte 0x{opcode:x2}, which is not an opcode";
 }

@@ -3,10 +3,10 @@ using System.Text;
 
 namespace Peft.Checkpoints;
 
-/// <summary>The bytes of a pickle, read from a part of a file through a small buffer, so that memory does not depend on the claimed length.</summary>
+/// <summary>The bytes of a pickle, read from a range of a file through a small buffer, so that memory does not depend on the claimed length.</summary>
 internal sealed class PickleStream(TensorFile file, long start, long end)
 {
-    private const int MostText = 1 << 20; // names of tensors and modules; torch.save writes no longer texts
+    private const int MaxTextBytes = 1 << 20; // names of tensors and modules; torch.save does not write longer strings
 
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
@@ -29,22 +29,22 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
     public long Integer(int bytes)
     {
         if (bytes == 0) return 0;
-        if (bytes > sizeof(long)) throw Invalid($"an integer of {bytes} bytes, more than any size or offset takes");
+        if (bytes > sizeof(long)) throw Invalid($"an integer of {bytes} bytes, more than any size or offset requires");
         var taken = Take(bytes);
         long value = (sbyte)taken[^1];
         for (int i = bytes - 2; i >= 0; i--) value = (value << 8) | taken[i];
         return value;
     }
 
-    /// <summary>Reads a UTF-8 text of the given number of bytes.</summary>
+    /// <summary>Reads a UTF-8 string of the given number of bytes.</summary>
     public string Text(long bytes)
     {
-        if (bytes < 0 || bytes > end - Position) throw Invalid($"a text of {bytes} bytes, which runs past the end");
-        if (bytes > MostText) throw Invalid($"a text of {bytes} bytes, above the limit of {MostText}");
+        if (bytes < 0 || bytes > end - Position) throw Invalid($"a string of {bytes} bytes, which runs past the end");
+        if (bytes > MaxTextBytes) throw Invalid($"a string of {bytes} bytes, above the limit of {MaxTextBytes}");
         return Decode(Take((int)bytes));
     }
 
-    /// <summary>Reads a text up to a line feed.</summary>
+    /// <summary>Reads a string up to a line feed.</summary>
     public string Line()
     {
         Span<byte> line = stackalloc byte[128];
@@ -55,7 +55,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
         throw Invalid($"a name longer than {line.Length} bytes");
     }
 
-    /// <summary>The exception for a pickle that is damaged, malicious or of another kind.</summary>
+    /// <summary>Creates the exception for a pickle that is damaged, malicious or not supported.</summary>
     public CheckpointException Invalid(string problem, long? position = null, Exception? inner = null) => new(file.Path,
         $"the pickle at byte {position ?? Position} has {problem}. Nothing in the file was run. If you trust it, convert it to safetensors (in Python: "
         + "safetensors.torch.save_file(torch.load(file, weights_only=True), \"model.safetensors\")).", inner);
@@ -68,7 +68,7 @@ internal sealed class PickleStream(TensorFile file, long start, long end)
         }
         catch (DecoderFallbackException error)
         {
-            throw Invalid("a text that is not valid UTF-8", inner: error);
+            throw Invalid("a string that is not valid UTF-8", inner: error);
         }
     }
 

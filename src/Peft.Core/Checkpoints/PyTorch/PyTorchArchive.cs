@@ -17,10 +17,10 @@ internal static class PyTorchArchive
     {
         var directory = new ZipDirectory(file);
         var pickles = directory.Names.Where(name => name == Pickle || (name.EndsWith("/" + Pickle, StringComparison.Ordinal) && name.AsSpan().Count('/') == 1)).Take(2).ToList();
-        if (pickles.Count != 1) throw PyTorchFile.Invalid(file.Path, $"the zip archive holds {(pickles.Count == 0 ? "no" : "more than one")} {Pickle}, so torch.save did not write it");
+        if (pickles.Count != 1) throw PyTorchFile.Invalid(file.Path, $"the zip archive contains {(pickles.Count == 0 ? "no" : "more than one")} {Pickle}, so torch.save did not write it");
         string folder = pickles[0][..^Pickle.Length];
         if (directory.Names.Contains(folder + "constants.pkl"))
-            throw new CheckpointException(file.Path, "is a TorchScript program, not weights alone. Save the model's state_dict() to safetensors instead.");
+            throw new CheckpointException(file.Path, "is a TorchScript program, not only weights. Save the model's state_dict() to safetensors instead.");
         if (directory.Names.Contains(folder + "byteorder")) RequireLittleEndian(file, directory.Find(folder + "byteorder"));
 
         var (start, length) = directory.Find(pickles[0]);
@@ -32,7 +32,7 @@ internal static class PyTorchArchive
             string name = $"{folder}data/{storage.Key}";
             var (at, bytes) = directory.Find(name);
             return storage.Length * storage.ElementSize <= bytes ? at
-                : throw PyTorchFile.Invalid(file.Path, $"its entry '{name}' has {bytes} bytes, but should hold {storage.Length} elements of {storage.ElementSize}");
+                : throw PyTorchFile.Invalid(file.Path, $"its entry '{name}' has {bytes} bytes, but should contain {storage.Length} elements of {storage.ElementSize} bytes");
         }
     }
 

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace Peft.Checkpoints;
 
 /// <summary>
-/// An open file in PyTorch's own format (<c>pytorch_model.bin</c>, <c>adapter_model.bin</c>): a dictionary of tensors written by <c>torch.save</c>
+/// An open file in PyTorch's format (<c>pytorch_model.bin</c>, <c>adapter_model.bin</c>): a dictionary of tensors written by <c>torch.save</c>
 /// of any version. Opening reads the descriptions of the tensors; each tensor is later read directly into its own memory.
 /// </summary>
 /// <remarks>
 /// The format is a program for Python's unpickler, which can run arbitrary code. This reader runs no code: it supports only the few instructions
-/// and names that a dictionary of tensors needs, and refuses a file with any other. Entries of the dictionary that are not tensors are skipped.
+/// and names that a dictionary of tensors needs, and rejects a file with any other. Entries of the dictionary that are not tensors are skipped.
 /// </remarks>
 public sealed class PyTorchFile : ITensorSource
 {
@@ -22,15 +22,15 @@ public sealed class PyTorchFile : ITensorSource
         var (value, locate) = PyTorchArchive.Is(start) ? PyTorchArchive.Read(file)
             : PyTorchLegacy.Is(start) ? PyTorchLegacy.Read(file)
             : throw (ForeignFile.Recognise(start) is { } other ? new CheckpointException(file.Path, other) : Invalid("it is neither a zip archive nor in torch.save's older format"));
-        var dict = value as PickleDict ?? throw Invalid("it holds no dictionary of tensors: save the model's state_dict()");
+        var dict = value as PickleDict ?? throw Invalid("it contains no dictionary of tensors: save the model's state_dict()");
         foreach (var (key, item) in dict.Items)
         {
             if (item is not PyTorchTensor tensor) continue;
-            string name = key as string ?? throw Invalid("the key of a tensor is not a text");
+            string name = key as string ?? throw Invalid("the key of a tensor is not a string");
             if (!tensors.TryAdd(name, tensor.Entry(name, locate(tensor.Storage), Invalid))) throw Invalid($"tensor '{name}' is listed twice");
         }
         if (tensors.Count == 0 && dict.Items.Count > 0)
-            throw Invalid($"its dictionary holds no tensors, but {string.Join(", ", dict.Items.Take(5).Select(item => $"'{item.Key as string}'"))}: save the model's state_dict() alone");
+            throw Invalid($"its dictionary contains no tensors, but {string.Join(", ", dict.Items.Take(5).Select(item => $"'{item.Key as string}'"))}: save only the model's state_dict()");
     }
 
     /// <summary>Path of the file, as it was passed to <see cref="Open"/>.</summary>

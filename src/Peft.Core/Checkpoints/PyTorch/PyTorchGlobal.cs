@@ -17,7 +17,7 @@ internal abstract record PyTorchGlobal
 
     private static readonly FrozenDictionary<string, PyTorchGlobal> Known = All().ToFrozenDictionary(pair => pair.Name, pair => pair.Global);
 
-    /// <summary>The global with a name; null if it is not allowed.</summary>
+    /// <summary>Finds a global by name; null if it is not allowed.</summary>
     public static PyTorchGlobal? Find(string module, string name) => Known.GetValueOrDefault($"{module}.{name}");
 
     private static IEnumerable<(string Name, PyTorchGlobal Global)> All()

@@ -25,7 +25,7 @@ internal static class PyTorchLegacy
 
     private static Func<PyTorchStorage, long> Locator(TensorFile file, long position, List<object?> keys, Dictionary<string, int> sizes)
     {
-        var places = new Dictionary<string, (long Start, long Length)>();
+        var locations = new Dictionary<string, (long Start, long Length)>();
         Span<byte> length = stackalloc byte[sizeof(long)];
         foreach (var each in keys)
         {
@@ -35,12 +35,12 @@ internal static class PyTorchLegacy
             position += sizeof(long);
             long elements = BitConverter.ToInt64(length);
             if (elements < 0 || elements > (file.Length - position) / size) throw Truncated();
-            if (!places.TryAdd(key, (position, elements))) throw PyTorchFile.Invalid(file.Path, $"it lists storage '{key}' twice");
+            if (!locations.TryAdd(key, (position, elements))) throw PyTorchFile.Invalid(file.Path, $"it lists storage '{key}' twice");
             position += elements * size;
         }
-        return storage => !places.TryGetValue(storage.Key, out var place) ? throw PyTorchFile.Invalid(file.Path, $"it has no storage '{storage.Key}'")
-            : storage.Length <= place.Length && storage.ElementSize == sizes[storage.Key] ? place.Start
-            : throw PyTorchFile.Invalid(file.Path, $"storage '{storage.Key}' has {place.Length} elements, but should have {storage.Length}");
+        return storage => !locations.TryGetValue(storage.Key, out var location) ? throw PyTorchFile.Invalid(file.Path, $"it has no storage '{storage.Key}'")
+            : storage.Length <= location.Length && storage.ElementSize == sizes[storage.Key] ? location.Start
+            : throw PyTorchFile.Invalid(file.Path, $"storage '{storage.Key}' has {location.Length} elements, but should have {storage.Length}");
 
         CheckpointException Truncated() => PyTorchFile.Invalid(file.Path, "a storage runs past its end: the file is truncated");
     }

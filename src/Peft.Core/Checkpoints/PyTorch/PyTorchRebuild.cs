@@ -24,7 +24,7 @@ internal static class PyTorchRebuild
     /// <summary><c>_rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None)</c>.</summary>
     public static object Tensor(object?[] arguments, Func<string, CheckpointException> refuse)
     {
-        if (arguments.Length is < 4 or > 7) throw refuse($"a tensor of {arguments.Length} arguments");
+        if (arguments.Length is < 4 or > 7) throw refuse($"a tensor with {arguments.Length} arguments");
         return Describe(arguments, null, arguments.ElementAtOrDefault(6), refuse);
     }
 

@@ -5,12 +5,12 @@ namespace Peft.Checkpoints;
 
 /// <summary>
 /// The directory of a zip archive (PKWARE's APPNOTE 6.3, with its 64-bit fields). Only uncompressed entries can be located:
-/// <c>torch.save</c> does not compress, and thus no entry can unpack to more than the file holds.
+/// <c>torch.save</c> does not compress, and an uncompressed entry cannot be larger than the file.
 /// </summary>
 internal sealed class ZipDirectory
 {
     private const uint LocalHeader = 0x04034b50, CentralHeader = 0x02014b50, EndRecord = 0x06054b50, EndRecord64 = 0x06064b50, EndLocator64 = 0x07064b50;
-    private const int MostDirectoryBytes = 64 << 20, EndBytes = 22, LocatorBytes = 20, End64Bytes = 56, CentralBytes = 46, LocalBytes = 30;
+    private const int MaxDirectoryBytes = 64 << 20, EndBytes = 22, LocatorBytes = 20, End64Bytes = 56, CentralBytes = 46, LocalBytes = 30;
 
     private readonly TensorFile file;
     private readonly Dictionary<string, (long Header, long Length, string? Problem)> entries = [];
@@ -20,8 +20,8 @@ internal sealed class ZipDirectory
     {
         this.file = file;
         (directory, long length) = FindDirectory();
-        if (directory < 0 || length < 0 || directory > file.Length - length) throw Invalid("its list of entries lies outside of the file");
-        if (length > MostDirectoryBytes) throw Invalid($"its list of entries takes {length} bytes, above the limit of {MostDirectoryBytes}");
+        if (directory < 0 || length < 0 || directory > file.Length - length) throw Invalid("its list of entries is outside the file");
+        if (length > MaxDirectoryBytes) throw Invalid($"its list of entries takes {length} bytes, above the limit of {MaxDirectoryBytes}");
         var bytes = new byte[length];
         file.ReadExactly(bytes, directory);
         for (ReadOnlySpan<byte> rest = bytes; !rest.IsEmpty;) rest = rest[Add(rest)..];
@@ -29,18 +29,18 @@ internal sealed class ZipDirectory
 
     public IReadOnlyCollection<string> Names => entries.Keys;
 
-    /// <summary>Position and length of an entry's content.</summary>
-    /// <exception cref="CheckpointException">There is no such entry, or it is compressed, encrypted or outside of the file.</exception>
+    /// <summary>Finds the position and length of an entry's content.</summary>
+    /// <exception cref="CheckpointException">There is no such entry, or it is compressed, encrypted or outside the file.</exception>
     public (long Start, long Length) Find(string name)
     {
         if (!entries.TryGetValue(name, out var entry)) throw Invalid($"it has no entry '{name}'");
         if (entry.Problem is { } problem) throw Invalid($"its entry '{name}' {problem}");
-        if (entry.Header < 0 || entry.Header > directory - LocalBytes) throw Invalid($"its entry '{name}' lies outside of the file");
+        if (entry.Header < 0 || entry.Header > directory - LocalBytes) throw Invalid($"its entry '{name}' is outside the file");
         Span<byte> local = stackalloc byte[LocalBytes];
         file.ReadExactly(local, entry.Header);
         if (UInt32(local, 0) != LocalHeader) throw Invalid($"its entry '{name}' does not start where its list of entries says");
         long start = entry.Header + LocalBytes + UInt16(local, 26) + UInt16(local, 28);
-        return entry.Length >= 0 && start <= directory - entry.Length ? (start, entry.Length) : throw Invalid($"its entry '{name}' lies outside of the file");
+        return entry.Length >= 0 && start <= directory - entry.Length ? (start, entry.Length) : throw Invalid($"its entry '{name}' is outside the file");
     }
 
     private (long Start, long Length) FindDirectory()
@@ -79,14 +79,14 @@ internal sealed class ZipDirectory
         long stored = UInt32(bytes, 20), length = UInt32(bytes, 24), header = UInt32(bytes, 42);
         Widen(bytes.Slice(CentralBytes + name, extra), ref length, ref stored, ref header);
         string? problem = (UInt16(bytes, 8) & 1) != 0 ? "is encrypted"
-            : UInt16(bytes, 10) != 0 || stored != length ? "is compressed, which torch.save does not do: save it anew with torch.save"
+            : UInt16(bytes, 10) != 0 || stored != length ? "is compressed, which torch.save does not do: save it again with torch.save"
             : null;
         string text = Encoding.UTF8.GetString(bytes.Slice(CentralBytes, name));
         if (!entries.TryAdd(text, (header, length, problem))) throw Invalid($"it has two entries '{text}'");
         return all;
     }
 
-    // The extra field 1 holds the 64-bit values, in this order, of those numbers that do not fit into 32 bits.
+    // The extra field 1 contains, in this order, the 64-bit values of the fields that do not fit into 32 bits.
     private static void Widen(ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long header)
     {
         while (extra.Length >= 4)

@@ -1,17 +1,17 @@
 namespace Peft;
 
 /// <summary>
-/// A combination of several adapters (Pfeiffer et al. 2020, arXiv:2007.07779). An adapter's name converts to a composition of that adapter alone. Blocks
+/// A combination of several adapters (Pfeiffer et al. 2020, arXiv:2007.07779). An adapter's name converts to a composition of only that adapter. Compositions
 /// nest freely, but each adapter may occur only once.
 /// </summary>
 public abstract class Composition
 {
     private protected Composition() { }
 
-    /// <summary>A single adapter.</summary>
+    /// <summary>Converts the name of an adapter.</summary>
     public static implicit operator Composition(string adapter) => new Single(adapter);
 
-    /// <summary>Stacks adapters: the first is innermost, and each next one receives its output.</summary>
+    /// <summary>Stacks adapters: the first is innermost, and each following one receives the output of the preceding one.</summary>
     public static Composition Stack(params Composition[] parts) => new Stacked(Required(parts));
 
     /// <summary>Runs all parts on the same input and averages their outputs with equal weights.</summary>
@@ -34,35 +34,35 @@ public abstract class Composition
     public static Composition BatchSplit(params (Composition Part, int Rows)[] parts) => Slice(parts, dimension: 0);
 
     /// <summary>
-    /// Runs each part on an equal share of the batch. If the same inputs are repeated once per part, every adapter answers them in a single
-    /// pass (Rücklé et al. 2020, arXiv:2010.11918).
+    /// Runs each part on an equal number of rows of the batch. If the same inputs are repeated once per part, every adapter processes them in a single
+    /// forward pass (Rücklé et al. 2020, arXiv:2010.11918).
     /// </summary>
     public static Composition Parallel(params Composition[] parts) => new Sliced([.. Required(parts).Select(part => (part, (int?)null))], 0);
 
     /// <summary>Names of all adapters in the composition, the innermost first.</summary>
     internal abstract IEnumerable<string> Names { get; }
 
-    /// <summary>The layers of the composition at one module, the innermost first.</summary>
+    /// <summary>Returns the layers of the composition at one module, the innermost first.</summary>
     /// <param name="target">The module.</param>
-    /// <param name="layers">The layers of an adapter there.</param>
+    /// <param name="layers">The layers of an adapter at the module.</param>
     internal abstract IEnumerable<AdapterLayer> At(Target target, Func<string, IEnumerable<AdapterLayer>> layers);
 
     /// <summary>True if the composition only stacks adapters.</summary>
     internal virtual bool IsStack => false;
 
-    /// <summary>True if a part of it gets only some rows or positions.</summary>
+    /// <summary>True if a part of it receives only some rows or positions.</summary>
     internal virtual bool Slices => false;
 
-    /// <summary>The composition with an adapter renamed.</summary>
+    /// <summary>Returns the composition with an adapter renamed.</summary>
     internal abstract Composition Rename(string from, string to);
 
-    /// <summary>The composition without an adapter; null if nothing is left.</summary>
+    /// <summary>Returns the composition without an adapter; null if nothing is left.</summary>
     internal abstract Composition? Without(string adapter);
 
     private static Sliced Slice((Composition Part, int Length)[] parts, int dimension)
     {
         ArgumentNullException.ThrowIfNull(parts);
-        if (parts.Length == 0 || parts.Any(part => part.Length < 1)) throw new ArgumentException($"Each part must get at least 1, but they were [{string.Join(", ", parts.Select(part => part.Length))}].", nameof(parts));
+        if (parts.Length == 0 || parts.Any(part => part.Length < 1)) throw new ArgumentException($"Each part needs a length of at least 1, but the lengths were [{string.Join(", ", parts.Select(part => part.Length))}].", nameof(parts));
         return new Sliced([.. parts.Select(part => (part.Part, (int?)part.Length))], dimension);
     }
 
@@ -109,7 +109,7 @@ public abstract class Composition
             => parts.Select(part => (Part: part.Part.Without(adapter), part.Weight)).Where(part => part.Part is not null).ToArray() is { Length: > 0 } left ? Average([.. left.Select(part => (part.Part!, part.Weight))]) : null;
     }
 
-    // Null as a length means an equal part.
+    // A null length means an equal part.
     private sealed class Sliced((Composition Part, int? Length)[] parts, int dimension) : Composition
     {
         internal override bool Slices => true;
@@ -124,7 +124,7 @@ public abstract class Composition
 
         internal override Composition Rename(string from, string to) => new Sliced([.. parts.Select(part => (part.Part.Rename(from, to), part.Length))], dimension);
 
-        // The slice of a removed adapter stays and runs through the base model.
+        // The slice of a removed adapter remains and runs through the base model.
         internal override Composition? Without(string adapter)
             => parts.All(part => part.Part.Without(adapter) is null) ? null : new Sliced([.. parts.Select(part => (part.Part.Without(adapter) ?? new Stacked([]), part.Length))], dimension);
     }

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Peft;
 
-/// <summary>Slices the input along a dimension and runs each slice through its own stack of layers. Null as a length means an equal part.</summary>
+/// <summary>Slices the input along a dimension and runs each slice through its own stack of layers. A null length means an equal part.</summary>
 internal sealed class SliceLayer : AdapterLayer
 {
     private readonly (AdapterLayer[] Layers, int? Length)[] stacks;
@@ -22,7 +22,7 @@ internal sealed class SliceLayer : AdapterLayer
         var size = dimension < input.dim() ? input.shape[dimension] : 0;
         long[] lengths = [.. stacks.Select(stack => stack.Length ?? size / stacks.Length)];
         if (lengths.Sum() != size)
-            throw new PeftException($"{Target.Path} got an input [{string.Join(", ", input.shape)}], whose {(dimension == 0 ? "rows" : "positions")} the composition's parts ({string.Join(" + ", lengths)}) do not add up to.");
+            throw new PeftException($"{Target.Path} received an input [{string.Join(", ", input.shape)}], but the parts of the composition ({string.Join(" + ", lengths)}) do not add up to its {(dimension == 0 ? "rows" : "positions")}.");
         var outputs = new Tensor[stacks.Length];
         long start = 0;
         for (var i = 0; i < outputs.Length; i++)

@@ -1,10 +1,10 @@
 namespace Peft;
 
 /// <summary>The option is one of a few strings.</summary>
-/// <param name="values">The texts; null among them where the option may be null, for the error to say so.</param>
+/// <param name="values">The strings, including null if the option may be null, for the error message.</param>
 public sealed class OneOfAttribute(params string?[] values) : OptionRuleAttribute
 {
-    /// <summary>The texts.</summary>
+    /// <summary>The strings.</summary>
     public IReadOnlyList<string?> Values { get; } = values ?? throw new ArgumentNullException(nameof(values));
 
     protected override string Requirement => $"be {Choice.Of([.. Values.Select(value => value is null ? "null" : $"'{value}'")])}";

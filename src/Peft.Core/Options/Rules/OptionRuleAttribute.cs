@@ -5,28 +5,28 @@ namespace Peft;
 
 /// <summary>
 /// A rule for the value of an option, such as <see cref="AtLeastAttribute"/>. <see cref="AdapterOptions.Validate"/> checks the rules of all public properties.
-/// A null needs no rule: where the type allows it, it is valid. In a map, the rule is for each value.
+/// Rules are not applied to null, which is valid if the type allows it. In a map, the rule applies to each value.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 public abstract class OptionRuleAttribute : Attribute
 {
-    /// <summary>What a value must do, as it follows "must" in an error: <c>be at least 1</c>.</summary>
+    /// <summary>The requirement, as it follows "must" in an error: <c>be at least 1</c>.</summary>
     protected abstract string Requirement { get; }
 
-    /// <summary>True if the value follows the rule.</summary>
+    /// <summary>True if the value satisfies the rule.</summary>
     /// <param name="value">The value, never null.</param>
     protected abstract bool Allows(object value);
 
-    /// <summary>The value as a number, for comparisons.</summary>
+    /// <summary>Converts a value to a number, for comparisons.</summary>
     /// <param name="value">A number of any type.</param>
     protected static double Number(object value) => Convert.ToDouble(value, CultureInfo.InvariantCulture);
 
-    /// <summary>The sentence about a value that breaks the rule.</summary>
+    /// <summary>Returns the error message for a value that violates the rule.</summary>
     /// <param name="name">Name of the option.</param>
     /// <param name="value">The value, never null.</param>
     protected virtual string ErrorOf(string name, object value) => $"{name} must {Requirement}, but was {(value is string ? $"'{value}'" : value)}.";
 
-    /// <summary>One sentence for each option that breaks its rule, or whose value is not a member of its enumeration.</summary>
+    /// <summary>Returns one sentence for each option that violates its rule, or whose value is not a member of its enumeration.</summary>
     internal static IEnumerable<string> Errors(object options)
         => options.GetType().GetProperties().Where(property => property.GetIndexParameters().Length == 0).SelectMany(property => Errors(property, options));
 

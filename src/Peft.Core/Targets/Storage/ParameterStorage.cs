@@ -19,8 +19,8 @@ internal sealed class ParameterStorage(Tensor held) : WeightStorage
     internal override DecodeMatrix? DecodeMatrix(bool transposed) => PlainDecodeMatrix.Of(held, transposed);
     protected internal override Tensor Product(Tensor input) => nn.functional.linear(input, held);
 
-    // The parameter is pointed at other memory, and its own memory is kept: nothing is copied. If an adapter holds a whole weight, as in
-    // full fine-tuning, the module shares that memory, so that there is no third copy of the model.
+    // Points the parameter at other memory and keeps its old memory, so that nothing is copied. If an adapter owns a full weight, as in
+    // full fine-tuning, the module shares its memory, so that there is no third copy of the model.
     protected internal override WeightStorage Replace(Tensor values)
     {
         var previous = held.detach().DetachFromDisposeScope();

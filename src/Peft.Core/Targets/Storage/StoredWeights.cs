@@ -6,7 +6,7 @@ namespace Peft;
 /// <summary>The weights of a model that are not parameters.</summary>
 internal static class StoredWeights
 {
-    /// <summary>Turns them into parameters with the same values.</summary>
+    /// <summary>Converts them to parameters with the same values.</summary>
     public static void Dequantize(nn.Module model)
     {
         using var _ = no_grad();

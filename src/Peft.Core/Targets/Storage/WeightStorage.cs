@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 namespace Peft;
 
 /// <summary>
-/// The weight of a module, however its values are held: as a floating-point parameter, or as codes of a few bits. Every read of a frozen weight, every
-/// product with it and every merge into it goes through its storage, so adapters cannot tell a quantized weight from a plain one.
+/// The weight of a module in any form: a floating-point parameter, or codes of a few bits. Every read of a frozen weight, every
+/// product with it and every merge into it goes through its storage, so that adapters need not distinguish quantized weights from plain ones.
 /// </summary>
-/// <remarks>A new kind of storage implements the abstract members; faster products are optional.</remarks>
+/// <remarks>A new form of storage implements the abstract members. Faster products are optional.</remarks>
 public abstract class WeightStorage
 {
     /// <summary>Shape of the weight in its module, such as <c>[out, in]</c>.</summary>
@@ -23,23 +23,23 @@ public abstract class WeightStorage
     /// <summary>Size of the stored values, in bytes.</summary>
     public abstract long Bytes { get; }
 
-    /// <summary>The parameter, if the weight is one; null if the values are held in another form and get no gradient.</summary>
+    /// <summary>The parameter, if the weight is one; null if the values are stored in another form and have no gradient.</summary>
     public Parameter? Parameter => (this as ParameterStorage)?.Value;
 
-    /// <summary>Identifies the weight among those of a model: two modules with the same object share one weight (tied embeddings).</summary>
+    /// <summary>Identifies the weight among those of a model. Two modules with the same object share one weight (tied embeddings).</summary>
     protected internal virtual object Identity => this;
 
     /// <summary>Receives the gradient of values that are not a parameter; null if it is not requested.</summary>
     internal WeightGradient? Gradient { get; set; }
 
-    /// <summary>The values in the weight's <see cref="Shape"/>, in <see cref="ComputeType"/>. The caller disposes the tensor.</summary>
+    /// <summary>Reads the values in the weight's <see cref="Shape"/>, in <see cref="ComputeType"/>. The caller disposes the tensor.</summary>
     public abstract Tensor Read();
 
-    /// <summary>x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, of which no copy is kept.</summary>
+    /// <summary>Computes x·Wᵀ for a matrix W <c>[out, in]</c> and an input <c>[…, in]</c>. The gradient of the input is computed from the stored values, without a copy of them.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public Tensor Multiply(Tensor input) => StoredProduct.Run(Fitting(input, 1), this, transposed: false);
 
-    /// <summary>y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, with gradients as <see cref="Multiply"/> has them.</summary>
+    /// <summary>Computes y·W for a matrix W <c>[out, in]</c> and an input <c>[…, out]</c>, with gradients as for <see cref="Multiply"/>.</summary>
     /// <exception cref="ArgumentException">The input does not fit.</exception>
     public Tensor MultiplyTransposed(Tensor input) => StoredProduct.Run(Fitting(input, 0), this, transposed: true);
 
@@ -66,13 +66,13 @@ public abstract class WeightStorage
     {
         TensorRules.RequireAlive(input, nameof(input));
         var shape = Shape;
-        if (shape.Count != 2) throw new ArgumentException($"The weight is [{string.Join(", ", shape)}]: only a matrix has products.", nameof(input));
+        if (shape.Count != 2) throw new ArgumentException($"The weight is [{string.Join(", ", shape)}], but only a matrix has products.", nameof(input));
         if (input.dim() == 0 || input.size(-1) != shape[side] || input.dtype != ComputeType)
             throw new ArgumentException($"The input is {TensorRules.Describe(input)}, but must be {ComputeType} with {shape[side]} values in its last dimension.", nameof(input));
         return input;
     }
 
-    /// <summary>Gives the weight new values, as merging does.</summary>
+    /// <summary>Replaces the values, for merging.</summary>
     /// <param name="values">The values, in the weight's shape.</param>
     /// <returns>The previous values, for <see cref="Restore"/>. The caller owns them.</returns>
     protected internal abstract WeightStorage Replace(Tensor values);
@@ -80,9 +80,9 @@ public abstract class WeightStorage
     /// <summary>Restores values that <see cref="Replace"/> returned, exactly.</summary>
     protected internal abstract void Restore(WeightStorage previous);
 
-    /// <summary>Moves the values to a device, and lets <see cref="Read"/> return another dtype. Null leaves either as it is.</summary>
+    /// <summary>Moves the values to a device, and sets the dtype that <see cref="Read"/> returns. Null leaves either unchanged.</summary>
     protected internal abstract void Convert(ScalarType? computeType, Device? device);
 
-    /// <summary>Releases the values, when their module is disposed or takes others, and those that <see cref="Replace"/> returned.</summary>
+    /// <summary>Releases the values: when their module is disposed or gets other values, and for values that <see cref="Replace"/> returned.</summary>
     protected internal abstract void Release();
 }

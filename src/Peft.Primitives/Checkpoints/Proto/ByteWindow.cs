@@ -11,16 +11,16 @@ internal sealed class ByteWindow
     private long from;
     private int count;
 
-    /// <summary>Creates a window of an array.</summary>
+    /// <summary>Creates a window over an array.</summary>
     /// <param name="content">The bytes.</param>
-    /// <param name="damaged">Creates the exception for damaged content, from a phrase such as "a text that is not UTF-8".</param>
+    /// <param name="damaged">Creates the exception for damaged content, from a phrase such as "a string that is not UTF-8".</param>
     public ByteWindow(byte[] content, Func<string, Exception> damaged)
     {
         (buffer, count, this.damaged) = (content, content.Length, damaged);
         Length = content.Length;
     }
 
-    /// <summary>Creates a window of a file.</summary>
+    /// <summary>Creates a window over a file.</summary>
     /// <inheritdoc cref="ByteWindow(byte[], Func{string, Exception})"/>
     public ByteWindow(IByteSource file, Func<string, Exception> damaged)
     {
@@ -30,7 +30,7 @@ internal sealed class ByteWindow
 
     public long Length { get; }
 
-    /// <summary>A span of bytes, valid until the next call.</summary>
+    /// <summary>Returns a span of bytes, valid until the next call.</summary>
     /// <param name="at">Position of the first byte.</param>
     /// <param name="bytes">Number of bytes. A span of a file is limited by memory.</param>
     public ReadOnlySpan<byte> Take(long at, int bytes)
@@ -50,7 +50,7 @@ internal sealed class ByteWindow
         return buffer.AsSpan((int)(at - from), bytes);
     }
 
-    /// <summary>Copies as many bytes as the destination holds.</summary>
+    /// <summary>Fills the destination.</summary>
     public void CopyTo(Span<byte> destination, long at)
     {
         for (int part; !destination.IsEmpty; destination = destination[part..], at += part)

@@ -43,7 +43,7 @@ internal struct ProtoReader
             1 => sizeof(long),
             2 => Varint(),
             5 => sizeof(int),
-            _ => throw bytes.Damaged($"a field of kind {Wire}"),
+            _ => throw bytes.Damaged($"a field of wire type {Wire}"),
         };
         Start = next;
         if (Wire == 0)
@@ -71,36 +71,36 @@ internal struct ProtoReader
         return BinaryPrimitives.ReadSingleLittleEndian(bytes.Take(Start, sizeof(float)));
     }
 
-    /// <summary>The bytes of the value, valid until the next read.</summary>
-    /// <param name="most">Maximum length; a longer value is an error.</param>
-    public readonly ReadOnlySpan<byte> Bytes(int most = int.MaxValue)
+    /// <summary>Reads the bytes of the value, valid until the next read.</summary>
+    /// <param name="maxLength">Maximum length; a longer value is an error.</param>
+    public readonly ReadOnlySpan<byte> Bytes(int maxLength = int.MaxValue)
     {
         Expect(2);
-        return Length <= most ? bytes.Take(Start, (int)Length) : throw bytes.Damaged($"a string of {Length} bytes, above the limit of {most}");
+        return Length <= maxLength ? bytes.Take(Start, (int)Length) : throw bytes.Damaged($"a string of {Length} bytes, above the limit of {maxLength}");
     }
 
     /// <inheritdoc cref="Bytes"/>
-    public readonly string Text(int most = int.MaxValue)
+    public readonly string Text(int maxLength = int.MaxValue)
     {
-        var text = Bytes(most);
-        return Utf8.IsValid(text) ? Encoding.UTF8.GetString(text) : throw bytes.Damaged("a text that is not UTF-8");
+        var text = Bytes(maxLength);
+        return Utf8.IsValid(text) ? Encoding.UTF8.GetString(text) : throw bytes.Damaged("a string that is not UTF-8");
     }
 
-    /// <summary>The value as a nested message.</summary>
+    /// <summary>Reads the value as a nested message.</summary>
     public readonly ProtoReader Message()
     {
         Expect(2);
         return new(bytes, Start, Start + Length);
     }
 
-    /// <summary>The value as a list of numbers for <see cref="NextNumber"/>: a packed list, or a single element of an unpacked one.</summary>
+    /// <summary>Reads the value as a list of integers with <see cref="NextNumber"/>: a packed list, or a single element of an unpacked one.</summary>
     public readonly ProtoReader Packed()
     {
         if (Wire is not (0 or 2)) Expect(2);
         return new(bytes, Start, Start + Length);
     }
 
-    /// <summary>Advances to the next number of a list; false at its end.</summary>
+    /// <summary>Advances to the next integer of a list; false at its end.</summary>
     public bool NextNumber(out ulong number)
     {
         number = 0;
@@ -109,12 +109,12 @@ internal struct ProtoReader
         return true;
     }
 
-    /// <summary>The same message, read through another buffer.</summary>
+    /// <summary>Creates a reader of the same message with another buffer.</summary>
     public readonly ProtoReader From(ByteWindow other) => new(other, start, end);
 
     private readonly void Expect(int wire)
     {
-        if (Wire != wire) throw bytes.Damaged($"field {Field} of kind {Wire} instead of {wire}");
+        if (Wire != wire) throw bytes.Damaged($"field {Field} of wire type {Wire} instead of {wire}");
     }
 
     private ulong Varint()
@@ -127,6 +127,6 @@ internal struct ProtoReader
             value |= (ulong)(part & 0x7f) << shift;
             if (part < 0x80) return value;
         }
-        throw bytes.Damaged("a number of more than ten bytes");
+        throw bytes.Damaged("an integer of more than ten bytes");
     }
 }

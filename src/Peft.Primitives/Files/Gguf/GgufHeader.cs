@@ -5,12 +5,12 @@ using Peft.Checkpoints;
 namespace Peft.Gguf;
 
 /// <summary>
-/// The metadata and the descriptions of tensors of a GGUF file, versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Integers are read as <see cref="long"/>, others as
-/// <see cref="double"/>; arrays of either, of texts or of truth values as arrays.
+/// The metadata and tensor descriptions of a GGUF file, versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Integers are read as <see cref="long"/>, floating-point values as
+/// <see cref="double"/>, and arrays of numbers, strings or Booleans as arrays.
 /// </summary>
 internal sealed class GgufHeader
 {
-    private const int MostDimensions = 4, MostNameBytes = 1 << 16;
+    private const int MaxDimensions = 4, MaxNameBytes = 1 << 16;
 
     private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
 
@@ -53,37 +53,37 @@ internal sealed class GgufHeader
         }
     }
 
-    /// <summary>A text; null if there is none under the key.</summary>
+    /// <summary>Reads the string under a key; null if there is none.</summary>
     public string? Text(string key) => Find<string>(key);
 
-    /// <summary>A whole number; null if there is none under the key.</summary>
-    public long? Whole(string key) => metadata.ContainsKey(key) ? Find<object>(key) is long value ? value : throw Damaged($"'{key}' is no whole number") : null;
+    /// <summary>Reads the integer under a key; null if there is none.</summary>
+    public long? Whole(string key) => metadata.ContainsKey(key) ? Find<object>(key) is long value ? value : throw Damaged($"'{key}' is not an integer") : null;
 
-    /// <summary>A number; null if there is none under the key.</summary>
+    /// <summary>Reads the number under a key; null if there is none.</summary>
     public double? Number(string key) => metadata.GetValueOrDefault(key) switch
     {
         null => null,
         double value => value,
         long value => value,
-        _ => throw Damaged($"'{key}' is no number"),
+        _ => throw Damaged($"'{key}' is not a number"),
     };
 
-    /// <summary>A truth value; null if there is none under the key.</summary>
+    /// <summary>Reads the Boolean under a key; null if there is none.</summary>
     public bool? Flag(string key) => metadata.ContainsKey(key) ? Find<object>(key) is bool value ? value : throw Damaged($"'{key}' is neither true nor false") : null;
 
-    /// <summary>Texts; null if there are none under the key.</summary>
+    /// <summary>Reads the strings under a key; null if there are none.</summary>
     public string[]? Texts(string key) => Find<string[]>(key);
 
-    /// <summary>Whole numbers; null if there are none under the key.</summary>
+    /// <summary>Reads the integers under a key; null if there are none.</summary>
     public long[]? Wholes(string key) => Find<long[]>(key);
 
-    /// <summary>Numbers; null if there are none under the key.</summary>
+    /// <summary>Reads the numbers under a key; null if there are none.</summary>
     public double[]? Numbers(string key) => Find<double[]>(key);
 
-    /// <summary>The exception for a damaged file.</summary>
+    /// <summary>Creates the exception for a damaged file.</summary>
     public CheckpointException Damaged(string problem) => new(Path, $"not a valid GGUF file: {problem}.");
 
-    private T? Find<T>(string key) where T : class => metadata.GetValueOrDefault(key) is not { } value ? null : value as T ?? throw Damaged($"'{key}' is of another type than it should be");
+    private T? Find<T>(string key) where T : class => metadata.GetValueOrDefault(key) is not { } value ? null : value as T ?? throw Damaged($"'{key}' has an unexpected type");
 
     private void Read()
     {
@@ -96,13 +96,13 @@ internal sealed class GgufHeader
         var (tensorCount, pairCount) = (Count(24), Count(13));
         for (var i = 0L; i < pairCount; i++)
         {
-            var key = Text(MostNameBytes);
+            var key = Text(MaxNameBytes);
             if (!metadata.TryAdd(key, Value((uint)Scalar(4)))) throw Damaged($"'{key}' is listed twice");
         }
         var found = new List<GgufTensor>();
         for (var i = 0L; i < tensorCount; i++) found.Add(Tensor());
         var alignment = Whole("general.alignment") ?? 32;
-        if (alignment is < 1 or > 1 << 20 || !long.IsPow2(alignment)) throw Damaged($"its alignment is {alignment}, which is no power of two up to {1 << 20}");
+        if (alignment is < 1 or > 1 << 20 || !long.IsPow2(alignment)) throw Damaged($"its alignment is {alignment}, which is not a power of two up to {1 << 20}");
         var start = (stream.Position + alignment - 1) / alignment * alignment;
         foreach (var tensor in found)
         {
@@ -113,15 +113,15 @@ internal sealed class GgufHeader
 
     private GgufTensor Tensor()
     {
-        var name = Text(MostNameBytes);
+        var name = Text(MaxNameBytes);
         var dimensions = (uint)Scalar(4);
-        if (dimensions is < 1 or > MostDimensions) throw Damaged($"tensor '{name}' has {dimensions} dimensions");
+        if (dimensions is < 1 or > MaxDimensions) throw Damaged($"tensor '{name}' has {dimensions} dimensions");
         var shape = new long[dimensions];
         var elements = Int128.One;
         for (var i = shape.Length - 1; i >= 0; i--)
         {
             shape[i] = (long)Scalar(8);
-            if (shape[i] < 1 || (elements *= shape[i]) > long.MaxValue / 8) throw Damaged($"the size of tensor '{name}' is beyond all bounds");
+            if (shape[i] < 1 || (elements *= shape[i]) > long.MaxValue / 8) throw Damaged($"tensor '{name}' has an impossible size");
         }
         var type = (uint)Scalar(4);
         var offset = Scalar(8);
@@ -141,7 +141,7 @@ internal sealed class GgufHeader
         7 => Scalar(1) != 0,
         8 => Text(int.MaxValue),
         9 => Items((uint)Scalar(4)),
-        10 => Scalar(8) is <= long.MaxValue and var value ? (long)value : throw Damaged("a number is beyond 63 bits"),
+        10 => Scalar(8) is <= long.MaxValue and var value ? (long)value : throw Damaged("an integer exceeds 63 bits"),
         11 => (long)Scalar(8),
         12 => BitConverter.UInt64BitsToDouble(Scalar(8)),
         _ => throw Damaged($"a value has the unknown type {type}"),
@@ -149,7 +149,7 @@ internal sealed class GgufHeader
 
     private object Items(uint type)
     {
-        if (type == 9) throw Damaged("an array holds arrays");
+        if (type == 9) throw Damaged("an array contains arrays");
         var count = checked((int)Math.Min(Count(type switch { 8 => 8, 10 or 11 or 12 => 8, 4 or 5 or 6 => 4, 2 or 3 => 2, _ => 1 }), Array.MaxLength));
         return type switch
         {
@@ -167,17 +167,17 @@ internal sealed class GgufHeader
         return [.. items];
     }
 
-    // A count of things that take at least so many bytes each.
+    // Reads a count of items that take at least the given number of bytes each.
     private long Count(int bytes)
     {
         var count = Scalar(8);
-        return count <= (ulong)((stream.Length - stream.Position) / bytes) ? (long)count : throw Damaged($"it lists {count} items, more than the {stream.Length - stream.Position} bytes that follow can hold");
+        return count <= (ulong)((stream.Length - stream.Position) / bytes) ? (long)count : throw Damaged($"it lists {count} items, more than the {stream.Length - stream.Position} bytes that follow can contain");
     }
 
-    private string Text(int most)
+    private string Text(int maxBytes)
     {
         var length = Count(1);
-        if (length > most) throw Damaged($"a text has {length} bytes");
+        if (length > maxBytes) throw Damaged($"a string has {length} bytes");
         var bytes = new byte[length];
         stream.ReadExactly(bytes);
         try
@@ -186,7 +186,7 @@ internal sealed class GgufHeader
         }
         catch (DecoderFallbackException)
         {
-            throw Damaged("a text is not UTF-8");
+            throw Damaged("a string is not UTF-8");
         }
     }
 

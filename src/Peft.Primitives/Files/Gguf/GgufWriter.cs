@@ -16,10 +16,10 @@ internal sealed class GgufWriter
 
     /// <summary>Adds a tensor.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="shape">Its shape, as torch has it.</param>
-    /// <param name="type">Number of its type.</param>
-    /// <param name="bytes">Number of its bytes.</param>
-    /// <param name="write">Writes exactly so many bytes; called when the file is written.</param>
+    /// <param name="shape">Its shape, in torch's order.</param>
+    /// <param name="type">Its ggml type.</param>
+    /// <param name="bytes">Its size in bytes.</param>
+    /// <param name="write">Writes exactly that many bytes; called when the file is written.</param>
     public void AddTensor(string name, IReadOnlyList<long> shape, uint type, long bytes, Action<Stream> write)
     {
         var offset = tensors.Count == 0 ? 0 : Aligned(tensors[^1].Tensor.Offset + tensors[^1].Bytes);
@@ -105,5 +105,5 @@ internal sealed class GgufWriter
 
     private static long Aligned(long position) => (position + Alignment - 1) / Alignment * Alignment;
 
-    private static ArgumentException Unknown(object value) => new($"Values of {value.GetType().Name} are not written.", nameof(value));
+    private static ArgumentException Unknown(object value) => new($"Values of type {value.GetType().Name} are not supported.", nameof(value));
 }

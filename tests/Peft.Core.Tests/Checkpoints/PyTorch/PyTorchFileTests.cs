@@ -70,7 +70,7 @@ public sealed class PyTorchFileTests : IDisposable
 
     [Theory]
     [InlineData("tensor", "no dictionary of tensors")]
-    [InlineData("nested", "holds no tensors, but 'model', 'epoch'")]
+    [InlineData("nested", "contains no tensors, but 'model', 'epoch'")]
     [InlineData("conjugate", "lazy conjugate")]
     [InlineData("protocol4", "protocol 4, but torch.save writes 2")]
     [InlineData("script", "TorchScript")]

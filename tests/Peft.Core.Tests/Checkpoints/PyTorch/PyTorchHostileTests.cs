@@ -30,8 +30,8 @@ public sealed class PyTorchHostileTests : IDisposable
         { "}.X", "" }, // bytes after the end are not looked at
         { ".", "opcode STOP on an empty stack" },
         { "}", "no end" },
-        { "}}.", "values that nothing uses" },
-        { "(}.", "values that nothing uses" },
+        { "}}.", "unused values" },
+        { "(}.", "unused values" },
         { "}(.", "opcode STOP on an empty stack" },
         { "i", "opcode INST (0x69)" },
         { "o", "opcode OBJ" },
@@ -50,7 +50,7 @@ public sealed class PyTorchHostileTests : IDisposable
         { "ctorch\nFloatStorage\n)R", "opcode REDUCE on a value that is not a function" },
         { "ccollections\nOrderedDict\n}\x85R", "something other than a list of pairs" },
         { "ccollections\nOrderedDict\n]}a\x85R", "something other than a list of pairs" },
-        { "ctorch._utils\n_rebuild_tensor_v2\n)R", "a tensor of 0 arguments" },
+        { "ctorch._utils\n_rebuild_tensor_v2\n)R", "a tensor with 0 arguments" },
         { "ctorch._utils\n_rebuild_tensor_v3\n)R", "a tensor without a type" },
         { "ctorch._utils\n_rebuild_parameter\n)R", "a parameter of something other" },
         { "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR", "a tensor without a storage" },
@@ -69,8 +69,8 @@ public sealed class PyTorchHostileTests : IDisposable
         { "q\x01", "opcode BINPUT on an empty stack" },
         { "h\x01", "entry 1 of its memo" },
         { "j\xff\xff\xff\xff", "entry 4294967295 of its memo" },
-        { "X\xff\xff\xff\xff", "a text of 4294967295 bytes" },
-        { "T\xff\xff\xff\xff", "a text of -1 bytes" },
+        { "X\xff\xff\xff\xff", "a string of 4294967295 bytes" },
+        { "T\xff\xff\xff\xff", "a string of -1 bytes" },
         { "X\x01\x00\x00\x00\xff", "not valid UTF-8" },
         { "\x8a\u0009" + "123456789", "an integer of 9 bytes" },
         { "\x8a\x08" + "123", "no end" },
@@ -90,18 +90,18 @@ public sealed class PyTorchHostileTests : IDisposable
     public static TheoryData<string, long, long, long[], long[], string> Views => new()
     {
         { "Float", 4, -1, [1], [1], "storage offset is -1" },
-        { "Float", 4, 5, [1], [1], "outside of its storage of 4" },
-        { "Float", 4, 0, [5], [1], "outside of its storage" },
-        { "Float", 4, 1, [2], [3], "outside of its storage" },
+        { "Float", 4, 5, [1], [1], "outside its storage of 4" },
+        { "Float", 4, 0, [5], [1], "outside its storage" },
+        { "Float", 4, 1, [2], [3], "outside its storage" },
         { "Float", 4, 0, [-2], [1], "size is (-2)" },
         { "Float", 4, 0, [2], [-1], "stride is (-1)" },
         { "Float", 4, 0, [2, 2], [1], "2 dimensions and 1 strides" },
-        { "Float", 4, 0, [long.MaxValue, long.MaxValue], [0, 0], "more elements than can be counted" },
-        { "Float", 4, 0, [long.MaxValue, 4], [long.MaxValue, long.MaxValue], "more elements than can be counted" },
-        { "Float", 4, 0, [2], [long.MaxValue], "outside of its storage" },
-        { "Float", 4, long.MaxValue, [2], [1], "outside of its storage" },
+        { "Float", 4, 0, [long.MaxValue, long.MaxValue], [0, 0], "too many elements" },
+        { "Float", 4, 0, [long.MaxValue, 4], [long.MaxValue, long.MaxValue], "too many elements" },
+        { "Float", 4, 0, [2], [long.MaxValue], "outside its storage" },
+        { "Float", 4, long.MaxValue, [2], [1], "outside its storage" },
         { "Float", 4, 0, [1L << 40], [0], "repeats the 4 elements" },
-        { "Float", 5, 0, [4], [1], "has 16 bytes, but should hold 5 elements of 4" },
+        { "Float", 5, 0, [4], [1], "has 16 bytes, but should contain 5 elements of 4" },
         { "Float", long.MaxValue, 0, [4], [1], "a storage of 9223372036854775807 elements" },
         { "Float", -1, 0, [4], [1], "a storage of -1 elements" },
     };
@@ -160,7 +160,7 @@ public sealed class PyTorchHostileTests : IDisposable
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("byteorder", "big"u8.ToArray())), "byte order is 'big'");
         Refused(TorchSave.Archive(TorchSave.Pickle.Do("}").End(), ("data.pkl", [])), "two entries");
         Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder["none.bin"])).Message.ShouldContain("there is no such file");
-        Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder)).Message.ShouldContain("PyTorch file inside");
+        Should.Throw<CheckpointException>(() => PyTorchFile.Open(folder)).Message.ShouldContain("PyTorch file in it");
     }
 
     [Fact]
