@@ -43,7 +43,7 @@ internal static class LowRankUpdates
     private static LowRankUpdate? Factors(DeltaLayer layer) => layer switch
     {
         // An initialization that replaces a part of the weight, s·(B·A − B₀·A₀): both products as one of twice the rank.
-        LoraLayer { Start: { } start } lora => new(cat([lora.MatrixA, start.A], 0), cat([lora.MatrixB, start.B.neg()], 1), lora.Scaling),
+        LoraLayer { Subtracted: { } subtracted } lora => new(cat([lora.MatrixA, subtracted.A], 0), cat([lora.MatrixB, subtracted.B.neg()], 1), lora.Scaling),
         _ => layer.AsProduct ?? Factors(layer.Delta()),
     };
 

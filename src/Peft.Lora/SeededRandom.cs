@@ -5,7 +5,7 @@ namespace Peft.Lora;
 /// <param name="device">The device of the adapter. On the meta device, which has shapes but no values, nothing is drawn.</param>
 internal sealed class SeededRandom(long? seed, Device device) : IDisposable
 {
-    private readonly Device place = device.type == DeviceType.META ? device : CPU;
+    private readonly Device drawDevice = device.type == DeviceType.META ? device : CPU;
     private readonly Generator? generator = seed is not { } given || device.type == DeviceType.META ? null : new(unchecked((ulong)given));
 
     /// <summary>Uniform in ±√(6/fan-in), the Kaiming initialization for ReLU. The fan-in is the product of all dimensions but the first.</summary>
@@ -33,11 +33,11 @@ internal sealed class SeededRandom(long? seed, Device device) : IDisposable
     /// <summary>Distinct random indices below a limit, in random order.</summary>
     public Tensor Choose(long count, long below)
         => count > below ? throw new AdapterOptionsException($"{count} distinct indices cannot be chosen from {below}: lower the count.")
-            : IsMeta ? empty(count, ScalarType.Int64, place) : randperm(AdapterPlan.Allow(place, below)[0], generator: generator).narrow(0, 0, count);
+            : IsMeta ? empty(count, ScalarType.Int64, drawDevice) : randperm(AdapterPlan.Allow(drawDevice, below)[0], generator: generator).narrow(0, 0, count);
 
-    private bool IsMeta => place.type == DeviceType.META;
+    private bool IsMeta => drawDevice.type == DeviceType.META;
 
-    private Tensor New(long[] shape) => empty(AdapterPlan.Allow(place, shape), device: place);
+    private Tensor New(long[] shape) => empty(AdapterPlan.Allow(drawDevice, shape), device: drawDevice);
 
     public void Dispose() => generator?.Dispose();
 }

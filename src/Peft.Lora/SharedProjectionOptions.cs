@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Options that VeRA and PVeRA have in common: random projections that all layers share, with trained vectors b and d.</summary>
+/// <summary>Options shared by VeRA and PVeRA: random projections that all layers share, with trained vectors b and d.</summary>
 public abstract record SharedProjectionOptions : BiasedUpdateOptions
 {
     private protected SharedProjectionOptions(string peftType) : base(peftType) { }

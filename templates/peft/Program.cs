@@ -1,12 +1,12 @@
 using Peft;
 using Peft.Models;
 
-// A folder, a GGUF file, or an id of the Hugging Face hub, which is downloaded.
+// A folder, a GGUF file, or the id of a model on the Hugging Face hub.
 var name = args is [var given, ..] ? given : "HuggingFaceTB/SmolLM2-135M-Instruct";
 var tokenizer = Tokenizer.FromPretrained(name);
 using var model = CausalLM.FromPretrained(name);
 
-// Each line of data.jsonl is an example: prompt and completion, text, or messages of a chat. CSV and Parquet files are read too.
+// Each line of data.jsonl is an example: prompt and completion, text, or messages of a chat. CSV and Parquet files work too.
 var data = SftDataset.FromFile(Path.Combine(AppContext.BaseDirectory, "data.jsonl"), tokenizer);
 
 using var peft = model.ApplyLora(rank: 8);

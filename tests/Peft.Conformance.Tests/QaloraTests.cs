@@ -94,7 +94,7 @@ public class QaloraTests
     public void What_does_not_fit_is_refused()
     {
         using var model = Stories.Model();
-        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { QaloraGroupSize = 24 })).Message.ShouldContain("64 inputs, which are no whole groups of 24");
+        Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { QaloraGroupSize = 24 })).Message.ShouldContain("64 inputs, which QaloraGroupSize 24 does not divide");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { QaloraGroupSize = 0 }));
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { UseDora = true })).Message.ShouldContain("cannot be combined");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(Options with { TargetModules = ["embed_tokens"] })).Message.ShouldContain("UseQalora");

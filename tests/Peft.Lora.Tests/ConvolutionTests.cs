@@ -137,7 +137,7 @@ public sealed class ConvolutionTests : IDisposable
         var (convolution, _) = Case("2d, groups");
         using var model = nn.Sequential(convolution);
         string Refusal(LoraOptions options) => Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(options with { TargetModules = ["0"] })).Message;
-        Refusal(new() { Rank = 3 }).ShouldContain("0 (Conv2d, 6×12) is a convolution of 2 groups, which must divide its rank, but that is 3. Give it another by RankPattern");
+        Refusal(new() { Rank = 3 }).ShouldContain("0 (Conv2d, 6×12) is a convolution with 2 groups, which must divide its rank, but the rank is 3. Set another rank with RankPattern");
         Refusal(new() { Rank = 2, UseDora = true }).ShouldContain("UseDora");
         Refusal(new() { Rank = 2, Initialization = LoraInitialization.Pissa }).ShouldContain("'pissa'");
         Should.Throw<AdapterOptionsException>(() => model.ApplyAdapter(new PveraOptions { Rank = 2, TargetModules = ["0"] })).Message.ShouldContain("a grouped convolution");

@@ -200,7 +200,7 @@ public sealed class LoraTests : IDisposable
         foreach (var rows in new[] { x[..7], x[7..30], x[30..] }) pca.Add(rows + 3, tolerance: 2);   // far from the origin: the mean is followed
         var (_, values, vectors) = linalg.svd(x - x.mean([0]), fullMatrices: false);
         ((pca.Components * vectors).sum(dim: 1).abs() - 1).abs().max().item<float>().ShouldBeLessThan(1e-3f);
-        pca.Shares.Difference(values.square() / values.square().sum()).ShouldBeLessThan(1e-4f);
+        pca.ExplainedVarianceRatios.Difference(values.square() / values.square().sum()).ShouldBeLessThan(1e-4f);
         pca.Deviations.Difference(values / Math.Sqrt(63)).ShouldBeLessThan(1e-4f);
     }
 

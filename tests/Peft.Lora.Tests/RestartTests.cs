@@ -149,7 +149,7 @@ public sealed class RestartTests : IDisposable
         void Refused(PeftModel peft, string reason, RestartOptions? restarts = null) => Should.Throw<TrainingException>(() => Train(peft, 5, restarts ?? EveryFour)).Message.ShouldContain(reason);
         Refused(Adapted(new LoraOptions { UseDora = true, TargetModules = ["enter"] }).Peft, "DoraLayer");
         Refused(Adapted(new LoraOptions { UseLoraBias = true, TargetModules = ["enter"] }).Peft, "bias");
-        Refused(Adapted(new LoraOptions { Initialization = LoraInitialization.Pissa, Rank = 1, TargetModules = ["enter"] }).Peft, "began as a part");
+        Refused(Adapted(new LoraOptions { Initialization = LoraInitialization.Pissa, Rank = 1, TargetModules = ["enter"] }).Peft, "initialized from the weight");
         Refused(Adapted(new LoraOptions { Bias = "all", TargetModules = ["enter"] }).Peft, "BiasLayer");
         Refused(Adapted().Peft, "Every", new RestartOptions { Every = 0 });
         Refused(Adapted().Peft, "WarmupSteps", new RestartOptions { Every = 4, WarmupSteps = 4 });

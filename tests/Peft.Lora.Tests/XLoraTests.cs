@@ -147,7 +147,7 @@ public sealed class XLoraTests : IDisposable
         peft.Shake();
         var mixture = (XLoraMixture)peft.Find("default").Shared!;
         var query = peft.Tree.Targets.Single(target => target.Path == "model.layers.0.self_attn.q_proj");
-        var shares = Outputs(query.Path, (_, output) => ForwardPass.Current.IsPreliminary ? output.clone() : mixture.Shares(query, 0, output).clone())[1];
+        var shares = Outputs(query.Path, (_, output) => ForwardPass.Current.IsPreliminary ? output.clone() : mixture.MixtureWeights(query, 0, output).clone())[1];
         shares.ne(0).sum(-1).eq(1).all().item<bool>().ShouldBeTrue();
         var largest = shares.amax([-1]);
         if (softmax) largest.Difference(ones(2, 5)).ShouldBeLessThan(1e-6f);

@@ -8,13 +8,13 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
 {
     private readonly AdaLoraOptions options;
     private readonly IReadOnlyList<AdaLoraLayer> layers;
-    private readonly long initial, wanted;
+    private readonly long initial, target;
 
     public AdaLoraBudget(AdaLoraOptions options, IReadOnlyList<AdaLoraLayer> layers) : base(layers[0].Target.ComputeType, layers[0].Target.Device)
     {
         (this.options, this.layers) = (options, layers);
         initial = layers.Sum(layer => layer.InitialRank);
-        wanted = Math.Min(initial, (long)options.TargetRank * layers.Count);
+        target = Math.Min(initial, (long)options.TargetRank * layers.Count);
     }
 
     public Tensor? Penalty()
@@ -40,7 +40,7 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
         }
         else if (now == last)
         {
-            Allocate(wanted);
+            Allocate(target);
             foreach (var layer in layers) layer.Forget();
         }
         else foreach (var layer in layers) layer.Mask();
@@ -49,7 +49,7 @@ internal sealed class AdaLoraBudget : SharedTensors, IPenalty, ITrainingSchedule
     private long BudgetAt(int now, int last)
     {
         var left = 1 - (double)(now - options.WarmupSteps) / (last - options.WarmupSteps);
-        return (long)((initial - wanted) * Math.Pow(left, 3) + wanted);
+        return (long)((initial - target) * Math.Pow(left, 3) + target);
     }
 
     private void Allocate(long budget)

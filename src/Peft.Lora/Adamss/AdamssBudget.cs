@@ -45,9 +45,9 @@ internal sealed class AdamssBudget(AdamssOptions options, IReadOnlyList<AdamssLa
 
     private static void Keep(int count, IReadOnlyList<AdamssLayer.Subspace> all)
     {
-        var learning = all.Where(each => each.A.Active!.item<float>() > 0).ToList();
-        if (count >= learning.Count) return;
-        foreach (var subspace in learning.OrderByDescending(Score).Skip(count))
+        var active = all.Where(each => each.A.Active!.item<float>() > 0).ToList();
+        if (count >= active.Count) return;
+        foreach (var subspace in active.OrderByDescending(Score).Skip(count))
             foreach (var factor in Factors(subspace)) factor.Active!.zero_();
     }
 

@@ -7,7 +7,7 @@ namespace Peft.Lora;
 internal sealed class AdamssLayer : DeltaLayer
 {
     private readonly Parameter vectors;   // [r, in], or [r, in + 1] with a bias
-    private readonly Parameter places;    // index of each row of the matrix in the concatenated groups
+    private readonly Parameter indices;    // index of each row of the matrix in the concatenated groups
     private readonly Subspace[] subspaces;
     private readonly bool hasBias;
 
@@ -17,12 +17,12 @@ internal sealed class AdamssLayer : DeltaLayer
         var (left, right) = Directions(options);
         vectors = Frozen("adamss_newB", right);
         var groups = Groups(left, options.SubspaceCount);
-        places = Frozen("adamss_places", tensor(groups.SelectMany(rows => rows).ToArray()).argsort().to(Device), saved: false);
+        indices = Frozen("adamss_indices", tensor(groups.SelectMany(rows => rows).ToArray()).argsort().to(Device), saved: false);
         subspaces = [.. groups.Select((rows, i) =>
         {
-            var start = Start(HasValues ? left.index_select(0, tensor(rows, device: left.device)) : left.narrow(0, 0, rows.Length), options);
-            var up = options.Initialization == "orthogonal" ? Zeros(rows.Length, start.shape[0]) : Normal(0.01, rows.Length, start.shape[0]);
-            return new Subspace(Make($"adamss_A.{i}", start, options), Make($"adamss_B.{i}", up, options));
+            var initial = InitialFactor(HasValues ? left.index_select(0, tensor(rows, device: left.device)) : left.narrow(0, 0, rows.Length), options);
+            var up = options.Initialization == "orthogonal" ? Zeros(rows.Length, initial.shape[0]) : Normal(0.01, rows.Length, initial.shape[0]);
+            return new Subspace(Make($"adamss_A.{i}", initial, options), Make($"adamss_B.{i}", up, options));
         })];
     }
 
@@ -33,7 +33,7 @@ internal sealed class AdamssLayer : DeltaLayer
 
     protected override Tensor? DeltaBias() => hasBias ? Change(vectors.narrow(1, Target.In, 1)).squeeze(1) : null;
 
-    private Tensor Change(Tensor right) => cat([.. subspaces.Select(each => each.B.Used.mm(each.A.Used.mm(right)))]).index_select(0, places);
+    private Tensor Change(Tensor right) => cat([.. subspaces.Select(each => each.B.Used.mm(each.A.Used.mm(right)))]).index_select(0, indices);
 
     // Leading singular vectors by a seeded random projection. A wide matrix is transposed first.
     private (Tensor Left, Tensor Right) Directions(AdamssOptions options)
@@ -44,8 +44,8 @@ internal sealed class AdamssLayer : DeltaLayer
         var rank = (int)Math.Min(options.Rank, Math.Min(rows, columns));
         if (!HasValues) return (Zeros(rows, rank), Zeros(rank, columns));
         using var random = new SeededRandom(options.RandomSeed, Device);
-        var start = random.Normal(Math.Min(rows, columns), rank).to(weight.device);
-        var (u, _, vt) = LowRank.Svd(rows < columns ? weight.t() : weight, start, iterations: 2);
+        var initial = random.Normal(Math.Min(rows, columns), rank).to(weight.device);
+        var (u, _, vt) = LowRank.Svd(rows < columns ? weight.t() : weight, initial, iterations: 2);
         return rows < columns ? (vt.t(), u.t()) : (u, vt);
     }
 
@@ -54,7 +54,7 @@ internal sealed class AdamssLayer : DeltaLayer
         => !HasValues ? [.. Enumerable.Range(0, (int)left.shape[0]).GroupBy(row => row % count).Select(group => group.Select(row => (long)row).ToArray())] : Clusters.Of(left, count);
 
     // Leading right singular vectors of the group's rows.
-    private Tensor Start(Tensor rows, AdamssOptions options)
+    private Tensor InitialFactor(Tensor rows, AdamssOptions options)
     {
         if (!HasValues) return Zeros(Math.Min(options.SubspaceRank, Math.Min(rows.shape[0], rows.shape[1])), rows.shape[1]);
         var (_, s, vt) = linalg.svd(rows, fullMatrices: false);

@@ -30,7 +30,7 @@ internal sealed class MersenneTwister
             var sum = 0.0;
             for (var i = 0; i < limit; i++) sums[i] = sum += chosen.Contains(i) ? 0 : 1f / limit;
             int[] drawn = [.. Enumerable.Range(0, count - chosen.Count).Select(_ => Uniform())
-                .Select(share => Array.FindIndex(sums, each => each / sum > share))];
+                .Select(uniform => Array.FindIndex(sums, each => each / sum > uniform))];
             chosen.AddRange(drawn.Distinct());
         }
         return [.. chosen];

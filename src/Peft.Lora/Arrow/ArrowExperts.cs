@@ -34,14 +34,14 @@ internal sealed class ArrowExperts
     private static Dictionary<Target, LoraLayer> LayersOf(PeftModel model, string name)
     {
         var options = LoraCombining.LoraOf(model, name);
-        string[] beyond =
+        string[] unsupported =
         [
             .. options.Variants, .. options.UseDora ? [nameof(options.UseDora)] : Array.Empty<string>(), .. options.UseLoraBias ? [nameof(options.UseLoraBias)] : Array.Empty<string>(),
             .. options.Initialization.ReplacesBase ? [$"{nameof(options.Initialization)} '{options.Initialization}'"] : Array.Empty<string>(),
         ];
-        if (beyond.Length > 0) throw new AdapterOptionsException($"Adapter '{name}' has {string.Join(", ", beyond)}, but Arrow mixes plain LoRA adapters: save it with SaveAsPlainLora if possible.");
+        if (unsupported.Length > 0) throw new AdapterOptionsException($"Adapter '{name}' has {string.Join(", ", unsupported)}, but Arrow mixes plain LoRA adapters: save it with SaveAsPlainLora if possible.");
         if (model.Find(name).Layers.FirstOrDefault(layer => layer.GetType() != typeof(LoraLayer)) is { } other)
-            throw new AdapterOptionsException($"Adapter '{name}' does not only have LoRA factors at {other.Target}, but Arrow mixes nothing else: use an adapter without biases, fully trained modules and trained tokens.");
+            throw new AdapterOptionsException($"Adapter '{name}' has more than LoRA factors at {other.Target}, but Arrow mixes only LoRA factors: use an adapter without biases, fully trained modules and trained tokens.");
         return LoraCombining.LayersOf(model, name);
     }
 }

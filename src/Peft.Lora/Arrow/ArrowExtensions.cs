@@ -8,9 +8,9 @@ public static class ArrowExtensions
 
     /// <summary>
     /// Freezes a model, adds trained LoRA adapters to it as <c>task_0</c>, <c>task_1</c>, …, and activates a router that mixes a few of them at each position (Ostapenko et al. 2024,
-    /// arXiv:2405.11157). Nothing is trained. As <c>create_arrow_model</c> of Hugging Face PEFT.
+    /// arXiv:2405.11157). Nothing is trained. Like <c>create_arrow_model</c> of Hugging Face PEFT.
     /// </summary>
-    /// <remarks>The router holds copies of the experts' factors, so the other adapters can be deleted. A saved router is loaded into a model that has adapters of these names.</remarks>
+    /// <remarks>The router contains copies of the experts' factors, so the other adapters can be deleted. A saved router can be loaded only into a model that has adapters with these names.</remarks>
     /// <param name="model">The model; it is adapted in place.</param>
     /// <param name="experts">Folders of the LoRA adapters, which adapt the same linear modules with the same rank.</param>
     /// <param name="options">Settings; the defaults if null. Names in them are replaced.</param>

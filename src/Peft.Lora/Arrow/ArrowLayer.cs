@@ -4,11 +4,11 @@ namespace Peft.Lora;
 /// Arrow (Ostapenko et al. 2024, arXiv:2405.11157): y = W·x + Σₑ cₑ·sₑ·Bₑ·Aₑ·x with the factors of E experts, Aₑ <c>[rank, in]</c> and Bₑ <c>[out, rank]</c>. c is the softmax of |x·vₑ|/τ over the experts
 /// for which it is largest, where vₑ is the first right singular vector of Bₑ·Aₑ.
 /// </summary>
-/// <remarks>The layer holds the experts as they are when it is created.</remarks>
+/// <remarks>The layer copies the experts' factors when it is created.</remarks>
 internal sealed class ArrowLayer : TransformLayer
 {
-    private const int Iterations = 15;      // of Hugging Face PEFT's power iteration
-    private const double Smallest = 1e-8;   // which it adds to lengths
+    private const int Iterations = 15;     // of Hugging Face PEFT's power iteration
+    private const double Epsilon = 1e-8;   // that it adds to norms
 
     private readonly Parameter a, b, prototypes, scalings;   // [E·rank, in], [out, E·rank], [E, in], [E]
     private readonly ArrowOptions options;
@@ -31,8 +31,8 @@ internal sealed class ArrowLayer : TransformLayer
     {
         var similarity = nn.functional.linear(input, prototypes).abs();
         var (best, index) = similarity.topk(options.TopExperts, -1);
-        var shares = zeros_like(similarity).scatter(-1, index, best.div(Constant(options.Temperature)).softmax(-1)).mul(scalings);
-        var hidden = nn.functional.linear(input, a).mul(shares.repeat_interleave(a.shape[0] / scalings.shape[0], -1));
+        var weights = zeros_like(similarity).scatter(-1, index, best.div(Constant(options.Temperature)).softmax(-1)).mul(scalings);
+        var hidden = nn.functional.linear(input, a).mul(weights.repeat_interleave(a.shape[0] / scalings.shape[0], -1));
         return output.add(nn.functional.dropout(nn.functional.linear(hidden, b), dropout, Training), One);
     }
 
@@ -59,5 +59,5 @@ internal sealed class ArrowLayer : TransformLayer
         return v.to_type(a.dtype);
     }
 
-    private static Tensor Unit(Tensor v) => v.div(v.norm().add(Constant(Smallest), One));
+    private static Tensor Unit(Tensor v) => v.div(v.norm().add(Constant(Epsilon), One));
 }

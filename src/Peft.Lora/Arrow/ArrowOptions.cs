@@ -7,7 +7,7 @@ namespace Peft;
 [TypeConverter(typeof(TextConverter<ArrowOptions>))]
 public sealed record ArrowOptions
 {
-    /// <summary>Number of experts that act at a position. At least 1.</summary>
+    /// <summary>Number of experts that are active at each position. At least 1.</summary>
     [JsonPropertyName("top_k")] public int TopExperts { get; init; } = 3;
 
     /// <summary>Softmax temperature, by which the similarities are divided. Above 0.</summary>
@@ -25,7 +25,7 @@ public sealed record ArrowOptions
     [JsonPropertyName("gks_adapter_names")] public IReadOnlyList<string>? General { get; init; }
 
     /// <summary>
-    /// Seed of the power iteration that approximates the experts' singular vectors in Hugging Face PEFT, to get its values. Null computes them exactly; there it draws from torch's generator.
+    /// Seed of the power iteration that approximates the experts' singular vectors in Hugging Face PEFT, to get the same values. If null, they are computed exactly; Hugging Face PEFT then draws from torch's generator.
     /// </summary>
     [JsonPropertyName("rng_seed")] public int? Seed { get; init; }
 

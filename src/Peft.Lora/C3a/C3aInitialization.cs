@@ -4,7 +4,7 @@ namespace Peft;
 [TypeConverter(typeof(EnumNames<C3aInitialization>))]
 public enum C3aInitialization
 {
-    /// <summary>Xavier-uniform, with the fan-in and fan-out of the whole weight.</summary>
+    /// <summary>Xavier-uniform, with the fan-in and fan-out of the entire weight.</summary>
     [JsonStringEnumMemberName("xavier_uniform")] XavierUniform,
 
     /// <summary>Uniform on ±1/√in.</summary>

@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// </summary>
 internal sealed class C3aLayer : DeltaLayer
 {
-    private readonly Parameter kernel, places;
+    private readonly Parameter kernel, indices;
     private readonly long size;
     private readonly bool exact;
 
@@ -25,11 +25,11 @@ internal sealed class C3aLayer : DeltaLayer
             _ => Uniform(Math.Sqrt(6.0 / (target.In + target.Out)), shape),
         });
         var line = arange(Constant(0), Constant(size), One, dtype: ScalarType.Int64, device: Device);
-        places = Frozen("c3a_places", line.unsqueeze(0).sub(line.unsqueeze(1)).remainder(Constant(size)).reshape(-1), saved: false);   // [k, j] → (j − k) mod b
+        indices = Frozen("c3a_indices", line.unsqueeze(0).sub(line.unsqueeze(1)).remainder(Constant(size)).reshape(-1), saved: false);   // [k, j] → (j − k) mod b
     }
 
     public override Tensor Delta()
-        => kernel.index_select(2, places).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Constant(Target.In));
+        => kernel.index_select(2, indices).view(kernel.shape[0], kernel.shape[1], size, size).permute(0, 2, 1, 3).reshape(Target.Out, Target.In).div(Constant(Target.In));
 
     // Folding into the weight would compute the exact gradient.
     protected override double CostPerPosition => !exact && is_grad_enabled() ? 0 : base.CostPerPosition;

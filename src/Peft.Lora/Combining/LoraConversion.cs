@@ -1,11 +1,11 @@
 namespace Peft;
 
-/// <summary>Exports LoRA adapters to other forms.</summary>
+/// <summary>Converts LoRA adapters to plain LoRA.</summary>
 public static class LoraConversion
 {
     /// <summary>
     /// Saves an adapter as a plain LoRA, which any reader can apply to the unchanged base model. An adapter whose factors were initialized from
-    /// the base weight (PiSSA, OLoRA, CorDA, LoRA-GA), or that removes a part of it (KaSA), gets twice the rank: A = [A; A₀], B = [B, −B₀].
+    /// the base weight (PiSSA, OLoRA, CorDA, LoRA-GA), or that subtracts a part of it (KaSA), gets twice the rank: A = [A; A₀], B = [B, −B₀].
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="folder">The folder; it is created if it does not exist.</param>

@@ -33,7 +33,7 @@ internal static class TensorMixing
     private static Tensor KeepLargest(Tensor tensor, double density)
     {
         var flat = tensor.reshape(-1);
-        var (_, places) = flat.abs().topk((int)(density * flat.numel()));
-        return zeros_like(flat).index_copy(0, places, flat.index_select(0, places)).view(tensor.shape);
+        var (_, indices) = flat.abs().topk((int)(density * flat.numel()));
+        return zeros_like(flat).index_copy(0, indices, flat.index_select(0, indices)).view(tensor.shape);
     }
 }

@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// </summary>
 internal sealed class FourierFtLayer : DeltaLayer
 {
-    private readonly Parameter spectrum, places;
+    private readonly Parameter spectrum, indices;
     private readonly double scaling;
 
     public FourierFtLayer(Target target, FourierFtOptions options) : base(target)
@@ -16,12 +16,12 @@ internal sealed class FourierFtLayer : DeltaLayer
         scaling = options.Scaling;
         spectrum = Trainable("fourierft_spectrum", options.InitWeights ? Zeros(count) : Normal(1, count));
         using var random = new SeededRandom(options.Seed ?? 777, Device);
-        places = Frozen("fourierft_places", random.Choose(count, size).to(Device), saved: false);
+        indices = Frozen("fourierft_indices", random.Choose(count, size).to(Device), saved: false);
     }
 
     public override Tensor Delta()
     {
-        var dense = zeros(Target.Out * Target.In, spectrum.dtype, spectrum.device).scatter(0, places, spectrum).view(Target.Out, Target.In);
+        var dense = zeros(Target.Out * Target.In, spectrum.dtype, spectrum.device).scatter(0, indices, spectrum).view(Target.Out, Target.In);
         return fft.ifft2(dense).real.mul(Constant(scaling));
     }
 }

@@ -3,16 +3,16 @@ namespace Peft.Lora;
 /// <summary>Tensors that FRoD's modules of the same role share: V <c>[in, in]</c> and the indices <c>[2, count]</c> of the sparse elements.</summary>
 internal sealed class FrodProjections : SharedTensors
 {
-    private readonly Dictionary<string, (Parameter V, Parameter Places)> kinds = [];
+    private readonly Dictionary<string, (Parameter V, Parameter Indices)> roles = [];
 
     public FrodProjections(FrodOptions options, IReadOnlyList<Target> targets) : base(targets[0].ComputeType, targets[0].Device)
     {
         using var random = new SeededRandom(options.ProjectionSeed, Device);
-        foreach (var kind in targets.GroupBy(KindOf).OrderBy(group => group.Key, StringComparer.Ordinal))
+        foreach (var role in targets.GroupBy(RoleOf).OrderBy(group => group.Key, StringComparer.Ordinal))
         {
             using var scope = NewDisposeScope();
-            var size = kind.First().In;
-            var v = CommonBasis([.. kind.Select(target => target.ReadMatrix(ScalarType.Float32))], options.Regularization);
+            var size = role.First().In;
+            var v = CommonBasis([.. role.Select(target => target.ReadMatrix(ScalarType.Float32))], options.Regularization);
             var apart = size * size - size;
             var count = options.SparseRate == 0 || apart == 0 ? 0 : Math.Clamp((long)(size * size * options.SparseRate), 1, apart);
             var chosen = count == 0 ? zeros(0, ScalarType.Int64) : random.Choose(count, apart);
@@ -20,17 +20,17 @@ internal sealed class FrodProjections : SharedTensors
             var row = chosen.div(Constant(Math.Max(1, size - 1)), RoundingMode.floor);
             var column = chosen.remainder(Constant(Math.Max(1, size - 1)));
             column = column.add(column.ge(row).to_type(ScalarType.Int64), One);
-            var places = Frozen($"frod_s_indices.{kind.Key}", stack([row, column]).to(Device), options.SaveProjection);
-            Frozen($"frod_s_size.{kind.Key}", tensor([size, size], device: Device), options.SaveProjection);
-            kinds.Add(kind.Key, (Frozen($"frod_V.{kind.Key}", v.contiguous(), options.SaveProjection), places));
+            var indices = Frozen($"frod_s_indices.{role.Key}", stack([row, column]).to(Device), options.SaveProjection);
+            Frozen($"frod_s_size.{role.Key}", tensor([size, size], device: Device), options.SaveProjection);
+            roles.Add(role.Key, (Frozen($"frod_V.{role.Key}", v.contiguous(), options.SaveProjection), indices));
         }
     }
 
     /// <summary>The tensors that a target shares with the other modules of its role.</summary>
-    public (Parameter V, Parameter Places) Of(Target target) => kinds[KindOf(target)];
+    public (Parameter V, Parameter Indices) Of(Target target) => roles[RoleOf(target)];
 
     // The same role in different layers: named, as in Hugging Face PEFT, by the last two parts of the path.
-    private static string KindOf(Target target)
+    private static string RoleOf(Target target)
     {
         var parts = target.Path.Split('.');
         if (parts.Length == 1 || parts[^2].All(char.IsAsciiDigit)) return parts[^1];

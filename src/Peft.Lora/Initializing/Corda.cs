@@ -4,9 +4,9 @@ namespace Peft;
 public static class Corda
 {
     /// <summary>
-    /// Initializes a LoRA adapter from the decomposition of the weight weighted by the covariance of sampled inputs, W·C = U·S·Vᵀ with C = XᵀX/n. With
-    /// <paramref name="preserve"/> false, the adapter trains the leading components, to learn a task like the samples; with true, the trailing ones, to
-    /// preserve what the samples show. The rest is frozen, and the model's outputs do not change at first. Needs memory for C <c>[in, in]</c> of each module.
+    /// Initializes a LoRA adapter from the decomposition of the weight weighted by the covariance of sampled inputs, W·C = U·S·Vᵀ with C = XᵀX/n. If
+    /// <paramref name="preserve"/> is false, the adapter trains the leading components, to learn a task like the samples; if true, the trailing ones, to
+    /// preserve the knowledge in the samples. The other components are frozen. The initialization does not change the model's outputs. It needs memory for C <c>[in, in]</c> of each module.
     /// </summary>
     /// <remarks>Save the adapter with <see cref="LoraConversion.SaveAsPlainLora"/>: a reader cannot recompute the initialization without the samples.</remarks>
     /// <typeparam name="T">Type of a sample.</typeparam>

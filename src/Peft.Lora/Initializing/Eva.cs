@@ -5,7 +5,7 @@ public static class Eva
 {
     /// <summary>
     /// Initializes A of a LoRA adapter to the principal components of each module's inputs. Ranks are redistributed to modules whose components
-    /// explain more variance. The total rank stays about the same, and every module keeps at least rank 1. B is zero, so the model's outputs do not change at first.
+    /// explain more variance. The total rank stays about the same, and every module keeps at least rank 1. B is zero, so the initialization does not change the model's outputs.
     /// </summary>
     /// <typeparam name="T">Type of a sample.</typeparam>
     /// <param name="model">The model.</param>
@@ -24,16 +24,16 @@ public static class Eva
         var lora = LoraCombining.LoraOf(model, name);
         if (lora.UseDora) throw new AdapterOptionsException("EVA changes the ranks of an existing adapter, which DoRA's magnitudes do not support: leave out UseDora.");
         if (lora.HasOwnShape) throw new AdapterOptionsException($"EVA changes the ranks of an existing adapter, which {lora.Variants[0]} does not support: leave it out.");
-        var most = (int)Math.Round(lora.Rank * options.Rho);
-        var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, _ => new IncrementalPca(most));
+        var maxRank = (int)Math.Round(lora.Rank * options.Rho);
+        var components = layers.Keys.Where(target => !target.IsLookup).ToDictionary(target => target, _ => new IncrementalPca(maxRank));
         try
         {
             LayerInputs.Collect(model, samples, forward, mask, (target, rows) =>
             {
                 if (components.TryGetValue(target, out var pca) && !pca.HasConverged) pca.Add(rows, options.Tau);
             }, until: () => components.Values.All(pca => pca.HasConverged));
-            if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.shape[0] < lora.Rank) is { Key: { } starved })
-                throw new AdapterOptionsException($"{starved.Path} got fewer than {lora.Rank} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
+            if (components.FirstOrDefault(pair => pair.Value.Components is null || pair.Value.Components.shape[0] < lora.Rank) is { Key: { } lacking })
+                throw new AdapterOptionsException($"{lacking.Path} got fewer than {lora.Rank} distinct inputs from the samples: EVA needs at least as many as the rank. Give more samples.");
             Apply(model, name, layers, components, options, lora);
         }
         finally
@@ -46,7 +46,7 @@ public static class Eva
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var ranks = Distribute(components.ToDictionary(pair => pair.Key, pair => pair.Value.Shares.to_type(ScalarType.Float32).cpu().data<float>().ToArray()), lora.Rank);
+        var ranks = Distribute(components.ToDictionary(pair => pair.Key, pair => pair.Value.ExplainedVarianceRatios.to_type(ScalarType.Float32).cpu().data<float>().ToArray()), lora.Rank);
         foreach (var (target, rank) in ranks)
         {
             var a = components[target].Components.narrow(0, 0, rank);
@@ -64,11 +64,11 @@ public static class Eva
     }
 
     /// <summary>Distributes rank·modules components by explained variance, at least one to each module.</summary>
-    internal static Dictionary<Target, int> Distribute(IReadOnlyDictionary<Target, float[]> shares, int rank)
+    internal static Dictionary<Target, int> Distribute(IReadOnlyDictionary<Target, float[]> ratios, int rank)
     {
-        var counts = shares.Keys.ToDictionary(target => target, _ => 1);
-        var rest = shares.SelectMany(pair => pair.Value.Skip(1).Select(share => (pair.Key, share))).OrderByDescending(pair => pair.share);
-        foreach (var (target, _) in rest.Take((rank - 1) * shares.Count)) counts[target]++;
+        var counts = ratios.Keys.ToDictionary(target => target, _ => 1);
+        var rest = ratios.SelectMany(pair => pair.Value.Skip(1).Select(ratio => (pair.Key, ratio))).OrderByDescending(pair => pair.ratio);
+        foreach (var (target, _) in rest.Take((rank - 1) * ratios.Count)) counts[target]++;
         return counts;
     }
 }

@@ -18,7 +18,7 @@ internal sealed class IncrementalPca(int components) : IDisposable
     public Tensor Components { get; private set; } = null!;
 
     /// <summary>Fraction of the total variance that each component explains, <c>[components]</c>.</summary>
-    public Tensor Shares { get; private set; } = null!;
+    public Tensor ExplainedVarianceRatios { get; private set; } = null!;
 
     /// <summary>Standard deviation along each component, <c>[components]</c>.</summary>
     public Tensor Deviations { get; private set; } = null!;
@@ -52,11 +52,11 @@ internal sealed class IncrementalPca(int components) : IDisposable
     {
         Dispose();
         foreach (var tensor in state) tensor.DetachFromDisposeScope();
-        (mean, square, scaled, Components, Shares, Deviations) = (state[0], state[1], state[2], state[3], state[4], state[5]);
+        (mean, square, scaled, Components, ExplainedVarianceRatios, Deviations) = (state[0], state[1], state[2], state[3], state[4], state[5]);
     }
 
     public void Dispose()
     {
-        foreach (var tensor in new[] { mean, square, scaled, Components, Shares, Deviations }) tensor?.Dispose();
+        foreach (var tensor in new[] { mean, square, scaled, Components, ExplainedVarianceRatios, Deviations }) tensor?.Dispose();
     }
 }

@@ -10,36 +10,36 @@ namespace Peft;
 public static class LoftQ
 {
     // Each iteration decomposes every matrix.
-    private const int MostTurns = 64;
+    private const int MaxIterations = 64;
 
     /// <summary>
-    /// Quantizes a float model and adds a LoRA adapter that makes up for the error, as far as its rank allows: quantization and the best factors of the rest take
-    /// turns. The adapter is saved with the initialization <c>true</c>, so that no reader initializes it again.
+    /// Quantizes a float model and adds a LoRA adapter that compensates the quantization error as far as its rank allows. Quantization and the low-rank approximation of the
+    /// residual alternate. The adapter is saved with the initialization <c>true</c>, so that loading does not initialize it again.
     /// </summary>
     /// <param name="model">The float model.</param>
     /// <param name="options">Options of the adapter.</param>
-    /// <param name="quantization">The kind of the base weights; NF4 if null.</param>
+    /// <param name="quantization">Quantization of the base weights; NF4 if null.</param>
     /// <param name="iterations">Number of iterations, from 1 to 64; the paper uses 1 to 5.</param>
-    /// <exception cref="AdapterOptionsException">A target cannot be quantized, or the adapter is no plain LoRA. The model is unchanged.</exception>
+    /// <exception cref="AdapterOptionsException">A target cannot be quantized, or the adapter is not a plain LoRA. The model is unchanged.</exception>
     /// <exception cref="QuantizationException">A weight has no quantized form. The model is unchanged.</exception>
     public static PeftModel ApplyLoftQ(this nn.Module model, LoraOptions options, QuantizationOptions? quantization = null, int iterations = 1)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(iterations, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(iterations, MostTurns);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(iterations, MaxIterations);
         quantization ??= QuantizationOptions.Nf4();
         options = options with { Initialization = LoraInitialization.Default };
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         ModelQuantization.RequireForms(model, quantization);
-        var starts = Starts(model, options, quantization, iterations);
-        foreach (var (module, start) in starts) module.Store(start.Weight);
+        var initial = InitialFactors(model, options, quantization, iterations);
+        foreach (var (module, factors) in initial) module.Store(factors.Weight);
         ModelQuantization.QuantizeRest(model, quantization);
         var peft = model.ApplyAdapter(options);
         foreach (var (target, layer) in LoraCombining.LayersOf(peft, PeftModel.DefaultName))
         {
-            var (_, a, b) = starts[(AdaptableModule)target.Module];
+            var (_, a, b) = initial[(AdaptableModule)target.Module];
             layer.Refactor(a, b, layer.Scaling);
         }
         return peft;
@@ -52,7 +52,7 @@ public static class LoftQ
     /// <param name="model">The model.</param>
     /// <param name="folder">Folder of the float model.</param>
     /// <param name="name">Name of the adapter.</param>
-    /// <exception cref="AdapterOptionsException">The adapter is no plain LoRA, or a target is not quantized.</exception>
+    /// <exception cref="AdapterOptionsException">The adapter is not a plain LoRA, or a target is not quantized.</exception>
     /// <exception cref="CheckpointException">The folder lacks a weight, or cannot be read.</exception>
     public static void InitializeLoftQ(this PeftModel model, string folder, string name = PeftModel.DefaultName)
     {
@@ -63,16 +63,16 @@ public static class LoftQ
         using var files = ShardedCheckpoint.Open(folder);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        // All are read before any is changed.
-        var starts = layers.ToDictionary(pair => pair.Key, pair =>
+        // All weights are read before any factor changes.
+        var initial = layers.ToDictionary(pair => pair.Key, pair =>
         {
             var (target, layer) = pair;
-            if (target.IsLookup || target.Storage is not QuantizedStorage stored) throw new AdapterOptionsException($"{target.Path} is no quantized linear module: LoftQ has nothing to make up for. Quantize the model, or target other modules.");
+            if (target.IsLookup || target.Storage is not QuantizedStorage stored) throw new AdapterOptionsException($"{target.Path} is not a quantized linear module, so LoftQ has no quantization error to compensate. Quantize the model, or target other modules.");
             var weight = target.ToMatrix(files.Read(target.Path + ".weight", target.Device, ScalarType.Float32));
             if (weight.shape[0] != target.Out || weight.shape[1] != target.In) throw new CheckpointException(folder, $"'{target.Path}.weight' is [{string.Join(", ", weight.shape)}], but the model has [{target.Out}, {target.In}].");
             return Factors(weight.sub(stored.Matrix.Dequantize().to_type(ScalarType.Float32)), layer.Rank, layer.Scaling);
         });
-        foreach (var (target, (a, b)) in starts) layers[target].Refactor(a, b, layers[target].Scaling);
+        foreach (var (target, (a, b)) in initial) layers[target].Refactor(a, b, layers[target].Scaling);
         model.Find(name).Options = LoraCombining.LoraOf(model, name) with { Initialization = LoraInitialization.Default };
     }
 
@@ -80,24 +80,24 @@ public static class LoftQ
     internal static (QuantizedMatrix Weight, Tensor A, Tensor B) Alternate(Tensor weight, QuantizationOptions quantization, int rank, double scaling, int iterations)
     {
         var rest = weight.alias();
-        for (var turn = 1; ; turn++)
+        for (var iteration = 1; ; iteration++)
         {
             var quantized = quantization.Quantize(rest);
             var (a, b) = Factors(weight.sub(quantized.Dequantize().to_type(ScalarType.Float32)), rank, scaling);
-            if (turn == iterations) return (quantized, a, b);
+            if (iteration == iterations) return (quantized, a, b);
             quantized.Dispose();
             rest = weight.sub(b.mm(a).mul(Constant(scaling)));
         }
     }
 
-    // A draft of the adapter determines the targets, their ranks and scalings.
-    private static Dictionary<AdaptableModule, (QuantizedStorage Weight, Tensor A, Tensor B)> Starts(nn.Module model, LoraOptions options, QuantizationOptions quantization, int iterations)
+    // A temporary adapter determines the targets, their ranks and scalings.
+    private static Dictionary<AdaptableModule, (QuantizedStorage Weight, Tensor A, Tensor B)> InitialFactors(nn.Module model, LoraOptions options, QuantizationOptions quantization, int iterations)
     {
         RequirePlain(options);
         using var draft = model.ApplyAdapter(options);
         var targets = LoraCombining.LayersOf(draft, PeftModel.DefaultName);
-        var starts = new Dictionary<AdaptableModule, (QuantizedStorage, Tensor, Tensor)>();
-        // All targets are checked before a matrix is made.
+        var initial = new Dictionary<AdaptableModule, (QuantizedStorage, Tensor, Tensor)>();
+        // All targets are checked before any weight is quantized.
         foreach (var (target, layer) in targets)
         {
             if (target.Storage.Parameter is null || target.Module is not AdaptableModule || ModelQuantization.KindOf(model, target.Path, target.Module, quantization) != quantization)
@@ -108,12 +108,12 @@ public static class LoftQ
         {
             var module = (AdaptableModule)target.Module;
             var (matrix, a, b) = Alternate(target.ReadMatrix(ScalarType.Float32), quantization, layer.Rank, layer.Scaling, iterations);
-            starts.Add(module, (new QuantizedStorage(matrix, target.IsStoredTransposed, target.ComputeType), a, b));
+            initial.Add(module, (new QuantizedStorage(matrix, target.IsStoredTransposed, target.ComputeType), a, b));
         }
-        return starts;
+        return initial;
     }
 
-    // The best factors of a rank: singular vectors, whose product times the scaling is the given matrix as far as the rank allows.
+    // Factors whose product times the scaling is the best approximation of a matrix at the given rank.
     private static (Tensor A, Tensor B) Factors(Tensor rest, int rank, double scaling)
     {
         RequireRank(rest.shape[0], rest.shape[1], rank);

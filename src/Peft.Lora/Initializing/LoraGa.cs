@@ -11,7 +11,7 @@ public static class LoraGa
 {
     /// <summary>
     /// Initializes a LoRA adapter to leading singular vectors of the gradient of each weight, so that its first steps approximate those of full fine-tuning. The
-    /// initial product is subtracted from the weight, so the model's outputs do not change at first. Needs memory for the gradients of all adapted weights, in float32 also for quantized ones.
+    /// initial product is subtracted from the weight, so the initialization does not change the model's outputs. It needs memory for the gradients of all adapted weights, in float32 also for quantized ones.
     /// </summary>
     /// <remarks>
     /// The gradient is averaged over the uses of the module, in training mode, as in Hugging Face PEFT. Modules that are not linear, or that no sample reaches, keep the default
@@ -50,9 +50,9 @@ public static class LoraGa
     /// <summary>The mean gradient <c>[out, in]</c> of each weight of the base model that the samples reach.</summary>
     private static List<(LoraLayer Layer, Tensor Gradient)> Gradients<T>(PeftModel model, List<LoraLayer> layers, IEnumerable<T> samples, Func<T, Tensor> loss)
     {
-        // A quantized weight is no parameter: its products collect the gradient.
+        // A quantized weight is not a parameter: its products accumulate the gradient.
         if (layers.FirstOrDefault(layer => layer.Target.IsLookup && layer.Target.Storage.Parameter is null) is { } lookup)
-            throw new AdapterOptionsException($"{lookup.Target.Path} is a quantized embedding, of whose gradient LoRA-GA cannot learn: target other modules, or quantize the model without QuantizationOptions.Embeddings.");
+            throw new AdapterOptionsException($"{lookup.Target.Path} is a quantized embedding, whose gradient LoRA-GA cannot compute: target other modules, or quantize the model without QuantizationOptions.Embeddings.");
         var stored = layers.Where(layer => layer.Target.Storage.Parameter is null).ToDictionary(layer => layer, layer => new StoredGradient(layer.Target.Storage));
         var weights = layers.Where(layer => !stored.ContainsKey(layer)).ToDictionary(layer => layer, layer => layer.Target.Storage.Parameter!);
         var required = model.Module.parameters().Select(parameter => (Parameter: parameter, parameter.requires_grad, Gradient: parameter.grad)).ToList();
@@ -66,7 +66,7 @@ public static class LoraGa
             using var off = model.WithoutAdapters();
             using var observed = model.Observe((target, _) =>
             {
-                // A layer that runs again in the backward pass (activation checkpointing) has run without gradients before.
+                // With activation checkpointing, a layer first runs without gradients; only the recomputation counts.
                 if (is_grad_enabled()) uses[target] = uses.GetValueOrDefault(target) + 1;
             });
             foreach (var sample in samples)
@@ -105,7 +105,7 @@ public static class LoraGa
         };
         var (a, sizes) = (vt.index_select(0, forA), s.index_select(0, forB));
         var b = u.index_select(1, forB).mul(sizes);
-        // As in Hugging Face PEFT, out is the first dimension of the stored weight, which of GPT-2's transposed linear modules is the input's.
+        // As in Hugging Face PEFT, out is the first dimension of the stored weight: the input size of GPT-2's transposed linear modules.
         if (settings.Scale == LoraGaScale.Stable) b = b.mul(Constant(Math.Pow(target.Storage.Shape[0], 0.25) / Math.Sqrt(settings.StableGamma)));
         if (settings.Scale == LoraGaScale.WeightSvd && sizes[0].item<float>() is > 0 and var size)
         {
@@ -120,7 +120,7 @@ public static class LoraGa
         static (Tensor, Tensor) Same(Tensor chosen) => (chosen, chosen);
     }
 
-    // Randomized, with four power iterations, or exact if all singular vectors are wanted.
+    // Randomized, with four power iterations, or exact if all singular vectors are needed.
     private static (Tensor U, Tensor S, Tensor Vt) Svd(Tensor matrix, int count, SeededRandom random)
         => count >= Math.Min(matrix.shape[0], matrix.shape[1]) ? linalg.svd(matrix, fullMatrices: false) : LowRank.Svd(matrix, random.Normal(matrix.shape[1], count).to(matrix.device), 4);
 }

@@ -28,8 +28,8 @@ internal sealed class LilyLayer : TransformLayer, IMixesPositions
     {
         var (rank, experts) = (a.shape[0], router.shape[0]);
         var hidden = nn.functional.linear(input.to_type(a.dtype), a);
-        var shares = nn.functional.linear(hidden, router).softmax(-1).reshape(-1, experts).mean([0]);
-        var mixed = shares.unsqueeze(0).mm(b.view(experts, -1)).view(rank, -1).mul(Constant(scaling));   // [rank, out]
+        var probabilities = nn.functional.linear(hidden, router).softmax(-1).reshape(-1, experts).mean([0]);
+        var mixed = probabilities.unsqueeze(0).mm(b.view(experts, -1)).view(rank, -1).mul(Constant(scaling));   // [rank, out]
         return output.add(hidden.matmul(mixed).to_type(output.dtype), One);
     }
 }

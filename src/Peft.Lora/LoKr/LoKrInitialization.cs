@@ -4,7 +4,7 @@ namespace Peft;
 [TypeConverter(typeof(EnumNames<LoKrInitialization>))]
 public enum LoKrInitialization
 {
-    /// <summary>w1 zero, w2 random: the adapter starts as the identity.</summary>
+    /// <summary>w1 zero, w2 random: the adapter is initialized as a no-op.</summary>
     [JsonStringEnumMemberName("true")] Default,
 
     /// <summary>Both random, for tests.</summary>

@@ -17,13 +17,13 @@ internal sealed class LoKrLayer : LycorisLayer
         var lycoris = options.Initialization == LoKrInitialization.Lycoris;
         var zeroFirst = options.Initialization == LoKrInitialization.Default;
 
-        if (!(options.DecomposeBoth && Rank < Math.Max(a, c) / 2.0)) w1 = Trainable("lokr_w1", Start(zeroFirst, a, c));
-        else (w1a, w1b) = (Trainable("lokr_w1_a", Start(zeroFirst, a, Rank)), Trainable("lokr_w1_b", KaimingUniform(Rank, c)));
+        if (!(options.DecomposeBoth && Rank < Math.Max(a, c) / 2.0)) w1 = Trainable("lokr_w1", Initial(zeroFirst, a, c));
+        else (w1a, w1b) = (Trainable("lokr_w1_a", Initial(zeroFirst, a, Rank)), Trainable("lokr_w1_b", KaimingUniform(Rank, c)));
 
-        if (Rank >= Math.Max(b, d) / 2.0) w2 = Trainable("lokr_w2", Start(lycoris, [b, d, .. Kernel]));
+        if (Rank >= Math.Max(b, d) / 2.0) w2 = Trainable("lokr_w2", Initial(lycoris, [b, d, .. Kernel]));
         else if (CoreShape is not null)
-            (core, w2a, w2b) = (Trainable("lokr_t2", KaimingUniform(CoreShape)), Trainable("lokr_w2_a", KaimingUniform(Rank, b)), Trainable("lokr_w2_b", Start(lycoris, Rank, d)));
-        else (w2a, w2b) = (Trainable("lokr_w2_a", KaimingUniform(b, Rank)), Trainable("lokr_w2_b", Start(lycoris, Rank, d * Target.In / Channels)));
+            (core, w2a, w2b) = (Trainable("lokr_t2", KaimingUniform(CoreShape)), Trainable("lokr_w2_a", KaimingUniform(Rank, b)), Trainable("lokr_w2_b", Initial(lycoris, Rank, d)));
+        else (w2a, w2b) = (Trainable("lokr_w2_a", KaimingUniform(b, Rank)), Trainable("lokr_w2_b", Initial(lycoris, Rank, d * Target.In / Channels)));
     }
 
     protected override bool RescalesRows { get; }
@@ -50,7 +50,7 @@ internal sealed class LoKrLayer : LycorisLayer
         return nn.functional.linear(hidden.transpose(-1, -2), First).transpose(-1, -2).reshape([.. rest, Target.Out]);   // [..., a, b]
     }
 
-    private Tensor Start(bool zero, params long[] shape) => zero ? Zeros(shape) : KaimingUniform(shape);
+    private Tensor Initial(bool zero, params long[] shape) => zero ? Zeros(shape) : KaimingUniform(shape);
 
     // Splits a size into two factors: the given one if it divides the size, else the largest divisor up to it and up to √size comes first.
     private static (long Small, long Large) Divide(long size, int factor)

@@ -1,8 +1,8 @@
 namespace Peft;
 
 /// <summary>
-/// Settings of BD-LoRA (Wang et al. 2025, arXiv:2510.23346): one LoRA factor is block-diagonal, so that a model sharded into as many parts
-/// (tensor parallelism) can serve it without additional communication. The field <c>use_bdlora</c> in a file.
+/// Settings of BD-LoRA (Wang et al. 2025, arXiv:2510.23346): one LoRA factor is block-diagonal, so that a model with as many tensor-parallel shards
+/// can serve it without additional communication. The field <c>use_bdlora</c> in a file.
 /// </summary>
 [TypeConverter(typeof(TextConverter<BdLoraOptions>))]
 public sealed record BdLoraOptions

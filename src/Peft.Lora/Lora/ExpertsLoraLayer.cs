@@ -13,7 +13,7 @@ internal sealed class ExpertsLoraLayer : AdapterLayer
     public ExpertsLoraLayer(Target target, LoraOptions options) : base(target)
     {
         if (options.Initialization != LoraInitialization.Default)
-            throw new AdapterOptionsException($"{target} holds a matrix per expert, which Initialization '{options.Initialization}' does not support: leave it at the default.");
+            throw new AdapterOptionsException($"{target} contains a matrix per expert, which Initialization '{options.Initialization}' does not support: leave it at the default.");
         experts = target.Storage.Shape[0];
         var rank = options.RankAt(target.Path);
         scaling = options.ScalingAt(target.Path);

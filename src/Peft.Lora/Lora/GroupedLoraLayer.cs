@@ -15,18 +15,18 @@ internal sealed class GroupedLoraLayer : AdapterLayer
     {
         var rank = options.RankAt(target.Path);
         if (rank % target.Groups != 0)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which must divide its rank, but that is {rank}. Give it another by RankPattern, or exclude it from TargetModules.");
+            throw new AdapterOptionsException($"{target} is a convolution with {target.Groups} groups, which must divide its rank, but the rank is {rank}. Set another rank with RankPattern, or exclude it from TargetModules.");
         if (options.UseDora)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which UseDora does not support: LoRA cannot be merged there, so the weight whose norm DoRA needs does not exist. Exclude it from TargetModules.");
-        var start = options.Initialization;
-        if (start != LoraInitialization.Default && start != LoraInitialization.Random && start != LoraInitialization.Gaussian)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which Initialization '{start}' does not support. Exclude it from TargetModules.");
+            throw new AdapterOptionsException($"{target} is a convolution with {target.Groups} groups, which UseDora does not support: DoRA needs the norm of the merged weight, but LoRA cannot be merged there. Exclude it from TargetModules.");
+        var initialization = options.Initialization;
+        if (initialization != LoraInitialization.Default && initialization != LoraInitialization.Random && initialization != LoraInitialization.Gaussian)
+            throw new AdapterOptionsException($"{target} is a convolution with {target.Groups} groups, which Initialization '{initialization}' does not support. Exclude it from TargetModules.");
         scaling = options.ScalingAt(target.Path);
         dropout = options.Dropout;
         long[] shapeA = [rank, target.InputChannels, .. target.InputFactorShape(rank)[2..]];
         var shapeB = target.OutputFactorShape(rank / target.Groups);
-        a = Trainable("lora_A.weight", start == LoraInitialization.Gaussian ? Normal(1.0 / rank, shapeA) : KaimingUniform(shapeA));
-        b = Trainable("lora_B.weight", start == LoraInitialization.Random ? KaimingUniform(shapeB) : Zeros(shapeB));
+        a = Trainable("lora_A.weight", initialization == LoraInitialization.Gaussian ? Normal(1.0 / rank, shapeA) : KaimingUniform(shapeA));
+        b = Trainable("lora_B.weight", initialization == LoraInitialization.Random ? KaimingUniform(shapeB) : Zeros(shapeB));
         if (options.UseLoraBias) bias = Trainable("lora_B.bias", Zeros(target.Out));
     }
 

@@ -9,7 +9,7 @@ internal sealed class Invocation(IReadOnlyList<int> tokens)
     public Tensor Mask(Tensor input, Target target)
     {
         var pass = ForwardPass.Current.Tokens ?? throw new PeftException(
-            $"{target.Path} acts from invocation tokens on, but no token ids are available where it runs. Pass InputIds to the model instead of embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
+            $"{target.Path} is active only from the invocation tokens on, but no token ids are available in its forward pass. Pass InputIds to the model instead of embeddings, and leave modules outside of its layers (the head) out of TargetModules.");
         var mask = pass.Derive(this, () => From(pass.Ids, pass.PackedLengths));
         var length = input.dim() == 3 ? input.shape[1] : 0;
         if (length == 0 || input.shape[0] != mask.shape[0] || length > mask.shape[1])

@@ -16,7 +16,7 @@ internal static class LoraFactors
         return (null, zeros(target.Out, rank, device: target.Device));
     }
 
-    // Factors whose product times the scaling is the trained part of the weight.
+    // Factors whose product times the scaling is the trained component of the weight.
     private static (Tensor A, Tensor B) FromWeight(LoraInitialization kind, Target target, int rank, double scaling)
     {
         if (rank > Math.Min(target.In, target.Out))

@@ -1,17 +1,17 @@
 namespace Peft;
 
-/// <summary>Which singular vectors of the gradient LoRA-GA takes for A and B, of the 2·rank leading ones.</summary>
+/// <summary>Selects, of the 2·rank leading singular vectors of the gradient, those that LoRA-GA uses for A and for B.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<LoraGaDirection>))]
 [TypeConverter(typeof(EnumNames<LoraGaDirection>))]
 public enum LoraGaDirection
 {
-    /// <summary>A the first, B those that follow.</summary>
+    /// <summary>The first ones for A, the following ones for B.</summary>
     [JsonStringEnumMemberName("ArB2r")] FirstA,
 
-    /// <summary>B the first, A those that follow.</summary>
+    /// <summary>The first ones for B, the following ones for A.</summary>
     [JsonStringEnumMemberName("A2rBr")] FirstB,
 
-    /// <summary>Alternately, B beginning.</summary>
+    /// <summary>Alternating, the first one for B.</summary>
     [JsonStringEnumMemberName("ArBr")] Alternating,
 
     /// <summary>The same random ones for both.</summary>

@@ -5,15 +5,15 @@ namespace Peft;
 [TypeConverter(typeof(EnumNames<LoraGaScale>))]
 public enum LoraGaScale
 {
-    /// <summary>B times out^¼/√γ, with <see cref="LoraGaOptions.StableGamma"/>.</summary>
+    /// <summary>Multiplies B by out^¼/√γ, with <see cref="LoraGaOptions.StableGamma"/>.</summary>
     [JsonStringEnumMemberName("stable")] Stable,
 
-    /// <summary>B so that its largest singular value is the weight's.</summary>
+    /// <summary>Scales B so that its largest singular value equals the weight's.</summary>
     [JsonStringEnumMemberName("weight_svd")] WeightSvd,
 
-    /// <summary>A and B divided by the adapter's scaling.</summary>
+    /// <summary>Divides A and B by the adapter's scaling.</summary>
     [JsonStringEnumMemberName("gd_scale")] GradientDescent,
 
-    /// <summary>None.</summary>
+    /// <summary>No scaling.</summary>
     [JsonStringEnumMemberName("unit")] Unit,
 }

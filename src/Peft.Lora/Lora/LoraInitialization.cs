@@ -9,7 +9,7 @@ public sealed record LoraInitialization
 {
     private LoraInitialization(string name) => Name = name;
 
-    /// <summary>The name in a file; <c>true</c> and <c>false</c> for the two kinds that are booleans there.</summary>
+    /// <summary>The name in a file; <c>true</c> and <c>false</c> for the two initializations that are booleans there.</summary>
     public string Name { get; }
 
     /// <summary>A Kaiming-uniform, B zero: the adapter is initialized as a no-op.</summary>
@@ -42,16 +42,16 @@ public sealed record LoraInitialization
     /// <summary>LoRA-GA: singular vectors of the weights' gradients (Wang et al. 2024, arXiv:2407.05000), computed by <c>InitializeLoraGa</c>.</summary>
     public static LoraInitialization LoraGa { get; } = new("lora_ga");
 
-    /// <summary>LoftQ: what quantization takes from the weight (Li et al. 2023, arXiv:2310.08659), computed by <c>ApplyLoftQ</c> or <c>InitializeLoftQ</c>.</summary>
+    /// <summary>LoftQ: a low-rank approximation of the weight's quantization error (Li et al. 2023, arXiv:2310.08659), computed by <c>ApplyLoftQ</c> or <c>InitializeLoftQ</c>.</summary>
     public static LoraInitialization Loftq { get; } = new("loftq");
 
     /// <summary>PiSSA by a randomized SVD with the given number of power iterations: an approximation that is much faster for large weights.</summary>
     public static LoraInitialization PissaByIterations(int iterations) => new($"pissa_niter_{iterations}");
 
-    /// <summary>Number of power iterations of <see cref="PissaByIterations"/>; null for other kinds.</summary>
+    /// <summary>Number of power iterations of <see cref="PissaByIterations"/>; null for other initializations.</summary>
     internal int? Iterations => Name.StartsWith("pissa_niter_", StringComparison.Ordinal) && int.TryParse(Name.AsSpan(12), out var count) ? count : null;
 
-    /// <summary>True if the initial factors are subtracted from the base weight, so that only their changes count.</summary>
+    /// <summary>True if the product of the initial factors is subtracted from the weight, so that the untrained adapter is a no-op.</summary>
     internal bool ReplacesBase => this == Pissa || this == Olora || this == Corda || this == LoraGa || Iterations is not null;
 
     internal bool IsKnown => Iterations is not null || this == Default || this == Random || this == Gaussian || this == Orthogonal

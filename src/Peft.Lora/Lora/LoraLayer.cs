@@ -2,7 +2,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// LoRA (Hu et al. 2021, arXiv:2106.09685): ΔW = s·B·A, with A <c>[rank, in]</c> and B <c>[out, rank]</c>. If the factors are
-/// initialized from the weight or its gradient (PiSSA, OLoRA, CorDA, LoRA-GA), that part is subtracted: ΔW = s·(B·A − B₀·A₀). The base weight does not change.
+/// initialized from the weight or its gradient (PiSSA, OLoRA, CorDA, LoRA-GA), their initial product is subtracted: ΔW = s·(B·A − B₀·A₀). The base weight does not change.
 /// </summary>
 internal class LoraLayer : DeltaLayer, IRestarts
 {
@@ -23,15 +23,15 @@ internal class LoraLayer : DeltaLayer, IRestarts
         A = Trainable(target.FactorName("lora", "A", ".weight"), initialA ?? a?.reshape(target.InputFactorShape(rank)) ?? KaimingUniform(target.InputFactorShape(rank)));
         B = Trainable(target.FactorName("lora", "B", ".weight"), initialB ?? b?.reshape(target.OutputFactorShape(rank)) ?? KaimingUniform(target.OutputFactorShape(rank)));
         if (options.UseLoraBias) bias = Trainable("lora_B.bias", Zeros(target.Out));
-        if (options.Initialization.ReplacesBase) Begin(A.view(rank, -1), B.view(-1, rank));
+        if (options.Initialization.ReplacesBase) Subtract(A.view(rank, -1), B.view(-1, rank));
     }
 
     public Parameter A { get; }
 
     public Parameter B { get; }
 
-    /// <summary>Factors of the part s·B₀·A₀ that is subtracted from the weight; null if none is.</summary>
-    public (Parameter A, Parameter B)? Start { get; private set; }
+    /// <summary>Factors of the product s·B₀·A₀ that is subtracted from the weight; null if none is.</summary>
+    public (Parameter A, Parameter B)? Subtracted { get; private set; }
 
     public double Scaling { get; private set; }
 
@@ -46,16 +46,16 @@ internal class LoraLayer : DeltaLayer, IRestarts
     public virtual Tensor MatrixB => B.dim() == 2 ? B : B.view(-1, Rank);
 
     /// <summary>Subtracts s·B₀·A₀ from the weight from now on.</summary>
-    protected void Begin(Tensor a, Tensor b) => Start = (Frozen("lora_A0", Copy(a), saved: false), Frozen("lora_B0", Copy(b), saved: false));
+    protected void Subtract(Tensor a, Tensor b) => Subtracted = (Frozen("lora_A0", Copy(a), saved: false), Frozen("lora_B0", Copy(b), saved: false));
 
     public override Tensor Delta()
     {
         var product = MatrixB.mm(MatrixA);
-        if (Start is { } start) product = product.sub(start.B.mm(start.A));
+        if (Subtracted is { } subtracted) product = product.sub(subtracted.B.mm(subtracted.A));
         return product.mul(Constant(Scaling));
     }
 
-    protected override LowRankUpdate? AsProduct => Start is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
+    protected override LowRankUpdate? AsProduct => Subtracted is null && bias is null ? new(MatrixA, MatrixB, Scaling) : null;
 
     protected override Tensor? DeltaBias() => bias?.mul(Constant(Scaling));
 
@@ -64,11 +64,11 @@ internal class LoraLayer : DeltaLayer, IRestarts
     protected override Tensor Apply(Tensor input)
     {
         var added = Expand(Reduce(Drop(input)), MatrixB);
-        if (Start is { } start) added = added.sub(Expand(Target.Apply(input, start.A), start.B));
+        if (Subtracted is { } subtracted) added = added.sub(Expand(Target.Apply(input, subtracted.A), subtracted.B));
         return DeltaBias() is { } b ? added.add(Target.AlongOutput(b), One) : added;
     }
 
-    /// <summary>Projects the input to the rank's channels.</summary>
+    /// <summary>Projects the input to rank dimensions.</summary>
     protected virtual Tensor Reduce(Tensor input) => Target.Apply(input, MatrixA);
 
     // Scaling the hidden activations is cheaper than scaling the output.
@@ -84,31 +84,31 @@ internal class LoraLayer : DeltaLayer, IRestarts
     }
 
     /// <summary>A of the plain LoRA with the same update: <c>[rank or twice that, in]</c>.</summary>
-    public Tensor PlainA => Start is { } start ? cat([MatrixA, start.A]) : MatrixA;
+    public Tensor PlainA => Subtracted is { } subtracted ? cat([MatrixA, subtracted.A]) : MatrixA;
 
     /// <summary>B of the plain LoRA with the same update: <c>[out, rank or twice that]</c>.</summary>
-    public Tensor PlainB => Start is { } start ? cat([MatrixB, start.B.neg()], 1) : MatrixB;
+    public Tensor PlainB => Subtracted is { } subtracted ? cat([MatrixB, subtracted.B.neg()], 1) : MatrixB;
 
-    /// <summary>Replaces the factors by others, of any rank, and sets their scaling.</summary>
+    /// <summary>Replaces the factors with others, of any rank, and sets their scaling.</summary>
     public void Refactor(Tensor a, Tensor b, double scaling, bool replacesBase = false)
     {
         var rank = a.shape[0];
         Replace(A, a.reshape(Target.InputFactorShape(rank)));
         Replace(B, b.reshape(Target.OutputFactorShape(rank)));
         Scaling = scaling;
-        if (!replacesBase || Start is not { } start) return;
-        Replace(start.A, a.reshape(rank, -1));
-        Replace(start.B, b.reshape(-1, rank));
+        if (!replacesBase || Subtracted is not { } subtracted) return;
+        Replace(subtracted.A, a.reshape(rank, -1));
+        Replace(subtracted.B, b.reshape(-1, rank));
     }
 
     string? IRestarts.RestartError => GetType() != typeof(LoraLayer) ? $"has a {GetType().Name}, whose update is not plain LoRA"
-        : Start is not null ? "has an update that began as a part of the weight" : bias is not null ? "has a bias of its own" : inverse is not null ? "has a frozen A" : null;
+        : Subtracted is not null ? "has factors that were initialized from the weight" : bias is not null ? "has a bias" : inverse is not null ? "has a frozen A" : null;
 
     void IRestarts.Restart()
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        // As LoRA is initialized by default: of a lookup, A is the factor that is zero.
+        // LoRA's default initialization. For an embedding, A is the zero factor.
         if (Target.IsLookup) B.copy_(randn_like(B));
         else A.copy_(KaimingUniform(A.shape));
         (Target.IsLookup ? A : B).zero_();
@@ -136,7 +136,7 @@ internal class LoraLayer : DeltaLayer, IRestarts
         inverse = Frozen("lora_A_inverse", linalg.pinv(gram.add(eye(Rank, dtype: gram.dtype, device: gram.device).mul(Constant(1e-8)), One), hermitian: true), saved: false);
     }
 
-    /// <summary>Projects the gradient of B as in LoRA-FA. Computed in bfloat16 as in Hugging Face PEFT; Adam's normalization tolerates the rounding.</summary>
+    /// <summary>Projects the gradient of B as in LoRA-FA, in bfloat16 as in Hugging Face PEFT; Adam's normalization tolerates the rounding.</summary>
     public void CorrectGradient()
     {
         if (inverse is null || B.grad is not { } gradient) return;

@@ -48,7 +48,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     [JsonPropertyName("ensure_weight_tying")] public bool EnsureWeightTying { get; init; }
 
     /// <summary>
-    /// Invocation tokens of Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397). The adapter acts from their last occurrence in the text on, and not at all
+    /// Invocation tokens of Activated LoRA (Greenewald et al. 2025, arXiv:2504.12397). The adapter is active from their last occurrence in the text on, and inactive
     /// without one, so that a KV cache of the preceding text can be reused with any adapter. Not mergeable.
     /// </summary>
     [JsonPropertyName("alora_invocation_tokens")] public IReadOnlyList<int>? AloraInvocationTokens { get; init; }
@@ -68,16 +68,16 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     /// <summary>MonteCLoRA: adds noise to A in training. Null for no MonteCLoRA.</summary>
     [JsonPropertyName("monteclora_config")] public MontecloraOptions? Monteclora { get; init; }
 
-    /// <summary>Arrow: no factors of its own, but a mixture of the model's other LoRA adapters at each position. Null for no Arrow.</summary>
+    /// <summary>Arrow: mixes the model's other LoRA adapters at each position instead of having its own factors. Null for no Arrow.</summary>
     [JsonPropertyName("arrow_config")] public ArrowOptions? Arrow { get; init; }
 
     /// <summary>
-    /// True for QA-LoRA (Xu et al. 2023, arXiv:2309.14717): A reads the mean of each group of <see cref="QaloraGroupSize"/> inputs, so that the update is the same for all inputs of a group, as the
-    /// zeros of a quantized weight are. Merged into float weights, or by <c>MergeAndUnload(dequantize: true)</c>: zeros in files are whole numbers, which cannot hold it.
+    /// True for QA-LoRA (Xu et al. 2023, arXiv:2309.14717): A reads the mean of each group of <see cref="QaloraGroupSize"/> inputs, so that the update is the same for all inputs of a group, like the
+    /// zero points of a quantized weight. Mergeable into float weights, or by <c>MergeAndUnload(dequantize: true)</c>: zero points in files are integers, which cannot represent the update.
     /// </summary>
     [JsonPropertyName("use_qalora")] public bool UseQalora { get; init; }
 
-    /// <summary>Inputs per group of QA-LoRA; it divides the number of inputs of every target module. 16 by default.</summary>
+    /// <summary>Inputs per group of QA-LoRA. It must divide the number of inputs of every target module. 16 by default.</summary>
     [JsonPropertyName("qalora_group_size"), AtLeast(1)] public int QaloraGroupSize { get; init; } = 16;
 
     /// <summary>
@@ -86,7 +86,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
     /// </summary>
     [JsonPropertyName("layer_replication")] public IReadOnlyList<LayerRange>? LayerReplication { get; init; }
 
-    // Further fields that Hugging Face PEFT writes, so that its readers find every field. The settings of EVA, CorDA and LoftQ are preserved as they are.
+    // Other fields that Hugging Face PEFT writes, since its readers expect every field. The settings of EVA, CorDA and LoftQ are preserved unchanged.
     [JsonInclude, JsonPropertyName("eva_config")] internal JsonNode? EvaConfig { get; init; }
     [JsonInclude, JsonPropertyName("corda_config")] internal JsonNode? CordaConfig { get; init; }
     [JsonInclude, JsonPropertyName("loftq_config")] internal JsonNode? LoftqConfig { get; init; } = new JsonObject();
@@ -106,7 +106,7 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         foreach (var error in base.Errors()) yield return error;
         if (!Initialization.IsKnown) yield return $"Initialization '{Initialization}' is not known. Known are default (true), gaussian, orthogonal, pissa, pissa_niter_<number>, olora, eva, corda, lora_ga and loftq.";
         foreach (var error in (Kasa?.Errors() ?? []).Concat(LoraGa?.Errors() ?? []).Concat(BdLora?.Errors() ?? []).Concat(Velora?.Errors() ?? []).Concat(Monteclora?.Errors() ?? []).Concat(Arrow?.Errors() ?? [])) yield return error;
-        if (LoraGa is not null && Initialization != LoraInitialization.LoraGa) yield return $"LoraGa has a meaning only with Initialization 'lora_ga', but that is '{Initialization}': set it, or leave LoraGa null.";
+        if (LoraGa is not null && Initialization != LoraInitialization.LoraGa) yield return $"LoraGa applies only to Initialization 'lora_ga', but Initialization is '{Initialization}': set it to LoraGa, or leave LoraGa null.";
         if (AloraInvocationTokens is { Count: 0 }) yield return "AloraInvocationTokens is empty: list the tokens that activate the adapter, or leave it null.";
         if (LayerReplication?.Any(range => range.Start < 0 || range.End <= range.Start) == true || LayerReplication is { Count: 0 })
             yield return $"LayerReplication must consist of ranges from a layer to a later one, but was [{string.Join(", ", LayerReplication)}].";
@@ -115,18 +115,18 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
         if (HasOwnShape && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
             yield return $"{Variants[0]} has its own initialization, but Initialization is '{Initialization}': leave it at the default.";
         if (UseDora && UseLoraBias) yield return "UseLoraBias and UseDora cannot be combined: leave one out.";
-        if (MegatronConfig is not null) yield return $"megatron_config ({MegatronConfig.ToJsonString()}) asks for a variant of LoRA that is not implemented.";
+        if (MegatronConfig is not null) yield return $"megatron_config ({MegatronConfig.ToJsonString()}) requires a variant of LoRA that is not implemented.";
     }
 
     protected override (IEnumerable<AdapterLayer> Layers, SharedTensors? Shared) CreateLayers(IReadOnlyList<Target> targets, ModelTree model)
         => (LoraPlan.Layers(this, targets, model), null);
 
-    /// <summary>Names of the options that select another kind of layer. At most one may be set.</summary>
+    /// <summary>Names of the options that select another layer type. At most one may be set.</summary>
     internal IReadOnlyList<string> Variants
         => [.. new[] { (nameof(Kasa), Kasa is not null), (nameof(BdLora), BdLora is not null), (nameof(Velora), Velora is not null), (nameof(Monteclora), Monteclora is not null), (nameof(Arrow), Arrow is not null), (nameof(UseQalora), UseQalora), (nameof(AloraInvocationTokens), AloraInvocationTokens is not null) }
             .Where(pair => pair.Item2).Select(pair => pair.Item1)];
 
-    /// <summary>True if the layers hold more than two plain factors, so that the factors cannot be replaced.</summary>
+    /// <summary>True if the layers have more than two plain factors, so that the factors cannot be replaced.</summary>
     internal bool HasOwnShape => Kasa is not null || BdLora is not null || Monteclora is not null || Arrow is not null || UseQalora;
 
     /// <summary>The options of an adapter with the same updates in plain factors.</summary>

@@ -11,9 +11,9 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
 
     private readonly MontecloraOptions options;
     private readonly int layers;
-    private readonly Parameter logScales, logConcentrations;      // p [rank], q [samples]
-    private readonly Parameter variances, shares;                 // of the last forward pass: diag(v) [rank, rank], w [samples]
-    private readonly Parameter chiSquare, normal;                 // the random values behind them
+    private readonly Parameter logScales, logConcentrations;   // p [rank], q [samples]
+    private readonly Parameter variances, sampleWeights;       // of the last forward pass: diag(v) [rank, rank], w [samples]
+    private readonly Parameter chiSquare, normal;              // the random values behind them
     private bool drawn;
 
     /// <param name="target">The adapted module.</param>
@@ -26,7 +26,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         logScales = Trainable(Prefix + "std_prior", Uniform(0.5, Rank).add(Constant(0.5), One));
         logConcentrations = Trainable(Prefix + "expert_weights_prior", Uniform(0.5, options.Samples).add(Constant(0.5), One));
         variances = State(Prefix + "gaussian_var_prior", eye(Rank, dtype: TensorType, device: Device), saved: true);
-        shares = State(Prefix + "expert_weights", Ones(options.Samples).div(Constant(options.Samples)), saved: true);
+        sampleWeights = State(Prefix + "expert_weights", Ones(options.Samples).div(Constant(options.Samples)), saved: true);
         chiSquare = Frozen("lora_monteclora_chi_square", Ones(Rank), saved: false);
         normal = Frozen("lora_monteclora_normal", Zeros(options.Samples), saved: false);
     }
@@ -41,7 +41,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     {
         if (!Training) return base.Reduce(input);
         Draw();
-        var noise = tensordot(Shares(), randn([options.Samples, Rank, Target.In], TensorType, Device), [0], [0]);
+        var noise = tensordot(SampleWeights(), randn([options.Samples, Rank, Target.In], TensorType, Device), [0], [0]);
         return Target.Apply(input, MatrixA.add(Variances().sqrt().unsqueeze(1).mul(noise), alpha: Constant(options.NoiseScale)));
     }
 
@@ -49,7 +49,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     {
         if (!Training || !drawn) return null;
         var loss = Divergence().mul(Constant(options.DivergenceWeight));
-        if (options.UseEntropy) loss = loss.add(Shares().square().sum(), One);
+        if (options.UseEntropy) loss = loss.add(SampleWeights().square().sum(), One);
         return loss.div(Constant(layers));
     }
 
@@ -60,7 +60,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
         chiSquare.copy_(randn([Rank, Rank], TensorType, Device).square().sum(dim: 0));
         normal.copy_(randn([options.Samples], TensorType, Device));
         variances.copy_(Variances().diag());
-        shares.copy_(Shares());
+        sampleWeights.copy_(SampleWeights());
         drawn = true;
     }
 
@@ -68,7 +68,7 @@ internal sealed class MontecloraLayer : LoraLayer, IPenalty
     private Tensor Variances() => logScales.mul(Constant(2)).exp().mul(chiSquare.clone()).clamp_min(Constant(1e-3));
 
     // A normal approximation of the Dirichlet distribution in logit space (Laplace bridge).
-    private Tensor Shares()
+    private Tensor SampleWeights()
     {
         var n = (double)options.Samples;
         var concentrations = logConcentrations.exp().clamp_min(Constant(1e-6));

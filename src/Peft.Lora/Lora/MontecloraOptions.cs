@@ -1,7 +1,7 @@
 namespace Peft;
 
 /// <summary>
-/// Settings of MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): training adds noise of a learned size to A, which makes the adapter more robust and
+/// Settings of MonteCLoRA (Sengupta et al. 2024, arXiv:2411.04358): training adds noise with a trained variance to A, which makes the adapter more robust and
 /// better calibrated. The trained adapter is a plain LoRA. The field <c>monteclora_config</c> in a file.
 /// </summary>
 [TypeConverter(typeof(TextConverter<MontecloraOptions>))]

@@ -1,7 +1,7 @@
 namespace Peft.Lora;
 
 /// <summary>
-/// QA-LoRA (Xu et al. 2023, arXiv:2309.14717) as Hugging Face PEFT has it: LoRA of pooled inputs, y = f(x) + s·B·A·p with p <c>[groups]</c> the mean of x over each group of inputs, times the
+/// QA-LoRA (Xu et al. 2023, arXiv:2309.14717) as in Hugging Face PEFT: LoRA on pooled inputs, y = f(x) + s·B·A·p, where p <c>[groups]</c> is the mean of x over each group of inputs, times the
 /// number of groups. A is <c>[rank, groups]</c>. All inputs of a group have the same update.
 /// </summary>
 internal sealed class QaloraLayer(Target target, LoraOptions options) : LoraLayer(target, options, InitialA(target, options), null)
@@ -17,11 +17,11 @@ internal sealed class QaloraLayer(Target target, LoraOptions options) : LoraLaye
         return nn.functional.linear(pooled, A);
     }
 
-    // As LoRA's default for [rank, in], and so as Hugging Face PEFT initializes a linear module of the smaller size.
+    // LoRA's default initialization for a linear module with one input per group, as in Hugging Face PEFT.
     private static Tensor InitialA(Target target, LoraOptions options)
     {
         var size = options.QaloraGroupSize;
-        if (target.In % size != 0) throw new AdapterOptionsException($"{target.Path} has {target.In} inputs, which are no whole groups of {size} (QaloraGroupSize): choose a divisor, or leave it out of TargetModules.");
+        if (target.In % size != 0) throw new AdapterOptionsException($"{target.Path} has {target.In} inputs, which QaloraGroupSize {size} does not divide: choose a divisor, or leave the module out of TargetModules.");
         var (rank, groups) = (options.RankAt(target.Path), target.In / size);
         AdapterPlan.Allow(target.Device, rank, groups);
         var bound = 1 / Math.Sqrt(groups);

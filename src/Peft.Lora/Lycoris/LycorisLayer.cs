@@ -2,7 +2,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// Base of LoHa and LoKr (Yeh et al. 2023, arXiv:2309.14859): the scaling alpha/rank, an optional core tensor for a
-/// convolution's kernel, and dropout of rows of the update or of the whole update.
+/// convolution's kernel, and dropout of rows of the update or of the entire update.
 /// </summary>
 internal abstract class LycorisLayer : DeltaLayer
 {

@@ -1,6 +1,6 @@
 namespace Peft;
 
-/// <summary>Options that LoHa and LoKr have in common.</summary>
+/// <summary>Options shared by LoHa and LoKr.</summary>
 public abstract record LycorisOptions : WeightUpdateOptions
 {
     private protected LycorisOptions(string peftType) : base(peftType) { }
@@ -14,7 +14,7 @@ public abstract record LycorisOptions : WeightUpdateOptions
     /// <summary>Probability of dropping a row of the update during training, in [0, 1).</summary>
     [JsonPropertyName("rank_dropout"), Probability] public double RankDropout { get; init; }
 
-    /// <summary>Probability of dropping a module's whole update in a forward pass during training, in [0, 1).</summary>
+    /// <summary>Probability of dropping a module's entire update in a forward pass during training, in [0, 1).</summary>
     [JsonPropertyName("module_dropout"), Probability] public double ModuleDropout { get; init; }
 
     /// <summary>True to give a convolution's kernel its own core tensor (Tucker decomposition) instead of flattening it into the input.</summary>

@@ -2,7 +2,7 @@ namespace Peft.Lora;
 
 /// <summary>
 /// PEANuT (Zhong et al. 2024, arXiv:2410.01870): ΔWᵀ = s·φ(Wᵀ·Aᵀ)·Bᵀ with A <c>[rank, out]</c>, B <c>[out, rank]</c> and an activation φ.
-/// Between A and B lie encoder and decoder layers <c>[rank, rank]</c>, as in an autoencoder with residual connections.
+/// Between A and B are encoder and decoder layers <c>[rank, rank]</c>, as in an autoencoder with residual connections.
 /// </summary>
 internal sealed class PeanutLayer : DeltaLayer
 {

@@ -10,7 +10,7 @@ internal sealed class PsoftLayer : FactoredLayer
     private readonly PsoftOptions options;
     private readonly Parameter a, b, weight;
     private readonly double scaling;
-    private readonly Parameter? places, outputMagnitude, inputMagnitude;
+    private readonly Parameter? indices, outputMagnitude, inputMagnitude;
 
     public PsoftLayer(Target target, PsoftOptions options) : base(target, options.Rank)
     {
@@ -25,7 +25,7 @@ internal sealed class PsoftLayer : FactoredLayer
         if (options.IsOrthogonal)
         {
             var upper = triu_indices(Rank, Rank, 1).to(Device);
-            places = Frozen("psoft_places", upper.select(0, 0).mul(Constant(Rank)).add(upper.select(0, 1), One), saved: false);
+            indices = Frozen("psoft_indices", upper.select(0, 0).mul(Constant(Rank)).add(upper.select(0, 1), One), saved: false);
         }
         var (u, s, vt) = Svd(target.ReadMatrix(ScalarType.Float32));
         s = s.div(Constant(scaling = options.Alpha / Rank));
@@ -38,14 +38,14 @@ internal sealed class PsoftLayer : FactoredLayer
 
     private Tensor Rotation()
     {
-        var r = places is null ? weight : options.UseNeumannSeries ? Series(Skew()) : Cayley(Skew());
+        var r = indices is null ? weight : options.UseNeumannSeries ? Series(Skew()) : Cayley(Skew());
         if (outputMagnitude is not null) r = outputMagnitude.unsqueeze(1).mul(r);
         return inputMagnitude is null ? r : r.mul(inputMagnitude);
     }
 
     private Tensor Skew()
     {
-        var upper = zeros(Rank * Rank, weight.dtype, weight.device).scatter(0, places!, weight).view(Rank, Rank);
+        var upper = zeros(Rank * Rank, weight.dtype, weight.device).scatter(0, indices!, weight).view(Rank, Rank);
         return upper.sub(upper.t());
     }
 

@@ -21,7 +21,7 @@ public sealed record RandLoraOptions() : BiasedUpdateOptions("RANDLORA")
     /// <summary>True to save the bases; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_projection")] public bool SaveProjection { get; init; } = true;
 
-    /// <summary>True for bases that hold only −1, 0 and 1 before normalization, with one third of the elements nonzero.</summary>
+    /// <summary>True for bases that contain only −1, 0 and 1 before normalization, with one third of the elements nonzero.</summary>
     [JsonPropertyName("sparse")] public bool Sparse { get; init; }
 
     /// <summary>As <see cref="Sparse"/>, with a fraction of 1/√size of the elements nonzero.</summary>

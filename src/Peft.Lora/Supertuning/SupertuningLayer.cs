@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// </summary>
 internal sealed class SupertuningLayer : DeltaLayer
 {
-    private readonly Parameter values, places;
+    private readonly Parameter values, indices;
     private readonly Parameter? a, b;
     private readonly double scaling;
 
@@ -16,7 +16,7 @@ internal sealed class SupertuningLayer : DeltaLayer
         if (count < 1) throw new AdapterOptionsException($"Sparsity {options.Sparsity} leaves no elements of {target} to train. Lower it.");
         Dropout = options.Rank is null ? 0 : options.Dropout;
         values = Trainable("supertuning_values", options.InitWeights ? Zeros(count) : Normal(1, count));
-        places = Frozen("supertuning_indices", Computed(() => Chosen((int)count, options.TrainsLargest), count).to_type(ScalarType.Int32), options.SaveIndices);
+        indices = Frozen("supertuning_indices", Computed(() => Chosen((int)count, options.TrainsLargest), count).to_type(ScalarType.Int32), options.SaveIndices);
         if (options.Rank is not { } rank) return;
         scaling = (options.Alpha ?? 2 * rank) / rank;
         a = Trainable("supertuning_lora_A.weight", KaimingUniform(rank, target.In));
@@ -32,5 +32,5 @@ internal sealed class SupertuningLayer : DeltaLayer
         => Drops ? Target.Apply(input, Sparse()).add(Target.ApplyFactors(Drop(input), a!, b!).mul(Constant(scaling)), One) : base.Apply(input);
 
     private Tensor Sparse()
-        => zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, places.to_type(ScalarType.Int64), values).view(Target.Out, Target.In);
+        => zeros(Target.Out * Target.In, values.dtype, values.device).scatter(0, indices.to_type(ScalarType.Int64), values).view(Target.Out, Target.In);
 }

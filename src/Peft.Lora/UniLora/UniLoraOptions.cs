@@ -21,7 +21,7 @@ public sealed record UniLoraOptions() : BiasedUpdateOptions("UNILORA")
     /// <summary>True to save the positions; otherwise they are regenerated from the seed on load.</summary>
     [JsonPropertyName("save_indices")] public bool SaveIndices { get; init; }
 
-    /// <summary>Bound of the uniform initialization of the vector: values lie within ± this bound.</summary>
+    /// <summary>Bound of the uniform initialization of the vector: values are within ± this bound.</summary>
     [JsonPropertyName("init_theta_d_bound")] public double Bound { get; init; } = 0.02;
 
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>

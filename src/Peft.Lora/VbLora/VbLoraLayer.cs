@@ -11,14 +11,14 @@ internal sealed class VbLoraLayer : FactoredLayer
     private readonly Parameter logitsA, logitsB;
     private readonly VbLoraBank bank;
     private readonly int k;
-    private readonly bool brief;
+    private readonly bool compact;
 
     public VbLoraLayer(Target target, VbLoraOptions options, VbLoraBank bank) : base(target, options.Rank)
     {
         var length = options.VectorLength;
         if (target.In % length != 0 || target.Out % length != 0)
             throw new AdapterOptionsException($"VectorLength must divide the input and output size of each target, but was {length} for {target}.");
-        (this.bank, k, brief) = (bank, options.TopK, options.SaveOnlyTopK);
+        (this.bank, k, compact) = (bank, options.TopK, options.SaveOnlyTopK);
         Dropout = options.Dropout;
         logitsA = Logits("vblora_logits_A", options, Rank, target.In / length, options.Vectors);
         logitsB = Logits("vblora_logits_B", options, target.Out / length, Rank, options.Vectors);
@@ -36,8 +36,8 @@ internal sealed class VbLoraLayer : FactoredLayer
     // The compact form has different tensors, which are computed from the logits on save.
     private Parameter Logits(string name, VbLoraOptions options, params long[] shape)
     {
-        var logits = Trainable(name, Normal(options.LogitsDeviation, shape), saved: !brief);
-        if (!brief) return logits;
+        var logits = Trainable(name, Normal(options.LogitsDeviation, shape), saved: !compact);
+        if (!compact) return logits;
         Frozen(name + Indices, zeros([.. shape[..^1], k], options.Vectors < 256 ? ScalarType.Byte : options.Vectors < 32768 ? ScalarType.Int16 : ScalarType.Int32, Device));
         Frozen(name + Weights, Zeros([.. shape[..^1], k - 1]));
         return logits;
@@ -45,7 +45,7 @@ internal sealed class VbLoraLayer : FactoredLayer
 
     protected override Tensor ToSaved(AdapterTensor tensor)
     {
-        if (!brief) return base.ToSaved(tensor);
+        if (!compact) return base.ToSaved(tensor);
         if (!tensor.Name.EndsWith(Indices, StringComparison.Ordinal) && !tensor.Name.EndsWith(Weights, StringComparison.Ordinal)) return base.ToSaved(tensor);
         var logits = tensor.Name.Contains("_A", StringComparison.Ordinal) ? logitsA : logitsB;
         if (Tensors.Any(each => ReferenceEquals(each.Value, logits) && !each.IsTrainable)) return base.ToSaved(tensor);
@@ -56,7 +56,7 @@ internal sealed class VbLoraLayer : FactoredLayer
     // The weights sum to 1, so the last one is not saved. Unused vectors get a logit of -∞ and stay unused, so the mixture is frozen.
     protected override void Loaded()
     {
-        if (!brief) return;
+        if (!compact) return;
         foreach (var logits in new[] { logitsA, logitsB })
         {
             var name = Tensors.Single(tensor => ReferenceEquals(tensor.Value, logits)).Name;

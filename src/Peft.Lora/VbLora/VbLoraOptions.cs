@@ -28,7 +28,7 @@ public sealed record VbLoraOptions() : BiasedUpdateOptions("VBLORA")
     /// <summary>Dropout probability of the layer's input during training, in [0, 1).</summary>
     [JsonPropertyName("vblora_dropout"), Probability] public double Dropout { get; init; }
 
-    /// <summary>Bound of the uniform initialization of the bank: values lie within ± this bound.</summary>
+    /// <summary>Bound of the uniform initialization of the bank: values are within ± this bound.</summary>
     [JsonPropertyName("init_vector_bank_bound")] public double BankBound { get; init; } = 0.02;
 
     /// <summary>Standard deviation of the logits' initialization.</summary>

@@ -6,7 +6,7 @@ namespace Peft.Lora;
 /// </summary>
 internal sealed class WaveFtLayer : DeltaLayer
 {
-    private readonly Parameter spectrum, places;
+    private readonly Parameter spectrum, indices;
     private readonly Parameter? filters;
     private readonly double scaling;
     private readonly long rows, columns;
@@ -30,12 +30,12 @@ internal sealed class WaveFtLayer : DeltaLayer
             var (row, column) = (chosen.div(Constant(target.In), RoundingMode.floor), chosen.remainder(Constant(target.In)));
             chosen = row.add(Constant((rows - target.Out) / 2), One).mul(Constant(columns)).add(column, One).add(Constant((columns - target.In) / 2), One);
         }
-        places = Frozen("waveft_places", chosen.to(Device), saved: false);
+        indices = Frozen("waveft_indices", chosen.to(Device), saved: false);
     }
 
     public override Tensor Delta()
     {
-        var dense = zeros(rows * columns, spectrum.dtype, spectrum.device).scatter(0, places, spectrum.mul(Constant(scaling))).view(rows, columns);
+        var dense = zeros(rows * columns, spectrum.dtype, spectrum.device).scatter(0, indices, spectrum.mul(Constant(scaling))).view(rows, columns);
         if (filters is null) return dense;
         // The four quarters are the subbands [low low, high low; low high, high high] of the rows and columns.
         var bands = dense.view(2, rows / 2, 2, columns / 2).transpose(1, 2).reshape(1, 4, rows / 2, columns / 2);

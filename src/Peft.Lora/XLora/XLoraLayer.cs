@@ -26,13 +26,13 @@ internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
 
     protected override Tensor TransformOutput(Tensor input, Tensor output)
     {
-        var shares = mixture.Shares(Target, number, output);
+        var weights = mixture.MixtureWeights(Target, number, output);
         foreach (var (expert, a, b) in factors)
         {
-            var own = mixture.Experts[expert].Options;
-            var x = Target.IsLookup ? input : nn.functional.dropout(input, own.Dropout, Training);
-            var change = Target.ApplyFactors(x, a, b).mul(Constant(own.ScalingAt(Target.Path) * options.GlobalScaling));
-            output = output.add(change.mul(shares.narrow(-1, expert, 1)), One);
+            var lora = mixture.Experts[expert].Options;
+            var x = Target.IsLookup ? input : nn.functional.dropout(input, lora.Dropout, Training);
+            var change = Target.ApplyFactors(x, a, b).mul(Constant(lora.ScalingAt(Target.Path) * options.GlobalScaling));
+            output = output.add(change.mul(weights.narrow(-1, expert, 1)), One);
         }
         return output;
     }

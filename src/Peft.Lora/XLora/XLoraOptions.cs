@@ -41,7 +41,7 @@ public sealed record XLoraOptions : AdapterOptions, ISavesParts
     /// <summary>Softmax temperature, by which the logits are divided.</summary>
     [JsonPropertyName("softmax_temperature"), Above(0)] public double Temperature { get; init; } = 1;
 
-    /// <summary>Number of experts that act at a position, those with the largest mixture weights; all if null.</summary>
+    /// <summary>Number of experts that are active at each position, those with the largest mixture weights; all if null.</summary>
     [JsonPropertyName("top_k_lora"), AtLeast(1)] public int? TopExperts { get; init; }
 
     /// <summary>True to apply a softmax to the mixture weights of the selected experts (a second one with <see cref="UseSoftmax"/>), so that they sum to 1.</summary>
@@ -72,7 +72,7 @@ public sealed record XLoraOptions : AdapterOptions, ISavesParts
         Adapters = Adapters.ToDictionary(pair => pair.Key, pair => Path.Combine(folder, pair.Key) is var own && IsExpert(own) ? own : pair.Value),
     };
 
-    // Hugging Face PEFT also writes subfolders of these names, but with parts of the whole model, which it does not read itself.
+    // Hugging Face PEFT also writes subfolders of these names, but with tensors of the complete model, which it does not read itself.
     private static bool IsExpert(string folder)
     {
         if (!File.Exists(Path.Combine(folder, AdapterConfig.FileName))) return false;

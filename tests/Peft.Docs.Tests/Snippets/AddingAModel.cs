@@ -8,7 +8,7 @@ public class AddingAModel : InFolder
     // snippet: stablelm
     private static TransformerSpec StableLm(ModelConfig config)
     {
-        config.Only("use_parallel_residual", false);   // what is not implemented is refused, never ignored
+        config.Only("use_parallel_residual", false);   // unsupported values throw an exception; none is ignored
         config.Only("qk_layernorm", false);
         var heads = config.Size("num_attention_heads");
         return new TransformerSpec
@@ -46,7 +46,7 @@ public class AddingAModel : InFolder
         registry.Register("stablelm", StableLm);
 
         using var model = CausalLM.FromPretrained("models/my-stablelm", new LoadOptions { Registry = registry });
-        using var peft = model.ApplyLora(rank: 8, targets: ["q_proj", "v_proj"]);   // usual targets are known for known architectures only
+        using var peft = model.ApplyLora(rank: 8, targets: ["q_proj", "v_proj"]);   // default targets exist for known architectures only
         // end
         using var tokens = tensor(new long[,] { { 1, 3, 4 } });
         using var logits = model.call(tokens);

@@ -53,11 +53,11 @@ public class Alignment : InFolder
 
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyLora(rank: 8);
-        using var values = ValueModel.Adapter(peft);                                            // another adapter of the same base
+        using var values = ValueModel.Adapter(peft);                                            // another adapter on the same base model
         var prompts = PromptDataset.FromRows([new() { ["prompt"] = "The dog was" }, new() { ["prompt"] = "The cat was" }], tokenizer);
         var rollouts = new RolloutOptions { Rewards = [RewardFunction.OfModel("model", scorer)], MaxCompletionLength = 24 };
         PpoTrainer.Create(new(peft, values), prompts, rollouts, training: new() { MaxSteps = 3, BatchSize = 2, LearningRate = 5e-3 },
-            callbacks: [new KlStop(20, "objective/kl")]).Train();                               // ends when the policy has moved too far
+            callbacks: [new KlStop(20, "objective/kl")]).Train();                               // ends the run when the policy is too far from the reference
         // end
         var pairs = RewardDataset.FromFile("pairs.jsonl", tokenizer);
         new Trainer(scored, pairs) { Objective = new RewardObjective(scored), Evaluation = pairs }.Evaluate().Metrics["accuracy"].ShouldBe(1);

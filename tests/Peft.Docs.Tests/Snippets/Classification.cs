@@ -18,7 +18,7 @@ public class Classification : InFolder
         var trainer = new Trainer(peft, train, new() { Epochs = 5, LearningRate = 5e-3, BatchSize = 16, BestMetric = "accuracy", LoadBestAtEnd = true }) { Evaluation = test };
         TrainingResult result = await trainer.TrainAsync();                                    // result.Best!.Metrics: accuracy, f1_macro, …
 
-        peft.SaveAdapter("out/intents");                                                       // the labels lie beside the adapter
+        peft.SaveAdapter("out/intents");                                                       // saves the labels with the adapter
         Console.WriteLine(model.Classify("Someone stole my phone!", tokenizer));               // lost_or_stolen_phone (93.4 %)
         // end
         Console.WriteLine(string.Join(", ", result.Best!.Metrics.Select(metric => $"{metric.Key} {metric.Value:F3}")));
@@ -30,7 +30,7 @@ public class Classification : InFolder
     {
         // snippet: classify-later
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
-        using var model = SequenceClassifier.FromPretrained("models/stories260K");             // another program: no labels given
+        using var model = SequenceClassifier.FromPretrained("models/stories260K");             // another program; the labels come with the adapter
         using var peft = model.ApplyAdapter("out/intents", trainable: false);
         string[] texts = ["How do I change my PIN?", "Is there an age limit?"];
         foreach (var found in model.Classify(texts, tokenizer))

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Peft.Docs.Tests.Snippets;
 
-/// <summary>What the page on Hugging Face's calls names: each of its expressions stands here, word for word, and runs.</summary>
+/// <summary>The page on Hugging Face's calls: each of its expressions is in this file, word for word, and runs.</summary>
 public partial class ComingFromHuggingFace : InFolder
 {
     private const string Page = "docs/coming-from-hugging-face.md";
@@ -72,6 +72,8 @@ public partial class ComingFromHuggingFace : InFolder
             peft.CountParameters().Trainable.ShouldBeGreaterThan(0);
             peft.Status().ShouldNotBeEmpty();
             peft.SaveAdapter("out/a");
+            Func<HubClient, Task> upload = async hub => await hub.UploadFolderAsync("me/my-adapter", "out/a");   // not run: it needs an account
+            upload.ShouldNotBeNull();
             peft.LoadAdapter("out/b", name: "b");
             peft.Add("c", config);
             peft.Activate("b");

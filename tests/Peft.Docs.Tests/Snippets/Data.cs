@@ -14,10 +14,10 @@ public class Data : InFolder
         Directory.CreateDirectory("data");
         foreach (var i in new[] { 0, 1 }) File.WriteAllText($"data/train-{i}.jsonl", $"{{\"text\": \"{i}\"}}\n");
         // snippet: data-load
-        var lines = Dataset.Load("notes.txt");                                     // each line a row with the column "text"
+        var lines = Dataset.Load("notes.txt");                                     // one row per line, with the column "text"
         var chats = Dataset.Load("chats.jsonl.gz");                                // JSON Lines; also .json, .csv, .tsv, .parquet, .arrow
         var shards = Dataset.Load("data/train-*.jsonl");                            // several files
-        var folder = Dataset.Load("banking77", new() { Split = "test" });           // a folder as Hugging Face's datasets has them
+        var folder = Dataset.Load("banking77", new() { Split = "test" });           // a dataset folder in Hugging Face's layout
         Console.WriteLine($"{folder.Format}: {string.Join(", ", folder.Columns)}"); // Classification: text, label
         // end
         lines.Count().ShouldBe(2);
@@ -57,8 +57,8 @@ public class Data : InFolder
             // snippet: data-cache
             var cache = new TokenCache("cache");
             var preparing = Task.Run(() => SftDataset.From(Dataset.Load("train.txt"), tokenizer, new() { MaxLength = 64, Packing = PackingStrategy.Wrapped }, cache: cache));
-            using var model = CausalLM.FromPretrained("models/stories260K");            // meanwhile
-            SftDataset rows = await preparing;                                          // at the second start: read from the cache
+            using var model = CausalLM.FromPretrained("models/stories260K");            // in the meantime
+            SftDataset rows = await preparing;                                          // from the second run on: read from the cache
             // end
             rows.Count.ShouldBeGreaterThan(0);
             Directory.GetDirectories("cache").Length.ShouldBe(1);

@@ -11,7 +11,7 @@ public class Export : InFolder
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyLora(rank: 8);
         // snippet: export-adapter
-        foreach (var problem in peft.CheckExport(ExportTarget.Vllm)) Console.WriteLine(problem);   // nothing: vLLM takes it as it is saved
+        foreach (var problem in peft.CheckExport(ExportTarget.Vllm)) Console.WriteLine(problem);   // prints nothing: vLLM supports this adapter
         peft.SaveAdapter("out/adapter");                                        // Hugging Face PEFT, vLLM
         peft.SaveGguf("out/adapter.gguf");                                      // llama.cpp: --lora out/adapter.gguf
         peft.SaveOnnx("out/model.onnx");                                        // the base model; adapters are inputs

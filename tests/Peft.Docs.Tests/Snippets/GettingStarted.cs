@@ -13,7 +13,7 @@ public sealed class Classifier : Module<Tensor, Tensor>
 
     public Classifier() : base(nameof(Classifier)) => RegisterComponents();
 
-    // Children run by call, not by forward: that is where adapters on TorchSharp's own modules come in.
+    // Use call, not forward, for child modules: adapters on TorchSharp's own modules run only in call.
     public override Tensor forward(Tensor input) => head.call(hidden.call(input));
 }
 // end
@@ -82,9 +82,9 @@ public class GettingStarted : InFolder
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyLora();
         // snippet: merge
-        peft.Merge(safe: true);      // into the weights, unless one would not be finite; the base weights are kept
-        peft.Unmerge();              // and come back bit for bit
-        peft.MergeAndUnload();       // for good: nothing is kept, and the adapters are gone
+        peft.Merge(safe: true);      // into the weights, unless a merged value would not be finite; the base weights are kept
+        peft.Unmerge();              // restores the base weights bit for bit
+        peft.MergeAndUnload();       // permanently: base weights are not kept, and the adapters are removed
         // end
         PeftModel.Of(model).ShouldBeNull();
     }
@@ -96,7 +96,7 @@ public class GettingStarted : InFolder
         using var peft = model.ApplyLora();
         // snippet: report
         foreach (var row in peft.Status().Take(2))
-            Console.WriteLine($"{row.Path}: {row.Adapter} ({row.Method}), {row.Parameters} numbers, active: {row.IsActive}");
+            Console.WriteLine($"{row.Path}: {row.Adapter} ({row.Method}), {row.Parameters} parameters, active: {row.IsActive}");
         // end
         peft.Status().Count.ShouldBe(10);   // q_proj and v_proj of five layers
     }

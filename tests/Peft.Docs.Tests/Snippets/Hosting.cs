@@ -24,7 +24,7 @@ public class Hosting : InFolder
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>          // or appsettings.json, or environment variables such as Peft__Model
         {
             ["Peft:Model"] = "models/stories260K",
-            ["Peft:ChatTemplateFile"] = "out/chat.jinja",                                    // where the model's folder has no template
+            ["Peft:ChatTemplateFile"] = "out/chat.jinja",                                    // if the model's folder has no template
             ["Peft:Load:Quantization"] = "nf4",
             ["Peft:Adapters:math"] = "out/math",
             ["Peft:AdapterFolders:0"] = "out",                                               // adapters may be loaded from here later
@@ -34,7 +34,7 @@ public class Hosting : InFolder
         using var host = builder.Build();
         await host.StartAsync();                                                             // validates the options, loads everything
 
-        var math = host.Services.GetRequiredKeyedService<IChatClient>("math");               // by an adapter's name; without a key the default
+        var math = host.Services.GetRequiredKeyedService<IChatClient>("math");               // the key is the adapter's name; without a key, the default adapter
         Console.WriteLine(await math.GetResponseAsync("2 + 2 = ?"));
 
         var adapters = host.Services.GetRequiredService<AdapterManager>();

@@ -11,7 +11,7 @@ public class Instructions : InFolder
         File.WriteAllLines("instructions.jsonl", Enumerable.Range(0, 20).Select(i => $$"""{"prompt": "Write the first line of a story.\\n", "completion": "Once upon a time, {{i}} dogs ran."}"""));
         // snippet: instruct
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
-        using var model = CausalLM.FromPretrained("models/stories260K", new LoadOptions { Quantization = QuantizationOptions.Nf4() });   // leave it out if memory suffices
+        using var model = CausalLM.FromPretrained("models/stories260K", new LoadOptions { Quantization = QuantizationOptions.Nf4() });   // optional: saves memory
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 8, Alpha = 16, TargetModules = "all-linear" });
 
         var (train, test) = Dataset.Load("instructions.jsonl").TrainTestSplit(testShare: 0.1);                // {"prompt": …, "completion": …}

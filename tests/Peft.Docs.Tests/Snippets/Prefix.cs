@@ -11,7 +11,7 @@ public class Prefix : InFolder
         using var model = CausalLM.FromPretrained("models/stories260K");
         {
             // snippet: prefix-apply
-            using var peft = model.ApplyPrefixTuning(virtualTokens: 16);   // keys and values in every layer, which start at 0
+            using var peft = model.ApplyPrefixTuning(virtualTokens: 16);   // keys and values in every layer, initialized to 0
             peft.PrintTrainableParameters();                               // trainable: 5,120 || all: 265,152 || 1.931%
             // end
             peft.CountParameters().ToString().ShouldBe("trainable: 5,120 || all: 265,152 || 1.931%");

@@ -8,15 +8,15 @@ public class Pretraining : InFolder
     public void A_model_is_pretrained_from_random_weights()
     {
         // snippet: pretrain-causal
-        var tokenizer = new BpeTrainer { VocabularySize = 300 }.TrainFromFiles(["train.txt"]);            // byte-level, as GPT-2
+        var tokenizer = new BpeTrainer { VocabularySize = 300 }.TrainFromFiles(["train.txt"]);            // byte-level, like GPT-2's
         var config = ModelConfig.Parse($$"""
             { "model_type": "llama", "vocab_size": {{tokenizer.VocabularySize}}, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4 }
             """);
         using var model = CausalLM.FromConfig(config, seed: 1);                                           // random weights
-        using var whole = model.ApplyFull();                                                              // all of them are trained
+        using var peft = model.ApplyFull();                                                               // train all of them
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
-        var result = new Trainer(whole, text, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
-        whole.MergeAndUnload();                                                                           // the trained weights become the model's own
+        var result = new Trainer(peft, text, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
+        peft.MergeAndUnload();                                                                            // the trained weights become the model's own
         model.SavePretrained("models/mine");
         tokenizer.Save("models/mine");
 
@@ -35,15 +35,15 @@ public class Pretraining : InFolder
         using var model = CausalLM.FromPretrained("models/stories260K");
         var text = TextDataset.FromFile("train.txt", tokenizer, blockSize: 32);
         // snippet: pretrain-less-memory
-        using (var whole = model.ApplyFull())
+        using (var peft = model.ApplyFull())
         {
-            new Trainer(whole, text, new() { MaxSteps = 8, Optimizer = new LayerwiseOptions { Layers = 1, Interval = 2 } }).Train();
-            whole.MergeAndUnload();
+            new Trainer(peft, text, new() { MaxSteps = 8, Optimizer = new LayerwiseOptions { Layers = 1, Interval = 2 } }).Train();
+            peft.MergeAndUnload();
         }
 
         var lora = model.ApplyLora(rank: 8, targets: "all-linear");
         new Trainer(lora, text, new() { MaxSteps = 20, Restarts = new RestartOptions { Every = 5, WarmupSteps = 2 } }).Train();
-        lora.MergeAndUnload();            // after restarts, an adapter alone is not what was trained: it cannot be saved
+        lora.MergeAndUnload();            // after restarts, the adapter alone is only a part of the update: it cannot be saved
         model.SavePretrained("models/mine");
         // end
         CausalLM.FromPretrained("models/mine").Dispose();
@@ -57,10 +57,10 @@ public class Pretraining : InFolder
             { "model_type": "bert", "vocab_size": {{tokenizer.VocabularySize}}, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64 }
             """);
         using var model = MaskedLM.FromConfig(config, seed: 1);
-        using var whole = model.ApplyFull();
-        var data = MaskedDataset.FromFile("train.txt", tokenizer, new() { WholeWords = true });           // other masks in each epoch
-        var result = new Trainer(whole, data, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
-        whole.MergeAndUnload();
+        using var peft = model.ApplyFull();
+        var data = MaskedDataset.FromFile("train.txt", tokenizer, new() { WholeWords = true });           // new masks in each epoch
+        var result = new Trainer(peft, data, new() { Epochs = 10, LearningRate = 3e-3 }).Train();
+        peft.MergeAndUnload();
         model.SavePretrained("models/mine-masked");
         tokenizer.Save("models/mine-masked");
         // end

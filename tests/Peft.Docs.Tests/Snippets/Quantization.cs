@@ -17,9 +17,9 @@ public class Quantization : InFolder
         model.QuantizedWeights().Count.ShouldBe(35);
         // snippet: quantize-merge
         peft.Merge();                                    // dequantizes, adds, quantizes again
-        foreach (var error in peft.MergeErrors) Console.WriteLine($"{error.Path}: rounding is {error.Relative:P0} of the adapter's change");
-        peft.Unmerge();                                  // exact: the codes were kept
-        peft.MergeAndUnload(dequantize: true);           // a float model that computes what was trained
+        foreach (var error in peft.MergeErrors) Console.WriteLine($"{error.Path}: the rounding error is {error.Relative:P0} of the adapter's update");
+        peft.Unmerge();                                  // exact: the quantized weights were kept
+        peft.MergeAndUnload(dequantize: true);           // a float model, merged without rounding
         // end
         model.QuantizedWeights().ShouldBeEmpty();
     }
@@ -31,11 +31,11 @@ public class Quantization : InFolder
         using var model = CausalLM.FromPretrained("models/stories260K");
         var text = TextDataset.FromFile("train.txt", Tokenizer.FromPretrained("models/stories260K"), blockSize: 64);
         var samples = text.Batches(batchSize: 8).Take(16).Select(rows => text.GetBatch(rows)).ToList();
-        // 172 units fill no whole words of 4 bits: the feed-forward network of this model stays as it is.
+        // 172 intermediate units do not fill 32-bit words of 4-bit values: the feed-forward network of this model is not quantized.
         var options = QuantizationOptions.Gptq(bits: 4, groupSize: 32) with { SkipModules = ["gate_proj", "up_proj", "down_proj"] };
         CalibrationReport report = model.Quantize(options, samples);
         Console.WriteLine(report);                       // 20 weights, mean relative error …, perplexity … before, … after
-        model.SavePretrained("out/gptq");                // a checkpoint like those on the hub
+        model.SavePretrained("out/gptq");                // the format of GPTQ checkpoints on the hub
         // end
         report.Weights.Count.ShouldBe(20);
         report.PerplexityAfter!.Value.ShouldBeLessThan(report.PerplexityBefore!.Value * 1.2);

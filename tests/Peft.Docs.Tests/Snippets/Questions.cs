@@ -30,7 +30,7 @@ public class Questions : InFolder
         var tokenizer = Tokenizer.FromPretrained("models/stories260K");
         using var model = FeatureExtractor.FromPretrained("models/stories260K");
         IReadOnlyList<float[]> vectors = model.Embed(["The cat sat.", "A dog ran.", "The cat sat down."], tokenizer);
-        double cosine = vectors[0].Zip(vectors[2], (a, b) => a * b).Sum();                     // vectors have length 1
+        double cosine = vectors[0].Zip(vectors[2], (a, b) => a * b).Sum();                     // vectors are normalized to length 1
         // end
         cosine.ShouldBeInRange(0.5, 1);
     }

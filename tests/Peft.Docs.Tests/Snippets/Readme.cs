@@ -70,17 +70,17 @@ public class Readme : InFolder
         // snippet: serve
         using var model = CausalLM.FromPretrained("models/stories260K");
         using var peft = model.ApplyAdapter("out/shakespeare");            // written here or by Hugging Face PEFT; frozen unless trainable: true
-        peft.LoadAdapter("out/french", name: "french");                    // a second one beside it
+        peft.LoadAdapter("out/french", name: "french");                    // a second adapter
 
         using var tokens = tensor(new long[,] { { 1, 403, 407 }, { 1, 403, 407 }, { 1, 403, 407 } });
         using (peft.Rows("default", "french", PeftModel.Base))             // one batch, an adapter for each row
         using (var logits = model.call(tokens)) { /* … */ }
 
-        peft.Activate("french");                                           // one, or several that enclose each other
-        using (peft.WithoutAdapters())                                     // the base model, for a moment
+        peft.Activate("french");                                           // one adapter, or several, nested
+        using (peft.WithoutAdapters())                                     // the base model, until the scope ends
         using (var logits = model.call(tokens)) { /* … */ }
 
-        peft.HotSwap("french", "out/shakespeare");                         // other weights, while the model serves
+        peft.HotSwap("french", "out/shakespeare");                         // replaces its weights while the model serves
         // end
         peft.Active.ShouldBe(["french"]);
     }

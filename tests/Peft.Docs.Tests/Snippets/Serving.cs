@@ -22,10 +22,10 @@ public class Serving : InFolder
         using var peft = model.ApplyAdapter("out/stories");                 // "default", active
         peft.LoadAdapter("out/math", name: "math");
 
-        using (peft.WithAdapters("math"))                                   // this request, in this flow of the program
+        using (peft.WithAdapters("math"))                                   // for this request, in this execution flow
             Console.WriteLine(model.Generate("2 + 2 =", tokenizer));
 
-        using (peft.Rows("math", "default", PeftModel.Base))                // or a row each, in one batch
+        using (peft.Rows("math", "default", PeftModel.Base))                // or an adapter for each row of a batch
             model.Generate(prompts, tokenizer);
         // end
 
@@ -39,7 +39,7 @@ public class Serving : InFolder
 
         // snippet: continuous-batching
         using var batcher = new ContinuousBatcher(model, new() { MaxBatchSize = 16, MaxQueueLength = 256, MaxTokens = 32768 });
-        IChatClient shared = batcher.AsChatClient(tokenizer);               // any number of requests at once
+        IChatClient shared = batcher.AsChatClient(tokenizer);               // any number of concurrent requests
         await Task.WhenAll(
             shared.GetResponseAsync("2 + 2 = ?", new ChatOptions { ModelId = "math" }),
             shared.GetResponseAsync("Once upon a time", new ChatOptions { ModelId = "default" }));

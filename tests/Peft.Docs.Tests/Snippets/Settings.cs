@@ -14,7 +14,7 @@ public class Settings : InFolder
         // snippet: settings
         IConfiguration settings = new ConfigurationBuilder().AddJsonFile(Path.GetFullPath("appsettings.json")).AddEnvironmentVariables("PEFT_").Build();
 
-        // Always with this option: without it .NET's binder passes over keys that it does not know.
+        // Always set this option: without it, .NET's binder ignores unknown keys.
         static void Strict(BinderOptions binder) => binder.ErrorOnUnknownConfiguration = true;
 
         LoraOptions lora = settings.GetSection("Lora").Get<LoraOptions>(Strict)!;

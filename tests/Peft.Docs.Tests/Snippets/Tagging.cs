@@ -18,7 +18,7 @@ public class Tagging : InFolder
         var trainer = new Trainer(peft, train, new() { Epochs = 5, LearningRate = 5e-3, BatchSize = 16, BestMetric = "f1", LoadBestAtEnd = true }) { Evaluation = test };
         TrainingResult result = await trainer.TrainAsync();                                    // result.Best!.Metrics: precision, recall, f1, accuracy
 
-        peft.SaveAdapter("out/entities");                                                      // the tags lie beside the adapter
+        peft.SaveAdapter("out/entities");                                                      // saves the tags with the adapter
         foreach (var entity in model.Tag("Empire State Building, here in New York!", tokenizer).Entities)
             Console.WriteLine($"{entity.Type}: {entity.Text} at {entity.Start}, {entity.Probability:P0}");
         // end
