@@ -4,23 +4,25 @@ using Peft.Models;
 namespace Peft.Cli;
 
 /// <summary>What distinguishes the training commands: the model's head, the rows, and what is minimized.</summary>
-internal interface ITrainingTask
+/// <param name="name">Name of the command.</param>
+/// <param name="description">What the command does.</param>
+internal abstract class TrainingTask(string name, string description)
 {
     /// <summary>Name of the command.</summary>
-    string Name { get; }
+    public string Name => name;
 
     /// <summary>What the command does.</summary>
-    string Description { get; }
+    public string Description => description;
 
     /// <summary>Options of this command alone.</summary>
-    IEnumerable<Option> Options { get; }
+    public abstract IEnumerable<Option> Options { get; }
 
     /// <summary>Loads the model.</summary>
-    PretrainedModel Load(string name, LoadOptions options) => CausalLM.FromPretrained(name, options);
+    public virtual PretrainedModel Load(string model, LoadOptions options) => CausalLM.FromPretrained(model, options);
 
     /// <summary>Opens rows.</summary>
-    TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger);
+    public abstract TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger);
 
     /// <summary>What is minimized; null for the model's own loss.</summary>
-    Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => null;
+    public virtual Objective? Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => null;
 }
