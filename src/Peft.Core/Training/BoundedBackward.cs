@@ -12,6 +12,7 @@ namespace Peft;
 internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer trainer, FlatParameters parameters, MemoryDivision division, MemoryMeter meter) : IBackward
 {
     private bool passed;   // the last step passed the bound
+    private double took = double.PositiveInfinity;   // bytes for each position, of the last step that began without free memory
 
     /// <inheritdoc/>
     /// <exception cref="NotEnoughMemoryException">The smallest micro-batches take more than the bound, or than there is.</exception>
@@ -42,10 +43,11 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
     // Null if there was no memory: nothing has changed then, except that the next micro-batches are smaller.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, List<Batch> parts, long seed, TrainingMetrics metrics)
     {
-        var clean = passed || !division.Settled;
+        var largest = parts.MaxBy(Positions)!;
+        // What the allocator keeps counts, too, and grows from step to step. A measurement begins without it, and so does a step that might pass the bound with it.
+        var clean = passed || !division.Settled || MemoryMeter.Resident + took * Positions(largest) > division.Bound;
         if (clean) MemoryMeter.Trim();
         var before = meter.Restart();
-        var largest = parts.MaxBy(Positions)!;
         using var own = new TrainingMetrics();
         (Tensor Loss, IReadOnlyList<string> Missing) result;
         try
@@ -65,6 +67,7 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> ways, Trainer tra
         metrics.Take(own);
         var peak = meter.Peak;
         passed = peak > division.Bound;
+        if (clean) took = (double)(peak - before) / Positions(largest);
         if (!passed) division.Stayed(before, peak, Positions(largest), parts.Count == batches.Count);
         else if (!IsSmallest(largest)) division.Passed(Positions(largest));
         else if (clean) throw TooLarge(largest, $"took {MemoryBudget.Text(peak)}, of which {MemoryBudget.Text(before)} were in use before it");
