@@ -1,4 +1,5 @@
 using Peft.Modules;
+using static TorchSharp.torch;
 
 namespace Peft.Models;
 
@@ -23,4 +24,21 @@ public abstract class HeadedModel : PretrainedModel
     internal override bool MayInitialize(string name) => HeadParts.Owns(name);
 
     internal override bool MayReplace(string name) => replaces && HeadParts.IsOutput(name);
+
+    /// <summary>The head's output at every position, padding included.</summary>
+    private protected Tensor LogitsOf(ModelInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        using var prompted = PromptedInput.Of(this, input);
+        using var hidden = Backbone.call(prompted.Input);
+        return HeadParts.Run(hidden);
+    }
+
+    /// <summary>The loss without the output.</summary>
+    private protected Tensor LossAlone(ModelInput input, Tensor labels)
+    {
+        var (loss, output) = LossAndOutput(input, labels);
+        output.Dispose();
+        return loss;
+    }
 }

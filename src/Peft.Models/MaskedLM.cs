@@ -50,13 +50,7 @@ public sealed class MaskedLM : HeadedModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, sequence, vocabulary]</c>.</returns>
-    public override Tensor forward(ModelInput input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
-        return HeadParts.Run(hidden);
-    }
+    public override Tensor forward(ModelInput input) => LogitsOf(input);
 
     /// <inheritdoc/>
     /// <remarks>

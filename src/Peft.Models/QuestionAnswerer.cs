@@ -33,13 +33,7 @@ public sealed class QuestionAnswerer : HeadedModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, sequence, 2]</c> of the start and the end.</returns>
-    public override Tensor forward(ModelInput input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
-        return HeadParts.Run(hidden);
-    }
+    public override Tensor forward(ModelInput input) => LogitsOf(input);
 
     /// <inheritdoc/>
     /// <remarks>
@@ -48,12 +42,7 @@ public sealed class QuestionAnswerer : HeadedModel
     /// answer that was truncated, are ignored. Virtual tokens do not shift the labels, as in Hugging Face PEFT: logits i belong to token i of the input,
     /// although with virtual tokens they are computed from an earlier position, so that models trained with either library give the same answers.
     /// </remarks>
-    public override Tensor Loss(ModelInput input, Tensor labels)
-    {
-        var (loss, logits) = LossAndOutput(input, labels);
-        logits.Dispose();
-        return loss;
-    }
+    public override Tensor Loss(ModelInput input, Tensor labels) => LossAlone(input, labels);
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {

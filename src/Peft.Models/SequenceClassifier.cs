@@ -103,12 +103,7 @@ public sealed class SequenceClassifier : ClassifyingModel
     /// The loss depends on <c>problem_type</c>, or on the labels if the configuration has none: mean squared error for one class, cross-entropy for
     /// integer labels <c>[batch]</c>, binary cross-entropy for labels <c>[batch, classes]</c>.
     /// </remarks>
-    public override Tensor Loss(ModelInput input, Tensor labels)
-    {
-        var (loss, logits) = LossAndOutput(input, labels);
-        logits.Dispose();
-        return loss;
-    }
+    public override Tensor Loss(ModelInput input, Tensor labels) => LossAlone(input, labels);
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {

@@ -30,22 +30,11 @@ public sealed class TokenClassifier : ClassifyingModel
 
     /// <inheritdoc/>
     /// <returns>Logits <c>[batch, sequence, classes]</c>.</returns>
-    public override Tensor forward(ModelInput input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        using var prompted = PromptedInput.Of(this, input);
-        using var hidden = Backbone.call(prompted.Input);
-        return HeadParts.Run(hidden);
-    }
+    public override Tensor forward(ModelInput input) => LogitsOf(input);
 
     /// <inheritdoc/>
     /// <remarks>Mean cross-entropy over the labels <c>[batch, sequence]</c> that are not <see cref="Batch.IgnoredLabel"/>; 0 if there are none.</remarks>
-    public override Tensor Loss(ModelInput input, Tensor labels)
-    {
-        var (loss, logits) = LossAndOutput(input, labels);
-        logits.Dispose();
-        return loss;
-    }
+    public override Tensor Loss(ModelInput input, Tensor labels) => LossAlone(input, labels);
 
     private protected override (Tensor Loss, Tensor Output) LossAndOutput(ModelInput input, Tensor labels)
     {

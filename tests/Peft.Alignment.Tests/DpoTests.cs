@@ -23,8 +23,7 @@ public sealed class DpoTests
         using var model = TinyModel.Create();
         using var peft = model.ApplyLora(rank: 4);
         using var metrics = new TrainingMetrics();
-        using (no_grad())
-            foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.1);
+        peft.Shake(0.1);
         var objective = new DpoObjective(peft);
         using var batch = TinyModel.Pairs(5);
         var parts = objective.Divide(batch, 2);
@@ -59,8 +58,7 @@ public sealed class DpoTests
         using var scope = NewDisposeScope();
         using var model = TinyModel.Create();
         using var peft = model.ApplyLora(rank: 4);
-        using (no_grad())
-            foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.1);
+        peft.Shake(0.1);
         peft.AddReference("first");
         Bits(peft, "first").ShouldBe(Bits(peft, PeftModel.DefaultName));
         peft.Active.ShouldBe([PeftModel.DefaultName]);

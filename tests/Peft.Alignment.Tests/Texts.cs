@@ -58,19 +58,7 @@ internal static class Texts
     public static TrainingDataset Data(int rows, bool labelled = false, int seed = 17) => TrainingDataset.From(rows, which => labelled ? Labelled(which, seed) : Rows(which, 2, seed), "texts");
 
     /// <summary>A policy with an adapter that does something.</summary>
-    public static PeftModel Policy(CausalLM model)
-    {
-        var peft = model.ApplyLora(rank: 4);
-        Shake(peft);
-        return peft;
-    }
-
-    public static void Shake(PeftModel peft)
-    {
-        using var _ = no_grad();
-        manual_seed(5);
-        foreach (var each in peft.Trainables) each.Value.normal_(0, 0.1);
-    }
+    public static PeftModel Policy(CausalLM model) => model.ApplyLora(rank: 4).Shake(0.1, seed: 5);
 
     public static float[] Values(PeftModel peft, string name = PeftModel.DefaultName)
         => [.. peft.Find(name).Tensors.SelectMany(pair => pair.Tensor.Value.detach().to_type(ScalarType.Float32).reshape(-1).data<float>().ToArray())];

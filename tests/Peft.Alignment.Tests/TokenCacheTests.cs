@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Peft.Testing;
 
 namespace Peft.Alignment.Tests;
 

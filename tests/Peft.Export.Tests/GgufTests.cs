@@ -45,7 +45,7 @@ public sealed class GgufTests : IDisposable
     public void An_adapter_computes_the_same_in_llama_cpp(string method)
     {
         using var peft = model.ApplyAdapter(Options[method]);
-        Shake(peft);
+        peft.Shake(0.05, seed: 5);
         peft.SaveGguf(folder["adapter.gguf"]);
         var adapted = LogProbabilities(model);
         using (peft.WithoutAdapters()) LogProbabilities(model).Difference(adapted).ShouldBeGreaterThan(0.05, "the adapter must show");
@@ -81,7 +81,7 @@ public sealed class GgufTests : IDisposable
         using var random = CausalLM.FromConfig(ModelConfig.Parse(config.ToJsonString(), type), seed: 3);
         ModuleSelector linear = random.Spec.TiedHead ? ModuleSelector.AllLinear : ".*(q_proj|qkv_proj|query_key_value|down_proj|dense_4h_to_h|embed_tokens|embed_in|lm_head|embed_out)";
         using var peft = random.ApplyAdapter(new LoraOptions { Rank = 3, Alpha = 6, TargetModules = linear });
-        Shake(peft);
+        peft.Shake(0.05, seed: 5);
         random.eval();
         peft.SaveGguf(folder["adapter.gguf"]);
         var adapted = LogProbabilities(random);
@@ -109,11 +109,11 @@ public sealed class GgufTests : IDisposable
     public void Adapters_are_added_by_their_scales()
     {
         using var peft = model.ApplyLora(rank: 4, alpha: 8);
-        Shake(peft);
+        peft.Shake(0.05, seed: 5);
         peft.SaveGguf(folder["one.gguf"]);
         peft.Add("other", new LoraOptions { Rank = 2, Alpha = 2 });
         peft.Activate("other");
-        Shake(peft);
+        peft.Shake(0.05, seed: 5);
         peft.SaveGguf(folder["other.gguf"], adapter: "other");
         peft.Combine("sum", [("default", 0.5), ("other", 2)], new() { Kind = Combination.Cat });
         peft.Activate("sum");
@@ -133,7 +133,7 @@ public sealed class GgufTests : IDisposable
     public void A_merged_model_computes_the_same_in_llama_cpp(GgufWeights weights, double tolerance)
     {
         var peft = model.ApplyAdapter(new LoraOptions { Rank = 4, UseDora = true });
-        Shake(peft);
+        peft.Shake(0.05, seed: 5);
         var expected = LogProbabilities(model);
         Should.Throw<AdaptersAttachedException>(() => model.SaveGguf(folder["merged.gguf"], null));
         peft.MergeAndUnload();
@@ -175,7 +175,7 @@ public sealed class GgufTests : IDisposable
             "full rank" => new C3aOptions { BlockSize = 4 },
             _ => (AdapterOptions)new LoraOptions { UseLoraBias = true },
         });
-        Shake(peft);
+        peft.Shake(0.05, seed: 5);
         var error = Should.Throw<ExportException>(() => peft.SaveGguf(folder["adapter.gguf"]));
         error.Message.ShouldContain(message);
         File.Exists(folder["adapter.gguf"]).ShouldBeFalse();
@@ -190,18 +190,6 @@ public sealed class GgufTests : IDisposable
         peft.Activate();
         Should.Throw<ExportException>(() => peft.SaveGguf(folder["a.gguf"])).Message.ShouldContain("No adapter is active: name the one to export (default)");
         Should.Throw<AdapterNotFoundException>(() => peft.SaveGguf(folder["a.gguf"], adapter: "other"));
-    }
-
-    // Random values in place of the initial ones, which change nothing.
-    private static void Shake(PeftModel peft)
-    {
-        using var gradients = no_grad();
-        using var generator = new Generator(5);
-        foreach (var (_, value) in peft.Trainables)
-        {
-            using var noise = randn(value.shape, value.dtype, value.device, generator: generator);
-            value.add_(noise, 0.05);
-        }
     }
 
     private static float[][] LogProbabilities(CausalLM model)

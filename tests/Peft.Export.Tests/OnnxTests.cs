@@ -54,7 +54,7 @@ public sealed class OnnxTests : IDisposable
     {
         using var model = CausalLM.FromConfig(Config(type, fields), seed: 3);
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, Alpha = 6, TargetModules = model.Spec.TiedHead ? ModuleSelector.AllLinear : ".*(proj|query_key_value|dense.*|embed_tokens|embed_in|lm_head|embed_out|fc1|fc2)" });
-        Shake(peft);
+        peft.Shake(0.1, seed: 5);
         model.eval();
         peft.SaveOnnx(folder["model.onnx"]);
         peft.SaveOnnxAdapter(folder["a.onnx_adapter"]);
@@ -97,7 +97,7 @@ public sealed class OnnxTests : IDisposable
         foreach (var model in new PretrainedModel[] { features, classifier, pooled, tagger, answerer })
         {
             using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, TargetModules = ".*(query|q_lin|lin1|intermediate.dense)" });
-            Shake(peft);
+            peft.Shake(0.1, seed: 5);
             model.eval();
             peft.SaveOnnx(folder["model.onnx"]);
             peft.SaveOnnxAdapter(folder["a.onnx_adapter"]);
@@ -123,7 +123,7 @@ public sealed class OnnxTests : IDisposable
     {
         using var model = CausalLM.FromConfig(Config(type, fields), seed: 3);
         using var peft = model.ApplyAdapter(new LoraOptions { Rank = 3, ModulesToSave = [whole] });
-        Shake(peft);
+        peft.Shake(0.1, seed: 5);
         model.eval();
         peft.SaveOnnx(folder["model.onnx"]);
         peft.SaveOnnxAdapter(folder["a.onnx_adapter"]);
@@ -150,7 +150,7 @@ public sealed class OnnxTests : IDisposable
     {
         using var model = CausalLM.FromPretrained(Stories);
         var peft = model.ApplyAdapter(new LoraOptions { UseDora = true });
-        Shake(peft);
+        peft.Shake(0.1, seed: 5);
         Should.Throw<AdaptersAttachedException>(() => model.SaveOnnx(folder["model.onnx"]));
         Should.Throw<ExportException>(() => peft.SaveOnnx(folder["model.onnx"])).Message.ShouldContain("Merge the adapter");
         peft.MergeAndUnload();
@@ -177,7 +177,7 @@ public sealed class OnnxTests : IDisposable
         foreach (var name in peft.Adapters.Keys)
         {
             peft.Activate(name);
-            Shake(peft);
+            peft.Shake(0.1, seed: 5);
             peft.SaveOnnxAdapter(folder["a.onnx_adapter"], name);
             runtime.Run(ids, mask, folder["a.onnx_adapter"]).ShouldBeNear(Values(model, ids, mask), mask);
         }
@@ -212,16 +212,5 @@ public sealed class OnnxTests : IDisposable
         using var gradients = no_grad();
         var input = new ModelInput { InputIds = ids, AttentionMask = mask };
         return model is QuestionAnswerer ? model.forward(input).select(-1, 0) : model.forward(input);
-    }
-
-    private static void Shake(PeftModel peft)
-    {
-        using var gradients = no_grad();
-        using var generator = new Generator(5);
-        foreach (var (_, value) in peft.Trainables)
-        {
-            using var noise = randn(value.shape, value.dtype, value.device, generator: generator);
-            value.add_(noise, 0.1);
-        }
     }
 }

@@ -23,9 +23,7 @@ public sealed class Story : IDisposable
         {
             peft.Add(name, new LoraOptions { Rank = 2 + name.Length % 3, TargetModules = "all-linear" });
             peft.Activate(name);
-            torch.manual_seed(name.Sum(each => each) + name.Length);
-            using (torch.no_grad())
-                foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.15);
+            peft.Shake(0.15, seed: name.Sum(each => each) + name.Length);
             peft.SaveAdapter(Adapters, name);
         }
         var tokenizer = Tokenizer.FromPretrained(Model);

@@ -28,6 +28,22 @@ public sealed class TiedTests
         using (no_grad()) model.forward(ids).RelativeDifference(adapted).ShouldBeLessThan(1e-5f);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_head_that_two_parts_of_a_union_train_stays_tied_if_one_of_them_ties_it(bool first)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model();
+        AdapterOptions tied = new LoraOptions { Rank = 2, TargetModules = ["q_proj"], ModulesToSave = ["lm_head"], EnsureWeightTying = true };
+        AdapterOptions other = new LoHaOptions { Rank = 2, TargetModules = ["v_proj"], ModulesToSave = ["lm_head"] };
+        using var peft = model.ApplyAdapter(new UnionOptions { Parts = first ? [tied, other] : [other, tied] });
+        peft.Shake(0.1, seed: 1);
+        var ids = tensor(new long[] { 1, 2, 3 }).unsqueeze(0);
+        using var _ = no_grad();
+        var adapted = model.forward(ids);
+        peft.Merge();   // refused if the two were different
+        model.forward(ids).RelativeDifference(adapted).ShouldBeLessThan(1e-5f);
+    }
+
     [Fact]
     public void Untied_factors_of_a_shared_weight_cannot_be_merged()
     {

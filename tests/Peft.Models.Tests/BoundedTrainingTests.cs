@@ -42,7 +42,7 @@ public sealed class BoundedTrainingTests
         using var peft = model.ApplyLora(rank: 4, targets: ModuleSelector.AllLinear);
         var bound = InUse(peft) + 160 * Megabyte;
         var bounded = new Trainer(peft, Long(32), Options with { MaxMemory = bound }).Train().Memory;
-        bounded.Training!.Value.ShouldBeLessThan(bound + 20 * Megabyte);   // a step may pass it by some percent before the next ones are smaller
+        bounded.Training!.Value.ShouldBeLessThan(bound);
         var free = new Trainer(peft, Long(32), Options).Train().Memory;
         free.Training!.Value.ShouldBeGreaterThan(bound + 50 * Megabyte);
     }

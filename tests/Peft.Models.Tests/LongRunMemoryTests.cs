@@ -22,7 +22,8 @@ public sealed class LongRunMemoryTests
                 }),
             ],
         }.Train();
-        managed[^1].ShouldBeLessThan(managed[1] + 500_000);    // the history of losses grows; in the first 1,000 steps the runtime still allocates what stays
+        // A step keeps some 130 bytes: its loss, and a constant of the optimizer as long as few are kept (Scalars). Tiered compilation adds 300 kB once, in the first 1,000 steps.
+        managed[^1].ShouldBeLessThan(managed[1] + 250_000);
         resident[^1].ShouldBeLessThan(resident[0] + 20_000);   // the allocator's slack; graphs that were lost would be many times that
     }
 

@@ -18,12 +18,13 @@ public class UnpaddedTests
         .With("initializer_range", 0.2).With("hidden_dropout_prob", 0.0).With("attention_probs_dropout_prob", 0.0).With("dropout", 0.0).With("attention_dropout", 0.0).With("seq_classif_dropout", 0.0)
         .With("attn_pdrop", 0.0).With("embd_pdrop", 0.0).With("resid_pdrop", 0.0).With("pad_token_id", kind == "roberta" ? 1 : 0);
 
-    private static ModelInput Input(ModelConfig config, bool left)
+    private static ModelInput Input(ModelConfig config, bool left, int copies = 1)
     {
         manual_seed(7);
-        var ids = randint(5, 90, [Lengths.Length, Width]);
+        int[] lengths = [.. Enumerable.Repeat(Lengths, copies).SelectMany(each => each)];
+        var ids = randint(5, 90, [lengths.Length, Width]);
         var mask = zeros_like(ids);
-        foreach (var (row, length) in Lengths.Index()) mask[row].narrow(0, left ? Width - length : 0, length).fill_(1);
+        foreach (var (row, length) in lengths.Index()) mask[row].narrow(0, left ? Width - length : 0, length).fill_(1);
         return new() { InputIds = ids.masked_fill(mask.eq(0), config.PadTokenId!.Value), AttentionMask = mask };
     }
 
@@ -45,7 +46,7 @@ public class UnpaddedTests
         var layer = model.Backbone.Layers[^1].named_modules().Select(pair => pair.module).OfType<AdaptableModule>().Last(module => module is Linear or TransposedLinear);
         var hook = layer.register_forward_hook((_, input, output) =>
         {
-            positions += input.numel() / input.shape[^1];
+            Interlocked.Add(ref positions, input.numel() / input.shape[^1]);
             return output.alias();
         });
         run();
@@ -215,6 +216,49 @@ public class UnpaddedTests
             var loss = model.Loss(input, labels);
             loss.backward();
             return [loss.item<float>(), .. peft.Trainables.SelectMany(each => each.Value.grad!.Values<float>())];
+        }
+    }
+
+    [Theory, InlineData("classifier"), InlineData("tagger"), InlineData("masked")]
+    public void Parts_on_several_threads_train_as_one_does_and_equally_each_time(string task)
+    {
+        const int steps = 3, copies = 5;   // few rows would not be divided
+        using var scope = NewDisposeScope();
+        var config = Config("bert");
+        var (input, labels) = (Input(config, left: false, copies), randint(0, 3, task == "classifier" ? [copies * Lengths.Length] : [copies * Lengths.Length, Width]));
+        if (task != "classifier") labels = labels.masked_fill(input.AttentionMask!.eq(0), Batch.IgnoredLabel);
+        var whole = Train(1);
+        foreach (var parts in new[] { 2, 3 })
+        {
+            // A step without momentum is the gradient.
+            var divided = Train(parts);
+            divided.Losses.Zip(whole.Losses).ShouldAllBe(pair => Math.Abs(pair.First - pair.Second) < Tolerance * pair.Second);
+            divided.Steps.Zip(whole.Steps).ShouldAllBe(pair => pair.First.RelativeDifference(pair.Second) < 1e-3);
+            divided.Steps.Zip(whole.Steps).ShouldContain(pair => pair.First.Difference(pair.Second) > 0, "they did run apart");
+            var again = Train(parts);
+            again.Losses.ShouldBe(divided.Losses);
+            again.Steps.Zip(divided.Steps).ShouldAllBe(pair => pair.First.Difference(pair.Second) == 0);
+        }
+
+        (IReadOnlyList<double> Losses, List<Tensor> Steps) Train(int parts)
+        {
+            LoadOptions options = new() { LabelCount = 3 };
+            using PretrainedModel model = task switch
+            {
+                "classifier" => SequenceClassifier.FromConfig(config, 3, options),
+                "tagger" => TokenClassifier.FromConfig(config, 3, options),
+                _ => MaskedLM.FromConfig(config, 3),
+            };
+            using var peft = model.ApplyLora(rank: 4, targets: ModuleSelector.AllLinear);
+            peft.Shake(0.3, seed: 2);
+            var before = peft.Trainables.Select(each => each.Value.detach().clone()).ToList();
+            TrainingResult result = null!;
+            var data = TrainingDataset.From(1, _ => new() { InputIds = input.InputIds!.clone(), AttentionMask = input.AttentionMask!.clone(), Labels = labels.clone() });
+            Positions(model, () => result = new Trainer(peft, data, new()
+            {
+                MaxSteps = steps, BatchSize = 1, ParallelParts = parts, LearningRate = 0.1, Schedule = LearningRateSchedule.Constant, MaxGradientNorm = null, Optimizer = new SgdOptions { Momentum = 0 },
+            }).Train()).ShouldBe(steps * copies * Tokens);
+            return (result.Losses, [.. peft.Trainables.Zip(before, (each, start) => each.Value.detach().sub(start))]);
         }
     }
 

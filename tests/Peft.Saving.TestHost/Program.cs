@@ -1,10 +1,16 @@
 // Saves over the folders of all kinds of writers, each in a thread of its own, until it is killed. Arguments: the root of the folders, where "tokenizers" holds
 // two tokenizers; how many folders of each kind; "once" to save each but once. Says "ready" when each was saved.
 // All that one save writes holds the same number, so that a mixture of two saves shows.
+// With the arguments "tokens", a cache, a tokenizer and a number of datasets, it tokenizes these.
 using Peft.Saving.TestHost;
 using static TorchSharp.torch;
 
 set_num_threads(1);
+if (args[0] == "tokens")
+{
+    SharedTokens.Run(args[1], args[2], int.Parse(args[3], System.Globalization.CultureInfo.InvariantCulture));
+    return;
+}
 var (root, copies, once) = (args[0], int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture), args.Length > 2);
 Writers.Prepare(root);
 // Folders that a process stands in are not exchanged, but written file by file.

@@ -3,23 +3,18 @@ using Microsoft.Extensions.Logging;
 namespace Peft.Cli;
 
 /// <summary>Group relative policy optimization.</summary>
-internal sealed class GrpoTask : ITrainingTask
+internal sealed class GrpoTask() : ObjectiveTask<GrpoOptions>("grpo", "Group relative policy optimization: raises the rewards of the model's own completions of prompts.")
 {
     private readonly Option<string[]> rewards = new("--reward") { Description = "A reward: regex:PATTERN (1 if the completion matches), length:N (nearness to N letters), field:NAME (1 if the completion contains that field of its row), model:FOLDER (a reward model). Several are added.", HelpName = "kind:value" };
     private readonly Option<int> length = new("--max-completion-length") { Description = "Tokens of a completion.", HelpName = "int", DefaultValueFactory = _ => 256 };
     private readonly Option<int> generations = new("--generations") { Description = "Completions of each prompt.", HelpName = "int", DefaultValueFactory = _ => 8 };
     private readonly Option<double> temperature = new("--temperature") { Description = "Temperature of sampling.", HelpName = "number", DefaultValueFactory = _ => 1 };
-    private readonly ObjectiveFlag objective = new("GrpoOptions");
 
-    public string Name => "grpo";
+    protected override IEnumerable<Option> Further => [rewards, length, generations, temperature];
 
-    public string Description => "Group relative policy optimization: raises the rewards of the model's own completions of prompts.";
+    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
 
-    public IEnumerable<Option> Options => [rewards, length, generations, temperature, objective.Option];
-
-    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Prompts(source, tokenizer, maxLength, logger);
-
-    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
+    public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger)
         => new GrpoObjective(model, new()
         {
             Rewards = [.. Rewards.Of(context.Get(rewards) ?? [], (PromptDataset)data, evaluation is not null)],
@@ -28,5 +23,5 @@ internal sealed class GrpoTask : ITrainingTask
             Generations = context.Get(generations),
             Temperature = context.Get(temperature),
             Logger = logger,
-        }, objective.Apply(context, new GrpoOptions()));
+        }, SettingsOf(context));
 }

@@ -3,17 +3,9 @@ using Microsoft.Extensions.Logging;
 namespace Peft.Cli;
 
 /// <summary>Supervised fine-tuning.</summary>
-internal sealed class SftTask : ITrainingTask
+internal sealed class SftTask() : ObjectiveTask<SftOptions>("sft", "Supervised fine-tuning on rows of text, of prompt and completion, or of messages, with TRL's defaults.")
 {
-    private readonly ObjectiveFlag objective = new("SftOptions");
+    public override TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Supervised(source, tokenizer, maxLength, logger);
 
-    public string Name => "sft";
-
-    public string Description => "Supervised fine-tuning on rows of text, of prompt and completion, or of messages, with TRL's defaults.";
-
-    public IEnumerable<Option> Options => [objective.Option];
-
-    public TrainingDataset Open(ToolContext context, DataSource source, Tokenizer tokenizer, int maxLength, ILogger logger) => DataFiles.Supervised(source, tokenizer, maxLength, logger);
-
-    public Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => new SftObjective(model, objective.Apply(context, new SftOptions()));
+    public override Objective Objective(ToolContext context, PeftModel model, Tokenizer tokenizer, TrainingDataset data, TrainingDataset? evaluation, ILogger logger) => new SftObjective(model, SettingsOf(context));
 }

@@ -8,7 +8,7 @@ internal static class TrainingCommand
 {
     private const int SampleLength = 64;
 
-    public static Command Create(PeftTool tool, ITrainingTask task)
+    public static Command Create(PeftTool tool, TrainingTask task)
     {
         var (model, method, run) = (new ModelFlags(), new MethodFlags(), new RunFlags());
         var data = new DataFlags();

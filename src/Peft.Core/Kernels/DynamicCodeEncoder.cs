@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
 namespace Peft.Kernels;
@@ -35,14 +34,9 @@ internal static unsafe class DynamicCodeEncoder
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Encode(float* values, int count, float* middles, byte* codes)
     {
-        var most = Vector256<float>.Zero;
-        var i = 0;
-        for (; i + 8 <= count; i += 8) most = Vector256.Max(most, Vector256.Abs(Vector256.Load(values + i)));
-        var largest = 0f;
-        for (var lane = 0; lane < 8; lane++) largest = MathF.Max(largest, most[lane]);
-        for (; i < count; i++) largest = MathF.Max(largest, MathF.Abs(values[i]));
+        var largest = LargestMagnitude.Of(values, count);
         var factor = largest == 0 ? 0 : 1 / largest;
-        for (i = 0; i < count; i++)
+        for (var i = 0; i < count; i++)
         {
             var value = values[i] * factor;
             codes[i] = Code(float.IsNaN(value) ? 0 : Math.Clamp(value, -1, 1), middles);

@@ -10,7 +10,7 @@ namespace Peft;
 /// </summary>
 /// <remarks>
 /// Hugging Face PEFT has no such method. The file contains the configurations of the parts under <c>configs</c>, and the tensors of all parts under their usual
-/// keys.
+/// keys. A module that several parts train fully, such as the head of a classifier, is trained and saved once.
 /// </remarks>
 [MethodDescription("Union", "several methods as one", "He et al. 2021, arXiv:2110.04366")]
 public sealed record UnionOptions : AdapterOptions
@@ -34,13 +34,21 @@ public sealed record UnionOptions : AdapterOptions
         var plans = Parts.Select(part => (part with { InferenceMode = part.InferenceMode || InferenceMode }).Plan(model)).ToList();
         var shared = plans.Select(plan => plan.Shared).OfType<SharedTensors>().ToList();
         var prompts = plans.Select(plan => plan.Prompt).OfType<PromptLayer>().ToList();
-        var twice = plans.SelectMany(plan => plan.Layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => Adapter.KeyOf(layer.Target, tensor.Name))))
-            .GroupBy(key => key).FirstOrDefault(group => group.Count() > 1)?.Key;
-        if (shared.Count < 2 && prompts.Count < 2 && twice is null) return new AdapterPlan(this with { Parts = [.. plans.Select(plan => plan.Options)] }, [.. plans.SelectMany(plan => plan.Layers)], shared.SingleOrDefault(), prompts.SingleOrDefault());
-        foreach (var layer in plans.SelectMany(plan => plan.Layers)) layer.Dispose();
-        foreach (var each in shared.Concat<TensorOwner>(prompts)) each.Dispose();
+        var layers = WithoutRepeatedModules([.. plans.SelectMany(plan => plan.Layers)]);
+        var twice = layers.SelectMany(layer => layer.Tensors.Where(tensor => tensor.IsSaved).Select(tensor => Adapter.KeyOf(layer.Target, tensor.Name))).GroupBy(key => key).FirstOrDefault(group => group.Count() > 1)?.Key;
+        if (shared.Count < 2 && prompts.Count < 2 && twice is null) return new AdapterPlan(this with { Parts = [.. plans.Select(plan => plan.Options)] }, layers, shared.SingleOrDefault(), prompts.SingleOrDefault());
+        foreach (var each in layers.Concat<TensorOwner>(shared).Concat(prompts)) each.Dispose();
         throw new AdapterOptionsException(twice is not null
             ? $"Two parts of the union save a tensor as {twice}. Let them adapt different modules, or make them separate adapters."
             : $"Two parts of the union have {(prompts.Count > 1 ? "virtual tokens" : "tensors that their layers share")}, but a file can contain only one such set. Make one of them a separate adapter.");
+    }
+
+    // Every part plans the head of a classifier; the union trains and saves it once. Of several layers, the one stays whose weight tied modules use.
+    private static List<AdapterLayer> WithoutRepeatedModules(IReadOnlyList<AdapterLayer> layers)
+    {
+        var whole = layers.OfType<FullLayer>().ToList();
+        var kept = whole.GroupBy(layer => (layer.Target, layer.Tensors[0].Name)).Select(same => same.MaxBy(layer => (whole.Count(layer.HasWeightOf), layer.Tensors.Count))!).ToHashSet<AdapterLayer>();
+        foreach (var layer in whole.Where(layer => !kept.Contains(layer))) layer.Dispose();
+        return [.. layers.Where(layer => layer is not FullLayer || kept.Contains(layer))];
     }
 }

@@ -12,6 +12,7 @@ namespace Peft;
 internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer trainer, FlatParameters parameters, MemoryDivision division, MemoryMeter meter) : IBackward
 {
     private bool exceeded;   // the last step exceeded the bound
+    private double took = double.PositiveInfinity;   // bytes per position of the last step that began without free memory
 
     /// <inheritdoc/>
     /// <exception cref="NotEnoughMemoryException">The smallest micro-batches take more than the bound, or than the available memory.</exception>
@@ -42,10 +43,11 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer 
     // Null if memory ran out. Nothing has changed then, except that the next micro-batches are smaller.
     private (Tensor Loss, IReadOnlyList<string> Missing)? Run(IReadOnlyList<Batch> batches, List<Batch> parts, long seed, TrainingMetrics metrics)
     {
-        var clean = exceeded || !division.Settled;
+        var largest = parts.MaxBy(Positions)!;
+        // The memory that the allocator keeps counts too, and grows from step to step. A measurement begins without it, and so does a step that might pass the bound with it.
+        var clean = exceeded || !division.Settled || MemoryMeter.Resident + took * Positions(largest) > division.Bound;
         if (clean) MemoryMeter.Trim();
         var before = meter.Restart();
-        var largest = parts.MaxBy(Positions)!;
         using var own = new TrainingMetrics();
         (Tensor Loss, IReadOnlyList<string> Missing) result;
         try
@@ -65,6 +67,7 @@ internal sealed class BoundedBackward(IReadOnlyList<IBackward> runners, Trainer 
         metrics.Take(own);
         var peak = meter.Peak;
         exceeded = peak > division.Bound;
+        if (clean) took = (double)(peak - before) / Positions(largest);
         if (!exceeded) division.RecordWithin(before, peak, Positions(largest), parts.Count == batches.Count);
         else if (!IsSmallest(largest)) division.RecordExceeded(Positions(largest));
         else if (clean) throw TooLarge(largest, $"took {MemoryBudget.Text(peak)}, of which {MemoryBudget.Text(before)} were in use before it");

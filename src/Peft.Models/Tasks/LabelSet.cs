@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Globalization;
 
 namespace Peft.Models;
 
@@ -45,6 +46,18 @@ public sealed class LabelSet : IReadOnlyList<string>
 
     /// <summary>The id of a class; -1 if the name is unknown.</summary>
     public int IdOf(string name) => ids.GetValueOrDefault(name, -1);
+
+    /// <summary>The id of a class by its name, or else by its number; null if it is neither.</summary>
+    internal int? Find(string label)
+        => IdOf(label) is >= 0 and var id ? id : int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < Count ? number : null;
+
+    /// <summary>The different names, in the order in which a dataset numbers its classes: integers by value, otherwise alphabetically.</summary>
+    internal static IReadOnlyList<string> InOrder(IEnumerable<string> names)
+    {
+        var found = names.Distinct(StringComparer.Ordinal).ToList();
+        return [.. found.All(label => long.TryParse(label, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+            ? found.OrderBy(label => long.Parse(label, CultureInfo.InvariantCulture)) : found.Order(StringComparer.Ordinal)];
+    }
 
     /// <inheritdoc/>
     public IEnumerator<string> GetEnumerator() => ((IEnumerable<string>)names).GetEnumerator();

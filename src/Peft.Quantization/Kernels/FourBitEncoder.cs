@@ -32,7 +32,7 @@ internal static unsafe class FourBitEncoder
 
     private static float Encode(float* values, int count, FourBitCode code, byte* to)
     {
-        var largest = Largest(values, count);
+        var largest = LargestMagnitude.Of(values, count);
         var factor = largest == 0 ? 0 : 1 / largest;   // as bitsandbytes: times the reciprocal
         fixed (float* middles = code.Middles)
         {
@@ -47,18 +47,6 @@ internal static unsafe class FourBitEncoder
             for (var k = 0; k < (count - i + 1) / 2; k++) to[i / 2 + k] = bytes[k];
             if (count % 2 != 0) to[count / 2] &= 0xF0;
         }
-        return largest;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Largest(float* values, int count)
-    {
-        var most = Vector256<float>.Zero;
-        var i = 0;
-        for (; i + 8 <= count; i += 8) most = Vector256.Max(most, Vector256.Abs(Vector256.Load(values + i)));
-        var largest = 0f;
-        for (var lane = 0; lane < 8; lane++) largest = MathF.Max(largest, most[lane]);
-        for (; i < count; i++) largest = MathF.Max(largest, MathF.Abs(values[i]));
         return largest;
     }
 

@@ -36,10 +36,7 @@ internal static unsafe class Int8Encoder
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Encode(float* row, int count, int padded, sbyte* to)
     {
-        var most = Vector256<float>.Zero;
-        for (var i = 0; i < padded; i += 8) most = Vector256.Max(most, Vector256.Abs(Vector256.Load(row + i)));
-        var largest = 0f;
-        for (var lane = 0; lane < 8; lane++) largest = MathF.Max(largest, most[lane]);
+        var largest = LargestMagnitude.Of(row, padded);
         var factor = Vector256.Create(largest == 0 ? 0 : 1 / largest * 127);   // in the order of bitsandbytes
         for (var i = 0; i < padded; i += 32)
         {

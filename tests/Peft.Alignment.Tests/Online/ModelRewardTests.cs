@@ -38,7 +38,7 @@ public sealed class ModelRewardTests
         double Now() => RewardFunction.Call([RewardFunction.OfModel("model", model)], completions, default)[0][0];
         var before = Now();
         using var peft = model.ApplyLora(rank: 4);
-        Texts.Shake(peft);
+        peft.Shake(0.1, seed: 5);
         Now().ShouldNotBe(before);
         using (peft.WithoutAdapters()) Now().ShouldNotBe(double.NaN);
     }

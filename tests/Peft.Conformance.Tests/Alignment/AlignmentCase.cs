@@ -10,6 +10,7 @@ public sealed class AlignmentCase : IDisposable
 {
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly bool full;
+    private CausalLM? teacher;
 
     public AlignmentCase(string id)
     {
@@ -37,12 +38,18 @@ public sealed class AlignmentCase : IDisposable
 
     public PretrainedModel Model { get; }
 
+    /// <summary>The model that a student learns from.</summary>
+    public CausalLM Teacher => teacher ??= CausalLM.FromPretrained(Oracle.Base(Config.GetProperty("teacher").GetString()!));
+
     public PeftModel Peft { get; }
 
     public string Text(string name) => Json.GetProperty(name).GetString()!;
 
     /// <summary>The ids of the cases of some kinds, from the manifest.</summary>
-    public static TheoryData<string> Of(params string[] kinds)
+    public static TheoryData<string> Of(params string[] kinds) => [.. IdsOf(kinds)];
+
+    /// <inheritdoc cref="Of"/>
+    public static IEnumerable<string> IdsOf(params string[] kinds)
     {
         using var manifest = JsonDocument.Parse(File.ReadAllText(Path.Combine(Oracle.Folder, "alignment", "manifest.json")));
         return [.. manifest.RootElement.GetProperty("cases").EnumerateArray().Where(each => kinds.Contains(each.GetProperty("kind").GetString())).Select(each => each.GetProperty("id").GetString()!)];
@@ -59,9 +66,15 @@ public sealed class AlignmentCase : IDisposable
     /// <summary>An input tensor; null if the case has none of that name.</summary>
     public Tensor? Input(string name) => Json.GetProperty("inputs").EnumerateArray().Any(each => each.GetString() == name) ? Expected.Read(name) : null;
 
-    /// <summary>All inputs by name, without some.</summary>
-    public Dictionary<string, Tensor> Inputs(params string[] without)
-        => Json.GetProperty("inputs").EnumerateArray().Select(each => each.GetString()!).Except(without).ToDictionary(name => name, Expected.Read);
+    /// <summary>The inputs as the batch that the collator makes.</summary>
+    /// <param name="weight">The weight of the batch.</param>
+    public Batch InputBatch(long weight) => new()
+    {
+        InputIds = Expected.Read("input_ids"),
+        AttentionMask = Expected.Read("attention_mask"),
+        Extra = Json.GetProperty("inputs").EnumerateArray().Select(each => each.GetString()!).Except(["input_ids", "attention_mask", "score.weight"]).ToDictionary(name => name, Expected.Read),
+        Weight = weight,
+    };
 
     /// <summary>A tensor of the policy by its key in the case: that of the adapter's file, or the parameter's name.</summary>
     public Tensor? Find(string key) => Peft.StateOf(Peft.Find(PeftModel.DefaultName)).GetValueOrDefault(full ? "base_model.model." + key : key);
@@ -72,14 +85,8 @@ public sealed class AlignmentCase : IDisposable
     /// <summary>Checks the loss and all metrics that the objective reports.</summary>
     /// <param name="objective">The objective.</param>
     /// <param name="batch">The batch.</param>
-    /// <param name="elsewhere">Metrics of the case that come from somewhere else.</param>
-    public void CheckLossAndMetrics(Objective objective, Batch batch, params string[] elsewhere) => CheckLossAndMetrics(objective, batch, _ => { }, elsewhere);
-
-    /// <inheritdoc cref="CheckLossAndMetrics(Objective, Batch, string[])"/>
-    /// <param name="objective">The objective.</param>
-    /// <param name="batch">The batch.</param>
     /// <param name="prepare">Adds the metrics of what precedes the loss.</param>
-    /// <param name="elsewhere">Metrics of the case that come from somewhere else.</param>
+    /// <param name="elsewhere">Metrics of the case that come from somewhere else, besides the tokens, which are counted before a step.</param>
     public void CheckLossAndMetrics(Objective objective, Batch batch, Action<TrainingMetrics> prepare, params string[] elsewhere)
     {
         using var metrics = new TrainingMetrics();
@@ -88,7 +95,7 @@ public sealed class AlignmentCase : IDisposable
         Expected.ShouldEqual("loss", objective.Loss(batch, metrics).reshape(1));
         var means = metrics.Means();
         var wrong = new List<string>();
-        foreach (var metric in Json.GetProperty("metrics").EnumerateObject().Where(metric => !elsewhere.Contains(metric.Name)))
+        foreach (var metric in Json.GetProperty("metrics").EnumerateObject().ExceptBy(["num_tokens", .. elsewhere], metric => metric.Name))
         {
             var expected = metric.Value.ValueKind == JsonValueKind.Null ? double.NaN : metric.Value.GetDouble();
             if (!means.TryGetValue(metric.Name, out var actual)) wrong.Add($"{metric.Name}: missing, expected {expected}");
@@ -153,6 +160,7 @@ public sealed class AlignmentCase : IDisposable
     {
         Peft.Dispose();
         Model.Dispose();
+        teacher?.Dispose();
         Expected.Dispose();
         scope.Dispose();
     }

@@ -3,30 +3,9 @@ using static TorchSharp.torch;
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>Direct preference optimization, as TRL's DPOTrainer computes it.</summary>
-public sealed class DpoTests
+public sealed class DpoTests : ObjectiveTests<DpoTests>, IObjectiveCases
 {
-    public static TheoryData<string> Cases => AlignmentCase.Of("dpo");
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case), BatchOf(@case), "num_tokens");
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckGradients(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
-    }
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("dpo");
 
     [Theory, MemberData(nameof(Cases))]
     public void Log_probabilities_scores_and_losses_of_pairs(string id)
@@ -58,7 +37,7 @@ public sealed class DpoTests
         @case.CheckOutputs(tensors);
     }
 
-    private static DpoObjective ObjectiveOf(AlignmentCase @case)
+    protected override DpoObjective ObjectiveOf(AlignmentCase @case)
         => new(@case.Peft, OptionsOf(@case), @case.Config.GetProperty("reference").GetString()!.StartsWith("the adapter", StringComparison.Ordinal) ? @case.Peft.AddReference() : null);
 
     private static DpoOptions OptionsOf(AlignmentCase @case)
@@ -84,11 +63,5 @@ public sealed class DpoTests
         };
     }
 
-    private static Batch BatchOf(AlignmentCase @case) => new()
-    {
-        InputIds = @case.Expected.Read("input_ids"),
-        AttentionMask = @case.Expected.Read("attention_mask"),
-        Extra = @case.Inputs("input_ids", "attention_mask"),
-        Weight = @case.Expected.Read("input_ids").shape[0] / 2,
-    };
+    protected override Batch BatchOf(AlignmentCase @case) => @case.InputBatch(@case.Expected.Read("input_ids").shape[0] / 2);
 }

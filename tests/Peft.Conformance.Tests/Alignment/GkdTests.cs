@@ -1,39 +1,14 @@
 using System.Globalization;
 using System.Text.Json;
-using Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>Generalized knowledge distillation, as TRL's GKDTrainer computes it.</summary>
-public sealed class GkdTests
+public sealed class GkdTests : ObjectiveTests<GkdTests>, IObjectiveCases
 {
-    public static TheoryData<string> Cases => AlignmentCase.Of("gkd");
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        using var teacher = TeacherOf(@case);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case, teacher), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        using var teacher = TeacherOf(@case);
-        @case.CheckGradients(ObjectiveOf(@case, teacher), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        using var teacher = TeacherOf(@case);
-        @case.CheckTraining(ObjectiveOf(@case, teacher), () => BatchOf(@case));
-    }
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("gkd");
 
     [Fact]
     public void Divergences_of_given_logits()
@@ -55,11 +30,9 @@ public sealed class GkdTests
         }
     }
 
-    private static CausalLM TeacherOf(AlignmentCase @case) => CausalLM.FromPretrained(Oracle.Base(@case.Config.GetProperty("teacher").GetString()!));
+    protected override GkdObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, Reference.Model(@case.Teacher), new GkdOptions { Beta = @case.Number("beta"), Lambda = 0 });
 
-    private static GkdObjective ObjectiveOf(AlignmentCase @case, CausalLM teacher) => new(@case.Peft, Reference.Model(teacher), new GkdOptions { Beta = @case.Number("beta"), Lambda = 0 });
-
-    private static Batch BatchOf(AlignmentCase @case)
+    protected override Batch BatchOf(AlignmentCase @case)
     {
         var extra = new Dictionary<string, Tensor>();
         if (@case.Optional("num_items_in_batch") is { } items) extra["num_items_in_batch"] = tensor((float)items);

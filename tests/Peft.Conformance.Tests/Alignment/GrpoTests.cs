@@ -5,30 +5,9 @@ using static TorchSharp.torch;
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>Group relative policy optimization, as TRL's GRPOTrainer and GMPOTrainer compute it.</summary>
-public sealed class GrpoTests
+public sealed class GrpoTests : ObjectiveTests<GrpoTests>, IObjectiveCases
 {
-    public static TheoryData<string> Cases => AlignmentCase.Of("grpo", "gmpo");
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case), BatchOf(@case), metrics => Advantages(@case, metrics));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckGradients(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
-    }
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("grpo", "gmpo");
 
     [Theory, MemberData(nameof(Cases))]
     public void Advantages_and_masks_follow_from_the_rewards_and_completions(string id)
@@ -95,6 +74,8 @@ public sealed class GrpoTests
 
     private static int Json(AlignmentCase @case, string name) => @case.Json.GetProperty(name).GetInt32();
 
+    protected override void Prepare(AlignmentCase @case, TrainingMetrics metrics) => Advantages(@case, metrics);
+
     private static Tensor Advantages(AlignmentCase @case, TrainingMetrics metrics)
     {
         var options = OptionsOf(@case);
@@ -104,7 +85,7 @@ public sealed class GrpoTests
         return tensor(advantages.Select(value => (float)value).ToArray());
     }
 
-    private static GrpoObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, CompletionCase.Rollouts(@case), OptionsOf(@case));
+    protected override GrpoObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, CompletionCase.Rollouts(@case), OptionsOf(@case));
 
     private static T Named<T>(string name) where T : struct, Enum => Enum.Parse<T>(name.Replace("_", "", StringComparison.Ordinal), ignoreCase: true);
 
@@ -136,6 +117,6 @@ public sealed class GrpoTests
         };
     }
 
-    private static Batch BatchOf(AlignmentCase @case)
+    protected override Batch BatchOf(AlignmentCase @case)
         => CompletionCase.BatchOf(@case, "advantages", "old_per_token_logps", "ref_per_token_logps", "sampling_per_token_logps", "tool_mask", "num_items_in_batch");
 }

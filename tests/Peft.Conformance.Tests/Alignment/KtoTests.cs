@@ -4,16 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>Kahneman-Tversky optimization, as TRL's KTOTrainer computes it.</summary>
-public sealed class KtoTests
+public sealed class KtoTests : ObjectiveTests<KtoTests>, IObjectiveCases
 {
-    public static TheoryData<string> Cases => AlignmentCase.Of("kto");
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case), BatchOf(@case), "num_tokens");
-    }
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("kto");
 
     [Theory, MemberData(nameof(Cases))]
     public void Metrics_of_a_side_that_is_absent_are_absent(string id)
@@ -23,20 +16,6 @@ public sealed class KtoTests
         @case.Peft.Module.eval();
         ObjectiveOf(@case).Loss(BatchOf(@case), metrics);
         metrics.Means().Keys.ShouldBe(@case.Json.GetProperty("metrics").EnumerateObject().Select(each => each.Name).Where(name => name != "num_tokens"), ignoreOrder: true);
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckGradients(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
     }
 
     [Theory, MemberData(nameof(Cases))]
@@ -65,7 +44,7 @@ public sealed class KtoTests
         @case.CheckOutputs(tensors);
     }
 
-    private static KtoObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, new KtoOptions
+    protected override KtoObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, new KtoOptions
     {
         Beta = @case.Number("beta"),
         Loss = Enum.Parse<KtoLoss>(@case.Config.GetProperty("loss_type").GetString()!.Replace("_", "", StringComparison.Ordinal), ignoreCase: true),
@@ -73,11 +52,5 @@ public sealed class KtoTests
         UndesirableWeight = @case.Number("undesirable_weight"),
     });
 
-    private static Batch BatchOf(AlignmentCase @case) => new()
-    {
-        InputIds = @case.Expected.Read("input_ids"),
-        AttentionMask = @case.Expected.Read("attention_mask"),
-        Extra = @case.Inputs("input_ids", "attention_mask"),
-        Weight = @case.Expected.Read("input_ids").shape[0],
-    };
+    protected override Batch BatchOf(AlignmentCase @case) => @case.InputBatch(@case.Expected.Read("input_ids").shape[0]);
 }

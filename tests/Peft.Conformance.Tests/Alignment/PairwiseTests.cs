@@ -4,30 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>XPO and Nash-MD, as TRL's XPOTrainer and NashMDTrainer compute them.</summary>
-public sealed class PairwiseTests
+public sealed class PairwiseTests : ObjectiveTests<PairwiseTests>, IObjectiveCases
 {
-    public static TheoryData<string> Cases => AlignmentCase.Of("xpo", "nash");
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckGradients(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
-    }
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("xpo", "nash");
 
     [Theory, MemberData(nameof(Cases))]
     public void Log_probabilities_of_policy_and_reference(string id)
@@ -50,7 +29,7 @@ public sealed class PairwiseTests
         @case.Expected.ShouldEqual("rejected_log_ratios", pairs.RejectedRatios);
     }
 
-    private static PairwiseObjective ObjectiveOf(AlignmentCase @case)
+    protected override PairwiseObjective ObjectiveOf(AlignmentCase @case)
     {
         var rollouts = new RolloutOptions { Rewards = [RewardFunction.Of("score", _ => null)], EndTokenIds = [@case.Json.GetProperty("eos_token_id").GetInt32()] };
         return @case.Text("kind") == "nash"
@@ -58,7 +37,7 @@ public sealed class PairwiseTests
             : new XpoObjective(@case.Peft, rollouts, new XpoOptions { Beta = @case.Number("beta"), Alpha = @case.Number("alpha"), Loss = Enum.Parse<DpoLoss>(@case.Config.GetProperty("loss_type").GetString()!, ignoreCase: true) });
     }
 
-    private static Batch BatchOf(AlignmentCase @case)
+    protected override Batch BatchOf(AlignmentCase @case)
     {
         Tensor Both(string name) => cat([@case.Expected.Read("model." + name), @case.Expected.Read("other." + name)]);
         var (ids, mask) = (Both("input_ids"), Both("attention_mask"));

@@ -4,30 +4,9 @@ using static TorchSharp.torch;
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>REINFORCE leave-one-out, as TRL's RLOOTrainer computes it.</summary>
-public sealed class RlooTests
+public sealed class RlooTests : ObjectiveTests<RlooTests>, IObjectiveCases
 {
-    public static TheoryData<string> Cases => AlignmentCase.Of("rloo");
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case), BatchOf(@case), metrics => Advantages(@case, metrics));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckGradients(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(Cases))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
-    }
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("rloo");
 
     [Theory, MemberData(nameof(Cases))]
     public void Advantages_and_divergence_follow_from_rewards_and_models(string id)
@@ -56,6 +35,8 @@ public sealed class RlooTests
         }
     }
 
+    protected override void Prepare(AlignmentCase @case, TrainingMetrics metrics) => Advantages(@case, metrics);
+
     private static Tensor Advantages(AlignmentCase @case, TrainingMetrics metrics)
     {
         var options = OptionsOf(@case);
@@ -67,7 +48,7 @@ public sealed class RlooTests
         return tensor(advantages.Select(value => (float)value).ToArray());
     }
 
-    private static RlooObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, CompletionCase.Rollouts(@case), OptionsOf(@case));
+    protected override RlooObjective ObjectiveOf(AlignmentCase @case) => new(@case.Peft, CompletionCase.Rollouts(@case), OptionsOf(@case));
 
     private static RlooOptions OptionsOf(AlignmentCase @case) => new()
     {
@@ -79,5 +60,5 @@ public sealed class RlooTests
         MaskTruncated = @case.Flag("mask_truncated_completions"),
     };
 
-    private static Batch BatchOf(AlignmentCase @case) => CompletionCase.BatchOf(@case, "advantages", "old_logps");
+    protected override Batch BatchOf(AlignmentCase @case) => CompletionCase.BatchOf(@case, "advantages", "old_logps");
 }

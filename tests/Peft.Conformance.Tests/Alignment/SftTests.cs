@@ -5,22 +5,15 @@ using static TorchSharp.torch;
 namespace Peft.Conformance.Tests.Alignment;
 
 /// <summary>Supervised fine-tuning, as TRL's SFTTrainer computes it.</summary>
-public sealed class SftTests
+public sealed class SftTests : ObjectiveTests<SftTests>, IObjectiveCases
 {
     private const string Accumulated = "sft-accumulated-llama";
 
-    public static TheoryData<string> Cases => AlignmentCase.Of("sft");
+    public static TheoryData<string> All => AlignmentCase.Of("sft");
 
-    public static TheoryData<string> OneBatch => [.. Ids.Where(id => id != Accumulated)];
+    public static IEnumerable<string> Ids => AlignmentCase.IdsOf("sft").Where(id => id != Accumulated);
 
-    [Theory, MemberData(nameof(OneBatch))]
-    public void Loss_and_metrics(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckLossAndMetrics(ObjectiveOf(@case), BatchOf(@case), "num_tokens");
-    }
-
-    [Theory, MemberData(nameof(Cases))]
+    [Theory, MemberData(nameof(All))]
     public void Trained_tokens(string id)
     {
         using var @case = new AlignmentCase(id);
@@ -31,21 +24,7 @@ public sealed class SftTests
         batches.Sum(batch => batch.Weight).ShouldBe(@case.Number("num_items_in_batch"));
     }
 
-    [Theory, MemberData(nameof(OneBatch))]
-    public void Gradients(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckGradients(ObjectiveOf(@case), BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(OneBatch))]
-    public void Three_training_steps(string id)
-    {
-        using var @case = new AlignmentCase(id);
-        @case.CheckTraining(ObjectiveOf(@case), () => BatchOf(@case));
-    }
-
-    [Theory, MemberData(nameof(OneBatch))]
+    [Theory, MemberData(nameof(Cases))]
     public void The_fused_loss_is_the_same(string id)
     {
         using var @case = new AlignmentCase(id);
@@ -59,7 +38,7 @@ public sealed class SftTests
     [Fact]
     public void Entropies()
     {
-        foreach (var id in Ids.Where(id => id != Accumulated))
+        foreach (var id in Ids)
         {
             using var @case = new AlignmentCase(id);
             if (!@case.Expected.Has("per_token_entropy") || @case.Optional("neftune_noise_alpha") is not null) continue;
@@ -120,9 +99,9 @@ public sealed class SftTests
         @case.Expected.ShouldEqual("trained.", @case.Find);
     }
 
-    private static IEnumerable<string> Ids => ((IEnumerable<object[]>)Cases).Select(row => (string)row[0]);
+    protected override SftObjective ObjectiveOf(AlignmentCase @case) => ObjectiveOf(@case, metrics: true);
 
-    private static SftObjective ObjectiveOf(AlignmentCase @case, bool metrics = true)
+    private static SftObjective ObjectiveOf(AlignmentCase @case, bool metrics)
     {
         var options = new SftOptions
         {
@@ -142,7 +121,7 @@ public sealed class SftTests
         });
     }
 
-    private static Batch BatchOf(AlignmentCase @case)
+    protected override Batch BatchOf(AlignmentCase @case)
     {
         var (ids, labels) = (@case.Expected.Read("input_ids"), @case.Expected.Read("labels"));
         return new()
@@ -155,7 +134,7 @@ public sealed class SftTests
         };
     }
 
-    private static Batch[] Halves(AlignmentCase @case)
+    private Batch[] Halves(AlignmentCase @case)
     {
         using var whole = BatchOf(@case);
         var rows = whole.InputIds.shape[0] / 2;

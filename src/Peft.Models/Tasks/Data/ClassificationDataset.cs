@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using static TorchSharp.torch;
@@ -89,10 +88,7 @@ public sealed class ClassificationDataset : TrainingDataset
     {
         if (options.Labels is { } given) return new(problem, given);
         if (problem == ProblemType.Regression) return new(problem, [options.LabelField]);
-        var found = rows.SelectMany(row => row.Labels).Distinct(StringComparer.Ordinal).ToList();
-        if (found.Count == 0) throw new DatasetException($"{name} has no label in any row.");
-        return new(problem, found.All(label => long.TryParse(label, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
-            ? found.OrderBy(label => long.Parse(label, CultureInfo.InvariantCulture)) : found.Order(StringComparer.Ordinal));
+        return LabelSet.InOrder(rows.SelectMany(row => row.Labels)) is { Count: > 0 } found ? new(problem, found) : throw new DatasetException($"{name} has no label in any row.");
     }
 
     private void Add(ClassificationRow row, TextEncoder encoder, Func<string, DatasetException> error)
@@ -101,16 +97,9 @@ public sealed class ClassificationDataset : TrainingDataset
             throw error($"the row is for {row.Problem}, but the dataset is for {Labels.Problem}.");
         if (Labels.Problem == ProblemType.Regression && !double.IsFinite(row.Value)) throw error($"the target value is {row.Value}, but must be finite.");
         if (string.IsNullOrWhiteSpace(row.Text) || row.Pair is not null && string.IsNullOrWhiteSpace(row.Pair)) throw error("the text is empty.");
-        classes.Add([.. row.Labels.Select(label => IdOf(label, error))]);
+        classes.Add([.. row.Labels.Select(label => Labels.Find(label) ?? throw error($"the label '{label}' is not among those given: {Labels}."))]);
         values.Add(row.Value);
         texts.Add(EncodedText.Of(encoder.Encode(row.Text, row.Pair, error)));
-    }
-
-    private int IdOf(string label, Func<string, DatasetException> error)
-    {
-        if (Labels.IdOf(label) is >= 0 and var id) return id;
-        return int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < Labels.Count ? number
-            : throw error($"the label '{label}' is not among those given: {Labels}.");
     }
 
     /// <inheritdoc/>

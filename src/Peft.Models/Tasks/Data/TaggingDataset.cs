@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using static TorchSharp.torch;
@@ -32,7 +31,7 @@ public sealed class TaggingDataset : TrainingDataset
         if (rows.Count == 0) throw new DatasetException($"{name} has no rows.");
         padding = TextEncoder.PaddingOf(tokenizer);
         foreach (var (row, place) in rows) Check(row, what => new DatasetException($"{place}: {what}"));
-        Labels = options.Labels is { } given ? new(given) : LabelsOf(rows);
+        Labels = options.Labels is { } given ? new(given) : new(LabelSet.InOrder(rows.SelectMany(row => row.Row.Tags)).OrderBy(tag => tag != "O"));
         var encoder = new TextEncoder(tokenizer, options.MaxLength, options.Truncate);
         foreach (var (row, place) in rows) Add(row, encoder, what => new DatasetException($"{place}: {what}"));
         TruncatedRows = encoder.Truncated;
@@ -76,13 +75,6 @@ public sealed class TaggingDataset : TrainingDataset
         return new([.. data.Select(each => new DataRow(each)).Select(row => (new TaggingRow(row.Names(options.WordsField), row.Names(options.TagsField)), row.Place))], tokenizer, options, logger, data.Name);
     }
 
-    private static LabelSet LabelsOf(IEnumerable<(TaggingRow Row, string Place)> rows)
-    {
-        var found = rows.SelectMany(row => row.Row.Tags).Distinct(StringComparer.Ordinal).ToList();
-        return new(found.All(tag => long.TryParse(tag, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
-            ? found.OrderBy(tag => long.Parse(tag, CultureInfo.InvariantCulture)) : found.OrderBy(tag => tag != "O").ThenBy(tag => tag, StringComparer.Ordinal));
-    }
-
     private static void Check(TaggingRow row, Func<string, DatasetException> error)
     {
         if (row is not { Words: not null, Tags: not null }) throw error("there are no words or no tags.");
@@ -100,7 +92,7 @@ public sealed class TaggingDataset : TrainingDataset
         var of = Enumerable.Repeat(Batch.IgnoredLabel, tokens.Length).ToArray();
         for (var word = 0; word < first.Length; word++)
         {
-            var id = IdOf(row.Tags[word], error);
+            var id = Labels.Find(row.Tags[word]) ?? throw error($"the tag '{row.Tags[word]}' is not among those given: {Labels}.");
             if (first[word] >= 0) of[first[word]] = id;
         }
         LostWords += Lost(first);
@@ -110,13 +102,6 @@ public sealed class TaggingDataset : TrainingDataset
 
     // Words at the end were truncated and do not count.
     private static int Lost(int[] first) => first.Take(Array.FindLastIndex(first, token => token >= 0) + 1).Count(token => token < 0);
-
-    private int IdOf(string tag, Func<string, DatasetException> error)
-    {
-        if (Labels.IdOf(tag) is >= 0 and var id) return id;
-        return int.TryParse(tag, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < Labels.Count ? number
-            : throw error($"the tag '{tag}' is not among those given: {Labels}.");
-    }
 
     /// <inheritdoc/>
     public override int LengthOf(int row) => texts[row].Ids.Length;

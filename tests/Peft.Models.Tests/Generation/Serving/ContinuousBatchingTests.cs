@@ -29,9 +29,7 @@ public sealed class ContinuousBatchingTests : IDisposable
     {
         peft.Add(name, options);
         peft.Activate(name);
-        manual_seed(seed);
-        using var _ = no_grad();
-        foreach (var tensor in peft.Trainables) tensor.Value.normal_(0, 0.15);
+        peft.Shake(0.15, seed: seed);
     }
 
     private static (int[] Prompt, GenerationOptions Options, string? Adapter) Request(int i) => (
@@ -139,6 +137,26 @@ public sealed class ContinuousBatchingTests : IDisposable
         await Should.ThrowAsync<GenerationException>(All(batcher.GenerateTokensAsync([1, 5], options, "a2")));
         await Should.ThrowAsync<ArgumentException>(All(batcher.GenerateTokensAsync([1, 99_999], options, "a0")));
         (await good).ShouldBe(Alone(([1, 5], options, "a0")));
+    }
+
+    [Fact]
+    public async Task An_invalid_prompt_among_those_that_are_read_together_fails_alone()
+    {
+        var options = new GenerationOptions { MaxNewTokens = 6, DoSample = false, EndTokenIds = [] };
+        (int[] Prompt, string Adapter)[] asked = [([1, 5, 9], "a0"), ([1, 99_999, 9], "a1"), ([1, 7, 300, 12], "a2"), ([1, 8], "a0")];
+        using var batch = new RowBatch(model);
+        var requests = asked.Select(each => new ServedRequest(model, each.Prompt, TextGeneration.StreamSettings(model, options), scope: null, default) { Adapter = peft.Adapters[each.Adapter] }).ToList();
+        batch.Join(requests);
+        batch.IsBroken.ShouldBeFalse();
+        batch.Rows.ShouldBe(requests.Where(request => request != requests[1]), ignoreOrder: true);
+        while (batch.Rows.Count > 0)
+        {
+            batch.Step();
+            foreach (var request in batch.Rows.Where(row => row.HasEnded)) request.End();
+            batch.Leave();
+        }
+        (await Should.ThrowAsync<ArgumentException>(All(requests[1].Tokens.ReadAllAsync()))).Message.ShouldContain("99999");
+        foreach (var i in new[] { 0, 2, 3 }) (await All(requests[i].Tokens.ReadAllAsync())).ShouldBe(Alone((asked[i].Prompt, options, asked[i].Adapter)));
     }
 
     [Fact]
