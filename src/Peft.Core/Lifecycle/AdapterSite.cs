@@ -61,7 +61,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
     // A single low-rank update as one node of the autograd graph.
     private Tensor? Factored(ReadOnlySpan<AdapterLayer> stack, Tensor input, bool folds)
     {
-        if (stack.Length != 1 || !Target.IsProduct || stack[0] is not DeltaLayer { CostPerPosition: > 0, AsProduct: { } factors }) return null;
+        if (stack.Length != 1 || !Target.IsProduct || stack[0].CostPerPosition <= 0 || stack[0] is not ILowRank { AsProduct: { } factors }) return null;
         if (!folds && LowRankStep.Supports(input, factors.A, factors.B)) return Stepped(input, factors);
         if (Target.Storage.Parameter is not { } stored) return Trained(input, new FrozenMatrix(null, Target.Storage, Target.IsStoredTransposed), factors);
         var weight = Target.ToMatrix(stored);

@@ -18,13 +18,24 @@ public sealed class SupportedModulesAttribute(ModuleKinds kinds) : Attribute
         return options.GetCustomAttribute<SupportedModulesAttribute>()?.Kinds ?? ModuleKinds.Matrix;
     }
 
-    /// <summary>Refuses targets that the method cannot adapt.</summary>
-    internal static void Check(TargetedOptions options, IEnumerable<Target> targets)
+    /// <summary>Refuses modules that a method cannot adapt. <see cref="TargetedOptions.Plan"/> does so; options that find their modules otherwise call it themselves.</summary>
+    /// <param name="options">The method's options.</param>
+    /// <param name="targets">The modules.</param>
+    /// <exception cref="AdapterOptionsException">A module is of another kind.</exception>
+    public static void Require(AdapterOptions options, IEnumerable<Target> targets)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(targets);
         var supported = Of(options.GetType());
-        if (targets.FirstOrDefault(target => !supported.HasFlag(target.Kind)) is { } other)
-            throw new AdapterOptionsException($"{other} is {Text(other.Kind)}, which {options.PeftType} cannot adapt: it adapts {List(supported)}. Leave it out of {nameof(options.TargetModules)}, or name it in {nameof(options.ExcludeModules)}.");
+        foreach (var target in targets)
+        {
+            if (!supported.HasFlag(target.Kind)) throw Unsupported(target, options.PeftType, supported);
+            if ((options as ILimitsModules)?.LimitAt(target) is { } limit && !limit.Kinds.HasFlag(target.Kind)) throw Unsupported(target, $"{options.PeftType} with {limit.Option}", supported & limit.Kinds);
+        }
     }
+
+    private static AdapterOptionsException Unsupported(Target target, string method, ModuleKinds supported)
+        => new($"{target} is {Text(target.Kind)}, which {method} cannot adapt: it adapts {List(supported)}. Leave it out of {nameof(TargetedOptions.TargetModules)}, or name it in {nameof(TargetedOptions.ExcludeModules)}.");
 
     private static string Text(ModuleKinds kind) => kind switch
     {

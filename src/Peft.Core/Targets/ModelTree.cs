@@ -120,7 +120,7 @@ public sealed class ModelTree
     /// <summary>The model, if it supports virtual tokens.</summary>
     /// <exception cref="AdapterOptionsException">It does not.</exception>
     public IPromptedModel Prompted => Model as IPromptedModel ?? throw new AdapterOptionsException(
-        $"This method puts virtual tokens before the input of a pretrained transformer ({nameof(IPromptedModel)}), which {Model.GetType().Name} is not. Use a method that adapts modules, such as LoRA, or load the model with Peft.Models.");
+        $"This method puts virtual tokens before the input of a pretrained transformer ({nameof(IPromptedModel)}), which {Model.GetType().Name} is not. Use a method that adapts modules, such as LoRA.");
 
     /// <summary>Modules that are new for a task and must be trained with an adapter, by Hugging Face PEFT's names: the classifier. Empty for a language model.</summary>
     /// <param name="taskType">The task, such as <c>SEQ_CLS</c>; the model's own if null.</param>

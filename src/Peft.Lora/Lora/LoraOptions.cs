@@ -7,7 +7,8 @@ namespace Peft;
 /// </summary>
 [MethodDescription("LoRA", "W + s·B·A", "Hu et al. 2021, arXiv:2106.09685")]
 [LearningRate(1e-4, SmallModel = 1e-2)]
-public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, IReplicatesLayers
+[FanInFanOut]
+public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IReplicatesLayers, INeedsNoTargets, ILimitsModules
 {
     static LoraOptions() => TypeDescriptor.AddAttributes(typeof(IReadOnlyList<LayerRange>), new TypeConverterAttribute(typeof(TextConverter<IReadOnlyList<LayerRange>>)));
 
@@ -99,7 +100,9 @@ public sealed record LoraOptions() : BiasedUpdateOptions("LORA"), ITiesWeights, 
 
     IReadOnlyList<int>? IReplicatesLayers.LayerOrder => LayerReplication is null ? null : [.. LayerReplication.SelectMany(range => range.Layers)];
 
-    protected override bool TargetsAreOptional => TargetParameters is { Count: > 0 };
+    bool INeedsNoTargets.NeedsNoTargets => TargetParameters is { Count: > 0 };
+
+    (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target) => Variants is [var variant, ..] ? (ModuleKinds.Linear, variant) : null;
 
     protected override IEnumerable<string> Errors()
     {

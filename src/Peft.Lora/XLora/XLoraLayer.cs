@@ -13,7 +13,6 @@ internal sealed class XLoraLayer : TransformLayer, IActsInFirstPass
 
     public XLoraLayer(Target target, XLoraOptions options, XLoraMixture mixture, int number, IReadOnlyList<(int Expert, Tensor A, Tensor B)> initial) : base(target)
     {
-        if (target is { IsProduct: false, IsLookup: false }) throw new AdapterOptionsException($"{target} is a convolution, whose outputs are not positions of a text: X-LoRA cannot mix experts there.");
         (this.options, this.mixture, this.number) = (options, mixture, number);
         factors = [.. initial.Select(each => (each.Expert, Keep(each.Expert, "A", each.A), Keep(each.Expert, "B", each.B)))];
     }
