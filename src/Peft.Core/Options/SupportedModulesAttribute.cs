@@ -29,6 +29,7 @@ public sealed class SupportedModulesAttribute(ModuleKinds kinds) : Attribute
         var supported = Of(options.GetType());
         foreach (var target in targets)
         {
+            if (target is null) throw new ArgumentException("There is a target that is null.", nameof(targets));
             if (!supported.HasFlag(target.Kind)) throw Unsupported(target, options.PeftType, supported);
             if ((options as ILimitsModules)?.LimitAt(target) is { } limit && !limit.Kinds.HasFlag(target.Kind)) throw Unsupported(target, $"{options.PeftType} with {limit.Option}", supported & limit.Kinds);
         }

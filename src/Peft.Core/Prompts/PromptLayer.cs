@@ -15,9 +15,6 @@ public abstract class PromptLayer(ModelTree model) : TensorOwner(Table(model).Co
     /// <summary>Number of embeddings before the input.</summary>
     public virtual int EmbeddingCount => 0;
 
-    /// <summary>Number of positions before the input that consist only of keys and values.</summary>
-    public virtual int PrefixCount => 0;
-
     /// <summary>The virtual tokens for a forward pass. The model casts them to its dtype.</summary>
     /// <param name="tasks">The task of each row, <c>[rows]</c>, or of all rows, <c>[1]</c> (<see cref="PeftModel.Tasks"/>); null if none was given.</param>
     /// <param name="training">True if the model is in training mode.</param>

@@ -8,7 +8,7 @@ namespace Peft;
 public sealed record PromptRow(int Embeddings, int DecoderEmbeddings, int Prefix, VirtualLabels? Labels)
 {
     internal static PromptRow Of(IReadOnlyList<PromptLayer> layers)
-        => new(layers.Sum(layer => layer.EmbeddingCount), layers.OfType<IPromptsDecoder>().Sum(layer => layer.DecoderEmbeddingCount), layers.Sum(layer => layer.PrefixCount), LabelsOf(layers));
+        => new(layers.Sum(layer => layer.EmbeddingCount), layers.OfType<IPromptsDecoder>().Sum(layer => layer.DecoderEmbeddingCount), layers.OfType<IPrefix>().Sum(layer => layer.PrefixCount), LabelsOf(layers));
 
     private static VirtualLabels? LabelsOf(IReadOnlyList<PromptLayer> layers)
     {

@@ -16,11 +16,7 @@ internal sealed class GroupedLoraLayer : AdapterLayer
         var rank = options.RankAt(target.Path);
         if (rank % target.Groups != 0)
             throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which must divide its rank, but that is {rank}. Give it another by RankPattern, or exclude it from TargetModules.");
-        if (options.UseDora)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which UseDora does not support: LoRA cannot be merged there, so the weight whose norm DoRA needs does not exist. Exclude it from TargetModules.");
         var start = options.Initialization;
-        if (start != LoraInitialization.Default && start != LoraInitialization.Random && start != LoraInitialization.Gaussian)
-            throw new AdapterOptionsException($"{target} is a convolution of {target.Groups} groups, which Initialization '{start}' does not support. Exclude it from TargetModules.");
         scaling = options.ScalingAt(target.Path);
         dropout = options.Dropout;
         long[] shapeA = [rank, target.InputChannels, .. target.InputFactorShape(rank)[2..]];

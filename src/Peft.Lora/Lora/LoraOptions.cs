@@ -102,7 +102,12 @@ public sealed record LoraOptions() : BiasedOptions("LORA"), ITiesWeights, IRepli
 
     bool INeedsNoTargets.NeedsNoTargets => TargetParameters is { Count: > 0 };
 
-    (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target) => Variants is [var variant, ..] ? (ModuleKinds.Linear, variant) : null;
+    // On convolutions in groups, LoRA has no update of the weight: DoRA has no norm there, and an initialization from the weight nothing to begin with.
+    (ModuleKinds Kinds, string Option)? ILimitsModules.LimitAt(Target target)
+        => Variants is [var variant, ..] ? (ModuleKinds.Linear, variant)
+            : UseDora ? (ModuleKinds.Matrix & ~ModuleKinds.GroupedConvolution, nameof(UseDora))
+            : Initialization == LoraInitialization.Default || Initialization == LoraInitialization.Random || Initialization == LoraInitialization.Gaussian ? null
+            : (ModuleKinds.Matrix & ~ModuleKinds.GroupedConvolution, $"{nameof(Initialization)} '{Initialization}'");
 
     protected override IEnumerable<string> Errors()
     {

@@ -4,7 +4,7 @@ namespace Peft.Prefix;
 /// K ← [Pₖ; K], V ← [Pᵥ; V] in each layer. P is trained directly or P = W₂·tanh(W₁·E + b₁) + b₂. With gates, [g·Pₖ; K] and [g·Pᵥ; V], where
 /// g is the mean of σ(w·x + c) over the visible positions x.
 /// </summary>
-internal sealed class PrefixTuningLayer : KeyValuePrompt, IGatesPrefix, ISavesCopies
+internal sealed class PrefixTuningLayer : KeyValuePrompt, ISavesCopies
 {
     private readonly Parameter embedding;
     private readonly Perceptron? projection;
@@ -21,7 +21,7 @@ internal sealed class PrefixTuningLayer : KeyValuePrompt, IGatesPrefix, ISavesCo
         if (zero) projection.ZeroOutput();
     }
 
-    public IReadOnlyList<PrefixGate>? Gates { get; }
+    public override IReadOnlyList<PrefixGate>? Gates { get; }
 
     public IReadOnlyDictionary<string, Tensor> SavedCopies => projection is null ? new Dictionary<string, Tensor>() : SavedPrompt.Of(Flat);
 
