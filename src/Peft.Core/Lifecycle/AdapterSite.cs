@@ -29,7 +29,7 @@ internal sealed class AdapterSite(PeftModel model, Target target) : IDisposable
         Reached = true;
         using var pass = model.UsePass();
         var here = pass.State.At(this);
-        if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInFirstPass { ActsInFirstPass: true })], input, output);
+        if (ForwardPass.Current.IsPreliminary) return Forward([.. here.Layers.Where(layer => layer is IActsInPreliminaryPass { ActsInPreliminaryPass: true })], input, output);
         pass.State.Draft.Observer?.Invoke(Target, input);
         if (here.Rows is { } rows) return rows.Forward(this, input, pass.State.KeepsFolded);
         if (here.UsesBaseWeights)

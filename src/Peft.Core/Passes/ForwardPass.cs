@@ -25,7 +25,7 @@ public sealed class ForwardPass
     /// <summary>The positions; null outside of a pass.</summary>
     public PassPositions? Positions { get; private init; }
 
-    /// <summary>True in the preliminary pass that a model makes for adapters that read its hidden states first (<see cref="IReadsFirstPass"/>): adapters stay out of it.</summary>
+    /// <summary>True in the preliminary pass that a model makes for adapters that read its hidden states first (<see cref="IReadsPreliminaryPass"/>): adapters stay out of it.</summary>
     public bool IsPreliminary { get; private init; }
 
     /// <summary>Indices of the batch's rows that a layer gets, <c>[rows]</c>; null for all.</summary>

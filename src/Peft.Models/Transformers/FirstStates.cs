@@ -11,7 +11,7 @@ internal static class FirstStates
         using var first = ForwardPass.EnterPreliminary();
         using var _ = no_grad();
         if (input.Cache is not { } cache) return model.Backbone.call(input);
-        var own = cache.FirstPass;
+        var own = cache.PreliminaryPass;
         var past = cache.Tokens?.shape[1] ?? 0;
         if (own.Length == past && (past > 0 || cache.Length == 0)) return model.Backbone.call(input with { Cache = own });
         // The cache was filled before the adapter was active.
