@@ -24,6 +24,16 @@ public sealed class LifecycleTests : UserModelTests
     }
 
     [Fact]
+    public void A_parameter_that_was_frozen_before_is_frozen_afterwards()
+    {
+        var own = Model.parameters().First();
+        own.requires_grad = false;
+        Model.ApplyLora(rank: 2).Unload();
+        own.requires_grad.ShouldBeFalse();
+        Model.parameters().Skip(1).ShouldAllBe(parameter => parameter.requires_grad);
+    }
+
+    [Fact]
     public void Adapters_are_added_activated_renamed_and_deleted_by_name()
     {
         using var peft = Model.ApplyLora(rank: 2);

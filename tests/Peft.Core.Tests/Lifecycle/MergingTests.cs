@@ -138,6 +138,22 @@ public sealed class MergingTests : UserModelTests
     }
 
     [Fact]
+    public void Memory_stays_flat_over_permanent_merges()
+    {
+        void Round()
+        {
+            using var round = NewDisposeScope();
+            Model.ApplyLora(rank: 2).MergeAndUnload();
+        }
+        for (var i = 0; i < 3; i++) Round();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var before = Tensor.TotalCount;
+        for (var i = 0; i < 20; i++) Round();
+        Tensor.TotalCount.ShouldBe(before);
+    }
+
+    [Fact]
     public void While_adapters_are_merged_the_base_weights_are_what_is_saved_of_the_base()
     {
         using var peft = Model.ApplyLora(rank: 2, targets: new[] { "enter" });
@@ -181,6 +197,16 @@ public sealed class MergingTests : UserModelTests
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
         peft.Activate("full");
         peft.Merge();
+    }
+
+    [Fact]
+    public void Two_modules_with_one_weight_cannot_be_merged_where_one_has_an_adapter_more()
+    {
+        using var twins = new Twins();
+        using var peft = twins.ApplyFull();
+        peft.Add("one", new LoraOptions { Rank = 2, TargetModules = ["first"] });
+        peft.Activate("default", "one");
+        Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
     }
 
     private sealed class Twins : nn.Module<Tensor, Tensor>
