@@ -1,3 +1,4 @@
+using Peft.Models;
 using static TorchSharp.torch;
 
 namespace Peft.Core.Tests.Lifecycle;
@@ -207,6 +208,21 @@ public sealed class MergingTests : UserModelTests
         peft.Add("one", new LoraOptions { Rank = 2, TargetModules = ["first"] });
         peft.Activate("default", "one");
         Should.Throw<NotMergeableException>(() => peft.Merge()).Message.ShouldContain("its weight is also that of");
+    }
+
+    [Fact]
+    public void Repeated_layers_cannot_be_merged_and_go_with_their_adapter()
+    {
+        using var model = CausalLM.FromConfig(ModelConfig.Parse("""
+            {"model_type":"llama","vocab_size":40,"hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":2}
+            """), 7);
+        using var peft = new PeftModel(model);
+        var count = peft.Tree.Targets.Count;
+        peft.Add("longer", new LoraOptions { Rank = 2, LayerReplication = [new(0, 2), new(1, 2)] });
+        peft.Tree.Targets.Count.ShouldBeGreaterThan(count);
+        Should.Throw<NotMergeableException>(() => peft.MergeAndUnload()).Message.ShouldContain("layers in another order");
+        peft.Delete("longer");
+        peft.Tree.Targets.Count.ShouldBe(count);
     }
 
     private sealed class Twins : nn.Module<Tensor, Tensor>

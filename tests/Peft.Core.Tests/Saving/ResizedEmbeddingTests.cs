@@ -79,10 +79,21 @@ public sealed class ResizedEmbeddingTests : IDisposable
     {
         using var model = Model();
         Saved(model);
-        using var wide = CausalLM.FromConfig(ModelConfig.Parse("""
-            {"model_type":"llama","vocab_size":42,"hidden_size":32,"intermediate_size":24,"num_hidden_layers":1,"num_attention_heads":2}
-            """), 7);
-        Should.Throw<AdapterMismatchException>(() => wide.LoadAdapterInto(folder)).Message.ShouldContain("is [42, 16], but model.embed_tokens of this model is [42, 32]: the adapter belongs to another base model.");
+        foreach (var rows in new[] { 42, 40 })
+        {
+            using var wide = CausalLM.FromConfig(ModelConfig.Parse($$"""
+                {"model_type":"llama","vocab_size":{{rows}},"hidden_size":32,"intermediate_size":24,"num_hidden_layers":1,"num_attention_heads":2}
+                """), 7);
+            Should.Throw<AdapterMismatchException>(() => wide.LoadAdapterInto(folder)).Message.ShouldContain($"is [42, 16], but model.embed_tokens of this model is [{rows}, 32]: the adapter belongs to another base model.");
+        }
+    }
+
+    [Fact]
+    public void Another_base_model_is_refused_where_the_embedding_has_lost_rows()
+    {
+        using (var model = Model(resized: 38)) model.ApplyLora(rank: 2).SaveAdapter(folder);
+        using var foreign = Model(resized: 38, weights: 8);
+        Should.Throw<AdapterMismatchException>(() => foreign.LoadAdapterInto(folder)).Message.ShouldContain("another base model");
     }
 
     [Fact]
